@@ -1,0 +1,2 @@
+//! flatrec command line.
+fn main() {}

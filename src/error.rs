@@ -1,0 +1,295 @@
+//! What can go wrong, and what to do about it.
+//!
+//! Every [`Error`] names the operation, the path, the offset or record where there is one, and says
+//! what to do. The kind is for programs ([`Error::kind`]), the text is for people, and the
+//! system's own error is kept as [`source`](std::error::Error::source).
+
+use std::borrow::Cow;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The result of every fallible call of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What sort of failure an [`Error`] is; the sentence of each is its `Display`.
+///
+/// ```
+/// use flatrec::{DynStore, ErrorKind};
+/// let error = DynStore::open("no-such-file.rec").unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::NotFound);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The system refused or failed an input or output call.
+    #[error("input/output error")]
+    Io,
+    /// The file does not exist.
+    #[error("not found")]
+    NotFound,
+    /// The file exists already and the call promised to make a new one.
+    #[error("already exists")]
+    AlreadyExists,
+    /// The permissions of the file or its directory forbid the call.
+    #[error("permission denied")]
+    PermissionDenied,
+    /// The disk, the quota or the memory file system is full. Nothing was changed.
+    #[error("no space left")]
+    NoSpace,
+    /// Another handle holds the lock that the call needs.
+    #[error("locked by another handle")]
+    Locked,
+    /// The handle was opened read-only.
+    #[error("opened read-only")]
+    ReadOnly,
+    /// The bytes are no flatrec store at all.
+    #[error("not a flatrec store")]
+    NotAStore,
+    /// The store was written by a version, or with a feature, that this one does not know.
+    #[error("unsupported format")]
+    UnsupportedFormat,
+    /// A checksum or an invariant of the format does not hold.
+    #[error("corrupt")]
+    Corrupt,
+    /// The file is shorter than its header says.
+    #[error("truncated")]
+    Truncated,
+    /// The store's schema is not the one asked for.
+    #[error("schema mismatch")]
+    SchemaMismatch,
+    /// A schema that cannot be: overlapping fields, empty names, sizes out of range.
+    #[error("invalid schema")]
+    InvalidSchema,
+    /// A value that its field cannot hold, or text that is no such value.
+    #[error("invalid value")]
+    InvalidValue,
+    /// A record number, offset or length past the end or past what can be addressed.
+    #[error("out of range")]
+    OutOfRange,
+    /// An argument that no call of this kind can serve.
+    #[error("invalid argument")]
+    InvalidArgument,
+    /// The pinned views fill the whole budget, so that no other view can be mapped.
+    #[error("view budget exhausted")]
+    BudgetExhausted,
+    /// The file lies on a network file system, where two machines' views are not coherent.
+    #[error("network file system")]
+    NetworkFileSystem,
+    /// An earlier sync failed: what the disk holds is unknown until the store is reopened.
+    #[error("handle poisoned by a failed sync")]
+    Poisoned,
+    /// This system cannot do it.
+    #[error("not supported here")]
+    Unsupported,
+}
+
+/// An error: what failed, where, why, and what to do.
+///
+/// ```
+/// let error = flatrec::DynStore::open("no-such-file.rec").unwrap_err();
+/// let text = error.to_string();
+/// assert!(text.starts_with("open no-such-file.rec: not found"), "{text}");
+/// ```
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    operation: Cow<'static, str>,
+    path: Option<PathBuf>,
+    offset: Option<u64>,
+    record: Option<u64>,
+    detail: Option<Cow<'static, str>>,
+    advice: Option<Cow<'static, str>>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// An error of `kind` met while doing `operation` (a verb, as in "open" or "grow").
+    pub(crate) fn new(kind: ErrorKind, operation: impl Into<Cow<'static, str>>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            operation: operation.into(),
+            path: None,
+            offset: None,
+            record: None,
+            detail: None,
+            advice: None,
+            source: None,
+        }))
+    }
+
+    /// The system's error `source`, met while doing `operation`: its kind and advice follow from it.
+    pub(crate) fn io(operation: impl Into<Cow<'static, str>>, source: io::Error) -> Self {
+        let (kind, advice) = classify(&source);
+        let mut error = Self::new(kind, operation);
+        error.0.advice = advice.map(Cow::Borrowed);
+        error.0.source = Some(Box::new(source));
+        error
+    }
+
+    /// Adds the path; the innermost call that knows it wins.
+    pub(crate) fn path(mut self, path: impl AsRef<Path>) -> Self {
+        self.0.path.get_or_insert_with(|| path.as_ref().to_path_buf());
+        self
+    }
+
+    /// Adds the byte offset in the file.
+    pub(crate) fn offset(mut self, offset: u64) -> Self {
+        self.0.offset.get_or_insert(offset);
+        self
+    }
+
+    /// Adds the record number.
+    pub(crate) fn record(mut self, record: u64) -> Self {
+        self.0.record.get_or_insert(record);
+        self
+    }
+
+    /// Says more about what was found.
+    pub(crate) fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
+        self.0.detail = Some(detail.into());
+        self
+    }
+
+    /// Says what the user can do.
+    pub(crate) fn advice(mut self, advice: impl Into<Cow<'static, str>>) -> Self {
+        self.0.advice = Some(advice.into());
+        self
+    }
+
+    /// Keeps the error underneath.
+    pub(crate) fn source_error(
+        mut self,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// What sort of failure this is.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// What was being done, as a verb.
+    pub fn operation(&self) -> &str {
+        &self.0.operation
+    }
+
+    /// The file concerned, where there is one.
+    pub fn file_path(&self) -> Option<&Path> {
+        self.0.path.as_deref()
+    }
+
+    /// The byte offset in that file, where one is to blame.
+    pub fn file_offset(&self) -> Option<u64> {
+        self.0.offset
+    }
+
+    /// The record number, where one is to blame.
+    pub fn record_number(&self) -> Option<u64> {
+        self.0.record
+    }
+}
+
+/// The kind of a system error, and the advice that always goes with it.
+fn classify(source: &io::Error) -> (ErrorKind, Option<&'static str>) {
+    match source.kind() {
+        io::ErrorKind::NotFound => (ErrorKind::NotFound, Some("check the path")),
+        io::ErrorKind::AlreadyExists => {
+            (ErrorKind::AlreadyExists, Some("open it instead, or choose another path"))
+        }
+        io::ErrorKind::PermissionDenied => (
+            ErrorKind::PermissionDenied,
+            Some("check the permissions of the file and of its directory"),
+        ),
+        io::ErrorKind::ReadOnlyFilesystem => {
+            (ErrorKind::PermissionDenied, Some("the file system is mounted read-only"))
+        }
+        io::ErrorKind::StorageFull
+        | io::ErrorKind::QuotaExceeded
+        | io::ErrorKind::FileTooLarge => {
+            (ErrorKind::NoSpace, Some("free some space or choose another disk"))
+        }
+        io::ErrorKind::UnexpectedEof => {
+            (ErrorKind::Truncated, Some("the file is shorter than it was or should be"))
+        }
+        io::ErrorKind::Unsupported => (ErrorKind::Unsupported, None),
+        _ => (ErrorKind::Io, None),
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &*self.0;
+        f.write_str(&inner.operation)?;
+        if let Some(path) = &inner.path {
+            write!(f, " {}", path.display())?;
+        }
+        if let Some(offset) = inner.offset {
+            write!(f, " at byte {offset}")?;
+        }
+        if let Some(record) = inner.record {
+            write!(f, ", record {record}")?;
+        }
+        write!(f, ": {}", inner.kind)?;
+        if let Some(detail) = &inner.detail {
+            write!(f, ": {detail}")?;
+        }
+        if let Some(source) = &inner.source {
+            write!(f, ": {source}")?;
+        }
+        match &inner.advice {
+            Some(advice) => write!(f, " ({advice})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &*self.0;
+        f.debug_struct("Error")
+            .field("kind", &inner.kind)
+            .field("text", &self.to_string())
+            .field("source", &inner.source)
+            .finish()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::error::Error as _;
+
+    #[test]
+    fn text_names_operation_path_place_and_advice() {
+        let error = Error::new(ErrorKind::Corrupt, "read")
+            .path("a.rec")
+            .path("outer.rec")
+            .offset(4096)
+            .record(7)
+            .detail("slot checksum")
+            .advice("run verify");
+        assert_eq!(
+            error.to_string(),
+            "read a.rec at byte 4096, record 7: corrupt: slot checksum (run verify)"
+        );
+        assert!(error.source().is_none());
+    }
+
+    #[test]
+    fn system_errors_keep_their_source_and_get_a_kind() {
+        let error = Error::io("grow", io::Error::from(io::ErrorKind::StorageFull)).path("b.rec");
+        assert_eq!(error.kind(), ErrorKind::NoSpace);
+        assert!(error.source().is_some());
+        assert!(error.to_string().contains("free some space"), "{error}");
+    }
+}
