@@ -1,0 +1,244 @@
+//! Which file system a file lies on, as far as the database has to care.
+//!
+//! Two questions decide: can another machine change the file behind this kernel's page cache (then
+//! mapped views are not coherent, and writing is refused), and does a preallocated block belong to
+//! the file for good (then a store through a view cannot meet a full disk)? The tables are pure
+//! functions of what the system reports, so that each entry can be tested anywhere.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// The kind of file system that a file lies on, with the name the system gives it.
+///
+/// ```
+/// use flatrec::FileSystemKind;
+/// let kind = FileSystemKind::Network("nfs".into());
+/// assert!(kind.is_network());
+/// assert_eq!(kind.to_string(), "nfs (network)");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FileSystemKind {
+    /// On a device of this machine.
+    Local(Cow<'static, str>),
+    /// In this machine's memory: fast, and gone at the next boot.
+    Memory(Cow<'static, str>),
+    /// Shared with other machines, or with the host of a virtual one: what they write does not
+    /// show in views of this one, or not in time.
+    Network(Cow<'static, str>),
+    /// Not known to this version.
+    Unknown(Cow<'static, str>),
+}
+
+impl FileSystemKind {
+    /// The file system's name, as `ext4` or `nfs`; a hexadecimal number where only that is known.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Local(name) | Self::Memory(name) | Self::Network(name) | Self::Unknown(name) => {
+                name
+            }
+        }
+    }
+
+    /// Whether another machine can change the file behind this one's views.
+    pub fn is_network(&self) -> bool {
+        matches!(self, Self::Network(_))
+    }
+}
+
+impl fmt::Display for FileSystemKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self {
+            Self::Local(_) => "local",
+            Self::Memory(_) => "memory",
+            Self::Network(_) => "network",
+            Self::Unknown(_) => "unknown",
+        };
+        write!(f, "{} ({kind})", self.name())
+    }
+}
+
+/// Whether a block that was preallocated, or written before, is sure to take the next store.
+///
+/// On a copy-on-write file system every write needs a new block, so a preallocated file can still
+/// meet a full disk, and through a view that is a signal. Only file systems known to write in place
+/// are trusted; an overlay's upper layer, FUSE and the unknown are not. (A file whose blocks are
+/// shared with a copy, by `cp --reflink` on xfs, is beyond what can be known here.)
+pub(crate) fn preallocation_binds(kind: &FileSystemKind) -> bool {
+    match kind {
+        FileSystemKind::Memory(_) => true,
+        FileSystemKind::Local(name) => IN_PLACE.contains(&&**name),
+        FileSystemKind::Network(_) | FileSystemKind::Unknown(_) => false,
+    }
+}
+
+/// Local file systems that overwrite a block where it is.
+const IN_PLACE: &[&str] = &["ext2/3/4", "xfs", "jfs", "f2fs", "vfat", "exfat", "ntfs", "hfs"];
+
+/// The kind behind the number that Linux's `statfs` reports in `f_type`.
+///
+/// `None` for FUSE, whose number says nothing about who serves it: ask [`kind_of_type_name`].
+#[cfg(any(target_os = "linux", test))]
+pub(super) fn kind_of_magic(magic: u32) -> Option<FileSystemKind> {
+    use FileSystemKind::{Local, Memory, Network, Unknown};
+    let kind = match magic {
+        FUSE_MAGIC => return None,
+
+        0x0102_1994 => Memory("tmpfs".into()),
+        0x8584_58f6 => Memory("ramfs".into()),
+        0x9584_58f6 => Memory("hugetlbfs".into()),
+
+        0x0000_ef53 => Local("ext2/3/4".into()),
+        0x5846_5342 => Local("xfs".into()),
+        0x9123_683e => Local("btrfs".into()),
+        0x2fc1_2fc1 => Local("zfs".into()),
+        0xca45_1a4e => Local("bcachefs".into()),
+        0xf2f5_2010 => Local("f2fs".into()),
+        0x794c_7630 => Local("overlay".into()),
+        0x3153_464a => Local("jfs".into()),
+        0x5265_4973 => Local("reiserfs".into()),
+        0x0000_3434 => Local("nilfs2".into()),
+        0x5346_544e | 0x7366_746e => Local("ntfs".into()),
+        0x2011_bab0 => Local("exfat".into()),
+        0x0000_4d44 => Local("vfat".into()),
+        0x0000_482b | 0x0000_4858 => Local("hfs".into()),
+        0x1501_3346 => Local("udf".into()),
+        0x0000_9660 => Local("iso9660".into()),
+        0x7371_7368 => Local("squashfs".into()),
+        0xe0f5_e1e2 => Local("erofs".into()),
+        0x0000_f15f => Local("ecryptfs".into()),
+        0x2405_1905 => Local("ubifs".into()),
+
+        0x0000_6969 => Network("nfs".into()),
+        0xff53_4d42 | 0x0000_517b | 0xfe53_4d42 => Network("smb".into()),
+        0x00c3_6400 => Network("ceph".into()),
+        0x0bd0_0bd0 => Network("lustre".into()),
+        0x4750_4653 => Network("gpfs".into()),
+        0x5346_414f | 0x6b41_4653 => Network("afs".into()),
+        0x7375_7245 => Network("coda".into()),
+        0x0000_564c => Network("ncp".into()),
+        0x0116_1970 => Network("gfs2".into()),
+        0x7461_636f => Network("ocfs2".into()),
+        0x1983_0326 => Network("beegfs".into()),
+        0xaad7_aaea => Network("panfs".into()),
+        0x2003_0528 => Network("orangefs".into()),
+        0x0131_11a8 => Network("ibrix".into()),
+        0xbeef_dead => Network("snfs".into()),
+        0x6163_6673 => Network("acfs".into()),
+        // Folders of a virtual machine's host: the host writes them too.
+        0x0102_1997 => Network("9p".into()),
+        0x786f_4256 => Network("vboxsf".into()),
+        0xbacb_acbc => Network("vmhgfs".into()),
+        0x7c7c_6673 => Network("prl_fs".into()),
+
+        other => Unknown(format!("{other:#x}").into()),
+    };
+    Some(kind)
+}
+
+/// `f_type` of every FUSE file system, local or not.
+#[cfg(any(target_os = "linux", test))]
+const FUSE_MAGIC: u32 = 0x6573_5546;
+
+/// The kind behind the type that a mount table names: `fuse.sshfs`, `fuseblk`, `virtiofs`, `apfs`.
+#[cfg(any(unix, test))]
+pub(super) fn kind_of_type_name(name: &str) -> FileSystemKind {
+    #[rustfmt::skip]
+    const NETWORK: &[&str] = &[
+        "9p", "afpfs", "beegfs", "blobfuse", "blobfuse2", "ceph", "ceph-fuse", "cifs",
+        "curlftpfs", "cvmfs2", "davfs", "davfs2", "fuse_dfs", "gcsfuse", "glusterfs", "goofys",
+        "gvfsd-fuse", "hdfs", "ipfs", "juicefs", "mfs", "moosefs", "mount-s3", "mountpoint-s3",
+        "nfs", "nfs4", "objectivefs", "rclone", "s3fs", "s3ql", "seaweedfs", "smb", "smb3",
+        "smbfs", "smbnetfs", "sshfs", "virtiofs", "vmhgfs-fuse", "webdav", "xtreemfs",
+    ];
+    const LOCAL: &[&str] = &["apfs", "exfat", "hfs", "msdos", "ntfs", "ufs"];
+    let owned = || Cow::Owned(name.to_owned());
+    let served_by = name.strip_prefix("fuse.").unwrap_or(name);
+    if NETWORK.contains(&served_by) {
+        FileSystemKind::Network(owned())
+    } else if LOCAL.contains(&name) || name == "fuseblk" {
+        // fuseblk is FUSE on a block device of this machine (ntfs-3g).
+        FileSystemKind::Local(owned())
+    } else {
+        FileSystemKind::Unknown(owned())
+    }
+}
+
+/// The type that `/proc/self/mountinfo` names for the device `major:minor`.
+///
+/// A line is `36 35 98:0 /root /mount/point rw,noatime master:1 - ext4 /dev/root rw`: the device is
+/// the third word, and the type follows the lone dash that ends the optional words (proc(5)).
+#[cfg(any(target_os = "linux", test))]
+pub(super) fn mounted_type(mountinfo: &str, major: u32, minor: u32) -> Option<&str> {
+    let device = format!("{major}:{minor}");
+    mountinfo.lines().find_map(|line| {
+        let mut words = line.split(' ');
+        if words.nth(2) != Some(&device) {
+            return None;
+        }
+        words.find(|word| *word == "-")?;
+        words.next()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_magic_number_says_whether_views_are_coherent_and_blocks_bind() {
+        let cases = [
+            (0xef53, "ext2/3/4 (local)", true),
+            (0x5846_5342, "xfs (local)", true),
+            (0x9123_683e, "btrfs (local)", false),
+            (0x2fc1_2fc1, "zfs (local)", false),
+            (0xca45_1a4e, "bcachefs (local)", false),
+            (0x794c_7630, "overlay (local)", false),
+            (0x0102_1994, "tmpfs (memory)", true),
+            (0x6969, "nfs (network)", false),
+            (0xff53_4d42, "smb (network)", false),
+            (0xfe53_4d42, "smb (network)", false),
+            (0x0102_1997, "9p (network)", false),
+            (0x1234_5678, "0x12345678 (unknown)", false),
+        ];
+        for (magic, text, binds) in cases {
+            let kind = kind_of_magic(magic).expect("not FUSE");
+            assert_eq!(kind.to_string(), text);
+            assert_eq!(preallocation_binds(&kind), binds, "{kind}");
+        }
+        assert_eq!(kind_of_magic(FUSE_MAGIC), None);
+    }
+
+    #[test]
+    fn fuse_is_what_its_server_is() {
+        let cases = [
+            ("fuse.sshfs", "fuse.sshfs (network)"),
+            ("fuse.rclone", "fuse.rclone (network)"),
+            ("virtiofs", "virtiofs (network)"),
+            ("fuseblk", "fuseblk (local)"),
+            ("fuse.mergerfs", "fuse.mergerfs (unknown)"),
+            ("fuse", "fuse (unknown)"),
+            ("apfs", "apfs (local)"),
+        ];
+        for (name, text) in cases {
+            let kind = kind_of_type_name(name);
+            assert_eq!(kind.to_string(), text);
+            assert!(!preallocation_binds(&kind), "{kind}");
+        }
+        assert!(preallocation_binds(&kind_of_type_name("hfs")));
+    }
+
+    #[test]
+    fn a_mount_is_found_by_its_device_whatever_optional_words_it_has() {
+        let table = "\
+22 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw
+36 22 0:41 / /mnt/far\\040away rw,nosuid shared:7 master:2 - fuse.sshfs host:/data rw,user_id=0
+37 22 0:42 / /mnt/- rw - tmpfs tmpfs rw
+";
+        assert_eq!(mounted_type(table, 8, 1), Some("ext4"));
+        assert_eq!(mounted_type(table, 0, 41), Some("fuse.sshfs"));
+        assert_eq!(mounted_type(table, 0, 42), Some("tmpfs"));
+        assert_eq!(mounted_type(table, 0, 4), None);
+        assert_eq!(mounted_type("1 2 0:9 truncated", 0, 9), None);
+    }
+}

@@ -1,0 +1,144 @@
+//! What Linux does its own way: `madvise`, O_TMPFILE, `statfs` numbers, faults of a thread.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{FallocateFlags, Mode};
+use rustix::io::Errno;
+use rustix::mm::Advice as Madvise;
+use rustix::shm;
+
+use super::file_system::{FileSystemKind, kind_of_magic, kind_of_type_name, mounted_type};
+use super::{Advice, Advised, FaultCounts, unix};
+
+pub(super) use libc::{F_OFD_SETLK, F_OFD_SETLKW};
+
+pub(super) const F_RDLCK: libc::c_short = libc::F_RDLCK as libc::c_short;
+pub(super) const F_WRLCK: libc::c_short = libc::F_WRLCK as libc::c_short;
+pub(super) const F_UNLCK: libc::c_short = libc::F_UNLCK as libc::c_short;
+pub(super) const SEEK_SET: libc::c_short = libc::SEEK_SET as libc::c_short;
+
+/// Lengthens the file by `more_bytes` at its end, with blocks behind them.
+pub(super) fn allocate(file: &File, end: u64, more_bytes: u64) -> Result<(), Errno> {
+    rustix::fs::fallocate(file, FallocateFlags::empty(), end, more_bytes)
+}
+
+/// Tells the system how the range will be used; the pages that it touches count as a whole.
+///
+/// - `DontNeed` is `MADV_PAGEOUT`: unlike `MADV_DONTNEED` it keeps what a private page holds.
+/// - The populating ones fall back to `MADV_WILLNEED`, on kernels before 5.14, rather than to
+///   touching the pages: a touch may be a SIGBUS.
+///
+/// # Errors
+///
+/// From the populating advices: `EFAULT` for pages past the end of a file that was cut short, and
+/// for those that a full disk cannot back (which only writing finds out); `EINVAL` to populate a
+/// read-only view for writing. From all: `ENOMEM` where nothing is mapped.
+///
+/// # Safety
+///
+/// The range lies in one view (or allocation) that stays mapped during the call.
+pub(crate) unsafe fn advise(
+    address: *mut u8,
+    len_bytes: usize,
+    advice: Advice,
+) -> io::Result<Advised> {
+    let wanted = match advice {
+        Advice::Normal => Madvise::Normal,
+        Advice::Sequential => Madvise::Sequential,
+        Advice::Random => Madvise::Random,
+        Advice::WillNeed => Madvise::WillNeed,
+        Advice::DontNeed => Madvise::LinuxPageOut,
+        Advice::PopulateRead => Madvise::LinuxPopulateRead,
+        Advice::PopulateWrite => Madvise::LinuxPopulateWrite,
+    };
+    // SAFETY: the caller vouches for the range, and none of these advices changes what it holds.
+    match unsafe { madvise(address, len_bytes, wanted) } {
+        Ok(()) => Ok(Advised::Done),
+        Err(Errno::INVAL) if !kernel_knows(wanted) => {
+            if !matches!(advice, Advice::PopulateRead | Advice::PopulateWrite) {
+                return Ok(Advised::Unsupported);
+            }
+            // SAFETY: as above.
+            unsafe { madvise(address, len_bytes, Madvise::WillNeed) }?;
+            Ok(Advised::FellBack("will-need"))
+        }
+        // madvise(2), of will-need: "the map exists, but the area maps something that isn't a file".
+        Err(Errno::BADF) => Ok(Advised::Unsupported),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `madvise` over the pages of a range.
+///
+/// # Safety
+///
+/// The range is mapped, and the advice does not change what it holds.
+unsafe fn madvise(address: *mut u8, len_bytes: usize, advice: Madvise) -> Result<(), Errno> {
+    let (start, len_bytes) = unix::page_range(address, len_bytes).map_err(|_| Errno::INVAL)?;
+    rustix::io::retry_on_intr(|| {
+        // SAFETY: madvise(2) wants a page boundary, which `page_range` gives, and leaves the memory
+        // as it is except for advices that the caller has ruled out.
+        unsafe { rustix::mm::madvise(start, len_bytes, advice) }
+    })
+}
+
+/// Whether this kernel has the advice at all. madvise(2) offers the probe: of no bytes at address 0
+/// it succeeds "if advice is supported by the kernel".
+fn kernel_knows(advice: Madvise) -> bool {
+    // SAFETY: a range of no bytes holds nothing that could be changed.
+    unsafe { rustix::mm::madvise(std::ptr::null_mut(), 0, advice) }.is_ok()
+}
+
+pub(in crate::os) fn thread_faults() -> Option<FaultCounts> {
+    unix::faults_of(libc::RUSAGE_THREAD).ok()
+}
+
+/// Opens a new file in `dir` for reading and writing that has no name and is gone when closed.
+///
+/// `O_TMPFILE`, so that not even a crash leaves it behind; `O_EXCL` with it means that it can never
+/// be given a name. On file systems without it, a file created and unlinked.
+pub(crate) fn open_temporary(dir: &Path) -> io::Result<File> {
+    let flags = libc::O_TMPFILE | libc::O_EXCL;
+    let nameless =
+        OpenOptions::new().read(true).write(true).custom_flags(flags).mode(0o600).open(dir);
+    match nameless {
+        // EISDIR is how a kernel without the flag reads it: open a directory for writing.
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EISDIR)) => {
+            unix::create_and_unlink(dir)
+        }
+        result => result,
+    }
+}
+
+/// The kind of file system that the file lies on.
+///
+/// From the number that `fstatfs` reports; FUSE has one number for all its file systems, and there
+/// the mount table tells which it is.
+pub(crate) fn file_system(file: &File) -> io::Result<FileSystemKind> {
+    // The width and the sign of f_type differ by target; the number itself has 32 bits.
+    let magic = rustix::fs::fstatfs(file.as_fd())?.f_type as u32;
+    if let Some(kind) = kind_of_magic(magic) {
+        return Ok(kind);
+    }
+    let device = file.metadata()?.dev();
+    let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
+    let table = fs::read("/proc/self/mountinfo").unwrap_or_default();
+    let table = String::from_utf8_lossy(&table);
+    // Without a mount table (a jail without /proc) it is some FUSE, and unknown.
+    Ok(kind_of_type_name(mounted_type(&table, major, minor).unwrap_or("fuse")))
+}
+
+/// Opens the shared-memory object `name`: a file in memory under /dev/shm.
+pub(super) fn open_section(name: &str, create: bool) -> io::Result<OwnedFd> {
+    let create = if create { shm::OFlags::CREATE } else { shm::OFlags::empty() };
+    Ok(shm::open(name, shm::OFlags::RDWR | create, Mode::RUSR | Mode::WUSR)?)
+}
+
+/// Takes the name of a shared-memory object away.
+pub(super) fn unlink_section(name: &str) -> io::Result<()> {
+    Ok(shm::unlink(name)?)
+}

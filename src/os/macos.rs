@@ -1,0 +1,1 @@
+//! What macOS does its own way. Written from the manual pages; not run.

@@ -1,0 +1,285 @@
+//! The only place that knows which system this is.
+//!
+//! Everything above asks these functions and never a `cfg`: positioned reads and writes,
+//! preallocation, durable syncs, renames, locks, memory advice, residency, fault counters, the kind
+//! of file system, temporary files and named shared memory. They speak [`io::Result`]; the callers
+//! know the path and the operation and make the crate's own error of it.
+//!
+//! What holds of all of them:
+//!
+//! - Interrupted calls (`EINTR`) are repeated here, except a blocking wait for a lock, which says so.
+//! - No call moves a file's cursor in a way that matters: all input and output names its offset.
+//! - A call that cannot do on this system what it is named for says so in its result
+//!   ([`Preallocated::LengthOnly`], [`Advised::Unsupported`]) or in its documentation, never by
+//!   silence.
+//!
+//! Linux and Windows are tested. The macOS file stands behind the same functions, written from the
+//! manual pages; it has not been run.
+
+// The home of what only the system can vouch for: each block has its own proof.
+#![allow(unsafe_code)]
+
+mod file_system;
+mod section;
+
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+use unix as system;
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "macos")]
+mod macos;
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+use windows as system;
+#[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
+compile_error!("flatrec knows Linux, macOS and Windows; src/os is where another system would go");
+
+#[cfg(test)]
+mod tests;
+
+pub use file_system::FileSystemKind;
+pub(crate) use file_system::preallocation_binds;
+pub(crate) use section::{InitGuard, NamedSection, SectionView};
+pub(crate) use system::{
+    FILE_CALLS_SEE_VIEWS, VIEWS_MAY_PASS_END, advise, allocated_bytes, file_identity, file_system,
+    lock_memory, open_temporary, preallocate, read_at, rename_new, replace, residency,
+    sync_directory, try_lock_inode, try_lock_range, unlock_memory, unlock_range, write_all_at,
+};
+
+use std::fs::File;
+use std::io;
+use std::sync::OnceLock;
+
+/// The size of a page in bytes: the unit of residency, advice and faults.
+pub(crate) fn page_size_bytes() -> usize {
+    static SIZE: OnceLock<usize> = OnceLock::new();
+    *SIZE.get_or_init(|| {
+        let size = system::page_size_bytes();
+        assert!(size.is_power_of_two(), "a page of {size} bytes");
+        size
+    })
+}
+
+/// What the offset of a view must be a multiple of, in bytes: 64 KiB on Windows, a page elsewhere.
+pub(crate) fn allocation_granularity_bytes() -> usize {
+    static GRANULARITY: OnceLock<usize> = OnceLock::new();
+    *GRANULARITY.get_or_init(|| {
+        let granularity = system::allocation_granularity_bytes();
+        assert!(granularity.is_power_of_two(), "a granularity of {granularity} bytes");
+        assert_eq!(granularity % page_size_bytes(), 0, "pages divide the granularity");
+        granularity
+    })
+}
+
+/// Reads exactly `into.len()` bytes at `offset`.
+///
+/// Fails with [`io::ErrorKind::UnexpectedEof`] when the file ends before; what `into` then holds
+/// is unspecified.
+pub(crate) fn read_exact_at(file: &File, offset: u64, into: &mut [u8]) -> io::Result<()> {
+    let mut done = 0;
+    while done < into.len() {
+        // A usize fits a u64 on every system that the crate builds for (src/os/mod.rs, below).
+        let position = offset.checked_add(done as u64).ok_or(io::ErrorKind::InvalidInput)?;
+        match read_at(file, position, &mut into[done..])? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => done += read,
+        }
+    }
+    Ok(())
+}
+
+const _: () = assert!(size_of::<usize>() <= size_of::<u64>());
+
+/// Makes the file's bytes, and what of its metadata is needed to read them, survive a power cut.
+///
+/// `fdatasync` on Linux, `F_FULLFSYNC` on macOS (where `fsync` leaves the bytes in the device's
+/// volatile cache), `FlushFileBuffers` on Windows: std's own choice, which is the right one.
+/// On Windows the bytes of a view must have been flushed to the file before.
+///
+/// After a failure no later success means anything: the kernel may have dropped the dirty pages
+/// while marking them clean, so that the next call has nothing to report. The caller poisons its
+/// handle.
+pub(crate) fn sync_data(file: &File) -> io::Result<()> {
+    file.sync_data()
+}
+
+/// As [`sync_data`], with all metadata: sizes, times, and the allocation of new blocks.
+pub(crate) fn sync_full(file: &File) -> io::Result<()> {
+    file.sync_all()
+}
+
+/// How [`preallocate`] made a file longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Preallocated {
+    /// The new bytes have blocks of their own (see [`preallocation_binds`] for what that is worth).
+    Blocks,
+    /// The file system has no such call, so only the length grew. The caller must write the new
+    /// bytes with write calls, whose errors are results; a store through a view could meet a full
+    /// disk as a signal.
+    LengthOnly,
+}
+
+/// The access pattern that a range of a view is about to see.
+///
+/// Advice never changes what a view holds: `DontNeed` may cost time to read pages back, not data.
+///
+/// ```
+/// use flatrec::Advice;
+/// // Point reads over more data than there is memory: without it the system reads ahead in vain.
+/// let advice = Advice::Random;
+/// assert_ne!(advice, Advice::default());
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Advice {
+    /// The system's own read-ahead.
+    #[default]
+    Normal,
+    /// Front to back: read far ahead, drop early.
+    Sequential,
+    /// Points: no read-ahead.
+    Random,
+    /// Soon: start to read it in now, without waiting.
+    WillNeed,
+    /// Not soon: the pages may leave memory; what they hold stays.
+    DontNeed,
+    /// Now: return once every page can be read without a fault.
+    PopulateRead,
+    /// Now, for writing: return once every page can be written without a fault. On a file system
+    /// that allocates late this is where a full disk shows as an error.
+    PopulateWrite,
+}
+
+/// Which way [`advise`] took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Advised {
+    /// The system did what was asked.
+    Done,
+    /// The system lacks it; the named weaker thing was done.
+    FellBack(&'static str),
+    /// The system has nothing of the kind. Nothing was done.
+    Unsupported,
+}
+
+/// How much of a range is in memory.
+///
+/// ```
+/// let half = flatrec::Residency { pages: 8, resident_pages: 4, page_size_bytes: 4096 };
+/// assert_eq!(half.resident_bytes(), 16384);
+/// assert_eq!(half.fraction(), 0.5);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Residency {
+    /// The pages that the range touches.
+    pub pages: u64,
+    /// Those of them that are in memory: in the page cache on Unix, in the working set of this
+    /// process on Windows.
+    pub resident_pages: u64,
+    /// The size of a page in bytes.
+    pub page_size_bytes: u64,
+}
+
+impl Residency {
+    /// The bytes in memory, whole pages.
+    pub fn resident_bytes(&self) -> u64 {
+        self.resident_pages.saturating_mul(self.page_size_bytes)
+    }
+
+    /// The part of the range that is in memory, 0 to 1; of an empty range, 1.
+    pub fn fraction(&self) -> f64 {
+        if self.pages == 0 {
+            return 1.0;
+        }
+        self.resident_pages as f64 / self.pages as f64
+    }
+}
+
+/// Page faults counted by the system since the process (or thread) started.
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// let before = flatrec::process_faults()?;
+/// let touched = vec![1_u8; 1 << 20];
+/// let faults = flatrec::process_faults()?.since(before);
+/// assert!(faults.minor + faults.major < 1_000_000, "{faults:?} for {} bytes", touched.len());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FaultCounts {
+    /// Served from memory. On Windows, which keeps one counter, all faults.
+    pub minor: u64,
+    /// Had to wait for a disk. On Windows always 0.
+    pub major: u64,
+}
+
+impl FaultCounts {
+    /// What was counted since `earlier`; 0 where a counter ran backwards or wrapped round.
+    #[must_use]
+    pub fn since(self, earlier: FaultCounts) -> FaultCounts {
+        FaultCounts {
+            minor: self.minor.saturating_sub(earlier.minor),
+            major: self.major.saturating_sub(earlier.major),
+        }
+    }
+}
+
+/// The page faults of this process since it started.
+///
+/// See [`FaultCounts`] for an example.
+///
+/// # Errors
+///
+/// None are known on Linux, macOS or Windows; it is the system's call, and the system's to refuse.
+pub fn process_faults() -> io::Result<FaultCounts> {
+    system::process_faults()
+}
+
+/// The page faults of the calling thread since it started; `None` where the system does not count
+/// them by thread (macOS, Windows).
+///
+/// ```
+/// if let Some(before) = flatrec::thread_faults() {
+///     let touched = vec![1_u8; 1 << 20];
+///     let faults = flatrec::thread_faults().unwrap().since(before);
+///     println!("{} bytes: {faults:?}", touched.len());
+/// }
+/// ```
+pub fn thread_faults() -> Option<FaultCounts> {
+    system::thread_faults()
+}
+
+/// Whether a lock admits others of its kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LockKind {
+    /// Any number of holders, none of them exclusive.
+    Shared,
+    /// One holder.
+    Exclusive,
+}
+
+/// The whole pages that a range touches: its first byte's page, and their length in bytes.
+///
+/// The start goes down and the end goes up to page boundaries. A view begins on such a boundary and
+/// ends, as the system sees it, on one, so the pages of a range inside a view are inside it too.
+/// `None` when the end cannot be addressed.
+fn pages_of(address: usize, len_bytes: usize, page: usize) -> Option<(usize, usize)> {
+    let start = address & !(page - 1);
+    let end = address.checked_add(len_bytes)?.checked_next_multiple_of(page)?;
+    Some((start, if len_bytes == 0 { 0 } else { end - start }))
+}
+
+/// A name for a file that no one else is using: unlikely to be taken, and the caller checks.
+///
+/// std has no random numbers, but its hash keys are drawn from the system's.
+fn unlikely_name() -> String {
+    use std::hash::{BuildHasher, RandomState};
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+    let call = CALLS.fetch_add(1, Ordering::Relaxed);
+    let random = RandomState::new().hash_one((std::process::id(), call));
+    format!(".flatrec-{random:016x}-{call:x}")
+}

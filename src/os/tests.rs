@@ -1,0 +1,1 @@
+//! What every system has to do alike.

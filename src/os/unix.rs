@@ -1,0 +1,351 @@
+//! What Linux and macOS do alike: POSIX calls, through std where std makes the right one.
+//!
+//! Where the two differ, `kernel` is the file of the one at hand.
+
+use std::ffi::c_void;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use rustix::fs::{CWD, RenameFlags};
+use rustix::io::Errno;
+
+#[cfg(target_os = "linux")]
+use super::linux as kernel;
+#[cfg(target_os = "macos")]
+use super::macos as kernel;
+use super::{FaultCounts, LockKind, Preallocated, Residency, pages_of};
+
+pub(in crate::os) use kernel::thread_faults;
+pub(crate) use kernel::{advise, file_system, open_temporary};
+
+/// Whether read and write calls see what a shared view holds, and the other way round, at once.
+/// One page cache serves both: POSIX leaves it open, Linux and macOS promise it.
+pub(crate) const FILE_CALLS_SEE_VIEWS: bool = true;
+
+/// Whether a view may reach past the end of its file, to be used when the file has grown into it.
+/// Touching the part past the end is a SIGBUS until then.
+pub(crate) const VIEWS_MAY_PASS_END: bool = true;
+
+pub(super) fn page_size_bytes() -> usize {
+    rustix::param::page_size()
+}
+
+pub(super) fn allocation_granularity_bytes() -> usize {
+    page_size_bytes()
+}
+
+/// Reads at `offset` what one call gives: less than asked for near the end of the file, 0 at it.
+///
+/// # Errors
+///
+/// What `pread` says; an offset past `i64::MAX` is `InvalidInput`.
+pub(crate) fn read_at(file: &File, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match file.read_at(into, offset) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// Writes all of `from` at `offset`, lengthening the file if it ends before.
+///
+/// # Errors
+///
+/// What `pwrite` says. Part of the bytes may have been written.
+pub(crate) fn write_all_at(file: &File, offset: u64, from: &[u8]) -> io::Result<()> {
+    file.write_all_at(from, offset)
+}
+
+/// Makes the file `new_len_bytes` long, with real blocks behind the bytes past `old_len_bytes`, so
+/// that a full disk is an error here and not a SIGBUS at a later store.
+///
+/// `old_len_bytes` is the file's length now; no one else may be changing it.
+///
+/// # Errors
+///
+/// `StorageFull`, `QuotaExceeded`, `FileTooLarge` and whatever else the file system says. The file
+/// is then shortened to `old_len_bytes` again: ext4 leaves a file longer, and holding blocks, after
+/// a `fallocate` that failed. (`posix_fallocate` is not used: where the file system has no such
+/// call, glibc writes a byte into every block, in a race with every other writer.)
+pub(crate) fn preallocate(
+    file: &File,
+    old_len_bytes: u64,
+    new_len_bytes: u64,
+) -> io::Result<Preallocated> {
+    let more_bytes = new_len_bytes.checked_sub(old_len_bytes).ok_or(io::ErrorKind::InvalidInput)?;
+    if more_bytes == 0 {
+        return Ok(Preallocated::Blocks);
+    }
+    let error = loop {
+        match kernel::allocate(file, old_len_bytes, more_bytes) {
+            Ok(()) => return Ok(Preallocated::Blocks),
+            Err(Errno::INTR) => {}
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
+                file.set_len(new_len_bytes)?;
+                return Ok(Preallocated::LengthOnly);
+            }
+            Err(error) => break io::Error::from(error),
+        }
+    };
+    match file.set_len(old_len_bytes) {
+        Ok(()) => Err(error),
+        Err(second) => Err(io::Error::new(
+            error.kind(),
+            format!("{error}; and the file could not be shortened again: {second}"),
+        )),
+    }
+}
+
+/// Makes the names in `dir` survive a power cut: after a creation, a rename, a removal.
+pub(crate) fn sync_directory(dir: &Path) -> io::Result<()> {
+    // "" is what Path::parent gives for a bare file name.
+    let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+    File::open(dir)?.sync_all()
+}
+
+/// Renames `from` to `to`, in whose place it comes at once: others see the old file or the new.
+/// Survives a power cut after [`sync_directory`].
+pub(crate) fn replace(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)
+}
+
+/// Renames `from` to `to` at once, unless there is a `to`.
+///
+/// # Errors
+///
+/// `AlreadyExists` when there is a `to`; nothing has changed then.
+pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // The file system lacks the flag (EINVAL, ENOTSUP) or the kernel the call (ENOSYS). A hard
+        // link refuses an existing name just as atomically; a crash between the two calls leaves
+        // both names on one file.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+            fs::hard_link(from, to)?;
+            fs::remove_file(from)
+        }
+        result => Ok(result?),
+    }
+}
+
+/// Opens a new file under a name that is taken away at once.
+///
+/// For where the system cannot open a file without a name. A crash between the two calls leaves an
+/// empty file.
+pub(super) fn create_and_unlink(dir: &Path) -> io::Result<File> {
+    loop {
+        let path = dir.join(super::unlikely_name());
+        let mut options = OpenOptions::new();
+        match options.read(true).write(true).create_new(true).mode(0o600).open(&path) {
+            Ok(file) => {
+                fs::remove_file(&path)?;
+                return Ok(file);
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Pins the pages of a range in memory.
+///
+/// # Errors
+///
+/// `OutOfMemory` or `PermissionDenied` above the limit of this process (`ulimit -l`), and for a
+/// range with pages that nothing backs.
+///
+/// # Safety
+///
+/// The range lies in one view (or allocation) that stays mapped during the call.
+pub(crate) unsafe fn lock_memory(address: *const u8, len_bytes: usize) -> io::Result<()> {
+    let (start, len_bytes) = page_range(address, len_bytes)?;
+    // SAFETY: mlock(2) asks for mapped pages and changes none of them; the caller vouches that the
+    // range is mapped, and its pages are whole in the view (`pages_of`).
+    Ok(unsafe { rustix::mm::mlock(start, len_bytes) }?)
+}
+
+/// Undoes [`lock_memory`], for every page of the range and however often it was locked.
+///
+/// # Safety
+///
+/// As for [`lock_memory`].
+pub(crate) unsafe fn unlock_memory(address: *const u8, len_bytes: usize) -> io::Result<()> {
+    let (start, len_bytes) = page_range(address, len_bytes)?;
+    // SAFETY: as in `lock_memory`.
+    Ok(unsafe { rustix::mm::munlock(start, len_bytes) }?)
+}
+
+/// How many pages of a range are in the page cache.
+///
+/// The answer of a moment. Since Linux 5.2 it is only true for whoever owns the file or may write
+/// it; for others every page counts as resident (`mincore(2)`). It does not notice that a file was
+/// cut short.
+///
+/// # Safety
+///
+/// The range lies in one view (or allocation) that stays mapped during the call.
+pub(crate) unsafe fn residency(address: *const u8, len_bytes: usize) -> io::Result<Residency> {
+    const PAGES_PER_CALL: usize = 64 << 10;
+    let page = super::page_size_bytes();
+    let (start, len_bytes) = page_range(address, len_bytes)?;
+    let mut states = vec![0; (len_bytes / page).min(PAGES_PER_CALL)];
+    let mut resident_pages = 0_u64;
+    let mut done = 0;
+    while done < len_bytes {
+        let pages = ((len_bytes - done) / page).min(PAGES_PER_CALL);
+        let part = start.cast::<u8>().wrapping_add(done).cast::<c_void>();
+        // SAFETY: mincore(2) asks for a page boundary (`page_range` and whole pages since) and a
+        // vector of a byte a page (`pages <= states.len()`); pages that are not mapped are an error
+        // and no fault.
+        let result = unsafe { libc::mincore(part, pages * page, states.as_mut_ptr().cast()) };
+        if result == 0 {
+            // The lowest bit says "resident"; the others are reserved.
+            resident_pages +=
+                states[..pages].iter().map(|state: &u8| u64::from(state & 1)).sum::<u64>();
+            done += pages * page;
+            continue;
+        }
+        let error = io::Error::last_os_error();
+        if !matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EINTR)) {
+            return Err(error);
+        }
+    }
+    Ok(Residency { pages: (len_bytes / page) as u64, resident_pages, page_size_bytes: page as u64 })
+}
+
+/// The whole pages of a range, as the memory calls want them.
+pub(super) fn page_range(address: *const u8, len_bytes: usize) -> io::Result<(*mut c_void, usize)> {
+    let (start, len_bytes) = pages_of(address.addr(), len_bytes, super::page_size_bytes())
+        .ok_or(io::ErrorKind::InvalidInput)?;
+    Ok((address.with_addr(start).cast_mut().cast(), len_bytes))
+}
+
+pub(super) fn process_faults() -> io::Result<FaultCounts> {
+    faults_of(libc::RUSAGE_SELF)
+}
+
+/// The page faults that `getrusage` counts for `who`.
+pub(super) fn faults_of(who: libc::c_int) -> io::Result<FaultCounts> {
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: getrusage(2) writes one `rusage` to where it is told, which has room for one.
+    let result = unsafe { libc::getrusage(who, usage.as_mut_ptr()) };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: all its fields are integers, zeroed above and then filled by a call that succeeded.
+    let usage = unsafe { usage.assume_init() };
+    Ok(FaultCounts {
+        minor: u64::try_from(usage.ru_minflt).unwrap_or(0),
+        major: u64::try_from(usage.ru_majflt).unwrap_or(0),
+    })
+}
+
+/// Tries to lock `len` bytes of the file from `start`, which need not exist, without waiting.
+/// `false`: another holder is in the way. A second lock by the same holder replaces its first.
+///
+/// The holder is the open file description (`F_OFD_SETLK`): two `File`s opened apart exclude each
+/// other even in one process, a clone shares, and the lock dies with the last of them, however the
+/// process ends. The classic `F_SETLK` belongs to the process and is lost as soon as it closes
+/// *any* descriptor of the file, and `flock` knows whole files only.
+///
+/// # Errors
+///
+/// `InvalidInput` for an empty range or one past the largest offset; `NotFound`-like errors of file
+/// systems without locks (`ENOLCK`) as they come.
+pub(crate) fn try_lock_range(
+    file: &File,
+    start: u64,
+    len: u64,
+    kind: LockKind,
+) -> io::Result<bool> {
+    match set_lock(file, kernel::F_OFD_SETLK, start, len, lock_type(kind)) {
+        Ok(()) => Ok(true),
+        Err(error) if is_held_by_another(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Waits for an exclusive lock of the range; a signal does not end the wait.
+pub(super) fn lock_range(file: &File, start: u64, len: u64) -> io::Result<()> {
+    loop {
+        match set_lock(file, kernel::F_OFD_SETLKW, start, len, kernel::F_WRLCK) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// Gives up what this open file holds of the range; none is no error.
+pub(crate) fn unlock_range(file: &File, start: u64, len: u64) -> io::Result<()> {
+    set_lock(file, kernel::F_OFD_SETLK, start, len, kernel::F_UNLCK)
+}
+
+fn lock_type(kind: LockKind) -> libc::c_short {
+    match kind {
+        LockKind::Shared => kernel::F_RDLCK,
+        LockKind::Exclusive => kernel::F_WRLCK,
+    }
+}
+
+fn is_held_by_another(error: &io::Error) -> bool {
+    // fcntl(2): "EACCES or EAGAIN".
+    matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES))
+}
+
+fn set_lock(
+    file: &File,
+    command: libc::c_int,
+    start: u64,
+    len: u64,
+    lock_type: libc::c_short,
+) -> io::Result<()> {
+    // On 32-bit Linux `off_t`, and with it the range, ends at 2 GiB.
+    let offset = |value: u64| libc::off_t::try_from(value).map_err(|_| io::ErrorKind::InvalidInput);
+    if len == 0 {
+        // To fcntl a length of 0 means "to the end and beyond".
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let lock = libc::flock {
+        l_type: lock_type,
+        l_whence: kernel::SEEK_SET,
+        l_start: offset(start)?,
+        l_len: offset(len)?,
+        // fcntl(2): an open file description lock wants 0 here.
+        l_pid: 0,
+    };
+    // SAFETY: fcntl(2) takes an open descriptor, which `file` owns, and reads one `flock`, which
+    // outlives the call.
+    let result = unsafe { libc::fcntl(file.as_raw_fd(), command, &raw const lock) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Tries to lock the data file itself, whatever name it was opened by: hard links and aliases are
+/// one inode. `false`: another holder is in the way. Closing the file gives the lock up.
+///
+/// `flock`, which knows nothing of the byte ranges above (on Linux): the two do not meet.
+pub(crate) fn try_lock_inode(file: &File, kind: LockKind) -> io::Result<bool> {
+    let result = match kind {
+        LockKind::Shared => fs2::FileExt::try_lock_shared(file),
+        LockKind::Exclusive => fs2::FileExt::try_lock_exclusive(file),
+    };
+    match result {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Two numbers that tell this file from every other one on this machine: device and inode.
+pub(crate) fn file_identity(file: &File) -> io::Result<(u64, u64)> {
+    let metadata = file.metadata()?;
+    Ok((metadata.dev(), metadata.ino()))
+}
+
+/// The bytes of disk that the file takes; fewer than its length where it has holes.
+pub(crate) fn allocated_bytes(file: &File) -> io::Result<u64> {
+    // st_blocks counts 512 bytes each, whatever the block size (stat(2)).
+    Ok(file.metadata()?.blocks().saturating_mul(512))
+}

@@ -1,0 +1,1 @@
+//! Windows: `ReadFile` at offsets, `LockFileEx`, working sets, sections over the page file.
