@@ -2,6 +2,8 @@
 
 mod error;
 mod format;
+pub mod map;
+mod store;
 #[allow(dead_code, unused_imports)] // Until the layers above use all of it.
 mod os;
 

@@ -111,6 +111,27 @@ pub(crate) fn sync_full(file: &File) -> io::Result<()> {
     file.sync_all()
 }
 
+/// Opens a growable file of zeros that lies in memory and has no name: `memfd_create` on Linux, a
+/// temporary file, which stays in the cache while there is room, elsewhere.
+pub(crate) fn open_anonymous() -> io::Result<File> {
+    #[cfg(target_os = "linux")]
+    {
+        let flags = rustix::fs::MemfdFlags::CLOEXEC;
+        Ok(File::from(rustix::fs::memfd_create("flatrec", flags)?))
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        open_temporary(&std::env::temp_dir())
+    }
+}
+
+/// 16 bytes from the system's source of randomness.
+pub(crate) fn random_id() -> io::Result<[u8; 16]> {
+    let mut id = [0; 16];
+    getrandom::fill(&mut id)?;
+    Ok(id)
+}
+
 /// How [`preallocate`] made a file longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Preallocated {
@@ -153,9 +174,9 @@ pub enum Advice {
     PopulateWrite,
 }
 
-/// Which way [`advise`] took.
+/// Which way an advice to the system went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Advised {
+pub enum Advised {
     /// The system did what was asked.
     Done,
     /// The system lacks it; the named weaker thing was done.

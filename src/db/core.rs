@@ -1,0 +1,171 @@
+//! The header of an open store: what is committed, and how the next commit is written.
+//!
+//! Invariant: `header` is what slot `slot` of the file holds. A commit writes the *other* slot, in
+//! one sector, and syncs: whatever happens meanwhile, one slot is whole. The data that a header
+//! counts is synced before it.
+
+use std::sync::Arc;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{
+    DESCRIPTORS_OFFSET, Header, Schema, Slot, SlotReport, UnverifiedHeader, new_header,
+    parse_schema,
+};
+use crate::map::Backing;
+
+/// How often a reader looks again when a writer was just writing both slots.
+const HEADER_TRIES: u32 = 8;
+
+/// The header, schema and metadata of a store, as committed.
+#[derive(Debug)]
+pub(super) struct Core {
+    backing: Arc<dyn Backing>,
+    header: Header,
+    slot: Slot,
+    report: SlotReport,
+    schema: Schema,
+    metadata: Vec<u8>,
+    poisoned: bool,
+    /// Whether this handle has committed anything, so that closing has something to tidy.
+    changed: bool,
+}
+
+impl Core {
+    /// Lays a new, empty store out in `backing`, which has no bytes yet, and makes it durable.
+    pub(super) fn create(
+        backing: Arc<dyn Backing>,
+        schema: &Schema,
+        metadata: &[u8],
+    ) -> Result<Self> {
+        let (header, region) = new_header(schema, metadata, false, crate::os::random_id()?)?;
+        backing.grow(header.data_offset)?;
+        backing.write_at(DESCRIPTORS_OFFSET, &region)?;
+        let bytes = header.encode();
+        for slot in [Slot::A, Slot::B] {
+            backing.write_at(slot.offset(), &bytes)?;
+        }
+        backing.sync_data()?;
+        Self::open(backing)
+    }
+
+    /// Reads and verifies header and schema.
+    pub(super) fn open(backing: Arc<dyn Backing>) -> Result<Self> {
+        let mut tries = 0;
+        loop {
+            match Self::read(&backing) {
+                // A reader beside a writer may meet one slot half written, and in the time of two
+                // commits the other: looking again tells that from corruption.
+                Err(error) if error.kind() == ErrorKind::Corrupt && tries < HEADER_TRIES => {
+                    tries += 1;
+                }
+                other => return other.map_err(|error| name(error, &*backing)),
+            }
+        }
+    }
+
+    fn read(backing: &Arc<dyn Backing>) -> Result<Self> {
+        let mut front = vec![0; usize::try_from(DESCRIPTORS_OFFSET).unwrap_or(usize::MAX)];
+        let got = backing.read_at(0, &mut front)?;
+        front.truncate(got);
+        let slot_b = usize::try_from(Slot::B.offset()).unwrap_or(usize::MAX).min(front.len());
+        let (found, slot, report) = UnverifiedHeader::choose(&front, &front[slot_b..])?;
+        let header = found.verify(backing.len_bytes()?)?;
+        let region_len = u64::from(header.schema_len_bytes) + u64::from(header.metadata_len_bytes);
+        let mut region = vec![0; usize::try_from(region_len).unwrap_or(usize::MAX)];
+        let got = backing.read_at(DESCRIPTORS_OFFSET, &mut region)?;
+        if got < region.len() {
+            return Err(Error::new(ErrorKind::Truncated, "read the schema of")
+                .offset(DESCRIPTORS_OFFSET + got as u64));
+        }
+        let (schema, metadata) = parse_schema(&region, &header)?;
+        Ok(Self {
+            backing: Arc::clone(backing),
+            header,
+            slot,
+            report,
+            schema,
+            metadata,
+            poisoned: false,
+            changed: false,
+        })
+    }
+
+    /// The header as committed.
+    pub(super) fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// What was found in the two header slots when the store was opened.
+    pub(super) fn report(&self) -> &SlotReport {
+        &self.report
+    }
+
+    pub(super) fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    pub(super) fn metadata(&self) -> &[u8] {
+        &self.metadata
+    }
+
+    pub(super) fn backing(&self) -> &Arc<dyn Backing> {
+        &self.backing
+    }
+
+    /// An error if an earlier sync failed.
+    pub(super) fn check_healthy(&self, operation: &'static str) -> Result<()> {
+        if !self.poisoned {
+            return Ok(());
+        }
+        Err(self.name(
+            Error::new(ErrorKind::Poisoned, operation)
+                .detail("an earlier write or sync failed, so what the disk holds is unknown")
+                .advice("reopen the store: it is as it was at the last flush that succeeded"),
+        ))
+    }
+
+    /// Keeps the result of a step of a commit; after a failed one the handle writes no more.
+    pub(super) fn keep<V>(&mut self, result: Result<V>) -> Result<V> {
+        if result.is_err() {
+            self.poisoned = true;
+        }
+        result.map_err(|error| self.name(error))
+    }
+
+    /// Commits `change` of the header into the other slot, durably.
+    pub(super) fn commit(&mut self, change: impl FnOnce(&mut Header)) -> Result<()> {
+        self.check_healthy("commit")?;
+        let mut next = self.header.clone();
+        change(&mut next);
+        next.sequence = self.header.sequence.checked_add(1).ok_or_else(|| {
+            self.name(Error::new(ErrorKind::Corrupt, "commit").detail("the sequence is used up"))
+        })?;
+        let slot = self.slot.other();
+        let written = self
+            .backing
+            .write_at(slot.offset(), &next.encode())
+            .and_then(|()| self.backing.sync_data());
+        self.keep(written)?;
+        self.header = next;
+        self.slot = slot;
+        self.changed = true;
+        Ok(())
+    }
+
+    /// Whether this handle has committed anything.
+    pub(super) fn changed(&self) -> bool {
+        self.changed
+    }
+
+    /// Adds the path to an error that has none.
+    pub(super) fn name(&self, error: Error) -> Error {
+        name(error, &*self.backing)
+    }
+}
+
+fn name(error: Error, backing: &dyn Backing) -> Error {
+    match backing.path() {
+        Some(path) => error.path(path),
+        None => error,
+    }
+}

@@ -1,0 +1,136 @@
+//! What every file, memory object and simulated disk offers to the layers above.
+//!
+//! All input and output of the log, the array and the database goes through [`Backing`], so that a
+//! simulated disk can stand in for a real one. Offsets and lengths are in bytes. Every call may be
+//! made from several threads at once.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::view::{Access, View};
+use crate::error::Result;
+use crate::os::FileSystemKind;
+
+/// How the bytes of a grown range are backed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Grown {
+    /// By blocks of their own: storing into them cannot run out of space.
+    Reserved,
+    /// By nothing yet: the file system cannot reserve, or does not keep to it. Storing into a view
+    /// of them may fault when the disk is full, so such a range is written by calls.
+    LengthOnly,
+}
+
+/// What a backing is and can do; it does not change while the backing lives.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Properties {
+    /// Whether what read and write calls do is seen by views at once, and the other way round.
+    pub calls_see_views: bool,
+    /// Whether a view may reach past the end, to be filled by later growth.
+    pub views_pass_end: bool,
+    /// Whether the length can change.
+    pub resizable: bool,
+    /// What the bytes lie on.
+    pub file_system: FileSystemKind,
+}
+
+/// A growable array of bytes that can be read, written, viewed and made durable.
+///
+/// Implemented by files, named and anonymous shared memory, and by the simulated disks of tests.
+///
+/// ```
+/// use flatrec::map::{Access, Backing, FileBacking};
+/// let file = FileBacking::temporary(4096)?;
+/// file.write_at(10, b"bytes")?;
+/// let mut seen = [0; 5];
+/// file.view(8, 100, Access::ReadOnly)?.read(2, &mut seen)?;
+/// assert_eq!(&seen, b"bytes");
+/// # Ok::<(), flatrec::Error>(())
+/// ```
+pub trait Backing: fmt::Debug + Send + Sync {
+    /// The path, where there is one.
+    fn path(&self) -> Option<PathBuf>;
+
+    /// What this backing is and can do.
+    fn properties(&self) -> &Properties;
+
+    /// Its length now.
+    ///
+    /// # Errors
+    /// The system's.
+    fn len_bytes(&self) -> Result<u64>;
+
+    /// The bytes that it takes on its device, which sparse and preallocated files tell apart from
+    /// their length.
+    ///
+    /// # Errors
+    /// The system's.
+    fn allocated_bytes(&self) -> Result<u64>;
+
+    /// Reads as many bytes as there are from `offset` on, up to all of `into`.
+    ///
+    /// # Errors
+    /// The system's.
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize>;
+
+    /// Writes all of `from` at `offset`.
+    ///
+    /// # Errors
+    /// The system's; some of the bytes may have been written then.
+    fn write_at(&self, offset: u64, from: &[u8]) -> Result<()>;
+
+    /// Makes the backing `len_bytes` long, the new bytes zero and reserved where that can be had.
+    /// A backing that is as long already stays as it is.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoSpace`](crate::ErrorKind::NoSpace) on a full disk, with the old length kept;
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) if it cannot change its length.
+    fn grow(&self, len_bytes: u64) -> Result<Grown>;
+
+    /// Cuts the backing to `len_bytes`. Views that reach past it must not be used there any more.
+    ///
+    /// # Errors
+    /// The system's: Windows refuses while a view of the file exists (error 1224).
+    fn trim(&self, len_bytes: u64) -> Result<()>;
+
+    /// Maps `len_bytes` bytes from `offset` on; neither needs to be aligned.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfRange`](crate::ErrorKind::OutOfRange) for a range that the backing does
+    /// not have (see [`Properties::views_pass_end`]); the system's when the address space or the
+    /// mappings are used up.
+    fn view(&self, offset: u64, len_bytes: usize, access: Access) -> Result<View>;
+
+    /// Hands the changed pages of a part of `view` to the device.
+    ///
+    /// # Errors
+    /// The system's.
+    fn flush_view(&self, view: &View, range: std::ops::Range<usize>) -> Result<()>;
+
+    /// Makes all bytes, and the length needed to find them, durable.
+    ///
+    /// # Errors
+    /// The system's. What the device holds is unknown then, and a second call proves nothing.
+    fn sync_data(&self) -> Result<()>;
+
+    /// As [`Backing::sync_data`], with all metadata, past the device's own cache where the system
+    /// offers that.
+    ///
+    /// # Errors
+    /// As [`Backing::sync_data`].
+    fn sync_full(&self) -> Result<()>;
+
+    /// Gives the file another name, atomically, and keeps it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::AlreadyExists`](crate::ErrorKind::AlreadyExists) if the name is taken and
+    /// `replace` is not set; the system's.
+    fn rename(&self, to: &Path, replace: bool) -> Result<()>;
+
+    /// Makes the file's name durable: syncs its directory.
+    ///
+    /// # Errors
+    /// The system's.
+    fn sync_directory(&self) -> Result<()>;
+}

@@ -1,0 +1,315 @@
+//! Files as backings: new, existing, temporary, inherited, and anonymous memory where the system
+//! makes it a file.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{PoisonError, RwLock};
+
+use memmap2::MmapOptions;
+
+use super::backing::{Backing, Grown, Properties};
+use super::geometry::OFFSET_MAX;
+use super::view::{Access, View};
+use crate::error::{Error, ErrorKind, Result};
+use crate::os::{self, FileSystemKind};
+
+/// A file, seen as a [`Backing`].
+///
+/// ```
+/// use flatrec::map::{Backing, FileBacking};
+/// let directory = tempfile::tempdir()?;
+/// let path = directory.path().join("numbers");
+/// let file = FileBacking::create_new(&path)?;
+/// file.grow(8192)?; // reserved: a full disk is an error here, not a fault later
+/// file.write_at(0, &7u64.to_le_bytes())?;
+/// file.sync_data()?;
+/// assert_eq!(FileBacking::open(&path, false)?.len_bytes()?, 8192);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct FileBacking {
+    file: File,
+    path: RwLock<Option<PathBuf>>,
+    properties: Properties,
+}
+
+impl FileBacking {
+    /// Creates a file of length 0 that did not exist, open for reading and writing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::AlreadyExists`] if the path is taken; the system's.
+    pub fn create_new(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .open(path)
+            .map_err(|source| Error::io("create", source).path(path))?;
+        Self::over(file, Some(path.to_path_buf()))
+    }
+
+    /// Opens a file that exists, for reading and, if `writable`, for writing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], [`ErrorKind::PermissionDenied`], [`ErrorKind::InvalidArgument`]
+    /// for what is no regular file; the system's.
+    pub fn open(path: impl AsRef<Path>, writable: bool) -> Result<Self> {
+        let path = path.as_ref();
+        let file = OpenOptions::new()
+            .read(true)
+            .write(writable)
+            .open(path)
+            .map_err(|source| open_error(source, path))?;
+        Self::over(file, Some(path.to_path_buf()))
+    }
+
+    /// A file of `len_bytes` zero bytes without a name, gone when it is closed, in the directory
+    /// for temporary files.
+    ///
+    /// # Errors
+    /// As [`FileBacking::temporary_in`].
+    pub fn temporary(len_bytes: u64) -> Result<Self> {
+        Self::temporary_in(std::env::temp_dir(), len_bytes)
+    }
+
+    /// A file of `len_bytes` zero bytes without a name, gone when it is closed, on the file system
+    /// of `directory`.
+    ///
+    /// # Errors
+    /// The system's, a full disk among them.
+    pub fn temporary_in(directory: impl AsRef<Path>, len_bytes: u64) -> Result<Self> {
+        let directory = directory.as_ref();
+        let file = os::open_temporary(directory)
+            .map_err(|source| Error::io("create a temporary file in", source).path(directory))?;
+        let backing = Self::over(file, None)?;
+        backing.grow(len_bytes)?;
+        Ok(backing)
+    }
+
+    /// A file that is open already, by this process or the one it was inherited from. `path` is
+    /// what errors call it, and where [`Backing::rename`] finds it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for what is no regular file; the system's.
+    pub fn from_file(file: File, path: Option<&Path>) -> Result<Self> {
+        Self::over(file, path.map(Path::to_path_buf))
+    }
+
+    /// The open file itself, for locks and for handing on to child processes.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    fn over(file: File, path: Option<PathBuf>) -> Result<Self> {
+        let named = |error: Error| match &path {
+            Some(path) => error.path(path),
+            None => error,
+        };
+        let metadata = file.metadata().map_err(|source| named(Error::io("open", source)))?;
+        if !metadata.is_file() {
+            return Err(named(
+                Error::new(ErrorKind::InvalidArgument, "open")
+                    .detail("not a regular file")
+                    .advice("give the path of a file, not of a directory or a device"),
+            ));
+        }
+        let file_system =
+            os::file_system(&file).map_err(|source| named(Error::io("open", source)))?;
+        let properties = Properties {
+            calls_see_views: os::FILE_CALLS_SEE_VIEWS,
+            views_pass_end: os::VIEWS_MAY_PASS_END,
+            resizable: true,
+            file_system,
+        };
+        Ok(Self { file, path: RwLock::new(path), properties })
+    }
+
+    /// A system error of `operation` on this file.
+    fn error(&self, operation: &'static str, source: io::Error) -> Error {
+        self.name(Error::io(operation, source))
+    }
+
+    fn name(&self, error: Error) -> Error {
+        match self.path() {
+            Some(path) => error.path(path),
+            None => error,
+        }
+    }
+
+    fn check_length(&self, operation: &'static str, len_bytes: u64) -> Result<()> {
+        if len_bytes <= OFFSET_MAX {
+            return Ok(());
+        }
+        Err(self.name(
+            Error::new(ErrorKind::OutOfRange, operation)
+                .offset(len_bytes)
+                .detail("past byte 2^63 - 1, which no file can have"),
+        ))
+    }
+}
+
+impl Backing for FileBacking {
+    fn path(&self) -> Option<PathBuf> {
+        self.path.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn properties(&self) -> &Properties {
+        &self.properties
+    }
+
+    fn len_bytes(&self) -> Result<u64> {
+        Ok(self.file.metadata().map_err(|source| self.error("ask the length of", source))?.len())
+    }
+
+    fn allocated_bytes(&self) -> Result<u64> {
+        os::allocated_bytes(&self.file).map_err(|source| self.error("ask the blocks of", source))
+    }
+
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize> {
+        self.check_length("read", offset)?;
+        let mut done = 0;
+        while done < into.len() {
+            let at = offset + done as u64;
+            match os::read_at(&self.file, at, &mut into[done..]) {
+                Ok(0) => break,
+                Ok(read) => done += read,
+                Err(source) => return Err(self.error("read", source).offset(at)),
+            }
+        }
+        Ok(done)
+    }
+
+    fn write_at(&self, offset: u64, from: &[u8]) -> Result<()> {
+        self.check_length("write", offset.saturating_add(from.len() as u64))?;
+        os::write_all_at(&self.file, offset, from)
+            .map_err(|source| self.error("write", source).offset(offset))
+    }
+
+    fn grow(&self, len_bytes: u64) -> Result<Grown> {
+        self.check_length("grow", len_bytes)?;
+        let old_len_bytes = self.len_bytes()?;
+        if len_bytes <= old_len_bytes {
+            return Ok(Grown::Reserved);
+        }
+        let reserved = os::preallocate(&self.file, old_len_bytes, len_bytes)
+            .map_err(|source| self.error("grow", source).offset(old_len_bytes))?;
+        Ok(match reserved {
+            os::Preallocated::Blocks
+                if os::preallocation_binds(&self.properties.file_system) =>
+            {
+                Grown::Reserved
+            }
+            _ => Grown::LengthOnly,
+        })
+    }
+
+    fn trim(&self, len_bytes: u64) -> Result<()> {
+        self.check_length("trim", len_bytes)?;
+        self.file.set_len(len_bytes).map_err(|source| self.error("trim", source).offset(len_bytes))
+    }
+
+    fn view(&self, offset: u64, len_bytes: usize, access: Access) -> Result<View> {
+        if len_bytes == 0 {
+            return Ok(View::empty(offset, access));
+        }
+        let end = offset.saturating_add(len_bytes as u64);
+        self.check_length("map a view of", end)?;
+        if !self.properties.views_pass_end && end > self.len_bytes()? {
+            return Err(self.name(
+                Error::new(ErrorKind::OutOfRange, "map a view of")
+                    .offset(offset)
+                    .detail(format!("{len_bytes} bytes reach past the end of the file")),
+            ));
+        }
+        let mut options = MmapOptions::new();
+        options.offset(offset).len(len_bytes);
+        let map = match access {
+            Access::ReadOnly => options.map_raw_read_only(&self.file),
+            Access::ReadWrite => options.map_raw(&self.file),
+            Access::Private => {
+                // Only pages that are really changed take memory: a private view of a file larger
+                // than memory must not be refused for what it might take.
+                options.no_reserve_swap();
+                // SAFETY: the mapping is turned into a raw one before anything is read through it;
+                // `View` hands out references only by `unsafe` calls.
+                unsafe { options.map_copy(&self.file) }.map(memmap2::MmapRaw::from)
+            }
+        };
+        let map = map.map_err(|source| {
+            self.error("map a view of", source).offset(offset).advice(
+                "the address space, the number of mappings or the file's permissions do not allow \
+                 this view; a windowed store maps less at a time",
+            )
+        })?;
+        Ok(View::of_map(map, offset, access))
+    }
+
+    fn flush_view(&self, view: &View, range: std::ops::Range<usize>) -> Result<()> {
+        view.flush(range).map_err(|error| self.name(error))
+    }
+
+    fn sync_data(&self) -> Result<()> {
+        os::sync_data(&self.file).map_err(|source| self.error("sync", source))
+    }
+
+    fn sync_full(&self) -> Result<()> {
+        os::sync_full(&self.file).map_err(|source| self.error("sync", source))
+    }
+
+    fn rename(&self, to: &Path, replace: bool) -> Result<()> {
+        let mut path = self.path.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(from) = path.as_deref() else {
+            return Err(Error::new(ErrorKind::Unsupported, "rename")
+                .path(to)
+                .detail("the file has no name to change"));
+        };
+        let renamed = if replace { os::replace(from, to) } else { os::rename_new(from, to) };
+        renamed.map_err(|source| Error::io("rename to", source).path(to))?;
+        *path = Some(to.to_path_buf());
+        Ok(())
+    }
+
+    fn sync_directory(&self) -> Result<()> {
+        let Some(path) = self.path() else { return Ok(()) };
+        let directory = parent_directory(&path);
+        os::sync_directory(directory)
+            .map_err(|source| Error::io("sync the directory", source).path(directory))
+    }
+}
+
+/// The directory that holds `path`; a bare name lies in the current one.
+pub(crate) fn parent_directory(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Refuses writing to a file that lies on a network file system.
+pub(crate) fn refuse_network(backing: &dyn Backing, operation: &'static str) -> Result<()> {
+    let FileSystemKind::Network(name) = &backing.properties().file_system else {
+        return Ok(());
+    };
+    let error = Error::new(ErrorKind::NetworkFileSystem, operation)
+        .detail(format!("{name}: two machines' views of one file are not coherent"))
+        .advice(
+            "keep the file on a local disk; if one machine alone uses it, say so with \
+             allow_network_file_system",
+        );
+    Err(match backing.path() {
+        Some(path) => error.path(path),
+        None => error,
+    })
+}
+
+fn open_error(source: io::Error, path: &Path) -> Error {
+    if path.is_dir() {
+        return Error::new(ErrorKind::InvalidArgument, "open")
+            .path(path)
+            .detail("it is a directory")
+            .advice("give the path of a file");
+    }
+    Error::io("open", source).path(path)
+}

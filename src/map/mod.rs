@@ -1,0 +1,41 @@
+//! File mapping objects and sliding views over a backing that grows.
+//!
+//! A [`Mapping`] is a growable array of bytes (a new, existing, temporary or inherited file, named
+//! shared memory, anonymous memory) opened with one [`Access`]; a [`View`] is one mapped range of
+//! it. Views overlap freely and are coherent. The store's own windows, its write-back and the
+//! bounded set of sliding views live here too.
+
+// The home of views: each block has its own proof.
+#![allow(unsafe_code)]
+
+mod backing;
+mod copy;
+mod dirty;
+mod file;
+mod geometry;
+mod mapping;
+mod named;
+mod record_view;
+mod side_lock;
+mod sliding;
+mod typed;
+mod view;
+mod write_back;
+
+pub use crate::os::{Advice, Advised, FaultCounts, FileSystemKind, Residency};
+pub use crate::os::{process_faults, thread_faults};
+pub use backing::{Backing, Grown, Properties};
+pub use file::FileBacking;
+pub use mapping::Mapping;
+pub use side_lock::Wait;
+pub use sliding::ViewCounters;
+pub use typed::TypedView;
+pub use view::{Access, View};
+pub use write_back::WriteBack;
+
+pub(crate) use file::{parent_directory, refuse_network};
+pub(crate) use geometry::{Geometry, Windows, round_up};
+pub(crate) use record_view::RecordView;
+pub(crate) use side_lock::{IN_PLACE, SideLock, WRITER};
+pub(crate) use sliding::Slider;
+pub(crate) use write_back::{InPrivate, Mapped, Positioned, Writer};

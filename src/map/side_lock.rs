@@ -1,0 +1,154 @@
+//! Byte-range locks on the small file beside a data file.
+//!
+//! `X-lock` lies beside `X`, is created with it and never unlinked: a new inode would hide the
+//! locks of those who hold the old one. Locks lie on it and never on the data bytes, since Windows
+//! would then deny other handles' reads and writes. A range's lock belongs to the open file and dies
+//! with its process, whatever way that ends.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::os::{self, LockKind};
+
+/// Held exclusively by the one writer of a store.
+pub(crate) const WRITER: Range<u64> = 0..1;
+/// Held shared by everybody who lends records in place; exclusively by who changes them in place.
+pub(crate) const IN_PLACE: Range<u64> = 1..2;
+/// Held exclusively by who is initialising the data file.
+pub(crate) const INITIALISER: Range<u64> = 2..3;
+
+/// How long to wait for a lock that another handle holds.
+///
+/// ```
+/// use std::time::Duration;
+/// use flatrec::{DynStore, DataType, Field, Schema, ErrorKind, Wait};
+/// let directory = tempfile::tempdir()?;
+/// let path = directory.path().join("numbers.rec");
+/// let schema = Schema::packed([Field::new("n", DataType::UInt32)])?;
+/// let writer = DynStore::create(&path, &schema)?;
+/// let second = DynStore::options().wait(Wait::AtMost(Duration::from_millis(20))).open(&path);
+/// assert_eq!(second.unwrap_err().kind(), ErrorKind::Locked);
+/// writer.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Wait {
+    /// Not at all: fail at once.
+    #[default]
+    No,
+    /// Up to this long.
+    AtMost(Duration),
+    /// As long as it takes.
+    Forever,
+}
+
+/// An open lock file.
+#[derive(Debug)]
+pub(crate) struct SideLock {
+    file: File,
+    path: PathBuf,
+}
+
+impl SideLock {
+    /// The path of the lock file beside `data_path`.
+    pub(crate) fn path_of(data_path: &Path) -> PathBuf {
+        let mut name = data_path.as_os_str().to_owned();
+        name.push("-lock");
+        PathBuf::from(name)
+    }
+
+    /// Opens the lock file beside `data_path` for exclusive locks, creating it if need be.
+    pub(crate) fn open_or_create(data_path: &Path) -> Result<Self> {
+        let path = Self::path_of(data_path);
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        no_follow(&mut options);
+        let file = options
+            .open(&path)
+            .map_err(|source| Error::io("open the lock file", source).path(&path))?;
+        Ok(Self { file, path })
+    }
+
+    /// Opens the lock file beside `data_path` for shared locks; `None` if there is none and none
+    /// can be made.
+    pub(crate) fn open_for_reading(data_path: &Path) -> Result<Option<Self>> {
+        let path = Self::path_of(data_path);
+        let mut options = OpenOptions::new();
+        options.read(true);
+        no_follow(&mut options);
+        match options.open(&path) {
+            Ok(file) => Ok(Some(Self { file, path })),
+            Err(source) if source.kind() == io::ErrorKind::NotFound => {
+                match Self::open_or_create(data_path) {
+                    Ok(lock) => Ok(Some(lock)),
+                    Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(None),
+                    Err(error) => Err(error),
+                }
+            }
+            Err(source) => Err(Error::io("open the lock file", source).path(&path)),
+        }
+    }
+
+    /// Takes a lock; `holder` is who is known to have it if it cannot be had.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Locked`] once `wait` is over.
+    pub(crate) fn lock(
+        &self,
+        range: Range<u64>,
+        kind: LockKind,
+        wait: Wait,
+        holder: &'static str,
+    ) -> Result<()> {
+        let started = Instant::now();
+        let mut pause = Duration::from_micros(100);
+        loop {
+            let len = range.end - range.start;
+            match os::try_lock_range(&self.file, range.start, len, kind) {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                Err(source) => return Err(Error::io("lock", source).path(&self.path)),
+            }
+            let over = match wait {
+                Wait::No => true,
+                Wait::AtMost(limit) => started.elapsed() >= limit,
+                Wait::Forever => false,
+            };
+            if over {
+                return Err(Error::new(ErrorKind::Locked, "lock")
+                    .path(&self.path)
+                    .detail(holder)
+                    .advice("close the other handle, or wait for it with Options::wait"));
+            }
+            // Locks of open files have no call that waits for a limited time, so this asks again:
+            // soon at first, then every 20 ms.
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(20));
+        }
+    }
+
+    /// Gives a lock back.
+    pub(crate) fn unlock(&self, range: Range<u64>) -> Result<()> {
+        os::unlock_range(&self.file, range.start, range.end - range.start)
+            .map_err(|source| Error::io("unlock", source).path(&self.path))
+    }
+}
+
+/// Refuses a symbolic link in the lock file's place, which could make us create or lock any file.
+fn no_follow(options: &mut OpenOptions) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.custom_flags(libc::O_NOFOLLOW);
+    }
+    #[cfg(windows)]
+    {
+        use std::os::windows::fs::OpenOptionsExt;
+        // FILE_FLAG_OPEN_REPARSE_POINT: opens the link itself, which then cannot be a lock file.
+        options.custom_flags(0x0020_0000);
+    }
+}

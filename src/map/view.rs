@@ -1,0 +1,304 @@
+//! One mapped range of a backing.
+//!
+//! Invariants: `base` is valid for `len` bytes of mapped memory for as long as the view lives (or
+//! dangling when `len` is 0); `access` says which accesses the mapping permits; the memory is never
+//! moved or remapped, so that a pointer into it stays good until the view is dropped.
+//!
+//! What fails: out-of-range and misdirected calls give errors. A page that the system cannot
+//! provide (a file truncated by someone else, a disk that fails) is a signal or an exception, as it
+//! is for every mapped file.
+
+use std::fmt;
+use std::ops::Range;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use memmap2::MmapRaw;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::os::{self, Advice, Advised, Residency};
+
+/// What a mapping or a view may do with the bytes.
+///
+/// ```
+/// use flatrec::map::{Access, Mapping};
+/// let scratch = Mapping::anonymous(4096)?;
+/// let private = scratch.with_access(Access::Private)?;
+/// private.view(0..4)?.write(0, b"mine")?;
+/// assert_eq!(scratch.read_vec(0..4)?, [0; 4]); // the copy is the private view's alone
+/// # Ok::<(), flatrec::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// Reading only; a stray store through such a view is a fault.
+    ReadOnly,
+    /// Reading and writing; what is written reaches the file and every other view of it.
+    ReadWrite,
+    /// Copy-on-write: what is written is seen through this view alone and never reaches the file.
+    Private,
+}
+
+impl Access {
+    /// Whether bytes may be changed through a view of this access.
+    pub fn is_writable(self) -> bool {
+        self != Self::ReadOnly
+    }
+}
+
+/// Who keeps the memory mapped.
+pub(crate) enum Memory {
+    /// Nothing is mapped: the view is empty.
+    Empty,
+    /// A mapping of its own.
+    Map(MmapRaw),
+    /// A section of named or anonymous shared memory.
+    Section(os::SectionView),
+    /// A part of a mapping that others hold too (simulated and in-memory backings).
+    #[allow(dead_code, reason = "for backings that keep one mapping for all their views")]
+    Shared(Arc<MmapRaw>),
+}
+
+/// A mapped range of a [`Mapping`](super::Mapping): its bytes are the file's.
+///
+/// Views of one file overlap freely and are coherent: what is written through one read-write view
+/// is seen by every other. Others may change the bytes at any time, so the safe calls copy;
+/// [`View::bytes`] lends them in place and is `unsafe` for that reason.
+///
+/// ```
+/// use flatrec::map::Mapping;
+/// let mapping = Mapping::anonymous(1 << 20)?;
+/// let (one, other) = (mapping.view(0..4096)?, mapping.view(100..200)?);
+/// one.write(150, b"here")?;
+/// let mut seen = [0; 4];
+/// other.read(50, &mut seen)?;
+/// assert_eq!(&seen, b"here");
+/// # Ok::<(), flatrec::Error>(())
+/// ```
+pub struct View {
+    base: NonNull<u8>,
+    len: usize,
+    offset: u64,
+    access: Access,
+    memory: Memory,
+}
+
+// SAFETY: a view owns its mapping; the memory stays valid whichever thread uses or drops it, and
+// nothing in it is tied to a thread.
+unsafe impl Send for View {}
+// SAFETY: through `&View` the safe calls touch the memory only by `copy_out` and `copy_in`, which
+// make no references and are opaque to the compiler; in-place access is `unsafe` and its caller
+// answers for races.
+unsafe impl Sync for View {}
+
+impl View {
+    /// The view of an empty range.
+    pub(crate) fn empty(offset: u64, access: Access) -> Self {
+        Self { base: NonNull::dangling(), len: 0, offset, access, memory: Memory::Empty }
+    }
+
+    /// A view of a whole mapping of its own, which shows the backing from `offset` on.
+    pub(crate) fn of_map(map: MmapRaw, offset: u64, access: Access) -> Self {
+        let base = NonNull::new(map.as_mut_ptr()).unwrap_or(NonNull::dangling());
+        Self { base, len: map.len(), offset, access, memory: Memory::Map(map) }
+    }
+
+    /// A view of a part of shared memory.
+    pub(crate) fn of_section(mut section: os::SectionView, offset: u64, access: Access) -> Self {
+        let base = NonNull::new(section.as_mut_ptr()).unwrap_or(NonNull::dangling());
+        Self { base, len: section.len_bytes(), offset, access, memory: Memory::Section(section) }
+    }
+
+    /// Where the view starts in its backing, in bytes.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// How many bytes it shows.
+    pub fn len_bytes(&self) -> usize {
+        self.len
+    }
+
+    /// What may be done through it.
+    pub fn access(&self) -> Access {
+        self.access
+    }
+
+    /// The address of its first byte.
+    ///
+    /// The pointer is good for [`View::len_bytes`] bytes until the view is dropped, except for
+    /// bytes past the end of the file, whose pages fault.
+    pub fn as_ptr(&self) -> *const u8 {
+        self.base.as_ptr()
+    }
+
+    /// The address of its first byte, for writing; `None` for a read-only view.
+    pub fn as_mut_ptr(&self) -> Option<NonNull<u8>> {
+        self.access.is_writable().then_some(self.base)
+    }
+
+    /// Copies bytes out of the view, from `at` bytes past its start.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfRange`] if the range does not lie in the view.
+    pub fn read(&self, at: usize, into: &mut [u8]) -> Result<()> {
+        let from = self.pointer("read", at, into.len())?;
+        // SAFETY: `pointer` checked that `from` is good for `into.len()` bytes of this live view;
+        // `into` is an exclusive borrow, so the two cannot overlap.
+        unsafe { super::copy::copy_out(from.as_ptr(), into) };
+        Ok(())
+    }
+
+    /// Copies bytes into the view, to `at` bytes past its start.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ReadOnly`] for a read-only view, [`ErrorKind::OutOfRange`] if the range does
+    /// not lie in the view.
+    pub fn write(&self, at: usize, from: &[u8]) -> Result<()> {
+        if !self.access.is_writable() {
+            return Err(Error::new(ErrorKind::ReadOnly, "write")
+                .offset(self.offset)
+                .advice("map the view with Access::ReadWrite or Access::Private"));
+        }
+        let to = self.pointer("write", at, from.len())?;
+        // SAFETY: `pointer` checked that `to` is good for `from.len()` bytes of this live view, and
+        // the access was checked to permit writing. `from` cannot overlap it: references into a
+        // view exist only by `unsafe` calls whose callers promise that nobody writes there.
+        unsafe { super::copy::copy_in(from, to.as_ptr()) };
+        Ok(())
+    }
+
+    /// Lends bytes in place, from `range.start` to `range.end` past the view's start.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfRange`] if the range does not lie in the view.
+    ///
+    /// # Safety
+    /// Nobody, in this process or another, changes these bytes or truncates the file below them
+    /// while the borrow lives.
+    pub unsafe fn bytes(&self, range: Range<usize>) -> Result<&[u8]> {
+        let len = range.end.saturating_sub(range.start);
+        let from = self.pointer("lend", range.start, len)?;
+        // SAFETY: `pointer` checked the range against this live view, bytes have no alignment and
+        // no invalid values, and the caller promised that they do not change.
+        Ok(unsafe { std::slice::from_raw_parts(from.as_ptr(), len) })
+    }
+
+    /// Lends bytes in place for changing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ReadOnly`] for a read-only view, [`ErrorKind::OutOfRange`] if the range does
+    /// not lie in the view.
+    ///
+    /// # Safety
+    /// Nobody else, in this process or another and through this view or another, reads or changes
+    /// these bytes or truncates the file below them while the borrow lives.
+    #[allow(clippy::mut_from_ref, reason = "exclusiveness is the caller's duty, as said above")]
+    pub unsafe fn bytes_mut(&self, range: Range<usize>) -> Result<&mut [u8]> {
+        if !self.access.is_writable() {
+            return Err(Error::new(ErrorKind::ReadOnly, "lend for changing").offset(self.offset));
+        }
+        let len = range.end.saturating_sub(range.start);
+        let to = self.pointer("lend for changing", range.start, len)?;
+        // SAFETY: `pointer` checked the range, the access permits writing, and the caller promised
+        // that nobody else touches the bytes.
+        Ok(unsafe { std::slice::from_raw_parts_mut(to.as_ptr(), len) })
+    }
+
+    /// Advises the system how a part of the view will be used, and tells which way was taken.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfRange`] if the range does not lie in the view; the system's error if it
+    /// cannot provide the pages that a populating advice asks for.
+    pub fn advise(&self, range: Range<usize>, advice: Advice) -> Result<Advised> {
+        let len = range.end.saturating_sub(range.start);
+        let from = self.pointer("advise", range.start, len)?;
+        if len == 0 {
+            return Ok(Advised::Done);
+        }
+        // SAFETY: the range lies in this live mapping, and no advice changes what it holds.
+        unsafe { os::advise(from.as_ptr(), len, advice) }
+            .map_err(|source| Error::io("advise", source).offset(self.offset))
+    }
+
+    /// Keeps a part of the view in physical memory until the view is dropped or unlocked.
+    ///
+    /// # Errors
+    /// The system's: most allow a process only a few mebibytes of locked memory.
+    pub fn lock(&self, range: Range<usize>) -> Result<()> {
+        let len = range.end.saturating_sub(range.start);
+        let from = self.pointer("lock in memory", range.start, len)?;
+        // SAFETY: the range lies in this live mapping.
+        unsafe { os::lock_memory(from.as_ptr(), len) }.map_err(|source| {
+            Error::io("lock in memory", source)
+                .offset(self.offset)
+                .advice("raise the limit of locked memory (ulimit -l) or lock less")
+        })
+    }
+
+    /// Lets a locked part go again.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn unlock(&self, range: Range<usize>) -> Result<()> {
+        let len = range.end.saturating_sub(range.start);
+        let from = self.pointer("unlock from memory", range.start, len)?;
+        // SAFETY: the range lies in this live mapping.
+        unsafe { os::unlock_memory(from.as_ptr(), len) }
+            .map_err(|source| Error::io("unlock from memory", source).offset(self.offset))
+    }
+
+    /// How many of the pages under a part of the view are in memory now.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfRange`] if the range does not lie in the view, or the system's error.
+    pub fn residency(&self, range: Range<usize>) -> Result<Residency> {
+        let len = range.end.saturating_sub(range.start);
+        let from = self.pointer("ask residency", range.start, len)?;
+        // SAFETY: the range lies in this live mapping.
+        unsafe { os::residency(from.as_ptr(), len) }
+            .map_err(|source| Error::io("ask residency", source).offset(self.offset))
+    }
+
+    /// Writes the changed pages of a part of the view to the file, and waits for the system to have
+    /// written them. The file's length is not part of it: a sync of the file is.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfRange`] if the range does not lie in the view, or the system's error.
+    pub(crate) fn flush(&self, range: Range<usize>) -> Result<()> {
+        let len = range.end.saturating_sub(range.start);
+        self.pointer("flush", range.start, len)?;
+        if len == 0 || self.access != Access::ReadWrite {
+            return Ok(());
+        }
+        match &self.memory {
+            Memory::Map(map) => map
+                .flush_range(range.start, len)
+                .map_err(|source| Error::io("flush view", source).offset(self.offset)),
+            Memory::Shared(_) | Memory::Section(_) | Memory::Empty => Ok(()),
+        }
+    }
+
+    /// The address of `at`, once `at..at + len` is known to lie in the view.
+    fn pointer(&self, operation: &'static str, at: usize, len: usize) -> Result<NonNull<u8>> {
+        match at.checked_add(len) {
+            Some(end) if end <= self.len => {
+                // SAFETY: `at` ≤ `len` of the allocation behind `base`, which therefore also
+                // bounds it by `isize::MAX`.
+                Ok(unsafe { self.base.add(at) })
+            }
+            _ => Err(Error::new(ErrorKind::OutOfRange, operation)
+                .offset(self.offset)
+                .detail(format!("{len} bytes at {at} of a view of {} bytes", self.len))),
+        }
+    }
+}
+
+impl fmt::Debug for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("View")
+            .field("offset", &self.offset)
+            .field("len", &self.len)
+            .field("access", &self.access)
+            .finish_non_exhaustive()
+    }
+}

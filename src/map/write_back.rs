@@ -1,0 +1,474 @@
+//! How changes reach the file: two strategies behind one trait.
+//!
+//! **Positioned**: appended bytes gather in a buffer and go out in large writes; bytes that are
+//! changed in place are changed in a private (copy-on-write) view, and the dirty ranges, coalesced,
+//! are written with positioned writes. The kernel never sees a dirty page of ours, so it writes
+//! what we wrote and nothing around it.
+//!
+//! **Mapped**: bytes are stored through a read-write window that slides over appends and edits, and
+//! the window's dirty range is flushed. For systems that do not promise views and write calls to be
+//! coherent, and for those who measure that it suits them.
+//!
+//! Invariants: dirty ranges lie within the current window, since sliding flushes first; the buffer
+//! holds whole appends, so that what is pending is a run of whole records. Whoever makes one of
+//! these promises that nobody else changes the file meanwhile, and that nobody at all reads the
+//! bytes lent by `edit` while they are lent; that is why the constructors are `unsafe`.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use memmap2::MmapMut;
+
+use super::backing::{Backing, Grown};
+use super::dirty::DirtyRanges;
+use super::view::{Access, View};
+use crate::error::{Error, ErrorKind, Result};
+use crate::os;
+
+/// How a store writes its records back to the file.
+///
+/// ```
+/// use flatrec::{DynStore, DataType, Field, Schema, WriteBack};
+/// let directory = tempfile::tempdir()?;
+/// let schema = Schema::packed([Field::new("n", DataType::UInt32)])?;
+/// let mut store = DynStore::options()
+///     .write_back(WriteBack::Mapped)
+///     .create(directory.path().join("numbers.rec"), &schema)?;
+/// store.append(&7u32.to_le_bytes())?;
+/// store.close()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum WriteBack {
+    /// Positioned where the system keeps views and write calls coherent, mapped elsewhere.
+    #[default]
+    Auto,
+    /// Coalesced dirty ranges, written with write calls at their offsets.
+    Positioned,
+    /// Stores through a sliding read-write view, then a flush of its dirty range.
+    Mapped,
+}
+
+/// The buffer in which appends gather: past a processor's first-level caches, within its second.
+const BUFFER_BYTES: usize = 256 << 10;
+/// The window that mapped appends slide forward.
+const APPEND_WINDOW_BYTES: u64 = 16 << 20;
+/// Private pages are written and let go once this many bytes were changed in them.
+const PRIVATE_BYTES_MAX: u64 = 64 << 20;
+
+/// One way of writing records back.
+pub(crate) trait Writer: fmt::Debug + Send + Sync {
+    /// Makes the file at least `len_bytes` long, in the way this writer needs.
+    fn reserve(&mut self, len_bytes: u64) -> Result<()>;
+
+    /// Adds bytes at `offset`, where nobody reads yet; the file is long enough.
+    fn append(&mut self, offset: u64, bytes: &[u8]) -> Result<()>;
+
+    /// Bytes appended that the file, and so its views, do not show yet, and where they will lie.
+    fn pending(&self) -> (u64, &[u8]);
+
+    /// Lends bytes for changing in place, and counts them as dirty.
+    fn edit(&mut self, range: Range<u64>) -> Result<&mut [u8]>;
+
+    /// Lends bytes as they are with all changes made so far.
+    fn read(&mut self, range: Range<u64>) -> Result<&[u8]>;
+
+    /// Hands the changes in `range` to the file.
+    fn flush(&mut self, range: Range<u64>) -> Result<()>;
+
+    /// Lets every view go, after handing all changes to the file.
+    fn release(&mut self) -> Result<()>;
+}
+
+/// A view that slides over the file.
+#[derive(Debug)]
+struct Window {
+    backing: Arc<dyn Backing>,
+    access: Access,
+    /// How much to map at a time; all of the file if `None`.
+    target_bytes: Option<u64>,
+    view: Option<View>,
+}
+
+impl Window {
+    fn covers(&self, range: &Range<u64>) -> bool {
+        self.view.as_ref().is_some_and(|view| {
+            view.offset() <= range.start
+                && range.end - view.offset() <= view.len_bytes() as u64
+        })
+    }
+
+    /// Maps a view that covers `range`, in place of the one before.
+    fn slide(&mut self, range: &Range<u64>) -> Result<()> {
+        self.view = None;
+        let file_end = self.backing.len_bytes()?;
+        let (start, end) = match self.target_bytes {
+            None => (0, file_end),
+            Some(target) => {
+                let start = range.start - range.start % os::allocation_granularity_bytes() as u64;
+                (start, start.saturating_add(target).max(range.end).min(file_end))
+            }
+        };
+        let len = usize::try_from(end.saturating_sub(start)).map_err(|_| {
+            Error::new(ErrorKind::OutOfRange, "map a window").offset(start).detail(
+                "the file is larger than the address space; give the store a budget of views",
+            )
+        })?;
+        self.view = Some(self.backing.view(start, len, self.access)?);
+        Ok(())
+    }
+
+    /// The current view, and where `range` lies in it.
+    fn place(&self, range: &Range<u64>) -> Result<(&View, Range<usize>)> {
+        let outside = || {
+            Error::new(ErrorKind::OutOfRange, "reach into a window")
+                .offset(range.start)
+                .detail(format!("{range:?} is not in the file's window"))
+        };
+        let view = self.view.as_ref().ok_or_else(outside)?;
+        let at = |offset: u64| usize::try_from(offset.checked_sub(view.offset())?).ok();
+        let (Some(start), Some(end)) = (at(range.start), at(range.end)) else {
+            return Err(outside());
+        };
+        Ok((view, start..end))
+    }
+}
+
+/// Buffered appends, private edits, positioned writes.
+pub(crate) struct Positioned {
+    backing: Arc<dyn Backing>,
+    buffer: MmapMut,
+    buffered_from: u64,
+    buffered: usize,
+    window: Window,
+    dirty: DirtyRanges,
+}
+
+impl Positioned {
+    /// A writer to `backing` whose edits map `window_bytes` at a time, or the whole file.
+    ///
+    /// # Safety
+    /// While it lives nobody else changes the file, and nobody truncates it below what is edited.
+    pub(crate) unsafe fn new(
+        backing: Arc<dyn Backing>,
+        window_bytes: Option<u64>,
+    ) -> Result<Self> {
+        // A mapping rather than a vector: its start is aligned for every record type, so that
+        // pending records can be read in place, and it costs no memory before the first append.
+        let buffer = MmapMut::map_anon(BUFFER_BYTES)
+            .map_err(|source| Error::io("allocate the append buffer", source))?;
+        let window = Window {
+            backing: Arc::clone(&backing),
+            access: Access::Private,
+            target_bytes: window_bytes,
+            view: None,
+        };
+        Ok(Self {
+            backing,
+            buffer,
+            buffered_from: 0,
+            buffered: 0,
+            window,
+            dirty: DirtyRanges::default(),
+        })
+    }
+
+    fn write_buffer(&mut self) -> Result<()> {
+        if self.buffered > 0 {
+            self.backing.write_at(self.buffered_from, &self.buffer[..self.buffered])?;
+            self.buffered_from += self.buffered as u64;
+            self.buffered = 0;
+        }
+        Ok(())
+    }
+
+    fn write_ranges(&mut self, ranges: &[Range<u64>]) -> Result<()> {
+        for range in ranges {
+            let (view, place) = self.window.place(range)?;
+            // SAFETY: the view is private to this writer, and `&mut self` keeps `edit` from
+            // lending these bytes meanwhile; that the file is not truncated is the constructor's
+            // contract.
+            let bytes = unsafe { view.bytes(place) }?;
+            self.backing.write_at(range.start, bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Puts `range` into the window. What is dirty in the window that it replaces is written
+    /// first; so are private copies once they have grown past their bound.
+    fn reach(&mut self, range: &Range<u64>) -> Result<()> {
+        let crowded = self.dirty.bytes_added() > PRIVATE_BYTES_MAX || self.dirty.is_full();
+        if crowded || !self.window.covers(range) {
+            self.write_dirty()?;
+            self.window.slide(range)?;
+        }
+        Ok(())
+    }
+
+    fn write_dirty(&mut self) -> Result<()> {
+        let ranges = self.dirty.take();
+        self.write_ranges(&ranges)
+    }
+}
+
+impl Writer for Positioned {
+    fn reserve(&mut self, len_bytes: u64) -> Result<()> {
+        self.backing.grow(len_bytes).map(|_| ())
+    }
+
+    fn append(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
+        let follows = self.buffered > 0 && self.buffered_from + self.buffered as u64 == offset;
+        if !follows || self.buffered + bytes.len() > self.buffer.len() {
+            self.write_buffer()?;
+            self.buffered_from = offset;
+        }
+        if bytes.len() >= self.buffer.len() {
+            return self.backing.write_at(offset, bytes);
+        }
+        self.buffer[self.buffered..self.buffered + bytes.len()].copy_from_slice(bytes);
+        self.buffered += bytes.len();
+        Ok(())
+    }
+
+    fn pending(&self) -> (u64, &[u8]) {
+        (self.buffered_from, &self.buffer[..self.buffered])
+    }
+
+    fn edit(&mut self, range: Range<u64>) -> Result<&mut [u8]> {
+        self.reach(&range)?;
+        let (view, place) = self.window.place(&range)?;
+        self.dirty.add(range);
+        // SAFETY: the view is private to this writer, `&mut self` makes the borrow exclusive, and
+        // that the file is not truncated is the constructor's contract.
+        unsafe { view.bytes_mut(place) }
+    }
+
+    fn read(&mut self, range: Range<u64>) -> Result<&[u8]> {
+        self.reach(&range)?;
+        let (view, place) = self.window.place(&range)?;
+        // SAFETY: as in `edit`; the borrow of `self` keeps the bytes from being edited meanwhile.
+        unsafe { view.bytes(place) }
+    }
+
+    fn flush(&mut self, range: Range<u64>) -> Result<()> {
+        let buffered_end = self.buffered_from + self.buffered as u64;
+        if self.buffered > 0 && range.start < buffered_end && self.buffered_from < range.end {
+            self.write_buffer()?;
+        }
+        let ranges = self.dirty.take_within(range);
+        self.write_ranges(&ranges)
+    }
+
+    fn release(&mut self) -> Result<()> {
+        self.write_buffer()?;
+        self.write_dirty()?;
+        self.window.view = None;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Positioned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Positioned")
+            .field("buffered_from", &self.buffered_from)
+            .field("buffered", &self.buffered)
+            .field("window", &self.window)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Stores through a read-write window, then a flush of its dirty range.
+#[derive(Debug)]
+pub(crate) struct Mapped {
+    appends: Window,
+    edits: Window,
+    appended: Range<u64>,
+    dirty: DirtyRanges,
+}
+
+impl Mapped {
+    /// A writer to `backing` whose edits map `window_bytes` at a time, or the whole file.
+    ///
+    /// # Safety
+    /// While it lives nobody else changes the file, nobody truncates it below what is edited or
+    /// appended, and nobody reads bytes, through whatever view, while `edit` lends them.
+    pub(crate) unsafe fn new(backing: Arc<dyn Backing>, window_bytes: Option<u64>) -> Self {
+        let append_window = window_bytes.unwrap_or(APPEND_WINDOW_BYTES).min(APPEND_WINDOW_BYTES);
+        let window = |target_bytes| Window {
+            backing: Arc::clone(&backing),
+            access: Access::ReadWrite,
+            target_bytes,
+            view: None,
+        };
+        Self {
+            appends: window(Some(append_window)),
+            edits: window(window_bytes),
+            appended: 0..0,
+            dirty: DirtyRanges::default(),
+        }
+    }
+
+    /// Flushes what was appended through the append window since the last time.
+    fn flush_appended(&mut self) -> Result<()> {
+        let range = std::mem::replace(&mut self.appended, 0..0);
+        Self::flush_span(&self.appends, range)
+    }
+
+    /// One flush from the first to the last dirty byte: the system looks at dirty pages only, and
+    /// a call a range would wait for the device each time.
+    fn flush_span(window: &Window, range: Range<u64>) -> Result<()> {
+        if range.is_empty() {
+            return Ok(());
+        }
+        let (view, place) = window.place(&range)?;
+        window.backing.flush_view(view, place)
+    }
+
+    fn reach(&mut self, range: &Range<u64>) -> Result<()> {
+        if !self.edits.covers(range) {
+            self.flush_edits(0..u64::MAX)?;
+            self.edits.slide(range)?;
+        } else if self.dirty.is_full() {
+            self.flush_edits(0..u64::MAX)?;
+        }
+        Ok(())
+    }
+
+    fn flush_edits(&mut self, within: Range<u64>) -> Result<()> {
+        let ranges = self.dirty.take_within(within);
+        match (ranges.first(), ranges.last()) {
+            (Some(first), Some(last)) => Self::flush_span(&self.edits, first.start..last.end),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Writer for Mapped {
+    fn reserve(&mut self, len_bytes: u64) -> Result<()> {
+        let backing = &self.appends.backing;
+        let old_len_bytes = backing.len_bytes()?;
+        if backing.grow(len_bytes)? == Grown::LengthOnly {
+            // Nothing is reserved: zeros are written, so that a full disk is an error here and not
+            // a fault at the first store.
+            let zeros = vec![0; BUFFER_BYTES];
+            let mut at = old_len_bytes;
+            while at < len_bytes {
+                let step = zeros.len().min(usize::try_from(len_bytes - at).unwrap_or(usize::MAX));
+                backing.write_at(at, &zeros[..step])?;
+                at += step as u64;
+            }
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
+        let range = offset..offset.saturating_add(bytes.len() as u64);
+        if !self.appends.covers(&range) {
+            self.flush_appended()?;
+            self.appends.slide(&range)?;
+        }
+        let (view, place) = self.appends.place(&range)?;
+        view.write(place.start, bytes)?;
+        self.appended = match self.appended.is_empty() {
+            true => range,
+            false => self.appended.start.min(range.start)..self.appended.end.max(range.end),
+        };
+        Ok(())
+    }
+
+    fn pending(&self) -> (u64, &[u8]) {
+        (0, &[])
+    }
+
+    fn edit(&mut self, range: Range<u64>) -> Result<&mut [u8]> {
+        self.reach(&range)?;
+        let (view, place) = self.edits.place(&range)?;
+        self.dirty.add(range);
+        // SAFETY: that nobody else reads or changes the bytes meanwhile is the constructor's
+        // contract, and `&mut self` keeps this writer from lending them twice.
+        unsafe { view.bytes_mut(place) }
+    }
+
+    fn read(&mut self, range: Range<u64>) -> Result<&[u8]> {
+        self.reach(&range)?;
+        let (view, place) = self.edits.place(&range)?;
+        // SAFETY: nobody else changes the file (constructor's contract); the borrow of `self`
+        // keeps the bytes from being edited meanwhile.
+        unsafe { view.bytes(place) }
+    }
+
+    fn flush(&mut self, range: Range<u64>) -> Result<()> {
+        if range.start < self.appended.end && self.appended.start < range.end {
+            self.flush_appended()?;
+        }
+        self.flush_edits(range)
+    }
+
+    fn release(&mut self) -> Result<()> {
+        self.flush(0..u64::MAX)?;
+        self.appends.view = None;
+        self.edits.view = None;
+        Ok(())
+    }
+}
+
+/// Changes in one private view, which never reach the file.
+#[derive(Debug)]
+pub(crate) struct InPrivate {
+    view: Arc<View>,
+}
+
+impl InPrivate {
+    /// A writer into `view`, which is private and starts at byte 0.
+    ///
+    /// # Safety
+    /// Nobody changes or truncates the file below the view, and nobody reads bytes of the view
+    /// while `edit` lends them.
+    pub(crate) unsafe fn new(view: Arc<View>) -> Self {
+        Self { view }
+    }
+
+    fn place(range: &Range<u64>) -> Range<usize> {
+        let at = |offset| usize::try_from(offset).unwrap_or(usize::MAX);
+        at(range.start)..at(range.end)
+    }
+
+    fn refuse() -> Error {
+        Error::new(ErrorKind::ReadOnly, "append")
+            .detail("a private (copy-on-write) store changes records, but cannot grow")
+            .advice("open the store for writing to append")
+    }
+}
+
+impl Writer for InPrivate {
+    fn reserve(&mut self, _len_bytes: u64) -> Result<()> {
+        Err(Self::refuse())
+    }
+
+    fn append(&mut self, _offset: u64, _bytes: &[u8]) -> Result<()> {
+        Err(Self::refuse())
+    }
+
+    fn pending(&self) -> (u64, &[u8]) {
+        (0, &[])
+    }
+
+    fn edit(&mut self, range: Range<u64>) -> Result<&mut [u8]> {
+        // SAFETY: the constructor's contract, and `&mut self` for exclusiveness.
+        unsafe { self.view.bytes_mut(Self::place(&range)) }
+    }
+
+    fn read(&mut self, range: Range<u64>) -> Result<&[u8]> {
+        // SAFETY: the constructor's contract, and the borrow of `self`.
+        unsafe { self.view.bytes(Self::place(&range)) }
+    }
+
+    fn flush(&mut self, _range: Range<u64>) -> Result<()> {
+        Ok(())
+    }
+
+    fn release(&mut self) -> Result<()> {
+        Ok(())
+    }
+}

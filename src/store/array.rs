@@ -1,0 +1,380 @@
+//! An array of records in a backing: one writer's, or a reader's.
+//!
+//! Invariants: `count` records exist, of which those from `pending` on lie in the writer's buffer and
+//! the others in the file; the whole view, where there is one, publishes exactly those in the file.
+//! The file is at least as long as the records in it.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::growth::Growth;
+use crate::error::{Error, ErrorKind, Result};
+use crate::map::{
+    Access, Advice, Backing, Geometry, InPrivate, Mapped, Positioned, RecordView, Slider, View,
+    ViewCounters, Windows, WriteBack, Writer, round_up,
+};
+
+/// How the records are reached.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Reading {
+    /// Through one view of the whole file, which reaches past its end where the system allows it.
+    Whole,
+    /// Through windows of about `window_bytes`, `budget_bytes` of views at a time.
+    Windowed { budget_bytes: u64, window_bytes: u64 },
+}
+
+/// How an array is opened.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ArrayOptions {
+    pub(crate) access: Access,
+    pub(crate) reading: Reading,
+    pub(crate) write_back: WriteBack,
+    pub(crate) advice: Option<Advice>,
+}
+
+/// The least room that a view leaves for growth, where views may pass the end.
+const HEADROOM_BYTES: u64 = 64 << 20;
+
+/// Records of type `T` (or of bytes, for `u8`) in a backing.
+#[derive(Debug)]
+pub(crate) struct Array<T> {
+    backing: Arc<dyn Backing>,
+    geometry: Geometry,
+    options: ArrayOptions,
+    count: u64,
+    file_len_bytes: u64,
+    /// Where the pending records started when readers were last shown the others.
+    pending_from: u64,
+    growth: Growth,
+    whole: Option<RecordView<T>>,
+    slider: Option<Slider>,
+    writer: Option<Box<dyn Writer>>,
+}
+
+impl<T: Copy + Send + Sync> Array<T> {
+    /// The `count` records of `geometry` in `backing`.
+    ///
+    /// # Safety
+    /// Every bit pattern is a valid `T`, which has no padding and no interior mutability. While the
+    /// array lives nobody else changes or cuts off these records; if `options.access` permits
+    /// writing to the file, nobody else writes to it at all.
+    #[allow(unsafe_code, reason = "the locks that make a mapped array sound are the caller's")]
+    pub(crate) unsafe fn open(
+        backing: Arc<dyn Backing>,
+        geometry: Geometry,
+        count: u64,
+        options: ArrayOptions,
+    ) -> Result<Self> {
+        let file_len_bytes = backing.len_bytes()?;
+        let mut array = Self {
+            backing,
+            geometry,
+            options,
+            count,
+            file_len_bytes,
+            pending_from: 0,
+            growth: Growth::new(),
+            whole: None,
+            slider: None,
+            writer: None,
+        };
+        array.map_readers()?;
+        array.make_writer()?;
+        Ok(array)
+    }
+
+    /// How many records there are.
+    #[inline]
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// How the array was opened.
+    pub(crate) fn options(&self) -> &ArrayOptions {
+        &self.options
+    }
+
+    /// The records that lie in the file, in one view.
+    #[inline]
+    pub(crate) fn whole(&self) -> Option<&RecordView<T>> {
+        self.whole.as_ref()
+    }
+
+    /// What the sliding windows have done.
+    pub(crate) fn counters(&self) -> Option<ViewCounters> {
+        self.slider.as_ref().map(Slider::counters)
+    }
+
+    /// The bytes of record `index` while they are still in the writer's buffer.
+    #[cold]
+    pub(crate) fn pending(&self, index: u64) -> Option<&[u8]> {
+        let (from, bytes) = self.writer.as_ref()?.pending();
+        if index >= self.count || bytes.is_empty() {
+            return None;
+        }
+        let lead = self.geometry.offset_of(index).ok()?.checked_sub(from)?;
+        let lead = usize::try_from(lead).ok()?;
+        let stride = usize::try_from(self.geometry.stride).ok()?;
+        bytes.get(lead..lead.checked_add(stride)?)
+    }
+
+    /// Pins the window that holds record `index`, which lies in the file, and says where in the
+    /// view it starts.
+    pub(crate) fn pin(&self, index: u64) -> Result<(Arc<View>, usize)> {
+        match &self.slider {
+            Some(slider) => slider.pin(index, self.in_file()),
+            None => Err(Error::new(ErrorKind::InvalidArgument, "pin a window").record(index)),
+        }
+    }
+
+    /// Appends whole records, whose bytes follow one another, and returns their numbers.
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<Range<u64>> {
+        let added = bytes.len() as u64 / self.geometry.stride;
+        let first = self.count;
+        let end = first.checked_add(added).ok_or_else(|| {
+            Error::new(ErrorKind::OutOfRange, "append").detail("more than 2^64 records")
+        })?;
+        let start_offset = self.geometry.offset_of(first)?;
+        self.reserve_bytes(self.geometry.offset_of(end)?)?;
+        self.writer()?.append(start_offset, bytes)?;
+        self.count = end;
+        self.publish()?;
+        Ok(first..end)
+    }
+
+    /// Makes room for `records` more, so that a full disk shows before they are made.
+    pub(crate) fn reserve(&mut self, records: u64) -> Result<()> {
+        let end = self.count.saturating_add(records);
+        let need_bytes = Growth::least_len(self.geometry.offset_of(end)?);
+        self.reserve_bytes(need_bytes)
+    }
+
+    /// Hands every change to the file and makes the file's bytes durable.
+    pub(crate) fn sync(&mut self) -> Result<()> {
+        self.writer()?.flush(0..u64::MAX)?;
+        self.publish()?;
+        self.backing.sync_data()
+    }
+
+    /// Hands the changes in `records` to the file and makes the file's bytes durable.
+    pub(crate) fn sync_range(&mut self, records: Range<u64>) -> Result<()> {
+        let bytes =
+            self.geometry.offset_of(records.start)?..self.geometry.offset_of(records.end)?;
+        self.writer()?.flush(bytes)?;
+        self.publish()?;
+        self.backing.sync_data()
+    }
+
+    /// Forgets the records from `count` on. Their bytes stay until the file is trimmed.
+    pub(crate) fn truncate(&mut self, count: u64) -> Result<()> {
+        self.writer()?.flush(0..u64::MAX)?;
+        self.count = count.min(self.count);
+        self.publish()
+    }
+
+    /// Lends the bytes of record `index` for changing, and counts them as dirty.
+    pub(crate) fn edit(&mut self, index: u64) -> Result<&mut [u8]> {
+        let bytes = self.record_bytes(index)?;
+        self.writer()?.edit(bytes)
+    }
+
+    /// Lends the bytes of record `index` with all changes made so far.
+    pub(crate) fn read_edited(&mut self, index: u64) -> Result<&[u8]> {
+        let bytes = self.record_bytes(index)?;
+        self.writer()?.read(bytes)
+    }
+
+    /// Lets the writer's views go, with its changes handed to the file.
+    pub(crate) fn release_writer(&mut self) -> Result<()> {
+        self.writer()?.release()?;
+        self.publish()
+    }
+
+    /// Cuts the file to the records there are, and lets every view go for that.
+    pub(crate) fn trim(&mut self) -> Result<()> {
+        self.release_writer()?;
+        self.whole = None;
+        self.slider = None;
+        let end = self.geometry.offset_of(self.count)?;
+        if self.file_len_bytes != end {
+            self.backing.trim(end)?;
+            self.file_len_bytes = end;
+        }
+        Ok(())
+    }
+
+    /// How many records lie in the file.
+    fn in_file(&self) -> u64 {
+        match self.writer.as_ref().map(|writer| writer.pending()) {
+            Some((from, bytes)) if !bytes.is_empty() => self.geometry.records_below(from).0,
+            _ => self.count,
+        }
+    }
+
+    fn record_bytes(&self, index: u64) -> Result<Range<u64>> {
+        if index >= self.count {
+            return Err(Error::new(ErrorKind::OutOfRange, "edit")
+                .record(index)
+                .detail(format!("the store holds {} records", self.count)));
+        }
+        let start = self.geometry.offset_of(index)?;
+        Ok(start..start + self.geometry.stride)
+    }
+
+    fn writer(&mut self) -> Result<&mut dyn Writer> {
+        match &mut self.writer {
+            Some(writer) => Ok(writer.as_mut()),
+            None => Err(Error::new(ErrorKind::ReadOnly, "write")
+                .advice("open the store for writing")),
+        }
+    }
+
+    /// Grows the file to hold `need_bytes`: by a step where the disk has room for it, by as much as
+    /// is needed where not.
+    fn reserve_bytes(&mut self, need_bytes: u64) -> Result<()> {
+        if need_bytes <= self.file_len_bytes {
+            return Ok(());
+        }
+        let step = self.growth.next_len(self.file_len_bytes, need_bytes);
+        let least = Growth::least_len(need_bytes);
+        let writer = self.writer()?;
+        let grown = match writer.reserve(step) {
+            Err(error) if error.kind() == ErrorKind::NoSpace && least < step => {
+                writer.reserve(least).map(|()| least)
+            }
+            other => other.map(|()| step),
+        }?;
+        self.file_len_bytes = grown;
+        Ok(())
+    }
+
+    /// Lets readers of this handle see the records that the file holds by now.
+    fn publish(&mut self) -> Result<()> {
+        if let Some((from, bytes)) = self.writer.as_ref().map(|writer| writer.pending()) {
+            // The common case of an append: one more record in the buffer, none more in the file.
+            if !bytes.is_empty() && from == self.pending_from {
+                return Ok(());
+            }
+            self.pending_from = if bytes.is_empty() { 0 } else { from };
+        }
+        let in_file = self.in_file();
+        let Some(whole) = &mut self.whole else { return Ok(()) };
+        if whole.count() == in_file {
+            return Ok(());
+        }
+        if whole.capacity() < in_file {
+            return self.map_readers();
+        }
+        Self::publish_in(whole, in_file)
+    }
+
+    #[allow(unsafe_code, reason = "the array's contract is the view's")]
+    fn publish_in(whole: &mut RecordView<T>, count: u64) -> Result<()> {
+        // SAFETY: the file holds `count` records (`in_file`), and that nobody changes or cuts them
+        // off while they are borrowed is `open`'s contract: this handle itself changes records only
+        // through `&mut self`, when nothing is borrowed.
+        unsafe { whole.publish(count) }
+    }
+
+    /// Maps what the records are read through; a view that is too small is replaced by a larger.
+    fn map_readers(&mut self) -> Result<()> {
+        let windows = |window_bytes| Windows::new(self.geometry, window_bytes);
+        match self.options.reading {
+            Reading::Windowed { budget_bytes, window_bytes } => {
+                let backing = Arc::clone(&self.backing);
+                self.slider = Some(Slider::new(backing, windows(window_bytes), budget_bytes)?);
+            }
+            Reading::Whole => {
+                let view = Arc::new(self.whole_view()?);
+                if let Some(advice) = self.options.advice {
+                    let end = self.file_len_bytes.min(view.len_bytes() as u64);
+                    view.advise(0..usize::try_from(end).unwrap_or(0), advice)?;
+                }
+                let mut whole = self.view_records(view)?;
+                Self::publish_in(&mut whole, self.in_file())?;
+                self.whole = Some(whole);
+            }
+        }
+        Ok(())
+    }
+
+    #[allow(unsafe_code, reason = "the array's contract is the view's")]
+    fn view_records(&self, view: Arc<View>) -> Result<RecordView<T>> {
+        // SAFETY: that every bit pattern is a `T` without padding is `open`'s contract.
+        unsafe { RecordView::new(view, self.geometry) }
+    }
+
+    /// A view of all records; with room for growth if this handle may grow the file.
+    fn whole_view(&self) -> Result<View> {
+        let access = match self.options.access {
+            Access::Private => Access::Private,
+            _ => Access::ReadOnly,
+        };
+        let grows = self.options.access == Access::ReadWrite;
+        let end = if grows { self.file_len_bytes } else { self.geometry.offset_of(self.count)? };
+        let exact = usize::try_from(end).map_err(|_| {
+            Error::new(ErrorKind::OutOfRange, "map")
+                .detail("the store is larger than the address space")
+                .advice("open it windowed, with a budget of views")
+        })?;
+        if grows && self.backing.properties().views_pass_end {
+            let room = end.saturating_add(end.max(HEADROOM_BYTES));
+            let roomy = usize::try_from(round_up(room, 64 << 10));
+            // Address space may be short; a view without room is as good, and replaced sooner.
+            if let Some(Ok(view)) = roomy.ok().map(|len| self.backing.view(0, len, access)) {
+                return Ok(view);
+            }
+        }
+        self.backing.view(0, exact, access)
+    }
+
+    fn make_writer(&mut self) -> Result<()> {
+        let window_bytes = match self.options.reading {
+            Reading::Whole => None,
+            Reading::Windowed { window_bytes, .. } => Some(window_bytes),
+        };
+        let coherent = self.backing.properties().calls_see_views;
+        let positioned = match self.options.write_back {
+            WriteBack::Auto => coherent,
+            WriteBack::Positioned if !coherent && self.options.access == Access::ReadWrite => {
+                return Err(Error::new(ErrorKind::Unsupported, "open for positioned writing")
+                    .detail("this system does not promise that views see what write calls wrote")
+                    .advice("use WriteBack::Mapped or WriteBack::Auto"));
+            }
+            WriteBack::Positioned => true,
+            WriteBack::Mapped => false,
+        };
+        self.writer = match self.options.access {
+            Access::ReadOnly => None,
+            Access::Private => self.private_writer()?,
+            Access::ReadWrite if positioned => Some(self.positioned_writer(window_bytes)?),
+            Access::ReadWrite => Some(self.mapped_writer(window_bytes)),
+        };
+        Ok(())
+    }
+
+    #[allow(unsafe_code, reason = "the array's contract is the writer's")]
+    fn private_writer(&self) -> Result<Option<Box<dyn Writer>>> {
+        let Some(whole) = &self.whole else {
+            return Err(Error::new(ErrorKind::InvalidArgument, "open private")
+                .detail("a private store is mapped whole, not in windows"));
+        };
+        // SAFETY: `open`'s contract keeps the file as it is; records of the view are lent by
+        // `&self` and changed by `&mut self` only.
+        Ok(Some(Box::new(unsafe { InPrivate::new(Arc::clone(whole.view())) })))
+    }
+
+    #[allow(unsafe_code, reason = "the array's contract is the writer's")]
+    fn positioned_writer(&self, window_bytes: Option<u64>) -> Result<Box<dyn Writer>> {
+        // SAFETY: `open`'s contract: nobody else writes to the file while the array lives.
+        let writer = unsafe { Positioned::new(Arc::clone(&self.backing), window_bytes) }?;
+        Ok(Box::new(writer))
+    }
+
+    #[allow(unsafe_code, reason = "the array's contract is the writer's")]
+    fn mapped_writer(&self, window_bytes: Option<u64>) -> Box<dyn Writer> {
+        // SAFETY: `open`'s contract: nobody else writes to the file while the array lives. Bytes
+        // lent for changing are records, which this handle lends for reading by `&self` only.
+        Box::new(unsafe { Mapped::new(Arc::clone(&self.backing), window_bytes) })
+    }
+}
