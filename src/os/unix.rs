@@ -120,15 +120,17 @@ pub(crate) fn replace(from: &Path, to: &Path) -> io::Result<()> {
 /// `AlreadyExists` when there is a `to`; nothing has changed then.
 pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // The file system lacks the flag (EINVAL, ENOTSUP) or the kernel the call (ENOSYS). A hard
-        // link refuses an existing name just as atomically; a crash between the two calls leaves
-        // both names on one file.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-            fs::hard_link(from, to)?;
-            fs::remove_file(from)
-        }
+        // The file system lacks the flag (EINVAL, ENOTSUP) or the kernel the call (ENOSYS).
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => link_new(from, to),
         result => Ok(result?),
     }
+}
+
+/// [`rename_new`] in two calls: a hard link refuses an existing name just as atomically. A crash
+/// between the two leaves both names on the one file.
+pub(super) fn link_new(from: &Path, to: &Path) -> io::Result<()> {
+    fs::hard_link(from, to)?;
+    fs::remove_file(from)
 }
 
 /// Opens a new file under a name that is taken away at once.
