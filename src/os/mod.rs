@@ -46,7 +46,8 @@ pub(crate) use section::{InitGuard, NamedSection, SectionView};
 pub(crate) use system::{
     FILE_CALLS_SEE_VIEWS, VIEWS_MAY_PASS_END, advise, allocated_bytes, file_identity, file_system,
     lock_memory, open_temporary, preallocate, read_at, rename_new, replace, residency,
-    sync_directory, try_lock_inode, try_lock_range, unlock_memory, unlock_range, write_all_at,
+    sync_directory, try_lock_inode, try_lock_range, unlock_inode, unlock_memory, unlock_range,
+    write_all_at,
 };
 
 use std::fs::File;

@@ -32,6 +32,21 @@ fn names_in(dir: &Path) -> Vec<std::ffi::OsString> {
     names
 }
 
+/// Whether `holds` comes true within ten seconds.
+///
+/// A lock of a closed file may live a moment longer than the file: another test that is starting a
+/// process has, between its fork and its exec, a copy of every open file.
+fn eventually(mut holds: impl FnMut() -> bool) -> bool {
+    let start = std::time::Instant::now();
+    while !holds() {
+        if start.elapsed() > std::time::Duration::from_secs(10) {
+            return false;
+        }
+        std::thread::yield_now();
+    }
+    true
+}
+
 #[test]
 fn granularity_is_whole_pages() {
     assert!(page_size_bytes() >= 4096);

@@ -253,6 +253,9 @@ pub(super) fn faults_of(who: libc::c_int) -> io::Result<FaultCounts> {
 /// process ends. The classic `F_SETLK` belongs to the process and is lost as soon as it closes
 /// *any* descriptor of the file, and `flock` knows whole files only.
 ///
+/// Whoever wants a lock gone *now* calls [`unlock_range`]: after a mere close it lives on, for the
+/// time between fork and exec, in a process that another thread is just starting.
+///
 /// # Errors
 ///
 /// `InvalidInput` for an empty range or one past the largest offset; `NotFound`-like errors of file
@@ -325,7 +328,8 @@ fn set_lock(
 }
 
 /// Tries to lock the data file itself, whatever name it was opened by: hard links and aliases are
-/// one inode. `false`: another holder is in the way. Closing the file gives the lock up.
+/// one inode. `false`: another holder is in the way. The lock lives and dies like that of
+/// [`try_lock_range`].
 ///
 /// `flock`, which knows nothing of the byte ranges above (on Linux): the two do not meet.
 pub(crate) fn try_lock_inode(file: &File, kind: LockKind) -> io::Result<bool> {
@@ -338,6 +342,11 @@ pub(crate) fn try_lock_inode(file: &File, kind: LockKind) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Gives up what [`try_lock_inode`] got.
+pub(crate) fn unlock_inode(file: &File) -> io::Result<()> {
+    fs2::FileExt::unlock(file)
 }
 
 /// Two numbers that tell this file from every other one on this machine: device and inode.
