@@ -180,28 +180,41 @@ fn the_file_system_of_a_temporary_file_has_a_name() {
     assert!(!matches!(kind, FileSystemKind::Unknown(_)), "{kind}");
 }
 
+const LEN_BYTES: usize = 16 << 20;
+
+/// Memory whose every page has been written.
+fn touched_memory() -> MmapMut {
+    let mut map = MmapMut::map_anon(LEN_BYTES).unwrap();
+    map.iter_mut().step_by(page_size_bytes()).for_each(|byte| *byte = 1);
+    map
+}
+
 #[test]
-fn touched_memory_is_resident_and_counted_as_faults() {
-    const LEN_BYTES: usize = 16 << 20;
+fn faults_are_counted() {
     let before = process_faults().unwrap();
     let thread_before = thread_faults();
-    let mut map = MmapMut::map_anon(LEN_BYTES).unwrap();
-    for byte in map.iter_mut().step_by(page_size_bytes()) {
-        *byte = 1;
-    }
+    drop(touched_memory());
     let faults = process_faults().unwrap().since(before);
+    if cfg!(windows) && before.minor == 0 {
+        println!("skipped: no process runs without faults, so nobody counts them here (Wine)");
+        return;
+    }
     assert!(faults.minor + faults.major > 0, "{faults:?}");
     assert_eq!(thread_before.is_some(), cfg!(target_os = "linux"));
     if let Some(thread_before) = thread_before {
         let faults = thread_faults().unwrap().since(thread_before);
         assert!(faults.minor + faults.major > 0, "{faults:?}");
     }
+}
 
+#[test]
+fn touched_memory_is_resident() {
+    let map = touched_memory();
     // SAFETY: the range is the map's own, which outlives the call.
     let residency = unsafe { residency(map.as_ptr(), LEN_BYTES) }.unwrap();
     let expected_pages = (LEN_BYTES / page_size_bytes()) as u64;
     assert_eq!(residency.pages, expected_pages);
-    assert!(residency.resident_pages > 0 && residency.fraction() <= 1.0, "{residency:?}");
+    assert_eq!(residency.resident_pages, expected_pages);
     // SAFETY: as above.
     let one = unsafe { super::residency(map.as_ptr().wrapping_add(4095), 2) }.unwrap();
     assert_eq!(one.pages, if page_size_bytes() == 4096 { 2 } else { 1 });

@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use super::linux as kernel;
 #[cfg(target_os = "macos")]
 use super::macos as kernel;
-use super::{FaultCounts, LockKind, Preallocated, Residency, pages_of};
+use super::{FaultCounts, LockKind, Preallocated, Residency, page_range};
 
 pub(in crate::os) use kernel::thread_faults;
 pub(crate) use kernel::{advise, file_system, open_temporary};
@@ -60,43 +60,23 @@ pub(crate) fn write_all_at(file: &File, offset: u64, from: &[u8]) -> io::Result<
     file.write_all_at(from, offset)
 }
 
-/// Makes the file `new_len_bytes` long, with real blocks behind the bytes past `old_len_bytes`, so
-/// that a full disk is an error here and not a SIGBUS at a later store.
-///
-/// `old_len_bytes` is the file's length now; no one else may be changing it.
-///
-/// # Errors
-///
-/// `StorageFull`, `QuotaExceeded`, `FileTooLarge` and whatever else the file system says. The file
-/// is then shortened to `old_len_bytes` again: ext4 leaves a file longer, and holding blocks, after
-/// a `fallocate` that failed. (`posix_fallocate` is not used: where the file system has no such
-/// call, glibc writes a byte into every block, in a race with every other writer.)
-pub(crate) fn preallocate(
+/// `fallocate`, or only the length where the file system has no such call. (`posix_fallocate` would
+/// do worse there: glibc writes a byte into every block, in a race with every other writer.)
+pub(super) fn allocate(
     file: &File,
     old_len_bytes: u64,
     new_len_bytes: u64,
 ) -> io::Result<Preallocated> {
-    let more_bytes = new_len_bytes.checked_sub(old_len_bytes).ok_or(io::ErrorKind::InvalidInput)?;
-    if more_bytes == 0 {
-        return Ok(Preallocated::Blocks);
-    }
-    let error = loop {
-        match kernel::allocate(file, old_len_bytes, more_bytes) {
+    loop {
+        match kernel::allocate(file, old_len_bytes, new_len_bytes) {
             Ok(()) => return Ok(Preallocated::Blocks),
             Err(Errno::INTR) => {}
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
                 file.set_len(new_len_bytes)?;
                 return Ok(Preallocated::LengthOnly);
             }
-            Err(error) => break io::Error::from(error),
+            Err(error) => return Err(error.into()),
         }
-    };
-    match file.set_len(old_len_bytes) {
-        Ok(()) => Err(error),
-        Err(second) => Err(io::Error::new(
-            error.kind(),
-            format!("{error}; and the file could not be shortened again: {second}"),
-        )),
     }
 }
 
@@ -216,13 +196,6 @@ pub(crate) unsafe fn residency(address: *const u8, len_bytes: usize) -> io::Resu
         }
     }
     Ok(Residency { pages: (len_bytes / page) as u64, resident_pages, page_size_bytes: page as u64 })
-}
-
-/// The whole pages of a range, as the memory calls want them.
-pub(super) fn page_range(address: *const u8, len_bytes: usize) -> io::Result<(*mut c_void, usize)> {
-    let (start, len_bytes) = pages_of(address.addr(), len_bytes, super::page_size_bytes())
-        .ok_or(io::ErrorKind::InvalidInput)?;
-    Ok((address.with_addr(start).cast_mut().cast(), len_bytes))
 }
 
 pub(super) fn process_faults() -> io::Result<FaultCounts> {
