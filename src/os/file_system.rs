@@ -73,7 +73,8 @@ pub(crate) fn preallocation_binds(kind: &FileSystemKind) -> bool {
 }
 
 /// Local file systems that overwrite a block where it is.
-const IN_PLACE: &[&str] = &["ext2/3/4", "xfs", "jfs", "f2fs", "vfat", "exfat", "ntfs", "hfs"];
+const IN_PLACE: &[&str] =
+    &["ext2/3/4", "xfs", "jfs", "f2fs", "vfat", "fat", "fat32", "exfat", "ntfs", "hfs"];
 
 /// The kind behind the number that Linux's `statfs` reports in `f_type`.
 ///
@@ -164,6 +165,19 @@ pub(super) fn kind_of_type_name(name: &str) -> FileSystemKind {
     }
 }
 
+/// The kind behind what Windows calls a volume's file system (`NTFS`) and a file's final path.
+#[cfg(any(windows, test))]
+pub(super) fn kind_of_volume(name: &str, final_path: &str) -> FileSystemKind {
+    let name = Cow::Owned(name.to_ascii_lowercase());
+    if final_path.starts_with(r"\\?\UNC\") {
+        return FileSystemKind::Network(name);
+    }
+    match &*name {
+        "ntfs" | "refs" | "fat" | "fat32" | "exfat" | "udf" | "cdfs" => FileSystemKind::Local(name),
+        _ => FileSystemKind::Unknown(name),
+    }
+}
+
 /// The type that `/proc/self/mountinfo` names for the device `major:minor`.
 ///
 /// A line is `36 35 98:0 /root /mount/point rw,noatime master:1 - ext4 /dev/root rw`: the device is
@@ -226,6 +240,22 @@ mod tests {
             assert!(!preallocation_binds(&kind), "{kind}");
         }
         assert!(preallocation_binds(&kind_of_type_name("hfs")));
+    }
+
+    #[test]
+    fn a_volume_is_remote_when_its_path_leads_away() {
+        let cases = [
+            ("NTFS", r"\\?\C:\data\x.rec", "ntfs (local)", true),
+            ("FAT32", r"\\?\D:\x.rec", "fat32 (local)", true),
+            ("ReFS", r"\\?\E:\x.rec", "refs (local)", false),
+            ("NTFS", r"\\?\UNC\server\share\x.rec", "ntfs (network)", false),
+            ("WinFsp", r"\\?\X:\x.rec", "winfsp (unknown)", false),
+        ];
+        for (name, path, text, binds) in cases {
+            let kind = kind_of_volume(name, path);
+            assert_eq!(kind.to_string(), text);
+            assert_eq!(preallocation_binds(&kind), binds, "{kind}");
+        }
     }
 
     #[test]

@@ -21,9 +21,10 @@ pub(super) const F_WRLCK: libc::c_short = libc::F_WRLCK as libc::c_short;
 pub(super) const F_UNLCK: libc::c_short = libc::F_UNLCK as libc::c_short;
 pub(super) const SEEK_SET: libc::c_short = libc::SEEK_SET as libc::c_short;
 
-/// Lengthens the file by `more_bytes` at its end, with blocks behind them.
-pub(super) fn allocate(file: &File, end: u64, more_bytes: u64) -> Result<(), Errno> {
-    rustix::fs::fallocate(file, FallocateFlags::empty(), end, more_bytes)
+/// Lengthens the file from `old_len_bytes` to `new_len_bytes`, with blocks behind the new bytes.
+pub(super) fn allocate(file: &File, old_len_bytes: u64, new_len_bytes: u64) -> Result<(), Errno> {
+    let more_bytes = new_len_bytes - old_len_bytes;
+    rustix::fs::fallocate(file, FallocateFlags::empty(), old_len_bytes, more_bytes)
 }
 
 /// Tells the system how the range will be used; the pages that it touches count as a whole.
@@ -66,7 +67,8 @@ pub(crate) unsafe fn advise(
             unsafe { madvise(address, len_bytes, Madvise::WillNeed) }?;
             Ok(Advised::FellBack("will-need"))
         }
-        // madvise(2), of will-need: "the map exists, but the area maps something that isn't a file".
+        // madvise(2), of will-need: "the map exists, but the area maps something that isn't a
+        // file".
         Err(Errno::BADF) => Ok(Advised::Unsupported),
         Err(error) => Err(error.into()),
     }
@@ -78,7 +80,7 @@ pub(crate) unsafe fn advise(
 ///
 /// The range is mapped, and the advice does not change what it holds.
 unsafe fn madvise(address: *mut u8, len_bytes: usize, advice: Madvise) -> Result<(), Errno> {
-    let (start, len_bytes) = unix::page_range(address, len_bytes).map_err(|_| Errno::INVAL)?;
+    let (start, len_bytes) = super::page_range(address, len_bytes).map_err(|_| Errno::INVAL)?;
     rustix::io::retry_on_intr(|| {
         // SAFETY: madvise(2) wants a page boundary, which `page_range` gives, and leaves the memory
         // as it is except for advices that the caller has ruled out.

@@ -7,7 +7,7 @@
 //!
 //! What holds of all of them:
 //!
-//! - Interrupted calls (`EINTR`) are repeated here, except a blocking wait for a lock, which says so.
+//! - Interrupted calls (`EINTR`) are repeated here.
 //! - No call moves a file's cursor in a way that matters: all input and output names its offset.
 //! - A call that cannot do on this system what it is named for says so in its result
 //!   ([`Preallocated::LengthOnly`], [`Advised::Unsupported`]) or in its documentation, never by
@@ -45,10 +45,11 @@ pub(crate) use file_system::preallocation_binds;
 pub(crate) use section::{InitGuard, NamedSection, SectionView};
 pub(crate) use system::{
     FILE_CALLS_SEE_VIEWS, VIEWS_MAY_PASS_END, advise, allocated_bytes, file_identity, file_system,
-    lock_memory, open_temporary, preallocate, read_at, rename_new, replace, residency,
-    sync_directory, try_lock_inode, try_lock_range, unlock_memory, unlock_range, write_all_at,
+    lock_memory, open_temporary, read_at, rename_new, replace, residency, sync_directory,
+    try_lock_inode, try_lock_range, unlock_inode, unlock_memory, unlock_range, write_all_at,
 };
 
+use std::ffi::c_void;
 use std::fs::File;
 use std::io;
 use std::sync::OnceLock;
@@ -141,6 +142,38 @@ pub(crate) enum Preallocated {
     /// bytes with write calls, whose errors are results; a store through a view could meet a full
     /// disk as a signal.
     LengthOnly,
+}
+
+/// Makes the file `new_len_bytes` long, with real blocks behind the bytes past `old_len_bytes`, so
+/// that a full disk is an error here and not a signal at a later store through a view.
+///
+/// `old_len_bytes` is the file's length now; no one else may be changing it.
+///
+/// # Errors
+///
+/// `StorageFull`, `QuotaExceeded`, `FileTooLarge` and whatever else the file system says. The file
+/// is then shortened to `old_len_bytes` again: ext4 leaves a file longer, and holding blocks, after
+/// a `fallocate` that failed. `InvalidInput` when the new length is the smaller one.
+pub(crate) fn preallocate(
+    file: &File,
+    old_len_bytes: u64,
+    new_len_bytes: u64,
+) -> io::Result<Preallocated> {
+    if new_len_bytes < old_len_bytes {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    if new_len_bytes == old_len_bytes {
+        return Ok(Preallocated::Blocks);
+    }
+    system::allocate(file, old_len_bytes, new_len_bytes).map_err(|error| {
+        match file.set_len(old_len_bytes) {
+            Ok(()) => error,
+            Err(second) => io::Error::new(
+                error.kind(),
+                format!("{error}; and the file could not be shortened again: {second}"),
+            ),
+        }
+    })
 }
 
 /// The access pattern that a range of a view is about to see.
@@ -291,6 +324,13 @@ fn pages_of(address: usize, len_bytes: usize, page: usize) -> Option<(usize, usi
     let start = address & !(page - 1);
     let end = address.checked_add(len_bytes)?.checked_next_multiple_of(page)?;
     Some((start, if len_bytes == 0 { 0 } else { end - start }))
+}
+
+/// [`pages_of`] a range, as the memory calls want it.
+fn page_range(address: *const u8, len_bytes: usize) -> io::Result<(*mut c_void, usize)> {
+    let (start, len_bytes) = pages_of(address.addr(), len_bytes, page_size_bytes())
+        .ok_or(io::ErrorKind::InvalidInput)?;
+    Ok((address.with_addr(start).cast_mut().cast(), len_bytes))
 }
 
 /// A name for a file that no one else is using: unlikely to be taken, and the caller checks.

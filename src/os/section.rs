@@ -28,6 +28,7 @@ mod windows;
 use windows as system;
 
 use std::io;
+use std::marker::PhantomData;
 
 /// An open section of named shared memory.
 #[derive(Debug)]
@@ -74,7 +75,8 @@ impl NamedSection {
     ///
     /// One thread must not ask for it twice, by this handle or another: that would wait for itself.
     pub(crate) fn lock_initialisation(&self) -> io::Result<InitGuard<'_>> {
-        self.0.lock().map(InitGuard)
+        let lock = self.0.lock()?;
+        Ok(InitGuard { _lock: lock, _stays_on_its_thread: PhantomData })
     }
 
     /// Maps `len_bytes` bytes from `offset` on, any offset, for reading and, if so asked, writing.
@@ -118,12 +120,14 @@ impl NamedSection {
     }
 }
 
-/// Holds a section's lock; dropping it gives the lock up.
+/// Holds a section's lock; dropping it gives the lock up. It stays on its thread, to which the lock
+/// belongs on Windows.
 #[derive(Debug)]
 #[must_use = "dropping the guard gives the lock up"]
-pub(crate) struct InitGuard<'a>(
-    #[expect(dead_code, reason = "held for its drop")] system::Lock<'a>,
-);
+pub(crate) struct InitGuard<'a> {
+    _lock: system::Lock<'a>,
+    _stays_on_its_thread: PhantomData<*const ()>,
+}
 
 /// A mapped range of a section. Others may be writing to it: no reference to its bytes is sound,
 /// only atomics and copies in and out.

@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use super::linux as kernel;
 #[cfg(target_os = "macos")]
 use super::macos as kernel;
-use super::{FaultCounts, LockKind, Preallocated, Residency, pages_of};
+use super::{FaultCounts, LockKind, Preallocated, Residency, page_range};
 
 pub(in crate::os) use kernel::thread_faults;
 pub(crate) use kernel::{advise, file_system, open_temporary};
@@ -60,43 +60,23 @@ pub(crate) fn write_all_at(file: &File, offset: u64, from: &[u8]) -> io::Result<
     file.write_all_at(from, offset)
 }
 
-/// Makes the file `new_len_bytes` long, with real blocks behind the bytes past `old_len_bytes`, so
-/// that a full disk is an error here and not a SIGBUS at a later store.
-///
-/// `old_len_bytes` is the file's length now; no one else may be changing it.
-///
-/// # Errors
-///
-/// `StorageFull`, `QuotaExceeded`, `FileTooLarge` and whatever else the file system says. The file
-/// is then shortened to `old_len_bytes` again: ext4 leaves a file longer, and holding blocks, after
-/// a `fallocate` that failed. (`posix_fallocate` is not used: where the file system has no such
-/// call, glibc writes a byte into every block, in a race with every other writer.)
-pub(crate) fn preallocate(
+/// `fallocate`, or only the length where the file system has no such call. (`posix_fallocate` would
+/// do worse there: glibc writes a byte into every block, in a race with every other writer.)
+pub(super) fn allocate(
     file: &File,
     old_len_bytes: u64,
     new_len_bytes: u64,
 ) -> io::Result<Preallocated> {
-    let more_bytes = new_len_bytes.checked_sub(old_len_bytes).ok_or(io::ErrorKind::InvalidInput)?;
-    if more_bytes == 0 {
-        return Ok(Preallocated::Blocks);
-    }
-    let error = loop {
-        match kernel::allocate(file, old_len_bytes, more_bytes) {
+    loop {
+        match kernel::allocate(file, old_len_bytes, new_len_bytes) {
             Ok(()) => return Ok(Preallocated::Blocks),
             Err(Errno::INTR) => {}
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
                 file.set_len(new_len_bytes)?;
                 return Ok(Preallocated::LengthOnly);
             }
-            Err(error) => break io::Error::from(error),
+            Err(error) => return Err(error.into()),
         }
-    };
-    match file.set_len(old_len_bytes) {
-        Ok(()) => Err(error),
-        Err(second) => Err(io::Error::new(
-            error.kind(),
-            format!("{error}; and the file could not be shortened again: {second}"),
-        )),
     }
 }
 
@@ -120,15 +100,17 @@ pub(crate) fn replace(from: &Path, to: &Path) -> io::Result<()> {
 /// `AlreadyExists` when there is a `to`; nothing has changed then.
 pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // The file system lacks the flag (EINVAL, ENOTSUP) or the kernel the call (ENOSYS). A hard
-        // link refuses an existing name just as atomically; a crash between the two calls leaves
-        // both names on one file.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-            fs::hard_link(from, to)?;
-            fs::remove_file(from)
-        }
+        // The file system lacks the flag (EINVAL, ENOTSUP) or the kernel the call (ENOSYS).
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => link_new(from, to),
         result => Ok(result?),
     }
+}
+
+/// [`rename_new`] in two calls: a hard link refuses an existing name just as atomically. A crash
+/// between the two leaves both names on the one file.
+pub(super) fn link_new(from: &Path, to: &Path) -> io::Result<()> {
+    fs::hard_link(from, to)?;
+    fs::remove_file(from)
 }
 
 /// Opens a new file under a name that is taken away at once.
@@ -216,13 +198,6 @@ pub(crate) unsafe fn residency(address: *const u8, len_bytes: usize) -> io::Resu
     Ok(Residency { pages: (len_bytes / page) as u64, resident_pages, page_size_bytes: page as u64 })
 }
 
-/// The whole pages of a range, as the memory calls want them.
-pub(super) fn page_range(address: *const u8, len_bytes: usize) -> io::Result<(*mut c_void, usize)> {
-    let (start, len_bytes) = pages_of(address.addr(), len_bytes, super::page_size_bytes())
-        .ok_or(io::ErrorKind::InvalidInput)?;
-    Ok((address.with_addr(start).cast_mut().cast(), len_bytes))
-}
-
 pub(super) fn process_faults() -> io::Result<FaultCounts> {
     faults_of(libc::RUSAGE_SELF)
 }
@@ -250,6 +225,9 @@ pub(super) fn faults_of(who: libc::c_int) -> io::Result<FaultCounts> {
 /// other even in one process, a clone shares, and the lock dies with the last of them, however the
 /// process ends. The classic `F_SETLK` belongs to the process and is lost as soon as it closes
 /// *any* descriptor of the file, and `flock` knows whole files only.
+///
+/// Whoever wants a lock gone *now* calls [`unlock_range`]: after a mere close it lives on, for the
+/// time between fork and exec, in a process that another thread is just starting.
 ///
 /// # Errors
 ///
@@ -323,7 +301,8 @@ fn set_lock(
 }
 
 /// Tries to lock the data file itself, whatever name it was opened by: hard links and aliases are
-/// one inode. `false`: another holder is in the way. Closing the file gives the lock up.
+/// one inode. `false`: another holder is in the way. The lock lives and dies like that of
+/// [`try_lock_range`].
 ///
 /// `flock`, which knows nothing of the byte ranges above (on Linux): the two do not meet.
 pub(crate) fn try_lock_inode(file: &File, kind: LockKind) -> io::Result<bool> {
@@ -336,6 +315,11 @@ pub(crate) fn try_lock_inode(file: &File, kind: LockKind) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Gives up what [`try_lock_inode`] got.
+pub(crate) fn unlock_inode(file: &File) -> io::Result<()> {
+    fs2::FileExt::unlock(file)
 }
 
 /// Two numbers that tell this file from every other one on this machine: device and inode.

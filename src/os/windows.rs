@@ -1,1 +1,379 @@
-//! Windows: `ReadFile` at offsets, `LockFileEx`, working sets, sections over the page file.
+//! Windows: positioned reads and writes, byte-range locks, preallocation, renames, and what the
+//! system tells of a file. Memory (advice, residency, faults) is in `windows/memory.rs`.
+//!
+//! Each function keeps the promise that its namesake in `unix.rs` documents; here stands how, and
+//! what differs. Names follow the calls: `LockFileEx`, not a wrapper of them.
+
+mod memory;
+
+use std::ffi::c_void;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::iter;
+use std::os::windows::ffi::{OsStrExt, OsStringExt};
+use std::os::windows::fs::{FileExt, OpenOptionsExt};
+use std::os::windows::io::AsRawHandle;
+use std::path::{Component, Path, Prefix};
+
+use windows_sys::Win32::Foundation as errors;
+use windows_sys::Win32::Storage::FileSystem as files;
+use windows_sys::Win32::System::IO::{OVERLAPPED, OVERLAPPED_0, OVERLAPPED_0_0};
+
+use super::file_system::{FileSystemKind, kind_of_volume};
+use super::{LockKind, Preallocated};
+
+pub(crate) use memory::{advise, lock_memory, residency, unlock_memory};
+pub(super) use memory::{
+    allocation_granularity_bytes, page_size_bytes, process_faults, thread_faults,
+};
+
+/// "A mapped view of a file is not guaranteed to be coherent with a file that is being accessed by
+/// the ReadFile or WriteFile function" (CreateFileMapping).
+pub(crate) const FILE_CALLS_SEE_VIEWS: bool = false;
+
+/// A section cannot be larger than its file, nor a view larger than its section.
+pub(crate) const VIEWS_MAY_PASS_END: bool = false;
+
+/// `ReadFile` with an offset. It also moves the file's cursor, which nothing here relies on.
+pub(crate) fn read_at(file: &File, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+    check_range(offset, into.len() as u64)?;
+    file.seek_read(into, offset)
+}
+
+/// `WriteFile` with an offset, until all is written. The two largest offsets would mean "at the
+/// end" and "at the cursor": like all that no file can have, they are refused.
+pub(crate) fn write_all_at(file: &File, offset: u64, from: &[u8]) -> io::Result<()> {
+    check_range(offset, from.len() as u64)?;
+    let mut done = 0;
+    while done < from.len() {
+        let position = offset.checked_add(done as u64).ok_or(io::ErrorKind::InvalidInput)?;
+        match file.seek_write(&from[done..], position)? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            written => done += written,
+        }
+    }
+    Ok(())
+}
+
+/// The same ranges are refused as on Unix, where offsets are signed.
+fn check_range(start: u64, len_bytes: u64) -> io::Result<()> {
+    let end = start.checked_add(len_bytes);
+    if end.is_some_and(|end| i64::try_from(end).is_ok()) {
+        return Ok(());
+    }
+    Err(io::ErrorKind::InvalidInput.into())
+}
+
+/// Reserves clusters (`FileAllocationInfo`), then moves the end (`FileEndOfFileInfo`, by std).
+///
+/// A sparse or compressed file takes clusters only as they are written, whatever is reserved, so it
+/// is answered with `LengthOnly`; so is a file system (or an emulation) without the call. Setting
+/// the end again, after a failure, also gives back what was reserved past it.
+pub(super) fn allocate(
+    file: &File,
+    _old_len_bytes: u64,
+    new_len_bytes: u64,
+) -> io::Result<Preallocated> {
+    let reserved = reserve(file, new_len_bytes)?;
+    file.set_len(new_len_bytes)?;
+    Ok(reserved)
+}
+
+/// Reserves clusters (`FileAllocationInfo`), then moves the end (`FileEndOfFileInfo`, by std).
+///
+/// A sparse or compressed file takes clusters only as they are written, whatever is reserved, so it
+/// is answered with `LengthOnly`; so is a file system (or an emulation) without the call. Setting
+/// the end again, after a failure, also gives back what was reserved past it.
+pub(crate) fn preallocate(
+    file: &File,
+    old_len_bytes: u64,
+    new_len_bytes: u64,
+) -> io::Result<Preallocated> {
+    if new_len_bytes < old_len_bytes {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    if new_len_bytes == old_len_bytes {
+        return Ok(Preallocated::Blocks);
+    }
+    match reserve(file, new_len_bytes)
+        .and_then(|blocks| file.set_len(new_len_bytes).map(|()| blocks))
+    {
+        Ok(blocks) => Ok(blocks),
+        // Also gives back what was reserved: clusters past the end of a file go when it is set.
+        Err(error) => match file.set_len(old_len_bytes) {
+            Ok(()) => Err(error),
+            Err(second) => Err(io::Error::new(
+                error.kind(),
+                format!("{error}; and the file could not be shortened again: {second}"),
+            )),
+        },
+    }
+}
+
+/// Reserves clusters for a file of `len_bytes` bytes.
+fn reserve(file: &File, len_bytes: u64) -> io::Result<Preallocated> {
+    const DISSOLVED: u32 = files::FILE_ATTRIBUTE_SPARSE_FILE | files::FILE_ATTRIBUTE_COMPRESSED;
+    if information(file)?.dwFileAttributes & DISSOLVED != 0 {
+        return Ok(Preallocated::LengthOnly);
+    }
+    let size = i64::try_from(len_bytes).map_err(|_| io::ErrorKind::FileTooLarge)?;
+    let info = files::FILE_ALLOCATION_INFO { AllocationSize: size };
+    // SAFETY: the handle is open as long as `file` lives; the class and the size that are passed
+    // are those of `info`, which outlives the call.
+    let done = unsafe {
+        files::SetFileInformationByHandle(
+            file.as_raw_handle(),
+            files::FileAllocationInfo,
+            (&raw const info).cast(),
+            size_of_u32::<files::FILE_ALLOCATION_INFO>(),
+        )
+    };
+    if done != 0 {
+        return Ok(Preallocated::Blocks);
+    }
+    let error = io::Error::last_os_error();
+    match code(&error) {
+        errors::ERROR_CALL_NOT_IMPLEMENTED
+        | errors::ERROR_INVALID_FUNCTION
+        | errors::ERROR_NOT_SUPPORTED => Ok(Preallocated::LengthOnly),
+        _ => Err(error),
+    }
+}
+
+/// Does nothing: Windows has no call to flush a directory. NTFS logs its names, and the log is
+/// written before a later `FlushFileBuffers` on the volume returns, so a rename followed by a sync
+/// of the renamed file is durable; on other file systems there is no promise.
+pub(crate) fn sync_directory(_dir: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// std's rename: `MoveFileExW` with replacement. If another handle holds `to` open without having
+/// allowed its deletion, or a view of `to` exists, this is `PermissionDenied`, and nothing has
+/// changed.
+pub(crate) fn replace(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)
+}
+
+/// `MoveFileExW` without the flag that replaces.
+pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    let (from, to) = (wide_path(from)?, wide_path(to)?);
+    // SAFETY: both are NUL-terminated (`wide_path`) and outlive the call.
+    let done = unsafe { files::MoveFileExW(from.as_ptr(), to.as_ptr(), 0) };
+    check(done)
+}
+
+/// The path for a call of the system: absolute and in the `\\?\` form, which is not cut at 260
+/// characters; NUL-terminated.
+fn wide_path(path: &Path) -> io::Result<Vec<u16>> {
+    let path = std::path::absolute(path)?;
+    let start = match path.components().next() {
+        Some(Component::Prefix(prefix)) => prefix.kind(),
+        _ => return Err(io::ErrorKind::InvalidInput.into()),
+    };
+    let (prefix, skip) = match start {
+        Prefix::Disk(_) => (r"\\?\", 0),
+        // \\server\share becomes \\?\UNC\server\share.
+        Prefix::UNC(..) => (r"\\?\UNC\", 2),
+        _ => ("", 0),
+    };
+    let rest = path.as_os_str().encode_wide().skip(skip);
+    let wide: Vec<u16> = prefix.encode_utf16().chain(rest).collect();
+    if wide.contains(&0) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    Ok(wide.into_iter().chain(iter::once(0)).collect())
+}
+
+/// `FILE_FLAG_DELETE_ON_CLOSE`: the name stays until the last handle is closed, by this process or
+/// by its end. Views must go first.
+pub(crate) fn open_temporary(dir: &Path) -> io::Result<File> {
+    loop {
+        let path = dir.join(super::unlikely_name());
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true);
+        // Temporary: the cache need not hurry to write it to the disk.
+        options.attributes(files::FILE_ATTRIBUTE_TEMPORARY);
+        options.custom_flags(files::FILE_FLAG_DELETE_ON_CLOSE);
+        match options.open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            result => return result,
+        }
+    }
+}
+
+/// `LockFileEx`. The holder is the open file, as on Unix; unlike there,
+///
+/// - a second lock by the same holder does not replace the first but meets it like any other's, so
+///   a lock cannot be raised or lowered in place;
+/// - an exclusive lock also refuses reads and writes of the range by other handles, which is why
+///   locks are never taken on bytes that someone reads.
+pub(crate) fn try_lock_range(
+    file: &File,
+    start: u64,
+    len: u64,
+    kind: LockKind,
+) -> io::Result<bool> {
+    check_lock_range(start, len)?;
+    let exclusive = match kind {
+        LockKind::Shared => 0,
+        LockKind::Exclusive => files::LOCKFILE_EXCLUSIVE_LOCK,
+    };
+    let flags = files::LOCKFILE_FAIL_IMMEDIATELY | exclusive;
+    let mut place = overlapped_at(start);
+    // SAFETY: the handle is open as long as `file` lives; `place` outlives the call, which is over
+    // when it returns, since std opens files for synchronous use.
+    let done = unsafe {
+        files::LockFileEx(file.as_raw_handle(), flags, 0, low(len), high(len), &raw mut place)
+    };
+    match check(done) {
+        Ok(()) => Ok(true),
+        Err(error) => match code(&error) {
+            // IO_PENDING: what a file opened for overlapped use says instead.
+            errors::ERROR_LOCK_VIOLATION | errors::ERROR_IO_PENDING => Ok(false),
+            _ => Err(error),
+        },
+    }
+}
+
+/// `UnlockFileEx`, for exactly a range that was locked: part of one stays locked.
+pub(crate) fn unlock_range(file: &File, start: u64, len: u64) -> io::Result<()> {
+    check_lock_range(start, len)?;
+    let mut place = overlapped_at(start);
+    // SAFETY: as in `try_lock_range`.
+    let done = unsafe {
+        files::UnlockFileEx(file.as_raw_handle(), 0, low(len), high(len), &raw mut place)
+    };
+    match check(done) {
+        // Nothing to unlock is no error. NOT_LOCKED is Windows's word for it, LOCK_VIOLATION
+        // Wine's.
+        Err(error)
+            if matches!(code(&error), errors::ERROR_NOT_LOCKED | errors::ERROR_LOCK_VIOLATION) =>
+        {
+            Ok(())
+        }
+        result => result,
+    }
+}
+
+fn check_lock_range(start: u64, len: u64) -> io::Result<()> {
+    if len == 0 {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    check_range(start, len)
+}
+
+fn overlapped_at(offset: u64) -> OVERLAPPED {
+    let place = OVERLAPPED_0_0 { Offset: low(offset), OffsetHigh: high(offset) };
+    OVERLAPPED { Anonymous: OVERLAPPED_0 { Anonymous: place }, ..OVERLAPPED::default() }
+}
+
+/// Always granted, and nothing is done: locks on Windows are mandatory and would refuse the reads
+/// and writes of others. The lock file alone keeps a second writer out, by whatever name it comes.
+pub(crate) fn try_lock_inode(_file: &File, _kind: LockKind) -> io::Result<bool> {
+    Ok(true)
+}
+
+/// Nothing to do: see [`try_lock_inode`].
+pub(crate) fn unlock_inode(_file: &File) -> io::Result<()> {
+    Ok(())
+}
+
+/// Volume serial number and file index. (ReFS has 128-bit numbers, of which this is a digest that
+/// the file system makes itself.)
+pub(crate) fn file_identity(file: &File) -> io::Result<(u64, u64)> {
+    let found = information(file)?;
+    let index = (u64::from(found.nFileIndexHigh) << 32) | u64::from(found.nFileIndexLow);
+    Ok((u64::from(found.dwVolumeSerialNumber), index))
+}
+
+fn information(file: &File) -> io::Result<files::BY_HANDLE_FILE_INFORMATION> {
+    let mut found = files::BY_HANDLE_FILE_INFORMATION::default();
+    // SAFETY: the handle is open as long as `file` lives, and the call fills one such struct.
+    let done = unsafe { files::GetFileInformationByHandle(file.as_raw_handle(), &raw mut found) };
+    check(done).map(|()| found)
+}
+
+/// The allocation size, in whole clusters. NTFS keeps the smallest files in its own tables: 0.
+pub(crate) fn allocated_bytes(file: &File) -> io::Result<u64> {
+    let mut found = files::FILE_STANDARD_INFO::default();
+    // SAFETY: the handle is open as long as `file` lives; the class and the size that are passed
+    // are those of `found`, which the call fills.
+    let done = unsafe {
+        files::GetFileInformationByHandleEx(
+            file.as_raw_handle(),
+            files::FileStandardInfo,
+            (&raw mut found).cast::<c_void>(),
+            size_of_u32::<files::FILE_STANDARD_INFO>(),
+        )
+    };
+    check(done).map(|()| u64::try_from(found.AllocationSize).unwrap_or(0))
+}
+
+/// The volume's file system, and whether the file's final path leads to another machine: mapped
+/// drives, and links to them, resolve to `\\?\UNC\server\share`.
+pub(crate) fn file_system(file: &File) -> io::Result<FileSystemKind> {
+    const NAME_CHARS: u32 = 64;
+    let mut name = [0_u16; NAME_CHARS as usize];
+    // SAFETY: the handle is open as long as `file` lives; `name` has room for as many characters as
+    // the call is told; for what is null it has nothing to tell.
+    let done = unsafe {
+        files::GetVolumeInformationByHandleW(
+            file.as_raw_handle(),
+            std::ptr::null_mut(),
+            0,
+            std::ptr::null_mut(),
+            std::ptr::null_mut(),
+            std::ptr::null_mut(),
+            name.as_mut_ptr(),
+            NAME_CHARS,
+        )
+    };
+    check(done)?;
+    let len = name.iter().position(|character| *character == 0).unwrap_or(name.len());
+    Ok(kind_of_volume(&String::from_utf16_lossy(&name[..len]), &final_path(file)?))
+}
+
+/// The path that the file is really at.
+fn final_path(file: &File) -> io::Result<String> {
+    let mut path = vec![0_u16; 512];
+    loop {
+        let room = u32::try_from(path.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+        // SAFETY: the handle is open as long as `file` lives, and `path` has `room` characters.
+        let len = unsafe {
+            files::GetFinalPathNameByHandleW(file.as_raw_handle(), path.as_mut_ptr(), room, 0)
+        };
+        match usize::try_from(len).unwrap_or(0) {
+            0 => return Err(io::Error::last_os_error()),
+            len if len < path.len() => {
+                let path = std::ffi::OsString::from_wide(&path[..len]);
+                return Ok(path.to_string_lossy().into_owned());
+            }
+            // Too small: `len` is what it takes, the NUL included.
+            len => path.resize(len + 1, 0),
+        }
+    }
+}
+
+/// `BOOL` to result.
+pub(super) fn check(done: windows_sys::core::BOOL) -> io::Result<()> {
+    if done == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// The system's number of an error.
+pub(super) fn code(error: &io::Error) -> u32 {
+    error.raw_os_error().and_then(|code| u32::try_from(code).ok()).unwrap_or(0)
+}
+
+pub(super) fn low(value: u64) -> u32 {
+    (value & u64::from(u32::MAX)) as u32
+}
+
+pub(super) fn high(value: u64) -> u32 {
+    (value >> 32) as u32
+}
+
+/// The size of a struct as the system's calls take it.
+pub(super) const fn size_of_u32<T>() -> u32 {
+    assert!(size_of::<T>() <= u32::MAX as usize);
+    size_of::<T>() as u32
+}

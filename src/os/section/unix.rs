@@ -11,7 +11,8 @@ use super::Access;
 use crate::os::linux as kernel;
 #[cfg(target_os = "macos")]
 use crate::os::macos as kernel;
-use crate::os::unix::{lock_range, preallocate, unlock_range};
+use crate::os::preallocate;
+use crate::os::unix::{lock_range, unlock_range};
 
 /// A section's file and its size, which never changes once it is not 0.
 #[derive(Debug)]
@@ -21,9 +22,9 @@ pub(super) struct Section {
 }
 
 impl Section {
-    /// The size is what tells a section from a name that someone is about to make one: whoever finds
-    /// it 0, under the lock, is the creator. So a creator that dies half-way leaves nothing that
-    /// could be taken for a section.
+    /// The size is what tells a section from a name that someone is about to make one: whoever
+    /// finds it 0, under the lock, is the creator. So a creator that dies half-way leaves nothing
+    /// that could be taken for a section.
     pub(super) fn open_or_create(name: &str, len_bytes: u64) -> io::Result<(Self, bool)> {
         loop {
             let file = File::from(kernel::open_section(name, true)?);
@@ -98,8 +99,8 @@ impl<'a> Lock<'a> {
 
 impl Drop for Lock<'_> {
     fn drop(&mut self) {
-        // To unlock what one holds cannot fail but for memory (a range that is split); then the lock
-        // lasts until the section is closed.
+        // To unlock what one holds cannot fail but for memory (a range that is split); then the
+        // lock lasts until the section is closed.
         let _ = unlock_range(self.0, 0, 1);
     }
 }
