@@ -79,6 +79,9 @@ pub enum ErrorKind {
     /// An earlier sync failed: what the disk holds is unknown until the store is reopened.
     #[error("handle poisoned by a failed sync")]
     Poisoned,
+    /// An exclusive edit of the store was interrupted: records may be half changed.
+    #[error("interrupted edit")]
+    InterruptedEdit,
     /// This system cannot do it.
     #[error("not supported here")]
     Unsupported,

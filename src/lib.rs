@@ -1,5 +1,6 @@
 //! flatrec: a database for records that all have the same size, in one flat, memory-mapped file.
 
+//mod db;
 mod error;
 mod format;
 pub mod map;

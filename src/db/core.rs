@@ -28,6 +28,8 @@ pub(super) struct Core {
     poisoned: bool,
     /// Whether this handle has committed anything, so that closing has something to tidy.
     changed: bool,
+    /// Whether the header that was found carries the mark of an exclusive edit.
+    found_editing: bool,
 }
 
 impl Core {
@@ -78,6 +80,7 @@ impl Core {
                 .offset(DESCRIPTORS_OFFSET + got as u64));
         }
         let (schema, metadata) = parse_schema(&region, &header)?;
+        let found_editing = header.editing;
         Ok(Self {
             backing: Arc::clone(backing),
             header,
@@ -87,6 +90,7 @@ impl Core {
             metadata,
             poisoned: false,
             changed: false,
+            found_editing,
         })
     }
 
@@ -98,6 +102,11 @@ impl Core {
     /// What was found in the two header slots when the store was opened.
     pub(super) fn report(&self) -> &SlotReport {
         &self.report
+    }
+
+    /// Whether an exclusive edit was interrupted before this handle opened the store.
+    pub(super) fn found_editing(&self) -> bool {
+        self.found_editing
     }
 
     pub(super) fn schema(&self) -> &Schema {

@@ -13,7 +13,7 @@ use std::path::Path;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::map::{FileBacking, IN_PLACE, SideLock, WRITER, Wait};
-use crate::os::{self, LockKind};
+use crate::os::LockKind;
 
 /// The locks that one handle holds; closing the files gives them back.
 #[derive(Debug, Default)]
@@ -29,9 +29,23 @@ impl Locks {
 
     /// Takes the writer's lock for a store at `path` that is about to be made or opened.
     pub(super) fn writer(path: &Path, wait: Wait) -> Result<Self> {
-        let side = SideLock::open_or_create(path)?;
-        side.lock(WRITER, LockKind::Exclusive, wait, "another handle has the store open to write")?;
-        Ok(Self { side: Some(side) })
+        const HOLDER: &str = "another handle has the store open to write";
+        loop {
+            let side = SideLock::open_or_create(path)?;
+            side.lock(WRITER, LockKind::Exclusive, wait, HOLDER)?;
+            // Whoever waited for a creator that failed finds its lock file gone, and starts again.
+            if side.is_named()? {
+                return Ok(Self { side: Some(side) });
+            }
+        }
+    }
+
+    /// Removes the lock file of a store that did not come into being after all. Only under the
+    /// writer's lock, and only if there is no data file: a store's lock file is never unlinked.
+    pub(super) fn withdraw(&self, path: &Path) {
+        if let (Some(side), Err(_)) = (&self.side, path.symlink_metadata()) {
+            side.unlink();
+        }
     }
 
     /// Takes the locks of a handle that only lends records.
@@ -67,12 +81,11 @@ impl Locks {
 
 /// Locks the data inode itself, where the system can do so without hindering reads and writes.
 pub(super) fn lock_inode(path: &Path, file: &FileBacking, kind: LockKind) -> Result<()> {
-    match os::try_lock_inode(file.file(), kind) {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(Error::new(ErrorKind::Locked, "lock")
+    match file.try_lock_inode(kind)? {
+        true => Ok(()),
+        false => Err(Error::new(ErrorKind::Locked, "lock")
             .path(path)
             .detail("another handle has the data file open to write, maybe under another name")
             .advice("close the other handle")),
-        Err(source) => Err(Error::io("lock", source).path(path)),
     }
 }

@@ -4,6 +4,7 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 use memmap2::MmapOptions;
@@ -12,7 +13,7 @@ use super::backing::{Backing, Grown, Properties};
 use super::geometry::OFFSET_MAX;
 use super::view::{Access, View};
 use crate::error::{Error, ErrorKind, Result};
-use crate::os::{self, FileSystemKind};
+use crate::os::{self, FileSystemKind, LockKind};
 
 /// A file, seen as a [`Backing`].
 ///
@@ -32,6 +33,7 @@ pub struct FileBacking {
     file: File,
     path: RwLock<Option<PathBuf>>,
     properties: Properties,
+    inode_locked: AtomicBool,
 }
 
 impl FileBacking {
@@ -102,6 +104,15 @@ impl FileBacking {
         &self.file
     }
 
+    /// Locks the inode itself, whatever its names, where the system can do that without hindering
+    /// reads and writes; `false` if another handle holds it. Dropping the backing unlocks it.
+    pub(crate) fn try_lock_inode(&self, kind: LockKind) -> Result<bool> {
+        let locked = os::try_lock_inode(&self.file, kind)
+            .map_err(|source| self.error("lock", source))?;
+        self.inode_locked.fetch_or(locked, Ordering::Relaxed);
+        Ok(locked)
+    }
+
     fn over(file: File, path: Option<PathBuf>) -> Result<Self> {
         let named = |error: Error| match &path {
             Some(path) => error.path(path),
@@ -123,7 +134,7 @@ impl FileBacking {
             resizable: true,
             file_system,
         };
-        Ok(Self { file, path: RwLock::new(path), properties })
+        Ok(Self { file, path: RwLock::new(path), properties, inode_locked: AtomicBool::new(false) })
     }
 
     /// A system error of `operation` on this file.
@@ -147,6 +158,16 @@ impl FileBacking {
                 .offset(len_bytes)
                 .detail("past byte 2^63 - 1, which no file can have"),
         ))
+    }
+}
+
+impl Drop for FileBacking {
+    fn drop(&mut self) {
+        if *self.inode_locked.get_mut() {
+            // By name, since a process that is just being started holds a copy of every open file
+            // for a moment, and with it the lock.
+            let _ = os::unlock_inode(&self.file);
+        }
     }
 }
 

@@ -27,6 +27,7 @@ pub use crate::os::{process_faults, thread_faults};
 pub use backing::{Backing, Grown, Properties};
 pub use file::FileBacking;
 pub use mapping::Mapping;
+pub use record_view::RecordGuard;
 pub use side_lock::Wait;
 pub use sliding::ViewCounters;
 pub use typed::TypedView;

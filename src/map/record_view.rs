@@ -13,7 +13,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use super::geometry::Geometry;
-use super::view::View;
+use super::view::{Access, View};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Records of type `T`, read in place.
@@ -32,6 +32,20 @@ pub(crate) struct RecordView<T> {
 unsafe impl<T: Sync> Send for RecordView<T> {}
 // SAFETY: as above; `&self` lends `&T` and nothing else.
 unsafe impl<T: Sync> Sync for RecordView<T> {}
+
+impl<T> RecordView<T> {
+    /// No records.
+    pub(crate) fn empty() -> Self {
+        Self {
+            base: NonNull::<T>::dangling().cast(),
+            count: 0,
+            stride: 0,
+            capacity: 0,
+            view: Arc::new(View::empty(0, Access::ReadOnly)),
+            marker: PhantomData,
+        }
+    }
+}
 
 impl<T: Copy> RecordView<T> {
     /// The records of `geometry` that `view` holds, of which none may be read yet.
@@ -159,5 +173,83 @@ impl<T> std::fmt::Debug for RecordView<T> {
             .field("stride", &self.stride)
             .field("view", &self.view)
             .finish_non_exhaustive()
+    }
+}
+
+/// A record in a sliding window, which stays mapped while the guard lives.
+///
+/// ```
+/// # #[cfg(feature = "derive")] {
+/// use flatrec::{Record, Store, WindowedStore, zerocopy::*};
+/// #[derive(Clone, Copy, Record, FromBytes, IntoBytes, Immutable, KnownLayout)]
+/// #[zerocopy(crate = "flatrec::zerocopy")]
+/// #[repr(C)]
+/// struct Point { x: u32, y: u32 }
+/// let directory = tempfile::tempdir().unwrap();
+/// let path = directory.path().join("points.rec");
+/// let mut store = Store::<Point>::create(&path).unwrap();
+/// store.append(&Point { x: 1, y: 2 }).unwrap();
+/// store.close().unwrap();
+/// let store = WindowedStore::<Point>::open_windowed(&path, 1 << 20, 64 << 10).unwrap();
+/// let point = store.get(0).unwrap().unwrap(); // pins its window
+/// assert_eq!(point.y, 2);
+/// # }
+/// ```
+pub struct RecordGuard<'a, T> {
+    record: NonNull<T>,
+    /// What keeps the record mapped, unless what `'a` borrows does.
+    _view: Option<Arc<View>>,
+    marker: PhantomData<&'a T>,
+}
+
+// SAFETY: the guard is a shared reference to a `T`, and an owner of a view that is `Send`.
+unsafe impl<T: Sync> Send for RecordGuard<'_, T> {}
+// SAFETY: as above.
+unsafe impl<T: Sync> Sync for RecordGuard<'_, T> {}
+
+impl<'a, T: Copy> RecordGuard<'a, T> {
+    /// The record that lies `lead` bytes into `view`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfRange`] if the view does not hold it, [`ErrorKind::InvalidArgument`] if it
+    /// is not aligned for its type.
+    ///
+    /// # Safety
+    /// Every bit pattern is a valid `T`. The file holds the record, and nobody changes its bytes
+    /// or truncates the file below them during `'a`.
+    pub(crate) unsafe fn new(view: Arc<View>, lead: usize) -> Result<Self> {
+        if lead.checked_add(size_of::<T>()).is_none_or(|end| end > view.len_bytes()) {
+            return Err(Error::new(ErrorKind::OutOfRange, "pin a record").offset(view.offset()));
+        }
+        // SAFETY: `lead` lies within the view's mapping, which bounds it by `isize::MAX`.
+        let address = unsafe { view.as_ptr().add(lead) };
+        let record = NonNull::new(address.cast_mut().cast::<T>()).filter(|it| it.is_aligned());
+        let Some(record) = record else {
+            return Err(Error::new(ErrorKind::InvalidArgument, "pin a record")
+                .offset(view.offset())
+                .detail("its place in the file is not aligned for its type"));
+        };
+        Ok(Self { record, _view: Some(view), marker: PhantomData })
+    }
+
+    /// A record that something else keeps in memory.
+    pub(crate) fn borrowed(record: &'a T) -> Self {
+        Self { record: NonNull::from(record), _view: None, marker: PhantomData }
+    }
+}
+
+impl<T> std::ops::Deref for RecordGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: the record is valid, aligned and unchanging by the contract of `new`, and its
+        // memory stays mapped while `self` owns the view (or borrows from who owns it).
+        unsafe { self.record.as_ref() }
+    }
+}
+
+impl<T: std::fmt::Debug> std::fmt::Debug for RecordGuard<'_, T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Debug::fmt(&**self, f)
     }
 }

@@ -131,10 +131,40 @@ impl SideLock {
         }
     }
 
+    /// Whether the lock file still has its name.
+    pub(crate) fn is_named(&self) -> Result<bool> {
+        let failed = |source| Error::io("look at the lock file", source).path(&self.path);
+        let mut options = OpenOptions::new();
+        options.read(true);
+        no_follow(&mut options);
+        match options.open(&self.path) {
+            Ok(named) => {
+                let named = os::file_identity(&named).map_err(failed)?;
+                Ok(named == os::file_identity(&self.file).map_err(failed)?)
+            }
+            Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(source) => Err(failed(source)),
+        }
+    }
+
+    /// Takes the lock file's name away.
+    pub(crate) fn unlink(&self) {
+        // Best effort: a lock file without a store is clutter, not harm.
+        let _ = std::fs::remove_file(&self.path);
+    }
+
     /// Gives a lock back.
     pub(crate) fn unlock(&self, range: Range<u64>) -> Result<()> {
         os::unlock_range(&self.file, range.start, range.end - range.start)
             .map_err(|source| Error::io("unlock", source).path(&self.path))
+    }
+}
+
+impl Drop for SideLock {
+    fn drop(&mut self) {
+        // Closing the file would do, but for a process that another thread is just starting: until
+        // it becomes its program it holds a copy of every open file, locks and all.
+        let _ = os::unlock_range(&self.file, 0, INITIALISER.end);
     }
 }
 

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use super::growth::Growth;
 use crate::error::{Error, ErrorKind, Result};
 use crate::map::{
-    Access, Advice, Backing, Geometry, InPrivate, Mapped, Positioned, RecordView, Slider, View,
+    Access, Advice, Backing, Geometry, InPrivate, Mapped, Positioned, RecordGuard, RecordView,
+    Slider, View,
     ViewCounters, Windows, WriteBack, Writer, round_up,
 };
 
@@ -46,7 +47,8 @@ pub(crate) struct Array<T> {
     /// Where the pending records started when readers were last shown the others.
     pending_from: u64,
     growth: Growth,
-    whole: Option<RecordView<T>>,
+    /// What `get` reads: empty for a windowed array, and once the file was trimmed.
+    whole: RecordView<T>,
     slider: Option<Slider>,
     writer: Option<Box<dyn Writer>>,
 }
@@ -74,7 +76,7 @@ impl<T: Copy + Send + Sync> Array<T> {
             file_len_bytes,
             pending_from: 0,
             growth: Growth::new(),
-            whole: None,
+            whole: RecordView::empty(),
             slider: None,
             writer: None,
         };
@@ -96,8 +98,8 @@ impl<T: Copy + Send + Sync> Array<T> {
 
     /// The records that lie in the file, in one view.
     #[inline]
-    pub(crate) fn whole(&self) -> Option<&RecordView<T>> {
-        self.whole.as_ref()
+    pub(crate) fn whole(&self) -> &RecordView<T> {
+        &self.whole
     }
 
     /// What the sliding windows have done.
@@ -118,13 +120,17 @@ impl<T: Copy + Send + Sync> Array<T> {
         bytes.get(lead..lead.checked_add(stride)?)
     }
 
-    /// Pins the window that holds record `index`, which lies in the file, and says where in the
-    /// view it starts.
-    pub(crate) fn pin(&self, index: u64) -> Result<(Arc<View>, usize)> {
-        match &self.slider {
-            Some(slider) => slider.pin(index, self.in_file()),
-            None => Err(Error::new(ErrorKind::InvalidArgument, "pin a window").record(index)),
-        }
+    /// Pins the window that holds record `index`; `None` if the file holds no such record (yet).
+    #[allow(unsafe_code, reason = "the array's contract is the guard's")]
+    pub(crate) fn pin(&self, index: u64) -> Result<Option<RecordGuard<'_, T>>> {
+        let in_file = self.in_file();
+        let Some(slider) = self.slider.as_ref().filter(|_| index < in_file) else {
+            return Ok(None);
+        };
+        let (view, lead) = slider.pin(index, in_file)?;
+        // SAFETY: the record lies in the file, so by `open`'s contract a valid `T` is there that
+        // nobody changes or cuts off while the array is borrowed.
+        unsafe { RecordGuard::new(view, lead) }.map(Some)
     }
 
     /// Appends whole records, whose bytes follow one another, and returns their numbers.
@@ -193,7 +199,7 @@ impl<T: Copy + Send + Sync> Array<T> {
     /// Cuts the file to the records there are, and lets every view go for that.
     pub(crate) fn trim(&mut self) -> Result<()> {
         self.release_writer()?;
-        self.whole = None;
+        self.whole = RecordView::empty();
         self.slider = None;
         let end = self.geometry.offset_of(self.count)?;
         if self.file_len_bytes != end {
@@ -258,14 +264,14 @@ impl<T: Copy + Send + Sync> Array<T> {
             self.pending_from = if bytes.is_empty() { 0 } else { from };
         }
         let in_file = self.in_file();
-        let Some(whole) = &mut self.whole else { return Ok(()) };
-        if whole.count() == in_file {
+        let windowed = self.slider.is_some();
+        if windowed || self.whole.count() == in_file {
             return Ok(());
         }
-        if whole.capacity() < in_file {
+        if self.whole.capacity() < in_file {
             return self.map_readers();
         }
-        Self::publish_in(whole, in_file)
+        Self::publish_in(&mut self.whole, in_file)
     }
 
     #[allow(unsafe_code, reason = "the array's contract is the view's")]
@@ -292,7 +298,7 @@ impl<T: Copy + Send + Sync> Array<T> {
                 }
                 let mut whole = self.view_records(view)?;
                 Self::publish_in(&mut whole, self.in_file())?;
-                self.whole = Some(whole);
+                self.whole = whole;
             }
         }
         Ok(())
@@ -355,13 +361,13 @@ impl<T: Copy + Send + Sync> Array<T> {
 
     #[allow(unsafe_code, reason = "the array's contract is the writer's")]
     fn private_writer(&self) -> Result<Option<Box<dyn Writer>>> {
-        let Some(whole) = &self.whole else {
+        if self.slider.is_some() {
             return Err(Error::new(ErrorKind::InvalidArgument, "open private")
                 .detail("a private store is mapped whole, not in windows"));
-        };
+        }
         // SAFETY: `open`'s contract keeps the file as it is; records of the view are lent by
         // `&self` and changed by `&mut self` only.
-        Ok(Some(Box::new(unsafe { InPrivate::new(Arc::clone(whole.view())) })))
+        Ok(Some(Box::new(unsafe { InPrivate::new(Arc::clone(self.whole.view())) })))
     }
 
     #[allow(unsafe_code, reason = "the array's contract is the writer's")]

@@ -1,0 +1,127 @@
+//! What can be told about an open store.
+
+use std::path::PathBuf;
+
+use super::table::Table;
+use crate::error::{Error, Result};
+use crate::format::SlotState;
+use crate::map::{Access, FaultCounts, FileSystemKind, Residency, ViewCounters, process_faults};
+
+/// Sizes, header slots, views, residency and faults of an open store, as they were when asked.
+///
+/// ```
+/// use flatrec::{DataType, DynStore, Field, Schema};
+/// let schema = Schema::packed([Field::new("n", DataType::UInt32)])?;
+/// let mut store = DynStore::temporary(&schema)?;
+/// store.append_packed(&[0; 4 * 1000])?;
+/// store.flush()?;
+/// let info = store.info()?;
+/// assert_eq!((info.count, info.stride, info.data_offset), (1000, 4, 65_536));
+/// assert!(info.file_len_bytes >= 65_536 + 4000);
+/// # Ok::<(), flatrec::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct StoreInfo {
+    /// Where the store is; `None` for a temporary one.
+    pub path: Option<PathBuf>,
+    /// What this handle may do.
+    pub access: Access,
+    /// Records, those appended and not yet flushed among them.
+    pub count: u64,
+    /// Records that the header counts.
+    pub committed_count: u64,
+    /// Bytes of one record.
+    pub record_size: u32,
+    /// Bytes from one record to the next.
+    pub stride: u32,
+    /// Bytes from the start of the file to record 0.
+    pub data_offset: u64,
+    /// Bytes of the file, preallocated ones among them while a writer has it open.
+    pub file_len_bytes: u64,
+    /// Bytes that the file takes on its device.
+    pub allocated_bytes: u64,
+    /// How often the header has been committed.
+    pub sequence: u64,
+    /// The random number that the store was made with.
+    pub file_id: [u8; 16],
+    /// What was found in the two header slots when the store was opened.
+    pub slots: [SlotInfo; 2],
+    /// Whether an exclusive edit was under way, or interrupted.
+    pub editing: bool,
+    /// What the file lies on.
+    pub file_system: FileSystemKind,
+    /// Bytes that this handle maps to read.
+    pub mapped_bytes: u64,
+    /// What the sliding windows have done, for a windowed store.
+    pub windows: Option<ViewCounters>,
+    /// How many pages of the records are in memory; `None` where there is no whole view to ask.
+    pub residency: Option<Residency>,
+    /// Page faults of this process so far.
+    pub faults: FaultCounts,
+}
+
+/// What was found in a header slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SlotInfo {
+    /// A header whose checksum holds.
+    Valid {
+        /// The slot with the higher one is in force.
+        sequence: u64,
+        /// The records it counts.
+        count: u64,
+    },
+    /// Nothing.
+    Empty,
+    /// Something else, such as a torn write, and why it is not believed.
+    Bad(String),
+}
+
+impl StoreInfo {
+    pub(super) fn of<T: Copy + Send + Sync>(table: &Table<T>) -> Result<Self> {
+        let header = table.core.header();
+        let backing = table.core.backing();
+        let view = table.array.whole().view();
+        let windows = table.array.counters();
+        let file_len_bytes = backing.len_bytes()?;
+        // A view may reach past the end of the file, where there are no pages to ask for.
+        let shown = file_len_bytes.min(view.len_bytes() as u64);
+        let shown = usize::try_from(shown).unwrap_or(view.len_bytes());
+        let residency = match shown {
+            0 => None,
+            _ => Some(view.residency(0..shown)?),
+        };
+        let report = table.core.report();
+        Ok(Self {
+            path: table.path(),
+            access: table.access(),
+            count: table.array.count(),
+            committed_count: header.count,
+            record_size: header.record_size,
+            stride: header.stride,
+            data_offset: header.data_offset,
+            file_len_bytes,
+            allocated_bytes: backing.allocated_bytes()?,
+            sequence: header.sequence,
+            file_id: header.file_id,
+            slots: [slot_info(&report.a), slot_info(&report.b)],
+            editing: table.core.found_editing(),
+            file_system: backing.properties().file_system.clone(),
+            mapped_bytes: windows.map_or(view.len_bytes() as u64, |windows| windows.mapped_bytes),
+            windows,
+            residency,
+            faults: process_faults().map_err(|source| Error::io("count page faults", source))?,
+        })
+    }
+}
+
+pub(super) fn slot_info(state: &SlotState) -> SlotInfo {
+    match state {
+        SlotState::Valid { sequence, count } => {
+            SlotInfo::Valid { sequence: *sequence, count: *count }
+        }
+        SlotState::Empty => SlotInfo::Empty,
+        SlotState::Bad(why) => SlotInfo::Bad(why.clone()),
+    }
+}

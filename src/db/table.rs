@@ -1,0 +1,491 @@
+//! A store without its record type: opening, appending, committing and closing.
+//!
+//! Invariants: what the header counts is in the file and durable; what was appended since lies above
+//! every count in the header, so that a crash forgets it and harms nothing else. A handle that
+//! writes holds the writer's lock; a handle that only lends records holds the in-place lock shared.
+
+use std::fs::File;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::core::Core;
+use super::locks::{Locks, lock_inode};
+use super::options::Common;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{Header, Record, Schema, record_of};
+use crate::map::{Access, Backing, FileBacking, Geometry, refuse_network};
+use crate::os::{self, LockKind};
+use crate::store::{Array, ArrayOptions, Reading};
+
+/// A store that is being made under another name, and gets its own when it is closed.
+#[derive(Debug)]
+struct Aside {
+    made_at: PathBuf,
+    publish_at: PathBuf,
+    replace: bool,
+}
+
+/// An open store of records of type `T`, or of bytes for `u8`.
+#[derive(Debug)]
+pub(super) struct Table<T: Copy + Send + Sync> {
+    pub(super) array: Array<T>,
+    pub(super) core: Core,
+    locks: Locks,
+    common: Common,
+    aside: Option<Aside>,
+    /// Whether dropping has nothing left to do.
+    closed: bool,
+}
+
+impl<T: Copy + Send + Sync> Table<T> {
+    /// Makes a new, empty store at `path`: under another name first, so that nobody ever finds half
+    /// of one. `replace` is for [`Table::create_aside`].
+    ///
+    /// # Safety
+    /// `T` is `u8`, or a record type whose schema is `schema`.
+    #[allow(unsafe_code, reason = "the record type is the caller's to know")]
+    pub(super) unsafe fn create(path: &Path, schema: &Schema, common: &Common) -> Result<Self> {
+        // SAFETY: the caller's promise, passed on.
+        let mut table = unsafe { Self::create_aside(path, schema, common, false) }?;
+        table.publish()?;
+        Ok(table)
+    }
+
+    /// Makes a new, empty store that appears at `path` when it is closed, and not before.
+    ///
+    /// # Safety
+    /// `T` is `u8`, or a record type whose schema is `schema`.
+    #[allow(unsafe_code, reason = "the record type is the caller's to know")]
+    pub(super) unsafe fn create_aside(
+        path: &Path,
+        schema: &Schema,
+        common: &Common,
+        replace: bool,
+    ) -> Result<Self> {
+        let vacant = || match path.symlink_metadata() {
+            Ok(_) if !replace => Err(Error::new(ErrorKind::AlreadyExists, "create")
+                .path(path)
+                .advice("open it instead, or choose another path")),
+            _ => Ok(()),
+        };
+        vacant()?;
+        let mut made_at = path.as_os_str().to_owned();
+        made_at.push("-new");
+        let aside =
+            Aside { made_at: made_at.into(), publish_at: path.to_path_buf(), replace };
+        let locks = Locks::writer(path, common.wait)?;
+        let made = vacant().and_then(|()| {
+            // Left by a creator that died: whoever holds the writer's lock owns this name.
+            let _ = std::fs::remove_file(&aside.made_at);
+            let file = FileBacking::create_new(&aside.made_at)?;
+            refuse_network_unless(common, &file, "create")?;
+            lock_inode(path, &file, LockKind::Exclusive)?;
+            Core::create(Arc::new(file), schema, &common.metadata)
+        });
+        let opened = made.and_then(|core| {
+            // SAFETY: the writer's locks on path and inode keep every other writer out, and the
+            // caller vouches for `T`.
+            unsafe { Self::assemble(core, Locks::none(), common, Access::ReadWrite, WHOLE) }
+        });
+        match opened {
+            Ok(mut table) => {
+                table.locks = locks;
+                table.aside = Some(aside);
+                Ok(table)
+            }
+            Err(error) => {
+                let _ = std::fs::remove_file(&aside.made_at);
+                locks.withdraw(path);
+                Err(error)
+            }
+        }
+    }
+
+    /// Opens the store at `path`.
+    ///
+    /// # Safety
+    /// `T` is `u8`, or `check` accepts only schemas of `T`.
+    #[allow(unsafe_code, reason = "the record type is the caller's to know")]
+    pub(super) unsafe fn open(
+        path: &Path,
+        access: Access,
+        reading: Reading,
+        common: &Common,
+        check: impl FnOnce(&Schema) -> Result<()>,
+    ) -> Result<Self> {
+        let (file, locks) = open_locked(path, access, common)?;
+        if access == Access::ReadWrite {
+            refuse_network_unless(common, &file, "open for writing")?;
+        }
+        let core = Core::open(Arc::new(file))?;
+        check(core.schema()).map_err(|error| core.name(error))?;
+        // SAFETY: `open_locked` took the locks that keep the records as they are, and the caller
+        // vouches for `T`.
+        unsafe { Self::assemble(core, locks, common, access, reading) }
+    }
+
+    /// Makes a store in a file without a name, gone when it is closed.
+    ///
+    /// # Safety
+    /// `T` is `u8`, or a record type whose schema is `schema`.
+    #[allow(unsafe_code, reason = "the record type is the caller's to know")]
+    pub(super) unsafe fn temporary(schema: &Schema, common: &Common) -> Result<Self> {
+        let core =
+            Core::create(Arc::new(FileBacking::temporary(0)?), schema, &common.metadata)?;
+        // SAFETY: nobody else can open a file without a name, and the caller vouches for `T`.
+        unsafe { Self::assemble(core, Locks::none(), common, Access::ReadWrite, WHOLE) }
+    }
+
+    /// Opens the store in a file that is open already. With a path, the inode is locked.
+    ///
+    /// # Safety
+    /// `T` is `u8`, or `check` accepts only schemas of `T`. Without a path nobody else changes the
+    /// file while the store is open.
+    #[allow(unsafe_code, reason = "the record type is the caller's to know")]
+    pub(super) unsafe fn from_file(
+        file: File,
+        path: Option<&Path>,
+        access: Access,
+        common: &Common,
+        check: impl FnOnce(&Schema) -> Result<()>,
+    ) -> Result<Self> {
+        let file = FileBacking::from_file(file, path)?;
+        if let Some(path) = path {
+            let kind = match access {
+                Access::ReadWrite => LockKind::Exclusive,
+                _ => LockKind::Shared,
+            };
+            lock_inode(path, &file, kind)?;
+        }
+        if access == Access::ReadWrite {
+            refuse_network_unless(common, &file, "open for writing")?;
+        }
+        // SAFETY: the lock, or the caller, keeps the file as it is; the caller vouches for `T`.
+        unsafe { Self::over(Arc::new(file), access, WHOLE, common, check) }
+    }
+
+    /// Opens the store in any backing.
+    ///
+    /// # Safety
+    /// `T` is `u8`, or `check` accepts only schemas of `T`. Nobody else changes the backing while
+    /// the store is open.
+    #[allow(unsafe_code, reason = "the record type is the caller's to know")]
+    pub(super) unsafe fn over(
+        backing: Arc<dyn Backing>,
+        access: Access,
+        reading: Reading,
+        common: &Common,
+        check: impl FnOnce(&Schema) -> Result<()>,
+    ) -> Result<Self> {
+        let core = Core::open(backing)?;
+        check(core.schema()).map_err(|error| core.name(error))?;
+        // SAFETY: the caller's promises, passed on.
+        unsafe { Self::assemble(core, Locks::none(), common, access, reading) }
+    }
+
+    /// Makes a new, empty store in a backing that has no bytes yet.
+    ///
+    /// # Safety
+    /// `T` is `u8`, or a record type whose schema is `schema`. Nobody else changes the backing while
+    /// the store is open.
+    #[allow(unsafe_code, reason = "the record type is the caller's to know")]
+    pub(super) unsafe fn create_over(
+        backing: Arc<dyn Backing>,
+        schema: &Schema,
+        common: &Common,
+    ) -> Result<Self> {
+        let core = Core::create(backing, schema, &common.metadata)?;
+        // SAFETY: the caller's promises, passed on.
+        unsafe { Self::assemble(core, Locks::none(), common, Access::ReadWrite, WHOLE) }
+    }
+
+    /// # Safety
+    /// The locks, or the caller, keep the records as they are; `T` is `u8` or of the schema.
+    #[allow(unsafe_code, reason = "the record type is the caller's to know")]
+    unsafe fn assemble(
+        mut core: Core,
+        locks: Locks,
+        common: &Common,
+        access: Access,
+        reading: Reading,
+    ) -> Result<Self> {
+        check_features(core.header(), common).map_err(|error| core.name(error))?;
+        let header = core.header();
+        let geometry = Geometry::new(header.data_offset, u64::from(header.stride))?;
+        let options = ArrayOptions {
+            access,
+            reading,
+            write_back: common.write_back,
+            advice: common.advice,
+        };
+        // SAFETY: the caller's promises are the array's.
+        let array = unsafe {
+            Array::open(Arc::clone(core.backing()), geometry, header.count, options)
+        }
+        .map_err(|error| core.name(error))?;
+        if access == Access::ReadWrite && core.header().editing {
+            core.commit(|header| header.editing = false)?;
+        }
+        Ok(Self { array, core, locks, common: common.clone(), aside: None, closed: false })
+    }
+
+    /// Where the store is, or will be when it is closed.
+    pub(super) fn path(&self) -> Option<PathBuf> {
+        match &self.aside {
+            Some(aside) => Some(aside.publish_at.clone()),
+            None => self.core.backing().path(),
+        }
+    }
+
+    pub(super) fn access(&self) -> Access {
+        self.array.options().access
+    }
+
+    /// Appends whole records whose bytes follow one another.
+    pub(super) fn append(&mut self, bytes: &[u8]) -> Result<Range<u64>> {
+        self.core.check_healthy("append")?;
+        let appended = self.array.append(bytes);
+        // A full disk is found before anything is changed; any other failure may have left a part
+        // of the records written, which counts as nothing, but is not to be built upon.
+        match appended {
+            Err(error) if is_harmless(&error) => Err(self.core.name(error)),
+            other => self.core.keep(other),
+        }
+    }
+
+    pub(super) fn reserve(&mut self, records: u64) -> Result<()> {
+        self.core.check_healthy("reserve")?;
+        self.array.reserve(records).map_err(|error| self.core.name(error))
+    }
+
+    /// Makes all appended records durable, and counts them.
+    pub(super) fn flush(&mut self) -> Result<()> {
+        if self.access() != Access::ReadWrite {
+            return Ok(());
+        }
+        self.core.check_healthy("flush")?;
+        let count = self.array.count();
+        if count == self.core.header().count {
+            return Ok(());
+        }
+        let synced = self.array.sync();
+        self.core.keep(synced)?;
+        self.core.commit(|header| {
+            header.count = count;
+            header.live_count = count;
+        })
+    }
+
+    /// Forgets the records from `count` on, durably.
+    pub(super) fn truncate(&mut self, count: u64) -> Result<()> {
+        self.check_writable("truncate")?;
+        if count >= self.array.count() {
+            return Ok(());
+        }
+        if count < self.core.header().count {
+            self.locks.exclude_readers(self.common.wait)?;
+            let cut = self.cut(count);
+            let admitted = self.locks.admit_readers();
+            return cut.and(admitted);
+        }
+        let cut = self.array.truncate(count);
+        self.core.keep(cut)
+    }
+
+    /// Commits the smaller count to both slots: neither may count records whose places are to be
+    /// written anew.
+    fn cut(&mut self, count: u64) -> Result<()> {
+        for _ in 0..2 {
+            self.core.commit(|header| {
+                header.count = count;
+                header.live_count = count;
+            })?;
+        }
+        let cut = self.array.truncate(count);
+        self.core.keep(cut)
+    }
+
+    /// Starts an exclusive edit: shuts readers out and marks the header.
+    pub(super) fn begin_edit(&mut self) -> Result<()> {
+        if self.access() == Access::Private {
+            return Ok(());
+        }
+        self.check_writable("edit")?;
+        self.flush()?;
+        self.locks.exclude_readers(self.common.wait)?;
+        self.core.commit(|header| header.editing = true).inspect_err(|_| {
+            let _ = self.locks.admit_readers();
+        })
+    }
+
+    /// Makes what an exclusive edit has changed durable.
+    pub(super) fn sync_edits(&mut self, records: Range<u64>) -> Result<()> {
+        if self.access() == Access::Private {
+            return Ok(());
+        }
+        self.core.check_healthy("flush")?;
+        let synced = self.array.sync_range(records);
+        self.core.keep(synced)
+    }
+
+    /// Ends an exclusive edit: durable changes, no mark, readers let in.
+    pub(super) fn finish_edit(&mut self) -> Result<()> {
+        if self.access() == Access::Private {
+            return Ok(());
+        }
+        self.sync_edits(0..self.array.count())?;
+        let released = self.array.release_writer();
+        self.core.keep(released)?;
+        self.core.commit(|header| header.editing = false)?;
+        self.locks.admit_readers()
+    }
+
+    /// Makes everything durable, trims the file to its records, and gives a store that was made
+    /// aside its name.
+    pub(super) fn close(mut self) -> Result<()> {
+        self.close_in_place()
+    }
+
+    fn close_in_place(&mut self) -> Result<()> {
+        self.closed = true;
+        let closed = self.tidy().and_then(|()| self.publish());
+        if let (Err(_), Some(aside)) = (&closed, self.aside.take()) {
+            let _ = std::fs::remove_file(&aside.made_at);
+            self.locks.withdraw(&aside.publish_at);
+        }
+        closed
+    }
+
+    /// Leaves the file as it is at rest: trimmed, and with both header slots alike.
+    fn tidy(&mut self) -> Result<()> {
+        if self.access() != Access::ReadWrite {
+            return Ok(());
+        }
+        self.core.check_healthy("close")?;
+        self.flush()?;
+        let trimmed = self.array.trim();
+        self.core.keep(trimmed)?;
+        if self.core.changed() {
+            self.core.commit(|_| {})?;
+        }
+        Ok(())
+    }
+
+    /// Gives a store that was made aside its name.
+    fn publish(&mut self) -> Result<()> {
+        let Some(aside) = &self.aside else { return Ok(()) };
+        let backing = self.core.backing();
+        backing.rename(&aside.publish_at, aside.replace)?;
+        self.aside = None;
+        backing.sync_directory()
+    }
+
+    fn check_writable(&self, operation: &'static str) -> Result<()> {
+        if self.access() == Access::ReadWrite {
+            return self.core.check_healthy(operation);
+        }
+        Err(self.core.name(
+            Error::new(ErrorKind::ReadOnly, operation).advice("open the store for writing"),
+        ))
+    }
+}
+
+impl<T: Copy + Send + Sync> Drop for Table<T> {
+    fn drop(&mut self) {
+        if self.closed {
+            return;
+        }
+        if let Some(aside) = self.aside.take() {
+            // Not closed, so not finished: it must not appear.
+            let _ = std::fs::remove_file(&aside.made_at);
+            self.locks.withdraw(&aside.publish_at);
+        } else if !std::thread::panicking() {
+            // Errors cannot be told from here; `close` is for those who want to know.
+            let _ = self.tidy();
+        }
+    }
+}
+
+/// The one way of reading of stores that do not slide.
+const WHOLE: Reading = Reading::Whole;
+
+/// Whether an append failed before it changed anything.
+fn is_harmless(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ReadOnly | ErrorKind::OutOfRange | ErrorKind::NoSpace | ErrorKind::Unsupported
+    )
+}
+
+/// Opens the data file and takes the locks that `access` needs. Who had to wait for a lock may find
+/// the file replaced by another meanwhile, and then starts again with that.
+fn open_locked(path: &Path, access: Access, common: &Common) -> Result<(FileBacking, Locks)> {
+    loop {
+        let file = FileBacking::open(path, access == Access::ReadWrite)?;
+        let locks = match access {
+            Access::ReadWrite => {
+                let locks = Locks::writer(path, common.wait)?;
+                lock_inode(path, &file, LockKind::Exclusive)?;
+                locks
+            }
+            _ => Locks::reader(path, &file, common.wait)?,
+        };
+        let named = FileBacking::open(path, false)?;
+        let identity = |backing: &FileBacking| {
+            os::file_identity(backing.file())
+                .map_err(|source| Error::io("identify", source).path(path))
+        };
+        if identity(&file)? == identity(&named)? {
+            return Ok((file, locks));
+        }
+    }
+}
+
+fn refuse_network_unless(
+    common: &Common,
+    file: &FileBacking,
+    operation: &'static str,
+) -> Result<()> {
+    if common.allow_network { Ok(()) } else { refuse_network(file, operation) }
+}
+
+/// Refuses what this layer does not know how to serve, and what was interrupted.
+fn check_features(header: &Header, common: &Common) -> Result<()> {
+    if header.deletes || header.live_log.is_some() {
+        return Err(Error::new(ErrorKind::UnsupportedFormat, "open")
+            .detail("the store has deleted records or a live log, which this version cannot read")
+            .advice("open it with a newer flatrec"));
+    }
+    if header.editing && !common.accept_interrupted_edit {
+        return Err(Error::new(ErrorKind::InterruptedEdit, "open")
+            .detail("an exclusive edit was interrupted: records may be half changed")
+            .advice(
+                "restore a copy, or look at the records and accept them as they are: `flatrec \
+                 verify --accept-edit STORE`, or Options::accept_interrupted_edit",
+            ));
+    }
+    Ok(())
+}
+
+impl<R: Record> Table<R> {
+    /// Record `index`, in place.
+    #[inline]
+    pub(super) fn record(&self, index: u64) -> Option<&R> {
+        match self.array.whole().get(index) {
+            Some(record) => Some(record),
+            None => record_of(self.array.pending(index)?),
+        }
+    }
+}
+
+impl Table<u8> {
+    /// The first `len` bytes of record `index`, in place.
+    #[inline]
+    pub(super) fn record_bytes(&self, index: u64, len: usize) -> Option<&[u8]> {
+        match self.array.whole().bytes(index, len) {
+            Some(bytes) => Some(bytes),
+            None => self.array.pending(index)?.get(..len),
+        }
+    }
+}

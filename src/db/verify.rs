@@ -1,0 +1,148 @@
+//! Looking for what cannot be right in a store, without changing it.
+
+use std::fmt;
+use std::path::Path;
+
+use super::dyn_store::DynStore;
+use super::info::SlotInfo;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{DataType, Field};
+
+/// Something in a store that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Doubt {
+    /// The byte offset in the file, where one is to blame.
+    pub offset: Option<u64>,
+    /// The record, where one is to blame.
+    pub record: Option<u64>,
+    /// The field, where one is to blame.
+    pub field: Option<String>,
+    /// What is wrong.
+    pub what: String,
+}
+
+impl fmt::Display for Doubt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(record) = self.record {
+            write!(f, "record {record}")?;
+            if let Some(field) = &self.field {
+                write!(f, ", field {field}")?;
+            }
+            write!(f, ": ")?;
+        } else if let Some(offset) = self.offset {
+            write!(f, "byte {offset}: ")?;
+        }
+        f.write_str(&self.what)
+    }
+}
+
+/// What [`verify`] has looked at and found.
+///
+/// ```
+/// use flatrec::{DataType, DynStore, Field, Schema};
+/// let directory = tempfile::tempdir()?;
+/// let path = directory.path().join("flags.rec");
+/// let schema = Schema::packed([Field::new("flag", DataType::Bool)])?;
+/// let mut store = DynStore::create(&path, &schema)?;
+/// store.append_packed(&[0, 1, 7])?; // 7 is no bool
+/// store.close()?;
+/// let report = flatrec::verify(&path, 100)?;
+/// assert_eq!(report.records, 3);
+/// assert_eq!(report.doubts[0].record, Some(2));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct VerifyReport {
+    /// Records looked at.
+    pub records: u64,
+    /// The first doubts, in the order of the file, as many as were asked for.
+    pub doubts: Vec<Doubt>,
+    /// How many doubts there are in all.
+    pub doubts_found: u64,
+}
+
+impl VerifyReport {
+    fn add(&mut self, doubts_max: usize, doubt: Doubt) {
+        self.doubts_found += 1;
+        if self.doubts.len() < doubts_max {
+            self.doubts.push(doubt);
+        }
+    }
+}
+
+/// Checks the header, the schema, the length, and every value whose bytes can be wrong (bools and
+/// presence bytes other than 0 and 1, text that is not UTF-8), and lists at most `doubts_max` of
+/// what it doubts. A file whose header or schema cannot be read is a report of that one doubt.
+///
+/// # Errors
+/// The system's, and [`ErrorKind::Locked`] while an exclusive edit is under way.
+pub fn verify(path: impl AsRef<Path>, doubts_max: usize) -> Result<VerifyReport> {
+    let path = path.as_ref();
+    let mut report = VerifyReport::default();
+    let store = match DynStore::options().accept_interrupted_edit().open_read_only(path) {
+        Ok(store) => store,
+        Err(error) if is_doubt(&error) => {
+            report.add(doubts_max, Doubt {
+                offset: error.file_offset(),
+                record: error.record_number(),
+                field: None,
+                what: error.to_string(),
+            });
+            return Ok(report);
+        }
+        Err(error) => return Err(error),
+    };
+    check_file(&store, &mut report, doubts_max)?;
+    let fields: Vec<&Field> =
+        store.schema().fields().iter().filter(|field| can_be_wrong(field)).collect();
+    report.records = store.count();
+    if !fields.is_empty() {
+        for (id, record) in (0..).zip(store.iter()) {
+            for field in &fields {
+                if let Some(what) = field.doubt(record) {
+                    let field = Some(field.name().to_owned());
+                    report.add(doubts_max, Doubt { offset: None, record: Some(id), field, what });
+                }
+            }
+        }
+    }
+    Ok(report)
+}
+
+/// Whether a failure to open is a finding about the file rather than about the attempt.
+fn is_doubt(error: &Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::NotAStore
+            | ErrorKind::Corrupt
+            | ErrorKind::Truncated
+            | ErrorKind::InvalidSchema
+            | ErrorKind::UnsupportedFormat
+    )
+}
+
+/// Header slots, edit mark and length.
+fn check_file(store: &DynStore, report: &mut VerifyReport, doubts_max: usize) -> Result<()> {
+    let info = store.info()?;
+    for (at, slot) in [0, 4096].into_iter().zip(&info.slots) {
+        let what = match slot {
+            SlotInfo::Valid { .. } => continue,
+            SlotInfo::Empty => "this header slot is empty".to_owned(),
+            SlotInfo::Bad(why) => format!("this header slot is not valid: {why}"),
+        };
+        let doubt = Doubt { offset: Some(at), record: None, field: None, what };
+        report.add(doubts_max, doubt);
+    }
+    if info.editing {
+        let what = "an exclusive edit was interrupted: records may be half changed".to_owned();
+        report.add(doubts_max, Doubt { offset: None, record: None, field: None, what });
+    }
+    Ok(())
+}
+
+/// Whether some bytes are no value of the field.
+fn can_be_wrong(field: &Field) -> bool {
+    field.is_nullable() || matches!(field.data_type(), DataType::Bool | DataType::Utf8(_))
+}

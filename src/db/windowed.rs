@@ -1,0 +1,173 @@
+//! Stores read through a bounded number of sliding windows.
+
+use std::ops::Range;
+use std::path::Path;
+
+use super::edit::Edit;
+use super::info::StoreInfo;
+use super::store::Store;
+use super::table::Table;
+use crate::error::Result;
+use crate::format::{Record, Schema, bytes_of, record_of};
+use crate::map::{RecordGuard, ViewCounters};
+
+/// A store that never maps more than a budget: for 32-bit processes, for files larger than the
+/// address space, and for those who share a machine.
+///
+/// [`WindowedStore::get`] returns a guard that pins its window; the least recently used windows that
+/// nobody pins are unmapped to make room, and pins that fill the budget are an error. Everything
+/// else is as in [`Store`].
+///
+/// ```
+/// # #[cfg(feature = "derive")] {
+/// use flatrec::{Record, Store, WindowedStore, zerocopy::*};
+/// #[derive(Clone, Copy, Record, FromBytes, IntoBytes, Immutable, KnownLayout)]
+/// #[zerocopy(crate = "flatrec::zerocopy")]
+/// #[repr(C)]
+/// struct Point { x: u32, y: u32 }
+/// let directory = tempfile::tempdir().unwrap();
+/// let path = directory.path().join("points.rec");
+/// let mut store = Store::<Point>::create(&path).unwrap();
+/// for x in 0..50_000 { store.append(&Point { x, y: 1 }).unwrap(); }
+/// store.close().unwrap();
+///
+/// let mut store = WindowedStore::<Point>::open_windowed(&path, 512 << 10, 64 << 10).unwrap();
+/// assert_eq!(store.get(49_999).unwrap().unwrap().x, 49_999);
+/// store.append(&Point { x: 50_000, y: 2 }).unwrap();
+/// store.close().unwrap();
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct WindowedStore<R: Record> {
+    pub(super) table: Table<R>,
+}
+
+impl<R: Record> WindowedStore<R> {
+    /// Opens the store at `path` for reading and writing, through windows of about `window` bytes
+    /// of which at most `max_mapped` bytes are mapped for reading at a time. Writing maps one
+    /// window more.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if one window does not fit
+    /// into the budget; as [`Store::open`].
+    pub fn open_windowed(path: impl AsRef<Path>, max_mapped: u64, window: u64) -> Result<Self> {
+        Store::options().open_windowed(path, max_mapped, window)
+    }
+
+    /// As [`WindowedStore::open_windowed`], for reading only.
+    ///
+    /// # Errors
+    /// As [`WindowedStore::open_windowed`].
+    pub fn open_windowed_read_only(
+        path: impl AsRef<Path>,
+        max_mapped: u64,
+        window: u64,
+    ) -> Result<Self> {
+        Store::options().open_windowed_read_only(path, max_mapped, window)
+    }
+
+    /// How many records there are, those appended and not yet flushed among them.
+    pub fn count(&self) -> u64 {
+        self.table.array.count()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.count() == 0
+    }
+
+    /// The schema in the file.
+    pub fn schema(&self) -> &Schema {
+        self.table.core.schema()
+    }
+
+    /// Record `id`, in place, its window pinned while the guard lives; `None` past the last.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BudgetExhausted`](crate::ErrorKind::BudgetExhausted) if the windows that other
+    /// guards pin leave no room; the system's.
+    pub fn get(&self, id: u64) -> Result<Option<RecordGuard<'_, R>>> {
+        match self.table.array.pin(id) {
+            Ok(None) => {
+                Ok(self.table.array.pending(id).and_then(record_of).map(RecordGuard::borrowed))
+            }
+            other => other.map_err(|error| self.table.core.name(error)),
+        }
+    }
+
+    /// A copy of record `id`; `None` past the last.
+    ///
+    /// # Errors
+    /// As [`WindowedStore::get`].
+    pub fn read(&self, id: u64) -> Result<Option<R>> {
+        Ok(self.get(id)?.map(|record| *record))
+    }
+
+    /// Copies of the records of a range, in order; those past the last are left out. At most one
+    /// window is pinned at a time, for as long as it takes to copy a record.
+    pub fn range(&self, ids: Range<u64>) -> impl Iterator<Item = Result<R>> + '_ {
+        let end = ids.end.min(self.count());
+        (ids.start.min(end)..end).filter_map(|id| self.read(id).transpose())
+    }
+
+    /// What the windows have done so far, and map now.
+    pub fn view_counters(&self) -> ViewCounters {
+        self.table.array.counters().unwrap_or_default()
+    }
+
+    /// Appends one record, and returns its number.
+    ///
+    /// # Errors
+    /// As [`Store::append`].
+    pub fn append(&mut self, record: &R) -> Result<u64> {
+        self.append_slice(std::slice::from_ref(record)).map(|ids| ids.start)
+    }
+
+    /// Appends records in order, and returns their numbers.
+    ///
+    /// # Errors
+    /// As [`Store::append`].
+    pub fn append_slice(&mut self, records: &[R]) -> Result<Range<u64>> {
+        self.table.append(bytes_of(records))
+    }
+
+    /// Makes all appended records durable, and counts them.
+    ///
+    /// # Errors
+    /// As [`Store::flush`].
+    pub fn flush(&mut self) -> Result<()> {
+        self.table.flush()
+    }
+
+    /// Forgets the records from `count` on, durably.
+    ///
+    /// # Errors
+    /// As [`Store::truncate`].
+    pub fn truncate(&mut self, count: u64) -> Result<()> {
+        self.table.truncate(count)
+    }
+
+    /// Starts an exclusive edit, which slides one window of its own.
+    ///
+    /// # Errors
+    /// As [`Store::edit`].
+    pub fn edit(&mut self) -> Result<Edit<'_, R>> {
+        Edit::begin(&mut self.table)
+    }
+
+    /// Sizes, header slots, views, residency and faults, as they are now.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn info(&self) -> Result<StoreInfo> {
+        StoreInfo::of(&self.table)
+    }
+
+    /// Makes everything durable, trims the file to its records, and gives the locks back.
+    ///
+    /// # Errors
+    /// As [`Store::close`].
+    pub fn close(self) -> Result<()> {
+        self.table.close()
+    }
+}

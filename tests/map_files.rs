@@ -1,0 +1,234 @@
+//! Mappings and the file system: errors, racing initialisers, full disks, names.
+
+use std::process::Command;
+
+use flatrec::ErrorKind;
+use flatrec::map::{Access, Mapping};
+
+#[test]
+fn each_wrong_path_has_its_own_clear_error() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("file");
+    let error = Mapping::open(&path, Access::ReadOnly).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+
+    let error = Mapping::open(directory.path(), Access::ReadOnly).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+
+    Mapping::create_new(&path, 0).unwrap();
+    let error = Mapping::create_new(&path, 0).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+
+    let error = Mapping::create_new(directory.path().join("none/file"), 1).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn a_file_of_length_zero_maps_to_nothing_and_can_grow() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("empty");
+    std::fs::write(&path, b"").unwrap();
+    let mapping = Mapping::open(&path, Access::ReadWrite).unwrap();
+    assert_eq!(mapping.view_all().unwrap().len_bytes(), 0);
+    assert_eq!(mapping.typed::<u64>(0).unwrap().len(), 0);
+    assert_eq!(mapping.view(0..1).unwrap_err().kind(), ErrorKind::OutOfRange);
+    mapping.grow(10).unwrap();
+    assert_eq!(mapping.read_vec(0..10).unwrap(), [0; 10]);
+}
+
+#[test]
+fn lengths_past_the_largest_file_are_errors() {
+    let mapping = Mapping::temporary(0).unwrap();
+    let error = mapping.grow(u64::MAX).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OutOfRange, "{error}");
+    assert_eq!(mapping.len_bytes().unwrap(), 0);
+}
+
+#[test]
+fn a_failing_initialiser_leaves_nothing_and_the_next_one_runs() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("made");
+    let failed = Mapping::open_or_create(&path, 100, |mapping| {
+        mapping.view_all()?.write(0, b"half")?;
+        mapping.view(0..1000).map(|_| ()) // out of range: an error of the initialiser's own
+    });
+    assert_eq!(failed.unwrap_err().kind(), ErrorKind::OutOfRange);
+    assert!(!path.exists());
+    let made = Mapping::open_or_create(&path, 100, |mapping| {
+        assert_eq!(mapping.read_vec(0..4)?, [0; 4]);
+        mapping.view_all()?.write(0, b"whole")
+    })
+    .unwrap();
+    assert_eq!(made.read_vec(0..5).unwrap(), b"whole");
+
+    let name = format!("flatrec-failing-{}", std::process::id());
+    let failed = Mapping::named(&name, 100, |mapping| {
+        mapping.view_all()?.write(0, b"half")?;
+        mapping.view(0..1000).map(|_| ())
+    });
+    assert_eq!(failed.unwrap_err().kind(), ErrorKind::OutOfRange);
+    let made = Mapping::named(&name, 100, |mapping| {
+        assert_eq!(mapping.read_vec(0..4)?, [0; 4]);
+        mapping.view_all()?.write(0, b"whole")
+    })
+    .unwrap();
+    assert_eq!(made.read_vec(0..5).unwrap(), b"whole");
+}
+
+#[test]
+fn names_of_shared_memory_come_and_go_with_their_creator() {
+    let name = format!("flatrec-names-{}", std::process::id());
+    let error = Mapping::open_named(&name, Access::ReadOnly).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    let creator = Mapping::named(&name, 1000, |_| Ok(())).unwrap();
+    let finder = Mapping::named(&name, 5000, |_| panic!("it is initialised")).unwrap();
+    assert_eq!(finder.len_bytes().unwrap(), 1000, "memory that exists keeps its length");
+    creator.view_all().unwrap().write(999, b"!").unwrap();
+    drop(creator);
+    assert_eq!(finder.read_vec(999..1000).unwrap(), b"!", "memory outlives its name");
+    if cfg!(unix) {
+        let error = Mapping::open_named(&name, Access::ReadOnly).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert_eq!(Mapping::remove_named(&name).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+    for wrong in ["", "a/b", ".hidden", "sp ace"] {
+        let error = Mapping::named(wrong, 10, |_| Ok(())).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{wrong:?}: {error}");
+    }
+    let error = Mapping::named("flatrec-empty", 0, |_| Ok(())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+}
+
+const CHILD: &str = "FLATREC_TEST_CHILD";
+
+/// Run by the tests below in processes of their own; does nothing by itself.
+#[test]
+fn child() {
+    let Ok(job) = std::env::var(CHILD) else { return };
+    let words: Vec<&str> = job.split('|').collect();
+    let count_up = |mapping: &Mapping| {
+        // Long enough that racing processes meet: each page is touched.
+        for offset in (0..mapping.len_bytes()?).step_by(4096) {
+            mapping.view(offset..offset + 1)?.write(0, &[1])?;
+        }
+        println!("initialised");
+        Ok(())
+    };
+    match words[..] {
+        ["file", path] => {
+            let mapping = Mapping::open_or_create(path, 1 << 20, count_up).unwrap();
+            let bytes = mapping.read_vec(0..1 << 20).unwrap();
+            assert!(bytes.iter().step_by(4096).all(|&byte| byte == 1), "half initialised");
+        }
+        ["named", name] => {
+            let mapping = Mapping::named(name, 1 << 20, count_up).unwrap();
+            let bytes = mapping.read_vec(0..1 << 20).unwrap();
+            assert!(bytes.iter().step_by(4096).all(|&byte| byte == 1), "half initialised");
+            println!("holding");
+            // Until the parent closes our input: the name must outlive the race.
+            std::io::stdin().read_line(&mut String::new()).unwrap();
+        }
+        ["die in file", path] => {
+            let _ = Mapping::open_or_create(path, 1 << 20, |mapping| {
+                mapping.view_all()?.write(4096, b"half")?;
+                std::process::abort()
+            });
+        }
+        ["die in named", name] => {
+            let _ = Mapping::named(name, 1 << 20, |mapping| {
+                mapping.view_all()?.write(4096, b"half")?;
+                std::process::abort()
+            });
+        }
+        _ => panic!("unknown job {job}"),
+    }
+}
+
+fn spawn(job: &str) -> std::process::Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "child", "--nocapture", "--test-threads=1"])
+        .env(CHILD, job)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Runs the job in eight processes at once, and counts the initialisers among them.
+fn race(job: &str) -> usize {
+    let children: Vec<_> = (0..8).map(|_| spawn(job)).collect();
+    // All hold what they opened until their input closes, so that no name goes too early.
+    let outputs: Vec<_> = if job.starts_with("named") {
+        hold_together(children)
+    } else {
+        children
+            .into_iter()
+            .map(|child| {
+                let output = child.wait_with_output().unwrap();
+                assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+                String::from_utf8(output.stdout).unwrap()
+            })
+            .collect()
+    };
+    outputs.iter().filter(|output| output.contains("initialised")).count()
+}
+
+/// Waits until every child says that it holds the memory, and lets them go then.
+fn hold_together(mut children: Vec<std::process::Child>) -> Vec<String> {
+    use std::io::{BufRead, BufReader, Read};
+    let mut outputs = Vec::new();
+    let mut readers = Vec::new();
+    for child in &mut children {
+        let mut reader = BufReader::new(child.stdout.take().unwrap());
+        let mut output = String::new();
+        while !output.contains("holding") {
+            let read = reader.read_line(&mut output).unwrap();
+            assert!(read > 0, "a child ended early: {output}");
+        }
+        outputs.push(output);
+        readers.push(reader);
+    }
+    for ((mut child, mut reader), output) in children.into_iter().zip(readers).zip(&mut outputs) {
+        drop(child.stdin.take());
+        reader.read_to_string(output).unwrap();
+        assert!(child.wait().unwrap().success());
+    }
+    outputs
+}
+
+#[test]
+fn exactly_one_of_several_processes_initialises_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("raced");
+    assert_eq!(race(&format!("file|{}", path.display())), 1);
+}
+
+#[test]
+fn exactly_one_of_several_processes_initialises_named_memory() {
+    assert_eq!(race(&format!("named|flatrec-race-{}", std::process::id())), 1);
+}
+
+#[test]
+fn the_next_opener_takes_over_from_an_initialiser_that_died() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("died");
+    let status = spawn(&format!("die in file|{}", path.display())).wait_with_output().unwrap();
+    assert!(!status.status.success());
+    assert!(!path.exists());
+    let check = |mapping: &Mapping| {
+        assert_eq!(mapping.read_vec(4096..4100)?, [0; 4], "the dead one's bytes are gone");
+        Ok(())
+    };
+    Mapping::open_or_create(&path, 1 << 20, check).unwrap();
+
+    let name = format!("flatrec-died-{}", std::process::id());
+    let status = spawn(&format!("die in named|{name}")).wait_with_output().unwrap();
+    assert!(!status.status.success());
+    if cfg!(unix) {
+        let error = Mapping::open_named(&name, Access::ReadOnly).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+    }
+    Mapping::named(&name, 1 << 20, check).unwrap();
+}
