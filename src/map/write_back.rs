@@ -218,6 +218,11 @@ impl Writer for Positioned {
     }
 
     fn append(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
+        if self.window.view.is_some() {
+            // A private page does not see what is written to the file after it was copied.
+            self.write_dirty()?;
+            self.window.view = None;
+        }
         let follows = self.buffered > 0 && self.buffered_from + self.buffered as u64 == offset;
         if !follows || self.buffered + bytes.len() > self.buffer.len() {
             self.write_buffer()?;
