@@ -207,9 +207,7 @@ fn classify(source: &io::Error) -> (ErrorKind, Option<&'static str>) {
         io::ErrorKind::ReadOnlyFilesystem => {
             (ErrorKind::PermissionDenied, Some("the file system is mounted read-only"))
         }
-        io::ErrorKind::StorageFull
-        | io::ErrorKind::QuotaExceeded
-        | io::ErrorKind::FileTooLarge => {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
             (ErrorKind::NoSpace, Some("free some space or choose another disk"))
         }
         io::ErrorKind::UnexpectedEof => {

@@ -4,4 +4,9 @@ mod error;
 mod format;
 
 pub use error::{Error, ErrorKind, Result};
-pub use format::{DataType, Field, MAX_RECORD_BYTES, Schema, TimeUnit};
+pub use format::{
+    ArrayValue, Bool, DataType, Field, FieldType, MAX_RECORD_BYTES, Nullable, PodRecord, Record,
+    Schema, TimeUnit, Utf8, Value, be, le,
+};
+/// The crate whose traits stand behind [`FieldType`], for `#[zerocopy(crate = "flatrec::zerocopy")]`.
+pub use zerocopy;
