@@ -46,13 +46,7 @@ struct Rig {
 }
 
 impl Rig {
-    fn new(
-        stride: u64,
-        data_offset: u64,
-        window_bytes: u64,
-        budget: u64,
-        mapped: bool,
-    ) -> Self {
+    fn new(stride: u64, data_offset: u64, window_bytes: u64, budget: u64, mapped: bool) -> Self {
         let backing: Arc<dyn Backing> = Arc::new(FileBacking::temporary(data_offset).unwrap());
         let geometry = Geometry::new(data_offset, stride).unwrap();
         let windows = Windows::new(geometry, window_bytes);

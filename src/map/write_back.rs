@@ -94,8 +94,7 @@ struct Window {
 impl Window {
     fn covers(&self, range: &Range<u64>) -> bool {
         self.view.as_ref().is_some_and(|view| {
-            view.offset() <= range.start
-                && range.end - view.offset() <= view.len_bytes() as u64
+            view.offset() <= range.start && range.end - view.offset() <= view.len_bytes() as u64
         })
     }
 
@@ -150,10 +149,7 @@ impl Positioned {
     ///
     /// # Safety
     /// While it lives nobody else changes the file, and nobody truncates it below what is edited.
-    pub(crate) unsafe fn new(
-        backing: Arc<dyn Backing>,
-        window_bytes: Option<u64>,
-    ) -> Result<Self> {
+    pub(crate) unsafe fn new(backing: Arc<dyn Backing>, window_bytes: Option<u64>) -> Result<Self> {
         // A mapping rather than a vector: its start is aligned for every record type, so that
         // pending records can be read in place, and it costs no memory before the first append.
         let buffer = MmapMut::map_anon(BUFFER_BYTES)
