@@ -10,7 +10,9 @@
 //! coherent, and for those who measure that it suits them.
 //!
 //! Invariants: dirty ranges lie within the current window, since sliding flushes first; the buffer
-//! holds whole appends, so that what is pending is a run of whole records. Whoever makes one of
+//! holds whole appends, so that what is pending is a run of whole records; there is never a private
+//! window and a buffer with bytes in it at once, since private pages do not see what is written to
+//! the file after they were copied. Whoever makes one of
 //! these promises that nobody else changes the file meanwhile, and that nobody at all reads the
 //! bytes lent by `edit` while they are lent; that is why the constructors are `unsafe`.
 
@@ -196,6 +198,7 @@ impl Positioned {
     fn reach(&mut self, range: &Range<u64>) -> Result<()> {
         let crowded = self.dirty.bytes_added() > PRIVATE_BYTES_MAX || self.dirty.is_full();
         if crowded || !self.window.covers(range) {
+            self.write_buffer()?;
             self.write_dirty()?;
             self.window.slide(range)?;
         }
@@ -215,7 +218,7 @@ impl Writer for Positioned {
 
     fn append(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
         if self.window.view.is_some() {
-            // A private page does not see what is written to the file after it was copied.
+            // The invariant: no private window beside buffered bytes.
             self.write_dirty()?;
             self.window.view = None;
         }
