@@ -13,6 +13,10 @@ pub use db::{
     VerifyReport, WindowedStore, verify,
 };
 pub use error::{Error, ErrorKind, Result};
+#[cfg(feature = "derive")]
+pub use flatrec_derive::Record;
+#[doc(hidden)]
+pub use format::derived;
 pub use format::{
     ArrayValue, Bool, DataType, Field, FieldType, MAX_RECORD_BYTES, Nullable, PodRecord, Record,
     Schema, TimeUnit, Utf8, Value, be, le,

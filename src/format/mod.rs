@@ -4,6 +4,8 @@
 //! become trusted ones, and how a Rust type says which fields it has.
 
 pub(crate) mod checksum;
+#[doc(hidden)]
+pub mod derived;
 pub(crate) mod descriptor;
 mod diff;
 pub(crate) mod header;

@@ -9,7 +9,7 @@ use std::slice;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use super::schema::{DataType, Field, Schema};
+use super::schema::{DataType, Field, MAX_RECORD_BYTES, Schema};
 use crate::error::Result;
 
 /// A type whose values are records: plain bytes of a fixed layout, read in place.
@@ -120,6 +120,10 @@ pub trait FieldType:
     /// Whether an array of this is no array but `binary(N)`: true of `u8` alone.
     #[doc(hidden)]
     const IS_BYTE: bool = false;
+    /// Why this combination of types is no field after all. Not an assertion, so that the derive
+    /// can point at the field.
+    #[doc(hidden)]
+    const PROBLEM: Option<&'static str> = None;
 }
 
 macro_rules! field_types {
@@ -161,24 +165,31 @@ impl FieldType for u8 {
 impl<T: FieldType, const N: usize> FieldType for [T; N] {
     const DATA_TYPE: DataType =
         if T::IS_BYTE { DataType::Binary(element_count(N)) } else { T::DATA_TYPE };
-    const ARRAY_LEN: Option<u32> = {
-        assert!(T::ARRAY_LEN.is_none(), "an array of arrays is no field: make it one array");
-        assert!(!T::NULLABLE, "an element cannot be null: make the whole array Nullable");
-        let len = element_count(N);
-        if T::IS_BYTE { None } else { Some(len) }
-    };
+    const ARRAY_LEN: Option<u32> = if T::IS_BYTE { None } else { Some(element_count(N)) };
     const NATIVE_ENDIAN: bool = T::NATIVE_ENDIAN;
     const BIG_ENDIAN: bool = T::BIG_ENDIAN;
+    const PROBLEM: Option<&'static str> = if T::PROBLEM.is_some() {
+        T::PROBLEM
+    } else if T::ARRAY_LEN.is_some() {
+        Some("an array of arrays is no field: make it one array")
+    } else if T::NULLABLE {
+        Some("an element cannot be null: make the whole array Nullable")
+    } else {
+        length_problem(N)
+    };
 }
 
-/// The length of an array or text, as schemas count.
-///
-/// # Panics
-/// If it is 0 or does not fit: in a constant, so at compile time.
-pub(crate) const fn element_count(len: usize) -> u32 {
-    assert!(len > 0, "a field needs at least one byte");
-    assert!(len <= super::schema::MAX_RECORD_BYTES as usize, "a field has at most 16 MiB");
-    len as u32 // just asserted to fit
+/// The length of an array or text as schemas count; one that saturates is a problem of length.
+pub(super) const fn element_count(len: usize) -> u32 {
+    if len > MAX_RECORD_BYTES as usize { u32::MAX } else { len as u32 }
+}
+
+pub(super) const fn length_problem(len: usize) -> Option<&'static str> {
+    match len {
+        0 => Some("a field needs at least one element"),
+        _ if element_count(len) == u32::MAX => Some("a field has at most 16 MiB"),
+        _ => None,
+    }
 }
 
 impl Field {
@@ -190,7 +201,11 @@ impl Field {
     /// assert_eq!(field.to_string(), "position: float32[3] nullable at 8");
     /// ```
     pub fn of<T: FieldType>(name: impl Into<String>) -> Self {
-        const { check_field_type::<T>() }
+        const {
+            if let Some(problem) = field_type_problem::<T>() {
+                panic!("{}", problem);
+            }
+        }
         let mut field = Self::new(name, T::DATA_TYPE);
         field.array_len = T::ARRAY_LEN;
         field.nullable = T::NULLABLE;
@@ -206,15 +221,22 @@ impl Field {
     }
 }
 
-/// Fails to compile if `T`'s constants do not describe its bytes.
+/// Why `T` is no field, if it is none: it is put together from types that do not go together, or
+/// its constants do not describe its bytes.
 #[doc(hidden)]
-pub const fn check_field_type<T: FieldType>() {
+pub const fn field_type_problem<T: FieldType>() -> Option<&'static str> {
+    if T::PROBLEM.is_some() {
+        return T::PROBLEM;
+    }
     let elements = match T::ARRAY_LEN {
         Some(len) => len as u64,
         None => 1,
     };
     let described = T::DATA_TYPE.size_bytes() as u64 * elements + T::NULLABLE as u64;
-    assert!(size_of::<T>() as u64 == described, "DATA_TYPE and the type differ in size");
+    if size_of::<T>() as u64 != described {
+        return Some("the constants of FieldType describe another size than the type's");
+    }
+    None
 }
 
 /// A `bytemuck::Pod` type as a record.

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use super::record::{FieldType, element_count};
+use super::record::{FieldType, element_count, length_problem};
 use super::schema::DataType;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -159,12 +159,14 @@ impl<T: Copy + Hash> Hash for Nullable<T> {
 impl<T: FieldType> FieldType for Nullable<T> {
     const DATA_TYPE: DataType = T::DATA_TYPE;
     const ARRAY_LEN: Option<u32> = T::ARRAY_LEN;
-    const NULLABLE: bool = {
-        assert!(!T::NULLABLE, "a Nullable of a Nullable has no place in a schema");
-        true
-    };
+    const NULLABLE: bool = true;
     const NATIVE_ENDIAN: bool = T::NATIVE_ENDIAN;
     const BIG_ENDIAN: bool = T::BIG_ENDIAN;
+    const PROBLEM: Option<&'static str> = if T::NULLABLE {
+        Some("a Nullable of a Nullable has no place in a schema")
+    } else {
+        T::PROBLEM
+    };
 }
 
 /// Text of at most `N` bytes of UTF-8, padded with NUL bytes.
@@ -271,6 +273,7 @@ impl<const N: usize> fmt::Display for Utf8<N> {
 
 impl<const N: usize> FieldType for Utf8<N> {
     const DATA_TYPE: DataType = DataType::Utf8(element_count(N));
+    const PROBLEM: Option<&'static str> = length_problem(N);
 }
 
 /// What precedes the NUL bytes at the end of `bytes`.
