@@ -1,8 +1,9 @@
 //! A store without its record type: opening, appending, committing and closing.
 //!
-//! Invariants: what the header counts is in the file and durable; what was appended since lies above
-//! every count in the header, so that a crash forgets it and harms nothing else. A handle that
-//! writes holds the writer's lock; a handle that only lends records holds the in-place lock shared.
+//! Invariants: what the header counts is in the file and durable; what was appended since lies
+//! above every count in the header, so that a crash forgets it and harms nothing else. A handle
+//! that writes holds the writer's lock; a handle that only lends records holds the in-place lock
+//! shared.
 
 use std::fs::File;
 use std::ops::Range;
@@ -184,8 +185,8 @@ impl<T: Copy + Send + Sync> Table<T> {
     /// Makes a new, empty store in a backing that has no bytes yet.
     ///
     /// # Safety
-    /// `T` is `u8`, or a record type whose schema is `schema`. Nobody else changes the backing while
-    /// the store is open.
+    /// `T` is `u8`, or a record type whose schema is `schema`. Nobody else changes the backing
+    /// while the store is open.
     #[allow(unsafe_code, reason = "the record type is the caller's to know")]
     pub(super) unsafe fn create_over(
         backing: Arc<dyn Backing>,

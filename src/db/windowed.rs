@@ -14,9 +14,9 @@ use crate::map::{RecordGuard, ViewCounters};
 /// A store that never maps more than a budget: for 32-bit processes, for files larger than the
 /// address space, and for those who share a machine.
 ///
-/// [`WindowedStore::get`] returns a guard that pins its window; the least recently used windows that
-/// nobody pins are unmapped to make room, and pins that fill the budget are an error. Everything
-/// else is as in [`Store`].
+/// [`WindowedStore::get`] returns a guard that pins its window; the least recently used windows
+/// that nobody pins are unmapped to make room, and pins that fill the budget are an error.
+/// Everything else is as in [`Store`].
 ///
 /// ```
 /// # #[cfg(feature = "derive")] {
@@ -112,6 +112,11 @@ impl<R: Record> WindowedStore<R> {
     /// What the windows have done so far, and map now.
     pub fn view_counters(&self) -> ViewCounters {
         self.table.array.counters().unwrap_or_default()
+    }
+
+    /// Unmaps every window that no guard pins.
+    pub fn release_views(&self) {
+        self.table.array.release_views();
     }
 
     /// Appends one record, and returns its number.

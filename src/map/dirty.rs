@@ -33,11 +33,6 @@ impl DirtyRanges {
         }
     }
 
-    /// Whether nothing is dirty.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.ranges.is_empty()
-    }
-
     /// Whether so many separate ranges are kept that it is time to write them.
     pub(crate) fn is_full(&self) -> bool {
         self.ranges.len() >= RANGES_MAX / 2
@@ -99,7 +94,7 @@ mod tests {
             dirty.add(range);
         }
         assert_eq!(dirty.take(), [5..40, 60..61]);
-        assert!(dirty.is_empty());
+        assert_eq!(dirty.take(), []);
     }
 
     proptest! {
@@ -122,7 +117,7 @@ mod tests {
             }
             for (at, &is_dirty) in model.iter().enumerate() {
                 let at = at as u64;
-                let holds = |ranges: &[std::ops::Range<u64>]| ranges.iter().any(|r| r.contains(&at));
+                let holds = |ranges: &[Range<u64>]| ranges.iter().any(|range| range.contains(&at));
                 prop_assert_eq!(holds(&taken), is_dirty && within.contains(&at));
                 prop_assert_eq!(holds(&rest), is_dirty && !within.contains(&at));
             }

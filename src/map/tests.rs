@@ -5,6 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
+use crate::error::ErrorKind;
 
 #[derive(Clone, Debug)]
 enum Operation {
@@ -145,7 +146,7 @@ impl Rig {
             match self.slider.pin(id, self.count) {
                 Ok(pin) => pinned.push((id, pin)),
                 Err(error) => {
-                    assert_eq!(error.kind(), crate::ErrorKind::BudgetExhausted, "{error}");
+                    assert_eq!(error.kind(), ErrorKind::BudgetExhausted, "{error}");
                     assert!(!pinned.is_empty(), "one window always fits");
                 }
             }
@@ -199,6 +200,6 @@ fn a_window_that_does_not_fit_its_budget_is_refused() {
     let backing: Arc<dyn Backing> = Arc::new(FileBacking::temporary(0).unwrap());
     let windows = Windows::new(Geometry::new(0, 64).unwrap(), 1 << 20);
     let error = Slider::new(backing, windows, 1 << 20).unwrap_err();
-    assert_eq!(error.kind(), crate::ErrorKind::InvalidArgument);
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
     assert!(error.to_string().contains("budget"), "{error}");
 }

@@ -1,8 +1,8 @@
 //! An array of records in a backing: one writer's, or a reader's.
 //!
-//! Invariants: `count` records exist, of which those from `pending` on lie in the writer's buffer and
-//! the others in the file; the whole view, where there is one, publishes exactly those in the file.
-//! The file is at least as long as the records in it.
+//! Invariants: `count` records exist, of which those from `pending` on lie in the writer's buffer
+//! and the others in the file; the whole view, where there is one, publishes exactly those in the
+//! file. The file is at least as long as the records in it.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -103,6 +103,13 @@ impl<T: Copy + Send + Sync> Array<T> {
     /// What the sliding windows have done.
     pub(crate) fn counters(&self) -> Option<ViewCounters> {
         self.slider.as_ref().map(Slider::counters)
+    }
+
+    /// Unmaps every sliding window that nobody pins.
+    pub(crate) fn release_views(&self) {
+        if let Some(slider) = &self.slider {
+            slider.release();
+        }
     }
 
     /// The bytes of record `index` while they are still in the writer's buffer.
