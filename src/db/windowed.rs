@@ -132,7 +132,7 @@ impl<R: Record> WindowedStore<R> {
     /// # Errors
     /// As [`Store::append`].
     pub fn append_slice(&mut self, records: &[R]) -> Result<Range<u64>> {
-        self.table.append(bytes_of(records))
+        self.table.append(bytes_of(records), records.len() as u64)
     }
 
     /// Makes all appended records durable, and counts them.

@@ -41,4 +41,4 @@ pub(crate) use geometry::{Geometry, Windows, round_up};
 pub(crate) use record_view::RecordView;
 pub(crate) use side_lock::{IN_PLACE, SideLock, WRITER};
 pub(crate) use sliding::Slider;
-pub(crate) use write_back::{InPrivate, Mapped, Positioned, Writer};
+pub(crate) use write_back::{InPrivate, Mapped, Mixed, Positioned, Writer};
