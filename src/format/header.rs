@@ -519,3 +519,6 @@ fn unsupported(slot: Slot, detail: String) -> Error {
         .detail(detail)
         .advice("the file was written by another version of flatrec; use that one")
 }
+
+#[cfg(test)]
+mod tests;

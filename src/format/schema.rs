@@ -465,4 +465,4 @@ fn check_field(field: &Field) -> Result<(), &'static str> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::format) mod tests;

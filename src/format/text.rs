@@ -62,11 +62,15 @@ impl Field {
     /// nothing for null. Floats are the shortest text of the same value.
     ///
     /// # Errors
-    /// [`ErrorKind::OutOfRange`] and [`ErrorKind::Corrupt`] as [`Field::read`].
+    /// [`ErrorKind::OutOfRange`] and [`ErrorKind::Corrupt`] as [`Field::read`]; `out` is then as it
+    /// was.
     pub fn format_text(&self, record: &[u8], out: &mut String) -> Result<()> {
         match self.read(record)? {
             Value::Null => Ok(()),
-            Value::Array(array) => self.format_array(array, out),
+            Value::Array(array) => {
+                let before = out.len();
+                self.format_array(array, out).inspect_err(|_| out.truncate(before))
+            }
             value => {
                 format_element(value, self.utc, out);
                 Ok(())
@@ -335,3 +339,6 @@ fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
     // Writing to a string cannot fail.
     let _ = out.write_fmt(text);
 }
+
+#[cfg(test)]
+mod tests;
