@@ -113,7 +113,7 @@ struct Wrapped {
 }
 
 mod vendored {
-    pub use flatrec;
+    pub(crate) use flatrec;
 }
 
 #[derive(Clone, Copy, Record)]

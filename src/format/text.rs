@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 
 use super::schema::{DataType, Field, TimeUnit};
 use super::value::{ArrayValue, Value, put, width_bytes, write_element};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 
 /// How much of a text an error quotes.
 const QUOTED_CHARS: usize = 40;
@@ -48,9 +48,10 @@ impl Field {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidValue`] if the text is no such value, or one that the field cannot hold;
-    /// the record is then unchanged, but for an array, of which some elements may be written.
-    /// [`ErrorKind::OutOfRange`] if the record is too short to have this field.
+    /// [`InvalidValue`](crate::ErrorKind::InvalidValue) if the text is no such value, or one that the
+    /// field cannot hold; the record is then unchanged, but for an array, of which some elements may
+    /// be written. [`OutOfRange`](crate::ErrorKind::OutOfRange) if the record is too short to have
+    /// this field.
     pub fn parse_text(&self, text: &str, record: &mut [u8]) -> Result<()> {
         self.write_with("parse", record, |bytes| match self.array_len {
             None => parse_element(self, text, bytes).map_err(|why| describe(text, why)),
@@ -62,8 +63,7 @@ impl Field {
     /// nothing for null. Floats are the shortest text of the same value.
     ///
     /// # Errors
-    /// [`ErrorKind::OutOfRange`] and [`ErrorKind::Corrupt`] as [`Field::read`]; `out` is then as it
-    /// was.
+    /// Those of [`Field::read`]; `out` is then as it was.
     pub fn format_text(&self, record: &[u8], out: &mut String) -> Result<()> {
         match self.read(record)? {
             Value::Null => Ok(()),
