@@ -113,11 +113,11 @@ struct Wrapped {
 }
 
 mod vendored {
-    pub(crate) use flatrec;
+    pub(crate) use flatrec as database;
 }
 
 #[derive(Clone, Copy, Record)]
-#[record(crate = "crate::vendored::flatrec")]
+#[record(crate = "crate::vendored::database")]
 #[repr(C, align(16))]
 struct Aligned {
     data: [u8; 16],

@@ -1,6 +1,7 @@
 //! The forms of text. Round trips of random values are in tests/format_properties.rs.
 
 use super::*;
+use crate::error::ErrorKind;
 
 fn parse(field: &Field, text: &str) -> Result<Vec<u8>> {
     let mut record = vec![0xEE; usize::try_from(field.offset() + field.size_bytes()).unwrap()];
