@@ -1,13 +1,27 @@
 //! flatrec: a database for records that all have the same size, in one flat, memory-mapped file.
 
-//mod db;
+mod db;
 mod error;
 mod format;
 pub mod map;
-mod store;
 #[allow(dead_code, unused_imports)] // Until the layers above use all of it.
 mod os;
+mod store;
 
+pub use db::{
+    Doubt, DynEdit, DynRecords, DynStore, Edit, Options, Records, SlotInfo, Store, StoreInfo,
+    VerifyReport, WindowedStore, verify,
+};
 pub use error::{Error, ErrorKind, Result};
-pub use format::{DataType, Field, MAX_RECORD_BYTES, Schema, TimeUnit};
+#[cfg(feature = "derive")]
+pub use flatrec_derive::Record;
+#[doc(hidden)]
+pub use format::derived;
+pub use format::{
+    ArrayValue, Bool, DataType, Field, FieldType, MAX_RECORD_BYTES, Nullable, PodRecord, Record,
+    Schema, TimeUnit, Utf8, Value, be, le,
+};
+pub use map::{RecordGuard, ViewCounters, Wait, WriteBack};
 pub use os::{Advice, FaultCounts, FileSystemKind, Residency, process_faults, thread_faults};
+/// The crate whose traits stand behind [`FieldType`], for `#[zerocopy(crate = "flatrec::zerocopy")]`.
+pub use zerocopy;

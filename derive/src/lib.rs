@@ -1,1 +1,71 @@
-//! `#[derive(Record)]` for flatrec.
+//! `#[derive(Record)]` for flatrec: from a struct to the fields of a schema, checked at compile time.
+//!
+//! What the derive proves is what the `# Safety` section of `flatrec::Record` asks for:
+//! - every field's type is a `FieldType`, and so valid for any bytes, without padding and without
+//!   interior mutability, by zerocopy's traits;
+//! - the fields follow each other without a gap and fill the struct, by assertions on `offset_of!`
+//!   and `size_of`;
+//! - the layout is the one that `repr(C)` or `repr(transparent)` promises, so that tomorrow's
+//!   compiler reads today's file;
+//! - there are no generic parameters, so that all of this is checked where the struct is written.
+
+mod attributes;
+mod expand;
+
+use proc_macro::TokenStream;
+
+/// Makes a struct the type of a store's records.
+///
+/// The struct is `Copy`, not generic, has named fields and a stated layout: `#[repr(C)]` for one
+/// that is naturally aligned, and then must have no padding; `#[repr(C, packed)]` for one without
+/// gaps whatever its fields; or `#[repr(transparent)]`. Each field's type is a `flatrec::FieldType`.
+///
+/// | attribute of a field | of type | meaning |
+/// | --- | --- | --- |
+/// | `#[record(timestamp = "ms")]` | 64-bit signed integer | a timestamp in `s`, `ms`, `us` or `ns` since 1970 |
+/// | `#[record(timestamp = "ms", utc)]` | the same | known to be in UTC |
+/// | `#[record(date)]` | 32-bit signed integer | days since 1970-01-01 |
+/// | `#[record(utf8)]` | `[u8; N]` | text, padded with NUL |
+/// | `#[record(rename = "type")]` | any | the field's name in the schema |
+/// | `#[record(skip)]` | any | bytes that are no field: padding written out |
+///
+/// Each applies inside `Nullable<…>` and fixed arrays too. On the struct,
+/// `#[record(crate = "path")]` says where flatrec is, if it is not `::flatrec`.
+///
+/// ```
+/// use flatrec::{Nullable, Record};
+///
+/// #[derive(Clone, Copy, Record)]
+/// #[repr(C)]
+/// struct Trade {
+///     #[record(timestamp = "ns", utc)]
+///     at: i64,
+///     price: f64,
+///     shares: u32,
+///     #[record(utf8)]
+///     venue: [u8; 4],
+///     #[record(timestamp = "s")]
+///     settled: Nullable<i64>,
+///     #[record(skip)]
+///     _padding: [u8; 7],
+/// }
+///
+/// let schema = Trade::schema()?;
+/// let lines: Vec<String> = schema.fields().iter().map(ToString::to_string).collect();
+/// assert_eq!(
+///     lines,
+///     [
+///         "at: timestamp(ns) utc at 0",
+///         "price: float64 at 8",
+///         "shares: uint32 at 16",
+///         "venue: utf8(4) at 20",
+///         "settled: timestamp(s) nullable at 24",
+///     ]
+/// );
+/// # Ok::<(), flatrec::Error>(())
+/// ```
+#[proc_macro_derive(Record, attributes(record))]
+pub fn derive_record(input: TokenStream) -> TokenStream {
+    let input = syn::parse_macro_input!(input as syn::DeriveInput);
+    expand::expand(&input).unwrap_or_else(|error| error.into_compile_error()).into()
+}

@@ -12,6 +12,7 @@ use crate::format::{
     parse_schema,
 };
 use crate::map::Backing;
+use crate::os;
 
 /// How often a reader looks again when a writer was just writing both slots.
 const HEADER_TRIES: u32 = 8;
@@ -39,7 +40,8 @@ impl Core {
         schema: &Schema,
         metadata: &[u8],
     ) -> Result<Self> {
-        let (header, region) = new_header(schema, metadata, false, crate::os::random_id()?)?;
+        let file_id = os::random_id().map_err(|source| Error::io("draw a file id", source))?;
+        let (header, region) = new_header(schema, metadata, false, file_id)?;
         backing.grow(header.data_offset)?;
         backing.write_at(DESCRIPTORS_OFFSET, &region)?;
         let bytes = header.encode();

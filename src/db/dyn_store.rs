@@ -313,8 +313,7 @@ impl Options<DynStore> {
     /// Nobody else changes the backing while the store is open.
     pub unsafe fn over(self, backing: Arc<dyn Backing>, access: Access) -> Result<DynStore> {
         // SAFETY: the caller's promise, and the record type is `u8`.
-        let table =
-            unsafe { Table::over(backing, access, Reading::Whole, &self.common, any) }?;
+        let table = unsafe { Table::over(backing, access, Reading::Whole, &self.common, any) }?;
         DynStore::over(table)
     }
 
@@ -336,8 +335,7 @@ impl Options<DynStore> {
 
     fn open_with(self, path: &Path, access: Access) -> Result<DynStore> {
         // SAFETY: the record type is `u8`.
-        let table =
-            unsafe { Table::open(path, access, Reading::Whole, &self.common, any) }?;
+        let table = unsafe { Table::open(path, access, Reading::Whole, &self.common, any) }?;
         DynStore::over(table)
     }
 }

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::table::Table;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{Field, Record, Schema, Value, record_of, record_of_mut};
+use crate::format::{Field, Record, Schema, Value, one_from_bytes, one_from_bytes_mut};
 
 /// What both kinds of edit do.
 #[derive(Debug)]
@@ -107,7 +107,7 @@ impl<'a, R: Record> Edit<'a, R> {
     /// [`ErrorKind::OutOfRange`] past the last record; the system's, when changes elsewhere had to
     /// be written to make room.
     pub fn get(&mut self, id: u64) -> Result<&R> {
-        record_of(self.0.bytes(id)?).ok_or_else(|| misfit(id))
+        one_from_bytes(self.0.bytes(id)?).ok_or_else(|| misfit(id))
     }
 
     /// Record `id`, for changing in place.
@@ -115,7 +115,7 @@ impl<'a, R: Record> Edit<'a, R> {
     /// # Errors
     /// As [`Edit::get`].
     pub fn get_mut(&mut self, id: u64) -> Result<&mut R> {
-        record_of_mut(self.0.bytes_mut(id)?).ok_or_else(|| misfit(id))
+        one_from_bytes_mut(self.0.bytes_mut(id)?).ok_or_else(|| misfit(id))
     }
 
     /// Replaces record `id`.

@@ -42,11 +42,7 @@ pub(super) struct Common {
 
 impl<S> Clone for Options<S> {
     fn clone(&self) -> Self {
-        Self {
-            common: self.common.clone(),
-            schema: self.schema.clone(),
-            marker: PhantomData,
-        }
+        Self { common: self.common.clone(), schema: self.schema.clone(), marker: PhantomData }
     }
 }
 

@@ -277,8 +277,7 @@ impl<R: Record> Options<Store<R>> {
     pub fn create_aside(self, path: impl AsRef<Path>, replace: bool) -> Result<Store<R>> {
         let schema = wanted_schema::<R>(self.schema.as_ref())?;
         // SAFETY: `wanted_schema` gives a schema of `R`.
-        let table =
-            unsafe { Table::create_aside(path.as_ref(), &schema, &self.common, replace) }?;
+        let table = unsafe { Table::create_aside(path.as_ref(), &schema, &self.common, replace) }?;
         Ok(Store { table })
     }
 
@@ -330,8 +329,7 @@ impl<R: Record> Options<Store<R>> {
         let check = |found: &Schema| check_schema::<R>(self.schema.as_ref(), found);
         let path = path.as_ref();
         // SAFETY: `check` accepts only schemas of `R`.
-        let table =
-            unsafe { Table::open(path, Access::ReadWrite, reading, &self.common, check) };
+        let table = unsafe { Table::open(path, Access::ReadWrite, reading, &self.common, check) };
         Ok(WindowedStore { table: table? })
     }
 
@@ -423,10 +421,9 @@ fn wanted_schema<R: Record>(by_hand: Option<&Schema>) -> Result<Schema> {
 
 /// Accepts the schema found in a file if records of it are `R`s.
 fn check_schema<R: Record>(by_hand: Option<&Schema>, found: &Schema) -> Result<()> {
-    match wanted_schema::<R>(by_hand)?.diff(found) {
-        None => Ok(()),
-        Some(differences) => Err(Error::new(ErrorKind::SchemaMismatch, "open")
-            .detail(differences)
-            .advice("open it with the type it was made with, or with DynStore")),
+    let wanted = wanted_schema::<R>(by_hand)?;
+    match by_hand {
+        None => R::check_schema(found),
+        Some(_) => wanted.check_found(found),
     }
 }

@@ -13,7 +13,7 @@ use super::core::Core;
 use super::locks::{Locks, lock_inode};
 use super::options::Common;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{Header, Record, Schema, record_of};
+use crate::format::{Header, Record, Schema, one_from_bytes};
 use crate::map::{Access, Backing, FileBacking, Geometry, refuse_network};
 use crate::os::{self, LockKind};
 use crate::store::{Array, ArrayOptions, Reading};
@@ -72,8 +72,7 @@ impl<T: Copy + Send + Sync> Table<T> {
         vacant()?;
         let mut made_at = path.as_os_str().to_owned();
         made_at.push("-new");
-        let aside =
-            Aside { made_at: made_at.into(), publish_at: path.to_path_buf(), replace };
+        let aside = Aside { made_at: made_at.into(), publish_at: path.to_path_buf(), replace };
         let locks = Locks::writer(path, common.wait)?;
         let made = vacant().and_then(|()| {
             // Left by a creator that died: whoever holds the writer's lock owns this name.
@@ -131,8 +130,7 @@ impl<T: Copy + Send + Sync> Table<T> {
     /// `T` is `u8`, or a record type whose schema is `schema`.
     #[allow(unsafe_code, reason = "the record type is the caller's to know")]
     pub(super) unsafe fn temporary(schema: &Schema, common: &Common) -> Result<Self> {
-        let core =
-            Core::create(Arc::new(FileBacking::temporary(0)?), schema, &common.metadata)?;
+        let core = Core::create(Arc::new(FileBacking::temporary(0)?), schema, &common.metadata)?;
         // SAFETY: nobody else can open a file without a name, and the caller vouches for `T`.
         unsafe { Self::assemble(core, Locks::none(), common, Access::ReadWrite, WHOLE) }
     }
@@ -213,17 +211,12 @@ impl<T: Copy + Send + Sync> Table<T> {
         check_features(core.header(), common).map_err(|error| core.name(error))?;
         let header = core.header();
         let geometry = Geometry::new(header.data_offset, u64::from(header.stride))?;
-        let options = ArrayOptions {
-            access,
-            reading,
-            write_back: common.write_back,
-            advice: common.advice,
-        };
+        let options =
+            ArrayOptions { access, reading, write_back: common.write_back, advice: common.advice };
         // SAFETY: the caller's promises are the array's.
-        let array = unsafe {
-            Array::open(Arc::clone(core.backing()), geometry, header.count, options)
-        }
-        .map_err(|error| core.name(error))?;
+        let array =
+            unsafe { Array::open(Arc::clone(core.backing()), geometry, header.count, options) }
+                .map_err(|error| core.name(error))?;
         if access == Access::ReadWrite && core.header().editing {
             core.commit(|header| header.editing = false)?;
         }
@@ -385,9 +378,9 @@ impl<T: Copy + Send + Sync> Table<T> {
         if self.access() == Access::ReadWrite {
             return self.core.check_healthy(operation);
         }
-        Err(self.core.name(
-            Error::new(ErrorKind::ReadOnly, operation).advice("open the store for writing"),
-        ))
+        Err(self
+            .core
+            .name(Error::new(ErrorKind::ReadOnly, operation).advice("open the store for writing")))
     }
 }
 
@@ -474,7 +467,7 @@ impl<R: Record> Table<R> {
     pub(super) fn record(&self, index: u64) -> Option<&R> {
         match self.array.whole().get(index) {
             Some(record) => Some(record),
-            None => record_of(self.array.pending(index)?),
+            None => one_from_bytes(self.array.pending(index)?),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::dyn_store::DynStore;
 use super::info::SlotInfo;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{DataType, Field};
+use crate::format::{DataType, Field, Value};
 
 /// Something in a store that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,12 +84,15 @@ pub fn verify(path: impl AsRef<Path>, doubts_max: usize) -> Result<VerifyReport>
     let store = match DynStore::options().accept_interrupted_edit().open_read_only(path) {
         Ok(store) => store,
         Err(error) if is_doubt(&error) => {
-            report.add(doubts_max, Doubt {
-                offset: error.file_offset(),
-                record: error.record_number(),
-                field: None,
-                what: error.to_string(),
-            });
+            report.add(
+                doubts_max,
+                Doubt {
+                    offset: error.file_offset(),
+                    record: error.record_number(),
+                    field: None,
+                    what: error.to_string(),
+                },
+            );
             return Ok(report);
         }
         Err(error) => return Err(error),
@@ -101,7 +104,7 @@ pub fn verify(path: impl AsRef<Path>, doubts_max: usize) -> Result<VerifyReport>
     if !fields.is_empty() {
         for (id, record) in (0..).zip(store.iter()) {
             for field in &fields {
-                if let Some(what) = field.doubt(record) {
+                if let Some(what) = doubt(field, record) {
                     let field = Some(field.name().to_owned());
                     report.add(doubts_max, Doubt { offset: None, record: Some(id), field, what });
                 }
@@ -145,4 +148,15 @@ fn check_file(store: &DynStore, report: &mut VerifyReport, doubts_max: usize) ->
 /// Whether some bytes are no value of the field.
 fn can_be_wrong(field: &Field) -> bool {
     field.is_nullable() || matches!(field.data_type(), DataType::Bool | DataType::Utf8(_))
+}
+
+/// What is wrong with the bytes of a field, if anything is.
+fn doubt(field: &Field, record: &[u8]) -> Option<String> {
+    match field.read(record) {
+        Ok(Value::Array(elements)) => {
+            elements.iter().find_map(|element| element.err()).map(|error| error.to_string())
+        }
+        Ok(_) => None,
+        Err(error) => Some(error.to_string()),
+    }
 }

@@ -8,7 +8,7 @@ use super::info::StoreInfo;
 use super::store::Store;
 use super::table::Table;
 use crate::error::Result;
-use crate::format::{Record, Schema, bytes_of, record_of};
+use crate::format::{Record, Schema, bytes_of, one_from_bytes};
 use crate::map::{RecordGuard, ViewCounters};
 
 /// A store that never maps more than a budget: for 32-bit processes, for files larger than the
@@ -89,7 +89,7 @@ impl<R: Record> WindowedStore<R> {
     pub fn get(&self, id: u64) -> Result<Option<RecordGuard<'_, R>>> {
         match self.table.array.pin(id) {
             Ok(None) => {
-                Ok(self.table.array.pending(id).and_then(record_of).map(RecordGuard::borrowed))
+                Ok(self.table.array.pending(id).and_then(one_from_bytes).map(RecordGuard::borrowed))
             }
             other => other.map_err(|error| self.table.core.name(error)),
         }

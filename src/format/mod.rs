@@ -3,6 +3,27 @@
 //! What a header slot, a field descriptor, a value and a checksum look like, how untrusted bytes
 //! become trusted ones, and how a Rust type says which fields it has.
 
+pub(crate) mod checksum;
+#[doc(hidden)]
+pub mod derived;
+pub(crate) mod descriptor;
+mod diff;
+pub(crate) mod header;
+pub(crate) mod record;
 pub(crate) mod schema;
+mod types;
+mod value;
 
+pub(crate) use descriptor::{new_header, parse_schema};
+pub(crate) use header::{
+    DESCRIPTORS_OFFSET, Header, Slot, SlotReport, SlotState, UnverifiedHeader,
+};
+pub use record::{FieldType, PodRecord, Record};
+pub(crate) use record::{bytes_of, one_from_bytes, one_from_bytes_mut};
 pub use schema::{DataType, Field, MAX_RECORD_BYTES, Schema, TimeUnit};
+pub use types::{Bool, Nullable, Utf8};
+pub use value::{ArrayValue, Value};
+/// Numbers that are big-endian on every host, for foreign files: `be::U32`, `be::F64` and so on.
+pub use zerocopy::big_endian as be;
+/// Numbers that are little-endian on every host, as files are: `le::U32`, `le::F64` and so on.
+pub use zerocopy::little_endian as le;

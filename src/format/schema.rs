@@ -11,6 +11,12 @@ use crate::error::{Error, ErrorKind, Result};
 /// The largest record, and the largest stride: 16 MiB.
 pub const MAX_RECORD_BYTES: u32 = 16 << 20;
 
+/// The largest alignment of a record: the page, which is what a mapping is aligned to at least.
+pub(crate) const MAX_ALIGNMENT_BYTES: u32 = 4096;
+
+/// The longest name of a field, in bytes of UTF-8.
+pub(crate) const MAX_NAME_BYTES: usize = 1024;
+
 /// The unit of a timestamp field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum TimeUnit {
@@ -228,26 +234,34 @@ impl Field {
         value.saturating_add(u32::from(self.nullable))
     }
 
-    /// Bytes from the start of the record to the value itself, past any presence byte.
-    pub(crate) fn value_offset(&self) -> u32 {
-        self.offset + u32::from(self.nullable)
+    /// All but the name: `int64 nullable at 8`.
+    pub(crate) fn layout(&self) -> FieldLayout<'_> {
+        FieldLayout(self)
     }
 }
 
+/// [`Field::layout`]'s text.
+pub(crate) struct FieldLayout<'a>(&'a Field);
+
 impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.name, self.data_type)?;
-        if let Some(len) = self.array_len {
+        write!(f, "{}: {}", self.name, self.layout())
+    }
+}
+
+impl fmt::Display for FieldLayout<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Field { data_type, array_len, nullable, big_endian, utc, offset, .. } = *self.0;
+        write!(f, "{data_type}")?;
+        if let Some(len) = array_len {
             write!(f, "[{len}]")?;
         }
-        for (set, word) in
-            [(self.nullable, "nullable"), (self.big_endian, "big-endian"), (self.utc, "utc")]
-        {
+        for (set, word) in [(nullable, "nullable"), (big_endian, "big-endian"), (utc, "utc")] {
             if set {
                 write!(f, " {word}")?;
             }
         }
-        write!(f, " at {}", self.offset)
+        write!(f, " at {offset}")
     }
 }
 
@@ -290,9 +304,12 @@ impl Schema {
                 "a record takes 1 to {MAX_RECORD_BYTES} bytes, not {record_size}"
             )));
         }
-        if !alignment.is_power_of_two() || alignment > 4096 || record_size % alignment != 0 {
+        if !alignment.is_power_of_two()
+            || alignment > MAX_ALIGNMENT_BYTES
+            || record_size % alignment != 0
+        {
             return Err(invalid(format!(
-                "alignment {alignment} must be a power of two up to 4096 that divides the record \
+                "alignment {alignment} must be a power of two up to {MAX_ALIGNMENT_BYTES} that divides the record \
                  size {record_size}"
             )));
         }
@@ -357,7 +374,7 @@ fn check_field(field: &Field) -> Result<(), &'static str> {
     if field.name.is_empty() {
         return Err("the name is empty");
     }
-    if field.name.len() > 1024 {
+    if field.name.len() > MAX_NAME_BYTES {
         return Err("the name is longer than 1024 bytes");
     }
     if field.name.chars().any(char::is_control) {

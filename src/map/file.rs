@@ -107,8 +107,8 @@ impl FileBacking {
     /// Locks the inode itself, whatever its names, where the system can do that without hindering
     /// reads and writes; `false` if another handle holds it. Dropping the backing unlocks it.
     pub(crate) fn try_lock_inode(&self, kind: LockKind) -> Result<bool> {
-        let locked = os::try_lock_inode(&self.file, kind)
-            .map_err(|source| self.error("lock", source))?;
+        let locked =
+            os::try_lock_inode(&self.file, kind).map_err(|source| self.error("lock", source))?;
         self.inode_locked.fetch_or(locked, Ordering::Relaxed);
         Ok(locked)
     }
@@ -217,9 +217,7 @@ impl Backing for FileBacking {
         let reserved = os::preallocate(&self.file, old_len_bytes, len_bytes)
             .map_err(|source| self.error("grow", source).offset(old_len_bytes))?;
         Ok(match reserved {
-            os::Preallocated::Blocks
-                if os::preallocation_binds(&self.properties.file_system) =>
-            {
+            os::Preallocated::Blocks if os::preallocation_binds(&self.properties.file_system) => {
                 Grown::Reserved
             }
             _ => Grown::LengthOnly,

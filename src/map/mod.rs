@@ -18,6 +18,8 @@ mod named;
 mod record_view;
 mod side_lock;
 mod sliding;
+#[cfg(test)]
+mod tests;
 mod typed;
 mod view;
 mod write_back;

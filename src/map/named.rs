@@ -24,8 +24,8 @@ const READY: u64 = 1;
 
 /// Zeroed memory that every view of it shares, and that nobody else can find.
 pub(super) fn anonymous(len_bytes: u64) -> Result<Arc<dyn Backing>> {
-    let file = os::open_anonymous()
-        .map_err(|source| Error::io("allocate anonymous memory", source))?;
+    let file =
+        os::open_anonymous().map_err(|source| Error::io("allocate anonymous memory", source))?;
     let memory = FileBacking::from_file(file, None)?;
     memory.grow(len_bytes)?;
     Ok(Arc::new(memory))
@@ -49,11 +49,11 @@ impl NamedMemory {
         len_bytes: u64,
         initialise: impl FnOnce(Arc<dyn Backing>) -> Result<()>,
     ) -> Result<Arc<dyn Backing>> {
-        let whole = len_bytes
-            .checked_add(HEADER_BYTES)
-            .filter(|_| len_bytes > 0)
-            .ok_or_else(|| named(Error::new(ErrorKind::InvalidArgument, "share memory"), name)
-                .detail("the length must be from 1 byte to 2^63"))?;
+        let whole =
+            len_bytes.checked_add(HEADER_BYTES).filter(|_| len_bytes > 0).ok_or_else(|| {
+                named(Error::new(ErrorKind::InvalidArgument, "share memory"), name)
+                    .detail("the length must be from 1 byte to 2^63")
+            })?;
         let (section, made) = NamedSection::open_or_create(name, whole)
             .map_err(|source| error("share memory", source, name))?;
         let memory = Self::over(section, name)?;

@@ -95,10 +95,12 @@ impl Slider {
         let records_bytes = windows.geometry.stride << windows.records_log2;
         let widest = records_bytes.saturating_add(2 * granularity);
         if widest > budget_bytes {
-            return Err(Error::new(ErrorKind::InvalidArgument, "open windowed").detail(format!(
-                "one window of {records_bytes} bytes takes up to {widest} bytes of views, more \
+            return Err(Error::new(ErrorKind::InvalidArgument, "open windowed")
+                .detail(format!(
+                    "one window of {records_bytes} bytes takes up to {widest} bytes of views, more \
                  than the budget of {budget_bytes}"
-            )).advice("give a larger budget or a smaller window"));
+                ))
+                .advice("give a larger budget or a smaller window"));
         }
         Ok(Self {
             backing,
@@ -177,7 +179,11 @@ impl Slider {
         // A window that was mapped before the array grew is too short now: it is replaced.
         if let Some(short) = state.held.get(&window) {
             if Arc::strong_count(&short.view) > 1 {
-                return Err(self.exhausted(state, len_bytes, "the window is pinned at its old end"));
+                return Err(self.exhausted(
+                    state,
+                    len_bytes,
+                    "the window is pinned at its old end",
+                ));
             }
             let used = short.used;
             self.unmap(state, used);

@@ -10,7 +10,9 @@
 //! coherent, and for those who measure that it suits them.
 //!
 //! Invariants: dirty ranges lie within the current window, since sliding flushes first; the buffer
-//! holds whole appends, so that what is pending is a run of whole records. Whoever makes one of
+//! holds whole appends, so that what is pending is a run of whole records; there is never a private
+//! window and a buffer with bytes in it at once, since private pages do not see what is written to
+//! the file after they were copied. Whoever makes one of
 //! these promises that nobody else changes the file meanwhile, and that nobody at all reads the
 //! bytes lent by `edit` while they are lent; that is why the constructors are `unsafe`.
 
@@ -94,8 +96,7 @@ struct Window {
 impl Window {
     fn covers(&self, range: &Range<u64>) -> bool {
         self.view.as_ref().is_some_and(|view| {
-            view.offset() <= range.start
-                && range.end - view.offset() <= view.len_bytes() as u64
+            view.offset() <= range.start && range.end - view.offset() <= view.len_bytes() as u64
         })
     }
 
@@ -150,10 +151,7 @@ impl Positioned {
     ///
     /// # Safety
     /// While it lives nobody else changes the file, and nobody truncates it below what is edited.
-    pub(crate) unsafe fn new(
-        backing: Arc<dyn Backing>,
-        window_bytes: Option<u64>,
-    ) -> Result<Self> {
+    pub(crate) unsafe fn new(backing: Arc<dyn Backing>, window_bytes: Option<u64>) -> Result<Self> {
         // A mapping rather than a vector: its start is aligned for every record type, so that
         // pending records can be read in place, and it costs no memory before the first append.
         let buffer = MmapMut::map_anon(BUFFER_BYTES)
@@ -200,6 +198,7 @@ impl Positioned {
     fn reach(&mut self, range: &Range<u64>) -> Result<()> {
         let crowded = self.dirty.bytes_added() > PRIVATE_BYTES_MAX || self.dirty.is_full();
         if crowded || !self.window.covers(range) {
+            self.write_buffer()?;
             self.write_dirty()?;
             self.window.slide(range)?;
         }
@@ -218,6 +217,11 @@ impl Writer for Positioned {
     }
 
     fn append(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
+        if self.window.view.is_some() {
+            // The invariant: no private window beside buffered bytes.
+            self.write_dirty()?;
+            self.window.view = None;
+        }
         let follows = self.buffered > 0 && self.buffered_from + self.buffered as u64 == offset;
         if !follows || self.buffered + bytes.len() > self.buffer.len() {
             self.write_buffer()?;

@@ -11,8 +11,7 @@ use super::growth::Growth;
 use crate::error::{Error, ErrorKind, Result};
 use crate::map::{
     Access, Advice, Backing, Geometry, InPrivate, Mapped, Positioned, RecordGuard, RecordView,
-    Slider, View,
-    ViewCounters, Windows, WriteBack, Writer, round_up,
+    Slider, View, ViewCounters, Windows, WriteBack, Writer, round_up,
 };
 
 /// How the records are reached.
@@ -230,8 +229,9 @@ impl<T: Copy + Send + Sync> Array<T> {
     fn writer(&mut self) -> Result<&mut dyn Writer> {
         match &mut self.writer {
             Some(writer) => Ok(writer.as_mut()),
-            None => Err(Error::new(ErrorKind::ReadOnly, "write")
-                .advice("open the store for writing")),
+            None => {
+                Err(Error::new(ErrorKind::ReadOnly, "write").advice("open the store for writing"))
+            }
         }
     }
 

@@ -1,0 +1,89 @@
+//! What the derive refuses by itself, and in which words. What the compiler refuses in the derive's
+//! output is in flatrec's `derived` module.
+
+use super::*;
+use syn::parse_quote;
+
+fn refusal(input: DeriveInput) -> String {
+    let error = expand(&input).expect_err("the derive accepts it");
+    error.into_iter().map(|error| error.to_string()).collect::<Vec<_>>().join(" | ")
+}
+
+#[track_caller]
+fn assert_refused(input: DeriveInput, expected: &str) {
+    let message = refusal(input);
+    assert!(message.contains(expected), "{message}");
+}
+
+#[test]
+fn accepts_every_attribute() {
+    let input = parse_quote! {
+        #[repr(C, align(8))]
+        #[record(crate = "crate::vendored::flatrec")]
+        struct Everything {
+            #[record(timestamp = "us", utc, rename = "at")]
+            time: i64,
+            #[record(date)]
+            r#type: i32,
+            #[record(utf8)]
+            name: [u8; 4],
+            #[record(skip)]
+            padding: [u8; 8],
+        }
+    };
+    let output = expand(&input).unwrap().to_string();
+    assert!(output.contains("unsafe impl crate :: vendored :: flatrec :: Record for Everything"));
+    assert!(output.contains("(\"type\""), "{output}");
+    assert!(output.contains("(\"at\""), "{output}");
+    assert!(!output.contains("(\"padding\""), "{output}");
+}
+
+#[test]
+fn needs_a_stated_layout() {
+    assert_refused(parse_quote! { struct A { a: u8 } }, "add `#[repr(C)]`");
+    assert_refused(parse_quote! { #[repr(packed)] struct A { a: u8 } }, "add `#[repr(C)]`");
+    assert_refused(parse_quote! { #[repr(align(8))] struct A { a: u8 } }, "add `#[repr(C)]`");
+}
+
+#[test]
+fn needs_named_fields_of_a_plain_struct() {
+    assert_refused(parse_quote! { #[repr(C)] struct A(u8); }, "need names");
+    assert_refused(parse_quote! { #[repr(C)] struct A; }, "need names");
+    assert_refused(parse_quote! { #[repr(C)] struct A {} }, "at least one field");
+    assert_refused(parse_quote! { #[repr(u8)] enum A { B } }, "an enum is no record");
+    assert_refused(parse_quote! { #[repr(C)] union A { b: u8 } }, "a union is no record");
+    assert_refused(parse_quote! { #[repr(C)] struct A<T> { a: T } }, "cannot be generic");
+    assert_refused(parse_quote! { #[repr(C)] struct A<'a> { a: &'a u8 } }, "cannot be generic");
+    assert_refused(parse_quote! { #[repr(C)] struct A<const N: usize> { a: u8 } }, "generic");
+}
+
+#[test]
+fn needs_attributes_that_make_sense() {
+    let field = |attribute: TokenStream| parse_quote! { #[repr(C)] struct A { #attribute a: i64 } };
+    assert_refused(field(quote!(#[record(timestamp = "h")])), "\"ms\"");
+    assert_refused(field(quote!(#[record(timestamp)])), "expected");
+    assert_refused(field(quote!(#[record(utc)])), "belongs to a timestamp");
+    assert_refused(field(quote!(#[record(date, utc)])), "belongs to a timestamp");
+    assert_refused(field(quote!(#[record(date, utf8)])), "one of");
+    assert_refused(field(quote!(#[record(nullable)])), "expected `timestamp`");
+    assert_refused(field(quote!(#[record(rename = "")])), "1 to 1024 bytes");
+    assert_refused(field(quote!(#[record(rename = "a\nb")])), "control characters");
+    assert_refused(field(quote!(#[record(skip)])), "not skipped");
+}
+
+#[test]
+fn needs_distinct_names() {
+    let input = parse_quote! { #[repr(C)] struct A { a: u8, #[record(rename = "a")] b: u8 } };
+    assert_refused(input, "two fields are named \"a\"");
+}
+
+#[test]
+fn tells_of_every_problem_at_once() {
+    let input = parse_quote! {
+        struct A<T> { #[record(timestamp = "h")] a: T, #[record(color)] b: u8 }
+    };
+    let message = refusal(input);
+    for part in ["add `#[repr(C)]`", "cannot be generic", "\"ms\"", "expected `timestamp`"] {
+        assert!(message.contains(part), "{message}");
+    }
+}

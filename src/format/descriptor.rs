@@ -1,0 +1,313 @@
+//! The schema's bytes: field descriptors of 64 bytes each, a string area for the names that do not
+//! fit in one, and the user's metadata.
+//!
+//! ```text
+//! 8192                         one descriptor for each field, in the order of their offsets
+//! 8192 + 64 * fields           string area: the long names one after the other, in that order
+//! 8192 + schema length         metadata: the user's bytes
+//! ```
+//!
+//! There is one encoding of a schema only, and [`parse_schema`] refuses all others: a name that
+//! would fit in its descriptor lies there, the string area has no gap and nothing else in it, and
+//! what means nothing is zero. So no bytes hide, and no allocation is larger than the input.
+
+use std::mem::{offset_of, size_of};
+
+use zerocopy::little_endian::{U16, U32};
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use super::checksum::crc32c;
+use super::header::{DATA_ALIGNMENT_BYTES, DESCRIPTORS_OFFSET, Header, stride_for};
+use super::schema::{DataType, Field, MAX_NAME_BYTES, Schema, TimeUnit};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The bytes of one field descriptor.
+pub(crate) const DESCRIPTOR_BYTES: u64 = 64;
+
+/// The longest name that lies in the descriptor itself.
+const INLINE_NAME_BYTES: usize = 40;
+
+const FLAG_NULLABLE: u8 = 1 << 0;
+const FLAG_BIG_ENDIAN: u8 = 1 << 1;
+const FLAG_UTC: u8 = 1 << 2;
+
+/// The bytes of a field descriptor.
+///
+/// ```text
+///       0        2     3     4        8        12       16        20      24
+///  0    | name   |type |flags| offset | array  | width  | name    | zeros | name, padded …
+///       | length |     |     |        | length |        | offset  |       | with zeros
+/// ```
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+struct DescriptorBytes {
+    name_len_bytes: U16,
+    data_type: u8,
+    flags: u8,
+    offset: U32,
+    array_len: U32,
+    width_bytes: U32,
+    name_offset: U32,
+    zeros: [u8; 4],
+    name: [u8; INLINE_NAME_BYTES],
+}
+
+const _: () = {
+    assert!(size_of::<DescriptorBytes>() as u64 == DESCRIPTOR_BYTES);
+    // `parse_schema` allocates no more than its input.
+    assert!(size_of::<Field>() <= size_of::<DescriptorBytes>());
+    assert!(offset_of!(DescriptorBytes, data_type) == 2);
+    assert!(offset_of!(DescriptorBytes, flags) == 3);
+    assert!(offset_of!(DescriptorBytes, offset) == 4);
+    assert!(offset_of!(DescriptorBytes, array_len) == 8);
+    assert!(offset_of!(DescriptorBytes, width_bytes) == 12);
+    assert!(offset_of!(DescriptorBytes, name_offset) == 16);
+    assert!(offset_of!(DescriptorBytes, zeros) == 20);
+    assert!(offset_of!(DescriptorBytes, name) == 24);
+};
+
+/// The code of a type. Codes are never reused; the gaps leave room for relatives.
+fn type_code(data_type: DataType) -> u8 {
+    match data_type {
+        DataType::Bool => 1,
+        DataType::Int8 => 2,
+        DataType::Int16 => 3,
+        DataType::Int32 => 4,
+        DataType::Int64 => 5,
+        DataType::UInt8 => 6,
+        DataType::UInt16 => 7,
+        DataType::UInt32 => 8,
+        DataType::UInt64 => 9,
+        DataType::Float32 => 10,
+        DataType::Float64 => 11,
+        DataType::Date32 => 16,
+        DataType::Timestamp(TimeUnit::Second) => 20,
+        DataType::Timestamp(TimeUnit::Millisecond) => 21,
+        DataType::Timestamp(TimeUnit::Microsecond) => 22,
+        DataType::Timestamp(TimeUnit::Nanosecond) => 23,
+        DataType::Utf8(_) => 32,
+        DataType::Binary(_) => 33,
+    }
+}
+
+/// The type of that code, for elements of `width_bytes`.
+fn type_of_code(code: u8, width_bytes: u32) -> Option<DataType> {
+    Some(match code {
+        1 => DataType::Bool,
+        2 => DataType::Int8,
+        3 => DataType::Int16,
+        4 => DataType::Int32,
+        5 => DataType::Int64,
+        6 => DataType::UInt8,
+        7 => DataType::UInt16,
+        8 => DataType::UInt32,
+        9 => DataType::UInt64,
+        10 => DataType::Float32,
+        11 => DataType::Float64,
+        16 => DataType::Date32,
+        20 => DataType::Timestamp(TimeUnit::Second),
+        21 => DataType::Timestamp(TimeUnit::Millisecond),
+        22 => DataType::Timestamp(TimeUnit::Microsecond),
+        23 => DataType::Timestamp(TimeUnit::Nanosecond),
+        32 => DataType::Utf8(width_bytes),
+        33 => DataType::Binary(width_bytes),
+        _ => return None,
+    })
+}
+
+/// The bytes that say `schema` and carry `metadata`, as they lie in the file at
+/// [`DESCRIPTORS_OFFSET`].
+///
+/// # Errors
+/// [`ErrorKind::InvalidSchema`] if their length does not fit in 32 bits.
+pub(crate) fn encode_schema(schema: &Schema, metadata: &[u8]) -> Result<Vec<u8>> {
+    let mut strings = Vec::new();
+    let mut bytes = Vec::new();
+    for field in schema.fields() {
+        bytes.extend_from_slice(describe(field, &mut strings)?.as_bytes());
+    }
+    bytes.append(&mut strings);
+    bytes.extend_from_slice(metadata);
+    u32::try_from(bytes.len()).map_err(|_| too_large())?;
+    Ok(bytes)
+}
+
+/// The descriptor of `field`; a long name goes to the end of `strings`.
+fn describe(field: &Field, strings: &mut Vec<u8>) -> Result<DescriptorBytes> {
+    let mut descriptor = DescriptorBytes::new_zeroed();
+    let name = field.name.as_bytes();
+    descriptor.name_len_bytes = u16::try_from(name.len()).map_err(|_| too_large())?.into();
+    if let Some(inline) = descriptor.name.get_mut(..name.len()) {
+        inline.copy_from_slice(name);
+    } else {
+        descriptor.name_offset = u32::try_from(strings.len()).map_err(|_| too_large())?.into();
+        strings.extend_from_slice(name);
+    }
+    descriptor.data_type = type_code(field.data_type);
+    descriptor.flags = flags(field);
+    descriptor.offset = field.offset.into();
+    descriptor.array_len = field.array_len.unwrap_or(0).into();
+    descriptor.width_bytes = field.data_type.size_bytes().into();
+    Ok(descriptor)
+}
+
+fn flags(field: &Field) -> u8 {
+    [(field.nullable, FLAG_NULLABLE), (field.big_endian, FLAG_BIG_ENDIAN), (field.utc, FLAG_UTC)]
+        .into_iter()
+        .filter_map(|(set, flag)| set.then_some(flag))
+        .fold(0, |flags, flag| flags | flag)
+}
+
+fn too_large() -> Error {
+    Error::new(ErrorKind::InvalidSchema, "encode schema")
+        .detail("the schema and its metadata take more than 4 GiB")
+}
+
+/// The schema and the metadata that `bytes` hold: what lies at [`DESCRIPTORS_OFFSET`], as long as
+/// `header` says.
+///
+/// # Errors
+/// [`ErrorKind::Corrupt`] if the checksum does not hold, a descriptor has no meaning, or the fields
+/// make no schema of the header's record size; [`ErrorKind::UnsupportedFormat`] for an unknown type
+/// or flag.
+pub(crate) fn parse_schema(bytes: &[u8], header: &Header) -> Result<(Schema, Vec<u8>)> {
+    let lengths = usize::try_from(header.schema_len_bytes)
+        .ok()
+        .zip(usize::try_from(header.metadata_len_bytes).ok())
+        .filter(|&(schema, metadata)| schema.checked_add(metadata) == Some(bytes.len()));
+    let Some((schema_len, _)) = lengths else {
+        return Err(corrupt("the file ends within it"));
+    };
+    if crc32c(bytes) != header.schema_crc {
+        return Err(corrupt("its checksum does not hold").advice("restore the file from a copy"));
+    }
+    let (schema_bytes, metadata) = bytes.split_at(schema_len);
+    let descriptors = usize::try_from(header.field_count).ok().and_then(|count| {
+        <[DescriptorBytes]>::ref_from_prefix_with_elems(schema_bytes, count).ok()
+    });
+    let Some((descriptors, mut strings)) = descriptors else {
+        return Err(corrupt("more fields than descriptors"));
+    };
+    let strings_len = strings.len();
+    let mut fields = Vec::with_capacity(descriptors.len());
+    let offsets = (DESCRIPTORS_OFFSET..).step_by(size_of::<DescriptorBytes>());
+    for (descriptor, at) in descriptors.iter().zip(offsets) {
+        let field = parse_field(descriptor, &mut strings, strings_len)
+            .map_err(|(kind, detail)| read_error(kind).offset(at).detail(detail))?;
+        if fields.last().is_some_and(|last: &Field| last.offset > field.offset) {
+            return Err(corrupt("the fields are not in the order of their offsets").offset(at));
+        }
+        fields.push(field);
+    }
+    if !strings.is_empty() {
+        return Err(corrupt("there are bytes behind the last name"));
+    }
+    let schema = Schema::new(fields, header.record_size, header.alignment)
+        .map_err(|error| read_error(ErrorKind::Corrupt).source_error(error))?;
+    Ok((schema, metadata.to_vec()))
+}
+
+/// The field that `descriptor` describes; a long name is taken from the front of `strings`, what is
+/// left of a string area of `strings_len` bytes.
+fn parse_field(
+    descriptor: &DescriptorBytes,
+    strings: &mut &[u8],
+    strings_len: usize,
+) -> Result<Field, (ErrorKind, String)> {
+    let corrupt = |detail: &str| (ErrorKind::Corrupt, detail.to_owned());
+    let code = descriptor.data_type;
+    let width_bytes = descriptor.width_bytes.get();
+    let Some(data_type) = type_of_code(code, width_bytes) else {
+        return Err((ErrorKind::UnsupportedFormat, format!("unknown type code {code}")));
+    };
+    if data_type.size_bytes() != width_bytes {
+        return Err((ErrorKind::Corrupt, format!("{data_type} of {width_bytes} bytes")));
+    }
+    let flags = descriptor.flags;
+    if flags & !(FLAG_NULLABLE | FLAG_BIG_ENDIAN | FLAG_UTC) != 0 {
+        return Err((ErrorKind::UnsupportedFormat, format!("unknown field flags {flags:#x}")));
+    }
+    if descriptor.zeros != [0; 4] {
+        return Err(corrupt("reserved bytes of a descriptor are not zero"));
+    }
+    let name_len = usize::from(descriptor.name_len_bytes.get());
+    let name_offset = usize::try_from(descriptor.name_offset.get())
+        .map_err(|_| corrupt("a name past the string area"))?;
+    let name = if name_len <= INLINE_NAME_BYTES {
+        let (name, padding) = descriptor.name.split_at(name_len);
+        if name_offset != 0 || padding.iter().any(|&byte| byte != 0) {
+            return Err(corrupt("a name in the descriptor with more bytes than its length"));
+        }
+        name
+    } else {
+        if name_len > MAX_NAME_BYTES || descriptor.name != [0; INLINE_NAME_BYTES] {
+            return Err(corrupt("a long name that lies in two places or is too long"));
+        }
+        if name_offset != strings_len - strings.len() || name_len > strings.len() {
+            return Err(corrupt("a name that is not next in the string area"));
+        }
+        let (name, rest) = strings.split_at(name_len);
+        *strings = rest;
+        name
+    };
+    let name = std::str::from_utf8(name).map_err(|_| corrupt("a name that is not UTF-8"))?;
+    Ok(Field {
+        name: name.to_owned(),
+        data_type,
+        offset: descriptor.offset.get(),
+        array_len: Some(descriptor.array_len.get()).filter(|&len| len != 0),
+        nullable: flags & FLAG_NULLABLE != 0,
+        big_endian: flags & FLAG_BIG_ENDIAN != 0,
+        utc: flags & FLAG_UTC != 0,
+    })
+}
+
+fn read_error(kind: ErrorKind) -> Error {
+    Error::new(kind, "read schema")
+}
+
+fn corrupt(detail: &'static str) -> Error {
+    read_error(ErrorKind::Corrupt).offset(DESCRIPTORS_OFFSET).detail(detail)
+}
+
+/// The header of a new store without records, and the bytes of its schema and metadata.
+///
+/// # Errors
+/// [`ErrorKind::InvalidSchema`] if the schema and metadata take more than 4 GiB, or `deletes` is
+/// asked for with records under 8 bytes, or of so many that the stride would exceed 16 MiB.
+pub(crate) fn new_header(
+    schema: &Schema,
+    metadata: &[u8],
+    deletes: bool,
+    file_id: [u8; 16],
+) -> Result<(Header, Vec<u8>)> {
+    let bytes = encode_schema(schema, metadata)?;
+    let (record_size, alignment) = (schema.record_size(), schema.alignment());
+    let Some(stride) = stride_for(record_size, alignment, deletes) else {
+        return Err(Error::new(ErrorKind::InvalidSchema, "create").detail(format!(
+            "records that may be deleted take 8 bytes to just under 16 MiB, not {record_size}"
+        )));
+    };
+    let total_len = u32::try_from(bytes.len()).map_err(|_| too_large())?;
+    let metadata_len_bytes = u32::try_from(metadata.len()).map_err(|_| too_large())?;
+    let end_of_schema = DESCRIPTORS_OFFSET + u64::from(total_len);
+    let header = Header {
+        file_id,
+        record_size,
+        stride,
+        alignment,
+        data_offset: end_of_schema.next_multiple_of(DATA_ALIGNMENT_BYTES),
+        sequence: 1,
+        count: 0,
+        live_count: 0,
+        free_head: None,
+        live_log: None,
+        deletes,
+        editing: false,
+        field_count: u32::try_from(schema.fields().len()).map_err(|_| too_large())?,
+        schema_len_bytes: total_len - metadata_len_bytes,
+        metadata_len_bytes,
+        schema_crc: crc32c(&bytes),
+    };
+    Ok((header, bytes))
+}

@@ -1,0 +1,90 @@
+//! What differs between the schema that a caller expects and the one found in a file.
+
+use std::collections::HashMap;
+
+use super::schema::{Field, Schema};
+use crate::error::{Error, ErrorKind, Result};
+
+impl Schema {
+    /// What keeps records of the schema `found` from being read as records of this one: a line for
+    /// every field that differs, is missing, or is found and not expected, and for the sizes. Empty
+    /// if nothing does.
+    ///
+    /// ```
+    /// use flatrec::{DataType, Field, Schema};
+    /// let expected = Schema::packed([Field::new("id", DataType::Int64)])?;
+    /// let found = Schema::packed([Field::new("id", DataType::Int32)])?;
+    /// assert_eq!(
+    ///     expected.diff(&found),
+    ///     [
+    ///         "id: expected int64 at 0, found int32 at 0",
+    ///         "record size: expected 8 bytes, found 4",
+    ///     ]
+    /// );
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
+    pub fn diff(&self, found: &Schema) -> Vec<String> {
+        let by_name: HashMap<&str, &Field> =
+            found.fields().iter().map(|field| (field.name(), field)).collect();
+        let mut lines = Vec::new();
+        for field in self.fields() {
+            match by_name.get(field.name()) {
+                Some(&other) if other == field => {}
+                Some(other) => lines.push(format!(
+                    "{}: expected {}, found {}",
+                    field.name(),
+                    field.layout(),
+                    other.layout()
+                )),
+                None => {
+                    lines.push(format!("{}: expected {}, not found", field.name(), field.layout()))
+                }
+            }
+        }
+        let expected: std::collections::HashSet<&str> =
+            self.fields().iter().map(Field::name).collect();
+        for field in found.fields().iter().filter(|field| !expected.contains(field.name())) {
+            lines.push(format!("{}: not expected, found {}", field.name(), field.layout()));
+        }
+        lines.extend(self.layout_diff(found));
+        lines
+    }
+
+    /// The part of [`Schema::diff`] that is not about fields.
+    fn layout_diff(&self, found: &Schema) -> Vec<String> {
+        let mut lines = Vec::new();
+        if self.record_size() != found.record_size() {
+            lines.push(format!(
+                "record size: expected {} bytes, found {}",
+                self.record_size(),
+                found.record_size()
+            ));
+        }
+        // Both are powers of two, so a larger alignment includes a smaller one.
+        if found.alignment() < self.alignment() {
+            lines.push(format!(
+                "alignment: expected {} bytes, found {}",
+                self.alignment(),
+                found.alignment()
+            ));
+        }
+        lines
+    }
+
+    /// Refuses a file whose schema differs from this one.
+    pub(crate) fn check_found(&self, found: &Schema) -> Result<()> {
+        refuse(self.diff(found))
+    }
+
+    /// Refuses a file whose records have another size, or are less aligned.
+    pub(crate) fn check_found_layout(&self, found: &Schema) -> Result<()> {
+        refuse(self.layout_diff(found))
+    }
+}
+
+fn refuse(differences: Vec<String>) -> Result<()> {
+    if differences.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::SchemaMismatch, "check schema").detail(differences.join("; ")))
+}

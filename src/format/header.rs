@@ -1,0 +1,521 @@
+//! The header: two slots, of which the valid one with the higher sequence speaks for the store.
+//!
+//! ```text
+//! 0        slot A, 512 bytes, then zeros to the end of the page
+//! 4096     slot B, 512 bytes, then zeros to the end of the page
+//! 8192     field descriptors, string area, metadata     (descriptor.rs)
+//! data     record 0, record 1, ...                      (data offset: 65536, or a later multiple)
+//! ```
+//!
+//! Invariants of every [`Header`] (checked by [`UnverifiedHeader::verify`], so that no other code
+//! has to): the record size is 1 byte to 16 MiB and a multiple of the alignment; the stride is
+//! [`stride_for`] both; the data begins on a multiple of 64 KiB behind the schema; the records end
+//! below 2^63 and within the file; no more records live than are counted; the free list begins
+//! within the count.
+//!
+//! What fails: bytes without the magic are [`ErrorKind::NotAStore`]; a version or an incompatible
+//! flag from the future is [`ErrorKind::UnsupportedFormat`]; broken sums and invariants are
+//! [`ErrorKind::Corrupt`]; a file that ends before its records is [`ErrorKind::Truncated`].
+
+use std::mem::{offset_of, size_of};
+
+use zerocopy::little_endian::{U32, U64};
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use super::checksum::crc32c;
+use super::descriptor::DESCRIPTOR_BYTES;
+use super::schema::{MAX_ALIGNMENT_BYTES, MAX_RECORD_BYTES};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The first bytes of every store. The first is no ASCII, so that no text file begins like this.
+pub(crate) const MAGIC: [u8; 8] = *b"\x89FLATREC";
+
+/// The version that this code reads and writes. 0 means: not frozen yet.
+pub(crate) const VERSION: u32 = 0;
+
+/// The distance between the slots: one page, so that a torn write of one leaves the other whole.
+pub(crate) const SLOT_BYTES: u64 = 4096;
+
+/// The bytes of a slot that mean something: one sector, so that a disk writes all or none of them.
+pub(crate) const SLOT_LEN_BYTES: usize = SLOT_LEN as usize;
+const SLOT_LEN: u32 = 512;
+
+/// Where the field descriptors begin.
+pub(crate) const DESCRIPTORS_OFFSET: u64 = 2 * SLOT_BYTES;
+
+/// The data offset is a multiple of this, the largest mapping granularity of any system we know.
+pub(crate) const DATA_ALIGNMENT_BYTES: u64 = 64 << 10;
+
+/// The smallest payload that can hold the next record number of the free list.
+pub(crate) const DELETES_MIN_RECORD_BYTES: u32 = 8;
+
+/// The status byte of a record that is there. A byte never written is neither this nor the next.
+pub(crate) const STATUS_LIVE: u8 = 1;
+
+/// The status byte of a deleted record, whose first 8 bytes name the next of the free list.
+pub(crate) const STATUS_DEAD: u8 = 2;
+
+/// The records were made with a status byte each, and may be deleted.
+const INCOMPATIBLE_DELETES: u64 = 1 << 0;
+/// An exclusive edit was begun and not finished: records may be half changed.
+const INCOMPATIBLE_EDITING: u64 = 1 << 1;
+/// Committed records lie in the write-ahead log of the salt given, and not yet in the array.
+const INCOMPATIBLE_LIVE_LOG: u64 = 1 << 2;
+const INCOMPATIBLE_KNOWN: u64 = INCOMPATIBLE_DELETES | INCOMPATIBLE_EDITING | INCOMPATIBLE_LIVE_LOG;
+
+/// The free list is empty.
+const NO_FREE_RECORD: u64 = u64::MAX;
+
+/// The bytes of a slot.
+///
+/// ```text
+///        0        4        8       12       16                24                32
+///   0    | magic 89 'FLATREC'      | version| 512    | compat. flags | incompat. flags |
+///  32    | file id                                   | rec.sz | stride | data offset   |
+///  64    | sequence                | count           | live count      | free head     |
+///  96    | live log salt           | align. | fields | schema | metad. | schema |zeros |
+///        |                         |        |        | length | length | crc    |      |
+/// 124 …  | zeros
+/// 508    | crc of bytes 0 to 507
+/// ```
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+struct SlotBytes {
+    magic: [u8; 8],
+    version: U32,
+    slot_len_bytes: U32,
+    compatible: U64,
+    incompatible: U64,
+    file_id: [u8; 16],
+    record_size: U32,
+    stride: U32,
+    data_offset: U64,
+    sequence: U64,
+    count: U64,
+    live_count: U64,
+    free_head: U64,
+    live_log: U64,
+    alignment: U32,
+    field_count: U32,
+    schema_len_bytes: U32,
+    metadata_len_bytes: U32,
+    schema_crc: U32,
+    zeros: [u8; 384],
+    crc: U32,
+}
+
+const _: () = {
+    assert!(size_of::<SlotBytes>() == SLOT_LEN_BYTES);
+    assert!(offset_of!(SlotBytes, version) == 8);
+    assert!(offset_of!(SlotBytes, slot_len_bytes) == 12);
+    assert!(offset_of!(SlotBytes, compatible) == 16);
+    assert!(offset_of!(SlotBytes, incompatible) == 24);
+    assert!(offset_of!(SlotBytes, file_id) == 32);
+    assert!(offset_of!(SlotBytes, record_size) == 48);
+    assert!(offset_of!(SlotBytes, stride) == 52);
+    assert!(offset_of!(SlotBytes, data_offset) == 56);
+    assert!(offset_of!(SlotBytes, sequence) == 64);
+    assert!(offset_of!(SlotBytes, count) == 72);
+    assert!(offset_of!(SlotBytes, live_count) == 80);
+    assert!(offset_of!(SlotBytes, free_head) == 88);
+    assert!(offset_of!(SlotBytes, live_log) == 96);
+    assert!(offset_of!(SlotBytes, alignment) == 104);
+    assert!(offset_of!(SlotBytes, field_count) == 108);
+    assert!(offset_of!(SlotBytes, schema_len_bytes) == 112);
+    assert!(offset_of!(SlotBytes, metadata_len_bytes) == 116);
+    assert!(offset_of!(SlotBytes, schema_crc) == 120);
+    assert!(offset_of!(SlotBytes, zeros) == 124);
+    assert!(offset_of!(SlotBytes, crc) == CRC_OFFSET);
+};
+
+/// Where a slot's checksum lies, and how many bytes it covers; the same in every version.
+const CRC_OFFSET: usize = 508;
+
+/// What a header slot says about its store.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Header {
+    /// Drawn at random when the store is made; log and sidecars carry it too.
+    pub(crate) file_id: [u8; 16],
+    /// Bytes of one record, without its status byte.
+    pub(crate) record_size: u32,
+    /// Bytes from one record to the next.
+    pub(crate) stride: u32,
+    /// Every record's address is a multiple of this once the file is mapped at a page.
+    pub(crate) alignment: u32,
+    /// Bytes from the start of the file to record 0.
+    pub(crate) data_offset: u64,
+    /// Grows with every change of the header.
+    pub(crate) sequence: u64,
+    /// Records in the array, deleted ones included.
+    pub(crate) count: u64,
+    /// Records in the array that are not deleted.
+    pub(crate) live_count: u64,
+    /// The deleted record that is reused first.
+    pub(crate) free_head: Option<u64>,
+    /// The salt, never 0, of the log that holds committed records not yet in the array.
+    pub(crate) live_log: Option<u64>,
+    /// Whether each record carries a status byte.
+    pub(crate) deletes: bool,
+    /// Whether an exclusive edit is under way, or was interrupted.
+    pub(crate) editing: bool,
+    /// Number of field descriptors.
+    pub(crate) field_count: u32,
+    /// Bytes of the descriptors and of the string area behind them.
+    pub(crate) schema_len_bytes: u32,
+    /// Bytes of the user's metadata, behind the string area.
+    pub(crate) metadata_len_bytes: u32,
+    /// The CRC-32C of descriptors, string area and metadata.
+    pub(crate) schema_crc: u32,
+}
+
+impl Header {
+    /// The bytes of a slot that says this.
+    ///
+    /// # Panics
+    /// If an invariant does not hold: a header that [`UnverifiedHeader::verify`] would refuse must
+    /// not reach the disk.
+    pub(crate) fn encode(&self) -> [u8; SLOT_LEN_BYTES] {
+        if let Err(broken) = self.check() {
+            panic!("refusing to write a broken header: {broken}: {self:?}");
+        }
+        let flag = |set: bool, bit: u64| if set { bit } else { 0 };
+        let mut slot = SlotBytes::new_zeroed();
+        slot.magic = MAGIC;
+        slot.version = VERSION.into();
+        slot.slot_len_bytes = SLOT_LEN.into();
+        slot.incompatible = U64::new(
+            flag(self.deletes, INCOMPATIBLE_DELETES)
+                | flag(self.editing, INCOMPATIBLE_EDITING)
+                | flag(self.live_log.is_some(), INCOMPATIBLE_LIVE_LOG),
+        );
+        slot.file_id = self.file_id;
+        slot.record_size = self.record_size.into();
+        slot.stride = self.stride.into();
+        slot.data_offset = self.data_offset.into();
+        slot.sequence = self.sequence.into();
+        slot.count = self.count.into();
+        slot.live_count = self.live_count.into();
+        slot.free_head = self.free_head.unwrap_or(NO_FREE_RECORD).into();
+        slot.live_log = self.live_log.unwrap_or(0).into();
+        slot.alignment = self.alignment.into();
+        slot.field_count = self.field_count.into();
+        slot.schema_len_bytes = self.schema_len_bytes.into();
+        slot.metadata_len_bytes = self.metadata_len_bytes.into();
+        slot.schema_crc = self.schema_crc.into();
+        slot.crc = crc32c(&slot.as_bytes()[..CRC_OFFSET]).into();
+        zerocopy::transmute!(slot)
+    }
+
+    /// The first byte behind the last record; `None` if it would not be below 2^63.
+    pub(crate) fn end_of_data(&self) -> Option<u64> {
+        self.count
+            .checked_mul(u64::from(self.stride))?
+            .checked_add(self.data_offset)
+            .filter(|&end| i64::try_from(end).is_ok())
+    }
+
+    /// The first byte behind the metadata.
+    pub(crate) fn end_of_schema(&self) -> u64 {
+        DESCRIPTORS_OFFSET + u64::from(self.schema_len_bytes) + u64::from(self.metadata_len_bytes)
+    }
+
+    /// Every invariant that needs no more than the header itself; what is wrong, if one is broken.
+    fn check(&self) -> Result<(), String> {
+        let Self { record_size, alignment, stride, data_offset, count, .. } = *self;
+        if record_size == 0 || record_size > MAX_RECORD_BYTES {
+            return Err(format!("a record size of {record_size} bytes"));
+        }
+        if !alignment.is_power_of_two()
+            || alignment > MAX_ALIGNMENT_BYTES
+            || record_size % alignment != 0
+        {
+            return Err(format!("an alignment of {alignment} for {record_size} byte records"));
+        }
+        if stride_for(record_size, alignment, self.deletes) != Some(stride) {
+            return Err(format!("a stride of {stride} for {record_size} byte records"));
+        }
+        if self.field_count == 0
+            || u64::from(self.field_count) * DESCRIPTOR_BYTES > u64::from(self.schema_len_bytes)
+        {
+            return Err(format!(
+                "{} fields in {} bytes of schema",
+                self.field_count, self.schema_len_bytes
+            ));
+        }
+        if data_offset % DATA_ALIGNMENT_BYTES != 0 || data_offset < self.end_of_schema() {
+            return Err(format!(
+                "data at byte {data_offset}, with a schema up to byte {}",
+                self.end_of_schema()
+            ));
+        }
+        if self.end_of_data().is_none() {
+            return Err(format!("{count} records of {stride} bytes end past 2^63"));
+        }
+        if self.live_count > count || !self.deletes && self.live_count != count {
+            return Err(format!("{} live records of {count}", self.live_count));
+        }
+        match self.free_head {
+            Some(_) if !self.deletes => return Err("a free list without deletes".into()),
+            Some(head) if head >= count => {
+                return Err(format!("a free list that begins at record {head} of {count}"));
+            }
+            _ => {}
+        }
+        if self.live_log == Some(0) {
+            return Err("a live log of salt 0".into());
+        }
+        Ok(())
+    }
+}
+
+/// The bytes from one record to the next: the record, and with deletes a status byte behind it and
+/// padding up to the alignment. `None` if no store has such records.
+pub(crate) fn stride_for(record_size: u32, alignment: u32, deletes: bool) -> Option<u32> {
+    if !deletes {
+        return Some(record_size);
+    }
+    let stride = record_size.checked_add(1)?.checked_next_multiple_of(alignment)?;
+    (record_size >= DELETES_MIN_RECORD_BYTES && stride <= MAX_RECORD_BYTES).then_some(stride)
+}
+
+/// One of the two places of a header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Slot {
+    /// The one at the start of the file.
+    A,
+    /// The one on the second page.
+    B,
+}
+
+impl Slot {
+    /// Bytes from the start of the file.
+    pub(crate) const fn offset(self) -> u64 {
+        match self {
+            Self::A => 0,
+            Self::B => SLOT_BYTES,
+        }
+    }
+
+    /// The slot that the next change of the header goes to.
+    pub(crate) const fn other(self) -> Self {
+        match self {
+            Self::A => Self::B,
+            Self::B => Self::A,
+        }
+    }
+}
+
+/// What was found in one slot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum SlotState {
+    /// Its checksum holds.
+    Valid {
+        /// The slot with the higher one speaks for the store.
+        sequence: u64,
+        /// The records it counts.
+        count: u64,
+    },
+    /// Nothing but zeros, or nothing at all.
+    Empty,
+    /// Anything else, such as a torn write, and why it is not believed.
+    Bad(String),
+}
+
+/// What was found in both slots.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SlotReport {
+    pub(crate) a: SlotState,
+    pub(crate) b: SlotState,
+}
+
+/// A header whose checksum holds, and of which nothing else is believed yet.
+#[derive(Debug)]
+pub(crate) struct UnverifiedHeader {
+    header: Header,
+    slot: Slot,
+}
+
+impl UnverifiedHeader {
+    /// Chooses between the bytes found at the offsets of both slots, [`SLOT_LEN_BYTES`] each or
+    /// fewer if the file ends before.
+    ///
+    /// A slot that is not valid yields to the other: that is what a crash in the middle of a header
+    /// write leaves behind, and the report tells of it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotAStore`] if neither has the magic; [`ErrorKind::UnsupportedFormat`] if one is
+    /// of an unknown version, or the winner has an unknown incompatible flag;
+    /// [`ErrorKind::Corrupt`] if neither is valid, or they contradict each other.
+    pub(crate) fn choose(a: &[u8], b: &[u8]) -> Result<(Self, Slot, SlotReport)> {
+        let (found_a, found_b) = (read_slot(a), read_slot(b));
+        for (found, slot) in [(&found_a, Slot::A), (&found_b, Slot::B)] {
+            if let Found::Version(version) = found {
+                return Err(unsupported(slot, format!("format version {version}")));
+            }
+        }
+        let report = SlotReport { a: found_a.state(), b: found_b.state() };
+        let (slot, bytes) = match (found_a, found_b) {
+            (Found::Valid(a), Found::Valid(b)) => {
+                check_agreement(&a, &b)?;
+                if b.sequence.get() > a.sequence.get() { (Slot::B, b) } else { (Slot::A, a) }
+            }
+            (Found::Valid(a), _) => (Slot::A, a),
+            (_, Found::Valid(b)) => (Slot::B, b),
+            _ => return Err(neither(a, b, &report)),
+        };
+        let unknown = bytes.incompatible.get() & !INCOMPATIBLE_KNOWN;
+        if unknown != 0 {
+            return Err(unsupported(slot, format!("unknown feature flags {unknown:#x}")));
+        }
+        Ok((Self { header: bytes.header()?, slot }, slot, report))
+    }
+
+    /// The header, once every invariant holds in a file of `file_len_bytes`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`] if an invariant is broken; [`ErrorKind::Truncated`] if the file ends
+    /// before the last record, saying how many whole ones there are.
+    pub(crate) fn verify(self, file_len_bytes: u64) -> Result<Header> {
+        let Self { header, slot } = self;
+        let corrupt = |detail: String| {
+            Error::new(ErrorKind::Corrupt, "read header")
+                .offset(slot.offset())
+                .detail(format!("the header claims {detail}"))
+        };
+        header.check().map_err(corrupt)?;
+        let end = header.end_of_data().ok_or_else(|| corrupt("too many records".into()))?;
+        if file_len_bytes < end {
+            let records_len_bytes = file_len_bytes.saturating_sub(header.data_offset);
+            let whole = records_len_bytes / u64::from(header.stride);
+            return Err(Error::new(ErrorKind::Truncated, "read header")
+                .detail(format!(
+                    "the header counts {} records, up to byte {end}; the file ends at byte \
+                     {file_len_bytes}, with {whole} whole records",
+                    header.count
+                ))
+                .advice("restore the file from a copy"));
+        }
+        Ok(header)
+    }
+}
+
+/// What the bytes of one slot are.
+enum Found {
+    Valid(Box<SlotBytes>),
+    Version(u32),
+    Empty,
+    Bad(&'static str),
+}
+
+impl Found {
+    fn state(&self) -> SlotState {
+        match self {
+            Self::Valid(slot) => {
+                SlotState::Valid { sequence: slot.sequence.get(), count: slot.count.get() }
+            }
+            Self::Version(version) => SlotState::Bad(format!("format version {version}")),
+            Self::Empty => SlotState::Empty,
+            Self::Bad(why) => SlotState::Bad((*why).into()),
+        }
+    }
+}
+
+fn read_slot(bytes: &[u8]) -> Found {
+    let bytes = bytes.get(..SLOT_LEN_BYTES).unwrap_or(bytes);
+    if bytes.iter().all(|&byte| byte == 0) {
+        return Found::Empty;
+    }
+    if !bytes.starts_with(&MAGIC) {
+        return Found::Bad("no magic");
+    }
+    let Ok((slot, _)) = SlotBytes::read_from_prefix(bytes) else {
+        return Found::Bad("the file ends within it");
+    };
+    if crc32c(&bytes[..CRC_OFFSET]) != slot.crc.get() {
+        return Found::Bad("its checksum does not hold");
+    }
+    if slot.version.get() != VERSION {
+        return Found::Version(slot.version.get());
+    }
+    Found::Valid(Box::new(slot))
+}
+
+impl SlotBytes {
+    /// The fields as the rest of the crate knows them; flags and fields that contradict each other
+    /// are an error, since [`Header`] cannot express them.
+    fn header(&self) -> Result<Header> {
+        let corrupt = |detail| Error::new(ErrorKind::Corrupt, "read header").detail(detail);
+        let flags = self.incompatible.get();
+        let live_log = (self.live_log.get() != 0).then_some(self.live_log.get());
+        if live_log.is_some() != (flags & INCOMPATIBLE_LIVE_LOG != 0) {
+            return Err(corrupt("the live log's flag and its salt contradict each other"));
+        }
+        if self.slot_len_bytes.get() != SLOT_LEN {
+            return Err(corrupt("the slot's length is not 512"));
+        }
+        let free_head = self.free_head.get();
+        Ok(Header {
+            file_id: self.file_id,
+            record_size: self.record_size.get(),
+            stride: self.stride.get(),
+            alignment: self.alignment.get(),
+            data_offset: self.data_offset.get(),
+            sequence: self.sequence.get(),
+            count: self.count.get(),
+            live_count: self.live_count.get(),
+            free_head: (free_head != NO_FREE_RECORD).then_some(free_head),
+            live_log,
+            deletes: flags & INCOMPATIBLE_DELETES != 0,
+            editing: flags & INCOMPATIBLE_EDITING != 0,
+            field_count: self.field_count.get(),
+            schema_len_bytes: self.schema_len_bytes.get(),
+            metadata_len_bytes: self.metadata_len_bytes.get(),
+            schema_crc: self.schema_crc.get(),
+        })
+    }
+}
+
+/// Two valid slots describe the same store, and a sequence has one meaning only: anything else was
+/// put together by hand or by a broken disk, and neither slot can be trusted over the other.
+fn check_agreement(a: &SlotBytes, b: &SlotBytes) -> Result<()> {
+    let corrupt = |detail| {
+        Error::new(ErrorKind::Corrupt, "read header")
+            .detail(detail)
+            .advice("restore the file from a copy")
+    };
+    let layout =
+        |slot: &SlotBytes| (slot.record_size, slot.stride, slot.alignment, slot.data_offset);
+    if a.file_id != b.file_id || layout(a) != layout(b) {
+        return Err(corrupt("the header slots describe two different stores"));
+    }
+    if a.sequence == b.sequence && a.as_bytes() != b.as_bytes() {
+        return Err(corrupt("the header slots differ under the same sequence"));
+    }
+    Ok(())
+}
+
+fn neither(a: &[u8], b: &[u8], report: &SlotReport) -> Error {
+    if !a.starts_with(&MAGIC) && !b.starts_with(&MAGIC) {
+        let detail = match (&report.a, &report.b) {
+            (SlotState::Empty, SlotState::Empty) if a.is_empty() => "the file is empty",
+            (SlotState::Empty, SlotState::Empty) => "both header slots are zeros",
+            _ => "it does not begin as a store does",
+        };
+        return Error::new(ErrorKind::NotAStore, "read header").detail(detail);
+    }
+    let say = |state: &SlotState| match state {
+        SlotState::Valid { .. } => "valid".to_owned(),
+        SlotState::Empty => "empty".to_owned(),
+        SlotState::Bad(why) => why.clone(),
+    };
+    Error::new(ErrorKind::Corrupt, "read header")
+        .detail(format!("no header slot is valid (A: {}; B: {})", say(&report.a), say(&report.b)))
+        .advice("restore the file from a copy")
+}
+
+fn unsupported(slot: Slot, detail: String) -> Error {
+    Error::new(ErrorKind::UnsupportedFormat, "read header")
+        .offset(slot.offset())
+        .detail(detail)
+        .advice("the file was written by another version of flatrec; use that one")
+}

@@ -1,0 +1,317 @@
+//! Rust types as records, and as fields of records.
+//!
+//! [`Record`] is what a typed store asks of its type, [`FieldType`] what `#[derive(Record)]` asks of
+//! each field's. Both rest on zerocopy's traits: a field's type is valid for every bit pattern, has
+//! no padding and no interior mutability; the derive adds that the fields fill the record.
+
+use std::mem::{align_of, size_of};
+use std::slice;
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use super::schema::{DataType, Field, MAX_RECORD_BYTES, Schema};
+use crate::error::Result;
+
+/// A type whose values are records: plain bytes of a fixed layout, read in place.
+///
+/// Derive it:
+///
+/// ```
+/// # #[cfg(feature = "derive")] {
+/// use flatrec::{Nullable, Record};
+///
+/// #[derive(Clone, Copy, Record)]
+/// #[repr(C, packed)]
+/// struct Flight {
+///     number: u16,
+///     #[record(timestamp = "s", utc)]
+///     departure: i64,
+///     delay: Nullable<i16>,
+/// }
+/// assert_eq!(Flight::schema().unwrap().record_size(), 2 + 8 + 3);
+/// # }
+/// ```
+///
+/// # Safety
+/// The implementor promises, for the type itself and not only for values made by safe code:
+/// - every pattern of `size_of::<Self>()` bytes is a valid value;
+/// - no byte of it is padding;
+/// - it has no interior mutability, and holds no pointer or reference;
+/// - where [`Record::schema`] succeeds, its record size is `size_of::<Self>()` and its alignment is
+///   `align_of::<Self>()`.
+#[allow(unsafe_code)] // The trait is a promise that safe code cannot check: `derive(Record)` does.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no record",
+    note = "derive it: `#[derive(Clone, Copy, flatrec::Record)] #[repr(C)]`",
+    note = "a `bytemuck::Pod` type can be stored as `flatrec::PodRecord<{Self}>`"
+)]
+pub unsafe trait Record: Copy + Send + Sync + 'static {
+    /// Whether a field has the byte order of the host. Files are little-endian, so such a type is
+    /// refused on a big-endian host; [`le`](crate::le) has types for every host.
+    const NATIVE_ENDIAN: bool;
+
+    /// The fields, record size and alignment of this type.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidSchema`](crate::ErrorKind::InvalidSchema) if the type has no bytes, more
+    /// than 16 MiB of them, or an alignment above 4096.
+    fn schema() -> Result<Schema>;
+
+    /// Whether records of the schema `found` in a file can be read as this type.
+    ///
+    /// # Errors
+    /// [`ErrorKind::SchemaMismatch`](crate::ErrorKind::SchemaMismatch) naming every difference;
+    /// whatever [`Record::schema`] fails with.
+    fn check_schema(found: &Schema) -> Result<()> {
+        Self::schema()?.check_found(found)
+    }
+}
+
+/// A type that a record's field can have.
+///
+/// | Rust type | field |
+/// | --- | --- |
+/// | [`Bool`](crate::Bool) | `bool` |
+/// | `i8` … `i64`, `u8` … `u64`, `f32`, `f64` | `int8` … `float64`, on little-endian hosts |
+/// | [`le::I16`](crate::le) … `le::F64` | the same, on every host |
+/// | [`be::I16`](crate::be) … `be::F64` | the same, stored big-endian |
+/// | [`Utf8<N>`](crate::Utf8) | `utf8(N)` |
+/// | `[u8; N]` | `binary(N)` |
+/// | `[T; N]` of any other of these | a fixed array |
+/// | [`Nullable<T>`](crate::Nullable) | the same, nullable |
+///
+/// Dates and timestamps are an `i32` and an `i64` with an attribute of the derive. A newtype can be
+/// a field as well:
+///
+/// ```
+/// use flatrec::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+/// use flatrec::{DataType, Field, FieldType};
+///
+/// #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+/// #[zerocopy(crate = "flatrec::zerocopy")]
+/// #[repr(transparent)]
+/// struct UserId(u32);
+///
+/// impl FieldType for UserId {
+///     const DATA_TYPE: DataType = DataType::UInt32;
+///     const NATIVE_ENDIAN: bool = true;
+/// }
+/// assert_eq!(Field::of::<UserId>("user").to_string(), "user: uint32 at 0");
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no type of a record's field",
+    label = "not every pattern of bytes is a `{Self}`, or it has no place in a schema",
+    note = "use `flatrec::Bool` for `bool`, `flatrec::Nullable<T>` for `Option<T>`, \
+            `flatrec::Utf8<N>` for text, `u64` or `i64` for `usize` or `isize`"
+)]
+pub trait FieldType:
+    Copy + Send + Sync + 'static + FromBytes + IntoBytes + Immutable + KnownLayout
+{
+    /// The type of the value, or of one element of an array.
+    const DATA_TYPE: DataType;
+    /// The number of elements of a fixed array.
+    const ARRAY_LEN: Option<u32> = None;
+    /// Whether a presence byte precedes the value.
+    const NULLABLE: bool = false;
+    /// Whether the bytes are in the host's order, and there is more than one of them.
+    const NATIVE_ENDIAN: bool = false;
+    /// Whether the bytes are stored big-endian.
+    const BIG_ENDIAN: bool = false;
+    /// Whether an array of this is no array but `binary(N)`: true of `u8` alone.
+    #[doc(hidden)]
+    const IS_BYTE: bool = false;
+    /// Why this combination of types is no field after all. Not an assertion, so that the derive
+    /// can point at the field.
+    #[doc(hidden)]
+    const PROBLEM: Option<&'static str> = None;
+}
+
+macro_rules! field_types {
+    ($($native:ty, $ordered:ident, $data_type:ident;)*) => {$(
+        impl FieldType for $native {
+            const DATA_TYPE: DataType = DataType::$data_type;
+            const NATIVE_ENDIAN: bool = true;
+        }
+        impl FieldType for zerocopy::little_endian::$ordered {
+            const DATA_TYPE: DataType = DataType::$data_type;
+        }
+        impl FieldType for zerocopy::big_endian::$ordered {
+            const DATA_TYPE: DataType = DataType::$data_type;
+            const BIG_ENDIAN: bool = true;
+        }
+    )*};
+}
+
+field_types! {
+    i16, I16, Int16;
+    i32, I32, Int32;
+    i64, I64, Int64;
+    u16, U16, UInt16;
+    u32, U32, UInt32;
+    u64, U64, UInt64;
+    f32, F32, Float32;
+    f64, F64, Float64;
+}
+
+impl FieldType for i8 {
+    const DATA_TYPE: DataType = DataType::Int8;
+}
+
+impl FieldType for u8 {
+    const DATA_TYPE: DataType = DataType::UInt8;
+    const IS_BYTE: bool = true;
+}
+
+impl<T: FieldType, const N: usize> FieldType for [T; N] {
+    const DATA_TYPE: DataType =
+        if T::IS_BYTE { DataType::Binary(element_count(N)) } else { T::DATA_TYPE };
+    const ARRAY_LEN: Option<u32> = if T::IS_BYTE { None } else { Some(element_count(N)) };
+    const NATIVE_ENDIAN: bool = T::NATIVE_ENDIAN;
+    const BIG_ENDIAN: bool = T::BIG_ENDIAN;
+    const PROBLEM: Option<&'static str> = if T::PROBLEM.is_some() {
+        T::PROBLEM
+    } else if T::ARRAY_LEN.is_some() {
+        Some("an array of arrays is no field: make it one array")
+    } else if T::NULLABLE {
+        Some("an element cannot be null: make the whole array Nullable")
+    } else {
+        length_problem(N)
+    };
+}
+
+/// The length of an array or text as schemas count; one that saturates is a problem of length.
+pub(super) const fn element_count(len: usize) -> u32 {
+    if len > MAX_RECORD_BYTES as usize { u32::MAX } else { len as u32 }
+}
+
+pub(super) const fn length_problem(len: usize) -> Option<&'static str> {
+    match len {
+        0 => Some("a field needs at least one element"),
+        _ if element_count(len) == u32::MAX => Some("a field has at most 16 MiB"),
+        _ => None,
+    }
+}
+
+impl Field {
+    /// A field as the Rust type `T` lays it out, at offset 0.
+    ///
+    /// ```
+    /// use flatrec::{Field, Nullable};
+    /// let field = Field::of::<Nullable<[f32; 3]>>("position").at(8);
+    /// assert_eq!(field.to_string(), "position: float32[3] nullable at 8");
+    /// ```
+    pub fn of<T: FieldType>(name: impl Into<String>) -> Self {
+        const {
+            if let Some(problem) = field_type_problem::<T>() {
+                panic!("{}", problem);
+            }
+        }
+        let mut field = Self::new(name, T::DATA_TYPE);
+        field.array_len = T::ARRAY_LEN;
+        field.nullable = T::NULLABLE;
+        field.big_endian = T::BIG_ENDIAN;
+        field
+    }
+
+    /// The same bytes as values of another type, which the derive has checked to fit.
+    #[doc(hidden)]
+    pub fn retyped(mut self, data_type: DataType) -> Self {
+        self.data_type = data_type;
+        self
+    }
+}
+
+/// Why `T` is no field, if it is none: it is put together from types that do not go together, or
+/// its constants do not describe its bytes.
+#[doc(hidden)]
+pub const fn field_type_problem<T: FieldType>() -> Option<&'static str> {
+    if T::PROBLEM.is_some() {
+        return T::PROBLEM;
+    }
+    let elements = match T::ARRAY_LEN {
+        Some(len) => len as u64,
+        None => 1,
+    };
+    let described = T::DATA_TYPE.size_bytes() as u64 * elements + T::NULLABLE as u64;
+    if size_of::<T>() as u64 != described {
+        return Some("the constants of FieldType describe another size than the type's");
+    }
+    None
+}
+
+/// A `bytemuck::Pod` type as a record.
+///
+/// Its schema is one field, `data: binary(N)`: the file knows the bytes and not what they mean. It
+/// opens any file whose records have its size and an alignment that suffices, so a schema given by
+/// hand when the file is made can say what they mean.
+///
+/// ```
+/// use flatrec::{PodRecord, Record};
+/// let schema = PodRecord::<[u32; 4]>::schema()?;
+/// assert_eq!(schema.fields()[0].to_string(), "data: binary(16) at 0");
+/// # Ok::<(), flatrec::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(transparent)]
+pub struct PodRecord<T: bytemuck::Pod>(pub T);
+
+// SAFETY: `Pod` promises that every bit pattern is valid, that there is no padding, no interior
+// mutability and no pointer; `repr(transparent)` keeps size and alignment, which `schema` states.
+#[allow(unsafe_code)]
+unsafe impl<T: bytemuck::Pod + Send + Sync> Record for PodRecord<T> {
+    /// What lies inside is not known, so it is taken to be in the host's byte order.
+    const NATIVE_ENDIAN: bool = true;
+
+    fn schema() -> Result<Schema> {
+        // A size or alignment that saturates is one that every schema refuses.
+        let size = u32::try_from(size_of::<T>()).unwrap_or(u32::MAX);
+        let alignment = u32::try_from(align_of::<T>()).unwrap_or(u32::MAX);
+        Schema::new(vec![Field::new("data", DataType::Binary(size))], size, alignment)
+    }
+
+    fn check_schema(found: &Schema) -> Result<()> {
+        Self::schema()?.check_found_layout(found)
+    }
+}
+
+/// The bytes of `records`.
+#[allow(unsafe_code)] // Safe code has no way from `Record`'s promise to bytes.
+pub(crate) fn bytes_of<R: Record>(records: &[R]) -> &[u8] {
+    // SAFETY: the slice is initialised memory of that many bytes (`Record`: no padding), which
+    // nobody writes while it is borrowed (`Record`: no interior mutability); u8 needs no alignment.
+    unsafe { slice::from_raw_parts(records.as_ptr().cast::<u8>(), size_of_val(records)) }
+}
+
+/// `bytes` as records, if they are a whole number of them at an address aligned for them.
+#[allow(unsafe_code)] // Safe code has no way from bytes to what `Record` promises.
+pub(crate) fn from_bytes<R: Record>(bytes: &[u8]) -> Option<&[R]> {
+    let records = bytes.as_ptr().cast::<R>();
+    let size = size_of::<R>();
+    if size == 0 || bytes.len() % size != 0 || !records.is_aligned() {
+        return None;
+    }
+    // SAFETY: the pointer is aligned and the length a whole number of records (both just checked);
+    // the bytes are initialised and borrowed for as long; every pattern is an `R` (`Record`).
+    Some(unsafe { slice::from_raw_parts(records, bytes.len() / size) })
+}
+
+/// `bytes` as one record, if they are exactly one at an address aligned for it.
+pub(crate) fn one_from_bytes<R: Record>(bytes: &[u8]) -> Option<&R> {
+    match from_bytes(bytes)? {
+        [record] => Some(record),
+        _ => None,
+    }
+}
+
+/// As [`one_from_bytes`], for changing.
+#[allow(unsafe_code)] // Safe code has no way from bytes to what `Record` promises.
+pub(crate) fn one_from_bytes_mut<R: Record>(bytes: &mut [u8]) -> Option<&mut R> {
+    let record = bytes.as_mut_ptr().cast::<R>();
+    if bytes.len() != size_of::<R>() || !record.is_aligned() {
+        return None;
+    }
+    // SAFETY: aligned and of the record's length (both just checked), borrowed exclusively for as
+    // long; every pattern is an `R`, and whatever is stored leaves no byte without a value, since
+    // an `R` has no padding (`Record`).
+    Some(unsafe { &mut *record })
+}

@@ -1,0 +1,297 @@
+//! Field types for what plain Rust types cannot express: not every byte is a `bool` or the start of
+//! an `Option`, and a `str` has no fixed size.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::str::FromStr;
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use super::record::{FieldType, element_count, length_problem};
+use super::schema::DataType;
+use crate::error::{Error, ErrorKind, Result};
+
+/// A `bool` of one byte, of which every pattern is valid: 0 is false, the rest is true.
+///
+/// Only 0 and 1 are ever written. [`Field::read`](crate::Field::read) reports other bytes as
+/// damage, where this type, which cannot fail, takes them for true.
+///
+/// ```
+/// use flatrec::Bool;
+/// let flag = Bool::from(true);
+/// assert!(flag.get());
+/// assert_eq!(Bool::default(), Bool::new(false));
+/// ```
+#[derive(Clone, Copy, Default, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(transparent)]
+pub struct Bool(u8);
+
+impl Bool {
+    /// The byte for `value`.
+    pub const fn new(value: bool) -> Self {
+        Self(value as u8)
+    }
+
+    /// The value.
+    pub const fn get(self) -> bool {
+        self.0 != 0
+    }
+}
+
+impl From<bool> for Bool {
+    fn from(value: bool) -> Self {
+        Self::new(value)
+    }
+}
+
+impl From<Bool> for bool {
+    fn from(value: Bool) -> Self {
+        value.get()
+    }
+}
+
+impl fmt::Debug for Bool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.get(), f)
+    }
+}
+
+impl fmt::Display for Bool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.get(), f)
+    }
+}
+
+impl PartialEq for Bool {
+    fn eq(&self, other: &Self) -> bool {
+        self.get() == other.get()
+    }
+}
+
+impl Eq for Bool {}
+
+impl Hash for Bool {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.get().hash(state);
+    }
+}
+
+impl FieldType for Bool {
+    const DATA_TYPE: DataType = DataType::Bool;
+}
+
+/// A value or null: a presence byte, then the value, unaligned.
+///
+/// Every pattern of bytes is valid: a presence byte of 0 is null, the rest is present. A null's
+/// value bytes are zero when this type writes them, and are never looked at.
+///
+/// ```
+/// use flatrec::Nullable;
+/// let delay = Nullable::some(-5i16);
+/// assert_eq!(delay.get(), Some(-5));
+/// assert_eq!(Nullable::<i16>::null().get(), None);
+/// assert_eq!(Nullable::from(None::<i16>), Nullable::null());
+/// ```
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C, packed)]
+pub struct Nullable<T: Copy> {
+    present: u8,
+    value: T,
+}
+
+impl<T: Copy> Nullable<T> {
+    /// A value that is present.
+    pub const fn some(value: T) -> Self {
+        Self { present: 1, value }
+    }
+
+    /// The value, if it is present.
+    pub fn get(self) -> Option<T> {
+        (self.present != 0).then_some(self.value)
+    }
+}
+
+impl<T: Copy + FromBytes> Nullable<T> {
+    /// Null, all of whose bytes are zero.
+    pub fn null() -> Self {
+        Self { present: 0, value: T::new_zeroed() }
+    }
+}
+
+impl<T: Copy + FromBytes> Default for Nullable<T> {
+    fn default() -> Self {
+        Self::null()
+    }
+}
+
+impl<T: Copy + FromBytes> From<Option<T>> for Nullable<T> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or_else(Self::null, Self::some)
+    }
+}
+
+impl<T: Copy> From<Nullable<T>> for Option<T> {
+    fn from(value: Nullable<T>) -> Self {
+        value.get()
+    }
+}
+
+impl<T: Copy + fmt::Debug> fmt::Debug for Nullable<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.get(), f)
+    }
+}
+
+impl<T: Copy + PartialEq> PartialEq for Nullable<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.get() == other.get()
+    }
+}
+
+impl<T: Copy + Eq> Eq for Nullable<T> {}
+
+impl<T: Copy + Hash> Hash for Nullable<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.get().hash(state);
+    }
+}
+
+impl<T: FieldType> FieldType for Nullable<T> {
+    const DATA_TYPE: DataType = T::DATA_TYPE;
+    const ARRAY_LEN: Option<u32> = T::ARRAY_LEN;
+    const NULLABLE: bool = true;
+    const NATIVE_ENDIAN: bool = T::NATIVE_ENDIAN;
+    const BIG_ENDIAN: bool = T::BIG_ENDIAN;
+    const PROBLEM: Option<&'static str> = if T::NULLABLE {
+        Some("a Nullable of a Nullable has no place in a schema")
+    } else {
+        T::PROBLEM
+    };
+}
+
+/// Text of at most `N` bytes of UTF-8, padded with NUL bytes.
+///
+/// Text that ends in NUL cannot be told from its padding and is refused.
+///
+/// ```
+/// use flatrec::Utf8;
+/// let carrier = Utf8::<8>::new("Ærø")?;
+/// assert_eq!(carrier.as_str()?, "Ærø");
+/// assert!(Utf8::<2>::new("long").is_err());
+/// # Ok::<(), flatrec::Error>(())
+/// ```
+#[derive(
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    FromBytes,
+    IntoBytes,
+    Immutable,
+    KnownLayout,
+    Unaligned,
+)]
+#[repr(transparent)]
+pub struct Utf8<const N: usize>([u8; N]);
+
+impl<const N: usize> Utf8<N> {
+    /// The text, padded.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidValue`] if it has more than `N` bytes or ends in NUL.
+    pub fn new(text: &str) -> Result<Self> {
+        let mut bytes = [0; N];
+        write_padded(text, &mut bytes)
+            .map_err(|why| Error::new(ErrorKind::InvalidValue, "make text").detail(why))?;
+        Ok(Self(bytes))
+    }
+
+    /// The text, without its padding.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`] if the bytes are not UTF-8, as a damaged file's may be.
+    pub fn as_str(&self) -> Result<&str> {
+        std::str::from_utf8(self.as_unpadded_bytes())
+            .map_err(|error| Error::new(ErrorKind::Corrupt, "read text").source_error(error))
+    }
+
+    /// The bytes without their padding, whether they are UTF-8 or not.
+    pub fn as_unpadded_bytes(&self) -> &[u8] {
+        unpadded(&self.0)
+    }
+}
+
+impl<const N: usize> Default for Utf8<N> {
+    fn default() -> Self {
+        Self([0; N])
+    }
+}
+
+impl<const N: usize> TryFrom<&str> for Utf8<N> {
+    type Error = Error;
+
+    fn try_from(text: &str) -> Result<Self> {
+        Self::new(text)
+    }
+}
+
+impl<const N: usize> FromStr for Utf8<N> {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::new(text)
+    }
+}
+
+impl<const N: usize> PartialEq<str> for Utf8<N> {
+    fn eq(&self, other: &str) -> bool {
+        self.as_unpadded_bytes() == other.as_bytes()
+    }
+}
+
+impl<const N: usize> PartialEq<&str> for Utf8<N> {
+    fn eq(&self, other: &&str) -> bool {
+        self == *other
+    }
+}
+
+impl<const N: usize> fmt::Debug for Utf8<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&String::from_utf8_lossy(self.as_unpadded_bytes()), f)
+    }
+}
+
+/// Bytes that are not UTF-8 show as U+FFFD.
+impl<const N: usize> fmt::Display for Utf8<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&String::from_utf8_lossy(self.as_unpadded_bytes()), f)
+    }
+}
+
+impl<const N: usize> FieldType for Utf8<N> {
+    const DATA_TYPE: DataType = DataType::Utf8(element_count(N));
+    const PROBLEM: Option<&'static str> = length_problem(N);
+}
+
+/// What precedes the NUL bytes at the end of `bytes`.
+pub(super) fn unpadded(bytes: &[u8]) -> &[u8] {
+    let len = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+    &bytes[..len]
+}
+
+/// Fills `into` with `text` and NUL bytes behind it, or says why that cannot be.
+pub(super) fn write_padded(text: &str, into: &mut [u8]) -> Result<(), String> {
+    if text.len() > into.len() {
+        return Err(format!("text of {} bytes where {} fit", text.len(), into.len()));
+    }
+    if text.ends_with('\0') {
+        return Err("text that ends in NUL, which is what pads it".into());
+    }
+    let (value, padding) = into.split_at_mut(text.len());
+    value.copy_from_slice(text.as_bytes());
+    padding.fill(0);
+    Ok(())
+}
