@@ -6,6 +6,8 @@ mod format;
 pub mod map;
 #[allow(dead_code, unused_imports)] // Until the layers above use all of it.
 mod os;
+#[cfg(feature = "query")]
+pub mod query;
 mod store;
 
 pub use db::{

@@ -11,7 +11,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Field, Record, Schema, Value, one_from_bytes, one_from_bytes_mut};
 
 /// What both kinds of edit do.
-#[derive(Debug)]
 struct Session<'a, T: Copy + Send + Sync> {
     table: &'a mut Table<T>,
     finished: bool,
@@ -88,7 +87,6 @@ impl<T: Copy + Send + Sync> Drop for Session<'_, T> {
 /// assert!(store.iter().all(|account| account.cents == 105));
 /// # }
 /// ```
-#[derive(Debug)]
 pub struct Edit<'a, R: Record>(Session<'a, R>);
 
 impl<'a, R: Record> Edit<'a, R> {
@@ -167,7 +165,6 @@ impl<'a, R: Record> Edit<'a, R> {
 /// assert_eq!(store.get(0), Some(&7u32.to_le_bytes()[..]));
 /// # Ok::<(), flatrec::Error>(())
 /// ```
-#[derive(Debug)]
 pub struct DynEdit<'a> {
     session: Session<'a, u8>,
     record_len: usize,
@@ -272,4 +269,16 @@ impl<'a> DynEdit<'a> {
 /// A record that does not fit its place: only if the array were laid out wrongly.
 fn misfit(id: u64) -> Error {
     Error::new(ErrorKind::Corrupt, "reach").record(id).detail("it does not fit its type")
+}
+
+impl<R: Record> std::fmt::Debug for Edit<'_, R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Edit").field(&self.0.table).finish()
+    }
+}
+
+impl std::fmt::Debug for DynEdit<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("DynEdit").field(&self.session.table).finish()
+    }
 }

@@ -8,7 +8,7 @@ use crate::format::Record;
 
 /// The records of a range, in place and in order; made by [`Store::iter`](crate::Store::iter) and
 /// [`Store::range`](crate::Store::range).
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Records<'a, R: Record> {
     table: &'a Table<R>,
     range: Range<u64>,
@@ -37,6 +37,12 @@ impl<'a, R: Record> Iterator for Records<'a, R> {
     fn nth(&mut self, skipped: usize) -> Option<&'a R> {
         let index = self.range.nth(skipped)?;
         self.table.record(index)
+    }
+}
+
+impl<R: Record> std::fmt::Debug for Records<'_, R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Records").field(&self.range).finish()
     }
 }
 

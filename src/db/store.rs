@@ -47,7 +47,6 @@ use crate::store::Reading;
 /// assert_eq!(store.iter().filter(|reading| reading.celsius > 20.0).count(), 1);
 /// # }
 /// ```
-#[derive(Debug)]
 pub struct Store<R: Record> {
     pub(super) table: Table<R>,
 }
@@ -425,5 +424,11 @@ fn check_schema<R: Record>(by_hand: Option<&Schema>, found: &Schema) -> Result<(
     match by_hand {
         None => R::check_schema(found),
         Some(_) => wanted.check_found(found),
+    }
+}
+
+impl<R: Record> std::fmt::Debug for Store<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Store").field(&self.table).finish()
     }
 }

@@ -27,7 +27,6 @@ struct Aside {
 }
 
 /// An open store of records of type `T`, or of bytes for `u8`.
-#[derive(Debug)]
 pub(super) struct Table<T: Copy + Send + Sync> {
     pub(super) array: Array<T>,
     pub(super) core: Core,
@@ -459,6 +458,16 @@ fn check_features(header: &Header, common: &Common) -> Result<()> {
             ));
     }
     Ok(())
+}
+
+impl<T: Copy + Send + Sync> std::fmt::Debug for Table<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Table")
+            .field("path", &self.path())
+            .field("access", &self.access())
+            .field("count", &self.array.count())
+            .finish_non_exhaustive()
+    }
 }
 
 impl<R: Record> Table<R> {

@@ -37,7 +37,6 @@ use crate::map::{RecordGuard, ViewCounters};
 /// store.close().unwrap();
 /// # }
 /// ```
-#[derive(Debug)]
 pub struct WindowedStore<R: Record> {
     pub(super) table: Table<R>,
 }
@@ -169,5 +168,11 @@ impl<R: Record> WindowedStore<R> {
     /// As [`Store::close`].
     pub fn close(self) -> Result<()> {
         self.table.close()
+    }
+}
+
+impl<R: Record> std::fmt::Debug for WindowedStore<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("WindowedStore").field(&self.table).finish()
     }
 }

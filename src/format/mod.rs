@@ -11,6 +11,8 @@ mod diff;
 pub(crate) mod header;
 pub(crate) mod record;
 pub(crate) mod schema;
+#[cfg(feature = "text")]
+mod text;
 mod types;
 mod value;
 

@@ -5,6 +5,7 @@
 //! order, without overlap, within the record; the record between 1 byte and 16 MiB.
 
 use std::fmt;
+use std::str::FromStr;
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -31,6 +32,8 @@ pub enum TimeUnit {
 }
 
 impl TimeUnit {
+    const ALL: [Self; 4] = [Self::Second, Self::Millisecond, Self::Microsecond, Self::Nanosecond];
+
     /// How many of this unit make a second.
     pub const fn per_second(self) -> i64 {
         match self {
@@ -104,9 +107,44 @@ impl DataType {
     }
 }
 
-impl fmt::Display for DataType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl DataType {
+    /// The type of that name, if it is one without an argument.
+    fn simple(name: &str) -> Option<Self> {
+        [
+            Self::Bool,
+            Self::Int8,
+            Self::Int16,
+            Self::Int32,
+            Self::Int64,
+            Self::UInt8,
+            Self::UInt16,
+            Self::UInt32,
+            Self::UInt64,
+            Self::Float32,
+            Self::Float64,
+            Self::Date32,
+        ]
+        .into_iter()
+        .find(|data_type| data_type.simple_name() == Some(name))
+    }
+
+    fn with_argument(text: &str) -> Option<Self> {
+        let (name, argument) = text.strip_suffix(')')?.split_once('(')?;
+        match name {
+            "timestamp" => {
+                TimeUnit::ALL.into_iter().find(|unit| unit.name() == argument).map(Self::Timestamp)
+            }
+            // What `parse` takes beyond digits, a sign, is no length.
+            _ if !argument.bytes().all(|byte| byte.is_ascii_digit()) => None,
+            "utf8" => argument.parse().ok().map(Self::Utf8),
+            "binary" => argument.parse().ok().map(Self::Binary),
+            _ => None,
+        }
+    }
+
+    /// The name of a type without an argument.
+    const fn simple_name(self) -> Option<&'static str> {
+        Some(match self {
             Self::Bool => "bool",
             Self::Int8 => "int8",
             Self::Int16 => "int16",
@@ -119,9 +157,41 @@ impl fmt::Display for DataType {
             Self::Float32 => "float32",
             Self::Float64 => "float64",
             Self::Date32 => "date32",
-            Self::Timestamp(unit) => return write!(f, "timestamp({})", unit.name()),
-            Self::Utf8(n) => return write!(f, "utf8({n})"),
-            Self::Binary(n) => return write!(f, "binary({n})"),
+            Self::Timestamp(_) | Self::Utf8(_) | Self::Binary(_) => return None,
+        })
+    }
+}
+
+impl fmt::Display for DataType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Timestamp(unit) => write!(f, "timestamp({})", unit.name()),
+            Self::Utf8(n) => write!(f, "utf8({n})"),
+            Self::Binary(n) => write!(f, "binary({n})"),
+            simple => f.write_str(simple.simple_name().unwrap_or_default()),
+        }
+    }
+}
+
+/// Reads what `Display` writes: `int64`, `utf8(10)`, `timestamp(ms)`.
+///
+/// ```
+/// use flatrec::DataType;
+/// assert_eq!("utf8(10)".parse::<DataType>()?, DataType::Utf8(10));
+/// assert!("text".parse::<DataType>().is_err());
+/// # Ok::<(), flatrec::Error>(())
+/// ```
+impl FromStr for DataType {
+    type Err = Error;
+
+    /// # Errors
+    /// [`ErrorKind::InvalidSchema`] if the text names no type.
+    fn from_str(text: &str) -> Result<Self> {
+        Self::simple(text).or_else(|| Self::with_argument(text)).ok_or_else(|| {
+            Error::new(ErrorKind::InvalidSchema, "parse type").detail(format!("{text:?}")).advice(
+                "types are bool, int8 to int64, uint8 to uint64, float32, float64, date32, \
+                 timestamp(s|ms|us|ns), utf8(N), binary(N)",
+            )
         })
     }
 }
@@ -299,6 +369,9 @@ impl Schema {
         if fields.is_empty() {
             return Err(invalid("a record needs at least one field".into()));
         }
+        for field in &fields {
+            check_field(field).map_err(|detail| invalid(format!("field {field}: {detail}")))?;
+        }
         if record_size == 0 || record_size > MAX_RECORD_BYTES {
             return Err(invalid(format!(
                 "a record takes 1 to {MAX_RECORD_BYTES} bytes, not {record_size}"
@@ -316,7 +389,6 @@ impl Schema {
         let mut names = std::collections::HashSet::with_capacity(fields.len());
         let mut end = 0u64;
         for field in &fields {
-            check_field(field).map_err(|detail| invalid(format!("field {field}: {detail}")))?;
             if !names.insert(field.name.as_str()) {
                 return Err(invalid(format!("two fields are named {:?}", field.name)));
             }
@@ -391,3 +463,6 @@ fn check_field(field: &Field) -> Result<(), &'static str> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -201,7 +201,7 @@ impl Field {
         match (value, self.array_len) {
             (Value::Null, _) => self.write_null(record),
             (Value::Array(array), Some(_)) => self.write_each(record, array.len, array.iter()),
-            (_, None) => self.write_with(record, |bytes| {
+            (_, None) => self.write_with("write", record, |bytes| {
                 write_element(self.data_type, self.big_endian, bytes, value)
             }),
             (_, Some(_)) => Err(self.error(
@@ -232,7 +232,7 @@ impl Field {
             return Err(self.error(ErrorKind::InvalidValue, "write", why));
         }
         let width = width_bytes(self.data_type).max(1);
-        self.write_with(record, |bytes| {
+        self.write_with("write", record, |bytes| {
             for (bytes, element) in bytes.chunks_exact_mut(width).zip(elements) {
                 let element = element.map_err(|error| error.to_string())?;
                 write_element(self.data_type, self.big_endian, bytes, &element)?;
@@ -258,16 +258,17 @@ impl Field {
     /// Lets `write` fill the value's bytes; if it succeeds, marks the value present.
     pub(super) fn write_with(
         &self,
+        verb: &'static str,
         record: &mut [u8],
         write: impl FnOnce(&mut [u8]) -> Result<(), String>,
     ) -> Result<()> {
         let record_len = record.len();
         let Some((start, value, end)) = self.range().filter(|&(_, _, end)| end <= record_len)
         else {
-            return Err(self.too_short("write", record_len));
+            return Err(self.too_short(verb, record_len));
         };
         write(&mut record[value..end])
-            .map_err(|why| self.error(ErrorKind::InvalidValue, "write", why))?;
+            .map_err(|why| self.error(ErrorKind::InvalidValue, verb, why))?;
         record[start..value].fill(1);
         Ok(())
     }
@@ -377,7 +378,7 @@ pub(super) fn write_element(
     Ok(())
 }
 
-fn put<const N: usize>(into: &mut [u8], big_endian: bool, mut little_endian: [u8; N]) {
+pub(super) fn put<const N: usize>(into: &mut [u8], big_endian: bool, mut little_endian: [u8; N]) {
     if big_endian {
         little_endian.reverse();
     }

@@ -5,11 +5,11 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{FallocateFlags, Mode};
 use rustix::io::Errno;
 use rustix::mm::Advice as Madvise;
 use rustix::shm;
+use std::os::fd::AsFd;
 
 use super::file_system::{FileSystemKind, kind_of_magic, kind_of_type_name, mounted_type};
 use super::{Advice, Advised, FaultCounts, unix};
@@ -135,9 +135,9 @@ pub(crate) fn file_system(file: &File) -> io::Result<FileSystemKind> {
 }
 
 /// Opens the shared-memory object `name`: a file in memory under /dev/shm.
-pub(super) fn open_section(name: &str, create: bool) -> io::Result<OwnedFd> {
+pub(super) fn open_section(name: &str, create: bool) -> io::Result<File> {
     let create = if create { shm::OFlags::CREATE } else { shm::OFlags::empty() };
-    Ok(shm::open(name, shm::OFlags::RDWR | create, Mode::RUSR | Mode::WUSR)?)
+    Ok(shm::open(name, shm::OFlags::RDWR | create, Mode::RUSR | Mode::WUSR)?.into())
 }
 
 /// Takes the name of a shared-memory object away.

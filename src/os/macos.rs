@@ -1,1 +1,112 @@
-//! What macOS does its own way. Written from the manual pages; not run.
+//! What macOS does its own way: preallocation by `fcntl`, names of file systems, sections in files.
+//!
+//! Written from Apple's manual pages and headers, and type-checked; it has not been run.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+use rustix::mm::Advice as Madvise;
+
+use super::file_system::{FileSystemKind, kind_of_type_name};
+use super::{Advice, Advised, FaultCounts, unix};
+
+pub(super) use libc::{F_RDLCK, F_UNLCK, F_WRLCK};
+
+// fcntl.h has them since macOS 10.13; the libc crate does not name them for Apple's systems.
+pub(super) const F_OFD_SETLK: libc::c_int = 90;
+pub(super) const F_OFD_SETLKW: libc::c_int = 91;
+
+pub(super) const SEEK_SET: libc::c_short = libc::SEEK_SET as libc::c_short;
+
+/// `F_PREALLOCATE` from the physical end of the file, all or nothing, then the length.
+///
+/// (rustix's `fallocate` asks here for the new length's worth of blocks *past* the end.)
+pub(super) fn allocate(file: &File, old_len_bytes: u64, new_len_bytes: u64) -> Result<(), Errno> {
+    let more_bytes = i64::try_from(new_len_bytes - old_len_bytes).map_err(|_| Errno::FBIG)?;
+    let mut store = libc::fstore_t {
+        fst_flags: libc::F_ALLOCATEALL,
+        fst_posmode: libc::F_PEOFPOSMODE,
+        fst_offset: 0,
+        fst_length: more_bytes,
+        fst_bytesalloc: 0,
+    };
+    // SAFETY: fcntl(2) takes an open descriptor, which `file` owns, and a `fstore_t` of ours, in
+    // which it leaves the count of bytes that it allocated.
+    let result = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_PREALLOCATE, &raw mut store) };
+    if result == -1 {
+        return Err(Errno::from_io_error(&io::Error::last_os_error()).unwrap_or(Errno::IO));
+    }
+    rustix::fs::ftruncate(file, new_len_bytes)
+}
+
+/// `posix_madvise`, of which don't-need on macOS keeps what the pages hold. Populating falls back
+/// to will-need.
+///
+/// # Safety
+///
+/// The range lies in one view (or allocation) that stays mapped during the call.
+pub(crate) unsafe fn advise(
+    address: *mut u8,
+    len_bytes: usize,
+    advice: Advice,
+) -> io::Result<Advised> {
+    let (wanted, advised) = match advice {
+        Advice::Normal => (Madvise::Normal, Advised::Done),
+        Advice::Sequential => (Madvise::Sequential, Advised::Done),
+        Advice::Random => (Madvise::Random, Advised::Done),
+        Advice::WillNeed => (Madvise::WillNeed, Advised::Done),
+        Advice::DontNeed => (Madvise::DontNeed, Advised::Done),
+        Advice::PopulateRead | Advice::PopulateWrite => {
+            (Madvise::WillNeed, Advised::FellBack("will-need"))
+        }
+    };
+    let (start, len_bytes) = super::page_range(address, len_bytes)?;
+    // SAFETY: the caller vouches for the range, whose pages are whole in the view, and none of
+    // these advices changes what it holds.
+    unsafe { rustix::mm::madvise(start, len_bytes, wanted) }?;
+    Ok(advised)
+}
+
+/// macOS counts by process.
+pub(in crate::os) fn thread_faults() -> Option<FaultCounts> {
+    None
+}
+
+/// A file created and unlinked: there is no call for one without a name.
+pub(crate) fn open_temporary(dir: &Path) -> io::Result<File> {
+    unix::create_and_unlink(dir)
+}
+
+/// From the name that `fstatfs` reports, and the flag that says whether it is local at all.
+pub(crate) fn file_system(file: &File) -> io::Result<FileSystemKind> {
+    let found = rustix::fs::fstatfs(file.as_fd())?;
+    let name = found.f_fstypename.iter().take_while(|byte| **byte != 0);
+    let name: Vec<u8> = name.map(|byte| byte.to_ne_bytes()[0]).collect();
+    let name = String::from_utf8_lossy(&name);
+    // Both are bit sets; only their signs differ.
+    if found.f_flags & libc::MNT_LOCAL as u32 == 0 {
+        return Ok(FileSystemKind::Network(name.into_owned().into()));
+    }
+    Ok(kind_of_type_name(&name))
+}
+
+/// Opens the file that stands for the section `name`; never one that a link leads to.
+pub(super) fn open_section(name: &str, create: bool) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(create).truncate(false);
+    options.mode(0o600).custom_flags(libc::O_NOFOLLOW).open(section_path(name))
+}
+
+/// Takes the name of a section away.
+pub(super) fn unlink_section(name: &str) -> io::Result<()> {
+    fs::remove_file(section_path(name))
+}
+
+/// In the temporary directory, which on macOS is the user's own.
+fn section_path(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("flatrec-section-{name}"))
+}

@@ -14,7 +14,7 @@
 //!   silence.
 //!
 //! Linux and Windows are tested. The macOS file stands behind the same functions, written from the
-//! manual pages; it has not been run.
+//! manual pages and type-checked; it has not been run.
 
 // The home of what only the system can vouch for: each block has its own proof.
 #![allow(unsafe_code)]

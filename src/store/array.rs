@@ -36,7 +36,6 @@ pub(crate) struct ArrayOptions {
 const HEADROOM_BYTES: u64 = 64 << 20;
 
 /// Records of type `T` (or of bytes, for `u8`) in a backing.
-#[derive(Debug)]
 pub(crate) struct Array<T> {
     backing: Arc<dyn Backing>,
     geometry: Geometry,
@@ -382,5 +381,17 @@ impl<T: Copy + Send + Sync> Array<T> {
         // SAFETY: `open`'s contract: nobody else writes to the file while the array lives. Bytes
         // lent for changing are records, which this handle lends for reading by `&self` only.
         Box::new(unsafe { Mapped::new(Arc::clone(&self.backing), window_bytes) })
+    }
+}
+
+impl<T> std::fmt::Debug for Array<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Array")
+            .field("backing", &self.backing)
+            .field("geometry", &self.geometry)
+            .field("options", &self.options)
+            .field("count", &self.count)
+            .field("writer", &self.writer)
+            .finish_non_exhaustive()
     }
 }

@@ -27,7 +27,7 @@ impl Section {
     /// that could be taken for a section.
     pub(super) fn open_or_create(name: &str, len_bytes: u64) -> io::Result<(Self, bool)> {
         loop {
-            let file = File::from(kernel::open_section(name, true)?);
+            let file = kernel::open_section(name, true)?;
             let found = file.metadata()?.len();
             if found > 0 {
                 return Ok((Self { file, len_bytes: found }, false));
@@ -51,7 +51,7 @@ impl Section {
     }
 
     pub(super) fn open(name: &str) -> io::Result<Self> {
-        let file = File::from(kernel::open_section(name, false)?);
+        let file = kernel::open_section(name, false)?;
         match file.metadata()?.len() {
             0 => Err(io::ErrorKind::NotFound.into()),
             len_bytes => Ok(Self { file, len_bytes }),

@@ -130,16 +130,16 @@ impl Drop for Killed {
 ///
 /// `None`, with a line that says so, where a test binary cannot run itself (under an emulator).
 pub(super) fn spawn(name: &str, variable: &str, value: &std::ffi::OsStr) -> Option<Killed> {
-    let mut command = Command::new(std::env::current_exe().unwrap());
+    let program = std::env::current_exe().unwrap();
+    let listed = Command::new(&program).args(["--list", "--ignored", name]).output();
+    if !listed.as_ref().is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(name)) {
+        println!("skipped: this program cannot start itself: {listed:?}");
+        return None;
+    }
+    let mut command = Command::new(&program);
     command.args(["--ignored", "--nocapture", "--test-threads=1", name]).env(variable, value);
     let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-    let mut child = match spawned {
-        Ok(child) => Killed(child),
-        Err(error) => {
-            println!("skipped: this binary cannot start itself: {error}");
-            return None;
-        }
-    };
+    let mut child = Killed(spawned.unwrap());
     let output = BufReader::new(child.0.stdout.take().unwrap());
     let ready = output.lines().any(|line| line.unwrap().contains(READY));
     assert!(ready, "{name} ended before it was ready");

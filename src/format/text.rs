@@ -1,0 +1,337 @@
+//! Field values from and to text: what the CSV, NDJSON and command-line layers share.
+//!
+//! The two directions agree: text made by [`Field::format_text`] is parsed to the same bytes, and a
+//! text is refused rather than changed, so that nothing is lost in a file without a word. Dates and
+//! times cover every value that a field can hold, years beyond 9999 included.
+
+mod civil;
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use super::schema::{DataType, Field, TimeUnit};
+use super::value::{ArrayValue, Value, put, width_bytes, write_element};
+use crate::error::{Error, ErrorKind, Result};
+
+/// How much of a text an error quotes.
+const QUOTED_CHARS: usize = 40;
+
+impl Field {
+    /// Parses `text` into the field's place in `record`, as present: null is for the caller to know
+    /// and to write.
+    ///
+    /// | type | text |
+    /// | --- | --- |
+    /// | `bool` | `true`, `True`, `TRUE`, and the same of `false` |
+    /// | integers | `-12`, `+7`, `007` |
+    /// | floats | `0.1`, `1e300`, `NaN`, `inf`, `-inf` |
+    /// | `date32` | `2013-01-31` |
+    /// | `timestamp` | `2013-01-31T05:00:00`, or a space for the `T`; a fraction that the unit can hold |
+    /// | the same, UTC | the same and `Z`, or an offset such as `-05:00` |
+    /// | `utf8` | as it is |
+    /// | `binary` | two hexadecimal digits for each byte |
+    /// | fixed array | `[1,2,3]`; dates, times, text and bytes in it as JSON strings |
+    ///
+    /// Years outside 0000 to 9999 have a sign and six digits or more: `+010000-01-01`.
+    ///
+    /// ```
+    /// use flatrec::{DataType, Field, TimeUnit, Value};
+    /// let field = Field::new("at", DataType::Timestamp(TimeUnit::Millisecond));
+    /// let mut record = [0; 8];
+    /// field.parse_text("1970-01-02 00:00:01.5", &mut record)?;
+    /// assert_eq!(field.read(&record)?, Value::Timestamp(86_401_500, TimeUnit::Millisecond));
+    ///
+    /// let mut text = String::new();
+    /// field.format_text(&record, &mut text)?;
+    /// assert_eq!(text, "1970-01-02T00:00:01.500");
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidValue`] if the text is no such value, or one that the field cannot hold;
+    /// the record is then unchanged, but for an array, of which some elements may be written.
+    /// [`ErrorKind::OutOfRange`] if the record is too short to have this field.
+    pub fn parse_text(&self, text: &str, record: &mut [u8]) -> Result<()> {
+        self.write_with("parse", record, |bytes| match self.array_len {
+            None => parse_element(self, text, bytes).map_err(|why| describe(text, why)),
+            Some(_) => parse_array(self, text, bytes),
+        })
+    }
+
+    /// Appends the field's value in `record` to `out`, in the form that [`Field::parse_text`] takes;
+    /// nothing for null. Floats are the shortest text of the same value.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfRange`] and [`ErrorKind::Corrupt`] as [`Field::read`].
+    pub fn format_text(&self, record: &[u8], out: &mut String) -> Result<()> {
+        match self.read(record)? {
+            Value::Null => Ok(()),
+            Value::Array(array) => self.format_array(array, out),
+            value => {
+                format_element(value, self.utc, out);
+                Ok(())
+            }
+        }
+    }
+
+    fn format_array(&self, array: ArrayValue<'_>, out: &mut String) -> Result<()> {
+        let mut text = String::new();
+        for (index, value) in array.iter().enumerate() {
+            out.push(if index == 0 { '[' } else { ',' });
+            if bare_in_arrays(self.data_type) {
+                format_element(value?, self.utc, out);
+            } else {
+                text.clear();
+                format_element(value?, self.utc, &mut text);
+                push_json_string(&text, out);
+            }
+        }
+        out.push(']');
+        Ok(())
+    }
+}
+
+/// Why a text is no value of its field. The words are made only for errors that someone reads.
+enum Refusal {
+    Not(&'static str),
+    Because(String),
+}
+
+impl From<&'static str> for Refusal {
+    fn from(what: &'static str) -> Self {
+        Self::Not(what)
+    }
+}
+
+fn describe(text: &str, why: Refusal) -> String {
+    let mut quoted: String = text.chars().take(QUOTED_CHARS).collect();
+    if quoted.len() < text.len() {
+        quoted.push('…');
+    }
+    match why {
+        Refusal::Not(what) => format!("{quoted:?} is no {what}"),
+        Refusal::Because(why) => format!("{quoted:?}: {why}"),
+    }
+}
+
+/// Parses one element into `into`, which is as long as the type; unchanged on failure.
+fn parse_element(field: &Field, text: &str, into: &mut [u8]) -> Result<(), Refusal> {
+    macro_rules! number {
+        ($type:ty) => {{
+            let value: $type =
+                text.parse().map_err(|error| Refusal::Because(format!("{error}")))?;
+            put(into, field.big_endian, value.to_le_bytes());
+        }};
+    }
+    match field.data_type {
+        DataType::Bool => into.copy_from_slice(&[parse_bool(text)?]),
+        DataType::Int8 => number!(i8),
+        DataType::Int16 => number!(i16),
+        DataType::Int32 => number!(i32),
+        DataType::Int64 => number!(i64),
+        DataType::UInt8 => number!(u8),
+        DataType::UInt16 => number!(u16),
+        DataType::UInt32 => number!(u32),
+        DataType::UInt64 => number!(u64),
+        DataType::Float32 => {
+            let value: f32 = text.parse().map_err(|_| Refusal::Not("number"))?;
+            check_finite(text, value.is_finite())?;
+            put(into, field.big_endian, value.to_le_bytes());
+        }
+        DataType::Float64 => {
+            let value: f64 = text.parse().map_err(|_| Refusal::Not("number"))?;
+            check_finite(text, value.is_finite())?;
+            put(into, field.big_endian, value.to_le_bytes());
+        }
+        DataType::Date32 => {
+            let days = civil::parse_date(text.as_bytes())?;
+            put(into, field.big_endian, days.to_le_bytes());
+        }
+        DataType::Timestamp(unit) => {
+            let time = civil::parse_timestamp(text.as_bytes(), unit, field.utc)?;
+            put(into, field.big_endian, time.to_le_bytes());
+        }
+        DataType::Utf8(_) => {
+            let value = Value::Text(text);
+            write_element(field.data_type, false, into, &value).map_err(Refusal::Because)?;
+        }
+        DataType::Binary(_) => parse_hex(text, into)?,
+    }
+    Ok(())
+}
+
+fn parse_bool(text: &str) -> Result<u8, Refusal> {
+    match text {
+        "true" | "True" | "TRUE" => Ok(1),
+        "false" | "False" | "FALSE" => Ok(0),
+        _ => Err("bool, true or false".into()),
+    }
+}
+
+/// Refuses digits that became an infinity: they are a number out of range, and not `inf`.
+fn check_finite(text: &str, finite: bool) -> Result<(), Refusal> {
+    if !finite && text.bytes().any(|byte| byte.is_ascii_digit()) {
+        return Err(Refusal::Because("the number is too large for the field".into()));
+    }
+    Ok(())
+}
+
+fn parse_hex(text: &str, into: &mut [u8]) -> Result<(), Refusal> {
+    if text.len() != into.len().saturating_mul(2) {
+        let digits = into.len().saturating_mul(2);
+        return Err(Refusal::Because(format!("expected {digits} hexadecimal digits")));
+    }
+    if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err("row of hexadecimal digits".into());
+    }
+    for (byte, pair) in into.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        *byte = pair.iter().fold(0, |byte, digit| byte << 4 | hex_value(*digit));
+    }
+    Ok(())
+}
+
+/// The value of a hexadecimal digit.
+fn hex_value(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        _ => (digit | b' ') - b'a' + 10,
+    }
+}
+
+/// Parses `[…, …]` into the elements of `into`.
+fn parse_array(field: &Field, text: &str, into: &mut [u8]) -> Result<(), String> {
+    let refuse = |what: &str| describe(text, Refusal::Because(format!("expected {what}")));
+    let inside = text
+        .trim()
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+        .ok_or_else(|| refuse("an array like [1,2,3]"))?;
+    let width = width_bytes(field.data_type).max(1);
+    let expected = into.len() / width;
+    let mut rest = inside;
+    for (index, bytes) in into.chunks_exact_mut(width).enumerate() {
+        let (element, after) = next_element(rest, bare_in_arrays(field.data_type))
+            .ok_or_else(|| refuse("such elements, or more of them"))?;
+        parse_element(field, &element, bytes)
+            .map_err(|why| format!("element {index}: {}", describe(&element, why)))?;
+        rest = match (after.strip_prefix(','), index + 1 == expected) {
+            (Some(after), false) => after,
+            (None, true) if after.is_empty() => after,
+            _ => return Err(refuse(&format!("{expected} elements"))),
+        };
+    }
+    Ok(())
+}
+
+/// The first element's text and what follows it: a JSON string, or, where `bare` is allowed, what
+/// stands before the next comma.
+fn next_element(text: &str, bare: bool) -> Option<(Cow<'_, str>, &str)> {
+    let text = text.trim_start();
+    if let Some(quoted) = text.strip_prefix('"') {
+        let (element, after) = json_string(quoted)?;
+        return Some((element, after.trim_start()));
+    }
+    let end = text.find(',').unwrap_or(text.len());
+    let (element, after) = text.split_at(end);
+    bare.then(|| (Cow::Borrowed(element.trim_end()), after))
+}
+
+/// The value of a JSON string, of which `text` is what follows the opening quote, and what follows
+/// the closing one.
+fn json_string(text: &str) -> Option<(Cow<'_, str>, &str)> {
+    let stop = text.find(['"', '\\'])?;
+    if let Some(after) = text[stop..].strip_prefix('"') {
+        return Some((Cow::Borrowed(&text[..stop]), after));
+    }
+    let mut value = text[..stop].to_owned();
+    let mut rest = text[stop..].chars();
+    loop {
+        match rest.next()? {
+            '"' => return Some((Cow::Owned(value), rest.as_str())),
+            '\\' => value.push(json_escape(&mut rest)?),
+            other => value.push(other),
+        }
+    }
+}
+
+/// The character that an escape stands for, `rest` being what follows the backslash.
+fn json_escape(rest: &mut std::str::Chars<'_>) -> Option<char> {
+    Some(match rest.next()? {
+        'b' => '\u{8}',
+        'f' => '\u{c}',
+        'n' => '\n',
+        'r' => '\r',
+        't' => '\t',
+        'u' => {
+            let first = four_hex_digits(rest)?;
+            if !(0xD800..0xDC00).contains(&first) {
+                return char::from_u32(first);
+            }
+            // A character past U+FFFF is a pair of surrogates.
+            let second = rest.as_str().strip_prefix("\\u")?;
+            *rest = second.chars();
+            let second = four_hex_digits(rest)?.checked_sub(0xDC00).filter(|low| *low < 0x400)?;
+            char::from_u32(0x1_0000 + ((first - 0xD800) << 10) + second)?
+        }
+        same @ ('"' | '\\' | '/') => same,
+        _ => return None,
+    })
+}
+
+fn four_hex_digits(rest: &mut std::str::Chars<'_>) -> Option<u32> {
+    let mut value = 0;
+    for _ in 0..4 {
+        value = value << 4 | rest.next()?.to_digit(16)?;
+    }
+    Some(value)
+}
+
+fn push_json_string(text: &str, out: &mut String) {
+    out.push('"');
+    for character in text.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            other if other < ' ' => push(out, format_args!("\\u{:04x}", u32::from(other))),
+            other => out.push(other),
+        }
+    }
+    out.push('"');
+}
+
+/// Whether such elements stand in an array as they are, and not as JSON strings.
+fn bare_in_arrays(data_type: DataType) -> bool {
+    !matches!(
+        data_type,
+        DataType::Date32 | DataType::Timestamp(_) | DataType::Utf8(_) | DataType::Binary(_)
+    )
+}
+
+/// Appends a single value.
+fn format_element(value: Value<'_>, utc: bool, out: &mut String) {
+    match value {
+        Value::Null | Value::Array(_) => {}
+        Value::Bool(value) => out.push_str(if value { "true" } else { "false" }),
+        Value::Int(value) => push(out, format_args!("{value}")),
+        Value::UInt(value) => push(out, format_args!("{value}")),
+        // `Debug` of a float is its shortest text, with an exponent where that is shorter to read.
+        Value::Float32(value) => push(out, format_args!("{value:?}")),
+        Value::Float(value) => push(out, format_args!("{value:?}")),
+        Value::Date(days) => civil::push_date(days.into(), out),
+        Value::Timestamp(time, unit) => civil::push_timestamp(time, unit, utc, out),
+        Value::Text(text) => out.push_str(text),
+        Value::Binary(bytes) => {
+            for byte in bytes {
+                push(out, format_args!("{byte:02x}"));
+            }
+        }
+    }
+}
+
+fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
+    // Writing to a string cannot fail.
+    let _ = out.write_fmt(text);
+}

@@ -1,0 +1,236 @@
+//! Days and times since 1970 from and to ISO 8601 text, for every value that a field can hold.
+//!
+//! The calendar is the proleptic Gregorian one. Years 0000 to 9999 have four digits; others have a
+//! sign and six digits or more (ISO 8601's expanded form). Leap seconds do not exist.
+
+use super::{Refusal, TimeUnit};
+
+const SECONDS_PER_DAY: i64 = 86_400;
+
+/// The days of 400 years, after which the calendar repeats.
+const DAYS_PER_ERA: i64 = 146_097;
+
+/// Days from 0000-03-01 to 1970-01-01. Years that begin in March end with their leap day.
+const DAYS_TO_EPOCH: i64 = 719_468;
+
+const DATE: &str = "date like 2013-01-31";
+const TIME: &str = "time like 2013-01-31T05:00:00";
+
+/// Days since 1970-01-01 of a date that exists.
+///
+/// Counts from March, as in Howard Hinnant's "chrono-Compatible Low-Level Date Algorithms": the
+/// days before a month are then `(153 * month + 2) / 5`, whatever the year.
+fn days_of(year: i64, month: u8, day: u8) -> i64 {
+    let (month, day) = (i64::from(month), i64::from(day));
+    let year = if month <= 2 { year - 1 } else { year };
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let month_from_march = (month + 9) % 12;
+    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * DAYS_PER_ERA + day_of_era - DAYS_TO_EPOCH
+}
+
+/// Year, month and day of days since 1970-01-01, of any that seconds in 64 bits can reach.
+fn date_of(days: i64) -> (i64, i64, i64) {
+    let days = days + DAYS_TO_EPOCH;
+    let era = days.div_euclid(DAYS_PER_ERA);
+    let day_of_era = days.rem_euclid(DAYS_PER_ERA);
+    let leap_days = day_of_era / 1_460 - day_of_era / 36_524 + day_of_era / 146_096;
+    let year_of_era = (day_of_era - leap_days) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = (month_from_march + 2) % 12 + 1;
+    let year = era * 400 + year_of_era + i64::from(month <= 2);
+    (year, month, day)
+}
+
+fn days_in_month(year: i64, month: u8) -> u8 {
+    match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        _ => 31,
+    }
+}
+
+/// The number that the two digits at the start of `bytes` are, and what follows.
+fn two_digits(bytes: &[u8]) -> Option<(u8, &[u8])> {
+    match bytes {
+        [tens @ b'0'..=b'9', ones @ b'0'..=b'9', rest @ ..] => {
+            Some(((tens - b'0') * 10 + (ones - b'0'), rest))
+        }
+        _ => None,
+    }
+}
+
+fn after(bytes: &[u8], expected: u8) -> Option<&[u8]> {
+    match bytes {
+        [first, rest @ ..] if *first == expected => Some(rest),
+        _ => None,
+    }
+}
+
+/// The year at the start of `bytes`, and what follows.
+fn take_year(bytes: &[u8]) -> Option<(i64, &[u8])> {
+    let (negative, digits) = match bytes {
+        [b'-', rest @ ..] => (true, rest),
+        [b'+', rest @ ..] => (false, rest),
+        _ => {
+            let (century, rest) = two_digits(bytes)?;
+            let (year, rest) = two_digits(rest)?;
+            return Some((i64::from(century) * 100 + i64::from(year), rest));
+        }
+    };
+    let len = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    // Twelve digits are the years that seconds in 64 bits can reach.
+    let year = match len {
+        6..=12 => digits[..len].iter().fold(0, |year, digit| year * 10 + i64::from(digit - b'0')),
+        _ => return None,
+    };
+    let signed = if negative { -year } else { year };
+    // A year that four digits can tell has no other form.
+    (!(0..=9999).contains(&signed) && (len == 6 || year > 999_999))
+        .then_some((signed, &digits[len..]))
+}
+
+/// The date at the start of `bytes`, in days since 1970-01-01, and what follows.
+fn take_date(bytes: &[u8]) -> Option<(i64, &[u8])> {
+    let (year, rest) = take_year(bytes)?;
+    let (month, rest) = two_digits(after(rest, b'-')?)?;
+    let (day, rest) = two_digits(after(rest, b'-')?)?;
+    if !(1..=12).contains(&month) || day == 0 || day > days_in_month(year, month) {
+        return None;
+    }
+    Some((days_of(year, month, day), rest))
+}
+
+/// Days since 1970-01-01 of a date and nothing else.
+pub(super) fn parse_date(text: &[u8]) -> Result<i32, Refusal> {
+    match take_date(text) {
+        Some((days, [])) => {
+            i32::try_from(days).map_err(|_| "date within 32 bits of days since 1970".into())
+        }
+        _ => Err(DATE.into()),
+    }
+}
+
+/// Time since 1970 in `unit` of a date and time of day. In UTC the text must say so, by `Z` or by
+/// an offset; otherwise it must not: no zone is made up, and none is dropped.
+pub(super) fn parse_timestamp(text: &[u8], unit: TimeUnit, utc: bool) -> Result<i64, Refusal> {
+    let (seconds, rest) = take_time(text).ok_or(TIME)?;
+    let (fraction, rest) = take_fraction(rest, unit)?;
+    let zone = if rest.is_empty() { None } else { Some(take_zone(rest).ok_or(TIME)?) };
+    let offset_seconds = match (zone, utc) {
+        (None, false) => 0,
+        (Some(offset_seconds), true) => offset_seconds,
+        (None, true) => return Err("time in UTC: it ends in neither Z nor an offset".into()),
+        (Some(_), false) => return Err("time without a zone, as the field's values are".into()),
+    };
+    let time = (seconds - i128::from(offset_seconds)) * i128::from(unit.per_second());
+    i64::try_from(time + i128::from(fraction))
+        .map_err(|_| "time within 64 bits of the field's unit since 1970".into())
+}
+
+/// Seconds since 1970 of the date and time of day at the start of `bytes`, and what follows.
+///
+/// 128 bits, since a negative time whose whole seconds are out of range may be in range with its
+/// fraction.
+fn take_time(bytes: &[u8]) -> Option<(i128, &[u8])> {
+    let (days, rest) = take_date(bytes)?;
+    let [b'T' | b' ', rest @ ..] = rest else { return None };
+    let (hour, rest) = two_digits(rest)?;
+    let (minute, rest) = two_digits(after(rest, b':')?)?;
+    let (second, rest) = two_digits(after(rest, b':')?)?;
+    if hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let of_day = i64::from(hour) * 3600 + i64::from(minute) * 60 + i64::from(second);
+    Some((i128::from(days) * i128::from(SECONDS_PER_DAY) + i128::from(of_day), rest))
+}
+
+/// The fraction of a second at the start of `bytes`, in `unit`, and what follows.
+fn take_fraction(bytes: &[u8], unit: TimeUnit) -> Result<(i64, &[u8]), Refusal> {
+    let Some(digits) = after(bytes, b'.') else { return Ok((0, bytes)) };
+    let len = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if len == 0 {
+        return Err(TIME.into());
+    }
+    let (digits, rest) = digits.split_at(len);
+    let mut scale = unit.per_second();
+    let mut fraction = 0;
+    for digit in digits {
+        scale /= 10;
+        if scale == 0 && *digit != b'0' {
+            return Err("time of the field's unit: it has more digits".into());
+        }
+        fraction += i64::from(digit - b'0') * scale;
+    }
+    Ok((fraction, rest))
+}
+
+/// The seconds by which a zone, `Z` or an offset such as `+05:30`, is ahead of UTC.
+fn take_zone(bytes: &[u8]) -> Option<i64> {
+    let (sign, rest) = match bytes {
+        [b'Z'] => return Some(0),
+        [b'+', rest @ ..] => (1, rest),
+        [b'-', rest @ ..] => (-1, rest),
+        _ => return None,
+    };
+    let (hours, rest) = two_digits(rest)?;
+    let (minutes, rest) = two_digits(after(rest, b':')?)?;
+    (rest.is_empty() && hours <= 23 && minutes <= 59)
+        .then(|| sign * (i64::from(hours) * 3600 + i64::from(minutes) * 60))
+}
+
+/// Appends the date of `days` since 1970-01-01.
+pub(super) fn push_date(days: i64, out: &mut String) {
+    let (year, month, day) = date_of(days);
+    if (0..=9999).contains(&year) {
+        push_digits(year, 4, out);
+    } else {
+        super::push(out, format_args!("{year:+07}"));
+    }
+    out.push('-');
+    push_digits(month, 2, out);
+    out.push('-');
+    push_digits(day, 2, out);
+}
+
+/// Appends the date and time of day of `time` since 1970; a fraction if there is one.
+pub(super) fn push_timestamp(time: i64, unit: TimeUnit, utc: bool, out: &mut String) {
+    let per_second = unit.per_second();
+    let seconds = time.div_euclid(per_second);
+    let fraction = time.rem_euclid(per_second);
+    push_date(seconds.div_euclid(SECONDS_PER_DAY), out);
+    let of_day = seconds.rem_euclid(SECONDS_PER_DAY);
+    for (mark, part) in [('T', of_day / 3600), (':', of_day / 60 % 60), (':', of_day % 60)] {
+        out.push(mark);
+        push_digits(part, 2, out);
+    }
+    if fraction != 0 {
+        let digits = match unit {
+            TimeUnit::Second => 0,
+            TimeUnit::Millisecond => 3,
+            TimeUnit::Microsecond => 6,
+            TimeUnit::Nanosecond => 9,
+        };
+        out.push('.');
+        push_digits(fraction, digits, out);
+    }
+    if utc {
+        out.push('Z');
+    }
+}
+
+/// Appends the last `digits` decimal digits of `number`, which is not negative.
+fn push_digits(number: i64, digits: u32, out: &mut String) {
+    for place in (0..digits).rev() {
+        let digit = number / 10_i64.pow(place) % 10;
+        out.push(char::from(b'0' + u8::try_from(digit).unwrap_or(0)));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,273 @@
+//! Literals: what a number, a text, a date means beside a field of a given type.
+
+use std::fmt;
+
+use jiff::civil;
+
+use super::READ;
+use super::eval::{Literal, NANOSECONDS_PER_SECOND};
+use super::parse::{invalid, shortened};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{DataType, Field};
+
+/// A literal as it is written, before a field says what it means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Written {
+    /// A decimal number, with its sign.
+    Number(String),
+    Text(String),
+    Bool(bool),
+    /// `X'…'`: the digits.
+    Hex(String),
+    /// `DATE '…'`
+    Date(String),
+    /// `TIMESTAMP '…'`
+    Timestamp(String),
+}
+
+impl fmt::Display for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(text) => write!(f, "the number {}", shortened(text)),
+            Self::Text(text) => write!(f, "the text '{}'", shortened(text)),
+            Self::Bool(value) => f.write_str(if *value { "TRUE" } else { "FALSE" }),
+            Self::Hex(digits) => write!(f, "the bytes X'{}'", shortened(digits)),
+            Self::Date(text) => write!(f, "the date '{}'", shortened(text)),
+            Self::Timestamp(text) => write!(f, "the timestamp '{}'", shortened(text)),
+        }
+    }
+}
+
+impl Written {
+    /// What the literal means beside `field`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] if such a literal never stands beside such a field,
+    /// [`ErrorKind::InvalidValue`] if this one cannot.
+    pub(super) fn beside(&self, field: &Field) -> Result<Literal> {
+        match (self, field.data_type()) {
+            (Self::Number(text), DataType::Float32) => float(text, text.parse::<f32>().ok(), field),
+            (Self::Number(text), DataType::Float64) => float(text, text.parse::<f64>().ok(), field),
+            (Self::Number(text), data_type) if is_integer(data_type) => {
+                exact(text).ok_or_else(|| self.bad(field, "it is not a decimal number"))
+            }
+            (Self::Text(text), DataType::Utf8(_)) => Ok(Literal::Bytes(text.as_bytes().into())),
+            (Self::Bool(value), DataType::Bool) => Ok(Literal::Int(i128::from(*value))),
+            (Self::Hex(digits), DataType::Binary(_)) => unhex(digits)
+                .map(Literal::Bytes)
+                .ok_or_else(|| self.bad(field, "bytes are pairs of the digits 0 to 9, a to f")),
+            (
+                Self::Text(text) | Self::Date(text) | Self::Timestamp(text),
+                DataType::Date32 | DataType::Timestamp(_),
+            ) => self.instant(text, field),
+            _ => Err(self.clash(field)),
+        }
+    }
+
+    fn instant(&self, text: &str, field: &Field) -> Result<Literal> {
+        let is_date = field.data_type() == DataType::Date32;
+        let parsed = match self {
+            Self::Date(_) => text.parse::<civil::Date>().map(|date| date.to_datetime(MIDNIGHT)),
+            _ => without_zone(text).parse::<civil::DateTime>(),
+        };
+        let instant = parsed.map_err(|error| self.bad(field, error.to_string()))?;
+        if is_date && instant.time() != MIDNIGHT {
+            let error = self.bad(field, "a date has no time of day");
+            return Err(error.advice("give the date alone, as in '2013-01-31'"));
+        }
+        if !field.is_utc() && without_zone(text).len() != text.len() {
+            return Err(self.bad(field, "the field is in no zone, so the value can have none"));
+        }
+        let since = instant.duration_since(EPOCH);
+        let seconds = i128::from(since.as_secs()) * NANOSECONDS_PER_SECOND;
+        Ok(Literal::Int(seconds + i128::from(since.subsec_nanos())))
+    }
+
+    fn bad(&self, field: &Field, why: impl fmt::Display) -> Error {
+        Error::new(ErrorKind::InvalidValue, READ)
+            .detail(format!("{self} beside {}: {why}", describe(field)))
+    }
+
+    fn clash(&self, field: &Field) -> Error {
+        let error = invalid(format!("{} cannot be compared with {self}", describe(field)));
+        match (self, field.data_type()) {
+            (Self::Number(text), DataType::Utf8(_)) => {
+                error.advice(format!("to compare text, write '{}'", shortened(text)))
+            }
+            (Self::Text(text), data_type)
+                if exact(text).is_some() && (is_integer(data_type) || is_float(data_type)) =>
+            {
+                error.advice(format!("to compare numbers, write {}", shortened(text)))
+            }
+            (Self::Text(_), DataType::Binary(_)) => error.advice("bytes are written X'00ff'"),
+            (Self::Number(_), DataType::Date32 | DataType::Timestamp(_)) => {
+                error.advice("a date is written '2013-01-31', a timestamp '2013-01-31 05:00:00'")
+            }
+            (Self::Text(_) | Self::Number(_), DataType::Bool) => {
+                error.advice("a bool is TRUE or FALSE")
+            }
+            _ => error,
+        }
+    }
+}
+
+const MIDNIGHT: civil::Time = civil::Time::midnight();
+const EPOCH: civil::DateTime = civil::DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+
+/// A field as errors name it: its name in quotes and its type.
+pub(super) fn describe(field: &Field) -> String {
+    match field.array_len() {
+        Some(len) => format!("the array {:?} of {len} {}", field.name(), field.data_type()),
+        None => format!("the {} field {:?}", field.data_type(), field.name()),
+    }
+}
+
+pub(super) fn is_integer(data_type: DataType) -> bool {
+    matches!(
+        data_type,
+        DataType::Int8
+            | DataType::Int16
+            | DataType::Int32
+            | DataType::Int64
+            | DataType::UInt8
+            | DataType::UInt16
+            | DataType::UInt32
+            | DataType::UInt64
+    )
+}
+
+pub(super) fn is_float(data_type: DataType) -> bool {
+    matches!(data_type, DataType::Float32 | DataType::Float64)
+}
+
+fn without_zone(text: &str) -> &str {
+    text.strip_suffix(['Z', 'z']).unwrap_or(text)
+}
+
+fn float<F: Into<f64>>(text: &str, parsed: Option<F>, field: &Field) -> Result<Literal> {
+    let written = Written::Number(text.to_owned());
+    let value = parsed.ok_or_else(|| written.bad(field, "it is not a decimal number"))?.into();
+    if value.is_infinite() {
+        return Err(written.bad(field, format!("it is too large for {}", field.data_type())));
+    }
+    Ok(Literal::Float(value))
+}
+
+/// The decimal number `text`, exactly: an integer, or the integer below it. Past 38 digits it is
+/// the first or last i128, which stands to every 64-bit integer as the number itself does.
+fn exact(text: &str) -> Option<Literal> {
+    let (negative, unsigned) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, saturating_exponent(exponent)?),
+        None => (unsigned, 0),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = [whole, fraction].concat();
+    if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    // How many digits stand before the point once the exponent has moved it.
+    let whole_len = i64::try_from(whole.len()).ok()?.saturating_add(exponent);
+    let (whole, is_whole) = split_at_point(&digits, whole_len);
+    Some(match (negative, is_whole) {
+        (false, true) => Literal::Int(whole),
+        (false, false) => Literal::Above(whole),
+        (true, true) => Literal::Int(-whole),
+        (true, false) => Literal::Above(-whole - 1),
+    })
+}
+
+/// The exponent after the `e`; one past 64 bits is as good as the last of them.
+fn saturating_exponent(text: &str) -> Option<i64> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let far = if text.starts_with('-') { i64::MIN / 2 } else { i64::MAX / 2 };
+    Some(text.parse().unwrap_or(far).clamp(i64::MIN / 2, i64::MAX / 2))
+}
+
+/// The whole part of `digits` with the point after the first `whole_len`, at most
+/// `i128::MAX - 1`, and whether nothing but zeros follows it.
+fn split_at_point(digits: &str, whole_len: i64) -> (i128, bool) {
+    const DIGITS_MAX: usize = 38;
+    let digits = digits.as_bytes();
+    let leading_zeros = digits.iter().take_while(|digit| **digit == b'0').count();
+    if leading_zeros == digits.len() {
+        return (0, true);
+    }
+    let Ok(whole_len) = usize::try_from(whole_len) else { return (0, false) };
+    if whole_len.saturating_sub(leading_zeros) > DIGITS_MAX {
+        return (i128::MAX - 1, true);
+    }
+    let given = whole_len.min(digits.len());
+    let mut whole = 0i128;
+    for digit in &digits[..given] {
+        whole = whole * 10 + i128::from(digit - b'0');
+    }
+    for _ in given..whole_len {
+        whole *= 10;
+    }
+    (whole, digits[given..].iter().all(|digit| *digit == b'0'))
+}
+
+fn unhex(digits: &str) -> Option<Box<[u8]>> {
+    if digits.len() % 2 != 0 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
+    (0..digits.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).ok())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_exactly() {
+        use Literal::{Above, Int};
+        for (text, number) in [
+            ("0", Int(0)),
+            ("-0", Int(0)),
+            ("-0.0", Int(0)),
+            ("5", Int(5)),
+            ("5.", Int(5)),
+            (".5", Above(0)),
+            ("-.5", Above(-1)),
+            ("-2.5", Above(-3)),
+            ("1.50e1", Int(15)),
+            ("1.55e1", Above(15)),
+            ("1200e-2", Int(12)),
+            ("1201e-2", Above(12)),
+            ("000001e3", Int(1000)),
+            ("1e-400", Above(0)),
+            ("0e400", Int(0)),
+            ("1e99999999999999999999999", Int(i128::MAX - 1)),
+            ("-1e99999999999999999999999", Int(1 - i128::MAX)),
+            ("1e-99999999999999999999999", Above(0)),
+            ("18446744073709551616", Int(1 << 64)),
+            ("99999999999999999999999999999999999999", Int(10i128.pow(38) - 1)),
+            ("999999999999999999999999999999999999999", Int(i128::MAX - 1)),
+        ] {
+            assert_eq!(exact(text), Some(number), "{text}");
+        }
+        for text in ["", "-", ".", "e5", "1e", "1e+", "1.2.3", "1_000", "x", "--1", "+1"] {
+            assert_eq!(exact(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn hex_digits_come_in_pairs() {
+        assert_eq!(unhex("00fF").as_deref(), Some(&[0, 255][..]));
+        assert_eq!(unhex("").as_deref(), Some(&[][..]));
+        assert_eq!(unhex("0"), None);
+        assert_eq!(unhex("0g"), None);
+        assert_eq!(unhex("+1"), None, "from_str_radix would take the sign");
+        assert_eq!(unhex("€0"), None);
+    }
+}

@@ -1,0 +1,155 @@
+//! Conditions over the fields of a record: the language of `scan --where`.
+//!
+//! A [`Filter`] is a boolean expression in SQL's words, read once, checked against a
+//! [`Schema`], and then asked of records as they lie in the file: no value is copied
+//! and nothing is allocated while records are matched.
+//!
+//! # The language
+//!
+//! | written | means |
+//! | --- | --- |
+//! | `delay`, `"dep delay"` | a field; double quotes for names with spaces or that are words of SQL |
+//! | `5`, `-2.5`, `1e3` | a number |
+//! | `'JFK'`, `'it''s'` | text, or a date or timestamp beside such a field |
+//! | `DATE '2013-01-31'`, `TIMESTAMP '2013-01-31 05:00:00'` | a date, a timestamp |
+//! | `X'00ff'` | bytes, beside a binary field |
+//! | `TRUE`, `FALSE` | a condition by themselves, or beside a bool field |
+//! | `=` `<>` `!=` `<` `<=` `>` `>=` | comparisons of a field with a value or another field |
+//! | `a BETWEEN 1 AND 2`, `a NOT BETWEEN …` | `a >= 1 AND a <= 2`, and its contrary |
+//! | `a IN (1, 2)`, `a NOT IN …` | one of the values, none of them |
+//! | `a LIKE 'N1%'`, `… ESCAPE '!'` | `%` is any text, `_` any one character |
+//! | `a IS NULL`, `a IS NOT NULL` | whether a nullable field holds a value |
+//! | `c IS [NOT] TRUE`, `… FALSE`, `… UNKNOWN` | how a condition came out |
+//! | `NOT c`, `c AND d`, `c OR d`, `( c )` | in this order of strength |
+//!
+//! Names are matched exactly; the words of SQL in either case. There is no arithmetic, no function
+//! and no element of an array: those are refused with an error that says so.
+//!
+//! # Null
+//!
+//! Logic has SQL's three values. A comparison with a null is *unknown*; `NOT` unknown is unknown;
+//! `AND` is false if one side is false, else unknown if one side is; `OR` is true if one side is
+//! true, else unknown if one side is. A record matches if the whole condition is *true*: neither
+//! `delay > 5` nor `NOT delay > 5` finds a record whose delay is null, `delay IS NULL` does.
+//!
+//! # How values compare
+//!
+//! - Integers compare exactly whatever their types and signs, also with `2.5` or with numbers past
+//!   64 bits, and so do integer fields with float fields.
+//! - Beside a float field, a number is first read as that field's own type, as `load` does: `x =
+//!   0.1` finds what was loaded from the text `0.1`, in a `float32` field too.
+//! - NaN is unequal to everything, itself included, and neither less nor greater: `x <> x` finds it.
+//! - Text compares by its UTF-8 bytes, which is the order of its code points.
+//! - Dates and timestamps compare as instants, a date being its midnight, whatever their units. A
+//!   literal without a zone is taken in the field's own: UTC if the field says `utc`.
+
+mod check;
+mod eval;
+mod like;
+mod literal;
+mod parse;
+mod suggest;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{Field, Schema};
+
+/// What every error of reading a condition was doing.
+const READ: &str = "read the condition";
+
+/// A boolean expression over the fields of one schema; the [module](self) describes the language.
+///
+/// ```
+/// use flatrec::query::Filter;
+/// use flatrec::{DataType, Field, Schema};
+/// let schema = Schema::packed([
+///     Field::new("id", DataType::UInt16),
+///     Field::new("code", DataType::Utf8(3)),
+/// ])?;
+/// let filter = Filter::parse("id > 500 AND code IN ('JFK', 'LGA')", &schema)?;
+/// assert!(filter.matches(b"\xff\xffJFK")?);
+/// assert!(!filter.matches(b"\xff\xffEWR")?);
+///
+/// let error = Filter::parse("ide > 500", &schema).unwrap_err();
+/// assert!(error.to_string().contains("no field \"ide\" (did you mean \"id\"?)"));
+/// # Ok::<(), flatrec::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Filter {
+    text: Box<str>,
+    root: eval::Node,
+    record_size: usize,
+}
+
+impl Filter {
+    /// Reads `text` and checks it against `schema`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for what is no condition: bad syntax, a field that the schema
+    /// lacks, values compared with a field of another kind, SQL that is not part of the language,
+    /// more than 10,000 words and operators, or nesting past 40 levels.
+    /// [`ErrorKind::InvalidValue`] for a literal that its field's type cannot mean, as the 30th of
+    /// February.
+    pub fn parse(text: &str, schema: &Schema) -> Result<Self> {
+        let root = parse::on_a_deep_stack(|| {
+            let expression = parse::expression(text)?;
+            check::condition(expression, schema)
+        })?;
+        let record_size = usize::try_from(schema.record_size())
+            .map_err(|_| Error::new(ErrorKind::OutOfRange, READ).detail("the record's size"))?;
+        Ok(Self { text: text.into(), root, record_size })
+    }
+
+    /// Whether the condition is true of `record`, the bytes of one record.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] if `record` is not exactly as long as the schema's records.
+    #[inline]
+    pub fn matches(&self, record: &[u8]) -> Result<bool> {
+        if record.len() != self.record_size {
+            return Err(self.wrong_length(record.len()));
+        }
+        Ok(self.root.of(record) == eval::Truth::True)
+    }
+
+    #[cold]
+    fn wrong_length(&self, len_bytes: usize) -> Error {
+        Error::new(ErrorKind::InvalidArgument, "filter").detail(format!(
+            "the condition is over records of {} bytes, not {len_bytes}",
+            self.record_size
+        ))
+    }
+}
+
+impl fmt::Display for Filter {
+    /// The condition as it was written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Filter").field(&self.text).finish()
+    }
+}
+
+/// The field of that name; the error for a wrong one suggests the nearest.
+///
+/// ```
+/// use flatrec::{DataType, Field, Schema, query};
+/// let schema = Schema::packed([Field::new("delay", DataType::Int64)])?;
+/// assert_eq!(query::field(&schema, "delay")?.data_type(), DataType::Int64);
+/// let error = query::field(&schema, "dely").unwrap_err();
+/// assert!(error.to_string().ends_with("no field \"dely\" (did you mean \"delay\"?)"));
+/// # Ok::<(), flatrec::Error>(())
+/// ```
+///
+/// # Errors
+/// [`ErrorKind::InvalidArgument`] if the schema has no field of that name.
+pub fn field<'s>(schema: &'s Schema, name: &str) -> Result<&'s Field> {
+    suggest::field(schema, name, "find the field")
+}

@@ -1,0 +1,121 @@
+//! From text to sqlparser's tree, within bounds that hostile text cannot pass.
+//!
+//! sqlparser descends recursively, taking up to 120 KB of stack a level when it is not optimised,
+//! and gives long chains (`a AND b AND c …`) as trees that lean left, which are dropped
+//! recursively too. So the words are counted first, the parser's depth is bounded, and all of it
+//! runs on a stack that is known to suffice for both.
+
+use std::borrow::Cow;
+
+use sqlparser::ast::Expr;
+use sqlparser::dialect::Dialect;
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
+
+use super::READ;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Nested parentheses, `NOT`s and the like.
+pub(super) const DEPTH_MAX: usize = 40;
+/// Words and operators; the values of an `IN (…)` and their commas do not count.
+const WORDS_MAX: usize = 10_000;
+/// Twice and more what [`DEPTH_MAX`] levels and a chain of [`WORDS_MAX`] were measured to take.
+const STACK_BYTES: usize = 16 << 20;
+
+/// SQL without the extensions of any product, so that what we refuse is refused plainly.
+#[derive(Debug)]
+struct Plain;
+
+impl Dialect for Plain {
+    fn is_identifier_start(&self, c: char) -> bool {
+        c.is_alphabetic() || c == '_'
+    }
+
+    fn is_identifier_part(&self, c: char) -> bool {
+        c.is_alphanumeric() || c == '_'
+    }
+
+    fn is_delimited_identifier_start(&self, c: char) -> bool {
+        c == '"'
+    }
+}
+
+/// Runs `work` on a stack of [`STACK_BYTES`], whatever the caller's own is.
+pub(super) fn on_a_deep_stack<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    std::thread::scope(|scope| {
+        let spawned = std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work);
+        match spawned.map_err(|error| Error::io(READ, error))?.join() {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
+/// The tree of `text`, which must be one expression and nothing else.
+pub(super) fn expression(text: &str) -> Result<Expr> {
+    let tokens = Tokenizer::new(&Plain, text)
+        .tokenize_with_location()
+        .map_err(|error| invalid(error.to_string()))?;
+    let words = tokens.iter().filter(|token| is_counted(&token.token)).count();
+    if tokens.iter().all(|token| matches!(token.token, Token::Whitespace(_))) {
+        return Err(invalid("it is empty".into()).advice("for example: delay > 60"));
+    }
+    if words > WORDS_MAX {
+        return Err(invalid(format!("it has {words} words and operators of at most {WORDS_MAX}")));
+    }
+    let mut parser =
+        Parser::new(&Plain).with_recursion_limit(DEPTH_MAX).with_tokens_with_locations(tokens);
+    let expression = parser.parse_expr().map_err(syntax_error)?;
+    let next = parser.next_token();
+    if next.token != Token::EOF {
+        let word = next.token.to_string();
+        return Err(invalid(format!("{} is one too many{}", shortened(&word), place(&next))));
+    }
+    Ok(expression)
+}
+
+fn is_counted(token: &Token) -> bool {
+    !matches!(
+        token,
+        Token::Whitespace(_)
+            | Token::Comma
+            | Token::EOF
+            | Token::Number(..)
+            | Token::SingleQuotedString(_)
+    )
+}
+
+fn place(token: &TokenWithSpan) -> String {
+    let start = token.span.start;
+    match (start.line, start.column) {
+        (0, _) => String::new(),
+        (1, column) => format!(" at column {column}"),
+        (line, column) => format!(" at line {line}, column {column}"),
+    }
+}
+
+fn syntax_error(error: ParserError) -> Error {
+    match error {
+        ParserError::RecursionLimitExceeded => too_deep(),
+        ParserError::TokenizerError(text) | ParserError::ParserError(text) => invalid(text)
+            .advice("a field whose name is a word of SQL goes in double quotes, text in single"),
+    }
+}
+
+pub(super) fn too_deep() -> Error {
+    invalid(format!("it is nested more than {DEPTH_MAX} levels deep"))
+}
+
+/// What is no condition of ours, and why.
+pub(super) fn invalid(detail: String) -> Error {
+    Error::new(ErrorKind::InvalidArgument, READ).detail(detail)
+}
+
+/// `text`, cut off where nobody would read on.
+pub(super) fn shortened(text: &str) -> Cow<'_, str> {
+    const CHARS_MAX: usize = 120;
+    match text.char_indices().nth(CHARS_MAX) {
+        None => text.into(),
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
+    }
+}

@@ -1,0 +1,95 @@
+//! "Did you mean": the field name nearest to one that is not there.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{Field, Schema};
+
+/// The field `name`, or an error of `operation` that suggests the nearest name or lists them.
+pub(super) fn field<'s>(
+    schema: &'s Schema,
+    name: &str,
+    operation: &'static str,
+) -> Result<&'s Field> {
+    if let Some(field) = schema.field(name) {
+        return Ok(field);
+    }
+    let error =
+        Error::new(ErrorKind::InvalidArgument, operation).detail(format!("no field {name:?}"));
+    let names = schema.fields().iter().map(Field::name);
+    Err(match nearest(name, names) {
+        Some(near) => error.advice(format!("did you mean {near:?}?")),
+        None => error.advice(format!("the fields are {}", list(schema))),
+    })
+}
+
+/// The first dozen names, as a sentence lists them.
+fn list(schema: &Schema) -> String {
+    const SHOWN_MAX: usize = 12;
+    let fields = schema.fields();
+    let names: Vec<&str> = fields.iter().take(SHOWN_MAX).map(Field::name).collect();
+    match fields.len() - names.len() {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
+    }
+}
+
+/// The name at the smallest edit distance from `wanted`, if it is near enough to be meant: a third
+/// of the letters may differ, their case does not count.
+fn nearest<'n>(wanted: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let wanted: Vec<char> = wanted.to_lowercase().chars().collect();
+    let distance_max = (wanted.len() / 3).max(1);
+    names
+        .map(|name| (distance(&wanted, &name.to_lowercase()), name))
+        .filter(|(distance, name)| *distance <= distance_max && *distance < name.chars().count())
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}
+
+/// How many letters must be put in, taken out, exchanged or swapped to make `from` into `to`
+/// (optimal string alignment: Levenshtein's distance with neighbours swapped in one step).
+fn distance(from: &[char], to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=to.len()).collect();
+    for (i, a) in from.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, b) in to.iter().enumerate() {
+            let exchanged = above[j] + usize::from(a != b);
+            let mut least = exchanged.min(above[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && *a == to[j - 1] && from[i - 1] == *b {
+                least = least.min(before[j - 1] + 1);
+            }
+            row.push(least);
+        }
+        before = std::mem::replace(&mut above, row);
+    }
+    above[to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spread(from: &str, to: &str) -> usize {
+        distance(&from.chars().collect::<Vec<_>>(), to)
+    }
+
+    #[test]
+    fn distances_are_those_of_the_book() {
+        assert_eq!(spread("", ""), 0);
+        assert_eq!(spread("", "abc"), 3);
+        assert_eq!(spread("abc", ""), 3);
+        assert_eq!(spread("kitten", "sitting"), 3);
+        assert_eq!(spread("delay", "dealy"), 1);
+        assert_eq!(spread("é", "e"), 1);
+    }
+
+    #[test]
+    fn near_names_are_suggested_and_far_ones_are_not() {
+        let names = ["dep_delay", "arr_delay", "x"];
+        let suggest = |wanted| nearest(wanted, names.iter().copied());
+        assert_eq!(suggest("dep_dely"), Some("dep_delay"));
+        assert_eq!(suggest("ARR_DELAY"), Some("arr_delay"));
+        assert_eq!(suggest("origin"), None);
+        assert_eq!(suggest("y"), None, "one letter of one is no likeness");
+    }
+}

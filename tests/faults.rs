@@ -1,0 +1,244 @@
+//! Every call fails once: a backing that fails the n-th write, sync, grow or trim of a scripted
+//! history, for every n. The handle reports it; reopened, the store holds the state of the last
+//! flush that was acknowledged, or of the one whose outcome was left unknown.
+
+#![allow(unsafe_code, reason = "opening over a backing of one's own is unsafe")]
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use flatrec::map::{Access, Backing, FileBacking, Grown, Mapping, Properties, View};
+use flatrec::{DataType, DynStore, Error, ErrorKind, Field, Schema, WriteBack};
+
+/// A file whose n-th changing call fails, writing a part first if it is a write.
+#[derive(Debug)]
+struct Faulty {
+    file: Arc<FileBacking>,
+    calls: AtomicU64,
+    fails_at: u64,
+    /// Whether all calls after the failing one fail too, as on a device that is gone.
+    stays_broken: bool,
+    failed: AtomicBool,
+}
+
+impl Faulty {
+    fn step(&self) -> Result<(), Error> {
+        let call = self.calls.fetch_add(1, Ordering::Relaxed);
+        if call == self.fails_at || (self.stays_broken && call > self.fails_at) {
+            self.failed.store(true, Ordering::Relaxed);
+            // An error of the system's, made by asking for what cannot be.
+            return Err(Mapping::temporary(0).unwrap().view(5..6).unwrap_err());
+        }
+        Ok(())
+    }
+}
+
+impl Backing for Faulty {
+    fn path(&self) -> Option<PathBuf> {
+        self.file.path()
+    }
+
+    fn properties(&self) -> &Properties {
+        self.file.properties()
+    }
+
+    fn len_bytes(&self) -> Result<u64, Error> {
+        self.file.len_bytes()
+    }
+
+    fn allocated_bytes(&self) -> Result<u64, Error> {
+        self.file.allocated_bytes()
+    }
+
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize, Error> {
+        self.file.read_at(offset, into)
+    }
+
+    fn write_at(&self, offset: u64, from: &[u8]) -> Result<(), Error> {
+        self.step().inspect_err(|_| {
+            let part = from.len() / 2; // a short write
+            self.file.write_at(offset, &from[..part]).unwrap();
+        })?;
+        self.file.write_at(offset, from)
+    }
+
+    fn grow(&self, len_bytes: u64) -> Result<Grown, Error> {
+        self.step()?;
+        self.file.grow(len_bytes)
+    }
+
+    fn trim(&self, len_bytes: u64) -> Result<(), Error> {
+        self.step()?;
+        self.file.trim(len_bytes)
+    }
+
+    fn view(&self, offset: u64, len_bytes: usize, access: Access) -> Result<View, Error> {
+        self.file.view(offset, len_bytes, access)
+    }
+
+    fn flush_view(&self, view: &View, range: Range<usize>) -> Result<(), Error> {
+        self.step()?;
+        self.file.flush_view(view, range)
+    }
+
+    fn sync_data(&self) -> Result<(), Error> {
+        self.step()?;
+        self.file.sync_data()
+    }
+
+    fn sync_full(&self) -> Result<(), Error> {
+        self.step()?;
+        self.file.sync_full()
+    }
+
+    fn rename(&self, to: &Path, replace: bool) -> Result<(), Error> {
+        self.step()?;
+        self.file.rename(to, replace)
+    }
+
+    fn sync_directory(&self) -> Result<(), Error> {
+        self.step()?;
+        self.file.sync_directory()
+    }
+}
+
+fn schema() -> Schema {
+    Schema::packed([Field::new("n", DataType::UInt32), Field::new("rest", DataType::Binary(1021))])
+        .unwrap()
+}
+
+fn record(n: u32) -> Vec<u8> {
+    let mut bytes = vec![n as u8; 1025];
+    bytes[..4].copy_from_slice(&n.to_le_bytes());
+    bytes
+}
+
+/// How many records each flush of the history leaves.
+const FLUSHES: [u64; 4] = [0, 100, 700, 400];
+
+/// Appends, flushes and truncates; returns how many of the [`FLUSHES`] were acknowledged.
+fn history(store: &mut DynStore) -> (usize, Result<(), Error>) {
+    let mut acknowledged = 0;
+    let mut run = || -> Result<(), Error> {
+        for n in 0..100 {
+            store.append(&record(n))?;
+        }
+        store.flush()?;
+        acknowledged = 1;
+        let many: Vec<u8> = (100..700).flat_map(record).collect();
+        store.append_packed(&many)?;
+        store.flush()?;
+        acknowledged = 2;
+        store.truncate(400)?;
+        acknowledged = 3;
+        Ok(())
+    };
+    let result = run();
+    (acknowledged, result)
+}
+
+/// Runs the history with the n-th call failing; `false` once n is past its calls.
+fn run_with_failure(fails_at: u64, stays_broken: bool, way: WriteBack) -> bool {
+    let file = Arc::new(FileBacking::temporary(0).unwrap());
+    let faulty = Arc::new(Faulty {
+        file: Arc::clone(&file),
+        calls: AtomicU64::new(0),
+        fails_at,
+        stays_broken,
+        failed: AtomicBool::new(false),
+    });
+    let options = DynStore::options().write_back(way);
+    let backing = Arc::clone(&faulty) as Arc<dyn Backing>;
+    // SAFETY: this test alone uses the backing.
+    let store = unsafe { options.create_over(backing, &schema()) };
+    let mut store = match store {
+        Ok(store) => store,
+        Err(error) => {
+            assert!(faulty.failed.load(Ordering::Relaxed), "{error}");
+            return true; // it never came to be, and nobody was told that it did
+        }
+    };
+    let (acknowledged, result) = history(&mut store);
+    let failed_before_close = faulty.failed.load(Ordering::Relaxed);
+    assert_eq!(result.is_err(), failed_before_close, "a failure is reported: {result:?}");
+    if let Err(error) = result {
+        assert_eq!(error.kind(), ErrorKind::OutOfRange, "the one injected: {error}");
+    }
+    let close = store.close();
+    let failed = faulty.failed.load(Ordering::Relaxed);
+    if !failed {
+        close.unwrap();
+    }
+
+    // Reopened with nothing failing any more.
+    // SAFETY: the store before is closed.
+    let store = unsafe { DynStore::options().over(file, Access::ReadWrite) };
+    let store = store.unwrap_or_else(|error| panic!("call {fails_at} failed: {error}"));
+    let possible = if failed_before_close {
+        &FLUSHES[acknowledged..(acknowledged + 2).min(FLUSHES.len())]
+    } else {
+        &FLUSHES[acknowledged..=acknowledged]
+    };
+    assert!(
+        possible.contains(&store.count()) || failed_before_close && retried(&store, acknowledged),
+        "call {fails_at} failed, {acknowledged} acknowledged: {} records",
+        store.count()
+    );
+    for (n, bytes) in (0..).zip(store.iter()) {
+        assert!(bytes == record(n), "call {fails_at} failed: record {n} is torn");
+    }
+    failed
+}
+
+/// Whether the count is one that closing may have made durable after an append failed: what was
+/// appended before the failure.
+fn retried(store: &DynStore, acknowledged: usize) -> bool {
+    (FLUSHES[acknowledged]..=FLUSHES[(acknowledged + 1).min(3)]).contains(&store.count())
+}
+
+#[test]
+fn every_call_fails_once() {
+    for way in [WriteBack::Auto, WriteBack::Mapped] {
+        for stays_broken in [false, true] {
+            let calls = (0..).take_while(|&n| run_with_failure(n, stays_broken, way)).count();
+            println!("{way:?}: {calls} calls failed in turn");
+            assert!(calls > 15, "the history makes more calls than {calls}");
+        }
+    }
+}
+
+#[test]
+fn after_a_failed_sync_every_write_says_so() {
+    let file = Arc::new(FileBacking::temporary(0).unwrap());
+    // SAFETY: this test alone uses the backing.
+    let mut store = unsafe { DynStore::options().create_over(Arc::clone(&file) as _, &schema()) }
+        .unwrap();
+    store.append(&record(0)).unwrap();
+    store.close().unwrap();
+    let fails_at = 2; // the write of the buffer and the growth succeed, the sync fails
+    let faulty = Arc::new(Faulty {
+        file,
+        calls: AtomicU64::new(0),
+        fails_at,
+        stays_broken: false,
+        failed: AtomicBool::new(false),
+    });
+    // SAFETY: this test alone uses the backing.
+    let store = unsafe { DynStore::options().over(faulty as _, Access::ReadWrite) };
+    let mut store = store.unwrap();
+    store.append(&record(1)).unwrap();
+    store.flush().unwrap_err();
+    for error in [
+        store.append(&record(2)).unwrap_err(),
+        store.flush().unwrap_err(),
+        store.truncate(0).unwrap_err(),
+        store.edit().unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Poisoned, "{error}");
+        assert!(error.to_string().contains("reopen"), "{error}");
+    }
+    assert_eq!(store.get(0), Some(&record(0)[..]), "reading goes on");
+    assert_eq!(store.close().unwrap_err().kind(), ErrorKind::Poisoned);
+}

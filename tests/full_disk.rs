@@ -1,0 +1,128 @@
+//! A disk that is really full: a small memory file system, where root allows one to be mounted.
+
+#![cfg(target_os = "linux")]
+
+use std::path::Path;
+use std::process::Command;
+
+use flatrec::map::{Access, Mapping};
+use flatrec::{DataType, DynStore, ErrorKind, Field, Schema, WriteBack, verify};
+
+/// A mounted file system of 8 MiB, unmounted when dropped.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    /// `None`, with the reason printed, where mounting is not allowed.
+    fn mount() -> Option<Self> {
+        let directory = tempfile::tempdir().unwrap();
+        let output = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=8m", "tmpfs"])
+            .arg(directory.path())
+            .output();
+        match output {
+            Ok(output) if output.status.success() => Some(Self(directory)),
+            Ok(output) => {
+                println!("skipped: mount: {}", String::from_utf8_lossy(&output.stderr).trim());
+                None
+            }
+            Err(error) => {
+                println!("skipped: mount: {error}");
+                None
+            }
+        }
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.path()).status();
+    }
+}
+
+#[test]
+fn a_full_disk_is_an_error_of_the_append_and_nothing_is_lost() {
+    let schema = Schema::packed([Field::new("bytes", DataType::Binary(1000))]).unwrap();
+    for way in [WriteBack::Positioned, WriteBack::Mapped] {
+        let Some(disk) = SmallDisk::mount() else { return };
+        let path = disk.path().join("store");
+        let mut store = DynStore::options().write_back(way).create(&path, &schema).unwrap();
+        let record = |n: u64| [(n % 251) as u8; 1000];
+        store.append_packed(&(0..1000).flat_map(record).collect::<Vec<u8>>()).unwrap();
+        store.flush().unwrap();
+        let error = (1000..).find_map(|n| store.append(&record(n)).err()).unwrap();
+        assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");
+        let text = error.to_string();
+        assert!(text.contains("store") && text.contains("free some space"), "{text}");
+        let count = store.count();
+        assert!(count > 7000, "nearly all of the 8 MiB was used: {count} records");
+        let error = store.reserve(1_000_000).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");
+        assert_eq!(store.append(&record(count)).unwrap_err().kind(), ErrorKind::NoSpace);
+        assert_eq!(store.get(count - 1), Some(&record(count - 1)[..]));
+        store.close().unwrap();
+        let store = DynStore::open_read_only(&path).unwrap();
+        assert_eq!(store.count(), count);
+        assert!((0..).zip(store.iter()).all(|(n, bytes)| bytes == record(n)));
+        assert_eq!(verify(&path, 1).unwrap().doubts, []);
+    }
+}
+
+#[test]
+fn mappings_meet_a_full_disk_when_they_grow_and_keep_their_length() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let path = disk.path().join("mapping");
+    let error = Mapping::create_new(&path, 100 << 20).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");
+    assert!(!path.exists(), "a file that could not be made is removed");
+    let mapping = Mapping::create_new(&path, 1 << 20).unwrap();
+    let error = mapping.grow(100 << 20).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");
+    assert_eq!(mapping.len_bytes().unwrap(), 1 << 20);
+    mapping.view_all().unwrap().write(0, &vec![1; 1 << 20]).unwrap();
+    drop(mapping);
+    let error = Mapping::open_or_create(disk.path().join("other"), 100 << 20, |_| Ok(()));
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::NoSpace);
+    Mapping::open(&path, Access::ReadOnly).unwrap();
+}
+
+#[test]
+fn creating_a_store_on_a_full_disk_leaves_nothing() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let filler = disk.path().join("filler");
+    let full = Mapping::create_new(&filler, 8 << 20)
+        .map(|_| ())
+        .or_else(|_| Mapping::create_new(&filler, (8 << 20) - (16 << 10)).map(|_| ()));
+    full.unwrap();
+    let schema = Schema::packed([Field::new("n", DataType::UInt8)]).unwrap();
+    let error = DynStore::create(disk.path().join("store"), &schema).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");
+    assert_eq!(std::fs::read_dir(disk.path()).unwrap().count(), 1, "the filler alone");
+}
+
+#[test]
+fn a_read_only_file_system_says_so() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let path = disk.path().join("store");
+    let schema = Schema::packed([Field::new("n", DataType::UInt8)]).unwrap();
+    let mut store = DynStore::create(&path, &schema).unwrap();
+    store.append(&[7]).unwrap();
+    store.close().unwrap();
+    std::fs::remove_file(disk.path().join("store-lock")).unwrap();
+    let remounted = Command::new("mount")
+        .args(["-o", "remount,ro"])
+        .arg(disk.path())
+        .status()
+        .unwrap();
+    assert!(remounted.success());
+    // Nobody can write here, so a reader needs no lock file; the inode's lock does.
+    let store = DynStore::open_read_only(&path).unwrap();
+    assert_eq!(store.get(0), Some(&[7][..]));
+    let error = DynStore::open(&path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
+    let error = DynStore::create(disk.path().join("new"), &schema).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
+}

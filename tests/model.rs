@@ -1,0 +1,187 @@
+//! Random operations, reopenings and killed processes, against a vector of records.
+//!
+//! A killed process is played by a copy of the file as it is, unflushed, opened as a store of its
+//! own: what the page cache holds is what a process that dies leaves behind.
+
+use std::path::Path;
+
+use flatrec::{DataType, DynStore, ErrorKind, Field, Schema, WriteBack, verify};
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+#[derive(Clone, Debug)]
+enum Operation {
+    Append(u16),
+    AppendMany(u16, u16),
+    Reserve(u16),
+    Get(Index),
+    Truncate(Index),
+    /// Sets the n-th record, for several n, in one exclusive edit.
+    Edit(Vec<(Index, u16)>),
+    Flush,
+    Reopen(bool),
+    Private(Index, u16),
+    Kill,
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    let index = any::<Index>;
+    prop_oneof![
+        6 => any::<u16>().prop_map(Operation::Append),
+        3 => (any::<u16>(), 1u16..900).prop_map(|(n, len)| Operation::AppendMany(n, len)),
+        1 => (0u16..5000).prop_map(Operation::Reserve),
+        5 => index().prop_map(Operation::Get),
+        1 => index().prop_map(Operation::Truncate),
+        3 => prop::collection::vec((index(), any::<u16>()), 0..20).prop_map(Operation::Edit),
+        3 => Just(Operation::Flush),
+        2 => any::<bool>().prop_map(Operation::Reopen),
+        1 => (index(), any::<u16>()).prop_map(|(at, n)| Operation::Private(at, n)),
+        2 => Just(Operation::Kill),
+    ]
+}
+
+/// A store under test, and what it should hold.
+struct Rig<'a> {
+    path: &'a Path,
+    way: WriteBack,
+    store: DynStore,
+    record_len: usize,
+    model: Vec<Vec<u8>>,
+    flushed: Vec<Vec<u8>>,
+}
+
+impl<'a> Rig<'a> {
+    fn new(path: &'a Path, record_len: u32, way: WriteBack) -> Self {
+        let schema = Schema::packed([Field::new("bytes", DataType::Binary(record_len))]).unwrap();
+        let store = DynStore::options().write_back(way).create(path, &schema).unwrap();
+        let record_len = record_len as usize;
+        Self { path, way, store, record_len, model: Vec::new(), flushed: Vec::new() }
+    }
+
+    fn record(&self, n: u16) -> Vec<u8> {
+        (0..self.record_len).map(|at| (at as u16 ^ n) as u8).collect()
+    }
+
+    fn place(&self, index: &Index) -> Option<usize> {
+        (!self.model.is_empty()).then(|| index.index(self.model.len()))
+    }
+
+    fn apply(mut self, operation: &Operation) -> Self {
+        match operation {
+            Operation::Append(n) => {
+                let record = self.record(*n);
+                let id = self.store.append(&record).unwrap();
+                assert_eq!(id, self.model.len() as u64);
+                self.model.push(record);
+            }
+            Operation::AppendMany(n, len) => {
+                let records: Vec<Vec<u8>> =
+                    (0..*len).map(|at| self.record(n.wrapping_add(at))).collect();
+                let ids = self.store.append_packed(&records.concat()).unwrap();
+                assert_eq!(ids.end - ids.start, u64::from(*len));
+                self.model.extend(records);
+            }
+            Operation::Reserve(records) => self.store.reserve(u64::from(*records)).unwrap(),
+            Operation::Get(index) => {
+                if let Some(at) = self.place(index) {
+                    assert!(self.store.get(at as u64).unwrap() == self.model[at], "record {at}");
+                }
+                assert!(self.store.get(self.model.len() as u64).is_none());
+            }
+            Operation::Truncate(index) => {
+                let count = index.index(self.model.len() + 2);
+                self.store.truncate(count as u64).unwrap();
+                if count < self.flushed.len() {
+                    self.flushed = self.model[..count].to_vec();
+                }
+                self.model.truncate(count);
+            }
+            Operation::Edit(changes) => self.edit(changes),
+            Operation::Flush => {
+                self.store.flush().unwrap();
+                self.flushed.clone_from(&self.model);
+            }
+            Operation::Reopen(close) => return self.reopen(*close),
+            Operation::Private(index, n) => self.private(index, *n),
+            Operation::Kill => self.kill(),
+        }
+        self
+    }
+
+    fn edit(&mut self, changes: &[(Index, u16)]) {
+        let places: Vec<(usize, Vec<u8>)> = changes
+            .iter()
+            .filter_map(|(index, n)| Some((self.place(index)?, self.record(*n))))
+            .collect();
+        let mut edit = self.store.edit().unwrap();
+        for (at, record) in &places {
+            assert!(edit.get(*at as u64).unwrap() == self.model[*at]);
+            edit.set(*at as u64, record).unwrap();
+            self.model[*at].clone_from(record);
+        }
+        edit.finish().unwrap();
+        self.flushed.clone_from(&self.model);
+    }
+
+    fn reopen(self, close: bool) -> Self {
+        let Self { path, way, store, record_len, model, .. } = self;
+        if close {
+            store.close().unwrap();
+        } else {
+            drop(store);
+        }
+        let len = std::fs::metadata(path).unwrap().len();
+        assert_eq!(len, 65_536 + (model.len() * record_len) as u64, "trimmed at rest");
+        assert_eq!(verify(path, 5).unwrap().doubts, []);
+        let store = DynStore::options().write_back(way).open(path).unwrap();
+        let flushed = model.clone();
+        Self { path, way, store, record_len, model, flushed }
+    }
+
+    /// Changes through a private handle, which nobody else sees.
+    fn private(&mut self, index: &Index, n: u16) {
+        let mut private = DynStore::open_private(self.path).unwrap();
+        assert_eq!(private.count(), self.flushed.len() as u64);
+        if self.flushed.is_empty() {
+            return;
+        }
+        let at = index.index(self.flushed.len());
+        let mut edit = private.edit().unwrap();
+        edit.set(at as u64, &self.record(n)).unwrap();
+        edit.finish().unwrap();
+        assert!(private.get(at as u64).unwrap() == self.record(n));
+        assert!(self.store.get(at as u64).unwrap() == self.model[at]);
+        let error = private.append(&self.record(0)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ReadOnly);
+    }
+
+    fn kill(&self) {
+        let copy = self.path.with_extension("killed");
+        std::fs::copy(self.path, &copy).unwrap();
+        let store = DynStore::open(&copy).unwrap();
+        assert_eq!(store.count(), self.flushed.len() as u64, "the state of the last flush");
+        assert!(store.iter().eq(self.flushed.iter().map(Vec::as_slice)));
+        store.close().unwrap();
+        std::fs::remove_file(&copy).unwrap();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_store_agrees_with_a_vector(
+        record_len in prop_oneof![Just(1u32), 1u32..200, Just(125), 4090u32..4100],
+        mapped in any::<bool>(),
+        operations in prop::collection::vec(operation(), 1..60),
+    ) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store");
+        let way = if mapped { WriteBack::Mapped } else { WriteBack::Auto };
+        let mut rig = Rig::new(&path, record_len, way);
+        for operation in &operations {
+            rig = rig.apply(operation);
+        }
+        assert!(rig.store.iter().eq(rig.model.iter().map(Vec::as_slice)));
+    }
+}

@@ -1,0 +1,575 @@
+//! The house rules that a machine can check: who may use whom, and how long things may grow.
+//!
+//! - A module of `src/` uses only modules of lower rank, and names them from where they live:
+//!   `crate::x` and a `super::` that climbs as far are read alike.
+//! - Files, functions and lines have a length ([`FILE_LINES_MAX`] and so on).
+//! - `unsafe` stays where it has a home or a reason ([`UNSAFE_HOMES`], [`UNSAFE_FILES`]).
+//! - Some calls have no place in a library ([`BANNED`]).
+//!
+//! The checks read tokens, not text: what stands in comments, strings and character literals is
+//! nobody's business. They do not expand macros, and need not.
+
+use std::fs;
+use std::path::Path;
+
+/// Modules of `src/`, lowest first. Those on one line may not use one another.
+const RANKS: &[&[&str]] = &[
+    &["error"],
+    &["os"],
+    &["map"],
+    &["format"],
+    &["wal"],
+    &["store"],
+    &["db"],
+    &["sim", "index", "query"],
+    &["exchange"],
+    &["bin"],
+];
+
+const FOLDERS: &[&str] = &["src", "derive/src", "tests", "benches", "examples"];
+const FILE_LINES_MAX: usize = 600;
+const FUNCTION_LINES_MAX: usize = 70;
+const LINE_CHARS_MAX: usize = 100;
+
+/// Folders in which `unsafe` lives.
+const UNSAFE_HOMES: &[&str] = &["src/os/", "src/map/"];
+
+/// Other files of `src/` that may say `unsafe`, each with its reason.
+const UNSAFE_FILES: &[(&str, &str)] = &[
+    ("src/format/cast.rs", "records as bytes and back, which is the contract of Record"),
+    ("src/store/array.rs", "opens and publishes views, on what its own opener vouches for"),
+    ("src/db/table.rs", "passes its opener's promise on, that no one else changes the file"),
+    ("src/db/store.rs", "makes that promise under a lock, or asks it of the caller"),
+    ("src/db/dyn_store.rs", "makes that promise under a lock, or asks it of the caller"),
+];
+
+/// Calls without a place in `src/` outside tests, as tokens; the folders or files where they are
+/// welcome; and why not here.
+const BANNED: &[(&[&str], &[&str], &str)] = &[
+    (&["todo", "!"], &[], "finish it"),
+    (&["unimplemented", "!"], &[], "finish it, or return ErrorKind::Unsupported"),
+    (&["dbg", "!"], &[], "remove it"),
+    // The one place that waits for a limited time on a lock, which no system offers.
+    (
+        &["thread", ":", ":", "sleep"],
+        &["src/map/side_lock.rs"],
+        "wait for what happens, not for time",
+    ),
+    (&["println", "!"], &["src/bin/"], "a library does not print"),
+    (&["print", "!"], &["src/bin/"], "a library does not print"),
+    (&["eprintln", "!"], &["src/bin/"], "a library does not print"),
+    (&["eprint", "!"], &["src/bin/"], "a library does not print"),
+    (&["fs2", ":", ":"], &["src/os/"], "one folder changes when fs2 must be replaced"),
+];
+
+#[test]
+fn the_house_is_tidy() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for folder in FOLDERS {
+        collect(root, &root.join(folder), &mut files);
+    }
+    assert!(files.iter().any(|(path, _)| path == "src/lib.rs"), "no sources found");
+    assert!(files.iter().any(|(path, _)| path == "tests/tidy.rs"), "no tests found");
+
+    let mut faults: Vec<String> =
+        files.iter().flat_map(|(path, source)| faults_of(path, source)).collect();
+    for (path, reason) in UNSAFE_FILES {
+        let used = files.iter().any(|(file, source)| file == path && says_unsafe(source));
+        if !used {
+            faults.push(format!("{path}: has no unsafe ({reason}): take it off the list"));
+        }
+    }
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+}
+
+/// Adds the Rust files below `folder`, by their paths from `root`, with slashes on every system.
+fn collect(root: &Path, folder: &Path, into: &mut Vec<(String, String)>) {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return; // A folder that the crate does not have yet, or that a package leaves out.
+    };
+    for entry in entries {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            if path.file_name().is_some_and(|name| name != "target") {
+                collect(root, &path, into);
+            }
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let name = path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
+            into.push((name, fs::read_to_string(&path).unwrap()));
+        }
+    }
+}
+
+/// Everything that is wrong with a file.
+fn faults_of(path: &str, source: &str) -> Vec<String> {
+    let tokens = tokens(source);
+    let mut faults = lengths(source);
+    faults.extend(long_functions(&tokens));
+    if path.starts_with("src/") {
+        faults.extend(upward_uses(path, &tokens));
+        faults.extend(homeless_unsafe(path, &tokens));
+        faults.extend(banned_calls(path, &tokens));
+    }
+    faults.iter().map(|(line, fault)| format!("{path}:{line}: {fault}")).collect()
+}
+
+/// A line, counted from 1, and what is wrong there.
+type Fault = (usize, String);
+
+fn lengths(source: &str) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let lines = source.lines().count();
+    if lines > FILE_LINES_MAX {
+        faults.push((lines, format!("the file has {lines} lines, of {FILE_LINES_MAX}")));
+    }
+    for (index, line) in source.lines().enumerate() {
+        let chars = line.chars().count();
+        if chars > LINE_CHARS_MAX {
+            faults.push((index + 1, format!("the line has {chars} characters")));
+        }
+    }
+    faults
+}
+
+fn long_functions(tokens: &[Token<'_>]) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (index, pair) in tokens.windows(2).enumerate() {
+        // Without a name it is a pointer type.
+        if pair[0].text != "fn" || !pair[1].is_word() {
+            continue;
+        }
+        let Some(end) = end_of_item(tokens, index) else { continue };
+        let lines = tokens[end].line - pair[0].line + 1;
+        if lines > FUNCTION_LINES_MAX {
+            faults.push((pair[0].line, format!("fn {} has {lines} lines", pair[1].text)));
+        }
+    }
+    faults
+}
+
+fn upward_uses(path: &str, tokens: &[Token<'_>]) -> Vec<Fault> {
+    let inside = path.trim_start_matches("src/");
+    let own = inside.split('/').next().unwrap_or("").trim_end_matches(".rs");
+    if own == "lib" || own == "bin" {
+        // The crate's root names everyone; to a binary `crate` is the binary.
+        return Vec::new();
+    }
+    let Some(own_rank) = rank_of(own) else {
+        return vec![(1, format!("module {own} has no rank: see RANKS"))];
+    };
+    let mut faults = Vec::new();
+    for (line, used) in used_modules(inside, tokens) {
+        if used == own {
+            continue;
+        }
+        match rank_of(used) {
+            Some(rank) if rank < own_rank => {}
+            Some(_) => faults.push((line, format!("{own} may not use {used}: see RANKS"))),
+            None => {
+                let fault = format!("crate::{used} is no module: name it from where it lives");
+                faults.push((line, fault));
+            }
+        }
+    }
+    faults
+}
+
+fn rank_of(module: &str) -> Option<usize> {
+    RANKS.iter().position(|equals| equals.contains(&module))
+}
+
+/// The top modules of the crate that a file names, with lines.
+fn used_modules<'a>(path_in_src: &str, tokens: &[Token<'a>]) -> Vec<(usize, &'a str)> {
+    let file_depth =
+        path_in_src.trim_end_matches(".rs").trim_end_matches("/mod").split('/').count();
+    let inline = inline_module_depths(tokens);
+    let mut used = Vec::new();
+    for (index, token) in tokens.iter().enumerate() {
+        let starts_path = index == 0 || tokens[index - 1].text != ":";
+        let after = match token.text {
+            "crate" => Some(index + 1),
+            "super" if starts_path => {
+                let (climbed, after) = climb(tokens, index);
+                (climbed == file_depth + inline[index]).then_some(after)
+            }
+            _ => None,
+        };
+        let Some(after) = after else { continue };
+        if text_at(tokens, after) == ":" && text_at(tokens, after + 1) == ":" {
+            used.extend(heads(&tokens[after + 2..]));
+        }
+    }
+    used
+}
+
+/// How many `super`s stand in a row from `index` on, and where the row ends.
+fn climb(tokens: &[Token<'_>], index: usize) -> (usize, usize) {
+    let mut climbed = 1;
+    let mut after = index + 1;
+    while text_at(tokens, after) == ":" && text_at(tokens, after + 2) == "super" {
+        climbed += 1;
+        after += 3;
+    }
+    (climbed, after)
+}
+
+/// The first words of what follows a `::`: one, or those of a group in braces.
+fn heads<'a>(tokens: &[Token<'a>]) -> Vec<(usize, &'a str)> {
+    let Some(first) = tokens.first() else { return Vec::new() };
+    if first.text != "{" {
+        return vec![(first.line, first.text)];
+    }
+    let mut found = Vec::new();
+    let mut depth = 0;
+    let mut expects_head = true;
+    for token in tokens {
+        match token.text {
+            "{" => depth += 1,
+            "}" => depth -= 1,
+            "," if depth == 1 => expects_head = true,
+            _ if expects_head && depth == 1 => {
+                found.push((token.line, token.text));
+                expects_head = false;
+            }
+            _ => {}
+        }
+        if depth == 0 {
+            break;
+        }
+    }
+    found
+}
+
+/// For each token, how many `mod name { … }` it lies in.
+fn inline_module_depths(tokens: &[Token<'_>]) -> Vec<usize> {
+    let mut opened_at = Vec::new();
+    let mut braces = 0_usize;
+    let mut depths = Vec::with_capacity(tokens.len());
+    for (index, token) in tokens.iter().enumerate() {
+        match token.text {
+            "{" => {
+                braces += 1;
+                if index >= 2 && tokens[index - 2].text == "mod" {
+                    opened_at.push(braces);
+                }
+            }
+            "}" => {
+                if opened_at.last() == Some(&braces) {
+                    opened_at.pop();
+                }
+                braces = braces.saturating_sub(1);
+            }
+            _ => {}
+        }
+        depths.push(opened_at.len());
+    }
+    depths
+}
+
+fn homeless_unsafe(path: &str, tokens: &[Token<'_>]) -> Vec<Fault> {
+    let at_home = UNSAFE_HOMES.iter().any(|home| path.starts_with(home));
+    if at_home || UNSAFE_FILES.iter().any(|(file, _)| *file == path) {
+        return Vec::new();
+    }
+    let found = tokens.iter().filter(|token| token.text == "unsafe");
+    found.map(|token| (token.line, "unsafe away from home: see UNSAFE_HOMES".into())).collect()
+}
+
+fn says_unsafe(source: &str) -> bool {
+    tokens(source).iter().any(|token| token.text == "unsafe")
+}
+
+fn banned_calls(path: &str, tokens: &[Token<'_>]) -> Vec<Fault> {
+    if path.ends_with("/tests.rs") || path.contains("/tests/") {
+        return Vec::new();
+    }
+    let in_test = test_code(tokens);
+    let mut faults = Vec::new();
+    for (call, welcome_in, why) in BANNED {
+        if welcome_in.iter().any(|place| path.starts_with(place)) {
+            continue;
+        }
+        for (index, window) in tokens.windows(call.len()).enumerate() {
+            let found = window.iter().map(|token| token.text).eq(call.iter().copied());
+            if found && !in_test[index] {
+                faults.push((window[0].line, format!("{}: {why}", call.concat())));
+            }
+        }
+    }
+    faults
+}
+
+/// For each token, whether it belongs to an item under `#[cfg(test)]` or `#[test]`.
+fn test_code(tokens: &[Token<'_>]) -> Vec<bool> {
+    const MARKS: &[&[&str]] = &[
+        &["#", "[", "cfg", "(", "test", ")", "]"],
+        &["#", "[", "cfg", "(", "all", "(", "test", ","],
+        &["#", "[", "test", "]"],
+    ];
+    let mut marked = vec![false; tokens.len()];
+    for index in 0..tokens.len() {
+        let rest = || tokens[index..].iter().map(|token| token.text);
+        if MARKS.iter().any(|mark| rest().take(mark.len()).eq(mark.iter().copied())) {
+            let end = end_of_item(tokens, index).unwrap_or(tokens.len() - 1);
+            marked[index..=end].fill(true);
+        }
+    }
+    marked
+}
+
+/// Where the item that begins at `start` ends: at the brace that closes its first brace, or at a
+/// semicolon before any. Parentheses and brackets on the way are passed over.
+fn end_of_item(tokens: &[Token<'_>], start: usize) -> Option<usize> {
+    let mut braces = 0_usize;
+    let mut others = 0_usize;
+    for (index, token) in tokens.iter().enumerate().skip(start) {
+        match token.text {
+            "(" | "[" => others += 1,
+            ")" | "]" => others = others.saturating_sub(1),
+            "{" if braces > 0 || others == 0 => braces += 1,
+            "}" if braces == 1 => return Some(index),
+            "}" => braces = braces.saturating_sub(1),
+            ";" if braces == 0 && others == 0 => return Some(index),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// A word, a number, or one character of anything else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Token<'a> {
+    text: &'a str,
+    line: usize,
+}
+
+impl Token<'_> {
+    fn is_word(&self) -> bool {
+        self.text.starts_with(is_word_char)
+    }
+}
+
+fn text_at<'a>(tokens: &[Token<'a>], index: usize) -> &'a str {
+    tokens.get(index).map_or("", |token| token.text)
+}
+
+fn is_word_char(character: char) -> bool {
+    character.is_alphanumeric() || character == '_'
+}
+
+/// The tokens of Rust source, without comments, strings, character literals and lifetimes.
+fn tokens(source: &str) -> Vec<Token<'_>> {
+    let mut found = Vec::new();
+    let mut rest = source;
+    let mut line = 1;
+    while let Some(first) = rest.chars().next() {
+        let word_len = rest.find(|character| !is_word_char(character)).unwrap_or(rest.len());
+        let skipped = if first.is_whitespace() {
+            Some(first.len_utf8())
+        } else if first == '/' {
+            comment_len(rest)
+        } else if first == '\'' {
+            Some(quote_len(rest))
+        } else {
+            string_len(rest, word_len)
+        };
+        let len = skipped.unwrap_or(if word_len > 0 { word_len } else { first.len_utf8() });
+        if skipped.is_none() {
+            found.push(Token { text: &rest[..len], line });
+        }
+        line += rest[..len].matches('\n').count();
+        rest = &rest[len..];
+    }
+    found
+}
+
+/// The length of a comment at the start of `text`; block comments nest.
+fn comment_len(text: &str) -> Option<usize> {
+    if text.starts_with("//") {
+        return Some(text.find('\n').unwrap_or(text.len()));
+    }
+    if !text.starts_with("/*") {
+        return None;
+    }
+    let mut depth = 0;
+    let mut at = 0;
+    while at < text.len() {
+        if text[at..].starts_with("/*") {
+            depth += 1;
+            at += 2;
+        } else if text[at..].starts_with("*/") {
+            depth -= 1;
+            at += 2;
+            if depth == 0 {
+                break;
+            }
+        } else {
+            at += text[at..].chars().next().map_or(1, char::len_utf8);
+        }
+    }
+    Some(at)
+}
+
+/// The length of a character literal or of a lifetime at the start of `text`.
+fn quote_len(text: &str) -> usize {
+    let mut characters = text.char_indices().skip(1);
+    let Some((_, first)) = characters.next() else { return 1 };
+    if first == '\\' {
+        // What is escaped may itself be a quote.
+        characters.next();
+        return characters.find(|(_, next)| *next == '\'').map_or(text.len(), |(at, _)| at + 1);
+    }
+    match characters.next() {
+        Some((at, '\'')) => at + 1,
+        _ => text[1..].find(|next| !is_word_char(next)).map_or(text.len(), |len| len + 1),
+    }
+}
+
+/// The length of a string literal at the start of `text`, whose first word (its prefix, if it is
+/// one) is `word_len` long: `"…"`, `b"…"`, `c"…"`, `r"…"`, `br#"…"#` and so on, and `b'…'`.
+fn string_len(text: &str, word_len: usize) -> Option<usize> {
+    let (prefix, body) = text.split_at(word_len);
+    if prefix == "b" && body.starts_with('\'') {
+        return Some(word_len + quote_len(body));
+    }
+    if !["", "b", "c", "r", "br", "cr"].contains(&prefix) {
+        return None;
+    }
+    let hashes =
+        if prefix.contains('r') { body.len() - body.trim_start_matches('#').len() } else { 0 };
+    let inner = body[hashes..].strip_prefix('"')?;
+    let start = word_len + hashes + 1;
+    if prefix.contains('r') {
+        let end = format!("\"{}", "#".repeat(hashes));
+        return Some(inner.find(&end).map_or(text.len(), |at| start + at + end.len()));
+    }
+    let mut escaped = false;
+    let end = inner.bytes().position(|byte| {
+        let ends = byte == b'"' && !escaped;
+        escaped = byte == b'\\' && !escaped;
+        ends
+    });
+    Some(end.map_or(text.len(), |at| start + at + 1))
+}
+
+mod tests {
+    use super::*;
+
+    fn texts(source: &str) -> String {
+        let texts: Vec<&str> = tokens(source).iter().map(|token| token.text).collect();
+        texts.join(" ")
+    }
+
+    /// The lines of the faults that `check` finds.
+    fn lines(faults: Vec<Fault>) -> Vec<usize> {
+        faults.into_iter().map(|(line, _)| line).collect()
+    }
+
+    #[test]
+    fn tokens_leave_out_what_is_not_code() {
+        assert_eq!(texts("a // b\nc /* d /* e */ f */ g"), "a c g");
+        assert_eq!(texts(r#"a("b \" unsafe", 'c', '\'', '"', b'x', b"y")"#), "a ( , , , , , )");
+        assert_eq!(texts("r\"a\\\" b r#\"c \" d\"# e br##\"f\"# g\"## h"), "b e h");
+        assert_eq!(texts("fn f<'a>(x: &'a str) -> '_ {}"), "fn f < > ( x : & str ) - > { }");
+        assert_eq!(texts("let r#type = b + c; 'é' 'ß"), "let r # type = b + c ;");
+        assert_eq!(texts("\"open"), "");
+        assert_eq!(texts("/* open"), "");
+        let lines: Vec<usize> = tokens("a\n\"b\nc\" d\n/*\n*/ e").iter().map(|t| t.line).collect();
+        assert_eq!(lines, [1, 3, 5]);
+    }
+
+    #[test]
+    fn upward_uses_are_found_however_they_are_written() {
+        let check = |path: &str, source| lines(upward_uses(path, &tokens(source)));
+        assert!(check("src/store/mod.rs", "use crate::format::Field;\nuse crate::os;").is_empty());
+        assert!(check("src/store/mod.rs", "use crate::store::a; use super::os::x;").is_empty());
+        assert!(check("src/lib.rs", "use crate::db::X;").is_empty());
+        assert!(check("src/bin/flatrec/main.rs", "use crate::args::X;").is_empty());
+
+        assert_eq!(check("src/os/unix.rs", "\nuse crate::map::View;"), [2]);
+        assert_eq!(check("src/os/unix.rs", "fn f() { crate::db::g() }"), [1]);
+        assert_eq!(
+            check("src/format/a.rs", "use crate::{\n os::{x, db},\n wal::y,\n db};"),
+            [3, 4]
+        );
+        assert_eq!(check("src/query/mod.rs", "use crate::sim::Disk;"), [1], "a sibling");
+        assert_eq!(check("src/error.rs", "use crate::os::page;"), [1]);
+        assert_eq!(check("src/db/mod.rs", "use crate::Store;"), [1], "through the root");
+        assert_eq!(check("src/db/mod.rs", "use crate::*;"), [1]);
+        assert_eq!(check("src/attic/mod.rs", ""), [1], "no rank");
+    }
+
+    #[test]
+    fn upward_uses_are_found_through_super() {
+        let check = |path: &str, source| lines(upward_uses(path, &tokens(source)));
+        assert_eq!(check("src/os/mod.rs", "use super::db::X;"), [1]);
+        assert_eq!(check("src/os/unix.rs", "use super::super::{error, db};"), [1]);
+        assert!(check("src/os/unix.rs", "use super::db;").is_empty(), "that is os::db");
+        assert!(check("src/db/mod.rs", "use super::os::X;").is_empty());
+        let in_tests = "mod tests { use super::super::db; mod inner {} } use super::super::wal;";
+        assert_eq!(check("src/os/unix.rs", &in_tests.replace("} use", "}\nuse")), [2]);
+    }
+
+    #[test]
+    fn lengths_are_counted_to_the_line_and_the_character() {
+        let lines_of = |count: usize| "x\n".repeat(count);
+        assert!(lengths(&lines_of(FILE_LINES_MAX)).is_empty());
+        assert_eq!(lengths(&lines_of(FILE_LINES_MAX + 1)).len(), 1);
+        assert!(lengths(&"ä".repeat(LINE_CHARS_MAX)).is_empty());
+        let long = format!("short\n{}", "x".repeat(LINE_CHARS_MAX + 1));
+        assert_eq!(lines(lengths(&long)), [2]);
+    }
+
+    #[test]
+    fn functions_end_where_their_braces_close() {
+        let function = |lines: usize| {
+            let body = "    if x { '{'; \"}\"; } // {\n".repeat(lines - 2);
+            format!("fn f(x: [u8; 2]) -> bool {{\n{body}}}\nfn g();\n")
+        };
+        assert!(long_functions(&tokens(&function(FUNCTION_LINES_MAX))).is_empty());
+        let long = format!("\n{}", function(FUNCTION_LINES_MAX + 1));
+        assert_eq!(lines(long_functions(&tokens(&long))), [2]);
+        let pointers = format!("type F = fn(u8);{}fn f() {{}}", "\n".repeat(100));
+        assert!(long_functions(&tokens(&pointers)).is_empty());
+    }
+
+    #[test]
+    fn unsafe_has_a_home() {
+        let source = "// unsafe\nfn f() { unsafe { g() } }";
+        assert_eq!(lines(homeless_unsafe("src/db/mod.rs", &tokens(source))), [2]);
+        assert!(homeless_unsafe("src/os/unix.rs", &tokens(source)).is_empty());
+        assert!(homeless_unsafe("src/map/view.rs", &tokens(source)).is_empty());
+        assert!(homeless_unsafe("src/db/mod.rs", &tokens("#![deny(unsafe_code)]")).is_empty());
+        assert!(says_unsafe(source) && !says_unsafe("// unsafe"));
+    }
+
+    #[test]
+    fn banned_calls_are_found_outside_tests() {
+        let check = |path: &str, source: &str| lines(banned_calls(path, &tokens(source)));
+        let source = "fn f() {\n todo!();\n dbg!(1);\n std::thread::sleep(t);\n println!();\n}";
+        assert_eq!(check("src/db/mod.rs", source), [2, 3, 4, 5]);
+        assert_eq!(check("src/bin/flatrec/info.rs", source), [2, 3, 4]);
+        assert_eq!(check("src/db/mod.rs", "fn f() { unimplemented!() }"), [1]);
+        assert_eq!(check("src/map/mod.rs", "fs2::FileExt::unlock(f)"), [1]);
+        assert!(check("src/os/unix.rs", "fs2::FileExt::unlock(f)").is_empty());
+        assert!(check("src/db/mod.rs", "// todo!()\nlet x = \"dbg!\"; let todo = 1;").is_empty());
+
+        let in_tests = "#[cfg(test)]\nmod tests {\n fn f() { dbg!(1); }\n}\nfn g() { dbg!(2); }";
+        assert_eq!(check("src/db/mod.rs", in_tests), [5]);
+        let method = "#[cfg(all(test, unix))]\nfn f(x: [u8; 2]) { dbg!(1) }\nfn g() { dbg!(2) }";
+        assert_eq!(check("src/db/mod.rs", method), [3]);
+        assert_eq!(check("src/db/mod.rs", "#[cfg(test)]\nmod tests;\nfn g() { dbg!(2) }"), [3]);
+        assert!(check("src/db/tests.rs", source).is_empty());
+        assert!(check("src/db/tests/deep.rs", source).is_empty());
+    }
+
+    #[test]
+    fn a_fault_names_its_file_and_line() {
+        let faults = faults_of("src/os/x.rs", "\nuse crate::db::X;\n");
+        assert_eq!(faults, ["src/os/x.rs:2: os may not use db: see RANKS"]);
+        assert!(
+            faults_of("tests/x.rs", "use crate::db::X; fn f() { unsafe { dbg!(1) } }").is_empty()
+        );
+    }
+}
