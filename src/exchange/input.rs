@@ -130,3 +130,120 @@ impl Input {
         self.total_bytes
     }
 }
+
+impl Input {
+    /// The text from its start, unzipped, and a counter of the bytes read of what lies on disk.
+    ///
+    /// `keep` lets a stream be read from its start once more: what is read now stays in memory.
+    pub(super) fn read(&mut self, keep: bool) -> Result<Text<'_>> {
+        let name = &self.name;
+        let raw: Box<dyn Read + '_> = match &mut self.source {
+            Source::File(file) => {
+                let mut file = &*file;
+                file.seek(SeekFrom::Start(0))
+                    .map_err(|error| Error::io("rewind", error).path(name))?;
+                Box::new(file)
+            }
+            Source::Bytes(bytes) => Box::new(&**bytes),
+            Source::Stream { head, rest } => {
+                let Some(taken) = rest.take_if(|_| !keep) else {
+                    let Some(rest) = rest else {
+                        return Err(Error::new(ErrorKind::InvalidArgument, "read")
+                            .path(name)
+                            .detail("the stream has been read already")
+                            .advice("spool it to a file first"));
+                    };
+                    return Text::new(Box::new(KeptStream { head, position: 0, rest }), name);
+                };
+                Box::new(Cursor::new(std::mem::take(head)).chain(taken))
+            }
+        };
+        Text::new(raw, name)
+    }
+}
+
+/// A stream of which all that has been read stays in `head`.
+struct KeptStream<'a> {
+    head: &'a mut Vec<u8>,
+    position: usize,
+    rest: &'a mut dyn Read,
+}
+
+impl Read for KeptStream<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.position == self.head.len() {
+            let read = self.rest.read(into)?;
+            self.head.extend_from_slice(&into[..read]);
+            self.position += read;
+            return Ok(read);
+        }
+        let read = (&self.head[self.position..]).read(into)?;
+        self.position += read;
+        Ok(read)
+    }
+}
+
+/// The text of an input while it is being read.
+pub(super) struct Text<'a> {
+    reader: Box<dyn Read + 'a>,
+    read_bytes: Arc<AtomicU64>,
+    name: &'a Path,
+}
+
+impl<'a> Text<'a> {
+    fn new(raw: Box<dyn Read + 'a>, name: &'a Path) -> Result<Self> {
+        let read_bytes = Arc::new(AtomicU64::new(0));
+        let mut raw = Counted { inner: raw, read_bytes: Arc::clone(&read_bytes) };
+        let mut magic = [0; GZIP_MAGIC.len()];
+        let len = read_full(&mut raw, &mut magic)
+            .map_err(|error| Error::io("read", error).path(name))?;
+        let whole = Cursor::new(magic).take(len as u64).chain(raw);
+        let reader: Box<dyn Read + 'a> = if magic[..len] == GZIP_MAGIC {
+            Box::new(MultiGzDecoder::new(whole))
+        } else {
+            Box::new(whole)
+        };
+        Ok(Self { reader, read_bytes, name })
+    }
+
+    /// Fills `into` as far as the text reaches; fewer bytes mean that it has ended.
+    pub(super) fn fill(&mut self, into: &mut [u8]) -> Result<usize> {
+        read_full(&mut self.reader, into).map_err(|error| Error::io("read", error).path(self.name))
+    }
+
+    pub(super) fn name(&self) -> &Path {
+        self.name
+    }
+
+    /// Bytes read so far of what lies on disk.
+    pub(super) fn read_bytes(&self) -> u64 {
+        self.read_bytes.load(Ordering::Relaxed)
+    }
+}
+
+struct Counted<R> {
+    inner: R,
+    read_bytes: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(into)?;
+        self.read_bytes.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
+}
+
+/// Reads until `into` is full or the reader ends.
+fn read_full(reader: &mut impl Read, into: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < into.len() {
+        match reader.read(&mut into[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
