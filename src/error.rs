@@ -122,7 +122,8 @@ impl Error {
         }))
     }
 
-    /// The system's error `source`, met while doing `operation`: its kind and advice follow from it.
+    /// The system's error `source`, met while doing `operation`: its kind and advice follow from
+    /// it.
     pub(crate) fn io(operation: impl Into<Cow<'static, str>>, source: io::Error) -> Self {
         let (kind, advice) = classify(&source);
         let mut error = Self::new(kind, operation);

@@ -6,7 +6,6 @@ mod error;
 pub mod exchange;
 mod format;
 pub mod map;
-#[allow(dead_code, unused_imports)] // Until the layers above use all of it.
 mod os;
 #[cfg(feature = "query")]
 pub mod query;
@@ -27,5 +26,6 @@ pub use format::{
 };
 pub use map::{RecordGuard, ViewCounters, Wait, WriteBack};
 pub use os::{Advice, FaultCounts, FileSystemKind, Residency, process_faults, thread_faults};
-/// The crate whose traits stand behind [`FieldType`], for `#[zerocopy(crate = "flatrec::zerocopy")]`.
+/// The crate whose traits stand behind [`FieldType`], for `#[zerocopy(crate =
+/// "flatrec::zerocopy")]`.
 pub use zerocopy;

@@ -213,8 +213,8 @@ fn every_call_fails_once() {
 fn after_a_failed_sync_every_write_says_so() {
     let file = Arc::new(FileBacking::temporary(0).unwrap());
     // SAFETY: this test alone uses the backing.
-    let mut store = unsafe { DynStore::options().create_over(Arc::clone(&file) as _, &schema()) }
-        .unwrap();
+    let mut store =
+        unsafe { DynStore::options().create_over(Arc::clone(&file) as _, &schema()) }.unwrap();
     store.append(&record(0)).unwrap();
     store.close().unwrap();
     let fails_at = 2; // the write of the buffer and the growth succeed, the sync fails

@@ -112,11 +112,8 @@ fn a_read_only_file_system_says_so() {
     store.append(&[7]).unwrap();
     store.close().unwrap();
     std::fs::remove_file(disk.path().join("store-lock")).unwrap();
-    let remounted = Command::new("mount")
-        .args(["-o", "remount,ro"])
-        .arg(disk.path())
-        .status()
-        .unwrap();
+    let remounted =
+        Command::new("mount").args(["-o", "remount,ro"]).arg(disk.path()).status().unwrap();
     assert!(remounted.success());
     // Nobody can write here, so a reader needs no lock file; the inode's lock does.
     let store = DynStore::open_read_only(&path).unwrap();

@@ -172,12 +172,15 @@ proptest! {
     #[test]
     fn a_store_agrees_with_a_vector(
         record_len in prop_oneof![Just(1u32), 1u32..200, Just(125), 4090u32..4100],
-        mapped in any::<bool>(),
+        way in prop_oneof![
+            Just(WriteBack::Auto),
+            Just(WriteBack::Mapped),
+            Just(if cfg!(unix) { WriteBack::Positioned } else { WriteBack::Auto }),
+        ],
         operations in prop::collection::vec(operation(), 1..60),
     ) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("store");
-        let way = if mapped { WriteBack::Mapped } else { WriteBack::Auto };
         let mut rig = Rig::new(&path, record_len, way);
         for operation in &operations {
             rig = rig.apply(operation);

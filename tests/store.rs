@@ -432,6 +432,11 @@ fn windowed_stores_stay_within_their_budget() {
         }
         let counters = store.view_counters();
         assert!(counters.hits > 0 && counters.evictions > 0 && counters.remaps > 10);
+        let held = store.get(7).unwrap().unwrap();
+        store.release_views();
+        assert_eq!(store.view_counters().views, 1, "the pinned one stays");
+        assert_eq!(*held, sample(7));
+        drop(held);
         assert!(store.get(200_000).unwrap().is_none());
         assert_eq!(store.append(&sample(200_000)).unwrap(), 200_000);
         assert_eq!(*store.get(200_000).unwrap().unwrap(), sample(200_000));
@@ -504,11 +509,9 @@ fn read_only_stores_refuse_to_write() {
 
 #[test]
 fn dynamic_stores_check_lengths_and_fields() {
-    let schema = Schema::packed([
-        Field::new("id", DataType::UInt16),
-        Field::new("name", DataType::Utf8(4)),
-    ])
-    .unwrap();
+    let schema =
+        Schema::packed([Field::new("id", DataType::UInt16), Field::new("name", DataType::Utf8(4))])
+            .unwrap();
     let mut store = DynStore::temporary(&schema).unwrap();
     assert_eq!(store.append(&[0; 5]).unwrap_err().kind(), ErrorKind::InvalidArgument);
     assert_eq!(store.append_packed(&[0; 13]).unwrap_err().kind(), ErrorKind::InvalidArgument);

@@ -36,7 +36,7 @@ const UNSAFE_HOMES: &[&str] = &["src/os/", "src/map/"];
 
 /// Other files of `src/` that may say `unsafe`, each with its reason.
 const UNSAFE_FILES: &[(&str, &str)] = &[
-    ("src/format/cast.rs", "records as bytes and back, which is the contract of Record"),
+    ("src/format/record.rs", "Record is an unsafe trait, and its casts are what it promises"),
     ("src/store/array.rs", "opens and publishes views, on what its own opener vouches for"),
     ("src/db/table.rs", "passes its opener's promise on, that no one else changes the file"),
     ("src/db/store.rs", "makes that promise under a lock, or asks it of the caller"),

@@ -1,4 +1,5 @@
-//! `#[derive(Record)]` for flatrec: from a struct to the fields of a schema, checked at compile time.
+//! `#[derive(Record)]` for flatrec: from a struct to the fields of a schema, checked at compile
+//! time.
 //!
 //! What the derive proves is what the `# Safety` section of `flatrec::Record` asks for:
 //! - every field's type is a `FieldType`, and so valid for any bytes, without padding and without
@@ -18,7 +19,8 @@ use proc_macro::TokenStream;
 ///
 /// The struct is `Copy`, not generic, has named fields and a stated layout: `#[repr(C)]` for one
 /// that is naturally aligned, and then must have no padding; `#[repr(C, packed)]` for one without
-/// gaps whatever its fields; or `#[repr(transparent)]`. Each field's type is a `flatrec::FieldType`.
+/// gaps whatever its fields; or `#[repr(transparent)]`. Each field's type is a
+/// `flatrec::FieldType`.
 ///
 /// | attribute of a field | of type | meaning |
 /// | --- | --- | --- |

@@ -17,6 +17,9 @@ use crate::os;
 /// How often a reader looks again when a writer was just writing both slots.
 const HEADER_TRIES: u32 = 8;
 
+/// What opening reads at once: both slots and the schema of all but very wide records.
+const FRONT_BYTES: usize = 12 << 10;
+
 /// The header, schema and metadata of a store, as committed.
 #[derive(Debug)]
 pub(super) struct Core {
@@ -68,19 +71,14 @@ impl Core {
     }
 
     fn read(backing: &Arc<dyn Backing>) -> Result<Self> {
-        let mut front = vec![0; usize::try_from(DESCRIPTORS_OFFSET).unwrap_or(usize::MAX)];
+        let mut front = vec![0; FRONT_BYTES];
         let got = backing.read_at(0, &mut front)?;
         front.truncate(got);
         let slot_b = usize::try_from(Slot::B.offset()).unwrap_or(usize::MAX).min(front.len());
         let (found, slot, report) = UnverifiedHeader::choose(&front, &front[slot_b..])?;
         let header = found.verify(backing.len_bytes()?)?;
         let region_len = u64::from(header.schema_len_bytes) + u64::from(header.metadata_len_bytes);
-        let mut region = vec![0; usize::try_from(region_len).unwrap_or(usize::MAX)];
-        let got = backing.read_at(DESCRIPTORS_OFFSET, &mut region)?;
-        if got < region.len() {
-            return Err(Error::new(ErrorKind::Truncated, "read the schema of")
-                .offset(DESCRIPTORS_OFFSET + got as u64));
-        }
+        let region = Self::read_schema(&**backing, front, region_len)?;
         let (schema, metadata) = parse_schema(&region, &header)?;
         let found_editing = header.editing;
         Ok(Self {
@@ -94,6 +92,25 @@ impl Core {
             changed: false,
             found_editing,
         })
+    }
+
+    /// The schema's bytes: out of the front of the file, or read by themselves if they are many.
+    fn read_schema(backing: &dyn Backing, mut front: Vec<u8>, len: u64) -> Result<Vec<u8>> {
+        let start = usize::try_from(DESCRIPTORS_OFFSET).unwrap_or(usize::MAX);
+        // The header was verified against the file's length, so this is no more than the file has.
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        if front.len().saturating_sub(start) >= len {
+            front.drain(..start);
+            front.truncate(len);
+            return Ok(front);
+        }
+        let mut region = vec![0; len];
+        let got = backing.read_at(DESCRIPTORS_OFFSET, &mut region)?;
+        if got < len {
+            return Err(Error::new(ErrorKind::Truncated, "read the schema of")
+                .offset(DESCRIPTORS_OFFSET + got as u64));
+        }
+        Ok(region)
     }
 
     /// The header as committed.

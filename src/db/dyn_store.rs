@@ -142,7 +142,7 @@ impl DynStore {
         if record.len() != self.record_len {
             return Err(self.misfit(record.len()));
         }
-        self.append_packed(record).map(|ids| ids.start)
+        self.table.append(record, 1).map(|ids| ids.start)
     }
 
     /// Appends records whose bytes follow one another, and returns their numbers.
@@ -154,7 +154,8 @@ impl DynStore {
         if records.len() % self.record_len != 0 {
             return Err(self.misfit(records.len()));
         }
-        self.table.append(records)
+        let added = records.len() / self.record_len;
+        self.table.append(records, added as u64)
     }
 
     /// Reserves disk space for so many records more.

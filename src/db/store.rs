@@ -185,7 +185,7 @@ impl<R: Record> Store<R> {
     /// # Errors
     /// As [`Store::append`].
     pub fn append_slice(&mut self, records: &[R]) -> Result<Range<u64>> {
-        self.table.append(bytes_of(records))
+        self.table.append(bytes_of(records), records.len() as u64)
     }
 
     /// Appends all records of an iterator, and returns their numbers.

@@ -1,8 +1,9 @@
 //! A store without its record type: opening, appending, committing and closing.
 //!
-//! Invariants: what the header counts is in the file and durable; what was appended since lies above
-//! every count in the header, so that a crash forgets it and harms nothing else. A handle that
-//! writes holds the writer's lock; a handle that only lends records holds the in-place lock shared.
+//! Invariants: what the header counts is in the file and durable; what was appended since lies
+//! above every count in the header, so that a crash forgets it and harms nothing else. A handle
+//! that writes holds the writer's lock; a handle that only lends records holds the in-place lock
+//! shared.
 
 use std::fs::File;
 use std::ops::Range;
@@ -184,8 +185,8 @@ impl<T: Copy + Send + Sync> Table<T> {
     /// Makes a new, empty store in a backing that has no bytes yet.
     ///
     /// # Safety
-    /// `T` is `u8`, or a record type whose schema is `schema`. Nobody else changes the backing while
-    /// the store is open.
+    /// `T` is `u8`, or a record type whose schema is `schema`. Nobody else changes the backing
+    /// while the store is open.
     #[allow(unsafe_code, reason = "the record type is the caller's to know")]
     pub(super) unsafe fn create_over(
         backing: Arc<dyn Backing>,
@@ -234,13 +235,14 @@ impl<T: Copy + Send + Sync> Table<T> {
         self.array.options().access
     }
 
-    /// Appends whole records whose bytes follow one another.
-    pub(super) fn append(&mut self, bytes: &[u8]) -> Result<Range<u64>> {
+    /// Appends `added` records whose bytes follow one another.
+    pub(super) fn append(&mut self, bytes: &[u8], added: u64) -> Result<Range<u64>> {
         self.core.check_healthy("append")?;
-        let appended = self.array.append(bytes);
+        let appended = self.array.append(bytes, added);
         // A full disk is found before anything is changed; any other failure may have left a part
         // of the records written, which counts as nothing, but is not to be built upon.
         match appended {
+            Ok(ids) => Ok(ids),
             Err(error) if is_harmless(&error) => Err(self.core.name(error)),
             other => self.core.keep(other),
         }
@@ -423,6 +425,10 @@ fn open_locked(path: &Path, access: Access, common: &Common) -> Result<(FileBack
             }
             _ => Locks::reader(path, &file, common.wait)?,
         };
+        if access != Access::ReadWrite {
+            // A file that was replaced meanwhile is as good to read as the moment before.
+            return Ok((file, locks));
+        }
         let named = FileBacking::open(path, false)?;
         let identity = |backing: &FileBacking| {
             os::file_identity(backing.file())

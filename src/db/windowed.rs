@@ -14,9 +14,9 @@ use crate::map::{RecordGuard, ViewCounters};
 /// A store that never maps more than a budget: for 32-bit processes, for files larger than the
 /// address space, and for those who share a machine.
 ///
-/// [`WindowedStore::get`] returns a guard that pins its window; the least recently used windows that
-/// nobody pins are unmapped to make room, and pins that fill the budget are an error. Everything
-/// else is as in [`Store`].
+/// [`WindowedStore::get`] returns a guard that pins its window; the least recently used windows
+/// that nobody pins are unmapped to make room, and pins that fill the budget are an error.
+/// Everything else is as in [`Store`].
 ///
 /// ```
 /// # #[cfg(feature = "derive")] {
@@ -114,6 +114,11 @@ impl<R: Record> WindowedStore<R> {
         self.table.array.counters().unwrap_or_default()
     }
 
+    /// Unmaps every window that no guard pins.
+    pub fn release_views(&self) {
+        self.table.array.release_views();
+    }
+
     /// Appends one record, and returns its number.
     ///
     /// # Errors
@@ -127,7 +132,7 @@ impl<R: Record> WindowedStore<R> {
     /// # Errors
     /// As [`Store::append`].
     pub fn append_slice(&mut self, records: &[R]) -> Result<Range<u64>> {
-        self.table.append(bytes_of(records))
+        self.table.append(bytes_of(records), records.len() as u64)
     }
 
     /// Makes all appended records durable, and counts them.

@@ -343,8 +343,8 @@ impl UnverifiedHeader {
     /// write leaves behind, and the report tells of it.
     ///
     /// # Errors
-    /// [`ErrorKind::NotAStore`] if neither has the magic; [`ErrorKind::UnsupportedFormat`] if one is
-    /// of an unknown version, or the winner has an unknown incompatible flag;
+    /// [`ErrorKind::NotAStore`] if neither has the magic; [`ErrorKind::UnsupportedFormat`] if one
+    /// is of an unknown version, or the winner has an unknown incompatible flag;
     /// [`ErrorKind::Corrupt`] if neither is valid, or they contradict each other.
     pub(crate) fn choose(a: &[u8], b: &[u8]) -> Result<(Self, Slot, SlotReport)> {
         let (found_a, found_b) = (read_slot(a), read_slot(b));

@@ -1,8 +1,8 @@
 //! Rust types as records, and as fields of records.
 //!
-//! [`Record`] is what a typed store asks of its type, [`FieldType`] what `#[derive(Record)]` asks of
-//! each field's. Both rest on zerocopy's traits: a field's type is valid for every bit pattern, has
-//! no padding and no interior mutability; the derive adds that the fields fill the record.
+//! [`Record`] is what a typed store asks of its type, [`FieldType`] what `#[derive(Record)]` asks
+//! of each field's. Both rest on zerocopy's traits: a field's type is valid for every bit pattern,
+//! has no padding and no interior mutability; the derive adds that the fields fill the record.
 
 use std::mem::{align_of, size_of};
 use std::slice;

@@ -360,9 +360,9 @@ impl Schema {
     /// aligned to `alignment`.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidSchema`] if an invariant of the module does not hold: no field, an empty,
-    /// over-long or repeated name, overlapping fields, a field past the record's end, a record
-    /// larger than 16 MiB, an alignment that is no power of two or does not divide the size.
+    /// [`ErrorKind::InvalidSchema`] if an invariant of the module does not hold: no field, an
+    /// empty, over-long or repeated name, overlapping fields, a field past the record's end, a
+    /// record larger than 16 MiB, an alignment that is no power of two or does not divide the size.
     pub fn new(mut fields: Vec<Field>, record_size: u32, alignment: u32) -> Result<Self> {
         fields.sort_by_key(|field| field.offset);
         let invalid = |detail: String| Error::new(ErrorKind::InvalidSchema, "check").detail(detail);

@@ -143,7 +143,8 @@ impl Field {
     ///
     /// # Errors
     /// [`ErrorKind::OutOfRange`] if the record is too short to have this field;
-    /// [`ErrorKind::Corrupt`] if a `bool` or presence byte is neither 0 nor 1, or text is not UTF-8.
+    /// [`ErrorKind::Corrupt`] if a `bool` or presence byte is neither 0 nor 1, or text is not
+    /// UTF-8.
     pub fn read<'a>(&self, record: &'a [u8]) -> Result<Value<'a>> {
         let corrupt = |why: String| self.error(ErrorKind::Corrupt, "read", why);
         let Some((presence, bytes)) = self.range().and_then(|range| {
@@ -190,7 +191,8 @@ impl Field {
     /// Puts `value` into the field's place in `record`.
     ///
     /// Integers go into any integer or float field that holds them exactly, a [`Value::Float`] into
-    /// a `float32` by rounding, a timestamp into another unit if nothing is lost. Null leaves zeros.
+    /// a `float32` by rounding, a timestamp into another unit if nothing is lost. Null leaves
+    /// zeros.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidValue`] if the field cannot hold the value: another type, out of range,

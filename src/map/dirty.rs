@@ -1,90 +1,109 @@
-//! Which bytes have changed and are not written yet.
+//! Which pages have changed and are not written yet.
+//!
+//! A bit a page: adding is two shifts and an or, whatever the order of changes, and neighbours are
+//! coalesced by the way they are kept. Clean bytes of a dirty page are written along with the dirty
+//! ones; the writers here have the file to themselves, so that what they write is what was there.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// How many ranges are kept before they are put in order: a bound on memory, not on correctness.
-const RANGES_MAX: usize = 1 << 16;
+/// The bytes that one bit stands for: the page of every system's page cache, or a part of it.
+const PAGE_LOG2: u32 = 12;
+/// The pages of a chunk: 4 GiB of file in 128 KiB of bits.
+const CHUNK_PAGES_LOG2: u32 = 20;
+const CHUNK_WORDS: usize = 1 << (CHUNK_PAGES_LOG2 - 6);
 
-/// A set of byte ranges, cheap to add to and coalesced when it is taken.
+/// A set of pages, sparse over the file.
 #[derive(Debug, Default)]
-pub(crate) struct DirtyRanges {
-    ranges: Vec<Range<u64>>,
-    bytes: u64,
+pub(crate) struct DirtyPages {
+    /// The chunk that was added to last, and its number; the others are in `chunks`.
+    current: Option<(u64, Vec<u64>)>,
+    chunks: BTreeMap<u64, Vec<u64>>,
+    pages: u64,
 }
 
-impl DirtyRanges {
-    /// Adds a range. Following right after the last one extends it, so that a run of records that
-    /// are changed in order is one range.
-    pub(crate) fn add(&mut self, range: Range<u64>) {
+impl DirtyPages {
+    /// Adds the pages that `range` touches.
+    #[inline]
+    pub(crate) fn add(&mut self, range: &Range<u64>) {
         if range.is_empty() {
             return;
         }
-        self.bytes = self.bytes.saturating_add(range.end - range.start);
-        match self.ranges.last_mut() {
-            Some(last) if range.start <= last.end && range.start >= last.start => {
-                last.end = last.end.max(range.end);
-            }
-            _ => {
-                self.ranges.push(range);
-                if self.ranges.len() >= RANGES_MAX {
-                    self.coalesce();
+        for page in (range.start >> PAGE_LOG2)..=((range.end - 1) >> PAGE_LOG2) {
+            let (word, bit) = place(page);
+            let chunk = self.chunk(page >> CHUNK_PAGES_LOG2);
+            let is_new = chunk[word] & bit == 0;
+            chunk[word] |= bit;
+            self.pages += u64::from(is_new);
+        }
+    }
+
+    /// The chunk of that number, which is the current one then.
+    #[inline]
+    fn chunk(&mut self, number: u64) -> &mut [u64] {
+        let is_current = self.current.as_ref().is_some_and(|(current, _)| *current == number);
+        if !is_current {
+            self.keep_current();
+            let chunk = self.chunks.remove(&number).unwrap_or_else(|| vec![0; CHUNK_WORDS]);
+            self.current = Some((number, chunk));
+        }
+        self.current.as_mut().map_or(&mut [], |(_, chunk)| chunk)
+    }
+
+    /// Puts the current chunk among the others.
+    fn keep_current(&mut self) {
+        if let Some((number, chunk)) = self.current.take() {
+            self.chunks.insert(number, chunk);
+        }
+    }
+
+    /// The bytes of the pages in the set.
+    pub(crate) fn len_bytes(&self) -> u64 {
+        self.pages << PAGE_LOG2
+    }
+
+    /// Takes the pages that touch `within` out of the set, as ranges of bytes that follow one
+    /// another without touching.
+    pub(crate) fn take_within(&mut self, within: &Range<u64>) -> Vec<Range<u64>> {
+        let mut taken: Vec<Range<u64>> = Vec::new();
+        if within.is_empty() {
+            return taken;
+        }
+        self.keep_current();
+        let first = within.start >> PAGE_LOG2;
+        let last = (within.end - 1) >> PAGE_LOG2;
+        for (&number, chunk) in
+            self.chunks.range_mut(first >> CHUNK_PAGES_LOG2..=last >> CHUNK_PAGES_LOG2)
+        {
+            for (at, word) in chunk.iter_mut().enumerate() {
+                let mut left = *word;
+                while left != 0 {
+                    let bit = left.trailing_zeros();
+                    left &= left - 1;
+                    let page = (number << CHUNK_PAGES_LOG2) + ((at as u64) << 6) + u64::from(bit);
+                    if page < first || page > last {
+                        continue;
+                    }
+                    *word &= !(1 << bit);
+                    self.pages -= 1;
+                    let start = page << PAGE_LOG2;
+                    let end = start + (1 << PAGE_LOG2);
+                    match taken.last_mut() {
+                        Some(run) if run.end == start => run.end = end,
+                        _ => taken.push(start..end),
+                    }
                 }
             }
         }
-    }
-
-    /// Whether nothing is dirty.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.ranges.is_empty()
-    }
-
-    /// Whether so many separate ranges are kept that it is time to write them.
-    pub(crate) fn is_full(&self) -> bool {
-        self.ranges.len() >= RANGES_MAX / 2
-    }
-
-    /// The bytes added since the last time all were taken: at least the dirty ones.
-    pub(crate) fn bytes_added(&self) -> u64 {
-        self.bytes
-    }
-
-    /// Takes all ranges, in order and without overlap.
-    pub(crate) fn take(&mut self) -> Vec<Range<u64>> {
-        self.coalesce();
-        self.bytes = 0;
-        std::mem::take(&mut self.ranges)
-    }
-
-    /// Takes the parts of the ranges that lie in `within`, in order and without overlap.
-    pub(crate) fn take_within(&mut self, within: Range<u64>) -> Vec<Range<u64>> {
-        self.coalesce();
-        let mut taken = Vec::new();
-        let mut kept = Vec::new();
-        for range in self.ranges.drain(..) {
-            let inside = range.start.max(within.start)..range.end.min(within.end);
-            if inside.is_empty() {
-                kept.push(range);
-                continue;
-            }
-            kept.extend([range.start..inside.start, inside.end..range.end]);
-            taken.push(inside);
-        }
-        kept.retain(|range| !range.is_empty());
-        self.bytes = kept.iter().map(|range| range.end - range.start).sum();
-        self.ranges = kept;
+        self.chunks.retain(|_, chunk| chunk.iter().any(|&word| word != 0));
         taken
     }
+}
 
-    fn coalesce(&mut self) {
-        self.ranges.sort_unstable_by_key(|range| range.start);
-        self.ranges.dedup_by(|next, last| {
-            let joins = next.start <= last.end;
-            if joins {
-                last.end = last.end.max(next.end);
-            }
-            joins
-        });
-    }
+/// The word of a page's chunk, and the bit in it.
+fn place(page: u64) -> (usize, u64) {
+    let in_chunk = page & ((1 << CHUNK_PAGES_LOG2) - 1);
+    ((in_chunk >> 6) as usize, 1 << (in_chunk & 63))
 }
 
 #[cfg(test)]
@@ -92,39 +111,56 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const PAGE: u64 = 1 << PAGE_LOG2;
+
     #[test]
-    fn neighbours_join_and_order_is_restored() {
-        let mut dirty = DirtyRanges::default();
-        for range in [10..20, 20..30, 5..7, 25..40, 7..10, 50..50, 60..61] {
-            dirty.add(range);
+    fn neighbours_join_whatever_the_order_and_far_pages_stay_apart() {
+        let mut dirty = DirtyPages::default();
+        let far = 1 << 40;
+        for range in [2 * PAGE..2 * PAGE + 1, far..far + 1, PAGE - 1..PAGE + 1, 5..5] {
+            dirty.add(&range);
         }
-        assert_eq!(dirty.take(), [5..40, 60..61]);
-        assert!(dirty.is_empty());
+        assert_eq!(dirty.len_bytes(), 4 * PAGE);
+        assert_eq!(dirty.take_within(&(0..u64::MAX)), [0..3 * PAGE, far..far + PAGE]);
+        assert_eq!(dirty.len_bytes(), 0);
+        assert_eq!(dirty.take_within(&(0..u64::MAX)), []);
     }
 
     proptest! {
         #[test]
-        fn covers_exactly_what_was_added(
+        fn holds_exactly_the_pages_that_were_touched(
             added in prop::collection::vec((0u64..400, 0u64..40), 0..60),
             within in (0u64..400, 0u64..200),
+            base in prop_oneof![Just(0u64), Just((1 << 32) - 100 * PAGE)],
+            offset in 0u64..PAGE,
         ) {
-            let within = within.0..within.0 + within.1;
-            let mut dirty = DirtyRanges::default();
-            let mut model = vec![false; 500];
-            for (start, len) in added {
-                dirty.add(start..start + len);
-                model[start as usize..(start + len) as usize].fill(true);
-            }
-            let taken = dirty.take_within(within.clone());
-            let rest = dirty.take();
+            // In units of a quarter of a page, so that ranges begin and end anywhere.
+            let bytes = |start: u64, len: u64| {
+                let start = base + offset + start * PAGE / 4;
+                start..start + len * PAGE / 4
+            };
+            let within = bytes(within.0, within.1);
+            let touches = |range: &Range<u64>, page: u64| {
+                range.start < (page + 1) * PAGE && page * PAGE < range.end
+            };
+            let mut dirty = DirtyPages::default();
+            let added: Vec<_> = added
+                .into_iter()
+                .map(|(start, len)| bytes(start, len))
+                .filter(|range| !range.is_empty())
+                .collect();
+            added.iter().for_each(|range| dirty.add(range));
+            let taken = dirty.take_within(&within);
+            let rest = dirty.take_within(&(0..u64::MAX));
             for ranges in [&taken, &rest] {
                 prop_assert!(ranges.windows(2).all(|pair| pair[0].end < pair[1].start));
             }
-            for (at, &is_dirty) in model.iter().enumerate() {
-                let at = at as u64;
-                let holds = |ranges: &[std::ops::Range<u64>]| ranges.iter().any(|r| r.contains(&at));
-                prop_assert_eq!(holds(&taken), is_dirty && within.contains(&at));
-                prop_assert_eq!(holds(&rest), is_dirty && !within.contains(&at));
+            for page in base / PAGE..base / PAGE + 120 {
+                let was = added.iter().any(|range| touches(range, page));
+                let inside = !within.is_empty() && touches(&within, page);
+                let holds = |ranges: &[Range<u64>]| ranges.iter().any(|range| touches(range, page));
+                prop_assert_eq!(holds(&taken), was && inside);
+                prop_assert_eq!(holds(&rest), was && !inside);
             }
         }
     }

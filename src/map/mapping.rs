@@ -44,8 +44,8 @@ impl Mapping {
     /// A new file of `len_bytes` zero bytes, mapped read-write. The space is reserved.
     ///
     /// # Errors
-    /// [`ErrorKind::AlreadyExists`] if the path is taken, [`ErrorKind::NoSpace`] on a full disk (the
-    /// file is removed again), [`ErrorKind::NetworkFileSystem`]; the system's.
+    /// [`ErrorKind::AlreadyExists`] if the path is taken, [`ErrorKind::NoSpace`] on a full disk
+    /// (the file is removed again), [`ErrorKind::NetworkFileSystem`]; the system's.
     pub fn create_new(path: impl AsRef<Path>, len_bytes: u64) -> Result<Self> {
         let path = path.as_ref();
         let file = FileBacking::create_new(path)?;
@@ -74,10 +74,10 @@ impl Mapping {
     /// The file at `path`, made and initialised by exactly one of any number of processes that ask
     /// for it at the same time.
     ///
-    /// The first makes a file of `len_bytes` zero bytes under another name, runs `initialise` on it,
-    /// makes it durable and gives it its name; the others wait for that. If the initialiser fails
-    /// or its process dies, nothing has the name, and the next opener runs its own. The lock is on
-    /// the file `PATH-lock`, which stays.
+    /// The first makes a file of `len_bytes` zero bytes under another name, runs `initialise` on
+    /// it, makes it durable and gives it its name; the others wait for that. If the initialiser
+    /// fails or its process dies, nothing has the name, and the next opener runs its own. The lock
+    /// is on the file `PATH-lock`, which stays.
     ///
     /// # Errors
     /// What `initialise` returns; otherwise as [`Mapping::create_new`] and [`Mapping::open`].

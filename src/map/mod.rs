@@ -36,9 +36,9 @@ pub use typed::TypedView;
 pub use view::{Access, View};
 pub use write_back::WriteBack;
 
-pub(crate) use file::{parent_directory, refuse_network};
+pub(crate) use file::refuse_network;
 pub(crate) use geometry::{Geometry, Windows, round_up};
 pub(crate) use record_view::RecordView;
 pub(crate) use side_lock::{IN_PLACE, SideLock, WRITER};
 pub(crate) use sliding::Slider;
-pub(crate) use write_back::{InPrivate, Mapped, Positioned, Writer};
+pub(crate) use write_back::{InPrivate, Mapped, Mixed, Positioned, Writer};

@@ -2,8 +2,8 @@
 //!
 //! `X-lock` lies beside `X`, is created with it and never unlinked: a new inode would hide the
 //! locks of those who hold the old one. Locks lie on it and never on the data bytes, since Windows
-//! would then deny other handles' reads and writes. A range's lock belongs to the open file and dies
-//! with its process, whatever way that ends.
+//! would then deny other handles' reads and writes. A range's lock belongs to the open file and
+//! dies with its process, whatever way that ends.
 
 use std::fs::{File, OpenOptions};
 use std::io;

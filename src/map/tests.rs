@@ -5,6 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
+use crate::error::ErrorKind;
 
 #[derive(Clone, Debug)]
 enum Operation {
@@ -35,6 +36,13 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
     prop::collection::vec(operation, 1..60)
 }
 
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Mapped,
+    Positioned,
+    Mixed,
+}
+
 /// A writer, sliding readers and the model of what they should hold.
 struct Rig {
     backing: Arc<dyn Backing>,
@@ -46,7 +54,7 @@ struct Rig {
 }
 
 impl Rig {
-    fn new(stride: u64, data_offset: u64, window_bytes: u64, budget: u64, mapped: bool) -> Self {
+    fn new(stride: u64, data_offset: u64, window_bytes: u64, budget: u64, way: Way) -> Self {
         let backing: Arc<dyn Backing> = Arc::new(FileBacking::temporary(data_offset).unwrap());
         let geometry = Geometry::new(data_offset, stride).unwrap();
         let windows = Windows::new(geometry, window_bytes);
@@ -54,13 +62,15 @@ impl Rig {
         let budget = widest + budget;
         let slider = Slider::new(Arc::clone(&backing), windows, budget).unwrap();
         let target = Some(window_bytes);
-        let writer: Box<dyn Writer> = if mapped {
+        let shared = Arc::clone(&backing);
+        let writer: Box<dyn Writer> = match way {
             // SAFETY: this test alone uses the file; it reads through other views only what is
             // not lent for changing at the time.
-            Box::new(unsafe { Mapped::new(Arc::clone(&backing), target) })
-        } else {
+            Way::Mapped => Box::new(unsafe { Mapped::new(shared, target) }),
             // SAFETY: as above.
-            Box::new(unsafe { Positioned::new(Arc::clone(&backing), target) }.unwrap())
+            Way::Positioned => Box::new(unsafe { Positioned::new(shared, target) }.unwrap()),
+            // SAFETY: as above.
+            Way::Mixed => Box::new(unsafe { Mixed::new(shared, target) }.unwrap()),
         };
         Self { backing, geometry, writer, slider, model: Vec::new(), count: 0 }
     }
@@ -145,7 +155,7 @@ impl Rig {
             match self.slider.pin(id, self.count) {
                 Ok(pin) => pinned.push((id, pin)),
                 Err(error) => {
-                    assert_eq!(error.kind(), crate::ErrorKind::BudgetExhausted, "{error}");
+                    assert_eq!(error.kind(), ErrorKind::BudgetExhausted, "{error}");
                     assert!(!pinned.is_empty(), "one window always fits");
                 }
             }
@@ -169,10 +179,10 @@ proptest! {
         data_offset in prop_oneof![Just(0u64), 1u64..9000, Just(65_536), Just(65_537)],
         window_bytes in prop_oneof![1u64..5000, Just(65_536), 100_000u64..300_000],
         budget in prop_oneof![Just(0u64), 0u64..400_000],
-        mapped in any::<bool>(),
+        way in prop_oneof![Just(Way::Mapped), Just(Way::Positioned), Just(Way::Mixed)],
         operations in operations(),
     ) {
-        let mut rig = Rig::new(stride, data_offset, window_bytes, budget, mapped);
+        let mut rig = Rig::new(stride, data_offset, window_bytes, budget, way);
         for operation in &operations {
             rig.apply(operation);
         }
@@ -185,8 +195,8 @@ proptest! {
 
 #[test]
 fn the_largest_stride_slides_like_any_other() {
-    for mapped in [false, true] {
-        let mut rig = Rig::new(16 << 20, 65_537, 1, 0, mapped);
+    for way in [Way::Mapped, Way::Positioned, Way::Mixed] {
+        let mut rig = Rig::new(16 << 20, 65_537, 1, 0, way);
         rig.apply(&Operation::Append(2, 7));
         rig.read(0);
         rig.read(1);
@@ -199,6 +209,6 @@ fn a_window_that_does_not_fit_its_budget_is_refused() {
     let backing: Arc<dyn Backing> = Arc::new(FileBacking::temporary(0).unwrap());
     let windows = Windows::new(Geometry::new(0, 64).unwrap(), 1 << 20);
     let error = Slider::new(backing, windows, 1 << 20).unwrap_err();
-    assert_eq!(error.kind(), crate::ErrorKind::InvalidArgument);
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument);
     assert!(error.to_string().contains("budget"), "{error}");
 }

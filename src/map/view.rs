@@ -11,7 +11,6 @@
 use std::fmt;
 use std::ops::Range;
 use std::ptr::NonNull;
-use std::sync::Arc;
 
 use memmap2::MmapRaw;
 
@@ -51,11 +50,9 @@ pub(crate) enum Memory {
     Empty,
     /// A mapping of its own.
     Map(MmapRaw),
-    /// A section of named or anonymous shared memory.
+    /// A section of named shared memory.
+    #[allow(dead_code, reason = "held to stay mapped")]
     Section(os::SectionView),
-    /// A part of a mapping that others hold too (simulated and in-memory backings).
-    #[allow(dead_code, reason = "for backings that keep one mapping for all their views")]
-    Shared(Arc<MmapRaw>),
 }
 
 /// A mapped range of a [`Mapping`](super::Mapping): its bytes are the file's.
@@ -274,7 +271,7 @@ impl View {
             Memory::Map(map) => map
                 .flush_range(range.start, len)
                 .map_err(|source| Error::io("flush view", source).offset(self.offset)),
-            Memory::Shared(_) | Memory::Section(_) | Memory::Empty => Ok(()),
+            Memory::Section(_) | Memory::Empty => Ok(()),
         }
     }
 

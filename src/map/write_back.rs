@@ -1,9 +1,9 @@
 //! How changes reach the file: two strategies behind one trait.
 //!
 //! **Positioned**: appended bytes gather in a buffer and go out in large writes; bytes that are
-//! changed in place are changed in a private (copy-on-write) view, and the dirty ranges, coalesced,
-//! are written with positioned writes. The kernel never sees a dirty page of ours, so it writes
-//! what we wrote and nothing around it.
+//! changed in place are changed in a private (copy-on-write) view, and the dirty pages, coalesced,
+//! are written with positioned writes. The kernel never sees a store of ours through a shared map,
+//! so it writes back the pages that we wrote, once, and not the large folios around them.
 //!
 //! **Mapped**: bytes are stored through a read-write window that slides over appends and edits, and
 //! the window's dirty range is flushed. For systems that do not promise views and write calls to be
@@ -23,7 +23,7 @@ use std::sync::Arc;
 use memmap2::MmapMut;
 
 use super::backing::{Backing, Grown};
-use super::dirty::DirtyRanges;
+use super::dirty::DirtyPages;
 use super::view::{Access, View};
 use crate::error::{Error, ErrorKind, Result};
 use crate::os;
@@ -43,10 +43,12 @@ use crate::os;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum WriteBack {
-    /// Positioned where the system keeps views and write calls coherent, mapped elsewhere.
+    /// What measures best: appends positioned, exclusive edits mapped unless the disk could run
+    /// full under them; all mapped where the system does not keep views and write calls coherent.
     #[default]
     Auto,
-    /// Coalesced dirty ranges, written with write calls at their offsets.
+    /// Appends gathered and dirty pages coalesced, written with write calls at their offsets. For
+    /// edits of few records, scattered over a large file, it writes least.
     Positioned,
     /// Stores through a sliding read-write view, then a flush of its dirty range.
     Mapped,
@@ -57,7 +59,7 @@ const BUFFER_BYTES: usize = 256 << 10;
 /// The window that mapped appends slide forward.
 const APPEND_WINDOW_BYTES: u64 = 16 << 20;
 /// Private pages are written and let go once this many bytes were changed in them.
-const PRIVATE_BYTES_MAX: u64 = 64 << 20;
+const PRIVATE_BYTES_MAX: u64 = 256 << 20;
 
 /// One way of writing records back.
 pub(crate) trait Writer: fmt::Debug + Send + Sync {
@@ -120,6 +122,13 @@ impl Window {
         Ok(())
     }
 
+    /// The part of a range of whole pages that the window shows: its ends may lie within a page.
+    fn clip(&self, range: Range<u64>) -> Range<u64> {
+        let Some(view) = &self.view else { return range };
+        let end = view.offset().saturating_add(view.len_bytes() as u64);
+        range.start.max(view.offset())..range.end.min(end)
+    }
+
     /// The current view, and where `range` lies in it.
     fn place(&self, range: &Range<u64>) -> Result<(&View, Range<usize>)> {
         let outside = || {
@@ -143,7 +152,7 @@ pub(crate) struct Positioned {
     buffered_from: u64,
     buffered: usize,
     window: Window,
-    dirty: DirtyRanges,
+    dirty: DirtyPages,
 }
 
 impl Positioned {
@@ -168,7 +177,7 @@ impl Positioned {
             buffered_from: 0,
             buffered: 0,
             window,
-            dirty: DirtyRanges::default(),
+            dirty: DirtyPages::default(),
         })
     }
 
@@ -181,9 +190,10 @@ impl Positioned {
         Ok(())
     }
 
-    fn write_ranges(&mut self, ranges: &[Range<u64>]) -> Result<()> {
+    fn write_ranges(&mut self, ranges: Vec<Range<u64>>) -> Result<()> {
         for range in ranges {
-            let (view, place) = self.window.place(range)?;
+            let range = self.window.clip(range);
+            let (view, place) = self.window.place(&range)?;
             // SAFETY: the view is private to this writer, and `&mut self` keeps `edit` from
             // lending these bytes meanwhile; that the file is not truncated is the constructor's
             // contract.
@@ -196,8 +206,7 @@ impl Positioned {
     /// Puts `range` into the window. What is dirty in the window that it replaces is written
     /// first; so are private copies once they have grown past their bound.
     fn reach(&mut self, range: &Range<u64>) -> Result<()> {
-        let crowded = self.dirty.bytes_added() > PRIVATE_BYTES_MAX || self.dirty.is_full();
-        if crowded || !self.window.covers(range) {
+        if self.dirty.len_bytes() > PRIVATE_BYTES_MAX || !self.window.covers(range) {
             self.write_buffer()?;
             self.write_dirty()?;
             self.window.slide(range)?;
@@ -206,8 +215,8 @@ impl Positioned {
     }
 
     fn write_dirty(&mut self) -> Result<()> {
-        let ranges = self.dirty.take();
-        self.write_ranges(&ranges)
+        let ranges = self.dirty.take_within(&(0..u64::MAX));
+        self.write_ranges(ranges)
     }
 }
 
@@ -242,7 +251,7 @@ impl Writer for Positioned {
     fn edit(&mut self, range: Range<u64>) -> Result<&mut [u8]> {
         self.reach(&range)?;
         let (view, place) = self.window.place(&range)?;
-        self.dirty.add(range);
+        self.dirty.add(&range);
         // SAFETY: the view is private to this writer, `&mut self` makes the borrow exclusive, and
         // that the file is not truncated is the constructor's contract.
         unsafe { view.bytes_mut(place) }
@@ -260,8 +269,8 @@ impl Writer for Positioned {
         if self.buffered > 0 && range.start < buffered_end && self.buffered_from < range.end {
             self.write_buffer()?;
         }
-        let ranges = self.dirty.take_within(range);
-        self.write_ranges(&ranges)
+        let ranges = self.dirty.take_within(&range);
+        self.write_ranges(ranges)
     }
 
     fn release(&mut self) -> Result<()> {
@@ -288,7 +297,7 @@ pub(crate) struct Mapped {
     appends: Window,
     edits: Window,
     appended: Range<u64>,
-    dirty: DirtyRanges,
+    dirty: DirtyPages,
 }
 
 impl Mapped {
@@ -309,7 +318,7 @@ impl Mapped {
             appends: window(Some(append_window)),
             edits: window(window_bytes),
             appended: 0..0,
-            dirty: DirtyRanges::default(),
+            dirty: DirtyPages::default(),
         }
     }
 
@@ -331,18 +340,19 @@ impl Mapped {
 
     fn reach(&mut self, range: &Range<u64>) -> Result<()> {
         if !self.edits.covers(range) {
-            self.flush_edits(0..u64::MAX)?;
+            self.flush_edits(&(0..u64::MAX))?;
             self.edits.slide(range)?;
-        } else if self.dirty.is_full() {
-            self.flush_edits(0..u64::MAX)?;
         }
         Ok(())
     }
 
-    fn flush_edits(&mut self, within: Range<u64>) -> Result<()> {
+    fn flush_edits(&mut self, within: &Range<u64>) -> Result<()> {
         let ranges = self.dirty.take_within(within);
         match (ranges.first(), ranges.last()) {
-            (Some(first), Some(last)) => Self::flush_span(&self.edits, first.start..last.end),
+            (Some(first), Some(last)) => {
+                let span = self.edits.clip(first.start..last.end);
+                Self::flush_span(&self.edits, span)
+            }
             _ => Ok(()),
         }
     }
@@ -388,7 +398,7 @@ impl Writer for Mapped {
     fn edit(&mut self, range: Range<u64>) -> Result<&mut [u8]> {
         self.reach(&range)?;
         let (view, place) = self.edits.place(&range)?;
-        self.dirty.add(range);
+        self.dirty.add(&range);
         // SAFETY: that nobody else reads or changes the bytes meanwhile is the constructor's
         // contract, and `&mut self` keeps this writer from lending them twice.
         unsafe { view.bytes_mut(place) }
@@ -406,7 +416,7 @@ impl Writer for Mapped {
         if range.start < self.appended.end && self.appended.start < range.end {
             self.flush_appended()?;
         }
-        self.flush_edits(range)
+        self.flush_edits(&range)
     }
 
     fn release(&mut self) -> Result<()> {
@@ -414,6 +424,79 @@ impl Writer for Mapped {
         self.appends.view = None;
         self.edits.view = None;
         Ok(())
+    }
+}
+
+/// Appends positioned; edits mapped, unless a store into the map could meet a full disk.
+#[derive(Debug)]
+pub(crate) struct Mixed {
+    positioned: Positioned,
+    mapped: Mapped,
+    /// Which of the two edits, once the first edit has asked; until the writer is released.
+    edits_mapped: Option<bool>,
+}
+
+impl Mixed {
+    /// A writer to `backing`, whose views and calls are coherent.
+    ///
+    /// # Safety
+    /// As [`Positioned::new`] and [`Mapped::new`].
+    pub(crate) unsafe fn new(backing: Arc<dyn Backing>, window_bytes: Option<u64>) -> Result<Self> {
+        // SAFETY: the caller's promise. The two never hold changes to the same bytes: what is
+        // edited has been appended and written before (`editor`).
+        let positioned = unsafe { Positioned::new(Arc::clone(&backing), window_bytes) }?;
+        // SAFETY: as above.
+        let mapped = unsafe { Mapped::new(backing, window_bytes) };
+        Ok(Self { positioned, mapped, edits_mapped: None })
+    }
+
+    /// The writer that edits. A file with holes, or on a file system that writes elsewhere than in
+    /// place, may need new blocks for a store; without them the store would be a fault.
+    fn editor(&mut self) -> Result<&mut dyn Writer> {
+        self.positioned.write_buffer()?;
+        let mapped = match self.edits_mapped {
+            Some(mapped) => mapped,
+            None => {
+                let backing = &self.positioned.backing;
+                let in_place = os::preallocation_binds(&backing.properties().file_system);
+                let mapped = in_place && backing.allocated_bytes()? >= backing.len_bytes()?;
+                *self.edits_mapped.insert(mapped)
+            }
+        };
+        Ok(if mapped { &mut self.mapped } else { &mut self.positioned })
+    }
+}
+
+impl Writer for Mixed {
+    fn reserve(&mut self, len_bytes: u64) -> Result<()> {
+        self.positioned.reserve(len_bytes)
+    }
+
+    fn append(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
+        self.positioned.append(offset, bytes)
+    }
+
+    fn pending(&self) -> (u64, &[u8]) {
+        self.positioned.pending()
+    }
+
+    fn edit(&mut self, range: Range<u64>) -> Result<&mut [u8]> {
+        self.editor()?.edit(range)
+    }
+
+    fn read(&mut self, range: Range<u64>) -> Result<&[u8]> {
+        self.editor()?.read(range)
+    }
+
+    fn flush(&mut self, range: Range<u64>) -> Result<()> {
+        self.positioned.flush(range.clone())?;
+        self.mapped.flush(range)
+    }
+
+    fn release(&mut self) -> Result<()> {
+        self.edits_mapped = None;
+        self.positioned.release()?;
+        self.mapped.release()
     }
 }
 

@@ -75,23 +75,6 @@ pub(crate) fn allocation_granularity_bytes() -> usize {
     })
 }
 
-/// Reads exactly `into.len()` bytes at `offset`.
-///
-/// Fails with [`io::ErrorKind::UnexpectedEof`] when the file ends before; what `into` then holds
-/// is unspecified.
-pub(crate) fn read_exact_at(file: &File, offset: u64, into: &mut [u8]) -> io::Result<()> {
-    let mut done = 0;
-    while done < into.len() {
-        // A usize fits a u64 on every system that the crate builds for (src/os/mod.rs, below).
-        let position = offset.checked_add(done as u64).ok_or(io::ErrorKind::InvalidInput)?;
-        match read_at(file, position, &mut into[done..])? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            read => done += read,
-        }
-    }
-    Ok(())
-}
-
 const _: () = assert!(size_of::<usize>() <= size_of::<u64>());
 
 /// Makes the file's bytes, and what of its metadata is needed to read them, survive a power cut.

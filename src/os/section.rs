@@ -135,12 +135,8 @@ pub(crate) struct InitGuard<'a> {
 pub(crate) struct SectionView(system::View);
 
 impl SectionView {
-    /// The address of the first byte, valid as long as the view.
-    pub(crate) fn as_ptr(&self) -> *const u8 {
-        self.0.as_ptr()
-    }
-
-    /// The same address, to write to if the view was mapped for that.
+    /// The address of the first byte, valid as long as the view; to be written to only if the view
+    /// was mapped for that.
     pub(crate) fn as_mut_ptr(&mut self) -> *mut u8 {
         self.0.as_mut_ptr()
     }

@@ -32,6 +32,22 @@ fn names_in(dir: &Path) -> Vec<std::ffi::OsString> {
     names
 }
 
+/// Reads exactly `into.len()` bytes at `offset`.
+///
+/// Fails with [`io::ErrorKind::UnexpectedEof`] when the file ends before; what `into` then holds
+/// is unspecified.
+fn read_exact_at(file: &File, offset: u64, into: &mut [u8]) -> io::Result<()> {
+    let mut done = 0;
+    while done < into.len() {
+        let position = offset.checked_add(done as u64).ok_or(io::ErrorKind::InvalidInput)?;
+        match read_at(file, position, &mut into[done..])? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => done += read,
+        }
+    }
+    Ok(())
+}
+
 /// Whether `holds` comes true within ten seconds.
 ///
 /// A lock of a closed file may live a moment longer than the file: another test that is starting a

@@ -38,7 +38,8 @@
 //!   64 bits, and so do integer fields with float fields.
 //! - Beside a float field, a number is first read as that field's own type, as `load` does: `x =
 //!   0.1` finds what was loaded from the text `0.1`, in a `float32` field too.
-//! - NaN is unequal to everything, itself included, and neither less nor greater: `x <> x` finds it.
+//! - NaN is unequal to everything, itself included, and neither less nor greater: `x <> x` finds
+//! it.
 //! - Text compares by its UTF-8 bytes, which is the order of its code points.
 //! - Dates and timestamps compare as instants, a date being its midnight, whatever their units. A
 //!   literal without a zone is taken in the field's own: UTC if the field says `utc`.

@@ -1,8 +1,8 @@
 //! An array of records in a backing: one writer's, or a reader's.
 //!
-//! Invariants: `count` records exist, of which those from `pending` on lie in the writer's buffer and
-//! the others in the file; the whole view, where there is one, publishes exactly those in the file.
-//! The file is at least as long as the records in it.
+//! Invariants: `count` records exist, of which those from `pending` on lie in the writer's buffer
+//! and the others in the file; the whole view, where there is one, publishes exactly those in the
+//! file. The file is at least as long as the records in it.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,8 +10,8 @@ use std::sync::Arc;
 use super::growth::Growth;
 use crate::error::{Error, ErrorKind, Result};
 use crate::map::{
-    Access, Advice, Backing, Geometry, InPrivate, Mapped, Positioned, RecordGuard, RecordView,
-    Slider, View, ViewCounters, Windows, WriteBack, Writer, round_up,
+    Access, Advice, Backing, Geometry, InPrivate, Mapped, Mixed, Positioned, RecordGuard,
+    RecordView, Slider, View, ViewCounters, Windows, WriteBack, Writer, round_up,
 };
 
 /// How the records are reached.
@@ -105,6 +105,13 @@ impl<T: Copy + Send + Sync> Array<T> {
         self.slider.as_ref().map(Slider::counters)
     }
 
+    /// Unmaps every sliding window that nobody pins.
+    pub(crate) fn release_views(&self) {
+        if let Some(slider) = &self.slider {
+            slider.release();
+        }
+    }
+
     /// The bytes of record `index` while they are still in the writer's buffer.
     #[cold]
     pub(crate) fn pending(&self, index: u64) -> Option<&[u8]> {
@@ -131,15 +138,16 @@ impl<T: Copy + Send + Sync> Array<T> {
         unsafe { RecordGuard::new(view, lead) }.map(Some)
     }
 
-    /// Appends whole records, whose bytes follow one another, and returns their numbers.
-    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<Range<u64>> {
-        let added = bytes.len() as u64 / self.geometry.stride;
+    /// Appends `added` records, whose bytes follow one another, and returns their numbers.
+    pub(crate) fn append(&mut self, bytes: &[u8], added: u64) -> Result<Range<u64>> {
         let first = self.count;
         let end = first.checked_add(added).ok_or_else(|| {
             Error::new(ErrorKind::OutOfRange, "append").detail("more than 2^64 records")
         })?;
         let start_offset = self.geometry.offset_of(first)?;
-        self.reserve_bytes(self.geometry.offset_of(end)?)?;
+        let end_offset = self.geometry.offset_of(end)?;
+        debug_assert_eq!(end_offset - start_offset, bytes.len() as u64);
+        self.reserve_bytes(end_offset)?;
         self.writer()?.append(start_offset, bytes)?;
         self.count = end;
         self.publish()?;
@@ -236,10 +244,16 @@ impl<T: Copy + Send + Sync> Array<T> {
 
     /// Grows the file to hold `need_bytes`: by a step where the disk has room for it, by as much as
     /// is needed where not.
+    #[inline]
     fn reserve_bytes(&mut self, need_bytes: u64) -> Result<()> {
         if need_bytes <= self.file_len_bytes {
             return Ok(());
         }
+        self.grow(need_bytes)
+    }
+
+    #[cold]
+    fn grow(&mut self, need_bytes: u64) -> Result<()> {
         let step = self.growth.next_len(self.file_len_bytes, need_bytes);
         let least = Growth::least_len(need_bytes);
         let writer = self.writer()?;
@@ -338,22 +352,10 @@ impl<T: Copy + Send + Sync> Array<T> {
             Reading::Whole => None,
             Reading::Windowed { window_bytes, .. } => Some(window_bytes),
         };
-        let coherent = self.backing.properties().calls_see_views;
-        let positioned = match self.options.write_back {
-            WriteBack::Auto => coherent,
-            WriteBack::Positioned if !coherent && self.options.access == Access::ReadWrite => {
-                return Err(Error::new(ErrorKind::Unsupported, "open for positioned writing")
-                    .detail("this system does not promise that views see what write calls wrote")
-                    .advice("use WriteBack::Mapped or WriteBack::Auto"));
-            }
-            WriteBack::Positioned => true,
-            WriteBack::Mapped => false,
-        };
         self.writer = match self.options.access {
             Access::ReadOnly => None,
             Access::Private => self.private_writer()?,
-            Access::ReadWrite if positioned => Some(self.positioned_writer(window_bytes)?),
-            Access::ReadWrite => Some(self.mapped_writer(window_bytes)),
+            Access::ReadWrite => Some(self.file_writer(window_bytes)?),
         };
         Ok(())
     }
@@ -370,17 +372,27 @@ impl<T: Copy + Send + Sync> Array<T> {
     }
 
     #[allow(unsafe_code, reason = "the array's contract is the writer's")]
-    fn positioned_writer(&self, window_bytes: Option<u64>) -> Result<Box<dyn Writer>> {
-        // SAFETY: `open`'s contract: nobody else writes to the file while the array lives.
-        let writer = unsafe { Positioned::new(Arc::clone(&self.backing), window_bytes) }?;
-        Ok(Box::new(writer))
-    }
-
-    #[allow(unsafe_code, reason = "the array's contract is the writer's")]
-    fn mapped_writer(&self, window_bytes: Option<u64>) -> Box<dyn Writer> {
-        // SAFETY: `open`'s contract: nobody else writes to the file while the array lives. Bytes
-        // lent for changing are records, which this handle lends for reading by `&self` only.
-        Box::new(unsafe { Mapped::new(Arc::clone(&self.backing), window_bytes) })
+    fn file_writer(&self, window_bytes: Option<u64>) -> Result<Box<dyn Writer>> {
+        let backing = Arc::clone(&self.backing);
+        let coherent = backing.properties().calls_see_views;
+        Ok(match self.options.write_back {
+            // SAFETY: `open`'s contract: nobody else writes to the file while the array lives.
+            WriteBack::Positioned if coherent => {
+                Box::new(unsafe { Positioned::new(backing, window_bytes) }?)
+            }
+            WriteBack::Positioned => {
+                return Err(Error::new(ErrorKind::Unsupported, "open for positioned writing")
+                    .detail("this system does not promise that views see what write calls wrote")
+                    .advice("use WriteBack::Mapped or WriteBack::Auto"));
+            }
+            // SAFETY: as above. Bytes lent for changing are records, which this handle lends for
+            // reading by `&self` only.
+            WriteBack::Auto if coherent => Box::new(unsafe { Mixed::new(backing, window_bytes) }?),
+            // SAFETY: as above.
+            WriteBack::Auto | WriteBack::Mapped => {
+                Box::new(unsafe { Mapped::new(backing, window_bytes) })
+            }
+        })
     }
 }
 

@@ -109,10 +109,6 @@ impl Drop for Lock<'_> {
 pub(super) struct View(MmapRaw);
 
 impl View {
-    pub(super) fn as_ptr(&self) -> *const u8 {
-        self.0.as_ptr()
-    }
-
     pub(super) fn as_mut_ptr(&mut self) -> *mut u8 {
         self.0.as_mut_ptr()
     }

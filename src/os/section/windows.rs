@@ -168,10 +168,6 @@ unsafe impl Send for View {}
 unsafe impl Sync for View {}
 
 impl View {
-    pub(super) fn as_ptr(&self) -> *const u8 {
-        self.base.wrapping_add(self.skipped)
-    }
-
     pub(super) fn as_mut_ptr(&mut self) -> *mut u8 {
         self.base.wrapping_add(self.skipped)
     }

@@ -1,5 +1,6 @@
 //! Named shared memory, as two handles and as two processes see it.
 
+use std::borrow::BorrowMut;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
@@ -33,10 +34,11 @@ fn put(view: &mut SectionView, bytes: &[u8]) {
 }
 
 /// The first `N` bytes of the view.
-fn take<const N: usize>(view: &SectionView) -> [u8; N] {
+fn take<const N: usize>(mut view: impl BorrowMut<SectionView>) -> [u8; N] {
+    let view = view.borrow_mut();
     assert!(N <= view.len_bytes());
     // SAFETY: N bytes of a mapped view (asserted above), and an array needs no alignment.
-    unsafe { view.as_ptr().cast::<[u8; N]>().read() }
+    unsafe { view.as_mut_ptr().cast::<[u8; N]>().read() }
 }
 
 #[test]
@@ -53,15 +55,15 @@ fn two_handles_see_one_memory() {
 
     let whole = usize::try_from(mine.len_bytes()).unwrap();
     let mut view = mine.view(0, whole, true).unwrap();
-    assert_eq!(take(&view), [0_u8; 100_001]);
+    assert_eq!(take(&mut view), [0_u8; 100_001]);
     put(&mut view, b"here");
-    assert_eq!(&take::<4>(&theirs.view(0, 4, false).unwrap()), b"here");
+    assert_eq!(&take::<4>(theirs.view(0, 4, false).unwrap()), b"here");
     // Any offset will do, not only the system's granularity.
     let mut inner = NamedSection::open(&name.0).unwrap().view(70_001, 10, true).unwrap();
     assert_eq!(inner.len_bytes(), 10);
     put(&mut inner, b"there");
     drop(inner);
-    assert_eq!(&take::<5>(&theirs.view(70_001, 5, false).unwrap()), b"there");
+    assert_eq!(&take::<5>(theirs.view(70_001, 5, false).unwrap()), b"there");
 }
 
 #[test]
@@ -72,8 +74,8 @@ fn a_private_view_keeps_its_changes_to_itself() {
     let mut private = section.view_private(0, 4096).unwrap();
     put(&mut shared, b"shared");
     put(&mut private, b"mine");
-    assert_eq!(&take::<6>(&shared), b"shared");
-    assert_eq!(&take::<4>(&private), b"mine");
+    assert_eq!(&take::<6>(&mut shared), b"shared");
+    assert_eq!(&take::<4>(&mut private), b"mine");
 }
 
 #[test]
@@ -83,11 +85,11 @@ fn a_removed_name_makes_a_new_section_when_the_last_handle_is_gone() {
     let mut view = section.view(0, 4096, true).unwrap();
     put(&mut view, b"old");
     NamedSection::remove(&name.0).unwrap();
-    assert_eq!(&take::<3>(&view), b"old", "the handle keeps it");
+    assert_eq!(&take::<3>(&mut view), b"old", "the handle keeps it");
     drop((view, section));
     let (section, created) = NamedSection::open_or_create(&name.0, 4096).unwrap();
     assert!(created);
-    assert_eq!(&take::<3>(&section.view(0, 3, false).unwrap()), b"\0\0\0");
+    assert_eq!(&take::<3>(section.view(0, 3, false).unwrap()), b"\0\0\0");
     NamedSection::remove(&name.0).unwrap();
     NamedSection::remove(&name.0).unwrap();
 }
@@ -151,7 +153,7 @@ fn an_initialiser_that_dies_lets_the_next_one_in() {
     let Some(mut child) = spawn("child_locks_a_section", CHILD_SECTION, name.0.as_ref()) else {
         return;
     };
-    assert_eq!(&take::<9>(&section.view(0, 9, false).unwrap()), b"half-done");
+    assert_eq!(&take::<9>(section.view(0, 9, false).unwrap()), b"half-done");
     child.0.kill().unwrap();
     drop(section.lock_initialisation().unwrap());
 }
