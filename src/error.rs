@@ -171,6 +171,15 @@ impl Error {
         self
     }
 
+    /// What was found, without the operation and the place: for an error that says those itself.
+    #[cfg(feature = "exchange")]
+    pub(crate) fn into_detail(self) -> String {
+        match self.0.detail {
+            Some(detail) => detail.into_owned(),
+            None => self.to_string(),
+        }
+    }
+
     /// What sort of failure this is.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind

@@ -2,6 +2,8 @@
 
 mod db;
 mod error;
+#[cfg(feature = "exchange")]
+pub mod exchange;
 mod format;
 pub mod map;
 mod os;

@@ -1,0 +1,177 @@
+//! From the text of a column to the bytes of its field.
+//!
+//! The common types have a fast way each for the common forms of text. All else, errors included,
+//! is left to [`Field::parse_text`].
+
+use super::parse;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{DataType, Field, Schema};
+
+/// One column of a file on its way into a field.
+#[derive(Clone, Debug)]
+pub(super) struct Column {
+    field: Field,
+    way: Way,
+    /// Where the presence byte, if any, and the value lie in the record.
+    start: usize,
+    value: usize,
+    end: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    Integer { min: i64, max: i64 },
+    Float,
+    Date,
+    Time { per_second: i64, utc: bool },
+    Text,
+    General,
+}
+
+impl Column {
+    fn new(field: &Field) -> Self {
+        let integer = |min: i64, max: i64| Way::Integer { min, max };
+        let way = match field.data_type() {
+            _ if field.array_len().is_some() || field.is_big_endian() => Way::General,
+            DataType::Int8 => integer(i8::MIN.into(), i8::MAX.into()),
+            DataType::Int16 => integer(i16::MIN.into(), i16::MAX.into()),
+            DataType::Int32 => integer(i32::MIN.into(), i32::MAX.into()),
+            DataType::Int64 => integer(i64::MIN, i64::MAX),
+            DataType::UInt8 => integer(0, u8::MAX.into()),
+            DataType::UInt16 => integer(0, u16::MAX.into()),
+            DataType::UInt32 => integer(0, u32::MAX.into()),
+            DataType::UInt64 => integer(0, i64::MAX),
+            DataType::Float64 => Way::Float,
+            DataType::Date32 => Way::Date,
+            DataType::Timestamp(unit) => {
+                Way::Time { per_second: unit.per_second(), utc: field.is_utc() }
+            }
+            DataType::Utf8(_) => Way::Text,
+            _ => Way::General,
+        };
+        // A schema's fields lie within its record, which is addressable.
+        let start = field.offset() as usize;
+        Self {
+            way,
+            start,
+            value: start + usize::from(field.is_nullable()),
+            end: start + field.size_bytes() as usize,
+            field: field.clone(),
+        }
+    }
+
+    /// The columns for `names`, in their order. With a `header` each goes to the field of its name;
+    /// without one, to the field of its place.
+    pub(super) fn for_schema(schema: &Schema, names: &[String], header: bool) -> Result<Vec<Self>> {
+        let mismatch = |detail: String| {
+            Error::new(ErrorKind::SchemaMismatch, "match columns")
+                .detail(detail)
+                .advice("every field needs a column and every column a field")
+        };
+        let fields = schema.fields();
+        if !header {
+            if names.len() != fields.len() {
+                let (columns, fields) = (names.len(), fields.len());
+                return Err(mismatch(format!("{columns} columns for {fields} fields")));
+            }
+            return Ok(fields.iter().map(Self::new).collect());
+        }
+        let unknown = names.iter().filter(|name| schema.field(name).is_none());
+        let missing = fields.iter().filter(|field| !names.iter().any(|name| name == field.name()));
+        let differences: Vec<String> = unknown
+            .map(|name| format!("no field for column {name:?}"))
+            .chain(missing.map(|field| format!("no column for field {:?}", field.name())))
+            .collect();
+        if !differences.is_empty() {
+            return Err(mismatch(differences.join("; ")));
+        }
+        Ok(names.iter().filter_map(|name| schema.field(name)).map(Self::new).collect())
+    }
+
+    pub(super) fn name(&self) -> &str {
+        self.field.name()
+    }
+
+    /// Makes the field null in `record`, whose bytes are zero.
+    ///
+    /// # Errors
+    /// The reason why not: the field is not nullable.
+    #[inline]
+    pub(super) fn put_null(&self) -> Result<(), String> {
+        if self.field.is_nullable() {
+            return Ok(());
+        }
+        Err(format!("field {} ({}) is empty but not nullable", self.name(), self.field.data_type()))
+    }
+
+    /// Puts the value that `text` stands for into `record`, whose bytes are zero. `ascii_safe` says
+    /// that the text is known to be UTF-8.
+    ///
+    /// # Errors
+    /// The reason why the text is no such value.
+    #[inline]
+    pub(super) fn put(
+        &self,
+        text: &[u8],
+        known_utf8: bool,
+        record: &mut [u8],
+    ) -> Result<(), String> {
+        let into = &mut record[self.start..self.end];
+        let (presence, value) = into.split_at_mut(self.value - self.start);
+        if self.put_fast(text, known_utf8, value) {
+            presence.fill(1);
+            return Ok(());
+        }
+        self.put_general(text, record)
+    }
+
+    /// Puts the value if text and type are common ones; says whether it did.
+    #[inline]
+    fn put_fast(&self, text: &[u8], known_utf8: bool, value: &mut [u8]) -> bool {
+        match self.way {
+            Way::Integer { min, max } => match parse::integer(text) {
+                Some(integer) if (min..=max).contains(&integer) => {
+                    // In range: the bytes left out repeat the sign.
+                    value.copy_from_slice(&integer.to_le_bytes()[..value.len()]);
+                    true
+                }
+                _ => false,
+            },
+            Way::Float => copy(parse::decimal(text).map(f64::to_le_bytes), value),
+            Way::Date => copy(parse::date(text).map(i32::to_le_bytes), value),
+            Way::Time { per_second, utc } => {
+                let units = parse::time(text)
+                    .filter(|time| time.utc == utc)
+                    .and_then(|time| time.in_units(per_second));
+                copy(units.map(i64::to_le_bytes), value)
+            }
+            Way::Text => {
+                let fits = known_utf8 && text.len() <= value.len() && text.last() != Some(&0);
+                if fits {
+                    value[..text.len()].copy_from_slice(text);
+                }
+                fits
+            }
+            Way::General => false,
+        }
+    }
+
+    #[cold]
+    fn put_general(&self, text: &[u8], record: &mut [u8]) -> Result<(), String> {
+        match std::str::from_utf8(text) {
+            Ok(text) => self.field.parse_text(text, record).map_err(Error::into_detail),
+            Err(error) => Err(format!("field {}: text: {error}", self.name())),
+        }
+    }
+}
+
+#[inline]
+fn copy<const N: usize>(bytes: Option<[u8; N]>, value: &mut [u8]) -> bool {
+    match bytes {
+        Some(bytes) => {
+            value.copy_from_slice(&bytes);
+            true
+        }
+        None => false,
+    }
+}

@@ -1,0 +1,77 @@
+//! How a CSV file is written: its delimiter, its header, its words for null.
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// How a CSV file is written, and on how many threads to read it.
+///
+/// Without more ado: commas, a header row, and only the unquoted empty field is null.
+///
+/// ```
+/// use flatrec::exchange::{CsvOptions, CsvReader, Input};
+/// let options = CsvOptions::new().delimiter(b';')?.null_text("NA");
+/// let input = Input::from_bytes("id;delay\n1;-5\n2;NA\n");
+/// let inferred = CsvReader::new(input, options).infer(None)?;
+/// assert_eq!(inferred.schema.field("delay").unwrap().to_string(), "delay: int64 nullable at 8");
+/// # Ok::<(), flatrec::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CsvOptions {
+    pub(super) delimiter: u8,
+    pub(super) header: bool,
+    pub(super) null_texts: Vec<String>,
+    pub(super) threads: Option<usize>,
+}
+
+impl Default for CsvOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl CsvOptions {
+    /// Commas, a header row, the empty field as null, as many threads as the machine offers.
+    pub fn new() -> Self {
+        Self { delimiter: b',', header: true, null_texts: Vec::new(), threads: None }
+    }
+
+    /// The byte between two fields.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for the quote, a line end, or a byte that is not ASCII.
+    pub fn delimiter(mut self, delimiter: u8) -> Result<Self> {
+        if matches!(delimiter, b'"' | b'\n' | b'\r' | 0) || !delimiter.is_ascii() {
+            return Err(Error::new(ErrorKind::InvalidArgument, "choose a delimiter")
+                .detail(format!("{:?} cannot stand between fields", char::from(delimiter)))
+                .advice("take a comma, a semicolon, a tab or another plain ASCII character"));
+        }
+        self.delimiter = delimiter;
+        Ok(self)
+    }
+
+    /// Whether the first row holds the names of the columns. Without one they are called
+    /// `column_1`, `column_2` and so on.
+    pub fn header(mut self, header: bool) -> Self {
+        self.header = header;
+        self
+    }
+
+    /// One more text that stands for null, besides the empty field. Like that one, it does so only
+    /// where it is not quoted.
+    pub fn null_text(mut self, text: impl Into<String>) -> Self {
+        self.null_texts.push(text.into());
+        self
+    }
+
+    /// On how many threads to parse, at least one. The answer is the same for every number.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = Some(threads.max(1));
+        self
+    }
+
+    /// Whether a field of these bytes is null.
+    #[inline]
+    pub(super) fn is_null(&self, bytes: &[u8], quoted: bool) -> bool {
+        !quoted
+            && (bytes.is_empty() || self.null_texts.iter().any(|text| text.as_bytes() == bytes))
+    }
+}

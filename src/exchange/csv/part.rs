@@ -1,0 +1,303 @@
+//! The parts of a file that threads work on: blocks of rows, and what was found in them.
+
+use std::ops::{ControlFlow, Range};
+
+use super::block::Blocks;
+use super::column::Column;
+use super::infer::Seen;
+use super::options::CsvOptions;
+use super::split::{Malformed, Row, Span, Splitter, count_lines};
+use crate::error::{Error, ErrorKind, Result};
+
+/// What the first row of a file says about the others.
+#[derive(Debug)]
+pub(super) struct Layout {
+    pub(super) names: Vec<String>,
+    /// Where in the first block the rows begin, behind any header.
+    rows_start: usize,
+    /// Line ends before that.
+    pub(super) lines: u64,
+}
+
+impl Layout {
+    /// Reads the first block and the names in it.
+    ///
+    /// # Errors
+    /// Those of reading; [`ErrorKind::InvalidValue`] for an empty file and for a header that is
+    /// malformed, not UTF-8, or repeats a name.
+    pub(super) fn read(blocks: &mut Blocks<'_>, options: &CsvOptions) -> Result<(Self, Vec<u8>)> {
+        let mut block = Vec::new();
+        blocks.next(&mut block)?;
+        let mut splitter = Splitter::new(options.delimiter, false);
+        let first = splitter.rows(&block, |row| {
+            ControlFlow::Break(first_row(&row, &block, options.header))
+        });
+        let bad = |detail: String, advice: &'static str| {
+            Error::new(ErrorKind::InvalidValue, "read the header of").detail(detail).advice(advice)
+        };
+        let (names, rows_start) = match first {
+            ControlFlow::Break(Ok(names)) => names,
+            ControlFlow::Break(Err(why)) => return Err(bad(why, "correct the first row")),
+            ControlFlow::Continue(()) => {
+                return Err(bad("the file has no rows".into(), "give a file with a header"));
+            }
+        };
+        if names.iter().any(|name| name.contains('\r')) {
+            let why = "lines seem to end in CR alone".into();
+            return Err(bad(why, "convert them first, as in: tr '\\r' '\\n'"));
+        }
+        for (at, name) in names.iter().enumerate() {
+            if let Some(earlier) = names[..at].iter().position(|other| other == name) {
+                let why = format!("columns {} and {} are both {name:?}", earlier + 1, at + 1);
+                return Err(bad(why, "rename one of them"));
+            }
+        }
+        let lines = count_lines(&block[..rows_start]);
+        Ok((Self { names, rows_start, lines }, block))
+    }
+}
+
+/// The names of the columns and where the data begin, or why not.
+fn first_row(row: &Row<'_>, block: &[u8], header: bool) -> Result<(Vec<String>, usize), String> {
+    if let Some(malformed) = row.malformed {
+        return Err(describe(malformed).into());
+    }
+    let place = |at: usize| format!("column_{}", at + 1);
+    if !header {
+        return Ok(((0..row.spans.len()).map(place).collect(), row.start));
+    }
+    let mut scratch = Vec::new();
+    let name = |(at, span): (usize, &Span)| {
+        let bytes = span.bytes(block, &mut scratch);
+        match std::str::from_utf8(bytes) {
+            Ok("") => Ok(place(at)),
+            Ok(name) => Ok(name.to_owned()),
+            Err(error) => Err(format!("the name of column {} is not UTF-8: {error}", at + 1)),
+        }
+    };
+    let names: Result<_, String> = row.spans.iter().enumerate().map(name).collect();
+    Ok((names?, row.next))
+}
+
+fn describe(malformed: Malformed) -> &'static str {
+    match malformed {
+        Malformed::TextAfterQuote => "text between a closing quote and the next delimiter",
+        Malformed::UnclosedQuote => "a quote that is never closed",
+    }
+}
+
+/// A bad row of a part.
+#[derive(Debug)]
+pub(super) struct Fault {
+    /// Line ends before the row, in its block.
+    pub(super) lines: u64,
+    /// Where in the block the row is, without its line end.
+    pub(super) place: Range<usize>,
+    /// Which column is to blame, if one is.
+    pub(super) column: Option<usize>,
+    pub(super) reason: String,
+}
+
+/// Why a row is bad: the column to blame, if one is, and the reason.
+type Refusal = (Option<usize>, String);
+
+/// A block of rows and what was found in it.
+#[derive(Debug)]
+pub(super) struct Part<T> {
+    pub(super) block: Vec<u8>,
+    splitter: Splitter,
+    rows_start: usize,
+    /// Bytes of the input read when the block was, as they lie on disk.
+    pub(super) read_bytes: u64,
+    /// How many rows to look at; what was found in the rest of the block means nothing then.
+    pub(super) rows_max: u64,
+
+    /// Good rows.
+    pub(super) rows: u64,
+    /// Line ends behind `rows_start`.
+    pub(super) lines: u64,
+    pub(super) faults: Vec<Fault>,
+    pub(super) result: T,
+}
+
+impl<T: Default> Part<T> {
+    pub(super) fn new(delimiter: u8, one_column: bool) -> Self {
+        Self {
+            block: Vec::new(),
+            splitter: Splitter::new(delimiter, one_column),
+            rows_start: 0,
+            read_bytes: 0,
+            rows_max: u64::MAX,
+            rows: 0,
+            lines: 0,
+            faults: Vec::new(),
+            result: T::default(),
+        }
+    }
+
+    /// The first part, of what [`Layout::read`] has read.
+    pub(super) fn first(layout: &Layout, block: Vec<u8>, delimiter: u8) -> Self {
+        let part = Self::new(delimiter, layout.names.len() == 1);
+        Self { block, rows_start: layout.rows_start, ..part }
+    }
+
+    /// Reads the next block, if there is one, over what was done with.
+    pub(super) fn refill(&mut self, blocks: &mut Blocks<'_>) -> Result<bool> {
+        self.rows_start = 0;
+        self.rows = 0;
+        self.faults.clear();
+        blocks.next(&mut self.block)
+    }
+
+    /// Calls `take` with each row of as many fields as there are columns and collects the faults:
+    /// all of them or, without `lenient`, only the first, behind which nothing is looked at.
+    fn scan(
+        &mut self,
+        columns: usize,
+        lenient: bool,
+        mut take: impl FnMut(&mut T, Fields<'_>) -> Result<(), Refusal>,
+    ) {
+        let text = &self.block[self.rows_start..];
+        let known_utf8 = std::str::from_utf8(text).is_ok();
+        let mut counted = (0, 0); // up to where lines have been counted, and how many
+        let _ = self.splitter.rows(text, |row| {
+            if self.rows == self.rows_max {
+                return ControlFlow::Break(());
+            }
+            let taken = match row.malformed {
+                Some(malformed) => Err((None, describe(malformed).into())),
+                None if row.spans.len() != columns => {
+                    Err((None, format!("{} fields where {columns} belong", row.spans.len())))
+                }
+                None => take(&mut self.result, Fields { text, spans: row.spans, known_utf8 }),
+            };
+            let Err((column, reason)) = taken else {
+                self.rows += 1;
+                return ControlFlow::Continue(());
+            };
+            let (counted_to, lines) = counted;
+            counted = (row.start, lines + count_lines(&text[counted_to..row.start]));
+            let end = without_line_end(&text[..row.next], row.start);
+            let place = self.rows_start + row.start..self.rows_start + end;
+            self.faults.push(Fault { lines: counted.1, place, column, reason });
+            if lenient { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        self.lines = count_lines(text);
+    }
+}
+
+/// Where the row that begins at `start` and ends with `text` has its last byte of text.
+fn without_line_end(text: &[u8], start: usize) -> usize {
+    let row = &text[start..];
+    let row = row.strip_suffix(b"\n").unwrap_or(row);
+    start + row.strip_suffix(b"\r").unwrap_or(row).len()
+}
+
+/// The fields of one row.
+struct Fields<'b> {
+    text: &'b [u8],
+    spans: &'b [Span],
+    known_utf8: bool,
+}
+
+/// What inference looks at.
+pub(super) struct InferPlan<'p> {
+    pub(super) options: &'p CsvOptions,
+    pub(super) lenient: bool,
+    pub(super) columns: usize,
+}
+
+impl Part<Vec<Seen>> {
+    /// Looks at the rows.
+    pub(super) fn infer(&mut self, plan: &InferPlan<'_>) {
+        self.result.clear();
+        self.result.resize(plan.columns, Seen::default());
+        let mut scratch = Vec::new();
+        self.scan(plan.columns, plan.lenient, |columns, fields| {
+            if !fields.known_utf8 {
+                check_utf8(&fields, &mut scratch)?;
+            }
+            for (seen, span) in columns.iter_mut().zip(fields.spans) {
+                let bytes = span.bytes(fields.text, &mut scratch);
+                if plan.options.is_null(bytes, span.is_quoted()) {
+                    seen.null();
+                } else {
+                    seen.text(bytes);
+                }
+            }
+            Ok(())
+        });
+    }
+}
+
+/// Refuses a row with a field that no text field holds: not UTF-8.
+#[cold]
+fn check_utf8(fields: &Fields<'_>, scratch: &mut Vec<u8>) -> Result<(), Refusal> {
+    for (at, span) in fields.spans.iter().enumerate() {
+        if let Err(error) = std::str::from_utf8(span.bytes(fields.text, scratch)) {
+            return Err((Some(at), format!("column {}: text: {error}", at + 1)));
+        }
+    }
+    Ok(())
+}
+
+/// What a load makes of rows.
+pub(super) struct LoadPlan<'p> {
+    pub(super) options: &'p CsvOptions,
+    pub(super) lenient: bool,
+    pub(super) columns: &'p [Column],
+    pub(super) record_bytes: usize,
+}
+
+/// The records of a part.
+#[derive(Debug, Default)]
+pub(super) struct Records {
+    pub(super) bytes: Vec<u8>,
+    pub(super) nulls: u64,
+}
+
+impl Part<Records> {
+    /// Makes records of the rows.
+    pub(super) fn load(&mut self, plan: &LoadPlan<'_>) {
+        self.result.bytes.clear();
+        self.result.nulls = 0;
+        let mut scratch = Vec::new();
+        self.scan(plan.columns.len(), plan.lenient, |records, fields| {
+            let start = records.bytes.len();
+            records.bytes.resize(start + plan.record_bytes, 0);
+            let record = &mut records.bytes[start..];
+            match put_row(plan, &fields, record, &mut scratch) {
+                Ok(nulls) => {
+                    records.nulls += nulls;
+                    Ok(())
+                }
+                Err(refusal) => {
+                    records.bytes.truncate(start);
+                    Err(refusal)
+                }
+            }
+        });
+    }
+}
+
+/// Puts a row's values into `record`, whose bytes are zero; says how many of them are null.
+#[inline]
+fn put_row(
+    plan: &LoadPlan<'_>,
+    fields: &Fields<'_>,
+    record: &mut [u8],
+    scratch: &mut Vec<u8>,
+) -> Result<u64, Refusal> {
+    let mut nulls = 0;
+    for (at, (column, span)) in plan.columns.iter().zip(fields.spans).enumerate() {
+        let bytes = span.bytes(fields.text, scratch);
+        let put = if plan.options.is_null(bytes, span.is_quoted()) {
+            nulls += 1;
+            column.put_null()
+        } else {
+            column.put(bytes, fields.known_utf8, record)
+        };
+        put.map_err(|reason| (Some(at), reason))?;
+    }
+    Ok(nulls)
+}

@@ -1,0 +1,356 @@
+//! Reading a CSV file: its columns, their types, its rows as records.
+
+use std::cell::Cell;
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::thread;
+
+use super::block::Blocks;
+use super::column::Column;
+use super::infer::Seen;
+use super::options::CsvOptions;
+use super::part::{Fault, InferPlan, Layout, LoadPlan, Part, Records};
+use super::pipeline;
+use crate::error::{Error, ErrorKind, Result};
+use crate::exchange::{Input, Progress, RecordSink};
+use crate::format::Schema;
+
+/// Inputs shorter than this are parsed on one thread: starting others takes longer.
+const ONE_THREAD_BYTES: u64 = 1 << 20;
+/// More threads than this wait for the one that reads and writes.
+const THREADS_MAX: usize = 8;
+
+type OnProgress<'a> = Box<dyn FnMut(Progress) + 'a>;
+type OnReject<'a> = Box<dyn FnMut(&Reject<'_>) -> Result<()> + 'a>;
+
+/// A row that does not fit, set aside.
+///
+/// ```
+/// use flatrec::exchange::{CsvOptions, CsvReader, Input};
+/// use flatrec::{DataType, Field, Schema};
+/// let schema = Schema::packed([Field::new("id", DataType::UInt8)])?;
+/// let mut rejects = Vec::new();
+/// let mut records: Vec<u8> = Vec::new();
+/// let report = CsvReader::new(Input::from_bytes("id\n7\n300\n8\n"), CsvOptions::new())
+///     .on_reject(|reject| {
+///         rejects.push(format!("{}: {}", reject.line, reject.reason));
+///         Ok(())
+///     })
+///     .load(&schema, &mut records)?;
+/// assert_eq!((records, report.rejected), (vec![7, 8], 1));
+/// assert!(rejects[0].starts_with("3: field id (uint8): \"300\""), "{rejects:?}");
+/// # Ok::<(), flatrec::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Reject<'r> {
+    /// The line on which the row begins; the first line of the file is 1.
+    pub line: u64,
+    /// The column whose value is to blame, where one is.
+    pub column: Option<&'r str>,
+    /// What is wrong.
+    pub reason: &'r str,
+    /// The row as it stands in the file, without its line end.
+    pub row: &'r [u8],
+}
+
+/// What inference found: see [`CsvReader::infer`].
+///
+/// ```
+/// use flatrec::exchange::{CsvOptions, CsvReader, Input};
+/// let inferred = CsvReader::new(Input::from_bytes("a\n1\n"), CsvOptions::new()).infer(None)?;
+/// assert_eq!((inferred.schema.record_size(), inferred.rows), (8, 1));
+/// # Ok::<(), flatrec::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inferred {
+    /// A field for each column, packed in their order.
+    pub schema: Schema,
+    /// Rows that were looked at.
+    pub rows: u64,
+}
+
+/// What a load did.
+///
+/// ```
+/// use flatrec::exchange::{CsvOptions, CsvReader, Input, LoadReport};
+/// let mut reader = CsvReader::new(Input::from_bytes("a,b\n1,x\n2,\n"), CsvOptions::new());
+/// let schema = reader.infer(None)?.schema;
+/// let mut records: Vec<u8> = Vec::new();
+/// let report = reader.load(&schema, &mut records)?;
+/// assert_eq!(report, LoadReport { loaded: 2, rejected: 0, nulls: 1, read_bytes: 11 });
+/// # Ok::<(), flatrec::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LoadReport {
+    /// Rows that became records.
+    pub loaded: u64,
+    /// Rows that were set aside.
+    pub rejected: u64,
+    /// Values that were null, in the rows that became records.
+    pub nulls: u64,
+    /// Bytes read, as they lie on disk.
+    pub read_bytes: u64,
+}
+
+/// A CSV file on its way into records.
+///
+/// Text comes in as RFC 4180 says and a little beyond: quoted fields may hold delimiters, line ends
+/// and doubled quotes; lines end in LF or CR LF; a byte order mark is skipped, and so are blank
+/// lines (but for files of one column, where they are nulls). A row with too few or too many fields,
+/// with text after a closing quote, or with a value that its field cannot hold, is a bad row:
+/// the first one is the error, unless [`CsvReader::on_reject`] sets them aside.
+///
+/// ```
+/// use flatrec::exchange::{CsvOptions, CsvReader, Input};
+/// let csv = "id,name,score\n1,Ada,9.5\n2,\"Lovelace, A.\",\n";
+/// let mut reader = CsvReader::new(Input::from_bytes(csv), CsvOptions::new());
+/// let schema = reader.infer(None)?.schema;
+/// assert_eq!(schema.fields()[1].to_string(), "name: utf8(12) at 8");
+/// assert_eq!(schema.fields()[2].to_string(), "score: float64 nullable at 20");
+///
+/// let mut records: Vec<u8> = Vec::new(); // or a DynStore
+/// let report = reader.load(&schema, &mut records)?;
+/// assert_eq!((report.loaded, report.nulls), (2, 1));
+/// assert_eq!(records.len(), 2 * 29);
+/// # Ok::<(), flatrec::Error>(())
+/// ```
+pub struct CsvReader<'a> {
+    input: Input,
+    options: CsvOptions,
+    on_progress: Option<OnProgress<'a>>,
+    on_reject: Option<OnReject<'a>>,
+}
+
+impl<'a> CsvReader<'a> {
+    /// A reader of `input`, from which nothing has been read yet.
+    pub fn new(input: Input, options: CsvOptions) -> Self {
+        Self { input, options, on_progress: None, on_reject: None }
+    }
+
+    /// Calls `progress` now and then, with what has been read in the pass under way.
+    pub fn on_progress(mut self, progress: impl FnMut(Progress) + 'a) -> Self {
+        self.on_progress = Some(Box::new(progress));
+        self
+    }
+
+    /// Gives bad rows to `reject` while loading, in their order, instead of failing at the first;
+    /// inference passes over rows that are none. An error of `reject` ends the load.
+    pub fn on_reject(mut self, reject: impl FnMut(&Reject<'_>) -> Result<()> + 'a) -> Self {
+        self.on_reject = Some(Box::new(reject));
+        self
+    }
+
+    /// The names of the columns, as the header or their places give them.
+    ///
+    /// # Errors
+    /// Those of reading; [`ErrorKind::InvalidValue`] for an empty file or a header that is none.
+    pub fn columns(&mut self) -> Result<Vec<String>> {
+        Ok(Source::open(&mut self.input, &self.options, true)?.layout.names)
+    }
+
+    /// Infers a schema: for each column the narrowest type that gives every value back.
+    ///
+    /// | type | if every value is like |
+    /// | --- | --- |
+    /// | `bool` | `true`, `false` |
+    /// | `int64` | `0`, `-12`; not `007`, `+7` or `-0`, and within 64 bits |
+    /// | `float64` | `0.1`, `-1e9`, `.5`, `NaN`, `inf`, or an integer up to 2^53; not `1e999` |
+    /// | `date32` | `2013-01-31`, a day that there is |
+    /// | `timestamp` | `2013-01-31T05:00:00.25`, or a space for the `T`; in UTC if each ends in `Z` |
+    /// | `utf8(n)` | anything else; `n` is the longest length in bytes |
+    ///
+    /// A timestamp's unit is the coarsest of s, ms, us and ns that holds every fraction. Floats keep
+    /// their value, not their text (`1.50` becomes `1.5`). An empty or null text makes the field
+    /// nullable; a quoted empty one is text. A column of nothing but nulls is a nullable `utf8(1)`.
+    ///
+    /// With `sample_rows` only so many rows are looked at, and only as much of a stream is read; it
+    /// is kept in memory for the load. Rows that do not fit what the sample showed are bad rows.
+    ///
+    /// # Errors
+    /// Those of reading; [`ErrorKind::InvalidValue`] for the first bad row, unless they are set
+    /// aside; [`ErrorKind::InvalidSchema`] if the columns make no record (over 16 MiB, control
+    /// characters in a name); [`ErrorKind::InvalidArgument`] for a stream without `sample_rows`.
+    pub fn infer(&mut self, sample_rows: Option<u64>) -> Result<Inferred> {
+        if sample_rows.is_none() && self.input.is_stream() {
+            return Err(Error::new(ErrorKind::InvalidArgument, "infer a schema of")
+                .path(self.input.name())
+                .detail("a stream cannot be read twice")
+                .advice("spool it, look at its head only, or give a schema"));
+        }
+        let Self { input, options, on_progress, on_reject } = self;
+        let lenient = on_reject.is_some();
+        let mut watch = Watch::new(input, on_progress.as_mut());
+        let threads = if sample_rows.is_some() { 1 } else { threads(input, options) };
+        let mut source = Source::open(input, options, true)?;
+        watch.lines = source.layout.lines;
+        let columns = source.layout.names.len();
+        let plan = InferPlan { options, lenient, columns };
+        let mut seen = vec![Seen::default(); columns];
+        let rows_left = Cell::new(sample_rows.unwrap_or(u64::MAX));
+        pipeline::in_order(
+            threads,
+            |spare| source.next(spare, rows_left.get()),
+            |part: &mut Part<Vec<Seen>>| part.infer(&plan),
+            |part| {
+                if let (Some(fault), false) = (part.faults.first(), lenient) {
+                    return Err(watch.bad_row(fault));
+                }
+                for (column, seen) in seen.iter_mut().zip(&part.result) {
+                    column.merge(seen);
+                }
+                if sample_rows.is_some() {
+                    rows_left.set(rows_left.get() - part.rows);
+                }
+                watch.pass(part);
+                Ok(())
+            },
+        )?;
+        let fields = source.layout.names.iter().zip(&seen).map(|(name, seen)| seen.field(name));
+        let schema = Schema::packed(fields).map_err(|error| {
+            error.path(&watch.name).advice("change the column, or give a schema of your own")
+        })?;
+        Ok(Inferred { schema, rows: watch.rows })
+    }
+
+    /// Makes records of the rows and gives them to `sink`, in their order.
+    ///
+    /// With a header, each column goes to the field of its name, in any order; without one, to the
+    /// field of its place. Texts are taken as [`Field::parse_text`](crate::Field::parse_text) does.
+    ///
+    /// # Errors
+    /// Those of reading and of the sink; [`ErrorKind::SchemaMismatch`] if columns and fields do not
+    /// pair up; [`ErrorKind::InvalidValue`] for the first bad row, unless they are set aside, naming
+    /// line, field and value. The sink may have got the rows before it.
+    pub fn load(&mut self, schema: &Schema, sink: &mut dyn RecordSink) -> Result<LoadReport> {
+        let Self { input, options, on_progress, on_reject } = self;
+        let mut watch = Watch::new(input, on_progress.as_mut());
+        let threads = threads(input, options);
+        let mut source = Source::open(input, options, false)?;
+        watch.lines = source.layout.lines;
+        let columns = Column::for_schema(schema, &source.layout.names, options.header)
+            .map_err(|error| error.path(&watch.name))?;
+        let record_bytes = schema.record_size() as usize;
+        let lenient = on_reject.is_some();
+        let plan = LoadPlan { options, lenient, columns: &columns, record_bytes };
+        let mut report = LoadReport::default();
+        pipeline::in_order(
+            threads,
+            |spare| source.next(spare, u64::MAX),
+            |part: &mut Part<Records>| part.load(&plan),
+            |part| {
+                sink.append_records(&part.result.bytes)?;
+                for fault in &part.faults {
+                    let Some(on_reject) = on_reject else { return Err(watch.bad_row(fault)) };
+                    on_reject(&Reject {
+                        line: watch.line_of(fault),
+                        column: fault.column.map(|at| columns[at].name()),
+                        reason: &fault.reason,
+                        row: &part.block[fault.place.clone()],
+                    })?;
+                }
+                report.loaded += part.rows;
+                report.rejected += part.faults.len() as u64;
+                report.nulls += part.result.nulls;
+                watch.pass(part);
+                Ok(())
+            },
+        )?;
+        report.read_bytes = source.blocks.read_bytes();
+        Ok(report)
+    }
+}
+
+/// On how many threads to parse.
+fn threads(input: &Input, options: &CsvOptions) -> usize {
+    match (options.threads, input.total_bytes()) {
+        (Some(threads), _) => threads,
+        (None, Some(bytes)) if bytes < ONE_THREAD_BYTES => 1,
+        _ => thread::available_parallelism().map_or(1, NonZero::get).min(THREADS_MAX),
+    }
+}
+
+/// The parts of an input.
+struct Source<'i> {
+    blocks: Blocks<'i>,
+    layout: Layout,
+    /// The block in which the header was found, until it is taken.
+    first: Option<Vec<u8>>,
+    delimiter: u8,
+}
+
+impl<'i> Source<'i> {
+    fn open(input: &'i mut Input, options: &CsvOptions, keep: bool) -> Result<Self> {
+        let name = input.name().to_path_buf();
+        let mut blocks = Blocks::new(input.read(keep)?, options.delimiter);
+        let (layout, first) =
+            Layout::read(&mut blocks, options).map_err(|error| error.path(name))?;
+        Ok(Self { blocks, layout, first: Some(first), delimiter: options.delimiter })
+    }
+
+    /// The next part, of which at most `rows_max` rows are wanted.
+    fn next<T: Default>(
+        &mut self,
+        spare: Option<Part<T>>,
+        rows_max: u64,
+    ) -> Result<Option<Part<T>>> {
+        if rows_max == 0 {
+            return Ok(None);
+        }
+        let mut part = match self.first.take() {
+            Some(block) => Part::first(&self.layout, block, self.delimiter),
+            None => {
+                let one_column = self.layout.names.len() == 1;
+                let mut part = spare.unwrap_or_else(|| Part::new(self.delimiter, one_column));
+                if !part.refill(&mut self.blocks)? {
+                    return Ok(None);
+                }
+                part
+            }
+        };
+        part.read_bytes = self.blocks.read_bytes();
+        part.rows_max = rows_max;
+        Ok(Some(part))
+    }
+}
+
+/// Keeps count of what has been read, for progress and for errors.
+struct Watch<'w, 'a> {
+    name: PathBuf,
+    total_bytes: Option<u64>,
+    on_progress: Option<&'w mut OnProgress<'a>>,
+    /// Line ends passed.
+    lines: u64,
+    /// Rows passed, bad ones not counted.
+    rows: u64,
+}
+
+impl<'w, 'a> Watch<'w, 'a> {
+    fn new(input: &Input, on_progress: Option<&'w mut OnProgress<'a>>) -> Self {
+        let (name, total_bytes) = (input.name().to_path_buf(), input.total_bytes());
+        Self { name, total_bytes, on_progress, lines: 0, rows: 0 }
+    }
+
+    /// The line on which the bad row of the part under way begins.
+    fn line_of(&self, fault: &Fault) -> u64 {
+        self.lines + fault.lines + 1
+    }
+
+    fn bad_row(&self, fault: &Fault) -> Error {
+        Error::new(ErrorKind::InvalidValue, "load")
+            .path(&self.name)
+            .detail(format!("line {}: {}", self.line_of(fault), fault.reason))
+            .advice("correct it, set bad rows aside, or give the field another type")
+    }
+
+    fn pass<T>(&mut self, part: &Part<T>) {
+        self.lines += part.lines;
+        self.rows += part.rows;
+        if let Some(on_progress) = &mut self.on_progress {
+            on_progress(Progress {
+                done_bytes: part.read_bytes,
+                total_bytes: self.total_bytes,
+                rows: self.rows,
+            });
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! From bytes to rows and fields: the grammar of CSV.
+//!
+//! ```text
+//! file   = row *( end row ) [ end ]          end = LF or CR LF
+//! row    = field *( delimiter field )
+//! field  = plain | '"' *( any byte but '"', or '""' ) '"'
+//! plain  = any bytes but the delimiter and LF, the first of them not '"'
+//! ```
+//!
+//! A quote means something only at the start of a field; elsewhere in a plain field it is text. What
+//! the grammar does not allow (text after a closing quote, a quote that is never closed) makes a bad
+//! row, and the splitter goes on behind it. A blank line is no row, except in a file of one column,
+//! where it is a row whose value is null.
+//!
+//! Work is done in two steps that keep the processor's pipelines busy: [`mark`] lists where
+//! delimiters, line ends and quotes are, 64 bytes at a time; [`Splitter::rows`] walks that list.
+//! [`last_row_end`] knows the same grammar and finds where a block can be cut; a property test holds
+//! the two, and csv-core, against each other.
+
+use std::ops::ControlFlow;
+
+use memchr::{memchr, memchr2, memrchr};
+
+const QUOTE: u8 = b'"';
+const BLOCK_BYTES: usize = 64;
+
+/// How a field was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    Plain,
+    Quoted,
+    /// Quoted, with doubled quotes inside.
+    Escaped,
+}
+
+/// Where a field's text lies, without its quotes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Span {
+    start: u32,
+    end: u32,
+    shape: Shape,
+}
+
+impl Span {
+    /// The field's text; `scratch` is where doubled quotes are made single.
+    #[inline]
+    pub(super) fn bytes<'t>(&self, text: &'t [u8], scratch: &'t mut Vec<u8>) -> &'t [u8] {
+        let raw = &text[self.start as usize..self.end as usize];
+        if self.shape == Shape::Escaped {
+            unescape(raw, scratch);
+            return scratch;
+        }
+        raw
+    }
+
+    #[inline]
+    pub(super) fn is_quoted(&self) -> bool {
+        self.shape != Shape::Plain
+    }
+}
+
+#[cold]
+fn unescape(raw: &[u8], into: &mut Vec<u8>) {
+    into.clear();
+    let mut rest = raw;
+    while let Some(at) = memchr(QUOTE, rest) {
+        into.extend_from_slice(&rest[..=at]);
+        rest = rest.get(at + 2..).unwrap_or_default(); // the second of two quotes
+    }
+    into.extend_from_slice(rest);
+}
+
+/// What makes a row no row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Malformed {
+    TextAfterQuote,
+    UnclosedQuote,
+}
+
+/// One row of a text.
+#[derive(Debug)]
+pub(super) struct Row<'s> {
+    /// Where the row begins.
+    pub(super) start: usize,
+    /// Where the next row begins.
+    pub(super) next: usize,
+    pub(super) spans: &'s [Span],
+    pub(super) malformed: Option<Malformed>,
+}
+
+/// Splits texts into rows; keeps its buffers from text to text.
+#[derive(Debug)]
+pub(super) struct Splitter {
+    delimiter: u8,
+    /// Whether a blank line is a row (of one null).
+    one_column: bool,
+    marks: Vec<u32>,
+    spans: Vec<Span>,
+}
+
+impl Splitter {
+    pub(super) fn new(delimiter: u8, one_column: bool) -> Self {
+        Self { delimiter, one_column, marks: Vec::new(), spans: Vec::new() }
+    }
+
+    /// Calls `row` for each row of `text` until it breaks. `text` begins where a row does.
+    ///
+    /// # Panics
+    /// If `text` is longer than 4 GiB: blocks are cut far smaller.
+    pub(super) fn rows<B>(
+        &mut self,
+        text: &[u8],
+        mut row: impl FnMut(Row<'_>) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
+        assert!(u32::try_from(text.len()).is_ok(), "blocks are cut far below 4 GiB");
+        let count = mark(text, self.delimiter, &mut self.marks);
+        let mut walk = Walk {
+            text,
+            delimiter: self.delimiter,
+            marks: &self.marks[..count],
+            spans: &mut self.spans,
+        };
+        let mut start = 0;
+        while start < text.len() {
+            walk.spans.clear();
+            let (next, malformed) = walk.row(start as u32);
+            let next = next as usize;
+            let blank = matches!(**walk.spans, [span] if span.start == span.end && !span.is_quoted());
+            if !blank || self.one_column {
+                row(Row { start, next, spans: walk.spans, malformed })?;
+            }
+            start = next;
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// A walk over the marks of a text, row by row.
+struct Walk<'t> {
+    text: &'t [u8],
+    delimiter: u8,
+    /// The marks not yet passed.
+    marks: &'t [u32],
+    spans: &'t mut Vec<Span>,
+}
+
+impl Walk<'_> {
+    /// Collects the fields of the row that begins at `start`; says where the next one begins.
+    #[inline]
+    fn row(&mut self, start: u32) -> (u32, Option<Malformed>) {
+        let mut field = start;
+        let mut malformed = None;
+        loop {
+            let delimited = if self.text.get(field as usize) == Some(&QUOTE) {
+                self.quoted(field, &mut malformed)
+            } else {
+                let (end, delimited) = self.plain();
+                let end_of_text =
+                    if delimited.is_ok() { end } else { self.without_return(field, end) };
+                self.spans.push(Span { start: field, end: end_of_text, shape: Shape::Plain });
+                delimited
+            };
+            match delimited {
+                Ok(next_field) => field = next_field,
+                Err(next_row) => return (next_row, malformed),
+            }
+        }
+    }
+
+    /// Passes the rest of a plain field. Gives its end, and `Ok` with the start of the next field or
+    /// `Err` with that of the next row.
+    #[inline]
+    fn plain(&mut self) -> (u32, Result<u32, u32>) {
+        while let Some((&mark, rest)) = self.marks.split_first() {
+            self.marks = rest;
+            let byte = self.text[mark as usize];
+            if byte == self.delimiter {
+                return (mark, Ok(mark + 1));
+            }
+            if byte == b'\n' {
+                return (mark, Err(mark + 1));
+            }
+        }
+        let len = self.text.len() as u32; // asserted to fit
+        (len, Err(len))
+    }
+
+    /// `end` without a carriage return before it.
+    #[inline]
+    fn without_return(&self, field: u32, end: u32) -> u32 {
+        let returns = end > field && self.text[end as usize - 1] == b'\r';
+        end - u32::from(returns)
+    }
+
+    /// Passes the quoted field at `field` and what ends it; results as those of [`Walk::plain`].
+    fn quoted(&mut self, field: u32, malformed: &mut Option<Malformed>) -> Result<u32, u32> {
+        let len = self.text.len() as u32; // asserted to fit
+        let mut shape = Shape::Quoted;
+        let mut quotes = self.marks.iter().enumerate().skip(1);
+        let close = loop {
+            let Some((at, &mark)) = quotes.next() else {
+                self.marks = &[];
+                self.spans.push(Span { start: field + 1, end: len, shape });
+                *malformed = Some(Malformed::UnclosedQuote);
+                return Err(len);
+            };
+            if self.text[mark as usize] != QUOTE {
+                continue;
+            }
+            if self.text.get(mark as usize + 1) == Some(&QUOTE) {
+                quotes.next();
+                shape = Shape::Escaped;
+                continue;
+            }
+            self.marks = &self.marks[at + 1..];
+            break mark;
+        };
+        self.spans.push(Span { start: field + 1, end: close, shape });
+        let (end, delimited) = self.plain();
+        let after = if delimited.is_ok() { end } else { self.without_return(close, end) };
+        if after != close + 1 {
+            *malformed = Some(Malformed::TextAfterQuote);
+        }
+        delimited
+    }
+}
+
+/// Lists in `marks` where `text` has a delimiter, a line end or a quote, and says how many there
+/// are; what follows them in `marks` means nothing.
+fn mark(text: &[u8], delimiter: u8, marks: &mut Vec<u32>) -> usize {
+    let is_mark = |byte: u8| (byte == delimiter) | (byte == b'\n') | (byte == QUOTE);
+    let mut count = 0;
+    let blocks = text.chunks_exact(BLOCK_BYTES);
+    let tail = blocks.remainder();
+    let tail_start = text.len() - tail.len();
+    for (index, block) in blocks.enumerate() {
+        // Two loops of fixed length that compilers turn into vector instructions.
+        let mut hits = [0u8; BLOCK_BYTES];
+        for (hit, &byte) in hits.iter_mut().zip(block) {
+            *hit = u8::from(is_mark(byte));
+        }
+        let mut bits = 0u64;
+        for (word, eight) in hits.chunks_exact(8).enumerate() {
+            let mut bytes = [0; 8];
+            bytes.copy_from_slice(eight);
+            // Moves the low bits of eight bytes side by side into the top byte.
+            let packed = u64::from_le_bytes(bytes).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+            bits |= packed << (8 * word);
+        }
+        if marks.len() < count + BLOCK_BYTES {
+            marks.resize((2 * marks.len()).max(1024) + BLOCK_BYTES, 0);
+        }
+        let base = (index * BLOCK_BYTES) as u32; // the text is asserted to be below 4 GiB
+        for place in &mut marks[count..count + BLOCK_BYTES] {
+            if bits == 0 {
+                break;
+            }
+            *place = base + bits.trailing_zeros();
+            bits &= bits - 1;
+            count += 1;
+        }
+    }
+    marks.resize(marks.len().max(count + tail.len()), 0);
+    for (at, _) in tail.iter().enumerate().filter(|&(_, &byte)| is_mark(byte)) {
+        marks[count] = (tail_start + at) as u32;
+        count += 1;
+    }
+    count
+}
+
+/// Where the last complete row of `text` ends, which begins where a row does; 0 if none does.
+pub(super) fn last_row_end(text: &[u8], delimiter: u8) -> usize {
+    if memchr(QUOTE, text).is_none() {
+        return memrchr(b'\n', text).map_or(0, |at| at + 1);
+    }
+    let mut row_start = 0;
+    let mut position = 0; // always outside of quotes
+    while let Some(at) = memchr2(QUOTE, b'\n', &text[position..]).map(|at| position + at) {
+        position = at + 1;
+        if text[at] == b'\n' {
+            row_start = position;
+            continue;
+        }
+        let opens = at == row_start || text[at - 1] == delimiter;
+        if opens {
+            match closing_quote(text, position) {
+                Some(close) => position = close + 1,
+                None => return row_start,
+            }
+        }
+    }
+    row_start
+}
+
+/// The quote that closes the field whose text begins at `position`. At the end of `text` it cannot
+/// be told from the first of two, and is none.
+fn closing_quote(text: &[u8], mut position: usize) -> Option<usize> {
+    loop {
+        let at = position + memchr(QUOTE, &text[position..])?;
+        if *text.get(at + 1)? != QUOTE {
+            return Some(at);
+        }
+        position = at + 2;
+    }
+}
+
+/// The number of line ends in `text`.
+pub(super) fn count_lines(text: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', text).count() as u64
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,180 @@
+use super::*;
+use proptest::prelude::*;
+
+type Fields = Vec<(Vec<u8>, bool)>;
+
+fn split(text: &[u8], delimiter: u8) -> Vec<(Fields, Option<Malformed>, usize)> {
+    let mut rows = Vec::new();
+    let mut scratch = Vec::new();
+    let _ = Splitter::new(delimiter, false).rows(text, |row| {
+        let fields = row
+            .spans
+            .iter()
+            .map(|span| (span.bytes(text, &mut scratch).to_vec(), span.is_quoted()))
+            .collect();
+        rows.push((fields, row.malformed, row.next));
+        ControlFlow::<()>::Continue(())
+    });
+    rows
+}
+
+/// The rows as texts, quoted ones in angle brackets, to be read at a glance.
+fn shown(text: &str) -> Vec<String> {
+    let show = |(bytes, quoted): &(Vec<u8>, bool)| {
+        let text = String::from_utf8_lossy(bytes).into_owned();
+        if *quoted { format!("<{text}>") } else { text }
+    };
+    split(text.as_bytes(), b',')
+        .iter()
+        .map(|(fields, malformed, _)| {
+            let row = fields.iter().map(show).collect::<Vec<_>>().join("|");
+            malformed.map_or(row.clone(), |why| format!("{row} {why:?}"))
+        })
+        .collect()
+}
+
+#[test]
+fn plain_rows_end_with_lf_crlf_or_the_text() {
+    assert_eq!(shown("a,b\n1,2\r\n3,4"), ["a|b", "1|2", "3|4"]);
+    assert_eq!(shown("1,2\n"), ["1|2"]);
+    assert_eq!(shown("1,\r"), ["1|"], "a line end that was cut off");
+    assert_eq!(shown("1,\n,\n"), ["1|", "|"]);
+    assert_eq!(shown("a\rb,c\n"), ["a\rb|c"], "a return inside of a line is text");
+    assert_eq!(shown(""), Vec::<String>::new());
+}
+
+#[test]
+fn quotes_keep_delimiters_line_ends_and_quotes() {
+    assert_eq!(shown("\"a,b\",c\n"), ["<a,b>|c"]);
+    assert_eq!(shown("\"a\nb\",\"\"\r\nc,d\n"), ["<a\nb>|<>", "c|d"]);
+    assert_eq!(shown("\"say \"\"hi\"\"\",x\n"), ["<say \"hi\">|x"]);
+    assert_eq!(shown("\"\"\"\"\n"), ["<\">"]);
+    assert_eq!(shown("5\" pipe,6\"\n7,8\n"), ["5\" pipe|6\"", "7|8"], "text, not at the start");
+    assert_eq!(shown("\"a\""), ["<a>"]);
+    assert_eq!(shown("\"a\"\r"), ["<a>"]);
+}
+
+#[test]
+fn bad_quotes_make_one_bad_row() {
+    assert_eq!(shown("\"a\"b,c\n1,2\n"), ["<a>|c TextAfterQuote", "1|2"]);
+    assert_eq!(shown("\"a\" ,\"c\nd\"\n1,2\n"), ["<a>|<c\nd> TextAfterQuote", "1|2"]);
+    assert_eq!(shown("1,2\n3,\"open\n5,6\n"), ["1|2", "3|<open\n5,6\n> UnclosedQuote"]);
+}
+
+#[test]
+fn blank_lines_are_rows_of_one_column_only() {
+    assert_eq!(shown("\n1,2\n\r\n\n3,4\n\n"), ["1|2", "3|4"]);
+    assert_eq!(shown("\"\"\n1\n"), ["<>", "1"], "a quoted empty field is no blank line");
+    let mut rows = 0;
+    let _ = Splitter::new(b',', true).rows(b"1\n\n\r\n2\n", |row| {
+        rows += row.spans.len();
+        ControlFlow::<()>::Continue(())
+    });
+    assert_eq!(rows, 4);
+}
+
+#[test]
+fn blocks_are_cut_behind_the_last_complete_row() {
+    let end = |text: &str| last_row_end(text.as_bytes(), b',');
+    assert_eq!(end("a,b\nc"), 4);
+    assert_eq!(end("abc"), 0);
+    assert_eq!(end("a\n\"b\nc"), 2);
+    assert_eq!(end("a\n\"b\nc\"\nd"), 8);
+    assert_eq!(end("a\n\"b\"\"\n"), 2, "a doubled quote");
+    assert_eq!(end("a\nb\"\nc"), 5, "a quote inside of plain text");
+    assert_eq!(end("a\n\"b\""), 2, "a quote at the end may be the first of two");
+}
+
+/// What csv-core makes of `text`: it knows LF only, like us, and takes quotes in plain fields for
+/// text; blank lines are skipped.
+fn oracle(text: &[u8], delimiter: u8) -> Vec<Vec<Vec<u8>>> {
+    use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Terminator};
+    let mut reader: Reader =
+        ReaderBuilder::new().delimiter(delimiter).terminator(Terminator::Any(b'\n')).build();
+    let mut rows = Vec::new();
+    let (mut output, mut ends) = (vec![0; 4096], vec![0; 512]);
+    let mut rest = text;
+    loop {
+        let (mut out_len, mut end_len) = (0, 0);
+        loop {
+            let (result, read, written, ended) =
+                reader.read_record(rest, &mut output[out_len..], &mut ends[end_len..]);
+            rest = &rest[read..];
+            out_len += written;
+            end_len += ended;
+            match result {
+                ReadRecordResult::InputEmpty => {}
+                ReadRecordResult::Record => break,
+                ReadRecordResult::End => return rows,
+                full => panic!("{full:?}: the buffers suffice for these tests"),
+            }
+        }
+        let mut start = 0;
+        let fields = ends[..end_len].iter().map(|&end| {
+            let field = output[start..end].to_vec();
+            start = end;
+            field
+        });
+        rows.push(fields.collect());
+    }
+}
+
+/// Texts dense in what matters.
+fn texts() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        4 => Just(&b","[..]),
+        3 => Just(&b"\""[..]),
+        2 => Just(&b"\n"[..]),
+        1 => Just(&b"\"\""[..]),
+        1 => Just(&b",\""[..]),
+        1 => Just(&b"\","[..]),
+        3 => Just(&b"abc"[..]),
+        1 => Just(&b"twenty-one characters"[..]),
+    ];
+    prop::collection::vec(piece, 0..120).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #[test]
+    fn splits_what_csv_core_splits(text in texts()) {
+        let ours = split(&text, b',');
+        // csv-core reads on where we see a bad row, so compare the rows before the first.
+        let good = ours.iter().take_while(|(_, malformed, _)| malformed.is_none()).count();
+        let theirs = oracle(&text, b',');
+        prop_assert!(theirs.len() >= good);
+        for ((fields, _, _), expected) in ours[..good].iter().zip(&theirs) {
+            let fields: Vec<Vec<u8>> = fields.iter().map(|(bytes, _)| bytes.clone()).collect();
+            prop_assert_eq!(&fields, expected);
+        }
+        if good == ours.len() {
+            prop_assert_eq!(good, theirs.len());
+        }
+    }
+
+    #[test]
+    fn cuts_agree_with_rows(text in texts()) {
+        // Every cut of the text ends at a row that the whole text has too.
+        let ends: Vec<usize> = split_with_blanks(&text);
+        for cut in 0..=text.len() {
+            let end = last_row_end(&text[..cut], b',');
+            prop_assert!(end == 0 || ends.contains(&end), "cut {cut} ends at {end} of {ends:?}");
+        }
+        // And no row is missed but the last, which may go on.
+        let complete = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+        let last = ends.iter().rev().find(|&&end| end < text.len() || end == complete);
+        let unclosed = split(&text, b',').iter().any(|(_, why, _)| why.is_some());
+        if let (Some(&last), false) = (last, unclosed) {
+            prop_assert!(last_row_end(&text, b',') >= last);
+        }
+    }
+}
+
+/// Where rows end, blank ones included.
+fn split_with_blanks(text: &[u8]) -> Vec<usize> {
+    let mut ends = Vec::new();
+    let _ = Splitter::new(b',', true).rows(text, |row| {
+        ends.push(row.next);
+        ControlFlow::<()>::Continue(())
+    });
+    ends
+}
