@@ -51,8 +51,7 @@ impl Field {
     /// [`InvalidValue`](crate::ErrorKind::InvalidValue) if the text is no such value, or one that
     /// the field cannot hold; the record is then unchanged, but for an array, of which some
     /// elements may be written. [`OutOfRange`](crate::ErrorKind::OutOfRange) if the record is too
-    /// short to
-    /// have this field.
+    /// short to have this field.
     pub fn parse_text(&self, text: &str, record: &mut [u8]) -> Result<()> {
         self.write_with("parse", record, |bytes| match self.array_len {
             None => parse_element(self, text, bytes).map_err(|why| describe(text, why)),
