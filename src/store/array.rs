@@ -376,8 +376,8 @@ impl<T: Copy + Send + Sync> Array<T> {
         let backing = Arc::clone(&self.backing);
         let coherent = backing.properties().calls_see_views;
         Ok(match self.options.write_back {
-            // SAFETY: `open`'s contract: nobody else writes to the file while the array lives.
             WriteBack::Positioned if coherent => {
+                // SAFETY: `open`'s contract: nobody else writes to the file while the array lives.
                 Box::new(unsafe { Positioned::new(backing, window_bytes) }?)
             }
             WriteBack::Positioned => {
@@ -388,8 +388,8 @@ impl<T: Copy + Send + Sync> Array<T> {
             // SAFETY: as above. Bytes lent for changing are records, which this handle lends for
             // reading by `&self` only.
             WriteBack::Auto if coherent => Box::new(unsafe { Mixed::new(backing, window_bytes) }?),
-            // SAFETY: as above.
             WriteBack::Auto | WriteBack::Mapped => {
+                // SAFETY: as above.
                 Box::new(unsafe { Mapped::new(backing, window_bytes) })
             }
         })
