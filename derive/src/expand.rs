@@ -58,7 +58,7 @@ fn named_fields(input: &DeriveInput) -> Result<Vec<&Field>> {
         Data::Struct(data) => match &data.fields {
             Fields::Named(fields) => &fields.named,
             Fields::Unnamed(_) | Fields::Unit => {
-                let message = "a record's fields need names: write `struct … { name: type, … }`";
+                let message = "a record's fields need names: `struct … { name: type, … }`";
                 return Err(Error::new(input.ident.span(), message));
             }
         },
@@ -161,7 +161,7 @@ fn assertions(flatrec: &Path, ident: &Ident, fields: &[&Field]) -> TokenStream {
             const _: () = ::core::assert!(
                 ::core::mem::offset_of!(#ident, #member) == #end,
                 "there is padding before this field: order the fields from large to small, write \
-                 the padding out as a field of bytes with #[record(skip)], or use #[repr(C, packed)]"
+                 the padding out as bytes with #[record(skip)], or use #[repr(C, packed)]"
             );
         });
         end = quote! {
@@ -171,7 +171,7 @@ fn assertions(flatrec: &Path, ident: &Ident, fields: &[&Field]) -> TokenStream {
     assertions.extend(quote_spanned! {ident.span()=>
         const _: () = ::core::assert!(
             ::core::mem::size_of::<#ident>() == #end,
-            "there is padding behind the last field: write it out as a field of bytes with \
+            "there is padding behind the last field: write it out as bytes with \
              #[record(skip)], or use #[repr(C, packed)]"
         );
         const _: () = #flatrec::derived::check_size::<#ident>();

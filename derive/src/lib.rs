@@ -24,9 +24,9 @@ use proc_macro::TokenStream;
 ///
 /// | attribute of a field | of type | meaning |
 /// | --- | --- | --- |
-/// | `#[record(timestamp = "ms")]` | 64-bit signed integer | a timestamp in `s`, `ms`, `us` or `ns` since 1970 |
+/// | `#[record(timestamp = "ms")]` | `i64` or `le::I64` | time since 1970; `s`, `ms`, `us`, `ns` |
 /// | `#[record(timestamp = "ms", utc)]` | the same | known to be in UTC |
-/// | `#[record(date)]` | 32-bit signed integer | days since 1970-01-01 |
+/// | `#[record(date)]` | `i32` or `le::I32` | days since 1970-01-01 |
 /// | `#[record(utf8)]` | `[u8; N]` | text, padded with NUL |
 /// | `#[record(rename = "type")]` | any | the field's name in the schema |
 /// | `#[record(skip)]` | any | bytes that are no field: padding written out |

@@ -5,7 +5,6 @@
 //! 0xE3069283`. It finds every burst of up to 32 flipped bits, and so every change of one byte.
 
 /// The unit in which records are summed: 64 KiB of the array, counted from the data offset.
-#[cfg_attr(not(test), expect(dead_code, reason = "the -sum sidecar comes with commits"))]
 pub(crate) const BLOCK_BYTES: usize = 64 << 10;
 
 /// The CRC-32C of `bytes`.
@@ -18,7 +17,6 @@ pub(crate) fn crc32c(bytes: &[u8]) -> u32 {
 /// It says how many bytes it covers, so that records appended to the last block after its sum was
 /// written are no false alarm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(test), expect(dead_code, reason = "the -sum sidecar comes with commits"))]
 pub(crate) struct BlockChecksum {
     /// How many bytes from the block's start are covered.
     pub(crate) covered_len_bytes: u32,

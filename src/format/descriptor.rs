@@ -311,3 +311,6 @@ pub(crate) fn new_header(
     };
     Ok((header, bytes))
 }
+
+#[cfg(test)]
+mod tests;

@@ -50,9 +50,11 @@ pub(crate) const DATA_ALIGNMENT_BYTES: u64 = 64 << 10;
 pub(crate) const DELETES_MIN_RECORD_BYTES: u32 = 8;
 
 /// The status byte of a record that is there. A byte never written is neither this nor the next.
+#[expect(dead_code, reason = "deletes come with transactions")]
 pub(crate) const STATUS_LIVE: u8 = 1;
 
 /// The status byte of a deleted record, whose first 8 bytes name the next of the free list.
+#[expect(dead_code, reason = "deletes come with transactions")]
 pub(crate) const STATUS_DEAD: u8 = 2;
 
 /// The records were made with a status byte each, and may be deleted.
@@ -519,3 +521,6 @@ fn unsupported(slot: Slot, detail: String) -> Error {
         .detail(detail)
         .advice("the file was written by another version of flatrec; use that one")
 }
+
+#[cfg(test)]
+mod tests;

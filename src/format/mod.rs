@@ -29,3 +29,6 @@ pub use value::{ArrayValue, Value};
 pub use zerocopy::big_endian as be;
 /// Numbers that are little-endian on every host, as files are: `le::U32`, `le::F64` and so on.
 pub use zerocopy::little_endian as le;
+
+#[cfg(test)]
+mod tests;

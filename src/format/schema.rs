@@ -382,8 +382,8 @@ impl Schema {
             || record_size % alignment != 0
         {
             return Err(invalid(format!(
-                "alignment {alignment} must be a power of two up to {MAX_ALIGNMENT_BYTES} that divides the record \
-                 size {record_size}"
+                "alignment {alignment} must be a power of two up to \
+                 {MAX_ALIGNMENT_BYTES} that divides the record size {record_size}"
             )));
         }
         let mut names = std::collections::HashSet::with_capacity(fields.len());
@@ -465,4 +465,4 @@ fn check_field(field: &Field) -> Result<(), &'static str> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::format) mod tests;

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 
 use super::schema::{DataType, Field, TimeUnit};
 use super::value::{ArrayValue, Value, put, width_bytes, write_element};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 
 /// How much of a text an error quotes.
 const QUOTED_CHARS: usize = 40;
@@ -26,7 +26,7 @@ impl Field {
     /// | integers | `-12`, `+7`, `007` |
     /// | floats | `0.1`, `1e300`, `NaN`, `inf`, `-inf` |
     /// | `date32` | `2013-01-31` |
-    /// | `timestamp` | `2013-01-31T05:00:00`, or a space for the `T`; a fraction that the unit can hold |
+    /// | `timestamp` | `2013-01-31T05:00:00[.123]`, or a space for the `T` |
     /// | the same, UTC | the same and `Z`, or an offset such as `-05:00` |
     /// | `utf8` | as it is |
     /// | `binary` | two hexadecimal digits for each byte |
@@ -48,9 +48,10 @@ impl Field {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidValue`] if the text is no such value, or one that the field cannot hold;
-    /// the record is then unchanged, but for an array, of which some elements may be written.
-    /// [`ErrorKind::OutOfRange`] if the record is too short to have this field.
+    /// [`InvalidValue`](crate::ErrorKind::InvalidValue) if the text is no such value, or one that
+    /// the field cannot hold; the record is then unchanged, but for an array, of which some
+    /// elements may be written. [`OutOfRange`](crate::ErrorKind::OutOfRange) if the record is too
+    /// short to have this field.
     pub fn parse_text(&self, text: &str, record: &mut [u8]) -> Result<()> {
         self.write_with("parse", record, |bytes| match self.array_len {
             None => parse_element(self, text, bytes).map_err(|why| describe(text, why)),
@@ -58,15 +59,18 @@ impl Field {
         })
     }
 
-    /// Appends the field's value in `record` to `out`, in the form that [`Field::parse_text`] takes;
-    /// nothing for null. Floats are the shortest text of the same value.
+    /// Appends the field's value in `record` to `out`, in the form that [`Field::parse_text`]
+    /// takes; nothing for null. Floats are the shortest text of the same value.
     ///
     /// # Errors
-    /// [`ErrorKind::OutOfRange`] and [`ErrorKind::Corrupt`] as [`Field::read`].
+    /// Those of [`Field::read`]; `out` is then as it was.
     pub fn format_text(&self, record: &[u8], out: &mut String) -> Result<()> {
         match self.read(record)? {
             Value::Null => Ok(()),
-            Value::Array(array) => self.format_array(array, out),
+            Value::Array(array) => {
+                let before = out.len();
+                self.format_array(array, out).inspect_err(|_| out.truncate(before))
+            }
             value => {
                 format_element(value, self.utc, out);
                 Ok(())
@@ -335,3 +339,6 @@ fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
     // Writing to a string cannot fail.
     let _ = out.write_fmt(text);
 }
+
+#[cfg(test)]
+mod tests;

@@ -441,3 +441,6 @@ fn in_unit(time: i64, from: TimeUnit, to: TimeUnit) -> Result<i64, String> {
     i64::try_from(scaled / per_second)
         .map_err(|_| format!("{time} {} is out of range in {}", from.name(), to.name()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@
 //!
 //! | written | means |
 //! | --- | --- |
-//! | `delay`, `"dep delay"` | a field; double quotes for names with spaces or that are words of SQL |
+//! | `delay`, `"dep delay"` | a field; in double quotes if it has spaces or is a word of SQL |
 //! | `5`, `-2.5`, `1e3` | a number |
 //! | `'JFK'`, `'it''s'` | text, or a date or timestamp beside such a field |
 //! | `DATE '2013-01-31'`, `TIMESTAMP '2013-01-31 05:00:00'` | a date, a timestamp |
@@ -39,7 +39,7 @@
 //! - Beside a float field, a number is first read as that field's own type, as `load` does: `x =
 //!   0.1` finds what was loaded from the text `0.1`, in a `float32` field too.
 //! - NaN is unequal to everything, itself included, and neither less nor greater: `x <> x` finds
-//! it.
+//!   it.
 //! - Text compares by its UTF-8 bytes, which is the order of its code points.
 //! - Dates and timestamps compare as instants, a date being its midnight, whatever their units. A
 //!   literal without a zone is taken in the field's own: UTC if the field says `utc`.

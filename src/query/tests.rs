@@ -239,7 +239,8 @@ fn clashes_of_type_are_refused() {
         ),
         (
             "key = 'a'",
-            "the binary(2) field \"key\" cannot be compared with the text 'a' (bytes are written X'00ff')",
+            "the binary(2) field \"key\" cannot be compared with the text 'a' \
+             (bytes are written X'00ff')",
         ),
         (
             "carrier = DATE '2013-01-31'",

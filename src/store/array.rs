@@ -375,24 +375,29 @@ impl<T: Copy + Send + Sync> Array<T> {
     fn file_writer(&self, window_bytes: Option<u64>) -> Result<Box<dyn Writer>> {
         let backing = Arc::clone(&self.backing);
         let coherent = backing.properties().calls_see_views;
-        Ok(match self.options.write_back {
-            // SAFETY: `open`'s contract: nobody else writes to the file while the array lives.
+        match self.options.write_back {
             WriteBack::Positioned if coherent => {
-                Box::new(unsafe { Positioned::new(backing, window_bytes) }?)
+                // SAFETY: `open`'s contract: nobody else writes to the file while the array lives.
+                let writer = unsafe { Positioned::new(backing, window_bytes) }?;
+                Ok(Box::new(writer))
             }
             WriteBack::Positioned => {
-                return Err(Error::new(ErrorKind::Unsupported, "open for positioned writing")
+                Err(Error::new(ErrorKind::Unsupported, "open for positioned writing")
                     .detail("this system does not promise that views see what write calls wrote")
-                    .advice("use WriteBack::Mapped or WriteBack::Auto"));
+                    .advice("use WriteBack::Mapped or WriteBack::Auto"))
             }
-            // SAFETY: as above. Bytes lent for changing are records, which this handle lends for
-            // reading by `&self` only.
-            WriteBack::Auto if coherent => Box::new(unsafe { Mixed::new(backing, window_bytes) }?),
-            // SAFETY: as above.
+            WriteBack::Auto if coherent => {
+                // SAFETY: as above; and bytes lent for changing are records, which this handle
+                // lends for reading by `&self` only.
+                let writer = unsafe { Mixed::new(backing, window_bytes) }?;
+                Ok(Box::new(writer))
+            }
             WriteBack::Auto | WriteBack::Mapped => {
-                Box::new(unsafe { Mapped::new(backing, window_bytes) })
+                // SAFETY: as above.
+                let writer = unsafe { Mapped::new(backing, window_bytes) };
+                Ok(Box::new(writer))
             }
-        })
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Which schemas there are, the names of types, and what differs between two.
 
+use proptest::prelude::*;
+
 use super::*;
 
 fn types() -> Vec<DataType> {
@@ -133,4 +135,49 @@ fn a_larger_alignment_is_no_difference() {
     let (packed, aligned) = (schema(1).unwrap(), schema(8).unwrap());
     assert!(packed.check_found(&aligned).is_ok());
     assert!(aligned.check_found(&packed).is_err());
+}
+
+fn data_types() -> impl Strategy<Value = DataType> {
+    let plain = types().into_iter().filter(|data_type| data_type.size_bytes() <= 8);
+    prop_oneof![
+        3 => prop::sample::select(plain.collect::<Vec<_>>()),
+        1 => (1..40_u32).prop_map(DataType::Utf8),
+        1 => (1..40_u32).prop_map(DataType::Binary),
+    ]
+}
+
+/// A field of any kind, at offset 0.
+pub(in crate::format) fn fields() -> impl Strategy<Value = Field> {
+    let name = prop_oneof![4 => "[a-z]{1,6}", 2 => "[^\\p{Cc}]{1,60}", 1 => "[aé]{500,512}"];
+    (name, data_types(), prop::option::weighted(0.2, 1..5_u32), any::<[bool; 3]>()).prop_map(
+        |(name, data_type, array_len, [nullable, big_endian, utc])| Field {
+            name,
+            data_type,
+            offset: 0,
+            array_len,
+            nullable,
+            big_endian,
+            utc: utc && matches!(data_type, DataType::Timestamp(_)),
+        },
+    )
+}
+
+/// A schema of up to eight fields, with gaps between some.
+pub(in crate::format) fn schemas() -> impl Strategy<Value = Schema> {
+    let placed = prop::collection::vec((fields(), 0..4_u32), 1..8);
+    (placed, 0..=12_u32).prop_map(|(placed, alignment_log2)| {
+        let mut offset = 0;
+        let mut names = std::collections::HashSet::new();
+        let mut fields = Vec::new();
+        for (mut field, gap) in placed {
+            while !names.insert(field.name.clone()) {
+                field.name = format!("again {}", names.len());
+            }
+            let field = field.at(offset + gap);
+            offset = field.offset() + field.size_bytes();
+            fields.push(field);
+        }
+        let alignment = 1 << alignment_log2;
+        Schema::new(fields, offset.next_multiple_of(alignment), alignment).unwrap()
+    })
 }

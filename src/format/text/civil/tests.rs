@@ -160,7 +160,12 @@ fn units() -> impl Strategy<Value = TimeUnit> {
 
 proptest! {
     #[test]
-    fn every_time_comes_back(time: i64, near in -400_000_000_000_i64..400_000_000_000, unit in units(), utc: bool) {
+    fn every_time_comes_back(
+        time: i64,
+        near in -400_000_000_000_i64..400_000_000_000,
+        unit in units(),
+        utc: bool,
+    ) {
         for time in [time, near] {
             let mut text = String::new();
             push_timestamp(time, unit, utc, &mut text);

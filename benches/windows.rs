@@ -1,0 +1,83 @@
+//! What sliding windows cost, by their size: scans and random reads through a budget of views that
+//! holds two thirds of the file, beside one view of everything.
+//!
+//! 128 MB of file, 80 MiB of budget: in a scan the oldest windows always go first, so every window
+//! is mapped anew on every pass; at random about two reads of three find theirs.
+
+mod common;
+
+use common::{Files, Item, RECORDS};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion};
+use flatrec::Store;
+
+const BUDGET_BYTES: u64 = 80 << 20;
+/// 64 KiB to 64 MiB.
+const WINDOWS_BYTES: [u64; 6] = [64 << 10, 256 << 10, 1 << 20, 4 << 20, 16 << 20, 64 << 20];
+const RANDOM_READS: usize = 50_000;
+
+fn main() {
+    let files = Files::make();
+    let mut criterion = common::criterion();
+    scan(&mut criterion, &files);
+    random(&mut criterion, &files);
+    criterion.final_summary();
+}
+
+fn scan(criterion: &mut Criterion, files: &Files) {
+    let name = "windows: scan 1M records of 125 bytes, budget 80 MiB";
+    let mut group = common::group(criterion, name, RECORDS);
+    let expected = common::expected(Item::digest);
+
+    let store = files.open_store();
+    common::measure(&mut group, "whole view", expected, || {
+        store.iter().fold(0, |sum, item| sum.wrapping_add(item.digest()))
+    });
+    for window_bytes in WINDOWS_BYTES {
+        let store = Store::<Item>::open_windowed(&files.store, BUDGET_BYTES, window_bytes);
+        let store = store.expect("open windowed");
+        measure(&mut group, window_bytes, expected, || {
+            let records = store.range(0..RECORDS);
+            records.fold(0, |sum, item| sum.wrapping_add(item.expect("a record").digest()))
+        });
+        assert!(store.view_counters().mapped_bytes <= BUDGET_BYTES);
+    }
+    group.finish();
+}
+
+fn random(criterion: &mut Criterion, files: &Files) {
+    let name = "windows: random get of 125 bytes, budget 80 MiB";
+    let mut group = common::group(criterion, name, RANDOM_READS as u64);
+    let ids = &common::shuffled_ids()[..RANDOM_READS];
+    let expected = ids.iter().fold(0, |sum: u64, &id| sum.wrapping_add(Item::new(id).digest()));
+
+    let store = files.open_store();
+    common::measure(&mut group, "whole view", expected, || {
+        ids.iter().fold(0, |sum, &id| sum.wrapping_add(store.get(id).expect("a record").digest()))
+    });
+    for window_bytes in WINDOWS_BYTES {
+        let store = Store::<Item>::open_windowed(&files.store, BUDGET_BYTES, window_bytes);
+        let store = store.expect("open windowed");
+        measure(&mut group, window_bytes, expected, || {
+            ids.iter().fold(0, |sum, &id| {
+                let item = store.get(id).expect("a window").expect("a record");
+                sum.wrapping_add(item.digest())
+            })
+        });
+        assert!(store.view_counters().mapped_bytes <= BUDGET_BYTES);
+    }
+    group.finish();
+}
+
+/// Measures `work` as one point of the line over the windows' sizes, in KiB.
+fn measure(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    window_bytes: u64,
+    expected: u64,
+    mut work: impl FnMut() -> u64,
+) {
+    let kib = window_bytes >> 10;
+    assert_eq!(work(), expected, "windows of {kib} KiB give a wrong result");
+    let id = BenchmarkId::new("window KiB", kib);
+    group.bench_function(id, |bencher| bencher.iter(&mut work));
+}

@@ -1,0 +1,189 @@
+//! The forms of text. Round trips of random values are in tests/format_properties.rs.
+
+use super::*;
+use crate::error::ErrorKind;
+
+fn parse(field: &Field, text: &str) -> Result<Vec<u8>> {
+    let mut record = vec![0xEE; usize::try_from(field.offset() + field.size_bytes()).unwrap()];
+    field.parse_text(text, &mut record).map(|()| record)
+}
+
+fn format(field: &Field, record: &[u8]) -> String {
+    let mut text = String::new();
+    field.format_text(record, &mut text).unwrap();
+    text
+}
+
+/// Parses each text and formats what was parsed.
+#[track_caller]
+fn assert_texts(field: &Field, pairs: &[(&str, &str)]) {
+    for (text, expected) in pairs {
+        let record = parse(field, text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!(format(field, &record), *expected, "{text}");
+    }
+}
+
+#[track_caller]
+fn assert_refused(field: &Field, text: &str, expected: &str) {
+    let error = parse(field, text).expect_err(text);
+    assert_eq!(error.kind(), ErrorKind::InvalidValue);
+    assert!(error.to_string().contains(expected), "{error}");
+}
+
+#[test]
+fn bools() {
+    let field = Field::new("b", DataType::Bool);
+    assert_texts(&field, &[("true", "true"), ("True", "true"), ("TRUE", "true")]);
+    assert_texts(&field, &[("false", "false"), ("False", "false"), ("FALSE", "false")]);
+    for text in ["", "t", "1", "yes", "tRUE", " true"] {
+        assert_refused(&field, text, "no bool, true or false");
+    }
+}
+
+#[test]
+fn integers() {
+    let field = Field::new("n", DataType::Int8);
+    assert_texts(&field, &[("-128", "-128"), ("+7", "7"), ("007", "7"), ("-0", "0")]);
+    assert_refused(
+        &field,
+        "128",
+        "parse: invalid value: field n (int8): \"128\": number too large",
+    );
+    assert_refused(&field, "-129", "too small");
+    for text in ["", "1.0", "1e3", "0x1", " 1", "1_000", "-"] {
+        assert!(parse(&field, text).is_err(), "{text}");
+    }
+    let widest = Field::new("n", DataType::UInt64).big_endian();
+    assert_eq!(parse(&widest, "258").unwrap(), [0, 0, 0, 0, 0, 0, 1, 2]);
+    assert_texts(&widest, &[("18446744073709551615", "18446744073709551615")]);
+    assert_refused(&widest, "-1", "invalid digit");
+}
+
+#[test]
+fn floats_are_the_shortest_text() {
+    let wide = Field::new("f", DataType::Float64);
+    assert_texts(
+        &wide,
+        &[
+            ("0.1", "0.1"),
+            ("0.10000000000000000001", "0.1"),
+            ("1", "1.0"),
+            ("-0", "-0.0"),
+            ("1e300", "1e300"),
+            ("100000000000000000", "1e17"),
+            ("1e-5", "1e-5"),
+            ("NaN", "NaN"),
+            ("inf", "inf"),
+            ("-Infinity", "-inf"),
+            ("5e-324", "5e-324"),
+        ],
+    );
+    assert_refused(&wide, "1e309", "too large");
+    assert_refused(&wide, "", "no number");
+    assert_refused(&wide, "1,5", "no number");
+    let narrow = Field::new("f", DataType::Float32);
+    assert_texts(&narrow, &[("0.1", "0.1"), ("16777217", "16777216.0"), ("nan", "NaN")]);
+    assert_refused(&narrow, "1e39", "too large");
+}
+
+#[test]
+fn dates_and_times() {
+    let date = Field::new("d", DataType::Date32);
+    assert_texts(&date, &[("2013-01-31", "2013-01-31"), ("0000-02-29", "0000-02-29")]);
+    assert_refused(&date, "2013-02-29", "no date like 2013-01-31");
+    assert_refused(&date, "2013-01-31T00:00:00", "no date");
+    let time = Field::new("t", DataType::Timestamp(TimeUnit::Second));
+    assert_texts(&time, &[("2013-01-31 05:00:00", "2013-01-31T05:00:00")]);
+    assert_refused(&time, "2013-01-31", "no time like 2013-01-31T05:00:00");
+    assert_refused(&time, "2013-01-31T05:00:00Z", "without a zone");
+    assert_refused(&time.clone().utc(), "2013-01-31T05:00:00", "neither Z nor an offset");
+    assert_texts(&time.utc(), &[("2013-01-31T05:00:00+05:00", "2013-01-31T00:00:00Z")]);
+}
+
+#[test]
+fn text_is_as_it_is() {
+    let field = Field::new("s", DataType::Utf8(5)).nullable();
+    assert_texts(&field, &[("", ""), ("a,\"b", "a,\"b"), ("Ærø", "Ærø"), (" x ", " x ")]);
+    assert_eq!(parse(&field, "").unwrap(), [1, 0, 0, 0, 0, 0]);
+    assert_eq!(format(&field, &[0; 6]), "");
+    assert_refused(&field, "123456", "\"123456\": text of 6 bytes where 5 fit");
+    assert_refused(&field, "a\0", "ends in NUL");
+    let long = "é".repeat(50);
+    let error = parse(&field, &long).unwrap_err().to_string();
+    assert!(error.contains(&format!("\"{}…\"", "é".repeat(40))), "{error}");
+}
+
+#[test]
+fn bytes_are_hexadecimal() {
+    let field = Field::new("b", DataType::Binary(3));
+    assert_texts(&field, &[("00fFa9", "00ffa9")]);
+    assert_eq!(parse(&field, "00fFa9").unwrap(), [0, 0xFF, 0xA9]);
+    assert_refused(&field, "00ff", "expected 6 hexadecimal digits");
+    assert_refused(&field, "00ffg0", "no row of hexadecimal digits");
+    assert_refused(&field, "+0ffé", "no row of hexadecimal digits");
+}
+
+#[test]
+fn arrays_are_like_json() {
+    let numbers = Field::new("a", DataType::Int16).array(3);
+    assert_texts(&numbers, &[("[1,-2,3]", "[1,-2,3]"), (" [ 1 ,\t2 , \"3\" ] ", "[1,2,3]")]);
+    for (text, expected) in [
+        ("1,2,3", "expected an array like [1,2,3]"),
+        ("[1,2,3", "expected an array"),
+        ("[1,2]", "expected 3 elements"),
+        ("[1,2,3,4]", "expected 3 elements"),
+        ("[1,2,3,]", "expected 3 elements"),
+        ("[]", "element 0: \"\": cannot parse"),
+        ("[1,2,x]", "element 2: \"x\": invalid digit"),
+        ("[1,2,\"3]", "such elements"),
+        ("[1,2,\"3\"4]", "expected 3 elements"),
+    ] {
+        assert_refused(&numbers, text, expected);
+    }
+    let floats = Field::new("a", DataType::Float32).array(2).nullable();
+    assert_texts(&floats, &[("[NaN,1]", "[NaN,1.0]")]);
+    assert_eq!(format(&floats, &[0; 9]), "");
+    let single = Field::new("a", DataType::Bool).array(1);
+    assert_texts(&single, &[("[true]", "[true]")]);
+    let times = Field::new("a", DataType::Date32).array(2);
+    assert_texts(&times, &[(r#"["2013-01-31","1969-12-31"]"#, r#"["2013-01-31","1969-12-31"]"#)]);
+    assert_refused(&times, "[2013-01-31,1969-12-31]", "such elements");
+}
+
+#[test]
+fn strings_in_arrays_are_json_strings() {
+    let field = Field::new("a", DataType::Utf8(8)).array(2);
+    assert_texts(
+        &field,
+        &[
+            (r#"["a","b"]"#, r#"["a","b"]"#),
+            (r#"["a,b]","\"\\\/"]"#, r#"["a,b]","\"\\/"]"#),
+            (r#"["\b\f\n\r\t","\u0041\u00e9"]"#, r#"["\u0008\u000c\n\r\t","Aé"]"#),
+            (r#"["\ud83d\ude00","😀"]"#, r#"["😀","😀"]"#),
+        ],
+    );
+    for text in [
+        r#"["a",b]"#,
+        r#"["a"]"#,
+        r#"["a","b\"]"#,
+        r#"["a","\x"]"#,
+        r#"["a","\u12"]"#,
+        r#"["a","\ud83d"]"#,
+        r#"["a","\ud83d\u0041"]"#,
+        r#"["a","\ude00"]"#,
+        r#"["a" "b"]"#,
+    ] {
+        assert!(parse(&field, text).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn damage_and_short_records_are_errors() {
+    let mut text = String::from("kept");
+    let bools = Field::new("b", DataType::Bool).array(2);
+    assert_eq!(bools.format_text(&[1, 9], &mut text).unwrap_err().kind(), ErrorKind::Corrupt);
+    let field = Field::new("n", DataType::Int32);
+    assert_eq!(field.format_text(&[1], &mut text).unwrap_err().kind(), ErrorKind::OutOfRange);
+    assert_eq!(field.parse_text("1", &mut [0]).unwrap_err().kind(), ErrorKind::OutOfRange);
+    assert_eq!(text, "kept");
+}
