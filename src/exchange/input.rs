@@ -39,7 +39,10 @@ enum Source {
     File(File),
     Bytes(Arc<[u8]>),
     /// Read once; what was looked at beforehand comes first again.
-    Stream { head: Vec<u8>, rest: Option<Box<dyn Read>> },
+    Stream {
+        head: Vec<u8>,
+        rest: Option<Box<dyn Read>>,
+    },
 }
 
 impl Input {
@@ -102,8 +105,8 @@ impl Input {
             return Ok(self);
         };
         let mut from = Cursor::new(head).chain(rest.unwrap_or_else(|| Box::new(io::empty())));
-        let file =
-            os::open_temporary(beside).map_err(|error| Error::io("spool to", error).path(beside))?;
+        let file = os::open_temporary(beside)
+            .map_err(|error| Error::io("spool to", error).path(beside))?;
         let mut buffer = vec![0; SPOOL_STEP_BYTES];
         let mut copied_bytes = 0u64;
         loop {
@@ -195,8 +198,8 @@ impl<'a> Text<'a> {
         let read_bytes = Arc::new(AtomicU64::new(0));
         let mut raw = Counted { inner: raw, read_bytes: Arc::clone(&read_bytes) };
         let mut magic = [0; GZIP_MAGIC.len()];
-        let len = read_full(&mut raw, &mut magic)
-            .map_err(|error| Error::io("read", error).path(name))?;
+        let len =
+            read_full(&mut raw, &mut magic).map_err(|error| Error::io("read", error).path(name))?;
         let whole = Cursor::new(magic).take(len as u64).chain(raw);
         let reader: Box<dyn Read + 'a> = if magic[..len] == GZIP_MAGIC {
             Box::new(MultiGzDecoder::new(whole))

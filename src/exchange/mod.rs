@@ -19,10 +19,18 @@
 
 mod csv;
 mod input;
+mod output;
 mod progress;
+mod schema_text;
 mod sink;
 
 pub use csv::{CsvOptions, CsvReader, Inferred, LoadReport, Reject};
 pub use input::Input;
+pub use output::{
+    CsvWriter, ExportFormat, ExportReport, Exporter, NdjsonWriter, NpyWriter, RejectWriter,
+};
 pub use progress::Progress;
+pub use schema_text::{
+    schema_from_json, schema_to_c, schema_to_json, schema_to_numpy, schema_to_rust,
+};
 pub use sink::RecordSink;

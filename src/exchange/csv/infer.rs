@@ -111,8 +111,7 @@ impl Seen {
                 // The last whole seconds whose every nanosecond an i64 counts.
                 let range = i64::MIN / 1_000_000_000..=i64::MAX / 1_000_000_000 - 1;
                 let (first, last) = self.seconds;
-                (range.contains(&first) && range.contains(&last))
-                    .then_some(TimeUnit::Nanosecond)?
+                (range.contains(&first) && range.contains(&last)).then_some(TimeUnit::Nanosecond)?
             }
         })
     }

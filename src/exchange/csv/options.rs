@@ -71,7 +71,6 @@ impl CsvOptions {
     /// Whether a field of these bytes is null.
     #[inline]
     pub(super) fn is_null(&self, bytes: &[u8], quoted: bool) -> bool {
-        !quoted
-            && (bytes.is_empty() || self.null_texts.iter().any(|text| text.as_bytes() == bytes))
+        !quoted && (bytes.is_empty() || self.null_texts.iter().any(|text| text.as_bytes() == bytes))
     }
 }

@@ -132,8 +132,9 @@ impl Time {
         match self.seconds.checked_mul(per_second) {
             Some(units) => units.checked_add(fraction),
             // Only the first second of the range overflows here and not as a whole.
-            None => i64::try_from(i128::from(self.seconds) * i128::from(per_second)
-                + i128::from(fraction))
+            None => i64::try_from(
+                i128::from(self.seconds) * i128::from(per_second) + i128::from(fraction),
+            )
             .ok(),
         }
     }
@@ -145,8 +146,7 @@ pub(super) fn time(text: &[u8]) -> Option<Time> {
     let (date_text, rest) = text.split_at_checked(10)?;
     let (clock, rest) = rest.split_at_checked(9)?;
     let &[b'T' | b' ', h1, h0, b':', m1, m0, b':', s1, s0] = clock else { return None };
-    let (hour, minute, second) =
-        (two_digits(h1, h0)?, two_digits(m1, m0)?, two_digits(s1, s0)?);
+    let (hour, minute, second) = (two_digits(h1, h0)?, two_digits(m1, m0)?, two_digits(s1, s0)?);
     if hour > 23 || minute > 59 || second > 59 {
         return None;
     }

@@ -29,9 +29,8 @@ impl Layout {
         let mut block = Vec::new();
         blocks.next(&mut block)?;
         let mut splitter = Splitter::new(options.delimiter, false);
-        let first = splitter.rows(&block, |row| {
-            ControlFlow::Break(first_row(&row, &block, options.header))
-        });
+        let first = splitter
+            .rows(&block, |row| ControlFlow::Break(first_row(&row, &block, options.header)));
         let bad = |detail: String, advice: &'static str| {
             Error::new(ErrorKind::InvalidValue, "read the header of").detail(detail).advice(advice)
         };

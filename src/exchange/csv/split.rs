@@ -125,7 +125,8 @@ impl Splitter {
             walk.spans.clear();
             let (next, malformed) = walk.row(start as u32);
             let next = next as usize;
-            let blank = matches!(**walk.spans, [span] if span.start == span.end && !span.is_quoted());
+            let blank =
+                matches!(**walk.spans, [span] if span.start == span.end && !span.is_quoted());
             if !blank || self.one_column {
                 row(Row { start, next, spans: walk.spans, malformed })?;
             }

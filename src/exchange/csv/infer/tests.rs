@@ -1,0 +1,163 @@
+use super::*;
+
+fn field_of(texts: &[&str]) -> Field {
+    let mut seen = Seen::default();
+    for text in texts {
+        if *text == "<null>" {
+            seen.null();
+        } else {
+            seen.text(text.as_bytes());
+        }
+    }
+    seen.field("x")
+}
+
+#[track_caller]
+fn infers(texts: &[&str], expected: &str) {
+    assert_eq!(field_of(texts).to_string(), format!("x: {expected} at 0"), "{texts:?}");
+    // The order in which a file's parts are looked at makes no difference.
+    let mut merged = Seen::default();
+    for text in texts.iter().rev() {
+        let mut seen = Seen::default();
+        if *text == "<null>" {
+            seen.null();
+        } else {
+            seen.text(text.as_bytes());
+        }
+        merged.merge(&seen);
+    }
+    assert_eq!(merged.field("x"), field_of(texts), "{texts:?} merged");
+}
+
+#[test]
+fn bools_are_lower_case_words() {
+    infers(&["true", "false"], "bool");
+    infers(&["True", "False"], "utf8(5)");
+    infers(&["true", "1"], "utf8(4)");
+    infers(&["t"], "utf8(1)");
+}
+
+#[test]
+fn integers_come_back_digit_by_digit() {
+    infers(&["0", "-12", "9223372036854775807", "-9223372036854775808"], "int64");
+    infers(&["9223372036854775808"], "utf8(19)");
+    infers(&["-9223372036854775809"], "utf8(20)");
+    infers(&["007"], "utf8(3)");
+    infers(&["00"], "utf8(2)");
+    infers(&["-01"], "utf8(3)");
+    infers(&["+5"], "utf8(2)");
+    infers(&["5 "], "utf8(2)");
+    infers(&["1_000"], "utf8(5)");
+    infers(&["0x10"], "utf8(4)");
+    infers(&["-"], "utf8(1)");
+    infers(&["--1"], "utf8(3)");
+}
+
+#[test]
+fn floats_keep_their_value() {
+    infers(&["0.1", "-2.5", "1e300", "1E-5", "2e+3"], "float64");
+    infers(&[".5", "-.5", "5."], "float64");
+    infers(&["-0"], "float64");
+    infers(&["-0", "5"], "float64");
+    infers(&["1", "2.5"], "float64");
+    infers(&["NaN", "inf", "-inf", "1"], "float64");
+    infers(&["nan"], "utf8(3)");
+    infers(&["-NaN"], "utf8(4)");
+    infers(&["."], "utf8(1)");
+    infers(&["-."], "utf8(2)");
+    infers(&["1e"], "utf8(2)");
+    infers(&["1e+"], "utf8(3)");
+    infers(&["e5"], "utf8(2)");
+    infers(&["1.2.3"], "utf8(5)");
+    infers(&["01.5"], "utf8(4)");
+    infers(&["1,5"], "utf8(3)");
+    infers(&["1.5f"], "utf8(4)");
+}
+
+#[test]
+fn floats_neither_overflow_nor_vanish() {
+    infers(&["1e308"], "float64");
+    infers(&["1e309"], "utf8(5)");
+    infers(&["-1e309"], "utf8(6)");
+    infers(&["5e-324"], "float64");
+    infers(&["1e-400"], "utf8(6)");
+    infers(&["0e-400", "0.0e999"], "float64");
+    let long = format!("1{}.0", "0".repeat(400));
+    infers(&[&long], "utf8(403)");
+    let small = format!("0.{}1", "0".repeat(400));
+    infers(&[&small], "utf8(403)");
+}
+
+#[test]
+fn integers_past_2_to_the_53_do_not_mix_with_floats() {
+    infers(&["9007199254740992", "0.5"], "float64");
+    infers(&["-9007199254740992", "0.5"], "float64");
+    infers(&["9007199254740993", "0.5"], "utf8(16)");
+    infers(&["9007199254740993"], "int64");
+    infers(&["9007199254740993", "-0"], "utf8(16)");
+}
+
+#[test]
+fn dates_are_days_that_there_are() {
+    infers(&["2013-01-31", "2012-02-29", "0000-01-01", "9999-12-31"], "date32");
+    infers(&["2013-02-29"], "utf8(10)");
+    infers(&["1900-02-29"], "utf8(10)");
+    infers(&["2013-04-31"], "utf8(10)");
+    infers(&["2013-13-01"], "utf8(10)");
+    infers(&["2013-00-10"], "utf8(10)");
+    infers(&["2013-1-31"], "utf8(9)");
+    infers(&["20130131", "2013-01-31"], "utf8(10)");
+    infers(&["31.01.2013"], "utf8(10)");
+}
+
+#[test]
+fn timestamps_take_the_coarsest_unit_that_holds_them() {
+    infers(&["2013-01-31T05:00:00"], "timestamp(s)");
+    infers(&["2013-01-31 05:00:00", "2013-01-31T05:00:00.5"], "timestamp(ms)");
+    infers(&["2013-01-31T05:00:00.1234"], "timestamp(us)");
+    infers(&["2013-01-31T05:00:00.1234567", "2014-01-31T05:00:00"], "timestamp(ns)");
+    infers(&["2013-01-31T05:00:00.1234567890"], "utf8(30)");
+    infers(&["2013-01-31T05:00:00."], "utf8(20)");
+    infers(&["2013-01-31T05:00"], "utf8(16)");
+    infers(&["2013-01-31T24:00:00"], "utf8(19)");
+    infers(&["2013-01-31T05:00:60"], "utf8(19)");
+    infers(&["2013-02-30T05:00:00"], "utf8(19)");
+    infers(&["2013-01-31t05:00:00"], "utf8(19)");
+}
+
+#[test]
+fn timestamps_are_all_in_utc_or_none_is() {
+    infers(&["2013-01-31T05:00:00Z", "2013-01-31T05:00:00.125Z"], "timestamp(ms) utc");
+    infers(&["2013-01-31T05:00:00Z", "2013-01-31T05:00:00"], "utf8(20)");
+    infers(&["2013-01-31T05:00:00+01:00"], "utf8(25)");
+    infers(&["2013-01-31T05:00:00z"], "utf8(20)");
+    infers(&["2013-01-31", "2013-01-31T05:00:00"], "utf8(19)");
+}
+
+#[test]
+fn nanoseconds_have_a_narrow_range() {
+    let fine = "2013-01-31T05:00:00.123456789";
+    infers(&[fine, "1677-09-21T00:12:44"], "timestamp(ns)");
+    infers(&[fine, "1677-09-21T00:12:43"], "utf8(29)");
+    infers(&[fine, "2262-04-11T23:47:15.999999999"], "timestamp(ns)");
+    infers(&[fine, "2262-04-11T23:47:17"], "utf8(29)");
+    infers(&["0000-01-01T00:00:00.000001", "9999-12-31T23:59:59"], "timestamp(us)");
+}
+
+#[test]
+fn nulls_and_empty_texts() {
+    infers(&["<null>", "1"], "int64 nullable");
+    infers(&["<null>"], "utf8(1) nullable");
+    infers(&[], "utf8(1) nullable");
+    infers(&["", "1"], "utf8(1)");
+    infers(&[""], "utf8(1)");
+    infers(&["long text", "1", "<null>"], "utf8(9) nullable");
+    infers(&["ä"], "utf8(2)");
+}
+
+#[test]
+fn mixtures_are_text_as_long_as_the_longest() {
+    infers(&["1", "2013-01-31"], "utf8(10)");
+    infers(&["2013-01-31T05:00:00.123456", "x"], "utf8(26)");
+    infers(&["true", "NaN"], "utf8(4)");
+}

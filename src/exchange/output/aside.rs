@@ -1,0 +1,68 @@
+//! A file written beside its place and moved there when it is whole.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::os;
+
+/// A file that appears at its path only when it is finished; dropped before, it leaves nothing.
+#[derive(Debug)]
+pub(super) struct AsideFile {
+    file: File,
+    aside: PathBuf,
+    path: PathBuf,
+    finished: bool,
+}
+
+impl AsideFile {
+    pub(super) fn create(path: &Path) -> Result<Self> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let id = os::random_id().map_err(|error| Error::io("create", error).path(path))?;
+        let number = u64::from_le_bytes(std::array::from_fn(|at| id[at]));
+        let aside = path.with_file_name(format!(".{name}.{number:016x}.tmp"));
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&aside)
+            .map_err(|error| Error::io("create", error).path(path))?;
+        Ok(Self { file, aside, path: path.to_path_buf(), finished: false })
+    }
+
+    /// Makes the file durable and moves it to its path, over what is there if `replace`.
+    pub(super) fn finish(mut self, replace: bool) -> Result<()> {
+        let fail = |error| Error::io("finish", error).path(&self.path);
+        os::sync_data(&self.file).map_err(fail)?;
+        if replace {
+            os::replace(&self.aside, &self.path).map_err(fail)?;
+        } else {
+            os::rename_new(&self.aside, &self.path).map_err(fail)?;
+        }
+        self.finished = true;
+        let directory = match self.path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        os::sync_directory(directory).map_err(fail)
+    }
+}
+
+impl Write for AsideFile {
+    fn write(&mut self, from: &[u8]) -> io::Result<usize> {
+        self.file.write(from)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for AsideFile {
+    fn drop(&mut self) {
+        if !self.finished {
+            // Nobody is left to hear of a failure; the name says that the file is temporary.
+            let _ = fs::remove_file(&self.aside);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Records as CSV.
+
+use std::io::Write;
+
+use super::Buffer;
+use crate::error::Result;
+use crate::format::{DataType, Field, Value};
+
+/// Writes records as CSV that [`CsvReader`](crate::exchange::CsvReader) reads back to the same
+/// values.
+///
+/// Null is the empty field, the empty text is `""`. Fields are quoted only where they must be: if
+/// they hold the delimiter, a quote or a line end. Lines end in LF. Floats are the shortest text of
+/// their value, binary is hexadecimal, fixed arrays are `[1,2,3]`.
+///
+/// ```
+/// use flatrec::exchange::CsvWriter;
+/// use flatrec::{DataType, Field, Schema, Value};
+/// let schema = Schema::packed([
+///     Field::new("id", DataType::UInt8),
+///     Field::new("name", DataType::Utf8(12)).nullable(),
+/// ])?;
+/// let mut record = [0; 14];
+/// record[0] = 7;
+/// let mut csv = CsvWriter::new(Vec::new(), schema.fields(), b',');
+/// csv.header()?;
+/// csv.write(&record)?;
+/// schema.fields()[1].write(&mut record, &Value::Text("Lovelace, A."))?;
+/// csv.write(&record)?;
+/// assert_eq!(csv.finish()?, b"id,name\n7,\n7,\"Lovelace, A.\"\n");
+/// # Ok::<(), flatrec::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct CsvWriter<W: Write> {
+    out: Buffer<W>,
+    fields: Vec<Field>,
+    delimiter: u8,
+}
+
+impl<W: Write> CsvWriter<W> {
+    /// A writer of these fields, in this order, with `delimiter` between them. They may be any
+    /// selection of a schema's.
+    pub fn new(out: W, fields: &[Field], delimiter: u8) -> Self {
+        Self { out: Buffer::new(out), fields: fields.to_vec(), delimiter }
+    }
+
+    /// Writes the names of the fields.
+    ///
+    /// # Errors
+    /// Those of the writer underneath.
+    pub fn header(&mut self) -> Result<()> {
+        for (at, field) in self.fields.iter().enumerate() {
+            if at > 0 {
+                self.out.text.push(char::from(self.delimiter));
+            }
+            push_text(field.name(), self.delimiter, &mut self.out.text);
+        }
+        self.out.text.push('\n');
+        self.out.flush_if_full()
+    }
+
+    /// Writes a record.
+    ///
+    /// # Errors
+    /// Those of the writer underneath; [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) and
+    /// [`ErrorKind::OutOfRange`](crate::ErrorKind::OutOfRange) as [`Field::read`].
+    pub fn write(&mut self, record: &[u8]) -> Result<()> {
+        let text = &mut self.out.text;
+        for (at, field) in self.fields.iter().enumerate() {
+            if at > 0 {
+                text.push(char::from(self.delimiter));
+            }
+            match (field.data_type(), field.array_len()) {
+                (DataType::Utf8(_), None) => {
+                    if let Value::Text(value) = field.read(record)? {
+                        push_text(value, self.delimiter, text);
+                    }
+                }
+                _ => {
+                    let start = text.len();
+                    field.format_text(record, text)?;
+                    if needs_quotes(&text.as_bytes()[start..], self.delimiter) {
+                        let value = text.split_off(start);
+                        push_quoted(&value, text);
+                    }
+                }
+            }
+        }
+        text.push('\n');
+        self.out.flush_if_full()
+    }
+
+    /// Writes out what is still in memory, flushes, and gives the writer underneath back.
+    ///
+    /// # Errors
+    /// Those of the writer underneath.
+    pub fn finish(self) -> Result<W> {
+        self.out.finish()
+    }
+}
+
+fn push_text(value: &str, delimiter: u8, into: &mut String) {
+    if value.is_empty() || needs_quotes(value.as_bytes(), delimiter) {
+        push_quoted(value, into);
+    } else {
+        into.push_str(value);
+    }
+}
+
+fn needs_quotes(value: &[u8], delimiter: u8) -> bool {
+    value.iter().any(|&byte| byte == delimiter || matches!(byte, b'"' | b'\n' | b'\r'))
+}
+
+pub(super) fn push_quoted(value: &str, into: &mut String) {
+    into.push('"');
+    for (at, piece) in value.split('"').enumerate() {
+        if at > 0 {
+            into.push_str("\"\"");
+        }
+        into.push_str(piece);
+    }
+    into.push('"');
+}

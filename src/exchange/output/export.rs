@@ -1,0 +1,236 @@
+//! All records of a store into a file.
+
+use std::io::Write;
+use std::path::Path;
+
+use super::aside::AsideFile;
+use super::{BUFFER_BYTES, CsvWriter, NdjsonWriter, NpyWriter};
+use crate::error::{Error, ErrorKind, Result};
+use crate::exchange::Progress;
+use crate::format::Schema;
+
+/// How many bytes of records go between two progress reports.
+const PROGRESS_STEP_BYTES: u64 = 1 << 20;
+
+/// What kind of file to write.
+///
+/// ```
+/// use flatrec::exchange::ExportFormat;
+/// assert_eq!(ExportFormat::from_path("out/flights.NPY")?, ExportFormat::Npy);
+/// assert!(ExportFormat::from_path("flights.xlsx").is_err());
+/// # Ok::<(), flatrec::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ExportFormat {
+    /// CSV with a header: see [`CsvWriter`].
+    Csv,
+    /// A JSON object a line: see [`NdjsonWriter`].
+    Ndjson,
+    /// A structured numpy array: see [`NpyWriter`].
+    Npy,
+}
+
+impl ExportFormat {
+    /// The format that the path's ending names: `.csv`, `.ndjson`, `.jsonl` or `.npy`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for any other ending.
+    pub fn from_path(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let ending = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+        match ending.as_str() {
+            "csv" => Ok(Self::Csv),
+            "ndjson" | "jsonl" => Ok(Self::Ndjson),
+            "npy" => Ok(Self::Npy),
+            _ => Err(Error::new(ErrorKind::InvalidArgument, "export to")
+                .path(path)
+                .detail("the ending names no format")
+                .advice("end the path in .csv, .ndjson or .npy")),
+        }
+    }
+}
+
+/// What an export did.
+///
+/// ```
+/// use flatrec::exchange::ExportReport;
+/// let report = ExportReport { records: 2, written_bytes: 132 };
+/// assert_eq!(report.written_bytes, 132);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExportReport {
+    /// Records written.
+    pub records: u64,
+    /// The length of the file in bytes.
+    pub written_bytes: u64,
+}
+
+/// Writes records into a file of their own.
+///
+/// The file is written beside its place and moved there when it is whole and synced: whoever opens
+/// it sees all of it or nothing, and what was there before stays until then.
+///
+/// ```
+/// use flatrec::exchange::{Exporter, ExportFormat};
+/// use flatrec::{DataType, DynStore, Field, Schema};
+/// # let dir = tempfile::tempdir().unwrap();
+/// # let out = dir.path().join("ids.csv");
+/// let schema = Schema::packed([Field::new("id", DataType::UInt16)])?;
+/// let mut store = DynStore::temporary(&schema)?;
+/// store.append_packed(&[1, 0, 2, 0])?;
+/// let report = Exporter::new(&schema, ExportFormat::Csv).export(store.iter(), &out)?;
+/// assert_eq!((report.records, report.written_bytes), (2, 7));
+/// assert_eq!(std::fs::read(&out).unwrap(), b"id\n1\n2\n");
+/// # Ok::<(), flatrec::Error>(())
+/// ```
+pub struct Exporter<'a> {
+    schema: &'a Schema,
+    format: ExportFormat,
+    delimiter: u8,
+    replace: bool,
+    on_progress: Option<Box<dyn FnMut(Progress) + 'a>>,
+}
+
+impl<'a> Exporter<'a> {
+    /// An exporter of records of `schema` that refuses to replace a file.
+    pub fn new(schema: &'a Schema, format: ExportFormat) -> Self {
+        Self { schema, format, delimiter: b',', replace: false, on_progress: None }
+    }
+
+    /// What to put between the fields of CSV, instead of a comma.
+    pub fn delimiter(mut self, delimiter: u8) -> Self {
+        self.delimiter = delimiter;
+        self
+    }
+
+    /// Whether a file that is there already may be replaced.
+    pub fn replace(mut self, replace: bool) -> Self {
+        self.replace = replace;
+        self
+    }
+
+    /// Calls `progress` now and then.
+    pub fn on_progress(mut self, progress: impl FnMut(Progress) + 'a) -> Self {
+        self.on_progress = Some(Box::new(progress));
+        self
+    }
+
+    /// Writes `records`, each of the schema's size, to `path`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::AlreadyExists`] if there is a file and it may not be replaced; those of writing,
+    /// a full disk among them; [`ErrorKind::Corrupt`] naming the record for a value that cannot be
+    /// read. The file at `path` is then as it was.
+    pub fn export<'r>(
+        self,
+        records: impl ExactSizeIterator<Item = &'r [u8]>,
+        path: impl AsRef<Path>,
+    ) -> Result<ExportReport> {
+        let path = path.as_ref();
+        self.export_to(records, path).map_err(|error| error.path(path))
+    }
+
+    fn export_to<'r>(
+        mut self,
+        records: impl ExactSizeIterator<Item = &'r [u8]>,
+        path: &Path,
+    ) -> Result<ExportReport> {
+        if !self.replace && path.exists() {
+            return Err(Error::new(ErrorKind::AlreadyExists, "export to")
+                .advice("choose another path, or let it be replaced"));
+        }
+        let out = Counted { out: AsideFile::create(path)?, written_bytes: 0 };
+        let count = records.len() as u64;
+        let total_bytes = count * u64::from(self.schema.record_size());
+        let mut sink = Sink::new(out, self.schema, self.format, self.delimiter, count)?;
+        let (mut done_bytes, mut reported_bytes) = (0, 0);
+        let mut rows = 0;
+        for record in records {
+            sink.write(record).map_err(|error| error.record(rows))?;
+            rows += 1;
+            done_bytes += record.len() as u64;
+            if done_bytes - reported_bytes >= PROGRESS_STEP_BYTES {
+                reported_bytes = done_bytes;
+                self.report(done_bytes, total_bytes, rows);
+            }
+        }
+        self.report(done_bytes, total_bytes, rows);
+        let out = sink.finish()?;
+        let written_bytes = out.written_bytes;
+        out.out.finish(self.replace)?;
+        Ok(ExportReport { records: rows, written_bytes })
+    }
+
+    fn report(&mut self, done_bytes: u64, total_bytes: u64, rows: u64) {
+        if let Some(on_progress) = &mut self.on_progress {
+            on_progress(Progress { done_bytes, total_bytes: Some(total_bytes), rows });
+        }
+    }
+}
+
+/// The three writers behind one face.
+enum Sink<W: Write> {
+    Csv(CsvWriter<W>),
+    Ndjson(NdjsonWriter<W>),
+    Npy(NpyWriter<std::io::BufWriter<W>>),
+}
+
+impl<W: Write> Sink<W> {
+    fn new(
+        out: W,
+        schema: &Schema,
+        format: ExportFormat,
+        delimiter: u8,
+        count: u64,
+    ) -> Result<Self> {
+        Ok(match format {
+            ExportFormat::Csv => {
+                let mut writer = CsvWriter::new(out, schema.fields(), delimiter);
+                writer.header()?;
+                Self::Csv(writer)
+            }
+            ExportFormat::Ndjson => Self::Ndjson(NdjsonWriter::new(out, schema.fields())),
+            ExportFormat::Npy => {
+                let out = std::io::BufWriter::with_capacity(BUFFER_BYTES, out);
+                Self::Npy(NpyWriter::new(out, schema, count)?)
+            }
+        })
+    }
+
+    fn write(&mut self, record: &[u8]) -> Result<()> {
+        match self {
+            Self::Csv(writer) => writer.write(record),
+            Self::Ndjson(writer) => writer.write(record),
+            Self::Npy(writer) => writer.write(record),
+        }
+    }
+
+    fn finish(self) -> Result<W> {
+        match self {
+            Self::Csv(writer) => writer.finish(),
+            Self::Ndjson(writer) => writer.finish(),
+            Self::Npy(writer) => {
+                let buffered = writer.finish()?;
+                buffered.into_inner().map_err(|error| Error::io("write", error.into_error()))
+            }
+        }
+    }
+}
+
+struct Counted<W> {
+    out: W,
+    written_bytes: u64,
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, from: &[u8]) -> std::io::Result<usize> {
+        let written = self.out.write(from)?;
+        self.written_bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
+    }
+}

@@ -1,0 +1,59 @@
+//! Records as text and as npy, to any writer or into a file.
+
+mod aside;
+mod csv;
+mod export;
+mod ndjson;
+mod npy;
+mod rejects;
+
+pub use csv::CsvWriter;
+pub use export::{ExportFormat, ExportReport, Exporter};
+pub use ndjson::NdjsonWriter;
+pub use npy::NpyWriter;
+pub use rejects::RejectWriter;
+
+use std::io::Write;
+
+use crate::error::{Error, Result};
+
+/// How much is gathered before the writer underneath is called.
+const BUFFER_BYTES: usize = 64 << 10;
+
+/// Text on its way to a writer.
+#[derive(Debug)]
+struct Buffer<W> {
+    text: String,
+    out: W,
+}
+
+impl<W: Write> Buffer<W> {
+    fn new(out: W) -> Self {
+        Self { text: String::with_capacity(BUFFER_BYTES + BUFFER_BYTES / 4), out }
+    }
+
+    fn flush_if_full(&mut self) -> Result<()> {
+        if self.text.len() < BUFFER_BYTES {
+            return Ok(());
+        }
+        self.write_out()
+    }
+
+    fn write_out(&mut self) -> Result<()> {
+        let written = self.out.write_all(self.text.as_bytes());
+        self.text.clear();
+        written.map_err(|error| Error::io("write", error))
+    }
+
+    fn finish(mut self) -> Result<W> {
+        self.write_out()?;
+        self.out.flush().map_err(|error| Error::io("write", error))?;
+        Ok(self.out)
+    }
+}
+
+/// Appends `text` as a JSON string.
+fn push_json_string(text: &str, into: &mut String) {
+    // A `str` serialises without fail.
+    into.push_str(&serde_json::to_string(text).unwrap_or_default());
+}

@@ -1,0 +1,116 @@
+//! Records as NDJSON: one JSON object a line.
+
+use std::io::Write;
+
+use super::{Buffer, push_json_string};
+use crate::error::Result;
+use crate::format::{DataType, Field, Value};
+
+/// Writes records as NDJSON: an object a line, its keys the fields' names in their order.
+///
+/// Integers are numbers of all their digits (JavaScript rounds those past 2^53), floats the shortest
+/// text of their value. JSON has no number for what is not finite: `"NaN"`, `"inf"` and `"-inf"`
+/// are strings. Dates, timestamps and text are strings, binary is a string of hexadecimal digits,
+/// null is null, and a fixed array is an array.
+///
+/// ```
+/// use flatrec::exchange::NdjsonWriter;
+/// use flatrec::{DataType, Field, Schema, Value};
+/// let schema = Schema::packed([
+///     Field::new("name", DataType::Utf8(8)),
+///     Field::new("score", DataType::Float64).nullable(),
+/// ])?;
+/// let mut record = [0; 17];
+/// schema.fields()[0].write(&mut record, &Value::Text("\"Ada\""))?;
+/// let mut ndjson = NdjsonWriter::new(Vec::new(), schema.fields());
+/// ndjson.write(&record)?;
+/// assert_eq!(ndjson.finish()?, b"{\"name\":\"\\\"Ada\\\"\",\"score\":null}\n");
+/// # Ok::<(), flatrec::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct NdjsonWriter<W: Write> {
+    out: Buffer<W>,
+    fields: Vec<(String, Field)>,
+}
+
+impl<W: Write> NdjsonWriter<W> {
+    /// A writer of these fields, in this order. They may be any selection of a schema's.
+    pub fn new(out: W, fields: &[Field]) -> Self {
+        let with_key = |(at, field): (usize, &Field)| {
+            let mut key = String::from(if at == 0 { "{" } else { "," });
+            push_json_string(field.name(), &mut key);
+            key.push(':');
+            (key, field.clone())
+        };
+        Self { out: Buffer::new(out), fields: fields.iter().enumerate().map(with_key).collect() }
+    }
+
+    /// Writes a record.
+    ///
+    /// # Errors
+    /// Those of the writer underneath; [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) and
+    /// [`ErrorKind::OutOfRange`](crate::ErrorKind::OutOfRange) as [`Field::read`].
+    pub fn write(&mut self, record: &[u8]) -> Result<()> {
+        let text = &mut self.out.text;
+        if self.fields.is_empty() {
+            text.push('{');
+        }
+        for (key, field) in &self.fields {
+            text.push_str(key);
+            push_value(field, record, text)?;
+        }
+        text.push_str("}\n");
+        self.out.flush_if_full()
+    }
+
+    /// Writes out what is still in memory, flushes, and gives the writer underneath back.
+    ///
+    /// # Errors
+    /// Those of the writer underneath.
+    pub fn finish(self) -> Result<W> {
+        self.out.finish()
+    }
+}
+
+fn push_value(field: &Field, record: &[u8], into: &mut String) -> Result<()> {
+    match field.read(record)? {
+        Value::Null => into.push_str("null"),
+        Value::Text(text) => push_json_string(text, into),
+        value @ (Value::Float(_) | Value::Float32(_)) => push_float(&value, into),
+        Value::Array(array) if is_float(array.data_type()) => {
+            for (at, element) in array.iter().enumerate() {
+                into.push(if at == 0 { '[' } else { ',' });
+                push_float(&element?, into);
+            }
+            into.push(']');
+        }
+        // The text of other arrays is JSON already, as are numbers, true and false.
+        Value::Array(_) | Value::Bool(_) | Value::Int(_) | Value::UInt(_) => {
+            field.format_text(record, into)?;
+        }
+        // Dates, timestamps and hexadecimal digits have nothing in them that needs escaping.
+        _ => {
+            into.push('"');
+            field.format_text(record, into)?;
+            into.push('"');
+        }
+    }
+    Ok(())
+}
+
+fn is_float(data_type: DataType) -> bool {
+    matches!(data_type, DataType::Float32 | DataType::Float64)
+}
+
+fn push_float(value: &Value<'_>, into: &mut String) {
+    let (text, finite) = match value {
+        Value::Float(value) => (format!("{value:?}"), value.is_finite()),
+        Value::Float32(value) => (format!("{value:?}"), value.is_finite()),
+        _ => return, // Called for floats only.
+    };
+    if finite {
+        into.push_str(&text);
+    } else {
+        push_json_string(&text, into);
+    }
+}

@@ -1,0 +1,121 @@
+//! Records as .npy, the file format of numpy arrays (NEP 1).
+//!
+//! ```text
+//! 0   93 'N' 'U' 'M' 'P' 'Y'   1 0   header length: u16 (version 1) or u32 (version 2)
+//!     {'descr': [('id', '<i8'), …], 'fortran_order': False, 'shape': (n,), }   spaces, LF
+//!     record 0, record 1, …       the header's end, and so record 0, is at a multiple of 64
+//! ```
+//!
+//! The records are those of the store, byte for byte; bytes between fields become void fields
+//! without a name, which numpy takes for padding.
+
+use std::io::Write;
+
+use crate::error::{Error, Result};
+use crate::exchange::schema_text::numpy;
+use crate::format::Schema;
+
+const MAGIC: &[u8] = b"\x93NUMPY";
+const ALIGNMENT_BYTES: usize = 64;
+
+/// Writes records as a structured numpy array, which `numpy.load` reads.
+///
+/// Types and names are those of [`schema_to_numpy`](crate::exchange::schema_to_numpy).
+///
+/// ```
+/// use flatrec::exchange::NpyWriter;
+/// use flatrec::{DataType, Field, Schema};
+/// let schema = Schema::packed([Field::new("id", DataType::UInt16)])?;
+/// let mut npy = NpyWriter::new(Vec::new(), &schema, 2)?;
+/// npy.write(&[1, 0])?;
+/// npy.write(&[2, 0])?;
+/// let bytes = npy.finish()?;
+/// assert_eq!(bytes.len(), 128 + 2 * 2);
+/// let header = "{'descr': [('id', '<u2')], 'fortran_order': False, 'shape': (2,), }";
+/// assert!(bytes[10..].starts_with(header.as_bytes()));
+/// # Ok::<(), flatrec::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct NpyWriter<W: Write> {
+    out: W,
+}
+
+impl<W: Write> NpyWriter<W> {
+    /// Writes the header of an array of `count` records.
+    ///
+    /// # Errors
+    /// Those of the writer underneath.
+    pub fn new(mut out: W, schema: &Schema, count: u64) -> Result<Self> {
+        out.write_all(&header(schema, count)).map_err(|error| Error::io("write", error))?;
+        Ok(Self { out })
+    }
+
+    /// Writes one or more records, packed. `numpy.load` reads as many as the header was told.
+    ///
+    /// # Errors
+    /// Those of the writer underneath.
+    pub fn write(&mut self, records: &[u8]) -> Result<()> {
+        self.out.write_all(records).map_err(|error| Error::io("write", error))
+    }
+
+    /// Flushes and gives the writer underneath back.
+    ///
+    /// # Errors
+    /// Those of the writer underneath.
+    pub fn finish(mut self) -> Result<W> {
+        self.out.flush().map_err(|error| Error::io("write", error))?;
+        Ok(self.out)
+    }
+}
+
+fn header(schema: &Schema, count: u64) -> Vec<u8> {
+    let descr = numpy::descr(schema);
+    let text = format!("{{'descr': {descr}, 'fortran_order': False, 'shape': ({count},), }}");
+    // The text is ASCII. With the spaces and the line end it reaches a multiple of 64.
+    let padded_len =
+        |start: usize| (start + text.len() + 1).next_multiple_of(ALIGNMENT_BYTES) - start;
+    let mut header = MAGIC.to_vec();
+    let start = header.len() + 2 + 2;
+    let len = match u16::try_from(padded_len(start)) {
+        Ok(len) => {
+            header.extend_from_slice(&[1, 0]);
+            header.extend_from_slice(&len.to_le_bytes());
+            usize::from(len)
+        }
+        Err(_) => {
+            let len = padded_len(start + 2);
+            header.extend_from_slice(&[2, 0]);
+            // A schema's names have at most 1024 bytes, its fields are at most 16 Mi.
+            header.extend_from_slice(&u32::try_from(len).unwrap_or(u32::MAX).to_le_bytes());
+            len
+        }
+    };
+    let text_end = header.len() + len - 1;
+    header.extend_from_slice(text.as_bytes());
+    header.resize(text_end, b' ');
+    header.push(b'\n');
+    header
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::{DataType, Field};
+
+    #[test]
+    fn the_header_ends_at_a_multiple_of_64_in_both_versions() {
+        for (fields, version) in [(1usize, 1u8), (3, 1), (2900, 1), (3400, 2)] {
+            let names = (0..fields).map(|at| Field::new(format!("field_{at:04}"), DataType::Int8));
+            let schema = Schema::packed(names).unwrap();
+            let header = header(&schema, 5);
+            assert_eq!(header[..8], [0x93, b'N', b'U', b'M', b'P', b'Y', version, 0]);
+            let stated = match version {
+                1 => 10 + usize::from(u16::from_le_bytes([header[8], header[9]])),
+                _ => 12 + u32::from_le_bytes([8, 9, 10, 11].map(|at| header[at])) as usize,
+            };
+            assert_eq!(stated, header.len(), "{fields} fields");
+            assert_eq!(header.len() % 64, 0, "{fields} fields");
+            assert_eq!(header.last(), Some(&b'\n'));
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Schemas as text: JSON to keep and edit, and declarations for Rust, C and numpy.
+
+mod c;
+mod json;
+pub(super) mod numpy;
+mod rust;
+
+pub use c::schema_to_c;
+pub use json::{schema_from_json, schema_to_json};
+pub use numpy::schema_to_numpy;
+pub use rust::schema_to_rust;
+
+use std::collections::HashSet;
+
+use crate::error::{Error, ErrorKind};
+use crate::format::{Field, Schema};
+
+/// What lies in a record, in order: a field, or bytes that belong to none.
+enum Piece<'s> {
+    Field(&'s Field),
+    Gap { len_bytes: u32 },
+}
+
+/// The pieces of a record from its first byte to its last.
+fn pieces(schema: &Schema) -> Vec<Piece<'_>> {
+    let mut pieces = Vec::new();
+    let mut end = 0;
+    for field in schema.fields() {
+        if field.offset() > end {
+            pieces.push(Piece::Gap { len_bytes: field.offset() - end });
+        }
+        pieces.push(Piece::Field(field));
+        end = field.offset() + field.size_bytes();
+    }
+    if schema.record_size() > end {
+        pieces.push(Piece::Gap { len_bytes: schema.record_size() - end });
+    }
+    pieces
+}
+
+/// Names, each given out once.
+struct Names {
+    taken: HashSet<String>,
+}
+
+impl Names {
+    fn new(taken: impl IntoIterator<Item = String>) -> Self {
+        Self { taken: taken.into_iter().collect() }
+    }
+
+    /// `wanted`, with as many underscores behind it as make it new.
+    fn unique(&mut self, mut wanted: String) -> String {
+        while !self.taken.insert(wanted.clone()) {
+            wanted.push('_');
+        }
+        wanted
+    }
+}
+
+/// `name` as an identifier of most languages: letters and digits of ASCII, and underscores.
+fn identifier(name: &str) -> String {
+    let mut identifier: String = name
+        .chars()
+        .map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' })
+        .collect();
+    if identifier.starts_with(|first: char| first.is_ascii_digit()) {
+        identifier.insert(0, '_');
+    }
+    identifier
+}
+
+/// Refuses a name for the whole record that is no identifier.
+fn check_record_name(name: &str) -> Result<(), Error> {
+    if !name.is_empty() && identifier(name) == name {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::InvalidArgument, "name the record")
+        .detail(format!("{name:?} is no identifier"))
+        .advice("take letters, digits and underscores, and no digit first"))
+}
+
+#[cfg(test)]
+mod tests;

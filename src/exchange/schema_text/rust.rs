@@ -1,0 +1,127 @@
+//! Schemas as Rust structs.
+
+use std::fmt::Write as _;
+
+use super::{Names, Piece, check_record_name, identifier, pieces};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{DataType, Field, Schema};
+
+/// Words that are no names in Rust; a field so called gets an underscore.
+const KEYWORDS: &[&str] = &[
+    "as", "async", "await", "break", "const", "continue", "crate", "dyn", "else", "enum", "extern",
+    "false", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "match", "mod", "move", "mut",
+    "pub", "ref", "return", "self", "Self", "static", "struct", "super", "trait", "true", "type",
+    "unsafe", "use", "where", "while", "abstract", "become", "box", "do", "final", "macro",
+    "override", "priv", "try", "typeof", "unsized", "virtual", "yield", "_",
+];
+
+/// A Rust struct `name` whose schema is this one, ready to open the store with.
+///
+/// Its types have no alignment, so that any store of this schema can be read in place, and their
+/// byte order is the file's on every host. What is not a Rust name becomes one, and keeps its own in
+/// an attribute.
+///
+/// ```
+/// use flatrec::exchange::schema_to_rust;
+/// use flatrec::{DataType, Field, Schema, TimeUnit};
+/// let schema = Schema::packed([
+///     Field::new("at", DataType::Timestamp(TimeUnit::Second)).utc(),
+///     Field::new("type", DataType::Utf8(4)).nullable(),
+/// ])?;
+/// let text = schema_to_rust(&schema, "Event")?;
+/// assert_eq!(text, r#"#[derive(Clone, Copy, Debug, flatrec::Record)]
+/// #[repr(C)]
+/// pub struct Event {
+///     #[record(timestamp = "s", utc)]
+///     pub at: flatrec::le::I64,
+///     #[record(rename = "type")]
+///     pub type_: flatrec::Nullable<flatrec::Utf8<4>>,
+/// }
+/// "#);
+/// # Ok::<(), flatrec::Error>(())
+/// ```
+///
+/// # Errors
+/// [`ErrorKind::InvalidArgument`] if `name` is no identifier; [`ErrorKind::Unsupported`] for a field
+/// that no Rust type describes: a fixed array of `uint8` (which is `binary` in Rust) or of `binary`.
+pub fn schema_to_rust(schema: &Schema, name: &str) -> Result<String> {
+    check_record_name(name)?;
+    if KEYWORDS.contains(&name) {
+        return Err(Error::new(ErrorKind::InvalidArgument, "name the record")
+            .detail(format!("{name:?} is a word of the language"))
+            .advice("take another name"));
+    }
+    let mut names = Names::new(KEYWORDS.iter().map(|&word| word.to_owned()));
+    let mut text = format!(
+        "#[derive(Clone, Copy, Debug, flatrec::Record)]\n#[repr(C)]\npub struct {name} {{\n"
+    );
+    let mut put = |line: std::fmt::Arguments<'_>| {
+        // Writing to a string cannot fail.
+        let _ = text.write_fmt(line);
+    };
+    for piece in pieces(schema) {
+        match piece {
+            Piece::Gap { len_bytes } => {
+                let name = names.unique("_gap".into());
+                put(format_args!("    #[record(skip)]\n    pub {name}: [u8; {len_bytes}],\n"));
+            }
+            Piece::Field(field) => {
+                let name = names.unique(identifier(field.name()));
+                let attribute = attribute(field, &name);
+                if !attribute.is_empty() {
+                    put(format_args!("    #[record({attribute})]\n"));
+                }
+                put(format_args!("    pub {name}: {},\n", type_of(field)?));
+            }
+        }
+    }
+    text.push_str("}\n");
+    Ok(text)
+}
+
+/// What stands in `#[record(…)]`, if anything.
+fn attribute(field: &Field, name: &str) -> String {
+    let mut parts = Vec::new();
+    if field.name() != name {
+        parts.push(format!("rename = {:?}", field.name()));
+    }
+    match field.data_type() {
+        DataType::Timestamp(unit) => parts.push(format!("timestamp = {:?}", unit.name())),
+        DataType::Date32 => parts.push("date".into()),
+        _ => {}
+    }
+    if field.is_utc() {
+        parts.push("utc".into());
+    }
+    parts.join(", ")
+}
+
+fn type_of(field: &Field) -> Result<String> {
+    let order = if field.is_big_endian() { "be" } else { "le" };
+    let number = |name: &str| format!("flatrec::{order}::{name}");
+    let element = match field.data_type() {
+        DataType::Bool => "flatrec::Bool".into(),
+        DataType::Int8 => "i8".into(),
+        DataType::UInt8 => "u8".into(),
+        DataType::Int16 => number("I16"),
+        DataType::Int32 | DataType::Date32 => number("I32"),
+        DataType::Int64 | DataType::Timestamp(_) => number("I64"),
+        DataType::UInt16 => number("U16"),
+        DataType::UInt32 => number("U32"),
+        DataType::UInt64 => number("U64"),
+        DataType::Float32 => number("F32"),
+        DataType::Float64 => number("F64"),
+        DataType::Utf8(len) => format!("flatrec::Utf8<{len}>"),
+        DataType::Binary(len) => format!("[u8; {len}]"),
+    };
+    let value = match (field.array_len(), field.data_type()) {
+        (None, _) => element,
+        (Some(_), DataType::UInt8 | DataType::Binary(_)) => {
+            return Err(Error::new(ErrorKind::Unsupported, "describe in Rust")
+                .detail(format!("field {field}: an array of bytes is binary in Rust"))
+                .advice("open the store as a DynStore"));
+        }
+        (Some(len), _) => format!("[{element}; {len}]"),
+    };
+    Ok(if field.is_nullable() { format!("flatrec::Nullable<{value}>") } else { value })
+}
