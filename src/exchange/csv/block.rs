@@ -62,11 +62,11 @@ impl<'t> Blocks<'t> {
                 block.truncate(end);
                 break;
             }
-            if block.len() > ROW_BYTES_MAX {
+            if block.len() >= ROW_BYTES_MAX {
                 return Err(Error::new(ErrorKind::InvalidValue, "read")
                     .path(self.text.name())
                     .offset(self.offset)
-                    .detail(format!("a row of more than {} MiB", ROW_BYTES_MAX >> 20))
+                    .detail(format!("a row of {} MiB or more", ROW_BYTES_MAX >> 20))
                     .advice("look for a quote that is opened and never closed"));
             }
             wanted_bytes = block.len() * 2;
@@ -93,4 +93,59 @@ fn strip_mark(text: &mut Vec<u8>) -> Result<u64> {
     }
     text.drain(..UTF8_MARK.len());
     Ok(UTF8_MARK.len() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::Input;
+    use crate::exchange::csv::split::Splitter;
+    use proptest::prelude::*;
+    use std::ops::ControlFlow;
+
+    fn blocks_of(text: &[u8], block_bytes: usize) -> Vec<Vec<u8>> {
+        let mut input = Input::from_bytes(text);
+        let mut blocks = Blocks::new(input.read(true).unwrap(), b',');
+        blocks.block_bytes = block_bytes;
+        let (mut all, mut block) = (Vec::new(), Vec::new());
+        while blocks.next(&mut block).unwrap() {
+            all.push(block.clone());
+        }
+        assert_eq!(blocks.read_bytes(), text.len() as u64);
+        all
+    }
+
+    fn row_ends(text: &[u8], start: usize) -> Vec<usize> {
+        let mut ends = Vec::new();
+        let _ = Splitter::new(b',', true).rows(text, |row| {
+            ends.push(start + row.next);
+            ControlFlow::<()>::Continue(())
+        });
+        ends
+    }
+
+    proptest! {
+        #[test]
+        fn blocks_hold_the_rows_of_the_text(
+            text in "([a,\"]{0,3}(\n|\",\"|\r\n)?){0,40}",
+            block_bytes in 1usize..40,
+        ) {
+            let text = text.as_bytes();
+            let blocks = blocks_of(text, block_bytes);
+            prop_assert_eq!(blocks.concat(), text);
+            let mut ends = Vec::new();
+            let mut start = 0;
+            for block in &blocks {
+                ends.extend(row_ends(block, start));
+                start += block.len();
+            }
+            prop_assert_eq!(ends, row_ends(text, 0));
+        }
+    }
+
+    #[test]
+    fn a_mark_is_no_text() {
+        assert_eq!(blocks_of(b"\xef\xbb\xbfa,b\n", 100), [b"a,b\n"]);
+        assert!(blocks_of(b"\xef\xbb\xbf", 100).is_empty());
+    }
 }

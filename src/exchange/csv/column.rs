@@ -129,6 +129,8 @@ impl Column {
     #[inline]
     fn put_fast(&self, text: &[u8], known_utf8: bool, value: &mut [u8]) -> bool {
         match self.way {
+            // An unsigned field takes no sign, not even that of -0.
+            Way::Integer { min: 0, .. } if text.first() == Some(&b'-') => false,
             Way::Integer { min, max } => match parse::integer(text) {
                 Some(integer) if (min..=max).contains(&integer) => {
                     // In range: the bytes left out repeat the sign.
@@ -175,3 +177,6 @@ fn copy<const N: usize>(bytes: Option<[u8; N]>, value: &mut [u8]) -> bool {
         None => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

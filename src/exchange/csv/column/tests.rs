@@ -1,0 +1,106 @@
+use super::*;
+use crate::format::TimeUnit;
+use proptest::prelude::*;
+
+const TYPES: [DataType; 17] = [
+    DataType::Bool,
+    DataType::Int8,
+    DataType::Int16,
+    DataType::Int32,
+    DataType::Int64,
+    DataType::UInt8,
+    DataType::UInt16,
+    DataType::UInt32,
+    DataType::UInt64,
+    DataType::Float32,
+    DataType::Float64,
+    DataType::Date32,
+    DataType::Timestamp(TimeUnit::Second),
+    DataType::Timestamp(TimeUnit::Millisecond),
+    DataType::Timestamp(TimeUnit::Nanosecond),
+    DataType::Utf8(12),
+    DataType::Binary(2),
+];
+
+/// Texts that are, or nearly are, values.
+fn texts() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "-?[0-9]{1,20}",
+        "[-+]?[0-9]{0,12}\\.?[0-9]{0,10}",
+        "[-+]?[0-9]{1,3}(\\.[0-9]{1,3})?[eE][-+]?[0-9]{1,3}",
+        "[0-9]{4}-[01][0-9]-[0-3][0-9]",
+        "[0-9]{4}-(0[1-9]|1[0-2])-[0-2][0-9][T ][0-2][0-9]:[0-5][0-9]:[0-6][0-9](\\.[0-9]{0,10})?Z?",
+        any::<i64>().prop_map(|value| value.to_string()),
+        any::<f64>().prop_map(|value| format!("{value:?}")),
+        any::<f32>().prop_map(|value| format!("{value}")),
+        "[ -~äöü€]{0,14}",
+        "\\PC{0,5}\0?",
+        Just("true".to_owned()),
+        Just("NaN".to_owned()),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #[test]
+    fn fast_ways_agree_with_parse_text(
+        text in texts(),
+        data_type in prop::sample::select(&TYPES[..]),
+        utc in any::<bool>(),
+        nullable in any::<bool>(),
+    ) {
+        let mut field = Field::new("x", data_type).at(3);
+        if utc && matches!(data_type, DataType::Timestamp(_)) {
+            field = field.utc();
+        }
+        if nullable {
+            field = field.nullable();
+        }
+        let mut expected = [0; 24];
+        let result = field.parse_text(&text, &mut expected);
+        let mut record = [0; 24];
+        let put = Column::new(&field).put(text.as_bytes(), true, &mut record);
+        prop_assert_eq!(put.is_ok(), result.is_ok(), "{:?} into {}", text, field);
+        if put.is_ok() {
+            prop_assert_eq!(record, expected, "{:?} into {}", text, field);
+        }
+    }
+}
+
+/// The fast ways are taken for what files hold, and not only for what a test thought of.
+#[test]
+fn common_texts_go_the_fast_way() {
+    for (data_type, text) in [
+        (DataType::Int64, "-123456789012345678"),
+        (DataType::UInt8, "255"),
+        (DataType::Float64, "-1234.5678"),
+        (DataType::Float64, "12"),
+        (DataType::Date32, "2013-01-31"),
+        (DataType::Timestamp(TimeUnit::Millisecond), "2013-01-31 05:00:00.125"),
+        (DataType::Utf8(12), "text"),
+    ] {
+        let column = Column::new(&Field::new("x", data_type));
+        let mut record = [0; 12];
+        let value = &mut record[..data_type.size_bytes() as usize];
+        assert!(column.put_fast(text.as_bytes(), true, value), "{text} into {data_type}");
+    }
+}
+
+#[test]
+fn columns_pair_up_with_fields() {
+    let schema =
+        Schema::packed([Field::new("a", DataType::Int8), Field::new("b", DataType::Int16)])
+            .unwrap();
+    let names = |names: &[&str]| -> Vec<String> { names.iter().map(|&n| n.to_owned()).collect() };
+    let columns = Column::for_schema(&schema, &names(&["b", "a"]), true).unwrap();
+    assert_eq!(columns.iter().map(Column::name).collect::<Vec<_>>(), ["b", "a"]);
+    let columns = Column::for_schema(&schema, &names(&["x", "y"]), false).unwrap();
+    assert_eq!(columns.iter().map(Column::name).collect::<Vec<_>>(), ["a", "b"]);
+
+    let error = Column::for_schema(&schema, &names(&["a", "c"]), true).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::SchemaMismatch);
+    let text = error.to_string();
+    assert!(text.contains("no field for column \"c\"; no column for field \"b\""), "{text}");
+    let error = Column::for_schema(&schema, &names(&["a"]), false).unwrap_err();
+    assert!(error.to_string().contains("1 columns for 2 fields"), "{error}");
+}
