@@ -249,12 +249,12 @@ impl<T: Copy + Send + Sync> Table<T> {
     /// Appends `added` records whose bytes follow one another.
     pub(super) fn append(&mut self, bytes: &[u8], added: u64) -> Result<Range<u64>> {
         self.core.check_healthy("append")?;
-        let appended = self.array.append(bytes, added);
-        // A full disk is found before anything is changed; any other failure may have left a part
-        // of the records written, which counts as nothing, but is not to be built upon.
-        match appended {
+        let room = self.array.make_room(added).map_err(|error| self.core.name(error))?;
+        // A full disk takes back what it has not got; any other failure may have left a part of the
+        // records written, which counts as nothing, but is not to be built upon.
+        match self.array.append(bytes, room) {
             Ok(ids) => Ok(ids),
-            Err(error) if is_harmless(&error) => Err(self.core.name(error)),
+            Err(error) if error.kind() == ErrorKind::NoSpace => Err(self.core.name(error)),
             other => self.core.keep(other),
         }
     }
@@ -425,14 +425,6 @@ impl<T: Copy + Send + Sync> Drop for Table<T> {
 
 /// The one way of reading of stores that do not slide.
 const WHOLE: Reading = Reading::Whole;
-
-/// Whether an append failed before it changed anything.
-fn is_harmless(error: &Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::ReadOnly | ErrorKind::OutOfRange | ErrorKind::NoSpace | ErrorKind::Unsupported
-    )
-}
 
 /// Opens the data file and takes the locks that `access` needs. Who had to wait for a lock may find
 /// the file replaced by another meanwhile, and then starts again with that.
