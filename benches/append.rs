@@ -82,7 +82,7 @@ fn create(path: &Path) -> File {
 fn raw_map(path: &Path) {
     let file = create(path);
     file.set_len(RECORDS * RECORD_BYTES as u64).expect("set the length");
-    let mut map = RawMap::new(&file);
+    let mut map = RawMap::new(&file, 0);
     for id in 0..RECORDS {
         *map.get_mut(id) = Item::new(id);
     }

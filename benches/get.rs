@@ -4,53 +4,52 @@ mod common;
 
 use std::io::{BufReader, Read, Seek, SeekFrom};
 
-use common::raw::RawMap;
-use common::{Files, Item, RECORD_BYTES, RECORDS, calls, offset_of_field, word_at};
+use common::{Item, RECORDS, Sample, calls, offset_of_field, place, word_at};
 use criterion::Criterion;
 use flatrec::zerocopy::{FromZeros, IntoBytes};
 
 fn main() {
-    let files = Files::make();
+    let sample = Sample::make();
     let ids = common::shuffled_ids();
     let mut criterion = common::criterion();
-    whole_records(&mut criterion, &files, &ids);
-    two_fields(&mut criterion, &files, &ids);
+    whole_records(&mut criterion, &sample, &ids);
+    two_fields(&mut criterion, &sample, &ids);
     criterion.final_summary();
 }
 
 /// Every word of each record is read.
-fn whole_records(criterion: &mut Criterion, files: &Files, ids: &[u64]) {
+fn whole_records(criterion: &mut Criterion, sample: &Sample, ids: &[u64]) {
     let mut group = common::group(criterion, "random get, whole record of 125 bytes", RECORDS);
     let expected = common::expected(Item::digest);
 
-    let map = RawMap::new(&files.open_plain());
+    let map = sample.map_file();
     common::measure(&mut group, "raw map", expected, || sum(ids, |id| map.get(id).digest()));
 
-    let file = files.open_plain();
+    let file = sample.open_file();
     common::measure(&mut group, "call per record", expected, || {
         sum(ids, |id| {
             let mut item = Item::new_zeroed();
-            calls::read_at(&file, id * RECORD_BYTES as u64, item.as_mut_bytes());
+            calls::read_at(&file, place(id), item.as_mut_bytes());
             item.digest()
         })
     });
 
-    let mut reader = BufReader::new(files.open_plain());
+    let mut reader = BufReader::new(sample.open_file());
     common::measure(&mut group, "BufReader, seek per record", expected, || {
         sum(ids, |id| {
             let mut item = Item::new_zeroed();
-            reader.seek(SeekFrom::Start(id * RECORD_BYTES as u64)).expect("seek");
+            reader.seek(SeekFrom::Start(place(id))).expect("seek");
             reader.read_exact(item.as_mut_bytes()).expect("read");
             item.digest()
         })
     });
 
-    let store = files.open_store();
+    let store = sample.open_store();
     common::measure(&mut group, "flatrec Store", expected, || {
         sum(ids, |id| store.get(id).expect("a record").digest())
     });
 
-    let store = files.open_dyn_store();
+    let store = sample.open_dyn_store();
     common::measure(&mut group, "flatrec DynStore", expected, || {
         sum(ids, |id| Item::of(store.get(id).expect("a record")).digest())
     });
@@ -58,28 +57,28 @@ fn whole_records(criterion: &mut Criterion, files: &Files, ids: &[u64]) {
 }
 
 /// Two fields of each record are read, in place where that can be done.
-fn two_fields(criterion: &mut Criterion, files: &Files, ids: &[u64]) {
+fn two_fields(criterion: &mut Criterion, sample: &Sample, ids: &[u64]) {
     let mut group = common::group(criterion, "random get, two fields of 8 bytes", RECORDS);
     let expected = common::expected(Item::two_fields);
 
-    let map = RawMap::new(&files.open_plain());
+    let map = sample.map_file();
     common::measure(&mut group, "raw map", expected, || sum(ids, |id| map.get(id).two_fields()));
 
-    let file = files.open_plain();
+    let file = sample.open_file();
     common::measure(&mut group, "call per record", expected, || {
         sum(ids, |id| {
             let mut fields = [0; 16];
-            calls::read_at(&file, id * RECORD_BYTES as u64, &mut fields);
+            calls::read_at(&file, place(id), &mut fields);
             word_at(&fields, 0).wrapping_add(word_at(&fields, 8))
         })
     });
 
-    let store = files.open_store();
+    let store = sample.open_store();
     common::measure(&mut group, "flatrec Store", expected, || {
         sum(ids, |id| store.get(id).expect("a record").two_fields())
     });
 
-    let store = files.open_dyn_store();
+    let store = sample.open_dyn_store();
     let (id_at, value_at) = (offset_of_field(&store, "id"), offset_of_field(&store, "value"));
     common::measure(&mut group, "flatrec DynStore", expected, || {
         sum(ids, |id| {

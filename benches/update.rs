@@ -6,8 +6,9 @@
 
 mod common;
 
-use common::raw::RawMap;
-use common::{CHUNK_RECORDS, Files, Item, RECORD_BYTES, RECORDS, Random, calls};
+use common::{
+    CHUNK_RECORDS, DATA_OFFSET, Item, RECORD_BYTES, RECORDS, Random, Sample, calls, place,
+};
 use criterion::BenchmarkGroup;
 use criterion::measurement::WallTime;
 use flatrec::zerocopy::{FromBytes, FromZeros, IntoBytes};
@@ -22,8 +23,8 @@ fn main() {
     let mut random = Random(2);
     let ids: Vec<u64> = (0..UPDATES).map(|_| random.below(RECORDS)).collect();
 
-    measure(&mut group, "raw map", &ids, |files| {
-        let mut map = RawMap::new(&files.open_plain());
+    measure(&mut group, "raw map", &ids, |sample| {
+        let mut map = sample.map_file();
         let ids = &ids;
         move || {
             for (stamp, &id) in (0..).zip(ids) {
@@ -32,21 +33,21 @@ fn main() {
             map.sync();
         }
     });
-    measure(&mut group, "call per record", &ids, |files| {
-        let file = files.open_plain();
+    measure(&mut group, "call per record", &ids, |sample| {
+        let file = sample.open_file();
         let ids = &ids;
         move || {
             for (stamp, &id) in (0..).zip(ids) {
                 let mut item = Item::new_zeroed();
-                calls::read_at(&file, id * RECORD_BYTES as u64, item.as_mut_bytes());
+                calls::read_at(&file, place(id), item.as_mut_bytes());
                 change(&mut item, stamp);
-                calls::write_at(&file, id * RECORD_BYTES as u64, item.as_bytes());
+                calls::write_at(&file, place(id), item.as_bytes());
             }
             file.sync_data().expect("sync");
         }
     });
-    measure(&mut group, "1 MiB chunks, updates sorted first", &ids, |files| {
-        let file = files.open_plain();
+    measure(&mut group, "1 MiB chunks, updates sorted first", &ids, |sample| {
+        let file = sample.open_file();
         let ids = &ids;
         move || {
             update_in_chunks(&file, ids);
@@ -62,9 +63,9 @@ fn main() {
         if write_back == WriteBack::Positioned && cfg!(windows) {
             continue; // refused there: views and write calls are not coherent
         }
-        measure(&mut group, name, &ids, |files| {
+        measure(&mut group, name, &ids, |sample| {
             let options = Store::options().write_back(write_back);
-            let mut store: Store<Item> = options.open(&files.store).expect("open");
+            let mut store: Store<Item> = options.open(&sample.path).expect("open");
             let ids = &ids;
             move || {
                 let mut edit = store.edit().expect("edit");
@@ -75,8 +76,8 @@ fn main() {
             }
         });
     }
-    measure(&mut group, "flatrec DynStore", &ids, |files| {
-        let mut store = DynStore::open(&files.store).expect("open");
+    measure(&mut group, "flatrec DynStore", &ids, |sample| {
+        let mut store = DynStore::open(&sample.path).expect("open");
         let ids = &ids;
         move || {
             let mut edit = store.edit().expect("edit");
@@ -98,16 +99,16 @@ fn change(item: &mut Item, stamp: u64) {
     item.id = stamp.into();
 }
 
-/// Measures the work that `open` prepares on fresh files, and checks what it left behind.
+/// Measures the work that `open` prepares on a fresh store, and checks what it left behind.
 fn measure<W: FnMut()>(
     group: &mut BenchmarkGroup<'_, WallTime>,
     name: &str,
     ids: &[u64],
-    open: impl FnOnce(&Files) -> W,
+    open: impl FnOnce(&Sample) -> W,
 ) {
-    let files = Files::make();
+    let sample = Sample::make();
     let mut passes = 0;
-    let mut work = open(&files);
+    let mut work = open(&sample);
     group.bench_function(name, |bencher| {
         bencher.iter(|| {
             work();
@@ -122,11 +123,8 @@ fn measure<W: FnMut()>(
         item.value += passes;
         item.id = stamp.into();
     }
-    let plain =
-        std::fs::read(if name.starts_with("flatrec") { &files.store } else { &files.plain });
-    let plain = plain.expect("read back");
-    let data_offset = plain.len() - expected.as_bytes().len();
-    let found = <[Item]>::ref_from_bytes(&plain[data_offset..]).expect("whole records");
+    let bytes = std::fs::read(&sample.path).expect("read back");
+    let found = <[Item]>::ref_from_bytes(&bytes[DATA_OFFSET as usize..]).expect("whole records");
     let wrong =
         (0..).zip(found.iter().zip(&expected)).find(|(_, (found, expected))| found != expected);
     assert!(wrong.is_none(), "{name} after {passes} passes: {wrong:?}");
@@ -142,11 +140,11 @@ fn update_in_chunks(file: &std::fs::File, ids: &[u64]) {
         let first = chunk_of(updates[0].0) * CHUNK_RECORDS as u64;
         let records = (RECORDS - first).min(CHUNK_RECORDS as u64) as usize;
         let bytes = &mut chunk[..records * RECORD_BYTES];
-        calls::read_at(file, first * RECORD_BYTES as u64, bytes);
+        calls::read_at(file, place(first), bytes);
         let items = <[Item]>::mut_from_bytes(bytes).expect("whole records");
         for &(id, stamp) in updates {
             change(&mut items[(id - first) as usize], stamp);
         }
-        calls::write_at(file, first * RECORD_BYTES as u64, bytes);
+        calls::write_at(file, place(first), bytes);
     }
 }

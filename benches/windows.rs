@@ -6,7 +6,7 @@
 
 mod common;
 
-use common::{Files, Item, RECORDS};
+use common::{Item, RECORDS, Sample};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion};
 use flatrec::Store;
@@ -14,27 +14,27 @@ use flatrec::Store;
 const BUDGET_BYTES: u64 = 80 << 20;
 /// 64 KiB to 64 MiB.
 const WINDOWS_BYTES: [u64; 6] = [64 << 10, 256 << 10, 1 << 20, 4 << 20, 16 << 20, 64 << 20];
-const RANDOM_READS: usize = 50_000;
+const RANDOM_READS: usize = 20_000;
 
 fn main() {
-    let files = Files::make();
+    let sample = Sample::make();
     let mut criterion = common::criterion();
-    scan(&mut criterion, &files);
-    random(&mut criterion, &files);
+    scan(&mut criterion, &sample);
+    random(&mut criterion, &sample);
     criterion.final_summary();
 }
 
-fn scan(criterion: &mut Criterion, files: &Files) {
+fn scan(criterion: &mut Criterion, sample: &Sample) {
     let name = "windows: scan 1M records of 125 bytes, budget 80 MiB";
     let mut group = common::group(criterion, name, RECORDS);
     let expected = common::expected(Item::digest);
 
-    let store = files.open_store();
+    let store = sample.open_store();
     common::measure(&mut group, "whole view", expected, || {
         store.iter().fold(0, |sum, item| sum.wrapping_add(item.digest()))
     });
     for window_bytes in WINDOWS_BYTES {
-        let store = Store::<Item>::open_windowed(&files.store, BUDGET_BYTES, window_bytes);
+        let store = Store::<Item>::open_windowed(&sample.path, BUDGET_BYTES, window_bytes);
         let store = store.expect("open windowed");
         measure(&mut group, window_bytes, expected, || {
             let records = store.range(0..RECORDS);
@@ -45,18 +45,18 @@ fn scan(criterion: &mut Criterion, files: &Files) {
     group.finish();
 }
 
-fn random(criterion: &mut Criterion, files: &Files) {
+fn random(criterion: &mut Criterion, sample: &Sample) {
     let name = "windows: random get of 125 bytes, budget 80 MiB";
     let mut group = common::group(criterion, name, RANDOM_READS as u64);
     let ids = &common::shuffled_ids()[..RANDOM_READS];
     let expected = ids.iter().fold(0, |sum: u64, &id| sum.wrapping_add(Item::new(id).digest()));
 
-    let store = files.open_store();
+    let store = sample.open_store();
     common::measure(&mut group, "whole view", expected, || {
         ids.iter().fold(0, |sum, &id| sum.wrapping_add(store.get(id).expect("a record").digest()))
     });
     for window_bytes in WINDOWS_BYTES {
-        let store = Store::<Item>::open_windowed(&files.store, BUDGET_BYTES, window_bytes);
+        let store = Store::<Item>::open_windowed(&sample.path, BUDGET_BYTES, window_bytes);
         let store = store.expect("open windowed");
         measure(&mut group, window_bytes, expected, || {
             ids.iter().fold(0, |sum, &id| {

@@ -206,6 +206,18 @@ impl Error {
     }
 }
 
+/// For sinks and callbacks of the caller's own, whose errors go through calls of this crate.
+///
+/// ```
+/// let error = flatrec::Error::from(std::io::Error::from(std::io::ErrorKind::BrokenPipe));
+/// assert_eq!(error.kind(), flatrec::ErrorKind::Io);
+/// ```
+impl From<io::Error> for Error {
+    fn from(source: io::Error) -> Self {
+        Self::io("call back", source)
+    }
+}
+
 /// The kind of a system error, and the advice that always goes with it.
 fn classify(source: &io::Error) -> (ErrorKind, Option<&'static str>) {
     match source.kind() {

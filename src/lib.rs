@@ -20,6 +20,9 @@ pub use error::{Error, ErrorKind, Result};
 pub use flatrec_derive::Record;
 #[doc(hidden)]
 pub use format::derived;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use format::fuzzing;
 pub use format::{
     ArrayValue, Bool, DataType, Field, FieldType, MAX_RECORD_BYTES, Nullable, PodRecord, Record,
     Schema, TimeUnit, Utf8, Value, be, le,

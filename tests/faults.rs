@@ -21,14 +21,42 @@ struct Faulty {
     /// Whether all calls after the failing one fail too, as on a device that is gone.
     stays_broken: bool,
     failed: AtomicBool,
+    properties: Properties,
+    /// Whether a failure is a full disk, rather than an error that nothing else makes.
+    full: bool,
+    reserves: bool,
+    /// Whether mapping a view is a call that fails in its turn.
+    views_fail: bool,
 }
 
 impl Faulty {
+    fn new(file: &Arc<FileBacking>, fails_at: u64) -> Self {
+        Self {
+            file: Arc::clone(file),
+            calls: AtomicU64::new(0),
+            fails_at,
+            stays_broken: false,
+            failed: AtomicBool::new(false),
+            properties: file.properties().clone(),
+            full: false,
+            reserves: true,
+            views_fail: false,
+        }
+    }
+
+    /// Lets the n-th call from now fail.
+    fn fail_after(&self, calls: u64) {
+        self.calls.store(self.fails_at - calls, Ordering::Relaxed);
+    }
+
     fn step(&self) -> Result<(), Error> {
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
         if call == self.fails_at || (self.stays_broken && call > self.fails_at) {
             self.failed.store(true, Ordering::Relaxed);
             // An error of the system's, made by asking for what cannot be.
+            if self.full {
+                return Err(FileBacking::temporary(1 << 62).unwrap_err());
+            }
             return Err(Mapping::temporary(0).unwrap().view(5..6).unwrap_err());
         }
         Ok(())
@@ -41,7 +69,7 @@ impl Backing for Faulty {
     }
 
     fn properties(&self) -> &Properties {
-        self.file.properties()
+        &self.properties
     }
 
     fn len_bytes(&self) -> Result<u64, Error> {
@@ -66,7 +94,8 @@ impl Backing for Faulty {
 
     fn grow(&self, len_bytes: u64) -> Result<Grown, Error> {
         self.step()?;
-        self.file.grow(len_bytes)
+        let grown = self.file.grow(len_bytes)?;
+        Ok(if self.reserves { grown } else { Grown::LengthOnly })
     }
 
     fn trim(&self, len_bytes: u64) -> Result<(), Error> {
@@ -75,6 +104,9 @@ impl Backing for Faulty {
     }
 
     fn view(&self, offset: u64, len_bytes: usize, access: Access) -> Result<View, Error> {
+        if self.views_fail {
+            self.step()?;
+        }
         self.file.view(offset, len_bytes, access)
     }
 
@@ -121,14 +153,21 @@ const FLUSHES: [u64; 4] = [0, 100, 700, 400];
 /// Appends, flushes and truncates; returns how many of the [`FLUSHES`] were acknowledged.
 fn history(store: &mut DynStore) -> (usize, Result<(), Error>) {
     let mut acknowledged = 0;
+    let append = |store: &mut DynStore, records: &[u8]| {
+        let count = store.count();
+        store.append_packed(records).map(|_| ()).inspect_err(|_| {
+            assert_eq!(store.count(), count, "what failed is not counted");
+            assert_eq!(store.iter().count() as u64, count, "what is counted can be read");
+        })
+    };
     let mut run = || -> Result<(), Error> {
         for n in 0..100 {
-            store.append(&record(n))?;
+            append(store, &record(n))?;
         }
         store.flush()?;
         acknowledged = 1;
         let many: Vec<u8> = (100..700).flat_map(record).collect();
-        store.append_packed(&many)?;
+        append(store, &many)?;
         store.flush()?;
         acknowledged = 2;
         store.truncate(400)?;
@@ -140,15 +179,11 @@ fn history(store: &mut DynStore) -> (usize, Result<(), Error>) {
 }
 
 /// Runs the history with the n-th call failing; `false` once n is past its calls.
-fn run_with_failure(fails_at: u64, stays_broken: bool, way: WriteBack) -> bool {
+fn run_with_failure(fails_at: u64, stays_broken: bool, way: WriteBack, snug: bool) -> bool {
     let file = Arc::new(FileBacking::temporary(0).unwrap());
-    let faulty = Arc::new(Faulty {
-        file: Arc::clone(&file),
-        calls: AtomicU64::new(0),
-        fails_at,
-        stays_broken,
-        failed: AtomicBool::new(false),
-    });
+    let mut faulty = Faulty { stays_broken, views_fail: snug, ..Faulty::new(&file, fails_at) };
+    faulty.properties.views_pass_end &= !snug;
+    let faulty = Arc::new(faulty);
     let options = DynStore::options().write_back(way);
     let backing = Arc::clone(&faulty) as Arc<dyn Backing>;
     // SAFETY: this test alone uses the backing.
@@ -202,9 +237,13 @@ fn retried(store: &DynStore, acknowledged: usize) -> bool {
 fn every_call_fails_once() {
     for way in [WriteBack::Auto, WriteBack::Mapped] {
         for stays_broken in [false, true] {
-            let calls = (0..).take_while(|&n| run_with_failure(n, stays_broken, way)).count();
-            println!("{way:?}: {calls} calls failed in turn");
-            assert!(calls > 15, "the history makes more calls than {calls}");
+            // Snug views end with the file, and are replaced whenever it grows.
+            for snug in [false, true] {
+                let run = |n: &u64| run_with_failure(*n, stays_broken, way, snug);
+                let calls = (0..).take_while(run).count();
+                println!("{way:?}: {calls} calls failed in turn");
+                assert!(calls > 15, "the history makes more calls than {calls}");
+            }
         }
     }
 }
@@ -217,14 +256,8 @@ fn after_a_failed_sync_every_write_says_so() {
         unsafe { DynStore::options().create_over(Arc::clone(&file) as _, &schema()) }.unwrap();
     store.append(&record(0)).unwrap();
     store.close().unwrap();
-    let fails_at = 2; // the write of the buffer and the growth succeed, the sync fails
-    let faulty = Arc::new(Faulty {
-        file,
-        calls: AtomicU64::new(0),
-        fails_at,
-        stays_broken: false,
-        failed: AtomicBool::new(false),
-    });
+    let fails_at = 2; // the growth and the write of the buffer succeed, the sync fails
+    let faulty = Arc::new(Faulty::new(&file, fails_at));
     // SAFETY: this test alone uses the backing.
     let store = unsafe { DynStore::options().over(faulty as _, Access::ReadWrite) };
     let mut store = store.unwrap();
@@ -241,4 +274,61 @@ fn after_a_failed_sync_every_write_says_so() {
     }
     assert_eq!(store.get(0), Some(&record(0)[..]), "reading goes on");
     assert_eq!(store.close().unwrap_err().kind(), ErrorKind::Poisoned);
+}
+
+/// A store of `count` records over a backing whose calls fail when told so.
+fn store_over(faulty: &Arc<Faulty>, way: WriteBack, count: u32) -> DynStore {
+    let options = DynStore::options().write_back(way);
+    // SAFETY: this test alone uses the backing.
+    let store = unsafe { options.create_over(Arc::clone(faulty) as _, &schema()) };
+    let mut store = store.unwrap();
+    store.append_packed(&(0..count).flat_map(record).collect::<Vec<_>>()).unwrap();
+    store.flush().unwrap();
+    store
+}
+
+#[test]
+fn a_disk_that_fills_while_appending_loses_nothing_and_can_be_gone_on_with() {
+    let large: Vec<u8> = (20..500).flat_map(record).collect();
+    for calls in [0, 1] {
+        let file = Arc::new(FileBacking::temporary(0).unwrap());
+        let faulty = Arc::new(Faulty { full: true, ..Faulty::new(&file, u64::MAX) });
+        let mut store = store_over(&faulty, WriteBack::Positioned, 10);
+        store.reserve(2000).unwrap();
+        for n in 10..20 {
+            store.append(&record(n)).unwrap(); // in the buffer
+        }
+        // What is in the buffer cannot be written, or then the records themselves.
+        faulty.fail_after(calls);
+        let error = store.append_packed(&large).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");
+        assert_eq!(store.count(), 20);
+        assert!(store.iter().eq((0..20).map(record)), "{calls} calls");
+        faulty.calls.store(0, Ordering::Relaxed);
+        store.append_packed(&large).unwrap();
+        store.close().unwrap();
+        // SAFETY: the store before is closed.
+        let store = unsafe { DynStore::options().over(file, Access::ReadOnly) };
+        assert!(store.unwrap().iter().eq((0..500).map(record)));
+    }
+}
+
+/// Where nothing can be reserved, zeros are written: a disk that fills half-way must not leave a
+/// length behind that looks like room.
+#[test]
+fn room_that_could_not_be_had_is_not_taken_for_room() {
+    let file = Arc::new(FileBacking::temporary(0).unwrap());
+    let faulty = Arc::new(Faulty { full: true, reserves: false, ..Faulty::new(&file, u64::MAX) });
+    let options = DynStore::options().write_back(WriteBack::Mapped);
+    // SAFETY: this test alone uses the backing.
+    let store = unsafe { options.create_over(Arc::clone(&faulty) as _, &schema()) };
+    let mut store = store.unwrap();
+    let len_bytes = file.len_bytes().unwrap();
+    faulty.fail_after(1); // the length, then the zeros
+    let error = store.reserve(10_000).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");
+    assert_eq!(file.len_bytes().unwrap(), len_bytes, "as long as before");
+    faulty.calls.store(0, Ordering::Relaxed);
+    store.append(&record(0)).unwrap();
+    assert_eq!(store.get(0), Some(&record(0)[..]));
 }

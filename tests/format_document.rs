@@ -15,6 +15,8 @@ fn run_reader(path: &Path) -> Option<Output> {
     match Command::new("python3").args(["-X", "utf8", "-c", program]).arg(path).output() {
         Ok(output) => Some(output),
         Err(error) => {
+            let required = std::env::var_os("FLATREC_REQUIRE_NUMPY").is_some();
+            assert!(!required, "python3: {error}");
             eprintln!("skipped: python3: {error}");
             None
         }

@@ -2,7 +2,7 @@
 //! from bytes, bytes from text, and no bytes or text make anything panic.
 #![cfg(feature = "text")]
 
-use flatrec::{ArrayValue, DataType, ErrorKind, Field, Result, TimeUnit, Value};
+use flatrec::{ArrayValue, DataType, DynStore, ErrorKind, Field, Result, Schema, TimeUnit, Value};
 use proptest::prelude::*;
 
 /// A value that owns what it says, since proptest keeps it.
@@ -269,6 +269,65 @@ proptest! {
         let mut record = room(&field);
         if value.write(&field, &mut record).is_err() && field.array_len().is_none() {
             prop_assert_eq!(record, room(&field));
+        }
+    }
+}
+
+/// The bytes of a store of a few records.
+fn stored(schema: &Schema, count: usize) -> Vec<u8> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("good.rec");
+    let mut store = DynStore::create(&path, schema).unwrap();
+    store.append_packed(&vec![0; schema.record_size() as usize * count]).unwrap();
+    store.close().unwrap();
+    std::fs::read(path).unwrap()
+}
+
+/// Opens a file of those bytes: its schema and count, or why not.
+fn open(bytes: &[u8]) -> Result<(Schema, u64)> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("any.rec");
+    std::fs::write(&path, bytes).unwrap();
+    let store = DynStore::open_read_only(&path)?;
+    assert_eq!(store.iter().map(<[u8]>::len).sum::<usize>() as u64, {
+        store.count() * u64::from(store.schema().record_size())
+    });
+    Ok((store.schema().clone(), store.count()))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_file_is_a_store_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..9000)) {
+        prop_assert_eq!(open(&bytes).unwrap_err().kind(), ErrorKind::NotAStore);
+    }
+
+    /// Damage before the records is found, or it does not matter: the older slot has the same
+    /// schema, and fewer records. So is the loss of the end.
+    #[test]
+    fn a_damaged_file_is_an_older_store_or_an_error(
+        fields in prop::collection::vec(data_type(), 1..6),
+        count in 0..5_usize,
+        damage in prop::collection::vec(
+            (prop_oneof![0..140_usize, 4096..4236_usize, 8192..8700_usize], any::<u8>()),
+            0..4,
+        ),
+        kept in prop_oneof![2 => Just(1.0), 1 => 0.0..1.0],
+    ) {
+        let fields = fields.iter().enumerate();
+        let fields = fields.map(|(n, &data_type)| Field::new(format!("field {n}"), data_type));
+        let schema = Schema::packed(fields).unwrap();
+        let mut bytes = stored(&schema, count);
+        for (at, byte) in damage {
+            bytes[at] = byte;
+        }
+        let len = bytes.len();
+        bytes.truncate((len as f64 * kept) as usize);
+        if let Ok((found, found_count)) = open(&bytes) {
+            prop_assert_eq!(found, schema);
+            prop_assert!(found_count == 0 || found_count == count as u64);
+            prop_assert!(found_count == 0 || bytes.len() == len);
         }
     }
 }

@@ -316,3 +316,25 @@ fn flush_sync_advice_residency_and_memory_locks_work_on_any_range() {
         assert!(mapping.backing().allocated_bytes().unwrap() > 0);
     });
 }
+
+#[test]
+fn an_empty_range_is_no_error_wherever_it_lies() {
+    for subject in [new_file(), temporary(), anonymous(), named()] {
+        let name = subject.name;
+        for view in [subject.mapping.view(7..7).unwrap(), subject.mapping.view(1..100).unwrap()] {
+            view.advise(0..0, Advice::WillNeed).unwrap();
+            view.lock(0..0).unwrap_or_else(|error| panic!("{name}: {error}"));
+            view.unlock(0..0).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let residency = view.residency(0..0).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(residency.pages, 0, "{name}");
+        }
+        // At an odd address, and no address at all.
+        for start in [1, LEN] {
+            let records = subject.mapping.typed::<u64>(start).unwrap();
+            // SAFETY: nobody else has these bytes.
+            assert!(unsafe { records.slice(0..0) }.unwrap().is_empty(), "{name}");
+            // SAFETY: nobody else has these bytes.
+            assert!(unsafe { records.slice_mut(3..3) }.unwrap().is_empty(), "{name}");
+        }
+    }
+}

@@ -141,6 +141,9 @@ fn child() {
                 std::process::abort()
             });
         }
+        ["die in small named", name] => {
+            let _ = Mapping::named(name, 100, |_| std::process::abort());
+        }
         _ => panic!("unknown job {job}"),
     }
 }
@@ -231,4 +234,18 @@ fn the_next_opener_takes_over_from_an_initialiser_that_died() {
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
     }
     Mapping::named(&name, 1 << 20, check).unwrap();
+}
+
+/// Memory keeps the length that it was made with, whoever fills it in the end.
+#[cfg(unix)]
+#[test]
+fn taking_over_from_an_initialiser_that_wanted_less_keeps_within_what_there_is() {
+    let name = format!("flatrec-small-{}", std::process::id());
+    let status = spawn(&format!("die in small named|{name}")).wait_with_output().unwrap();
+    assert!(!status.status.success());
+    let taken = Mapping::named(&name, 1 << 20, |mapping| {
+        let view = mapping.view_all()?;
+        view.write(0, &vec![7; view.len_bytes()])
+    });
+    assert_eq!(taken.unwrap().read_vec(0..100).unwrap(), [7; 100]);
 }

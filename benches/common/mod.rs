@@ -1,5 +1,5 @@
-//! What the benches share: one record type, the same data in a plain file and in a store, the other
-//! ways to reach it, and criterion's settings.
+//! What the benches share: one record type, a store of such records, the other ways to reach them,
+//! and criterion's settings.
 //!
 //! Each bench puts all ways of doing one thing into one group, so that they are measured in one run
 //! and can be compared; ratios travel from machine to machine, times do not. What each way read or
@@ -11,20 +11,22 @@ pub(crate) mod calls;
 pub(crate) mod raw;
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput};
 use flatrec::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 use flatrec::{DynStore, Record, Store, le};
+use raw::RawMap;
 use tempfile::TempDir;
 
 /// How many records everything is measured with.
 pub(crate) const RECORDS: u64 = 1_000_000;
 /// How long each is.
 pub(crate) const RECORD_BYTES: usize = 125;
+/// Where they start in a store.
+pub(crate) const DATA_OFFSET: u64 = 65_536;
 /// The records that a chunk of about 1 MiB holds.
 pub(crate) const CHUNK_RECORDS: usize = (1 << 20) / RECORD_BYTES;
 
@@ -113,52 +115,44 @@ pub(crate) fn scratch() -> TempDir {
     tempfile::tempdir_in(parent).expect("a scratch folder")
 }
 
-/// All records, one after the other and nothing else, durable and in the cache.
-pub(crate) fn make_plain_file(path: &Path) {
-    let file = File::create_new(path).expect("create the plain file");
-    let mut out = BufWriter::with_capacity(1 << 20, file);
-    for id in 0..RECORDS {
-        out.write_all(Item::new(id).as_bytes()).expect("write the plain file");
-    }
-    let file = out.into_inner().expect("write the plain file");
-    file.sync_all().expect("sync the plain file");
-}
-
-/// All records in a store.
-pub(crate) fn make_store(path: &Path) {
-    let mut store = Store::<Item>::create(path).expect("create the store");
-    store.append_all((0..RECORDS).map(Item::new)).expect("fill the store");
-    store.close().expect("close the store");
-}
-
-/// The same records both ways.
-pub(crate) struct Files {
-    pub(crate) plain: PathBuf,
-    pub(crate) store: PathBuf,
+/// A store of all records, durable and in the cache, which every way reads: a store is a flat file.
+pub(crate) struct Sample {
+    pub(crate) path: PathBuf,
     _scratch: TempDir,
 }
 
-impl Files {
+impl Sample {
     pub(crate) fn make() -> Self {
         let scratch = scratch();
-        let plain = scratch.path().join("plain");
-        let store = scratch.path().join("store.rec");
-        make_plain_file(&plain);
-        make_store(&store);
-        Self { plain, store, _scratch: scratch }
+        let path = scratch.path().join("sample.rec");
+        let mut store = Store::<Item>::create(&path).expect("create the store");
+        store.append_all((0..RECORDS).map(Item::new)).expect("fill the store");
+        assert_eq!(store.info().expect("ask").data_offset, DATA_OFFSET);
+        store.close().expect("close the store");
+        Self { path, _scratch: scratch }
     }
 
-    pub(crate) fn open_plain(&self) -> File {
-        File::options().read(true).write(true).open(&self.plain).expect("open the plain file")
+    pub(crate) fn open_file(&self) -> File {
+        File::options().read(true).write(true).open(&self.path).expect("open the file")
+    }
+
+    pub(crate) fn map_file(&self) -> RawMap {
+        RawMap::new(&self.open_file(), DATA_OFFSET)
     }
 
     pub(crate) fn open_store(&self) -> Store<Item> {
-        Store::open_read_only(&self.store).expect("open the store")
+        Store::open_read_only(&self.path).expect("open the store")
     }
 
     pub(crate) fn open_dyn_store(&self) -> DynStore {
-        DynStore::open_read_only(&self.store).expect("open the store")
+        DynStore::open_read_only(&self.path).expect("open the store")
     }
+}
+
+/// Where record `id` starts in the file of a store.
+#[inline]
+pub(crate) fn place(id: u64) -> u64 {
+    DATA_OFFSET + id * RECORD_BYTES as u64
 }
 
 /// Where the field `name` starts in a record of `store`.

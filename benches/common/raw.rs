@@ -8,22 +8,28 @@ use memmap2::MmapMut;
 
 use super::{Item, RECORD_BYTES, RECORDS};
 
-/// A plain file of [`RECORDS`] records, mapped to read and write.
-pub(crate) struct RawMap(MmapMut);
+/// A file that holds [`RECORDS`] records from some offset on, mapped to read and write.
+pub(crate) struct RawMap {
+    map: MmapMut,
+    first: *mut u8,
+}
 
 impl RawMap {
-    pub(crate) fn new(file: &File) -> Self {
-        // SAFETY: the file lies in this run's scratch folder, where nobody else changes it.
-        let map = unsafe { MmapMut::map_mut(file) }.expect("map");
-        assert_eq!(map.len() as u64, RECORDS * RECORD_BYTES as u64);
-        Self(map)
+    pub(crate) fn new(file: &File, data_offset: u64) -> Self {
+        // SAFETY: the file lies in this run's scratch folder, where nobody else changes it while
+        // it is mapped here.
+        let mut map = unsafe { MmapMut::map_mut(file) }.expect("map");
+        let records = &mut map[data_offset as usize..];
+        assert_eq!(records.len() as u64, RECORDS * RECORD_BYTES as u64);
+        let first = records.as_mut_ptr();
+        Self { map, first }
     }
 
     /// Record `id`, which must be below [`RECORDS`]: nothing checks it.
     #[inline]
     pub(crate) fn get(&self, id: u64) -> &Item {
         // SAFETY: callers pass ids below `RECORDS`, as many as the map holds (checked in `new`).
-        let record = unsafe { self.0.as_ptr().add(id as usize * RECORD_BYTES) };
+        let record = unsafe { self.first.add(id as usize * RECORD_BYTES) };
         // SAFETY: `RECORD_BYTES` bytes of the map lie there, an `Item` has alignment 1 and no
         // invalid values, and changing it takes `&mut self`.
         unsafe { &*record.cast::<Item>() }
@@ -33,13 +39,13 @@ impl RawMap {
     #[inline]
     pub(crate) fn get_mut(&mut self, id: u64) -> &mut Item {
         // SAFETY: as in `get`.
-        let record = unsafe { self.0.as_mut_ptr().add(id as usize * RECORD_BYTES) };
+        let record = unsafe { self.first.add(id as usize * RECORD_BYTES) };
         // SAFETY: as in `get`, and the borrow of `self` is exclusive.
         unsafe { &mut *record.cast::<Item>() }
     }
 
     /// Makes what was stored durable.
     pub(crate) fn sync(&self) {
-        self.0.flush().expect("msync");
+        self.map.flush().expect("msync");
     }
 }

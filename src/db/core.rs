@@ -70,12 +70,18 @@ impl Core {
         }
     }
 
+    /// An error if the file is no store at all; what else may be wrong shows when it is opened.
+    pub(super) fn check_is_store(backing: &dyn Backing) -> Result<()> {
+        let front = read_front(backing)?;
+        match choose(&front) {
+            Err(error) if error.kind() == ErrorKind::NotAStore => Err(name(error, backing)),
+            _ => Ok(()),
+        }
+    }
+
     fn read(backing: &Arc<dyn Backing>) -> Result<Self> {
-        let mut front = vec![0; FRONT_BYTES];
-        let got = backing.read_at(0, &mut front)?;
-        front.truncate(got);
-        let slot_b = usize::try_from(Slot::B.offset()).unwrap_or(usize::MAX).min(front.len());
-        let (found, slot, report) = UnverifiedHeader::choose(&front, &front[slot_b..])?;
+        let front = read_front(&**backing)?;
+        let (found, slot, report) = choose(&front)?;
         let header = found.verify(backing.len_bytes()?)?;
         let region_len = u64::from(header.schema_len_bytes) + u64::from(header.metadata_len_bytes);
         let region = Self::read_schema(&**backing, front, region_len)?;
@@ -189,6 +195,24 @@ impl Core {
     pub(super) fn name(&self, error: Error) -> Error {
         name(error, &*self.backing)
     }
+}
+
+/// The first bytes of the file, both header slots among them, as far as it has them.
+fn read_front(backing: &dyn Backing) -> Result<Vec<u8>> {
+    let mut front = vec![0; FRONT_BYTES];
+    let got = backing.read_at(0, &mut front)?;
+    front.truncate(got);
+    Ok(front)
+}
+
+/// The bytes of one slot among those of both.
+fn slot_in(front: &[u8], slot: Slot) -> &[u8] {
+    let start = usize::try_from(slot.offset()).unwrap_or(usize::MAX).min(front.len());
+    &front[start..]
+}
+
+fn choose(front: &[u8]) -> Result<(UnverifiedHeader, Slot, SlotReport)> {
+    UnverifiedHeader::choose(slot_in(front, Slot::A), slot_in(front, Slot::B))
 }
 
 fn name(error: Error, backing: &dyn Backing) -> Error {

@@ -294,7 +294,9 @@ impl Options<DynStore> {
     ///
     /// # Safety
     /// Where no path is given, and on Windows in any case, nobody else changes the file while the
-    /// store is open.
+    /// store is open; elsewhere than on Linux nobody has it open as a store while this one is
+    /// edited or truncated. The file is no clone of one that another store has: clones share their
+    /// locks.
     pub unsafe fn from_file(
         self,
         file: File,
@@ -311,7 +313,8 @@ impl Options<DynStore> {
     /// As [`DynStore::open`].
     ///
     /// # Safety
-    /// Nobody else changes the backing while the store is open.
+    /// Nobody else changes the backing while the store is open, nor has it open as a store while
+    /// this one is edited or truncated.
     pub unsafe fn over(self, backing: Arc<dyn Backing>, access: Access) -> Result<DynStore> {
         // SAFETY: the caller's promise, and the record type is `u8`.
         let table = unsafe { Table::over(backing, access, Reading::Whole, &self.common, any) }?;
@@ -324,7 +327,8 @@ impl Options<DynStore> {
     /// As [`DynStore::create`].
     ///
     /// # Safety
-    /// Nobody else changes the backing while the store is open.
+    /// Nobody else changes the backing while the store is open, nor has it open as a store while
+    /// this one is edited or truncated.
     pub unsafe fn create_over(
         self,
         backing: Arc<dyn Backing>,

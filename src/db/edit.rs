@@ -23,19 +23,28 @@ impl<'a, T: Copy + Send + Sync> Session<'a, T> {
     }
 
     fn bytes(&mut self, id: u64) -> Result<&[u8]> {
-        let core = &self.table.core;
-        core.check_healthy("read for editing")?;
-        self.table.array.read_edited(id).map_err(|error| core.name(error))
+        self.check("read for editing", id)?;
+        // What fails from here on has failed while changes elsewhere were written back.
+        self.table.core.keep(self.table.array.read_edited(id))
     }
 
     fn bytes_mut(&mut self, id: u64) -> Result<&mut [u8]> {
-        let core = &mut self.table.core;
-        core.check_healthy("edit")?;
-        match self.table.array.edit(id) {
-            // Nothing was touched; anything else failed while changes were written back.
-            Err(error) if error.kind() == ErrorKind::OutOfRange => Err(core.name(error)),
-            other => core.keep(other),
+        self.check("edit", id)?;
+        self.table.core.keep(self.table.array.edit(id))
+    }
+
+    fn check(&self, operation: &'static str, id: u64) -> Result<()> {
+        let core = &self.table.core;
+        core.check_healthy(operation)?;
+        let count = self.table.array.count();
+        if id < count {
+            return Ok(());
         }
+        Err(core.name(
+            Error::new(ErrorKind::OutOfRange, operation)
+                .record(id)
+                .detail(format!("the store holds {count} records")),
+        ))
     }
 
     fn flush(&mut self, records: Range<u64>) -> Result<()> {

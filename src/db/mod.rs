@@ -12,6 +12,8 @@ mod locks;
 mod options;
 mod store;
 mod table;
+#[cfg(test)]
+mod tests;
 mod verify;
 mod windowed;
 

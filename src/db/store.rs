@@ -358,7 +358,9 @@ impl<R: Record> Options<Store<R>> {
     ///
     /// # Safety
     /// Where no path is given, and on Windows in any case, nobody else changes the file while the
-    /// store is open.
+    /// store is open; elsewhere than on Linux nobody has it open as a store while this one is
+    /// edited or truncated. The file is no clone of one that another store has: clones share their
+    /// locks.
     pub unsafe fn from_file(
         self,
         file: File,
@@ -377,7 +379,8 @@ impl<R: Record> Options<Store<R>> {
     /// As [`Store::open`] and [`Store::create`].
     ///
     /// # Safety
-    /// Nobody else changes the backing while the store is open.
+    /// Nobody else changes the backing while the store is open, nor has it open as a store while
+    /// this one is edited or truncated.
     pub unsafe fn over(self, backing: Arc<dyn Backing>, access: Access) -> Result<Store<R>> {
         let table = if access == Access::ReadWrite && backing.len_bytes()? == 0 {
             let schema = wanted_schema::<R>(self.schema.as_ref())?;

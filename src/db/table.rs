@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::core::Core;
-use super::locks::{Locks, lock_inode};
+use super::locks::Locks;
 use super::options::Common;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Header, Record, Schema, one_from_bytes};
-use crate::map::{Access, Backing, FileBacking, Geometry, refuse_network};
-use crate::os::{self, LockKind};
+use crate::map::{Access, Backing, FileBacking, Geometry, refuse_network, vacate_aside};
+use crate::os;
 use crate::store::{Array, ArrayOptions, Reading};
 
 /// A store that is being made under another name, and gets its own when it is closed.
@@ -70,32 +70,46 @@ impl<T: Copy + Send + Sync> Table<T> {
             _ => Ok(()),
         };
         vacant()?;
-        let mut made_at = path.as_os_str().to_owned();
-        made_at.push("-new");
-        let aside = Aside { made_at: made_at.into(), publish_at: path.to_path_buf(), replace };
         let locks = Locks::writer(path, common.wait)?;
-        let made = vacant().and_then(|()| {
-            // Left by a creator that died: whoever holds the writer's lock owns this name.
-            let _ = std::fs::remove_file(&aside.made_at);
-            let file = FileBacking::create_new(&aside.made_at)?;
-            refuse_network_unless(common, &file, "create")?;
-            lock_inode(path, &file, LockKind::Exclusive)?;
-            Core::create(Arc::new(file), schema, &common.metadata)
+        let made = vacant().and_then(|()| vacate_aside(path)).and_then(|made_at| {
+            let aside = Aside { made_at, publish_at: path.to_path_buf(), replace };
+            // SAFETY: the caller vouches for `T`.
+            unsafe { Self::create_at(aside, schema, common) }
         });
-        let opened = made.and_then(|core| {
-            // SAFETY: the writer's locks on path and inode keep every other writer out, and the
-            // caller vouches for `T`.
-            unsafe { Self::assemble(core, Locks::none(), common, Access::ReadWrite, WHOLE) }
-        });
-        match opened {
+        match made {
             Ok(mut table) => {
-                table.locks = locks;
+                table.locks.join(locks);
+                Ok(table)
+            }
+            Err(error) => {
+                locks.withdraw(path);
+                Err(error)
+            }
+        }
+    }
+
+    /// Makes the file of a new store, under the writer's lock of the path that it is to have.
+    ///
+    /// # Safety
+    /// `T` is `u8`, or a record type whose schema is `schema`.
+    #[allow(unsafe_code, reason = "the record type is the caller's to know")]
+    unsafe fn create_at(aside: Aside, schema: &Schema, common: &Common) -> Result<Self> {
+        let file = Arc::new(FileBacking::create_new(&aside.made_at)?);
+        let made = refuse_network_unless(common, &file, "create")
+            .and_then(|()| Locks::handed_over(&file, Some(&aside.made_at), true, common.wait))
+            .and_then(|locks| {
+                let core = Core::create(file, schema, &common.metadata)?;
+                // SAFETY: the writer's locks on path and inode keep every other writer out, and the
+                // caller vouches for `T`.
+                unsafe { Self::assemble(core, locks, common, Access::ReadWrite, WHOLE) }
+            });
+        match made {
+            Ok(mut table) => {
                 table.aside = Some(aside);
                 Ok(table)
             }
             Err(error) => {
                 let _ = std::fs::remove_file(&aside.made_at);
-                locks.withdraw(path);
                 Err(error)
             }
         }
@@ -117,7 +131,7 @@ impl<T: Copy + Send + Sync> Table<T> {
         if access == Access::ReadWrite {
             refuse_network_unless(common, &file, "open for writing")?;
         }
-        let core = Core::open(Arc::new(file))?;
+        let core = Core::open(file)?;
         check(core.schema()).map_err(|error| core.name(error))?;
         // SAFETY: `open_locked` took the locks that keep the records as they are, and the caller
         // vouches for `T`.
@@ -148,19 +162,16 @@ impl<T: Copy + Send + Sync> Table<T> {
         common: &Common,
         check: impl FnOnce(&Schema) -> Result<()>,
     ) -> Result<Self> {
-        let file = FileBacking::from_file(file, path)?;
-        if let Some(path) = path {
-            let kind = match access {
-                Access::ReadWrite => LockKind::Exclusive,
-                _ => LockKind::Shared,
-            };
-            lock_inode(path, &file, kind)?;
-        }
-        if access == Access::ReadWrite {
+        let file = Arc::new(FileBacking::from_file(file, path)?);
+        let writes = access == Access::ReadWrite;
+        let locks = Locks::handed_over(&file, path, writes, common.wait)?;
+        if writes {
             refuse_network_unless(common, &file, "open for writing")?;
         }
+        let core = Core::open(file)?;
+        check(core.schema()).map_err(|error| core.name(error))?;
         // SAFETY: the lock, or the caller, keeps the file as it is; the caller vouches for `T`.
-        unsafe { Self::over(Arc::new(file), access, WHOLE, common, check) }
+        unsafe { Self::assemble(core, locks, common, access, WHOLE) }
     }
 
     /// Opens the store in any backing.
@@ -238,12 +249,12 @@ impl<T: Copy + Send + Sync> Table<T> {
     /// Appends `added` records whose bytes follow one another.
     pub(super) fn append(&mut self, bytes: &[u8], added: u64) -> Result<Range<u64>> {
         self.core.check_healthy("append")?;
-        let appended = self.array.append(bytes, added);
-        // A full disk is found before anything is changed; any other failure may have left a part
-        // of the records written, which counts as nothing, but is not to be built upon.
-        match appended {
+        let room = self.array.make_room(added).map_err(|error| self.core.name(error))?;
+        // A full disk takes back what it has not got; any other failure may have left a part of the
+        // records written, which counts as nothing, but is not to be built upon.
+        match self.array.append(bytes, room) {
             Ok(ids) => Ok(ids),
-            Err(error) if is_harmless(&error) => Err(self.core.name(error)),
+            Err(error) if error.kind() == ErrorKind::NoSpace => Err(self.core.name(error)),
             other => self.core.keep(other),
         }
     }
@@ -306,6 +317,13 @@ impl<T: Copy + Send + Sync> Table<T> {
             return Ok(());
         }
         self.check_writable("edit")?;
+        if self.core.header().editing {
+            return Err(self.core.name(
+                Error::new(ErrorKind::InterruptedEdit, "edit")
+                    .detail("an edit by this handle panicked: records may be half changed")
+                    .advice("reopen the store with Options::accept_interrupted_edit"),
+            ));
+        }
         self.flush()?;
         self.locks.exclude_readers(self.common.wait)?;
         self.core.commit(|header| header.editing = true).inspect_err(|_| {
@@ -358,8 +376,12 @@ impl<T: Copy + Send + Sync> Table<T> {
         }
         self.core.check_healthy("close")?;
         self.flush()?;
-        let trimmed = self.array.trim();
-        self.core.keep(trimmed)?;
+        match self.array.trim() {
+            // Windows trims no file that anybody has mapped. The file stays longer than its records,
+            // which harms nobody, until the next writer closes it.
+            Err(error) if error.kind() == ErrorKind::Locked => {}
+            other => self.core.keep(other)?,
+        }
         if self.core.changed() {
             self.core.commit(|_| {})?;
         }
@@ -404,24 +426,16 @@ impl<T: Copy + Send + Sync> Drop for Table<T> {
 /// The one way of reading of stores that do not slide.
 const WHOLE: Reading = Reading::Whole;
 
-/// Whether an append failed before it changed anything.
-fn is_harmless(error: &Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::ReadOnly | ErrorKind::OutOfRange | ErrorKind::NoSpace | ErrorKind::Unsupported
-    )
-}
-
 /// Opens the data file and takes the locks that `access` needs. Who had to wait for a lock may find
 /// the file replaced by another meanwhile, and then starts again with that.
-fn open_locked(path: &Path, access: Access, common: &Common) -> Result<(FileBacking, Locks)> {
+fn open_locked(path: &Path, access: Access, common: &Common) -> Result<(Arc<FileBacking>, Locks)> {
     loop {
-        let file = FileBacking::open(path, access == Access::ReadWrite)?;
+        let file = Arc::new(FileBacking::open(path, access == Access::ReadWrite)?);
+        // Before a lock file is made beside what is none of our business.
+        Core::check_is_store(&*file)?;
         let locks = match access {
             Access::ReadWrite => {
-                let locks = Locks::writer(path, common.wait)?;
-                lock_inode(path, &file, LockKind::Exclusive)?;
-                locks
+                Locks::writer(path, common.wait)?.add_inode(path, &file, common.wait)?
             }
             _ => Locks::reader(path, &file, common.wait)?,
         };

@@ -8,6 +8,9 @@ pub(crate) mod checksum;
 pub mod derived;
 pub(crate) mod descriptor;
 mod diff;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 pub(crate) mod header;
 pub(crate) mod record;
 pub(crate) mod schema;

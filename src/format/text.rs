@@ -80,8 +80,11 @@ impl Field {
 
     fn format_array(&self, array: ArrayValue<'_>, out: &mut String) -> Result<()> {
         let mut text = String::new();
+        out.push('[');
         for (index, value) in array.iter().enumerate() {
-            out.push(if index == 0 { '[' } else { ',' });
+            if index > 0 {
+                out.push(',');
+            }
             if bare_in_arrays(self.data_type) {
                 format_element(value?, self.utc, out);
             } else {
@@ -224,7 +227,8 @@ fn parse_array(field: &Field, text: &str, into: &mut [u8]) -> Result<(), String>
             _ => return Err(refuse(&format!("{expected} elements"))),
         };
     }
-    Ok(())
+    // Left over only where a field has no elements, which no schema allows.
+    if rest.is_empty() { Ok(()) } else { Err(refuse("no elements")) }
 }
 
 /// The first element's text and what follows it: a JSON string, or, where `bare` is allowed, what

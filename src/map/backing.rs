@@ -91,7 +91,8 @@ pub trait Backing: fmt::Debug + Send + Sync {
     /// Cuts the backing to `len_bytes`. Views that reach past it must not be used there any more.
     ///
     /// # Errors
-    /// The system's: Windows refuses while a view of the file exists (error 1224).
+    /// [`ErrorKind::Locked`](crate::ErrorKind::Locked) on Windows while anybody has a view of the
+    /// file (error 1224); the system's.
     fn trim(&self, len_bytes: u64) -> Result<()>;
 
     /// Maps `len_bytes` bytes from `offset` on; neither needs to be aligned.

@@ -11,6 +11,7 @@ use memmap2::MmapOptions;
 
 use super::backing::{Backing, Grown, Properties};
 use super::geometry::OFFSET_MAX;
+use super::side_lock::IN_PLACE;
 use super::view::{Access, View};
 use crate::error::{Error, ErrorKind, Result};
 use crate::os::{self, FileSystemKind, LockKind};
@@ -34,7 +35,13 @@ pub struct FileBacking {
     path: RwLock<Option<PathBuf>>,
     properties: Properties,
     inode_locked: AtomicBool,
+    in_place_locked: AtomicBool,
 }
+
+/// Whether ranges of the data file itself can be locked beside [`FileBacking::try_lock_inode`],
+/// without hindering reads and writes. On Windows range locks forbid those; on macOS they and the
+/// inode's lock are in each other's way.
+const LOCKS_RANGES_OF_DATA: bool = cfg!(target_os = "linux");
 
 impl FileBacking {
     /// Creates a file of length 0 that did not exist, open for reading and writing.
@@ -113,6 +120,30 @@ impl FileBacking {
         Ok(locked)
     }
 
+    /// Locks the inode for lending records in place (shared) or for changing them there
+    /// (exclusive), whatever its names: `false` if another handle is in the way. Where the system
+    /// cannot do that it does nothing, and the lock file alone must do. Dropping the backing
+    /// unlocks it.
+    pub(crate) fn try_lock_in_place(&self, kind: LockKind) -> Result<bool> {
+        if !LOCKS_RANGES_OF_DATA {
+            return Ok(true);
+        }
+        let len = IN_PLACE.end - IN_PLACE.start;
+        let locked = os::try_lock_range(&self.file, IN_PLACE.start, len, kind)
+            .map_err(|source| self.error("lock", source))?;
+        self.in_place_locked.fetch_or(locked, Ordering::Relaxed);
+        Ok(locked)
+    }
+
+    /// Gives the lock of [`FileBacking::try_lock_in_place`] back.
+    pub(crate) fn unlock_in_place(&self) -> Result<()> {
+        if !self.in_place_locked.swap(false, Ordering::Relaxed) {
+            return Ok(());
+        }
+        os::unlock_range(&self.file, IN_PLACE.start, IN_PLACE.end - IN_PLACE.start)
+            .map_err(|source| self.error("unlock", source))
+    }
+
     fn over(file: File, path: Option<PathBuf>) -> Result<Self> {
         let named = |error: Error| match &path {
             Some(path) => error.path(path),
@@ -134,7 +165,13 @@ impl FileBacking {
             resizable: true,
             file_system,
         };
-        Ok(Self { file, path: RwLock::new(path), properties, inode_locked: AtomicBool::new(false) })
+        Ok(Self {
+            file,
+            path: RwLock::new(path),
+            properties,
+            inode_locked: AtomicBool::new(false),
+            in_place_locked: AtomicBool::new(false),
+        })
     }
 
     /// A system error of `operation` on this file.
@@ -163,9 +200,10 @@ impl FileBacking {
 
 impl Drop for FileBacking {
     fn drop(&mut self) {
+        // By name, since a process that is just being started holds a copy of every open file for
+        // a moment, and with it the locks.
+        let _ = self.unlock_in_place();
         if *self.inode_locked.get_mut() {
-            // By name, since a process that is just being started holds a copy of every open file
-            // for a moment, and with it the lock.
             let _ = os::unlock_inode(&self.file);
         }
     }
@@ -226,7 +264,18 @@ impl Backing for FileBacking {
 
     fn trim(&self, len_bytes: u64) -> Result<()> {
         self.check_length("trim", len_bytes)?;
-        self.file.set_len(len_bytes).map_err(|source| self.error("trim", source).offset(len_bytes))
+        self.file.set_len(len_bytes).map_err(|source| {
+            // ERROR_USER_MAPPED_FILE: Windows keeps a file's length while anybody has it mapped.
+            if cfg!(windows) && source.raw_os_error() == Some(1224) {
+                return self.name(
+                    Error::new(ErrorKind::Locked, "trim")
+                        .offset(len_bytes)
+                        .detail("another handle has the file mapped")
+                        .advice("close the other handles first"),
+                );
+            }
+            self.error("trim", source).offset(len_bytes)
+        })
     }
 
     fn view(&self, offset: u64, len_bytes: usize, access: Access) -> Result<View> {

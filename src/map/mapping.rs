@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes};
@@ -10,7 +10,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 use super::backing::{Backing, Grown};
 use super::file::{FileBacking, refuse_network};
 use super::named::NamedMemory;
-use super::side_lock::{INITIALISER, SideLock, Wait};
+use super::side_lock::{INITIALISER, SideLock, Wait, vacate_aside};
 use super::typed::TypedView;
 use super::view::{Access, View};
 use crate::error::{Error, ErrorKind, Result};
@@ -93,14 +93,7 @@ impl Mapping {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             other => return other,
         }
-        let aside = aside_path(path);
-        // Left by an initialiser that died: whoever holds the lock owns this name.
-        match std::fs::remove_file(&aside) {
-            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                return Err(Error::io("remove the unfinished file", source).path(&aside));
-            }
-            _ => {}
-        }
+        let aside = vacate_aside(path)?;
         Self::create_new(&aside, len_bytes)
             .and_then(|made| {
                 initialise(&made)?;
@@ -317,11 +310,4 @@ impl Mapping {
     fn over(file: FileBacking, access: Access) -> Self {
         Self { backing: Arc::new(file), access }
     }
-}
-
-/// The name under which a file is made before it gets its own.
-fn aside_path(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push("-new");
-    PathBuf::from(name)
 }

@@ -39,6 +39,6 @@ pub use write_back::WriteBack;
 pub(crate) use file::refuse_network;
 pub(crate) use geometry::{Geometry, Windows, round_up};
 pub(crate) use record_view::RecordView;
-pub(crate) use side_lock::{IN_PLACE, SideLock, WRITER};
+pub(crate) use side_lock::{IN_PLACE, SideLock, WRITER, held_by, vacate_aside};
 pub(crate) use sliding::Slider;
 pub(crate) use write_back::{InPrivate, Mapped, Mixed, Positioned, Writer};

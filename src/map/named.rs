@@ -64,11 +64,15 @@ impl NamedMemory {
             return Err(memory.foreign());
         }
         if found[1] != READY {
-            if made {
+            let room = memory.section.len_bytes() - HEADER_BYTES;
+            let len_bytes = if made {
                 memory.created.get_or_init(|| ());
+                len_bytes
             } else {
                 memory.zero()?;
-            }
+                // It keeps the length that its first initialiser asked for, if that got so far.
+                if (1..=room).contains(&found[2]) { found[2] } else { len_bytes.min(room) }
+            };
             header.write(16, &len_bytes.to_le_bytes())?;
             header.write(0, &MAGIC.to_le_bytes())?;
             // The handle that the initialiser gets knows its length from the words just written.

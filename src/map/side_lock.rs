@@ -46,6 +46,38 @@ pub enum Wait {
     Forever,
 }
 
+impl Wait {
+    /// Tries until it succeeds, or until it has waited long enough: `false` then.
+    pub(crate) fn until(self, mut attempt: impl FnMut() -> Result<bool>) -> Result<bool> {
+        let started = Instant::now();
+        let mut pause = Duration::from_micros(100);
+        loop {
+            if attempt()? {
+                return Ok(true);
+            }
+            let over = match self {
+                Self::No => true,
+                Self::AtMost(limit) => started.elapsed() >= limit,
+                Self::Forever => false,
+            };
+            if over {
+                return Ok(false);
+            }
+            // Locks of open files have no call that waits for a limited time, so this asks again:
+            // soon at first, then every 20 ms.
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(20));
+        }
+    }
+}
+
+/// The error of a lock that `holder` has.
+pub(crate) fn held_by(holder: &'static str) -> Error {
+    Error::new(ErrorKind::Locked, "lock")
+        .detail(holder)
+        .advice("close the other handle, or wait for it with Options::wait")
+}
+
 /// An open lock file.
 #[derive(Debug)]
 pub(crate) struct SideLock {
@@ -104,31 +136,11 @@ impl SideLock {
         wait: Wait,
         holder: &'static str,
     ) -> Result<()> {
-        let started = Instant::now();
-        let mut pause = Duration::from_micros(100);
-        loop {
-            let len = range.end - range.start;
-            match os::try_lock_range(&self.file, range.start, len, kind) {
-                Ok(true) => return Ok(()),
-                Ok(false) => {}
-                Err(source) => return Err(Error::io("lock", source).path(&self.path)),
-            }
-            let over = match wait {
-                Wait::No => true,
-                Wait::AtMost(limit) => started.elapsed() >= limit,
-                Wait::Forever => false,
-            };
-            if over {
-                return Err(Error::new(ErrorKind::Locked, "lock")
-                    .path(&self.path)
-                    .detail(holder)
-                    .advice("close the other handle, or wait for it with Options::wait"));
-            }
-            // Locks of open files have no call that waits for a limited time, so this asks again:
-            // soon at first, then every 20 ms.
-            std::thread::sleep(pause);
-            pause = (pause * 2).min(Duration::from_millis(20));
-        }
+        let locked = wait.until(|| {
+            os::try_lock_range(&self.file, range.start, range.end - range.start, kind)
+                .map_err(|source| Error::io("lock", source).path(&self.path))
+        })?;
+        if locked { Ok(()) } else { Err(held_by(holder).path(&self.path)) }
     }
 
     /// Whether the lock file still has its name.
@@ -147,10 +159,13 @@ impl SideLock {
         }
     }
 
-    /// Takes the lock file's name away.
+    /// Takes the lock file's name away, unless it is somebody's file of the same name: ours are
+    /// empty.
     pub(crate) fn unlink(&self) {
         // Best effort: a lock file without a store is clutter, not harm.
-        let _ = std::fs::remove_file(&self.path);
+        if self.file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 
     /// Gives a lock back.
@@ -165,6 +180,31 @@ impl Drop for SideLock {
         // Closing the file would do, but for a process that another thread is just starting: until
         // it becomes its program it holds a copy of every open file, locks and all.
         let _ = os::unlock_range(&self.file, 0, INITIALISER.end);
+    }
+}
+
+/// The name `X-unfinished` under which a file `X` is made before it gets its own, free for use:
+/// what a maker that died left there is removed. For whoever holds the lock under which `X` is
+/// made.
+///
+/// # Errors
+/// [`ErrorKind::AlreadyExists`] if a store of that very name lies there, which has a lock file of
+/// its own; the system's.
+pub(crate) fn vacate_aside(path: &Path) -> Result<PathBuf> {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-unfinished");
+    let aside = PathBuf::from(name);
+    if SideLock::path_of(&aside).symlink_metadata().is_ok() && aside.symlink_metadata().is_ok() {
+        return Err(Error::new(ErrorKind::AlreadyExists, "make an unfinished file at")
+            .path(aside)
+            .detail("a store of that name is there")
+            .advice("rename that store, or choose another path"));
+    }
+    match std::fs::remove_file(&aside) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(Error::io("remove the unfinished file", source).path(aside))
+        }
+        _ => Ok(aside),
     }
 }
 

@@ -84,6 +84,9 @@ impl<T: FromBytes + IntoBytes + Immutable + Copy> TypedView<T> {
     /// Nobody, in this process or another, changes these records or truncates the file below them
     /// while the borrow lives.
     pub unsafe fn slice(&self, range: Range<u64>) -> Result<&[T]> {
+        if range.is_empty() {
+            return Ok(&[]);
+        }
         let bytes = self.byte_range(&range)?;
         // SAFETY: the caller's promise is the one that `View::bytes` asks for.
         let bytes = unsafe { self.view.bytes(bytes) }?;
@@ -100,6 +103,9 @@ impl<T: FromBytes + IntoBytes + Immutable + Copy> TypedView<T> {
     /// or another, or truncates the file below them while the borrow lives.
     #[allow(clippy::mut_from_ref, reason = "exclusiveness is the caller's duty, as said above")]
     pub unsafe fn slice_mut(&self, range: Range<u64>) -> Result<&mut [T]> {
+        if range.is_empty() {
+            return Ok(&mut []);
+        }
         let bytes = self.byte_range(&range)?;
         // SAFETY: the caller's promise is the one that `View::bytes_mut` asks for.
         let bytes = unsafe { self.view.bytes_mut(bytes) }?;
@@ -116,10 +122,8 @@ impl<T: FromBytes + IntoBytes + Immutable + Copy> TypedView<T> {
         Ok(index as usize * size_of::<T>())
     }
 
+    /// The bytes of a range that is not empty.
     fn byte_range(&self, range: &Range<u64>) -> Result<Range<usize>> {
-        if range.is_empty() {
-            return Ok(0..0);
-        }
         Ok(self.place(range.start)?..self.place(range.end - 1)? + size_of::<T>())
     }
 

@@ -358,6 +358,17 @@ impl Mapped {
     }
 }
 
+fn write_zeros(backing: &dyn Backing, range: Range<u64>) -> Result<()> {
+    let zeros = vec![0; BUFFER_BYTES];
+    let mut at = range.start;
+    while at < range.end {
+        let step = zeros.len().min(usize::try_from(range.end - at).unwrap_or(usize::MAX));
+        backing.write_at(at, &zeros[..step])?;
+        at += step as u64;
+    }
+    Ok(())
+}
+
 impl Writer for Mapped {
     fn reserve(&mut self, len_bytes: u64) -> Result<()> {
         let backing = &self.appends.backing;
@@ -365,13 +376,10 @@ impl Writer for Mapped {
         if backing.grow(len_bytes)? == Grown::LengthOnly {
             // Nothing is reserved: zeros are written, so that a full disk is an error here and not
             // a fault at the first store.
-            let zeros = vec![0; BUFFER_BYTES];
-            let mut at = old_len_bytes;
-            while at < len_bytes {
-                let step = zeros.len().min(usize::try_from(len_bytes - at).unwrap_or(usize::MAX));
-                backing.write_at(at, &zeros[..step])?;
-                at += step as u64;
-            }
+            write_zeros(&**backing, old_len_bytes..len_bytes).inspect_err(|_| {
+                // A length without blocks would be taken for room the next time.
+                let _ = backing.trim(old_len_bytes);
+            })?;
         }
         Ok(())
     }

@@ -2,13 +2,11 @@
 
 use std::fmt;
 
-use jiff::civil;
-
 use super::READ;
-use super::eval::{Literal, NANOSECONDS_PER_SECOND};
+use super::eval::{Literal, NANOSECONDS_PER_DAY, NANOSECONDS_PER_SECOND};
 use super::parse::{invalid, shortened};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{DataType, Field};
+use crate::format::{DataType, Field, TimeUnit};
 
 /// A literal as it is written, before a field says what it means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,22 +63,29 @@ impl Written {
     }
 
     fn instant(&self, text: &str, field: &Field) -> Result<Literal> {
-        let is_date = field.data_type() == DataType::Date32;
-        let parsed = match self {
-            Self::Date(_) => text.parse::<civil::Date>().map(|date| date.to_datetime(MIDNIGHT)),
-            _ => without_zone(text).parse::<civil::DateTime>(),
+        let (date, time) = match text.find(['T', ' ']).map(|at| text.split_at(at)) {
+            _ if matches!(self, Self::Date(_)) => (text, ""),
+            Some(parts) => parts,
+            None => (text, ""),
         };
-        let instant = parsed.map_err(|error| self.bad(field, error.to_string()))?;
-        if is_date && instant.time() != MIDNIGHT {
+        let days = read_date(date)
+            .ok_or_else(|| self.bad(field, "a date that exists is written 2013-01-31"))?;
+        let midnight = i128::from(days) * NANOSECONDS_PER_DAY;
+        if time.is_empty() {
+            return Ok(Literal::Int(midnight));
+        }
+        let time = TimeOfDay::read(time).ok_or_else(|| {
+            self.bad(field, "a timestamp is written 2013-01-31 05:00:00, a zone as Z or +01:00")
+        })?;
+        if field.data_type() == DataType::Date32 && time.nanoseconds != 0 {
             let error = self.bad(field, "a date has no time of day");
             return Err(error.advice("give the date alone, as in '2013-01-31'"));
         }
-        if !field.is_utc() && without_zone(text).len() != text.len() {
-            return Err(self.bad(field, "the field is in no zone, so the value can have none"));
+        if time.has_zone && !field.is_utc() {
+            let why = "the field is in no zone, so the value can have none";
+            return Err(self.bad(field, why));
         }
-        let since = instant.duration_since(EPOCH);
-        let seconds = i128::from(since.as_secs()) * NANOSECONDS_PER_SECOND;
-        Ok(Literal::Int(seconds + i128::from(since.subsec_nanos())))
+        Ok(Literal::Int(midnight + time.nanoseconds))
     }
 
     fn bad(&self, field: &Field, why: impl fmt::Display) -> Error {
@@ -111,8 +116,48 @@ impl Written {
     }
 }
 
-const MIDNIGHT: civil::Time = civil::Time::midnight();
-const EPOCH: civil::DateTime = civil::DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+/// Days since 1970 of a date as `load` reads it.
+fn read_date(text: &str) -> Option<i32> {
+    let mut days = [0; 4];
+    Field::new("date", DataType::Date32).parse_text(text, &mut days).ok()?;
+    Some(i32::from_le_bytes(days))
+}
+
+/// What follows the date in a timestamp.
+struct TimeOfDay {
+    /// Since midnight, in UTC if there is a zone.
+    nanoseconds: i128,
+    has_zone: bool,
+}
+
+impl TimeOfDay {
+    /// Reads ` 05:00`, `T05:00:00.123456789`, either with a zone after it.
+    ///
+    /// The fraction is taken apart from the rest, whose reading is left to a timestamp field: one
+    /// of seconds spans every date, one of nanoseconds only the years 1677 to 2262.
+    fn read(text: &str) -> Option<Self> {
+        let clock = text.strip_prefix(['T', ' '])?;
+        let zone_at = clock.find(['Z', '+', '-']).unwrap_or(clock.len());
+        let (clock, zone) = clock.split_at(zone_at);
+        let (clock, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
+        let seconds = if clock.len() == "05:00".len() { ":00" } else { "" };
+        let mut field = Field::new("time", DataType::Timestamp(TimeUnit::Second));
+        field = if zone.is_empty() { field } else { field.utc() };
+        let mut time = [0; 8];
+        field.parse_text(&format!("1970-01-01T{clock}{seconds}{zone}"), &mut time).ok()?;
+        let mut nanoseconds = i128::from(i64::from_le_bytes(time)) * NANOSECONDS_PER_SECOND;
+        nanoseconds += read_fraction(fraction)?;
+        Some(Self { nanoseconds, has_zone: !zone.is_empty() })
+    }
+}
+
+/// The nanoseconds of at most nine digits after the point.
+fn read_fraction(digits: &str) -> Option<i128> {
+    if digits.is_empty() || digits.len() > 9 || !digits.bytes().all(|c| c.is_ascii_digit()) {
+        return None;
+    }
+    format!("{digits:0<9}").parse().ok()
+}
 
 /// A field as errors name it: its name in quotes and its type.
 pub(super) fn describe(field: &Field) -> String {
@@ -138,10 +183,6 @@ pub(super) fn is_integer(data_type: DataType) -> bool {
 
 pub(super) fn is_float(data_type: DataType) -> bool {
     matches!(data_type, DataType::Float32 | DataType::Float64)
-}
-
-fn without_zone(text: &str) -> &str {
-    text.strip_suffix(['Z', 'z']).unwrap_or(text)
 }
 
 fn float<F: Into<f64>>(text: &str, parsed: Option<F>, field: &Field) -> Result<Literal> {

@@ -127,7 +127,10 @@ fn dates_and_timestamps_compare_as_instants() {
         "time_hour > TIMESTAMP '2013-01-31 04:59:59.999999999'",
         "time_hour BETWEEN DATE '2013-01-31' AND '2013-02-01'",
         "day < time_hour AND time_hour > day",
-        "day > '-009999-01-01' AND day < '9999-12-31'",
+        "time_hour = '2013-01-31T06:30:00+01:30' AND time_hour = '2013-01-31 05:00Z'",
+        "time_hour < '2013-01-31T04:00:00.5-01:00' AND time_hour > '2013-01-31T04:59:59.5Z'",
+        "day > '-009999-01-01' AND day < '+010000-01-01'",
+        "time_hour > '-200000-01-01 00:00' AND time_hour < '+200000-01-01T00:00:00.000000001Z'",
     ]);
 }
 

@@ -32,6 +32,12 @@ pub(crate) struct ArrayOptions {
     pub(crate) advice: Option<Advice>,
 }
 
+/// Where records that are appended will lie.
+pub(crate) struct Room {
+    records: Range<u64>,
+    bytes: Range<u64>,
+}
+
 /// The least room that a view leaves for growth, where views may pass the end.
 const HEADROOM_BYTES: u64 = 64 << 20;
 
@@ -65,7 +71,15 @@ impl<T: Copy + Send + Sync> Array<T> {
         count: u64,
         options: ArrayOptions,
     ) -> Result<Self> {
-        let file_len_bytes = backing.len_bytes()?;
+        let mut file_len_bytes = backing.len_bytes()?;
+        let end = geometry.offset_of(count)?;
+        // What a writer that died left behind the records may be holes by now, where a store into a
+        // view faults on a full disk. Where views keep a file from being cut, files have no holes.
+        let cuttable = backing.properties().views_pass_end;
+        if options.access == Access::ReadWrite && cuttable && file_len_bytes > end {
+            backing.trim(end)?;
+            file_len_bytes = end;
+        }
         let mut array = Self {
             backing,
             geometry,
@@ -138,20 +152,31 @@ impl<T: Copy + Send + Sync> Array<T> {
         unsafe { RecordGuard::new(view, lead) }.map(Some)
     }
 
-    /// Appends `added` records, whose bytes follow one another, and returns their numbers.
-    pub(crate) fn append(&mut self, bytes: &[u8], added: u64) -> Result<Range<u64>> {
+    /// Makes room for `added` records more; nothing else has changed if that fails.
+    #[inline]
+    pub(crate) fn make_room(&mut self, added: u64) -> Result<Room> {
         let first = self.count;
         let end = first.checked_add(added).ok_or_else(|| {
             Error::new(ErrorKind::OutOfRange, "append").detail("more than 2^64 records")
         })?;
         let start_offset = self.geometry.offset_of(first)?;
         let end_offset = self.geometry.offset_of(end)?;
-        debug_assert_eq!(end_offset - start_offset, bytes.len() as u64);
         self.reserve_bytes(end_offset)?;
-        self.writer()?.append(start_offset, bytes)?;
-        self.count = end;
+        Ok(Room { records: first..end, bytes: start_offset..end_offset })
+    }
+
+    /// Appends records, whose bytes follow one another, where room was made for them just now, and
+    /// returns their numbers. If that fails with [`ErrorKind::NoSpace`], all that was appended
+    /// before is as it was.
+    pub(crate) fn append(&mut self, bytes: &[u8], room: Room) -> Result<Range<u64>> {
+        debug_assert_eq!(room.bytes.end - room.bytes.start, bytes.len() as u64);
+        let appended = self.writer()?.append(room.bytes.start, bytes);
+        if appended.is_ok() {
+            self.count = room.records.end;
+        }
+        // Records from before may have left the buffer, whether or not these have entered it.
         self.publish()?;
-        Ok(first..end)
+        appended.map(|()| room.records)
     }
 
     /// Makes room for `records` more, so that a full disk shows before they are made.
@@ -263,7 +288,13 @@ impl<T: Copy + Send + Sync> Array<T> {
             }
             other => other.map(|()| step),
         }?;
-        self.file_len_bytes = grown;
+        let old_len_bytes = std::mem::replace(&mut self.file_len_bytes, grown);
+        let (records, _) = self.geometry.records_below(grown);
+        if self.slider.is_none() && self.whole.capacity() < records {
+            // Now rather than when they are published, since now it is harmless if it fails. The
+            // file stays longer, and is asked for again.
+            self.map_readers().inspect_err(|_| self.file_len_bytes = old_len_bytes)?;
+        }
         Ok(())
     }
 

@@ -1,2 +1,82 @@
-//! flatrec command line.
-fn main() {}
+//! `flatrec`: record files at the command line, one file a command, thin over the library.
+//!
+//! Results go to standard output; errors, progress and summaries to standard error. A closed pipe
+//! ends a command quietly, since whoever reads has seen enough. The exit status is 0 if all went
+//! well, 1 for an error (and for doubts of `verify`), 2 for a wrong command line.
+
+mod append;
+mod csv_input;
+mod export;
+mod failure;
+mod get;
+mod info;
+mod interrupt;
+mod load;
+mod output;
+mod progress;
+mod records;
+mod scan;
+mod schema;
+mod set;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use failure::Failure;
+
+/// Keep records that all have the same size in one flat, memory-mapped file.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    arg_required_else_help = true,
+    after_help = "\
+Examples:
+  flatrec load flights.csv flights.rec
+  flatrec info flights.rec
+  flatrec scan flights.rec --select carrier,flight,dep_delay --where 'dep_delay > 120' --limit 10
+  flatrec export flights.rec flights.npy
+
+Exit status: 0 if all went well, 1 for an error, 2 for a wrong command line."
+)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Load(load::Args),
+    Info(info::Args),
+    Get(get::Args),
+    Scan(scan::Args),
+    Export(export::Args),
+    Schema(schema::Args),
+    Append(append::Args),
+    Set(set::Args),
+    Verify(verify::Args),
+}
+
+impl Command {
+    fn run(self) -> Result<(), Failure> {
+        match self {
+            Self::Load(args) => args.run(),
+            Self::Info(args) => args.run(),
+            Self::Get(args) => args.run(),
+            Self::Scan(args) => args.run(),
+            Self::Export(args) => args.run(),
+            Self::Schema(args) => args.run(),
+            Self::Append(args) => args.run(),
+            Self::Set(args) => args.run(),
+            Self::Verify(args) => args.run(),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    match CommandLine::parse().command.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.exit_code(),
+    }
+}

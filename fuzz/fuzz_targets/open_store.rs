@@ -1,0 +1,36 @@
+//! Bytes as a whole file on disk: opened, read to the end, and verified.
+#![no_main]
+
+use std::path::Path;
+
+use flatrec::fuzzing::variant;
+use flatrec::{DynStore, Result};
+use libfuzzer_sys::fuzz_target;
+
+/// Reads every field of every record of a store, as far as anyone would wait for it.
+fn read_all(store: &DynStore) -> usize {
+    let fields = store.schema().fields();
+    let records = store.iter().take(1000);
+    records.map(|record| fields.iter().filter(|field| field.read(record).is_ok()).count()).sum()
+}
+
+fn open_every_way(path: &Path) -> Result<()> {
+    let store = DynStore::open_read_only(path)?;
+    read_all(&store);
+    assert_eq!(store.iter().len() as u64, store.count());
+    store.close()?;
+    let store = DynStore::open_private(path)?;
+    read_all(&store);
+    store.close()?;
+    flatrec::verify(path, 10).map(drop)
+}
+
+fuzz_target!(|data: &[u8]| {
+    let dir = tempfile::tempdir().expect("a directory");
+    for (name, bytes) in [("raw", data), ("variant", &variant(data))] {
+        let path = dir.path().join(name);
+        std::fs::write(&path, bytes).expect("a file");
+        // Refusing is as good as accepting; panicking is not.
+        let _ = open_every_way(&path);
+    }
+});

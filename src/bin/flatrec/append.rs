@@ -1,0 +1,33 @@
+//! `flatrec append`: a CSV file added to a store.
+
+use std::path::PathBuf;
+
+use crate::csv_input::CsvArgs;
+use crate::failure::Failure;
+use crate::load;
+
+/// Add the rows of a CSV file to a store
+///
+/// Columns are matched with fields by their names (with --no-header in order), and every value must
+/// fit its field's type. All rows are added, or none.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  flatrec append flights.rec february.csv
+  flatrec append flights.rec february.csv --null NA --rejects bad.csv")]
+pub(crate) struct Args {
+    /// The store
+    store: PathBuf,
+
+    /// The CSV file, gzipped or not; `-` for standard input
+    input: PathBuf,
+
+    #[command(flatten)]
+    csv: CsvArgs,
+}
+
+impl Args {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        load::append(&self.input, &self.store, &self.csv)
+    }
+}

@@ -1,0 +1,187 @@
+//! What `load` and `append` have in common: a CSV file read into a store.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use flatrec::exchange::{CsvOptions, CsvReader, Input, LoadReport, RejectWriter};
+use flatrec::{DynStore, Schema};
+
+use crate::failure::Failure;
+use crate::info::bytes;
+use crate::interrupt::{Interrupt, Interruptible};
+use crate::output::{Column, Format, Sheet, stdout};
+use crate::progress::Bar;
+
+/// How the CSV file is written, and what becomes of its bad rows.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CsvArgs {
+    /// The input has no header row; its columns are taken in order
+    #[arg(long)]
+    no_header: bool,
+
+    /// The character between values: any of ASCII, or `tab`
+    #[arg(long, value_name = "CHAR", default_value = ",", value_parser = parse_delimiter)]
+    delimiter: u8,
+
+    /// Text that means null, besides the empty value; may be given more than once
+    #[arg(long, value_name = "TEXT")]
+    null: Vec<String>,
+
+    /// Write rows that do not fit to this CSV file, with line, column and reason; without it the
+    /// first of them is an error, and nothing is loaded
+    #[arg(long, value_name = "FILE")]
+    rejects: Option<PathBuf>,
+}
+
+impl CsvArgs {
+    fn options(&self) -> flatrec::Result<CsvOptions> {
+        let mut options = CsvOptions::new().header(!self.no_header).delimiter(self.delimiter)?;
+        for text in &self.null {
+            options = options.null_text(text);
+        }
+        Ok(options)
+    }
+}
+
+/// `,`, `;`, `|`, `tab`, …
+fn parse_delimiter(text: &str) -> Result<u8, String> {
+    let byte = match (text, text.as_bytes()) {
+        ("tab" | "\\t", _) => b'\t',
+        (_, [byte]) => *byte,
+        _ => return Err("it must be one character of ASCII, or `tab`".into()),
+    };
+    CsvOptions::new().delimiter(byte).map(|_| byte).map_err(|error| error.to_string())
+}
+
+/// The file at `path`, or standard input for `-`.
+pub(crate) fn open(path: &Path) -> flatrec::Result<Input> {
+    match path.as_os_str() == "-" {
+        true => Ok(Input::from_reader("standard input", std::io::stdin())),
+        false => Input::open(path),
+    }
+}
+
+/// A CSV file on its way into a store.
+pub(crate) struct Job<'j> {
+    reader: CsvReader<'j>,
+    bar: Bar,
+    started: Instant,
+}
+
+impl<'j> Job<'j> {
+    /// `rejects` hears of each row that does not fit; without it the first is an error.
+    pub(crate) fn new(
+        input: Input,
+        args: &CsvArgs,
+        what: &'static str,
+        rejects: Option<&'j mut Rejects>,
+    ) -> Result<Self, Failure> {
+        let bar = Bar::new(what, input.total_bytes());
+        let shown = bar.clone();
+        let mut reader =
+            CsvReader::new(input, args.options()?).on_progress(move |done| shown.show(done));
+        if let Some(rejects) = rejects {
+            reader = reader.on_reject(|reject| rejects.0.write(reject));
+        }
+        Ok(Self { reader, bar, started: Instant::now() })
+    }
+
+    /// The narrowest schema of the first rows, or of all.
+    pub(crate) fn infer(
+        &mut self,
+        sample_rows: Option<u64>,
+    ) -> Result<(Schema, Option<u64>), Failure> {
+        let inferred = self.reader.infer(sample_rows)?;
+        self.bar.next("load");
+        Ok((inferred.schema, sample_rows.is_none().then_some(inferred.rows)))
+    }
+
+    /// Appends the rows to `store`, which the caller gives up or cuts back if this fails.
+    pub(crate) fn load(
+        mut self,
+        store: &mut DynStore,
+        interrupt: &Interrupt,
+    ) -> Result<Loaded, Failure> {
+        let schema = store.schema().clone();
+        let mut sink = Interruptible { store, interrupt };
+        match self.reader.load(&schema, &mut sink) {
+            Ok(report) => Ok(Loaded { report, time: self.started.elapsed() }),
+            Err(_) if interrupt.is_asked() => Err(Failure::Interrupted),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// The file of rows that did not fit.
+pub(crate) struct Rejects(RejectWriter<BufWriter<File>>);
+
+impl Rejects {
+    /// Makes the file that `--rejects` names, if it does; not over one of `others`.
+    pub(crate) fn create(args: &CsvArgs, others: [&Path; 2]) -> Result<Option<Self>, Failure> {
+        let Some(path) = &args.rejects else { return Ok(None) };
+        let is_same = |other: &&Path| match (path.canonicalize(), other.canonicalize()) {
+            (Ok(path), Ok(other)) => path == other,
+            _ => path == *other,
+        };
+        if others.iter().any(is_same) {
+            let path = path.display();
+            return Err(Failure::Message(format!("--rejects {path} would overwrite that file")));
+        }
+        let file = File::create(path)
+            .map_err(|error| Failure::Message(format!("create {}: {error}", path.display())))?;
+        Ok(Some(Self(RejectWriter::new(BufWriter::new(file))?)))
+    }
+
+    /// Makes sure that all of them are written.
+    pub(crate) fn finish(rejects: Option<Self>) -> Result<(), Failure> {
+        if let Some(rejects) = rejects {
+            rejects.0.finish()?;
+        }
+        Ok(())
+    }
+}
+
+/// What a load has done.
+pub(crate) struct Loaded {
+    report: LoadReport,
+    time: Duration,
+}
+
+impl Loaded {
+    /// Says what was done, and what there is now.
+    pub(crate) fn summarise(
+        &self,
+        path: &Path,
+        schema: &Schema,
+        count: u64,
+    ) -> Result<(), Failure> {
+        let Self { report, time } = self;
+        let seconds = time.as_secs_f64().max(1e-6);
+        let rows = report.loaded + report.rejected;
+        let mut sheet = Sheet::new(vec![
+            Column::text("loaded"),
+            Column::text(format!("{} records into {}", report.loaded, path.display())),
+        ]);
+        for (name, value) in [
+            ("rejected", format!("{} rows", report.rejected)),
+            ("nulls", report.nulls.to_string()),
+            ("read", bytes(report.read_bytes)),
+            ("records", format!("{count} of {} bytes", schema.record_size())),
+            (
+                "time",
+                format!(
+                    "{seconds:.2} s, {:.0} rows/s, {}/s",
+                    rows as f64 / seconds,
+                    indicatif::BinaryBytes((report.read_bytes as f64 / seconds) as u64)
+                ),
+            ),
+        ] {
+            sheet.row([name.into(), value.into()]);
+        }
+        let mut out = stdout();
+        sheet.write(Format::Table, &mut out)?;
+        Ok(out.flush()?)
+    }
+}

@@ -1,0 +1,56 @@
+//! `flatrec export`: a store written in a format that others read.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use flatrec::DynStore;
+use flatrec::exchange::{ExportFormat, Exporter};
+
+use crate::failure::Failure;
+use crate::info::bytes;
+use crate::output::stdout;
+use crate::progress::Bar;
+
+/// Write a store as CSV, NDJSON or NumPy array
+///
+/// The ending of OUT says which: .csv, .ndjson or .npy. It is written aside and takes its name when
+/// it is complete.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  flatrec export flights.rec flights.csv
+  flatrec export flights.rec flights.npy --force")]
+pub(crate) struct Args {
+    /// The store
+    store: PathBuf,
+
+    /// The file to write, ending in .csv, .ndjson or .npy
+    out: PathBuf,
+
+    /// Replace an existing file
+    #[arg(long)]
+    force: bool,
+}
+
+impl Args {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        let format = ExportFormat::from_path(&self.out)?;
+        let store = DynStore::open_read_only(&self.store)?;
+        let total_bytes = store.count().saturating_mul(store.schema().record_size().into());
+        let bar = Bar::new("export", Some(total_bytes));
+        let report = Exporter::new(store.schema(), format)
+            .replace(self.force)
+            .on_progress(|progress| bar.show(progress))
+            .export(store.iter(), &self.out)?;
+        bar.clear();
+        let mut out = stdout();
+        writeln!(
+            out,
+            "exported {} records to {}: {}",
+            report.records,
+            self.out.display(),
+            bytes(report.written_bytes)
+        )?;
+        Ok(out.flush()?)
+    }
+}

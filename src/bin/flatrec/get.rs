@@ -1,0 +1,71 @@
+//! `flatrec get`: records by their numbers.
+
+use std::path::PathBuf;
+
+use flatrec::DynStore;
+
+use crate::failure::Failure;
+use crate::output::{Column, Format, Table, stdout};
+use crate::records::{Records, cell};
+
+/// Show records by number
+///
+/// As a table, each record is a column, so that records of many fields can be read.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  flatrec get flights.rec 0
+  flatrec get flights.rec 0 1 26999 --format ndjson")]
+pub(crate) struct Args {
+    /// The store
+    store: PathBuf,
+
+    /// Numbers of records, the first being 0
+    #[arg(required = true, value_name = "ID")]
+    ids: Vec<u64>,
+
+    /// How to write
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+impl Args {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        let store = DynStore::open_read_only(&self.store)?;
+        let mut records = Vec::with_capacity(self.ids.len());
+        for id in self.ids {
+            records.push((id, record(&store, id)?));
+        }
+        let fields = store.schema().fields();
+        if self.format != Format::Table {
+            let mut out = Records::new(stdout(), self.format, fields)?;
+            for (id, record) in records {
+                out.write(id, record)?;
+            }
+            return out.finish();
+        }
+        let mut columns = vec![Column::text("field")];
+        columns.extend(records.iter().map(|(id, _)| Column::number(id.to_string())));
+        let mut table = Table::new(stdout(), columns);
+        for field in fields {
+            let mut row = vec![field.name().to_owned()];
+            for (id, record) in &records {
+                row.push(cell(field, *id, record)?);
+            }
+            table.row(&row)?;
+        }
+        Ok(table.finish()?)
+    }
+}
+
+/// The bytes of record `id`, which must be there.
+pub(crate) fn record(store: &DynStore, id: u64) -> Result<&[u8], Failure> {
+    store.get(id).ok_or_else(|| {
+        let path = store.path().unwrap_or_default();
+        let path = path.display();
+        Failure::Message(match store.count() {
+            0 => format!("{path} has no record {id}: it is empty"),
+            count => format!("{path} has no record {id}: its last is {}", count - 1),
+        })
+    })
+}

@@ -1,0 +1,218 @@
+//! `flatrec info`: what a store is made of, and how it lies in file and memory.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use flatrec::exchange::schema_to_json;
+use flatrec::{DynStore, Schema, SlotInfo, StoreInfo};
+use serde_json::{Value, json};
+
+use crate::failure::Failure;
+use crate::output::{Column, Format, Sheet, stdout};
+
+/// Show a store's count, sizes, header slots, views, residency, faults and schema
+///
+/// Residency is how much of the file is in memory, faults are those of this process so far.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  flatrec info flights.rec
+  flatrec info flights.rec --json | jq .records")]
+pub(crate) struct Args {
+    /// The store
+    store: PathBuf,
+
+    /// Write one JSON object, indented
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
+
+    /// How to write; ndjson is the object of --json in one line
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+impl Args {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        // Whoever wants to know about a store wants to even after an interrupted edit.
+        let store = DynStore::options().accept_interrupted_edit().open_read_only(&self.store)?;
+        let info = store.info()?;
+        let mut out = stdout();
+        if self.json {
+            writeln!(out, "{:#}", object(&store, &info))?;
+        } else {
+            match self.format {
+                Format::Table => {
+                    let mut lines = Sheet::new(vec![
+                        Column::text("store"),
+                        Column::text(self.store.display().to_string()),
+                    ]);
+                    for (name, value) in lines_of(&store, &info) {
+                        lines.row([name.into(), value.into()]);
+                    }
+                    lines.write(Format::Table, &mut out)?;
+                    writeln!(out)?;
+                    fields(store.schema()).write(Format::Table, &mut out)?;
+                }
+                Format::Csv => flattened(object(&store, &info)).write(Format::Csv, &mut out)?,
+                Format::Ndjson => writeln!(out, "{}", object(&store, &info))?,
+            }
+        }
+        out.flush()?;
+        Ok(())
+    }
+}
+
+/// The fields of a schema, a row each.
+pub(crate) fn fields(schema: &Schema) -> Sheet {
+    let mut sheet = Sheet::new(vec![
+        Column::text("field"),
+        Column::text("type"),
+        Column::number("offset"),
+        Column::number("bytes"),
+        Column::text("notes"),
+    ]);
+    for field in schema.fields() {
+        let data_type = match field.array_len() {
+            Some(len) => format!("{}[{len}]", field.data_type()),
+            None => field.data_type().to_string(),
+        };
+        let notes = [
+            (field.is_nullable(), "nullable"),
+            (field.is_big_endian(), "big-endian"),
+            (field.is_utc(), "utc"),
+        ];
+        let notes: Vec<&str> =
+            notes.into_iter().filter_map(|(holds, note)| holds.then_some(note)).collect();
+        sheet.row([
+            field.name().into(),
+            data_type.into(),
+            field.offset().into(),
+            field.size_bytes().into(),
+            notes.join(", ").into(),
+        ]);
+    }
+    sheet
+}
+
+/// What people want to know, in their words.
+fn lines_of(store: &DynStore, info: &StoreInfo) -> Vec<(&'static str, String)> {
+    let mut lines = vec![
+        ("records", info.count.to_string()),
+        ("record size", bytes(info.record_size.into())),
+        ("stride", bytes(info.stride.into())),
+        ("data offset", bytes(info.data_offset)),
+        ("file length", bytes(info.file_len_bytes)),
+        ("on disk", bytes(info.allocated_bytes)),
+        ("file system", info.file_system.to_string()),
+        ("file id", hex(&info.file_id)),
+        ("header slot A", slot(&info.slots[0], info.sequence)),
+        ("header slot B", slot(&info.slots[1], info.sequence)),
+        ("mapped", bytes(info.mapped_bytes)),
+    ];
+    if let Some(residency) = info.residency {
+        let pages = format!(
+            "{} of {} pages of {} bytes",
+            residency.resident_pages, residency.pages, residency.page_size_bytes
+        );
+        lines.push(("in memory", pages));
+    }
+    let faults = format!("{} minor, {} major", info.faults.minor, info.faults.major);
+    lines.push(("page faults", faults));
+    if !store.metadata().is_empty() {
+        lines.push(("metadata", bytes(store.metadata().len().try_into().unwrap_or(u64::MAX))));
+    }
+    if info.editing {
+        lines.push(("interrupted", "an exclusive edit: records may be half changed".into()));
+    }
+    lines
+}
+
+fn slot(slot: &SlotInfo, sequence_in_force: u64) -> String {
+    match slot {
+        SlotInfo::Valid { sequence, count } => {
+            let in_force = if *sequence == sequence_in_force { ", in force" } else { "" };
+            format!("sequence {sequence}, {count} records{in_force}")
+        }
+        SlotInfo::Empty => "empty".into(),
+        SlotInfo::Bad(why) => format!("not valid: {why}"),
+        _ => "unknown".into(),
+    }
+}
+
+/// Bytes in full and, from a KiB on, in a unit that can be read.
+pub(crate) fn bytes(len_bytes: u64) -> String {
+    match len_bytes {
+        0..1024 => format!("{len_bytes} bytes"),
+        _ => format!("{len_bytes} bytes ({})", indicatif::BinaryBytes(len_bytes)),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Everything, for programs.
+fn object(store: &DynStore, info: &StoreInfo) -> Value {
+    let slots: Vec<Value> = info.slots.iter().map(slot_object).collect();
+    let residency = info.residency.map(|residency| {
+        json!({
+            "pages": residency.pages,
+            "resident_pages": residency.resident_pages,
+            "page_size_bytes": residency.page_size_bytes,
+        })
+    });
+    let schema: Option<Value> = serde_json::from_str(&schema_to_json(store.schema())).ok();
+    json!({
+        "path": info.path.as_ref().map(|path| path.to_string_lossy()),
+        "records": info.count,
+        "record_size_bytes": info.record_size,
+        "stride_bytes": info.stride,
+        "data_offset_bytes": info.data_offset,
+        "file_len_bytes": info.file_len_bytes,
+        "allocated_bytes": info.allocated_bytes,
+        "metadata_len_bytes": store.metadata().len(),
+        "file_system": {
+            "name": info.file_system.name(),
+            "network": info.file_system.is_network(),
+        },
+        "file_id": hex(&info.file_id),
+        "sequence": info.sequence,
+        "header_slots": slots,
+        "interrupted_edit": info.editing,
+        "mapped_bytes": info.mapped_bytes,
+        "residency": residency,
+        "faults": { "minor": info.faults.minor, "major": info.faults.major },
+        "schema": schema,
+    })
+}
+
+fn slot_object(slot: &SlotInfo) -> Value {
+    match slot {
+        SlotInfo::Valid { sequence, count } => {
+            json!({ "state": "valid", "sequence": sequence, "records": count })
+        }
+        SlotInfo::Empty => json!({ "state": "empty" }),
+        SlotInfo::Bad(why) => json!({ "state": "bad", "why": why }),
+        _ => json!({ "state": "unknown" }),
+    }
+}
+
+/// The leaves of an object, a row each, under their path: `residency.pages`.
+fn flattened(object: Value) -> Sheet {
+    let mut sheet = Sheet::new(vec![Column::text("property"), Column::text("value")]);
+    let mut rest = vec![(String::new(), object)];
+    while let Some((path, value)) = rest.pop() {
+        let under = |key: &str| if path.is_empty() { key.into() } else { format!("{path}.{key}") };
+        match value {
+            Value::Object(members) => {
+                rest.extend(members.into_iter().rev().map(|(key, value)| (under(&key), value)));
+            }
+            Value::Array(elements) => {
+                let indexed = elements.into_iter().enumerate().rev();
+                rest.extend(indexed.map(|(i, value)| (under(&i.to_string()), value)));
+            }
+            leaf => sheet.row([path.into(), leaf]),
+        }
+    }
+    sheet
+}

@@ -1,0 +1,50 @@
+//! Ctrl-C while a store is being written: the work is taken back before the command ends.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use flatrec::DynStore;
+use flatrec::exchange::RecordSink;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
+
+/// The exit status of a command that a signal has ended, as shells have it for SIGINT.
+pub(crate) const EXIT_STATUS: u8 = 130;
+
+/// Whether someone has asked for the end of the work.
+pub(crate) struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    /// From now on the first SIGINT or SIGTERM is noted; the second ends the process, in case it
+    /// waits for input that never comes.
+    pub(crate) fn watch() -> Self {
+        let asked = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM] {
+            // Without a handler the signal has its usual effect, which loses a clean end only.
+            let status = EXIT_STATUS.into();
+            let _ = flag::register_conditional_shutdown(signal, status, Arc::clone(&asked))
+                .and_then(|_| flag::register(signal, Arc::clone(&asked)));
+        }
+        Self(asked)
+    }
+
+    pub(crate) fn is_asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A store that takes no more records once the end is asked for.
+pub(crate) struct Interruptible<'s> {
+    pub(crate) store: &'s mut DynStore,
+    pub(crate) interrupt: &'s Interrupt,
+}
+
+impl RecordSink for Interruptible<'_> {
+    fn append_records(&mut self, records: &[u8]) -> flatrec::Result<()> {
+        if self.interrupt.is_asked() {
+            return Err(io::Error::from(io::ErrorKind::Interrupted).into());
+        }
+        self.store.append_packed(records).map(|_| ())
+    }
+}

@@ -1,0 +1,134 @@
+//! `flatrec load`: a CSV file made into a store.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use flatrec::exchange::{Input, schema_from_json};
+use flatrec::{DynStore, Schema};
+
+use crate::csv_input::{self, CsvArgs, Job, Loaded, Rejects};
+use crate::failure::Failure;
+use crate::info::fields;
+use crate::interrupt::Interrupt;
+use crate::output::{Format, stdout};
+use crate::progress::Bar;
+
+/// Load a CSV file into a new store
+///
+/// Without --schema the input is read twice: first to find the narrowest type of each column
+/// (bool, int64, float64, date, timestamp, text), then to load it. Empty values are null. The
+/// store is written aside and takes its name when it is complete.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  flatrec load flights.csv flights.rec
+  flatrec load flights.csv.gz flights.rec --null NA --force
+  flatrec load sensors.txt sensors.rec --delimiter tab --no-header --rejects bad.csv
+  flatrec schema flights.rec --as json > flights.json
+  zcat more.csv.gz | flatrec load - more.rec --schema flights.json")]
+pub(crate) struct Args {
+    /// The CSV file, gzipped or not; `-` for standard input
+    input: PathBuf,
+
+    /// The store to make
+    store: PathBuf,
+
+    /// Take the schema from this file (as `flatrec schema --as json` writes it)
+    #[arg(long, value_name = "FILE", conflicts_with = "sample")]
+    schema: Option<PathBuf>,
+
+    /// Find the types from the first N rows only; a later row may then not fit
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    sample: Option<u64>,
+
+    /// Add to an existing store, all of the rows or none
+    #[arg(long, conflicts_with_all = ["force", "schema", "sample"])]
+    append: bool,
+
+    /// Replace an existing store
+    #[arg(long)]
+    force: bool,
+
+    #[command(flatten)]
+    csv: CsvArgs,
+}
+
+impl Args {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        if self.append {
+            return append(&self.input, &self.store, &self.csv);
+        }
+        if !self.force && self.store.symlink_metadata().is_ok() {
+            return Err(Failure::Message(format!(
+                "{} exists already (--append adds to it, --force replaces it)",
+                self.store.display()
+            )));
+        }
+        let given = self.schema.as_deref().map(read_schema).transpose()?;
+        let mut input = csv_input::open(&self.input)?;
+        if given.is_none() && self.sample.is_none() {
+            input = spooled(input, &self.store)?;
+        }
+        let mut rejects = Rejects::create(&self.csv, [&self.input, &self.store])?;
+        let mut job = Job::new(input, &self.csv, "infer", rejects.as_mut())?;
+        let (schema, rows) = match given {
+            Some(schema) => (schema, None),
+            None => job.infer(self.sample)?,
+        };
+        let interrupt = Interrupt::watch();
+        let mut store = DynStore::options().create_aside(&self.store, &schema, self.force)?;
+        if let Some(rows) = rows {
+            store.reserve(rows)?;
+        }
+        let loaded = job.load(&mut store, &interrupt)?;
+        Rejects::finish(rejects)?;
+        let count = store.count();
+        store.close()?;
+        loaded.summarise(&self.store, &schema, count)?;
+        let mut out = stdout();
+        writeln!(out)?;
+        Ok(fields(&schema).write(Format::Table, out)?)
+    }
+}
+
+/// Adds the rows of `input` to the store at `path`: all of them, or none if that fails.
+pub(crate) fn append(input: &Path, path: &Path, csv: &CsvArgs) -> Result<(), Failure> {
+    let mut store = DynStore::open(path)?;
+    let before = store.count();
+    let mut rejects = Rejects::create(csv, [input, path])?;
+    let job = Job::new(csv_input::open(input)?, csv, "append", rejects.as_mut())?;
+    let loaded: Loaded = match job.load(&mut store, &Interrupt::watch()) {
+        Ok(loaded) => loaded,
+        Err(failure) => {
+            store.truncate(before)?;
+            store.close()?;
+            return Err(failure);
+        }
+    };
+    Rejects::finish(rejects)?;
+    let (schema, count) = (store.schema().clone(), store.count());
+    store.close()?;
+    loaded.summarise(path, &schema, count)
+}
+
+fn read_schema(path: &Path) -> Result<Schema, Failure> {
+    let named =
+        |why: &dyn std::fmt::Display| Failure::Message(format!("{}: {why}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| named(&error))?;
+    schema_from_json(&text).map_err(|error| named(&error))
+}
+
+/// A stream is kept in a nameless file beside the store, to be read twice.
+fn spooled(input: Input, store: &Path) -> Result<Input, Failure> {
+    if !input.is_stream() {
+        return Ok(input);
+    }
+    let bar = Bar::new("read", None);
+    let beside = match store.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    Ok(input.spool(beside, |done_bytes| {
+        bar.show(flatrec::exchange::Progress { done_bytes, total_bytes: None, rows: 0 });
+    })?)
+}

@@ -1,0 +1,207 @@
+//! Standard output in three forms: aligned columns for people, CSV and NDJSON for programs.
+
+use std::io::{self, BufWriter, StdoutLock, Write};
+
+use serde_json::{Map, Value};
+use unicode_width::UnicodeWidthStr;
+
+/// How a reading command writes what it found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// Aligned columns, for people
+    #[default]
+    Table,
+    /// Comma-separated values with a header row
+    Csv,
+    /// One JSON object a line
+    Ndjson,
+}
+
+/// Standard output, buffered; flush it at the end, or errors go unseen.
+pub(crate) fn stdout() -> BufWriter<StdoutLock<'static>> {
+    BufWriter::with_capacity(1 << 16, io::stdout().lock())
+}
+
+/// A column of a [`Table`].
+#[derive(Clone, Debug)]
+pub(crate) struct Column {
+    name: String,
+    numeric: bool,
+    width: usize,
+}
+
+impl Column {
+    pub(crate) fn text(name: impl Into<String>) -> Self {
+        Self::new(name.into(), false)
+    }
+
+    /// A column of numbers, which stand at its right.
+    pub(crate) fn number(name: impl Into<String>) -> Self {
+        Self::new(name.into(), true)
+    }
+
+    fn new(name: String, numeric: bool) -> Self {
+        let name = printable(&name);
+        Self { width: name.width(), name, numeric }
+    }
+}
+
+/// Rows in aligned columns.
+///
+/// The widths are those of the header and of the first [`Table::BATCH_ROWS`] rows, so that a long
+/// scan streams; a later cell that is wider pushes its row to the right.
+#[derive(Debug)]
+pub(crate) struct Table<W: Write> {
+    out: W,
+    columns: Vec<Column>,
+    /// The first rows' cells, until their widths are settled.
+    batch: Vec<String>,
+    settled: bool,
+}
+
+impl<W: Write> Table<W> {
+    const BATCH_ROWS: usize = 1_000;
+
+    pub(crate) fn new(out: W, columns: Vec<Column>) -> Self {
+        Self { out, columns, batch: Vec::new(), settled: false }
+    }
+
+    /// Writes a row of as many cells as there are columns.
+    pub(crate) fn row(&mut self, cells: &[String]) -> io::Result<()> {
+        let printable = cells.iter().map(|cell| printable(cell));
+        if self.settled {
+            let cells: Vec<String> = printable.collect();
+            return write_row(&mut self.out, &self.columns, &cells);
+        }
+        self.batch.extend(printable);
+        if self.batch.len() >= Self::BATCH_ROWS * self.columns.len() {
+            self.settle()?;
+        }
+        Ok(())
+    }
+
+    /// Writes what is still held back.
+    pub(crate) fn finish(mut self) -> io::Result<()> {
+        if !self.settled {
+            self.settle()?;
+        }
+        self.out.flush()
+    }
+
+    fn settle(&mut self) -> io::Result<()> {
+        self.settled = true;
+        let batch = std::mem::take(&mut self.batch);
+        for row in batch.chunks_exact(self.columns.len()) {
+            for (column, cell) in self.columns.iter_mut().zip(row) {
+                column.width = column.width.max(cell.width());
+            }
+        }
+        let names: Vec<String> = self.columns.iter().map(|column| column.name.clone()).collect();
+        write_row(&mut self.out, &self.columns, &names)?;
+        batch
+            .chunks_exact(self.columns.len())
+            .try_for_each(|row| write_row(&mut self.out, &self.columns, row))
+    }
+}
+
+/// Writes a line of cells, two spaces apart, without spaces at its end.
+fn write_row(out: &mut impl Write, columns: &[Column], cells: &[String]) -> io::Result<()> {
+    let mut line = String::new();
+    for (i, (column, cell)) in columns.iter().zip(cells).enumerate() {
+        if i > 0 {
+            line.push_str("  ");
+        }
+        let padding = " ".repeat(column.width.saturating_sub(cell.width()));
+        let (left, right) = if column.numeric { (&*padding, "") } else { ("", &*padding) };
+        line.extend([left, cell, right]);
+    }
+    writeln!(out, "{}", line.trim_end())
+}
+
+/// `text` with its control characters escaped: they would break lines and columns, and could
+/// command the terminal.
+fn printable(text: &str) -> String {
+    if !text.contains(char::is_control) {
+        return text.to_owned();
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        match c.is_control() {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    shown
+}
+
+/// A small table of known columns, written whole in any [`Format`].
+#[derive(Debug)]
+pub(crate) struct Sheet {
+    columns: Vec<Column>,
+    rows: Vec<Vec<Value>>,
+}
+
+impl Sheet {
+    pub(crate) fn new(columns: Vec<Column>) -> Self {
+        Self { columns, rows: Vec::new() }
+    }
+
+    /// Adds a row of as many values as there are columns: strings, numbers, bools or null.
+    pub(crate) fn row(&mut self, values: impl IntoIterator<Item = Value>) {
+        self.rows.push(values.into_iter().collect());
+    }
+
+    pub(crate) fn write(self, format: Format, mut out: impl Write) -> io::Result<()> {
+        match format {
+            Format::Table => {
+                let mut table = Table::new(out, self.columns);
+                for row in &self.rows {
+                    let cells: Vec<String> = row.iter().map(plain).collect();
+                    table.row(&cells)?;
+                }
+                table.finish()
+            }
+            Format::Csv => {
+                let names: Vec<&str> = self.columns.iter().map(|column| &*column.name).collect();
+                write_csv_row(&mut out, names.into_iter())?;
+                for row in &self.rows {
+                    let cells: Vec<String> = row.iter().map(plain).collect();
+                    write_csv_row(&mut out, cells.iter().map(String::as_str))?;
+                }
+                out.flush()
+            }
+            Format::Ndjson => {
+                for row in self.rows {
+                    let names = self.columns.iter().map(|column| column.name.clone());
+                    let object: Map<String, Value> = names.zip(row).collect();
+                    writeln!(out, "{}", Value::Object(object))?;
+                }
+                out.flush()
+            }
+        }
+    }
+}
+
+/// A value as a cell shows it: text without quotes, nothing for null.
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Writes a row of CSV: cells that could be misread are quoted, quotes in them doubled.
+fn write_csv_row<'c>(out: &mut impl Write, cells: impl Iterator<Item = &'c str>) -> io::Result<()> {
+    let mut line = String::new();
+    for (i, cell) in cells.enumerate() {
+        if i > 0 {
+            line.push(',');
+        }
+        match cell.contains(['"', ',', '\n', '\r']) {
+            true => line.extend(["\"", &cell.replace('"', "\"\""), "\""]),
+            false => line.push_str(cell),
+        }
+    }
+    writeln!(out, "{line}")
+}

@@ -1,0 +1,79 @@
+//! Records on standard output, in any format.
+
+use std::io::Write;
+
+use flatrec::exchange::{CsvWriter, NdjsonWriter};
+use flatrec::{DataType, Field, Value};
+
+use crate::failure::Failure;
+use crate::output::{Column, Format, Table};
+
+/// Records as rows of chosen fields.
+pub(crate) enum Records<W: Write> {
+    /// With the record's number before the fields.
+    Table(Vec<Field>, Table<W>),
+    Csv(CsvWriter<W>),
+    Ndjson(NdjsonWriter<W>),
+}
+
+impl<W: Write> Records<W> {
+    pub(crate) fn new(out: W, format: Format, fields: &[Field]) -> Result<Self, Failure> {
+        Ok(match format {
+            Format::Table => {
+                let mut columns = vec![Column::number("#")];
+                columns.extend(fields.iter().map(|field| match is_number(field) {
+                    true => Column::number(field.name()),
+                    false => Column::text(field.name()),
+                }));
+                Self::Table(fields.to_vec(), Table::new(out, columns))
+            }
+            Format::Csv => {
+                let mut csv = CsvWriter::new(out, fields, b',');
+                csv.header()?;
+                Self::Csv(csv)
+            }
+            Format::Ndjson => Self::Ndjson(NdjsonWriter::new(out, fields)),
+        })
+    }
+
+    pub(crate) fn write(&mut self, id: u64, record: &[u8]) -> Result<(), Failure> {
+        match self {
+            Self::Table(fields, table) => {
+                let mut row = vec![id.to_string()];
+                for field in fields {
+                    row.push(cell(field, id, record)?);
+                }
+                table.row(&row)?;
+            }
+            Self::Csv(csv) => csv.write(record)?,
+            Self::Ndjson(ndjson) => ndjson.write(record)?,
+        }
+        Ok(())
+    }
+
+    pub(crate) fn finish(self) -> Result<(), Failure> {
+        match self {
+            Self::Table(_, table) => table.finish()?,
+            Self::Csv(csv) => csv.finish()?.flush()?,
+            Self::Ndjson(ndjson) => ndjson.finish()?.flush()?,
+        }
+        Ok(())
+    }
+}
+
+/// A field's value as tables show it.
+pub(crate) fn cell(field: &Field, id: u64, record: &[u8]) -> Result<String, Failure> {
+    let mut text = String::new();
+    match field.read(record) {
+        Ok(Value::Null) => text.push_str("null"),
+        Ok(_) => field.format_text(record, &mut text)?,
+        Err(error) => return Err(Failure::Message(format!("record {id}: {error}"))),
+    }
+    Ok(text)
+}
+
+fn is_number(field: &Field) -> bool {
+    use DataType::*;
+    field.array_len().is_none()
+        && !matches!(field.data_type(), Bool | Date32 | Timestamp(_) | Utf8(_) | Binary(_))
+}

@@ -1,0 +1,136 @@
+//! `flatrec scan`: records in their order, all of them or those that match.
+
+use std::io::Write as _;
+use std::ops::Range;
+use std::path::PathBuf;
+
+use flatrec::query::{self, Filter};
+use flatrec::{DynStore, Field, Schema};
+
+use crate::failure::Failure;
+use crate::output::{Format, stdout};
+use crate::records::Records;
+
+/// List records in order, all of them or those that match a condition
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Conditions:
+  fields         delay, or \"dep delay\" if the name has spaces or is a word of SQL
+  values         5, -2.5, 'text', TRUE, DATE '2013-01-31', TIMESTAMP '2013-01-31 05:00:00'
+                 (dates and timestamps also as plain text beside such a field), X'00ff'
+  comparisons    =  <>  <  <=  >  >=  BETWEEN a AND b  IN (a, b)  LIKE 'N1%'  IS [NOT] NULL
+  logic          NOT, AND, OR, parentheses; a comparison with null is neither true nor false,
+                 and only records for which the condition is true are listed
+
+Examples:
+  flatrec scan flights.rec --limit 10
+  flatrec scan flights.rec --select carrier,flight,dep_delay --where 'dep_delay > 120'
+  flatrec scan flights.rec --where \"tailnum IS NULL AND origin IN ('JFK', 'LGA')\" --count
+  flatrec scan flights.rec --where \"time_hour >= '2013-01-15' AND distance > 2000\"
+  flatrec scan flights.rec --range 1000..2000 --format csv > part.csv")]
+pub(crate) struct Args {
+    /// The store
+    store: PathBuf,
+
+    /// Fields to show, in this order; all unless said
+    #[arg(long, value_name = "FIELD,…")]
+    select: Vec<String>,
+
+    /// Only records for which this is true (see below)
+    #[arg(long = "where", value_name = "CONDITION")]
+    condition: Option<String>,
+
+    /// Only records A to B - 1; either end may be left out
+    #[arg(long, value_name = "A..B", value_parser = parse_range)]
+    range: Option<Range<u64>>,
+
+    /// Stop after so many records
+    #[arg(long, value_name = "N")]
+    limit: Option<u64>,
+
+    /// Write only how many records there are
+    #[arg(long, conflicts_with_all = ["select", "format"])]
+    count: bool,
+
+    /// How to write; tables show each record's number too
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+impl Args {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        let store = DynStore::open_read_only(&self.store)?;
+        let schema = store.schema();
+        let fields = selected(schema, &self.select)?;
+        let filter = self.condition.map(|text| Filter::parse(&text, schema)).transpose()?;
+        let range = self.range.unwrap_or(0..u64::MAX);
+        let limit = self.limit.unwrap_or(u64::MAX);
+        if self.count {
+            let mut count = 0u64;
+            visit(&store, range, filter.as_ref(), limit, |_, _| {
+                count += 1;
+                Ok(())
+            })?;
+            let mut out = stdout();
+            writeln!(out, "{count}")?;
+            return Ok(out.flush()?);
+        }
+        let mut out = Records::new(stdout(), self.format, &fields)?;
+        visit(&store, range, filter.as_ref(), limit, |id, record| out.write(id, record))?;
+        out.finish()
+    }
+}
+
+/// Calls `each` with the first `limit` records of `range` that `filter` finds.
+fn visit(
+    store: &DynStore,
+    range: Range<u64>,
+    filter: Option<&Filter>,
+    limit: u64,
+    mut each: impl FnMut(u64, &[u8]) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut left = limit;
+    for (id, record) in (range.start..).zip(store.range(range)) {
+        if left == 0 {
+            break;
+        }
+        if filter.map_or(Ok(true), |filter| filter.matches(record))? {
+            each(id, record)?;
+            left -= 1;
+        }
+    }
+    Ok(())
+}
+
+/// The fields that `lists` name, or all if there are none.
+fn selected(schema: &Schema, lists: &[String]) -> Result<Vec<Field>, Failure> {
+    if lists.is_empty() {
+        return Ok(schema.fields().to_vec());
+    }
+    let mut fields = Vec::new();
+    for list in lists {
+        // A name may have a comma of its own.
+        if let Some(field) = schema.field(list) {
+            fields.push(field.clone());
+            continue;
+        }
+        for name in list.split(',') {
+            fields.push(query::field(schema, name.trim())?.clone());
+        }
+    }
+    Ok(fields)
+}
+
+/// `A..B`, `A..`, `..B` or `..`.
+fn parse_range(text: &str) -> Result<Range<u64>, String> {
+    let (start, end) = text.split_once("..").ok_or("write it as 100..200, 100.. or ..200")?;
+    let number = |text: &str, unless_said: u64| match text.trim() {
+        "" => Ok(unless_said),
+        digits => digits.parse().map_err(|_| format!("{digits:?} is no number of a record")),
+    };
+    let range = number(start, 0)?..number(end, u64::MAX)?;
+    if range.start > range.end {
+        return Err("it ends before it starts".into());
+    }
+    Ok(range)
+}

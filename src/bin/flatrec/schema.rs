@@ -1,0 +1,95 @@
+//! `flatrec schema`: a store's schema, in the words of another program.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use flatrec::DynStore;
+use flatrec::exchange::{schema_to_c, schema_to_json, schema_to_numpy, schema_to_rust};
+
+use crate::failure::Failure;
+use crate::info::fields;
+use crate::output::{Format, stdout};
+
+/// Show a store's schema
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  flatrec schema flights.rec
+  flatrec schema flights.rec --as json > flights.json   # for load --schema
+  flatrec schema flights.rec --as rust > src/flight.rs
+
+In Python, the dtype that --as numpy writes reads the records in place:
+  numpy.memmap('flights.rec', dtype, mode='r', offset=65536, shape=(count,))")]
+pub(crate) struct Args {
+    /// The store
+    store: PathBuf,
+
+    /// As a program reads it
+    #[arg(long = "as", value_enum, value_name = "LANGUAGE", conflicts_with = "format")]
+    language: Option<Language>,
+
+    /// How to write, without --as
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Language {
+    /// What `load --schema` reads
+    Json,
+    /// A struct that derives flatrec::Record
+    Rust,
+    /// A struct for C
+    C,
+    /// A literal for numpy.dtype(…)
+    Numpy,
+}
+
+impl Args {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        let store = DynStore::options().accept_interrupted_edit().open_read_only(&self.store)?;
+        let schema = store.schema();
+        let mut out = stdout();
+        let Some(language) = self.language else {
+            fields(schema).write(self.format, &mut out)?;
+            return Ok(());
+        };
+        let text = match language {
+            Language::Json => schema_to_json(schema),
+            Language::Rust => schema_to_rust(schema, &rust_name(&self.store))?,
+            Language::C => schema_to_c(schema, &c_name(&self.store))?,
+            Language::Numpy => schema_to_numpy(schema),
+        };
+        writeln!(out, "{}", text.trim_end())?;
+        Ok(out.flush()?)
+    }
+}
+
+/// The words of the file's name, without its ending: the struct is called after them.
+fn words(path: &Path) -> Vec<String> {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let words = stem.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    words.map(str::to_ascii_lowercase).collect()
+}
+
+/// `Flights2013` for `flights-2013.rec`.
+fn rust_name(path: &Path) -> String {
+    let mut name = String::new();
+    for word in words(path) {
+        let (first, rest) = word.split_at(1);
+        name.extend([&first.to_ascii_uppercase(), rest]);
+    }
+    match name.starts_with(|c: char| c.is_ascii_alphabetic()) && name != "Self" {
+        true => name,
+        false => format!("Record{name}"),
+    }
+}
+
+/// `flights_2013_record` for `flights-2013.rec`.
+fn c_name(path: &Path) -> String {
+    let name = [words(path), vec!["record".into()]].concat().join("_");
+    match name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        true => name,
+        false => format!("r{name}"),
+    }
+}

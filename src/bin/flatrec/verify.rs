@@ -1,0 +1,73 @@
+//! `flatrec verify`: what cannot be right in a store, listed and left as it is.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::failure::Failure;
+use crate::output::{Column, Format, Sheet, stdout};
+
+/// Check a store's header, schema, length and values, and list what is doubtful
+///
+/// Nothing is changed. The exit status is 1 if there are doubts.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  flatrec verify flights.rec
+  flatrec verify flights.rec --format ndjson --limit 1000000 > doubts.ndjson")]
+pub(crate) struct Args {
+    /// The store
+    store: PathBuf,
+
+    /// List so many doubts at most; all are counted
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    limit: usize,
+
+    /// How to write
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+impl Args {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        let report = flatrec::verify(&self.store, self.limit)?;
+        let path = self.store.display();
+        if report.doubts_found == 0 {
+            let mut out = stdout();
+            match self.format {
+                Format::Table => writeln!(out, "{path}: {} records, no doubts", report.records)?,
+                Format::Csv | Format::Ndjson => doubts(&[]).write(self.format, &mut out)?,
+            }
+            return Ok(out.flush()?);
+        }
+        doubts(&report.doubts).write(self.format, stdout())?;
+        let shown = u64::try_from(report.doubts.len()).unwrap_or(u64::MAX);
+        let more = match report.doubts_found - shown {
+            0 => String::new(),
+            more => format!(", {more} of them not listed (--limit)"),
+        };
+        Err(Failure::Message(format!(
+            "{path}: {} doubts in {} records{more}",
+            report.doubts_found, report.records
+        )))
+    }
+}
+
+fn doubts(doubts: &[flatrec::Doubt]) -> Sheet {
+    let mut sheet = Sheet::new(vec![
+        Column::number("record"),
+        Column::text("field"),
+        Column::number("byte"),
+        Column::text("doubt"),
+    ]);
+    for doubt in doubts {
+        sheet.row([
+            doubt.record.map_or(Value::Null, Value::from),
+            doubt.field.clone().map_or(Value::Null, Value::from),
+            doubt.offset.map_or(Value::Null, Value::from),
+            doubt.what.clone().into(),
+        ]);
+    }
+    sheet
+}

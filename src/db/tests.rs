@@ -1,0 +1,111 @@
+//! What the public surface cannot reach: a windowed table over a backing that fails.
+
+#![allow(unsafe_code, reason = "opening over a backing of one's own is unsafe")]
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::edit::DynEdit;
+use super::options::Common;
+use super::table::Table;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{DataType, Field, Schema};
+use crate::map::{Access, Backing, FileBacking, Grown, Properties, View, WriteBack};
+use crate::store::Reading;
+
+/// A file whose writes fail while the flag is set.
+#[derive(Debug)]
+struct Unwritable {
+    file: FileBacking,
+    broken: AtomicBool,
+}
+
+impl Backing for Unwritable {
+    fn path(&self) -> Option<PathBuf> {
+        self.file.path()
+    }
+    fn properties(&self) -> &Properties {
+        self.file.properties()
+    }
+    fn len_bytes(&self) -> Result<u64> {
+        self.file.len_bytes()
+    }
+    fn allocated_bytes(&self) -> Result<u64> {
+        self.file.allocated_bytes()
+    }
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize> {
+        self.file.read_at(offset, into)
+    }
+    fn write_at(&self, offset: u64, from: &[u8]) -> Result<()> {
+        if self.broken.load(Ordering::Relaxed) {
+            return Err(Error::new(ErrorKind::Io, "write"));
+        }
+        self.file.write_at(offset, from)
+    }
+    fn grow(&self, len_bytes: u64) -> Result<Grown> {
+        self.file.grow(len_bytes)
+    }
+    fn trim(&self, len_bytes: u64) -> Result<()> {
+        self.file.trim(len_bytes)
+    }
+    fn view(&self, offset: u64, len_bytes: usize, access: Access) -> Result<View> {
+        self.file.view(offset, len_bytes, access)
+    }
+    fn flush_view(&self, view: &View, range: Range<usize>) -> Result<()> {
+        self.file.flush_view(view, range)
+    }
+    fn sync_data(&self) -> Result<()> {
+        self.file.sync_data()
+    }
+    fn sync_full(&self) -> Result<()> {
+        self.file.sync_full()
+    }
+    fn rename(&self, to: &Path, replace: bool) -> Result<()> {
+        self.file.rename(to, replace)
+    }
+    fn sync_directory(&self) -> Result<()> {
+        self.file.sync_directory()
+    }
+}
+
+const PAGE: usize = 4096;
+
+fn open(backing: &Arc<Unwritable>, reading: Reading) -> Result<Table<u8>> {
+    let common = Common { write_back: WriteBack::Positioned, ..Common::default() };
+    // SAFETY: records are bytes, and the tests alone have their backings.
+    unsafe {
+        Table::over(Arc::clone(backing) as _, Access::ReadWrite, reading, &common, |_| Ok(()))
+    }
+}
+
+/// Reading a record may slide the window, and writes what was changed in it then: a failure of that
+/// is one of the edit, not of the reading alone.
+#[cfg(unix)]
+#[test]
+fn an_edit_whose_changes_could_not_be_written_to_make_room_does_not_finish() {
+    let file = FileBacking::temporary(0).unwrap();
+    let backing = Arc::new(Unwritable { file, broken: AtomicBool::new(false) });
+    let schema = Schema::packed([Field::new("page", DataType::Binary(4096))]).unwrap();
+    let common = Common::default();
+    // SAFETY: records are bytes, and this test alone has the backing.
+    let made = unsafe { Table::<u8>::create_over(Arc::clone(&backing) as _, &schema, &common) };
+    let mut table = made.unwrap();
+    table.append(&[1; 64 * PAGE], 64).unwrap();
+    table.close().unwrap();
+
+    let windows = Reading::Windowed { budget_bytes: 1 << 20, window_bytes: 64 << 10 };
+    let mut table = open(&backing, windows).unwrap();
+    let mut edit = DynEdit::begin(&mut table, PAGE).unwrap();
+    edit.get_mut(0).unwrap().fill(2);
+    backing.broken.store(true, Ordering::Relaxed);
+    assert_eq!(edit.get(64).unwrap_err().kind(), ErrorKind::OutOfRange);
+    assert_eq!(edit.get(0).unwrap(), [2; PAGE], "asking for what there is not harms nothing");
+    assert_eq!(edit.get(63).unwrap_err().kind(), ErrorKind::Io);
+    backing.broken.store(false, Ordering::Relaxed);
+    assert_eq!(edit.get(0).unwrap_err().kind(), ErrorKind::Poisoned);
+    assert_eq!(edit.finish().unwrap_err().kind(), ErrorKind::Poisoned);
+    drop(table);
+    assert_eq!(open(&backing, Reading::Whole).unwrap_err().kind(), ErrorKind::InterruptedEdit);
+}

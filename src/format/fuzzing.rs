@@ -1,0 +1,101 @@
+//! What the fuzz targets call, compiled under `cfg(fuzzing)` alone.
+//!
+//! A fuzzer cannot guess checksums, nor does it find its way from nothing to a schema. So its bytes
+//! are taken as differences from a good file, and the checksums are put right afterwards: without
+//! bytes the file is good, and each byte spoils one thing.
+
+use super::checksum::crc32c;
+use super::header::{DESCRIPTORS_OFFSET, MAGIC, SLOT_LEN_BYTES, Slot};
+use super::*;
+use crate::error::Result;
+
+/// The example of which fuzzed files are variants: every kind of field in few bytes.
+fn good_file() -> Vec<u8> {
+    let fields = [
+        Field::new("id", DataType::UInt32),
+        Field::new("flag", DataType::Bool).nullable(),
+        Field::new("day", DataType::Date32).big_endian(),
+        Field::new("at", DataType::Timestamp(TimeUnit::Nanosecond)).utc().nullable(),
+        Field::new("a name that is longer than forty bytes, as some are", DataType::Utf8(3)),
+        Field::new("axes", DataType::Float32).array(2).nullable(),
+        Field::new("raw", DataType::Binary(2)).array(2),
+    ];
+    let schema = Schema::packed(fields).expect("a schema");
+    let (header, region) = new_header(&schema, b"meta", false, [7; 16]).expect("a header");
+    let header = Header { sequence: 2, count: 3, live_count: 3, ..header };
+    let end = usize::try_from(header.end_of_data().expect("an end")).expect("a small file");
+    let mut file = vec![0; end];
+    file[..SLOT_LEN_BYTES].copy_from_slice(&header.encode());
+    let start = usize::try_from(DESCRIPTORS_OFFSET).expect("a small offset");
+    file[start..start + region.len()].copy_from_slice(&region);
+    file
+}
+
+/// A file that differs from a good one by `differences`, and whose checksums hold nevertheless.
+///
+/// The first 124 bytes change slot A, the next ones descriptors, strings and metadata, the rest the
+/// records.
+pub fn variant(differences: &[u8]) -> Vec<u8> {
+    let mut file = good_file();
+    let schema_start = usize::try_from(DESCRIPTORS_OFFSET).unwrap_or(usize::MAX);
+    let data_start = 65_536;
+    let header =
+        UnverifiedHeader::choose(&file, &[]).and_then(|(found, ..)| found.verify(u64::MAX));
+    let schema_end = header.map_or(schema_start, |header| header.end_of_schema() as usize);
+    let places = (0..124).chain(schema_start..schema_end).chain(data_start..file.len());
+    for (place, difference) in places.zip(differences) {
+        file[place] ^= difference;
+    }
+    file[..8].copy_from_slice(&MAGIC);
+    let length_at = |at: usize| {
+        u32::from_le_bytes([file[at], file[at + 1], file[at + 2], file[at + 3]]) as usize
+    };
+    let region_end = length_at(112)
+        .checked_add(length_at(116))
+        .and_then(|len| len.checked_add(schema_start))
+        .filter(|&end| end <= file.len());
+    if let Some(end) = region_end {
+        let crc = crc32c(&file[schema_start..end]);
+        file[120..124].copy_from_slice(&crc.to_le_bytes());
+    }
+    let crc = crc32c(&file[..508]);
+    file[508..512].copy_from_slice(&crc.to_le_bytes());
+    file
+}
+
+/// Reads all that `file` says of itself: header, schema, and every field of its first record as
+/// value and as text.
+///
+/// # Errors
+/// Whatever the file is refused for.
+///
+/// # Panics
+/// If what was accepted would be written in another way.
+pub fn read_file(file: &[u8]) -> Result<()> {
+    let from = |offset: u64| {
+        usize::try_from(offset).ok().and_then(|offset| file.get(offset..)).unwrap_or(&[])
+    };
+    let (found, _, _) = UnverifiedHeader::choose(file, from(Slot::B.offset()))?;
+    let header = found.verify(file.len() as u64)?;
+    let again = header.encode();
+    let (found, _, _) = UnverifiedHeader::choose(&again, &again)?;
+    assert_eq!(found.verify(file.len() as u64)?, header, "a header came back different");
+
+    let region_len = header.end_of_schema() - DESCRIPTORS_OFFSET;
+    let region = from(DESCRIPTORS_OFFSET);
+    let region = &region[..usize::try_from(region_len).unwrap_or(usize::MAX).min(region.len())];
+    let (schema, metadata) = parse_schema(region, &header)?;
+    let again = descriptor::encode_schema(&schema, &metadata)?;
+    assert_eq!(again, region, "a schema came back different");
+
+    let record = from(header.data_offset);
+    let mut text = String::new();
+    for field in schema.fields() {
+        let read = field.read(record);
+        text.clear();
+        if field.format_text(record, &mut text).is_ok() {
+            assert!(read.is_ok(), "{field}: text without a value");
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! `set`: fields of one record changed in place.
+
+use super::*;
+
+#[test]
+fn set_changes_fields_and_says_so() {
+    let place = Place::new();
+    people(&place);
+    assert_eq!(
+        place.ok(["set", "people.rec", "1", "age=41", "name=Bob", "rgb=[1, 2, 3]", "admin=true"]),
+        "\
+age: null -> 41
+name: \"Łukasz, \\\"Ł\\\"\" -> \"Bob\"
+rgb: [0,0,0] -> [1,2,3]
+admin: false -> true
+"
+    );
+    assert_eq!(
+        place.ok(["get", "people.rec", "1", "--format", "csv"]),
+        "name,age,score,born,seen,nick name,admin,rgb\n\
+         Bob,41,,2000-02-29,,,true,\"[1,2,3]\"\n"
+    );
+    assert_eq!(place.ok(["verify", "people.rec"]), "people.rec: 3 records, no doubts\n");
+}
+
+#[test]
+fn nulls_and_empty_texts_are_told_apart() {
+    let place = Place::new();
+    people(&place);
+    assert_eq!(place.ok(["set", "people.rec", "0", "age="]), "age: 36 -> null\n");
+    assert_eq!(
+        place.ok(["set", "people.rec", "2", "nick name="]),
+        "nick name: \"a\\nb\" -> \"\"\n"
+    );
+    assert_eq!(
+        place.ok(["set", "people.rec", "0", "--null", "nick name", "--null", "score"]),
+        "nick name: \"\" -> null\nscore: 0.1 -> null\n"
+    );
+    assert_eq!(place.ok(["set", "people.rec", "0", "name=a=b"]), "name: \"Ada\" -> \"a=b\"\n");
+    assert_eq!(
+        place.ok(["scan", "people.rec", "--format", "csv", "--select", "name,nick name,age"]),
+        "name,nick name,age\na=b,,\n\"Łukasz, \"\"Ł\"\"\",,\n\"\",\"\",7\n"
+    );
+}
+
+#[test]
+fn what_cannot_be_set_changes_nothing() {
+    let place = Place::new();
+    let path = people(&place);
+    let before = bytes(&path);
+    let set = |args: &[&str]| place.error([&["set", "people.rec"], args].concat());
+    assert_eq!(set(&["3", "age=1"]), "people.rec has no record 3: its last is 2");
+    assert_eq!(
+        set(&["0", "agee=1"]),
+        "find the field: invalid argument: no field \"agee\" (did you mean \"age\"?)"
+    );
+    assert_eq!(set(&["0", "age=1", "age=2"]), "field \"age\" is set twice");
+    for (value, why) in [
+        ("age=256", "field age (uint8): \"256\""),
+        ("age=old", "field age (uint8): \"old\""),
+        ("born=", "field born (date32)"),
+        ("born=2001-02-29", "field born (date32): \"2001-02-29\""),
+        ("seen=2024-01-01T00:00:00", "field seen (timestamp(ms))"),
+        ("name=fifteen letters", "field name (utf8(14))"),
+        ("rgb=[1,2]", "field rgb (uint8)"),
+        ("admin=yes", "field admin (bool): \"yes\""),
+    ] {
+        let text = set(&["0", "score=5", value]);
+        assert!(text.contains("invalid value") && text.contains(why), "{value}: {text}");
+    }
+    assert!(set(&["0", "--null", "name"]).contains("field name (utf8(14))"));
+    assert!(place.usage(["set", "people.rec", "0", "age"]).contains("write it as field=value"));
+    assert!(place.usage(["set", "people.rec", "0"]).contains("<FIELD=VALUE>"));
+    assert_eq!(bytes(&path)[65_536..], before[65_536..]);
+}
+
+#[test]
+fn set_waits_for_nobody() {
+    let place = Place::new();
+    let path = people(&place);
+    let reader = DynStore::open_read_only(&path).unwrap();
+    let text = place.error(["set", "people.rec", "0", "age=1"]);
+    assert!(text.contains("people.rec") && text.contains("locked"), "{text}");
+    drop(reader);
+    place.ok(["set", "people.rec", "0", "age=1"]);
+    let writer = DynStore::open(&path).unwrap();
+    assert!(place.error(["set", "people.rec", "0", "age=2"]).contains("locked"));
+    assert!(place.error(["append", "people.rec", "x.csv"]).contains("locked"));
+    assert_eq!(place.ok(["scan", "people.rec", "--count"]), "3\n", "readers are let in");
+    drop(writer);
+}

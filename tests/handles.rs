@@ -1,0 +1,226 @@
+//! Handles that meet: under other names, in other ways, beside files that are nobody's business.
+
+#![allow(unsafe_code, reason = "opening a file that is open already is unsafe")]
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use flatrec::map::{Access, Mapping};
+use flatrec::{DataType, DynStore, ErrorKind, Field, Schema, Wait};
+
+fn schema() -> Schema {
+    Schema::packed([Field::new("n", DataType::UInt32)]).unwrap()
+}
+
+/// A closed store of the numbers below `count`.
+fn make(path: &Path, count: u32) {
+    let mut store = DynStore::create(path, &schema()).unwrap();
+    for n in 0..count {
+        store.append(&n.to_le_bytes()).unwrap();
+    }
+    store.close().unwrap();
+}
+
+fn names(directory: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(directory).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// Other names of the store at `path`, each with a name for the messages of the test.
+#[cfg(target_os = "linux")]
+fn aliases(path: &Path) -> [(&'static str, PathBuf); 2] {
+    let beside = |name: &str| path.with_file_name(name);
+    std::fs::hard_link(path, beside("hard")).unwrap();
+    std::os::unix::fs::symlink(path, beside("soft")).unwrap();
+    [("hard link", beside("hard")), ("symbolic link", beside("soft"))]
+}
+
+/// Linux can lock ranges of the inode without hindering anybody's reads and writes.
+#[cfg(target_os = "linux")]
+#[test]
+fn records_lent_under_another_name_do_not_change() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    make(&path, 10);
+    for (name, alias) in aliases(&path) {
+        for open in [DynStore::open_read_only, DynStore::open_private] {
+            let reader = open(&alias).unwrap();
+            let mut writer = DynStore::open(&path).unwrap();
+            let error = writer.edit().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Locked, "{name}: {error}");
+            let error = writer.truncate(3).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Locked, "{name}: {error}");
+            assert_eq!(reader.get(9), Some(&9u32.to_le_bytes()[..]));
+            drop(reader);
+            let edit = writer.edit().unwrap();
+            let error = open(&alias).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Locked, "{name}: {error}");
+            edit.finish().unwrap();
+            open(&alias).unwrap();
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn records_lent_by_path_do_not_change_through_a_handed_over_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    make(&path, 10);
+    let open = || std::fs::File::options().read(true).write(true).open(&path).unwrap();
+    for named in [Some(path.as_path()), None] {
+        let reader = DynStore::open_read_only(&path).unwrap();
+        // SAFETY: nobody else changes the file: the other handle reads.
+        let store = unsafe { DynStore::options().from_file(open(), named, Access::ReadWrite) };
+        let mut store = store.unwrap();
+        let error = store.edit().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
+        drop(reader);
+        store.edit().unwrap().finish().unwrap();
+    }
+}
+
+#[test]
+fn making_a_store_leaves_files_of_similar_names_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let beside = |name: &str| directory.path().join(name);
+    make(&beside("table-new"), 7);
+    std::fs::remove_file(beside("table-new-lock")).unwrap(); // as a copy from elsewhere
+    std::fs::write(beside("notes-new"), b"mine").unwrap();
+    make(&beside("table"), 1);
+    make(&beside("notes"), 1);
+    Mapping::open_or_create(beside("other"), 10, |_| Ok(())).unwrap();
+    assert_eq!(DynStore::open_read_only(beside("table-new")).unwrap().count(), 7);
+    assert_eq!(std::fs::read(beside("notes-new")).unwrap(), b"mine");
+}
+
+#[test]
+fn a_store_that_is_named_like_an_unfinished_one_is_not_overwritten() {
+    let directory = tempfile::tempdir().unwrap();
+    let beside = |name: &str| directory.path().join(name);
+    make(&beside("table-unfinished"), 7);
+    let error = DynStore::create(beside("table"), &schema()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
+    assert!(error.to_string().contains("table-unfinished"), "{error}");
+    let error = Mapping::open_or_create(beside("table"), 10, |_| Ok(())).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
+    assert_eq!(DynStore::open_read_only(beside("table-unfinished")).unwrap().count(), 7);
+}
+
+#[test]
+fn what_a_maker_left_that_died_is_made_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    let mut store = DynStore::options().create_aside(&path, &schema(), false).unwrap();
+    store.append(&[1; 4]).unwrap();
+    store.flush().unwrap();
+    let left: Vec<String> = names(directory.path());
+    let aside = directory.path().join(left.iter().find(|name| *name != "s-lock").unwrap());
+    let bytes = std::fs::read(&aside).unwrap();
+    drop(store);
+    // Killed before, while and after it wrote the header.
+    for len in [0, 100, bytes.len()] {
+        std::fs::write(&aside, &bytes[..len]).unwrap();
+        assert_eq!(DynStore::open(&path).unwrap_err().kind(), ErrorKind::NotFound);
+        make(&path, 3);
+        assert_eq!(names(directory.path()), ["s", "s-lock"]);
+        std::fs::remove_file(&path).unwrap();
+    }
+}
+
+#[test]
+fn a_store_that_could_not_be_made_takes_no_other_file_along() {
+    let directory = tempfile::tempdir().unwrap();
+    let lock = directory.path().join("photo-lock");
+    std::fs::write(&lock, b"a key in a picture").unwrap();
+    let aside = DynStore::options().create_aside(directory.path().join("photo"), &schema(), false);
+    drop(aside.unwrap()); // not closed: what was made for it goes again
+    assert_eq!(names(directory.path()), ["photo-lock"]);
+    assert_eq!(std::fs::read(&lock).unwrap(), b"a key in a picture");
+}
+
+#[test]
+fn looking_at_a_file_that_is_no_store_leaves_nothing_beside_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("picture");
+    for bytes in [&b""[..], b"short", &[b'x'; 100_000]] {
+        std::fs::write(&path, bytes).unwrap();
+        for open in [DynStore::open, DynStore::open_read_only, DynStore::open_private] {
+            assert_eq!(open(&path).unwrap_err().kind(), ErrorKind::NotAStore);
+        }
+        assert_eq!(flatrec::verify(&path, 1).unwrap().doubts_found, 1);
+        assert_eq!(names(directory.path()), ["picture"]);
+    }
+}
+
+/// The writer that is waited for holds the inode under another name.
+#[cfg(unix)]
+#[test]
+fn waiting_for_a_writer_under_another_name_ends_when_it_closes() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    make(&path, 1);
+    let alias = directory.path().join("alias");
+    std::fs::hard_link(&path, &alias).unwrap();
+    let writer = DynStore::open(&alias).unwrap();
+    let briefly = DynStore::options().wait(Wait::AtMost(Duration::from_millis(5))).open(&path);
+    assert_eq!(briefly.unwrap_err().kind(), ErrorKind::Locked);
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let waiting = std::thread::spawn(move || {
+        sender.send(()).unwrap();
+        DynStore::options().wait(Wait::Forever).open(&path).map(|store| store.count())
+    });
+    receiver.recv().unwrap();
+    drop(writer);
+    assert_eq!(waiting.join().unwrap().unwrap(), 1);
+}
+
+#[cfg(unix)] // elsewhere a file that is open may not be replaced
+#[test]
+fn who_waited_for_a_file_that_was_replaced_gets_the_new_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    make(&path, 1);
+    let mut maker = DynStore::options().create_aside(&path, &schema(), true).unwrap();
+    maker.append_packed(&[0; 4 * 5]).unwrap();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let waiting = std::thread::spawn({
+        let path = path.clone();
+        move || {
+            sender.send(()).unwrap();
+            let mut store = DynStore::options().wait(Wait::Forever).open(&path).unwrap();
+            store.append(&[9; 4]).unwrap();
+            store.close().unwrap();
+        }
+    });
+    receiver.recv().unwrap();
+    maker.close().unwrap();
+    waiting.join().unwrap();
+    assert_eq!(DynStore::open_read_only(&path).unwrap().count(), 6);
+}
+
+/// What panicked in the midst of an edit has left records half changed, whatever comes after it.
+#[test]
+fn a_later_edit_does_not_bless_one_that_panicked() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    make(&path, 10);
+    let mut store = DynStore::open(&path).unwrap();
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let mut edit = store.edit().unwrap();
+        edit.set(3, &[0xAA; 4]).unwrap();
+        std::panic::resume_unwind(Box::new("midway"));
+    }));
+    panicked.unwrap_err();
+    let error = store.edit().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InterruptedEdit, "{error}");
+    store.append(&[1; 4]).unwrap();
+    store.close().unwrap();
+    let error = DynStore::open(&path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InterruptedEdit, "{error}");
+    let accepted = DynStore::options().accept_interrupted_edit().open(&path).unwrap();
+    assert_eq!(accepted.count(), 11);
+}
