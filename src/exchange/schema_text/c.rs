@@ -152,8 +152,9 @@ pub fn schema_to_c(schema: &Schema, name: &str) -> Result<String> {
     };
     for piece in pieces(schema) {
         match piece {
-            Piece::Gap { len_bytes } => {
-                member(format!("uint8_t {}[{len_bytes}]", names.unique("gap_".into())), "no field");
+            Piece::Gap { offset, len_bytes } => {
+                let gap = names.unique(format!("gap_{offset}"));
+                member(format!("uint8_t {gap}[{len_bytes}]"), "no field");
             }
             Piece::Field(field) => {
                 let own = names.unique(identifier(field.name()));

@@ -18,7 +18,7 @@ use crate::format::{Field, Schema};
 /// What lies in a record, in order: a field, or bytes that belong to none.
 enum Piece<'s> {
     Field(&'s Field),
-    Gap { len_bytes: u32 },
+    Gap { offset: u32, len_bytes: u32 },
 }
 
 /// The pieces of a record from its first byte to its last.
@@ -27,13 +27,13 @@ fn pieces(schema: &Schema) -> Vec<Piece<'_>> {
     let mut end = 0;
     for field in schema.fields() {
         if field.offset() > end {
-            pieces.push(Piece::Gap { len_bytes: field.offset() - end });
+            pieces.push(Piece::Gap { offset: end, len_bytes: field.offset() - end });
         }
         pieces.push(Piece::Field(field));
         end = field.offset() + field.size_bytes();
     }
     if schema.record_size() > end {
-        pieces.push(Piece::Gap { len_bytes: schema.record_size() - end });
+        pieces.push(Piece::Gap { offset: end, len_bytes: schema.record_size() - end });
     }
     pieces
 }
@@ -78,6 +78,3 @@ fn check_record_name(name: &str) -> Result<(), Error> {
         .detail(format!("{name:?} is no identifier"))
         .advice("take letters, digits and underscores, and no digit first"))
 }
-
-#[cfg(test)]
-mod tests;

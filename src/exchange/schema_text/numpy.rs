@@ -71,7 +71,7 @@ pub(in crate::exchange) fn descr(schema: &Schema) -> String {
     let mut entries = Vec::new();
     for piece in pieces(schema) {
         match piece {
-            Piece::Gap { len_bytes } => entries.push(format!("('', '|V{len_bytes}')")),
+            Piece::Gap { len_bytes, .. } => entries.push(format!("('', '|V{len_bytes}')")),
             Piece::Field(field) => {
                 if field.is_nullable() {
                     entries.push(format!("({}, '|u1')", literal(&valid_name(field, &mut names))));

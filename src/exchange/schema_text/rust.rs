@@ -52,21 +52,21 @@ pub fn schema_to_rust(schema: &Schema, name: &str) -> Result<String> {
             .advice("take another name"));
     }
     let mut names = Names::new(KEYWORDS.iter().map(|&word| word.to_owned()));
-    let mut text = format!(
-        "#[derive(Clone, Copy, Debug, flatrec::Record)]\n#[repr(C)]\npub struct {name} {{\n"
-    );
+    let mut members = String::new();
     let mut put = |line: std::fmt::Arguments<'_>| {
         // Writing to a string cannot fail.
-        let _ = text.write_fmt(line);
+        let _ = members.write_fmt(line);
     };
+    let mut capitals = false;
     for piece in pieces(schema) {
         match piece {
-            Piece::Gap { len_bytes } => {
-                let name = names.unique("_gap".into());
+            Piece::Gap { offset, len_bytes } => {
+                let name = names.unique(format!("_gap_{offset}"));
                 put(format_args!("    #[record(skip)]\n    pub {name}: [u8; {len_bytes}],\n"));
             }
             Piece::Field(field) => {
                 let name = names.unique(identifier(field.name()));
+                capitals |= name.contains(|letter: char| letter.is_ascii_uppercase());
                 let attribute = attribute(field, &name);
                 if !attribute.is_empty() {
                     put(format_args!("    #[record({attribute})]\n"));
@@ -75,8 +75,11 @@ pub fn schema_to_rust(schema: &Schema, name: &str) -> Result<String> {
             }
         }
     }
-    text.push_str("}\n");
-    Ok(text)
+    let allow = if capitals { "#[allow(non_snake_case)]\n" } else { "" };
+    Ok(format!(
+        "#[derive(Clone, Copy, Debug, flatrec::Record)]\n#[repr(C)]\n{allow}pub struct {name} {{\n\
+         {members}}}\n"
+    ))
 }
 
 /// What stands in `#[record(…)]`, if anything.
