@@ -345,7 +345,7 @@ fn an_interrupted_load_leaves_nothing() {
         .unwrap();
     let mut input = child.stdin.take().unwrap();
     input.write_all(CSV.as_bytes()).unwrap();
-    while !place.path("out.rec-new").exists() {
+    while !place.path("out.rec-unfinished").exists() {
         assert!(child.try_wait().unwrap().is_none(), "the load waits for more input");
         std::thread::yield_now();
     }
