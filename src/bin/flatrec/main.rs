@@ -1,8 +1,8 @@
 //! `flatrec`: record files at the command line, one file a command, thin over the library.
 //!
-//! Results go to standard output; errors, progress and summaries to standard error. A closed pipe
-//! ends a command quietly, since whoever reads has seen enough. The exit status is 0 if all went
-//! well, 1 for an error (and for doubts of `verify`), 2 for a wrong command line, 130 if interrupted.
+//! Results go to standard output; errors and progress to standard error. A closed pipe ends a
+//! command quietly, since whoever reads has seen enough. The exit status is 0 if all went well, 1
+//! for an error (and for doubts of `verify`), 2 for a wrong command line, 130 if interrupted.
 
 mod append;
 mod csv_input;
