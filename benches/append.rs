@@ -26,9 +26,7 @@ fn main() {
     let mut group = common::group(&mut criterion, name, RECORDS);
 
     append(&mut group, "raw map", &path, 0, raw_map);
-    append(&mut group, "call per record", &path, 0, call_per_record);
     append(&mut group, "1 MiB chunks", &path, 0, chunks);
-    append(&mut group, "BufWriter", &path, 0, buf_writer);
     append(&mut group, "flatrec Store", &path, 65_536, |path| {
         fill(Store::create(path).expect("create"));
     });
@@ -38,6 +36,8 @@ fn main() {
         fill(mapped.create(path).expect("create"));
     });
     append(&mut group, "flatrec DynStore", &path, 65_536, dyn_store);
+    append(&mut group, "BufWriter", &path, 0, buf_writer);
+    append(&mut group, "call per record", &path, 0, call_per_record);
     group.finish();
     criterion.final_summary();
 }

@@ -25,6 +25,16 @@ fn whole_records(criterion: &mut Criterion, sample: &Sample, ids: &[u64]) {
     let map = sample.map_file();
     common::measure(&mut group, "raw map", expected, || sum(ids, |id| map.get(id).digest()));
 
+    let store = sample.open_store();
+    common::measure(&mut group, "flatrec Store", expected, || {
+        sum(ids, |id| store.get(id).expect("a record").digest())
+    });
+
+    let store = sample.open_dyn_store();
+    common::measure(&mut group, "flatrec DynStore", expected, || {
+        sum(ids, |id| Item::of(store.get(id).expect("a record")).digest())
+    });
+
     let file = sample.open_file();
     common::measure(&mut group, "call per record", expected, || {
         sum(ids, |id| {
@@ -43,16 +53,6 @@ fn whole_records(criterion: &mut Criterion, sample: &Sample, ids: &[u64]) {
             item.digest()
         })
     });
-
-    let store = sample.open_store();
-    common::measure(&mut group, "flatrec Store", expected, || {
-        sum(ids, |id| store.get(id).expect("a record").digest())
-    });
-
-    let store = sample.open_dyn_store();
-    common::measure(&mut group, "flatrec DynStore", expected, || {
-        sum(ids, |id| Item::of(store.get(id).expect("a record")).digest())
-    });
     group.finish();
 }
 
@@ -63,15 +63,6 @@ fn two_fields(criterion: &mut Criterion, sample: &Sample, ids: &[u64]) {
 
     let map = sample.map_file();
     common::measure(&mut group, "raw map", expected, || sum(ids, |id| map.get(id).two_fields()));
-
-    let file = sample.open_file();
-    common::measure(&mut group, "call per record", expected, || {
-        sum(ids, |id| {
-            let mut fields = [0; 16];
-            calls::read_at(&file, place(id), &mut fields);
-            word_at(&fields, 0).wrapping_add(word_at(&fields, 8))
-        })
-    });
 
     let store = sample.open_store();
     common::measure(&mut group, "flatrec Store", expected, || {
@@ -84,6 +75,15 @@ fn two_fields(criterion: &mut Criterion, sample: &Sample, ids: &[u64]) {
         sum(ids, |id| {
             let record = store.get(id).expect("a record");
             word_at(record, id_at).wrapping_add(word_at(record, value_at))
+        })
+    });
+
+    let file = sample.open_file();
+    common::measure(&mut group, "call per record", expected, || {
+        sum(ids, |id| {
+            let mut fields = [0; 16];
+            calls::read_at(&file, place(id), &mut fields);
+            word_at(&fields, 0).wrapping_add(word_at(&fields, 8))
         })
     });
     group.finish();

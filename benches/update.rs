@@ -33,27 +33,6 @@ fn main() {
             map.sync();
         }
     });
-    measure(&mut group, "call per record", &ids, |sample| {
-        let file = sample.open_file();
-        let ids = &ids;
-        move || {
-            for (stamp, &id) in (0..).zip(ids) {
-                let mut item = Item::new_zeroed();
-                calls::read_at(&file, place(id), item.as_mut_bytes());
-                change(&mut item, stamp);
-                calls::write_at(&file, place(id), item.as_bytes());
-            }
-            file.sync_data().expect("sync");
-        }
-    });
-    measure(&mut group, "1 MiB chunks, updates sorted first", &ids, |sample| {
-        let file = sample.open_file();
-        let ids = &ids;
-        move || {
-            update_in_chunks(&file, ids);
-            file.sync_data().expect("sync");
-        }
-    });
     let ways = [
         ("flatrec Store", WriteBack::Auto),
         ("flatrec Store, positioned writes", WriteBack::Positioned),
@@ -86,6 +65,27 @@ fn main() {
                 change(Item::mut_from_bytes(record).expect("125 bytes"), stamp);
             }
             edit.finish().expect("finish");
+        }
+    });
+    measure(&mut group, "call per record", &ids, |sample| {
+        let file = sample.open_file();
+        let ids = &ids;
+        move || {
+            for (stamp, &id) in (0..).zip(ids) {
+                let mut item = Item::new_zeroed();
+                calls::read_at(&file, place(id), item.as_mut_bytes());
+                change(&mut item, stamp);
+                calls::write_at(&file, place(id), item.as_bytes());
+            }
+            file.sync_data().expect("sync");
+        }
+    });
+    measure(&mut group, "1 MiB chunks, updates sorted first", &ids, |sample| {
+        let file = sample.open_file();
+        let ids = &ids;
+        move || {
+            update_in_chunks(&file, ids);
+            file.sync_data().expect("sync");
         }
     });
     group.finish();

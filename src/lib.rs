@@ -1,4 +1,40 @@
 //! flatrec: a database for records that all have the same size, in one flat, memory-mapped file.
+//!
+//! Record `i` lies at `data_offset + i * stride`, so finding one is arithmetic and reading one is a
+//! pointer. Start with [`Store`] for records of a Rust type (derive [`Record`]), with [`DynStore`]
+//! for records whose schema is found in the file, and with [`WindowedStore`] where address space is
+//! short. [`map`] has the mapping objects and views underneath, for files and shared memory of any
+//! layout.
+//!
+//! ```
+//! # #[cfg(feature = "derive")] {
+//! use flatrec::{Record, Store};
+//!
+//! #[derive(Clone, Copy, Record)]
+//! #[repr(C)]
+//! struct Point {
+//!     x: f64,
+//!     y: f64,
+//! }
+//!
+//! let mut points = Store::<Point>::temporary().unwrap();
+//! points.append(&Point { x: 1.0, y: 2.0 }).unwrap();
+//! points.flush().unwrap(); // durable, and counted
+//! assert_eq!(points.get(0).unwrap().y, 2.0); // in place
+//! # }
+//! ```
+//!
+//! # Features
+//!
+//! | feature | what it brings |
+//! | --- | --- |
+//! | `derive` (default) | `#[derive(Record)]` |
+//! | `cli` (default) | the `flatrec` command, and what follows |
+//! | `text` | field values from and to text, dates and timestamps included |
+//! | `query` | conditions over fields, evaluated on the mapped bytes |
+//! | `exchange` | CSV, NDJSON and npy, in and out |
+//!
+//! Without default features the library has no command line, no CSV and no JSON.
 
 mod db;
 mod error;
@@ -32,3 +68,8 @@ pub use os::{Advice, FaultCounts, FileSystemKind, Residency, process_faults, thr
 /// The crate whose traits stand behind [`FieldType`], for `#[zerocopy(crate =
 /// "flatrec::zerocopy")]`.
 pub use zerocopy;
+
+/// The README's Rust, compiled with the documentation's examples.
+#[cfg(all(doctest, feature = "derive"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -154,3 +154,22 @@ fn a_tail_of_holes_is_not_taken_for_room() {
     assert_eq!(store.get(0), Some(&[1; 4096][..]));
     store.close().unwrap();
 }
+
+#[test]
+fn a_full_disk_can_be_read_without_room_for_a_lock_file() {
+    let schema = Schema::packed([Field::new("n", DataType::UInt8)]).unwrap();
+    let Some(disk) = SmallDisk::mount() else { return };
+    let path = disk.path().join("store");
+    let mut store = DynStore::create(&path, &schema).unwrap();
+    store.append(&[7]).unwrap();
+    store.close().unwrap();
+    std::fs::remove_file(disk.path().join("store-lock")).unwrap();
+    // No file more, not even an empty one.
+    let mut remount = Command::new("mount");
+    remount.args(["-o", "remount,nr_inodes=2"]).arg(disk.path());
+    assert!(remount.status().unwrap().success());
+    let store = DynStore::open_read_only(&path).unwrap();
+    assert_eq!(store.get(0), Some(&[7][..]));
+    let error = DynStore::open(&path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");
+}

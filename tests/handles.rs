@@ -224,3 +224,34 @@ fn a_later_edit_does_not_bless_one_that_panicked() {
     let accepted = DynStore::options().accept_interrupted_edit().open(&path).unwrap();
     assert_eq!(accepted.count(), 11);
 }
+
+#[cfg(feature = "derive")]
+#[test]
+fn a_schema_by_hand_cannot_make_a_type_read_what_it_is_not() {
+    use flatrec::{PodRecord, Record, Store};
+    #[derive(Clone, Copy, Debug, Record)]
+    #[repr(C)]
+    struct Point {
+        x: u32,
+        y: u32,
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    let swapped = Schema::new(
+        vec![Field::new("y", DataType::UInt32), Field::new("x", DataType::UInt32).at(4)],
+        8,
+        4,
+    )
+    .unwrap();
+    let error = Store::<Point>::options().schema(swapped.clone()).create(&path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidSchema, "{error}");
+    assert!(error.to_string().contains("x: expected"), "{error}");
+    DynStore::create(&path, &swapped).unwrap().close().unwrap();
+    let error = Store::<Point>::options().schema(swapped).open(&path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidSchema, "{error}");
+
+    let loose = Schema::packed([Field::new("n", DataType::UInt64)]).unwrap();
+    let path = directory.path().join("loose");
+    let error = Store::<PodRecord<u64>>::options().schema(loose).create(&path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidSchema, "{error}");
+}

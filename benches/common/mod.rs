@@ -2,8 +2,8 @@
 //! and criterion's settings.
 //!
 //! Each bench puts all ways of doing one thing into one group, so that they are measured in one run
-//! and can be compared; ratios travel from machine to machine, times do not. What each way read or
-//! wrote is checked outside the timed loop.
+//! and can be compared, the raw map and the store next to each other; ratios travel from machine to
+//! machine, times do not. What each way read or wrote is checked outside the timed loop.
 
 #![allow(dead_code, reason = "each bench uses its own part")]
 

@@ -32,6 +32,8 @@ pub(super) struct Core {
     poisoned: bool,
     /// Whether this handle has committed anything, so that closing has something to tidy.
     changed: bool,
+    /// Whether both slots said the same when the store was opened, as a clean close leaves them.
+    at_rest: bool,
     /// Whether the header that was found carries the mark of an exclusive edit.
     found_editing: bool,
 }
@@ -82,7 +84,9 @@ impl Core {
     fn read(backing: &Arc<dyn Backing>) -> Result<Self> {
         let front = read_front(&**backing)?;
         let (found, slot, report) = choose(&front)?;
-        let header = found.verify(backing.len_bytes()?)?;
+        let file_len_bytes = backing.len_bytes()?;
+        let at_rest = is_at_rest(&front, file_len_bytes);
+        let header = found.verify(file_len_bytes)?;
         let region_len = u64::from(header.schema_len_bytes) + u64::from(header.metadata_len_bytes);
         let region = Self::read_schema(&**backing, front, region_len)?;
         let (schema, metadata) = parse_schema(&region, &header)?;
@@ -96,6 +100,7 @@ impl Core {
             metadata,
             poisoned: false,
             changed: false,
+            at_rest,
             found_editing,
         })
     }
@@ -186,6 +191,28 @@ impl Core {
         Ok(())
     }
 
+    /// Before a writer's first change to a store that was not closed cleanly: makes what was found
+    /// durable, in both slots.
+    ///
+    /// A process that was killed may have written a slot and not synced it. To go on from that slot
+    /// while the disk still holds another would let a power cut bring the other back, when records
+    /// that it counts have been written over. So the slot in force is written again where it is (a
+    /// failed sync may have left it clean in memory and old on the disk) and synced, and only then
+    /// the other one. The mark of an interrupted edit goes, if there is one.
+    pub(super) fn settle(&mut self) -> Result<()> {
+        if self.at_rest && !self.header.editing {
+            return Ok(());
+        }
+        let written = self
+            .backing
+            .write_at(self.slot.offset(), &self.header.encode())
+            .and_then(|()| self.backing.sync_data());
+        self.keep(written)?;
+        self.commit(|header| header.editing = false)?;
+        self.at_rest = true;
+        Ok(())
+    }
+
     /// Whether this handle has committed anything.
     pub(super) fn changed(&self) -> bool {
         self.changed
@@ -213,6 +240,16 @@ fn slot_in(front: &[u8], slot: Slot) -> &[u8] {
 
 fn choose(front: &[u8]) -> Result<(UnverifiedHeader, Slot, SlotReport)> {
     UnverifiedHeader::choose(slot_in(front, Slot::A), slot_in(front, Slot::B))
+}
+
+/// Whether both slots are valid and say the same but for their sequence.
+fn is_at_rest(front: &[u8], file_len_bytes: u64) -> bool {
+    let header = |slot| {
+        let (found, ..) = UnverifiedHeader::choose(slot_in(front, slot), &[]).ok()?;
+        let header = found.verify(file_len_bytes).ok()?;
+        Some(Header { sequence: 0, ..header })
+    };
+    header(Slot::A).is_some_and(|a| header(Slot::B) == Some(a))
 }
 
 fn name(error: Error, backing: &dyn Backing) -> Error {

@@ -259,8 +259,8 @@ impl<R: Record> Options<Store<R>> {
     /// Makes a new, empty store at `path`.
     ///
     /// # Errors
-    /// As [`Store::create`]; [`ErrorKind::InvalidSchema`] if the schema given by hand is not as
-    /// large as `R`.
+    /// As [`Store::create`]; [`ErrorKind::InvalidSchema`] if the schema given by hand is not one
+    /// of `R`: its own, or for a [`PodRecord`](crate::PodRecord) any of its size and alignment.
     pub fn create(self, path: impl AsRef<Path>) -> Result<Store<R>> {
         let schema = wanted_schema::<R>(self.schema.as_ref())?;
         // SAFETY: `wanted_schema` gives a schema of `R`.
@@ -409,15 +409,11 @@ fn wanted_schema<R: Record>(by_hand: Option<&Schema>) -> Result<Schema> {
             .detail("it has native-endian fields, and files are little-endian")
             .advice("use the little-endian types of flatrec::le"));
     }
-    let own = R::schema()?;
-    let Some(schema) = by_hand else { return Ok(own) };
-    if schema.record_size() != own.record_size() {
-        return Err(Error::new(ErrorKind::InvalidSchema, "use the schema given").detail(format!(
-            "it describes records of {} bytes; the type has {}",
-            schema.record_size(),
-            own.record_size()
-        )));
-    }
+    let Some(schema) = by_hand else { return R::schema() };
+    // Types that know their fields know them better; those that do not mind their layout.
+    R::check_schema(schema).map_err(|error| {
+        Error::new(ErrorKind::InvalidSchema, "use the schema given").source_error(error)
+    })?;
     Ok(schema.clone())
 }
 

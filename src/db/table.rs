@@ -220,6 +220,9 @@ impl<T: Copy + Send + Sync> Table<T> {
         reading: Reading,
     ) -> Result<Self> {
         check_features(core.header(), common).map_err(|error| core.name(error))?;
+        if access == Access::ReadWrite {
+            core.settle()?;
+        }
         let header = core.header();
         let geometry = Geometry::new(header.data_offset, u64::from(header.stride))?;
         let options =
@@ -228,9 +231,6 @@ impl<T: Copy + Send + Sync> Table<T> {
         let array =
             unsafe { Array::open(Arc::clone(core.backing()), geometry, header.count, options) }
                 .map_err(|error| core.name(error))?;
-        if access == Access::ReadWrite && core.header().editing {
-            core.commit(|header| header.editing = false)?;
-        }
         Ok(Self { array, core, locks, common: common.clone(), aside: None, closed: false })
     }
 

@@ -117,7 +117,14 @@ impl SideLock {
             Err(source) if source.kind() == io::ErrorKind::NotFound => {
                 match Self::open_or_create(data_path) {
                     Ok(lock) => Ok(Some(lock)),
-                    Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(None),
+                    Err(error)
+                        if matches!(
+                            error.kind(),
+                            ErrorKind::PermissionDenied | ErrorKind::NoSpace
+                        ) =>
+                    {
+                        Ok(None)
+                    }
                     Err(error) => Err(error),
                 }
             }

@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+"""Prints the README's tables from what `cargo bench` measured last.
+
+    cargo bench && python3 benches/table.py [target/criterion]
+
+Reads the medians that criterion leaves in estimates.json. Times are per record; a ratio is worth more
+than the times it is made of, which were measured on one machine, one after the other.
+"""
+
+import json
+import pathlib
+import sys
+
+WAYS = ["raw map", "call per record", "buffered", "flatrec Store", "flatrec DynStore"]
+# What each bench calls its way with a buffer; the fastest of several is shown.
+BUFFERED = (
+    "1 MiB chunks",
+    "1 MiB chunks, updates sorted first",
+    "BufWriter",
+    "BufReader, seek per record",
+)
+WINDOWS = "windows: "
+
+
+def main() -> None:
+    default = pathlib.Path(__file__).parent.parent / "target" / "criterion"
+    groups = read(pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else default)
+    workloads = {name: ways for name, ways in groups.items() if not name.startswith(WINDOWS)}
+    if not workloads:
+        sys.exit("nothing measured yet: run `cargo bench` first")
+    print_workloads(workloads)
+    for name in sorted(set(groups) - set(workloads)):
+        print_windows(name, groups[name])
+
+
+def read(folder: pathlib.Path) -> dict:
+    """Nanoseconds per element, by group and way."""
+    groups: dict = {}
+    for path in sorted(folder.glob("*/**/new/estimates.json")):
+        about = json.loads((path.parent / "benchmark.json").read_text())
+        median_ns = json.loads(path.read_text())["median"]["point_estimate"]
+        elements = (about["throughput"] or {}).get("Elements", 1)
+        way = about["function_id"]
+        if about["value_str"] is not None:
+            way = int(about["value_str"])
+        groups.setdefault(about["group_id"], {})[way] = median_ns / elements
+    return groups
+
+
+def print_workloads(workloads: dict) -> None:
+    print_row(["per record", *WAYS, "Store : raw map", "call per record : Store"])
+    print_row(["---"] + ["---:"] * (len(WAYS) + 2))
+    for name in sorted(workloads, key=order):
+        ways = dict(workloads[name])
+        buffered = [ways[way] for way in BUFFERED if way in ways]
+        if buffered:
+            ways["buffered"] = min(buffered)
+        times = [time(ways.get(way)) for way in WAYS]
+        store, raw, calls = (ways.get(way) for way in ("flatrec Store", "raw map", "call per record"))
+        print_row([name, *times, ratio(store, raw), ratio(calls, store)])
+
+
+def print_windows(name: str, ways: dict) -> None:
+    sizes = sorted(way for way in ways if isinstance(way, int))
+    print()
+    print_row([name.removeprefix(WINDOWS), "whole view", *(size_of(kib) for kib in sizes)])
+    print_row(["---"] + ["---:"] * (len(sizes) + 1))
+    print_row(["per record", time(ways.get("whole view")), *(time(ways[kib]) for kib in sizes)])
+
+
+def order(name: str) -> int:
+    """Writing, reading, changing, opening; what is new comes last."""
+    starts = ["append", "random get, whole", "random get, two", "scan", "1M random updates", "open"]
+    return next((at for at, start in enumerate(starts) if name.startswith(start)), len(starts))
+
+
+def size_of(kib: int) -> str:
+    return f"{kib} KiB" if kib < 1024 else f"{kib // 1024} MiB"
+
+
+def time(ns: float | None) -> str:
+    if ns is None:
+        return ""
+    return f"{ns:.1f} ns" if ns < 100 else f"{ns:.0f} ns" if ns < 10_000 else f"{ns / 1000:.1f} us"
+
+
+def ratio(over: float | None, under: float | None) -> str:
+    if over is None or under is None:
+        return ""
+    return f"{over / under:.2f}" if over < 10 * under else f"{over / under:.0f}"
+
+
+def print_row(cells: list) -> None:
+    print("| " + " | ".join(cells) + " |")
+
+
+if __name__ == "__main__":
+    main()
