@@ -3,7 +3,7 @@
 //! The common types have a fast way each for the common forms of text. All else, errors included,
 //! is left to [`Field::parse_text`].
 
-use super::parse;
+use super::parse::{self, Cell, Decimal};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{DataType, Field, Schema};
 
@@ -104,50 +104,55 @@ impl Column {
         Err(format!("field {} ({}) is empty but not nullable", self.name(), self.field.data_type()))
     }
 
-    /// Puts the value that `text` stands for into `record`, whose bytes are zero. `ascii_safe` says
-    /// that the text is known to be UTF-8.
+    /// Puts the value that the text stands for into `record`, whose bytes are zero.
     ///
     /// # Errors
     /// The reason why the text is no such value.
     #[inline]
     pub(super) fn put(
         &self,
-        text: &[u8],
+        cell: Cell<'_>,
         known_utf8: bool,
         record: &mut [u8],
     ) -> Result<(), String> {
         let into = &mut record[self.start..self.end];
         let (presence, value) = into.split_at_mut(self.value - self.start);
-        if self.put_fast(text, known_utf8, value) {
+        if self.put_fast(cell, known_utf8, value) {
             presence.fill(1);
             return Ok(());
         }
-        self.put_general(text, record)
+        self.put_general(cell.text(), record)
     }
 
     /// Puts the value if text and type are common ones; says whether it did.
     #[inline]
-    fn put_fast(&self, text: &[u8], known_utf8: bool, value: &mut [u8]) -> bool {
+    fn put_fast(&self, cell: Cell<'_>, known_utf8: bool, value: &mut [u8]) -> bool {
         match self.way {
-            // An unsigned field takes no sign, not even that of -0.
-            Way::Integer { min: 0, .. } if text.first() == Some(&b'-') => false,
-            Way::Integer { min, max } => match parse::integer(text) {
-                Some(integer) if (min..=max).contains(&integer) => {
+            Way::Integer { min, max } => {
+                let integer = parse::decimal(cell)
+                    // An unsigned field takes no sign, not even that of -0.
+                    .filter(|decimal| !(decimal.negative && min == 0))
+                    .and_then(Decimal::integer)
+                    .filter(|integer| (min..=max).contains(integer));
+                if let Some(integer) = integer {
                     // In range: the bytes left out repeat the sign.
                     value.copy_from_slice(&integer.to_le_bytes()[..value.len()]);
-                    true
                 }
-                _ => false,
-            },
-            Way::Float => copy(parse::decimal(text).map(f64::to_le_bytes), value),
-            Way::Date => copy(parse::date(text).map(i32::to_le_bytes), value),
+                integer.is_some()
+            }
+            Way::Float => {
+                let float = parse::decimal(cell).and_then(Decimal::float);
+                copy(float.map(f64::to_le_bytes), value)
+            }
+            Way::Date => copy(parse::day(cell).map(|day| day.since_1970().to_le_bytes()), value),
             Way::Time { per_second, utc } => {
-                let units = parse::time(text)
+                let units = parse::time(cell)
                     .filter(|time| time.utc == utc)
                     .and_then(|time| time.in_units(per_second));
                 copy(units.map(i64::to_le_bytes), value)
             }
             Way::Text => {
+                let text = cell.text();
                 let fits = known_utf8 && text.len() <= value.len() && text.last() != Some(&0);
                 if fits {
                     value[..text.len()].copy_from_slice(text);

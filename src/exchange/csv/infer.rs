@@ -6,7 +6,7 @@
 //!
 //! [`CsvReader::infer`]: super::reader::CsvReader::infer
 
-use super::parse::{self, EXACT_FLOAT_MAX};
+use super::parse::{self, Cell, Decimal, EXACT_FLOAT_MAX, Time};
 use crate::format::{DataType, Field, TimeUnit};
 
 /// Kinds of text, as flags: a column may have seen several.
@@ -27,26 +27,14 @@ mod kind {
 const PLAIN_FLOAT_MAX_BYTES: usize = 300;
 
 /// What has been seen of one column.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Seen {
     kinds: u16,
     nulls: bool,
     longest_bytes: usize,
     fraction_digits: usize,
-    /// The first and last second of all times, for the narrow range of nanoseconds.
-    seconds: (i64, i64),
-}
-
-impl Default for Seen {
-    fn default() -> Self {
-        Self {
-            kinds: 0,
-            nulls: false,
-            longest_bytes: 0,
-            fraction_digits: 0,
-            seconds: (i64::MAX, i64::MIN),
-        }
-    }
+    /// Whether there was a time that nanoseconds since 1970 do not reach.
+    far_times: bool,
 }
 
 impl Seen {
@@ -57,10 +45,10 @@ impl Seen {
 
     /// Takes note of a text that is not null.
     #[inline]
-    pub(super) fn text(&mut self, text: &[u8]) {
-        self.longest_bytes = self.longest_bytes.max(text.len());
+    pub(super) fn text(&mut self, cell: Cell<'_>) {
+        self.longest_bytes = self.longest_bytes.max(cell.text().len());
         if self.kinds & kind::TEXT == 0 {
-            self.kinds |= self.kind_of(text);
+            self.kinds |= self.kind_of(cell);
         }
     }
 
@@ -69,8 +57,7 @@ impl Seen {
         self.nulls |= other.nulls;
         self.longest_bytes = self.longest_bytes.max(other.longest_bytes);
         self.fraction_digits = self.fraction_digits.max(other.fraction_digits);
-        self.seconds.0 = self.seconds.0.min(other.seconds.0);
-        self.seconds.1 = self.seconds.1.max(other.seconds.1);
+        self.far_times |= other.far_times;
     }
 
     /// The narrowest field that gives back all that was seen.
@@ -107,36 +94,33 @@ impl Seen {
             0 => TimeUnit::Second,
             1..=3 => TimeUnit::Millisecond,
             4..=6 => TimeUnit::Microsecond,
-            _ => {
-                // The last whole seconds whose every nanosecond an i64 counts.
-                let range = i64::MIN / 1_000_000_000..=i64::MAX / 1_000_000_000 - 1;
-                let (first, last) = self.seconds;
-                (range.contains(&first) && range.contains(&last)).then_some(TimeUnit::Nanosecond)?
-            }
+            _ if self.far_times => return None,
+            _ => TimeUnit::Nanosecond,
         })
     }
 
     #[inline]
-    fn kind_of(&mut self, text: &[u8]) -> u16 {
-        match text {
-            [b'0'..=b'9' | b'-' | b'.', ..] => match number_kind(text) {
-                Some(kind) => kind,
-                None => self.time_kind(text),
-            },
+    fn kind_of(&mut self, cell: Cell<'_>) -> u16 {
+        if let Some(decimal) = parse::decimal(cell) {
+            return decimal_kind(&decimal, cell.text());
+        }
+        match cell.text() {
             b"true" | b"false" => kind::BOOL,
+            [b'0'..=b'9', ..] if parse::day(cell).is_some() => kind::DATE,
+            [b'0'..=b'9', ..] => match parse::time(cell) {
+                Some(time) => self.time_kind(&time),
+                None => number_kind(cell.text()),
+            },
+            [b'-' | b'.', ..] => number_kind(cell.text()),
             b"NaN" | b"inf" => kind::FLOAT,
             _ => kind::TEXT,
         }
     }
 
-    fn time_kind(&mut self, text: &[u8]) -> u16 {
-        if parse::date(text).is_some() {
-            return kind::DATE;
-        }
-        let Some(time) = parse::time(text) else { return kind::TEXT };
+    #[inline]
+    fn time_kind(&mut self, time: &Time) -> u16 {
         self.fraction_digits = self.fraction_digits.max(time.fraction_digits);
-        self.seconds.0 = self.seconds.0.min(time.seconds);
-        self.seconds.1 = self.seconds.1.max(time.seconds);
+        self.far_times |= !time.fits_nanoseconds();
         if time.utc { kind::UTC_TIME } else { kind::LOCAL_TIME }
     }
 }
@@ -146,31 +130,41 @@ fn only(kinds: u16, allowed: u16) -> bool {
     kinds != 0 && kinds & !allowed == 0
 }
 
-/// The kind of a text that looks like a number; `None` if it is none, or one of those whose type
-/// would not give it back (`007`).
+/// The kind of a number in plain decimal form, `text`.
 #[inline]
-fn number_kind(text: &[u8]) -> Option<u16> {
+fn decimal_kind(decimal: &Decimal, text: &[u8]) -> u16 {
+    let digits = &text[usize::from(decimal.negative)..];
+    let whole = digits.len() - decimal.decimals.map_or(0, |decimals| decimals + 1);
+    if whole > 1 && digits[0] == b'0' {
+        return kind::TEXT; // no type would give the zeros back
+    }
+    // An integer has no negative zero.
+    if decimal.decimals.is_some() || decimal.negative && decimal.mantissa == 0 {
+        kind::FLOAT
+    } else if decimal.mantissa <= EXACT_FLOAT_MAX {
+        kind::INTEGER
+    } else {
+        kind::LARGE_INTEGER
+    }
+}
+
+/// The kind of any other text that begins like a number.
+#[cold]
+fn number_kind(text: &[u8]) -> u16 {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
     let whole = leading_digits(digits);
     if whole > 1 && digits[0] == b'0' {
-        return None;
+        return kind::TEXT;
     }
     if whole == digits.len() && whole > 0 {
-        return Some(integer_kind(text, digits));
+        return long_integer_kind(text);
     }
-    if text == b"-inf" {
-        return Some(kind::FLOAT);
-    }
-    float_kind(text, digits, whole)
+    if text == b"-inf" || is_float(text, digits, whole) { kind::FLOAT } else { kind::TEXT }
 }
 
-#[inline]
-fn integer_kind(text: &[u8], digits: &[u8]) -> u16 {
-    if digits.len() <= 15 {
-        // An integer has no negative zero.
-        return if text == b"-0" { kind::FLOAT } else { kind::INTEGER };
-    }
-    // A row of digits is ASCII, and too large a number is all that can be wrong with it.
+/// The kind of a row of digits, with a sign or without, that is longer than the fast way takes.
+fn long_integer_kind(text: &[u8]) -> u16 {
+    // Digits are ASCII, and too large a number is all that can be wrong with them.
     let value = std::str::from_utf8(text).ok().and_then(|text| text.parse::<i64>().ok());
     match value {
         Some(value) if value.unsigned_abs() <= EXACT_FLOAT_MAX => kind::INTEGER,
@@ -179,8 +173,9 @@ fn integer_kind(text: &[u8], digits: &[u8]) -> u16 {
     }
 }
 
-/// `digits` is `text` without its sign and begins with `whole` digits.
-fn float_kind(text: &[u8], digits: &[u8], whole: usize) -> Option<u16> {
+/// Whether the text is a number that a float keeps; `digits` is `text` without its sign and begins
+/// with `whole` digits.
+fn is_float(text: &[u8], digits: &[u8], whole: usize) -> bool {
     let mut rest = &digits[whole..];
     let mut decimals = 0;
     if let [b'.', fraction @ ..] = rest {
@@ -188,30 +183,25 @@ fn float_kind(text: &[u8], digits: &[u8], whole: usize) -> Option<u16> {
         rest = &fraction[decimals..];
     }
     if whole + decimals == 0 {
-        return None;
+        return false;
     }
-    if rest.is_empty() && text.len() <= PLAIN_FLOAT_MAX_BYTES {
-        return Some(kind::FLOAT);
-    }
-    if let [b'e' | b'E', exponent @ ..] = rest {
-        let exponent = match exponent {
-            [b'+' | b'-', digits @ ..] => digits,
-            digits => digits,
-        };
-        if exponent.is_empty() || leading_digits(exponent) != exponent.len() {
-            return None;
+    match rest {
+        [] if text.len() <= PLAIN_FLOAT_MAX_BYTES => return true,
+        [] => {}
+        [b'e' | b'E', b'+' | b'-', exponent @ ..] | [b'e' | b'E', exponent @ ..] => {
+            if exponent.is_empty() || leading_digits(exponent) != exponent.len() {
+                return false;
+            }
         }
-    } else if !rest.is_empty() {
-        return None;
+        _ => return false,
     }
-    let value: f64 = std::str::from_utf8(text).ok()?.parse().ok()?;
-    let mantissa = digits.iter().take_while(|&&byte| !matches!(byte, b'e' | b'E'));
-    let zero = mantissa.filter(|byte| matches!(byte, b'1'..=b'9')).count() == 0;
     // Neither may the value become infinite, nor zero if it was none.
-    (value.is_finite() && (value != 0.0 || zero)).then_some(kind::FLOAT)
+    let value = std::str::from_utf8(text).ok().and_then(|text| text.parse::<f64>().ok());
+    let mut mantissa = digits.iter().take_while(|&&byte| !matches!(byte, b'e' | b'E'));
+    let zero = !mantissa.any(|byte| matches!(byte, b'1'..=b'9'));
+    value.is_some_and(|value| value.is_finite() && (value != 0.0 || zero))
 }
 
-#[inline]
 fn leading_digits(text: &[u8]) -> usize {
     text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len())
 }

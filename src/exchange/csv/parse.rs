@@ -3,94 +3,247 @@
 //! Each function knows one form exactly and answers `None` for every other text, right or wrong:
 //! then [`Field::parse_text`](crate::Field::parse_text) has the last word. Where they answer, the
 //! two agree, which a property test checks.
+//!
+//! Digits are worked on eight at a time, as the bytes of a `u64` (the first is the lowest), because
+//! a loop over digits costs a mispredicted branch for each text of another length than the last.
 
-/// Digits that an `i64` holds whatever they are.
-const SAFE_DIGITS: usize = 18;
 /// Integers up to this magnitude are exact as an `f64`.
 pub(super) const EXACT_FLOAT_MAX: u64 = 1 << 53;
 /// Powers of ten that an `f64` holds exactly.
-const POWERS_OF_TEN: [f64; 23] = [
-    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
-    1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
-];
+const POWERS_OF_TEN: [f64; 17] =
+    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16];
 const SECONDS_PER_DAY: i64 = 86_400;
+/// Digits of a number that is parsed here, with its point.
+const NUMBER_BYTES_MAX: usize = 16;
 
-/// `-?[0-9]{1,18}`.
-#[inline]
-pub(super) fn integer(text: &[u8]) -> Option<i64> {
-    let (negative, digits) = sign(text);
-    if digits.is_empty() || digits.len() > SAFE_DIGITS {
-        return None;
+/// The text of a field, and what follows it in the file, so that whole words can be read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cell<'t> {
+    tail: &'t [u8],
+    len: usize,
+}
+
+impl<'t> Cell<'t> {
+    /// The text `tail[..len]`.
+    #[inline]
+    pub(super) fn new(tail: &'t [u8], len: usize) -> Self {
+        debug_assert!(len <= tail.len());
+        Self { tail, len }
     }
-    let mut value = 0i64;
-    for &byte in digits {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
+
+    #[inline]
+    pub(super) fn text(self) -> &'t [u8] {
+        &self.tail[..self.len]
+    }
+
+    #[inline]
+    fn starts_with(self, byte: u8) -> bool {
+        self.len > 0 && self.tail[0] == byte
+    }
+
+    /// The text without its first `count` bytes; the caller knows that there are as many.
+    #[inline]
+    fn skip(self, count: usize) -> Self {
+        Self { tail: &self.tail[count..], len: self.len - count }
+    }
+
+    /// The first eight bytes of the text and of what follows it, or zeros.
+    #[inline]
+    fn word(self) -> u64 {
+        match self.tail.first_chunk() {
+            Some(bytes) => u64::from_le_bytes(*bytes),
+            None => short_word(self.tail),
+        }
+    }
+}
+
+#[cold]
+fn short_word(bytes: &[u8]) -> u64 {
+    let mut padded = [0; 8];
+    padded[..bytes.len()].copy_from_slice(bytes);
+    u64::from_le_bytes(padded)
+}
+
+/// Eight times the same byte.
+const fn repeated(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
+
+/// Whether a byte of `word` is over 9: added to 0x76, it then sets its high bit.
+#[inline]
+fn has_non_digit(word: u64) -> bool {
+    let low = (word & repeated(0x7f)) + repeated(0x76);
+    (low | word) & repeated(0x80) != 0
+}
+
+/// The number of eight digits, each of 0 to 9: pairs first, then pairs of pairs.
+#[inline]
+fn eight_digits(word: u64) -> u64 {
+    const PAIRS: u64 = 0x0000_00ff_0000_00ff;
+    let pairs = word.wrapping_mul(10).wrapping_add(word >> 8);
+    let high = (pairs & PAIRS).wrapping_mul(100 + (1_000_000 << 32));
+    let low = (pairs >> 16 & PAIRS).wrapping_mul(1 + (10_000 << 32));
+    high.wrapping_add(low) >> 32
+}
+
+/// A number in plain decimal form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Decimal {
+    pub(super) negative: bool,
+    /// All digits, without the point.
+    pub(super) mantissa: u64,
+    /// Digits behind the point; `None` without one.
+    pub(super) decimals: Option<usize>,
+}
+
+/// `-?[0-9]*\.?[0-9]*`, of 1 to 16 bytes without the sign, with one digit at least.
+#[inline]
+pub(super) fn decimal(cell: Cell<'_>) -> Option<Decimal> {
+    let negative = cell.starts_with(b'-');
+    let digits = cell.skip(usize::from(negative));
+    let (mantissa, decimals) = match digits.len {
+        len @ 1..=8 => {
+            // Shifted so that the last digit is the highest byte: before the first come zeros.
+            let word = (digits.word() ^ repeated(b'0')) << (64 - 8 * len);
+            let (word, decimals) = without_point(word);
+            if has_non_digit(word) {
+                return None;
+            }
+            (eight_digits(word), decimals)
+        }
+        len @ 9..=NUMBER_BYTES_MAX => {
+            let first = u128::from(digits.word() ^ repeated(b'0'));
+            let second = u128::from(digits.skip(8).word() ^ repeated(b'0'));
+            let words = (first | second << 64) << (128 - 8 * len);
+            let (words, decimals) = without_point_wide(words);
+            let (first, second) = (words as u64, (words >> 64) as u64); // its halves
+            if has_non_digit(first) || has_non_digit(second) {
+                return None;
+            }
+            (eight_digits(first) * 100_000_000 + eight_digits(second), decimals)
+        }
+        _ => return None,
+    };
+    let has_digit = digits.len > usize::from(decimals.is_some());
+    has_digit.then_some(Decimal { negative, mantissa, decimals })
+}
+
+/// What a point is, XORed with a zero as digits are.
+const POINT: u8 = b'.' ^ b'0';
+
+/// The word without its first point, if there is one, and how many bytes follow it.
+#[inline]
+fn without_point(word: u64) -> (u64, Option<usize>) {
+    let differs = word ^ repeated(POINT);
+    // Sets the high bit of each byte that is zero, and of no other.
+    let low = (differs & repeated(0x7f)) + repeated(0x7f);
+    let points = !(low | differs | repeated(0x7f));
+    if points == 0 {
+        return (word, None);
+    }
+    let bit = points.trailing_zeros() - 7;
+    let before = word & ((1 << bit) - 1);
+    let after = word >> bit >> 8 << bit << 8;
+    (before << 8 | after, Some(7 - bit as usize / 8))
+}
+
+/// The same of 16 bytes.
+#[inline]
+fn without_point_wide(words: u128) -> (u128, Option<usize>) {
+    let (first, second) = (words as u64, (words >> 64) as u64); // its halves
+    let (shorter, decimals) = without_point(first);
+    if let Some(decimals) = decimals {
+        return (u128::from(shorter) | u128::from(second) << 64, Some(decimals + 8));
+    }
+    let (shorter, decimals) = without_point(second);
+    if decimals.is_none() {
+        return (words, None);
+    }
+    // The last digit of the first half moves into the place that the point has left.
+    let words = u128::from(first << 8) | u128::from(shorter | first >> 56) << 64;
+    (words, decimals)
+}
+
+impl Decimal {
+    /// As an integer, if it has no point.
+    #[inline]
+    pub(super) fn integer(self) -> Option<i64> {
+        if self.decimals.is_some() {
             return None;
         }
-        value = value * 10 + i64::from(digit); // at most 18 digits: no overflow
+        // At most 16 digits: it fits.
+        let magnitude = i64::try_from(self.mantissa).ok()?;
+        Some(if self.negative { -magnitude } else { magnitude })
     }
-    Some(if negative { -value } else { value })
-}
 
-/// `-?[0-9]*.?[0-9]*` with 1 to 15 digits after leading zeros, 22 at most behind the point.
-///
-/// The digits without the point are an integer that an `f64` holds exactly, and so is the power of
-/// ten: their quotient, rounded once, is the nearest `f64` (Clinger's fast path).
-#[inline]
-pub(super) fn decimal(text: &[u8]) -> Option<f64> {
-    let (negative, digits) = sign(text);
-    let mut mantissa = 0u64;
-    let mut point = None;
-    if digits.len() > SAFE_DIGITS {
-        return None;
-    }
-    for (at, &byte) in digits.iter().enumerate() {
-        let digit = byte.wrapping_sub(b'0');
-        if digit <= 9 {
-            mantissa = mantissa * 10 + u64::from(digit); // at most 18 digits: no overflow
-        } else if byte == b'.' && point.is_none() {
-            point = Some(at);
-        } else {
+    /// The nearest `f64`, if its digits and its power of ten are both exact: then their quotient is
+    /// rounded once (Clinger's fast path).
+    #[inline]
+    pub(super) fn float(self) -> Option<f64> {
+        if self.mantissa > EXACT_FLOAT_MAX {
             return None;
         }
+        let value = self.mantissa as f64 / POWERS_OF_TEN[self.decimals.unwrap_or(0)];
+        Some(if self.negative { -value } else { value })
     }
-    let digit_count = digits.len() - usize::from(point.is_some());
-    if digit_count == 0 || mantissa > EXACT_FLOAT_MAX {
+}
+
+/// The day of a date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Day {
+    year: u32,
+    month: u32,
+    day: u32,
+}
+
+/// Checks eight bytes against a form of digits (`0`) and other characters, and gives at byte `i` the
+/// number of the digits `i` and `i + 1`.
+#[inline]
+fn pairs(word: u64, form: &[u8; 8]) -> Option<[u8; 8]> {
+    let mut over = [0x76; 8]; // sets the high bit of a byte over 9
+    for (over, &letter) in over.iter_mut().zip(form) {
+        if letter != b'0' {
+            *over = 0x7f; // sets the high bit of a byte over 0
+        }
+    }
+    let word = word ^ u64::from_le_bytes(*form);
+    let low = (word & repeated(0x7f)) + u64::from_le_bytes(over);
+    if (low | word) & repeated(0x80) != 0 {
         return None;
     }
-    let decimals = point.map_or(0, |at| digits.len() - at - 1);
-    let value = mantissa as f64 / POWERS_OF_TEN[decimals];
-    Some(if negative { -value } else { value })
+    Some(word.wrapping_mul(10).wrapping_add(word >> 8).to_le_bytes())
 }
 
+/// `YYYY-MM-DD`, a day that there is.
 #[inline]
-fn sign(text: &[u8]) -> (bool, &[u8]) {
-    match text {
-        [b'-', digits @ ..] => (true, digits),
-        digits => (false, digits),
-    }
-}
-
-/// `YYYY-MM-DD`, as days since 1970-01-01.
-#[inline]
-pub(super) fn date(text: &[u8]) -> Option<i32> {
-    let &[y3, y2, y1, y0, b'-', m1, m0, b'-', d1, d0] = text else { return None };
-    let year = 100 * two_digits(y3, y2)? + two_digits(y1, y0)?;
-    let (month, day) = (two_digits(m1, m0)?, two_digits(d1, d0)?);
-    if !(1..=12).contains(&month) || day == 0 || day > days_in_month(year, month) {
+pub(super) fn day(cell: Cell<'_>) -> Option<Day> {
+    if cell.len != 10 {
         return None;
     }
-    Some(days_of(year, month, day))
+    let [tens, ones] = [cell.tail[8], cell.tail[9]];
+    // The same eight bytes for all forms: `DD` here, `DDTHH:MM` in a timestamp.
+    day_of(cell, two_digits(tens, ones)?)
+}
+
+/// The day whose year and month `cell` begins with.
+#[inline]
+fn day_of(cell: Cell<'_>, day: u32) -> Option<Day> {
+    let numbers = pairs(cell.word(), b"0000-00-")?;
+    let year = u32::from(numbers[0]) * 100 + u32::from(numbers[2]);
+    let month = u32::from(numbers[5]);
+    let month_exists = month.wrapping_sub(1) < 12;
+    // Up to 28 no calendar is needed.
+    let exists = month_exists && day >= 1 && (day <= 28 || day <= days_in_month(year, month));
+    exists.then_some(Day { year, month, day })
 }
 
 #[inline]
-fn two_digits(tens: u8, ones: u8) -> Option<i32> {
+fn two_digits(tens: u8, ones: u8) -> Option<u32> {
     let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
-    (tens <= 9 && ones <= 9).then(|| i32::from(tens) * 10 + i32::from(ones))
+    (tens <= 9 && ones <= 9).then(|| u32::from(tens) * 10 + u32::from(ones))
 }
 
-fn days_in_month(year: i32, month: i32) -> i32 {
+fn days_in_month(year: u32, month: u32) -> u32 {
     match month {
         4 | 6 | 9 | 11 => 30,
         2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
@@ -99,60 +252,89 @@ fn days_in_month(year: i32, month: i32) -> i32 {
     }
 }
 
-/// Days since 1970-01-01, for years of four digits. Years begin in March here, so that the leap day
-/// comes last.
-fn days_of(year: i32, month: i32, day: i32) -> i32 {
-    let (year, month) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
-    let day_of_year = (153 * month + 2) / 5 + day - 1;
-    let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
-    // 719,468 days lie between 0000-03-01 and 1970-01-01.
-    365 * year + leap_days + day_of_year - 719_468
+impl Day {
+    /// Days since 1970-01-01.
+    #[inline]
+    pub(super) fn since_1970(self) -> i32 {
+        // Years begin in March, so that the leap day comes last, and 400 years earlier, the length
+        // of the calendar's cycle, so that none is negative.
+        let early = self.month <= 2;
+        let year = self.year + 400 - u32::from(early);
+        let month = if early { self.month + 9 } else { self.month - 3 };
+        let day_of_year = (153 * month + 2) / 5 + self.day - 1;
+        let days = 365 * year + year / 4 - year / 100 + year / 400 + day_of_year;
+        // 719,468 days lie between 0000-03-01 and 1970-01-01, 146,097 in 400 years.
+        days as i32 - 719_468 - 146_097 // at most four million
+    }
 }
 
 /// A point in time, as it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Time {
-    /// Since 1970-01-01T00:00:00, rounded down.
-    pub(super) seconds: i64,
-    pub(super) nanoseconds: i64,
+    day: Day,
+    second_of_day: u32,
+    nanoseconds: i64,
     pub(super) fraction_digits: usize,
     /// Whether a `Z` follows.
     pub(super) utc: bool,
 }
 
 impl Time {
+    /// Whether nanoseconds since 1970 reach this second: from 1677 to 2262.
+    #[inline]
+    pub(super) fn fits_nanoseconds(&self) -> bool {
+        // The first and last whole seconds of which an i64 counts every nanosecond.
+        const FIRST: i64 = i64::MIN / 1_000_000_000;
+        const LAST: i64 = i64::MAX / 1_000_000_000 - 1;
+        // Nearly all times are known to do so by their year.
+        (1700..2200).contains(&self.day.year) || (FIRST..=LAST).contains(&self.seconds())
+    }
+
+    /// Seconds since 1970-01-01T00:00:00, rounded down.
+    #[inline]
+    pub(super) fn seconds(&self) -> i64 {
+        i64::from(self.day.since_1970()) * SECONDS_PER_DAY + i64::from(self.second_of_day)
+    }
+
     /// The same in units of which there are `per_second`; `None` if it does not fit.
     #[inline]
     pub(super) fn in_units(&self, per_second: i64) -> Option<i64> {
+        if self.nanoseconds == 0 {
+            return self.seconds().checked_mul(per_second);
+        }
         let nanoseconds_per_unit = 1_000_000_000 / per_second;
         if self.nanoseconds % nanoseconds_per_unit != 0 {
             return None;
         }
-        let fraction = self.nanoseconds / nanoseconds_per_unit;
-        match self.seconds.checked_mul(per_second) {
-            Some(units) => units.checked_add(fraction),
-            // Only the first second of the range overflows here and not as a whole.
-            None => i64::try_from(
-                i128::from(self.seconds) * i128::from(per_second) + i128::from(fraction),
-            )
-            .ok(),
-        }
+        // Where this overflows the sum may not, for the first second of all: `None` as well.
+        let units = self.seconds().checked_mul(per_second)?;
+        units.checked_add(self.nanoseconds / nanoseconds_per_unit)
     }
 }
 
 /// `YYYY-MM-DDTHH:MM:SS`, or a space for the `T`, 1 to 9 digits of a fraction if any, `Z` or not.
 #[inline]
-pub(super) fn time(text: &[u8]) -> Option<Time> {
-    let (date_text, rest) = text.split_at_checked(10)?;
-    let (clock, rest) = rest.split_at_checked(9)?;
-    let &[b'T' | b' ', h1, h0, b':', m1, m0, b':', s1, s0] = clock else { return None };
-    let (hour, minute, second) = (two_digits(h1, h0)?, two_digits(m1, m0)?, two_digits(s1, s0)?);
+pub(super) fn time(cell: Cell<'_>) -> Option<Time> {
+    const WHOLE_SECONDS_BYTES: usize = 19;
+    if cell.len < WHOLE_SECONDS_BYTES {
+        return None;
+    }
+    let from_day = cell.skip(8);
+    let word = from_day.word();
+    let numbers = match from_day.tail[2] {
+        b'T' => pairs(word, b"00T00:00")?,
+        b' ' => pairs(word, b"00 00:00")?,
+        _ => return None,
+    };
+    let (hour, minute) = (u32::from(numbers[3]), u32::from(numbers[6]));
+    let &[b':', tens, ones] = &cell.tail[16..WHOLE_SECONDS_BYTES] else { return None };
+    let second = two_digits(tens, ones)?;
     if hour > 23 || minute > 59 || second > 59 {
         return None;
     }
-    let days = i64::from(date(date_text)?);
-    let seconds = days * SECONDS_PER_DAY + i64::from(hour * 3600 + minute * 60 + second);
-    let (rest, utc) = match rest {
+    let day = day_of(cell, u32::from(numbers[0]))?;
+    let second_of_day = hour * 3600 + minute * 60 + second;
+    let (rest, utc) = match cell.skip(WHOLE_SECONDS_BYTES).text() {
         [fraction @ .., b'Z'] => (fraction, true),
         fraction => (fraction, false),
     };
@@ -161,7 +343,7 @@ pub(super) fn time(text: &[u8]) -> Option<Time> {
         [b'.', digits @ ..] => (nanoseconds(digits)?, digits.len()),
         _ => return None,
     };
-    Some(Time { seconds, nanoseconds, fraction_digits, utc })
+    Some(Time { day, second_of_day, nanoseconds, fraction_digits, utc })
 }
 
 fn nanoseconds(digits: &[u8]) -> Option<i64> {

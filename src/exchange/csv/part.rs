@@ -67,7 +67,7 @@ fn first_row(row: &Row<'_>, block: &[u8], header: bool) -> Result<(Vec<String>, 
     }
     let mut scratch = Vec::new();
     let name = |(at, span): (usize, &Span)| {
-        let bytes = span.bytes(block, &mut scratch);
+        let bytes = span.cell(block, &mut scratch).text();
         match std::str::from_utf8(bytes) {
             Ok("") => Ok(place(at)),
             Ok(name) => Ok(name.to_owned()),
@@ -217,11 +217,11 @@ impl Part<Vec<Seen>> {
                 check_utf8(&fields, &mut scratch)?;
             }
             for (seen, span) in columns.iter_mut().zip(fields.spans) {
-                let bytes = span.bytes(fields.text, &mut scratch);
-                if plan.options.is_null(bytes, span.is_quoted()) {
+                let cell = span.cell(fields.text, &mut scratch);
+                if plan.options.is_null(cell.text(), span.is_quoted()) {
                     seen.null();
                 } else {
-                    seen.text(bytes);
+                    seen.text(cell);
                 }
             }
             Ok(())
@@ -233,7 +233,7 @@ impl Part<Vec<Seen>> {
 #[cold]
 fn check_utf8(fields: &Fields<'_>, scratch: &mut Vec<u8>) -> Result<(), Refusal> {
     for (at, span) in fields.spans.iter().enumerate() {
-        if let Err(error) = std::str::from_utf8(span.bytes(fields.text, scratch)) {
+        if let Err(error) = std::str::from_utf8(span.cell(fields.text, scratch).text()) {
             return Err((Some(at), format!("column {}: text: {error}", at + 1)));
         }
     }
@@ -289,12 +289,12 @@ fn put_row(
 ) -> Result<u64, Refusal> {
     let mut nulls = 0;
     for (at, (column, span)) in plan.columns.iter().zip(fields.spans).enumerate() {
-        let bytes = span.bytes(fields.text, scratch);
-        let put = if plan.options.is_null(bytes, span.is_quoted()) {
+        let cell = span.cell(fields.text, scratch);
+        let put = if plan.options.is_null(cell.text(), span.is_quoted()) {
             nulls += 1;
             column.put_null()
         } else {
-            column.put(bytes, fields.known_utf8, record)
+            column.put(cell, fields.known_utf8, record)
         };
         put.map_err(|reason| (Some(at), reason))?;
     }

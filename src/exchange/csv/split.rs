@@ -21,6 +21,8 @@ use std::ops::ControlFlow;
 
 use memchr::{memchr, memchr2, memrchr};
 
+use super::parse::Cell;
+
 const QUOTE: u8 = b'"';
 const BLOCK_BYTES: usize = 64;
 
@@ -42,15 +44,15 @@ pub(super) struct Span {
 }
 
 impl Span {
-    /// The field's text; `scratch` is where doubled quotes are made single.
+    /// The field's text, and what follows it; `scratch` is where doubled quotes are made single.
     #[inline]
-    pub(super) fn bytes<'t>(&self, text: &'t [u8], scratch: &'t mut Vec<u8>) -> &'t [u8] {
-        let raw = &text[self.start as usize..self.end as usize];
+    pub(super) fn cell<'t>(&self, text: &'t [u8], scratch: &'t mut Vec<u8>) -> Cell<'t> {
+        let (start, end) = (self.start as usize, self.end as usize);
         if self.shape == Shape::Escaped {
-            unescape(raw, scratch);
-            return scratch;
+            unescape(&text[start..end], scratch);
+            return Cell::new(scratch, scratch.len());
         }
-        raw
+        Cell::new(&text[start..], end - start)
     }
 
     #[inline]

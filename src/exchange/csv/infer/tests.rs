@@ -6,7 +6,7 @@ fn field_of(texts: &[&str]) -> Field {
         if *text == "<null>" {
             seen.null();
         } else {
-            seen.text(text.as_bytes());
+            seen.text(Cell::new(text.as_bytes(), text.len()));
         }
     }
     seen.field("x")
@@ -22,7 +22,7 @@ fn infers(texts: &[&str], expected: &str) {
         if *text == "<null>" {
             seen.null();
         } else {
-            seen.text(text.as_bytes());
+            seen.text(Cell::new(text.as_bytes(), text.len()));
         }
         merged.merge(&seen);
     }

@@ -10,7 +10,7 @@ fn split(text: &[u8], delimiter: u8) -> Vec<(Fields, Option<Malformed>, usize)> 
         let fields = row
             .spans
             .iter()
-            .map(|span| (span.bytes(text, &mut scratch).to_vec(), span.is_quoted()))
+            .map(|span| (span.cell(text, &mut scratch).text().to_vec(), span.is_quoted()))
             .collect();
         rows.push((fields, row.malformed, row.next));
         ControlFlow::<()>::Continue(())
