@@ -377,8 +377,8 @@ impl<T: Copy + Send + Sync> Table<T> {
         self.core.check_healthy("close")?;
         self.flush()?;
         match self.array.trim() {
-            // Windows trims no file that anybody has mapped. The file stays longer than its records,
-            // which harms nobody, until the next writer closes it.
+            // Windows trims no file that anybody has mapped. The file stays longer than its
+            // records, which harms nobody, until the next writer closes it.
             Err(error) if error.kind() == ErrorKind::Locked => {}
             other => self.core.keep(other)?,
         }
