@@ -247,8 +247,16 @@ impl<T: Copy + Send + Sync> Table<T> {
     }
 
     /// Appends `added` records whose bytes follow one another.
+    #[inline]
     pub(super) fn append(&mut self, bytes: &[u8], added: u64) -> Result<Range<u64>> {
         self.core.check_healthy("append")?;
+        match self.array.append_pending(bytes, added) {
+            Some(ids) => Ok(ids),
+            None => self.append_with_room(bytes, added),
+        }
+    }
+
+    fn append_with_room(&mut self, bytes: &[u8], added: u64) -> Result<Range<u64>> {
         let room = self.array.make_room(added).map_err(|error| self.core.name(error))?;
         // A full disk takes back what it has not got; any other failure may have left a part of the
         // records written, which counts as nothing, but is not to be built upon.
