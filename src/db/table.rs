@@ -21,10 +21,10 @@ use crate::store::{Array, ArrayOptions, Reading};
 
 /// A store that is being made under another name, and gets its own when it is closed.
 #[derive(Debug)]
-struct Aside {
-    made_at: PathBuf,
-    publish_at: PathBuf,
-    replace: bool,
+pub(super) struct Aside {
+    pub(super) made_at: PathBuf,
+    pub(super) publish_at: PathBuf,
+    pub(super) replace: bool,
 }
 
 /// An open store of records of type `T`, or of bytes for `u8`.
@@ -33,7 +33,7 @@ pub(super) struct Table<T: Copy + Send + Sync> {
     pub(super) core: Core,
     locks: Locks,
     common: Common,
-    aside: Option<Aside>,
+    pub(super) aside: Option<Aside>,
     /// Whether dropping has nothing left to do.
     closed: bool,
 }
