@@ -1,7 +1,7 @@
 //! An independent reader: numpy reads what flatrec wrote, from the type that flatrec prints.
 //!
-//! Needs a Python with numpy, `python3` or what `FLATREC_PYTHON` names. Without one these tests print
-//! that they were skipped, unless `FLATREC_REQUIRE_NUMPY` is set, as in CI.
+//! Needs a Python with numpy, `python3` or what `FLATREC_PYTHON` names. Without one these tests
+//! print that they were skipped, unless `FLATREC_REQUIRE_NUMPY` is set, as in CI.
 #![cfg(feature = "exchange")]
 
 use std::fs::File;
@@ -13,8 +13,8 @@ use flatrec::exchange::{
 };
 use flatrec::{DataType, DynStore, Field, Schema, TimeUnit, Value};
 
-/// Compares a store, mapped by numpy, with its records as NDJSON, value by value; then the .npy with
-/// the store. Prints how many values it compared.
+/// Compares a store, mapped by numpy, with its records as NDJSON, value by value; then the .npy
+/// with the store. Prints how many values it compared.
 const SCRIPT: &str = r#"
 import ast, json, sys
 import numpy

@@ -1,8 +1,8 @@
 //! Which type a column has, from the texts in it.
 //!
-//! A type is taken only if it gives the values back: see the table at [`CsvReader::infer`]. What has
-//! been seen of a column is a few flags and extremes, so that parts of a file can be looked at in
-//! any order and on several threads, and merged.
+//! A type is taken only if it gives the values back: see the table at [`CsvReader::infer`]. What
+//! has been seen of a column is a few flags and extremes, so that parts of a file can be looked at
+//! in any order and on several threads, and merged.
 //!
 //! [`CsvReader::infer`]: super::reader::CsvReader::infer
 

@@ -196,8 +196,8 @@ pub(super) struct Day {
     day: u32,
 }
 
-/// Checks eight bytes against a form of digits (`0`) and other characters, and gives at byte `i` the
-/// number of the digits `i` and `i + 1`.
+/// Checks eight bytes against a form of digits (`0`) and other characters, and gives at byte `i`
+/// the number of the digits `i` and `i + 1`.
 #[inline]
 fn pairs(word: u64, form: &[u8; 8]) -> Option<[u8; 8]> {
     let mut over = [0x76; 8]; // sets the high bit of a byte over 9

@@ -96,9 +96,9 @@ pub struct LoadReport {
 ///
 /// Text comes in as RFC 4180 says and a little beyond: quoted fields may hold delimiters, line ends
 /// and doubled quotes; lines end in LF or CR LF; a byte order mark is skipped, and so are blank
-/// lines (but for files of one column, where they are nulls). A row with too few or too many fields,
-/// with text after a closing quote, or with a value that its field cannot hold, is a bad row:
-/// the first one is the error, unless [`CsvReader::on_reject`] sets them aside.
+/// lines (but for files of one column, where they are nulls). A row with too few or too many
+/// fields, with text after a closing quote, or with a value that its field cannot hold, is a bad
+/// row: the first one is the error, unless [`CsvReader::on_reject`] sets them aside.
 ///
 /// ```
 /// use flatrec::exchange::{CsvOptions, CsvReader, Input};
@@ -156,12 +156,13 @@ impl<'a> CsvReader<'a> {
     /// | `int64` | `0`, `-12`; not `007`, `+7` or `-0`, and within 64 bits |
     /// | `float64` | `0.1`, `-1e9`, `.5`, `NaN`, `inf`, or an integer up to 2^53; not `1e999` |
     /// | `date32` | `2013-01-31`, a day that there is |
-    /// | `timestamp` | `2013-01-31T05:00:00.25`, or a space for the `T`; in UTC if each ends in `Z` |
+    /// | `timestamp` | `2013-01-31T05:00:00.25`, `T` or a space; in UTC if each ends in `Z` |
     /// | `utf8(n)` | anything else; `n` is the longest length in bytes |
     ///
-    /// A timestamp's unit is the coarsest of s, ms, us and ns that holds every fraction. Floats keep
-    /// their value, not their text (`1.50` becomes `1.5`). An empty or null text makes the field
-    /// nullable; a quoted empty one is text. A column of nothing but nulls is a nullable `utf8(1)`.
+    /// A timestamp's unit is the coarsest of s, ms, us and ns that holds every fraction. Floats
+    /// keep their value, not their text (`1.50` becomes `1.5`). An empty or null text makes the
+    /// field nullable; a quoted empty one is text. A column of nothing but nulls is a nullable
+    /// `utf8(1)`.
     ///
     /// With `sample_rows` only so many rows are looked at, and only as much of a stream is read; it
     /// is kept in memory for the load. Rows that do not fit what the sample showed are bad rows.
@@ -219,8 +220,8 @@ impl<'a> CsvReader<'a> {
     ///
     /// # Errors
     /// Those of reading and of the sink; [`ErrorKind::SchemaMismatch`] if columns and fields do not
-    /// pair up; [`ErrorKind::InvalidValue`] for the first bad row, unless they are set aside, naming
-    /// line, field and value. The sink may have got the rows before it.
+    /// pair up; [`ErrorKind::InvalidValue`] for the first bad row, unless they are set aside,
+    /// naming line, field and value. The sink may have got the rows before it.
     pub fn load(&mut self, schema: &Schema, sink: &mut dyn RecordSink) -> Result<LoadReport> {
         let Self { input, options, on_progress, on_reject } = self;
         let mut watch = Watch::new(input, on_progress.as_mut());

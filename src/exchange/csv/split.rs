@@ -7,15 +7,15 @@
 //! plain  = any bytes but the delimiter and LF, the first of them not '"'
 //! ```
 //!
-//! A quote means something only at the start of a field; elsewhere in a plain field it is text. What
-//! the grammar does not allow (text after a closing quote, a quote that is never closed) makes a bad
-//! row, and the splitter goes on behind it. A blank line is no row, except in a file of one column,
-//! where it is a row whose value is null.
+//! A quote means something only at the start of a field; elsewhere in a plain field it is text.
+//! What the grammar does not allow (text after a closing quote, a quote that is never closed) makes
+//! a bad row, and the splitter goes on behind it. A blank line is no row, except in a file of one
+//! column, where it is a row whose value is null.
 //!
 //! Work is done in two steps that keep the processor's pipelines busy: [`mark`] lists where
 //! delimiters, line ends and quotes are, 64 bytes at a time; [`Splitter::rows`] walks that list.
-//! [`last_row_end`] knows the same grammar and finds where a block can be cut; a property test holds
-//! the two, and csv-core, against each other.
+//! [`last_row_end`] knows the same grammar and finds where a block can be cut; a property test
+//! holds the two, and csv-core, against each other.
 
 use std::ops::ControlFlow;
 
@@ -170,8 +170,8 @@ impl Walk<'_> {
         }
     }
 
-    /// Passes the rest of a plain field. Gives its end, and `Ok` with the start of the next field or
-    /// `Err` with that of the next row.
+    /// Passes the rest of a plain field. Gives its end, and `Ok` with the start of the next field
+    /// or `Err` with that of the next row.
     #[inline]
     fn plain(&mut self) -> (u32, Result<u32, u32>) {
         while let Some((&mark, rest)) = self.marks.split_first() {

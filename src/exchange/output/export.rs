@@ -119,9 +119,9 @@ impl<'a> Exporter<'a> {
     /// Writes `records`, each of the schema's size, to `path`.
     ///
     /// # Errors
-    /// [`ErrorKind::AlreadyExists`] if there is a file and it may not be replaced; those of writing,
-    /// a full disk among them; [`ErrorKind::Corrupt`] naming the record for a value that cannot be
-    /// read. The file at `path` is then as it was.
+    /// [`ErrorKind::AlreadyExists`] if there is a file and it may not be replaced; those of
+    /// writing, a full disk among them; [`ErrorKind::Corrupt`] naming the record for a value that
+    /// cannot be read. The file at `path` is then as it was.
     pub fn export<'r>(
         self,
         records: impl ExactSizeIterator<Item = &'r [u8]>,

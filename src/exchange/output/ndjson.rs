@@ -8,10 +8,10 @@ use crate::format::{DataType, Field, Value};
 
 /// Writes records as NDJSON: an object a line, its keys the fields' names in their order.
 ///
-/// Integers are numbers of all their digits (JavaScript rounds those past 2^53), floats the shortest
-/// text of their value. JSON has no number for what is not finite: `"NaN"`, `"inf"` and `"-inf"`
-/// are strings. Dates, timestamps and text are strings, binary is a string of hexadecimal digits,
-/// null is null, and a fixed array is an array.
+/// Integers are numbers of all their digits (JavaScript rounds those past 2^53), floats the
+/// shortest text of their value. JSON has no number for what is not finite: `"NaN"`, `"inf"` and
+/// `"-inf"` are strings. Dates, timestamps and text are strings, binary is a string of hexadecimal
+/// digits, null is null, and a fixed array is an array.
 ///
 /// ```
 /// use flatrec::exchange::NdjsonWriter;

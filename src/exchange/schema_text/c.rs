@@ -116,8 +116,8 @@ const KEYWORDS: &[&str] = &[
     "xor_eq",
 ];
 
-/// A packed C struct `name` of the record, for C11 and C++11, with assertions on its size and on the
-/// offset of each member. It can be included as a header.
+/// A packed C struct `name` of the record, for C11 and C++11, with assertions on its size and on
+/// the offset of each member. It can be included as a header.
 ///
 /// A nullable field `x` becomes two members: `x__valid`, 1 where there is a value and 0 where it is
 /// null, and `x`. Text is padded with NUL and not ended by one if it fills its member.

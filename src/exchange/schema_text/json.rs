@@ -15,7 +15,8 @@ use crate::format::{Field, Schema};
 ///     Field::new("name", DataType::Utf8(10)).nullable(),
 /// ])?;
 /// let json = schema_to_json(&schema);
-/// assert!(json.contains(r#"{ "name": "name", "type": "utf8(10)", "nullable": true, "offset": 4 }"#));
+/// let name = r#"{ "name": "name", "type": "utf8(10)", "nullable": true, "offset": 4 }"#;
+/// assert!(json.contains(name));
 /// assert_eq!(schema_from_json(&json)?, schema);
 /// # Ok::<(), flatrec::Error>(())
 /// ```
@@ -54,9 +55,9 @@ fn field_to_json(field: &Field) -> String {
 /// The schema that a JSON text describes.
 ///
 /// A field needs no more than `name` and `type` (as in `utf8(10)` or `timestamp(ms)`); `array`,
-/// `nullable`, `big_endian` and `utc` are as in [`Field`]. Without any `offset` the fields are packed
-/// one after the other; otherwise each needs one. `record_size` and `alignment` may be left out too:
-/// the record then ends with its last field, and is aligned to 1.
+/// `nullable`, `big_endian` and `utc` are as in [`Field`]. Without any `offset` the fields are
+/// packed one after the other; otherwise each needs one. `record_size` and `alignment` may be left
+/// out too: the record then ends with its last field, and is aligned to 1.
 ///
 /// ```
 /// use flatrec::exchange::schema_from_json;

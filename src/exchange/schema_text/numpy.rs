@@ -65,7 +65,8 @@ pub fn schema_to_numpy(schema: &Schema) -> String {
     )
 }
 
-/// The list of fields that a .npy header holds; bytes between fields are void fields without a name.
+/// The list of fields that a .npy header holds; bytes between fields are void fields without a
+/// name.
 pub(in crate::exchange) fn descr(schema: &Schema) -> String {
     let mut names = names_of(schema);
     let mut entries = Vec::new();

@@ -18,8 +18,8 @@ const KEYWORDS: &[&str] = &[
 /// A Rust struct `name` whose schema is this one, ready to open the store with.
 ///
 /// Its types have no alignment, so that any store of this schema can be read in place, and their
-/// byte order is the file's on every host. What is not a Rust name becomes one, and keeps its own in
-/// an attribute.
+/// byte order is the file's on every host. What is not a Rust name becomes one, and keeps its own
+/// in an attribute.
 ///
 /// ```
 /// use flatrec::exchange::schema_to_rust;
@@ -42,8 +42,9 @@ const KEYWORDS: &[&str] = &[
 /// ```
 ///
 /// # Errors
-/// [`ErrorKind::InvalidArgument`] if `name` is no identifier; [`ErrorKind::Unsupported`] for a field
-/// that no Rust type describes: a fixed array of `uint8` (which is `binary` in Rust) or of `binary`.
+/// [`ErrorKind::InvalidArgument`] if `name` is no identifier; [`ErrorKind::Unsupported`] for a
+/// field that no Rust type describes: a fixed array of `uint8` (which is `binary` in Rust) or of
+/// `binary`.
 pub fn schema_to_rust(schema: &Schema, name: &str) -> Result<String> {
     check_record_name(name)?;
     if KEYWORDS.contains(&name) {
