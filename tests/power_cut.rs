@@ -1,10 +1,11 @@
 //! Power cuts: what is not synced may be on the disk or not, sector by sector.
 //!
-//! The disk is a file, seen live, and a copy of what is durable. A sync makes durable what was handed
-//! over before: by write calls, and by flushes of views (on Linux a sync finds what was stored
-//! through views by itself; that is not so everywhere). When the power goes, any subset of the 512-byte sectors in which they differ has reached the disk,
-//! and of two lengths either. The store must come up with a state that was flushed, or was just
-//! being flushed, and with every record of it whole.
+//! The disk is a file, seen live, and a copy of what is durable. A sync makes durable what was
+//! handed over before: by write calls, and by flushes of views (on Linux a sync finds what was
+//! stored through views by itself; that is not so everywhere). When the power goes, any subset of
+//! the 512-byte sectors in which they differ has reached the disk, and of two lengths either. The
+//! store must come up with a state that was flushed, or was just being flushed, and with every
+//! record of it whole.
 
 #![allow(unsafe_code, reason = "opening over a backing of one's own is unsafe")]
 

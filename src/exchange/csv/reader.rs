@@ -156,7 +156,7 @@ impl<'a> CsvReader<'a> {
     /// | `int64` | `0`, `-12`; not `007`, `+7` or `-0`, and within 64 bits |
     /// | `float64` | `0.1`, `-1e9`, `.5`, `NaN`, `inf`, or an integer up to 2^53; not `1e999` |
     /// | `date32` | `2013-01-31`, a day that there is |
-    /// | `timestamp` | `2013-01-31T05:00:00.25`, a space for the `T` too; UTC if each ends in `Z` |
+    /// | `timestamp` | `2013-01-31T05:00:00.25`, `T` or a space; in UTC if each ends in `Z` |
     /// | `utf8(n)` | anything else; `n` is the longest length in bytes |
     ///
     /// A timestamp's unit is the coarsest of s, ms, us and ns that holds every fraction. Floats

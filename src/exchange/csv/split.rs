@@ -171,8 +171,7 @@ impl Walk<'_> {
     }
 
     /// Passes the rest of a plain field. Gives its end, and `Ok` with the start of the next field
-    /// or
-    /// `Err` with that of the next row.
+    /// or `Err` with that of the next row.
     #[inline]
     fn plain(&mut self) -> (u32, Result<u32, u32>) {
         while let Some((&mark, rest)) = self.marks.split_first() {

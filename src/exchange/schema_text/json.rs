@@ -15,8 +15,9 @@ use crate::format::{Field, Schema};
 ///     Field::new("name", DataType::Utf8(10)).nullable(),
 /// ])?;
 /// let json = schema_to_json(&schema);
-/// assert!(json.contains(r#"{ "name": "name", "type": "utf8(10)", "nullable": true, "offset": 4
-/// }"#)); assert_eq!(schema_from_json(&json)?, schema);
+/// let name = r#"{ "name": "name", "type": "utf8(10)", "nullable": true, "offset": 4 }"#;
+/// assert!(json.contains(name));
+/// assert_eq!(schema_from_json(&json)?, schema);
 /// # Ok::<(), flatrec::Error>(())
 /// ```
 pub fn schema_to_json(schema: &Schema) -> String {
