@@ -1,8 +1,8 @@
 //! A million updates of random records in place, durable together at the end.
 //!
 //! Each update reads and changes one field and sets another. Files are open and in memory before
-//! the clock starts. A store's exclusive edit syncs three times for the others' one (the mark of the
-//! edit, the records, the mark taken off), and all of them are timed.
+//! the clock starts. A store's exclusive edit syncs three times for the others' one (the mark of
+//! the edit, the records, the mark taken off), and all of them are timed.
 
 mod common;
 
@@ -67,9 +67,15 @@ fn main() {
             edit.finish().expect("finish");
         }
     });
-    measure(&mut group, "call per record", &ids, |sample| {
+    measure_calls(&mut group, &ids);
+    group.finish();
+    criterion.final_summary();
+}
+
+/// The ways of read and write calls.
+fn measure_calls(group: &mut BenchmarkGroup<'_, WallTime>, ids: &[u64]) {
+    measure(group, "call per record", ids, |sample| {
         let file = sample.open_file();
-        let ids = &ids;
         move || {
             for (stamp, &id) in (0..).zip(ids) {
                 let mut item = Item::new_zeroed();
@@ -80,16 +86,13 @@ fn main() {
             file.sync_data().expect("sync");
         }
     });
-    measure(&mut group, "1 MiB chunks, updates sorted first", &ids, |sample| {
+    measure(group, "1 MiB chunks, updates sorted first", ids, |sample| {
         let file = sample.open_file();
-        let ids = &ids;
         move || {
             update_in_chunks(&file, ids);
             file.sync_data().expect("sync");
         }
     });
-    group.finish();
-    criterion.final_summary();
 }
 
 /// One update.

@@ -1,7 +1,7 @@
 //! Two processes, one piece of named memory with typed records in it.
 //!
-//! This process makes and initialises the memory, then starts itself a second time. The second finds
-//! the memory by its name, initialised, changes a record and ends; the first sees the change.
+//! This process makes and initialises the memory, then starts itself a second time. The second
+//! finds the memory by its name, initialised, changes a record and ends; the first sees the change.
 //!
 //!     cargo run --example shared_memory
 

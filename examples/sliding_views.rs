@@ -2,7 +2,8 @@
 //!
 //! First by hand: a sparse file of 16 GiB, walked through views of 1 MiB, one at a time. Then as a
 //! store does it: records read through windows that slide within a budget, and the counters that
-//! tell what that cost. Both work in a 32-bit process, whose address space is smaller than the file.
+//! tell what that cost. Both work in a 32-bit process, whose address space is smaller than the
+//! file.
 //!
 //!     cargo run --release --example sliding_views [DIRECTORY]
 

@@ -1,5 +1,5 @@
-//! The reader that docs/FORMAT.md gives in Python reads what flatrec writes, and refuses what it must.
-//! (That the document's example is true is tested beside the code, in src/format.)
+//! The reader that docs/FORMAT.md gives in Python reads what flatrec writes, and refuses what it
+//! must. (That the document's example is true is tested beside the code, in src/format.)
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -81,7 +81,8 @@ fn the_documents_reader_reads_a_store() {
          'another name that is longer than forty bytes': -9223372036854775808}",
         "{'id': 65535, 'flag': None, 'at': -1, \
          'größe, a name that is longer than forty bytes': 0.25, 'name': None, 'axes': None, \
-         'raw': b'\\xff\\x00', 'another name that is longer than forty bytes': -9223372036854775808}",
+         'raw': b'\\xff\\x00', \
+         'another name that is longer than forty bytes': -9223372036854775808}",
     ];
     let printed = String::from_utf8(output.stdout).unwrap();
     assert_eq!(printed.lines().collect::<Vec<_>>(), expected);

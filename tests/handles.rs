@@ -255,3 +255,43 @@ fn a_schema_by_hand_cannot_make_a_type_read_what_it_is_not() {
     let error = Store::<PodRecord<u64>>::options().schema(loose).create(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidSchema, "{error}");
 }
+
+/// Should the slot in force be lost, the other one must not bring back what was cut off.
+#[test]
+fn after_a_truncation_neither_slot_counts_what_was_cut_off() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    make(&path, 10);
+    let mut store = DynStore::open(&path).unwrap();
+    store.truncate(4).unwrap();
+    for slot in DynStore::open_read_only(&path).unwrap().info().unwrap().slots {
+        assert!(matches!(slot, flatrec::SlotInfo::Valid { count: 4, .. }), "{slot:?}");
+    }
+}
+
+/// A lock file that went with the store it was made for locks nothing any more.
+#[cfg(target_os = "linux")]
+#[test]
+fn who_waited_for_a_maker_that_gave_up_holds_the_lock_file_that_has_the_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    let lock = directory.path().join("s-lock");
+    let handles_of_lock = || {
+        let open = std::fs::read_dir("/proc/self/fd").unwrap();
+        let links = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+        links.filter(|link| *link == lock).count()
+    };
+    let maker = DynStore::options().create_aside(&path, &schema(), false).unwrap();
+    let waiting = std::thread::spawn({
+        let path = path.clone();
+        move || DynStore::options().wait(Wait::Forever).create(&path, &schema()).unwrap()
+    });
+    while handles_of_lock() < 2 {
+        std::thread::yield_now(); // until the other one has the lock file open, and waits for it
+    }
+    drop(maker);
+    let store = waiting.join().unwrap();
+    assert_eq!(names(directory.path()), ["s", "s-lock"]);
+    assert_eq!(DynStore::open(&path).unwrap_err().kind(), ErrorKind::Locked);
+    drop(store);
+}

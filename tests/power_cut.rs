@@ -1,9 +1,11 @@
 //! Power cuts: what is not synced may be on the disk or not, sector by sector.
 //!
-//! The disk is a file, seen live, and a copy of what is durable. A sync makes the two alike. When
-//! the power goes, any subset of the 512-byte sectors in which they differ has reached the disk,
-//! and of two lengths either. The store must come up with a state that was flushed, or was just
-//! being flushed, and with every record of it whole.
+//! The disk is a file, seen live, and a copy of what is durable. A sync makes durable what was
+//! handed over before: by write calls, and by flushes of views (on Linux a sync finds what was
+//! stored through views by itself; that is not so everywhere). When the power goes, any subset of
+//! the 512-byte sectors in which they differ has reached the disk, and of two lengths either. The
+//! store must come up with a state that was flushed, or was just being flushed, and with every
+//! record of it whole.
 
 #![allow(unsafe_code, reason = "opening over a backing of one's own is unsafe")]
 
@@ -27,6 +29,8 @@ struct Moment {
 #[derive(Default)]
 struct Record {
     durable: Vec<u8>,
+    /// What the next sync makes durable.
+    handed_over: Vec<u8>,
     moments: Vec<Moment>,
 }
 
@@ -46,7 +50,8 @@ impl Disk {
     fn new(live: &[u8], durable: &[u8]) -> Arc<Self> {
         let file = FileBacking::temporary(0).unwrap();
         file.write_at(0, live).unwrap();
-        let record = Record { durable: durable.to_vec(), ..Record::default() };
+        let (durable, handed_over) = (durable.to_vec(), live.to_vec());
+        let record = Record { durable, handed_over, moments: Vec::new() };
         Arc::new(Self { file, record: Mutex::new(record) })
     }
 
@@ -70,8 +75,20 @@ impl Disk {
 
     fn sync(&self) {
         self.note();
+        let mut record = self.record.lock().unwrap();
+        record.durable = record.handed_over.clone();
+    }
+
+    /// These bytes are the system's to make durable now.
+    fn hand_over(&self, range: Range<u64>) {
         let live = self.live();
-        self.record.lock().unwrap().durable = live;
+        let range = range.start as usize..range.end as usize;
+        self.record.lock().unwrap().handed_over[range.clone()].copy_from_slice(&live[range]);
+    }
+
+    fn resized(&self) {
+        let len = self.file.len_bytes().unwrap() as usize;
+        self.record.lock().unwrap().handed_over.resize(len, 0);
     }
 }
 
@@ -111,21 +128,30 @@ impl Backing for Disk {
     }
     fn write_at(&self, offset: u64, from: &[u8]) -> Result<(), Error> {
         self.note();
-        self.file.write_at(offset, from)
+        self.file.write_at(offset, from)?;
+        self.resized();
+        self.hand_over(offset..offset + from.len() as u64);
+        Ok(())
     }
     fn grow(&self, len_bytes: u64) -> Result<Grown, Error> {
         self.note();
-        self.file.grow(len_bytes)
+        let grown = self.file.grow(len_bytes)?;
+        self.resized();
+        Ok(grown)
     }
     fn trim(&self, len_bytes: u64) -> Result<(), Error> {
         self.note();
-        self.file.trim(len_bytes)
+        self.file.trim(len_bytes)?;
+        self.resized();
+        Ok(())
     }
     fn view(&self, offset: u64, len_bytes: usize, access: Access) -> Result<View, Error> {
         self.file.view(offset, len_bytes, access)
     }
-    fn flush_view(&self, _view: &View, _range: Range<usize>) -> Result<(), Error> {
-        self.note(); // the device has a cache of its own
+    fn flush_view(&self, view: &View, range: Range<usize>) -> Result<(), Error> {
+        self.note();
+        let end = (view.offset() + range.end as u64).min(self.file.len_bytes()?);
+        self.hand_over(view.offset() + range.start as u64..end);
         Ok(())
     }
     fn sync_data(&self) -> Result<(), Error> {
@@ -169,7 +195,7 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
         4 => (1u64..40).prop_map(Operation::Append),
         3 => Just(Operation::Flush),
         2 => (0u64..100).prop_map(Operation::Truncate),
-        1 => (1u64..9).prop_map(Operation::Edit),
+        2 => (1u64..9).prop_map(Operation::Edit),
         2 => Just(Operation::Kill),
         1 => Just(Operation::Reopen),
     ];
@@ -317,7 +343,7 @@ fn run(operations: &[Operation], way: WriteBack, seed: u64) {
 fn cut_here(moment: &Moment, states: &States, marked: bool, coin: &mut impl FnMut(u64) -> bool) {
     check(&moment.cut(|| true), states, marked);
     check(&moment.cut(|| false), states, marked);
-    for odds in [2, 2, 5] {
+    for odds in [2, 5] {
         check(&moment.cut(|| coin(odds)), states, marked);
     }
 }
@@ -354,7 +380,7 @@ fn kill_here(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
 
     #[test]
     fn a_power_cut_leaves_a_state_that_was_flushed(
@@ -363,5 +389,34 @@ proptest! {
         seed in any::<u64>(),
     ) {
         run(&operations, way, seed);
+    }
+}
+
+/// A history with everything in it, whatever the random ones come upon.
+#[test]
+fn a_power_cut_during_a_long_life_leaves_a_state_that_was_flushed() {
+    use Operation::{Append, Edit, Flush, Kill, Reopen, Truncate};
+    let life = [
+        Append(20),
+        Flush,
+        Edit(3),
+        Append(300),
+        Flush,
+        Truncate(50),
+        Append(30),
+        Kill,
+        Append(5),
+        Edit(2),
+        Truncate(10),
+        Append(30),
+        Reopen,
+        Edit(1),
+        Append(5),
+        Flush,
+    ];
+    for way in [WriteBack::Auto, WriteBack::Positioned, WriteBack::Mapped] {
+        for seed in 1..3 {
+            run(&life, way, seed);
+        }
     }
 }

@@ -152,15 +152,18 @@ impl Core {
     }
 
     /// An error if an earlier sync failed.
+    #[inline]
     pub(super) fn check_healthy(&self, operation: &'static str) -> Result<()> {
-        if !self.poisoned {
-            return Ok(());
-        }
-        Err(self.name(
+        if self.poisoned { Err(self.poisoned(operation)) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn poisoned(&self, operation: &'static str) -> Error {
+        self.name(
             Error::new(ErrorKind::Poisoned, operation)
                 .detail("an earlier write or sync failed, so what the disk holds is unknown")
                 .advice("reopen the store: it is as it was at the last flush that succeeded"),
-        ))
+        )
     }
 
     /// Keeps the result of a step of a commit; after a failed one the handle writes no more.

@@ -260,7 +260,7 @@ impl<R: Record> Options<Store<R>> {
     ///
     /// # Errors
     /// As [`Store::create`]; [`ErrorKind::InvalidSchema`] if the schema given by hand is not one
-    /// of `R`: its own, or for a [`PodRecord`](crate::PodRecord) any of its size and alignment.
+    /// of `R`: its own, or for a [`PodRecord`](crate::PodRecord) any of its size.
     pub fn create(self, path: impl AsRef<Path>) -> Result<Store<R>> {
         let schema = wanted_schema::<R>(self.schema.as_ref())?;
         // SAFETY: `wanted_schema` gives a schema of `R`.

@@ -21,10 +21,10 @@ use crate::store::{Array, ArrayOptions, Reading};
 
 /// A store that is being made under another name, and gets its own when it is closed.
 #[derive(Debug)]
-struct Aside {
-    made_at: PathBuf,
-    publish_at: PathBuf,
-    replace: bool,
+pub(super) struct Aside {
+    pub(super) made_at: PathBuf,
+    pub(super) publish_at: PathBuf,
+    pub(super) replace: bool,
 }
 
 /// An open store of records of type `T`, or of bytes for `u8`.
@@ -33,7 +33,7 @@ pub(super) struct Table<T: Copy + Send + Sync> {
     pub(super) core: Core,
     locks: Locks,
     common: Common,
-    aside: Option<Aside>,
+    pub(super) aside: Option<Aside>,
     /// Whether dropping has nothing left to do.
     closed: bool,
 }
@@ -247,8 +247,16 @@ impl<T: Copy + Send + Sync> Table<T> {
     }
 
     /// Appends `added` records whose bytes follow one another.
+    #[inline]
     pub(super) fn append(&mut self, bytes: &[u8], added: u64) -> Result<Range<u64>> {
         self.core.check_healthy("append")?;
+        match self.array.append_pending(bytes, added) {
+            Some(ids) => Ok(ids),
+            None => self.append_with_room(bytes, added),
+        }
+    }
+
+    fn append_with_room(&mut self, bytes: &[u8], added: u64) -> Result<Range<u64>> {
         let room = self.array.make_room(added).map_err(|error| self.core.name(error))?;
         // A full disk takes back what it has not got; any other failure may have left a part of the
         // records written, which counts as nothing, but is not to be built upon.
@@ -377,8 +385,8 @@ impl<T: Copy + Send + Sync> Table<T> {
         self.core.check_healthy("close")?;
         self.flush()?;
         match self.array.trim() {
-            // Windows trims no file that anybody has mapped. The file stays longer than its records,
-            // which harms nobody, until the next writer closes it.
+            // Windows trims no file that anybody has mapped. The file stays longer than its
+            // records, which harms nobody, until the next writer closes it.
             Err(error) if error.kind() == ErrorKind::Locked => {}
             other => self.core.keep(other)?,
         }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::edit::DynEdit;
 use super::options::Common;
-use super::table::Table;
+use super::table::{Aside, Table};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{DataType, Field, Schema};
 use crate::map::{Access, Backing, FileBacking, Grown, Properties, View, WriteBack};
@@ -20,6 +20,14 @@ use crate::store::Reading;
 struct Unwritable {
     file: FileBacking,
     broken: AtomicBool,
+    /// Whether the name that the file has now is durable.
+    name_synced: AtomicBool,
+}
+
+impl Unwritable {
+    fn new(file: FileBacking) -> Arc<Self> {
+        Arc::new(Self { file, broken: false.into(), name_synced: false.into() })
+    }
 }
 
 impl Backing for Unwritable {
@@ -63,9 +71,11 @@ impl Backing for Unwritable {
         self.file.sync_full()
     }
     fn rename(&self, to: &Path, replace: bool) -> Result<()> {
+        self.name_synced.store(false, Ordering::Relaxed);
         self.file.rename(to, replace)
     }
     fn sync_directory(&self) -> Result<()> {
+        self.name_synced.store(true, Ordering::Relaxed);
         self.file.sync_directory()
     }
 }
@@ -85,8 +95,7 @@ fn open(backing: &Arc<Unwritable>, reading: Reading) -> Result<Table<u8>> {
 #[cfg(unix)]
 #[test]
 fn an_edit_whose_changes_could_not_be_written_to_make_room_does_not_finish() {
-    let file = FileBacking::temporary(0).unwrap();
-    let backing = Arc::new(Unwritable { file, broken: AtomicBool::new(false) });
+    let backing = Unwritable::new(FileBacking::temporary(0).unwrap());
     let schema = Schema::packed([Field::new("page", DataType::Binary(4096))]).unwrap();
     let common = Common::default();
     // SAFETY: records are bytes, and this test alone has the backing.
@@ -108,4 +117,34 @@ fn an_edit_whose_changes_could_not_be_written_to_make_room_does_not_finish() {
     assert_eq!(edit.finish().unwrap_err().kind(), ErrorKind::Poisoned);
     drop(table);
     assert_eq!(open(&backing, Reading::Whole).unwrap_err().kind(), ErrorKind::InterruptedEdit);
+}
+
+/// A name stands for a store that is whole: what could not be finished does not get it.
+#[test]
+fn a_store_made_aside_appears_when_it_is_finished_and_only_then() {
+    for broken in [true, false] {
+        make_aside(broken);
+    }
+}
+
+fn make_aside(broken: bool) {
+    let directory = tempfile::tempdir().unwrap();
+    let (made_at, publish_at) = (directory.path().join("aside"), directory.path().join("store"));
+    let backing = Unwritable::new(FileBacking::create_new(&made_at).unwrap());
+    let schema = Schema::packed([Field::new("page", DataType::Binary(4096))]).unwrap();
+    let common = Common::default();
+    // SAFETY: records are bytes, and this test alone has the backing.
+    let made = unsafe { Table::<u8>::create_over(Arc::clone(&backing) as _, &schema, &common) };
+    let mut table = made.unwrap();
+    table.aside = Some(Aside { made_at, publish_at: publish_at.clone(), replace: false });
+    table.append(&[1; PAGE], 1).unwrap();
+    backing.broken.store(broken, Ordering::Relaxed);
+    let closed = table.close();
+    if broken {
+        assert_eq!(closed.unwrap_err().kind(), ErrorKind::Io);
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+    } else {
+        closed.unwrap();
+        assert!(publish_at.exists() && backing.name_synced.load(Ordering::Relaxed));
+    }
 }

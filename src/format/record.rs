@@ -242,8 +242,8 @@ pub const fn field_type_problem<T: FieldType>() -> Option<&'static str> {
 /// A `bytemuck::Pod` type as a record.
 ///
 /// Its schema is one field, `data: binary(N)`: the file knows the bytes and not what they mean. It
-/// opens any file whose records have its size and an alignment that suffices, so a schema given by
-/// hand when the file is made can say what they mean.
+/// opens any file whose records have its size, so a schema given by hand when the file is made can
+/// say what they mean.
 ///
 /// ```
 /// use flatrec::{PodRecord, Record};
@@ -270,7 +270,7 @@ unsafe impl<T: bytemuck::Pod + Send + Sync> Record for PodRecord<T> {
     }
 
     fn check_schema(found: &Schema) -> Result<()> {
-        Self::schema()?.check_found_layout(found)
+        Self::schema()?.check_found_size(found)
     }
 }
 

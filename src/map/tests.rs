@@ -212,3 +212,21 @@ fn a_window_that_does_not_fit_its_budget_is_refused() {
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
     assert!(error.to_string().contains("budget"), "{error}");
 }
+
+/// A private page does not see what is appended to the file later: it must be gone by then.
+#[test]
+fn appends_between_edits_of_the_same_page_stay() {
+    for way in [Way::Mapped, Way::Positioned, Way::Mixed] {
+        let mut rig = Rig::new(100, 0, 65_536, 0, way);
+        for byte in 1..5 {
+            rig.apply(&Operation::Append(3, byte));
+            rig.writer.flush(0..u64::MAX).unwrap();
+            rig.writer.edit(rig.bytes(0)).unwrap().fill(byte);
+            rig.model[..100].fill(byte);
+        }
+        rig.writer.release().unwrap();
+        for id in 0..rig.count {
+            rig.read(id);
+        }
+    }
+}

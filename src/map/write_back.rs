@@ -69,6 +69,12 @@ pub(crate) trait Writer: fmt::Debug + Send + Sync {
     /// Adds bytes at `offset`, where nobody reads yet; the file is long enough.
     fn append(&mut self, offset: u64, bytes: &[u8]) -> Result<()>;
 
+    /// Adds bytes to those that are pending, if there are any and the buffer has room; otherwise
+    /// does nothing, and says so. The short way for records one by one.
+    fn append_pending(&mut self, _bytes: &[u8]) -> bool {
+        false
+    }
+
     /// Bytes appended that the file, and so its views, do not show yet, and where they will lie.
     fn pending(&self) -> (u64, &[u8]);
 
@@ -242,6 +248,22 @@ impl Writer for Positioned {
         self.buffer[self.buffered..self.buffered + bytes.len()].copy_from_slice(bytes);
         self.buffered += bytes.len();
         Ok(())
+    }
+
+    #[inline]
+    fn append_pending(&mut self, bytes: &[u8]) -> bool {
+        // Pending bytes imply that there is no private window (the invariant).
+        if self.buffered == 0 {
+            return false;
+        }
+        match self.buffer.get_mut(self.buffered..self.buffered + bytes.len()) {
+            Some(room) => {
+                room.copy_from_slice(bytes);
+                self.buffered += bytes.len();
+                true
+            }
+            None => false,
+        }
     }
 
     fn pending(&self) -> (u64, &[u8]) {
@@ -482,6 +504,10 @@ impl Writer for Mixed {
 
     fn append(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
         self.positioned.append(offset, bytes)
+    }
+
+    fn append_pending(&mut self, bytes: &[u8]) -> bool {
+        self.positioned.append_pending(bytes)
     }
 
     fn pending(&self) -> (u64, &[u8]) {

@@ -152,6 +152,22 @@ impl<T: Copy + Send + Sync> Array<T> {
         unsafe { RecordGuard::new(view, lead) }.map(Some)
     }
 
+    /// Appends records, whose bytes follow one another, to those that are pending, and returns
+    /// their numbers; `None` if none are pending, or there is no room in the buffer or the file.
+    #[inline]
+    pub(crate) fn append_pending(&mut self, bytes: &[u8], added: u64) -> Option<Range<u64>> {
+        // Cannot overflow: the records there are have room in the file, which ends below 2^63.
+        let start = self.geometry.data_offset + self.count * self.geometry.stride;
+        let has_room = start + bytes.len() as u64 <= self.file_len_bytes;
+        if !has_room || !self.writer.as_mut()?.append_pending(bytes) {
+            return None;
+        }
+        // Nothing to publish: what is pending starts where it did, so the file has no record more.
+        let first = self.count;
+        self.count += added;
+        Some(first..self.count)
+    }
+
     /// Makes room for `added` records more; nothing else has changed if that fails.
     #[inline]
     pub(crate) fn make_room(&mut self, added: u64) -> Result<Room> {

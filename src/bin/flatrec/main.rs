@@ -1,8 +1,8 @@
 //! `flatrec`: record files at the command line, one file a command, thin over the library.
 //!
-//! Results go to standard output; errors, progress and summaries to standard error. A closed pipe
-//! ends a command quietly, since whoever reads has seen enough. The exit status is 0 if all went
-//! well, 1 for an error (and for doubts of `verify`), 2 for a wrong command line.
+//! Results go to standard output; errors and progress to standard error. A closed pipe ends a
+//! command quietly, since whoever reads has seen enough. The exit status is 0 if all went well, 1
+//! for an error (and for doubts of `verify`), 2 for a wrong command line, 130 if interrupted.
 
 mod append;
 mod csv_input;
@@ -38,7 +38,7 @@ Examples:
   flatrec scan flights.rec --select carrier,flight,dep_delay --where 'dep_delay > 120' --limit 10
   flatrec export flights.rec flights.npy
 
-Exit status: 0 if all went well, 1 for an error, 2 for a wrong command line."
+Exit status: 0 if all went well, 1 for an error, 2 for a wrong command line, 130 if interrupted."
 )]
 struct CommandLine {
     #[command(subcommand)]

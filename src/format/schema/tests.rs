@@ -121,7 +121,6 @@ fn a_difference_is_a_line() {
             "gone: expected int8 at 9, not found",
             "new: not expected, found utf8(2) nullable at 8",
             "record size: expected 12 bytes, found 14",
-            "alignment: expected 4 bytes, found 2",
         ]
     );
     let error = expected.check_found(&found).unwrap_err();
@@ -130,11 +129,11 @@ fn a_difference_is_a_line() {
 }
 
 #[test]
-fn a_larger_alignment_is_no_difference() {
+fn another_alignment_is_no_difference() {
     let schema = |alignment| Schema::new(vec![Field::new("a", DataType::Int64)], 8, alignment);
     let (packed, aligned) = (schema(1).unwrap(), schema(8).unwrap());
     assert!(packed.check_found(&aligned).is_ok());
-    assert!(aligned.check_found(&packed).is_err());
+    assert!(aligned.check_found(&packed).is_ok());
 }
 
 fn data_types() -> impl Strategy<Value = DataType> {
