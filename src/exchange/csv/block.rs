@@ -74,7 +74,7 @@ impl<'t> Blocks<'t> {
                     .detail(format!("a row of {} MiB or more", ROW_BYTES_MAX >> 20))
                     .advice("look for a quote that is opened and never closed"));
             }
-            wanted_bytes = 2 * wanted_bytes;
+            wanted_bytes *= 2;
             block.resize(block.len().max(wanted_bytes), 0);
         }
         self.offset += filled as u64;
