@@ -35,44 +35,50 @@ impl<'t> Blocks<'t> {
         }
     }
 
-    /// Replaces what is in `block` by the next rows; `false` if there are none.
+    /// Puts the next rows at the start of `block` and says how many bytes they are; 0 if there are
+    /// none. What follows them means nothing: so the block is cleared once and not for each reading.
     ///
     /// # Errors
     /// Those of reading; [`ErrorKind::InvalidValue`] for a row over 64 MiB or a text in UTF-16.
-    pub(super) fn next(&mut self, block: &mut Vec<u8>) -> Result<bool> {
+    pub(super) fn next(&mut self, block: &mut Vec<u8>) -> Result<usize> {
         let at_start = self.offset == 0 && self.carried.is_empty();
-        block.clear();
-        block.append(&mut self.carried);
-        let mut wanted_bytes = self.block_bytes;
+        let mut filled = self.carried.len();
+        let mut wanted_bytes = self.block_bytes.max(filled);
+        block.resize(block.len().max(wanted_bytes), 0);
+        block[..filled].copy_from_slice(&self.carried);
+        self.carried.clear();
         while !self.ended {
-            let filled = block.len();
-            block.resize(filled.max(wanted_bytes), 0);
-            let read = self.text.fill(&mut block[filled..])?;
-            self.ended = filled + read < block.len();
-            block.truncate(filled + read);
+            let read = self.text.fill(&mut block[filled..wanted_bytes])?;
+            self.ended = filled + read < wanted_bytes;
             if at_start && filled == 0 {
-                self.offset += strip_mark(block)?;
+                let mark_len = mark_len(&block[..read])?;
+                block.copy_within(mark_len..read, 0);
+                self.offset += mark_len as u64;
+                filled = read - mark_len;
+            } else {
+                filled += read;
             }
             if self.ended {
                 break;
             }
-            let end = last_row_end(block, self.delimiter);
+            let end = last_row_end(&block[..filled], self.delimiter);
             if end > 0 {
-                self.carried.extend_from_slice(&block[end..]);
-                block.truncate(end);
+                self.carried.extend_from_slice(&block[end..filled]);
+                filled = end;
                 break;
             }
-            if block.len() >= ROW_BYTES_MAX {
+            if filled >= ROW_BYTES_MAX {
                 return Err(Error::new(ErrorKind::InvalidValue, "read")
                     .path(self.text.name())
                     .offset(self.offset)
                     .detail(format!("a row of {} MiB or more", ROW_BYTES_MAX >> 20))
                     .advice("look for a quote that is opened and never closed"));
             }
-            wanted_bytes = block.len() * 2;
+            wanted_bytes *= 2;
+            block.resize(block.len().max(wanted_bytes), 0);
         }
-        self.offset += block.len() as u64;
-        Ok(!block.is_empty())
+        self.offset += filled as u64;
+        Ok(filled)
     }
 
     /// Bytes read so far of what lies on disk.
@@ -81,18 +87,14 @@ impl<'t> Blocks<'t> {
     }
 }
 
-/// Takes the byte order mark away from the start of a text; says how long it was.
-fn strip_mark(text: &mut Vec<u8>) -> Result<u64> {
+/// The length of the byte order mark with which a text begins, if it does.
+fn mark_len(text: &[u8]) -> Result<usize> {
     if UTF16_MARKS.iter().any(|mark| text.starts_with(mark)) {
         return Err(Error::new(ErrorKind::InvalidValue, "read")
             .detail("the text is in UTF-16")
             .advice("convert it first, as in: iconv -f UTF-16 -t UTF-8"));
     }
-    if !text.starts_with(UTF8_MARK) {
-        return Ok(0);
-    }
-    text.drain(..UTF8_MARK.len());
-    Ok(UTF8_MARK.len() as u64)
+    Ok(if text.starts_with(UTF8_MARK) { UTF8_MARK.len() } else { 0 })
 }
 
 #[cfg(test)]
@@ -108,8 +110,12 @@ mod tests {
         let mut blocks = Blocks::new(input.read(true).unwrap(), b',');
         blocks.block_bytes = block_bytes;
         let (mut all, mut block) = (Vec::new(), Vec::new());
-        while blocks.next(&mut block).unwrap() {
-            all.push(block.clone());
+        loop {
+            let end = blocks.next(&mut block).unwrap();
+            if end == 0 {
+                break;
+            }
+            all.push(block[..end].to_vec());
         }
         assert_eq!(blocks.read_bytes(), text.len() as u64);
         all

@@ -134,12 +134,12 @@ fn only(kinds: u16, allowed: u16) -> bool {
 #[inline]
 fn decimal_kind(decimal: &Decimal, text: &[u8]) -> u16 {
     let digits = &text[usize::from(decimal.negative)..];
-    let whole = digits.len() - decimal.decimals.map_or(0, |decimals| decimals + 1);
+    let whole = digits.len() - usize::from(decimal.has_point) - usize::from(decimal.decimals);
     if whole > 1 && digits[0] == b'0' {
         return kind::TEXT; // no type would give the zeros back
     }
     // An integer has no negative zero.
-    if decimal.decimals.is_some() || decimal.negative && decimal.mantissa == 0 {
+    if decimal.has_point || decimal.negative && decimal.mantissa == 0 {
         kind::FLOAT
     } else if decimal.mantissa <= EXACT_FLOAT_MAX {
         kind::INTEGER

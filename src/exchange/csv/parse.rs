@@ -89,91 +89,92 @@ fn eight_digits(word: u64) -> u64 {
 /// A number in plain decimal form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Decimal {
-    pub(super) negative: bool,
     /// All digits, without the point.
     pub(super) mantissa: u64,
-    /// Digits behind the point; `None` without one.
-    pub(super) decimals: Option<usize>,
+    /// Digits behind the point, if there is one.
+    pub(super) decimals: u8,
+    pub(super) has_point: bool,
+    pub(super) negative: bool,
 }
 
 /// `-?[0-9]*\.?[0-9]*`, of 1 to 16 bytes without the sign, with one digit at least.
-#[inline]
+#[inline(always)] // Callers need parts of it only, in loops that are all about it.
 pub(super) fn decimal(cell: Cell<'_>) -> Option<Decimal> {
     let negative = cell.starts_with(b'-');
     let digits = cell.skip(usize::from(negative));
-    let (mantissa, decimals) = match digits.len {
+    let (mantissa, point) = match digits.len {
         len @ 1..=8 => {
             // Shifted so that the last digit is the highest byte: before the first come zeros.
             let word = (digits.word() ^ repeated(b'0')) << (64 - 8 * len);
-            let (word, decimals) = without_point(word);
+            let (word, point) = without_point(word);
             if has_non_digit(word) {
                 return None;
             }
-            (eight_digits(word), decimals)
+            (eight_digits(word), point)
         }
         len @ 9..=NUMBER_BYTES_MAX => {
-            let first = u128::from(digits.word() ^ repeated(b'0'));
-            let second = u128::from(digits.skip(8).word() ^ repeated(b'0'));
-            let words = (first | second << 64) << (128 - 8 * len);
-            let (words, decimals) = without_point_wide(words);
-            let (first, second) = (words as u64, (words >> 64) as u64); // its halves
+            // The last eight, and what is before them, shifted likewise.
+            let first = (digits.word() ^ repeated(b'0')) << (128 - 8 * len);
+            let second = digits.skip(len - 8).word() ^ repeated(b'0');
+            let ((first, second), point) = without_point_wide(first, second);
             if has_non_digit(first) || has_non_digit(second) {
                 return None;
             }
-            (eight_digits(first) * 100_000_000 + eight_digits(second), decimals)
+            (eight_digits(first) * 100_000_000 + eight_digits(second), point)
         }
         _ => return None,
     };
-    let has_digit = digits.len > usize::from(decimals.is_some());
-    has_digit.then_some(Decimal { negative, mantissa, decimals })
+    let has_point = point != NO_POINT;
+    if digits.len == usize::from(has_point) {
+        return None; // a point and no digit
+    }
+    let decimals = if has_point { point } else { 0 };
+    Some(Decimal { mantissa, decimals, has_point, negative })
 }
 
 /// What a point is, XORed with a zero as digits are.
 const POINT: u8 = b'.' ^ b'0';
+/// Said of a word without a point, instead of how many bytes follow it.
+const NO_POINT: u8 = u8::MAX;
 
-/// The word without its first point, if there is one, and how many bytes follow it.
+/// The word without its first point, and how many bytes followed that.
 #[inline]
-fn without_point(word: u64) -> (u64, Option<usize>) {
+fn without_point(word: u64) -> (u64, u8) {
     let differs = word ^ repeated(POINT);
     // Sets the high bit of each byte that is zero, and of no other.
     let low = (differs & repeated(0x7f)) + repeated(0x7f);
     let points = !(low | differs | repeated(0x7f));
     if points == 0 {
-        return (word, None);
+        return (word, NO_POINT);
     }
     let bit = points.trailing_zeros() - 7;
     let before = word & ((1 << bit) - 1);
     let after = word >> bit >> 8 << bit << 8;
-    (before << 8 | after, Some(7 - bit as usize / 8))
+    (before << 8 | after, (7 - bit / 8) as u8) // bit is at most 56
 }
 
 /// The same of 16 bytes.
 #[inline]
-fn without_point_wide(words: u128) -> (u128, Option<usize>) {
-    let (first, second) = (words as u64, (words >> 64) as u64); // its halves
-    let (shorter, decimals) = without_point(first);
-    if let Some(decimals) = decimals {
-        return (u128::from(shorter) | u128::from(second) << 64, Some(decimals + 8));
+fn without_point_wide(first: u64, second: u64) -> ((u64, u64), u8) {
+    let (shorter, point) = without_point(first);
+    if point != NO_POINT {
+        return ((shorter, second), point + 8);
     }
-    let (shorter, decimals) = without_point(second);
-    if decimals.is_none() {
-        return (words, None);
+    let (shorter, point) = without_point(second);
+    if point == NO_POINT {
+        return ((first, second), NO_POINT);
     }
     // The last digit of the first half moves into the place that the point has left.
-    let words = u128::from(first << 8) | u128::from(shorter | first >> 56) << 64;
-    (words, decimals)
+    ((first << 8, shorter | first >> 56), point)
 }
 
 impl Decimal {
     /// As an integer, if it has no point.
     #[inline]
     pub(super) fn integer(self) -> Option<i64> {
-        if self.decimals.is_some() {
-            return None;
-        }
         // At most 16 digits: it fits.
-        let magnitude = i64::try_from(self.mantissa).ok()?;
-        Some(if self.negative { -magnitude } else { magnitude })
+        let magnitude = self.mantissa as i64;
+        (!self.has_point).then_some(if self.negative { -magnitude } else { magnitude })
     }
 
     /// The nearest `f64`, if its digits and its power of ten are both exact: then their quotient is
@@ -183,7 +184,7 @@ impl Decimal {
         if self.mantissa > EXACT_FLOAT_MAX {
             return None;
         }
-        let value = self.mantissa as f64 / POWERS_OF_TEN[self.decimals.unwrap_or(0)];
+        let value = self.mantissa as f64 / POWERS_OF_TEN[usize::from(self.decimals)];
         Some(if self.negative { -value } else { value })
     }
 }

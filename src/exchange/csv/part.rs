@@ -27,7 +27,8 @@ impl Layout {
     /// malformed, not UTF-8, or repeats a name.
     pub(super) fn read(blocks: &mut Blocks<'_>, options: &CsvOptions) -> Result<(Self, Vec<u8>)> {
         let mut block = Vec::new();
-        blocks.next(&mut block)?;
+        let end = blocks.next(&mut block)?;
+        block.truncate(end);
         let mut splitter = Splitter::new(options.delimiter, false);
         let first = splitter
             .rows(&block, |row| ControlFlow::Break(first_row(&row, &block, options.header)));
@@ -106,6 +107,7 @@ pub(super) struct Part<T> {
     pub(super) block: Vec<u8>,
     splitter: Splitter,
     rows_start: usize,
+    rows_end: usize,
     /// Bytes of the input read when the block was, as they lie on disk.
     pub(super) read_bytes: u64,
     /// How many rows to look at; what was found in the rest of the block means nothing then.
@@ -125,6 +127,7 @@ impl<T: Default> Part<T> {
             block: Vec::new(),
             splitter: Splitter::new(delimiter, one_column),
             rows_start: 0,
+            rows_end: 0,
             read_bytes: 0,
             rows_max: u64::MAX,
             rows: 0,
@@ -137,7 +140,7 @@ impl<T: Default> Part<T> {
     /// The first part, of what [`Layout::read`] has read.
     pub(super) fn first(layout: &Layout, block: Vec<u8>, delimiter: u8) -> Self {
         let part = Self::new(delimiter, layout.names.len() == 1);
-        Self { block, rows_start: layout.rows_start, ..part }
+        Self { rows_start: layout.rows_start, rows_end: block.len(), block, ..part }
     }
 
     /// Reads the next block, if there is one, over what was done with.
@@ -145,7 +148,8 @@ impl<T: Default> Part<T> {
         self.rows_start = 0;
         self.rows = 0;
         self.faults.clear();
-        blocks.next(&mut self.block)
+        self.rows_end = blocks.next(&mut self.block)?;
+        Ok(self.rows_end > 0)
     }
 
     /// Calls `take` with each row of as many fields as there are columns and collects the faults:
@@ -156,7 +160,7 @@ impl<T: Default> Part<T> {
         lenient: bool,
         mut take: impl FnMut(&mut T, Fields<'_>) -> Result<(), Refusal>,
     ) {
-        let text = &self.block[self.rows_start..];
+        let text = &self.block[self.rows_start..self.rows_end];
         let known_utf8 = std::str::from_utf8(text).is_ok();
         let mut counted = (0, 0); // up to where lines have been counted, and how many
         let _ = self.splitter.rows(text, |row| {

@@ -38,8 +38,8 @@ pub struct CsvWriter<W: Write> {
 }
 
 impl<W: Write> CsvWriter<W> {
-    /// A writer of these fields, in this order, with `delimiter` between them. They may be any
-    /// selection of a schema's.
+    /// A writer of these fields, in this order; they may be any selection of a schema's. The
+    /// `delimiter` between them is one that [`CsvOptions`](crate::exchange::CsvOptions) takes.
     pub fn new(out: W, fields: &[Field], delimiter: u8) -> Self {
         Self { out: Buffer::new(out), fields: fields.to_vec(), delimiter }
     }

@@ -98,7 +98,8 @@ impl<'a> Exporter<'a> {
         Self { schema, format, delimiter: b',', replace: false, on_progress: None }
     }
 
-    /// What to put between the fields of CSV, instead of a comma.
+    /// What to put between the fields of CSV, instead of a comma: one that
+    /// [`CsvOptions`](crate::exchange::CsvOptions) takes.
     pub fn delimiter(mut self, delimiter: u8) -> Self {
         self.delimiter = delimiter;
         self

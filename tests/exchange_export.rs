@@ -1,0 +1,216 @@
+//! Exports: what the files hold, and that they appear whole or not at all.
+#![cfg(feature = "exchange")]
+
+use std::fs;
+use std::path::Path;
+
+use flatrec::exchange::{
+    CsvOptions, CsvReader, ExportFormat, Exporter, Input, NdjsonWriter, Progress,
+};
+use flatrec::{DataType, DynStore, ErrorKind, Field, Schema, TimeUnit, Value};
+
+fn records(schema: &Schema, rows: &[&[Value<'_>]]) -> Vec<Vec<u8>> {
+    let record = |row: &&[Value<'_>]| {
+        let mut record = vec![0; schema.record_size() as usize];
+        for (field, value) in schema.fields().iter().zip(*row) {
+            field.write(&mut record, value).unwrap();
+        }
+        record
+    };
+    rows.iter().map(record).collect()
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn ndjson_has_a_form_for_every_type() {
+    use DataType::*;
+    let schema = Schema::packed([
+        Field::new("flag", Bool),
+        Field::new("int", Int64),
+        Field::new("uint", UInt64),
+        Field::new("float", Float64),
+        Field::new("single", Float32),
+        Field::new("day", Date32),
+        Field::new("at", Timestamp(TimeUnit::Millisecond)).utc(),
+        Field::new("a \"quoted\" name", Utf8(12)),
+        Field::new("bytes", Binary(2)),
+        Field::new("maybe", Int8).nullable(),
+    ])
+    .unwrap();
+    let rows = records(
+        &schema,
+        &[
+            &[
+                Value::Bool(true),
+                Value::Int(i64::MIN),
+                Value::UInt(u64::MAX),
+                Value::Float(0.1),
+                Value::Float32(0.1),
+                Value::Date(15_706),
+                Value::Timestamp(1, TimeUnit::Millisecond),
+                Value::Text("a\"\\\n\u{1}é"),
+                Value::Binary(&[0, 255]),
+                Value::Null,
+            ],
+            &[
+                Value::Bool(false),
+                Value::Int(0),
+                Value::UInt(0),
+                Value::Float(f64::NAN),
+                Value::Float32(f32::NEG_INFINITY),
+                Value::Date(0),
+                Value::Timestamp(0, TimeUnit::Millisecond),
+                Value::Text(""),
+                Value::Binary(&[1, 2]),
+                Value::Int(-7),
+            ],
+        ],
+    );
+    let mut ndjson = NdjsonWriter::new(Vec::new(), schema.fields());
+    for record in &rows {
+        ndjson.write(record).unwrap();
+    }
+    let text = String::from_utf8(ndjson.finish().unwrap()).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(
+        lines[0],
+        r#"{"flag":true,"int":-9223372036854775808,"uint":18446744073709551615,"float":0.1,"#
+            .to_owned()
+            + r#""single":0.1,"day":"2013-01-01","at":"1970-01-01T00:00:00.001Z","#
+            + r#""a \"quoted\" name":"a\"\\\n\u0001é","bytes":"00ff","maybe":null}"#
+    );
+    assert!(lines[1].contains(r#""float":"NaN","single":"-inf""#), "{}", lines[1]);
+    assert!(lines[1].ends_with(r#""bytes":"0102","maybe":-7}"#), "{}", lines[1]);
+    assert_eq!(lines.len(), 2);
+}
+
+#[test]
+fn ndjson_arrays_are_arrays() {
+    let schema = Schema::packed([
+        Field::new("floats", DataType::Float32).array(3),
+        Field::new("texts", DataType::Utf8(3)).array(2),
+        Field::new("flags", DataType::Bool).array(2).nullable(),
+    ])
+    .unwrap();
+    let mut record = vec![0; schema.record_size() as usize];
+    let fields = schema.fields();
+    let floats = [0.5, f32::INFINITY, 1e20].map(Value::Float32);
+    fields[0].write_elements(&mut record, &floats).unwrap();
+    fields[1].write_elements(&mut record, &[Value::Text("a\"b"), Value::Text("")]).unwrap();
+    let mut ndjson = NdjsonWriter::new(Vec::new(), fields);
+    ndjson.write(&record).unwrap();
+    fields[2].write_elements(&mut record, &[true, false].map(Value::Bool)).unwrap();
+    ndjson.write(&record).unwrap();
+    let text = String::from_utf8(ndjson.finish().unwrap()).unwrap();
+    let start = r#"{"floats":[0.5,"inf",1e20],"texts":["a\"b",""],"flags":"#;
+    assert_eq!(text, format!("{start}null}}\n{start}[true,false]}}\n"));
+}
+
+fn numbers(count: i64) -> (Schema, DynStore) {
+    let schema = Schema::packed([Field::new("n", DataType::Int64)]).unwrap();
+    let mut store = DynStore::temporary(&schema).unwrap();
+    for n in 0..count {
+        store.append(&n.to_le_bytes()).unwrap();
+    }
+    (schema, store)
+}
+
+#[test]
+fn files_are_whole_and_nothing_else_is_left() {
+    let (schema, store) = numbers(300_000);
+    let dir = tempfile::tempdir().unwrap();
+    for (name, format) in [
+        ("n.csv", ExportFormat::Csv),
+        ("n.ndjson", ExportFormat::Ndjson),
+        ("n.npy", ExportFormat::Npy),
+    ] {
+        let path = dir.path().join(name);
+        assert_eq!(ExportFormat::from_path(&path).unwrap(), format);
+        let mut seen: Vec<Progress> = Vec::new();
+        let report = Exporter::new(&schema, format)
+            .on_progress(|progress| seen.push(progress))
+            .export(store.iter(), &path)
+            .unwrap();
+        assert_eq!(report.records, 300_000);
+        assert_eq!(report.written_bytes, fs::metadata(&path).unwrap().len());
+        let last = seen.last().unwrap();
+        assert_eq!((last.done_bytes, last.rows), (2_400_000, 300_000));
+        assert!(seen.len() > 2 && seen.is_sorted_by_key(|progress| progress.done_bytes));
+    }
+    assert_eq!(names(dir.path()), ["n.csv", "n.ndjson", "n.npy"]);
+    let npy = fs::read(dir.path().join("n.npy")).unwrap();
+    assert_eq!(npy.len(), 128 + 2_400_000);
+    assert_eq!(npy[128 + 8 * 7..128 + 8 * 8], 7i64.to_le_bytes());
+}
+
+#[test]
+fn files_are_replaced_only_when_asked_to() {
+    let (schema, store) = numbers(3);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("n.csv");
+    fs::write(&path, "old").unwrap();
+    let export = |replace| {
+        Exporter::new(&schema, ExportFormat::Csv).replace(replace).export(store.iter(), &path)
+    };
+    let error = export(false).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+    assert_eq!(error.file_path(), Some(&*path));
+    assert_eq!(fs::read(&path).unwrap(), b"old");
+    export(true).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"n\n0\n1\n2\n");
+    assert_eq!(names(dir.path()), ["n.csv"]);
+}
+
+#[test]
+fn a_damaged_record_leaves_the_old_file() {
+    let schema = Schema::packed([Field::new("flag", DataType::Bool)]).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("flags.csv");
+    fs::write(&path, "old").unwrap();
+    let records: [&[u8]; 3] = [&[0], &[1], &[9]];
+    let error = Exporter::new(&schema, ExportFormat::Csv)
+        .replace(true)
+        .export(records.into_iter(), &path)
+        .unwrap_err();
+    assert_eq!((error.kind(), error.record_number()), (ErrorKind::Corrupt, Some(2)));
+    assert_eq!(fs::read(&path).unwrap(), b"old");
+    assert_eq!(names(dir.path()), ["flags.csv"]);
+}
+
+#[test]
+fn endings_name_formats() {
+    for (path, format) in [
+        ("a.csv", ExportFormat::Csv),
+        ("A.CSV", ExportFormat::Csv),
+        ("dir.npy/a.ndjson", ExportFormat::Ndjson),
+        ("a.jsonl", ExportFormat::Ndjson),
+        ("a.b.npy", ExportFormat::Npy),
+    ] {
+        assert_eq!(ExportFormat::from_path(path).unwrap(), format);
+    }
+    for path in ["csv", "a", "a.csv.gz", "a.json", ".csv"] {
+        let error = ExportFormat::from_path(path).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{path}");
+    }
+}
+
+#[test]
+fn other_delimiters_come_back_too() {
+    let csv = "a;b\n\"x;y\";1,5\n\"x\"\"y\";2\n";
+    let options = || CsvOptions::new().delimiter(b';').unwrap();
+    let mut reader = CsvReader::new(Input::from_bytes(csv), options());
+    let schema = reader.infer(None).unwrap().schema;
+    let mut store = DynStore::temporary(&schema).unwrap();
+    reader.load(&schema, &mut store).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.csv");
+    Exporter::new(&schema, ExportFormat::Csv).delimiter(b';').export(store.iter(), &path).unwrap();
+    assert_eq!(fs::read_to_string(&path).unwrap(), csv);
+}
