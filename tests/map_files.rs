@@ -144,6 +144,7 @@ fn child() {
         ["die in small named", name] => {
             let _ = Mapping::named(name, 100, |_| std::process::abort());
         }
+        ["unprivileged", directory] => unprivileged(std::path::Path::new(directory)),
         _ => panic!("unknown job {job}"),
     }
 }
@@ -248,4 +249,69 @@ fn taking_over_from_an_initialiser_that_wanted_less_keeps_within_what_there_is()
         view.write(0, &vec![7; view.len_bytes()])
     });
     assert_eq!(taken.unwrap().read_vec(0..100).unwrap(), [7; 100]);
+}
+
+/// What a user may not do who does not own the directory and its files; run in a process that has
+/// given its privileges up.
+fn unprivileged(directory: &std::path::Path) {
+    let refused = |error: flatrec::Error| {
+        assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
+        assert!(error.to_string().contains("check the permissions"), "{error}");
+    };
+    refused(Mapping::open(directory.join("secret"), Access::ReadOnly).unwrap_err());
+    refused(Mapping::open(directory.join("public"), Access::ReadWrite).unwrap_err());
+    refused(Mapping::create_new(directory.join("new"), 10).unwrap_err());
+    refused(Mapping::open_or_create(directory.join("new"), 10, |_| Ok(())).unwrap_err());
+    let public = Mapping::open(directory.join("public"), Access::ReadOnly).unwrap();
+    assert_eq!(public.read_vec(0..5).unwrap(), b"bytes");
+    let private = Mapping::open(directory.join("public"), Access::Private).unwrap();
+    private.view_all().unwrap().write(0, b"B").unwrap(); // the copy is one's own
+
+    let store = flatrec::DynStore::open_read_only(directory.join("store")).unwrap();
+    assert_eq!(store.get(0), Some(&[7][..]), "reading needs no right to write");
+    refused(flatrec::DynStore::open(directory.join("store")).unwrap_err());
+    println!("refused as it should be");
+}
+
+#[cfg(unix)]
+#[test]
+fn missing_permissions_say_so() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+    let allow = |path: &std::path::Path, mode: u32| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    allow(path, 0o755);
+    std::fs::write(path.join("secret"), b"bytes").unwrap();
+    allow(&path.join("secret"), 0o600);
+    std::fs::write(path.join("public"), b"bytes").unwrap();
+    allow(&path.join("public"), 0o644);
+    let schema = flatrec::Schema::packed([flatrec::Field::new("n", flatrec::DataType::UInt8)]);
+    let mut store = flatrec::DynStore::create(path.join("store"), &schema.unwrap()).unwrap();
+    store.append(&[7]).unwrap();
+    store.close().unwrap();
+    // The test binary may lie where nobody else looks: a copy is run.
+    let program = path.join("program");
+    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    allow(&program, 0o755);
+    let child = Command::new(&program)
+        .args(["--exact", "child", "--nocapture", "--test-threads=1"])
+        .env(CHILD, format!("unprivileged|{}", path.display()))
+        .current_dir(path)
+        .uid(65534)
+        .gid(65534)
+        .output();
+    let output = match child {
+        Ok(output) => output,
+        Err(error) => {
+            println!("skipped: only root can run a process as another user ({error})");
+            return;
+        }
+    };
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}{complained}");
+    assert!(said.contains("refused as it should be"), "{said}{complained}");
 }
