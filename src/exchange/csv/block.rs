@@ -36,7 +36,8 @@ impl<'t> Blocks<'t> {
     }
 
     /// Puts the next rows at the start of `block` and says how many bytes they are; 0 if there are
-    /// none. What follows them means nothing: so the block is cleared once and not for each reading.
+    /// none. What follows them means nothing: so the block is cleared once and not for each
+    /// reading.
     ///
     /// # Errors
     /// Those of reading; [`ErrorKind::InvalidValue`] for a row over 64 MiB or a text in UTF-16.
