@@ -250,9 +250,8 @@ fn a_schema_by_hand_cannot_make_a_type_read_what_it_is_not() {
     let error = Store::<Point>::options().schema(swapped).open(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidSchema, "{error}");
 
-    let loose = Schema::packed([Field::new("n", DataType::UInt64)]).unwrap();
-    let path = directory.path().join("loose");
-    let error = Store::<PodRecord<u64>>::options().schema(loose).create(&path).unwrap_err();
+    let path = directory.path().join("pod");
+    let error = Store::<PodRecord<u64>>::options().schema(schema()).create(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidSchema, "{error}");
 }
 

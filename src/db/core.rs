@@ -167,6 +167,7 @@ impl Core {
     }
 
     /// Keeps the result of a step of a commit; after a failed one the handle writes no more.
+    #[inline]
     pub(super) fn keep<V>(&mut self, result: Result<V>) -> Result<V> {
         if result.is_err() {
             self.poisoned = true;

@@ -22,29 +22,32 @@ impl<'a, T: Copy + Send + Sync> Session<'a, T> {
         Ok(Self { table, finished: false })
     }
 
+    #[inline]
     fn bytes(&mut self, id: u64) -> Result<&[u8]> {
         self.check("read for editing", id)?;
         // What fails from here on has failed while changes elsewhere were written back.
         self.table.core.keep(self.table.array.read_edited(id))
     }
 
+    #[inline]
     fn bytes_mut(&mut self, id: u64) -> Result<&mut [u8]> {
         self.check("edit", id)?;
         self.table.core.keep(self.table.array.edit(id))
     }
 
+    #[inline]
     fn check(&self, operation: &'static str, id: u64) -> Result<()> {
-        let core = &self.table.core;
-        core.check_healthy(operation)?;
-        let count = self.table.array.count();
-        if id < count {
-            return Ok(());
-        }
-        Err(core.name(
+        self.table.core.check_healthy(operation)?;
+        if id < self.table.array.count() { Ok(()) } else { Err(self.past_the_last(operation, id)) }
+    }
+
+    #[cold]
+    fn past_the_last(&self, operation: &'static str, id: u64) -> Error {
+        self.table.core.name(
             Error::new(ErrorKind::OutOfRange, operation)
                 .record(id)
-                .detail(format!("the store holds {count} records")),
-        ))
+                .detail(format!("the store holds {} records", self.table.array.count())),
+        )
     }
 
     fn flush(&mut self, records: Range<u64>) -> Result<()> {
@@ -113,6 +116,7 @@ impl<'a, R: Record> Edit<'a, R> {
     /// # Errors
     /// [`ErrorKind::OutOfRange`] past the last record; the system's, when changes elsewhere had to
     /// be written to make room.
+    #[inline]
     pub fn get(&mut self, id: u64) -> Result<&R> {
         one_from_bytes(self.0.bytes(id)?).ok_or_else(|| misfit(id))
     }
@@ -121,6 +125,7 @@ impl<'a, R: Record> Edit<'a, R> {
     ///
     /// # Errors
     /// As [`Edit::get`].
+    #[inline]
     pub fn get_mut(&mut self, id: u64) -> Result<&mut R> {
         one_from_bytes_mut(self.0.bytes_mut(id)?).ok_or_else(|| misfit(id))
     }
@@ -193,6 +198,7 @@ impl<'a> DynEdit<'a> {
     ///
     /// # Errors
     /// [`ErrorKind::OutOfRange`] past the last record; the system's.
+    #[inline]
     pub fn get(&mut self, id: u64) -> Result<&[u8]> {
         let len = self.record_len;
         self.session.bytes(id)?.get(..len).ok_or_else(|| misfit(id))
@@ -202,6 +208,7 @@ impl<'a> DynEdit<'a> {
     ///
     /// # Errors
     /// As [`DynEdit::get`].
+    #[inline]
     pub fn get_mut(&mut self, id: u64) -> Result<&mut [u8]> {
         let len = self.record_len;
         self.session.bytes_mut(id)?.get_mut(..len).ok_or_else(|| misfit(id))

@@ -78,7 +78,7 @@ impl<S> Options<S> {
     }
 
     /// The schema to create with and to ask for, for record types that do not carry field names
-    /// ([`PodRecord`](crate::PodRecord)); it must have the size and the alignment of the record.
+    /// ([`PodRecord`](crate::PodRecord)); it must be as large as the record.
     pub fn schema(mut self, schema: Schema) -> Self {
         self.schema = Some(schema);
         self

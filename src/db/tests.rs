@@ -4,8 +4,8 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use super::edit::DynEdit;
 use super::options::Common;
@@ -22,11 +22,18 @@ struct Unwritable {
     broken: AtomicBool,
     /// Whether the name that the file has now is durable.
     name_synced: AtomicBool,
+    /// The parts of the file that were handed over from views.
+    flushed: Mutex<Vec<Range<u64>>>,
 }
 
 impl Unwritable {
     fn new(file: FileBacking) -> Arc<Self> {
-        Arc::new(Self { file, broken: false.into(), name_synced: false.into() })
+        Arc::new(Self {
+            file,
+            broken: false.into(),
+            name_synced: false.into(),
+            flushed: Mutex::default(),
+        })
     }
 }
 
@@ -62,6 +69,8 @@ impl Backing for Unwritable {
         self.file.view(offset, len_bytes, access)
     }
     fn flush_view(&self, view: &View, range: Range<usize>) -> Result<()> {
+        let at = |lead: usize| view.offset() + lead as u64;
+        self.flushed.lock().unwrap().push(at(range.start)..at(range.end));
         self.file.flush_view(view, range)
     }
     fn sync_data(&self) -> Result<()> {
@@ -82,8 +91,23 @@ impl Backing for Unwritable {
 
 const PAGE: usize = 4096;
 
-fn open(backing: &Arc<Unwritable>, reading: Reading) -> Result<Table<u8>> {
-    let common = Common { write_back: WriteBack::Positioned, ..Common::default() };
+const WINDOWS: Reading = Reading::Windowed { budget_bytes: 1 << 20, window_bytes: 64 << 10 };
+
+/// A store of 64 records of a page each.
+fn pages() -> Arc<Unwritable> {
+    let backing = Unwritable::new(FileBacking::temporary(0).unwrap());
+    let schema = Schema::packed([Field::new("page", DataType::Binary(4096))]).unwrap();
+    let common = Common::default();
+    // SAFETY: records are bytes, and this test alone has the backing.
+    let made = unsafe { Table::<u8>::create_over(Arc::clone(&backing) as _, &schema, &common) };
+    let mut table = made.unwrap();
+    table.append(&[1; 64 * PAGE], 64).unwrap();
+    table.close().unwrap();
+    backing
+}
+
+fn open(backing: &Arc<Unwritable>, reading: Reading, way: WriteBack) -> Result<Table<u8>> {
+    let common = Common { write_back: way, ..Common::default() };
     // SAFETY: records are bytes, and the tests alone have their backings.
     unsafe {
         Table::over(Arc::clone(backing) as _, Access::ReadWrite, reading, &common, |_| Ok(()))
@@ -95,17 +119,8 @@ fn open(backing: &Arc<Unwritable>, reading: Reading) -> Result<Table<u8>> {
 #[cfg(unix)]
 #[test]
 fn an_edit_whose_changes_could_not_be_written_to_make_room_does_not_finish() {
-    let backing = Unwritable::new(FileBacking::temporary(0).unwrap());
-    let schema = Schema::packed([Field::new("page", DataType::Binary(4096))]).unwrap();
-    let common = Common::default();
-    // SAFETY: records are bytes, and this test alone has the backing.
-    let made = unsafe { Table::<u8>::create_over(Arc::clone(&backing) as _, &schema, &common) };
-    let mut table = made.unwrap();
-    table.append(&[1; 64 * PAGE], 64).unwrap();
-    table.close().unwrap();
-
-    let windows = Reading::Windowed { budget_bytes: 1 << 20, window_bytes: 64 << 10 };
-    let mut table = open(&backing, windows).unwrap();
+    let backing = pages();
+    let mut table = open(&backing, WINDOWS, WriteBack::Positioned).unwrap();
     let mut edit = DynEdit::begin(&mut table, PAGE).unwrap();
     edit.get_mut(0).unwrap().fill(2);
     backing.broken.store(true, Ordering::Relaxed);
@@ -116,7 +131,23 @@ fn an_edit_whose_changes_could_not_be_written_to_make_room_does_not_finish() {
     assert_eq!(edit.get(0).unwrap_err().kind(), ErrorKind::Poisoned);
     assert_eq!(edit.finish().unwrap_err().kind(), ErrorKind::Poisoned);
     drop(table);
-    assert_eq!(open(&backing, Reading::Whole).unwrap_err().kind(), ErrorKind::InterruptedEdit);
+    let error = open(&backing, Reading::Whole, WriteBack::Auto).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InterruptedEdit);
+}
+
+/// What a system does not find by itself when it syncs has to be flushed while it is mapped.
+#[test]
+fn changes_in_a_window_are_flushed_before_it_slides() {
+    let backing = pages();
+    let mut table = open(&backing, WINDOWS, WriteBack::Mapped).unwrap();
+    let mut edit = DynEdit::begin(&mut table, PAGE).unwrap();
+    edit.get_mut(1).unwrap().fill(2);
+    edit.get(63).unwrap();
+    let start = 65_536 + PAGE as u64;
+    let flushed = backing.flushed.lock().unwrap().clone();
+    assert!(flushed.iter().any(|range| range.start <= start && start + 4096 <= range.end));
+    edit.finish().unwrap();
+    table.close().unwrap();
 }
 
 /// A name stands for a store that is whole: what could not be finished does not get it.

@@ -218,6 +218,7 @@ fn a_window_that_does_not_fit_its_budget_is_refused() {
 fn appends_between_edits_of_the_same_page_stay() {
     for way in [Way::Mapped, Way::Positioned, Way::Mixed] {
         let mut rig = Rig::new(100, 0, 65_536, 0, way);
+        rig.writer.reserve(65_536).unwrap(); // so that a window shows what is not there yet
         for byte in 1..5 {
             rig.apply(&Operation::Append(3, byte));
             rig.writer.flush(0..u64::MAX).unwrap();

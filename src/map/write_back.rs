@@ -84,6 +84,15 @@ pub(crate) trait Writer: fmt::Debug + Send + Sync {
     /// Lends bytes as they are with all changes made so far.
     fn read(&mut self, range: Range<u64>) -> Result<&[u8]>;
 
+    /// The view through which `edit` would lend `range`, if bytes that are changed through it need
+    /// only be told afterwards, by `mark`: before anything else is asked of the writer.
+    fn lend(&mut self, _range: &Range<u64>) -> Result<Option<Arc<View>>> {
+        Ok(None)
+    }
+
+    /// Counts bytes as dirty that were changed through the view lent last.
+    fn mark(&mut self, _range: &Range<u64>) {}
+
     /// Hands the changes in `range` to the file.
     fn flush(&mut self, range: Range<u64>) -> Result<()>;
 
@@ -98,7 +107,7 @@ struct Window {
     access: Access,
     /// How much to map at a time; all of the file if `None`.
     target_bytes: Option<u64>,
-    view: Option<View>,
+    view: Option<Arc<View>>,
 }
 
 impl Window {
@@ -124,7 +133,7 @@ impl Window {
                 "the file is larger than the address space; give the store a budget of views",
             )
         })?;
-        self.view = Some(self.backing.view(start, len, self.access)?);
+        self.view = Some(Arc::new(self.backing.view(start, len, self.access)?));
         Ok(())
     }
 
@@ -442,6 +451,15 @@ impl Writer for Mapped {
         unsafe { view.bytes(place) }
     }
 
+    fn lend(&mut self, range: &Range<u64>) -> Result<Option<Arc<View>>> {
+        self.reach(range)?;
+        Ok(self.edits.view.clone())
+    }
+
+    fn mark(&mut self, range: &Range<u64>) {
+        self.dirty.add(range);
+    }
+
     fn flush(&mut self, range: Range<u64>) -> Result<()> {
         if range.start < self.appended.end && self.appended.start < range.end {
             self.flush_appended()?;
@@ -522,6 +540,14 @@ impl Writer for Mixed {
         self.editor()?.read(range)
     }
 
+    fn lend(&mut self, range: &Range<u64>) -> Result<Option<Arc<View>>> {
+        self.editor()?.lend(range)
+    }
+
+    fn mark(&mut self, range: &Range<u64>) {
+        self.mapped.mark(range); // the other one lends nothing
+    }
+
     fn flush(&mut self, range: Range<u64>) -> Result<()> {
         self.positioned.flush(range.clone())?;
         self.mapped.flush(range)
@@ -531,65 +557,5 @@ impl Writer for Mixed {
         self.edits_mapped = None;
         self.positioned.release()?;
         self.mapped.release()
-    }
-}
-
-/// Changes in one private view, which never reach the file.
-#[derive(Debug)]
-pub(crate) struct InPrivate {
-    view: Arc<View>,
-}
-
-impl InPrivate {
-    /// A writer into `view`, which is private and starts at byte 0.
-    ///
-    /// # Safety
-    /// Nobody changes or truncates the file below the view, and nobody reads bytes of the view
-    /// while `edit` lends them.
-    pub(crate) unsafe fn new(view: Arc<View>) -> Self {
-        Self { view }
-    }
-
-    fn place(range: &Range<u64>) -> Range<usize> {
-        let at = |offset| usize::try_from(offset).unwrap_or(usize::MAX);
-        at(range.start)..at(range.end)
-    }
-
-    fn refuse() -> Error {
-        Error::new(ErrorKind::ReadOnly, "append")
-            .detail("a private (copy-on-write) store changes records, but cannot grow")
-            .advice("open the store for writing to append")
-    }
-}
-
-impl Writer for InPrivate {
-    fn reserve(&mut self, _len_bytes: u64) -> Result<()> {
-        Err(Self::refuse())
-    }
-
-    fn append(&mut self, _offset: u64, _bytes: &[u8]) -> Result<()> {
-        Err(Self::refuse())
-    }
-
-    fn pending(&self) -> (u64, &[u8]) {
-        (0, &[])
-    }
-
-    fn edit(&mut self, range: Range<u64>) -> Result<&mut [u8]> {
-        // SAFETY: the constructor's contract, and `&mut self` for exclusiveness.
-        unsafe { self.view.bytes_mut(Self::place(&range)) }
-    }
-
-    fn read(&mut self, range: Range<u64>) -> Result<&[u8]> {
-        // SAFETY: the constructor's contract, and the borrow of `self`.
-        unsafe { self.view.bytes(Self::place(&range)) }
-    }
-
-    fn flush(&mut self, _range: Range<u64>) -> Result<()> {
-        Ok(())
-    }
-
-    fn release(&mut self) -> Result<()> {
-        Ok(())
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::growth::Growth;
 use crate::error::{Error, ErrorKind, Result};
 use crate::map::{
-    Access, Advice, Backing, Geometry, InPrivate, Mapped, Mixed, Positioned, RecordGuard,
+    Access, Advice, Backing, Geometry, InPrivate, Lent, Mapped, Mixed, Positioned, RecordGuard,
     RecordView, Slider, View, ViewCounters, Windows, WriteBack, Writer, round_up,
 };
 
@@ -54,6 +54,8 @@ pub(crate) struct Array<T> {
     /// What `get` reads: empty for a windowed array, and once the file was trimmed.
     whole: RecordView<T>,
     slider: Option<Slider>,
+    /// The records of the writer's window while an edit changes them, without asking the writer.
+    lent: Lent,
     writer: Option<Box<dyn Writer>>,
 }
 
@@ -90,6 +92,7 @@ impl<T: Copy + Send + Sync> Array<T> {
             growth: Growth::new(),
             whole: RecordView::empty(),
             slider: None,
+            lent: Lent::none(geometry),
             writer: None,
         };
         array.map_readers()?;
@@ -226,15 +229,42 @@ impl<T: Copy + Send + Sync> Array<T> {
     }
 
     /// Lends the bytes of record `index` for changing, and counts them as dirty.
+    #[inline]
     pub(crate) fn edit(&mut self, index: u64) -> Result<&mut [u8]> {
-        let bytes = self.record_bytes(index)?;
-        self.writer()?.edit(bytes)
+        if !self.lent.holds(index) && !self.lend(index)? {
+            let bytes = self.record_bytes(index)?;
+            return self.writer()?.edit(bytes);
+        }
+        self.lent.get_mut(index).ok_or_else(|| Self::not_in_window(index))
     }
 
     /// Lends the bytes of record `index` with all changes made so far.
+    #[inline]
     pub(crate) fn read_edited(&mut self, index: u64) -> Result<&[u8]> {
+        if !self.lent.holds(index) && !self.lend(index)? {
+            let bytes = self.record_bytes(index)?;
+            return self.writer()?.read(bytes);
+        }
+        self.lent.get(index).ok_or_else(|| Self::not_in_window(index))
+    }
+
+    /// Asks the writer for its window over record `index`; `false` if it wants to be asked for each
+    /// record.
+    #[cold]
+    #[allow(unsafe_code, reason = "the array's contract is the view's")]
+    fn lend(&mut self, index: u64) -> Result<bool> {
         let bytes = self.record_bytes(index)?;
-        self.writer()?.read(bytes)
+        let Some(view) = self.writer()?.lend(&bytes)? else { return Ok(false) };
+        // SAFETY: the file holds `count` records, which nobody else changes or cuts off (`open`'s
+        // contract). They are lent for changing by `&mut self` and for reading by `&self` only, and
+        // the writer gets its window back before it does anything else (`writer`).
+        self.lent = unsafe { Lent::new(view, self.geometry, self.count) };
+        Ok(true)
+    }
+
+    #[cold]
+    fn not_in_window(index: u64) -> Error {
+        Error::new(ErrorKind::OutOfRange, "edit").record(index).detail("it is not in the window")
     }
 
     /// Lets the writer's views go, with its changes handed to the file.
@@ -274,9 +304,15 @@ impl<T: Copy + Send + Sync> Array<T> {
         Ok(start..start + self.geometry.stride)
     }
 
+    /// The writer, which has its window back and knows what was changed in it.
     fn writer(&mut self) -> Result<&mut dyn Writer> {
         match &mut self.writer {
-            Some(writer) => Ok(writer.as_mut()),
+            Some(writer) => {
+                if let Some(changed) = self.lent.give_back() {
+                    writer.mark(&changed);
+                }
+                Ok(writer.as_mut())
+            }
             None => {
                 Err(Error::new(ErrorKind::ReadOnly, "write").advice("open the store for writing"))
             }
