@@ -157,6 +157,40 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    /// Whatever the bytes are, each row is loaded or set aside, or it is one clear error.
+    #[test]
+    fn any_bytes_are_loaded_or_refused(
+        bytes in prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..200),
+            prop::collection::vec(prop::sample::select(b"a1.-:,\"\n\r\xff\0T".to_vec()), 0..200),
+        ],
+        header in any::<bool>(),
+    ) {
+        let options = CsvOptions::new().header(header);
+        let mut rejected = 0;
+        let mut reader = CsvReader::new(Input::from_bytes(&bytes), options).on_reject(|_| {
+            rejected += 1;
+            Ok(())
+        });
+        let Ok(inferred) = reader.infer(None) else { return Ok(()) };
+        let mut records: Vec<u8> = Vec::new();
+        let report = reader.load(&inferred.schema, &mut records).unwrap();
+        drop(reader);
+        prop_assert_eq!(report.rejected, rejected);
+        // Inference passes over what is no row; text that ends in NUL is one that no field holds.
+        if bytes.contains(&0) {
+            prop_assert!(report.loaded <= inferred.rows);
+        } else {
+            prop_assert_eq!(report.loaded, inferred.rows);
+        }
+        let size = u64::from(inferred.schema.record_size());
+        prop_assert_eq!(records.len() as u64, report.loaded * size);
+    }
+}
+
 /// Fields of every kind, arrays, byte orders and gaps included.
 fn schemas() -> impl Strategy<Value = Schema> {
     let units =

@@ -3,9 +3,14 @@
 //! The common types have a fast way each for the common forms of text. All else, errors included,
 //! is left to [`Field::parse_text`].
 
+use std::collections::HashMap;
+
 use super::parse::{self, Cell, Decimal};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{DataType, Field, Schema};
+
+/// How many columns and fields without a partner an error names.
+const DIFFERENCES_MAX: usize = 10;
 
 /// One column of a file on its way into a field.
 #[derive(Clone, Debug)]
@@ -76,16 +81,28 @@ impl Column {
             }
             return Ok(fields.iter().map(Self::new).collect());
         }
-        let unknown = names.iter().filter(|name| schema.field(name).is_none());
-        let missing = fields.iter().filter(|field| !names.iter().any(|name| name == field.name()));
-        let differences: Vec<String> = unknown
-            .map(|name| format!("no field for column {name:?}"))
-            .chain(missing.map(|field| format!("no column for field {:?}", field.name())))
-            .collect();
-        if !differences.is_empty() {
-            return Err(mismatch(differences.join("; ")));
+        let mut unpaired: HashMap<&str, &Field> =
+            fields.iter().map(|field| (field.name(), field)).collect();
+        let mut columns = Vec::with_capacity(names.len());
+        let mut differences = Vec::new();
+        for name in names {
+            match unpaired.remove(name.as_str()) {
+                Some(field) => columns.push(Self::new(field)),
+                None => differences.push(format!("no field for column {name:?}")),
+            }
         }
-        Ok(names.iter().filter_map(|name| schema.field(name)).map(Self::new).collect())
+        let missing = fields.iter().filter(|field| unpaired.contains_key(field.name()));
+        differences.extend(missing.map(|field| format!("no column for field {:?}", field.name())));
+        if differences.is_empty() {
+            return Ok(columns);
+        }
+        // A few tell what is wrong; all of a wide file would tell nothing.
+        let more = differences.len().saturating_sub(DIFFERENCES_MAX);
+        differences.truncate(DIFFERENCES_MAX);
+        if more > 0 {
+            differences.push(format!("and {more} more"));
+        }
+        Err(mismatch(differences.join("; ")))
     }
 
     pub(super) fn name(&self) -> &str {

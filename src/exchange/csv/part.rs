@@ -1,5 +1,6 @@
 //! The parts of a file that threads work on: blocks of rows, and what was found in them.
 
+use std::collections::HashMap;
 use std::ops::{ControlFlow, Range};
 
 use super::block::Blocks;
@@ -46,8 +47,9 @@ impl Layout {
             let why = "lines seem to end in CR alone".into();
             return Err(bad(why, "convert them first, as in: tr '\\r' '\\n'"));
         }
+        let mut places = HashMap::with_capacity(names.len());
         for (at, name) in names.iter().enumerate() {
-            if let Some(earlier) = names[..at].iter().position(|other| other == name) {
+            if let Some(earlier) = places.insert(name, at) {
                 let why = format!("columns {} and {} are both {name:?}", earlier + 1, at + 1);
                 return Err(bad(why, "rename one of them"));
             }
