@@ -63,7 +63,7 @@ pub use format::{
     ArrayValue, Bool, DataType, Field, FieldType, MAX_RECORD_BYTES, Nullable, PodRecord, Record,
     Schema, TimeUnit, Utf8, Value, be, le,
 };
-pub use map::{RecordGuard, ViewCounters, Wait, WriteBack};
+pub use map::{RecordGuard, ViewCounters, Wait, WindowGuard, WriteBack};
 pub use os::{Advice, FaultCounts, FileSystemKind, Residency, process_faults, thread_faults};
 /// The crate whose traits stand behind [`FieldType`], for `#[zerocopy(crate =
 /// "flatrec::zerocopy")]`.

@@ -433,6 +433,16 @@ fn windowed_stores_stay_within_their_budget() {
         let counters = store.view_counters();
         assert!(counters.hits > 0 && counters.evictions > 0 && counters.remaps > 10);
         let held = store.get(7).unwrap().unwrap();
+        let window = store.window(100_000).unwrap().unwrap();
+        assert!(window.ids().contains(&100_000) && window.ids().end - window.ids().start == 4096);
+        assert!(window.ids().all(|id| *window.get(id).unwrap() == sample(id)));
+        assert!(window.get(window.ids().end).is_none());
+        assert!(window.get(window.ids().start - 1).is_none());
+        drop(window);
+        let last = store.window(199_999).unwrap().unwrap();
+        assert_eq!(last.ids().end, 200_000);
+        assert!(store.window(200_000).unwrap().is_none());
+        drop(last);
         store.release_views();
         assert_eq!(store.view_counters().views, 1, "the pinned one stays");
         assert_eq!(*held, sample(7));

@@ -9,7 +9,7 @@ use super::store::Store;
 use super::table::Table;
 use crate::error::Result;
 use crate::format::{Record, Schema, bytes_of, one_from_bytes};
-use crate::map::{RecordGuard, ViewCounters};
+use crate::map::{RecordGuard, ViewCounters, WindowGuard};
 
 /// A store that never maps more than a budget: for 32-bit processes, for files larger than the
 /// address space, and for those who share a machine.
@@ -102,11 +102,34 @@ impl<R: Record> WindowedStore<R> {
         Ok(self.get(id)?.map(|record| *record))
     }
 
-    /// Copies of the records of a range, in order; those past the last are left out. At most one
-    /// window is pinned at a time, for as long as it takes to copy a record.
+    /// All records of the window that holds record `id`, in place, pinned while the guard lives.
+    /// `None` past the last record, and for one that was appended and is still in a buffer.
+    ///
+    /// # Errors
+    /// As [`WindowedStore::get`].
+    pub fn window(&self, id: u64) -> Result<Option<WindowGuard<'_, R>>> {
+        self.table.array.pin_window(id).map_err(|error| self.table.core.name(error))
+    }
+
+    /// Copies of the records of a range, in order; those past the last are left out. One window is
+    /// pinned at a time, from its first record read to its last.
     pub fn range(&self, ids: Range<u64>) -> impl Iterator<Item = Result<R>> + '_ {
         let end = ids.end.min(self.count());
-        (ids.start.min(end)..end).filter_map(|id| self.read(id).transpose())
+        let mut window: Option<WindowGuard<'_, R>> = None;
+        (ids.start.min(end)..end).filter_map(move |id| {
+            if let Some(record) = window.as_ref().and_then(|window| window.get(id)) {
+                return Some(Ok(*record));
+            }
+            window = None; // before the next is pinned: the budget may hold one only
+            match self.window(id) {
+                Ok(pinned) => window = pinned,
+                Err(error) => return Some(Err(error)),
+            }
+            match window.as_ref().and_then(|window| window.get(id)) {
+                Some(record) => Some(Ok(*record)),
+                None => self.read(id).transpose(),
+            }
+        })
     }
 
     /// What the windows have done so far, and map now.

@@ -24,6 +24,7 @@ mod sliding;
 mod tests;
 mod typed;
 mod view;
+mod window_guard;
 mod write_back;
 
 pub use crate::os::{Advice, Advised, FaultCounts, FileSystemKind, Residency};
@@ -36,6 +37,7 @@ pub use side_lock::Wait;
 pub use sliding::ViewCounters;
 pub use typed::TypedView;
 pub use view::{Access, View};
+pub use window_guard::WindowGuard;
 pub use write_back::WriteBack;
 
 pub(crate) use file::refuse_network;

@@ -5,6 +5,7 @@
 //! budget are an error, not a wait: a thread that holds the pins itself would wait for ever.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -129,6 +130,12 @@ impl Slider {
         let lead = usize::try_from(start - view.offset())
             .map_err(|_| Error::new(ErrorKind::OutOfRange, "pin a view").record(index))?;
         Ok((view, lead))
+    }
+
+    /// The records that share a window with record `index`.
+    pub(crate) fn window_of(&self, index: u64) -> Range<u64> {
+        let first = index - self.windows.place(index).slot;
+        first..first.saturating_add(1 << self.windows.records_log2)
     }
 
     /// What has been done so far.

@@ -11,7 +11,7 @@ use super::growth::Growth;
 use crate::error::{Error, ErrorKind, Result};
 use crate::map::{
     Access, Advice, Backing, Geometry, InPrivate, Lent, Mapped, Mixed, Positioned, RecordGuard,
-    RecordView, Slider, View, ViewCounters, Windows, WriteBack, Writer, round_up,
+    RecordView, Slider, View, ViewCounters, WindowGuard, Windows, WriteBack, Writer, round_up,
 };
 
 /// How the records are reached.
@@ -153,6 +153,22 @@ impl<T: Copy + Send + Sync> Array<T> {
         // SAFETY: the record lies in the file, so by `open`'s contract a valid `T` is there that
         // nobody changes or cuts off while the array is borrowed.
         unsafe { RecordGuard::new(view, lead) }.map(Some)
+    }
+
+    /// Pins the window that holds record `index` and lends all its records; `None` if the file
+    /// holds no such record (yet).
+    #[allow(unsafe_code, reason = "the array's contract is the view's")]
+    pub(crate) fn pin_window(&self, index: u64) -> Result<Option<WindowGuard<'_, T>>> {
+        let in_file = self.in_file();
+        let Some(slider) = self.slider.as_ref().filter(|_| index < in_file) else {
+            return Ok(None);
+        };
+        let (view, _) = slider.pin(index, in_file)?;
+        let ids = slider.window_of(index);
+        let ids = ids.start..ids.end.min(in_file);
+        // SAFETY: the records lie in the file, so by `open`'s contract valid `T`s are there that
+        // nobody changes or cuts off while the array is borrowed.
+        unsafe { WindowGuard::new(view, self.geometry, ids) }.map(Some)
     }
 
     /// Appends records, whose bytes follow one another, to those that are pending, and returns
