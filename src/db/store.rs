@@ -325,11 +325,8 @@ impl<R: Record> Options<Store<R>> {
         window: u64,
     ) -> Result<WindowedStore<R>> {
         let reading = Reading::Windowed { budget_bytes: max_mapped, window_bytes: window };
-        let check = |found: &Schema| check_schema::<R>(self.schema.as_ref(), found);
-        let path = path.as_ref();
-        // SAFETY: `check` accepts only schemas of `R`.
-        let table = unsafe { Table::open(path, Access::ReadWrite, reading, &self.common, check) };
-        Ok(WindowedStore { table: table? })
+        let table = self.open_table(path.as_ref(), Access::ReadWrite, reading)?;
+        Ok(WindowedStore { table })
     }
 
     /// As [`Options::open_windowed`], for reading only.
@@ -343,11 +340,8 @@ impl<R: Record> Options<Store<R>> {
         window: u64,
     ) -> Result<WindowedStore<R>> {
         let reading = Reading::Windowed { budget_bytes: max_mapped, window_bytes: window };
-        let check = |found: &Schema| check_schema::<R>(self.schema.as_ref(), found);
-        let path = path.as_ref();
-        // SAFETY: `check` accepts only schemas of `R`.
-        let table = unsafe { Table::open(path, Access::ReadOnly, reading, &self.common, check) };
-        Ok(WindowedStore { table: table? })
+        let table = self.open_table(path.as_ref(), Access::ReadOnly, reading)?;
+        Ok(WindowedStore { table })
     }
 
     /// Opens the store in a file that is open already. Given its path, the inode is locked, where
@@ -395,10 +389,13 @@ impl<R: Record> Options<Store<R>> {
     }
 
     fn open_with(self, path: &Path, access: Access) -> Result<Store<R>> {
+        Ok(Store { table: self.open_table(path, access, Reading::Whole)? })
+    }
+
+    fn open_table(self, path: &Path, access: Access, reading: Reading) -> Result<Table<R>> {
         let check = |found: &Schema| check_schema::<R>(self.schema.as_ref(), found);
         // SAFETY: `check` accepts only schemas of `R`.
-        let table = unsafe { Table::open(path, access, Reading::Whole, &self.common, check) }?;
-        Ok(Store { table })
+        unsafe { Table::open(path, access, reading, &self.common, check) }
     }
 }
 
