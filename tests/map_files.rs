@@ -15,6 +15,11 @@ fn each_wrong_path_has_its_own_clear_error() {
 
     let error = Mapping::open(directory.path(), Access::ReadOnly).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+    let pipe = directory.path().join("pipe");
+    if Command::new("mkfifo").arg(&pipe).status().is_ok_and(|status| status.success()) {
+        let error = Mapping::open(&pipe, Access::ReadOnly).unwrap_err(); // and does not wait
+        assert!(error.to_string().contains("not a regular file"), "{error}");
+    }
 
     Mapping::create_new(&path, 0).unwrap();
     let error = Mapping::create_new(&path, 0).unwrap_err();
@@ -270,6 +275,12 @@ fn unprivileged(directory: &std::path::Path) {
     let store = flatrec::DynStore::open_read_only(directory.join("store")).unwrap();
     assert_eq!(store.get(0), Some(&[7][..]), "reading needs no right to write");
     refused(flatrec::DynStore::open(directory.join("store")).unwrap_err());
+    let unlocked = flatrec::DynStore::open_read_only(directory.join("open/unlocked")).unwrap();
+    assert_eq!(unlocked.get(0), Some(&[7][..]));
+    assert!(
+        !directory.join("open/unlocked-lock").exists(),
+        "a lock file that its owner cannot lock"
+    );
     println!("refused as it should be");
 }
 
@@ -292,6 +303,14 @@ fn missing_permissions_say_so() {
     let mut store = flatrec::DynStore::create(path.join("store"), &schema.unwrap()).unwrap();
     store.append(&[7]).unwrap();
     store.close().unwrap();
+    std::fs::create_dir(path.join("open")).unwrap();
+    allow(&path.join("open"), 0o777); // others may make files here, and need not
+    std::fs::copy(path.join("store"), path.join("open/unlocked")).unwrap();
+    allow(&path.join("store"), 0o664);
+    std::fs::remove_file(path.join("store-lock")).unwrap();
+    flatrec::DynStore::open(path.join("store")).unwrap().close().unwrap();
+    let mode = std::fs::metadata(path.join("store-lock")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o664, "a lock file is shared like its data file");
     // The test binary may lie where nobody else looks: a copy is run.
     let program = path.join("program");
     std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();

@@ -66,11 +66,15 @@ impl FileBacking {
     /// for what is no regular file; the system's.
     pub fn open(path: impl AsRef<Path>, writable: bool) -> Result<Self> {
         let path = path.as_ref();
+        // Looked at first: opening a pipe would wait for somebody to write into it.
+        if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+            return Err(irregular().path(path));
+        }
         let file = OpenOptions::new()
             .read(true)
             .write(writable)
             .open(path)
-            .map_err(|source| open_error(source, path))?;
+            .map_err(|source| Error::io("open", source).path(path))?;
         Self::over(file, Some(path.to_path_buf()))
     }
 
@@ -151,11 +155,7 @@ impl FileBacking {
         };
         let metadata = file.metadata().map_err(|source| named(Error::io("open", source)))?;
         if !metadata.is_file() {
-            return Err(named(
-                Error::new(ErrorKind::InvalidArgument, "open")
-                    .detail("not a regular file")
-                    .advice("give the path of a file, not of a directory or a device"),
-            ));
+            return Err(named(irregular()));
         }
         let file_system =
             os::file_system(&file).map_err(|source| named(Error::io("open", source)))?;
@@ -372,12 +372,8 @@ pub(crate) fn refuse_network(backing: &dyn Backing, operation: &'static str) -> 
     })
 }
 
-fn open_error(source: io::Error, path: &Path) -> Error {
-    if path.is_dir() {
-        return Error::new(ErrorKind::InvalidArgument, "open")
-            .path(path)
-            .detail("it is a directory")
-            .advice("give the path of a file");
-    }
-    Error::io("open", source).path(path)
+fn irregular() -> Error {
+    Error::new(ErrorKind::InvalidArgument, "open")
+        .detail("not a regular file")
+        .advice("give the path of a file, not of a directory, a pipe or a device")
 }

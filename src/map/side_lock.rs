@@ -97,11 +97,19 @@ impl SideLock {
     pub(crate) fn open_or_create(data_path: &Path) -> Result<Self> {
         let path = Self::path_of(data_path);
         let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
+        options.read(true).write(true);
         no_follow(&mut options);
-        let file = options
-            .open(&path)
-            .map_err(|source| Error::io("open the lock file", source).path(&path))?;
+        let file = match options.clone().create_new(true).open(&path) {
+            Ok(new) => {
+                share_like(data_path, &new);
+                Ok(new)
+            }
+            Err(taken) if taken.kind() == io::ErrorKind::AlreadyExists => {
+                options.create(true).truncate(false).open(&path)
+            }
+            Err(source) => Err(source),
+        };
+        let file = file.map_err(|source| Error::io("open the lock file", source).path(&path))?;
         Ok(Self { file, path })
     }
 
@@ -115,6 +123,11 @@ impl SideLock {
         match options.open(&path) {
             Ok(file) => Ok(Some(Self { file, path })),
             Err(source) if source.kind() == io::ErrorKind::NotFound => {
+                // Who may not write the data makes no lock file: it would be one that those who
+                // may could not lock.
+                if OpenOptions::new().write(true).open(data_path).is_err() {
+                    return Ok(None);
+                }
                 match Self::open_or_create(data_path) {
                     Ok(lock) => Ok(Some(lock)),
                     Err(error)
@@ -212,6 +225,15 @@ pub(crate) fn vacate_aside(path: &Path) -> Result<PathBuf> {
             Err(Error::io("remove the unfinished file", source).path(aside))
         }
         _ => Ok(aside),
+    }
+}
+
+/// Gives a new lock file the data file's permissions: whoever may write the one must be able to
+/// lock the other, and nobody else.
+fn share_like(data_path: &Path, lock: &File) {
+    if let Ok(data) = std::fs::metadata(data_path) {
+        // Best effort: only Unix has permissions to give, and an owner may give only their own.
+        let _ = lock.set_permissions(data.permissions());
     }
 }
 
