@@ -481,8 +481,8 @@ fn check_features(header: &Header, common: &Common) -> Result<()> {
         return Err(Error::new(ErrorKind::InterruptedEdit, "open")
             .detail("an exclusive edit was interrupted: records may be half changed")
             .advice(
-                "restore a copy, or look at the records and accept them as they are: `flatrec \
-                 verify --accept-edit STORE`, or Options::accept_interrupted_edit",
+                "restore a copy, or accept the records as they are with \
+                 Options::accept_interrupted_edit",
             ));
     }
     Ok(())
