@@ -80,6 +80,54 @@ fn an_existing_store_is_kept_unless_forced() {
 }
 
 #[test]
+fn an_input_is_never_its_own_output() {
+    let place = Place::new();
+    place.write("in.csv", CSV);
+    for output in ["in.csv", "./in.csv"] {
+        for options in [&["--force"][..], &["--append"], &[]] {
+            let text = place.error([&["load", "in.csv", output], options].concat());
+            assert!(text.starts_with(&format!("{output} is the same file as in.csv")), "{text}");
+        }
+    }
+    #[cfg(unix)]
+    {
+        std::fs::hard_link(place.path("in.csv"), place.path("hard.rec")).unwrap();
+        std::os::unix::fs::symlink("in.csv", place.path("soft.rec")).unwrap();
+        for output in ["hard.rec", "soft.rec"] {
+            let text = place.error(["load", "in.csv", output, "--force"]);
+            assert!(text.starts_with(&format!("{output} is the same file")), "{text}");
+            std::fs::remove_file(place.path(output)).unwrap();
+        }
+    }
+    assert_eq!((place.files(), place.read("in.csv")), (vec!["in.csv".to_owned()], CSV.into()));
+    let store = people(&place);
+    std::fs::rename(&store, place.path("people.csv")).unwrap();
+    let before = bytes(&place.path("people.csv"));
+    let text = place.error(["export", "people.csv", "people.csv", "--force"]);
+    assert!(text.contains("same file"), "{text}");
+    assert_eq!(bytes(&place.path("people.csv")), before);
+}
+
+#[test]
+fn force_replaces_stores_only() {
+    let place = Place::new();
+    place.write("in.csv", CSV);
+    place.write("notes.txt", "not to be lost");
+    place.write("empty.rec", "");
+    std::fs::create_dir(place.path("directory")).unwrap();
+    let before = place.files();
+    for output in ["notes.txt", "empty.rec", "directory"] {
+        // The input is not even looked for.
+        let text = place.error(["load", "none.csv", output, "--force"]);
+        assert!(text.starts_with(&format!("{output} is not a flatrec store")), "{text}");
+        assert!(text.ends_with("(remove it yourself if that is meant)"), "{text}");
+    }
+    assert_eq!(place.files(), before, "nor is a lock file left");
+    assert_eq!(place.read("notes.txt"), "not to be lost");
+    place.ok(["load", "in.csv", "new.rec", "--force"]);
+}
+
+#[test]
 fn a_failed_load_leaves_nothing() {
     let place = Place::new();
     place.write("bad.csv", "a,b\n1,2\nx,3\n");

@@ -9,6 +9,7 @@ use flatrec::exchange::{ExportFormat, Exporter};
 use crate::failure::Failure;
 use crate::info::bytes;
 use crate::output::stdout;
+use crate::paths;
 use crate::progress::Bar;
 
 /// Write a store as CSV, NDJSON or NumPy array
@@ -35,6 +36,7 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let format = ExportFormat::from_path(&self.out)?;
+        paths::refuse_same(&self.store, &self.out)?;
         let store = DynStore::open_read_only(&self.store)?;
         let total_bytes = store.count().saturating_mul(store.schema().record_size().into());
         let bar = Bar::new("export", Some(total_bytes));

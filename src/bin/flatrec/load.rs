@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::info::fields;
 use crate::interrupt::Interrupt;
 use crate::output::{Format, stdout};
+use crate::paths;
 use crate::progress::Bar;
 
 /// Load a CSV file into a new store
@@ -45,7 +46,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["force", "schema", "sample"])]
     append: bool,
 
-    /// Replace an existing store
+    /// Replace an existing store; what is no store is not replaced
     #[arg(long)]
     force: bool,
 
@@ -58,12 +59,14 @@ impl Args {
         if self.append {
             return append(&self.input, &self.store, &self.csv);
         }
+        paths::refuse_same(&self.input, &self.store)?;
         if !self.force && self.store.symlink_metadata().is_ok() {
             return Err(Failure::Message(format!(
                 "{} exists already (--append adds to it, --force replaces it)",
                 self.store.display()
             )));
         }
+        paths::refuse_other_than_store(&self.store)?;
         let given = self.schema.as_deref().map(read_schema).transpose()?;
         let mut input = csv_input::open(&self.input)?;
         if given.is_none() && self.sample.is_none() {
@@ -93,6 +96,7 @@ impl Args {
 
 /// Adds the rows of `input` to the store at `path`: all of them, or none if that fails.
 pub(crate) fn append(input: &Path, path: &Path, csv: &CsvArgs) -> Result<(), Failure> {
+    paths::refuse_same(input, path)?;
     let mut store = DynStore::open(path)?;
     let before = store.count();
     let mut rejects = Rejects::create(csv, [input, path])?;

@@ -13,6 +13,7 @@ mod info;
 mod interrupt;
 mod load;
 mod output;
+mod paths;
 mod progress;
 mod records;
 mod scan;
