@@ -180,6 +180,66 @@ fn rejects_never_overwrite_the_input_or_the_store() {
 }
 
 #[test]
+fn rejects_appear_when_the_load_has_succeeded() {
+    let place = Place::new();
+    place.write("in.csv", "a,b\n1,2\nx,3\n4,5\n");
+    place.write("bad.csv", "kept");
+    let load = ["load", "in.csv", "out.rec", "--sample", "1", "--rejects", "bad.csv"];
+    let text = place.error(load);
+    assert!(text.starts_with("--rejects bad.csv exists already"), "{text}");
+    assert_eq!(
+        (place.files(), place.read("bad.csv")),
+        (names(&["bad.csv", "in.csv"]), "kept".into())
+    );
+    place.ok([&load[..], &["--force"]].concat());
+    assert!(place.read("bad.csv").starts_with("line,column,reason,row\n3,a,"));
+    assert_eq!(place.files(), names(&["bad.csv", "in.csv", "out.rec", "out.rec-lock"]));
+
+    place.write("bad.csv", "kept");
+    let files = place.files();
+    place.error(["load", "in.csv", "no/out.rec", "--rejects", "new.csv"]);
+    place.error(["append", "out.rec", "in.csv", "--rejects", "bad.csv"]);
+    place.error(["load", "none.csv", "out.rec", "--force", "--rejects", "bad.csv"]);
+    place.write("other.csv", "a,c\n1,2\n");
+    place.error(["append", "out.rec", "other.csv", "--rejects", "new.csv"]);
+    std::fs::remove_file(place.path("other.csv")).unwrap();
+    assert_eq!((place.files(), place.read("bad.csv")), (files, "kept".into()));
+
+    place.ok(["append", "out.rec", "in.csv", "--rejects", "more.csv"]);
+    assert!(place.read("more.csv").contains("\n3,a,"));
+}
+
+#[test]
+fn rejects_are_no_file_that_is_in_use() {
+    let place = Place::new();
+    place.write("in.csv", CSV);
+    place.ok(["load", "in.csv", "out.rec"]);
+    place.write("schema.json", place.ok(["schema", "out.rec", "--as", "json"]));
+    #[cfg(unix)]
+    std::fs::hard_link(place.path("in.csv"), place.path("linked.csv")).unwrap();
+    #[cfg(not(unix))]
+    place.write("linked.csv", CSV);
+    let before = place.files();
+    let mut in_use = vec!["in.csv", "schema.json", "out.rec", "out.rec-lock", "out.rec-unfinished"];
+    in_use.extend(cfg!(unix).then_some("linked.csv"));
+    for file in in_use {
+        let schema = ["--schema", "schema.json"];
+        let load = ["load", "in.csv", "out.rec", "--force", "--rejects", file];
+        let text = place.error([&load[..], &schema].concat());
+        assert_eq!(text, format!("--rejects {file} would overwrite that file"));
+    }
+    assert_eq!(place.files(), before);
+    for command in [["load", "in.csv", "x.rec"], ["append", "out.rec", "in.csv"]] {
+        let text = place.usage([&command[..], &["--rejects", "-"]].concat());
+        assert!(text.contains("name a file: standard output is for the summary"), "{text}");
+    }
+}
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
+}
+
+#[test]
 fn null_texts_delimiters_and_missing_headers_are_understood() {
     let place = Place::new();
     place.write("in.txt", "1\tNA\n-\t2.5\n");

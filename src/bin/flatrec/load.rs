@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use flatrec::exchange::{Input, schema_from_json};
 use flatrec::{DynStore, Schema};
 
-use crate::csv_input::{self, CsvArgs, Job, Loaded, Rejects};
+use crate::csv_input::{self, CsvArgs, Job};
 use crate::failure::Failure;
 use crate::info::fields;
 use crate::interrupt::Interrupt;
 use crate::output::{Format, stdout};
 use crate::paths;
 use crate::progress::Bar;
+use crate::rejects::{Aside, Rejects};
 
 /// Load a CSV file into a new store
 ///
@@ -46,7 +47,8 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["force", "schema", "sample"])]
     append: bool,
 
-    /// Replace an existing store; what is no store is not replaced
+    /// Replace an existing store; what is no store is not replaced. With --rejects, replace
+    /// that file too
     #[arg(long)]
     force: bool,
 
@@ -67,12 +69,14 @@ impl Args {
             )));
         }
         paths::refuse_other_than_store(&self.store)?;
+        let read = self.schema.as_deref().into_iter().chain([&*self.input]);
+        let rejects = |path: &PathBuf| Rejects::create(path, read, &self.store, self.force);
+        let mut rejects = self.csv.rejects.as_ref().map(rejects).transpose()?;
         let given = self.schema.as_deref().map(read_schema).transpose()?;
         let mut input = csv_input::open(&self.input)?;
         if given.is_none() && self.sample.is_none() {
             input = spooled(input, &self.store)?;
         }
-        let mut rejects = Rejects::create(&self.csv, [&self.input, &self.store])?;
         let mut job = Job::new(input, &self.csv, "infer", rejects.as_mut())?;
         let (schema, rows) = match given {
             Some(schema) => (schema, None),
@@ -84,9 +88,10 @@ impl Args {
             store.reserve(rows)?;
         }
         let loaded = job.load(&mut store, &interrupt)?;
-        Rejects::finish(rejects)?;
+        let rejects = rejects.map(Rejects::finish).transpose()?.flatten();
         let count = store.count();
         store.close()?;
+        rejects.map_or(Ok(()), Aside::publish)?;
         loaded.summarise(&self.store, &schema, count)?;
         let mut out = stdout();
         writeln!(out)?;
@@ -99,19 +104,23 @@ pub(crate) fn append(input: &Path, path: &Path, csv: &CsvArgs) -> Result<(), Fai
     paths::refuse_same(input, path)?;
     let mut store = DynStore::open(path)?;
     let before = store.count();
-    let mut rejects = Rejects::create(csv, [input, path])?;
+    let rejects = |file: &PathBuf| Rejects::create(file, [input], path, false);
+    let mut rejects = csv.rejects.as_ref().map(rejects).transpose()?;
     let job = Job::new(csv_input::open(input)?, csv, "append", rejects.as_mut())?;
-    let loaded: Loaded = match job.load(&mut store, &Interrupt::watch()) {
-        Ok(loaded) => loaded,
+    let added = job
+        .load(&mut store, &Interrupt::watch())
+        .and_then(|loaded| Ok((loaded, rejects.map(Rejects::finish).transpose()?.flatten())));
+    let (loaded, rejects) = match added {
+        Ok(added) => added,
         Err(failure) => {
             store.truncate(before)?;
             store.close()?;
             return Err(failure);
         }
     };
-    Rejects::finish(rejects)?;
     let (schema, count) = (store.schema().clone(), store.count());
     store.close()?;
+    rejects.map_or(Ok(()), Aside::publish)?;
     loaded.summarise(path, &schema, count)
 }
 

@@ -16,6 +16,7 @@ mod output;
 mod paths;
 mod progress;
 mod records;
+mod rejects;
 mod scan;
 mod schema;
 mod set;
