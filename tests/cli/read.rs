@@ -114,6 +114,36 @@ fn scan_counts() {
 }
 
 #[test]
+fn what_cannot_be_read_is_named_in_every_format() {
+    let place = Place::new();
+    let path = people(&place);
+    let mut damaged = bytes(&path);
+    damaged[65_536 + 49 + 14] = 7; // whether record 1 has an age
+    std::fs::write(&path, &damaged).unwrap();
+    let expected = "read people.rec, record 1: corrupt: field age (uint8): a presence byte of 7";
+    for format in ["table", "csv", "ndjson"] {
+        for args in [
+            &["get", "people.rec", "0", "1"][..],
+            &["scan", "people.rec"],
+            &["scan", "people.rec", "--range", "1..", "--select", "age"],
+        ] {
+            let ran = place.run([args, &["--format", format]].concat());
+            assert_eq!(ran.stderr, format!("flatrec: {expected}\n"), "{args:?} {format}");
+            assert_eq!(ran.status, Some(1), "{args:?} {format}");
+        }
+    }
+    for output in ["out.csv", "out.ndjson"] {
+        assert_eq!(place.error(["export", "people.rec", output]), expected);
+    }
+    assert_eq!(
+        place.ok(["set", "people.rec", "1", "age=41"]),
+        "age: not readable -> 41\n",
+        "which is how to mend it"
+    );
+    place.ok(["verify", "people.rec"]);
+}
+
+#[test]
 fn wrong_scans_say_what_is_wrong() {
     let place = Place::new();
     people(&place);

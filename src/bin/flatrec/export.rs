@@ -43,7 +43,8 @@ impl Args {
         let report = Exporter::new(store.schema(), format)
             .replace(self.force)
             .on_progress(|progress| bar.show(progress))
-            .export(store.iter(), &self.out)?;
+            .export(store.iter(), &self.out)
+            .map_err(|error| self.failure(error))?;
         bar.clear();
         let mut out = stdout();
         writeln!(
@@ -54,5 +55,13 @@ impl Args {
             bytes(report.written_bytes)
         )?;
         Ok(out.flush()?)
+    }
+
+    /// The library names the file that it writes; a record that cannot be read is the store's.
+    fn failure(&self, error: flatrec::Error) -> Failure {
+        match error.record_number() {
+            Some(id) => Failure::from(error).in_record("read", &self.store, id),
+            None => error.into(),
+        }
     }
 }

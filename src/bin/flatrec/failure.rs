@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 
 use crate::interrupt;
@@ -15,6 +16,8 @@ pub(crate) enum Failure {
     Message(String),
     /// Standard output could not be written.
     Output(io::Error),
+    /// Standard output could not be written, when the work had been done already: what was.
+    OutputAfter(String, io::Error),
     /// Someone pressed Ctrl-C, and the work has been taken back.
     Interrupted,
 }
@@ -30,6 +33,9 @@ impl Failure {
             Self::Library(error) => (1, error.to_string()),
             Self::Message(text) => (1, text.clone()),
             Self::Output(error) => (1, format!("write to standard output: {error}")),
+            Self::OutputAfter(done, error) => {
+                (1, format!("{done}, but this could not be written to standard output: {error}"))
+            }
             Self::Interrupted => (interrupt::EXIT_STATUS, "interrupted, nothing changed".into()),
         };
         // If nobody can be told, there is nobody left to tell that.
@@ -37,13 +43,34 @@ impl Failure {
         ExitCode::from(status)
     }
 
+    /// The failure of doing `verb` with record `id` of the store at `path`, if it is about its
+    /// bytes; those of writing results are not.
+    pub(crate) fn in_record(self, verb: &str, path: &Path, id: u64) -> Self {
+        match self {
+            Self::Library(error) if error.source().is_none() => {
+                let path = path.display();
+                Self::Message(format!("{verb} {path}, record {id}: {}", why(&error)))
+            }
+            other => other,
+        }
+    }
+
     fn is_broken_pipe(&self) -> bool {
         let cause = match self {
             Self::Library(error) => error.source().and_then(|source| source.downcast_ref()),
-            Self::Output(error) => Some(error),
+            Self::Output(error) | Self::OutputAfter(_, error) => Some(error),
             Self::Message(_) | Self::Interrupted => None,
         };
         cause.is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+/// What is wrong, without the operation and the place, for a message that says those itself.
+fn why(error: &flatrec::Error) -> String {
+    let text = error.to_string();
+    match text.find(&format!(": {}", error.kind())) {
+        Some(at) => text[at + 2..].to_owned(),
+        None => text,
     }
 }
 

@@ -90,14 +90,17 @@ fn visit(
     mut each: impl FnMut(u64, &[u8]) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut left = limit;
+    let path = store.path().unwrap_or_default();
     for (id, record) in (range.start..).zip(store.range(range)) {
         if left == 0 {
             break;
         }
-        if filter.map_or(Ok(true), |filter| filter.matches(record))? {
-            each(id, record)?;
-            left -= 1;
-        }
+        let shown = match filter.map_or(Ok(true), |filter| filter.matches(record)) {
+            Ok(true) => each(id, record).map(|()| 1),
+            Ok(false) => Ok(0),
+            Err(error) => Err(error.into()),
+        };
+        left -= shown.map_err(|failure| failure.in_record("read", &path, id))?;
     }
     Ok(())
 }
