@@ -97,6 +97,9 @@ fn set_waits_for_nobody() {
     let reader = DynStore::open_read_only(&path).unwrap();
     let text = place.error(["set", "people.rec", "0", "age=1"]);
     assert!(text.contains("people.rec") && text.contains("locked"), "{text}");
+    assert!(text.ends_with(
+        " (close the other program that has it open, or try again when it has finished)"
+    ));
     drop(reader);
     place.ok(["set", "people.rec", "0", "age=1"]);
     let writer = DynStore::open(&path).unwrap();

@@ -180,6 +180,22 @@ fn rejects_never_overwrite_the_input_or_the_store() {
 }
 
 #[test]
+fn a_row_that_does_not_fit_comes_with_the_options_that_help() {
+    let place = Place::new();
+    place.write("in.csv", "a,b\n1,2\nx,3\n");
+    place.write("torn.csv", "a,b\n1,2\n3\n");
+    let text = place.error(["load", "in.csv", "out.rec", "--sample", "1"]);
+    assert!(text.contains("line 3") && text.contains("--sample N"), "{text}");
+    assert!(text.contains("--rejects FILE"), "{text}");
+    let text = place.error(["load", "torn.csv", "out.rec"]);
+    assert!(text.ends_with(" (correct it, or set bad rows aside with --rejects FILE)"), "{text}");
+    place.write("good.csv", "a,b\n1,2\n");
+    place.ok(["load", "good.csv", "out.rec"]);
+    let text = place.error(["append", "out.rec", "in.csv"]);
+    assert!(text.ends_with(" (correct it, or set bad rows aside with --rejects FILE)"), "{text}");
+}
+
+#[test]
 fn rejects_appear_when_the_load_has_succeeded() {
     let place = Place::new();
     place.write("in.csv", "a,b\n1,2\nx,3\n4,5\n");
@@ -367,6 +383,10 @@ fn append_adds_all_rows_or_none() {
     assert!(text.contains("wrong.csv: schema mismatch"), "{text}");
     let text = place.error(["append", "none.rec", "in.csv"]);
     assert!(text.contains("none.rec: not found"), "{text}");
+    assert!(text.ends_with(" (flatrec load makes one)"), "{text}");
+    let text = place.error(["load", "in.csv", "none.rec", "--append"]);
+    assert!(text.contains("none.rec: not found"), "{text}");
+    assert!(text.ends_with(" (load without --append makes one)"), "{text}");
     let conflict = place.usage(["load", "in.csv", "out.rec", "--append", "--force"]);
     assert!(conflict.contains("--force"), "{conflict}");
 }
@@ -387,7 +407,10 @@ fn export_goes_by_the_ending_and_keeps_what_is_there() {
 
     place.write("out.csv", "mine");
     let text = place.error(["export", "out.rec", "out.csv"]);
-    assert!(text.contains("out.csv: already exists"), "{text}");
+    assert_eq!(
+        text,
+        "export to out.csv: already exists (choose another path, or replace it with --force)"
+    );
     assert_eq!(place.read("out.csv"), "mine");
     place.ok(["export", "out.rec", "out.csv", "--force"]);
     assert_eq!(place.read("out.csv"), rows);

@@ -3,8 +3,8 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use flatrec::DynStore;
 use flatrec::exchange::{ExportFormat, Exporter};
+use flatrec::{DynStore, ErrorKind};
 
 use crate::failure::Failure;
 use crate::info::bytes;
@@ -61,7 +61,10 @@ impl Args {
     fn failure(&self, error: flatrec::Error) -> Failure {
         match error.record_number() {
             Some(id) => Failure::from(error).in_record("read", &self.store, id),
-            None => error.into(),
+            None => Failure::from(error).advise(
+                ErrorKind::AlreadyExists,
+                "choose another path, or replace it with --force",
+            ),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use flatrec::exchange::{Input, schema_from_json};
-use flatrec::{DynStore, Schema};
+use flatrec::{DynStore, ErrorKind, Schema};
 
 use crate::csv_input::{self, CsvArgs, Job};
 use crate::failure::Failure;
@@ -59,7 +59,7 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
         if self.append {
-            return append(&self.input, &self.store, &self.csv);
+            return append(&self.input, &self.store, &self.csv, "load without --append makes one");
         }
         paths::refuse_same(&self.input, &self.store)?;
         if !self.force && self.store.symlink_metadata().is_ok() {
@@ -80,14 +80,18 @@ impl Args {
         let mut job = Job::new(input, &self.csv, "infer", rejects.as_mut())?;
         let (schema, rows) = match given {
             Some(schema) => (schema, None),
-            None => job.infer(self.sample)?,
+            None => job
+                .infer(self.sample)
+                .map_err(|failure| failure.advise_on_row(self.advice_on_row()))?,
         };
         let interrupt = Interrupt::watch();
         let mut store = DynStore::options().create_aside(&self.store, &schema, self.force)?;
         if let Some(rows) = rows {
             store.reserve(rows)?;
         }
-        let loaded = job.load(&mut store, &interrupt)?;
+        let loaded = job
+            .load(&mut store, &interrupt)
+            .map_err(|failure| failure.advise_on_row(self.advice_on_row()))?;
         let rejects = rejects.map(Rejects::finish).transpose()?.flatten();
         let count = store.count();
         store.close()?;
@@ -99,10 +103,32 @@ impl Args {
     }
 }
 
+impl Args {
+    fn advice_on_row(&self) -> &'static str {
+        match (self.sample, &self.schema) {
+            (Some(_), _) => {
+                "look at more rows with --sample N or at all without it, set bad rows aside with \
+                 --rejects FILE, or give the types with --schema FILE"
+            }
+            (None, Some(_)) => {
+                "correct it, set bad rows aside with --rejects FILE, or give the field another \
+                 type in the file of --schema"
+            }
+            (None, None) => "correct it, or set bad rows aside with --rejects FILE",
+        }
+    }
+}
+
 /// Adds the rows of `input` to the store at `path`: all of them, or none if that fails.
-pub(crate) fn append(input: &Path, path: &Path, csv: &CsvArgs) -> Result<(), Failure> {
+pub(crate) fn append(
+    input: &Path,
+    path: &Path,
+    csv: &CsvArgs,
+    if_missing: &str,
+) -> Result<(), Failure> {
     paths::refuse_same(input, path)?;
-    let mut store = DynStore::open(path)?;
+    let mut store = DynStore::open(path)
+        .map_err(|error| Failure::from(error).advise(ErrorKind::NotFound, if_missing))?;
     let before = store.count();
     let rejects = |file: &PathBuf| Rejects::create(file, [input], path, false);
     let mut rejects = csv.rejects.as_ref().map(rejects).transpose()?;
@@ -115,7 +141,8 @@ pub(crate) fn append(input: &Path, path: &Path, csv: &CsvArgs) -> Result<(), Fai
         Err(failure) => {
             store.truncate(before)?;
             store.close()?;
-            return Err(failure);
+            let advice = "correct it, or set bad rows aside with --rejects FILE";
+            return Err(failure.advise_on_row(advice));
         }
     };
     let (schema, count) = (store.schema().clone(), store.count());

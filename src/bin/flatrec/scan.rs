@@ -62,7 +62,7 @@ impl Args {
         let store = DynStore::open_read_only(&self.store)?;
         let schema = store.schema();
         let fields = selected(schema, &self.select)?;
-        let filter = self.condition.map(|text| Filter::parse(&text, schema)).transpose()?;
+        let filter = self.condition.map(|text| condition(&text, schema)).transpose()?;
         let range = self.range.unwrap_or(0..u64::MAX);
         let limit = self.limit.unwrap_or(u64::MAX);
         if self.count {
@@ -79,6 +79,18 @@ impl Args {
         visit(&store, range, filter.as_ref(), limit, |id, record| out.write(id, record))?;
         out.finish()
     }
+}
+
+/// What --where says; an error leads to the description of the language.
+fn condition(text: &str, schema: &Schema) -> Result<Filter, Failure> {
+    Filter::parse(text, schema).map_err(|error| {
+        let text = error.to_string();
+        let text = text.replace("(see flatrec::query, or --help)", "");
+        Failure::Message(format!(
+            "{}; for what conditions can say, see: flatrec scan --help",
+            text.trim_end()
+        ))
+    })
 }
 
 /// Calls `each` with the first `limit` records of `range` that `filter` finds.
