@@ -52,7 +52,7 @@ fn what_cannot_be_set_changes_nothing() {
     assert_eq!(set(&["3", "age=1"]), "people.rec has no record 3: its last is 2");
     assert_eq!(
         set(&["0", "agee=1"]),
-        "find the field: invalid argument: no field \"agee\" (did you mean \"age\"?)"
+        "set people.rec, record 0: invalid argument: no field \"agee\" (did you mean \"age\"?)"
     );
     assert_eq!(set(&["0", "age=1", "age=2"]), "field \"age\" is set twice");
     for (value, why) in [
@@ -66,12 +66,28 @@ fn what_cannot_be_set_changes_nothing() {
         ("admin=yes", "field admin (bool): \"yes\""),
     ] {
         let text = set(&["0", "score=5", value]);
-        assert!(text.contains("invalid value") && text.contains(why), "{value}: {text}");
+        assert!(text.starts_with("set people.rec, record 0: invalid value: "), "{value}: {text}");
+        assert!(text.contains(why), "{value}: {text}");
     }
     assert!(set(&["0", "--null", "name"]).contains("field name (utf8(14))"));
     assert!(place.usage(["set", "people.rec", "0", "age"]).contains("write it as field=value"));
     assert!(place.usage(["set", "people.rec", "0"]).contains("<FIELD=VALUE>"));
     assert_eq!(bytes(&path)[65_536..], before[65_536..]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_change_that_cannot_be_shown_is_said_to_be_made() {
+    let place = Place::new();
+    people(&place);
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = place.command(["set", "people.rec", "1", "age=41"]);
+    let output = command.stdout(full).stderr(Stdio::piped()).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.starts_with("flatrec: record 1 of people.rec was changed, but "), "{stderr}");
+    let age = place.ok(["scan", "people.rec", "--count", "--where", "age = 41"]);
+    assert_eq!(age, "1\n");
 }
 
 #[test]
@@ -81,6 +97,9 @@ fn set_waits_for_nobody() {
     let reader = DynStore::open_read_only(&path).unwrap();
     let text = place.error(["set", "people.rec", "0", "age=1"]);
     assert!(text.contains("people.rec") && text.contains("locked"), "{text}");
+    assert!(text.ends_with(
+        " (close the other program that has it open, or try again when it has finished)"
+    ));
     drop(reader);
     place.ok(["set", "people.rec", "0", "age=1"]);
     let writer = DynStore::open(&path).unwrap();

@@ -80,6 +80,54 @@ fn an_existing_store_is_kept_unless_forced() {
 }
 
 #[test]
+fn an_input_is_never_its_own_output() {
+    let place = Place::new();
+    place.write("in.csv", CSV);
+    for output in ["in.csv", "./in.csv"] {
+        for options in [&["--force"][..], &["--append"], &[]] {
+            let text = place.error([&["load", "in.csv", output], options].concat());
+            assert!(text.starts_with(&format!("{output} is the same file as in.csv")), "{text}");
+        }
+    }
+    #[cfg(unix)]
+    {
+        std::fs::hard_link(place.path("in.csv"), place.path("hard.rec")).unwrap();
+        std::os::unix::fs::symlink("in.csv", place.path("soft.rec")).unwrap();
+        for output in ["hard.rec", "soft.rec"] {
+            let text = place.error(["load", "in.csv", output, "--force"]);
+            assert!(text.starts_with(&format!("{output} is the same file")), "{text}");
+            std::fs::remove_file(place.path(output)).unwrap();
+        }
+    }
+    assert_eq!((place.files(), place.read("in.csv")), (vec!["in.csv".to_owned()], CSV.into()));
+    let store = people(&place);
+    std::fs::rename(&store, place.path("people.csv")).unwrap();
+    let before = bytes(&place.path("people.csv"));
+    let text = place.error(["export", "people.csv", "people.csv", "--force"]);
+    assert!(text.contains("same file"), "{text}");
+    assert_eq!(bytes(&place.path("people.csv")), before);
+}
+
+#[test]
+fn force_replaces_stores_only() {
+    let place = Place::new();
+    place.write("in.csv", CSV);
+    place.write("notes.txt", "not to be lost");
+    place.write("empty.rec", "");
+    std::fs::create_dir(place.path("directory")).unwrap();
+    let before = place.files();
+    for output in ["notes.txt", "empty.rec", "directory"] {
+        // The input is not even looked for.
+        let text = place.error(["load", "none.csv", output, "--force"]);
+        assert!(text.starts_with(&format!("{output} is not a flatrec store")), "{text}");
+        assert!(text.ends_with("(remove it yourself if that is meant)"), "{text}");
+    }
+    assert_eq!(place.files(), before, "nor is a lock file left");
+    assert_eq!(place.read("notes.txt"), "not to be lost");
+    place.ok(["load", "in.csv", "new.rec", "--force"]);
+}
+
+#[test]
 fn a_failed_load_leaves_nothing() {
     let place = Place::new();
     place.write("bad.csv", "a,b\n1,2\nx,3\n");
@@ -129,6 +177,82 @@ fn rejects_never_overwrite_the_input_or_the_store() {
         "--rejects out.rec would overwrite that file"
     );
     assert_eq!(place.read("in.csv"), CSV);
+}
+
+#[test]
+fn a_row_that_does_not_fit_comes_with_the_options_that_help() {
+    let place = Place::new();
+    place.write("in.csv", "a,b\n1,2\nx,3\n");
+    place.write("torn.csv", "a,b\n1,2\n3\n");
+    let text = place.error(["load", "in.csv", "out.rec", "--sample", "1"]);
+    assert!(text.contains("line 3") && text.contains("--sample N"), "{text}");
+    assert!(text.contains("--rejects FILE"), "{text}");
+    let text = place.error(["load", "torn.csv", "out.rec"]);
+    assert!(text.ends_with(" (correct it, or set bad rows aside with --rejects FILE)"), "{text}");
+    place.write("good.csv", "a,b\n1,2\n");
+    place.ok(["load", "good.csv", "out.rec"]);
+    let text = place.error(["append", "out.rec", "in.csv"]);
+    assert!(text.ends_with(" (correct it, or set bad rows aside with --rejects FILE)"), "{text}");
+}
+
+#[test]
+fn rejects_appear_when_the_load_has_succeeded() {
+    let place = Place::new();
+    place.write("in.csv", "a,b\n1,2\nx,3\n4,5\n");
+    place.write("bad.csv", "kept");
+    let load = ["load", "in.csv", "out.rec", "--sample", "1", "--rejects", "bad.csv"];
+    let text = place.error(load);
+    assert!(text.starts_with("--rejects bad.csv exists already"), "{text}");
+    assert_eq!(
+        (place.files(), place.read("bad.csv")),
+        (names(&["bad.csv", "in.csv"]), "kept".into())
+    );
+    place.ok([&load[..], &["--force"]].concat());
+    assert!(place.read("bad.csv").starts_with("line,column,reason,row\n3,a,"));
+    assert_eq!(place.files(), names(&["bad.csv", "in.csv", "out.rec", "out.rec-lock"]));
+
+    place.write("bad.csv", "kept");
+    let files = place.files();
+    place.error(["load", "in.csv", "no/out.rec", "--rejects", "new.csv"]);
+    place.error(["append", "out.rec", "in.csv", "--rejects", "bad.csv"]);
+    place.error(["load", "none.csv", "out.rec", "--force", "--rejects", "bad.csv"]);
+    place.write("other.csv", "a,c\n1,2\n");
+    place.error(["append", "out.rec", "other.csv", "--rejects", "new.csv"]);
+    std::fs::remove_file(place.path("other.csv")).unwrap();
+    assert_eq!((place.files(), place.read("bad.csv")), (files, "kept".into()));
+
+    place.ok(["append", "out.rec", "in.csv", "--rejects", "more.csv"]);
+    assert!(place.read("more.csv").contains("\n3,a,"));
+}
+
+#[test]
+fn rejects_are_no_file_that_is_in_use() {
+    let place = Place::new();
+    place.write("in.csv", CSV);
+    place.ok(["load", "in.csv", "out.rec"]);
+    place.write("schema.json", place.ok(["schema", "out.rec", "--as", "json"]));
+    #[cfg(unix)]
+    std::fs::hard_link(place.path("in.csv"), place.path("linked.csv")).unwrap();
+    #[cfg(not(unix))]
+    place.write("linked.csv", CSV);
+    let before = place.files();
+    let mut in_use = vec!["in.csv", "schema.json", "out.rec", "out.rec-lock", "out.rec-unfinished"];
+    in_use.extend(cfg!(unix).then_some("linked.csv"));
+    for file in in_use {
+        let schema = ["--schema", "schema.json"];
+        let load = ["load", "in.csv", "out.rec", "--force", "--rejects", file];
+        let text = place.error([&load[..], &schema].concat());
+        assert_eq!(text, format!("--rejects {file} would overwrite that file"));
+    }
+    assert_eq!(place.files(), before);
+    for command in [["load", "in.csv", "x.rec"], ["append", "out.rec", "in.csv"]] {
+        let text = place.usage([&command[..], &["--rejects", "-"]].concat());
+        assert!(text.contains("name a file: standard output is for the summary"), "{text}");
+    }
+}
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
 }
 
 #[test]
@@ -259,6 +383,10 @@ fn append_adds_all_rows_or_none() {
     assert!(text.contains("wrong.csv: schema mismatch"), "{text}");
     let text = place.error(["append", "none.rec", "in.csv"]);
     assert!(text.contains("none.rec: not found"), "{text}");
+    assert!(text.ends_with(" (flatrec load makes one)"), "{text}");
+    let text = place.error(["load", "in.csv", "none.rec", "--append"]);
+    assert!(text.contains("none.rec: not found"), "{text}");
+    assert!(text.ends_with(" (load without --append makes one)"), "{text}");
     let conflict = place.usage(["load", "in.csv", "out.rec", "--append", "--force"]);
     assert!(conflict.contains("--force"), "{conflict}");
 }
@@ -279,7 +407,10 @@ fn export_goes_by_the_ending_and_keeps_what_is_there() {
 
     place.write("out.csv", "mine");
     let text = place.error(["export", "out.rec", "out.csv"]);
-    assert!(text.contains("out.csv: already exists"), "{text}");
+    assert_eq!(
+        text,
+        "export to out.csv: already exists (choose another path, or replace it with --force)"
+    );
     assert_eq!(place.read("out.csv"), "mine");
     place.ok(["export", "out.rec", "out.csv", "--force"]);
     assert_eq!(place.read("out.csv"), rows);

@@ -114,6 +114,36 @@ fn scan_counts() {
 }
 
 #[test]
+fn what_cannot_be_read_is_named_in_every_format() {
+    let place = Place::new();
+    let path = people(&place);
+    let mut damaged = bytes(&path);
+    damaged[65_536 + 49 + 14] = 7; // whether record 1 has an age
+    std::fs::write(&path, &damaged).unwrap();
+    let expected = "read people.rec, record 1: corrupt: field age (uint8): a presence byte of 7";
+    for format in ["table", "csv", "ndjson"] {
+        for args in [
+            &["get", "people.rec", "0", "1"][..],
+            &["scan", "people.rec"],
+            &["scan", "people.rec", "--range", "1..", "--select", "age"],
+        ] {
+            let ran = place.run([args, &["--format", format]].concat());
+            assert_eq!(ran.stderr, format!("flatrec: {expected}\n"), "{args:?} {format}");
+            assert_eq!(ran.status, Some(1), "{args:?} {format}");
+        }
+    }
+    for output in ["out.csv", "out.ndjson"] {
+        assert_eq!(place.error(["export", "people.rec", output]), expected);
+    }
+    assert_eq!(
+        place.ok(["set", "people.rec", "1", "age=41"]),
+        "age: not readable -> 41\n",
+        "which is how to mend it"
+    );
+    place.ok(["verify", "people.rec"]);
+}
+
+#[test]
 fn wrong_scans_say_what_is_wrong() {
     let place = Place::new();
     people(&place);
@@ -124,13 +154,17 @@ fn wrong_scans_say_what_is_wrong() {
     );
     assert_eq!(
         scan(&["--where", "nam = 'Ada'"]),
-        "read the condition: invalid argument: no field \"nam\" (did you mean \"name\"?)"
+        "read the condition: invalid argument: no field \"nam\" (did you mean \"name\"?); \
+         for what conditions can say, see: flatrec scan --help"
     );
     assert_eq!(
         scan(&["--where", "name = 5"]),
         "read the condition: invalid argument: the utf8(14) field \"name\" cannot be compared \
-         with the number 5 (to compare text, write '5')"
+         with the number 5 (to compare text, write '5'); \
+         for what conditions can say, see: flatrec scan --help"
     );
+    assert!(!scan(&["--where", "age + 1 = 5"]).contains("flatrec::"));
+    assert!(place.ok(["scan", "--help"]).contains("\nConditions:\n"));
     let usage = |range| place.usage(["scan", "people.rec", "--range", range]);
     assert!(usage("5").contains("write it as 100..200, 100.. or ..200"));
     assert!(usage("5..2").contains("it ends before it starts"));
@@ -341,6 +375,21 @@ fn verify_lists_what_it_doubts() {
 }
 
 #[test]
+fn verify_counts_one_as_one() {
+    let place = Place::new();
+    let schema = Schema::packed([Field::new("on", DataType::Bool)]).unwrap();
+    let mut store = DynStore::create(place.path("one.rec"), &schema).unwrap();
+    store.append(&[1]).unwrap();
+    store.close().unwrap();
+    assert_eq!(place.ok(["verify", "one.rec"]), "one.rec: 1 record, no doubts\n");
+    let mut damaged = bytes(&place.path("one.rec"));
+    damaged[65_536] = 7;
+    place.write("one.rec", damaged);
+    let ran = place.run(["verify", "one.rec"]);
+    assert_eq!(ran.stderr, "flatrec: one.rec: 1 doubt in 1 record\n");
+}
+
+#[test]
 fn what_is_no_store_is_refused_by_every_command() {
     let place = Place::new();
     place.write("short.rec", "no store");
@@ -364,6 +413,7 @@ fn what_is_no_store_is_refused_by_every_command() {
     let ran = place.run(["verify", "short.rec"]);
     assert_eq!(ran.status, Some(1));
     assert!(ran.stdout.contains("not a flatrec store"), "{ran:?}");
+    assert_eq!(ran.stderr, "flatrec: short.rec: 1 doubt\n");
 }
 
 #[test]
@@ -374,6 +424,8 @@ fn help_and_version_are_no_errors() {
         assert!(help.contains("\nExamples:\n  flatrec "), "{command}: {help}");
         assert!(!help.contains('\x1b'), "{command}: colours only on a terminal");
     }
+    assert!(place.ok(["--help"]).contains("130 if interrupted"));
+    assert!(place.ok(["load", "--help"]).contains("column_1, column_2"));
     let version = place.ok(["--version"]);
     assert_eq!(version, format!("flatrec {}\n", env!("CARGO_PKG_VERSION")));
     assert!(place.usage(["frobnicate"]).contains("unrecognized subcommand 'frobnicate'"));

@@ -28,6 +28,6 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        load::append(&self.input, &self.store, &self.csv)
+        load::append(&self.input, &self.store, &self.csv, "flatrec load makes one")
     }
 }

@@ -1,11 +1,11 @@
 //! What `load` and `append` have in common: a CSV file read into a store.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use flatrec::exchange::{CsvOptions, CsvReader, Input, LoadReport, RejectWriter};
+use clap::builder::{PathBufValueParser, TypedValueParser as _};
+use flatrec::exchange::{CsvOptions, CsvReader, Input, LoadReport};
 use flatrec::{DynStore, Schema};
 
 use crate::failure::Failure;
@@ -13,11 +13,13 @@ use crate::info::bytes;
 use crate::interrupt::{Interrupt, Interruptible};
 use crate::output::{Column, Format, Sheet, stdout};
 use crate::progress::Bar;
+use crate::rejects::Rejects;
 
 /// How the CSV file is written, and what becomes of its bad rows.
 #[derive(Debug, clap::Args)]
 pub(crate) struct CsvArgs {
-    /// The input has no header row; its columns are taken in order
+    /// The input has no header row: its columns are taken in order, and `load` calls them
+    /// column_1, column_2, …
     #[arg(long)]
     no_header: bool,
 
@@ -32,7 +34,8 @@ pub(crate) struct CsvArgs {
     /// Write rows that do not fit to this CSV file, with line, column and reason; without it the
     /// first of them is an error, and nothing is loaded
     #[arg(long, value_name = "FILE")]
-    rejects: Option<PathBuf>,
+    #[arg(value_parser = PathBufValueParser::new().try_map(parse_rejects))]
+    pub(crate) rejects: Option<PathBuf>,
 }
 
 impl CsvArgs {
@@ -42,6 +45,14 @@ impl CsvArgs {
             options = options.null_text(text);
         }
         Ok(options)
+    }
+}
+
+/// Any path; standard output has the summary.
+fn parse_rejects(path: PathBuf) -> Result<PathBuf, String> {
+    match path.as_os_str() == "-" {
+        true => Err("name a file: standard output is for the summary".into()),
+        false => Ok(path),
     }
 }
 
@@ -83,7 +94,7 @@ impl<'j> Job<'j> {
         let mut reader =
             CsvReader::new(input, args.options()?).on_progress(move |done| shown.show(done));
         if let Some(rejects) = rejects {
-            reader = reader.on_reject(|reject| rejects.0.write(reject));
+            reader = reader.on_reject(|reject| rejects.write(reject));
         }
         Ok(Self { reader, bar, started: Instant::now() })
     }
@@ -111,35 +122,6 @@ impl<'j> Job<'j> {
             Err(_) if interrupt.is_asked() => Err(Failure::Interrupted),
             Err(error) => Err(error.into()),
         }
-    }
-}
-
-/// The file of rows that did not fit.
-pub(crate) struct Rejects(RejectWriter<BufWriter<File>>);
-
-impl Rejects {
-    /// Makes the file that `--rejects` names, if it does; not over one of `others`.
-    pub(crate) fn create(args: &CsvArgs, others: [&Path; 2]) -> Result<Option<Self>, Failure> {
-        let Some(path) = &args.rejects else { return Ok(None) };
-        let is_same = |other: &&Path| match (path.canonicalize(), other.canonicalize()) {
-            (Ok(path), Ok(other)) => path == other,
-            _ => path == *other,
-        };
-        if others.iter().any(is_same) {
-            let path = path.display();
-            return Err(Failure::Message(format!("--rejects {path} would overwrite that file")));
-        }
-        let file = File::create(path)
-            .map_err(|error| Failure::Message(format!("create {}: {error}", path.display())))?;
-        Ok(Some(Self(RejectWriter::new(BufWriter::new(file))?)))
-    }
-
-    /// Makes sure that all of them are written.
-    pub(crate) fn finish(rejects: Option<Self>) -> Result<(), Failure> {
-        if let Some(rejects) = rejects {
-            rejects.0.finish()?;
-        }
-        Ok(())
     }
 }
 

@@ -3,12 +3,13 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use flatrec::DynStore;
 use flatrec::exchange::{ExportFormat, Exporter};
+use flatrec::{DynStore, ErrorKind};
 
 use crate::failure::Failure;
 use crate::info::bytes;
 use crate::output::stdout;
+use crate::paths;
 use crate::progress::Bar;
 
 /// Write a store as CSV, NDJSON or NumPy array
@@ -35,13 +36,15 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let format = ExportFormat::from_path(&self.out)?;
+        paths::refuse_same(&self.store, &self.out)?;
         let store = DynStore::open_read_only(&self.store)?;
         let total_bytes = store.count().saturating_mul(store.schema().record_size().into());
         let bar = Bar::new("export", Some(total_bytes));
         let report = Exporter::new(store.schema(), format)
             .replace(self.force)
             .on_progress(|progress| bar.show(progress))
-            .export(store.iter(), &self.out)?;
+            .export(store.iter(), &self.out)
+            .map_err(|error| self.failure(error))?;
         bar.clear();
         let mut out = stdout();
         writeln!(
@@ -52,5 +55,16 @@ impl Args {
             bytes(report.written_bytes)
         )?;
         Ok(out.flush()?)
+    }
+
+    /// The library names the file that it writes; a record that cannot be read is the store's.
+    fn failure(&self, error: flatrec::Error) -> Failure {
+        match error.record_number() {
+            Some(id) => Failure::from(error).in_record("read", &self.store, id),
+            None => Failure::from(error).advise(
+                ErrorKind::AlreadyExists,
+                "choose another path, or replace it with --force",
+            ),
+        }
     }
 }

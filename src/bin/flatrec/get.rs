@@ -40,7 +40,8 @@ impl Args {
         if self.format != Format::Table {
             let mut out = Records::new(stdout(), self.format, fields)?;
             for (id, record) in records {
-                out.write(id, record)?;
+                out.write(id, record)
+                    .map_err(|failure| failure.in_record("read", &self.store, id))?;
             }
             return out.finish();
         }
@@ -50,7 +51,9 @@ impl Args {
         for field in fields {
             let mut row = vec![field.name().to_owned()];
             for (id, record) in &records {
-                row.push(cell(field, *id, record)?);
+                let shown = cell(field, record)
+                    .map_err(|failure| failure.in_record("read", &self.store, *id))?;
+                row.push(shown);
             }
             table.row(&row)?;
         }

@@ -4,14 +4,16 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use flatrec::exchange::{Input, schema_from_json};
-use flatrec::{DynStore, Schema};
+use flatrec::{DynStore, ErrorKind, Schema};
 
-use crate::csv_input::{self, CsvArgs, Job, Loaded, Rejects};
+use crate::csv_input::{self, CsvArgs, Job};
 use crate::failure::Failure;
 use crate::info::fields;
 use crate::interrupt::Interrupt;
 use crate::output::{Format, stdout};
+use crate::paths;
 use crate::progress::Bar;
+use crate::rejects::{Aside, Rejects};
 
 /// Load a CSV file into a new store
 ///
@@ -45,7 +47,8 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["force", "schema", "sample"])]
     append: bool,
 
-    /// Replace an existing store
+    /// Replace an existing store; what is no store is not replaced. With --rejects, replace
+    /// that file too
     #[arg(long)]
     force: bool,
 
@@ -56,34 +59,43 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
         if self.append {
-            return append(&self.input, &self.store, &self.csv);
+            return append(&self.input, &self.store, &self.csv, "load without --append makes one");
         }
+        paths::refuse_same(&self.input, &self.store)?;
         if !self.force && self.store.symlink_metadata().is_ok() {
             return Err(Failure::Message(format!(
                 "{} exists already (--append adds to it, --force replaces it)",
                 self.store.display()
             )));
         }
+        paths::refuse_other_than_store(&self.store)?;
+        let read = self.schema.as_deref().into_iter().chain([&*self.input]);
+        let rejects = |path: &PathBuf| Rejects::create(path, read, &self.store, self.force);
+        let mut rejects = self.csv.rejects.as_ref().map(rejects).transpose()?;
         let given = self.schema.as_deref().map(read_schema).transpose()?;
         let mut input = csv_input::open(&self.input)?;
         if given.is_none() && self.sample.is_none() {
             input = spooled(input, &self.store)?;
         }
-        let mut rejects = Rejects::create(&self.csv, [&self.input, &self.store])?;
         let mut job = Job::new(input, &self.csv, "infer", rejects.as_mut())?;
         let (schema, rows) = match given {
             Some(schema) => (schema, None),
-            None => job.infer(self.sample)?,
+            None => job
+                .infer(self.sample)
+                .map_err(|failure| failure.advise_on_row(self.advice_on_row()))?,
         };
         let interrupt = Interrupt::watch();
         let mut store = DynStore::options().create_aside(&self.store, &schema, self.force)?;
         if let Some(rows) = rows {
             store.reserve(rows)?;
         }
-        let loaded = job.load(&mut store, &interrupt)?;
-        Rejects::finish(rejects)?;
+        let loaded = job
+            .load(&mut store, &interrupt)
+            .map_err(|failure| failure.advise_on_row(self.advice_on_row()))?;
+        let rejects = rejects.map(Rejects::finish).transpose()?.flatten();
         let count = store.count();
         store.close()?;
+        rejects.map_or(Ok(()), Aside::publish)?;
         loaded.summarise(&self.store, &schema, count)?;
         let mut out = stdout();
         writeln!(out)?;
@@ -91,23 +103,51 @@ impl Args {
     }
 }
 
+impl Args {
+    fn advice_on_row(&self) -> &'static str {
+        match (self.sample, &self.schema) {
+            (Some(_), _) => {
+                "look at more rows with --sample N or at all without it, set bad rows aside with \
+                 --rejects FILE, or give the types with --schema FILE"
+            }
+            (None, Some(_)) => {
+                "correct it, set bad rows aside with --rejects FILE, or give the field another \
+                 type in the file of --schema"
+            }
+            (None, None) => "correct it, or set bad rows aside with --rejects FILE",
+        }
+    }
+}
+
 /// Adds the rows of `input` to the store at `path`: all of them, or none if that fails.
-pub(crate) fn append(input: &Path, path: &Path, csv: &CsvArgs) -> Result<(), Failure> {
-    let mut store = DynStore::open(path)?;
+pub(crate) fn append(
+    input: &Path,
+    path: &Path,
+    csv: &CsvArgs,
+    if_missing: &str,
+) -> Result<(), Failure> {
+    paths::refuse_same(input, path)?;
+    let mut store = DynStore::open(path)
+        .map_err(|error| Failure::from(error).advise(ErrorKind::NotFound, if_missing))?;
     let before = store.count();
-    let mut rejects = Rejects::create(csv, [input, path])?;
+    let rejects = |file: &PathBuf| Rejects::create(file, [input], path, false);
+    let mut rejects = csv.rejects.as_ref().map(rejects).transpose()?;
     let job = Job::new(csv_input::open(input)?, csv, "append", rejects.as_mut())?;
-    let loaded: Loaded = match job.load(&mut store, &Interrupt::watch()) {
-        Ok(loaded) => loaded,
+    let added = job
+        .load(&mut store, &Interrupt::watch())
+        .and_then(|loaded| Ok((loaded, rejects.map(Rejects::finish).transpose()?.flatten())));
+    let (loaded, rejects) = match added {
+        Ok(added) => added,
         Err(failure) => {
             store.truncate(before)?;
             store.close()?;
-            return Err(failure);
+            let advice = "correct it, or set bad rows aside with --rejects FILE";
+            return Err(failure.advise_on_row(advice));
         }
     };
-    Rejects::finish(rejects)?;
     let (schema, count) = (store.schema().clone(), store.count());
     store.close()?;
+    rejects.map_or(Ok(()), Aside::publish)?;
     loaded.summarise(path, &schema, count)
 }
 

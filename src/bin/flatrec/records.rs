@@ -36,12 +36,13 @@ impl<W: Write> Records<W> {
         })
     }
 
+    /// An error about the record does not name it: `Failure::in_record` does.
     pub(crate) fn write(&mut self, id: u64, record: &[u8]) -> Result<(), Failure> {
         match self {
             Self::Table(fields, table) => {
                 let mut row = vec![id.to_string()];
                 for field in fields {
-                    row.push(cell(field, id, record)?);
+                    row.push(cell(field, record)?);
                 }
                 table.row(&row)?;
             }
@@ -62,12 +63,12 @@ impl<W: Write> Records<W> {
 }
 
 /// A field's value as tables show it.
-pub(crate) fn cell(field: &Field, id: u64, record: &[u8]) -> Result<String, Failure> {
+pub(crate) fn cell(field: &Field, record: &[u8]) -> Result<String, Failure> {
     let mut text = String::new();
     match field.read(record) {
         Ok(Value::Null) => text.push_str("null"),
         Ok(_) => field.format_text(record, &mut text)?,
-        Err(error) => return Err(Failure::Message(format!("record {id}: {error}"))),
+        Err(error) => return Err(error.into()),
     }
     Ok(text)
 }

@@ -62,7 +62,7 @@ impl Args {
         let store = DynStore::open_read_only(&self.store)?;
         let schema = store.schema();
         let fields = selected(schema, &self.select)?;
-        let filter = self.condition.map(|text| Filter::parse(&text, schema)).transpose()?;
+        let filter = self.condition.map(|text| condition(&text, schema)).transpose()?;
         let range = self.range.unwrap_or(0..u64::MAX);
         let limit = self.limit.unwrap_or(u64::MAX);
         if self.count {
@@ -81,6 +81,18 @@ impl Args {
     }
 }
 
+/// What --where says; an error leads to the description of the language.
+fn condition(text: &str, schema: &Schema) -> Result<Filter, Failure> {
+    Filter::parse(text, schema).map_err(|error| {
+        let text = error.to_string();
+        let text = text.replace("(see flatrec::query, or --help)", "");
+        Failure::Message(format!(
+            "{}; for what conditions can say, see: flatrec scan --help",
+            text.trim_end()
+        ))
+    })
+}
+
 /// Calls `each` with the first `limit` records of `range` that `filter` finds.
 fn visit(
     store: &DynStore,
@@ -90,14 +102,17 @@ fn visit(
     mut each: impl FnMut(u64, &[u8]) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut left = limit;
+    let path = store.path().unwrap_or_default();
     for (id, record) in (range.start..).zip(store.range(range)) {
         if left == 0 {
             break;
         }
-        if filter.map_or(Ok(true), |filter| filter.matches(record))? {
-            each(id, record)?;
-            left -= 1;
-        }
+        let shown = match filter.map_or(Ok(true), |filter| filter.matches(record)) {
+            Ok(true) => each(id, record).map(|()| 1),
+            Ok(false) => Ok(0),
+            Err(error) => Err(error.into()),
+        };
+        left -= shown.map_err(|failure| failure.in_record("read", &path, id))?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use flatrec::{DataType, DynStore, Field, Value, query};
+use flatrec::{DataType, DynStore, Field, Schema, Value, query};
 
 use crate::failure::Failure;
 use crate::get;
@@ -40,38 +40,51 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let mut store = DynStore::open(&self.store)?;
+        let in_record = |failure: Failure| failure.in_record("set", &self.store, self.id);
         let before = get::record(&store, self.id)?.to_vec();
         let mut after = before.clone();
-        let mut changed: Vec<Field> = Vec::new();
-        for (name, text) in &self.values {
-            let field = query::field(store.schema(), name)?;
-            change(field, text, &mut after)?;
-            changed.push(field.clone());
-        }
-        for name in &self.null {
-            let field = query::field(store.schema(), name)?;
-            field.write(&mut after, &Value::Null)?;
-            changed.push(field.clone());
-        }
+        let changed = self.apply(store.schema(), &mut after).map_err(in_record)?;
         refuse_repeated(&changed)?;
+        // What was there may be damaged, which is a reason to set it.
+        let mut lines = String::new();
+        for field in &changed {
+            let old = shown(field, &before).unwrap_or_else(|_| "not readable".into());
+            let new = shown(field, &after).map_err(in_record)?;
+            lines.extend([field.name(), ": ", &old, " -> ", &new, "\n"]);
+        }
         let mut edit = store.edit()?;
         edit.set(self.id, &after)?;
         edit.finish()?;
         store.close()?;
         let mut out = stdout();
-        for field in &changed {
-            let (old, new) = (shown(field, self.id, &before)?, shown(field, self.id, &after)?);
-            writeln!(out, "{}: {old} -> {new}", field.name())?;
+        out.write_all(lines.as_bytes()).and_then(|()| out.flush()).map_err(|error| {
+            let path = self.store.display();
+            Failure::OutputAfter(format!("record {} of {path} was changed", self.id), error)
+        })
+    }
+
+    /// Makes the changes in a copy of the record; the fields changed.
+    fn apply(&self, schema: &Schema, record: &mut [u8]) -> Result<Vec<Field>, Failure> {
+        let mut changed = Vec::new();
+        for (name, text) in &self.values {
+            let field = query::field(schema, name)?;
+            change(field, text, record)?;
+            changed.push(field.clone());
         }
-        Ok(out.flush()?)
+        for name in &self.null {
+            let field = query::field(schema, name)?;
+            field.write(record, &Value::Null)?;
+            changed.push(field.clone());
+        }
+        Ok(changed)
     }
 }
 
 /// A value as tables show it, but for text, which is quoted.
-fn shown(field: &Field, id: u64, record: &[u8]) -> Result<String, Failure> {
+fn shown(field: &Field, record: &[u8]) -> Result<String, Failure> {
     match field.read(record) {
         Ok(Value::Text(text)) => Ok(format!("{text:?}")),
-        _ => cell(field, id, record),
+        _ => cell(field, record),
     }
 }
 

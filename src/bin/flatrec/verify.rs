@@ -36,7 +36,10 @@ impl Args {
         if report.doubts_found == 0 {
             let mut out = stdout();
             match self.format {
-                Format::Table => writeln!(out, "{path}: {} records, no doubts", report.records)?,
+                Format::Table => {
+                    let records = counted(report.records, "record");
+                    writeln!(out, "{path}: {records}, no doubts")?;
+                }
                 Format::Csv | Format::Ndjson => doubts(&[]).write(self.format, &mut out)?,
             }
             return Ok(out.flush()?);
@@ -47,11 +50,19 @@ impl Args {
             0 => String::new(),
             more => format!(", {more} of them not listed (--limit)"),
         };
-        Err(Failure::Message(format!(
-            "{path}: {} doubts in {} records{more}",
-            report.doubts_found, report.records
-        )))
+        let doubts = counted(report.doubts_found, "doubt");
+        // A store that could not be opened has none that were looked at.
+        let records = match report.records {
+            0 => String::new(),
+            records => format!(" in {}", counted(records, "record")),
+        };
+        Err(Failure::Message(format!("{path}: {doubts}{records}{more}")))
     }
+}
+
+/// `1 doubt`, `2 doubts`.
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn doubts(doubts: &[flatrec::Doubt]) -> Sheet {

@@ -1,0 +1,87 @@
+//! Which files a command may write: never one that it reads, nor what is not its own to replace.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use crate::failure::Failure;
+
+/// The first bytes of every store.
+const MAGIC: &[u8; 8] = b"\x89FLATREC";
+
+/// Whether both paths lead to one file, by whatever names and links; or would, once it is made.
+pub(crate) fn is_same(a: &Path, b: &Path) -> bool {
+    match (identity(a), identity(b)) {
+        (Some(a), Some(b)) => a == b,
+        _ => made_at(a) == made_at(b),
+    }
+}
+
+#[cfg(unix)]
+fn identity(path: &Path) -> Option<impl PartialEq> {
+    use std::os::unix::fs::MetadataExt as _;
+    fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity(path: &Path) -> Option<impl PartialEq> {
+    path.canonicalize().ok()
+}
+
+/// `path` with its directory resolved, to compare files that are not there yet.
+fn made_at(path: &Path) -> PathBuf {
+    let directory = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    match (directory.canonicalize(), path.file_name()) {
+        (Ok(directory), Some(name)) => directory.join(name),
+        _ => path.to_owned(),
+    }
+}
+
+/// `path` with `ending` after its name: the lock file of a store, and the like.
+pub(crate) fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(ending);
+    name.into()
+}
+
+/// Refuses to read and write one file.
+pub(crate) fn refuse_same(input: &Path, output: &Path) -> Result<(), Failure> {
+    match is_same(input, output) {
+        true => Err(Failure::Message(format!(
+            "{} is the same file as {}: a file cannot be read and written at once",
+            output.display(),
+            input.display()
+        ))),
+        false => Ok(()),
+    }
+}
+
+/// Refuses to replace what lies at `path`, if anything does, unless it is a store.
+pub(crate) fn refuse_other_than_store(path: &Path) -> Result<(), Failure> {
+    let shown = path.display();
+    let is_store = match path.symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        // A pipe would be waited for, and a link that leads nowhere is nobody's store.
+        Ok(_) if path.is_file() => starts_as_store(path)
+            .map_err(|error| Failure::Message(format!("open {shown}: {error}"))),
+        Ok(_) => Ok(false),
+        Err(error) => Err(Failure::Message(format!("open {shown}: {error}"))),
+    }?;
+    match is_store {
+        true => Ok(()),
+        false => Err(Failure::Message(format!(
+            "{shown} is not a flatrec store, and --force replaces nothing else (remove it yourself \
+             if that is meant)"
+        ))),
+    }
+}
+
+fn starts_as_store(path: &Path) -> io::Result<bool> {
+    let mut start = Vec::with_capacity(MAGIC.len());
+    File::open(path)?.take(MAGIC.len() as u64).read_to_end(&mut start)?;
+    Ok(start == MAGIC)
+}
