@@ -160,8 +160,12 @@ impl<'a> CsvReader<'a> {
     /// | `utf8(n)` | anything else; `n` is the longest length in bytes |
     ///
     /// A timestamp's unit is the coarsest of s, ms, us and ns that holds every fraction. Floats
-    /// keep their value, not their text (`1.50` becomes `1.5`). An empty or null text makes the
-    /// field nullable; a quoted empty one is text. A column of nothing but nulls is a nullable
+    /// keep their value, not their text (`1.50` becomes `1.5`), and their digits: a number is
+    /// `float64` if it has at most 17 significant digits (zeros before them, and zeros that end
+    /// its decimals, not counted), which is what a float resolves, or if the shortest text of the
+    /// float is the very same number (`100000000000000000000.0`, `1e20`); otherwise the column
+    /// stays `utf8`, as it does for `0.1234567890123456789`. An empty or null text makes the field
+    /// nullable; a quoted empty one is text. A column of nothing but nulls is a nullable
     /// `utf8(1)`.
     ///
     /// With `sample_rows` only so many rows are looked at, and only as much of a stream is read; it
