@@ -95,10 +95,16 @@ pub struct LoadReport {
 /// A CSV file on its way into records.
 ///
 /// Text comes in as RFC 4180 says and a little beyond: quoted fields may hold delimiters, line ends
-/// and doubled quotes; lines end in LF or CR LF; a byte order mark is skipped, and so are blank
-/// lines (but for files of one column, where they are nulls). A row with too few or too many
-/// fields, with text after a closing quote, or with a value that its field cannot hold, is a bad
-/// row: the first one is the error, unless [`CsvReader::on_reject`] sets them aside.
+/// and doubled quotes; lines end in LF or CR LF; a byte order mark is skipped.
+///
+/// A blank line, with nothing before its line end, is skipped in a file of two or more columns. In
+/// a file of one column it is a row whose value is null, since that is how such a row is written;
+/// blank lines before the first other line are skipped there too, and the line end of the last row
+/// begins no other. A quoted empty field (`""`) makes no line blank.
+///
+/// A row with too few or too many fields, with text after a closing quote, or with a value that its
+/// field cannot hold, is a bad row: the first one is the error, unless [`CsvReader::on_reject`]
+/// sets them aside.
 ///
 /// ```
 /// use flatrec::exchange::{CsvOptions, CsvReader, Input};
