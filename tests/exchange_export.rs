@@ -180,8 +180,28 @@ fn a_damaged_record_leaves_the_old_file() {
         .export(records.into_iter(), &path)
         .unwrap_err();
     assert_eq!((error.kind(), error.record_number()), (ErrorKind::Corrupt, Some(2)));
+    // It was not the output that was read.
+    assert_eq!(error.file_path(), None);
+    assert!(error.to_string().starts_with("read, record 2: corrupt: field flag"), "{error}");
     assert_eq!(fs::read(&path).unwrap(), b"old");
     assert_eq!(names(dir.path()), ["flags.csv"]);
+
+    // A raw dump does not look at values.
+    let path = dir.path().join("flags.npy");
+    Exporter::new(&schema, ExportFormat::Npy).export(records.into_iter(), &path).unwrap();
+    assert!(fs::read(&path).unwrap().ends_with(&[0, 1, 9]));
+}
+
+#[test]
+fn errors_of_writing_name_the_output() {
+    let (schema, store) = numbers(3);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("missing").join("n.csv");
+    for format in [ExportFormat::Csv, ExportFormat::Ndjson, ExportFormat::Npy] {
+        let error = Exporter::new(&schema, format).export(store.iter(), &path).unwrap_err();
+        assert_eq!((error.kind(), error.record_number()), (ErrorKind::NotFound, None));
+        assert_eq!(error.file_path(), Some(&*path));
+    }
 }
 
 #[test]

@@ -1,4 +1,13 @@
-//! CSV, NDJSON and npy in and out, and schemas as text.
+//! CSV in; CSV, NDJSON and npy out; and schemas as text.
+//!
+//! What may surprise in the files:
+//!
+//! - CSV: a blank line is skipped in a file of two or more columns, and is a row whose value is
+//!   null in a file of one.
+//! - NDJSON: JSON has no number for what is not finite, so floats may be the strings `"NaN"`,
+//!   `"inf"` and `"-inf"`.
+//! - npy: a `date32` is an `int32`, days since 1970, as numpy's own dates have 8 bytes. Records are
+//!   written as they are; [`verify`](crate::verify) checks values, an export to npy does not.
 //!
 //! ```
 //! use flatrec::DynStore;

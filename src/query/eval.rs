@@ -7,6 +7,7 @@
 use std::cmp::Ordering;
 
 use super::like::Pattern;
+use crate::error::{Error, ErrorKind};
 use crate::format::{DataType, Field};
 
 /// The three values of SQL's logic, ordered so that `AND` is the least and `OR` the greatest.
@@ -57,54 +58,55 @@ pub(super) enum Node {
 }
 
 impl Node {
-    pub(super) fn of(&self, record: &[u8]) -> Truth {
-        match self {
+    /// How the condition comes out for `record`, or the field among those read that is damaged.
+    pub(super) fn of<'n>(&'n self, record: &[u8]) -> Result<Truth, Damaged<'n>> {
+        Ok(match self {
             Self::Constant(value) => Truth::from(*value),
-            Self::All(nodes) => all(nodes, record),
-            Self::Any(nodes) => any(nodes, record),
-            Self::Not(node) => node.of(record).not(),
-            Self::Is(node, truth) => Truth::from(node.of(record) == *truth),
-            Self::IsNull(slot) => Truth::from(slot.is_null(record)),
+            Self::All(nodes) => all(nodes, record)?,
+            Self::Any(nodes) => any(nodes, record)?,
+            Self::Not(node) => node.of(record)?.not(),
+            Self::Is(node, truth) => Truth::from(node.of(record)? == *truth),
+            Self::IsNull(slot) => Truth::from(slot.is_null(record)?),
             Self::Flag(slot) => {
-                Truth::from(slot.read(record).map(|value| value.matches_int(|int| int != 0)))
+                Truth::from(slot.read(record)?.map(|value| value.matches_int(|int| int != 0)))
             }
-            Self::Compare(slot, comparison, operand) => {
-                Truth::from(slot.read(record).and_then(|left| match operand {
-                    Operand::Literal(right) => Some(comparison.holds(right.order_of(left))),
-                    Operand::Slot(right) => {
-                        right.read(record).map(|right| comparison.holds(left.order(right)))
-                    }
-                }))
+            Self::Compare(slot, comparison, Operand::Literal(right)) => {
+                let left = slot.read(record)?;
+                Truth::from(left.map(|left| comparison.holds(right.order_of(left))))
             }
-            Self::In(slot, set) => Truth::from(slot.read(record).map(|value| set.contains(value))),
-            Self::Like(slot, pattern) => Truth::from(slot.read(record).map(|value| match value {
+            Self::Compare(left, comparison, Operand::Slot(right)) => {
+                let sides = left.read(record)?.zip(right.read(record)?);
+                Truth::from(sides.map(|(left, right)| comparison.holds(left.order(right))))
+            }
+            Self::In(slot, set) => Truth::from(slot.read(record)?.map(|value| set.contains(value))),
+            Self::Like(slot, pattern) => Truth::from(slot.read(record)?.map(|value| match value {
                 Scalar::Bytes(text) => pattern.matches(text),
                 Scalar::Int(_) | Scalar::Float(_) => false,
             })),
-        }
+        })
     }
 }
 
-fn all(nodes: &[Node], record: &[u8]) -> Truth {
+fn all<'n>(nodes: &'n [Node], record: &[u8]) -> Result<Truth, Damaged<'n>> {
     let mut least = Truth::True;
     for node in nodes {
-        least = least.min(node.of(record));
+        least = least.min(node.of(record)?);
         if least == Truth::False {
             break;
         }
     }
-    least
+    Ok(least)
 }
 
-fn any(nodes: &[Node], record: &[u8]) -> Truth {
+fn any<'n>(nodes: &'n [Node], record: &[u8]) -> Result<Truth, Damaged<'n>> {
     let mut greatest = Truth::False;
     for node in nodes {
-        greatest = greatest.max(node.of(record));
+        greatest = greatest.max(node.of(record)?);
         if greatest == Truth::True {
             break;
         }
     }
-    greatest
+    Ok(greatest)
 }
 
 /// One of SQL's six comparisons.
@@ -277,6 +279,23 @@ pub(super) struct Slot {
     len_bytes: usize,
     data_type: DataType,
     big_endian: bool,
+    /// What to call the field if it is damaged.
+    field: Box<Field>,
+}
+
+/// A field whose presence byte or bool in a record is neither 0 nor 1.
+#[derive(Debug)]
+pub(super) struct Damaged<'n>(&'n Slot);
+
+impl Damaged<'_> {
+    /// The error of reading the field in `record`, in which it is damaged.
+    #[cold]
+    pub(super) fn error(&self, record: &[u8]) -> Error {
+        let field = &self.0.field;
+        field.read(record).err().unwrap_or_else(|| {
+            Error::new(ErrorKind::Corrupt, "read").detail(format!("field {}", field.name()))
+        })
+    }
 }
 
 impl Slot {
@@ -289,21 +308,30 @@ impl Slot {
             len_bytes: usize::try_from(field.data_type().size_bytes()).ok()?,
             data_type: field.data_type(),
             big_endian: field.is_big_endian(),
+            field: Box::new(field.clone()),
         })
     }
 
-    fn is_null(&self, record: &[u8]) -> bool {
-        self.presence.is_some_and(|at| record[at] == 0)
+    #[inline]
+    fn is_null(&self, record: &[u8]) -> Result<bool, Damaged<'_>> {
+        match self.presence.map(|at| record[at]) {
+            None | Some(1) => Ok(false),
+            Some(0) => Ok(true),
+            Some(_) => Err(Damaged(self)),
+        }
     }
 
     /// The value, or `None` if it is null.
     #[inline]
-    fn read<'r>(&self, record: &'r [u8]) -> Option<Scalar<'r>> {
-        if self.is_null(record) {
-            return None;
+    fn read<'r>(&self, record: &'r [u8]) -> Result<Option<Scalar<'r>>, Damaged<'_>> {
+        if self.is_null(record)? {
+            return Ok(None);
         }
-        Some(match self.data_type {
-            DataType::Bool => Scalar::Int(i128::from(record[self.at] != 0)),
+        Ok(Some(match self.data_type {
+            DataType::Bool => match record[self.at] {
+                bool @ (0 | 1) => Scalar::Int(i128::from(bool)),
+                _ => return Err(Damaged(self)),
+            },
             DataType::Int8 => Scalar::Int(i8::from_le_bytes(self.bytes(record)).into()),
             DataType::Int16 => Scalar::Int(i16::from_le_bytes(self.bytes(record)).into()),
             DataType::Int32 => Scalar::Int(i32::from_le_bytes(self.bytes(record)).into()),
@@ -329,7 +357,7 @@ impl Slot {
                 let len_bytes = padded.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
                 Scalar::Bytes(&padded[..len_bytes])
             }
-        })
+        }))
     }
 
     /// The value's `N` bytes, little-endian.

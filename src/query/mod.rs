@@ -107,13 +107,19 @@ impl Filter {
     /// Whether the condition is true of `record`, the bytes of one record.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] if `record` is not exactly as long as the schema's records.
+    /// [`ErrorKind::InvalidArgument`] if `record` is not exactly as long as the schema's records;
+    /// [`ErrorKind::Corrupt`], naming the field, if a presence byte or a bool that was read is
+    /// neither 0 nor 1. Fields that do not decide the condition may not be read: `a OR b` is true
+    /// without `b` where `a` is.
     #[inline]
     pub fn matches(&self, record: &[u8]) -> Result<bool> {
         if record.len() != self.record_size {
             return Err(self.wrong_length(record.len()));
         }
-        Ok(self.root.of(record) == eval::Truth::True)
+        match self.root.of(record) {
+            Ok(truth) => Ok(truth == eval::Truth::True),
+            Err(damaged) => Err(damaged.error(record)),
+        }
     }
 
     #[cold]

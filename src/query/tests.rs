@@ -446,3 +446,42 @@ fn a_record_of_another_length_is_an_error() {
     assert_eq!(error.kind(), ErrorKind::InvalidArgument);
     assert!(error.to_string().contains("not 84"), "{error}");
 }
+
+#[test]
+fn damage_is_an_error_and_no_mismatch() {
+    let schema = Schema::packed([
+        Field::new("id", DataType::UInt8),
+        Field::new("flag", DataType::Bool),
+        Field::new("delay", DataType::Int8).nullable(),
+        Field::new("late", DataType::Bool).nullable(),
+        Field::new("corners", DataType::UInt8).array(2).nullable(),
+    ])
+    .unwrap();
+    let matches =
+        |condition: &str, record: &[u8]| Filter::parse(condition, &schema).unwrap().matches(record);
+    let sound = [7, 1, 1, 5, 1, 0, 0, 0, 0];
+    for (at, field, why, conditions) in [
+        (
+            1,
+            "flag (bool)",
+            "a bool of [2]",
+            &["flag", "NOT flag", "flag = TRUE", "flag <> late"][..],
+        ),
+        (2, "delay (int8)", "a presence byte of 2", &["delay = 5", "delay IS NULL", "delay < id"]),
+        (2, "delay (int8)", "a presence byte of 2", &["delay IN (5)", "(id = delay) IS UNKNOWN"]),
+        (4, "late (bool)", "a presence byte of 2", &["late IS NOT NULL", "NOT (late AND id = 7)"]),
+        (5, "late (bool)", "a bool of [2]", &["late", "late = flag", "id = 0 OR late"]),
+        (6, "corners (uint8)", "a presence byte of 2", &["corners IS NULL"]),
+    ] {
+        let mut damaged = sound;
+        damaged[at] = 2;
+        for condition in conditions {
+            matches(condition, &sound).unwrap();
+            let error = matches(condition, &damaged).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Corrupt, "{condition}");
+            assert!(error.to_string().contains(&format!("field {field}: {why}")), "{error}");
+        }
+        // Other fields can still be asked for.
+        assert!(matches("id = 7", &damaged).unwrap());
+    }
+}

@@ -23,6 +23,8 @@ mod kind {
     pub(super) const TEXT: u16 = 1 << 7;
 }
 
+/// Digits that every `f64` can be told from its neighbours by.
+const FLOAT_DIGITS_MAX: usize = 17;
 /// Longest plain number that is finite and not rounded to zero whatever its digits are.
 const PLAIN_FLOAT_MAX_BYTES: usize = 300;
 
@@ -185,8 +187,10 @@ fn is_float(text: &[u8], digits: &[u8], whole: usize) -> bool {
     if whole + decimals == 0 {
         return false;
     }
+    let mantissa = &digits[..digits.len() - rest.len()];
+    let few_digits = significant_digits(mantissa) <= FLOAT_DIGITS_MAX;
     match rest {
-        [] if text.len() <= PLAIN_FLOAT_MAX_BYTES => return true,
+        [] if few_digits && text.len() <= PLAIN_FLOAT_MAX_BYTES => return true,
         [] => {}
         [b'e' | b'E', b'+' | b'-', exponent @ ..] | [b'e' | b'E', exponent @ ..] => {
             if exponent.is_empty() || leading_digits(exponent) != exponent.len() {
@@ -197,9 +201,61 @@ fn is_float(text: &[u8], digits: &[u8], whole: usize) -> bool {
     }
     // Neither may the value become infinite, nor zero if it was none.
     let value = std::str::from_utf8(text).ok().and_then(|text| text.parse::<f64>().ok());
-    let mut mantissa = digits.iter().take_while(|&&byte| !matches!(byte, b'e' | b'E'));
-    let zero = !mantissa.any(|byte| matches!(byte, b'1'..=b'9'));
-    value.is_some_and(|value| value.is_finite() && (value != 0.0 || zero))
+    let zero = !mantissa.iter().any(|byte| matches!(byte, b'1'..=b'9'));
+    value.is_some_and(|value| {
+        value.is_finite() && (value != 0.0 || zero) && (few_digits || is_shortest(digits, value))
+    })
+}
+
+/// How many digits are left of a number's without the zeros before the first other digit and those
+/// that end its decimals.
+fn significant_digits(mantissa: &[u8]) -> usize {
+    let ends_in_decimals = mantissa.contains(&b'.');
+    let zeros = mantissa.iter().rev().take_while(|&&byte| ends_in_decimals && byte == b'0');
+    let end = mantissa.len() - zeros.count();
+    let significant = mantissa[..end].iter().filter(|&&byte| byte != b'.');
+    significant.skip_while(|&&byte| byte == b'0').count()
+}
+
+/// Whether the shortest text of `value` denotes the very number that `digits`, unsigned, does.
+#[cold]
+fn is_shortest(digits: &[u8], value: f64) -> bool {
+    let exact = Exact::of(digits);
+    exact.is_some() && exact == Exact::of(format!("{:e}", value.abs()).as_bytes())
+}
+
+/// A decimal number without a sign, as it is written, in the one form that equal numbers share.
+#[derive(Debug, PartialEq, Eq)]
+struct Exact {
+    /// The digits, without zeros at either end.
+    digits: Vec<u8>,
+    /// The power of ten of the last digit.
+    exponent: i64,
+}
+
+impl Exact {
+    /// The number `text`: digits with a point or without, and an exponent if any. `None` if that
+    /// is past 64 bits.
+    fn of(text: &[u8]) -> Option<Self> {
+        let end = text.iter().position(|byte| matches!(byte, b'e' | b'E')).unwrap_or(text.len());
+        let (mantissa, exponent) = text.split_at(end);
+        let mut exponent = match exponent {
+            [] => 0,
+            [_, exponent @ ..] => std::str::from_utf8(exponent).ok()?.parse::<i64>().ok()?,
+        };
+        let mut digits: Vec<u8> = mantissa.iter().copied().filter(|&byte| byte != b'.').collect();
+        if let Some(point) = mantissa.iter().position(|&byte| byte == b'.') {
+            let decimals = i64::try_from(mantissa.len() - point - 1).ok()?;
+            exponent = exponent.checked_sub(decimals)?;
+        }
+        while digits.last() == Some(&b'0') {
+            digits.pop();
+            exponent = exponent.checked_add(1)?;
+        }
+        let zeros = digits.iter().take_while(|&&digit| digit == b'0').count();
+        digits.drain(..zeros);
+        Some(Self { digits, exponent })
+    }
 }
 
 fn leading_digits(text: &[u8]) -> usize {

@@ -95,10 +95,16 @@ pub struct LoadReport {
 /// A CSV file on its way into records.
 ///
 /// Text comes in as RFC 4180 says and a little beyond: quoted fields may hold delimiters, line ends
-/// and doubled quotes; lines end in LF or CR LF; a byte order mark is skipped, and so are blank
-/// lines (but for files of one column, where they are nulls). A row with too few or too many
-/// fields, with text after a closing quote, or with a value that its field cannot hold, is a bad
-/// row: the first one is the error, unless [`CsvReader::on_reject`] sets them aside.
+/// and doubled quotes; lines end in LF or CR LF; a byte order mark is skipped.
+///
+/// A blank line, with nothing before its line end, is skipped in a file of two or more columns. In
+/// a file of one column it is a row whose value is null, since that is how such a row is written;
+/// blank lines before the first other line are skipped there too, and the line end of the last row
+/// begins no other. A quoted empty field (`""`) makes no line blank.
+///
+/// A row with too few or too many fields, with text after a closing quote, or with a value that its
+/// field cannot hold, is a bad row: the first one is the error, unless [`CsvReader::on_reject`]
+/// sets them aside.
 ///
 /// ```
 /// use flatrec::exchange::{CsvOptions, CsvReader, Input};
@@ -160,8 +166,12 @@ impl<'a> CsvReader<'a> {
     /// | `utf8(n)` | anything else; `n` is the longest length in bytes |
     ///
     /// A timestamp's unit is the coarsest of s, ms, us and ns that holds every fraction. Floats
-    /// keep their value, not their text (`1.50` becomes `1.5`). An empty or null text makes the
-    /// field nullable; a quoted empty one is text. A column of nothing but nulls is a nullable
+    /// keep their value, not their text (`1.50` becomes `1.5`), and their digits: a number is
+    /// `float64` if it has at most 17 significant digits (zeros before them, and zeros that end
+    /// its decimals, not counted), which is what a float resolves, or if the shortest text of the
+    /// float is the very same number (`100000000000000000000.0`, `1e20`); otherwise the column
+    /// stays `utf8`, as it does for `0.1234567890123456789`. An empty or null text makes the field
+    /// nullable; a quoted empty one is text. A column of nothing but nulls is a nullable
     /// `utf8(1)`.
     ///
     /// With `sample_rows` only so many rows are looked at, and only as much of a stream is read; it

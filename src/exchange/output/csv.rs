@@ -65,6 +65,12 @@ impl<W: Write> CsvWriter<W> {
     /// Those of the writer underneath; [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) and
     /// [`ErrorKind::OutOfRange`](crate::ErrorKind::OutOfRange) as [`Field::read`].
     pub fn write(&mut self, record: &[u8]) -> Result<()> {
+        self.push(record)?;
+        self.flush_if_full()
+    }
+
+    /// Puts a record's text into memory: all that can fail is reading it.
+    pub(super) fn push(&mut self, record: &[u8]) -> Result<()> {
         let text = &mut self.out.text;
         for (at, field) in self.fields.iter().enumerate() {
             if at > 0 {
@@ -87,6 +93,10 @@ impl<W: Write> CsvWriter<W> {
             }
         }
         text.push('\n');
+        Ok(())
+    }
+
+    pub(super) fn flush_if_full(&mut self) -> Result<()> {
         self.out.flush_if_full()
     }
 

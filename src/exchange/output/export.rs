@@ -25,9 +25,9 @@ const PROGRESS_STEP_BYTES: u64 = 1 << 20;
 pub enum ExportFormat {
     /// CSV with a header: see [`CsvWriter`].
     Csv,
-    /// A JSON object a line: see [`NdjsonWriter`].
+    /// A JSON object a line, numbers that are not finite as strings: see [`NdjsonWriter`].
     Ndjson,
-    /// A structured numpy array: see [`NpyWriter`].
+    /// A structured numpy array, dates as days since 1970: see [`NpyWriter`].
     Npy,
 }
 
@@ -121,34 +121,34 @@ impl<'a> Exporter<'a> {
     ///
     /// # Errors
     /// [`ErrorKind::AlreadyExists`] if there is a file and it may not be replaced; those of
-    /// writing, a full disk among them; [`ErrorKind::Corrupt`] naming the record for a value that
-    /// cannot be read. The file at `path` is then as it was.
+    /// writing, a full disk among them; [`ErrorKind::Corrupt`] for a value that cannot be read.
+    /// This one names the record, counted from the first of `records`, and no path: whoever gives
+    /// the records knows where they are from. The file at `path` is then as it was.
+    ///
+    /// An `.npy` file takes the records byte for byte, whatever is in them;
+    /// [`verify`](crate::verify) checks values.
     pub fn export<'r>(
-        self,
+        mut self,
         records: impl ExactSizeIterator<Item = &'r [u8]>,
         path: impl AsRef<Path>,
     ) -> Result<ExportReport> {
         let path = path.as_ref();
-        self.export_to(records, path).map_err(|error| error.path(path))
-    }
-
-    fn export_to<'r>(
-        mut self,
-        records: impl ExactSizeIterator<Item = &'r [u8]>,
-        path: &Path,
-    ) -> Result<ExportReport> {
         if !self.replace && path.exists() {
             return Err(Error::new(ErrorKind::AlreadyExists, "export to")
+                .path(path)
                 .advice("choose another path, or let it be replaced"));
         }
+        let to_path = |error: Error| error.path(path);
         let out = Counted { out: AsideFile::create(path)?, written_bytes: 0 };
         let count = records.len() as u64;
         let total_bytes = count * u64::from(self.schema.record_size());
-        let mut sink = Sink::new(out, self.schema, self.format, self.delimiter, count)?;
+        let mut sink =
+            Sink::new(out, self.schema, self.format, self.delimiter, count).map_err(to_path)?;
         let (mut done_bytes, mut reported_bytes) = (0, 0);
         let mut rows = 0;
         for record in records {
-            sink.write(record).map_err(|error| error.record(rows))?;
+            sink.read(record).map_err(|error| error.record(rows))?;
+            sink.write(record).map_err(to_path)?;
             rows += 1;
             done_bytes += record.len() as u64;
             if done_bytes - reported_bytes >= PROGRESS_STEP_BYTES {
@@ -157,9 +157,9 @@ impl<'a> Exporter<'a> {
             }
         }
         self.report(done_bytes, total_bytes, rows);
-        let out = sink.finish()?;
+        let out = sink.finish().map_err(to_path)?;
         let written_bytes = out.written_bytes;
-        out.out.finish(self.replace)?;
+        out.out.finish(self.replace)?; // names the path itself
         Ok(ExportReport { records: rows, written_bytes })
     }
 
@@ -199,10 +199,20 @@ impl<W: Write> Sink<W> {
         })
     }
 
+    /// Reads the values of a record, if the format is about values; errors are the record's.
+    fn read(&mut self, record: &[u8]) -> Result<()> {
+        match self {
+            Self::Csv(writer) => writer.push(record),
+            Self::Ndjson(writer) => writer.push(record),
+            Self::Npy(_) => Ok(()),
+        }
+    }
+
+    /// Writes the record that was read last; errors are the file's.
     fn write(&mut self, record: &[u8]) -> Result<()> {
         match self {
-            Self::Csv(writer) => writer.write(record),
-            Self::Ndjson(writer) => writer.write(record),
+            Self::Csv(writer) => writer.flush_if_full(),
+            Self::Ndjson(writer) => writer.flush_if_full(),
             Self::Npy(writer) => writer.write(record),
         }
     }

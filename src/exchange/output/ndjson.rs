@@ -51,6 +51,12 @@ impl<W: Write> NdjsonWriter<W> {
     /// Those of the writer underneath; [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) and
     /// [`ErrorKind::OutOfRange`](crate::ErrorKind::OutOfRange) as [`Field::read`].
     pub fn write(&mut self, record: &[u8]) -> Result<()> {
+        self.push(record)?;
+        self.flush_if_full()
+    }
+
+    /// Puts a record's text into memory: all that can fail is reading it.
+    pub(super) fn push(&mut self, record: &[u8]) -> Result<()> {
         let text = &mut self.out.text;
         if self.fields.is_empty() {
             text.push('{');
@@ -60,6 +66,10 @@ impl<W: Write> NdjsonWriter<W> {
             push_value(field, record, text)?;
         }
         text.push_str("}\n");
+        Ok(())
+    }
+
+    pub(super) fn flush_if_full(&mut self) -> Result<()> {
         self.out.flush_if_full()
     }
 

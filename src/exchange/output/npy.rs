@@ -6,8 +6,8 @@
 //!     record 0, record 1, …       the header's end, and so record 0, is at a multiple of 64
 //! ```
 //!
-//! The records are those of the store, byte for byte; bytes between fields become void fields
-//! without a name, which numpy takes for padding.
+//! The records are those of the store, byte for byte and unchecked; bytes between fields become
+//! void fields without a name, which numpy takes for padding.
 
 use std::io::Write;
 
@@ -20,7 +20,10 @@ const ALIGNMENT_BYTES: usize = 64;
 
 /// Writes records as a structured numpy array, which `numpy.load` reads.
 ///
-/// Types and names are those of [`schema_to_numpy`](crate::exchange::schema_to_numpy).
+/// Types and names are those of [`schema_to_numpy`](crate::exchange::schema_to_numpy): a `date32`
+/// is an `int32`, days since 1970 (in numpy, `days.astype("M8[D]")` makes dates of them), and a
+/// nullable field `x` is two, `x__valid` and `x`. Records are written as they are, without a look
+/// at their values: [`verify`](crate::verify) checks those.
 ///
 /// ```
 /// use flatrec::exchange::NpyWriter;

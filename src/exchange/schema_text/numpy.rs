@@ -24,7 +24,8 @@ use crate::format::{DataType, Field, Schema};
 /// ```
 ///
 /// A nullable field `x` becomes two: `x__valid`, 1 where there is a value and 0 where it is null,
-/// and `x`. Text is bytes to numpy (`S10`), a `date32` a number of days.
+/// and `x`. Text is bytes to numpy (`S10`), a `date32` an `int32`: days
+/// since 1970, of which `records["day"].astype("M8[D]")` makes dates.
 ///
 /// ```
 /// use flatrec::exchange::schema_to_numpy;

@@ -1,4 +1,5 @@
 use super::*;
+use proptest::prelude::*;
 
 fn field_of(texts: &[&str]) -> Field {
     let mut seen = Seen::default();
@@ -72,6 +73,52 @@ fn floats_keep_their_value() {
     infers(&["01.5"], "utf8(4)");
     infers(&["1,5"], "utf8(3)");
     infers(&["1.5f"], "utf8(4)");
+}
+
+#[test]
+fn floats_lose_no_digits() {
+    // Up to 17 digits, zeros before and after not counted.
+    infers(&["12345678901234567.0", "0.12345678901234567", "-1234567890.1234567"], "float64");
+    infers(&["0.0000000000000000000012345678901234567"], "float64");
+    infers(&["0.50000000000000000000000000", "1.2345678901234567000e-5"], "float64");
+    infers(&["12345678901234567e3", "-1.2345678901234567E+200"], "float64");
+    infers(&["0.00000000000000000000000000", "-0.0000000000000000000e5"], "float64");
+    // More of them only if the float's own text is the same number.
+    infers(&["100000000000000000000.0", "100000000000000000000.", "1.00e20"], "float64");
+    infers(&["123456789012345680000.0", "-123456789012345680000e-3"], "float64");
+    infers(&["12345678901234567890.5"], "utf8(22)");
+    infers(&["0.1234567890123456789"], "utf8(21)");
+    infers(&["-0.1234567890123456789"], "utf8(22)");
+    infers(&["1.234567890123456789e5"], "utf8(22)");
+    infers(&["1234567890123456789e-400"], "utf8(24)");
+    infers(&["123456789012345678E+3"], "utf8(21)");
+    infers(&["0.1234567890123456789", "0.5"], "utf8(21)");
+    // What 0.1 is stored as: all digits are right, and the float's text has one of them.
+    infers(&["0.1000000000000000055511151231257827021181583404541015625"], "utf8(57)");
+}
+
+proptest! {
+    #[test]
+    fn the_text_of_every_float_is_a_float(value in any::<f64>()) {
+        prop_assume!(value.is_finite());
+        for text in [format!("{value:?}"), format!("{value:e}")] {
+            let field = field_of(&[&text]);
+            let integer = !text.contains(['.', 'e']);
+            prop_assert!(integer || field.data_type() == DataType::Float64, "{} {}", text, field);
+        }
+    }
+
+    #[test]
+    fn a_float_of_many_digits_comes_back(text in "-?[1-9][0-9]{0,3}\\.[0-9]{14,24}(e-?[0-9])?") {
+        let number = text.trim_start_matches('-');
+        let mantissa = number.split('e').next().unwrap();
+        if field_of(&[&text]).data_type() == DataType::Float64 {
+            let same = is_shortest(number.as_bytes(), text.parse().unwrap());
+            prop_assert!(same || significant_digits(mantissa.as_bytes()) <= 17, "{}", text);
+        } else {
+            prop_assert!(significant_digits(mantissa.as_bytes()) > 17, "{}", text);
+        }
+    }
 }
 
 #[test]
