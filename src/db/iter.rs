@@ -2,6 +2,7 @@
 
 use std::iter::FusedIterator;
 use std::ops::Range;
+use std::slice;
 
 use super::table::Table;
 use crate::format::Record;
@@ -11,13 +12,22 @@ use crate::format::Record;
 #[derive(Clone)]
 pub struct Records<'a, R: Record> {
     table: &'a Table<R>,
-    range: Range<u64>,
+    /// Those in the file, as far as they follow one another without gaps.
+    in_file: slice::Iter<'a, R>,
+    /// Those after them, one by one.
+    rest: Range<u64>,
 }
 
 impl<'a, R: Record> Records<'a, R> {
     /// The records of `range` that exist.
     pub(super) fn new(table: &'a Table<R>, range: Range<u64>) -> Self {
-        Self { table, range: clamp(range, table.array.count()) }
+        let range = clamp(range, table.array.count());
+        let whole = table.array.whole();
+        let split = whole.count().clamp(range.start, range.end);
+        match whole.slice(range.start..split) {
+            Some(in_file) => Self { table, in_file: in_file.iter(), rest: split..range.end },
+            None => Self { table, in_file: [].iter(), rest: range },
+        }
     }
 }
 
@@ -26,30 +36,48 @@ impl<'a, R: Record> Iterator for Records<'a, R> {
 
     #[inline]
     fn next(&mut self) -> Option<&'a R> {
-        let index = self.range.next()?;
-        self.table.record(index)
+        match self.in_file.next() {
+            Some(record) => Some(record),
+            None => self.table.record(self.rest.next()?),
+        }
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        size_hint(&self.range)
+        let (rest, _) = size_hint(&self.rest);
+        let left = self.in_file.len().saturating_add(rest);
+        (left, Some(left))
     }
 
     fn nth(&mut self, skipped: usize) -> Option<&'a R> {
-        let index = self.range.nth(skipped)?;
-        self.table.record(index)
+        let in_file = self.in_file.len();
+        match self.in_file.nth(skipped) {
+            Some(record) => Some(record),
+            None => self.table.record(self.rest.nth(skipped - in_file)?),
+        }
+    }
+
+    fn fold<B, F: FnMut(B, &'a R) -> B>(self, start: B, mut add: F) -> B {
+        let table = self.table;
+        let so_far = self.in_file.fold(start, &mut add);
+        self.rest.map_while(|index| table.record(index)).fold(so_far, add)
     }
 }
 
 impl<R: Record> std::fmt::Debug for Records<'_, R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Records").field(&self.range).finish()
+        f.debug_struct("Records")
+            .field("in_file", &self.in_file.len())
+            .field("rest", &self.rest)
+            .finish_non_exhaustive()
     }
 }
 
 impl<R: Record> DoubleEndedIterator for Records<'_, R> {
     fn next_back(&mut self) -> Option<Self::Item> {
-        let index = self.range.next_back()?;
-        self.table.record(index)
+        match self.rest.next_back() {
+            Some(index) => self.table.record(index),
+            None => self.in_file.next_back(),
+        }
     }
 }
 
