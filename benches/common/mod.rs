@@ -171,8 +171,8 @@ pub(crate) fn word_at(record: &[u8], offset: usize) -> u64 {
 pub(crate) fn criterion() -> Criterion {
     Criterion::default()
         .sample_size(10)
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(2))
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(1))
         .configure_from_args()
 }
 
