@@ -285,6 +285,7 @@ impl<T: Copy + Send + Sync> Table<T> {
         let synced = self.array.sync();
         self.core.keep(synced)?;
         self.core.commit(|header| {
+            header.commit += 1;
             header.count = count;
             header.live_count = count;
         })
@@ -311,6 +312,7 @@ impl<T: Copy + Send + Sync> Table<T> {
     fn cut(&mut self, count: u64) -> Result<()> {
         for _ in 0..2 {
             self.core.commit(|header| {
+                header.commit += 1;
                 header.count = count;
                 header.live_count = count;
             })?;
@@ -357,7 +359,10 @@ impl<T: Copy + Send + Sync> Table<T> {
         self.sync_edits(0..self.array.count())?;
         let released = self.array.release_writer();
         self.core.keep(released)?;
-        self.core.commit(|header| header.editing = false)?;
+        self.core.commit(|header| {
+            header.commit += 1;
+            header.editing = false;
+        })?;
         self.locks.admit_readers()
     }
 

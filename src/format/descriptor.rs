@@ -298,6 +298,7 @@ pub(crate) fn new_header(
         alignment,
         data_offset: end_of_schema.next_multiple_of(DATA_ALIGNMENT_BYTES),
         sequence: 1,
+        commit: 0,
         count: 0,
         live_count: 0,
         free_head: None,

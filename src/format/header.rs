@@ -50,11 +50,9 @@ pub(crate) const DATA_ALIGNMENT_BYTES: u64 = 64 << 10;
 pub(crate) const DELETES_MIN_RECORD_BYTES: u32 = 8;
 
 /// The status byte of a record that is there. A byte never written is neither this nor the next.
-#[expect(dead_code, reason = "deletes come with transactions")]
 pub(crate) const STATUS_LIVE: u8 = 1;
 
 /// The status byte of a deleted record, whose first 8 bytes name the next of the free list.
-#[expect(dead_code, reason = "deletes come with transactions")]
 pub(crate) const STATUS_DEAD: u8 = 2;
 
 /// The records were made with a status byte each, and may be deleted.
@@ -77,7 +75,7 @@ const NO_FREE_RECORD: u64 = u64::MAX;
 ///  64    | sequence                | count           | live count      | free head     |
 ///  96    | live log salt           | align. | fields | schema | metad. | schema |zeros |
 ///        |                         |        |        | length | length | crc    |      |
-/// 124 …  | zeros
+/// 128    | commit                  | zeros …
 /// 508    | crc of bytes 0 to 507
 /// ```
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
@@ -102,7 +100,9 @@ struct SlotBytes {
     schema_len_bytes: U32,
     metadata_len_bytes: U32,
     schema_crc: U32,
-    zeros: [u8; 384],
+    zero: U32,
+    commit: U64,
+    zeros: [u8; 372],
     crc: U32,
 }
 
@@ -126,7 +126,9 @@ const _: () = {
     assert!(offset_of!(SlotBytes, schema_len_bytes) == 112);
     assert!(offset_of!(SlotBytes, metadata_len_bytes) == 116);
     assert!(offset_of!(SlotBytes, schema_crc) == 120);
-    assert!(offset_of!(SlotBytes, zeros) == 124);
+    assert!(offset_of!(SlotBytes, zero) == 124);
+    assert!(offset_of!(SlotBytes, commit) == 128);
+    assert!(offset_of!(SlotBytes, zeros) == 136);
     assert!(offset_of!(SlotBytes, crc) == CRC_OFFSET);
 };
 
@@ -148,6 +150,8 @@ pub(crate) struct Header {
     pub(crate) data_offset: u64,
     /// Grows with every change of the header.
     pub(crate) sequence: u64,
+    /// The number of the last commit that the array holds; those after it are in the live log.
+    pub(crate) commit: u64,
     /// Records in the array, deleted ones included.
     pub(crate) count: u64,
     /// Records in the array that are not deleted.
@@ -204,6 +208,7 @@ impl Header {
         slot.schema_len_bytes = self.schema_len_bytes.into();
         slot.metadata_len_bytes = self.metadata_len_bytes.into();
         slot.schema_crc = self.schema_crc.into();
+        slot.commit = self.commit.into();
         slot.crc = crc32c(&slot.as_bytes()[..CRC_OFFSET]).into();
         zerocopy::transmute!(slot)
     }
@@ -473,6 +478,7 @@ impl SlotBytes {
             schema_len_bytes: self.schema_len_bytes.get(),
             metadata_len_bytes: self.metadata_len_bytes.get(),
             schema_crc: self.schema_crc.get(),
+            commit: self.commit.get(),
         })
     }
 }

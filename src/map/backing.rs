@@ -6,9 +6,10 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::view::{Access, View};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::os::FileSystemKind;
 
 /// How the bytes of a grown range are backed.
@@ -33,6 +34,17 @@ pub struct Properties {
     pub resizable: bool,
     /// What the bytes lie on.
     pub file_system: FileSystemKind,
+}
+
+/// How a file beside a backing is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenSide {
+    /// One that is there, for reading.
+    Read,
+    /// One that is there, for reading and writing.
+    Write,
+    /// A new one, for reading and writing, with the permissions of the file that it lies beside.
+    Create,
 }
 
 /// A growable array of bytes that can be read, written, viewed and made durable.
@@ -134,4 +146,47 @@ pub trait Backing: fmt::Debug + Send + Sync {
     /// # Errors
     /// The system's.
     fn sync_directory(&self) -> Result<()>;
+
+    /// Opens the file beside this one that has its name followed by `suffix`; `None` if it is to be
+    /// there and is not.
+    ///
+    /// # Errors
+    /// [`ErrorKind::AlreadyExists`](crate::ErrorKind::AlreadyExists) for [`OpenSide::Create`] if it
+    /// is there; [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) for a new file beside
+    /// what has no name; the system's.
+    fn open_side(&self, suffix: &str, how: OpenSide) -> Result<Option<Arc<dyn Backing>>> {
+        let _ = suffix;
+        match how {
+            OpenSide::Create => Err(Error::new(ErrorKind::Unsupported, "make a file beside")
+                .detail("what has no name has no files beside it")),
+            _ => Ok(None),
+        }
+    }
+
+    /// The suffixes of the files beside this one whose names begin as its own does.
+    ///
+    /// # Errors
+    /// The system's.
+    fn list_sides(&self) -> Result<Vec<String>> {
+        Ok(Vec::new())
+    }
+
+    /// Gives the file beside this one with the suffix `from` the suffix `to`, atomically and in
+    /// place of one that is there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound); the system's.
+    fn rename_side(&self, from: &str, to: &str) -> Result<()> {
+        let _ = to;
+        Err(Error::new(ErrorKind::NotFound, "rename").detail(format!("no file with {from}")))
+    }
+
+    /// Removes the file beside this one with that suffix, if it is there.
+    ///
+    /// # Errors
+    /// The system's.
+    fn remove_side(&self, suffix: &str) -> Result<()> {
+        let _ = suffix;
+        Ok(())
+    }
 }

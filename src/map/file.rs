@@ -5,12 +5,13 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use memmap2::MmapOptions;
 
-use super::backing::{Backing, Grown, Properties};
+use super::backing::{Backing, Grown, OpenSide, Properties};
 use super::geometry::OFFSET_MAX;
+use super::side;
 use super::side_lock::IN_PLACE;
 use super::view::{Access, View};
 use crate::error::{Error, ErrorKind, Result};
@@ -344,6 +345,31 @@ impl Backing for FileBacking {
         let directory = parent_directory(&path);
         os::sync_directory(directory)
             .map_err(|source| Error::io("sync the directory", source).path(directory))
+    }
+
+    fn open_side(&self, suffix: &str, how: OpenSide) -> Result<Option<Arc<dyn Backing>>> {
+        match (self.path(), how) {
+            (Some(path), _) => Ok(match side::open(&path, suffix, how)? {
+                Some(file) => Some(Arc::new(Self::over(file, Some(side::path_of(&path, suffix)))?)),
+                None => None,
+            }),
+            (None, OpenSide::Create) => Err(side::nameless()),
+            (None, _) => Ok(None),
+        }
+    }
+
+    fn list_sides(&self) -> Result<Vec<String>> {
+        self.path().map_or(Ok(Vec::new()), |path| side::list(&path))
+    }
+
+    fn rename_side(&self, from: &str, to: &str) -> Result<()> {
+        let path = self.path().ok_or_else(side::nameless)?;
+        let (from, to) = (side::path_of(&path, from), side::path_of(&path, to));
+        os::replace(&from, &to).map_err(|source| Error::io("rename", source).path(from))
+    }
+
+    fn remove_side(&self, suffix: &str) -> Result<()> {
+        self.path().map_or(Ok(()), |path| side::remove(&path, suffix))
     }
 }
 

@@ -18,6 +18,7 @@ mod lent;
 mod mapping;
 mod named;
 mod record_view;
+mod side;
 mod side_lock;
 mod sliding;
 #[cfg(test)]
@@ -29,7 +30,7 @@ mod write_back;
 
 pub use crate::os::{Advice, Advised, FaultCounts, FileSystemKind, Residency};
 pub use crate::os::{process_faults, thread_faults};
-pub use backing::{Backing, Grown, Properties};
+pub use backing::{Backing, Grown, OpenSide, Properties};
 pub use file::FileBacking;
 pub use mapping::Mapping;
 pub use record_view::RecordGuard;

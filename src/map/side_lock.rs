@@ -11,6 +11,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::side::{self, no_follow, share_like};
 use crate::error::{Error, ErrorKind, Result};
 use crate::os::{self, LockKind};
 
@@ -88,9 +89,7 @@ pub(crate) struct SideLock {
 impl SideLock {
     /// The path of the lock file beside `data_path`.
     pub(crate) fn path_of(data_path: &Path) -> PathBuf {
-        let mut name = data_path.as_os_str().to_owned();
-        name.push("-lock");
-        PathBuf::from(name)
+        side::path_of(data_path, "-lock")
     }
 
     /// Opens the lock file beside `data_path` for exclusive locks, creating it if need be.
@@ -225,29 +224,5 @@ pub(crate) fn vacate_aside(path: &Path) -> Result<PathBuf> {
             Err(Error::io("remove the unfinished file", source).path(aside))
         }
         _ => Ok(aside),
-    }
-}
-
-/// Gives a new lock file the data file's permissions: whoever may write the one must be able to
-/// lock the other, and nobody else.
-fn share_like(data_path: &Path, lock: &File) {
-    if let Ok(data) = std::fs::metadata(data_path) {
-        // Best effort: only Unix has permissions to give, and an owner may give only their own.
-        let _ = lock.set_permissions(data.permissions());
-    }
-}
-
-/// Refuses a symbolic link in the lock file's place, which could make us create or lock any file.
-fn no_follow(options: &mut OpenOptions) {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.custom_flags(libc::O_NOFOLLOW);
-    }
-    #[cfg(windows)]
-    {
-        use std::os::windows::fs::OpenOptionsExt;
-        // FILE_FLAG_OPEN_REPARSE_POINT: opens the link itself, which then cannot be a lock file.
-        options.custom_flags(0x0020_0000);
     }
 }

@@ -9,15 +9,18 @@ pub(in crate::format) fn headers() -> impl Strategy<Value = Header> {
     let sizes = (0..=12_u32, 1..=300_u32, any::<bool>());
     let counts = (0..=1_u64 << 40, any::<prop::sample::Index>(), any::<prop::sample::Index>());
     let rest = (
-        any::<([u8; 16], u64, bool)>(),
+        any::<([u8; 16], (u64, u64), bool)>(),
         prop::option::of(1..=u64::MAX),
         (1..=9_u32, 0..=1_000_000_u32, any::<(u32, bool)>()),
     );
     (sizes, counts, rest).prop_map(|(sizes, counts, rest)| {
         let (alignment_log2, units, deletes) = sizes;
         let (count, live, free) = counts;
-        let ((file_id, sequence, editing), live_log, (field_count, extra, (schema_crc, has_free))) =
-            rest;
+        let (
+            (file_id, (sequence, commit), editing),
+            live_log,
+            (field_count, extra, (schema_crc, has_free)),
+        ) = rest;
         let alignment = 1 << alignment_log2;
         let record_size = units * alignment;
         let deletes = deletes && record_size >= DELETES_MIN_RECORD_BYTES;
@@ -33,6 +36,7 @@ pub(in crate::format) fn headers() -> impl Strategy<Value = Header> {
             alignment,
             data_offset: end_of_schema.next_multiple_of(DATA_ALIGNMENT_BYTES),
             sequence,
+            commit,
             count,
             live_count: if deletes { pick(live, count + 1) } else { count },
             free_head: (deletes && has_free && count > 0).then(|| pick(free, count)),
@@ -55,6 +59,7 @@ fn example() -> Header {
         alignment: 1,
         data_offset: 65_536,
         sequence: 7,
+        commit: 5,
         count: 10,
         live_count: 10,
         free_head: None,
@@ -170,7 +175,8 @@ fn a_slot_has_its_bytes_in_their_places() {
     assert_eq!((u64_at(64), u64_at(72), u64_at(80), u64_at(88)), (7, 10, 9, 3));
     assert_eq!((u64_at(96), u32_at(104), u32_at(108)), (0x0807_0605_0403_0201, 1, 2));
     assert_eq!((u32_at(112), u32_at(116), u32_at(120)), (128, 5, 0x1234_5678));
-    assert!(bytes[124..508].iter().all(|&byte| byte == 0));
+    assert_eq!((u32_at(124), u64_at(128)), (0, 5));
+    assert!(bytes[136..508].iter().all(|&byte| byte == 0));
     assert_eq!(u32_at(508), crc32c(&bytes[..508]));
     assert_eq!(example().encode()[88..96], [0xFF; 8]);
 }
