@@ -46,6 +46,7 @@ mod os;
 #[cfg(feature = "query")]
 pub mod query;
 mod store;
+mod wal;
 
 pub use db::{
     Doubt, DynEdit, DynRecords, DynStore, Edit, Options, Records, SlotInfo, Store, StoreInfo,
