@@ -169,7 +169,7 @@ impl Label {
 ///  64    | live count      | free head       | images          | prev.  | image  |
 ///        |                 |                 |                 | crc    | length |
 ///  96    | zeros                                                                 |
-/// 128    | payload: a record number for each image, ascending; then the images
+/// 128    | payload: a record number for each image, each once; then the images
 /// ```
 ///
 /// The checksum covers bytes 8 up to the end of the payload.

@@ -112,6 +112,12 @@ impl Log {
         self.next
     }
 
+    /// The salts of all segments that are still needed.
+    pub(crate) fn salts(&self) -> Vec<u64> {
+        let older = self.older.iter().map(|older| older.salt);
+        older.chain([self.current.salt]).collect()
+    }
+
     /// Makes room for a block of so many images, so that appending it needs no more space.
     ///
     /// # Errors

@@ -168,8 +168,6 @@ fn impossible_commits_are_never_written() {
     assert!(with(|bad| bad.commit.number = 2));
     assert!(with(|bad| bad.commit.live_count = bad.commit.count + 1));
     assert!(with(|bad| bad.commit.free_head = Some(bad.commit.count)));
-    assert!(with(|bad| bad.ids = vec![5, 3]));
-    assert!(with(|bad| bad.ids = vec![3, 3]));
     assert!(with(|bad| bad.commit.count = 5));
     assert!(with(|bad| bad.images.truncate(47)));
 }
