@@ -48,8 +48,8 @@ pub mod query;
 mod store;
 
 pub use db::{
-    Doubt, DynEdit, DynRecords, DynStore, Edit, Options, Records, SlotInfo, Store, StoreInfo,
-    VerifyReport, WindowedStore, verify,
+    Doubt, DynEdit, DynRecords, DynRecordsWithIds, DynStore, Edit, Options, Records,
+    RecordsWithIds, SlotInfo, Store, StoreInfo, VerifyReport, WindowedStore, verify,
 };
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "derive")]

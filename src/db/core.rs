@@ -44,9 +44,10 @@ impl Core {
         backing: Arc<dyn Backing>,
         schema: &Schema,
         metadata: &[u8],
+        deletes: bool,
     ) -> Result<Self> {
         let file_id = os::random_id().map_err(|source| Error::io("draw a file id", source))?;
-        let (header, region) = new_header(schema, metadata, false, file_id)?;
+        let (header, region) = new_header(schema, metadata, deletes, file_id)?;
         backing.grow(header.data_offset)?;
         backing.write_at(DESCRIPTORS_OFFSET, &region)?;
         let bytes = header.encode();

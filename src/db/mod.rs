@@ -10,6 +10,7 @@ mod info;
 mod iter;
 mod locks;
 mod options;
+mod slots;
 mod store;
 mod table;
 #[cfg(test)]
@@ -20,7 +21,7 @@ mod windowed;
 pub use dyn_store::DynStore;
 pub use edit::{DynEdit, Edit};
 pub use info::{SlotInfo, StoreInfo};
-pub use iter::{DynRecords, Records};
+pub use iter::{DynRecords, DynRecordsWithIds, Records, RecordsWithIds};
 pub use options::Options;
 pub use store::Store;
 pub use verify::{Doubt, VerifyReport, verify};

@@ -38,6 +38,7 @@ pub(super) struct Common {
     pub(super) metadata: Vec<u8>,
     pub(super) allow_network: bool,
     pub(super) accept_interrupted_edit: bool,
+    pub(super) deletes: bool,
 }
 
 impl<S> Clone for Options<S> {
@@ -74,6 +75,28 @@ impl<S> Options<S> {
     /// version.
     pub fn metadata(mut self, metadata: impl Into<Vec<u8>>) -> Self {
         self.common.metadata = metadata.into();
+        self
+    }
+
+    /// Makes a store whose records can be deleted, and their places used again: each takes a status
+    /// byte more, up to a multiple of its alignment. Whether a store is such is settled when it is
+    /// created; opening finds it out.
+    ///
+    /// Records of such a store have at least 8 bytes: creating it fails with
+    /// [`ErrorKind::InvalidSchema`](crate::ErrorKind::InvalidSchema) if not.
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynStore, Field, Schema};
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
+    /// let mut store = DynStore::options().deletes().temporary(&schema)?;
+    /// store.append(&7u64.to_le_bytes())?;
+    /// let info = store.info()?;
+    /// assert!(info.deletes);
+    /// assert_eq!((info.record_size, info.stride), (8, 9));
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
+    pub fn deletes(mut self) -> Self {
+        self.common.deletes = true;
         self
     }
 

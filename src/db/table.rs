@@ -13,8 +13,9 @@ use std::sync::Arc;
 use super::core::Core;
 use super::locks::Locks;
 use super::options::Common;
+use super::slots::Slots;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{Header, Record, Schema, one_from_bytes};
+use crate::format::{Header, Record, Schema};
 use crate::map::{Access, Backing, FileBacking, Geometry, refuse_network, vacate_aside};
 use crate::os;
 use crate::store::{Array, ArrayOptions, Reading};
@@ -31,6 +32,7 @@ pub(super) struct Aside {
 pub(super) struct Table<T: Copy + Send + Sync> {
     pub(super) array: Array<T>,
     pub(super) core: Core,
+    pub(super) slots: Slots,
     locks: Locks,
     common: Common,
     pub(super) aside: Option<Aside>,
@@ -98,7 +100,7 @@ impl<T: Copy + Send + Sync> Table<T> {
         let made = refuse_network_unless(common, &file, "create")
             .and_then(|()| Locks::handed_over(&file, Some(&aside.made_at), true, common.wait))
             .and_then(|locks| {
-                let core = Core::create(file, schema, &common.metadata)?;
+                let core = Core::create(file, schema, &common.metadata, common.deletes)?;
                 // SAFETY: the writer's locks on path and inode keep every other writer out, and the
                 // caller vouches for `T`.
                 unsafe { Self::assemble(core, locks, common, Access::ReadWrite, WHOLE) }
@@ -144,7 +146,8 @@ impl<T: Copy + Send + Sync> Table<T> {
     /// `T` is `u8`, or a record type whose schema is `schema`.
     #[allow(unsafe_code, reason = "the record type is the caller's to know")]
     pub(super) unsafe fn temporary(schema: &Schema, common: &Common) -> Result<Self> {
-        let core = Core::create(Arc::new(FileBacking::temporary(0)?), schema, &common.metadata)?;
+        let file = Arc::new(FileBacking::temporary(0)?);
+        let core = Core::create(file, schema, &common.metadata, common.deletes)?;
         // SAFETY: nobody else can open a file without a name, and the caller vouches for `T`.
         unsafe { Self::assemble(core, Locks::none(), common, Access::ReadWrite, WHOLE) }
     }
@@ -204,7 +207,7 @@ impl<T: Copy + Send + Sync> Table<T> {
         schema: &Schema,
         common: &Common,
     ) -> Result<Self> {
-        let core = Core::create(backing, schema, &common.metadata)?;
+        let core = Core::create(backing, schema, &common.metadata, common.deletes)?;
         // SAFETY: the caller's promises, passed on.
         unsafe { Self::assemble(core, Locks::none(), common, Access::ReadWrite, WHOLE) }
     }
@@ -225,13 +228,14 @@ impl<T: Copy + Send + Sync> Table<T> {
         }
         let header = core.header();
         let geometry = Geometry::new(header.data_offset, u64::from(header.stride))?;
-        let options =
-            ArrayOptions { access, reading, write_back: common.write_back, advice: common.advice };
+        let slots = Slots::of(header)?;
+        let (write_back, advice, mark) = (common.write_back, common.advice, slots.mark());
+        let options = ArrayOptions { access, reading, write_back, advice, mark };
         // SAFETY: the caller's promises are the array's.
         let array =
             unsafe { Array::open(Arc::clone(core.backing()), geometry, header.count, options) }
                 .map_err(|error| core.name(error))?;
-        Ok(Self { array, core, locks, common: common.clone(), aside: None, closed: false })
+        Ok(Self { array, core, slots, locks, common: common.clone(), aside: None, closed: false })
     }
 
     /// Where the store is, or will be when it is closed.
@@ -250,6 +254,15 @@ impl<T: Copy + Send + Sync> Table<T> {
     #[inline]
     pub(super) fn append(&mut self, bytes: &[u8], added: u64) -> Result<Range<u64>> {
         self.core.check_healthy("append")?;
+        if self.slots.mark().is_some() {
+            return self.append_marked(bytes, added);
+        }
+        self.append_slots(bytes, added)
+    }
+
+    /// Appends `added` records with all that lies between them and their next ones.
+    #[inline]
+    pub(super) fn append_slots(&mut self, bytes: &[u8], added: u64) -> Result<Range<u64>> {
         match self.array.append_pending(bytes, added) {
             Some(ids) => Ok(ids),
             None => self.append_with_room(bytes, added),
@@ -282,12 +295,22 @@ impl<T: Copy + Send + Sync> Table<T> {
         if count == self.core.header().count {
             return Ok(());
         }
+        let live_count = self.live_count();
+        let free_head = self.core.header().free_head;
+        self.flush_as(live_count, free_head)
+    }
+
+    /// As [`Table::flush`], with `live_count` records that are not deleted and the free list from
+    /// `free_head` on.
+    pub(super) fn flush_as(&mut self, live_count: u64, free_head: Option<u64>) -> Result<()> {
+        let count = self.array.count();
         let synced = self.array.sync();
         self.core.keep(synced)?;
         self.core.commit(|header| {
             header.commit += 1;
             header.count = count;
-            header.live_count = count;
+            header.live_count = live_count;
+            header.free_head = free_head;
         })
     }
 
@@ -298,6 +321,7 @@ impl<T: Copy + Send + Sync> Table<T> {
             return Ok(());
         }
         if count < self.core.header().count {
+            self.refuse_with_deletes("truncate")?;
             self.locks.exclude_readers(self.common.wait)?;
             let cut = self.cut(count);
             let admitted = self.locks.admit_readers();
@@ -477,9 +501,9 @@ fn refuse_network_unless(
 
 /// Refuses what this layer does not know how to serve, and what was interrupted.
 fn check_features(header: &Header, common: &Common) -> Result<()> {
-    if header.deletes || header.live_log.is_some() {
+    if header.live_log.is_some() {
         return Err(Error::new(ErrorKind::UnsupportedFormat, "open")
-            .detail("the store has deleted records or a live log, which this version cannot read")
+            .detail("the store has a live log, which this version cannot read")
             .advice("open it with a newer flatrec"));
     }
     if header.editing && !common.accept_interrupted_edit {
@@ -509,7 +533,7 @@ impl<R: Record> Table<R> {
     pub(super) fn record(&self, index: u64) -> Option<&R> {
         match self.array.whole().get(index) {
             Some(record) => Some(record),
-            None => one_from_bytes(self.array.pending(index)?),
+            None => self.record_elsewhere(index),
         }
     }
 }
@@ -520,7 +544,7 @@ impl Table<u8> {
     pub(super) fn record_bytes(&self, index: u64, len: usize) -> Option<&[u8]> {
         match self.array.whole().bytes(index, len) {
             Some(bytes) => Some(bytes),
-            None => self.array.pending(index)?.get(..len),
+            None => self.bytes_elsewhere(index, len),
         }
     }
 }
