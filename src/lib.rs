@@ -48,8 +48,9 @@ pub mod query;
 mod store;
 
 pub use db::{
-    Doubt, DynEdit, DynRecords, DynRecordsWithIds, DynStore, Edit, Options, Records,
-    RecordsWithIds, SlotInfo, Store, StoreInfo, VerifyReport, WindowedStore, verify,
+    BackupReport, CompactReport, CopyOptions, Doubt, DynEdit, DynRecords, DynRecordsWithIds,
+    DynStore, Edit, Options, Records, RecordsWithIds, SlotInfo, Store, StoreInfo, VerifyReport,
+    WindowedStore, backup, compact, verify,
 };
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "derive")]

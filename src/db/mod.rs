@@ -3,6 +3,9 @@
 //! In this layer appended records become durable, and counted, together at a flush: the data is
 //! synced before the header that counts it, so a crash leaves the state of the last flush.
 
+mod backup;
+mod compact;
+mod copy;
 mod core;
 mod dyn_store;
 mod edit;
@@ -18,6 +21,9 @@ mod tests;
 mod verify;
 mod windowed;
 
+pub use backup::{BackupReport, backup};
+pub use compact::{CompactReport, compact};
+pub use copy::CopyOptions;
 pub use dyn_store::DynStore;
 pub use edit::{DynEdit, Edit};
 pub use info::{SlotInfo, StoreInfo};
