@@ -46,11 +46,13 @@ mod os;
 #[cfg(feature = "query")]
 pub mod query;
 mod store;
+mod wal;
 
 pub use db::{
-    BackupReport, CompactReport, CopyOptions, Doubt, DynEdit, DynRecords, DynRecordsWithIds,
-    DynStore, Edit, Options, Records, RecordsWithIds, SlotInfo, Store, StoreInfo, VerifyReport,
-    WindowedStore, backup, compact, verify,
+    BackupReport, Checkpoint, CompactReport, CopyOptions, Database, Doubt, Durability, DynDatabase,
+    DynEdit, DynRecords, DynRecordsWithIds, DynStore, Edit, Options, Receipt, Records,
+    RecordsWithIds, Row, SlotInfo, Snapshot, Store, StoreInfo, Survives, VerifyReport,
+    WindowedStore, WriteTransaction, backup, compact, verify,
 };
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "derive")]

@@ -7,7 +7,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use flatrec::{
-    CopyOptions, DataType, DynStore, ErrorKind, Field, Schema, WriteBack, backup, compact, verify,
+    CopyOptions, DataType, Durability, DynDatabase, DynStore, ErrorKind, Field, PodRecord, Schema,
+    WindowedStore, WriteBack, backup, compact, verify,
 };
 
 fn schema(record_len: u32) -> Schema {
@@ -81,6 +82,52 @@ fn a_backup_beside_a_writer_holds_what_was_flushed() {
     assert!(!copy.info().unwrap().deletes);
     assert!(copy.iter().eq((0..1000).map(record).collect::<Vec<_>>().iter().map(|r| &r[..])));
     assert_eq!(store.append(&record(7)).unwrap(), 200_000, "the writer goes on");
+}
+
+#[test]
+fn a_copy_beside_transactions_holds_what_was_committed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = numbers(directory.path(), 1000);
+    let database = DynDatabase::open(&path).unwrap();
+    let mut transaction = database.begin_write().unwrap();
+    for id in [3, 999, 17] {
+        assert!(transaction.delete(id).unwrap());
+    }
+    transaction.set(5, &record(55)).unwrap();
+    assert_eq!(transaction.append(&record(1000)).unwrap(), 1000);
+    transaction.commit(Durability::Immediate).unwrap();
+    let mut transaction = database.begin_write().unwrap();
+    transaction.delete(4).unwrap(); // not committed: not in the copies
+    assert_eq!(std::fs::read(&path).unwrap()[65_536 + 30 + 9], 1, "the array is an older state");
+
+    let out = directory.path().join("copy.rec");
+    let report = backup(&path, &out, CopyOptions::new()).unwrap();
+    assert_eq!((report.records, report.deleted), (998, 3));
+    let windowed = WindowedStore::<PodRecord<[u8; 9]>>::open_windowed_read_only;
+    for path in [&path, &out] {
+        assert_eq!(verify(path, 10).unwrap().doubts, []);
+        let store = DynStore::open_read_only(path).unwrap();
+        let info = store.info().unwrap();
+        assert_eq!((info.count, info.live_count, info.free_head), (1001, 998, Some(17)));
+        let windowed = windowed(path, 256 << 10, 64 << 10).unwrap();
+        for id in 0..1002 {
+            let expected = match id {
+                3 | 17 | 999 | 1001 => None,
+                5 => Some(record(55)),
+                id => Some(record(id)),
+            };
+            assert_eq!(store.get(id), expected.as_ref().map(|it| &it[..]), "record {id}");
+            assert_eq!(windowed.read(id).unwrap(), expected.map(PodRecord), "record {id}");
+        }
+        assert_eq!(windowed.range(0..u64::MAX).count(), 998);
+        assert_eq!(windowed.live_count(), 998);
+    }
+    let options = CopyOptions::new().replace(true);
+    let report = compact(&path, &out, options, &mut no_map).unwrap();
+    assert_eq!((report.records, report.dropped), (998, 3));
+    assert_eq!(DynStore::open(&out).unwrap().get(997), Some(&record(1000)[..]));
+    transaction.rollback();
+    database.close().unwrap();
 }
 
 #[test]
@@ -295,16 +342,27 @@ mod model {
             }
         }
 
+        /// Deletes records in one transaction, and puts one in place of the last of them.
         fn delete(&mut self, places: &[Index]) {
             self.close();
-            let count = self.model.len();
-            let mut ids = Vec::new();
+            let database = DynDatabase::open(self.path()).unwrap();
+            let mut transaction = database.begin_write().unwrap();
+            let (count, mut last) = (self.model.len(), None);
             for at in places.iter().filter(|_| count > 0).map(|place| place.index(count)) {
-                if self.model[at].take().is_some() {
-                    ids.push(at as u64);
-                }
+                let lived = self.model[at].take().is_some();
+                assert_eq!(transaction.delete(at as u64).unwrap(), lived);
+                last = if lived { Some(at) } else { last };
             }
-            dead::delete(&self.path(), &ids);
+            if let Some(at) = last.filter(|_| places.len() % 2 == 0) {
+                let record = self.record(places.len() as u8);
+                assert_eq!(transaction.insert(&record).unwrap(), at as u64);
+                self.model[at] = Some(record);
+            }
+            transaction.commit(Durability::Eventual).unwrap();
+            // Read beside the live log, as the array alone is not the state.
+            check(&DynStore::open_read_only(self.path()).unwrap(), &self.model);
+            assert_eq!(verify(self.path(), 10).unwrap().doubts, []);
+            database.close().unwrap();
         }
 
         fn edit(&mut self, changes: &[(Index, u8)]) {

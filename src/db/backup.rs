@@ -60,7 +60,7 @@ pub fn backup(
     let Copy { from, mut to, .. } = copy;
     let (count, live_count) = (from.count(), from.live_count());
     if count > 0 {
-        to.table.flush_as(live_count, from.table.core.header().free_head)?;
+        to.table.flush_as(live_count, from.table.free_head())?;
     }
     let info = to.info()?;
     let written_bytes = info.data_offset + count * u64::from(info.stride);

@@ -106,8 +106,21 @@ pub(super) fn bad_status(status: u8) -> String {
 impl<T: Copy + Send + Sync> Table<T> {
     /// How many records are not deleted, those appended and not yet flushed among them.
     pub(super) fn live_count(&self) -> u64 {
-        let header = self.core.header();
-        header.live_count + (self.array.count() - header.count)
+        let live_count = match &self.log {
+            Some(log) => log.live_count,
+            None => self.core.header().live_count,
+        };
+        live_count + (self.array.count() - self.committed_count())
+    }
+
+    /// How many records there are for everybody.
+    pub(super) fn committed_count(&self) -> u64 {
+        self.log.as_ref().map_or(self.core.header().count, |log| log.count)
+    }
+
+    /// The deleted record whose place is used again first.
+    pub(super) fn free_head(&self) -> Option<u64> {
+        self.log.as_ref().map_or(self.core.header().free_head, |log| log.free_head)
     }
 
     /// Whether there is a record `id`.
@@ -121,7 +134,11 @@ impl<T: Copy + Send + Sync> Table<T> {
         if self.slots.mark.is_none() {
             return Ok(Found::Live);
         }
-        match self.array.mark_of(id).map_err(|error| self.core.name(error))? {
+        let status = match self.image_slot(id) {
+            Some(slot) => slot.get(self.slots.record_len).copied(),
+            None => self.array.mark_of(id).map_err(|error| self.core.name(error))?,
+        };
+        match status {
             None => Ok(Found::PastTheLast),
             Some(status) => of_status(status).map_err(|status| self.damaged(id, status)),
         }

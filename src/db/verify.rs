@@ -165,7 +165,7 @@ fn check_records(store: &DynStore, report: &mut VerifyReport, doubts_max: usize)
 /// list that ends meets none of its members twice.
 fn check_free_list(store: &DynStore, report: &mut VerifyReport, doubts_max: usize) {
     let table = &store.table;
-    let (mut next, mut members) = (table.core.header().free_head, 0);
+    let (mut next, mut members) = (table.free_head(), 0);
     let mut from = "the free list begins".to_owned();
     let broken = loop {
         let Some(id) = next else { break None };
