@@ -128,8 +128,7 @@ impl<R: Record> WindowedStore<R> {
     /// # Errors
     /// As [`WindowedStore::get`].
     pub fn window(&self, id: u64) -> Result<Option<WindowGuard<'_, R>>> {
-        let window =
-            self.table.array.pin_window(id).map_err(|error| self.table.core.name(error))?;
+        let window = self.pin_window(id)?;
         let has_images = |window: &WindowGuard<'_, R>| self.table.has_images(window.ids());
         Ok(window.filter(|window| !has_images(window)))
     }
@@ -140,12 +139,15 @@ impl<R: Record> WindowedStore<R> {
         let end = ids.end.min(self.count());
         let mut window: Option<WindowGuard<'_, R>> = None;
         (ids.start.min(end)..end).filter_map(move |id| {
+            if self.table.image(id).is_some() {
+                return self.read(id).transpose();
+            }
             if let Some(record) = window.as_ref().and_then(|window| window.get(id)) {
                 return Some(Ok(*record));
             }
             if window.as_ref().is_none_or(|window| !window.ids().contains(&id)) {
                 window = None; // before the next is pinned: the budget may hold one only
-                match self.window(id) {
+                match self.pin_window(id) {
                     Ok(pinned) => window = pinned,
                     Err(error) => return Some(Err(error)),
                 }
@@ -155,6 +157,11 @@ impl<R: Record> WindowedStore<R> {
                 None => self.read(id).transpose(),
             }
         })
+    }
+
+    /// The window that holds record `id`, as the array has it, whatever is in the log.
+    fn pin_window(&self, id: u64) -> Result<Option<WindowGuard<'_, R>>> {
+        self.table.array.pin_window(id).map_err(|error| self.table.core.name(error))
     }
 
     /// What the windows have done so far, and map now.
