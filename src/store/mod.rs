@@ -1,9 +1,14 @@
-//! The record array: where records lie, how they are read in place, appended and changed.
+//! The record array: where records lie, how they are read in place, appended and changed; and the
+//! checksums beside it.
 //!
 //! It knows nothing of headers, locks and commits: it is told how many records there are, and the
 //! layer above makes that number durable.
 
 mod array;
 mod growth;
+mod sums;
 
 pub(crate) use array::{Array, ArrayOptions, Reading};
+pub(crate) use sums::{
+    BLOCK_LEN_BYTES, BlockSet, BlockState, FoundSums, SUM_SUFFIX, Sums, describe, is_sum_file,
+};
