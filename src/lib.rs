@@ -48,8 +48,9 @@ pub mod query;
 mod store;
 
 pub use db::{
-    Doubt, DynEdit, DynRecords, DynStore, Edit, Options, Records, SlotInfo, Store, StoreInfo,
-    VerifyReport, WindowedStore, verify,
+    Checksums, Doubt, DynEdit, DynRecords, DynStore, Edit, Lost, Options, Rebuilt, Records,
+    SalvageOptions, SalvageReport, SlotInfo, Store, StoreInfo, VerifyReport, WindowedStore,
+    rebuild_checksums, salvage, verify,
 };
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "derive")]

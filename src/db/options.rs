@@ -38,6 +38,7 @@ pub(super) struct Common {
     pub(super) metadata: Vec<u8>,
     pub(super) allow_network: bool,
     pub(super) accept_interrupted_edit: bool,
+    pub(super) checksums: bool,
 }
 
 impl<S> Clone for Options<S> {
@@ -84,6 +85,16 @@ impl<S> Options<S> {
         self
     }
 
+    /// Keeps checksums of the records of a store that is created: in a file beside it, `X-sum` for a
+    /// store `X`, by which [`verify`](crate::verify) finds damage and
+    /// [`salvage`](crate::salvage) tells what can be trusted. Every later handle that writes keeps
+    /// them; [`rebuild_checksums`](crate::rebuild_checksums) gives them to a store without. A
+    /// temporary store has none.
+    pub fn checksums(mut self) -> Self {
+        self.common.checksums = true;
+        self
+    }
+
     /// Writes to a file on a network file system all the same. Safe only if one machine alone has
     /// the file open.
     pub fn allow_network_file_system(mut self) -> Self {
@@ -92,7 +103,8 @@ impl<S> Options<S> {
     }
 
     /// Opens a store whose exclusive edit was interrupted, records half changed and all. Opened for
-    /// writing, it takes the mark of the interrupted edit away.
+    /// writing, it takes the mark of the interrupted edit away, and its checksums, which tell no
+    /// more what is right: [`rebuild_checksums`](crate::rebuild_checksums) makes new ones.
     pub fn accept_interrupted_edit(mut self) -> Self {
         self.common.accept_interrupted_edit = true;
         self

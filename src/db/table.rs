@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Header, Record, Schema, one_from_bytes};
 use crate::map::{Access, Backing, FileBacking, Geometry, refuse_network, vacate_aside};
 use crate::os;
-use crate::store::{Array, ArrayOptions, Reading};
+use crate::store::{Array, ArrayOptions, BlockSet, Reading, SUM_SUFFIX, Sums};
 
 /// A store that is being made under another name, and gets its own when it is closed.
 #[derive(Debug)]
@@ -33,6 +33,10 @@ pub(super) struct Table<T: Copy + Send + Sync> {
     pub(super) core: Core,
     locks: Locks,
     common: Common,
+    /// The checksums that this handle keeps, if it writes and the store has them.
+    pub(super) sums: Option<Sums>,
+    /// The blocks that an exclusive edit has changed, for the checksums.
+    pub(super) edited: BlockSet,
     pub(super) aside: Option<Aside>,
     /// Whether dropping has nothing left to do.
     closed: bool,
@@ -70,6 +74,9 @@ impl<T: Copy + Send + Sync> Table<T> {
             _ => Ok(()),
         };
         vacant()?;
+        if common.checksums {
+            super::table_sums::refuse_other_file(path)?;
+        }
         let locks = Locks::writer(path, common.wait)?;
         let made = vacant().and_then(|()| vacate_aside(path)).and_then(|made_at| {
             let aside = Aside { made_at, publish_at: path.to_path_buf(), replace };
@@ -95,10 +102,15 @@ impl<T: Copy + Send + Sync> Table<T> {
     #[allow(unsafe_code, reason = "the record type is the caller's to know")]
     unsafe fn create_at(aside: Aside, schema: &Schema, common: &Common) -> Result<Self> {
         let file = Arc::new(FileBacking::create_new(&aside.made_at)?);
-        let made = refuse_network_unless(common, &file, "create")
+        let backing = Arc::clone(&file);
+        // What a maker that died may have left there.
+        let vacated = backing.remove_side(SUM_SUFFIX);
+        let made = vacated
+            .and_then(|()| refuse_network_unless(common, &file, "create"))
             .and_then(|()| Locks::handed_over(&file, Some(&aside.made_at), true, common.wait))
             .and_then(|locks| {
                 let core = Core::create(file, schema, &common.metadata)?;
+                Self::create_sums(&core, common)?;
                 // SAFETY: the writer's locks on path and inode keep every other writer out, and the
                 // caller vouches for `T`.
                 unsafe { Self::assemble(core, locks, common, Access::ReadWrite, WHOLE) }
@@ -109,7 +121,7 @@ impl<T: Copy + Send + Sync> Table<T> {
                 Ok(table)
             }
             Err(error) => {
-                let _ = std::fs::remove_file(&aside.made_at);
+                discard(&*backing, &aside);
                 Err(error)
             }
         }
@@ -205,6 +217,7 @@ impl<T: Copy + Send + Sync> Table<T> {
         common: &Common,
     ) -> Result<Self> {
         let core = Core::create(backing, schema, &common.metadata)?;
+        Self::create_sums(&core, common)?;
         // SAFETY: the caller's promises, passed on.
         unsafe { Self::assemble(core, Locks::none(), common, Access::ReadWrite, WHOLE) }
     }
@@ -220,18 +233,33 @@ impl<T: Copy + Send + Sync> Table<T> {
         reading: Reading,
     ) -> Result<Self> {
         check_features(core.header(), common).map_err(|error| core.name(error))?;
-        if access == Access::ReadWrite {
-            core.settle()?;
-        }
+        let sums = match access {
+            Access::ReadWrite => Self::settle(&mut core)?,
+            _ => None,
+        };
         let header = core.header();
         let geometry = Geometry::new(header.data_offset, u64::from(header.stride))?;
-        let options =
-            ArrayOptions { access, reading, write_back: common.write_back, advice: common.advice };
+        let options = ArrayOptions {
+            access,
+            reading,
+            write_back: common.write_back,
+            advice: common.advice,
+            announces_edits: sums.is_some(),
+        };
         // SAFETY: the caller's promises are the array's.
         let array =
             unsafe { Array::open(Arc::clone(core.backing()), geometry, header.count, options) }
                 .map_err(|error| core.name(error))?;
-        Ok(Self { array, core, locks, common: common.clone(), aside: None, closed: false })
+        Ok(Self {
+            array,
+            core,
+            locks,
+            common: common.clone(),
+            sums,
+            edited: BlockSet::default(),
+            aside: None,
+            closed: false,
+        })
     }
 
     /// Where the store is, or will be when it is closed.
@@ -282,8 +310,10 @@ impl<T: Copy + Send + Sync> Table<T> {
         if count == self.core.header().count {
             return Ok(());
         }
+        self.reserve_sums(count)?;
         let synced = self.array.sync();
         self.core.keep(synced)?;
+        self.sum(count)?;
         self.core.commit(|header| {
             header.commit += 1;
             header.count = count;
@@ -310,6 +340,7 @@ impl<T: Copy + Send + Sync> Table<T> {
     /// Commits the smaller count to both slots: neither may count records whose places are to be
     /// written anew.
     fn cut(&mut self, count: u64) -> Result<()> {
+        self.announce_commits(2)?;
         for _ in 0..2 {
             self.core.commit(|header| {
                 header.commit += 1;
@@ -317,6 +348,7 @@ impl<T: Copy + Send + Sync> Table<T> {
                 header.live_count = count;
             })?;
         }
+        self.cut_sums(count)?;
         let cut = self.array.truncate(count);
         self.core.keep(cut)
     }
@@ -359,6 +391,7 @@ impl<T: Copy + Send + Sync> Table<T> {
         self.sync_edits(0..self.array.count())?;
         let released = self.array.release_writer();
         self.core.keep(released)?;
+        self.sum(self.array.count())?;
         self.core.commit(|header| {
             header.commit += 1;
             header.editing = false;
@@ -376,7 +409,7 @@ impl<T: Copy + Send + Sync> Table<T> {
         self.closed = true;
         let closed = self.tidy().and_then(|()| self.publish());
         if let (Err(_), Some(aside)) = (&closed, self.aside.take()) {
-            let _ = std::fs::remove_file(&aside.made_at);
+            discard(&**self.core.backing(), &aside);
             self.locks.withdraw(&aside.publish_at);
         }
         closed
@@ -398,7 +431,7 @@ impl<T: Copy + Send + Sync> Table<T> {
         if self.core.changed() {
             self.core.commit(|_| {})?;
         }
-        Ok(())
+        self.trim_sums()
     }
 
     /// Gives a store that was made aside its name.
@@ -406,8 +439,11 @@ impl<T: Copy + Send + Sync> Table<T> {
         let Some(aside) = &self.aside else { return Ok(()) };
         let backing = self.core.backing();
         backing.rename(&aside.publish_at, aside.replace)?;
-        self.aside = None;
-        backing.sync_directory()
+        let published = self.aside.take();
+        if let Some(aside) = published {
+            self.publish_sums(&aside.publish_at)?;
+        }
+        self.core.backing().sync_directory()
     }
 
     fn check_writable(&self, operation: &'static str) -> Result<()> {
@@ -427,13 +463,19 @@ impl<T: Copy + Send + Sync> Drop for Table<T> {
         }
         if let Some(aside) = self.aside.take() {
             // Not closed, so not finished: it must not appear.
-            let _ = std::fs::remove_file(&aside.made_at);
+            discard(&**self.core.backing(), &aside);
             self.locks.withdraw(&aside.publish_at);
         } else if !std::thread::panicking() {
             // Errors cannot be told from here; `close` is for those who want to know.
             let _ = self.tidy();
         }
     }
+}
+
+/// Removes a store that was made aside and is not to appear.
+fn discard(backing: &dyn Backing, aside: &Aside) {
+    let _ = backing.remove_side(SUM_SUFFIX);
+    let _ = std::fs::remove_file(&aside.made_at);
 }
 
 /// The one way of reading of stores that do not slide.
@@ -476,7 +518,7 @@ fn refuse_network_unless(
 }
 
 /// Refuses what this layer does not know how to serve, and what was interrupted.
-fn check_features(header: &Header, common: &Common) -> Result<()> {
+pub(super) fn check_features(header: &Header, common: &Common) -> Result<()> {
     if header.deletes || header.live_log.is_some() {
         return Err(Error::new(ErrorKind::UnsupportedFormat, "open")
             .detail("the store has deleted records or a live log, which this version cannot read")
@@ -515,6 +557,18 @@ impl<R: Record> Table<R> {
 }
 
 impl Table<u8> {
+    /// Opens the store at `path`, whatever its schema.
+    #[allow(unsafe_code, reason = "records of bytes suit every schema")]
+    pub(super) fn open_bytes(
+        path: &Path,
+        access: Access,
+        reading: Reading,
+        common: &Common,
+    ) -> Result<Self> {
+        // SAFETY: the record type is `u8`.
+        unsafe { Self::open(path, access, reading, common, |_| Ok(())) }
+    }
+
     /// The first `len` bytes of record `index`, in place.
     #[inline]
     pub(super) fn record_bytes(&self, index: u64, len: usize) -> Option<&[u8]> {

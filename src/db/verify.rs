@@ -1,12 +1,16 @@
 //! Looking for what cannot be right in a store, without changing it.
 
 use std::fmt;
+use std::ops::Range;
 use std::path::Path;
 
-use super::dyn_store::DynStore;
-use super::info::SlotInfo;
+use super::checksums::Checksums;
+use super::damaged::{Damaged, wrong_value};
+use super::sweep::{BadBlock, Inspect, Swept};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{DataType, Field, Value};
+use crate::format::Field;
+use crate::map::Wait;
+use crate::store::describe;
 
 /// Something in a store that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +61,8 @@ impl fmt::Display for Doubt {
 pub struct VerifyReport {
     /// Records looked at.
     pub records: u64,
+    /// Whether there are checksums by which damaged records would show.
+    pub checksums: Checksums,
     /// The first doubts, in the order of the file, as many as were asked for.
     pub doubts: Vec<Doubt>,
     /// How many doubts there are in all.
@@ -72,50 +78,77 @@ impl VerifyReport {
     }
 }
 
-/// Checks the header, the schema, the length, and every value whose bytes can be wrong (bools and
-/// presence bytes other than 0 and 1, text that is not UTF-8), and lists at most `doubts_max` of
-/// what it doubts. A file whose header or schema cannot be read is a report of that one doubt.
+/// Checks the header, the schema, the length, every block of records that has a checksum, and every
+/// value whose bytes can be wrong (bools and presence bytes other than 0 and 1, text that is not
+/// UTF-8), and lists at most `doubts_max` of what it doubts. A file whose header or schema cannot
+/// be read is a report of that one doubt.
+///
+/// Everything is read by calls, so that a bad sector is a doubt and not a signal, and nothing is
+/// written, not even a lock file.
 ///
 /// # Errors
 /// The system's, and [`ErrorKind::Locked`] while an exclusive edit is under way.
 pub fn verify(path: impl AsRef<Path>, doubts_max: usize) -> Result<VerifyReport> {
-    let path = path.as_ref();
     let mut report = VerifyReport::default();
-    let store = match DynStore::options().accept_interrupted_edit().open_read_only(path) {
+    let store = match Damaged::open(path.as_ref(), Wait::No) {
         Ok(store) => store,
         Err(error) if is_doubt(&error) => {
-            report.add(
-                doubts_max,
-                Doubt {
-                    offset: error.file_offset(),
-                    record: error.record_number(),
-                    field: None,
-                    what: error.to_string(),
-                },
-            );
+            let doubt = Doubt {
+                offset: error.file_offset(),
+                record: error.record_number(),
+                field: None,
+                what: error.to_string(),
+            };
+            report.add(doubts_max, doubt);
             return Ok(report);
         }
         Err(error) => return Err(error),
     };
-    check_file(&store, &mut report, doubts_max)?;
-    let fields: Vec<&Field> =
-        store.schema().fields().iter().filter(|field| can_be_wrong(field)).collect();
-    report.records = store.count();
-    if !fields.is_empty() {
-        for (id, record) in (0..).zip(store.iter()) {
-            for field in &fields {
-                if let Some(what) = doubt(field, record) {
-                    let field = Some(field.name().to_owned());
-                    report.add(doubts_max, Doubt { offset: None, record: Some(id), field, what });
-                }
-            }
-        }
+    for doubt in store.doubts()? {
+        report.add(doubts_max, doubt);
     }
+    report.checksums = store.checksums.clone();
+    report.records = store.core.header().count;
+    let fields = store.doubtful_fields();
+    store.sweep(&|_| false, &mut Verifier { report: &mut report, doubts_max, fields })?;
     Ok(report)
 }
 
+/// Writes down what a sweep finds.
+struct Verifier<'r> {
+    report: &'r mut VerifyReport,
+    doubts_max: usize,
+    fields: Vec<Field>,
+}
+
+impl Inspect for Verifier<'_> {
+    fn bad_block(&mut self, bad: &BadBlock) -> Result<()> {
+        let what = format!("{}: {}", describe(bad.block, &bad.bytes, &bad.records), bad.why);
+        let doubt = Doubt { offset: Some(bad.bytes.start), record: None, field: None, what };
+        self.report.add(self.doubts_max, doubt);
+        Ok(())
+    }
+
+    fn record(&mut self, id: u64, record: Swept<'_>) -> Result<()> {
+        // What cannot be read was named with its block.
+        let (Swept::Sound(bytes) | Swept::Doubtful(bytes)) = record else { return Ok(()) };
+        for field in &self.fields {
+            if let Some(what) = wrong_value(field, bytes) {
+                let field = Some(field.name().to_owned());
+                let doubt = Doubt { offset: None, record: Some(id), field, what };
+                self.report.add(self.doubts_max, doubt);
+            }
+        }
+        Ok(())
+    }
+
+    fn missing(&mut self, _: Range<u64>) -> Result<()> {
+        Ok(()) // That the file is too short was the first doubt.
+    }
+}
+
 /// Whether a failure to open is a finding about the file rather than about the attempt.
-fn is_doubt(error: &Error) -> bool {
+pub(super) fn is_doubt(error: &Error) -> bool {
     matches!(
         error.kind(),
         ErrorKind::NotAStore
@@ -124,39 +157,4 @@ fn is_doubt(error: &Error) -> bool {
             | ErrorKind::InvalidSchema
             | ErrorKind::UnsupportedFormat
     )
-}
-
-/// Header slots, edit mark and length.
-fn check_file(store: &DynStore, report: &mut VerifyReport, doubts_max: usize) -> Result<()> {
-    let info = store.info()?;
-    for (at, slot) in [0, 4096].into_iter().zip(&info.slots) {
-        let what = match slot {
-            SlotInfo::Valid { .. } => continue,
-            SlotInfo::Empty => "this header slot is empty".to_owned(),
-            SlotInfo::Bad(why) => format!("this header slot is not valid: {why}"),
-        };
-        let doubt = Doubt { offset: Some(at), record: None, field: None, what };
-        report.add(doubts_max, doubt);
-    }
-    if info.editing {
-        let what = "an exclusive edit was interrupted: records may be half changed".to_owned();
-        report.add(doubts_max, Doubt { offset: None, record: None, field: None, what });
-    }
-    Ok(())
-}
-
-/// Whether some bytes are no value of the field.
-fn can_be_wrong(field: &Field) -> bool {
-    field.is_nullable() || matches!(field.data_type(), DataType::Bool | DataType::Utf8(_))
-}
-
-/// What is wrong with the bytes of a field, if anything is.
-fn doubt(field: &Field, record: &[u8]) -> Option<String> {
-    match field.read(record) {
-        Ok(Value::Array(elements)) => {
-            elements.iter().find_map(|element| element.err()).map(|error| error.to_string())
-        }
-        Ok(_) => None,
-        Err(error) => Some(error.to_string()),
-    }
 }

@@ -30,6 +30,9 @@ pub(crate) struct ArrayOptions {
     pub(crate) reading: Reading,
     pub(crate) write_back: WriteBack,
     pub(crate) advice: Option<Advice>,
+    /// Whether each change is announced by a call of [`Array::edit`] of its own, rather than many
+    /// made in a window that was lent once.
+    pub(crate) announces_edits: bool,
 }
 
 /// Where records that are appended will lie.
@@ -104,6 +107,11 @@ impl<T: Copy + Send + Sync> Array<T> {
     #[inline]
     pub(crate) fn count(&self) -> u64 {
         self.count
+    }
+
+    /// Where its records lie.
+    pub(crate) fn geometry(&self) -> Geometry {
+        self.geometry
     }
 
     /// How the array was opened.
@@ -269,6 +277,9 @@ impl<T: Copy + Send + Sync> Array<T> {
     #[cold]
     #[allow(unsafe_code, reason = "the array's contract is the view's")]
     fn lend(&mut self, index: u64) -> Result<bool> {
+        if self.options.announces_edits {
+            return Ok(false);
+        }
         let bytes = self.record_bytes(index)?;
         let Some(view) = self.writer()?.lend(&bytes)? else { return Ok(false) };
         // SAFETY: the file holds `count` records, which nobody else changes or cuts off (`open`'s

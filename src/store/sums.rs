@@ -11,6 +11,7 @@
 //! ([`Sums::before_change`]). Nothing is cached: an entry is where it is on the disk.
 
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -200,6 +201,14 @@ impl Sums {
             data.sync_directory()?;
         }
         Ok(())
+    }
+
+    /// Gives the checksum file another name, in place of one that has it.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn rename(&self, to: &Path) -> Result<()> {
+        self.side.rename(to, true)
     }
 
     /// How many blocks the counted records take.

@@ -19,7 +19,8 @@ use crate::rejects::{Aside, Rejects};
 ///
 /// Without --schema the input is read twice: first to find the narrowest type of each column
 /// (bool, int64, float64, date, timestamp, text), then to load it. Empty values are null. The
-/// store is written aside and takes its name when it is complete.
+/// store is written aside and takes its name when it is complete. Checksums of its records are kept
+/// in a file beside it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -51,6 +52,10 @@ pub(crate) struct Args {
     /// that file too
     #[arg(long)]
     force: bool,
+
+    /// Keep no checksums of the records (`flatrec verify --rebuild` makes them later)
+    #[arg(long, conflicts_with = "append")]
+    no_checksums: bool,
 
     #[command(flatten)]
     csv: CsvArgs,
@@ -85,7 +90,11 @@ impl Args {
                 .map_err(|failure| failure.advise_on_row(self.advice_on_row()))?,
         };
         let interrupt = Interrupt::watch();
-        let mut store = DynStore::options().create_aside(&self.store, &schema, self.force)?;
+        let options = match self.no_checksums {
+            true => DynStore::options(),
+            false => DynStore::options().checksums(),
+        };
+        let mut store = options.create_aside(&self.store, &schema, self.force)?;
         if let Some(rows) = rows {
             store.reserve(rows)?;
         }

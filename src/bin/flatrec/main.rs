@@ -2,7 +2,7 @@
 //!
 //! Results go to standard output; errors and progress to standard error. A closed pipe ends a
 //! command quietly, since whoever reads has seen enough. The exit status is 0 if all went well, 1
-//! for an error (and for doubts of `verify`), 2 for a wrong command line, 130 if interrupted.
+//! for an error (and for doubts of `verify` and losses of `salvage`), 2 for a wrong command line, 130 if interrupted.
 
 mod append;
 mod csv_input;
@@ -17,6 +17,7 @@ mod paths;
 mod progress;
 mod records;
 mod rejects;
+mod salvage;
 mod scan;
 mod schema;
 mod set;
@@ -58,6 +59,7 @@ enum Command {
     Append(append::Args),
     Set(set::Args),
     Verify(verify::Args),
+    Salvage(salvage::Args),
 }
 
 impl Command {
@@ -72,6 +74,7 @@ impl Command {
             Self::Append(args) => args.run(),
             Self::Set(args) => args.run(),
             Self::Verify(args) => args.run(),
+            Self::Salvage(args) => args.run(),
         }
     }
 }
