@@ -85,8 +85,8 @@ impl<S> Options<S> {
         self
     }
 
-    /// Keeps checksums of the records of a store that is created: in a file beside it, `X-sum` for a
-    /// store `X`, by which [`verify`](crate::verify) finds damage and
+    /// Keeps checksums of the records of a store that is created, in a file beside it: `X-sum` for
+    /// a store `X`. By them [`verify`](crate::verify) finds damage, and
     /// [`salvage`](crate::salvage) tells what can be trusted. Every later handle that writes keeps
     /// them; [`rebuild_checksums`](crate::rebuild_checksums) gives them to a store without. A
     /// temporary store has none.

@@ -72,7 +72,7 @@ struct Window {
     bytes: Vec<u8>,
     /// Where `bytes` begin, from the start of the array.
     from: u64,
-    /// What among them is not sound, in order.
+    /// What among them is not sound, in the order of the starts.
     bad: Vec<(Range<u64>, Trust)>,
 }
 
@@ -113,7 +113,7 @@ impl Sweep<'_> {
             }
         } else if self.sums.is_some() {
             // What could be read of it cannot be compared with anything.
-            read.bad.push((start..start + counted, Trust::Doubtful));
+            read.bad.insert(0, (start..start + counted, Trust::Doubtful));
         }
         read.bytes.resize(counted_len, 0);
         window.bytes.extend_from_slice(&read.bytes);
@@ -204,7 +204,10 @@ impl Sweep<'_> {
             while bad.peek().is_some_and(|(bytes, _)| bytes.end <= range.start) {
                 bad.next();
             }
-            let overlapping = bad.clone().take_while(|(bytes, _)| bytes.start < range.end);
+            let overlapping = bad
+                .clone()
+                .take_while(|(bytes, _)| bytes.start < range.end)
+                .filter(|(bytes, _)| bytes.end > range.start);
             let worst = overlapping.map(|(_, trust)| *trust).max().unwrap_or(Trust::Sound);
             let start = usize::try_from(range.start - window.from).unwrap_or(usize::MAX);
             let len = usize::try_from(stride).unwrap_or(usize::MAX);

@@ -2,7 +2,8 @@
 //!
 //! Results go to standard output; errors and progress to standard error. A closed pipe ends a
 //! command quietly, since whoever reads has seen enough. The exit status is 0 if all went well, 1
-//! for an error (and for doubts of `verify` and losses of `salvage`), 2 for a wrong command line, 130 if interrupted.
+//! for an error (and for doubts of `verify` and losses of `salvage`), 2 for a wrong command line,
+//! 130 if interrupted.
 
 mod append;
 mod csv_input;
