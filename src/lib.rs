@@ -49,10 +49,11 @@ mod store;
 mod wal;
 
 pub use db::{
-    BackupReport, Checkpoint, CompactReport, CopyOptions, Database, Doubt, Durability, DynDatabase,
-    DynEdit, DynRecords, DynRecordsWithIds, DynStore, Edit, Options, Receipt, Records,
-    RecordsWithIds, Row, SlotInfo, Snapshot, Store, StoreInfo, Survives, VerifyReport,
-    WindowedStore, WriteTransaction, backup, compact, verify,
+    BackupReport, Checkpoint, Checksums, CompactReport, CopyOptions, Database, Doubt, Durability,
+    DynDatabase, DynEdit, DynRecords, DynRecordsWithIds, DynStore, Edit, Lost, Options, Rebuilt,
+    Receipt, Records, RecordsWithIds, Row, SalvageOptions, SalvageReport, SlotInfo, Snapshot,
+    Store, StoreInfo, Survives, VerifyReport, WindowedStore, WriteTransaction, backup, compact,
+    rebuild_checksums, salvage, verify,
 };
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "derive")]
