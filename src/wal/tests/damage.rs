@@ -280,6 +280,21 @@ fn whole_blocks_that_cannot_be_are_told() {
     );
 }
 
+/// What a file's earlier life leaves is whole, and no part of the chain.
+#[test]
+fn whole_blocks_of_another_chain_end_the_log() {
+    let (file_id, salt, number, previous_crc) = (16, 32, 40, 88);
+    for at in [file_id, salt, number, previous_crc] {
+        let place = Place::new();
+        let (salt, entries) = small_log(&place, false);
+        change(&place, "-wal-1", |bytes| {
+            bytes[4 * SECTOR + at] ^= 1;
+            seal_block(bytes, 4 * SECTOR);
+        });
+        assert_eq!(place.replay(salt, 0).unwrap(), entries[..3], "byte {at}");
+    }
+}
+
 #[test]
 fn lengths_past_all_bounds_are_no_blocks() {
     let huge = [u64::MAX, u64::MAX / 32, 1 << 62, 1 << 40, 1 << 16];

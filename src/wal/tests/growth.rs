@@ -126,6 +126,8 @@ fn a_segment_is_synced_before_its_successor_is_begun() {
     append(&mut log, &commit_of(3, 60), 0);
     assert_eq!(calls.take(), ["write -wal-1 61952 512", "sync -wal-1", "write -wal-2 0 61952"]);
     assert_eq!(place.replay(log.salt(), 0).unwrap().len(), 3);
+    // The first block behind a sync knows of it.
+    assert_eq!(place.read("-wal-2")[512 + 48..][..8], 2u64.to_le_bytes());
 }
 
 #[test]
