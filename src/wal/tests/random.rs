@@ -17,7 +17,14 @@ enum Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let images = || prop_oneof![60 => 0u64..20, 40 => 20u64..2000, 20 => 2000u64..20_000, 1 => 130_000u64..150_000];
+    let images = || {
+        prop_oneof![
+            60 => 0u64..20,
+            40 => 20u64..2000,
+            20 => 2000u64..20_000,
+            1 => 130_000u64..150_000,
+        ]
+    };
     let step = prop_oneof![
         12 => images().prop_map(Step::Commit),
         3 => (0u64..=1000).prop_map(Step::Checkpoint),
@@ -25,6 +32,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Recover),
     ];
     prop::collection::vec(step, 1..40)
+}
+
+/// In which segment, where, and what is changed there.
+fn damage() -> impl Strategy<Value = (prop::sample::Index, u64, u8)> {
+    (any::<prop::sample::Index>(), any::<u64>(), any::<u8>())
 }
 
 /// A log beside what it should hold.
@@ -107,7 +119,7 @@ proptest! {
     #[test]
     fn damage_never_gives_another_image(
         steps in steps(),
-        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u64>(), any::<u8>()), 1..4),
+        damage in prop::collection::vec(damage(), 1..4),
     ) {
         let mut rig = Rig::new();
         for step in &steps {
