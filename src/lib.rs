@@ -69,6 +69,9 @@ pub use format::{
 };
 pub use map::{RecordGuard, ViewCounters, Wait, WindowGuard, WriteBack};
 pub use os::{Advice, FaultCounts, FileSystemKind, Residency, process_faults, thread_faults};
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use wal::fuzzing as log_fuzzing;
 /// The crate whose traits stand behind [`FieldType`], for `#[zerocopy(crate =
 /// "flatrec::zerocopy")]`.
 pub use zerocopy;
