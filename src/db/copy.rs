@@ -12,6 +12,9 @@ use crate::os;
 /// How much is read and written at a time.
 const CHUNK_BYTES: u64 = 1 << 20;
 
+/// Called with the bytes that are done, and all there are.
+type OnProgress<'a> = Box<dyn FnMut(u64, u64) -> Result<()> + 'a>;
+
 /// Options for [`backup`](crate::backup) and [`compact`](crate::compact).
 ///
 /// ```
@@ -37,7 +40,7 @@ pub struct CopyOptions<'a> {
     replace: bool,
     wait: Wait,
     allow_network: bool,
-    on_progress: Option<Box<dyn FnMut(u64, u64) -> Result<()> + 'a>>,
+    on_progress: Option<OnProgress<'a>>,
 }
 
 impl<'a> CopyOptions<'a> {
