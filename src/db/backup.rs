@@ -38,7 +38,8 @@ pub struct BackupReport {
 /// The copy has the same schema, metadata, records and record numbers: deleted records stay deleted
 /// and the free list stays as it was ([`compact`](crate::compact) leaves them out). It is a store
 /// of its own, with its own file id and history. It is written aside and takes its name, durably,
-/// when it is whole; what was there before stays until then.
+/// when it is whole; what was there before stays until then. While it is made, a
+/// [`Database`](crate::Database) commits as ever, and brings nothing from its log to the array.
 ///
 /// # Errors
 /// [`ErrorKind::AlreadyExists`](crate::ErrorKind::AlreadyExists) if there is a file at `out` and it

@@ -12,8 +12,8 @@ use crate::os;
 /// How much is read and written at a time.
 const CHUNK_BYTES: u64 = 1 << 20;
 
-/// Told of the bytes that are done, and of all there are.
-type OnProgress<'a> = dyn FnMut(u64, u64) -> Result<()> + 'a;
+/// Called with the bytes that are done, and all there are.
+type OnProgress<'a> = Box<dyn FnMut(u64, u64) -> Result<()> + 'a>;
 
 /// Options for [`backup`](crate::backup) and [`compact`](crate::compact).
 ///
@@ -40,7 +40,7 @@ pub struct CopyOptions<'a> {
     replace: bool,
     wait: Wait,
     allow_network: bool,
-    on_progress: Option<Box<OnProgress<'a>>>,
+    on_progress: Option<OnProgress<'a>>,
 }
 
 impl<'a> CopyOptions<'a> {
