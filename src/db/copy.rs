@@ -105,7 +105,8 @@ pub(super) struct Copy<'a> {
 
 impl<'a> Copy<'a> {
     /// Opens the store at `path` for reading, as it is at this moment, and starts another, with the
-    /// same schema and metadata, deletes and checksums if it has them, that appears at `out` when it is closed.
+    /// same schema and metadata, deletes and checksums if it has them, that appears at `out` when
+    /// it is closed.
     pub(super) fn start(path: &Path, out: &Path, options: CopyOptions<'a>) -> Result<Self> {
         refuse_same(path, out)?;
         let from = DynStore::options().wait(options.wait).open_read_only(path)?;
