@@ -42,8 +42,8 @@ impl AlignedBytes {
     }
 }
 
-/// Where images lie: chunk `k` holds `2^(least + k)` of them, up to `2^most`, so that finding one is
-/// shifts.
+/// Where images lie: chunk `k` holds `2^(least + k)` of them, up to `2^most`, so that finding one
+/// is shifts.
 #[derive(Clone, Copy)]
 struct Shape {
     least_log2: u32,
