@@ -86,7 +86,7 @@ impl Args {
 
     fn create_map(&self, path: &Path) -> Result<Map, Failure> {
         let shown = path.display();
-        let taken = ["", "-lock", "-unfinished"]
+        let taken = ["", "-lock", "-sum", "-unfinished", "-unfinished-sum"]
             .iter()
             .flat_map(|ending| [&self.store, &self.out].map(|store| with_ending(store, ending)));
         if taken.into_iter().any(|other| is_same(path, &other)) {
