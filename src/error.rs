@@ -67,6 +67,9 @@ pub enum ErrorKind {
     /// A record number, offset or length past the end or past what can be addressed.
     #[error("out of range")]
     OutOfRange,
+    /// The record was deleted.
+    #[error("deleted")]
+    Deleted,
     /// An argument that no call of this kind can serve.
     #[error("invalid argument")]
     InvalidArgument,
@@ -82,6 +85,10 @@ pub enum ErrorKind {
     /// An exclusive edit of the store was interrupted: records may be half changed.
     #[error("interrupted edit")]
     InterruptedEdit,
+    /// The log may not grow further, and a reader keeps it from being checkpointed. Nothing was
+    /// changed.
+    #[error("log full")]
+    LogFull,
     /// This system cannot do it.
     #[error("not supported here")]
     Unsupported,

@@ -46,10 +46,13 @@ mod os;
 #[cfg(feature = "query")]
 pub mod query;
 mod store;
+mod wal;
 
 pub use db::{
-    Checksums, Doubt, DynEdit, DynRecords, DynStore, Edit, Lost, Options, Rebuilt, Records,
-    SalvageOptions, SalvageReport, SlotInfo, Store, StoreInfo, VerifyReport, WindowedStore,
+    BackupReport, Checkpoint, Checksums, CompactReport, CopyOptions, Database, Doubt, Durability,
+    DynDatabase, DynEdit, DynRecords, DynRecordsWithIds, DynStore, Edit, Lost, Options, Rebuilt,
+    Receipt, Records, RecordsWithIds, Row, SalvageOptions, SalvageReport, SlotInfo, Snapshot,
+    Store, StoreInfo, Survives, VerifyReport, WindowedStore, WriteTransaction, backup, compact,
     rebuild_checksums, salvage, verify,
 };
 pub use error::{Error, ErrorKind, Result};

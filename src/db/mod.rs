@@ -1,34 +1,53 @@
 //! Where the array, the header and the locks meet: stores, opened, appended to, edited and closed.
 //!
-//! In this layer appended records become durable, and counted, together at a flush: the data is
-//! synced before the header that counts it, so a crash leaves the state of the last flush.
+//! A `Store` changes the file alone: appended records become durable, and counted, together at a
+//! flush, for which the data is synced before the header that counts it. A `Database` changes it by
+//! transactions, through the log.
 
+mod backup;
+mod beside_writer;
 mod checksums;
+mod compact;
+mod copy;
 mod core;
 mod damaged;
+mod database;
 mod dyn_store;
 mod edit;
+mod engine;
 mod info;
 mod iter;
 mod locks;
 mod options;
+mod row;
 mod salvage;
+mod slots;
+mod snapshot;
 mod store;
 mod sweep;
 mod table;
 mod table_sums;
 #[cfg(test)]
 mod tests;
+mod transaction;
 mod verify;
 mod windowed;
 
+pub use backup::{BackupReport, backup};
 pub use checksums::{Checksums, Rebuilt, rebuild_checksums};
+pub use compact::{CompactReport, compact};
+pub use copy::CopyOptions;
+pub use database::{Database, DynDatabase};
 pub use dyn_store::DynStore;
 pub use edit::{DynEdit, Edit};
+pub use engine::{Checkpoint, Durability, Receipt, Survives};
 pub use info::{SlotInfo, StoreInfo};
-pub use iter::{DynRecords, Records};
+pub use iter::{DynRecords, DynRecordsWithIds, Records, RecordsWithIds};
 pub use options::Options;
+pub use row::Row;
 pub use salvage::{Lost, SalvageOptions, SalvageReport, salvage};
+pub use snapshot::Snapshot;
 pub use store::Store;
+pub use transaction::WriteTransaction;
 pub use verify::{Doubt, VerifyReport, verify};
 pub use windowed::WindowedStore;

@@ -10,6 +10,7 @@ use std::path::Path;
 use super::checksums::Checksums;
 use super::damaged::{Damaged, wrong_value};
 use super::dyn_store::DynStore;
+use super::slots::{Found, Slots, bad_status};
 use super::sweep::{BadBlock, Inspect, Swept};
 use super::verify::Doubt;
 use crate::error::{Error, ErrorKind, Result};
@@ -37,8 +38,8 @@ impl SalvageOptions {
         Self::default()
     }
 
-    /// Puts a record of zero bytes in the place of each that is lost, so that those behind it keep
-    /// their numbers. Unless said, they close up.
+    /// Puts a record of zero bytes in the place of each that is lost or was deleted, so that those
+    /// behind it keep their numbers. Unless said, they close up.
     pub fn keep_ids(mut self) -> Self {
         self.keep_ids = true;
         self
@@ -72,10 +73,12 @@ pub struct Lost {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct SalvageReport {
-    /// Records that the damaged store counts.
+    /// Records that the damaged store counts, deleted ones among them.
     pub records: u64,
     /// Records that were saved, doubtful ones among them.
     pub saved: u64,
+    /// Records that had been deleted, and were left out.
+    pub deleted: u64,
     /// Records that were not saved.
     pub lost: Vec<Lost>,
     /// Records that were saved only because [`SalvageOptions::keep_doubtful`] asked for it.
@@ -144,7 +147,7 @@ pub fn salvage(
     let store = Damaged::open(path, Wait::No)?;
     refuse_same(path, out)?;
     let mut report = SalvageReport {
-        records: store.core.header().count,
+        records: store.count(),
         checksums: store.checksums.clone(),
         ..SalvageReport::default()
     };
@@ -152,18 +155,22 @@ pub fn salvage(
         report.doubt(doubt);
     }
     let schema = store.core.schema();
-    let new = DynStore::options().checksums().metadata(store.core.metadata());
+    let mut new = DynStore::options().checksums().metadata(store.core.metadata());
+    if store.slots.mark().is_some() {
+        new = new.deletes();
+    }
     let mut saved = new.create_aside(out, schema, options.replace)?;
     let record_len = usize::try_from(schema.record_size()).unwrap_or(usize::MAX);
     let mut saver = Saver {
         out: &mut saved,
         options,
         report: &mut report,
+        slots: &store.slots,
         fields: store.doubtful_fields(),
         zeros: vec![0; record_len],
         why: Vec::new(),
     };
-    store.sweep(&|_| false, &mut saver)?;
+    store.sweep(&mut saver)?;
     saved.close()?;
     Ok(report)
 }
@@ -173,6 +180,7 @@ struct Saver<'s> {
     out: &'s mut DynStore,
     options: SalvageOptions,
     report: &'s mut SalvageReport,
+    slots: &'s Slots,
     fields: Vec<Field>,
     zeros: Vec<u8>,
     /// The bad blocks that records to come may lie in, the first one first.
@@ -186,17 +194,27 @@ impl Inspect for Saver<'_> {
     }
 
     fn record(&mut self, id: u64, record: Swept<'_>) -> Result<()> {
-        let (bytes, sound) = match record {
+        let (slot, sound) = match record {
             Swept::Sound(bytes) => (bytes, true),
             Swept::Doubtful(bytes) if self.options.keep_doubtful => (bytes, false),
             Swept::Doubtful(_) | Swept::Unreadable => return self.lose(id),
         };
+        match self.slots.found(slot) {
+            Ok(Found::Live) => {}
+            Ok(_) => {
+                self.report.deleted += 1;
+                return self.leave_room();
+            }
+            Err(status) => {
+                add(&mut self.report.lost, id, bad_status(status));
+                return self.leave_room();
+            }
+        }
         if !sound {
             let why = self.why(id);
             add(&mut self.report.doubtful, id, why);
         }
-        // A deleted record's status byte, or padding, follows the record.
-        let bytes = bytes.get(..self.zeros.len()).unwrap_or(bytes);
+        let bytes = slot.get(..self.zeros.len()).unwrap_or(slot);
         for field in &self.fields {
             if let Some(what) = wrong_value(field, bytes) {
                 let field = Some(field.name().to_owned());
@@ -219,6 +237,10 @@ impl Saver<'_> {
     fn lose(&mut self, id: u64) -> Result<()> {
         let why = self.why(id);
         add(&mut self.report.lost, id, why);
+        self.leave_room()
+    }
+
+    fn leave_room(&mut self) -> Result<()> {
         if self.options.keep_ids {
             self.out.append(&self.zeros)?;
         }

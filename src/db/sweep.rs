@@ -57,6 +57,8 @@ pub(super) struct Sweep<'s> {
     /// Whether the checksum of a block that holds these records means nothing just now: where the
     /// log has newer images of some of them.
     pub(super) exempt: &'s dyn Fn(&Range<u64>) -> bool,
+    /// The log's image of a record, which counts for more than what the array has.
+    pub(super) image: &'s dyn Fn(u64) -> Option<&'s [u8]>,
 }
 
 /// How far the bytes of a range are to be trusted.
@@ -125,7 +127,8 @@ impl Sweep<'_> {
     /// Compares a block with its checksum; `None` if there is none, or it matches. `bytes` become
     /// those that were compared.
     fn compare(&self, block: u64, offset: u64, bytes: &mut Vec<u8>) -> Option<String> {
-        let sums = self.sums?;
+        // Blocks that no header counts yet have no checksum.
+        let sums = self.sums.filter(|sums| block < sums.blocks())?;
         let mut checked = sums.check_block(block, bytes);
         for _ in 0..TRIES {
             if matches!(checked, Ok(BlockState::Sound) | Err(_)) {
@@ -212,14 +215,13 @@ impl Sweep<'_> {
             let start = usize::try_from(range.start - window.from).unwrap_or(usize::MAX);
             let len = usize::try_from(stride).unwrap_or(usize::MAX);
             let bytes = &window.bytes[start..start + len];
-            to.record(
-                next,
-                match worst {
-                    Trust::Sound => Swept::Sound(bytes),
-                    Trust::Doubtful => Swept::Doubtful(bytes),
-                    Trust::Unreadable => Swept::Unreadable,
-                },
-            )?;
+            let swept = match (worst, (self.image)(next)) {
+                (_, Some(image)) => Swept::Sound(image),
+                (Trust::Sound, None) => Swept::Sound(bytes),
+                (Trust::Doubtful, None) => Swept::Doubtful(bytes),
+                (Trust::Unreadable, None) => Swept::Unreadable,
+            };
+            to.record(next, swept)?;
             next += 1;
         }
         let done = usize::try_from(next * stride - window.from).unwrap_or(usize::MAX);

@@ -10,11 +10,15 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::beside_writer;
 use super::core::Core;
+use super::engine::{self, Recovered};
 use super::locks::Locks;
 use super::options::Common;
+use super::slots::Slots;
+use super::table_sums::{create_sums, discard, refuse_other_file, settle};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{Header, Record, Schema, one_from_bytes};
+use crate::format::{Header, Record, Schema};
 use crate::map::{Access, Backing, FileBacking, Geometry, refuse_network, vacate_aside};
 use crate::os;
 use crate::store::{Array, ArrayOptions, BlockSet, Reading, SUM_SUFFIX, Sums};
@@ -31,6 +35,10 @@ pub(super) struct Aside {
 pub(super) struct Table<T: Copy + Send + Sync> {
     pub(super) array: Array<T>,
     pub(super) core: Core,
+    pub(super) slots: Slots,
+    /// What the log held beyond the array, for a handle that does not write. A whole view has it in
+    /// pages of its own; the windows of a windowed store do not.
+    pub(super) log: Option<Recovered>,
     locks: Locks,
     common: Common,
     /// The checksums that this handle keeps, if it writes and the store has them.
@@ -75,7 +83,7 @@ impl<T: Copy + Send + Sync> Table<T> {
         };
         vacant()?;
         if common.checksums {
-            super::table_sums::refuse_other_file(path)?;
+            refuse_other_file(path)?;
         }
         let locks = Locks::writer(path, common.wait)?;
         let made = vacant().and_then(|()| vacate_aside(path)).and_then(|made_at| {
@@ -109,8 +117,8 @@ impl<T: Copy + Send + Sync> Table<T> {
             .and_then(|()| refuse_network_unless(common, &file, "create"))
             .and_then(|()| Locks::handed_over(&file, Some(&aside.made_at), true, common.wait))
             .and_then(|locks| {
-                let core = Core::create(file, schema, &common.metadata)?;
-                Self::create_sums(&core, common)?;
+                let core = Core::create(file, schema, &common.metadata, common.deletes)?;
+                create_sums(&core, common)?;
                 // SAFETY: the writer's locks on path and inode keep every other writer out, and the
                 // caller vouches for `T`.
                 unsafe { Self::assemble(core, locks, common, Access::ReadWrite, WHOLE) }
@@ -139,13 +147,9 @@ impl<T: Copy + Send + Sync> Table<T> {
         common: &Common,
         check: impl FnOnce(&Schema) -> Result<()>,
     ) -> Result<Self> {
-        let (file, locks) = open_locked(path, access, common)?;
-        if access == Access::ReadWrite {
-            refuse_network_unless(common, &file, "open for writing")?;
-        }
-        let core = Core::open(file)?;
+        let (core, locks) = open_core(path, access, common)?;
         check(core.schema()).map_err(|error| core.name(error))?;
-        // SAFETY: `open_locked` took the locks that keep the records as they are, and the caller
+        // SAFETY: `open_core` took the locks that keep the records as they are, and the caller
         // vouches for `T`.
         unsafe { Self::assemble(core, locks, common, access, reading) }
     }
@@ -156,7 +160,12 @@ impl<T: Copy + Send + Sync> Table<T> {
     /// `T` is `u8`, or a record type whose schema is `schema`.
     #[allow(unsafe_code, reason = "the record type is the caller's to know")]
     pub(super) unsafe fn temporary(schema: &Schema, common: &Common) -> Result<Self> {
-        let core = Core::create(Arc::new(FileBacking::temporary(0)?), schema, &common.metadata)?;
+        let core = Core::create(
+            Arc::new(FileBacking::temporary(0)?),
+            schema,
+            &common.metadata,
+            common.deletes,
+        )?;
         // SAFETY: nobody else can open a file without a name, and the caller vouches for `T`.
         unsafe { Self::assemble(core, Locks::none(), common, Access::ReadWrite, WHOLE) }
     }
@@ -216,8 +225,8 @@ impl<T: Copy + Send + Sync> Table<T> {
         schema: &Schema,
         common: &Common,
     ) -> Result<Self> {
-        let core = Core::create(backing, schema, &common.metadata)?;
-        Self::create_sums(&core, common)?;
+        let core = Core::create(backing, schema, &common.metadata, common.deletes)?;
+        create_sums(&core, common)?;
         // SAFETY: the caller's promises, passed on.
         unsafe { Self::assemble(core, Locks::none(), common, Access::ReadWrite, WHOLE) }
     }
@@ -233,33 +242,37 @@ impl<T: Copy + Send + Sync> Table<T> {
         reading: Reading,
     ) -> Result<Self> {
         check_features(core.header(), common).map_err(|error| core.name(error))?;
-        let sums = match access {
-            Access::ReadWrite => Self::settle(&mut core)?,
-            _ => None,
+        let (sums, log) = if access == Access::ReadWrite {
+            let mut sums = settle(&mut core)?;
+            engine::absorb(&mut core, &locks, common.wait, &mut sums)?;
+            (sums, None)
+        } else {
+            (None, beside_writer::read_log(&mut core)?)
         };
         let header = core.header();
         let geometry = Geometry::new(header.data_offset, u64::from(header.stride))?;
+        let slots = Slots::of(header)?;
         let options = ArrayOptions {
             access,
             reading,
             write_back: common.write_back,
             advice: common.advice,
+            mark: slots.mark(),
             announces_edits: sums.is_some(),
         };
+        let count = log.as_ref().map_or(header.count, |log| log.count);
+        let images = match (&log, reading) {
+            (Some(log), Reading::Whole) => log.overlay.sorted_after(header.commit),
+            _ => Vec::new(),
+        };
+        let backing = Arc::clone(core.backing());
         // SAFETY: the caller's promises are the array's.
-        let array =
-            unsafe { Array::open(Arc::clone(core.backing()), geometry, header.count, options) }
-                .map_err(|error| core.name(error))?;
-        Ok(Self {
-            array,
-            core,
-            locks,
-            common: common.clone(),
-            sums,
-            edited: BlockSet::default(),
-            aside: None,
-            closed: false,
-        })
+        let array = unsafe { Array::open(backing, geometry, count, options, &images) }
+            .map_err(|error| core.name(error))?;
+        drop(images);
+        let (common, edited) = (common.clone(), BlockSet::default());
+        let (aside, closed) = (None, false);
+        Ok(Self { array, core, slots, log, locks, common, sums, edited, aside, closed })
     }
 
     /// Where the store is, or will be when it is closed.
@@ -278,6 +291,15 @@ impl<T: Copy + Send + Sync> Table<T> {
     #[inline]
     pub(super) fn append(&mut self, bytes: &[u8], added: u64) -> Result<Range<u64>> {
         self.core.check_healthy("append")?;
+        if self.slots.mark().is_some() {
+            return self.append_marked(bytes, added);
+        }
+        self.append_slots(bytes, added)
+    }
+
+    /// Appends `added` records with all that lies between them and their next ones.
+    #[inline]
+    pub(super) fn append_slots(&mut self, bytes: &[u8], added: u64) -> Result<Range<u64>> {
         match self.array.append_pending(bytes, added) {
             Some(ids) => Ok(ids),
             None => self.append_with_room(bytes, added),
@@ -310,6 +332,13 @@ impl<T: Copy + Send + Sync> Table<T> {
         if count == self.core.header().count {
             return Ok(());
         }
+        self.flush_as(self.live_count(), self.free_head())
+    }
+
+    /// As [`Table::flush`], with `live_count` records that are not deleted and the free list from
+    /// `free_head` on.
+    pub(super) fn flush_as(&mut self, live_count: u64, free_head: Option<u64>) -> Result<()> {
+        let count = self.array.count();
         self.reserve_sums(count)?;
         let synced = self.array.sync();
         self.core.keep(synced)?;
@@ -317,7 +346,8 @@ impl<T: Copy + Send + Sync> Table<T> {
         self.core.commit(|header| {
             header.commit += 1;
             header.count = count;
-            header.live_count = count;
+            header.live_count = live_count;
+            header.free_head = free_head;
         })
     }
 
@@ -328,6 +358,7 @@ impl<T: Copy + Send + Sync> Table<T> {
             return Ok(());
         }
         if count < self.core.header().count {
+            self.refuse_with_deletes("truncate")?;
             self.locks.exclude_readers(self.common.wait)?;
             let cut = self.cut(count);
             let admitted = self.locks.admit_readers();
@@ -434,18 +465,6 @@ impl<T: Copy + Send + Sync> Table<T> {
         self.trim_sums()
     }
 
-    /// Gives a store that was made aside its name.
-    fn publish(&mut self) -> Result<()> {
-        let Some(aside) = &self.aside else { return Ok(()) };
-        let backing = self.core.backing();
-        backing.rename(&aside.publish_at, aside.replace)?;
-        let published = self.aside.take();
-        if let Some(aside) = published {
-            self.publish_sums(&aside.publish_at)?;
-        }
-        self.core.backing().sync_directory()
-    }
-
     fn check_writable(&self, operation: &'static str) -> Result<()> {
         if self.access() == Access::ReadWrite {
             return self.core.check_healthy(operation);
@@ -472,12 +491,6 @@ impl<T: Copy + Send + Sync> Drop for Table<T> {
     }
 }
 
-/// Removes a store that was made aside and is not to appear.
-fn discard(backing: &dyn Backing, aside: &Aside) {
-    let _ = backing.remove_side(SUM_SUFFIX);
-    let _ = std::fs::remove_file(&aside.made_at);
-}
-
 /// The one way of reading of stores that do not slide.
 const WHOLE: Reading = Reading::Whole;
 
@@ -492,7 +505,7 @@ fn open_locked(path: &Path, access: Access, common: &Common) -> Result<(Arc<File
             Access::ReadWrite => {
                 Locks::writer(path, common.wait)?.add_inode(path, &file, common.wait)?
             }
-            _ => Locks::reader(path, &file, common.wait)?,
+            _ => beside_writer::reader_locks(path, &file, common.wait)?,
         };
         if access != Access::ReadWrite {
             // A file that was replaced meanwhile is as good to read as the moment before.
@@ -509,6 +522,15 @@ fn open_locked(path: &Path, access: Access, common: &Common) -> Result<(Arc<File
     }
 }
 
+/// Opens the data file with its locks, and reads the header.
+pub(super) fn open_core(path: &Path, access: Access, common: &Common) -> Result<(Core, Locks)> {
+    let (file, locks) = open_locked(path, access, common)?;
+    if access == Access::ReadWrite {
+        refuse_network_unless(common, &file, "open for writing")?;
+    }
+    Ok((Core::open(file)?, locks))
+}
+
 fn refuse_network_unless(
     common: &Common,
     file: &FileBacking,
@@ -517,13 +539,8 @@ fn refuse_network_unless(
     if common.allow_network { Ok(()) } else { refuse_network(file, operation) }
 }
 
-/// Refuses what this layer does not know how to serve, and what was interrupted.
+/// Refuses what was interrupted.
 pub(super) fn check_features(header: &Header, common: &Common) -> Result<()> {
-    if header.deletes || header.live_log.is_some() {
-        return Err(Error::new(ErrorKind::UnsupportedFormat, "open")
-            .detail("the store has deleted records or a live log, which this version cannot read")
-            .advice("open it with a newer flatrec"));
-    }
     if header.editing && !common.accept_interrupted_edit {
         return Err(Error::new(ErrorKind::InterruptedEdit, "open")
             .detail("an exclusive edit was interrupted: records may be half changed")
@@ -551,7 +568,7 @@ impl<R: Record> Table<R> {
     pub(super) fn record(&self, index: u64) -> Option<&R> {
         match self.array.whole().get(index) {
             Some(record) => Some(record),
-            None => one_from_bytes(self.array.pending(index)?),
+            None => self.record_elsewhere(index),
         }
     }
 }
@@ -574,7 +591,7 @@ impl Table<u8> {
     pub(super) fn record_bytes(&self, index: u64, len: usize) -> Option<&[u8]> {
         match self.array.whole().bytes(index, len) {
             Some(bytes) => Some(bytes),
-            None => self.array.pending(index)?.get(..len),
+            None => self.bytes_elsewhere(index, len),
         }
     }
 }

@@ -6,9 +6,10 @@ use std::path::Path;
 
 use super::checksums::Checksums;
 use super::damaged::{Damaged, wrong_value};
+use super::slots::{Found, Slots, bad_status};
 use super::sweep::{BadBlock, Inspect, Swept};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::Field;
+use crate::format::{Field, next_free};
 use crate::map::Wait;
 use crate::store::describe;
 
@@ -24,6 +25,16 @@ pub struct Doubt {
     pub field: Option<String>,
     /// What is wrong.
     pub what: String,
+}
+
+impl Doubt {
+    pub(super) fn of_record(id: u64, what: String) -> Self {
+        Self { offset: None, record: Some(id), field: None, what }
+    }
+
+    pub(super) fn of_file(what: String) -> Self {
+        Self { offset: None, record: None, field: None, what }
+    }
 }
 
 impl fmt::Display for Doubt {
@@ -59,8 +70,10 @@ impl fmt::Display for Doubt {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct VerifyReport {
-    /// Records looked at.
+    /// Records looked at, without the deleted ones.
     pub records: u64,
+    /// Deleted records, in a store with deletes.
+    pub deleted: u64,
     /// Whether there are checksums by which damaged records would show.
     pub checksums: Checksums,
     /// The first doubts, in the order of the file, as many as were asked for.
@@ -80,9 +93,12 @@ impl VerifyReport {
 
 /// Checks the header, the schema, the length, every block of records that has a checksum, and every
 /// value whose bytes can be wrong (bools and presence bytes other than 0 and 1, text that is not
-/// UTF-8), and lists at most `doubts_max` of what it doubts. A file whose header or schema cannot
-/// be read is a report of that one doubt.
+/// UTF-8), and lists at most `doubts_max` of what it doubts. In a store with deletes it also checks
+/// every record's status byte, the number of those that live, and that the free list leads through
+/// all deleted records and no others. A file whose header or schema cannot be read is a report of
+/// that one doubt.
 ///
+/// What commits have left in the log is looked at in place of the records that it changes.
 /// Everything is read by calls, so that a bad sector is a doubt and not a signal, and nothing is
 /// written, not even a lock file.
 ///
@@ -108,9 +124,22 @@ pub fn verify(path: impl AsRef<Path>, doubts_max: usize) -> Result<VerifyReport>
         report.add(doubts_max, doubt);
     }
     report.checksums = store.checksums.clone();
-    report.records = store.core.header().count;
-    let fields = store.doubtful_fields();
-    store.sweep(&|_| false, &mut Verifier { report: &mut report, doubts_max, fields })?;
+    let mut verifier = Verifier {
+        report: &mut report,
+        doubts_max,
+        fields: store.doubtful_fields(),
+        slots: &store.slots,
+        live: 0,
+        deleted: Vec::new(),
+        unknown: false,
+    };
+    store.sweep(&mut verifier)?;
+    if store.slots.mark().is_some() {
+        verifier.check_counts(store.live_count(), store.free_head(), store.count());
+    }
+    let deleted = verifier.deleted.len() as u64;
+    report.deleted = deleted;
+    report.records = store.count() - deleted;
     Ok(report)
 }
 
@@ -119,31 +148,97 @@ struct Verifier<'r> {
     report: &'r mut VerifyReport,
     doubts_max: usize,
     fields: Vec<Field>,
+    slots: &'r Slots,
+    live: u64,
+    /// The deleted records, in order, and what each says is the next of the free list.
+    deleted: Vec<(u64, Option<u64>)>,
+    /// Whether there are records of which nobody knows whether they are deleted.
+    unknown: bool,
 }
 
 impl Inspect for Verifier<'_> {
     fn bad_block(&mut self, bad: &BadBlock) -> Result<()> {
         let what = format!("{}: {}", describe(bad.block, &bad.bytes, &bad.records), bad.why);
-        let doubt = Doubt { offset: Some(bad.bytes.start), record: None, field: None, what };
-        self.report.add(self.doubts_max, doubt);
+        self.add(Doubt { offset: Some(bad.bytes.start), ..Doubt::of_file(what) });
         Ok(())
     }
 
     fn record(&mut self, id: u64, record: Swept<'_>) -> Result<()> {
-        // What cannot be read was named with its block.
-        let (Swept::Sound(bytes) | Swept::Doubtful(bytes)) = record else { return Ok(()) };
-        for field in &self.fields {
-            if let Some(what) = wrong_value(field, bytes) {
-                let field = Some(field.name().to_owned());
-                let doubt = Doubt { offset: None, record: Some(id), field, what };
-                self.report.add(self.doubts_max, doubt);
+        let (Swept::Sound(slot) | Swept::Doubtful(slot)) = record else {
+            // It was named with its block.
+            self.unknown = true;
+            return Ok(());
+        };
+        match self.slots.found(slot) {
+            Ok(Found::Live) => self.live += 1,
+            Ok(_) => {
+                self.deleted.push((id, next_free(slot)));
+                return Ok(());
+            }
+            Err(status) => {
+                self.add(Doubt::of_record(id, bad_status(status)));
+                return Ok(());
+            }
+        }
+        let record = slot.get(..self.slots.record_len()).unwrap_or(slot);
+        for at in 0..self.fields.len() {
+            if let Some(what) = wrong_value(&self.fields[at], record) {
+                let field = Some(self.fields[at].name().to_owned());
+                self.add(Doubt { field, ..Doubt::of_record(id, what) });
             }
         }
         Ok(())
     }
 
     fn missing(&mut self, _: Range<u64>) -> Result<()> {
+        self.unknown = true;
         Ok(()) // That the file is too short was the first doubt.
+    }
+}
+
+impl Verifier<'_> {
+    fn add(&mut self, doubt: Doubt) {
+        self.report.add(self.doubts_max, doubt);
+    }
+
+    /// That as many records live as the header counts, and that the free list leads from deleted
+    /// record to deleted record, and ends after all of them: a list that ends meets none of its
+    /// members twice.
+    fn check_counts(&mut self, live_count: u64, free_head: Option<u64>, count: u64) {
+        if self.unknown {
+            return;
+        }
+        if self.live != live_count {
+            self.add(Doubt::of_file(format!(
+                "the header counts {live_count} records that are not deleted, and there are {}",
+                self.live
+            )));
+        }
+        if let Some(broken) = self.broken_free_list(free_head, count) {
+            self.add(Doubt::of_file(broken));
+        }
+    }
+
+    fn broken_free_list(&self, free_head: Option<u64>, count: u64) -> Option<String> {
+        let (mut next, mut members) = (free_head, 0);
+        let mut from = "the free list begins".to_owned();
+        while let Some(id) = next {
+            if id >= count {
+                return Some(format!("{from} at record {id}, past the last"));
+            }
+            let Ok(at) = self.deleted.binary_search_by_key(&id, |(id, _)| *id) else {
+                return Some(format!("{from} at record {id}, which is not deleted"));
+            };
+            if members == self.deleted.len() {
+                return Some("the free list goes round in a circle".to_owned());
+            }
+            members += 1;
+            from = format!("the free list goes on from record {id}");
+            next = self.deleted[at].1;
+        }
+        (members < self.deleted.len()).then(|| {
+            format!("the free list has {members} of {} deleted records", self.deleted.len())
+        })
     }
 }
 

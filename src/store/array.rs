@@ -10,8 +10,9 @@ use std::sync::Arc;
 use super::growth::Growth;
 use crate::error::{Error, ErrorKind, Result};
 use crate::map::{
-    Access, Advice, Backing, Geometry, InPrivate, Lent, Mapped, Mixed, Positioned, RecordGuard,
-    RecordView, Slider, View, ViewCounters, WindowGuard, Windows, WriteBack, Writer, round_up,
+    Access, Advice, Backing, Geometry, InPrivate, Lent, Mapped, Mark, Mixed, Positioned,
+    RecordGuard, RecordView, Slider, View, ViewCounters, WindowGuard, Windows, WriteBack, Writer,
+    round_up,
 };
 
 /// How the records are reached.
@@ -33,6 +34,8 @@ pub(crate) struct ArrayOptions {
     /// Whether each change is announced by a call of [`Array::edit`] of its own, rather than many
     /// made in a window that was lent once.
     pub(crate) announces_edits: bool,
+    /// The byte that says whether a record is there, where records can be deleted.
+    pub(crate) mark: Option<Mark>,
 }
 
 /// Where records that are appended will lie.
@@ -51,6 +54,8 @@ pub(crate) struct Array<T> {
     options: ArrayOptions,
     count: u64,
     file_len_bytes: u64,
+    /// Whether the whole view has images of its own over the file's records.
+    has_images: bool,
     /// Where the pending records started when readers were last shown the others.
     pending_from: u64,
     growth: Growth,
@@ -63,7 +68,9 @@ pub(crate) struct Array<T> {
 }
 
 impl<T: Copy + Send + Sync> Array<T> {
-    /// The `count` records of `geometry` in `backing`.
+    /// The `count` records of `geometry` in `backing`, which is long enough for them. In a whole
+    /// view that does not write, `images` take the places of records in the file, for this array
+    /// alone.
     ///
     /// # Safety
     /// Every bit pattern is a valid `T`, which has no padding and no interior mutability. While the
@@ -75,6 +82,7 @@ impl<T: Copy + Send + Sync> Array<T> {
         geometry: Geometry,
         count: u64,
         options: ArrayOptions,
+        images: &[(u64, &[u8])],
     ) -> Result<Self> {
         let mut file_len_bytes = backing.len_bytes()?;
         let end = geometry.offset_of(count)?;
@@ -91,6 +99,7 @@ impl<T: Copy + Send + Sync> Array<T> {
             options,
             count,
             file_len_bytes,
+            has_images: !images.is_empty(),
             pending_from: 0,
             growth: Growth::new(),
             whole: RecordView::empty(),
@@ -99,8 +108,20 @@ impl<T: Copy + Send + Sync> Array<T> {
             writer: None,
         };
         array.map_readers()?;
+        array.put_images(images)?;
         array.make_writer()?;
         Ok(array)
+    }
+
+    /// Puts images over records, in pages of this view's own. Nobody has borrowed from it yet.
+    fn put_images(&self, images: &[(u64, &[u8])]) -> Result<()> {
+        let view = self.whole.view();
+        for &(id, image) in images {
+            let lead = self.geometry.offset_of(id)? - view.offset();
+            let lead = usize::try_from(lead).map_err(|_| Self::not_in_window(id))?;
+            view.write(lead, image)?;
+        }
+        Ok(())
     }
 
     /// How many records there are.
@@ -150,7 +171,47 @@ impl<T: Copy + Send + Sync> Array<T> {
         bytes.get(lead..lead.checked_add(stride)?)
     }
 
-    /// Pins the window that holds record `index`; `None` if the file holds no such record (yet).
+    /// All bytes of record `index` and of what lies between it and the next, wherever they are but
+    /// in a sliding window.
+    #[inline]
+    pub(crate) fn slot(&self, index: u64) -> Option<&[u8]> {
+        match self.whole.slot(index) {
+            Some(slot) => Some(slot),
+            None => self.pending(index),
+        }
+    }
+
+    /// The mark of record `index`, wherever it is; `None` past the last and where there are none.
+    pub(crate) fn mark_of(&self, index: u64) -> Result<Option<u8>> {
+        let Some(mark) = self.options.mark else { return Ok(None) };
+        if let Some(slot) = self.slot(index) {
+            return Ok(slot.get(mark.at).copied());
+        }
+        let in_file = self.in_file();
+        let Some(slider) = self.slider.as_ref().filter(|_| index < in_file) else {
+            return Ok(None);
+        };
+        let (view, lead) = slider.pin(index, in_file)?;
+        let mut byte = [0];
+        view.read(lead.saturating_add(mark.at), &mut byte)?;
+        Ok(Some(byte[0]))
+    }
+
+    /// Copies the bytes of the records from `first` on, and of what lies between them, out of the
+    /// whole view.
+    pub(crate) fn copy_slots(&self, first: u64, into: &mut [u8]) -> Result<()> {
+        let view = self.whole.view();
+        let end = self.geometry.offset_of(first)?.saturating_add(into.len() as u64);
+        let held = self.geometry.offset_of(self.whole.count())?;
+        let start = self.geometry.offset_of(first)?.checked_sub(view.offset());
+        match start.map(usize::try_from) {
+            Some(Ok(start)) if end <= held => view.read(start, into),
+            _ => Err(Error::new(ErrorKind::OutOfRange, "copy records").record(first)),
+        }
+    }
+
+    /// Pins the window that holds record `index`, whatever its mark says; `None` if the file holds
+    /// no such record (yet).
     #[allow(unsafe_code, reason = "the array's contract is the guard's")]
     pub(crate) fn pin(&self, index: u64) -> Result<Option<RecordGuard<'_, T>>> {
         let in_file = self.in_file();
@@ -176,7 +237,7 @@ impl<T: Copy + Send + Sync> Array<T> {
         let ids = ids.start..ids.end.min(in_file);
         // SAFETY: the records lie in the file, so by `open`'s contract valid `T`s are there that
         // nobody changes or cuts off while the array is borrowed.
-        unsafe { WindowGuard::new(view, self.geometry, ids) }.map(Some)
+        unsafe { WindowGuard::new(view, self.geometry, self.options.mark, ids) }.map(Some)
     }
 
     /// Appends records, whose bytes follow one another, to those that are pending, and returns
@@ -430,13 +491,14 @@ impl<T: Copy + Send + Sync> Array<T> {
     #[allow(unsafe_code, reason = "the array's contract is the view's")]
     fn view_records(&self, view: Arc<View>) -> Result<RecordView<T>> {
         // SAFETY: that every bit pattern is a `T` without padding is `open`'s contract.
-        unsafe { RecordView::new(view, self.geometry) }
+        unsafe { RecordView::new(view, self.geometry) }?.with_mark(self.options.mark)
     }
 
     /// A view of all records; with room for growth if this handle may grow the file.
     fn whole_view(&self) -> Result<View> {
         let access = match self.options.access {
             Access::Private => Access::Private,
+            _ if self.has_images => Access::Private,
             _ => Access::ReadOnly,
         };
         let grows = self.options.access == Access::ReadWrite;

@@ -48,6 +48,10 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["force", "schema", "sample"])]
     append: bool,
 
+    /// Make a store whose records can be deleted: each takes a byte more
+    #[arg(long, conflicts_with = "append")]
+    deletes: bool,
+
     /// Replace an existing store; what is no store is not replaced. With --rejects, replace
     /// that file too
     #[arg(long)]
@@ -90,10 +94,13 @@ impl Args {
                 .map_err(|failure| failure.advise_on_row(self.advice_on_row()))?,
         };
         let interrupt = Interrupt::watch();
-        let options = match self.no_checksums {
-            true => DynStore::options(),
-            false => DynStore::options().checksums(),
-        };
+        let mut options = DynStore::options();
+        if self.deletes {
+            options = options.deletes();
+        }
+        if !self.no_checksums {
+            options = options.checksums();
+        }
         let mut store = options.create_aside(&self.store, &schema, self.force)?;
         if let Some(rows) = rows {
             store.reserve(rows)?;
@@ -154,7 +161,7 @@ pub(crate) fn append(
             return Err(failure.advise_on_row(advice));
         }
     };
-    let (schema, count) = (store.schema().clone(), store.count());
+    let (schema, count) = (store.schema().clone(), store.live_count());
     store.close()?;
     rejects.map_or(Ok(()), Aside::publish)?;
     loaded.summarise(path, &schema, count)

@@ -6,6 +6,8 @@
 //! 130 if interrupted.
 
 mod append;
+mod backup;
+mod compact;
 mod csv_input;
 mod export;
 mod failure;
@@ -61,6 +63,8 @@ enum Command {
     Set(set::Args),
     Verify(verify::Args),
     Salvage(salvage::Args),
+    Backup(backup::Args),
+    Compact(compact::Args),
 }
 
 impl Command {
@@ -76,6 +80,8 @@ impl Command {
             Self::Set(args) => args.run(),
             Self::Verify(args) => args.run(),
             Self::Salvage(args) => args.run(),
+            Self::Backup(args) => args.run(),
+            Self::Compact(args) => args.run(),
         }
     }
 }

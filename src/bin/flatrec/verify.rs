@@ -51,13 +51,17 @@ impl Args {
             match self.format {
                 Format::Table => {
                     let records = counted(report.records, "record");
+                    let deleted = match report.deleted {
+                        0 => String::new(),
+                        deleted => format!(", {deleted} deleted"),
+                    };
                     let checksums = match report.checksums {
                         Checksums::Present { blocks } => {
                             format!("checksums of {}", counted(blocks, "block"))
                         }
                         _ => "no checksums".to_owned(),
                     };
-                    writeln!(out, "{path}: {records}, {checksums}, no doubts")?;
+                    writeln!(out, "{path}: {records}{deleted}, {checksums}, no doubts")?;
                 }
                 Format::Csv | Format::Ndjson => doubts(&[]).write(self.format, &mut out)?,
             }
