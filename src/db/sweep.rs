@@ -245,3 +245,6 @@ struct BlockRead {
     /// Why it was not read whole, if so.
     why: Option<String>,
 }
+
+#[cfg(test)]
+mod tests;
