@@ -44,6 +44,7 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
     ("src/db/engine/mod.rs", "shows its transaction the file, which its locks keep for it"),
     ("src/db/snapshot.rs", "lends records of a state, which the engine keeps as they are"),
     ("src/db/tests.rs", "tests of what is opened by that promise"),
+    ("src/db/sweep/tests.rs", "tests of what is opened by that promise"),
     ("src/db/dyn_store.rs", "makes that promise under a lock, or asks it of the caller"),
 ];
 

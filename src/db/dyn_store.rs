@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::checksums::Checksums;
 use super::edit::DynEdit;
 use super::info::StoreInfo;
 use super::iter::{DynRecords, DynRecordsWithIds};
@@ -236,6 +237,13 @@ impl DynStore {
     /// As [`Store::close`](crate::Store::close).
     pub fn close(self) -> Result<()> {
         self.table.close()
+    }
+
+    /// Whether whoever writes to the store keeps checksums of its records.
+    pub(super) fn has_checksums(&self) -> Result<bool> {
+        let core = &self.table.core;
+        let found = Checksums::look(&**core.backing(), core.header())?;
+        Ok(matches!(found, Checksums::Present { .. }))
     }
 
     fn over(table: Table<u8>) -> Result<Self> {

@@ -12,11 +12,12 @@ use std::sync::Arc;
 
 use super::beside_writer;
 use super::core::Core;
-use super::engine::Recovered;
+use super::engine::{self, Recovered};
 use super::locks::Locks;
 use super::opening::{check_features, open_core, refuse_network_unless};
 use super::options::Common;
 use super::slots::Slots;
+use super::table_sums::{create_sums, discard, refuse_other_file, settle};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Record, Schema};
 use crate::map::{Access, Backing, FileBacking, Geometry, vacate_aside};
@@ -82,7 +83,7 @@ impl<T: Copy + Send + Sync> Table<T> {
         };
         vacant()?;
         if common.checksums {
-            super::table_sums::refuse_other_file(path)?;
+            refuse_other_file(path)?;
         }
         let locks = Locks::writer(path, common.wait)?;
         let made = vacant().and_then(|()| vacate_aside(path)).and_then(|made_at| {
@@ -117,7 +118,7 @@ impl<T: Copy + Send + Sync> Table<T> {
             .and_then(|()| Locks::handed_over(&file, Some(&aside.made_at), true, common.wait))
             .and_then(|locks| {
                 let core = Core::create(file, schema, &common.metadata, common.deletes)?;
-                Self::create_sums(&core, common)?;
+                create_sums(&core, common)?;
                 // SAFETY: the writer's locks on path and inode keep every other writer out, and the
                 // caller vouches for `T`.
                 unsafe { Self::assemble(core, locks, common, Access::ReadWrite, WHOLE) }
@@ -225,7 +226,7 @@ impl<T: Copy + Send + Sync> Table<T> {
         common: &Common,
     ) -> Result<Self> {
         let core = Core::create(backing, schema, &common.metadata, common.deletes)?;
-        Self::create_sums(&core, common)?;
+        create_sums(&core, common)?;
         // SAFETY: the caller's promises, passed on.
         unsafe { Self::assemble(core, Locks::none(), common, Access::ReadWrite, WHOLE) }
     }
@@ -241,12 +242,12 @@ impl<T: Copy + Send + Sync> Table<T> {
         reading: Reading,
     ) -> Result<Self> {
         check_features(core.header(), common).map_err(|error| core.name(error))?;
-        let mut sums = None;
-        let log = if access == Access::ReadWrite {
-            sums = Self::settle(&mut core, &locks, common)?;
-            None
+        let (sums, log) = if access == Access::ReadWrite {
+            let mut sums = settle(&mut core)?;
+            engine::absorb(&mut core, &locks, common.wait, &mut sums)?;
+            (sums, None)
         } else {
-            beside_writer::read_log(&mut core)?
+            (None, beside_writer::read_log(&mut core)?)
         };
         let header = core.header();
         let geometry = Geometry::new(header.data_offset, u64::from(header.stride))?;
@@ -269,7 +270,8 @@ impl<T: Copy + Send + Sync> Table<T> {
         let array = unsafe { Array::open(backing, geometry, count, options, &images) }
             .map_err(|error| core.name(error))?;
         drop(images);
-        let (common, aside, closed, edited) = (common.clone(), None, false, BlockSet::default());
+        let (common, edited) = (common.clone(), BlockSet::default());
+        let (aside, closed) = (None, false);
         Ok(Self { array, core, slots, log, locks, common, sums, edited, aside, closed })
     }
 
@@ -463,18 +465,6 @@ impl<T: Copy + Send + Sync> Table<T> {
         self.trim_sums()
     }
 
-    /// Gives a store that was made aside its name.
-    fn publish(&mut self) -> Result<()> {
-        let Some(aside) = &self.aside else { return Ok(()) };
-        let backing = self.core.backing();
-        backing.rename(&aside.publish_at, aside.replace)?;
-        let published = self.aside.take();
-        if let Some(aside) = published {
-            self.publish_sums(&aside.publish_at)?;
-        }
-        self.core.backing().sync_directory()
-    }
-
     fn check_writable(&self, operation: &'static str) -> Result<()> {
         if self.access() == Access::ReadWrite {
             return self.core.check_healthy(operation);
@@ -499,12 +489,6 @@ impl<T: Copy + Send + Sync> Drop for Table<T> {
             let _ = self.tidy();
         }
     }
-}
-
-/// Removes a store that was made aside and is not to appear.
-fn discard(backing: &dyn Backing, aside: &Aside) {
-    let _ = backing.remove_side(SUM_SUFFIX);
-    let _ = std::fs::remove_file(&aside.made_at);
 }
 
 /// The one way of reading of stores that do not slide.

@@ -6,6 +6,7 @@ mod dead;
 mod deletes;
 mod load;
 mod read;
+mod salvage;
 
 use std::ffi::OsStr;
 use std::io::{Read as _, Write as _};

@@ -100,7 +100,7 @@ impl Args {
         }
         if !self.no_checksums {
             options = options.checksums();
-        };
+        }
         let mut store = options.create_aside(&self.store, &schema, self.force)?;
         if let Some(rows) = rows {
             store.reserve(rows)?;

@@ -62,9 +62,9 @@ enum Command {
     Append(append::Args),
     Set(set::Args),
     Verify(verify::Args),
+    Salvage(salvage::Args),
     Backup(backup::Args),
     Compact(compact::Args),
-    Salvage(salvage::Args),
 }
 
 impl Command {
@@ -79,9 +79,9 @@ impl Command {
             Self::Append(args) => args.run(),
             Self::Set(args) => args.run(),
             Self::Verify(args) => args.run(),
+            Self::Salvage(args) => args.run(),
             Self::Backup(args) => args.run(),
             Self::Compact(args) => args.run(),
-            Self::Salvage(args) => args.run(),
         }
     }
 }
