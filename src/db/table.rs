@@ -5,6 +5,8 @@
 //! that writes holds the writer's lock; a handle that only lends records holds the in-place lock
 //! shared.
 
+mod resume;
+
 use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -25,6 +27,8 @@ pub(super) struct Aside {
     pub(super) made_at: PathBuf,
     pub(super) publish_at: PathBuf,
     pub(super) replace: bool,
+    /// Whether it stays where it is made if it is not finished.
+    pub(super) keep: bool,
 }
 
 /// An open store of records of type `T`, or of bytes for `u8`.
@@ -63,16 +67,11 @@ impl<T: Copy + Send + Sync> Table<T> {
         common: &Common,
         replace: bool,
     ) -> Result<Self> {
-        let vacant = || match path.symlink_metadata() {
-            Ok(_) if !replace => Err(Error::new(ErrorKind::AlreadyExists, "create")
-                .path(path)
-                .advice("open it instead, or choose another path")),
-            _ => Ok(()),
-        };
+        let vacant = || Self::refuse_taken(path, replace);
         vacant()?;
         let locks = Locks::writer(path, common.wait)?;
         let made = vacant().and_then(|()| vacate_aside(path)).and_then(|made_at| {
-            let aside = Aside { made_at, publish_at: path.to_path_buf(), replace };
+            let aside = Aside { made_at, publish_at: path.to_path_buf(), replace, keep: false };
             // SAFETY: the caller vouches for `T`.
             unsafe { Self::create_at(aside, schema, common) }
         });
@@ -375,9 +374,8 @@ impl<T: Copy + Send + Sync> Table<T> {
     fn close_in_place(&mut self) -> Result<()> {
         self.closed = true;
         let closed = self.tidy().and_then(|()| self.publish());
-        if let (Err(_), Some(aside)) = (&closed, self.aside.take()) {
-            let _ = std::fs::remove_file(&aside.made_at);
-            self.locks.withdraw(&aside.publish_at);
+        if closed.is_err() {
+            self.abandon();
         }
         closed
     }
@@ -425,10 +423,8 @@ impl<T: Copy + Send + Sync> Drop for Table<T> {
         if self.closed {
             return;
         }
-        if let Some(aside) = self.aside.take() {
-            // Not closed, so not finished: it must not appear.
-            let _ = std::fs::remove_file(&aside.made_at);
-            self.locks.withdraw(&aside.publish_at);
+        if self.aside.is_some() {
+            self.abandon();
         } else if !std::thread::panicking() {
             // Errors cannot be told from here; `close` is for those who want to know.
             let _ = self.tidy();

@@ -3,6 +3,7 @@
 mod change;
 mod load;
 mod read;
+mod resume;
 
 use std::ffi::OsStr;
 use std::io::{Read as _, Write as _};

@@ -32,6 +32,14 @@ impl Interrupt {
     pub(crate) fn is_asked(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
+
+    /// An error once the end is asked for.
+    pub(crate) fn check(&self) -> flatrec::Result<()> {
+        match self.is_asked() {
+            true => Err(io::Error::from(io::ErrorKind::Interrupted).into()),
+            false => Ok(()),
+        }
+    }
 }
 
 /// A store that takes no more records once the end is asked for.
@@ -42,9 +50,7 @@ pub(crate) struct Interruptible<'s> {
 
 impl RecordSink for Interruptible<'_> {
     fn append_records(&mut self, records: &[u8]) -> flatrec::Result<()> {
-        if self.interrupt.is_asked() {
-            return Err(io::Error::from(io::ErrorKind::Interrupted).into());
-        }
+        self.interrupt.check()?;
         self.store.append_packed(records).map(|_| ())
     }
 }
