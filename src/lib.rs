@@ -50,8 +50,8 @@ mod wal;
 
 pub use db::{
     Checkpoint, Database, Doubt, Durability, DynDatabase, DynEdit, DynRecords, DynStore, Edit,
-    Options, Receipt, Records, Row, SlotInfo, Snapshot, Store, StoreInfo, Survives, VerifyReport,
-    WindowedStore, WriteTransaction, verify,
+    LogInfo, Options, Receipt, Records, Row, SlotInfo, Snapshot, Store, StoreInfo, Survives,
+    VerifyReport, WindowedStore, WriteTransaction, verify,
 };
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "derive")]

@@ -4,6 +4,7 @@ mod change;
 mod load;
 mod read;
 mod resume;
+mod transactions;
 
 use std::ffi::OsStr;
 use std::io::{Read as _, Write as _};

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use flatrec::DynStore;
+use flatrec::WriteTransaction;
 use flatrec::exchange::RecordSink;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -42,15 +42,15 @@ impl Interrupt {
     }
 }
 
-/// A store that takes no more records once the end is asked for.
-pub(crate) struct Interruptible<'s> {
-    pub(crate) store: &'s mut DynStore,
-    pub(crate) interrupt: &'s Interrupt,
+/// A transaction that takes no more records once the end is asked for.
+pub(crate) struct Interruptible<'t, 'd> {
+    pub(crate) transaction: &'t mut WriteTransaction<'d, [u8]>,
+    pub(crate) interrupt: &'t Interrupt,
 }
 
-impl RecordSink for Interruptible<'_> {
+impl RecordSink for Interruptible<'_, '_> {
     fn append_records(&mut self, records: &[u8]) -> flatrec::Result<()> {
         self.interrupt.check()?;
-        self.store.append_packed(records).map(|_| ())
+        self.transaction.append_packed(records).map(drop)
     }
 }

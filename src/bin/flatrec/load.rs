@@ -9,8 +9,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use flatrec::exchange::{Input, LoadPoint, schema_from_json};
-use flatrec::{DynStore, ErrorKind, Schema};
+use flatrec::{DynDatabase, DynStore, ErrorKind, Schema};
 
+use crate::change;
 use crate::csv_input::{self, CsvArgs, Job, Loaded};
 use crate::failure::Failure;
 use crate::info::fields;
@@ -233,29 +234,32 @@ pub(crate) fn append(
     if_missing: &str,
 ) -> Result<(), Failure> {
     paths::refuse_same(input, path)?;
-    let mut store = DynStore::open(path)
+    let database = DynDatabase::open(path)
         .map_err(|error| Failure::from(error).advise(ErrorKind::NotFound, if_missing))?;
-    let before = store.count();
     let rejects = |file: &PathBuf| Rejects::create(file, [input], path, false);
     let rejects = csv.rejects.as_ref().map(rejects).transpose()?.map(RefCell::new);
     let job = Job::new(csv_input::open(input)?, csv, "append", rejects.as_ref())?;
-    let (schema, interrupt) = (store.schema().clone(), Interrupt::watch());
-    let mut sink = Interruptible { store: &mut store, interrupt: &interrupt };
+    let (schema, interrupt) = (database.schema().clone(), Interrupt::watch());
+    let mut transaction = database.begin_write()?;
+    let mut sink = Interruptible { transaction: &mut transaction, interrupt: &interrupt };
     let added = job
         .load(&schema, &mut sink, &LoadPoint::default(), &interrupt)
         .and_then(|loaded| Ok((loaded, finish_rejects(rejects.as_ref())?)));
     let (loaded, rejects) = match added {
         Ok(added) => added,
         Err(failure) => {
-            store.truncate(before)?;
-            store.close()?;
+            transaction.rollback();
+            database.close()?;
             let advice = "correct it, or set bad rows aside with --rejects FILE";
             return Err(failure.advise_on_row(advice));
         }
     };
-    let count = store.count();
-    store.close()?;
+    let (count, shown) = (transaction.live_count(), path.display());
+    let done = format!("the rows of {} were added to {shown}", input.display());
+    change::commit(transaction, &done)?;
+    let closed = change::close(database, &done);
     rejects.map_or(Ok(()), Aside::publish)?;
+    closed?;
     loaded.summarise(path, &schema, count)
 }
 

@@ -5,7 +5,10 @@
 //! for an error (and for doubts of `verify`), 2 for a wrong command line, 130 if interrupted.
 
 mod append;
+mod change;
+mod checkpoint;
 mod csv_input;
+mod delete;
 mod export;
 mod failure;
 mod get;
@@ -57,6 +60,8 @@ enum Command {
     Schema(schema::Args),
     Append(append::Args),
     Set(set::Args),
+    Delete(delete::Args),
+    Checkpoint(checkpoint::Args),
     Verify(verify::Args),
 }
 
@@ -71,6 +76,8 @@ impl Command {
             Self::Schema(args) => args.run(),
             Self::Append(args) => args.run(),
             Self::Set(args) => args.run(),
+            Self::Delete(args) => args.run(),
+            Self::Checkpoint(args) => args.run(),
             Self::Verify(args) => args.run(),
         }
     }
