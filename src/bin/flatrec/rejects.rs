@@ -92,15 +92,11 @@ impl Rejects {
     /// Makes what was written so far durable.
     pub(crate) fn so_far(&mut self) -> io::Result<Option<RejectsSoFar>> {
         let Some(aside) = &self.aside else { return Ok(None) };
-        let out = self.out.get_mut();
-        out.flush()?;
-        let file = out.get_mut();
-        file.sync_data()?;
-        if !aside.keep {
-            sync_directory_of(&aside.made_at)?;
-        }
-        let made_at = std::path::absolute(&aside.made_at)?;
-        Ok(Some(RejectsSoFar { made_at, len_bytes: file.stream_position()? }))
+        let so_far = sync(self.out.get_mut(), aside);
+        let named = |error: io::Error| {
+            io::Error::new(error.kind(), format!("write {}: {error}", aside.made_at.display()))
+        };
+        so_far.map(Some).map_err(named)
     }
 
     /// Whether the file stays if the load is not finished.
@@ -128,6 +124,18 @@ impl Rejects {
         }
         Ok(self.aside.take())
     }
+}
+
+fn sync(out: &mut BufWriter<File>, aside: &Aside) -> io::Result<RejectsSoFar> {
+    out.flush()?;
+    let file = out.get_mut();
+    file.sync_data()?;
+    if !aside.keep {
+        // The first time: from now on its name must not get lost either.
+        sync_directory_of(&aside.made_at)?;
+    }
+    let made_at = std::path::absolute(&aside.made_at)?;
+    Ok(RejectsSoFar { made_at, len_bytes: file.stream_position()? })
 }
 
 /// The file has got its place already, or somebody else's is there.
