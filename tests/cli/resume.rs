@@ -332,6 +332,24 @@ fn inferred_types_are_not_looked_for_again() {
     assert_eq!(place.files(), ["in.csv", "out.rec", "out.rec-lock", "schema.json"]);
 }
 
+#[test]
+fn a_store_with_deletes_is_resumed_as_one() {
+    let place = place();
+    let args = ["load", "in.csv", "out.rec", "--null", "NA", "--progress-every", "1", "--deletes"];
+    place.ok(args);
+    let expected = records(&place);
+    remove_all(&place, &["in.csv", "schema.json"]);
+    for _ in 0..5 {
+        cut(&place, &args);
+        let without = [&args[..7], &["--resume"]].concat();
+        assert!(place.error(without).contains("--deletes was given and is not given"));
+        resumed(&place, &[&args[..], &["--resume"]].concat());
+        assert!(records(&place) == expected);
+        assert!(place.ok(["verify", "out.rec"]).ends_with(" records, no doubts\n"));
+        remove_all(&place, &["in.csv", "schema.json"]);
+    }
+}
+
 /// A kill between the last steps: the store has its name, and the rejects have not.
 #[test]
 fn a_load_cut_at_its_very_end_is_finished() {

@@ -55,7 +55,7 @@ fn delete_takes_all_of_its_records_or_none() {
     people(&place);
     assert_eq!(
         place.error(["delete", "people.rec", "1"]),
-        "people.rec was made without deletes: its records can be changed, not deleted"
+        "people.rec was made without deletes (load --deletes makes a store with them)"
     );
     assert_eq!(ids(&place.path("people.rec")), [0, 1, 2]);
 }

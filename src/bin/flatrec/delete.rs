@@ -37,7 +37,7 @@ impl Args {
         for &id in &self.ids {
             let deleted = transaction.delete(id).map_err(|error| match error.kind() {
                 ErrorKind::Unsupported => Failure::Message(format!(
-                    "{shown} was made without deletes: its records can be changed, not deleted"
+                    "{shown} was made without deletes (load --deletes makes a store with them)"
                 )),
                 _ => error.into(),
             })?;

@@ -64,7 +64,7 @@ impl Args {
 /// The bytes of record `id`, which must be there.
 pub(crate) fn record(store: &DynStore, id: u64) -> Result<&[u8], Failure> {
     let path = store.path().unwrap_or_default();
-    store.get(id).ok_or_else(|| no_record(&path, id, store.count()))
+    store.try_get(id)?.ok_or_else(|| no_record(&path, id, store.count()))
 }
 
 /// There is no record `id` among the `count` of the store at `path`, deleted ones included.

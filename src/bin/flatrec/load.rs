@@ -59,6 +59,10 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["force", "schema", "sample"])]
     append: bool,
 
+    /// Make a store whose records can be deleted: each takes a byte more
+    #[arg(long, conflicts_with = "append")]
+    deletes: bool,
+
     /// Replace an existing store; what is no store is not replaced. With --rejects, replace
     /// that file too
     #[arg(long)]
@@ -114,7 +118,11 @@ impl Args {
                 .map_err(|failure| failure.advise_on_row(self.advice_on_row()))?,
         };
         let interrupt = Interrupt::watch();
-        let mut store = DynStore::options().create_aside(&self.store, &schema, self.force)?;
+        let options = match self.deletes {
+            true => DynStore::options().deletes(),
+            false => DynStore::options(),
+        };
+        let mut store = options.create_aside(&self.store, &schema, self.force)?;
         // Under the lock of the store: nobody else is loading.
         if Unfinished::discard(&self.store) {
             eprintln!("flatrec: the unfinished load of {} is discarded", self.store.display());

@@ -5,8 +5,10 @@
 //! for an error (and for doubts of `verify`), 2 for a wrong command line, 130 if interrupted.
 
 mod append;
+mod backup;
 mod change;
 mod checkpoint;
+mod compact;
 mod csv_input;
 mod delete;
 mod export;
@@ -63,6 +65,8 @@ enum Command {
     Delete(delete::Args),
     Checkpoint(checkpoint::Args),
     Verify(verify::Args),
+    Backup(backup::Args),
+    Compact(compact::Args),
 }
 
 impl Command {
@@ -79,6 +83,8 @@ impl Command {
             Self::Delete(args) => args.run(),
             Self::Checkpoint(args) => args.run(),
             Self::Verify(args) => args.run(),
+            Self::Backup(args) => args.run(),
+            Self::Compact(args) => args.run(),
         }
     }
 }

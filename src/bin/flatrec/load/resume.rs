@@ -150,6 +150,7 @@ impl Args {
             ("flatrec".into(), env!("CARGO_PKG_VERSION").into()),
             ("--schema".into(), json!(schema)),
             ("--sample".into(), json!(self.sample)),
+            ("--deletes".into(), self.deletes.into()),
         ]);
         choices.extend(self.csv.choices()?);
         Some(choices)
