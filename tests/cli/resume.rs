@@ -100,7 +100,10 @@ fn uninterrupted(place: &Place) -> (Vec<u8>, String, Duration) {
     let started = Instant::now();
     place.ok(load("in.csv", &[]));
     let time = started.elapsed();
-    assert_eq!(place.files(), ["bad.csv", "in.csv", "out.rec", "out.rec-lock", "schema.json"]);
+    assert_eq!(
+        place.files(),
+        ["bad.csv", "in.csv", "out.rec", "out.rec-lock", "out.rec-sum", "schema.json"]
+    );
     let made = (records(place), place.read("bad.csv"), time);
     remove_all(place, &["in.csv", "schema.json"]);
     assert_eq!(made.0.len(), 38 * (160_000 - 160));
@@ -133,8 +136,11 @@ fn a_load_killed_anywhere_is_resumed_with_the_same_result() {
         }
         assert!(records(&place) == expected, "history {history}: the records differ");
         assert!(place.read("bad.csv") == rejects, "history {history}: the rejects differ");
-        remove_all(&place, &["in.csv", "schema.json", "out.rec", "out.rec-lock", "bad.csv"]);
-        assert_eq!(place.ok(["verify", "out.rec"]), "out.rec: 159840 records, no doubts\n");
+        remove_all(&place, &["in.csv", "schema.json", "out.rec", "out.rec-lock", "out.rec-sum"]);
+        assert_eq!(
+            place.ok(["verify", "out.rec"]),
+            "out.rec: 159840 records, checksums of 93 blocks, no doubts\n"
+        );
         remove_all(&place, &["in.csv", "schema.json"]);
     }
     assert!(gone_on > 0, "not one of {kills} kills left anything to go on with");
@@ -145,13 +151,16 @@ fn a_finished_resume_leaves_no_files_behind() {
     let place = place();
     let (expected, rejects, _) = uninterrupted(&place);
     cut(&place, &load("in.csv", &[]));
-    assert_eq!(place.files().len(), 6, "{:?}", place.files());
+    assert_eq!(place.files().len(), 7, "{:?}", place.files());
     // Moved, it is still the same input.
     fs::rename(place.path("in.csv"), place.path("moved.csv")).unwrap();
     let row = resumed(&place, &load("moved.csv", &["--resume"]));
     assert!(row > 1000, "row {row}");
     assert!(records(&place) == expected && place.read("bad.csv") == rejects);
-    assert_eq!(place.files(), ["bad.csv", "moved.csv", "out.rec", "out.rec-lock", "schema.json"]);
+    assert_eq!(
+        place.files(),
+        ["bad.csv", "moved.csv", "out.rec", "out.rec-lock", "out.rec-sum", "schema.json"]
+    );
 }
 
 #[cfg(unix)]
@@ -255,7 +264,10 @@ fn with_nothing_to_resume_the_load_starts() {
     let ran = place.run(load("in.csv", &["--resume"]));
     assert_eq!(ran.status, Some(0), "{ran:?}");
     assert!(ran.stderr.starts_with(note) && !ran.stdout.contains("resumed "), "{ran:?}");
-    assert_eq!(place.files(), ["bad.csv", "in.csv", "out.rec", "out.rec-lock", "schema.json"]);
+    assert_eq!(
+        place.files(),
+        ["bad.csv", "in.csv", "out.rec", "out.rec-lock", "out.rec-sum", "schema.json"]
+    );
     remove_all(&place, &["in.csv", "schema.json"]);
 
     // And so does what speaks of another one.
@@ -281,7 +293,10 @@ fn without_resume_the_load_starts_over() {
     );
     assert!(!ran.stdout.contains("resumed "), "{ran:?}");
     assert!(records(&place) == expected && place.read("bad.csv") == rejects);
-    assert_eq!(place.files(), ["bad.csv", "in.csv", "out.rec", "out.rec-lock", "schema.json"]);
+    assert_eq!(
+        place.files(),
+        ["bad.csv", "in.csv", "out.rec", "out.rec-lock", "out.rec-sum", "schema.json"]
+    );
 }
 
 #[test]
@@ -329,7 +344,7 @@ fn inferred_types_are_not_looked_for_again() {
     cut(&place, &args);
     resumed(&place, &[&args[..], &["--resume"]].concat());
     assert!(records(&place) == expected);
-    assert_eq!(place.files(), ["in.csv", "out.rec", "out.rec-lock", "schema.json"]);
+    assert_eq!(place.files(), ["in.csv", "out.rec", "out.rec-lock", "out.rec-sum", "schema.json"]);
 }
 
 #[test]
@@ -345,7 +360,7 @@ fn a_store_with_deletes_is_resumed_as_one() {
         assert!(place.error(without).contains("--deletes was given and is not given"));
         resumed(&place, &[&args[..], &["--resume"]].concat());
         assert!(records(&place) == expected);
-        assert!(place.ok(["verify", "out.rec"]).ends_with(" records, no doubts\n"));
+        assert!(place.ok(["verify", "out.rec"]).ends_with(" blocks, no doubts\n"));
         remove_all(&place, &["in.csv", "schema.json"]);
     }
 }
@@ -358,15 +373,19 @@ fn a_load_cut_at_its_very_end_is_finished() {
     let progress = bytes(&place.path("out.rec-unfinished-progress"));
     let aside = place.files().into_iter().find(|name| name.starts_with(".bad.csv.")).unwrap();
     resumed(&place, &load("in.csv", &["--resume"]));
-    let rejects = place.read("bad.csv");
+    let (rejects, sums) = (place.read("bad.csv"), bytes(&place.path("out.rec-sum")));
     for is_named in [false, true] {
         if !is_named {
             fs::rename(place.path("bad.csv"), place.path(&aside)).unwrap();
         }
+        fs::rename(place.path("out.rec-sum"), place.path("out.rec-unfinished-sum")).unwrap();
         place.write("out.rec-unfinished-progress", &progress);
         assert_eq!(place.ok(load("in.csv", &["--resume"])), "out.rec was complete already\n");
-        assert!(place.read("bad.csv") == rejects);
-        assert_eq!(place.files(), ["bad.csv", "in.csv", "out.rec", "out.rec-lock", "schema.json"]);
+        assert!(place.read("bad.csv") == rejects && bytes(&place.path("out.rec-sum")) == sums);
+        assert_eq!(
+            place.files(),
+            ["bad.csv", "in.csv", "out.rec", "out.rec-lock", "out.rec-sum", "schema.json"]
+        );
     }
 }
 

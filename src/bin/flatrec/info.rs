@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use flatrec::exchange::schema_to_json;
-use flatrec::{DynStore, LogInfo, Schema, SlotInfo, StoreInfo};
+use flatrec::{Checksums, DynStore, LogInfo, Schema, SlotInfo, StoreInfo};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
@@ -118,6 +118,7 @@ fn lines_of(store: &DynStore, info: &StoreInfo) -> Vec<(&'static str, String)> {
         ("header slot B", slot(&info.slots[1], info.sequence)),
         ("last commit", info.commit.to_string()),
         ("log", log(info.log.as_ref())),
+        ("checksums", info.checksums.to_string()),
         ("mapped", bytes(info.mapped_bytes)),
     ];
     if let Some(residency) = info.residency {
@@ -215,11 +216,23 @@ fn object(store: &DynStore, info: &StoreInfo) -> Value {
             })
         }),
         "interrupted_edit": info.editing,
+        "checksums": checksums(&info.checksums),
         "mapped_bytes": info.mapped_bytes,
         "residency": residency,
         "faults": { "minor": info.faults.minor, "major": info.faults.major },
         "schema": schema,
     })
+}
+
+fn checksums(checksums: &Checksums) -> Value {
+    match checksums {
+        Checksums::Absent => json!({ "state": "absent" }),
+        Checksums::Present { blocks } => json!({ "state": "present", "blocks": blocks }),
+        Checksums::Foreign => json!({ "state": "foreign" }),
+        Checksums::Stale => json!({ "state": "stale" }),
+        Checksums::Damaged(why) => json!({ "state": "damaged", "why": why }),
+        _ => json!({ "state": "unknown" }),
+    }
 }
 
 fn slot_object(slot: &SlotInfo) -> Value {

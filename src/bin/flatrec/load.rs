@@ -27,7 +27,8 @@ use unfinished::{ENDINGS, Unfinished};
 ///
 /// Without --schema the input is read twice: first to find the narrowest type of each column
 /// (bool, int64, float64, date, timestamp, text), then to load it. Empty values are null. The
-/// store is written aside and takes its name when it is complete.
+/// store is written aside and takes its name when it is complete. Checksums of its records are kept
+/// in a file beside it.
 ///
 /// A load of more than a few seconds keeps its progress in a small file beside the unfinished
 /// store. If it is cut, by Ctrl-C, a kill, a power cut or a full disk, --resume goes on from there.
@@ -77,6 +78,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "BYTES", hide = true)]
     progress_every: Option<u64>,
 
+    /// Keep no checksums of the records (`flatrec verify --rebuild` makes them later)
+    #[arg(long, conflicts_with = "append")]
+    no_checksums: bool,
+
     #[command(flatten)]
     csv: CsvArgs,
 }
@@ -118,9 +123,12 @@ impl Args {
                 .map_err(|failure| failure.advise_on_row(self.advice_on_row()))?,
         };
         let interrupt = Interrupt::watch();
-        let options = match self.deletes {
-            true => DynStore::options().deletes(),
-            false => DynStore::options(),
+        let mut options = DynStore::options();
+        if self.deletes {
+            options = options.deletes();
+        }
+        if !self.no_checksums {
+            options = options.checksums();
         };
         let mut store = options.create_aside(&self.store, &schema, self.force)?;
         // Under the lock of the store: nobody else is loading.

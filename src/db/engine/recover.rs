@@ -4,6 +4,7 @@
 //! between a write and its sync, or after a sync that failed. So whoever goes on writing first
 //! writes what was found again, elsewhere, and syncs that, before anything is written over.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::super::core::Core;
@@ -11,7 +12,7 @@ use super::super::locks::Locks;
 use super::Layout;
 use crate::error::{Error, ErrorKind, Result};
 use crate::map::Wait;
-use crate::store::{Committed, Images, Overlay, Placed};
+use crate::store::{Committed, Images, Overlay, Placed, Sums};
 use crate::wal::{self, Commit};
 
 /// The state that header and log make together.
@@ -113,20 +114,31 @@ fn check_length(core: &Core, layout: &Layout, count: u64) -> Result<()> {
 /// Brings what the log holds to the array, for a handle that writes without a log, and ends the
 /// log. Whatever happens meanwhile, header and log as they were found stay until the array has
 /// everything.
-pub(in crate::db) fn absorb(core: &mut Core, locks: &Locks, wait: Wait) -> Result<()> {
+pub(in crate::db) fn absorb(
+    core: &mut Core,
+    sums: &mut Option<Sums>,
+    locks: &Locks,
+    wait: Wait,
+) -> Result<()> {
     let Some(found) = read_log(core)? else { return Ok(()) };
     locks.exclude_readers(wait).map_err(|error| core.name(error))?;
-    let absorbed = absorb_alone(core, &found);
+    let absorbed = absorb_alone(core, sums, &found);
     let admitted = locks.admit_readers();
     absorbed.and(admitted)
 }
 
-fn absorb_alone(core: &mut Core, found: &Recovered) -> Result<()> {
-    core.settle()?;
+fn absorb_alone(core: &mut Core, sums: &mut Option<Sums>, found: &Recovered) -> Result<()> {
     let layout = Layout::of(core)?;
-    let placed = Placed::new(Arc::clone(core.backing()), layout.geometry)?;
+    let backing = Arc::clone(core.backing());
+    let placed = Placed::new(Arc::clone(&backing), layout.geometry)?;
     let images = found.overlay.sorted_after(core.header().commit);
-    let written = placed.write_sorted(&images).and_then(|()| placed.sync());
+    let end = layout.geometry.offset_of(found.count)?;
+    let mut written = placed.write_sorted(&images).and_then(|()| placed.sync());
+    if let Some(sums) = sums {
+        let ranges = ranges_of(&layout, &images);
+        written = written.and_then(|()| sums.update(&*backing, &ranges, end));
+        written = written.and_then(|()| sums.sync(found.commit));
+    }
     core.keep(written)?;
     core.commit(|header| {
         header.commit = found.commit;
@@ -136,5 +148,19 @@ fn absorb_alone(core: &mut Core, found: &Recovered) -> Result<()> {
         header.live_log = None;
     })?;
     let file_id = core.header().file_id;
-    wal::remove_stale(&**core.backing(), file_id, &[]).map_err(|error| core.name(error))
+    wal::remove_stale(&*backing, file_id, &[]).map_err(|error| core.name(error))
+}
+
+/// The bytes of the file that these images take; neighbours are one range.
+pub(super) fn ranges_of(layout: &Layout, images: &[(u64, &[u8])]) -> Vec<Range<u64>> {
+    let mut ranges: Vec<Range<u64>> = Vec::new();
+    for &(id, image) in images {
+        let Ok(start) = layout.geometry.offset_of(id) else { continue };
+        let end = start + image.len() as u64;
+        match ranges.last_mut() {
+            Some(last) if last.end == start => last.end = end,
+            _ => ranges.push(start..end),
+        }
+    }
+    ranges
 }

@@ -10,7 +10,8 @@ use crate::db::locks::Locks;
 use crate::db::options::Common;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Schema;
-use crate::map::{Access, FileBacking, unfinished_aside};
+use crate::map::{Access, Backing, FileBacking, unfinished_aside};
+use crate::store::SUM_SUFFIX;
 
 impl<T: Copy + Send + Sync> Table<T> {
     /// Opens what a maker of `path` that was cut off has left: its records as of the last flush.
@@ -74,8 +75,14 @@ impl<T: Copy + Send + Sync> Table<T> {
     /// Gives a store up that was made aside and is not finished: it must not appear.
     pub(super) fn abandon(&mut self) {
         let Some(aside) = self.aside.take().filter(|aside| !aside.keep) else { return };
-        // What cannot be removed is in nobody's way: the next maker removes it first.
-        let _ = std::fs::remove_file(&aside.made_at);
+        discard(&**self.core.backing(), &aside);
         self.locks.withdraw(&aside.publish_at);
     }
+}
+
+/// Removes a store that was made aside and is not to appear. What cannot be removed is in nobody's
+/// way: the next maker removes it first.
+pub(super) fn discard(backing: &dyn Backing, aside: &Aside) {
+    let _ = backing.remove_side(SUM_SUFFIX);
+    let _ = std::fs::remove_file(&aside.made_at);
 }

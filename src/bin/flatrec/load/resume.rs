@@ -2,11 +2,12 @@
 //! and gone on with.
 
 use std::cell::RefCell;
+use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
 use flatrec::exchange::schema_to_json;
-use flatrec::{DynStore, ErrorKind, Schema};
+use flatrec::{DynStore, ErrorKind, Schema, rebuild_checksums};
 use serde_json::{Map, Value, json};
 
 use super::unfinished::{InputIdentity, Unfinished};
@@ -15,6 +16,7 @@ use crate::csv_input::{self, Job};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
 use crate::output::stdout;
+use crate::paths::with_ending;
 use crate::rejects::{Aside, Rejects};
 
 impl Args {
@@ -94,6 +96,13 @@ impl Args {
         if let (Some(path), Some(so_far)) = (&self.csv.rejects, &left.rejects) {
             Aside::left(path, so_far, self.force).map_or(Ok(()), Aside::publish)?;
         }
+        let sums = with_ending(&self.store, "-unfinished-sum");
+        if sums.exists() {
+            // The cut came before they got their name.
+            rebuild_checksums(&self.store)?;
+            // One that stays is removed by who makes the next store there.
+            let _ = fs::remove_file(sums);
+        }
         Unfinished::remove(&self.store);
         let mut out = stdout();
         writeln!(out, "{} was complete already", self.store.display())?;
@@ -151,6 +160,7 @@ impl Args {
             ("--schema".into(), json!(schema)),
             ("--sample".into(), json!(self.sample)),
             ("--deletes".into(), self.deletes.into()),
+            ("--no-checksums".into(), self.no_checksums.into()),
         ]);
         choices.extend(self.csv.choices()?);
         Some(choices)

@@ -27,8 +27,14 @@ const MAGIC: &str = "flatrec unfinished load 1 ";
 const HEAD_BYTES: u64 = 64 << 10;
 
 /// The files that a load makes beside the store that will be at a path, by their endings.
-pub(crate) const ENDINGS: [&str; 4] =
-    ["-lock", "-unfinished", "-unfinished-progress", "-unfinished-progress-new"];
+pub(crate) const ENDINGS: [&str; 6] = [
+    "-lock",
+    "-sum",
+    "-unfinished",
+    "-unfinished-sum",
+    "-unfinished-progress",
+    "-unfinished-progress-new",
+];
 
 /// How far a load has come, and of what, and how.
 #[derive(Clone, Debug, PartialEq)]
