@@ -20,7 +20,10 @@ admin: false -> true
         "name,age,score,born,seen,nick name,admin,rgb\n\
          Bob,41,,2000-02-29,,,true,\"[1,2,3]\"\n"
     );
-    assert_eq!(place.ok(["verify", "people.rec"]), "people.rec: 3 records, no doubts\n");
+    assert_eq!(
+        place.ok(["verify", "people.rec"]),
+        "people.rec: 3 records, no checksums, no doubts\n"
+    );
 }
 
 #[test]

@@ -338,7 +338,10 @@ rgb,uint8[3],46,3,
 fn verify_finds_nothing_in_a_good_store() {
     let place = Place::new();
     people(&place);
-    assert_eq!(place.ok(["verify", "people.rec"]), "people.rec: 3 records, no doubts\n");
+    assert_eq!(
+        place.ok(["verify", "people.rec"]),
+        "people.rec: 3 records, no checksums, no doubts\n"
+    );
     assert_eq!(place.ok(["verify", "people.rec", "--format", "csv"]), "record,field,byte,doubt\n");
     assert_eq!(place.ok(["verify", "people.rec", "--format", "ndjson"]), "");
 }
@@ -381,7 +384,7 @@ fn verify_counts_one_as_one() {
     let mut store = DynStore::create(place.path("one.rec"), &schema).unwrap();
     store.append(&[1]).unwrap();
     store.close().unwrap();
-    assert_eq!(place.ok(["verify", "one.rec"]), "one.rec: 1 record, no doubts\n");
+    assert_eq!(place.ok(["verify", "one.rec"]), "one.rec: 1 record, no checksums, no doubts\n");
     let mut damaged = bytes(&place.path("one.rec"));
     damaged[65_536] = 7;
     place.write("one.rec", damaged);
