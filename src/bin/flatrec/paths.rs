@@ -1,7 +1,7 @@
 //! Which files a command may write: never one that it reads, nor what is not its own to replace.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,7 @@ pub(crate) fn is_same(a: &Path, b: &Path) -> bool {
 #[cfg(unix)]
 fn identity(path: &Path) -> Option<impl PartialEq> {
     use std::os::unix::fs::MetadataExt as _;
-    fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+    std::fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
 #[cfg(not(unix))]
