@@ -62,6 +62,8 @@ struct Idle {
 pub(crate) struct Log {
     data: Arc<dyn Backing>,
     file_id: [u8; 16],
+    /// The salt of the segment that the chain began with.
+    chain: u64,
     /// Oldest first.
     older: VecDeque<Older>,
     current: Current,
@@ -86,11 +88,13 @@ impl Log {
     /// The system's, a full disk among them; then there is no such segment.
     pub(crate) fn create(data: Arc<dyn Backing>, file_id: [u8; 16], first: u64) -> Result<Self> {
         let salt = new_salt()?;
-        let header = SegmentHeader { file_id, salt, previous_salt: 0, first, previous_crc: 0 };
+        let header =
+            SegmentHeader { file_id, salt, chain: salt, previous_salt: 0, first, previous_crc: 0 };
         let file = SegmentFile::create(&*data, SEGMENT_MIN_BYTES, &header.encode(), Fill::Zeros)?;
         Ok(Self {
             data,
             file_id,
+            chain: salt,
             older: VecDeque::new(),
             current: Current { file, salt, end: SECTOR_BYTES },
             prepared: None,
@@ -108,6 +112,7 @@ impl Log {
     }
 
     /// The number of the next commit.
+    #[cfg(test)]
     pub(crate) fn next(&self) -> u64 {
         self.next
     }
@@ -173,6 +178,7 @@ impl Log {
             crc: 0,
             file_id: self.file_id,
             salt: self.current.salt,
+            chain: self.chain,
             commit: *commit,
             // The segment before was synced just now, with every block so far.
             synced: if begun.is_some() { commit.number.saturating_sub(1) } else { synced },
@@ -283,6 +289,7 @@ impl Log {
         let header = SegmentHeader {
             file_id: self.file_id,
             salt,
+            chain: self.chain,
             previous_salt: self.current.salt,
             first: self.next,
             previous_crc: self.last_crc,

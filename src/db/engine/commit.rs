@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, MutexGuard};
 
-use super::{Changes, Engine, State, Writer, view_of};
+use super::{Changes, Engine, State, Writer, unknown, view_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::map::FileSystemKind;
 use crate::store::{Committed, Images};
@@ -87,7 +87,7 @@ impl Engine {
         } else {
             self.group.settle(commit, &self.published)
         };
-        settled.map_err(|error| self.name(error))?;
+        settled.map_err(|error| self.name(unknown(error)))?;
         self.checkpoint_if_due();
         Ok(Receipt { commit, survives: self.survives(durability) })
     }
@@ -117,7 +117,7 @@ impl Engine {
         }
         let image_len = writer.core.header().stride;
         let log = writer.log.as_mut().ok_or_else(no_log)?;
-        named(log.reserve(images, image_len))
+        named(log.reserve(images, image_len).inspect_err(|error| writer.doubt(error)))
     }
 
     /// Makes the first segment of a log, and then the header that names it.
@@ -128,6 +128,7 @@ impl Engine {
         // What a process left that died while it made, or removed, a log that no header names.
         let log = wal::remove_stale(&**backing, file_id, &[])
             .and_then(|()| Log::create(Arc::clone(backing), file_id, first))
+            .inspect_err(|error| writer.doubt(error))
             .map_err(|error| self.name(error))?;
         let salt = log.salt();
         writer.log = Some(log);
