@@ -111,14 +111,14 @@ fn every_flipped_byte_is_found_or_reserved() {
     let sums = std::fs::read(&sums_path).unwrap();
     assert_eq!(sums.len(), 512 + 8);
     for (file, bytes) in [(&path, &whole), (&sums_path, &sums)] {
-        for at in 0..bytes.len() {
+        for (at, &byte) in bytes.iter().enumerate() {
             let reserved = file == &path && is_reserved(at, end_of_schema);
             // Reserved bytes are many, and all alike.
             if reserved && at % 64 != 0 {
                 continue;
             }
             for mask in [0x01, 0x80, 0xFF] {
-                poke(file, at, bytes[at] ^ mask);
+                poke(file, at, byte ^ mask);
                 let report = verify(&path, 9).unwrap();
                 let name = file.display();
                 if reserved {

@@ -5,6 +5,8 @@
 //! that writes holds the writer's lock; a handle that only lends records holds the in-place lock
 //! shared.
 
+mod resume;
+
 use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -17,7 +19,7 @@ use super::locks::Locks;
 use super::opening::{check_features, open_core, refuse_network_unless};
 use super::options::Common;
 use super::slots::Slots;
-use super::table_sums::{create_sums, discard, refuse_other_file, settle};
+use super::table_sums::{create_sums, refuse_other_file, settle};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Record, Schema};
 use crate::map::{Access, Backing, FileBacking, Geometry, vacate_aside};
@@ -29,6 +31,8 @@ pub(super) struct Aside {
     pub(super) made_at: PathBuf,
     pub(super) publish_at: PathBuf,
     pub(super) replace: bool,
+    /// Whether it stays where it is made if it is not finished.
+    pub(super) keep: bool,
 }
 
 /// An open store of records of type `T`, or of bytes for `u8`.
@@ -75,19 +79,14 @@ impl<T: Copy + Send + Sync> Table<T> {
         common: &Common,
         replace: bool,
     ) -> Result<Self> {
-        let vacant = || match path.symlink_metadata() {
-            Ok(_) if !replace => Err(Error::new(ErrorKind::AlreadyExists, "create")
-                .path(path)
-                .advice("open it instead, or choose another path")),
-            _ => Ok(()),
-        };
+        let vacant = || Self::refuse_taken(path, replace);
         vacant()?;
         if common.checksums {
             refuse_other_file(path)?;
         }
         let locks = Locks::writer(path, common.wait)?;
         let made = vacant().and_then(|()| vacate_aside(path)).and_then(|made_at| {
-            let aside = Aside { made_at, publish_at: path.to_path_buf(), replace };
+            let aside = Aside { made_at, publish_at: path.to_path_buf(), replace, keep: false };
             // SAFETY: the caller vouches for `T`.
             unsafe { Self::create_at(aside, schema, common) }
         });
@@ -129,7 +128,7 @@ impl<T: Copy + Send + Sync> Table<T> {
                 Ok(table)
             }
             Err(error) => {
-                discard(&*backing, &aside);
+                resume::discard(&*backing, &aside);
                 Err(error)
             }
         }
@@ -439,9 +438,8 @@ impl<T: Copy + Send + Sync> Table<T> {
     fn close_in_place(&mut self) -> Result<()> {
         self.closed = true;
         let closed = self.tidy().and_then(|()| self.publish());
-        if let (Err(_), Some(aside)) = (&closed, self.aside.take()) {
-            discard(&**self.core.backing(), &aside);
-            self.locks.withdraw(&aside.publish_at);
+        if closed.is_err() {
+            self.abandon();
         }
         closed
     }
@@ -480,10 +478,8 @@ impl<T: Copy + Send + Sync> Drop for Table<T> {
         if self.closed {
             return;
         }
-        if let Some(aside) = self.aside.take() {
-            // Not closed, so not finished: it must not appear.
-            discard(&**self.core.backing(), &aside);
-            self.locks.withdraw(&aside.publish_at);
+        if self.aside.is_some() {
+            self.abandon();
         } else if !std::thread::panicking() {
             // Errors cannot be told from here; `close` is for those who want to know.
             let _ = self.tidy();

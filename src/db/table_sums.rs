@@ -10,10 +10,9 @@ use std::path::{Path, PathBuf};
 
 use super::core::Core;
 use super::options::Common;
-use super::table::{Aside, Table};
+use super::table::Table;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::SUM_MAGIC;
-use crate::map::Backing;
 use crate::store::{BLOCK_LEN_BYTES, FoundSums, SUM_SUFFIX, Sums, is_sum_file};
 
 /// Makes the checksums of a store that was just created, if it is to have any.
@@ -153,12 +152,6 @@ impl<T: Copy + Send + Sync> Table<T> {
     fn end_of(&self, count: u64) -> Result<u64> {
         self.array.geometry().offset_of(count)
     }
-}
-
-/// Removes a store that was made aside and is not to appear.
-pub(super) fn discard(backing: &dyn Backing, aside: &Aside) {
-    let _ = backing.remove_side(SUM_SUFFIX);
-    let _ = std::fs::remove_file(&aside.made_at);
 }
 
 /// The path of the checksum file of the store at `path`.

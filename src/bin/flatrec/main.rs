@@ -7,8 +7,11 @@
 
 mod append;
 mod backup;
+mod change;
+mod checkpoint;
 mod compact;
 mod csv_input;
+mod delete;
 mod export;
 mod failure;
 mod get;
@@ -61,6 +64,8 @@ enum Command {
     Schema(schema::Args),
     Append(append::Args),
     Set(set::Args),
+    Delete(delete::Args),
+    Checkpoint(checkpoint::Args),
     Verify(verify::Args),
     Salvage(salvage::Args),
     Backup(backup::Args),
@@ -78,6 +83,8 @@ impl Command {
             Self::Schema(args) => args.run(),
             Self::Append(args) => args.run(),
             Self::Set(args) => args.run(),
+            Self::Delete(args) => args.run(),
+            Self::Checkpoint(args) => args.run(),
             Self::Verify(args) => args.run(),
             Self::Salvage(args) => args.run(),
             Self::Backup(args) => args.run(),

@@ -154,15 +154,15 @@ fn sweep(bad: &[Range<u64>], has_sums: bool, cut: u64) -> Found {
 #[test]
 fn a_bad_sector_costs_a_page_and_with_checksums_the_trust_in_its_block() {
     let s = |count| "s".repeat(count);
-    let bad = [D + 65_536 + 3 * 8192 + 5000..D + 65_536 + 3 * 8192 + 5512];
-    let found = sweep(&bad, false, 0);
+    let bad = std::slice::from_ref(&(D + 65_536 + 3 * 8192 + 5000..D + 65_536 + 3 * 8192 + 5512));
+    let found = sweep(bad, false, 0);
     assert_eq!(found.records, s(11) + "u" + &s(28));
     assert_eq!(found.blocks[0].0, 1);
     assert!(found.blocks[0].1.starts_with("it cannot be read: read at byte"), "{:?}", found.blocks);
-    let found = sweep(&bad, true, 0);
+    let found = sweep(bad, true, 0);
     assert_eq!((found.records, found.blocks.len()), (s(8) + "dddudddd" + &s(24), 1));
     // A whole block, and the end of the file in the last one.
-    let found = sweep(&[D..D + 65_536], true, 9000);
+    let found = sweep(std::slice::from_ref(&(D..D + 65_536)), true, 9000);
     assert_eq!(found.records, "u".repeat(8) + &s(24) + "dddddd");
     assert_eq!(found.missing, Some(38..40));
     let found = sweep(&[], false, 9000);
