@@ -77,6 +77,7 @@ pub(super) fn read_log_and(
         },
     );
     let replayed = replayed.map_err(|error| core.name(error))?;
+    replayed.check_uncut()?;
     found.blocks = replayed.blocks;
     found.log_len_bytes = replayed.log_len_bytes;
     check_length(core, &layout, most)?;
