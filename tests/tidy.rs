@@ -14,7 +14,7 @@ use std::path::Path;
 
 /// Modules of `src/`, lowest first. Those on one line may not use one another.
 const RANKS: &[&[&str]] = &[
-    &["error"],
+    &["error", "step"],
     &["os"],
     &["map"],
     &["format"],

@@ -1,0 +1,41 @@
+//! One history: several lives of a store, and what happens between them.
+
+use super::{exclusive, transactional};
+use super::world::{Ending, Stop, World};
+
+/// Lives through a history; what the store got wrong, if anything.
+pub(super) fn live(world: &mut World) -> Result<(), String> {
+    match lives(world) {
+        Err(Stop::Broken(what)) => Err(what),
+        Ok(()) | Err(Stop::Struck | Stop::Failed) => Ok(()),
+    }
+}
+
+fn lives(world: &mut World) -> Result<(), Stop> {
+    world.create()?;
+    for _ in 0..world.random.within(2..7) {
+        if world.random.one_in(2) {
+            world.endanger(40);
+        }
+        life(world)?;
+        if world.over {
+            return Ok(());
+        }
+    }
+    // Whatever has happened: it opens, and holds what it must.
+    world.end(Ending::PowerCut)?;
+    transactional::live(world, Ending::Close)
+}
+
+/// One life, and its end.
+fn life(world: &mut World) -> Result<(), Stop> {
+    let ending = Ending::draw(&mut world.random);
+    let lived = match world.random.below(5).max(u64::from(std::env::var_os("NOX").is_some())) {
+        0 => exclusive::live(world, ending),
+        _ => transactional::live(world, ending),
+    };
+    match lived {
+        Ok(()) | Err(Stop::Struck | Stop::Failed) => world.end(ending),
+        broken => broken,
+    }
+}
