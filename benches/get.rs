@@ -5,8 +5,10 @@ mod common;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 
 use common::{Item, RECORDS, Sample, calls, offset_of_field, place, word_at};
-use criterion::Criterion;
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion};
 use flatrec::zerocopy::{FromZeros, IntoBytes};
+use flatrec::{Database, Durability, Snapshot};
 
 fn main() {
     let sample = Sample::make();
@@ -29,6 +31,8 @@ fn whole_records(criterion: &mut Criterion, sample: &Sample, ids: &[u64]) {
     common::measure(&mut group, "flatrec Store", expected, || {
         sum(ids, |id| store.get(id).expect("a record").digest())
     });
+
+    snapshots(&mut group, ids, |item| item.digest());
 
     let store = sample.open_dyn_store();
     common::measure(&mut group, "flatrec DynStore", expected, || {
@@ -69,6 +73,8 @@ fn two_fields(criterion: &mut Criterion, sample: &Sample, ids: &[u64]) {
         sum(ids, |id| store.get(id).expect("a record").two_fields())
     });
 
+    snapshots(&mut group, ids, Item::two_fields);
+
     let store = sample.open_dyn_store();
     let (id_at, value_at) = (offset_of_field(&store, "id"), offset_of_field(&store, "value"));
     common::measure(&mut group, "flatrec DynStore", expected, || {
@@ -87,6 +93,31 @@ fn two_fields(criterion: &mut Criterion, sample: &Sample, ids: &[u64]) {
         })
     });
     group.finish();
+}
+
+/// Snapshots of a database whose log is empty, and of one that has a hundredth of the records in the
+/// log and not in the array.
+fn snapshots(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    ids: &[u64],
+    digest: impl Fn(&Item) -> u64 + Copy,
+) {
+    let sample = Sample::make();
+    let expected = common::expected(digest);
+    let database = Database::<Item>::open(&sample.path).expect("open");
+    let get =
+        |snapshot: &Snapshot<Item>| sum(ids, |id| digest(snapshot.get(id).expect("a record")));
+    let snapshot = database.begin_read();
+    common::measure(group, "flatrec Snapshot", expected, || get(&snapshot));
+
+    let mut transaction = database.begin_write().expect("begin");
+    for id in (0..RECORDS).step_by(100) {
+        transaction.set(id, &Item::new(id)).expect("set");
+    }
+    transaction.commit(Durability::Immediate).expect("commit");
+    let snapshot = database.begin_read();
+    let name = "flatrec Snapshot, 1 % of the records in the log";
+    common::measure(group, name, expected, || get(&snapshot));
 }
 
 fn sum(ids: &[u64], mut read: impl FnMut(u64) -> u64) -> u64 {

@@ -82,6 +82,10 @@ pub enum ErrorKind {
     /// An exclusive edit of the store was interrupted: records may be half changed.
     #[error("interrupted edit")]
     InterruptedEdit,
+    /// The log may not grow further, and a reader keeps it from being checkpointed. Nothing was
+    /// changed.
+    #[error("log full")]
+    LogFull,
     /// This system cannot do it.
     #[error("not supported here")]
     Unsupported,

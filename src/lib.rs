@@ -50,10 +50,12 @@ pub mod query;
 pub mod sim;
 mod step;
 mod store;
+mod wal;
 
 pub use db::{
-    Doubt, DynEdit, DynRecords, DynStore, Edit, Options, Records, SlotInfo, Store, StoreInfo,
-    VerifyReport, WindowedStore, verify,
+    Checkpoint, Database, Doubt, Durability, DynDatabase, DynEdit, DynRecords, DynStore, Edit,
+    Options, Receipt, Records, Row, SlotInfo, Snapshot, Store, StoreInfo, Survives, VerifyReport,
+    WindowedStore, WriteTransaction, verify,
 };
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "derive")]

@@ -34,6 +34,8 @@ pub(super) struct Core {
     changed: bool,
     /// Whether both slots said the same when the store was opened, as a clean close leaves them.
     at_rest: bool,
+    /// Whether the slot in force is known to be durable.
+    settled: bool,
     /// Whether the header that was found carries the mark of an exclusive edit.
     found_editing: bool,
 }
@@ -44,9 +46,10 @@ impl Core {
         backing: Arc<dyn Backing>,
         schema: &Schema,
         metadata: &[u8],
+        deletes: bool,
     ) -> Result<Self> {
         let file_id = os::random_id().map_err(|source| Error::io("draw a file id", source))?;
-        let (header, region) = new_header(schema, metadata, false, file_id)?;
+        let (header, region) = new_header(schema, metadata, deletes, file_id)?;
         backing.grow(header.data_offset)?;
         backing.write_at(DESCRIPTORS_OFFSET, &region)?;
         let bytes = header.encode();
@@ -54,7 +57,7 @@ impl Core {
             backing.write_at(slot.offset(), &bytes)?;
         }
         backing.sync_data()?;
-        Self::open(backing)
+        Ok(Self { settled: true, ..Self::open(backing)? })
     }
 
     /// Reads and verifies header and schema.
@@ -101,6 +104,7 @@ impl Core {
             poisoned: false,
             changed: false,
             at_rest,
+            settled: false,
             found_editing,
         })
     }
@@ -178,6 +182,7 @@ impl Core {
     /// Commits `change` of the header into the other slot, durably.
     pub(super) fn commit(&mut self, change: impl FnOnce(&mut Header)) -> Result<()> {
         self.check_healthy("commit")?;
+        self.make_slot_durable()?;
         let mut next = self.header.clone();
         change(&mut next);
         next.sequence = self.header.sequence.checked_add(1).ok_or_else(|| {
@@ -196,15 +201,24 @@ impl Core {
     }
 
     /// Before a writer's first change to a store that was not closed cleanly: makes what was found
-    /// durable, in both slots.
-    ///
-    /// A process that was killed may have written a slot and not synced it. To go on from that slot
-    /// while the disk still holds another would let a power cut bring the other back, when records
-    /// that it counts have been written over. So the slot in force is written again where it is (a
-    /// failed sync may have left it clean in memory and old on the disk) and synced, and only then
-    /// the other one. The mark of an interrupted edit goes, if there is one.
+    /// durable, in both slots. The mark of an interrupted edit goes, if there is one.
     pub(super) fn settle(&mut self) -> Result<()> {
         if self.at_rest && !self.header.editing {
+            return Ok(());
+        }
+        self.commit(|header| header.editing = false)?;
+        self.at_rest = true;
+        Ok(())
+    }
+
+    /// Makes the slot in force durable where it is, once, before the other is written over.
+    ///
+    /// A process that was killed may have written a slot and not synced it, even the second one of
+    /// a close. To go on from that slot while the disk still holds another would let a power cut
+    /// bring the other back, when records that it counts have been written over. A failed sync may
+    /// have left the slot clean in memory and old on the disk, so it is written again.
+    fn make_slot_durable(&mut self) -> Result<()> {
+        if self.settled {
             return Ok(());
         }
         let written = self
@@ -212,8 +226,7 @@ impl Core {
             .write_at(self.slot.offset(), &self.header.encode())
             .and_then(|()| self.backing.sync_data());
         self.keep(written)?;
-        self.commit(|header| header.editing = false)?;
-        self.at_rest = true;
+        self.settled = true;
         Ok(())
     }
 

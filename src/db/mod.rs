@@ -1,27 +1,39 @@
 //! Where the array, the header and the locks meet: stores, opened, appended to, edited and closed.
 //!
-//! In this layer appended records become durable, and counted, together at a flush: the data is
-//! synced before the header that counts it, so a crash leaves the state of the last flush.
+//! A `Store` changes the file alone: appended records become durable, and counted, together at a
+//! flush, for which the data is synced before the header that counts it. A `Database` changes it by
+//! transactions, through the log.
 
+mod beside_writer;
 mod core;
+mod database;
 mod dyn_store;
 mod edit;
+mod engine;
 mod info;
 mod iter;
 mod locks;
 mod options;
+mod row;
+mod snapshot;
 mod store;
 mod table;
 #[cfg(test)]
 mod tests;
+mod transaction;
 mod verify;
 mod windowed;
 
+pub use database::{Database, DynDatabase};
 pub use dyn_store::DynStore;
 pub use edit::{DynEdit, Edit};
+pub use engine::{Checkpoint, Durability, Receipt, Survives};
 pub use info::{SlotInfo, StoreInfo};
 pub use iter::{DynRecords, Records};
 pub use options::Options;
+pub use row::Row;
+pub use snapshot::Snapshot;
 pub use store::Store;
+pub use transaction::WriteTransaction;
 pub use verify::{Doubt, VerifyReport, verify};
 pub use windowed::WindowedStore;

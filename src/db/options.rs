@@ -29,8 +29,11 @@ pub struct Options<S> {
     pub(super) marker: PhantomData<fn() -> S>,
 }
 
+/// A log that has grown to this is brought to the array.
+const CHECKPOINT_BYTES: u64 = 16 << 20;
+
 /// What all stores' options have in common.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(super) struct Common {
     pub(super) write_back: WriteBack,
     pub(super) advice: Option<Advice>,
@@ -38,6 +41,25 @@ pub(super) struct Common {
     pub(super) metadata: Vec<u8>,
     pub(super) allow_network: bool,
     pub(super) accept_interrupted_edit: bool,
+    pub(super) deletes: bool,
+    pub(super) checkpoint_bytes: u64,
+    pub(super) max_log_bytes: Option<u64>,
+}
+
+impl Default for Common {
+    fn default() -> Self {
+        Self {
+            write_back: WriteBack::default(),
+            advice: None,
+            wait: Wait::default(),
+            metadata: Vec::new(),
+            allow_network: false,
+            accept_interrupted_edit: false,
+            deletes: false,
+            checkpoint_bytes: CHECKPOINT_BYTES,
+            max_log_bytes: None,
+        }
+    }
 }
 
 impl<S> Clone for Options<S> {
@@ -77,6 +99,27 @@ impl<S> Options<S> {
         self
     }
 
+    /// Makes a store whose records can be deleted, and their places used again: each takes a status
+    /// byte more, up to a multiple of its alignment. Whether a store is such is settled when it is
+    /// created; opening finds it out.
+    ///
+    /// Records of such a store have at least 8 bytes: creating it fails with
+    /// [`ErrorKind::InvalidSchema`](crate::ErrorKind::InvalidSchema) if not.
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynStore, Field, Schema};
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
+    /// let mut store = DynStore::options().deletes().temporary(&schema)?;
+    /// store.append(&7u64.to_le_bytes())?;
+    /// let info = store.info()?;
+    /// assert_eq!((info.record_size, info.stride), (8, 9));
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
+    pub fn deletes(mut self) -> Self {
+        self.common.deletes = true;
+        self
+    }
+
     /// The schema to create with and to ask for, for record types that do not carry field names
     /// ([`PodRecord`](crate::PodRecord)); it must be as large as the record.
     pub fn schema(mut self, schema: Schema) -> Self {
@@ -95,6 +138,22 @@ impl<S> Options<S> {
     /// writing, it takes the mark of the interrupted edit away.
     pub fn accept_interrupted_edit(mut self) -> Self {
         self.common.accept_interrupted_edit = true;
+        self
+    }
+
+    /// How large the log of a [`Database`](crate::Database) grows before a commit brings it to the
+    /// array; 16 MiB unless said. A smaller log makes for shorter recovery, a larger one for fewer
+    /// writes where the same records change again and again.
+    pub fn checkpoint_at(mut self, log_bytes: u64) -> Self {
+        self.common.checkpoint_bytes = log_bytes;
+        self
+    }
+
+    /// How large the log of a [`Database`](crate::Database) may grow while a reader holds
+    /// checkpoints back. Commits fail then with [`ErrorKind::LogFull`](crate::ErrorKind::LogFull),
+    /// which names the reader. Unless said, the log grows as far as the disk allows.
+    pub fn max_log(mut self, log_bytes: u64) -> Self {
+        self.common.max_log_bytes = Some(log_bytes);
         self
     }
 }

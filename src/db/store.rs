@@ -400,7 +400,7 @@ impl<R: Record> Options<Store<R>> {
 }
 
 /// The schema to create with: the one given by hand, or the type's own.
-fn wanted_schema<R: Record>(by_hand: Option<&Schema>) -> Result<Schema> {
+pub(super) fn wanted_schema<R: Record>(by_hand: Option<&Schema>) -> Result<Schema> {
     if R::NATIVE_ENDIAN && cfg!(target_endian = "big") {
         return Err(Error::new(ErrorKind::Unsupported, "use the record type")
             .detail("it has native-endian fields, and files are little-endian")
@@ -415,7 +415,7 @@ fn wanted_schema<R: Record>(by_hand: Option<&Schema>) -> Result<Schema> {
 }
 
 /// Accepts the schema found in a file if records of it are `R`s.
-fn check_schema<R: Record>(by_hand: Option<&Schema>, found: &Schema) -> Result<()> {
+pub(super) fn check_schema<R: Record>(by_hand: Option<&Schema>, found: &Schema) -> Result<()> {
     let wanted = wanted_schema::<R>(by_hand)?;
     match by_hand {
         None => R::check_schema(found),

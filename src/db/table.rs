@@ -10,7 +10,9 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::beside_writer;
 use super::core::Core;
+use super::engine::{self, Recovered};
 use super::locks::Locks;
 use super::options::Common;
 use crate::error::{Error, ErrorKind, Result};
@@ -31,6 +33,9 @@ pub(super) struct Aside {
 pub(super) struct Table<T: Copy + Send + Sync> {
     pub(super) array: Array<T>,
     pub(super) core: Core,
+    /// What the log held beyond the array, for a handle that does not write. A whole view has it in
+    /// pages of its own; the windows of a windowed store do not.
+    pub(super) log: Option<Recovered>,
     locks: Locks,
     common: Common,
     pub(super) aside: Option<Aside>,
@@ -98,7 +103,7 @@ impl<T: Copy + Send + Sync> Table<T> {
         let made = refuse_network_unless(common, &file, "create")
             .and_then(|()| Locks::handed_over(&file, Some(&aside.made_at), true, common.wait))
             .and_then(|locks| {
-                let core = Core::create(file, schema, &common.metadata)?;
+                let core = Core::create(file, schema, &common.metadata, common.deletes)?;
                 // SAFETY: the writer's locks on path and inode keep every other writer out, and the
                 // caller vouches for `T`.
                 unsafe { Self::assemble(core, locks, common, Access::ReadWrite, WHOLE) }
@@ -127,13 +132,9 @@ impl<T: Copy + Send + Sync> Table<T> {
         common: &Common,
         check: impl FnOnce(&Schema) -> Result<()>,
     ) -> Result<Self> {
-        let (file, locks) = open_locked(path, access, common)?;
-        if access == Access::ReadWrite {
-            refuse_network_unless(common, &file, "open for writing")?;
-        }
-        let core = Core::open(file)?;
+        let (core, locks) = open_core(path, access, common)?;
         check(core.schema()).map_err(|error| core.name(error))?;
-        // SAFETY: `open_locked` took the locks that keep the records as they are, and the caller
+        // SAFETY: `open_core` took the locks that keep the records as they are, and the caller
         // vouches for `T`.
         unsafe { Self::assemble(core, locks, common, access, reading) }
     }
@@ -144,7 +145,12 @@ impl<T: Copy + Send + Sync> Table<T> {
     /// `T` is `u8`, or a record type whose schema is `schema`.
     #[allow(unsafe_code, reason = "the record type is the caller's to know")]
     pub(super) unsafe fn temporary(schema: &Schema, common: &Common) -> Result<Self> {
-        let core = Core::create(Arc::new(FileBacking::temporary(0)?), schema, &common.metadata)?;
+        let core = Core::create(
+            Arc::new(FileBacking::temporary(0)?),
+            schema,
+            &common.metadata,
+            common.deletes,
+        )?;
         // SAFETY: nobody else can open a file without a name, and the caller vouches for `T`.
         unsafe { Self::assemble(core, Locks::none(), common, Access::ReadWrite, WHOLE) }
     }
@@ -204,7 +210,7 @@ impl<T: Copy + Send + Sync> Table<T> {
         schema: &Schema,
         common: &Common,
     ) -> Result<Self> {
-        let core = Core::create(backing, schema, &common.metadata)?;
+        let core = Core::create(backing, schema, &common.metadata, common.deletes)?;
         // SAFETY: the caller's promises, passed on.
         unsafe { Self::assemble(core, Locks::none(), common, Access::ReadWrite, WHOLE) }
     }
@@ -220,18 +226,28 @@ impl<T: Copy + Send + Sync> Table<T> {
         reading: Reading,
     ) -> Result<Self> {
         check_features(core.header(), common).map_err(|error| core.name(error))?;
-        if access == Access::ReadWrite {
+        let log = if access == Access::ReadWrite {
             core.settle()?;
-        }
+            engine::absorb(&mut core, &locks, common.wait)?;
+            None
+        } else {
+            beside_writer::read_log(&mut core)?
+        };
         let header = core.header();
         let geometry = Geometry::new(header.data_offset, u64::from(header.stride))?;
         let options =
             ArrayOptions { access, reading, write_back: common.write_back, advice: common.advice };
+        let count = log.as_ref().map_or(header.count, |log| log.count);
+        let images = match (&log, reading) {
+            (Some(log), Reading::Whole) => log.overlay.sorted_after(header.commit),
+            _ => Vec::new(),
+        };
+        let backing = Arc::clone(core.backing());
         // SAFETY: the caller's promises are the array's.
-        let array =
-            unsafe { Array::open(Arc::clone(core.backing()), geometry, header.count, options) }
-                .map_err(|error| core.name(error))?;
-        Ok(Self { array, core, locks, common: common.clone(), aside: None, closed: false })
+        let array = unsafe { Array::open(backing, geometry, count, options, &images) }
+            .map_err(|error| core.name(error))?;
+        drop(images);
+        Ok(Self { array, core, log, locks, common: common.clone(), aside: None, closed: false })
     }
 
     /// Where the store is, or will be when it is closed.
@@ -450,7 +466,7 @@ fn open_locked(path: &Path, access: Access, common: &Common) -> Result<(Arc<File
             Access::ReadWrite => {
                 Locks::writer(path, common.wait)?.add_inode(path, &file, common.wait)?
             }
-            _ => Locks::reader(path, &file, common.wait)?,
+            _ => beside_writer::reader_locks(path, &file, common.wait)?,
         };
         if access != Access::ReadWrite {
             // A file that was replaced meanwhile is as good to read as the moment before.
@@ -467,6 +483,15 @@ fn open_locked(path: &Path, access: Access, common: &Common) -> Result<(Arc<File
     }
 }
 
+/// Opens the data file with its locks, and reads the header.
+pub(super) fn open_core(path: &Path, access: Access, common: &Common) -> Result<(Core, Locks)> {
+    let (file, locks) = open_locked(path, access, common)?;
+    if access == Access::ReadWrite {
+        refuse_network_unless(common, &file, "open for writing")?;
+    }
+    Ok((Core::open(file)?, locks))
+}
+
 fn refuse_network_unless(
     common: &Common,
     file: &FileBacking,
@@ -475,13 +500,8 @@ fn refuse_network_unless(
     if common.allow_network { Ok(()) } else { refuse_network(file, operation) }
 }
 
-/// Refuses what this layer does not know how to serve, and what was interrupted.
-fn check_features(header: &Header, common: &Common) -> Result<()> {
-    if header.deletes || header.live_log.is_some() {
-        return Err(Error::new(ErrorKind::UnsupportedFormat, "open")
-            .detail("the store has deleted records or a live log, which this version cannot read")
-            .advice("open it with a newer flatrec"));
-    }
+/// Refuses what was interrupted.
+pub(super) fn check_features(header: &Header, common: &Common) -> Result<()> {
     if header.editing && !common.accept_interrupted_edit {
         return Err(Error::new(ErrorKind::InterruptedEdit, "open")
             .detail("an exclusive edit was interrupted: records may be half changed")

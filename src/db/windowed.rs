@@ -86,6 +86,9 @@ impl<R: Record> WindowedStore<R> {
     /// [`ErrorKind::BudgetExhausted`](crate::ErrorKind::BudgetExhausted) if the windows that other
     /// guards pin leave no room; the system's.
     pub fn get(&self, id: u64) -> Result<Option<RecordGuard<'_, R>>> {
+        if let Some(image) = self.table.image(id) {
+            return Ok(one_from_bytes(image).map(RecordGuard::borrowed));
+        }
         match self.table.array.pin(id) {
             Ok(None) => {
                 Ok(self.table.array.pending(id).and_then(one_from_bytes).map(RecordGuard::borrowed))
@@ -103,12 +106,16 @@ impl<R: Record> WindowedStore<R> {
     }
 
     /// All records of the window that holds record `id`, in place, pinned while the guard lives.
-    /// `None` past the last record, and for one that was appended and is still in a buffer.
+    /// `None` past the last record, for one that was appended and is still in a buffer, and for a
+    /// window of which a commit in the log has changed records: [`WindowedStore::get`] has them.
     ///
     /// # Errors
     /// As [`WindowedStore::get`].
     pub fn window(&self, id: u64) -> Result<Option<WindowGuard<'_, R>>> {
-        self.table.array.pin_window(id).map_err(|error| self.table.core.name(error))
+        let window =
+            self.table.array.pin_window(id).map_err(|error| self.table.core.name(error))?;
+        let has_images = |window: &WindowGuard<'_, R>| self.table.has_images(window.ids());
+        Ok(window.filter(|window| !has_images(window)))
     }
 
     /// Copies of the records of a range, in order; those past the last are left out. One window is

@@ -12,6 +12,11 @@ pub(crate) fn crc32c(bytes: &[u8]) -> u32 {
     ::crc32c::crc32c(bytes)
 }
 
+/// The CRC-32C of the bytes that have `crc`, followed by `bytes`.
+pub(crate) fn crc32c_append(crc: u32, bytes: &[u8]) -> u32 {
+    ::crc32c::crc32c_append(crc, bytes)
+}
+
 /// The checksum of the written part of one block.
 ///
 /// It says how many bytes it covers, so that records appended to the last block after its sum was
@@ -57,6 +62,7 @@ mod tests {
         assert_eq!(crc32c(b""), 0);
         // RFC 3720, B.4: 32 bytes of zeros.
         assert_eq!(crc32c(&[0; 32]), 0x8A91_36AA);
+        assert_eq!(crc32c_append(crc32c(b"1234"), b"56789"), 0xE306_9283);
     }
 
     #[test]

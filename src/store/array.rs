@@ -48,6 +48,8 @@ pub(crate) struct Array<T> {
     options: ArrayOptions,
     count: u64,
     file_len_bytes: u64,
+    /// Whether the whole view has images of its own over the file's records.
+    has_images: bool,
     /// Where the pending records started when readers were last shown the others.
     pending_from: u64,
     growth: Growth,
@@ -60,7 +62,9 @@ pub(crate) struct Array<T> {
 }
 
 impl<T: Copy + Send + Sync> Array<T> {
-    /// The `count` records of `geometry` in `backing`.
+    /// The `count` records of `geometry` in `backing`, which is long enough for them. In a whole
+    /// view that does not write, `images` take the places of records in the file, for this array
+    /// alone.
     ///
     /// # Safety
     /// Every bit pattern is a valid `T`, which has no padding and no interior mutability. While the
@@ -72,6 +76,7 @@ impl<T: Copy + Send + Sync> Array<T> {
         geometry: Geometry,
         count: u64,
         options: ArrayOptions,
+        images: &[(u64, &[u8])],
     ) -> Result<Self> {
         let mut file_len_bytes = backing.len_bytes()?;
         let end = geometry.offset_of(count)?;
@@ -88,6 +93,7 @@ impl<T: Copy + Send + Sync> Array<T> {
             options,
             count,
             file_len_bytes,
+            has_images: !images.is_empty(),
             pending_from: 0,
             growth: Growth::new(),
             whole: RecordView::empty(),
@@ -96,8 +102,20 @@ impl<T: Copy + Send + Sync> Array<T> {
             writer: None,
         };
         array.map_readers()?;
+        array.put_images(images)?;
         array.make_writer()?;
         Ok(array)
+    }
+
+    /// Puts images over records, in pages of this view's own. Nobody has borrowed from it yet.
+    fn put_images(&self, images: &[(u64, &[u8])]) -> Result<()> {
+        let view = self.whole.view();
+        for &(id, image) in images {
+            let lead = self.geometry.offset_of(id)? - view.offset();
+            let lead = usize::try_from(lead).map_err(|_| Self::not_in_window(id))?;
+            view.write(lead, image)?;
+        }
+        Ok(())
     }
 
     /// How many records there are.
@@ -426,6 +444,7 @@ impl<T: Copy + Send + Sync> Array<T> {
     fn whole_view(&self) -> Result<View> {
         let access = match self.options.access {
             Access::Private => Access::Private,
+            _ if self.has_images => Access::Private,
             _ => Access::ReadOnly,
         };
         let grows = self.options.access == Access::ReadWrite;

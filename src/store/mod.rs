@@ -1,9 +1,17 @@
-//! The record array: where records lie, how they are read in place, appended and changed.
+//! The record array: where records lie, how they are read in place, appended and changed, and what
+//! lies over it in memory.
 //!
-//! It knows nothing of headers, locks and commits: it is told how many records there are, and the
+//! It knows nothing of headers, locks and the log: it is told how many records there are, and the
 //! layer above makes that number durable.
 
 mod array;
 mod growth;
+mod id_table;
+mod images;
+mod overlay;
+mod placed;
 
 pub(crate) use array::{Array, ArrayOptions, Reading};
+pub(crate) use images::{Images, Tail};
+pub(crate) use overlay::{Committed, Overlay};
+pub(crate) use placed::Placed;

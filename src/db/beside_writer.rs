@@ -1,0 +1,67 @@
+//! Opening a store to read beside a writer that is at work.
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::core::Core;
+use super::engine::{self, Recovered};
+use super::locks::Locks;
+use super::table::Table;
+use crate::error::{ErrorKind, Result};
+use crate::map::{FileBacking, Wait};
+
+/// How often a reader looks again at a log that a writer may be changing.
+const LOG_TRIES: u32 = 8;
+/// How long a reader waits for a checkpoint to end, however impatient it is.
+const CHECKPOINT_WAIT: Duration = Duration::from_secs(10);
+
+/// Takes the locks of a handle that only lends records. A checkpoint shuts readers out for as long
+/// as it takes to write its records, which nobody should have to think of; an exclusive edit, which
+/// the header tells of, for as long as its user likes.
+pub(super) fn reader_locks(path: &Path, file: &Arc<FileBacking>, wait: Wait) -> Result<Locks> {
+    match Locks::reader(path, file, wait) {
+        Err(error) if error.kind() == ErrorKind::Locked && wait == Wait::No => {
+            let core = Core::open(Arc::clone(file) as _)?;
+            if core.header().live_log.is_none() {
+                return Err(error);
+            }
+            Locks::reader(path, file, Wait::AtMost(CHECKPOINT_WAIT))
+        }
+        other => other,
+    }
+}
+
+/// Reads the log for a handle that does not write. A writer may be at work beside it: whose block
+/// is half written, or whose segments are just being replaced by others, is looked at again.
+pub(super) fn read_log(core: &mut Core) -> Result<Option<Recovered>> {
+    let mut tries = 0;
+    loop {
+        match engine::read_log(core) {
+            Err(error) if error.kind() == ErrorKind::Corrupt && tries < LOG_TRIES => {
+                tries += 1;
+                *core = Core::open(Arc::clone(core.backing()))?;
+            }
+            other => return other,
+        }
+    }
+}
+
+impl<T: Copy + Send + Sync> Table<T> {
+    /// The image that a commit in the log has left of record `index`: a windowed store has none of
+    /// them in its windows.
+    pub(super) fn image(&self, index: u64) -> Option<&[u8]> {
+        let log = self.log.as_ref()?;
+        let size = usize::try_from(self.core.header().record_size).ok()?;
+        log.overlay.find(index)?.get(..size)
+    }
+
+    /// Whether commits in the log have changed some of these records.
+    pub(super) fn has_images(&self, ids: Range<u64>) -> bool {
+        let Some(log) = self.log.as_ref().filter(|log| !log.overlay.is_empty()) else {
+            return false;
+        };
+        ids.into_iter().any(|id| log.overlay.find(id).is_some())
+    }
+}

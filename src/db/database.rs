@@ -1,0 +1,279 @@
+//! Stores that threads share and transactions change.
+
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::core::Core;
+use super::engine::{Checkpoint, Engine};
+use super::locks::Locks;
+use super::options::{Common, Options};
+use super::row::Row;
+use super::snapshot::Snapshot;
+use super::table::{self, Table};
+use super::transaction::WriteTransaction;
+use crate::error::Result;
+use crate::format::{Record, Schema};
+use crate::map::{Access, Backing};
+
+/// A store that threads share: read through [snapshots](Snapshot), changed by
+/// [transactions](WriteTransaction) that happen whole or not at all, whatever is killed and however
+/// the power goes.
+///
+/// A commit is one write and one sync of the write-ahead log `X-wal-N`; from there the changes go
+/// to the file at checkpoints, in bulk, when no reader is in the way. After [`Database::close`] the
+/// file is as flat as ever.
+///
+/// It is the same file that [`Store`](crate::Store) opens, which changes it alone, without a log,
+/// by `&mut`: for loading and for transformations of everything.
+///
+/// ```
+/// # #[cfg(feature = "derive")] {
+/// use flatrec::{Database, Durability, Record};
+/// #[derive(Clone, Copy, Record)]
+/// #[repr(C)]
+/// struct Hit { page: u32, times: u32 }
+///
+/// let directory = tempfile::tempdir().unwrap();
+/// let hits = Database::<Hit>::create(directory.path().join("hits.rec")).unwrap();
+/// let mut transaction = hits.begin_write().unwrap();
+/// transaction.append_slice(&[Hit { page: 7, times: 0 }; 4]).unwrap();
+/// transaction.commit(Durability::Immediate).unwrap();
+///
+/// std::thread::scope(|scope| {
+///     for page in 0..4 {
+///         let hits = &hits;
+///         scope.spawn(move || {
+///             for _ in 0..10 {
+///                 let mut transaction = hits.begin_write().unwrap(); // one at a time
+///                 transaction.get_mut(page).unwrap().unwrap().times += 1;
+///                 transaction.commit(Durability::Immediate).unwrap(); // threads share syncs
+///             }
+///         });
+///     }
+/// });
+/// let snapshot = hits.begin_read();
+/// assert!(snapshot.iter().all(|(_, hit)| hit.times == 10));
+/// drop(snapshot);
+/// hits.close().unwrap();
+/// # }
+/// ```
+pub struct Database<R: Row + ?Sized> {
+    engine: Arc<Engine>,
+    closed: bool,
+    marker: PhantomData<fn() -> Box<R>>,
+}
+
+/// A [`Database`] whose records are bytes, with the schema found in the file.
+pub type DynDatabase = Database<[u8]>;
+
+impl<R: Row + ?Sized> Database<R> {
+    /// Options, for more than the defaults.
+    pub fn options() -> Options<Self> {
+        Options::new()
+    }
+
+    /// Opens the store at `path`. What a process that died has left in the log is taken up.
+    ///
+    /// # Errors
+    /// As [`Store::open`](crate::Store::open); [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if
+    /// the log is missing, damaged, or another store's.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::options().open(path)
+    }
+
+    /// A snapshot of the newest committed state.
+    ///
+    /// # Panics
+    /// If the records' place in the address space is not aligned for their type, which views at
+    /// page boundaries and the check of the schema at open exclude.
+    pub fn begin_read(&self) -> Snapshot<R> {
+        Snapshot::new(&self.engine).expect("the schema was checked when the store was opened")
+    }
+
+    /// Begins a transaction, once the one under way has ended. A thread that has one already waits
+    /// for itself for ever.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Poisoned`](crate::ErrorKind::Poisoned) after a failed write or sync.
+    pub fn begin_write(&self) -> Result<WriteTransaction<'_, R>> {
+        WriteTransaction::new(&self.engine)
+    }
+
+    /// Brings what is committed from the log to its place in the file, as far as no reader is in
+    /// the way ([`Checkpoint::held_back`] tells). Happens by itself when the log has grown
+    /// ([`Options::checkpoint_at`]) and at close.
+    ///
+    /// # Errors
+    /// The system's; the handle is poisoned then, and nothing that was committed is lost.
+    pub fn checkpoint(&self) -> Result<Checkpoint> {
+        self.engine.checkpoint()
+    }
+
+    /// The schema in the file.
+    pub fn schema(&self) -> &Schema {
+        self.engine.schema()
+    }
+
+    /// The bytes that the store was created with by [`Options::metadata`].
+    pub fn metadata(&self) -> &[u8] {
+        self.engine.metadata()
+    }
+
+    /// Where the store is; `None` over a backing without a name.
+    pub fn path(&self) -> Option<PathBuf> {
+        self.engine.path()
+    }
+
+    /// A checkpoint of everything; then the log is removed and the file trimmed to its records.
+    /// Beside a snapshot that is still read, here or in another process, the log stays for who
+    /// opens the store next, and the locks are held until the last snapshot of this handle ends.
+    ///
+    /// # Errors
+    /// The system's; nothing that was committed is lost.
+    pub fn close(mut self) -> Result<()> {
+        self.closed = true;
+        self.engine.close()
+    }
+
+    fn over_core(core: Core, locks: Locks, options: &Options<Self>) -> Result<Self> {
+        let open = |core: Core| {
+            R::check_schema(options.schema.as_ref(), core.schema())?;
+            table::check_features(core.header(), &options.common)?;
+            Engine::open(core, locks, &options.common)
+        };
+        let backing = Arc::clone(core.backing());
+        let engine = open(core).map_err(|error| match backing.path() {
+            Some(path) => error.path(path),
+            None => error,
+        })?;
+        Ok(Self { engine: Arc::new(engine), closed: false, marker: PhantomData })
+    }
+}
+
+impl<R: Record> Database<R> {
+    /// Makes a new, empty store at `path`.
+    ///
+    /// # Errors
+    /// As [`Store::create`](crate::Store::create).
+    pub fn create(path: impl AsRef<Path>) -> Result<Self> {
+        Self::options().create(path)
+    }
+}
+
+impl DynDatabase {
+    /// Makes a new, empty store at `path`, of records with this schema.
+    ///
+    /// # Errors
+    /// As [`DynStore::create`](crate::DynStore::create).
+    pub fn create(path: impl AsRef<Path>, schema: &Schema) -> Result<Self> {
+        Self::options().create(path, schema)
+    }
+}
+
+impl<R: Row + ?Sized> Options<Database<R>> {
+    /// Opens the store at `path`.
+    ///
+    /// # Errors
+    /// As [`Database::open`].
+    pub fn open(self, path: impl AsRef<Path>) -> Result<Database<R>> {
+        let (core, locks) = table::open_core(path.as_ref(), Access::ReadWrite, &self.common)?;
+        Database::over_core(core, locks, &self)
+    }
+
+    /// Opens the store in any backing; its log lies beside it ([`Backing::open_side`]).
+    ///
+    /// # Errors
+    /// As [`Database::open`].
+    ///
+    /// # Safety
+    /// Nobody else changes the backing or the files beside it while the store is open, nor has it
+    /// open as a store.
+    #[allow(unsafe_code, reason = "that nobody else has the backing is the caller's to know")]
+    pub unsafe fn over(self, backing: Arc<dyn Backing>) -> Result<Database<R>> {
+        Database::over_core(Core::open(backing)?, Locks::none(), &self)
+    }
+}
+
+impl<R: Record> Options<Database<R>> {
+    /// Makes a new, empty store at `path`.
+    ///
+    /// # Errors
+    /// As [`Database::create`].
+    pub fn create(self, path: impl AsRef<Path>) -> Result<Database<R>> {
+        let schema = super::store::wanted_schema::<R>(self.schema.as_ref())?;
+        create_empty(path.as_ref(), &schema, &self.common)?;
+        self.open(path)
+    }
+
+    /// Makes a new, empty store in a backing that has no bytes.
+    ///
+    /// # Errors
+    /// As [`Database::create`].
+    ///
+    /// # Safety
+    /// As for [`Options::over`](Options::<Database<R>>::over).
+    #[allow(unsafe_code, reason = "that nobody else has the backing is the caller's to know")]
+    pub unsafe fn create_over(self, backing: Arc<dyn Backing>) -> Result<Database<R>> {
+        let schema = super::store::wanted_schema::<R>(self.schema.as_ref())?;
+        Database::over_core(new_core(backing, &schema, &self.common)?, Locks::none(), &self)
+    }
+}
+
+impl Options<DynDatabase> {
+    /// Makes a new, empty store at `path`.
+    ///
+    /// # Errors
+    /// As [`DynDatabase::create`].
+    pub fn create(self, path: impl AsRef<Path>, schema: &Schema) -> Result<DynDatabase> {
+        create_empty(path.as_ref(), schema, &self.common)?;
+        self.open(path)
+    }
+
+    /// Makes a new, empty store in a backing that has no bytes.
+    ///
+    /// # Errors
+    /// As [`DynDatabase::create`].
+    ///
+    /// # Safety
+    /// As for [`Options::over`](Options::<DynDatabase>::over).
+    #[allow(unsafe_code, reason = "that nobody else has the backing is the caller's to know")]
+    pub unsafe fn create_over(
+        self,
+        backing: Arc<dyn Backing>,
+        schema: &Schema,
+    ) -> Result<DynDatabase> {
+        Database::over_core(new_core(backing, schema, &self.common)?, Locks::none(), &self)
+    }
+}
+
+fn new_core(backing: Arc<dyn Backing>, schema: &Schema, common: &Common) -> Result<Core> {
+    Core::create(backing, schema, &common.metadata, common.deletes)
+}
+
+/// Makes the file of a store, and closes it.
+#[allow(unsafe_code, reason = "records are seen as bytes here")]
+fn create_empty(path: &Path, schema: &Schema, common: &Common) -> Result<()> {
+    // SAFETY: the table's records are bytes.
+    unsafe { Table::<u8>::create(path, schema, common) }?.close()
+}
+
+impl<R: Row + ?Sized> Drop for Database<R> {
+    fn drop(&mut self) {
+        if !self.closed && !std::thread::panicking() {
+            // Errors cannot be told from here; `close` is for those who want to know.
+            let _ = self.engine.close();
+        }
+    }
+}
+
+impl<R: Row + ?Sized> std::fmt::Debug for Database<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let state = self.engine.load();
+        f.debug_struct("Database")
+            .field("path", &self.path())
+            .field("commit", &state.commit)
+            .field("count", &state.count)
+            .finish_non_exhaustive()
+    }
+}

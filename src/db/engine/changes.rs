@@ -1,0 +1,291 @@
+//! What a transaction has changed and not committed yet: private to it, in memory, but for long
+//! runs of appended records, which go to their places in the file at once, where no count reaches.
+
+use super::{Layout, State, Writer, publish, records_in, view_of};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{STATUS_DEAD, STATUS_LIVE};
+use crate::store::{Images, Tail};
+
+/// Appended records that take more than this are not logged but written to their places.
+const LOGGED_TAIL_BYTES_MAX: usize = 1 << 20;
+/// The end of the free list.
+const NO_FREE_RECORD: u64 = u64::MAX;
+
+/// The changes of a transaction over the state that it began with.
+pub(in crate::db) struct Changes {
+    layout: Layout,
+    pub(super) images: Images,
+    /// The records appended last, which are not in the file.
+    pub(super) tail: Tail,
+    /// The number of the tail's first record. Those between the base's count and this are in the
+    /// file already, above every count.
+    pub(super) tail_start: u64,
+    pub(super) count: u64,
+    pub(super) live_count: u64,
+    pub(super) free_head: Option<u64>,
+}
+
+impl Changes {
+    pub(in crate::db) fn new(layout: Layout, base: &State) -> Self {
+        Self {
+            layout,
+            images: Images::new(layout.stride, layout.alignment),
+            tail: Tail::new(layout.stride, layout.alignment),
+            tail_start: base.count,
+            count: base.count,
+            live_count: base.live_count,
+            free_head: base.free_head,
+        }
+    }
+
+    /// Whether nothing has changed.
+    pub(super) fn is_empty(&self, base: &State) -> bool {
+        self.images.is_empty() && self.count == base.count
+    }
+
+    /// Records, deleted ones included.
+    pub(in crate::db) fn count(&self) -> u64 {
+        self.count
+    }
+
+    pub(in crate::db) fn live_count(&self) -> u64 {
+        self.live_count
+    }
+
+    /// The whole stride of record `id`, as the transaction sees it.
+    pub(in crate::db) fn stride<'a>(&'a self, writer: &'a Writer, id: u64) -> Option<&'a [u8]> {
+        if let Some(at) = id.checked_sub(self.tail_start) {
+            return self.tail.get(at);
+        }
+        if let Some(image) = self.images.find(id) {
+            return Some(image);
+        }
+        if id < writer.newest.count {
+            if let Some(image) = writer.newest.overlay.find(id) {
+                return Some(image);
+            }
+        }
+        writer.in_file.bytes(id, self.layout.stride)
+    }
+
+    /// Record `id`, unless it was deleted.
+    pub(in crate::db) fn get<'a>(&'a self, writer: &'a Writer, id: u64) -> Option<&'a [u8]> {
+        self.layout.live(self.stride(writer, id)?)
+    }
+
+    /// Record `id` for changing, unless it was deleted.
+    pub(in crate::db) fn get_mut(&mut self, writer: &Writer, id: u64) -> Result<Option<&mut [u8]>> {
+        if self.get(writer, id).is_none() {
+            return Ok(None);
+        }
+        let size = self.layout.record_size;
+        Ok(self.stride_mut(writer, id)?.get_mut(..size))
+    }
+
+    /// The whole stride of a record that there is, for changing.
+    fn stride_mut(&mut self, writer: &Writer, id: u64) -> Result<&mut [u8]> {
+        if let Some(at) = id.checked_sub(self.tail_start) {
+            return self.tail.get_mut(at).ok_or_else(|| missing(id, self.count));
+        }
+        if self.images.find(id).is_none() {
+            let from_array = || writer.in_file.bytes(id, self.layout.stride);
+            let found = match writer.newest.overlay.find(id) {
+                Some(image) if id < writer.newest.count => Some(image),
+                _ => from_array(),
+            };
+            let found = found.ok_or_else(|| missing(id, self.count))?;
+            self.images.add(id)?.copy_from_slice(found);
+        }
+        self.images.find_mut(id).ok_or_else(|| missing(id, self.count))
+    }
+
+    /// Sets record `id`, which must be there.
+    pub(in crate::db) fn set(&mut self, writer: &Writer, id: u64, record: &[u8]) -> Result<()> {
+        let count = self.count;
+        // A record that is set whole need not be read first, unless it could be a deleted one.
+        if !self.layout.deletes && id < self.tail_start && self.images.find(id).is_none() {
+            self.images.add(id)?[..record.len()].copy_from_slice(record);
+            return Ok(());
+        }
+        match self.get_mut(writer, id)? {
+            Some(found) => {
+                found.copy_from_slice(record);
+                Ok(())
+            }
+            None if id < count => Err(Error::new(ErrorKind::NotFound, "set")
+                .record(id)
+                .detail("the record was deleted")),
+            None => Err(missing(id, count)),
+        }
+    }
+
+    /// Appends records, whose bytes follow one another without status bytes, and returns the number
+    /// of the first.
+    pub(in crate::db) fn append(&mut self, writer: &mut Writer, records: &[u8]) -> Result<u64> {
+        let Layout { record_size, stride, deletes, geometry, .. } = self.layout;
+        let first = self.count;
+        let added = (records.len() / record_size) as u64;
+        geometry.offset_of(first.saturating_add(added))?;
+        // In parts, so that what is not in the file yet stays small.
+        let part = (LOGGED_TAIL_BYTES_MAX / stride).max(1);
+        for records in records.chunks(part * record_size) {
+            let added = records.len() / record_size;
+            if (self.tail.records() as usize + added).saturating_mul(stride) > LOGGED_TAIL_BYTES_MAX
+            {
+                self.spill(writer)?;
+            }
+            let strides = self.tail.add(added);
+            if deletes {
+                for (to, from) in strides.chunks_mut(stride).zip(records.chunks(record_size)) {
+                    to[..record_size].copy_from_slice(from);
+                    to[record_size] = STATUS_LIVE;
+                }
+            } else {
+                strides.copy_from_slice(records);
+            }
+            self.count += added as u64;
+            self.live_count += added as u64;
+        }
+        Ok(first)
+    }
+
+    /// Whether appended records were written to the file, so that its data is to be synced.
+    pub(super) fn has_spilled(&self, base: &State) -> bool {
+        self.tail_start > base.count
+    }
+
+    /// Writes the records of the tail to their places, above every count.
+    pub(super) fn spill(&mut self, writer: &mut Writer) -> Result<()> {
+        let end = self.tail_start + self.tail.records();
+        writer.make_room(end)?;
+        writer.placed.write(self.tail_start, self.tail.bytes())?;
+        writer.show_in_file(&self.layout, end)?;
+        self.tail_start = end;
+        self.tail.clear();
+        Ok(())
+    }
+
+    /// Deletes record `id`; `false` if it is not there.
+    pub(in crate::db) fn delete(&mut self, writer: &Writer, id: u64) -> Result<bool> {
+        self.check_deletes("delete")?;
+        if self.get(writer, id).is_none() {
+            return Ok(false);
+        }
+        let next = self.free_head.unwrap_or(NO_FREE_RECORD);
+        self.kill(writer, id, next)?;
+        self.free_head = Some(id);
+        self.live_count -= 1;
+        Ok(true)
+    }
+
+    /// Makes record `id` a free slot, followed in the list by `next`.
+    fn kill(&mut self, writer: &Writer, id: u64, next: u64) -> Result<()> {
+        let size = self.layout.record_size;
+        let stride = self.stride_mut(writer, id)?;
+        stride.fill(0);
+        stride[..8].copy_from_slice(&next.to_le_bytes());
+        stride[size] = STATUS_DEAD;
+        Ok(())
+    }
+
+    /// Puts a record into a free slot, or appends it, and returns its number.
+    pub(in crate::db) fn insert(&mut self, writer: &mut Writer, record: &[u8]) -> Result<u64> {
+        let Some(id) = self.free_head else { return self.append(writer, record) };
+        let Some(next) = self.next_free(writer, id) else {
+            // The list leads to a record that is not free: it is never to be written over.
+            self.rebuild_free_list(writer)?;
+            return match self.free_head {
+                Some(_) => self.insert(writer, record),
+                None => self.append(writer, record),
+            };
+        };
+        let size = self.layout.record_size;
+        let stride = self.stride_mut(writer, id)?;
+        stride.fill(0);
+        stride[..size].copy_from_slice(record);
+        stride[size] = STATUS_LIVE;
+        self.free_head = Some(next).filter(|&next| next != NO_FREE_RECORD);
+        self.live_count += 1;
+        Ok(id)
+    }
+
+    /// What follows free record `id` in the free list; `None` if it is no free record.
+    fn next_free(&self, writer: &Writer, id: u64) -> Option<u64> {
+        let stride = self.stride(writer, id)?;
+        if stride.get(self.layout.record_size) != Some(&STATUS_DEAD) {
+            return None;
+        }
+        let next = u64::from_le_bytes(stride.get(..8)?.try_into().ok()?);
+        (next == NO_FREE_RECORD || next < self.count).then_some(next)
+    }
+
+    /// Links all deleted records anew, in the order of their numbers.
+    fn rebuild_free_list(&mut self, writer: &Writer) -> Result<()> {
+        let size = self.layout.record_size;
+        self.free_head = None;
+        for id in (0..self.count).rev() {
+            let dead = |stride: &[u8]| stride.get(size) == Some(&STATUS_DEAD);
+            if self.stride(writer, id).is_some_and(dead) {
+                self.kill(writer, id, self.free_head.unwrap_or(NO_FREE_RECORD))?;
+                self.free_head = Some(id);
+            }
+        }
+        Ok(())
+    }
+
+    fn check_deletes(&self, operation: &'static str) -> Result<()> {
+        if self.layout.deletes {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Unsupported, operation)
+            .detail("the store was created without deletes")
+            .advice("create it with Options::deletes, and copy the records there"))
+    }
+}
+
+impl Layout {
+    /// The record in a stride, unless it was deleted.
+    #[inline]
+    pub(in crate::db) fn live<'a>(&self, stride: &'a [u8]) -> Option<&'a [u8]> {
+        if self.deletes && stride.get(self.record_size) != Some(&STATUS_LIVE) {
+            return None;
+        }
+        stride.get(..self.record_size)
+    }
+}
+
+impl Writer {
+    /// Makes the file long enough for `count` records, durably where it had to grow.
+    pub(super) fn make_room(&mut self, count: u64) -> Result<()> {
+        if !self.placed.reserve(count)? {
+            return Ok(());
+        }
+        // After a failed sync nothing is known of what else was to become durable by it.
+        self.placed.sync().inspect_err(|_| self.busy = true)
+    }
+
+    /// Lets a transaction that begins read what the newest state finds in the array.
+    pub(in crate::db) fn show_newest(&mut self, layout: &Layout) -> Result<()> {
+        match self.newest.count {
+            count if count > self.in_file.count() => self.show_in_file(layout, count),
+            _ => Ok(()),
+        }
+    }
+
+    /// Lets the transaction read the `count` records that the file has room for.
+    pub(super) fn show_in_file(&mut self, layout: &Layout, count: u64) -> Result<()> {
+        if self.in_file.capacity() >= count {
+            return publish(&mut self.in_file, count);
+        }
+        let view = view_of(&**self.core.backing(), self.placed.file_len_bytes())?;
+        self.in_file = records_in(view, layout.geometry, count)?;
+        Ok(())
+    }
+}
+
+#[cold]
+fn missing(id: u64, count: u64) -> Error {
+    Error::new(ErrorKind::OutOfRange, "change")
+        .record(id)
+        .detail(format!("the store holds {count} records"))
+}

@@ -1,0 +1,176 @@
+//! Checkpoints: what the log has made durable goes to its places in the array, so that the log can
+//! be used anew.
+
+use std::sync::Arc;
+
+use super::{Engine, State, Writer};
+use crate::error::{ErrorKind, Result};
+use crate::map::Wait;
+
+/// What a checkpoint has done.
+///
+/// ```
+/// # #[cfg(feature = "derive")] {
+/// use flatrec::{Database, Durability, Record};
+/// #[derive(Clone, Copy, Record)]
+/// #[repr(C)]
+/// struct Counter { n: u64 }
+/// let directory = tempfile::tempdir().unwrap();
+/// let database = Database::<Counter>::create(directory.path().join("counters.rec")).unwrap();
+/// let mut transaction = database.begin_write().unwrap();
+/// transaction.append(&Counter { n: 1 }).unwrap();
+/// let receipt = transaction.commit(Durability::Immediate).unwrap();
+/// let checkpoint = database.checkpoint().unwrap();
+/// assert_eq!(checkpoint.commit(), receipt.commit());
+/// assert_eq!(checkpoint.held_back(), None);
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    commit: u64,
+    records: u64,
+    held_back: Option<String>,
+}
+
+impl Checkpoint {
+    /// The newest commit whose changes are all in the array now.
+    pub fn commit(&self) -> u64 {
+        self.commit
+    }
+
+    /// How many records were written to the array.
+    pub fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Who keeps newer commits out of the array, if somebody does: a snapshot that reads the bytes
+    /// which they would replace, or a reader in another process. The log keeps them meanwhile.
+    pub fn held_back(&self) -> Option<&str> {
+        self.held_back.as_deref()
+    }
+}
+
+impl Engine {
+    /// Writes to the array what no reader is in the way of.
+    pub(in crate::db) fn checkpoint(&self) -> Result<Checkpoint> {
+        let mut writer = self.lock("checkpoint")?;
+        self.checkpoint_locked(&mut writer, false)
+    }
+
+    /// After a commit: a checkpoint if the log has grown past its size, and is not held back by
+    /// what held back the last one.
+    pub(super) fn checkpoint_if_due(&self) {
+        // Who has the writer's place meanwhile does it after their own commit.
+        let Ok(mut writer) = self.writer.try_lock() else { return };
+        if self.check(&writer, "checkpoint").is_err() {
+            return;
+        }
+        let log_bytes = writer.log_size().1;
+        if log_bytes < writer.checkpoint_at_bytes {
+            return;
+        }
+        // The commit that this follows is done whatever comes of it; an error that matters has
+        // poisoned the handle, and the next commit tells.
+        let _ = self.checkpoint_locked(&mut writer, false);
+        let left = writer.log_size().1;
+        writer.checkpoint_at_bytes = self.common.checkpoint_bytes.max(left.saturating_mul(2));
+    }
+
+    pub(super) fn checkpoint_locked(
+        &self,
+        writer: &mut Writer,
+        closing: bool,
+    ) -> Result<Checkpoint> {
+        self.step(writer, |_| self.group.settle_all(&self.published))?;
+        let done = |writer: &Writer, records, held_back| Checkpoint {
+            commit: writer.core.header().commit,
+            records,
+            held_back,
+        };
+        if writer.log.is_none() {
+            return Ok(done(writer, 0, None));
+        }
+        let target = self.published.oldest();
+        let held_back = (target.commit < writer.newest.commit)
+            .then(|| format!("a snapshot of commit {} is being read", target.commit));
+        if target.commit <= writer.core.header().commit && !(closing && held_back.is_none()) {
+            return Ok(done(writer, 0, held_back));
+        }
+        match self.locks.exclude_readers(Wait::No) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::Locked => {
+                let by = "a reader in another handle or process has the store open".to_owned();
+                return Ok(done(writer, 0, Some(by)));
+            }
+            Err(error) => return Err(self.name(error)),
+        }
+        let written = self.step(writer, |writer| self.write_back(writer, &target, closing));
+        let admitted = self.locks.admit_readers();
+        let records = written?;
+        admitted.map_err(|error| self.name(error))?;
+        Ok(done(writer, records, held_back))
+    }
+
+    /// The steps of a checkpoint, in the order on which everything rests: the log is durable
+    /// through `target` (`settle_all`); images to their places; sync; sums, sync; header, sync;
+    /// only then are segments used anew.
+    fn write_back(&self, writer: &mut Writer, target: &Arc<State>, closing: bool) -> Result<u64> {
+        let images = target.overlay.sorted_after(writer.core.header().commit);
+        writer.placed.write_sorted(&images)?;
+        writer.placed.sync()?;
+        let ends_log = closing && target.commit == writer.newest.commit;
+        let Some(log) = &mut writer.log else { return Ok(0) };
+        let live_log = (!ends_log).then(|| log.oldest_after(target.commit));
+        writer.core.commit(|header| {
+            header.commit = target.commit;
+            header.count = target.count;
+            header.live_count = target.live_count;
+            header.free_head = target.free_head;
+            header.live_log = live_log;
+        })?;
+        log.release(target.commit)?;
+        let newest = &writer.newest;
+        let thinner = Arc::new(State {
+            overlay: newest.overlay.without(target.commit),
+            view: Arc::clone(&newest.view),
+            ..**newest
+        });
+        writer.newest = Arc::clone(&thinner);
+        self.published.publish(thinner);
+        Ok(images.len() as u64)
+    }
+
+    /// Brings everything to the array that no reader is in the way of, and leaves the file as it is
+    /// at rest: without a log, trimmed, both header slots alike.
+    pub(in crate::db) fn close(&self) -> Result<()> {
+        let mut writer = self.lock("close")?;
+        let closed = self.close_locked(&mut writer);
+        writer.closed = true;
+        closed
+    }
+
+    fn close_locked(&self, writer: &mut Writer) -> Result<()> {
+        let checkpoint = self.checkpoint_locked(writer, true)?;
+        if writer.core.header().live_log.is_some() {
+            // A reader is left: the log stays for who opens the store next.
+            debug_assert!(checkpoint.held_back.is_some());
+            return Ok(());
+        }
+        self.step(writer, |writer| {
+            let count = writer.newest.count;
+            match writer.placed.trim(count) {
+                // Windows trims no file that anybody has mapped. The file stays longer than its
+                // records, which harms nobody, until the next writer closes it.
+                Err(error) if error.kind() == ErrorKind::Locked => {}
+                other => other?,
+            }
+            if writer.core.changed() {
+                writer.core.commit(|_| {})?;
+            }
+            match writer.log.take() {
+                Some(log) => log.remove(),
+                None => Ok(()),
+            }
+        })
+    }
+}

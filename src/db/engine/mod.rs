@@ -1,0 +1,224 @@
+//! The engine of a store that is changed by transactions.
+//!
+//! One writer at a time changes the state: it writes a block with all that a transaction has
+//! changed to the log, and syncs it. The array itself is changed by checkpoints only, with what the
+//! log made durable before. docs/DURABILITY.md argues the order of the steps.
+//!
+//! Invariants:
+//! - `header.commit` is the newest commit whose changes are all in the array; those after it are in
+//!   the log, each in one block, in order, without a gap.
+//! - The file is at least as long as the records that any commit in the log counts, durably.
+//! - Records of the array that a state reads there (see [`State`]) do not change while it is held.
+//! - After a failed write or sync nothing is written any more (`check`).
+
+mod changes;
+mod checkpoint;
+mod commit;
+mod group;
+mod open;
+mod recover;
+mod state;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub(super) use self::changes::Changes;
+pub use self::checkpoint::Checkpoint;
+pub use self::commit::{Durability, Receipt, Survives};
+pub(super) use self::recover::{Recovered, absorb, read_log};
+pub(super) use self::state::State;
+use self::{group::Group, state::Published};
+use super::core::Core;
+use super::locks::Locks;
+use super::options::Common;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::Schema;
+use crate::map::{Access, Backing, Geometry, RecordView, View, round_up};
+use crate::store::Placed;
+use crate::wal::Log;
+
+/// The least room that a view leaves for growth, where views may pass the end.
+const HEADROOM_BYTES: u64 = 64 << 20;
+
+/// What all records of a store have in common.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Layout {
+    pub(super) geometry: Geometry,
+    /// Bytes of a record, without its status byte.
+    pub(super) record_size: usize,
+    /// Bytes from one record to the next.
+    pub(super) stride: usize,
+    pub(super) alignment: usize,
+    /// Whether each record has a status byte.
+    pub(super) deletes: bool,
+}
+
+impl Layout {
+    fn of(core: &Core) -> Result<Self> {
+        let header = core.header();
+        let size = |bytes: u32| {
+            usize::try_from(bytes).map_err(|_| {
+                Error::new(ErrorKind::OutOfRange, "open").detail("records larger than memory")
+            })
+        };
+        Ok(Self {
+            geometry: Geometry::new(header.data_offset, u64::from(header.stride))?,
+            record_size: size(header.record_size)?,
+            stride: size(header.stride)?,
+            alignment: size(header.alignment)?,
+            deletes: header.deletes,
+        })
+    }
+}
+
+/// A store that is changed by transactions, for all its handles, snapshots and transactions.
+pub(super) struct Engine {
+    // Dropped before the locks.
+    writer: Mutex<Writer>,
+    group: Group,
+    published: Published,
+    layout: Layout,
+    schema: Schema,
+    metadata: Vec<u8>,
+    backing: Arc<dyn Backing>,
+    common: Common,
+    locks: Locks,
+}
+
+/// What only the one writer touches.
+pub(super) struct Writer {
+    core: Core,
+    log: Option<Log>,
+    placed: Placed,
+    /// The newest state in the log, which readers may not see yet.
+    newest: Arc<State>,
+    /// All records in the file, for the transaction under way: also those that it has appended in
+    /// place, which no state counts yet.
+    in_file: RecordView<u8>,
+    /// Set while a commit or checkpoint is under way: found set, one has panicked or failed.
+    busy: bool,
+    closed: bool,
+    /// How large the log is to grow before the next checkpoint.
+    checkpoint_at_bytes: u64,
+}
+
+impl Engine {
+    /// The newest state that readers may see.
+    #[inline]
+    pub(super) fn load(&self) -> Arc<State> {
+        self.published.load()
+    }
+
+    pub(super) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    pub(super) fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    pub(super) fn metadata(&self) -> &[u8] {
+        &self.metadata
+    }
+
+    pub(super) fn path(&self) -> Option<PathBuf> {
+        self.backing.path()
+    }
+
+    /// Waits for the writer's place.
+    pub(super) fn lock(&self, operation: &'static str) -> Result<MutexGuard<'_, Writer>> {
+        // A transaction that panicked has changed nothing that is shared; `busy` tells of the rest.
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        self.check(&writer, operation)?;
+        Ok(writer)
+    }
+
+    /// An error if an earlier write or sync has failed.
+    fn check(&self, writer: &Writer, operation: &'static str) -> Result<()> {
+        if writer.closed {
+            return Err(self.name(
+                Error::new(ErrorKind::InvalidArgument, operation).detail("the store was closed"),
+            ));
+        }
+        if writer.busy || self.group.has_failed() {
+            return Err(self.name(
+                Error::new(ErrorKind::Poisoned, operation)
+                    .detail("an earlier write or sync failed, so what the disk holds is unknown")
+                    .advice("reopen the store: it comes up with every acknowledged commit"),
+            ));
+        }
+        writer.core.check_healthy(operation)
+    }
+
+    /// Runs a step after which nothing may be written any more if it fails, or panics.
+    fn step<V>(
+        &self,
+        writer: &mut Writer,
+        step: impl FnOnce(&mut Writer) -> Result<V>,
+    ) -> Result<V> {
+        writer.busy = true;
+        let result = step(writer);
+        writer.busy = false;
+        if result.is_err() {
+            self.group.fail();
+        }
+        result.map_err(|error| self.name(error))
+    }
+
+    /// Adds the path to an error that has none.
+    pub(super) fn name(&self, error: Error) -> Error {
+        match self.path() {
+            Some(path) => error.path(path),
+            None => error,
+        }
+    }
+}
+
+impl Writer {
+    pub(super) fn newest(&self) -> &Arc<State> {
+        &self.newest
+    }
+
+    /// What the log holds: segments, and bytes of blocks.
+    pub(super) fn log_size(&self) -> (u64, u64) {
+        self.log.as_ref().map_or((0, 0), |log| (log.segments(), log.len_bytes()))
+    }
+}
+
+/// A view from the start of the file over at least `end` bytes; with room for growth where views
+/// may pass the end.
+fn view_of(backing: &dyn Backing, end: u64) -> Result<Arc<View>> {
+    let too_large = || {
+        Error::new(ErrorKind::OutOfRange, "map")
+            .detail("the store is larger than the address space")
+            .advice("open it windowed, with a budget of views")
+    };
+    if backing.properties().views_pass_end {
+        let room = round_up(end.saturating_add(end.max(HEADROOM_BYTES)), 64 << 10);
+        // Address space may be short; a view without room is as good, and replaced sooner.
+        let roomy = usize::try_from(room).ok().map(|len| backing.view(0, len, Access::ReadOnly));
+        if let Some(Ok(view)) = roomy {
+            return Ok(Arc::new(view));
+        }
+    }
+    let exact = usize::try_from(end).map_err(|_| too_large())?;
+    backing.view(0, exact, Access::ReadOnly).map(Arc::new)
+}
+
+/// Records that the file holds, through `view`.
+#[allow(unsafe_code, reason = "the locks that make a mapped array sound are the engine's")]
+fn records_in(view: Arc<View>, geometry: Geometry, count: u64) -> Result<RecordView<u8>> {
+    // SAFETY: any byte is a valid `u8`.
+    let mut records = unsafe { RecordView::new(view, geometry) }?;
+    publish(&mut records, count)?;
+    Ok(records)
+}
+
+/// Lets `count` records be read.
+#[allow(unsafe_code, reason = "the locks that make a mapped array sound are the engine's")]
+fn publish(records: &mut RecordView<u8>, count: u64) -> Result<()> {
+    // SAFETY: the caller has made the file long enough for `count` records. The writer's lock keeps
+    // other writers out, and this one changes records in the array at checkpoints, which need
+    // `&mut Writer`, as does `publish`: nothing is borrowed from here then.
+    unsafe { records.publish(count) }
+}

@@ -1,0 +1,257 @@
+//! Images of records in memory: what a transaction has changed, and what a commit left for readers.
+//!
+//! An image is a record's whole stride, status byte and all, at an address aligned for its type, in
+//! chunks that double in size so that few small images take little and many large ones are few
+//! allocations. Each record has one image here, found by its number through a hash table.
+//!
+//! Invariants: image `n` is record `ids[n]`'s; the table holds each of those numbers once.
+
+use super::id_table::IdTable;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Chunks double up to this many bytes.
+const CHUNK_BYTES_MAX: usize = 1 << 20;
+/// The first chunk holds at least this many bytes.
+const CHUNK_BYTES_MIN: usize = 256;
+
+/// Bytes whose start is aligned.
+///
+/// A box with room for moving the start up to the alignment: its address never changes, so neither
+/// does the distance.
+struct AlignedBytes {
+    bytes: Box<[u8]>,
+    lead: usize,
+    len: usize,
+}
+
+impl AlignedBytes {
+    fn zeroed(len: usize, alignment: usize) -> Self {
+        let bytes = vec![0; len + alignment - 1].into_boxed_slice();
+        let lead = bytes.as_ptr().align_offset(alignment);
+        // `align_offset` may decline in theory; unaligned bytes are refused where they are read.
+        let lead = if lead < alignment { lead } else { 0 };
+        Self { bytes, lead, len }
+    }
+
+    fn get(&self) -> &[u8] {
+        &self.bytes[self.lead..self.lead + self.len]
+    }
+
+    fn get_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.lead..self.lead + self.len]
+    }
+}
+
+struct Chunk {
+    bytes: AlignedBytes,
+    /// The number of its first image.
+    first: usize,
+    images: usize,
+    capacity: usize,
+}
+
+/// Images of records, one for each record that has one.
+pub(crate) struct Images {
+    stride: usize,
+    alignment: usize,
+    chunks: Vec<Chunk>,
+    ids: Vec<u64>,
+    table: IdTable,
+}
+
+impl Images {
+    /// No images, of records of `stride` bytes that are aligned to `alignment`.
+    pub(crate) fn new(stride: usize, alignment: usize) -> Self {
+        Self { stride, alignment, chunks: Vec::new(), ids: Vec::new(), table: IdTable::new() }
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// Whose images they are, in the order in which they were made.
+    pub(crate) fn ids(&self) -> &[u64] {
+        &self.ids
+    }
+
+    /// All images in that order, in pieces.
+    pub(crate) fn pieces(&self) -> Vec<&[u8]> {
+        self.chunks.iter().map(|chunk| &chunk.bytes.get()[..chunk.images * self.stride]).collect()
+    }
+
+    /// The image of record `id`.
+    #[inline]
+    pub(crate) fn find(&self, id: u64) -> Option<&[u8]> {
+        Some(self.image(self.table.find(id)?))
+    }
+
+    /// The image of record `id`, for changing.
+    pub(crate) fn find_mut(&mut self, id: u64) -> Option<&mut [u8]> {
+        let number = self.table.find(id)?;
+        Some(self.image_mut(number))
+    }
+
+    /// Image `number`, counted in the order in which they were made.
+    #[inline]
+    pub(crate) fn image(&self, number: u32) -> &[u8] {
+        let (chunk, at) = self.place(number as usize);
+        &self.chunks[chunk].bytes.get()[at..at + self.stride]
+    }
+
+    fn image_mut(&mut self, number: u32) -> &mut [u8] {
+        let (chunk, at) = self.place(number as usize);
+        &mut self.chunks[chunk].bytes.get_mut()[at..at + self.stride]
+    }
+
+    /// Which chunk an image is in, and where.
+    #[inline]
+    fn place(&self, number: usize) -> (usize, usize) {
+        let chunk = self.chunks.partition_point(|chunk| chunk.first <= number) - 1;
+        (chunk, (number - self.chunks[chunk].first) * self.stride)
+    }
+
+    /// Makes an image of record `id`, which has none, of zeros.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfRange`] past 2^32 - 1 of them.
+    pub(crate) fn add(&mut self, id: u64) -> Result<&mut [u8]> {
+        let number = u32::try_from(self.ids.len()).ok().filter(|&number| number < u32::MAX);
+        let number = number.ok_or_else(|| {
+            Error::new(ErrorKind::OutOfRange, "change")
+                .record(id)
+                .detail("a transaction changes at most 2^32 - 1 records")
+        })?;
+        if self.chunks.last().is_none_or(|chunk| chunk.images == chunk.capacity) {
+            self.add_chunk();
+        }
+        self.table.insert(id, number);
+        self.ids.push(id);
+        let chunk = self.chunks.last_mut().expect("a chunk was just made if there was none");
+        let at = chunk.images * self.stride;
+        chunk.images += 1;
+        Ok(&mut chunk.bytes.get_mut()[at..at + self.stride])
+    }
+
+    fn add_chunk(&mut self) {
+        let last_len_bytes = self.chunks.last().map_or(0, |chunk| chunk.capacity * self.stride);
+        let wanted = (last_len_bytes * 2).clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX);
+        let capacity = (wanted / self.stride).max(1);
+        let bytes = AlignedBytes::zeroed(capacity * self.stride, self.alignment);
+        self.chunks.push(Chunk { bytes, first: self.ids.len(), images: 0, capacity });
+    }
+}
+
+impl std::fmt::Debug for Images {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Images").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+/// Whole records one behind the other, aligned, that grows at its end: what a transaction appends.
+pub(crate) struct Tail {
+    stride: usize,
+    alignment: usize,
+    bytes: AlignedBytes,
+    used: usize,
+}
+
+impl Tail {
+    /// No records.
+    pub(crate) fn new(stride: usize, alignment: usize) -> Self {
+        Self { stride, alignment, bytes: AlignedBytes::zeroed(0, alignment), used: 0 }
+    }
+
+    /// The records that are there.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes.get()[..self.used]
+    }
+
+    /// How many there are.
+    pub(crate) fn records(&self) -> u64 {
+        (self.used / self.stride) as u64
+    }
+
+    /// Record `at` of them.
+    pub(crate) fn get(&self, at: u64) -> Option<&[u8]> {
+        let start = usize::try_from(at).ok()?.checked_mul(self.stride)?;
+        self.bytes().get(start..start.checked_add(self.stride)?)
+    }
+
+    /// Record `at` of them, for changing.
+    pub(crate) fn get_mut(&mut self, at: u64) -> Option<&mut [u8]> {
+        let start = usize::try_from(at).ok()?.checked_mul(self.stride)?;
+        let end = start.checked_add(self.stride).filter(|&end| end <= self.used)?;
+        self.bytes.get_mut().get_mut(start..end)
+    }
+
+    /// Adds `records` records of zeros, and lends their bytes.
+    pub(crate) fn add(&mut self, records: usize) -> &mut [u8] {
+        let start = self.used;
+        let end = start + records * self.stride;
+        if end > self.bytes.len {
+            let room = end.max(self.bytes.len * 2).max(CHUNK_BYTES_MIN);
+            let mut grown = AlignedBytes::zeroed(room, self.alignment);
+            grown.get_mut()[..start].copy_from_slice(&self.bytes.get()[..start]);
+            self.bytes = grown;
+        }
+        self.used = end;
+        let added = &mut self.bytes.get_mut()[start..end];
+        added.fill(0);
+        added
+    }
+
+    /// Forgets all records, and keeps the room for the next.
+    pub(crate) fn clear(&mut self) {
+        self.used = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_image_is_found_and_aligned() {
+        let mut images = Images::new(48, 16);
+        for n in 0..5000_u64 {
+            let image = images.add(n * 7919 % 5003).unwrap();
+            assert!(image.as_ptr().align_offset(16) == 0 && image.iter().all(|&byte| byte == 0));
+            image[..8].copy_from_slice(&n.to_le_bytes());
+        }
+        for n in 0..5000_u64 {
+            let id = n * 7919 % 5003;
+            assert_eq!(images.find(id).unwrap()[..8], n.to_le_bytes());
+            assert_eq!(images.ids()[n as usize], id);
+            images.find_mut(id).unwrap()[8] = 1;
+        }
+        assert_eq!(images.find(5003), None);
+        let all = images.pieces().concat();
+        assert_eq!(all.len(), 5000 * 48);
+        assert!(
+            all.chunks(48)
+                .zip(0_u64..)
+                .all(|(image, n)| { image[..8] == n.to_le_bytes() && image[8] == 1 })
+        );
+    }
+
+    #[test]
+    fn a_tail_grows_and_starts_anew() {
+        let mut tail = Tail::new(24, 8);
+        for n in 0..1000_u64 {
+            tail.add(1)[..8].copy_from_slice(&n.to_le_bytes());
+        }
+        assert_eq!((tail.records(), tail.bytes().len()), (1000, 24_000));
+        assert_eq!(tail.get(999).unwrap()[..8], 999_u64.to_le_bytes());
+        assert!(tail.bytes().as_ptr().align_offset(8) == 0);
+        assert!(tail.get(1000).is_none() && tail.get_mut(1000).is_none());
+        tail.clear();
+        assert!(tail.add(2).iter().all(|&byte| byte == 0));
+        assert_eq!(tail.records(), 2);
+    }
+}

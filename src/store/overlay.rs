@@ -1,0 +1,296 @@
+//! The images of records that are committed and not in the array yet, as one state sees them.
+//!
+//! An overlay is a stack of layers, newest last, none of which ever changes: a state of the store
+//! owns its overlay, and a newer state shares what it can of it. A commit adds a layer; layers of
+//! similar size are merged, so that their number stays logarithmic and each image is moved a
+//! logarithmic number of times. A merged layer keeps the newest image of each record: whoever needs
+//! an older one holds the older overlay.
+
+use std::sync::Arc;
+
+use super::id_table::{IdTable, spread};
+use super::images::Images;
+
+/// The images of one commit.
+#[derive(Debug)]
+pub(crate) struct Committed {
+    /// The commit's number.
+    pub(crate) commit: u64,
+    pub(crate) images: Images,
+}
+
+/// What one or several commits have changed.
+struct Layer {
+    commits: Vec<Arc<Committed>>,
+    /// Where a record's image is: a number in `places`. A layer of one commit has none, since the
+    /// images' own table is as good.
+    table: IdTable,
+    places: Vec<(u32, u32)>,
+    filter: Filter,
+    len: usize,
+}
+
+/// Says "surely not" of most records that have no image.
+struct Filter {
+    bits: Box<[u64]>,
+}
+
+impl Filter {
+    fn new(len: usize) -> Self {
+        // Eight bits an image: one in eight records without an image is looked up in vain.
+        Self { bits: vec![0; (len / 8).next_power_of_two()].into_boxed_slice() }
+    }
+
+    #[inline]
+    fn place(&self, spread: u64) -> (usize, u64) {
+        // Other bits than the table's own, which takes the lowest.
+        let at = (spread >> 24) as usize;
+        (at >> 6 & (self.bits.len() - 1), 1 << (at & 63))
+    }
+
+    fn add(&mut self, id: u64) {
+        let (word, bit) = self.place(spread(id));
+        self.bits[word] |= bit;
+    }
+
+    #[inline]
+    fn may_hold(&self, spread: u64) -> bool {
+        let (word, bit) = self.place(spread);
+        self.bits[word] & bit != 0
+    }
+}
+
+impl Layer {
+    fn of(committed: Arc<Committed>) -> Self {
+        let len = committed.images.len();
+        let mut filter = Filter::new(len);
+        committed.images.ids().iter().for_each(|&id| filter.add(id));
+        Self { commits: vec![committed], table: IdTable::new(), places: Vec::new(), filter, len }
+    }
+
+    /// One layer of the images of `layers`, oldest first, that `keep` keeps.
+    fn merge(layers: &[Arc<Self>], keep: impl Fn(u64) -> bool) -> Self {
+        let most = layers.iter().map(|layer| layer.len).sum();
+        let mut merged = Self {
+            commits: Vec::new(),
+            table: IdTable::with_room(most),
+            places: Vec::with_capacity(most),
+            filter: Filter::new(most),
+            len: 0,
+        };
+        for layer in layers {
+            let first = merged.commits.len() as u32;
+            merged.commits.extend(layer.commits.iter().cloned());
+            layer.each(|id, (commit, number)| {
+                if !keep(layer.commits[commit as usize].commit) {
+                    return;
+                }
+                let place = (first + commit, number);
+                match merged.table.find(id) {
+                    Some(at) => merged.places[at as usize] = place,
+                    None => {
+                        merged.table.insert(id, merged.places.len() as u32);
+                        merged.places.push(place);
+                        merged.filter.add(id);
+                    }
+                }
+            });
+        }
+        merged.len = merged.table.len();
+        merged
+    }
+
+    fn each(&self, mut visit: impl FnMut(u64, (u32, u32))) {
+        if let ([committed], true) = (&*self.commits, self.places.is_empty()) {
+            (0..).zip(committed.images.ids()).for_each(|(number, &id)| visit(id, (0, number)));
+        } else {
+            self.table.iter().for_each(|(id, at)| visit(id, self.places[at as usize]));
+        }
+    }
+
+    #[inline]
+    fn find(&self, id: u64, spread: u64) -> Option<&[u8]> {
+        if !self.filter.may_hold(spread) {
+            return None;
+        }
+        if self.places.is_empty() {
+            return self.commits.first()?.images.find(id);
+        }
+        let (commit, number) = self.places[self.table.find(id)? as usize];
+        Some(self.commits[commit as usize].images.image(number))
+    }
+}
+
+/// The images that lie over the array in one state of the store.
+#[derive(Clone, Default)]
+pub(crate) struct Overlay {
+    layers: Vec<Arc<Layer>>,
+}
+
+impl Overlay {
+    /// Whether it has no images.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.layers.is_empty()
+    }
+
+    /// The newest image of record `id`.
+    #[inline]
+    pub(crate) fn find(&self, id: u64) -> Option<&[u8]> {
+        let spread = spread(id);
+        self.layers.iter().rev().find_map(|layer| layer.find(id, spread))
+    }
+
+    /// This overlay with the images of a newer commit over it.
+    pub(crate) fn with(&self, committed: Arc<Committed>) -> Self {
+        let mut layers = self.layers.clone();
+        if !committed.images.is_empty() {
+            layers.push(Arc::new(Layer::of(committed)));
+        }
+        // How many of the newest to merge: as long as the next is less than twice as large.
+        let (mut start, mut len) = (layers.len().saturating_sub(1), 0);
+        while let Some(layer) = layers.get(start) {
+            len += layer.len;
+            match start.checked_sub(1) {
+                Some(below) if layers[below].len < 2 * len => start = below,
+                _ => break,
+            }
+        }
+        if start + 1 < layers.len() {
+            let mut merged = Layer::merge(&layers[start..], |_| true);
+            merged.forget_unused();
+            layers.truncate(start);
+            layers.push(Arc::new(merged));
+        }
+        Self { layers }
+    }
+
+    /// This overlay without the images that the array holds once commit `checkpointed` is in it.
+    pub(crate) fn without(&self, checkpointed: u64) -> Self {
+        let newer = |committed: &Arc<Committed>| committed.commit > checkpointed;
+        let mut layers = Vec::new();
+        for layer in &self.layers {
+            if layer.commits.iter().all(newer) {
+                layers.push(Arc::clone(layer));
+            } else if layer.commits.iter().any(newer) {
+                let mut rest =
+                    Layer::merge(std::slice::from_ref(layer), |commit| commit > checkpointed);
+                rest.forget_unused();
+                if rest.len > 0 {
+                    layers.push(Arc::new(rest));
+                }
+            }
+        }
+        Self { layers }
+    }
+
+    /// The records with images of commits after `commit`, in the order of their numbers, each with
+    /// its newest image.
+    pub(crate) fn sorted_after(&self, commit: u64) -> Vec<(u64, &[u8])> {
+        let mut found = Vec::new();
+        for (age, layer) in (0_u32..).zip(self.layers.iter().rev()) {
+            layer.each(|id, (at, number)| {
+                let committed = &layer.commits[at as usize];
+                if committed.commit > commit {
+                    found.push((id, age, &committed.images, number));
+                }
+            });
+        }
+        found.sort_unstable_by_key(|&(id, age, ..)| (id, age));
+        found.dedup_by_key(|&mut (id, ..)| id);
+        found.into_iter().map(|(id, _, images, number)| (id, images.image(number))).collect()
+    }
+
+    /// The records that have an image, in order.
+    pub(crate) fn ids(&self) -> Vec<u64> {
+        let mut ids = Vec::new();
+        self.layers.iter().for_each(|layer| layer.each(|id, _| ids.push(id)));
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+}
+
+impl Layer {
+    /// Lets commits go that no image here is of.
+    fn forget_unused(&mut self) {
+        let mut new_places = vec![None; self.commits.len()];
+        let mut kept = Vec::new();
+        for (commit, _) in &mut self.places {
+            let old = *commit as usize;
+            *commit = *new_places[old].get_or_insert_with(|| {
+                kept.push(Arc::clone(&self.commits[old]));
+                kept.len() as u32 - 1
+            });
+        }
+        self.commits = kept;
+    }
+}
+
+impl std::fmt::Debug for Overlay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let lens: Vec<usize> = self.layers.iter().map(|layer| layer.len).collect();
+        f.debug_struct("Overlay").field("layers", &lens).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn committed(commit: u64, ids: &[u64]) -> Arc<Committed> {
+        let mut images = Images::new(16, 8);
+        for &id in ids {
+            let image = images.add(id).unwrap();
+            image[..8].copy_from_slice(&id.to_le_bytes());
+            image[8..].copy_from_slice(&commit.to_le_bytes());
+        }
+        Arc::new(Committed { commit, images })
+    }
+
+    fn check(overlay: &Overlay, model: &BTreeMap<u64, u64>) {
+        for id in 0..300 {
+            let found = overlay.find(id).map(|image| {
+                assert_eq!(image[..8], id.to_le_bytes());
+                u64::from_le_bytes(image[8..].try_into().unwrap())
+            });
+            assert_eq!(found, model.get(&id).copied(), "record {id}");
+        }
+        assert!(overlay.ids().into_iter().eq(model.keys().copied()));
+    }
+
+    #[test]
+    fn every_state_keeps_its_own_images() {
+        let mut random = 7_u64;
+        let mut draw = |below: u64| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (random >> 33) % below
+        };
+        let mut states = vec![(0, Overlay::default(), BTreeMap::new())];
+        for commit in 1..400 {
+            let (_, overlay, model) = states.last().unwrap();
+            let mut model = model.clone();
+            let mut ids: Vec<u64> = (0..draw(9) * draw(9)).map(|_| draw(300)).collect();
+            ids.sort_unstable();
+            ids.dedup();
+            model.extend(ids.iter().map(|&id| (id, commit)));
+            let mut overlay = overlay.with(committed(commit, &ids));
+            if commit % 37 == 0 {
+                let checkpointed = commit - draw(20);
+                overlay = overlay.without(checkpointed);
+                model.retain(|_, &mut at| at > checkpointed);
+            }
+            states.push((commit, overlay, model));
+        }
+        for (commit, overlay, model) in &states {
+            check(overlay, model);
+            let after = commit.saturating_sub(3);
+            let sorted = overlay.sorted_after(after);
+            let newer = model.iter().filter(|&(_, &at)| at > after).map(|(&id, _)| id);
+            assert!(sorted.iter().map(|&(id, _)| id).eq(newer));
+        }
+        let layers = states.iter().map(|(_, overlay, _)| overlay.layers.len()).max();
+        assert!(layers.unwrap() <= 12, "{layers:?} layers");
+    }
+}

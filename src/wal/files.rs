@@ -1,0 +1,212 @@
+//! The files of a log: their names, how new ones are made, and which there are.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::format::{Label, SECTOR_BYTES, SegmentHeader};
+use super::reader::SegmentReader;
+use crate::error::{Error, ErrorKind, Result};
+use crate::map::{Backing, Grown, OpenSide};
+use crate::os;
+
+/// What a segment's name has behind the data file's, before its number.
+const PREFIX: &str = "-wal-";
+
+/// Zeros to be written, a piece at a time.
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+
+/// The number of the segment with this suffix, if it is a segment's.
+fn number_of(suffix: &str) -> Option<u64> {
+    let digits = suffix.strip_prefix(PREFIX)?;
+    let number: u64 = digits.parse().ok()?;
+    // One name for each number: no signs, no leading zeros.
+    (number > 0 && number.to_string() == digits).then_some(number)
+}
+
+fn suffix_of(number: u64) -> String {
+    format!("{PREFIX}{number}")
+}
+
+/// The suffixes of all that is called like a segment, in the order of their numbers.
+fn suffixes(data: &dyn Backing) -> Result<Vec<String>> {
+    let numbers: BTreeSet<u64> =
+        data.list_sides()?.iter().filter_map(|suffix| number_of(suffix)).collect();
+    Ok(numbers.into_iter().map(suffix_of).collect())
+}
+
+/// The path of the file with this suffix, for errors.
+pub(super) fn path_of(data: &dyn Backing, suffix: &str) -> PathBuf {
+    let mut path = data.path().unwrap_or_default().into_os_string();
+    path.push(suffix);
+    path.into()
+}
+
+/// A salt that nobody has had: random, and not 0.
+pub(super) fn new_salt() -> Result<u64> {
+    let random = os::random_id().map_err(|source| Error::io("begin a log segment", source))?;
+    let (half, _) = random.split_at(size_of::<u64>());
+    let salt = u64::from_le_bytes(half.try_into().expect("the half of 16 bytes"));
+    Ok(salt.max(1))
+}
+
+/// A file that waits to become a segment, or is one.
+#[derive(Debug)]
+pub(super) struct SegmentFile {
+    pub(super) suffix: String,
+    pub(super) backing: Arc<dyn Backing>,
+    pub(super) len_bytes: u64,
+}
+
+/// How the bytes of a new file come about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fill {
+    /// As zeros that are written, so that writing over them later changes no metadata.
+    Zeros,
+    /// As room that is reserved: the file is written once, from end to end, and synced then.
+    Room,
+}
+
+impl SegmentFile {
+    /// Makes a file of that length, which begins with `header`; its name is durable, and, unless it
+    /// is only room, so is what it holds. After an error there is no such file.
+    pub(super) fn create(
+        data: &dyn Backing,
+        len_bytes: u64,
+        header: &[u8],
+        fill: Fill,
+    ) -> Result<Self> {
+        let taken: BTreeSet<u64> =
+            data.list_sides()?.iter().filter_map(|suffix| number_of(suffix)).collect();
+        let free = (1..).find(|number| !taken.contains(number)).expect("one of 2^64 numbers");
+        let suffix = suffix_of(free);
+        let backing = data
+            .open_side(&suffix, OpenSide::Create)?
+            .ok_or_else(|| Error::new(ErrorKind::NotFound, "make").path(path_of(data, &suffix)))?;
+        let made = fill_file(&*backing, len_bytes, header, fill).and_then(|()| {
+            data.sync_directory()?;
+            Ok(Self { suffix: suffix.clone(), backing, len_bytes })
+        });
+        if made.is_err() {
+            // What is left over is found by the next who opens the store; the first error counts.
+            let _ = data.remove_side(&suffix);
+        }
+        made
+    }
+}
+
+fn fill_file(backing: &dyn Backing, len_bytes: u64, header: &[u8], fill: Fill) -> Result<()> {
+    if fill == Fill::Room && backing.grow(len_bytes)? == Grown::Reserved {
+        return Ok(());
+    }
+    let mut at = 0;
+    while at < len_bytes {
+        let len = usize::try_from(len_bytes - at).unwrap_or(usize::MAX).min(ZEROS.len());
+        if at == 0 && !header.is_empty() {
+            let mut front = ZEROS[..len].to_vec();
+            front[..header.len()].copy_from_slice(header);
+            backing.write_at(0, &front)?;
+        } else {
+            backing.write_at(at, &ZEROS[..len])?;
+        }
+        at += len as u64;
+    }
+    backing.sync_data()
+}
+
+/// A segment that was found beside a data file.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    pub(super) suffix: String,
+    pub(super) header: SegmentHeader,
+    /// Whether the header itself is damaged or was never written, and this is what the first block
+    /// says instead: then it does not know the salt before it.
+    pub(super) headless: bool,
+}
+
+/// What there is beside a data file.
+#[derive(Debug, Default)]
+pub(super) struct Survey {
+    pub(super) segments: Vec<Found>,
+    /// Suffixes of segments of other stores.
+    pub(super) strangers: Vec<String>,
+    /// Suffixes of segments whose header is damaged, and whose first block does not replace it.
+    pub(super) damaged: Vec<String>,
+}
+
+/// Opens a file that is called like a segment; `None` if it is gone, or nothing one could read.
+pub(super) fn open(data: &dyn Backing, suffix: &str) -> Result<Option<SegmentReader>> {
+    match data.open_side(suffix, OpenSide::Read) {
+        Ok(Some(backing)) => Ok(Some(SegmentReader::new(backing)?)),
+        Ok(None) => Ok(None),
+        // A directory or a pipe of that name.
+        Err(error) if error.kind() == ErrorKind::InvalidArgument => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Reads the headers of all segments beside `data`.
+///
+/// # Errors
+/// [`ErrorKind::UnsupportedFormat`] for a segment of this store and a later version; the system's.
+pub(super) fn survey(data: &dyn Backing, file_id: [u8; 16]) -> Result<Survey> {
+    let mut survey = Survey::default();
+    for suffix in suffixes(data)? {
+        let Some(mut reader) = open(data, &suffix)? else { continue };
+        let label = Label::read(reader.head()?, file_id);
+        match label {
+            Label::Ours(header) => {
+                survey.segments.push(Found { suffix, header, headless: false });
+            }
+            Label::Newer(version) => {
+                return Err(Error::new(ErrorKind::UnsupportedFormat, "read the log")
+                    .path(path_of(data, &suffix))
+                    .detail(format!("its version is {version}; this program knows version 0"))
+                    .advice("use the program that wrote it, or a newer one"));
+            }
+            Label::Strange => survey.strangers.push(suffix),
+            Label::Damaged | Label::Blank | Label::Unknown => match reader.first_block(file_id)? {
+                Some(block) => {
+                    let header = SegmentHeader {
+                        file_id,
+                        salt: block.salt,
+                        previous_salt: 0,
+                        first: block.commit.number,
+                        previous_crc: block.previous_crc,
+                    };
+                    survey.segments.push(Found { suffix, header, headless: true });
+                }
+                None if label == Label::Damaged => survey.damaged.push(suffix),
+                None => {}
+            },
+        }
+    }
+    Ok(survey)
+}
+
+/// Removes the segments of this store other than those with the salts of `keep`, and files that
+/// were being made into segments; files of others are left alone.
+///
+/// # Errors
+/// The system's: the first one, after all that could be removed was.
+pub(crate) fn remove_stale(data: &dyn Backing, file_id: [u8; 16], keep: &[u64]) -> Result<()> {
+    let mut result = Ok(());
+    for suffix in suffixes(data)? {
+        let Some(mut reader) = open(data, &suffix)? else { continue };
+        let stale = match Label::read(reader.head()?, file_id) {
+            Label::Ours(header) => !keep.contains(&header.salt),
+            Label::Damaged | Label::Blank => match reader.first_block(file_id)? {
+                Some(block) => !keep.contains(&block.salt),
+                None => true,
+            },
+            Label::Newer(_) | Label::Strange | Label::Unknown => false,
+        };
+        drop(reader);
+        if stale {
+            result = result.and(data.remove_side(&suffix));
+        }
+    }
+    result
+}
+
+const _: () = assert!(SECTOR_BYTES as usize <= ZEROS.len());

@@ -1,0 +1,303 @@
+//! The bytes of a segment's header and of a block's, and nothing but bytes.
+
+use std::mem::{offset_of, size_of};
+
+use zerocopy::little_endian::{U32, U64};
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use super::Commit;
+use crate::format::checksum::crc32c;
+
+/// What blocks begin on a multiple of; the segment's header takes the first of them.
+pub(super) const SECTOR_BYTES: u64 = SECTOR as u64;
+const SECTOR: u32 = 512;
+
+/// The first bytes of every segment.
+const SEGMENT_MAGIC: [u8; 8] = *b"\x89FLATWAL";
+
+/// The version that this code reads and writes. 0 means: not frozen yet.
+const VERSION: u32 = 0;
+
+/// The first bytes of every block.
+const BLOCK_MAGIC: [u8; 4] = *b"FWB1";
+
+/// The bytes of a block in front of its payload.
+pub(super) const BLOCK_HEAD_BYTES: usize = size_of::<BlockBytes>();
+
+/// Where the bytes begin that a block's checksum covers: behind the checksum.
+pub(super) const BLOCK_CRC_END: usize = 8;
+
+/// The free list is empty.
+const NO_FREE_RECORD: u64 = u64::MAX;
+
+/// The bytes of a segment's first sector.
+///
+/// ```text
+///        0        4        8       12       16                24                32
+///   0    | magic 89 'FLATWAL'      | version| 512    | file id                           |
+///  32    | salt                    | previous salt   | first           | prev.  | zeros  |
+///        |                         |                 |                 | crc    |        |
+///  64    | zeros …
+/// 508    | crc of bytes 0 to 507
+/// ```
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+struct SegmentBytes {
+    magic: [u8; 8],
+    version: U32,
+    sector: U32,
+    file_id: [u8; 16],
+    salt: U64,
+    previous_salt: U64,
+    first: U64,
+    previous_crc: U32,
+    zeros: [u8; 448],
+    crc: U32,
+}
+
+const _: () = {
+    assert!(size_of::<SegmentBytes>() == SECTOR as usize);
+    assert!(offset_of!(SegmentBytes, version) == 8);
+    assert!(offset_of!(SegmentBytes, sector) == 12);
+    assert!(offset_of!(SegmentBytes, file_id) == 16);
+    assert!(offset_of!(SegmentBytes, salt) == 32);
+    assert!(offset_of!(SegmentBytes, previous_salt) == 40);
+    assert!(offset_of!(SegmentBytes, first) == 48);
+    assert!(offset_of!(SegmentBytes, previous_crc) == 56);
+    assert!(offset_of!(SegmentBytes, zeros) == 60);
+    assert!(offset_of!(SegmentBytes, crc) == 508);
+};
+
+/// Where in a segment its checksum lies.
+const SEGMENT_CRC: usize = 508;
+
+/// What a segment says about itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SegmentHeader {
+    pub(super) file_id: [u8; 16],
+    /// Drawn at random when the segment is begun, never 0.
+    pub(super) salt: u64,
+    /// The salt of the segment before it in the chain; 0 if there is none.
+    pub(super) previous_salt: u64,
+    /// The number of its first block.
+    pub(super) first: u64,
+    /// The checksum of the last block before it in the chain; 0 if there is none.
+    pub(super) previous_crc: u32,
+}
+
+/// What the first sector of a file called like a segment turns out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Label {
+    /// A segment's header, whole, of the store asked for.
+    Ours(SegmentHeader),
+    /// As [`Label::Ours`], of a version that this code does not know.
+    Newer(u32),
+    /// A segment's header, whole, of another store.
+    Strange,
+    /// A segment's header of the store asked for, damaged.
+    Damaged,
+    /// Nothing was written there yet.
+    Blank,
+    /// None of all that.
+    Unknown,
+}
+
+impl SegmentHeader {
+    pub(super) fn encode(&self) -> [u8; SECTOR as usize] {
+        assert_ne!(self.salt, 0, "0 means that there is no segment");
+        let mut sector = SegmentBytes::new_zeroed();
+        sector.magic = SEGMENT_MAGIC;
+        sector.version = VERSION.into();
+        sector.sector = SECTOR.into();
+        sector.file_id = self.file_id;
+        sector.salt = self.salt.into();
+        sector.previous_salt = self.previous_salt.into();
+        sector.first = self.first.into();
+        sector.previous_crc = self.previous_crc.into();
+        sector.crc = crc32c(&sector.as_bytes()[..SEGMENT_CRC]).into();
+        zerocopy::transmute!(sector)
+    }
+}
+
+fn is_zero(bytes: &[u8]) -> bool {
+    bytes.iter().all(|&byte| byte == 0)
+}
+
+impl Label {
+    /// Reads a file's first sector, or what there is of it.
+    pub(super) fn read(bytes: &[u8], file_id: [u8; 16]) -> Self {
+        let Ok((sector, _)) = SegmentBytes::read_from_prefix(bytes) else {
+            // Cut off while it was made, perhaps.
+            let (magic, rest) = bytes.split_at(bytes.len().min(SEGMENT_MAGIC.len()));
+            let begun = SEGMENT_MAGIC.starts_with(magic) || is_zero(magic) && is_zero(rest);
+            return if begun { Self::Blank } else { Self::Unknown };
+        };
+        if is_zero(sector.as_bytes()) {
+            return Self::Blank;
+        }
+        let ours = sector.file_id == file_id;
+        let whole = sector.magic == SEGMENT_MAGIC
+            && sector.crc.get() == crc32c(&sector.as_bytes()[..SEGMENT_CRC]);
+        if !whole {
+            return if ours { Self::Damaged } else { Self::Unknown };
+        }
+        if !ours {
+            return Self::Strange;
+        }
+        if sector.version != VERSION || sector.sector != SECTOR {
+            return Self::Newer(sector.version.get());
+        }
+        if sector.salt == 0 {
+            return Self::Damaged;
+        }
+        Self::Ours(SegmentHeader {
+            file_id,
+            salt: sector.salt.get(),
+            previous_salt: sector.previous_salt.get(),
+            first: sector.first.get(),
+            previous_crc: sector.previous_crc.get(),
+        })
+    }
+}
+
+/// The bytes of a block in front of its payload.
+///
+/// ```text
+///        0        4        8                16                24                32
+///   0    | 'FWB1' | crc    | payload length  | file id                           |
+///  32    | salt            | number          | synced          | count           |
+///  64    | live count      | free head       | images          | prev.  | image  |
+///        |                 |                 |                 | crc    | length |
+///  96    | zeros                                                                 |
+/// 128    | payload: a record number for each image, each once; then the images
+/// ```
+///
+/// The checksum covers bytes 8 up to the end of the payload.
+#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+struct BlockBytes {
+    magic: [u8; 4],
+    crc: U32,
+    payload_len_bytes: U64,
+    file_id: [u8; 16],
+    salt: U64,
+    number: U64,
+    synced: U64,
+    count: U64,
+    live_count: U64,
+    free_head: U64,
+    images: U64,
+    previous_crc: U32,
+    image_len_bytes: U32,
+    zeros: [u8; 32],
+}
+
+const _: () = {
+    assert!(size_of::<BlockBytes>() == 128);
+    assert!(offset_of!(BlockBytes, crc) == 4);
+    assert!(offset_of!(BlockBytes, payload_len_bytes) == BLOCK_CRC_END);
+    assert!(offset_of!(BlockBytes, file_id) == 16);
+    assert!(offset_of!(BlockBytes, salt) == 32);
+    assert!(offset_of!(BlockBytes, number) == 40);
+    assert!(offset_of!(BlockBytes, synced) == 48);
+    assert!(offset_of!(BlockBytes, count) == 56);
+    assert!(offset_of!(BlockBytes, live_count) == 64);
+    assert!(offset_of!(BlockBytes, free_head) == 72);
+    assert!(offset_of!(BlockBytes, images) == 80);
+    assert!(offset_of!(BlockBytes, previous_crc) == 88);
+    assert!(offset_of!(BlockBytes, image_len_bytes) == 92);
+    assert!(offset_of!(BlockBytes, zeros) == 96);
+};
+
+/// What stands in front of a block's payload. One that was read is untrusted until its checksum
+/// has been compared, except that it ends within its segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct BlockHead {
+    /// Of bytes 8 up to the end of the payload.
+    pub(super) crc: u32,
+    pub(super) file_id: [u8; 16],
+    /// That of the segment in which it lies.
+    pub(super) salt: u64,
+    pub(super) commit: Commit,
+    /// The highest commit known to be durable when this one was written.
+    pub(super) synced: u64,
+    /// How many images it has.
+    pub(super) images: u64,
+    pub(super) image_len_bytes: u32,
+    /// The checksum of the block before it in the chain; 0 if there is none.
+    pub(super) previous_crc: u32,
+}
+
+/// The bytes of a payload of so many images; `None` past what a file can hold.
+fn payload_len_bytes(images: u64, image_len_bytes: u32) -> Option<u64> {
+    let each = u64::from(image_len_bytes) + size_of::<u64>() as u64;
+    images.checked_mul(each).filter(|&len| len < i64::MAX as u64)
+}
+
+/// The bytes of a block of so many images, without what fills its last sector.
+pub(super) fn block_len_bytes(images: u64, image_len_bytes: u32) -> Option<u64> {
+    payload_len_bytes(images, image_len_bytes)?.checked_add(BLOCK_HEAD_BYTES as u64)
+}
+
+/// The length of whole sectors that hold so many bytes of a block.
+pub(super) fn in_sectors(len_bytes: u64) -> u64 {
+    // Cannot overflow: payload_len_bytes keeps every block below 2^63.
+    len_bytes.next_multiple_of(SECTOR_BYTES)
+}
+
+impl BlockHead {
+    /// The bytes of a block with this head, without what fills its last sector.
+    pub(super) fn len_bytes(&self) -> u64 {
+        block_len_bytes(self.images, self.image_len_bytes)
+            .expect("checked when it was read, or before it was reserved")
+    }
+
+    pub(super) fn encode(&self) -> [u8; BLOCK_HEAD_BYTES] {
+        let mut block = BlockBytes::new_zeroed();
+        block.magic = BLOCK_MAGIC;
+        block.crc = self.crc.into();
+        block.payload_len_bytes = (self.len_bytes() - BLOCK_HEAD_BYTES as u64).into();
+        block.file_id = self.file_id;
+        block.salt = self.salt.into();
+        block.number = self.commit.number.into();
+        block.synced = self.synced.into();
+        block.count = self.commit.count.into();
+        block.live_count = self.commit.live_count.into();
+        block.free_head = self.commit.free_head.unwrap_or(NO_FREE_RECORD).into();
+        block.images = self.images.into();
+        block.previous_crc = self.previous_crc.into();
+        block.image_len_bytes = self.image_len_bytes.into();
+        zerocopy::transmute!(block)
+    }
+
+    /// Reads a block's head, if there is one that ends within `room_bytes` bytes from its
+    /// beginning.
+    pub(super) fn read(bytes: &[u8], room_bytes: u64) -> Option<Self> {
+        let (block, _) = BlockBytes::read_from_prefix(bytes).ok()?;
+        if block.magic != BLOCK_MAGIC {
+            return None;
+        }
+        let (images, image_len_bytes) = (block.images.get(), block.image_len_bytes.get());
+        let payload_len_bytes = payload_len_bytes(images, image_len_bytes)?;
+        let len_bytes = block_len_bytes(images, image_len_bytes)?;
+        if block.payload_len_bytes != payload_len_bytes || len_bytes > room_bytes {
+            return None;
+        }
+        let free_head = Some(block.free_head.get()).filter(|&head| head != NO_FREE_RECORD);
+        Some(Self {
+            crc: block.crc.get(),
+            file_id: block.file_id,
+            salt: block.salt.get(),
+            commit: Commit {
+                number: block.number.get(),
+                count: block.count.get(),
+                live_count: block.live_count.get(),
+                free_head,
+            },
+            synced: block.synced.get(),
+            images,
+            image_len_bytes,
+            previous_crc: block.previous_crc.get(),
+        })
+    }
+}

@@ -1,0 +1,1 @@
+//! What the fuzz target of the log calls, compiled under `cfg(fuzzing)` alone.

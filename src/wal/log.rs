@@ -1,0 +1,428 @@
+//! The writer's end of the chain.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::files::{Fill, SegmentFile, new_salt};
+use super::format::{
+    BLOCK_CRC_END, BLOCK_HEAD_BYTES, BlockHead, SECTOR_BYTES, SegmentHeader, block_len_bytes,
+    in_sectors,
+};
+use super::{Commit, Images};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::checksum::{crc32c, crc32c_append};
+use crate::map::{Backing, OpenSide};
+
+/// The first segment's length: a store of few records stays small.
+const SEGMENT_MIN_BYTES: u64 = 64 << 10;
+
+/// Segments double up to this length. A block that fits in none has one of its own.
+const SEGMENT_MAX_BYTES: u64 = 4 << 20;
+
+/// How much room is kept for recycling, in how many files.
+const POOL_MAX_BYTES: u64 = 16 << 20;
+const POOL_MAX_FILES: usize = 4;
+
+/// Blocks up to this length are written by one call.
+const ONE_WRITE_MAX_BYTES: u64 = 256 << 10;
+
+/// The segment that blocks are appended to.
+#[derive(Debug)]
+struct Current {
+    file: SegmentFile,
+    salt: u64,
+    /// Where the next block begins.
+    end: u64,
+}
+
+/// A segment before the current one.
+#[derive(Debug)]
+struct Older {
+    suffix: String,
+    len_bytes: u64,
+    salt: u64,
+    /// The number of its last block.
+    last: u64,
+    /// Where its blocks end.
+    end: u64,
+}
+
+/// A file that no commit needs any more.
+#[derive(Debug)]
+struct Idle {
+    suffix: String,
+    len_bytes: u64,
+}
+
+/// The log of one writer: the end of a chain, and the segments that are still needed.
+///
+/// After an error of [`Log::append`] it is unknown what the log holds, and the log must not be used
+/// any more, except to be dropped. Dropping it leaves its files as they are.
+#[derive(Debug)]
+pub(crate) struct Log {
+    data: Arc<dyn Backing>,
+    file_id: [u8; 16],
+    /// Oldest first.
+    older: VecDeque<Older>,
+    current: Current,
+    /// The current segment's successor, once it is made.
+    prepared: Option<SegmentFile>,
+    /// Files to be recycled. The oldest goes first, so that a state whose log began further back
+    /// finds the beginning gone, and not its end.
+    idle: VecDeque<Idle>,
+    /// How long the next new segment is to be.
+    next_len_bytes: u64,
+    /// The number of the next commit.
+    next: u64,
+    /// The checksum of the last block.
+    last_crc: u32,
+    buffer: Vec<u8>,
+}
+
+impl Log {
+    /// Begins a chain with the commit `first`: makes its first segment, durable, of 64 KiB.
+    ///
+    /// # Errors
+    /// The system's, a full disk among them; then there is no such segment.
+    pub(crate) fn create(data: Arc<dyn Backing>, file_id: [u8; 16], first: u64) -> Result<Self> {
+        let salt = new_salt()?;
+        let header = SegmentHeader { file_id, salt, previous_salt: 0, first, previous_crc: 0 };
+        let file = SegmentFile::create(&*data, SEGMENT_MIN_BYTES, &header.encode(), Fill::Zeros)?;
+        Ok(Self {
+            data,
+            file_id,
+            older: VecDeque::new(),
+            current: Current { file, salt, end: SECTOR_BYTES },
+            prepared: None,
+            idle: VecDeque::new(),
+            next_len_bytes: 2 * SEGMENT_MIN_BYTES,
+            next: first,
+            last_crc: 0,
+            buffer: Vec::new(),
+        })
+    }
+
+    /// The salt of the oldest segment that is still needed: what the header names.
+    pub(crate) fn salt(&self) -> u64 {
+        self.older.front().map_or(self.current.salt, |older| older.salt)
+    }
+
+    /// The number of the next commit.
+    pub(crate) fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// The salts of all segments that are still needed.
+    pub(crate) fn salts(&self) -> Vec<u64> {
+        let older = self.older.iter().map(|older| older.salt);
+        older.chain([self.current.salt]).collect()
+    }
+
+    /// Makes room for a block of so many images, so that appending it needs no more space.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoSpace`], [`ErrorKind::OutOfRange`] for more images than any file can hold,
+    /// and the system's; the log is what it was then, and can be used.
+    pub(crate) fn reserve(&mut self, images: u64, image_len: u32) -> Result<()> {
+        let Some(len_bytes) = block_len_bytes(images, image_len).map(in_sectors) else {
+            return Err(Error::new(ErrorKind::OutOfRange, "commit")
+                .detail(format!("{images} records of {image_len} bytes are too many for a log"))
+                .advice("commit them in several transactions"));
+        };
+        if len_bytes <= self.room_bytes() {
+            return Ok(());
+        }
+        let needed = len_bytes.saturating_add(SECTOR_BYTES);
+        if let Some(prepared) = self.prepared.take() {
+            // A segment made for one large block that never came is no segment for others.
+            if prepared.len_bytes >= needed
+                && (prepared.len_bytes <= SEGMENT_MAX_BYTES || prepared.len_bytes == needed)
+            {
+                self.prepared = Some(prepared);
+                return Ok(());
+            }
+            let SegmentFile { suffix, len_bytes, .. } = prepared;
+            self.idle.push_back(Idle { suffix, len_bytes });
+            self.bound_idle()?;
+        }
+        self.prepared = Some(self.prepare(needed)?);
+        Ok(())
+    }
+
+    /// Appends a block, without syncing it. `synced` is the highest commit known to be durable.
+    ///
+    /// # Errors
+    /// The system's. What the log holds is unknown then: the caller must not go on with it.
+    ///
+    /// # Panics
+    /// If the commit is not the next one, or is impossible: what a reader would refuse must not
+    /// reach the disk.
+    pub(crate) fn append(
+        &mut self,
+        commit: &Commit,
+        synced: u64,
+        images: &Images<'_>,
+    ) -> Result<()> {
+        self.check(commit, synced, images);
+        let count = images.ids.len() as u64;
+        self.reserve(count, images.image_len)?;
+        let len_bytes = block_len_bytes(count, images.image_len).expect("it was reserved");
+        let fits = in_sectors(len_bytes) <= self.room_bytes();
+        let begun = if fits { None } else { Some(self.begin_segment()?) };
+        let mut head = BlockHead {
+            crc: 0,
+            file_id: self.file_id,
+            salt: self.current.salt,
+            commit: *commit,
+            // The segment before was synced just now, with every block so far.
+            synced: if begun.is_some() { commit.number.saturating_sub(1) } else { synced },
+            images: count,
+            image_len_bytes: images.image_len,
+            previous_crc: self.last_crc,
+        };
+        // A new segment's header goes out together with its first block.
+        let header = begun.as_ref().map_or(&[][..], |header| header);
+        let offset = self.current.end - header.len() as u64;
+        let buffer = &mut self.buffer;
+        buffer.clear();
+        buffer.extend_from_slice(header);
+        if len_bytes <= ONE_WRITE_MAX_BYTES {
+            head.crc = put_block(buffer, &head, images);
+            self.current.file.backing.write_at(offset, buffer)?;
+        } else {
+            head.crc = crc_of(&head, images);
+            write_large(&*self.current.file.backing, offset, buffer, &head, images)?;
+        }
+        self.current.end += in_sectors(len_bytes);
+        self.last_crc = head.crc;
+        self.next = commit.number.checked_add(1).expect("fewer than 2^64 commits");
+        Ok(())
+    }
+
+    /// The segment of the last block. Once it is synced, all blocks so far are durable.
+    pub(crate) fn segment(&self) -> Arc<dyn Backing> {
+        Arc::clone(&self.current.file.backing)
+    }
+
+    /// The salt that the header must name once the array holds all commits up to `checkpointed`.
+    pub(crate) fn oldest_after(&self, checkpointed: u64) -> u64 {
+        let needed = self.older.iter().find(|older| older.last > checkpointed);
+        needed.map_or(self.current.salt, |older| older.salt)
+    }
+
+    /// Lets go of the segments that hold no commit after `checkpointed`, for recycling. Only to be
+    /// called once a header that names [`Log::oldest_after`] is durable.
+    ///
+    /// # Errors
+    /// The system's, for a file that could not be removed: it lies about until the next
+    /// [`remove_stale`](super::remove_stale), and the log can be used.
+    pub(crate) fn release(&mut self, checkpointed: u64) -> Result<()> {
+        while let Some(older) = self.older.front() {
+            if older.last > checkpointed {
+                break;
+            }
+            if let Some(Older { suffix, len_bytes, .. }) = self.older.pop_front() {
+                self.idle.push_back(Idle { suffix, len_bytes });
+            }
+        }
+        self.bound_idle()
+    }
+
+    /// Removes all files of the log. Only to be called once no header names it.
+    ///
+    /// # Errors
+    /// The system's: the first one, after all that could be removed was.
+    pub(crate) fn remove(self) -> Result<()> {
+        let Self { data, older, current, prepared, idle, .. } = self;
+        let suffixes = older.into_iter().map(|older| older.suffix);
+        let suffixes = suffixes.chain(idle.into_iter().map(|idle| idle.suffix));
+        // Dropped with it is the open file: Windows removes none that is open.
+        let suffixes = suffixes.chain(prepared.map(|file| file.suffix));
+        let suffixes = suffixes.chain([current.file.suffix]);
+        let suffixes: Vec<String> = suffixes.collect();
+        let mut result = Ok(());
+        for suffix in suffixes {
+            result = result.and(data.remove_side(&suffix));
+        }
+        result
+    }
+
+    /// Bytes of blocks in the segments that are still needed.
+    pub(crate) fn len_bytes(&self) -> u64 {
+        let older: u64 = self.older.iter().map(|older| older.end - SECTOR_BYTES).sum();
+        older + (self.current.end - SECTOR_BYTES)
+    }
+
+    /// How many segments are still needed.
+    pub(crate) fn segments(&self) -> u64 {
+        self.older.len() as u64 + 1
+    }
+
+    fn room_bytes(&self) -> u64 {
+        self.current.file.len_bytes - self.current.end
+    }
+
+    fn check(&self, commit: &Commit, synced: u64, images: &Images<'_>) {
+        assert_eq!(commit.number, self.next, "commits are numbered without gaps");
+        assert!(synced < commit.number, "commit {} is not synced yet", commit.number);
+        if let Err(broken) = commit.check(images.ids) {
+            panic!("refusing to log an impossible commit: {broken}: {commit:?}");
+        }
+        let given: u64 = images.pieces.iter().map(|piece| piece.len() as u64).sum();
+        let expected = (images.ids.len() as u64).checked_mul(images.image_len.into());
+        assert_eq!(Some(given), expected, "an image for each record");
+    }
+
+    /// Goes on in the prepared segment. The header that it must begin with is returned, to be
+    /// written with the first block.
+    fn begin_segment(&mut self) -> Result<[u8; SECTOR_BYTES as usize]> {
+        let salt = new_salt()?;
+        // What lies in a segment says that all before it is durable.
+        self.current.file.backing.sync_data()?;
+        let file = self.prepared.take().expect("room was reserved");
+        let header = SegmentHeader {
+            file_id: self.file_id,
+            salt,
+            previous_salt: self.current.salt,
+            first: self.next,
+            previous_crc: self.last_crc,
+        };
+        if file.len_bytes <= SEGMENT_MAX_BYTES {
+            self.next_len_bytes =
+                (2 * file.len_bytes).clamp(self.next_len_bytes, SEGMENT_MAX_BYTES);
+        }
+        let sealed =
+            std::mem::replace(&mut self.current, Current { file, salt, end: SECTOR_BYTES });
+        self.older.push_back(Older {
+            suffix: sealed.file.suffix,
+            len_bytes: sealed.file.len_bytes,
+            salt: sealed.salt,
+            last: self.next.saturating_sub(1),
+            end: sealed.end,
+        });
+        Ok(header.encode())
+    }
+
+    /// A file for a segment of at least `needed` bytes.
+    fn prepare(&mut self, needed: u64) -> Result<SegmentFile> {
+        if needed > SEGMENT_MAX_BYTES {
+            return SegmentFile::create(&*self.data, needed, &[], Fill::Room);
+        }
+        let wanted = self.next_len_bytes.max(needed.next_power_of_two());
+        if let Some(recycled) = self.recycle(wanted)? {
+            return Ok(recycled);
+        }
+        match SegmentFile::create(&*self.data, wanted, &[], Fill::Zeros) {
+            // On a full disk a shorter one does as well.
+            Err(error) if error.kind() == ErrorKind::NoSpace => self.recycle(needed)?.ok_or(error),
+            made => made,
+        }
+    }
+
+    /// Takes the oldest idle file of at least `needed` bytes.
+    fn recycle(&mut self, needed: u64) -> Result<Option<SegmentFile>> {
+        while let Some(at) = self.idle.iter().position(|idle| idle.len_bytes >= needed) {
+            let Some(Idle { suffix, len_bytes }) = self.idle.remove(at) else { break };
+            // Somebody may have tidied up behind our back.
+            if let Some(backing) = self.data.open_side(&suffix, OpenSide::Write)? {
+                if backing.len_bytes()? == len_bytes {
+                    return Ok(Some(SegmentFile { suffix, backing, len_bytes }));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Removes idle files that are too many, or too large to be worth keeping.
+    fn bound_idle(&mut self) -> Result<()> {
+        let mut result = Ok(());
+        loop {
+            let oversized = self.idle.iter().position(|idle| idle.len_bytes > SEGMENT_MAX_BYTES);
+            let held: u64 = self.idle.iter().map(|idle| idle.len_bytes).sum();
+            let too_many = self.idle.len() > POOL_MAX_FILES || held > POOL_MAX_BYTES;
+            let Some(at) = oversized.or(too_many.then_some(0)) else { return result };
+            if let Some(idle) = self.idle.remove(at) {
+                result = result.and(self.data.remove_side(&idle.suffix));
+            }
+        }
+    }
+}
+
+/// Calls `each` with the bytes of a block, piece by piece.
+fn each_piece(
+    head: &BlockHead,
+    images: &Images<'_>,
+    each: &mut dyn FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    each(&head.encode())?;
+    let mut numbers = [0; 4096];
+    for ids in images.ids.chunks(numbers.len() / size_of::<u64>()) {
+        let (used, _) = numbers.split_at_mut(size_of_val(ids));
+        for (place, id) in used.chunks_exact_mut(size_of::<u64>()).zip(ids) {
+            place.copy_from_slice(&id.to_le_bytes());
+        }
+        each(used)?;
+    }
+    images.pieces.iter().try_for_each(|piece| each(piece))
+}
+
+/// Puts a block with its checksum, which is returned, behind what `buffer` holds, in whole sectors.
+fn put_block(buffer: &mut Vec<u8>, head: &BlockHead, images: &Images<'_>) -> u32 {
+    let start = buffer.len();
+    buffer.extend_from_slice(&head.encode());
+    for id in images.ids {
+        buffer.extend_from_slice(&id.to_le_bytes());
+    }
+    for piece in images.pieces {
+        buffer.extend_from_slice(piece);
+    }
+    let crc = crc32c(&buffer[start + BLOCK_CRC_END..]);
+    buffer[start..start + BLOCK_HEAD_BYTES].copy_from_slice(&BlockHead { crc, ..*head }.encode());
+    let sector = usize::try_from(SECTOR_BYTES).expect("a sector is small");
+    buffer.resize(buffer.len().next_multiple_of(sector), 0);
+    crc
+}
+
+/// The checksum of a block.
+fn crc_of(head: &BlockHead, images: &Images<'_>) -> u32 {
+    let mut crc = 0;
+    let mut skip = BLOCK_CRC_END;
+    let summed = each_piece(head, images, &mut |bytes| {
+        crc = crc32c_append(crc, &bytes[std::mem::take(&mut skip)..]);
+        Ok(())
+    });
+    summed.expect("summing does not fail");
+    crc
+}
+
+/// Writes what `buffer` holds, and behind it a block in whole sectors, from `offset` on, in pieces
+/// of bounded length.
+fn write_large(
+    backing: &dyn Backing,
+    mut offset: u64,
+    buffer: &mut Vec<u8>,
+    head: &BlockHead,
+    images: &Images<'_>,
+) -> Result<()> {
+    let limit = usize::try_from(ONE_WRITE_MAX_BYTES).expect("far less than any address space");
+    each_piece(head, images, &mut |mut bytes| {
+        if buffer.len() + bytes.len() >= limit {
+            if !buffer.is_empty() {
+                backing.write_at(offset, buffer)?;
+                offset += buffer.len() as u64;
+                buffer.clear();
+            }
+            let (whole, rest) = bytes.split_at(bytes.len() - bytes.len() % limit);
+            if !whole.is_empty() {
+                backing.write_at(offset, whole)?;
+                offset += whole.len() as u64;
+            }
+            bytes = rest;
+        }
+        buffer.extend_from_slice(bytes);
+        Ok(())
+    })?;
+    let fill = in_sectors(head.len_bytes()) - head.len_bytes();
+    buffer.resize(buffer.len() + usize::try_from(fill).expect("less than a sector"), 0);
+    backing.write_at(offset, buffer)
+}

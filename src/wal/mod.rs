@@ -1,0 +1,78 @@
+//! The write-ahead log: commits on their way into the array.
+//!
+//! A log is a chain of segments, files `X-wal-N` beside the data file `X`; each holds blocks, and
+//! each block is one commit: its number, the counts it leaves, and the images of the records it
+//! changed. What a record means is nobody's business here. docs/FORMAT.md has every byte.
+//!
+//! Invariants:
+//! - The commits of a chain are numbered without gaps.
+//! - A block names the segment it lies in (by the salt drawn when the segment was begun) and the
+//!   block before it (by its checksum), so that bytes of an earlier life of a file are never taken
+//!   for the log's.
+//! - A segment is synced before its successor's first byte is written. So whatever lies in a
+//!   successor says that its predecessor was whole.
+//!
+//! What fails: the log that the header names is not there, or another store's, or does not continue
+//! the array's state, or a commit that was synced is damaged: [`ErrorKind::Corrupt`], with the
+//! place. A damaged end that nothing shows to have been synced is what a power cut leaves, and
+//! simply the end.
+//!
+//! [`ErrorKind::Corrupt`]: crate::error::ErrorKind::Corrupt
+
+#![cfg_attr(not(test), allow(dead_code, unused_imports, reason = "commits will use it"))]
+
+mod files;
+mod format;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
+mod log;
+mod reader;
+mod replay;
+
+pub(crate) use files::remove_stale;
+pub(crate) use log::Log;
+pub(crate) use replay::{Replayed, replay};
+
+#[cfg(test)]
+mod tests;
+
+/// What a commit leaves behind, besides the records it changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Commit {
+    /// Commits are numbered 1, 2, 3 and so on.
+    pub(crate) number: u64,
+    /// Records in the array, deleted ones included.
+    pub(crate) count: u64,
+    /// Records in the array that are not deleted.
+    pub(crate) live_count: u64,
+    /// The deleted record that is reused first.
+    pub(crate) free_head: Option<u64>,
+}
+
+impl Commit {
+    /// What is impossible about it, given the records it changed.
+    fn check(&self, ids: &[u64]) -> Result<(), &'static str> {
+        if self.live_count > self.count {
+            return Err("more records are live than are counted");
+        }
+        if self.free_head.is_some_and(|head| head >= self.count) {
+            return Err("the free list begins past the last record");
+        }
+        if ids.iter().any(|&id| id >= self.count) {
+            return Err("a record lies past the count");
+        }
+        Ok(())
+    }
+}
+
+/// The images that a commit leaves of the records it changed.
+#[derive(Clone, Copy)]
+pub(crate) struct Images<'a> {
+    /// The records' numbers, each once.
+    pub(crate) ids: &'a [u64],
+    /// The bytes of one image: the stride.
+    pub(crate) image_len: u32,
+    /// Put together these are `ids.len() * image_len` bytes.
+    pub(crate) pieces: &'a [&'a [u8]],
+}

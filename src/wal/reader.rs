@@ -1,0 +1,130 @@
+//! Reading a segment that is not trusted, without reading or allocating more than it holds.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::format::{BLOCK_CRC_END, BLOCK_HEAD_BYTES, BlockHead, SECTOR_BYTES};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::checksum::{crc32c, crc32c_append};
+use crate::map::Backing;
+
+/// How much is read at a time. A block that is longer is checked before memory is taken for it.
+const WINDOW_BYTES: usize = 256 << 10;
+
+/// A segment's bytes, of which a window lies in memory.
+pub(super) struct SegmentReader {
+    backing: Arc<dyn Backing>,
+    len_bytes: u64,
+    buffer: Vec<u8>,
+    /// Where in the segment the buffer's bytes lie.
+    start: u64,
+    /// How many bytes of blocks were summed: see [`SegmentReader::summed_bytes`].
+    summed_bytes: u64,
+}
+
+impl SegmentReader {
+    pub(super) fn new(backing: Arc<dyn Backing>) -> Result<Self> {
+        let len_bytes = backing.len_bytes()?;
+        Ok(Self { backing, len_bytes, buffer: Vec::new(), start: 0, summed_bytes: 0 })
+    }
+
+    pub(super) fn len_bytes(&self) -> u64 {
+        self.len_bytes
+    }
+
+    pub(super) fn path(&self) -> PathBuf {
+        self.backing.path().unwrap_or_default()
+    }
+
+    /// How many bytes of blocks have been summed so far: what it cost to look for blocks.
+    pub(super) fn summed_bytes(&self) -> u64 {
+        self.summed_bytes
+    }
+
+    /// The first sector, or what there is of it.
+    pub(super) fn head(&mut self) -> Result<&[u8]> {
+        let len = self.len_bytes.min(SECTOR_BYTES);
+        Ok(self.bytes(0, usize::try_from(len).unwrap_or(usize::MAX))?.unwrap_or(&[]))
+    }
+
+    /// The block right behind the header, if it is whole and of that store.
+    pub(super) fn first_block(&mut self, file_id: [u8; 16]) -> Result<Option<BlockHead>> {
+        let block = self.block_at(SECTOR_BYTES)?;
+        Ok(block.filter(|block| block.file_id == file_id && block.salt != 0))
+    }
+
+    /// The block at `offset`, if its checksum holds.
+    pub(super) fn block_at(&mut self, offset: u64) -> Result<Option<BlockHead>> {
+        let room = self.len_bytes.saturating_sub(offset);
+        let Some(head) = self.bytes(offset, BLOCK_HEAD_BYTES)? else { return Ok(None) };
+        let Some(block) = BlockHead::read(head, room) else { return Ok(None) };
+        let whole = self.crc_at(offset, block.len_bytes())? == Some(block.crc);
+        Ok(whole.then_some(block))
+    }
+
+    /// The payload of a block that [`SegmentReader::block_at`] found at `offset`; `None` if it has
+    /// changed since.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] for a block that does not fit in memory; the system's.
+    pub(super) fn payload(&mut self, offset: u64, block: &BlockHead) -> Result<Option<&[u8]>> {
+        let path = self.path();
+        let len_bytes = block.len_bytes();
+        let Ok(len) = usize::try_from(len_bytes) else {
+            return Err(too_large(len_bytes).path(path).offset(offset));
+        };
+        let Some(bytes) = self.bytes(offset, len)? else { return Ok(None) };
+        if len > WINDOW_BYTES && crc32c(&bytes[BLOCK_CRC_END..]) != block.crc {
+            return Ok(None);
+        }
+        Ok(Some(&bytes[BLOCK_HEAD_BYTES..]))
+    }
+
+    /// The checksum of a block of so many bytes, `None` if the segment is shorter.
+    fn crc_at(&mut self, offset: u64, len_bytes: u64) -> Result<Option<u32>> {
+        self.summed_bytes = self.summed_bytes.saturating_add(len_bytes);
+        let mut crc = 0;
+        let mut done = 0;
+        while done < len_bytes {
+            let rest = usize::try_from(len_bytes - done).unwrap_or(usize::MAX);
+            let Some(bytes) = self.bytes(offset + done, rest.min(WINDOW_BYTES))? else {
+                return Ok(None);
+            };
+            let covered = if done == 0 { &bytes[BLOCK_CRC_END..] } else { bytes };
+            crc = crc32c_append(crc, covered);
+            done += bytes.len() as u64;
+        }
+        Ok(Some(crc))
+    }
+
+    /// `len` bytes from `offset` on; `None` if the segment ends before.
+    fn bytes(&mut self, offset: u64, len: usize) -> Result<Option<&[u8]>> {
+        let Some(end) = offset.checked_add(len as u64).filter(|&end| end <= self.len_bytes) else {
+            return Ok(None);
+        };
+        let buffered = self.start..=self.start + self.buffer.len() as u64;
+        if !buffered.contains(&offset) || !buffered.contains(&end) {
+            let left = usize::try_from(self.len_bytes - offset).unwrap_or(usize::MAX);
+            let wanted = len.max(WINDOW_BYTES.min(left));
+            self.buffer.clear();
+            self.start = offset;
+            if self.buffer.try_reserve_exact(wanted).is_err() {
+                return Err(too_large(len as u64).path(self.path()).offset(offset));
+            }
+            self.buffer.resize(wanted, 0);
+            let read = self.backing.read_at(offset, &mut self.buffer)?;
+            self.buffer.truncate(read);
+            if read < len {
+                return Ok(None); // It was cut since its length was asked for.
+            }
+        }
+        let from = usize::try_from(offset - self.start).expect("less than the buffer's length");
+        Ok(Some(&self.buffer[from..from + len]))
+    }
+}
+
+fn too_large(len_bytes: u64) -> Error {
+    Error::new(ErrorKind::Unsupported, "read the log")
+        .detail(format!("a commit of {len_bytes} bytes does not fit in this process's memory"))
+        .advice("open the store where there is more memory")
+}

@@ -1,0 +1,337 @@
+//! Walking a chain that is not trusted, and telling a torn end from damage.
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+
+use super::Commit;
+use super::files::{Found, Survey, open, path_of, survey};
+use super::format::{BlockHead, SECTOR_BYTES, in_sectors};
+use super::reader::SegmentReader;
+use crate::error::{Error, ErrorKind, Result};
+use crate::map::Backing;
+
+const OPERATION: &str = "read the log";
+
+/// What a chain was found to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Replayed {
+    /// The number of its last commit.
+    pub(crate) last: u64,
+    /// How many commits were handed out.
+    pub(crate) blocks: u64,
+    /// The bytes of all its blocks.
+    pub(crate) log_len_bytes: u64,
+}
+
+/// What is called with each commit: what it leaves, the numbers of the records it changed, and
+/// their images, one behind the other.
+pub(crate) type Each<'a> = dyn FnMut(&Commit, &[u64], &[u8]) -> Result<()> + 'a;
+
+/// Walks the chain that begins with the segment of `salt` and calls `each` for every commit after
+/// `after`, in order. `after` is the last commit that the array holds, whose log is durable.
+///
+/// # Errors
+/// [`ErrorKind::Corrupt`] if the log is not there, is another store's, does not continue `after`,
+/// or lacks a commit that is known to have been synced; by then `each` may have been called for
+/// commits before it. [`ErrorKind::UnsupportedFormat`] for a later version; those of `each`; the
+/// system's. Beside a writer at work any of these may pass: try again then.
+pub(crate) fn replay(
+    data: &dyn Backing,
+    file_id: [u8; 16],
+    salt: u64,
+    after: u64,
+    image_len: u32,
+    each: &mut Each<'_>,
+) -> Result<Replayed> {
+    let mut found = survey(data, file_id)?;
+    let mut segment = take_first(data, &mut found, salt)?;
+    if segment.header.first > after.saturating_add(1) {
+        return Err(gap(data, &segment, after));
+    }
+    let mut walk = Walk {
+        data,
+        file_id,
+        image_len,
+        after,
+        next: segment.header.first,
+        last_crc: segment.header.previous_crc,
+        replayed: Replayed { last: after, blocks: 0, log_len_bytes: 0 },
+    };
+    loop {
+        let mut reader = open(data, &segment.suffix)?.ok_or_else(|| {
+            missing(path_of(data, &segment.suffix), "it was removed while the log was read")
+        })?;
+        let end = walk.segment(&mut reader, segment.header.salt, each)?;
+        // Each segment is taken out of those found, so that no chain goes round in circles.
+        let place = (reader.path(), end);
+        match walk.take_successor(&mut found, segment.header.salt, &place)? {
+            Some(successor) => segment = successor,
+            None => {
+                walk.judge_end(&mut reader, segment.header.salt, &place)?;
+                walk.judge_others(&found, &place)?;
+                return Ok(walk.replayed);
+            }
+        }
+    }
+}
+
+/// Where the blocks of a segment end: its path, and the offset.
+type Place = (PathBuf, u64);
+
+/// How far a chain has been walked.
+struct Walk<'a> {
+    data: &'a dyn Backing,
+    file_id: [u8; 16],
+    image_len: u32,
+    after: u64,
+    /// The number of the commit that comes next.
+    next: u64,
+    /// The checksum of the block before it.
+    last_crc: u32,
+    replayed: Replayed,
+}
+
+impl Walk<'_> {
+    /// Walks the blocks of one segment, and returns where they end.
+    fn segment(
+        &mut self,
+        reader: &mut SegmentReader,
+        salt: u64,
+        each: &mut Each<'_>,
+    ) -> Result<u64> {
+        let mut offset = SECTOR_BYTES;
+        let mut ids = Vec::new();
+        while let Some(block) = reader.block_at(offset)? {
+            if !self.continues(&block, salt) {
+                break;
+            }
+            let Some(payload) = reader.payload(offset, &block)? else { break };
+            if let Err(broken) = self.take(&block, payload, &mut ids, each)? {
+                return Err(Error::new(ErrorKind::Corrupt, OPERATION)
+                    .path(reader.path())
+                    .offset(offset)
+                    .detail(format!("commit {} is whole, but {broken}", block.commit.number))
+                    .advice(
+                        "the log was not written for this store as it is now: restore data file \
+                         and log together",
+                    ));
+            }
+            let len_bytes = in_sectors(block.len_bytes());
+            offset = offset.saturating_add(len_bytes);
+            self.replayed.log_len_bytes = self.replayed.log_len_bytes.saturating_add(len_bytes);
+        }
+        Ok(offset)
+    }
+
+    /// Whether a whole block is the next of the chain.
+    fn continues(&self, block: &BlockHead, salt: u64) -> bool {
+        block.file_id == self.file_id
+            && block.salt == salt
+            && block.commit.number == self.next
+            && block.previous_crc == self.last_crc
+    }
+
+    /// Hands the next block of the chain out, unless the array holds it already. The inner error
+    /// says what is impossible about it.
+    fn take(
+        &mut self,
+        block: &BlockHead,
+        payload: &[u8],
+        ids: &mut Vec<u64>,
+        each: &mut Each<'_>,
+    ) -> Result<Result<(), String>> {
+        let commit = &block.commit;
+        if block.images > 0 && block.image_len_bytes != self.image_len {
+            return Ok(Err(format!(
+                "its images have {} bytes, and the store's records {}",
+                block.image_len_bytes, self.image_len
+            )));
+        }
+        let Some(next) = commit.number.checked_add(1).filter(|_| block.synced < commit.number)
+        else {
+            return Ok(Err("it claims to have been synced before it was written".to_owned()));
+        };
+        let numbers = usize::try_from(block.images).ok();
+        let split = numbers.and_then(|images| images.checked_mul(size_of::<u64>()));
+        let Some((numbers, images)) = split.and_then(|at| payload.split_at_checked(at)) else {
+            return Ok(Err("it is too short for its records' numbers".to_owned()));
+        };
+        ids.clear();
+        ids.extend(
+            numbers
+                .chunks_exact(size_of::<u64>())
+                .map(|bytes| u64::from_le_bytes(bytes.try_into().expect("a chunk of eight"))),
+        );
+        if let Err(broken) = commit.check(ids) {
+            return Ok(Err(broken.to_owned()));
+        }
+        if commit.number > self.after {
+            each(commit, ids, images)?;
+            self.replayed.blocks += 1;
+            self.replayed.last = commit.number;
+        }
+        self.next = next;
+        self.last_crc = block.crc;
+        Ok(Ok(()))
+    }
+
+    /// Takes the segment out of `found` that goes on where the one of `salt` ends.
+    fn take_successor(
+        &self,
+        found: &mut Survey,
+        salt: u64,
+        place: &Place,
+    ) -> Result<Option<Found>> {
+        let follows = |segment: &Found| {
+            // Without its header a segment is known by its first block alone.
+            !segment.headless && segment.header.previous_salt == salt || {
+                segment.headless && self.links(segment)
+            }
+        };
+        let mut followers = found.segments.iter().enumerate().filter(|(_, found)| follows(found));
+        let Some((at, segment)) = followers.next() else { return Ok(None) };
+        if let Some((_, other)) = followers.next() {
+            return Err(twice(self.data, segment, other));
+        }
+        if !self.links(segment) {
+            // The segment before was synced before this one was begun.
+            let path = path_of(self.data, &segment.suffix);
+            let first = segment.header.first;
+            let evidence = format!("{} was begun after it, with commit {first}", path.display());
+            return Err(self.lost(place, &evidence));
+        }
+        Ok(Some(found.segments.swap_remove(at)))
+    }
+
+    fn links(&self, segment: &Found) -> bool {
+        segment.header.first == self.next && segment.header.previous_crc == self.last_crc
+    }
+
+    /// Decides whether the chain ends in a segment at `end` because nothing more was written, or
+    /// was written and not synced; or because of damage.
+    fn judge_end(&self, reader: &mut SegmentReader, salt: u64, place: &Place) -> Result<()> {
+        let evidence = if self.next <= self.after {
+            Some(format!("the data file holds the changes up to commit {}", self.after))
+        } else {
+            self.evidence(reader, Some(salt), place.1)?
+        };
+        evidence.map_or(Ok(()), |evidence| Err(self.lost(place, &evidence)))
+    }
+
+    /// Decides whether segments that are not of the chain, but of the store, say that it is longer.
+    fn judge_others(&self, found: &Survey, place: &Place) -> Result<()> {
+        for segment in &found.segments {
+            let Some(mut reader) = open(self.data, &segment.suffix)? else { continue };
+            let evidence = if segment.headless {
+                self.evidence(&mut reader, None, SECTOR_BYTES)?
+            } else if segment.header.first > self.next {
+                // All commits before it were synced before it was begun.
+                reader
+                    .first_block(self.file_id)?
+                    .filter(|block| block.salt == segment.header.salt)
+                    .map(|block| format!("commit {} was written behind it", block.commit.number))
+            } else {
+                None
+            };
+            if let Some(evidence) = evidence {
+                let path = path_of(self.data, &segment.suffix);
+                let evidence = format!("{evidence}, in {}", path.display());
+                return Err(self.lost(place, &evidence));
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks from `offset` on for a block that says that the next commit was synced.
+    fn evidence(
+        &self,
+        reader: &mut SegmentReader,
+        salt: Option<u64>,
+        mut offset: u64,
+    ) -> Result<Option<String>> {
+        // Blocks do not overlap, so that an honest segment is summed once at most. One that takes
+        // more has been made to take long.
+        let budget = reader.summed_bytes().saturating_add(2 * reader.len_bytes());
+        while offset < reader.len_bytes() {
+            if let Some(block) = reader.block_at(offset)? {
+                let number = block.commit.number;
+                let ours =
+                    block.file_id == self.file_id && salt.unwrap_or(block.salt) == block.salt;
+                if ours && number > self.next && block.synced >= self.next {
+                    return Ok(Some(format!("commit {number} says so, at byte {offset}")));
+                }
+            }
+            if reader.summed_bytes() > budget {
+                return Ok(Some("behind it lie blocks that no writer leaves".to_owned()));
+            }
+            offset += SECTOR_BYTES;
+        }
+        Ok(None)
+    }
+
+    /// The error of a commit that was durable and is not there.
+    fn lost(&self, (path, offset): &Place, evidence: &str) -> Error {
+        Error::new(ErrorKind::Corrupt, OPERATION)
+            .path(path)
+            .offset(*offset)
+            .detail(format!("commit {} was synced and is damaged: {evidence}", self.next))
+            .advice("restore data file and log together from a backup, or salvage what is left")
+    }
+}
+
+/// Takes the segment that the header names out of those found.
+fn take_first(data: &dyn Backing, found: &mut Survey, salt: u64) -> Result<Found> {
+    let mut named = found.segments.iter().enumerate().filter(|(_, one)| one.header.salt == salt);
+    let Some((at, first)) = named.next() else { return Err(absent(data, found)) };
+    if let Some((_, second)) = named.next() {
+        return Err(twice(data, first, second));
+    }
+    Ok(found.segments.swap_remove(at))
+}
+
+/// The error of a log that is not there, given what is there instead.
+fn absent(data: &dyn Backing, found: &Survey) -> Error {
+    let wanted = path_of(data, "-wal-…");
+    let named = |suffix: &String| path_of(data, suffix).display().to_string();
+    if let Some(damaged) = found.damaged.first() {
+        return missing(path_of(data, damaged), "its header is damaged");
+    }
+    if let Some(stranger) = found.strangers.first() {
+        return Error::new(ErrorKind::Corrupt, OPERATION)
+            .path(path_of(data, stranger))
+            .detail("it belongs to another store, and this store's own log is not there")
+            .advice("put the log back that was beside this data file, under the same name");
+    }
+    match found.segments.first() {
+        Some(other) => missing(
+            wanted,
+            format!("{} is there, and is not what the header names", named(&other.suffix)),
+        ),
+        None => missing(wanted, "the log that the header names is not there"),
+    }
+}
+
+fn missing(path: PathBuf, detail: impl Into<Cow<'static, str>>) -> Error {
+    Error::new(ErrorKind::Corrupt, OPERATION).path(path).detail(detail).advice(
+        "the log holds committed changes: restore it, or move it along with the data file, under \
+         the same name",
+    )
+}
+
+fn gap(data: &dyn Backing, segment: &Found, after: u64) -> Error {
+    let (from, to) = (after.saturating_add(1), segment.header.first.saturating_sub(1));
+    Error::new(ErrorKind::Corrupt, OPERATION)
+        .path(path_of(data, &segment.suffix))
+        .detail(format!(
+            "the log does not continue the state in the header: commits {from} to {to} are missing"
+        ))
+        .advice("restore data file and log together, from the same time")
+}
+
+fn twice(data: &dyn Backing, one: &Found, other: &Found) -> Error {
+    let other = path_of(data, &other.suffix);
+    Error::new(ErrorKind::Corrupt, OPERATION)
+        .path(path_of(data, &one.suffix))
+        .detail(format!("{} claims the same place in the log", other.display()))
+        .advice("one is a copy of the other: move it out of the way")
+}
