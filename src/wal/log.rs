@@ -85,9 +85,26 @@ impl Log {
     /// # Errors
     /// The system's, a full disk among them; then there is no such segment.
     pub(crate) fn create(data: Arc<dyn Backing>, file_id: [u8; 16], first: u64) -> Result<Self> {
+        Self::create_with_room(data, file_id, first, 0)
+    }
+
+    /// As [`Log::create`], with room in the first segment for `len_bytes` bytes of blocks.
+    ///
+    /// # Errors
+    /// As [`Log::create`].
+    pub(crate) fn create_with_room(
+        data: Arc<dyn Backing>,
+        file_id: [u8; 16],
+        first: u64,
+        len_bytes: u64,
+    ) -> Result<Self> {
+        let len_bytes = len_bytes
+            .saturating_add(SECTOR_BYTES)
+            .checked_next_multiple_of(SEGMENT_MIN_BYTES)
+            .unwrap_or(u64::MAX);
         let salt = new_salt()?;
         let header = SegmentHeader { file_id, salt, previous_salt: 0, first, previous_crc: 0 };
-        let file = SegmentFile::create(&*data, SEGMENT_MIN_BYTES, &header.encode(), Fill::Zeros)?;
+        let file = SegmentFile::create(&*data, len_bytes, &header.encode(), Fill::Zeros)?;
         Ok(Self {
             data,
             file_id,

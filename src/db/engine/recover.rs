@@ -12,7 +12,7 @@ use super::Layout;
 use crate::error::{Error, ErrorKind, Result};
 use crate::map::Wait;
 use crate::store::{Committed, Images, Overlay, Placed};
-use crate::wal::{self, Commit};
+use crate::wal::{self, Commit, Log};
 
 /// The state that header and log make together.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub(in crate::db) struct Recovered {
 }
 
 /// What `also` is told of: each commit, the records it changed, and their images.
-pub(super) type Block<'a> = (&'a Commit, &'a [u64], &'a [u8]);
+type Block<'a> = (&'a Commit, &'a [u64], &'a [u8]);
 
 /// Reads the log that the header names; `None` if it names none.
 pub(in crate::db) fn read_log(core: &Core) -> Result<Option<Recovered>> {
@@ -39,7 +39,7 @@ pub(in crate::db) fn read_log(core: &Core) -> Result<Option<Recovered>> {
 }
 
 /// As [`read_log`], telling `also` of each block.
-pub(super) fn read_log_and(
+fn read_log_and(
     core: &Core,
     also: &mut dyn FnMut(Block<'_>) -> Result<()>,
 ) -> Result<Option<Recovered>> {
@@ -110,19 +110,85 @@ fn check_length(core: &Core, layout: &Layout, count: u64) -> Result<()> {
     ))
 }
 
+/// The state that is found, and the log that goes on from it, for a writer.
+///
+/// What the log holds is copied into a fresh segment, synced, before the header names that and the
+/// old ones go: bytes that were found in the cache may not be on the disk, and a sync of a file
+/// that is clean in the cache would not put them there.
+///
+/// The copy is one segment, however long. Should its maker die before the header names it, it may
+/// hold commits that the disk has nowhere else, and that are taken back when the power goes; a
+/// second segment would bear witness then that the commits before it had been made durable.
+pub(super) fn recover(core: &mut Core) -> Result<(Recovered, Option<Log>)> {
+    let Some(found) = read_log(core)? else {
+        let file_id = core.header().file_id;
+        // What a power cut brought back after it had been removed.
+        wal::remove_stale(&**core.backing(), file_id, &[]).map_err(|error| core.name(error))?;
+        return Ok((nothing(core), None));
+    };
+    let copy = if found.blocks > 0 { Some(copy_log(core, found.log_len_bytes)?) } else { None };
+    if let Some(copy) = &copy {
+        let synced = copy.segment().sync_data();
+        core.keep(synced)?;
+    }
+    let salt = copy.as_ref().map(Log::salt);
+    core.commit(|header| header.live_log = salt)?;
+    let keep = copy.as_ref().map(Log::salts).unwrap_or_default();
+    wal::remove_stale(&**core.backing(), core.header().file_id, &keep)
+        .map_err(|error| core.name(error))?;
+    Ok((found, copy))
+}
+
+/// Copies the blocks of the log into a segment of their own, which nothing names yet.
+fn copy_log(core: &Core, len_bytes: u64) -> Result<Log> {
+    let header = core.header();
+    let (file_id, first) = (header.file_id, header.commit.saturating_add(1));
+    let backing = Arc::clone(core.backing());
+    let mut copy = Log::create_with_room(backing, file_id, first, len_bytes)
+        .map_err(|error| core.name(error))?;
+    let copied = read_log_and(core, &mut |(commit, ids, images)| {
+        let pieces = [images];
+        let images = wal::Images { ids, image_len: header.stride, pieces: &pieces };
+        copy.append(commit, header.commit, &images)
+    });
+    match copied {
+        Ok(_) => Ok(copy),
+        Err(error) => {
+            // The log that was found stays as it is; the copy is only clutter.
+            let _ = copy.remove();
+            Err(error)
+        }
+    }
+}
+
+/// The state of a store without a log.
+fn nothing(core: &Core) -> Recovered {
+    let header = core.header();
+    Recovered {
+        commit: header.commit,
+        count: header.count,
+        live_count: header.live_count,
+        free_head: header.free_head,
+        overlay: Overlay::default(),
+        blocks: 0,
+        log_len_bytes: 0,
+    }
+}
+
 /// Brings what the log holds to the array, for a handle that writes without a log, and ends the
-/// log. Whatever happens meanwhile, header and log as they were found stay until the array has
-/// everything.
+/// log.
+///
+/// The log is recovered first: what was found in the cache alone must be on the disk before any of
+/// it is in the array, where a power cut could not take it back.
 pub(in crate::db) fn absorb(core: &mut Core, locks: &Locks, wait: Wait) -> Result<()> {
-    let Some(found) = read_log(core)? else { return Ok(()) };
+    let (found, Some(log)) = recover(core)? else { return Ok(()) };
     locks.exclude_readers(wait).map_err(|error| core.name(error))?;
-    let absorbed = absorb_alone(core, &found);
+    let absorbed = absorb_alone(core, &found, log);
     let admitted = locks.admit_readers();
     absorbed.and(admitted)
 }
 
-fn absorb_alone(core: &mut Core, found: &Recovered) -> Result<()> {
-    core.settle()?;
+fn absorb_alone(core: &mut Core, found: &Recovered, log: Log) -> Result<()> {
     let layout = Layout::of(core)?;
     let placed = Placed::new(Arc::clone(core.backing()), layout.geometry)?;
     let images = found.overlay.sorted_after(core.header().commit);
@@ -135,6 +201,5 @@ fn absorb_alone(core: &mut Core, found: &Recovered) -> Result<()> {
         header.free_head = found.free_head;
         header.live_log = None;
     })?;
-    let file_id = core.header().file_id;
-    wal::remove_stale(&**core.backing(), file_id, &[]).map_err(|error| core.name(error))
+    log.remove().map_err(|error| core.name(error))
 }
