@@ -67,6 +67,9 @@ pub enum ErrorKind {
     /// A record number, offset or length past the end or past what can be addressed.
     #[error("out of range")]
     OutOfRange,
+    /// The record was deleted.
+    #[error("deleted")]
+    Deleted,
     /// An argument that no call of this kind can serve.
     #[error("invalid argument")]
     InvalidArgument,

@@ -53,9 +53,10 @@ mod store;
 mod wal;
 
 pub use db::{
-    Checkpoint, Database, Doubt, Durability, DynDatabase, DynEdit, DynRecords, DynStore, Edit,
-    Options, Receipt, Records, Row, SlotInfo, Snapshot, Store, StoreInfo, Survives, VerifyReport,
-    WindowedStore, WriteTransaction, verify,
+    BackupReport, Checkpoint, CompactReport, CopyOptions, Database, Doubt, Durability, DynDatabase,
+    DynEdit, DynRecords, DynRecordsWithIds, DynStore, Edit, Options, Receipt, Records,
+    RecordsWithIds, Row, SlotInfo, Snapshot, Store, StoreInfo, Survives, VerifyReport,
+    WindowedStore, WriteTransaction, backup, compact, verify,
 };
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "derive")]

@@ -4,12 +4,16 @@
 //! print that they were skipped, unless `FLATREC_REQUIRE_NUMPY` is set, as in CI.
 #![cfg(feature = "exchange")]
 
+#[path = "common/dead.rs"]
+mod dead;
+
 use std::fs::File;
 use std::path::Path;
 use std::process::Command;
 
 use flatrec::exchange::{
     CsvOptions, CsvReader, ExportFormat, Exporter, Input, NdjsonWriter, schema_to_numpy,
+    slots_to_numpy,
 };
 use flatrec::{DataType, DynStore, Field, Schema, TimeUnit, Value};
 
@@ -122,6 +126,34 @@ fn numpy_reads_the_flights() {
     if let Some(compared) = compare(dir.path(), &path) {
         assert_eq!(compared, 27_004 * 19);
     }
+}
+
+/// Of a store with deletes, numpy sees every place in place, and the status tells which are taken.
+#[test]
+fn numpy_reads_a_store_with_deletes_in_place() {
+    let Some(python) = python() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("n.rec");
+    let fields = [Field::new("n", DataType::UInt64), Field::new("status", DataType::UInt32).at(8)];
+    let schema = Schema::new(fields.to_vec(), 12, 4).unwrap();
+    let mut store = DynStore::options().deletes().create(&path, &schema).unwrap();
+    for n in 0..10u64 {
+        let mut record = [7; 12];
+        record[..8].copy_from_slice(&n.to_le_bytes());
+        store.append(&record).unwrap();
+    }
+    store.close().unwrap();
+    dead::delete(&path, &[3, 7]);
+    let script = "import sys, numpy\n\
+        dtype = numpy.dtype(eval(sys.argv[2]))\n\
+        all = numpy.memmap(sys.argv[1], dtype, mode='r', offset=65536, shape=(10,))\n\
+        print(all[all['status_'] == 1]['n'].tolist())";
+    let dtype = slots_to_numpy(&schema).unwrap();
+    let mut command = Command::new(python);
+    let output = command.args(["-c", script]).arg(&path).arg(dtype).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    let numbers = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(numbers.trim(), "[0, 1, 2, 4, 5, 6, 8, 9]");
 }
 
 /// Every type, with gaps between the fields and at the end.

@@ -17,7 +17,10 @@ fn read_all(store: &DynStore) -> usize {
 fn open_every_way(path: &Path) -> Result<()> {
     let store = DynStore::open_read_only(path)?;
     read_all(&store);
-    assert_eq!(store.iter().len() as u64, store.count());
+    assert!(store.iter().size_hint().1.is_some_and(|most| most as u64 == store.count()));
+    for found in store.iter_with_ids().take(1000).flatten() {
+        assert_eq!(store.get(found.0), Some(found.1));
+    }
     store.close()?;
     let store = DynStore::open_private(path)?;
     read_all(&store);

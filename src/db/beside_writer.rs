@@ -52,9 +52,12 @@ impl<T: Copy + Send + Sync> Table<T> {
     /// The image that a commit in the log has left of record `index`: a windowed store has none of
     /// them in its windows.
     pub(super) fn image(&self, index: u64) -> Option<&[u8]> {
-        let log = self.log.as_ref()?;
-        let size = usize::try_from(self.core.header().record_size).ok()?;
-        log.overlay.find(index)?.get(..size)
+        self.image_slot(index)?.get(..self.slots.record_len())
+    }
+
+    /// As [`Table::image`], with the status byte.
+    pub(super) fn image_slot(&self, index: u64) -> Option<&[u8]> {
+        self.log.as_ref()?.overlay.find(index)
     }
 
     /// Whether commits in the log have changed some of these records.

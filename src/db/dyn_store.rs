@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use super::edit::DynEdit;
 use super::info::StoreInfo;
-use super::iter::DynRecords;
+use super::iter::{DynRecords, DynRecordsWithIds};
 use super::options::Options;
+use super::slots::Found;
 use super::table::Table;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Schema;
@@ -40,7 +41,7 @@ use crate::store::Reading;
 /// ```
 #[derive(Debug)]
 pub struct DynStore {
-    table: Table<u8>,
+    pub(super) table: Table<u8>,
     record_len: usize,
 }
 
@@ -90,15 +91,22 @@ impl DynStore {
         Self::options().temporary(schema)
     }
 
-    /// How many records there are, those appended and not yet flushed among them.
+    /// How many records there are, those appended and not yet flushed among them, and in a store
+    /// with deletes the deleted ones: record numbers are below it.
     #[inline]
     pub fn count(&self) -> u64 {
         self.table.array.count()
     }
 
-    /// Whether there are none.
+    /// How many records there are that are not deleted: [`DynStore::count`], but in a store with
+    /// deletes.
+    pub fn live_count(&self) -> u64 {
+        self.table.live_count()
+    }
+
+    /// Whether there are none, or none that are not deleted.
     pub fn is_empty(&self) -> bool {
-        self.count() == 0
+        self.live_count() == 0
     }
 
     /// The schema in the file.
@@ -116,21 +124,45 @@ impl DynStore {
         self.table.path()
     }
 
-    /// The bytes of record `id`, in place; `None` past the last.
+    /// The bytes of record `id`, in place; `None` past the last, for a record that was deleted, and
+    /// for one whose status byte is damaged.
     #[inline]
     pub fn get(&self, id: u64) -> Option<&[u8]> {
         self.table.record_bytes(id, self.record_len)
     }
 
-    /// The bytes of all records, in place and in order.
+    /// The bytes of record `id`, in place; `None` past the last, and for a record that was deleted.
+    ///
+    /// # Errors
+    /// As [`Store::try_get`](crate::Store::try_get).
+    pub fn try_get(&self, id: u64) -> Result<Option<&[u8]>> {
+        Ok(match self.table.found(id)? {
+            Found::Live => self.get(id),
+            Found::Deleted | Found::PastTheLast => None,
+        })
+    }
+
+    /// The bytes of all records, in place and in order, but for deleted ones.
     pub fn iter(&self) -> DynRecords<'_> {
         self.range(0..self.count())
     }
 
-    /// The bytes of the records of a range, in place and in order; those past the last are left
-    /// out.
+    /// The bytes of the records of a range, in place and in order; deleted ones, and those past the
+    /// last, are left out. So are those with a damaged status byte: [`DynStore::range_with_ids`]
+    /// tells of them.
     pub fn range(&self, ids: Range<u64>) -> DynRecords<'_> {
         DynRecords::new(&self.table, ids, self.record_len)
+    }
+
+    /// The bytes of all records with their numbers, in place and in order, but for deleted ones.
+    pub fn iter_with_ids(&self) -> DynRecordsWithIds<'_> {
+        self.range_with_ids(0..self.count())
+    }
+
+    /// The bytes of the records of a range with their numbers: as
+    /// [`Store::range_with_ids`](crate::Store::range_with_ids).
+    pub fn range_with_ids(&self, ids: Range<u64>) -> DynRecordsWithIds<'_> {
+        DynRecordsWithIds::new(&self.table, ids, self.record_len)
     }
 
     /// Appends one record, and returns its number.
@@ -187,7 +219,7 @@ impl DynStore {
     /// # Errors
     /// As [`Store::edit`](crate::Store::edit).
     pub fn edit(&mut self) -> Result<DynEdit<'_>> {
-        DynEdit::begin(&mut self.table, self.record_len)
+        DynEdit::begin(&mut self.table)
     }
 
     /// Sizes, header slots, views, residency and faults, as they are now.

@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use super::slots::{Found, damaged, deleted};
 use super::table::Table;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Field, Record, Schema, Value, one_from_bytes, one_from_bytes_mut};
@@ -24,15 +25,27 @@ impl<'a, T: Copy + Send + Sync> Session<'a, T> {
 
     #[inline]
     fn bytes(&mut self, id: u64) -> Result<&[u8]> {
-        self.check("read for editing", id)?;
-        // What fails from here on has failed while changes elsewhere were written back.
-        self.table.core.keep(self.table.array.read_edited(id))
+        const READ: &str = "read for editing";
+        self.check(READ, id)?;
+        let Table { core, array, slots, .. } = &mut *self.table;
+        // What fails here has failed while changes elsewhere were written back.
+        let slot = core.keep(array.read_edited(id))?;
+        match slots.found(slot) {
+            Ok(Found::Live) => Ok(&slot[..slots.record_len()]),
+            other => Err(core.name(not_there(READ, id, other))),
+        }
     }
 
     #[inline]
     fn bytes_mut(&mut self, id: u64) -> Result<&mut [u8]> {
         self.check("edit", id)?;
-        self.table.core.keep(self.table.array.edit(id))
+        let Table { core, array, slots, .. } = &mut *self.table;
+        let slot = core.keep(array.edit(id))?;
+        match slots.found(slot) {
+            // The status byte behind the record is nobody's to change here.
+            Ok(Found::Live) => Ok(&mut slot[..slots.record_len()]),
+            other => Err(core.name(not_there("edit", id, other))),
+        }
     }
 
     #[inline]
@@ -106,7 +119,7 @@ impl<'a, R: Record> Edit<'a, R> {
         Session::begin(table).map(Self)
     }
 
-    /// How many records there are.
+    /// How many records there are, deleted ones among them.
     pub fn count(&self) -> u64 {
         self.0.table.array.count()
     }
@@ -114,8 +127,9 @@ impl<'a, R: Record> Edit<'a, R> {
     /// Record `id`, with the changes made so far.
     ///
     /// # Errors
-    /// [`ErrorKind::OutOfRange`] past the last record; the system's, when changes elsewhere had to
-    /// be written to make room.
+    /// [`ErrorKind::OutOfRange`] past the last record; [`ErrorKind::Deleted`] for a record that was
+    /// deleted, [`ErrorKind::Corrupt`] for one whose status byte is none; the system's, when
+    /// changes elsewhere had to be written to make room.
     #[inline]
     pub fn get(&mut self, id: u64) -> Result<&R> {
         one_from_bytes(self.0.bytes(id)?).ok_or_else(|| misfit(id))
@@ -181,15 +195,14 @@ impl<'a, R: Record> Edit<'a, R> {
 /// ```
 pub struct DynEdit<'a> {
     session: Session<'a, u8>,
-    record_len: usize,
 }
 
 impl<'a> DynEdit<'a> {
-    pub(super) fn begin(table: &'a mut Table<u8>, record_len: usize) -> Result<Self> {
-        Ok(Self { session: Session::begin(table)?, record_len })
+    pub(super) fn begin(table: &'a mut Table<u8>) -> Result<Self> {
+        Ok(Self { session: Session::begin(table)? })
     }
 
-    /// How many records there are.
+    /// How many records there are, deleted ones among them.
     pub fn count(&self) -> u64 {
         self.session.table.array.count()
     }
@@ -197,11 +210,10 @@ impl<'a> DynEdit<'a> {
     /// The bytes of record `id`, with the changes made so far.
     ///
     /// # Errors
-    /// [`ErrorKind::OutOfRange`] past the last record; the system's.
+    /// As [`Edit::get`].
     #[inline]
     pub fn get(&mut self, id: u64) -> Result<&[u8]> {
-        let len = self.record_len;
-        self.session.bytes(id)?.get(..len).ok_or_else(|| misfit(id))
+        self.session.bytes(id)
     }
 
     /// The bytes of record `id`, for changing in place.
@@ -210,8 +222,7 @@ impl<'a> DynEdit<'a> {
     /// As [`DynEdit::get`].
     #[inline]
     pub fn get_mut(&mut self, id: u64) -> Result<&mut [u8]> {
-        let len = self.record_len;
-        self.session.bytes_mut(id)?.get_mut(..len).ok_or_else(|| misfit(id))
+        self.session.bytes_mut(id)
     }
 
     /// Replaces record `id`.
@@ -219,12 +230,11 @@ impl<'a> DynEdit<'a> {
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] if `record` is not as long as a record; as [`DynEdit::get`].
     pub fn set(&mut self, id: u64, record: &[u8]) -> Result<()> {
-        if record.len() != self.record_len {
-            return Err(Error::new(ErrorKind::InvalidArgument, "set").record(id).detail(format!(
-                "{} bytes for a record of {}",
-                record.len(),
-                self.record_len
-            )));
+        let record_len = self.session.table.slots.record_len();
+        if record.len() != record_len {
+            return Err(Error::new(ErrorKind::InvalidArgument, "set")
+                .record(id)
+                .detail(format!("{} bytes for a record of {record_len}", record.len())));
         }
         self.get_mut(id)?.copy_from_slice(record);
         Ok(())
@@ -279,6 +289,14 @@ impl<'a> DynEdit<'a> {
             Error::new(ErrorKind::InvalidArgument, "set")
                 .detail(format!("no field is named {name:?}; there are: {}", names.join(", ")))
         })
+    }
+}
+
+#[cold]
+fn not_there(operation: &'static str, id: u64, found: Result<Found, u8>) -> Error {
+    match found {
+        Ok(_) => deleted(operation, id),
+        Err(status) => damaged(id, status),
     }
 }
 

@@ -27,11 +27,17 @@ pub struct StoreInfo {
     pub path: Option<PathBuf>,
     /// What this handle may do.
     pub access: Access,
-    /// Records, those appended and not yet flushed among them.
+    /// Records, those appended and not yet flushed, and those deleted, among them.
     pub count: u64,
+    /// Records that are not deleted.
+    pub live_count: u64,
+    /// Whether records can be deleted: each has a status byte then.
+    pub deletes: bool,
+    /// The deleted record whose place is used again first, the head of the free list.
+    pub free_head: Option<u64>,
     /// Records that the header counts.
     pub committed_count: u64,
-    /// Bytes of one record.
+    /// Bytes of one record, without a status byte.
     pub record_size: u32,
     /// Bytes from one record to the next.
     pub stride: u32,
@@ -97,7 +103,10 @@ impl StoreInfo {
             path: table.path(),
             access: table.access(),
             count: table.array.count(),
-            committed_count: header.count,
+            live_count: table.live_count(),
+            deletes: header.deletes,
+            free_head: table.free_head(),
+            committed_count: table.committed_count(),
             record_size: header.record_size,
             stride: header.stride,
             data_offset: header.data_offset,

@@ -4,7 +4,10 @@
 //! flush, for which the data is synced before the header that counts it. A `Database` changes it by
 //! transactions, through the log.
 
+mod backup;
 mod beside_writer;
+mod compact;
+mod copy;
 mod core;
 mod database;
 mod dyn_store;
@@ -15,6 +18,7 @@ mod iter;
 mod locks;
 mod options;
 mod row;
+mod slots;
 mod snapshot;
 mod store;
 mod table;
@@ -24,12 +28,15 @@ mod transaction;
 mod verify;
 mod windowed;
 
+pub use backup::{BackupReport, backup};
+pub use compact::{CompactReport, compact};
+pub use copy::CopyOptions;
 pub use database::{Database, DynDatabase};
 pub use dyn_store::DynStore;
 pub use edit::{DynEdit, Edit};
 pub use engine::{Checkpoint, Durability, Receipt, Survives};
 pub use info::{SlotInfo, StoreInfo};
-pub use iter::{DynRecords, Records};
+pub use iter::{DynRecords, DynRecordsWithIds, Records, RecordsWithIds};
 pub use options::Options;
 pub use row::Row;
 pub use snapshot::Snapshot;

@@ -112,6 +112,7 @@ impl<S> Options<S> {
     /// let mut store = DynStore::options().deletes().temporary(&schema)?;
     /// store.append(&7u64.to_le_bytes())?;
     /// let info = store.info()?;
+    /// assert!(info.deletes);
     /// assert_eq!((info.record_size, info.stride), (8, 9));
     /// # Ok::<(), flatrec::Error>(())
     /// ```

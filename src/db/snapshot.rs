@@ -120,23 +120,10 @@ impl<R: Row + ?Sized> Snapshot<R> {
         if let Some(image) = self.state.overlay.find(id) {
             return R::of_bytes(layout.live(image)?);
         }
-        if layout.deletes && !self.lives(id) {
-            return None;
+        if layout.deletes {
+            layout.live(self.array.slot(id)?)?;
         }
         R::in_view(&self.array, id, self.record_size)
-    }
-
-    /// Whether record `id`, which has no image, is there.
-    #[allow(unsafe_code, reason = "one byte of a view, by the same proof as `new`")]
-    fn lives(&self, id: u64) -> bool {
-        let layout = self.engine.layout();
-        let start = layout.geometry.offset_of(id).ok().and_then(|at| usize::try_from(at).ok());
-        let Some(start) = start else { return false };
-        let stride = start..start.saturating_add(layout.stride);
-        // SAFETY: the record lies in the file, and its stride does not change while the snapshot
-        // lives (see `new`).
-        let stride = unsafe { self.state.view.bytes(stride) };
-        stride.is_ok_and(|stride| layout.live(stride).is_some())
     }
 
     /// All records in order, in place, each with its number.

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use super::edit::Edit;
 use super::info::StoreInfo;
-use super::iter::Records;
+use super::iter::{Records, RecordsWithIds};
 use super::options::Options;
+use super::slots::Found;
 use super::table::Table;
 use super::windowed::WindowedStore;
 use crate::error::{Error, ErrorKind, Result};
@@ -117,15 +118,22 @@ impl<R: Record> Store<R> {
         WindowedStore::open_windowed(path, max_mapped, window)
     }
 
-    /// How many records there are, those appended and not yet flushed among them.
+    /// How many records there are, those appended and not yet flushed among them, and in a store
+    /// with deletes the deleted ones: record numbers are below it.
     #[inline]
     pub fn count(&self) -> u64 {
         self.table.array.count()
     }
 
-    /// Whether there are none.
+    /// How many records there are that are not deleted: [`Store::count`], but in a store with
+    /// deletes.
+    pub fn live_count(&self) -> u64 {
+        self.table.live_count()
+    }
+
+    /// Whether there are none, or none that are not deleted.
     pub fn is_empty(&self) -> bool {
-        self.count() == 0
+        self.live_count() == 0
     }
 
     /// The schema in the file.
@@ -143,30 +151,58 @@ impl<R: Record> Store<R> {
         self.table.path()
     }
 
-    /// Record `id`, in place: one comparison, one multiply, one add. `None` past the last.
+    /// Record `id`, in place: one comparison, one multiply, one add. `None` past the last, and for
+    /// a record that was deleted (in a store with deletes its status byte is looked at too), or
+    /// whose status byte is damaged: [`Store::try_get`] tells these apart.
     #[inline]
     pub fn get(&self, id: u64) -> Option<&R> {
         self.table.record(id)
     }
 
-    /// A copy of record `id`; `None` past the last.
+    /// Record `id`, in place; `None` past the last, and for a record that was deleted.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`] if the record's status byte says neither that it lives nor that it is
+    /// deleted.
+    pub fn try_get(&self, id: u64) -> Result<Option<&R>> {
+        Ok(match self.table.found(id)? {
+            Found::Live => self.get(id),
+            Found::Deleted | Found::PastTheLast => None,
+        })
+    }
+
+    /// A copy of record `id`; `None` as for [`Store::get`].
     #[inline]
     pub fn read(&self, id: u64) -> Option<R> {
         self.get(id).copied()
     }
 
-    /// All records, in place and in order.
+    /// All records, in place and in order, but for deleted ones.
     pub fn iter(&self) -> Records<'_, R> {
         self.range(0..self.count())
     }
 
-    /// The records of a range, in place and in order; those past the last are left out.
+    /// The records of a range, in place and in order; deleted ones, and those past the last, are
+    /// left out. So are those with a damaged status byte: [`Store::range_with_ids`] tells of them.
     pub fn range(&self, ids: Range<u64>) -> Records<'_, R> {
         Records::new(&self.table, ids)
     }
 
+    /// All records with their numbers, in place and in order, but for deleted ones.
+    pub fn iter_with_ids(&self) -> RecordsWithIds<'_, R> {
+        self.range_with_ids(0..self.count())
+    }
+
+    /// The records of a range with their numbers, in place and in order; deleted ones, and those
+    /// past the last, are left out. A record whose status byte is damaged is an
+    /// [`ErrorKind::Corrupt`]; the ones after it follow.
+    pub fn range_with_ids(&self, ids: Range<u64>) -> RecordsWithIds<'_, R> {
+        RecordsWithIds::new(&self.table, ids)
+    }
+
     /// The records of a range as one slice, in place. `None` if the range reaches past the records
-    /// in the file (those appended since the last flush may still be in a buffer).
+    /// in the file (those appended since the last flush may still be in a buffer), and in a store
+    /// with deletes, whose records have status bytes between them.
     pub fn slice(&self, ids: Range<u64>) -> Option<&[R]> {
         self.table.array.whole().slice(ids)
     }
@@ -222,7 +258,8 @@ impl<R: Record> Store<R> {
     ///
     /// # Errors
     /// [`ErrorKind::ReadOnly`]; [`ErrorKind::Locked`] while another handle has the store open to
-    /// read; the system's.
+    /// read; [`ErrorKind::Unsupported`] in a store with deletes, where only records that were not
+    /// flushed yet can be forgotten; the system's.
     pub fn truncate(&mut self, count: u64) -> Result<()> {
         self.table.truncate(count)
     }

@@ -15,8 +15,9 @@ use super::core::Core;
 use super::engine::{self, Recovered};
 use super::locks::Locks;
 use super::options::Common;
+use super::slots::Slots;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{Header, Record, Schema, one_from_bytes};
+use crate::format::{Header, Record, Schema};
 use crate::map::{Access, Backing, FileBacking, Geometry, refuse_network, vacate_aside};
 use crate::os;
 use crate::store::{Array, ArrayOptions, Reading};
@@ -33,6 +34,7 @@ pub(super) struct Aside {
 pub(super) struct Table<T: Copy + Send + Sync> {
     pub(super) array: Array<T>,
     pub(super) core: Core,
+    pub(super) slots: Slots,
     /// What the log held beyond the array, for a handle that does not write. A whole view has it in
     /// pages of its own; the windows of a windowed store do not.
     pub(super) log: Option<Recovered>,
@@ -235,8 +237,9 @@ impl<T: Copy + Send + Sync> Table<T> {
         };
         let header = core.header();
         let geometry = Geometry::new(header.data_offset, u64::from(header.stride))?;
-        let options =
-            ArrayOptions { access, reading, write_back: common.write_back, advice: common.advice };
+        let slots = Slots::of(header)?;
+        let (write_back, advice, mark) = (common.write_back, common.advice, slots.mark());
+        let options = ArrayOptions { access, reading, write_back, advice, mark };
         let count = log.as_ref().map_or(header.count, |log| log.count);
         let images = match (&log, reading) {
             (Some(log), Reading::Whole) => log.overlay.sorted_after(header.commit),
@@ -247,7 +250,8 @@ impl<T: Copy + Send + Sync> Table<T> {
         let array = unsafe { Array::open(backing, geometry, count, options, &images) }
             .map_err(|error| core.name(error))?;
         drop(images);
-        Ok(Self { array, core, log, locks, common: common.clone(), aside: None, closed: false })
+        let (common, aside, closed) = (common.clone(), None, false);
+        Ok(Self { array, core, slots, log, locks, common, aside, closed })
     }
 
     /// Where the store is, or will be when it is closed.
@@ -266,6 +270,15 @@ impl<T: Copy + Send + Sync> Table<T> {
     #[inline]
     pub(super) fn append(&mut self, bytes: &[u8], added: u64) -> Result<Range<u64>> {
         self.core.check_healthy("append")?;
+        if self.slots.mark().is_some() {
+            return self.append_marked(bytes, added);
+        }
+        self.append_slots(bytes, added)
+    }
+
+    /// Appends `added` records with all that lies between them and their next ones.
+    #[inline]
+    pub(super) fn append_slots(&mut self, bytes: &[u8], added: u64) -> Result<Range<u64>> {
         match self.array.append_pending(bytes, added) {
             Some(ids) => Ok(ids),
             None => self.append_with_room(bytes, added),
@@ -298,12 +311,20 @@ impl<T: Copy + Send + Sync> Table<T> {
         if count == self.core.header().count {
             return Ok(());
         }
+        self.flush_as(self.live_count(), self.free_head())
+    }
+
+    /// As [`Table::flush`], with `live_count` records that are not deleted and the free list from
+    /// `free_head` on.
+    pub(super) fn flush_as(&mut self, live_count: u64, free_head: Option<u64>) -> Result<()> {
+        let count = self.array.count();
         let synced = self.array.sync();
         self.core.keep(synced)?;
         self.core.commit(|header| {
             header.commit += 1;
             header.count = count;
-            header.live_count = count;
+            header.live_count = live_count;
+            header.free_head = free_head;
         })
     }
 
@@ -314,6 +335,7 @@ impl<T: Copy + Send + Sync> Table<T> {
             return Ok(());
         }
         if count < self.core.header().count {
+            self.refuse_with_deletes("truncate")?;
             self.locks.exclude_readers(self.common.wait)?;
             let cut = self.cut(count);
             let admitted = self.locks.admit_readers();
@@ -529,7 +551,7 @@ impl<R: Record> Table<R> {
     pub(super) fn record(&self, index: u64) -> Option<&R> {
         match self.array.whole().get(index) {
             Some(record) => Some(record),
-            None => one_from_bytes(self.array.pending(index)?),
+            None => self.record_elsewhere(index),
         }
     }
 }
@@ -540,7 +562,7 @@ impl Table<u8> {
     pub(super) fn record_bytes(&self, index: u64, len: usize) -> Option<&[u8]> {
         match self.array.whole().bytes(index, len) {
             Some(bytes) => Some(bytes),
-            None => self.array.pending(index)?.get(..len),
+            None => self.bytes_elsewhere(index, len),
         }
     }
 }

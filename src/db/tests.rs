@@ -121,7 +121,7 @@ fn open(backing: &Arc<Unwritable>, reading: Reading, way: WriteBack) -> Result<T
 fn an_edit_whose_changes_could_not_be_written_to_make_room_does_not_finish() {
     let backing = pages();
     let mut table = open(&backing, WINDOWS, WriteBack::Positioned).unwrap();
-    let mut edit = DynEdit::begin(&mut table, PAGE).unwrap();
+    let mut edit = DynEdit::begin(&mut table).unwrap();
     edit.get_mut(0).unwrap().fill(2);
     backing.broken.store(true, Ordering::Relaxed);
     assert_eq!(edit.get(64).unwrap_err().kind(), ErrorKind::OutOfRange);
@@ -140,7 +140,7 @@ fn an_edit_whose_changes_could_not_be_written_to_make_room_does_not_finish() {
 fn changes_in_a_window_are_flushed_before_it_slides() {
     let backing = pages();
     let mut table = open(&backing, WINDOWS, WriteBack::Mapped).unwrap();
-    let mut edit = DynEdit::begin(&mut table, PAGE).unwrap();
+    let mut edit = DynEdit::begin(&mut table).unwrap();
     edit.get_mut(1).unwrap().fill(2);
     edit.get(63).unwrap();
     let start = 65_536 + PAGE as u64;

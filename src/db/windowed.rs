@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::edit::Edit;
 use super::info::StoreInfo;
+use super::slots::Found;
 use super::store::Store;
 use super::table::Table;
 use crate::error::Result;
@@ -65,14 +66,21 @@ impl<R: Record> WindowedStore<R> {
         Store::options().open_windowed_read_only(path, max_mapped, window)
     }
 
-    /// How many records there are, those appended and not yet flushed among them.
+    /// How many records there are, those appended and not yet flushed among them, and in a store
+    /// with deletes the deleted ones: record numbers are below it.
     pub fn count(&self) -> u64 {
         self.table.array.count()
     }
 
-    /// Whether there are none.
+    /// How many records there are that are not deleted: [`WindowedStore::count`], but in a store
+    /// with deletes.
+    pub fn live_count(&self) -> u64 {
+        self.table.live_count()
+    }
+
+    /// Whether there are none, or none that are not deleted.
     pub fn is_empty(&self) -> bool {
-        self.count() == 0
+        self.live_count() == 0
     }
 
     /// The schema in the file.
@@ -80,24 +88,31 @@ impl<R: Record> WindowedStore<R> {
         self.table.core.schema()
     }
 
-    /// Record `id`, in place, its window pinned while the guard lives; `None` past the last.
+    /// Record `id`, in place, its window pinned while the guard lives; `None` past the last, and
+    /// for a record that was deleted.
     ///
     /// # Errors
     /// [`ErrorKind::BudgetExhausted`](crate::ErrorKind::BudgetExhausted) if the windows that other
-    /// guards pin leave no room; the system's.
+    /// guards pin leave no room; [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if the record's
+    /// status byte says neither that it lives nor that it is deleted; the system's.
     pub fn get(&self, id: u64) -> Result<Option<RecordGuard<'_, R>>> {
+        if self.table.found(id)? != Found::Live {
+            return Ok(None);
+        }
         if let Some(image) = self.table.image(id) {
             return Ok(one_from_bytes(image).map(RecordGuard::borrowed));
         }
         match self.table.array.pin(id) {
             Ok(None) => {
-                Ok(self.table.array.pending(id).and_then(one_from_bytes).map(RecordGuard::borrowed))
+                let record =
+                    || one_from_bytes(self.table.array.pending(id)?.get(..size_of::<R>())?);
+                Ok(record().map(RecordGuard::borrowed))
             }
             other => other.map_err(|error| self.table.core.name(error)),
         }
     }
 
-    /// A copy of record `id`; `None` past the last.
+    /// A copy of record `id`; `None` past the last, and for a record that was deleted.
     ///
     /// # Errors
     /// As [`WindowedStore::get`].
@@ -108,35 +123,45 @@ impl<R: Record> WindowedStore<R> {
     /// All records of the window that holds record `id`, in place, pinned while the guard lives.
     /// `None` past the last record, for one that was appended and is still in a buffer, and for a
     /// window of which a commit in the log has changed records: [`WindowedStore::get`] has them.
+    /// The guard leaves out records that were deleted, or whose status byte is damaged.
     ///
     /// # Errors
     /// As [`WindowedStore::get`].
     pub fn window(&self, id: u64) -> Result<Option<WindowGuard<'_, R>>> {
-        let window =
-            self.table.array.pin_window(id).map_err(|error| self.table.core.name(error))?;
+        let window = self.pin_window(id)?;
         let has_images = |window: &WindowGuard<'_, R>| self.table.has_images(window.ids());
         Ok(window.filter(|window| !has_images(window)))
     }
 
-    /// Copies of the records of a range, in order; those past the last are left out. One window is
-    /// pinned at a time, from its first record read to its last.
+    /// Copies of the records of a range, in order; deleted ones, and those past the last, are left
+    /// out. One window is pinned at a time, from its first record read to its last.
     pub fn range(&self, ids: Range<u64>) -> impl Iterator<Item = Result<R>> + '_ {
         let end = ids.end.min(self.count());
         let mut window: Option<WindowGuard<'_, R>> = None;
         (ids.start.min(end)..end).filter_map(move |id| {
+            if self.table.image(id).is_some() {
+                return self.read(id).transpose();
+            }
             if let Some(record) = window.as_ref().and_then(|window| window.get(id)) {
                 return Some(Ok(*record));
             }
-            window = None; // before the next is pinned: the budget may hold one only
-            match self.window(id) {
-                Ok(pinned) => window = pinned,
-                Err(error) => return Some(Err(error)),
+            if window.as_ref().is_none_or(|window| !window.ids().contains(&id)) {
+                window = None; // before the next is pinned: the budget may hold one only
+                match self.pin_window(id) {
+                    Ok(pinned) => window = pinned,
+                    Err(error) => return Some(Err(error)),
+                }
             }
             match window.as_ref().and_then(|window| window.get(id)) {
                 Some(record) => Some(Ok(*record)),
                 None => self.read(id).transpose(),
             }
         })
+    }
+
+    /// The window that holds record `id`, as the array has it, whatever is in the log.
+    fn pin_window(&self, id: u64) -> Result<Option<WindowGuard<'_, R>>> {
+        self.table.array.pin_window(id).map_err(|error| self.table.core.name(error))
     }
 
     /// What the windows have done so far, and map now.

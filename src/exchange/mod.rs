@@ -40,6 +40,7 @@ pub use output::{
 };
 pub use progress::Progress;
 pub use schema_text::{
-    schema_from_json, schema_to_c, schema_to_json, schema_to_numpy, schema_to_rust,
+    schema_from_json, schema_to_c, schema_to_json, schema_to_numpy, schema_to_rust, slots_to_c,
+    slots_to_numpy,
 };
 pub use sink::RecordSink;

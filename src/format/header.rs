@@ -285,6 +285,12 @@ pub(crate) fn stride_for(record_size: u32, alignment: u32, deletes: bool) -> Opt
     (record_size >= DELETES_MIN_RECORD_BYTES && stride <= MAX_RECORD_BYTES).then_some(stride)
 }
 
+/// The next of the free list, as the slot of a deleted record names it; `None` for the last.
+pub(crate) fn next_free(slot: &[u8]) -> Option<u64> {
+    let (next, _) = U64::read_from_prefix(slot).ok()?;
+    (next.get() != NO_FREE_RECORD).then_some(next.get())
+}
+
 /// One of the two places of a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Slot {

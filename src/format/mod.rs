@@ -22,7 +22,7 @@ mod value;
 pub(crate) use descriptor::{new_header, parse_schema};
 pub(crate) use header::{
     DESCRIPTORS_OFFSET, Header, STATUS_DEAD, STATUS_LIVE, Slot, SlotReport, SlotState,
-    UnverifiedHeader,
+    UnverifiedHeader, next_free,
 };
 pub use record::{FieldType, PodRecord, Record};
 pub(crate) use record::{bytes_of, one_from_bytes, one_from_bytes_mut};

@@ -29,6 +29,13 @@ pub(crate) struct Geometry {
     pub(crate) stride: u64,
 }
 
+/// The byte of each record that says whether the record is there: the one at `at` is `live` then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) at: usize,
+    pub(crate) live: u8,
+}
+
 impl Geometry {
     /// The geometry, once the stride is known to be from 1 byte to 16 MiB.
     pub(crate) fn new(data_offset: u64, stride: u64) -> Result<Self> {

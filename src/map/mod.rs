@@ -42,7 +42,7 @@ pub use window_guard::WindowGuard;
 pub use write_back::WriteBack;
 
 pub(crate) use file::refuse_network;
-pub(crate) use geometry::{Geometry, Windows, round_up};
+pub(crate) use geometry::{Geometry, Mark, Windows, round_up};
 pub(crate) use in_private::InPrivate;
 pub(crate) use lent::Lent;
 pub(crate) use record_view::RecordView;

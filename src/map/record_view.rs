@@ -2,25 +2,28 @@
 //!
 //! `get` is one comparison, one multiply and one add. The comparison is against the count of
 //! records that may be read in place, so that bounds, overlays and mapping cost one predictable
-//! branch together.
+//! branch together: none of them where each record has a [`Mark`] to be looked at first, which has
+//! a way of its own.
 //!
 //! Invariant: records `0..count` lie within the view, each valid and aligned for `T`, and their
-//! bytes do not change while anything borrows from here.
+//! bytes do not change while anything borrows from here. `fast_count` is `count`, or 0 with a mark.
 
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
-use super::geometry::Geometry;
+use super::geometry::{Geometry, Mark};
 use super::view::{Access, View};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Records of type `T`, read in place.
 pub(crate) struct RecordView<T> {
     base: NonNull<u8>,
-    count: u64,
+    fast_count: u64,
     stride: usize,
+    count: u64,
+    mark: Option<Mark>,
     /// How many records the view has room for.
     capacity: u64,
     view: Arc<View>,
@@ -38,8 +41,10 @@ impl<T> RecordView<T> {
     pub(crate) fn empty() -> Self {
         Self {
             base: NonNull::<T>::dangling().cast(),
-            count: 0,
+            fast_count: 0,
             stride: 0,
+            count: 0,
+            mark: None,
             capacity: 0,
             view: Arc::new(View::empty(0, Access::ReadOnly)),
             marker: PhantomData,
@@ -79,7 +84,22 @@ impl<T: Copy> RecordView<T> {
             return invalid("the records' place in the file is not aligned for their type");
         }
         let (capacity, _) = geometry.records_below(end);
-        Ok(Self { base, count: 0, stride, capacity, view, marker: PhantomData })
+        let (fast_count, count, mark) = (0, 0, None);
+        Ok(Self { base, fast_count, stride, count, mark, capacity, view, marker: PhantomData })
+    }
+
+    /// The same records, each of which is there only if its mark says so.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] if the mark lies within the record or behind its stride.
+    pub(crate) fn with_mark(mut self, mark: Option<Mark>) -> Result<Self> {
+        if mark.is_some_and(|mark| mark.at < size_of::<T>() || mark.at >= self.stride) {
+            return Err(Error::new(ErrorKind::InvalidArgument, "map records")
+                .detail("the stride has no room for the mark of a record"));
+        }
+        self.mark = mark;
+        self.fast_count = if mark.is_some() { 0 } else { self.count };
+        Ok(self)
     }
 
     /// Allows records `0..count` to be read.
@@ -97,10 +117,11 @@ impl<T: Copy> RecordView<T> {
                 .detail(format!("the view has room for {}", self.capacity)));
         }
         self.count = count;
+        self.fast_count = if self.mark.is_some() { 0 } else { count };
         Ok(())
     }
 
-    /// How many records may be read.
+    /// How many records may be read, those among them whose marks say that they are not there.
     pub(crate) fn count(&self) -> u64 {
         self.count
     }
@@ -115,35 +136,63 @@ impl<T: Copy> RecordView<T> {
         &self.view
     }
 
-    /// Record `index`, in place.
+    /// Record `index`, in place; `None` for records with marks.
     #[inline]
     pub(crate) fn get(&self, index: u64) -> Option<&T> {
-        if index < self.count {
+        if index < self.fast_count {
             let record = self.address(index).cast::<T>();
-            // SAFETY: `index < count`, so by the invariant a valid, aligned `T` lies at this
-            // address, within the view that `self` keeps mapped, and does not change meanwhile.
+            // SAFETY: `index < fast_count <= count`, so by the invariant a valid, aligned `T` lies
+            // at this address, within the view that `self` keeps mapped, and does not change
+            // meanwhile.
             Some(unsafe { record.as_ref() })
         } else {
             None
         }
     }
 
+    /// Record `index`, in place, if its mark says that it is there; `None` for records without.
+    #[inline]
+    pub(crate) fn get_marked(&self, index: u64) -> Option<&T> {
+        let mark = self.mark?;
+        if *self.slot(index)?.get(mark.at)? != mark.live {
+            return None;
+        }
+        let record = self.address(index).cast::<T>();
+        // SAFETY: there is a slot, so `index < count`, and by the invariant a valid, aligned `T`
+        // lies at this address, within the view that `self` keeps mapped, and does not change
+        // meanwhile.
+        Some(unsafe { record.as_ref() })
+    }
+
+    /// All bytes from record `index` to the next, in place, whatever its mark says.
+    #[inline]
+    pub(crate) fn slot(&self, index: u64) -> Option<&[u8]> {
+        if index >= self.count {
+            return None;
+        }
+        let start = self.address(index).as_ptr();
+        // SAFETY: `index < count`, so by the invariant `stride` bytes lie at this address within
+        // the view that `self` keeps mapped, and do not change meanwhile.
+        Some(unsafe { std::slice::from_raw_parts(start, self.stride) })
+    }
+
     /// The first `len_bytes` bytes of record `index`, in place; `len_bytes` is at most the stride.
+    /// `None` for records with marks.
     #[inline]
     pub(crate) fn bytes(&self, index: u64, len_bytes: usize) -> Option<&[u8]> {
-        if index < self.count && len_bytes <= self.stride {
+        if index < self.fast_count && len_bytes <= self.stride {
             let start = self.address(index).as_ptr();
-            // SAFETY: `index < count`, so by the invariant `stride` bytes lie at this address
-            // within the view that `self` keeps mapped, and do not change meanwhile.
+            // SAFETY: `index < fast_count <= count`, so by the invariant `stride` bytes lie at this
+            // address within the view that `self` keeps mapped, and do not change meanwhile.
             Some(unsafe { std::slice::from_raw_parts(start, len_bytes) })
         } else {
             None
         }
     }
 
-    /// Records `range` as one slice, if records follow one another without gaps.
+    /// Records `range` as one slice, if records follow one another without gaps or marks.
     pub(crate) fn slice(&self, range: Range<u64>) -> Option<&[T]> {
-        if self.stride != size_of::<T>() || range.start > range.end || range.end > self.count {
+        if self.stride != size_of::<T>() || range.start > range.end || range.end > self.fast_count {
             return None;
         }
         if range.is_empty() {
@@ -151,8 +200,9 @@ impl<T: Copy> RecordView<T> {
         }
         let len = usize::try_from(range.end - range.start).ok()?;
         let start = self.address(range.start).cast::<T>();
-        // SAFETY: the range lies below `count`, records have no gaps, and by the invariant each is
-        // a valid, aligned `T` within the view that `self` keeps mapped and does not change.
+        // SAFETY: the range lies below `fast_count <= count`, records have no gaps, and by the
+        // invariant each is a valid, aligned `T` within the view that `self` keeps mapped and does
+        // not change.
         Some(unsafe { std::slice::from_raw_parts(start.as_ptr(), len) })
     }
 

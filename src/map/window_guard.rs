@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::geometry::Geometry;
+use super::geometry::{Geometry, Mark};
 use super::record_view::RecordView;
 use super::view::View;
 use crate::error::Result;
@@ -38,7 +38,8 @@ pub struct WindowGuard<'a, T> {
 }
 
 impl<T: Copy> WindowGuard<'_, T> {
-    /// Records `ids` of `geometry`, of those that `view` holds.
+    /// Records `ids` of `geometry`, of those that `view` holds and whose marks, if they have any,
+    /// say that they are there.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if a record would be
@@ -48,27 +49,36 @@ impl<T: Copy> WindowGuard<'_, T> {
     /// Every bit pattern is a valid `T` without padding or interior mutability. The file holds the
     /// records, and nobody changes their bytes or truncates the file below them while the guard
     /// lives.
-    pub(crate) unsafe fn new(view: Arc<View>, geometry: Geometry, ids: Range<u64>) -> Result<Self> {
+    pub(crate) unsafe fn new(
+        view: Arc<View>,
+        geometry: Geometry,
+        mark: Option<Mark>,
+        ids: Range<u64>,
+    ) -> Result<Self> {
         let start = geometry.offset_of(ids.start)?;
         // The window's records, as if they were a file's: those of the view from its first on.
         let window = Geometry::new(start, geometry.stride)?;
         // SAFETY: the caller's promise for `T`.
-        let mut records = unsafe { RecordView::new(view, window) }?;
+        let mut records = unsafe { RecordView::new(view, window) }?.with_mark(mark)?;
         let count = (ids.end - ids.start).min(records.capacity());
         // SAFETY: the caller's promise for the records.
         unsafe { records.publish(count) }?;
         Ok(Self { records, first: ids.start, marker: PhantomData })
     }
 
-    /// The numbers of the records in this window.
+    /// The numbers of the records in this window, deleted ones among them.
     pub fn ids(&self) -> Range<u64> {
         self.first..self.first + self.records.count()
     }
 
-    /// Record `id`, in place; `None` if it is not in this window.
+    /// Record `id`, in place; `None` if it is not in this window, or was deleted.
     #[inline]
     pub fn get(&self, id: u64) -> Option<&T> {
-        self.records.get(id.checked_sub(self.first)?)
+        let index = id.checked_sub(self.first)?;
+        match self.records.get(index) {
+            Some(record) => Some(record),
+            None => self.records.get_marked(index),
+        }
     }
 }
 

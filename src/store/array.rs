@@ -10,8 +10,9 @@ use std::sync::Arc;
 use super::growth::Growth;
 use crate::error::{Error, ErrorKind, Result};
 use crate::map::{
-    Access, Advice, Backing, Geometry, InPrivate, Lent, Mapped, Mixed, Positioned, RecordGuard,
-    RecordView, Slider, View, ViewCounters, WindowGuard, Windows, WriteBack, Writer, round_up,
+    Access, Advice, Backing, Geometry, InPrivate, Lent, Mapped, Mark, Mixed, Positioned,
+    RecordGuard, RecordView, Slider, View, ViewCounters, WindowGuard, Windows, WriteBack, Writer,
+    round_up,
 };
 
 /// How the records are reached.
@@ -30,6 +31,8 @@ pub(crate) struct ArrayOptions {
     pub(crate) reading: Reading,
     pub(crate) write_back: WriteBack,
     pub(crate) advice: Option<Advice>,
+    /// The byte that says whether a record is there, where records can be deleted.
+    pub(crate) mark: Option<Mark>,
 }
 
 /// Where records that are appended will lie.
@@ -160,7 +163,47 @@ impl<T: Copy + Send + Sync> Array<T> {
         bytes.get(lead..lead.checked_add(stride)?)
     }
 
-    /// Pins the window that holds record `index`; `None` if the file holds no such record (yet).
+    /// All bytes of record `index` and of what lies between it and the next, wherever they are but
+    /// in a sliding window.
+    #[inline]
+    pub(crate) fn slot(&self, index: u64) -> Option<&[u8]> {
+        match self.whole.slot(index) {
+            Some(slot) => Some(slot),
+            None => self.pending(index),
+        }
+    }
+
+    /// The mark of record `index`, wherever it is; `None` past the last and where there are none.
+    pub(crate) fn mark_of(&self, index: u64) -> Result<Option<u8>> {
+        let Some(mark) = self.options.mark else { return Ok(None) };
+        if let Some(slot) = self.slot(index) {
+            return Ok(slot.get(mark.at).copied());
+        }
+        let in_file = self.in_file();
+        let Some(slider) = self.slider.as_ref().filter(|_| index < in_file) else {
+            return Ok(None);
+        };
+        let (view, lead) = slider.pin(index, in_file)?;
+        let mut byte = [0];
+        view.read(lead.saturating_add(mark.at), &mut byte)?;
+        Ok(Some(byte[0]))
+    }
+
+    /// Copies the bytes of the records from `first` on, and of what lies between them, out of the
+    /// whole view.
+    pub(crate) fn copy_slots(&self, first: u64, into: &mut [u8]) -> Result<()> {
+        let view = self.whole.view();
+        let end = self.geometry.offset_of(first)?.saturating_add(into.len() as u64);
+        let held = self.geometry.offset_of(self.whole.count())?;
+        let start = self.geometry.offset_of(first)?.checked_sub(view.offset());
+        match start.map(usize::try_from) {
+            Some(Ok(start)) if end <= held => view.read(start, into),
+            _ => Err(Error::new(ErrorKind::OutOfRange, "copy records").record(first)),
+        }
+    }
+
+    /// Pins the window that holds record `index`, whatever its mark says; `None` if the file holds
+    /// no such record (yet).
     #[allow(unsafe_code, reason = "the array's contract is the guard's")]
     pub(crate) fn pin(&self, index: u64) -> Result<Option<RecordGuard<'_, T>>> {
         let in_file = self.in_file();
@@ -186,7 +229,7 @@ impl<T: Copy + Send + Sync> Array<T> {
         let ids = ids.start..ids.end.min(in_file);
         // SAFETY: the records lie in the file, so by `open`'s contract valid `T`s are there that
         // nobody changes or cuts off while the array is borrowed.
-        unsafe { WindowGuard::new(view, self.geometry, ids) }.map(Some)
+        unsafe { WindowGuard::new(view, self.geometry, self.options.mark, ids) }.map(Some)
     }
 
     /// Appends records, whose bytes follow one another, to those that are pending, and returns
@@ -437,7 +480,7 @@ impl<T: Copy + Send + Sync> Array<T> {
     #[allow(unsafe_code, reason = "the array's contract is the view's")]
     fn view_records(&self, view: Arc<View>) -> Result<RecordView<T>> {
         // SAFETY: that every bit pattern is a `T` without padding is `open`'s contract.
-        unsafe { RecordView::new(view, self.geometry) }
+        unsafe { RecordView::new(view, self.geometry) }?.with_mark(self.options.mark)
     }
 
     /// A view of all records; with room for growth if this handle may grow the file.

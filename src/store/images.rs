@@ -42,19 +42,45 @@ impl AlignedBytes {
     }
 }
 
-struct Chunk {
-    bytes: AlignedBytes,
-    /// The number of its first image.
-    first: usize,
-    images: usize,
-    capacity: usize,
+/// Where images lie: chunk `k` holds `2^(least + k)` of them, up to `2^most`, so that finding one is
+/// shifts.
+#[derive(Clone, Copy)]
+struct Shape {
+    least_log2: u32,
+    most_log2: u32,
+}
+
+impl Shape {
+    fn new(stride: usize) -> Self {
+        let log2 = |bytes: usize| (bytes / stride).max(1).ilog2();
+        Self { least_log2: log2(CHUNK_BYTES_MIN), most_log2: log2(CHUNK_BYTES_MAX) }
+    }
+
+    /// How many images chunk `chunk` holds.
+    fn capacity(self, chunk: usize) -> usize {
+        let doublings = (self.most_log2 - self.least_log2) as usize;
+        1 << (self.least_log2 as usize + chunk.min(doublings))
+    }
+
+    /// The chunk of image `number`, and its place among the images there.
+    #[inline]
+    fn place(self, number: usize) -> (usize, usize) {
+        let doublings = (self.most_log2 - self.least_log2) as usize;
+        let chunk = ((number >> self.least_log2) + 1).ilog2() as usize;
+        if chunk <= doublings {
+            return (chunk, number - (((1 << chunk) - 1) << self.least_log2));
+        }
+        let rest = number - (((1 << doublings) - 1) << self.least_log2);
+        (doublings + (rest >> self.most_log2), rest & ((1 << self.most_log2) - 1))
+    }
 }
 
 /// Images of records, one for each record that has one.
 pub(crate) struct Images {
     stride: usize,
     alignment: usize,
-    chunks: Vec<Chunk>,
+    shape: Shape,
+    chunks: Vec<AlignedBytes>,
     ids: Vec<u64>,
     table: IdTable,
 }
@@ -62,7 +88,14 @@ pub(crate) struct Images {
 impl Images {
     /// No images, of records of `stride` bytes that are aligned to `alignment`.
     pub(crate) fn new(stride: usize, alignment: usize) -> Self {
-        Self { stride, alignment, chunks: Vec::new(), ids: Vec::new(), table: IdTable::new() }
+        Self {
+            stride,
+            alignment,
+            shape: Shape::new(stride),
+            chunks: Vec::new(),
+            ids: Vec::new(),
+            table: IdTable::new(),
+        }
     }
 
     /// How many there are.
@@ -82,7 +115,14 @@ impl Images {
 
     /// All images in that order, in pieces.
     pub(crate) fn pieces(&self) -> Vec<&[u8]> {
-        self.chunks.iter().map(|chunk| &chunk.bytes.get()[..chunk.images * self.stride]).collect()
+        let mut pieces = Vec::with_capacity(self.chunks.len());
+        let mut left = self.ids.len();
+        for (at, chunk) in self.chunks.iter().enumerate() {
+            let images = left.min(self.shape.capacity(at));
+            left -= images;
+            pieces.push(&chunk.get()[..images * self.stride]);
+        }
+        pieces
     }
 
     /// The image of record `id`.
@@ -91,29 +131,24 @@ impl Images {
         Some(self.image(self.table.find(id)?))
     }
 
-    /// The image of record `id`, for changing.
-    pub(crate) fn find_mut(&mut self, id: u64) -> Option<&mut [u8]> {
-        let number = self.table.find(id)?;
-        Some(self.image_mut(number))
+    /// The number of record `id`'s image.
+    #[inline]
+    pub(crate) fn number_of(&self, id: u64) -> Option<u32> {
+        self.table.find(id)
     }
 
     /// Image `number`, counted in the order in which they were made.
     #[inline]
     pub(crate) fn image(&self, number: u32) -> &[u8] {
-        let (chunk, at) = self.place(number as usize);
-        &self.chunks[chunk].bytes.get()[at..at + self.stride]
+        let (chunk, at) = self.shape.place(number as usize);
+        &self.chunks[chunk].get()[at * self.stride..(at + 1) * self.stride]
     }
 
-    fn image_mut(&mut self, number: u32) -> &mut [u8] {
-        let (chunk, at) = self.place(number as usize);
-        &mut self.chunks[chunk].bytes.get_mut()[at..at + self.stride]
-    }
-
-    /// Which chunk an image is in, and where.
+    /// Image `number`, for changing.
     #[inline]
-    fn place(&self, number: usize) -> (usize, usize) {
-        let chunk = self.chunks.partition_point(|chunk| chunk.first <= number) - 1;
-        (chunk, (number - self.chunks[chunk].first) * self.stride)
+    pub(crate) fn image_mut(&mut self, number: u32) -> &mut [u8] {
+        let (chunk, at) = self.shape.place(number as usize);
+        &mut self.chunks[chunk].get_mut()[at * self.stride..(at + 1) * self.stride]
     }
 
     /// Makes an image of record `id`, which has none, of zeros.
@@ -127,23 +162,14 @@ impl Images {
                 .record(id)
                 .detail("a transaction changes at most 2^32 - 1 records")
         })?;
-        if self.chunks.last().is_none_or(|chunk| chunk.images == chunk.capacity) {
-            self.add_chunk();
+        let (chunk, _) = self.shape.place(number as usize);
+        if chunk == self.chunks.len() {
+            let len = self.shape.capacity(chunk) * self.stride;
+            self.chunks.push(AlignedBytes::zeroed(len, self.alignment));
         }
         self.table.insert(id, number);
         self.ids.push(id);
-        let chunk = self.chunks.last_mut().expect("a chunk was just made if there was none");
-        let at = chunk.images * self.stride;
-        chunk.images += 1;
-        Ok(&mut chunk.bytes.get_mut()[at..at + self.stride])
-    }
-
-    fn add_chunk(&mut self) {
-        let last_len_bytes = self.chunks.last().map_or(0, |chunk| chunk.capacity * self.stride);
-        let wanted = (last_len_bytes * 2).clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX);
-        let capacity = (wanted / self.stride).max(1);
-        let bytes = AlignedBytes::zeroed(capacity * self.stride, self.alignment);
-        self.chunks.push(Chunk { bytes, first: self.ids.len(), images: 0, capacity });
+        Ok(self.image_mut(number))
     }
 }
 
@@ -228,7 +254,8 @@ mod tests {
             let id = n * 7919 % 5003;
             assert_eq!(images.find(id).unwrap()[..8], n.to_le_bytes());
             assert_eq!(images.ids()[n as usize], id);
-            images.find_mut(id).unwrap()[8] = 1;
+            let number = images.number_of(id).unwrap();
+            images.image_mut(number)[8] = 1;
         }
         assert_eq!(images.find(5003), None);
         let all = images.pieces().concat();
@@ -238,6 +265,19 @@ mod tests {
                 .zip(0_u64..)
                 .all(|(image, n)| { image[..8] == n.to_le_bytes() && image[8] == 1 })
         );
+    }
+
+    #[test]
+    fn every_number_has_a_place_of_its_own() {
+        for stride in [1, 8, 125, 300, 5000, 3 << 20] {
+            let shape = Shape::new(stride);
+            let places = (0..shape.capacity(0)).map(|at| (0, at));
+            let more =
+                (1..20).flat_map(|chunk| (0..shape.capacity(chunk)).map(move |at| (chunk, at)));
+            for (number, place) in places.chain(more).take(3_000_000).enumerate() {
+                assert_eq!(shape.place(number), place, "image {number} of {stride} bytes");
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! The `flatrec` command as a shell sees it: what it writes where, and its exit status.
 
 mod change;
+#[path = "../common/dead.rs"]
+mod dead;
+mod deletes;
 mod load;
 mod read;
 

@@ -38,12 +38,12 @@ impl Args {
         let format = ExportFormat::from_path(&self.out)?;
         paths::refuse_same(&self.store, &self.out)?;
         let store = DynStore::open_read_only(&self.store)?;
-        let total_bytes = store.count().saturating_mul(store.schema().record_size().into());
+        let total_bytes = store.live_count().saturating_mul(store.schema().record_size().into());
         let bar = Bar::new("export", Some(total_bytes));
         let report = Exporter::new(store.schema(), format)
             .replace(self.force)
             .on_progress(|progress| bar.show(progress))
-            .export(store.iter(), &self.out)
+            .export_with_ids(store.iter_with_ids(), &self.out)
             .map_err(|error| self.failure(error))?;
         bar.clear();
         let mut out = stdout();
@@ -60,7 +60,11 @@ impl Args {
     /// The library names the file that it writes; a record that cannot be read is the store's.
     fn failure(&self, error: flatrec::Error) -> Failure {
         match error.record_number() {
-            Some(id) => Failure::from(error).in_record("read", &self.store, id),
+            // One that names its file was met before the value was looked at.
+            Some(id) if error.file_path().is_none() => {
+                Failure::from(error).in_record("read", &self.store, id)
+            }
+            Some(_) => Failure::from(error),
             None => Failure::from(error).advise(
                 ErrorKind::AlreadyExists,
                 "choose another path, or replace it with --force",

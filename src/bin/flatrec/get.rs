@@ -63,10 +63,11 @@ impl Args {
 
 /// The bytes of record `id`, which must be there.
 pub(crate) fn record(store: &DynStore, id: u64) -> Result<&[u8], Failure> {
-    store.get(id).ok_or_else(|| {
+    store.try_get(id)?.ok_or_else(|| {
         let path = store.path().unwrap_or_default();
         let path = path.display();
         Failure::Message(match store.count() {
+            count if id < count => format!("{path}: record {id} was deleted"),
             0 => format!("{path} has no record {id}: it is empty"),
             count => format!("{path} has no record {id}: its last is {}", count - 1),
         })

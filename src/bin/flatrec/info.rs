@@ -96,8 +96,17 @@ pub(crate) fn fields(schema: &Schema) -> Sheet {
 
 /// What people want to know, in their words.
 fn lines_of(store: &DynStore, info: &StoreInfo) -> Vec<(&'static str, String)> {
+    let deleted = info.count - info.live_count;
+    let records = match (info.deletes, info.free_head) {
+        (false, _) => info.count.to_string(),
+        (true, None) => format!("{}, and {deleted} deleted", info.live_count),
+        (true, Some(head)) => format!(
+            "{}, and {deleted} deleted, of which record {head} is used again first",
+            info.live_count
+        ),
+    };
     let mut lines = vec![
-        ("records", info.count.to_string()),
+        ("records", records),
         ("record size", bytes(info.record_size.into())),
         ("stride", bytes(info.stride.into())),
         ("data offset", bytes(info.data_offset)),
@@ -164,7 +173,11 @@ fn object(store: &DynStore, info: &StoreInfo) -> Value {
     let schema: Option<Value> = serde_json::from_str(&schema_to_json(store.schema())).ok();
     json!({
         "path": info.path.as_ref().map(|path| path.to_string_lossy()),
-        "records": info.count,
+        "records": info.live_count,
+        "deletes": info.deletes,
+        "deleted_records": info.count - info.live_count,
+        "record_numbers": info.count,
+        "free_list_head": info.free_head,
         "record_size_bytes": info.record_size,
         "stride_bytes": info.stride,
         "data_offset_bytes": info.data_offset,

@@ -47,6 +47,10 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["force", "schema", "sample"])]
     append: bool,
 
+    /// Make a store whose records can be deleted: each takes a byte more
+    #[arg(long, conflicts_with = "append")]
+    deletes: bool,
+
     /// Replace an existing store; what is no store is not replaced. With --rejects, replace
     /// that file too
     #[arg(long)]
@@ -85,7 +89,11 @@ impl Args {
                 .map_err(|failure| failure.advise_on_row(self.advice_on_row()))?,
         };
         let interrupt = Interrupt::watch();
-        let mut store = DynStore::options().create_aside(&self.store, &schema, self.force)?;
+        let options = match self.deletes {
+            true => DynStore::options().deletes(),
+            false => DynStore::options(),
+        };
+        let mut store = options.create_aside(&self.store, &schema, self.force)?;
         if let Some(rows) = rows {
             store.reserve(rows)?;
         }
@@ -145,7 +153,7 @@ pub(crate) fn append(
             return Err(failure.advise_on_row(advice));
         }
     };
-    let (schema, count) = (store.schema().clone(), store.count());
+    let (schema, count) = (store.schema().clone(), store.live_count());
     store.close()?;
     rejects.map_or(Ok(()), Aside::publish)?;
     loaded.summarise(path, &schema, count)

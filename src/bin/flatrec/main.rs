@@ -5,6 +5,8 @@
 //! for an error (and for doubts of `verify`), 2 for a wrong command line, 130 if interrupted.
 
 mod append;
+mod backup;
+mod compact;
 mod csv_input;
 mod export;
 mod failure;
@@ -58,6 +60,8 @@ enum Command {
     Append(append::Args),
     Set(set::Args),
     Verify(verify::Args),
+    Backup(backup::Args),
+    Compact(compact::Args),
 }
 
 impl Command {
@@ -72,6 +76,8 @@ impl Command {
             Self::Append(args) => args.run(),
             Self::Set(args) => args.run(),
             Self::Verify(args) => args.run(),
+            Self::Backup(args) => args.run(),
+            Self::Compact(args) => args.run(),
         }
     }
 }

@@ -21,6 +21,12 @@ impl Bar {
         self.0.set_position(progress.done_bytes);
     }
 
+    /// As [`Bar::show`], when it turns out only now how many bytes there are.
+    pub(crate) fn show_of(&self, done_bytes: u64, total_bytes: u64) {
+        self.0.set_length(total_bytes);
+        self.0.set_position(done_bytes);
+    }
+
     /// Starts again at nothing, for the next part of the work.
     pub(crate) fn next(&self, what: &'static str) {
         self.0.set_message(what);

@@ -80,12 +80,18 @@ impl Rejects {
 impl Aside {
     /// Gives the file its name. If that fails the file stays where it is: the rows are loaded, and
     /// those that were not must not be lost.
-    pub(crate) fn publish(mut self) -> Result<(), Failure> {
+    pub(crate) fn publish(self) -> Result<(), Failure> {
+        self.publish_after(
+            "the store has the rows that fit; those that do not are in the former file",
+        )
+    }
+
+    /// As [`Aside::publish`], when something else has been done already.
+    pub(crate) fn publish_after(mut self, done: &str) -> Result<(), Failure> {
         self.keep = true;
         self.rename().map_err(|error| {
             Failure::Message(format!(
-                "rename {} to {}: {error} (the store has the rows that fit; those that do not are \
-                 in the former file)",
+                "rename {} to {}: {error} ({done})",
                 self.made_at.display(),
                 self.path.display()
             ))
@@ -118,7 +124,7 @@ impl Drop for Aside {
 }
 
 /// A new file beside `path`, under a name that nobody has.
-fn create_aside(path: &Path, replace: bool) -> io::Result<(File, Aside)> {
+pub(crate) fn create_aside(path: &Path, replace: bool) -> io::Result<(File, Aside)> {
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
     let process = std::process::id();
     let mut attempt = 0;

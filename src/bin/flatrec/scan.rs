@@ -103,10 +103,11 @@ fn visit(
 ) -> Result<(), Failure> {
     let mut left = limit;
     let path = store.path().unwrap_or_default();
-    for (id, record) in (range.start..).zip(store.range(range)) {
+    for found in store.range_with_ids(range) {
         if left == 0 {
             break;
         }
+        let (id, record) = found?;
         let shown = match filter.map_or(Ok(true), |filter| filter.matches(record)) {
             Ok(true) => each(id, record).map(|()| 1),
             Ok(false) => Ok(0),

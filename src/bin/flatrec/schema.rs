@@ -4,7 +4,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use flatrec::DynStore;
-use flatrec::exchange::{schema_to_c, schema_to_json, schema_to_numpy, schema_to_rust};
+use flatrec::exchange::{
+    schema_to_c, schema_to_json, schema_to_numpy, schema_to_rust, slots_to_c, slots_to_numpy,
+};
 
 use crate::failure::Failure;
 use crate::info::fields;
@@ -19,7 +21,8 @@ Examples:
   flatrec schema flights.rec --as rust > src/flight.rs
 
 In Python, the dtype that --as numpy writes reads the records in place:
-  numpy.memmap('flights.rec', dtype, mode='r', offset=65536, shape=(count,))")]
+  numpy.memmap('flights.rec', dtype, mode='r', offset=65536, shape=(count,))
+Of a store with deletes, only those whose status is 1 are there; count is info's record_numbers.")]
 pub(crate) struct Args {
     /// The store
     store: PathBuf,
@@ -54,10 +57,13 @@ impl Args {
             fields(schema).write(self.format, &mut out)?;
             return Ok(());
         };
+        let deletes = store.info()?.deletes;
         let text = match language {
             Language::Json => schema_to_json(schema),
             Language::Rust => schema_to_rust(schema, &rust_name(&self.store))?,
+            Language::C if deletes => slots_to_c(schema, &c_name(&self.store))?,
             Language::C => schema_to_c(schema, &c_name(&self.store))?,
+            Language::Numpy if deletes => slots_to_numpy(schema)?,
             Language::Numpy => schema_to_numpy(schema),
         };
         writeln!(out, "{}", text.trim_end())?;

@@ -38,7 +38,11 @@ impl Args {
             match self.format {
                 Format::Table => {
                     let records = counted(report.records, "record");
-                    writeln!(out, "{path}: {records}, no doubts")?;
+                    let deleted = match report.deleted {
+                        0 => String::new(),
+                        deleted => format!(", {deleted} deleted"),
+                    };
+                    writeln!(out, "{path}: {records}{deleted}, no doubts")?;
                 }
                 Format::Csv | Format::Ndjson => doubts(&[]).write(self.format, &mut out)?,
             }

@@ -53,15 +53,20 @@ impl Changes {
     }
 
     /// The whole stride of record `id`, as the transaction sees it.
-    pub(in crate::db) fn stride<'a>(&'a self, writer: &'a Writer, id: u64) -> Option<&'a [u8]> {
+    fn stride<'a>(&'a self, writer: &'a Writer, id: u64) -> Option<&'a [u8]> {
         if let Some(at) = id.checked_sub(self.tail_start) {
             return self.tail.get(at);
         }
-        if let Some(image) = self.images.find(id) {
-            return Some(image);
-        }
-        if id < writer.newest.count {
-            if let Some(image) = writer.newest.overlay.find(id) {
+        self.images.find(id).or_else(|| self.stride_before(writer, id))
+    }
+
+    /// The whole stride of record `id` < `tail_start`, as it was before this transaction changed
+    /// it.
+    #[inline]
+    fn stride_before<'a>(&self, writer: &'a Writer, id: u64) -> Option<&'a [u8]> {
+        let overlay = &writer.newest.overlay;
+        if !overlay.is_empty() && id < writer.newest.count {
+            if let Some(image) = overlay.find(id) {
                 return Some(image);
             }
         }
@@ -75,11 +80,23 @@ impl Changes {
 
     /// Record `id` for changing, unless it was deleted.
     pub(in crate::db) fn get_mut(&mut self, writer: &Writer, id: u64) -> Result<Option<&mut [u8]>> {
-        if self.get(writer, id).is_none() {
-            return Ok(None);
-        }
-        let size = self.layout.record_size;
-        Ok(self.stride_mut(writer, id)?.get_mut(..size))
+        let layout = self.layout;
+        let stride = if id >= self.tail_start {
+            self.tail.get_mut(id - self.tail_start)
+        } else if let Some(number) = self.images.number_of(id) {
+            Some(self.images.image_mut(number))
+        } else {
+            match self.stride_before(writer, id) {
+                // Looked at before it is copied: no image is made of what is not there.
+                Some(before) if layout.live(before).is_some() => {
+                    let image = self.images.add(id)?;
+                    image.copy_from_slice(before);
+                    Some(image)
+                }
+                _ => None,
+            }
+        };
+        Ok(stride.and_then(|stride| layout.live_mut(stride)))
     }
 
     /// The whole stride of a record that there is, for changing.
@@ -87,23 +104,20 @@ impl Changes {
         if let Some(at) = id.checked_sub(self.tail_start) {
             return self.tail.get_mut(at).ok_or_else(|| missing(id, self.count));
         }
-        if self.images.find(id).is_none() {
-            let from_array = || writer.in_file.bytes(id, self.layout.stride);
-            let found = match writer.newest.overlay.find(id) {
-                Some(image) if id < writer.newest.count => Some(image),
-                _ => from_array(),
-            };
-            let found = found.ok_or_else(|| missing(id, self.count))?;
-            self.images.add(id)?.copy_from_slice(found);
+        if let Some(number) = self.images.number_of(id) {
+            return Ok(self.images.image_mut(number));
         }
-        self.images.find_mut(id).ok_or_else(|| missing(id, self.count))
+        let before = self.stride_before(writer, id).ok_or_else(|| missing(id, self.count))?;
+        let image = self.images.add(id)?;
+        image.copy_from_slice(before);
+        Ok(image)
     }
 
     /// Sets record `id`, which must be there.
     pub(in crate::db) fn set(&mut self, writer: &Writer, id: u64, record: &[u8]) -> Result<()> {
         let count = self.count;
         // A record that is set whole need not be read first, unless it could be a deleted one.
-        if !self.layout.deletes && id < self.tail_start && self.images.find(id).is_none() {
+        if !self.layout.deletes && id < self.tail_start && self.images.number_of(id).is_none() {
             self.images.add(id)?[..record.len()].copy_from_slice(record);
             return Ok(());
         }
@@ -251,6 +265,14 @@ impl Layout {
             return None;
         }
         stride.get(..self.record_size)
+    }
+}
+
+impl Layout {
+    /// As [`Layout::live`], for changing.
+    fn live_mut<'a>(&self, stride: &'a mut [u8]) -> Option<&'a mut [u8]> {
+        self.live(stride)?;
+        stride.get_mut(..self.record_size)
     }
 }
 

@@ -120,7 +120,10 @@ impl Engine {
     fn begin_log(&self, writer: &mut Writer) -> Result<()> {
         let file_id = writer.core.header().file_id;
         let first = writer.newest.commit + 1;
-        let log = Log::create(Arc::clone(&self.backing), file_id, first)
+        let backing = &self.backing;
+        // What a process left that died while it made, or removed, a log that no header names.
+        let log = wal::remove_stale(&**backing, file_id, &[])
+            .and_then(|()| Log::create(Arc::clone(backing), file_id, first))
             .map_err(|error| self.name(error))?;
         let salt = log.salt();
         writer.log = Some(log);

@@ -85,8 +85,8 @@ fn read_log_and(
 fn images_of(layout: &Layout, ids: &[u64], bytes: &[u8]) -> Result<Images> {
     let mut images = Images::new(layout.stride, layout.alignment);
     for (&id, image) in ids.iter().zip(bytes.chunks_exact(layout.stride)) {
-        match images.find_mut(id) {
-            Some(twice) => twice.copy_from_slice(image),
+        match images.number_of(id) {
+            Some(number) => images.image_mut(number).copy_from_slice(image),
             None => images.add(id)?.copy_from_slice(image),
         }
     }

@@ -1,7 +1,7 @@
 //! A file written beside its place and moved there when it is whole.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Seek as _, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -28,6 +28,14 @@ impl AsideFile {
             .open(&aside)
             .map_err(|error| Error::io("create", error).path(path))?;
         Ok(Self { file, aside, path: path.to_path_buf(), finished: false })
+    }
+
+    /// Writes over the file's first bytes.
+    pub(super) fn rewrite_start(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file
+            .rewind()
+            .and_then(|()| self.file.write_all(bytes))
+            .map_err(|error| Error::io("write", error).path(&self.path))
     }
 
     /// Makes the file durable and moves it to its path, over what is there if `replace`.

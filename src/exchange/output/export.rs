@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 
 use super::aside::AsideFile;
-use super::{BUFFER_BYTES, CsvWriter, NdjsonWriter, NpyWriter};
+use super::{BUFFER_BYTES, CsvWriter, NdjsonWriter, NpyWriter, npy};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::Progress;
 use crate::format::Schema;
@@ -128,8 +128,22 @@ impl<'a> Exporter<'a> {
     /// An `.npy` file takes the records byte for byte, whatever is in them;
     /// [`verify`](crate::verify) checks values.
     pub fn export<'r>(
+        self,
+        records: impl Iterator<Item = &'r [u8]>,
+        path: impl AsRef<Path>,
+    ) -> Result<ExportReport> {
+        self.export_with_ids((0..).zip(records).map(Ok), path)
+    }
+
+    /// As [`Exporter::export`], of records that come with their numbers, which errors name:
+    /// [`DynStore::iter_with_ids`](crate::DynStore::iter_with_ids) gives them, of a store with
+    /// deletes those that are left.
+    ///
+    /// # Errors
+    /// As [`Exporter::export`], and those that come instead of a record.
+    pub fn export_with_ids<'r>(
         mut self,
-        records: impl ExactSizeIterator<Item = &'r [u8]>,
+        records: impl Iterator<Item = Result<(u64, &'r [u8])>>,
         path: impl AsRef<Path>,
     ) -> Result<ExportReport> {
         let path = path.as_ref();
@@ -140,14 +154,17 @@ impl<'a> Exporter<'a> {
         }
         let to_path = |error: Error| error.path(path);
         let out = Counted { out: AsideFile::create(path)?, written_bytes: 0 };
-        let count = records.len() as u64;
-        let total_bytes = count * u64::from(self.schema.record_size());
+        let (least, most) = records.size_hint();
+        let is_exact = most == Some(least);
+        let most = most.map_or(u64::MAX, |most| most as u64);
+        let total_bytes = is_exact.then(|| most * u64::from(self.schema.record_size()));
         let mut sink =
-            Sink::new(out, self.schema, self.format, self.delimiter, count).map_err(to_path)?;
+            Sink::new(out, self.schema, self.format, self.delimiter, most).map_err(to_path)?;
         let (mut done_bytes, mut reported_bytes) = (0, 0);
         let mut rows = 0;
         for record in records {
-            sink.read(record).map_err(|error| error.record(rows))?;
+            let (id, record) = record?;
+            sink.read(record).map_err(|error| error.record(id))?;
             sink.write(record).map_err(to_path)?;
             rows += 1;
             done_bytes += record.len() as u64;
@@ -157,15 +174,19 @@ impl<'a> Exporter<'a> {
             }
         }
         self.report(done_bytes, total_bytes, rows);
-        let out = sink.finish().map_err(to_path)?;
+        let mut out = sink.finish().map_err(to_path)?;
+        if self.format == ExportFormat::Npy && rows != most {
+            // Only now is it known how many records there are.
+            out.out.rewrite_start(&npy::header(self.schema, rows, most.max(rows)))?;
+        }
         let written_bytes = out.written_bytes;
         out.out.finish(self.replace)?; // names the path itself
         Ok(ExportReport { records: rows, written_bytes })
     }
 
-    fn report(&mut self, done_bytes: u64, total_bytes: u64, rows: u64) {
+    fn report(&mut self, done_bytes: u64, total_bytes: Option<u64>, rows: u64) {
         if let Some(on_progress) = &mut self.on_progress {
-            on_progress(Progress { done_bytes, total_bytes: Some(total_bytes), rows });
+            on_progress(Progress { done_bytes, total_bytes, rows });
         }
     }
 }

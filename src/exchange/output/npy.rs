@@ -49,7 +49,7 @@ impl<W: Write> NpyWriter<W> {
     /// # Errors
     /// Those of the writer underneath.
     pub fn new(mut out: W, schema: &Schema, count: u64) -> Result<Self> {
-        out.write_all(&header(schema, count)).map_err(|error| Error::io("write", error))?;
+        out.write_all(&header(schema, count, count)).map_err(|error| Error::io("write", error))?;
         Ok(Self { out })
     }
 
@@ -71,12 +71,14 @@ impl<W: Write> NpyWriter<W> {
     }
 }
 
-fn header(schema: &Schema, count: u64) -> Vec<u8> {
+/// The header of an array of `count` records: as long as that of one of `most`, which is no fewer.
+pub(super) fn header(schema: &Schema, count: u64, most: u64) -> Vec<u8> {
     let descr = numpy::descr(schema);
     let text = format!("{{'descr': {descr}, 'fortran_order': False, 'shape': ({count},), }}");
+    let text_len = text.len() + most.to_string().len() - count.to_string().len();
     // The text is ASCII. With the spaces and the line end it reaches a multiple of 64.
     let padded_len =
-        |start: usize| (start + text.len() + 1).next_multiple_of(ALIGNMENT_BYTES) - start;
+        |start: usize| (start + text_len + 1).next_multiple_of(ALIGNMENT_BYTES) - start;
     let mut header = MAGIC.to_vec();
     let start = header.len() + 2 + 2;
     let len = match u16::try_from(padded_len(start)) {
@@ -110,7 +112,7 @@ mod tests {
         for (fields, version) in [(1usize, 1u8), (3, 1), (2900, 1), (3400, 2)] {
             let names = (0..fields).map(|at| Field::new(format!("field_{at:04}"), DataType::Int8));
             let schema = Schema::packed(names).unwrap();
-            let header = header(&schema, 5);
+            let header = header(&schema, 5, 5);
             assert_eq!(header[..8], [0x93, b'N', b'U', b'M', b'P', b'Y', version, 0]);
             let stated = match version {
                 1 => 10 + usize::from(u16::from_le_bytes([header[8], header[9]])),
@@ -119,6 +121,10 @@ mod tests {
             assert_eq!(stated, header.len(), "{fields} fields");
             assert_eq!(header.len() % 64, 0, "{fields} fields");
             assert_eq!(header.last(), Some(&b'\n'));
+            for most in [5, 50, u64::MAX] {
+                let len = super::header(&schema, most, most).len();
+                assert_eq!(super::header(&schema, 5, most).len(), len, "{fields} fields");
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Names, Piece, check_record_name, identifier, pieces};
+use super::{Names, Piece, STATUS, check_record_name, identifier, pieces, stride_with_deletes};
 use crate::error::Result;
 use crate::format::{DataType, Field, Schema};
 
@@ -136,6 +136,32 @@ const KEYWORDS: &[&str] = &[
 /// # Errors
 /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if `name` is no identifier.
 pub fn schema_to_c(schema: &Schema, name: &str) -> Result<String> {
+    definition(schema, name, None)
+}
+
+/// As [`schema_to_c`], for reading a store with deletes in place: the member behind the fields,
+/// `status`, is 1 for a record that lives and 2 for one that was deleted, whose other members mean
+/// nothing.
+///
+/// ```
+/// use flatrec::exchange::slots_to_c;
+/// use flatrec::{DataType, Field, Schema};
+/// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
+/// let text = slots_to_c(&schema, "number")?;
+/// assert!(text.contains("    uint8_t status; /* 1 lives, 2 deleted */\n"));
+/// assert!(text.contains("static_assert(sizeof(struct number) == 9,"));
+/// # Ok::<(), flatrec::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`schema_to_c`]; [`ErrorKind::InvalidSchema`](crate::ErrorKind::InvalidSchema) for records
+/// that no store with deletes can have.
+pub fn slots_to_c(schema: &Schema, name: &str) -> Result<String> {
+    definition(schema, name, Some(stride_with_deletes(schema)?))
+}
+
+/// With the stride of a store with deletes, the status byte is a member.
+fn definition(schema: &Schema, name: &str, stride: Option<u32>) -> Result<String> {
     check_record_name(name)?;
     let mut names = Names::new(KEYWORDS.iter().map(|&word| word.to_owned()));
     let name = names.unique(name.to_owned());
@@ -168,7 +194,17 @@ pub fn schema_to_c(schema: &Schema, name: &str) -> Result<String> {
             }
         }
     }
-    let size = schema.record_size();
+    if let Some(stride) = stride {
+        let offset = schema.record_size();
+        let status = names.unique(STATUS.to_owned());
+        member(format!("uint8_t {status}"), "1 lives, 2 deleted");
+        at(&status, offset);
+        if stride > offset + 1 {
+            let gap = names.unique(format!("gap_{}", offset + 1));
+            member(format!("uint8_t {gap}[{}]", stride - offset - 1), "up to the alignment");
+        }
+    }
+    let size = stride.unwrap_or_else(|| schema.record_size());
     let guard = format!("FLATREC_{}_H", name.to_uppercase());
     Ok(format!(
         "#ifndef {guard}\n#define {guard}\n\n\

@@ -5,15 +5,27 @@ mod json;
 pub(super) mod numpy;
 mod rust;
 
-pub use c::schema_to_c;
+pub use c::{schema_to_c, slots_to_c};
 pub use json::{schema_from_json, schema_to_json};
-pub use numpy::schema_to_numpy;
+pub use numpy::{schema_to_numpy, slots_to_numpy};
 pub use rust::schema_to_rust;
 
 use std::collections::HashSet;
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::header::stride_for;
 use crate::format::{Field, Schema};
+
+/// The name of the byte behind each record of a store with deletes.
+const STATUS: &str = "status";
+
+/// Bytes from one record to the next in a store with deletes.
+fn stride_with_deletes(schema: &Schema) -> Result<u32> {
+    stride_for(schema.record_size(), schema.alignment(), true).ok_or_else(|| {
+        Error::new(ErrorKind::InvalidSchema, "lay out")
+            .detail(format!("records of {} bytes cannot be deleted", schema.record_size()))
+    })
+}
 
 /// What lies in a record, in order: a field, or bytes that belong to none.
 enum Piece<'s> {
@@ -70,7 +82,7 @@ fn identifier(name: &str) -> String {
 }
 
 /// Refuses a name for the whole record that is no identifier.
-fn check_record_name(name: &str) -> Result<(), Error> {
+fn check_record_name(name: &str) -> Result<()> {
     if !name.is_empty() && identifier(name) == name {
         return Ok(());
     }

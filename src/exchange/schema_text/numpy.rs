@@ -10,7 +10,8 @@
 //! | nullable | a `u1` called `x__valid` (1 present, 0 null), then `x` |
 //! | fixed array | the element's type with a shape |
 
-use super::{Names, Piece, pieces};
+use super::{Names, Piece, STATUS, pieces, stride_with_deletes};
+use crate::error::Result;
 use crate::format::{DataType, Field, Schema};
 
 /// A Python literal that `numpy.dtype(...)` accepts: names, formats, offsets, itemsize.
@@ -42,6 +43,37 @@ use crate::format::{DataType, Field, Schema};
 /// # Ok::<(), flatrec::Error>(())
 /// ```
 pub fn schema_to_numpy(schema: &Schema) -> String {
+    dtype(schema, None)
+}
+
+/// As [`schema_to_numpy`], for reading a store with deletes in place: the last field, `status`, is
+/// 1 for a record that lives and 2 for one that was deleted, whose other bytes mean nothing.
+///
+/// ```python
+/// records = numpy.memmap("flights.rec", dtype=dtype, mode="r", offset=65536, shape=(count,))
+/// records = records[records["status"] == 1]
+/// ```
+///
+/// ```
+/// use flatrec::exchange::slots_to_numpy;
+/// use flatrec::{DataType, Field, Schema};
+/// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
+/// assert_eq!(
+///     slots_to_numpy(&schema)?,
+///     "{'names': ['n', 'status'], 'formats': ['<u8', 'u1'], 'offsets': [0, 8], 'itemsize': 9}"
+/// );
+/// # Ok::<(), flatrec::Error>(())
+/// ```
+///
+/// # Errors
+/// [`ErrorKind::InvalidSchema`](crate::ErrorKind::InvalidSchema) for records that no store with
+/// deletes can have.
+pub fn slots_to_numpy(schema: &Schema) -> Result<String> {
+    Ok(dtype(schema, Some(stride_with_deletes(schema)?)))
+}
+
+/// With the stride of a store with deletes, the status byte is a field.
+fn dtype(schema: &Schema, stride: Option<u32>) -> String {
     let mut names = names_of(schema);
     let (mut listed, mut formats, mut offsets) = (Vec::new(), Vec::new(), Vec::new());
     for field in schema.fields() {
@@ -57,12 +89,17 @@ pub fn schema_to_numpy(schema: &Schema) -> String {
         });
         offsets.push((field.offset() + u32::from(field.is_nullable())).to_string());
     }
+    if stride.is_some() {
+        listed.push(literal(&names.unique(STATUS.to_owned())));
+        formats.push("'u1'".to_owned());
+        offsets.push(schema.record_size().to_string());
+    }
     format!(
         "{{'names': [{}], 'formats': [{}], 'offsets': [{}], 'itemsize': {}}}",
         listed.join(", "),
         formats.join(", "),
         offsets.join(", "),
-        schema.record_size()
+        stride.unwrap_or_else(|| schema.record_size())
     )
 }
 

@@ -1,0 +1,100 @@
+//! `flatrec backup`: a store copied as it is at one moment, while others write to it.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use flatrec::{CopyOptions, ErrorKind};
+
+use crate::failure::Failure;
+use crate::info::bytes;
+use crate::interrupt::Interrupt;
+use crate::output::stdout;
+use crate::paths;
+use crate::progress::Bar;
+
+/// Copy a store as it is at this moment, while other programs may write to it
+///
+/// Records keep their numbers, and deleted ones stay deleted. OUT is written aside and takes its
+/// name, durably, when it is complete; it is a store of its own, with its own file id.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  flatrec backup flights.rec /mnt/backup/flights.rec
+  flatrec backup flights.rec /mnt/backup/flights.rec --force")]
+pub(crate) struct Args {
+    /// The store
+    store: PathBuf,
+
+    /// The store to make
+    out: PathBuf,
+
+    /// Replace an existing store; what is no store is not replaced
+    #[arg(long, visible_alias = "replace")]
+    force: bool,
+}
+
+impl Args {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        let copying = Copying::start("backup", &self.store, &self.out, self.force)?;
+        let report = copying.finish(flatrec::backup(&self.store, &self.out, copying.options()))?;
+        let deleted = match report.deleted {
+            0 => String::new(),
+            deleted => format!(" and {deleted} deleted ones"),
+        };
+        let mut out = stdout();
+        writeln!(
+            out,
+            "copied {} records{deleted} to {}: {}",
+            report.records,
+            self.out.display(),
+            bytes(report.written_bytes)
+        )?;
+        Ok(out.flush()?)
+    }
+}
+
+/// A copy under way, with a bar that shows how far it has come and an ear for Ctrl-C.
+pub(crate) struct Copying {
+    bar: Bar,
+    interrupt: Interrupt,
+    replace: bool,
+}
+
+impl Copying {
+    /// Makes sure that what lies at `out` may be replaced, if anything does.
+    pub(crate) fn start(
+        what: &'static str,
+        store: &Path,
+        out: &Path,
+        replace: bool,
+    ) -> Result<Self, Failure> {
+        paths::refuse_same(store, out)?;
+        if replace {
+            paths::refuse_other_than_store(out)?;
+        }
+        // How many bytes there are is known when the store is open, and shown from then on.
+        Ok(Self { bar: Bar::new(what, Some(0)), interrupt: Interrupt::watch(), replace })
+    }
+
+    pub(crate) fn options(&self) -> CopyOptions<'_> {
+        CopyOptions::new().replace(self.replace).on_progress(|done_bytes, total_bytes| {
+            if self.interrupt.is_asked() {
+                return Err(std::io::Error::from(std::io::ErrorKind::Interrupted).into());
+            }
+            self.bar.show_of(done_bytes, total_bytes);
+            Ok(())
+        })
+    }
+
+    /// What came of the copy, in the words of the command line.
+    pub(crate) fn finish<V>(&self, copied: flatrec::Result<V>) -> Result<V, Failure> {
+        self.bar.clear();
+        copied.map_err(|error| match self.interrupt.is_asked() {
+            true => Failure::Interrupted,
+            false => Failure::from(error).advise(
+                ErrorKind::AlreadyExists,
+                "choose another path, or replace it with --force",
+            ),
+        })
+    }
+}

@@ -1,0 +1,135 @@
+//! `flatrec compact`: a store copied without its deleted records.
+
+use std::io::{self, BufWriter, Write as _};
+use std::path::PathBuf;
+
+use crate::backup::Copying;
+use crate::failure::Failure;
+use crate::info::bytes;
+use crate::output::stdout;
+use crate::paths::{is_same, with_ending};
+use crate::rejects::{Aside, create_aside};
+
+/// Copy a store without its deleted records; the others get new numbers
+///
+/// The records stay in their order. OUT is written aside and takes its name, durably, when it is
+/// complete. The store itself stays as it is.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  flatrec compact flights.rec compact.rec
+  flatrec compact flights.rec compact.rec --map numbers.csv")]
+pub(crate) struct Args {
+    /// The store
+    store: PathBuf,
+
+    /// The store to make
+    out: PathBuf,
+
+    /// Write the old and the new number of each record to this file, as CSV
+    #[arg(long, value_name = "FILE")]
+    map: Option<PathBuf>,
+
+    /// Replace an existing store; what is no store is not replaced. With --map, replace that file
+    /// too
+    #[arg(long, visible_alias = "replace")]
+    force: bool,
+}
+
+impl Args {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        let copying = Copying::start("compact", &self.store, &self.out, self.force)?;
+        let mut map = self.map.as_ref().map(|path| self.create_map(path)).transpose()?;
+        let copied =
+            flatrec::compact(&self.store, &self.out, copying.options(), &mut |old, new| {
+                match &mut map {
+                    Some(map) => map.write(old, new),
+                    None => Ok(()),
+                }
+            });
+        if let Some(error) = map.as_mut().and_then(|map| map.failed.take()) {
+            return Err(self.map_failed(&error));
+        }
+        let report = copying.finish(copied)?;
+        map.map_or(Ok(()), Map::publish)?;
+        let mut out = stdout();
+        writeln!(
+            out,
+            "copied {} records to {}: {}, {} deleted ones left out",
+            report.records,
+            self.out.display(),
+            bytes(report.written_bytes),
+            report.dropped
+        )?;
+        out.flush()?;
+        if report.renumbered > 0 {
+            // If nobody can be told, there is nobody left to tell that.
+            let _ = writeln!(
+                io::stderr(),
+                "note: {} of the records have other numbers in {} than in {}{}",
+                report.renumbered,
+                self.out.display(),
+                self.store.display(),
+                match &self.map {
+                    Some(map) => format!(": see {}", map.display()),
+                    None => " (--map FILE writes which)".to_owned(),
+                }
+            );
+        }
+        Ok(())
+    }
+
+    fn map_failed(&self, error: &io::Error) -> Failure {
+        let path = self.map.as_deref().unwrap_or(&self.out);
+        Failure::Message(format!("write --map {}: {error}", path.display()))
+    }
+
+    fn create_map(&self, path: &PathBuf) -> Result<Map, Failure> {
+        let shown = path.display();
+        let taken = ["", "-lock", "-unfinished"]
+            .iter()
+            .flat_map(|ending| [&self.store, &self.out].map(|store| with_ending(store, ending)));
+        if taken.into_iter().any(|other| is_same(path, &other)) {
+            return Err(Failure::Message(format!("--map {shown} would overwrite that file")));
+        }
+        if !self.force && path.symlink_metadata().is_ok() {
+            return Err(Failure::Message(format!(
+                "--map {shown} exists already (name another file, or remove it; --force replaces \
+                 it)"
+            )));
+        }
+        let named = |error| Failure::Message(format!("create {shown}: {error}"));
+        let (file, aside) = create_aside(path, self.force).map_err(named)?;
+        let mut map = Map { out: BufWriter::new(file), aside, failed: None };
+        map.out.write_all(b"old,new\n").map_err(named)?;
+        Ok(map)
+    }
+}
+
+/// The file of --map, on its way.
+struct Map {
+    out: BufWriter<std::fs::File>,
+    aside: Aside,
+    /// Why it could not be written.
+    failed: Option<io::Error>,
+}
+
+impl Map {
+    fn write(&mut self, old: u64, new: u64) -> flatrec::Result<()> {
+        writeln!(self.out, "{old},{new}").map_err(|error| {
+            let kind = error.kind();
+            self.failed = Some(error);
+            io::Error::from(kind).into()
+        })
+    }
+
+    /// Makes the file durable and gives it its name.
+    fn publish(self) -> Result<(), Failure> {
+        let Self { out, aside, .. } = self;
+        let synced = out.into_inner().map_err(|error| error.into_error());
+        synced.and_then(|file| file.sync_data()).map_err(|error| {
+            Failure::Message(format!("write --map: {error} (the new store is complete)"))
+        })?;
+        aside.publish_after("the new store is complete; the numbers are in the former file")
+    }
+}
