@@ -20,6 +20,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Header, Record, Schema};
 use crate::map::{Access, Backing, FileBacking, Geometry, refuse_network, vacate_aside};
 use crate::os;
+use crate::step::{self, Step};
 use crate::store::{Array, ArrayOptions, Reading};
 
 /// A store that is being made under another name, and gets its own when it is closed.
@@ -318,7 +319,7 @@ impl<T: Copy + Send + Sync> Table<T> {
     /// `free_head` on.
     pub(super) fn flush_as(&mut self, live_count: u64, free_head: Option<u64>) -> Result<()> {
         let count = self.array.count();
-        let synced = self.array.sync();
+        let synced = step::take(Step::FlushDataSync, || self.array.sync());
         self.core.keep(synced)?;
         self.core.commit(|header| {
             header.commit += 1;

@@ -50,7 +50,11 @@ struct State {
     next_number: Number,
     random: Random,
     calls: u64,
+    /// What is to strike, and how many calls come before.
     chosen: Option<(u64, Fault)>,
+    /// Whether writes count among those calls. Without them each sync, new name and removal is as
+    /// likely to be struck as any, however much is written between.
+    writes_count: bool,
     struck: Option<Fault>,
     strikes: u64,
     /// Whether a sync has failed, so that what is read may be nowhere but in the cache.
@@ -77,6 +81,7 @@ impl Disk {
             random: random.fork(),
             calls: 0,
             chosen: None,
+            writes_count: true,
             struck: None,
             strikes: 0,
             cache_in_doubt: false,
@@ -108,10 +113,12 @@ impl Disk {
         self.state().directory.names().cloned().collect()
     }
 
-    /// Lets `fault` strike the call that comes after so many others.
-    pub(super) fn strike_after(&self, calls: u64, fault: Fault) {
+    /// Lets `fault` strike the call that comes after so many others, writes counted among them or
+    /// not.
+    pub(super) fn strike_after(&self, calls: u64, writes_count: bool, fault: Fault) {
         let mut state = self.state();
-        state.chosen = Some((state.calls + calls + 1, fault));
+        state.chosen = Some((calls, fault));
+        state.writes_count = writes_count;
     }
 
     /// What has struck since the disk came up.
@@ -208,6 +215,21 @@ impl State {
     fn note(&mut self, line: impl FnOnce() -> String) {
         if let Some(trace) = &mut self.trace {
             trace.push(line());
+        }
+    }
+
+    /// Counts a call, and says what strikes it.
+    fn count(&mut self, is_write: bool) -> Option<Fault> {
+        self.calls += 1;
+        if is_write && !self.writes_count {
+            return None;
+        }
+        match &mut self.chosen {
+            Some((before @ 1.., _)) => {
+                *before -= 1;
+                None
+            }
+            chosen => chosen.take().map(|(_, fault)| fault),
         }
     }
 
@@ -313,13 +335,16 @@ impl SimFile {
 
     /// Begins a call that changes something.
     fn begin(&self, what: impl FnOnce() -> String) -> Result<Call<'_>> {
+        self.begin_counted(false, what)
+    }
+
+    fn begin_counted(&self, is_write: bool, what: impl FnOnce() -> String) -> Result<Call<'_>> {
         let mut state = self.alive()?;
-        state.calls += 1;
         if state.random.one_in(WRITE_BACK_ODDS) {
             state.write_back()?;
         }
+        let fault = state.count(is_write);
         let calls = state.calls;
-        let fault = state.chosen.take_if(|(at, _)| *at == calls).map(|(_, fault)| fault);
         if let Some(fault) = fault {
             state.struck = Some(fault);
             state.strikes += 1;
@@ -414,8 +439,8 @@ impl Backing for SimFile {
     }
 
     fn write_at(&self, offset: u64, from: &[u8]) -> Result<()> {
-        let call = self.begin(|| format!("write {}..{}", offset, offset + from.len() as u64));
-        let mut call = call?;
+        let end = offset + from.len() as u64;
+        let mut call = self.begin_counted(true, || format!("write {offset}..{end}"))?;
         let part = call.part(from.len());
         call.inode()?.0.write(offset, &from[..part])?;
         call.end("write", true).map_err(|error| self.named(error).offset(offset))

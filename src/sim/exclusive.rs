@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::model::{Stamp, State, fill};
+use super::model::{DEAD, Stamp, State, fill};
 use super::world::{Ending, Stop, World};
 use crate::db::{DynStore, Options};
 use crate::error::Error;
@@ -13,22 +13,44 @@ use crate::format::Schema;
 use crate::map::{Access, Backing, WriteBack};
 
 /// Makes a store for exclusive handles.
-pub(super) fn create(file: Arc<dyn Backing>, schema: &Schema) -> Result<DynStore, Error> {
+pub(super) fn create(
+    file: Arc<dyn Backing>,
+    schema: &Schema,
+    deletes: bool,
+) -> Result<DynStore, Error> {
+    let options = DynStore::options();
+    let options = if deletes { options.deletes() } else { options };
     // SAFETY: nobody else knows the simulated disk.
-    unsafe { DynStore::options().create_over(file, schema) }
+    unsafe { options.create_over(file, schema) }
+}
+
+/// Looks at the store through a handle that only reads, and must change nothing.
+pub(super) fn look(world: &mut World) -> Result<(), Stop> {
+    world.note(|| "look:".into());
+    let (file, calls) = (world.file()?, world.disk.calls());
+    // SAFETY: nobody else knows the simulated disk, and every other handle of it has ended.
+    let store = unsafe { DynStore::options().over(file, Access::ReadOnly) };
+    let store = world.take_opened(store)?;
+    let found = stamps(world, &store)?;
+    drop(store);
+    if world.disk.calls() != calls {
+        return Err(Stop::Broken("a handle that only reads has changed something".into()));
+    }
+    world.find_by_reader(&found)
 }
 
 /// Opens the store, appends and edits, and ends as `ending` says or as what strikes it.
 pub(super) fn live(world: &mut World, ending: Ending) -> Result<(), Stop> {
     world.note(|| "exclusive handle:".into());
     let mut store = open(world)?;
-    let mut next = store_stamps(world, &store)?;
+    let mut next = stamps(world, &store)?;
     world.find(&next)?;
     let mut changed = false;
     for _ in 0..world.random.within(1..6) {
-        let step = match world.random.below(4) {
-            0 | 1 => append(world, &mut store, &mut next),
-            2 => flush(world, &mut store, &next),
+        let step = match world.random.below(9) {
+            0..=3 => append(world, &mut store, &mut next),
+            4 | 5 => flush(world, &mut store, &next),
+            6 => truncate(world, &mut store, &mut next),
             _ => edit(world, &mut store, &mut next),
         };
         changed = true;
@@ -43,6 +65,9 @@ pub(super) fn live(world: &mut World, ending: Ending) -> Result<(), Stop> {
             let closed = store.close();
             world.take("close", closed)?;
             world.acknowledge(changed);
+            if world.disk.struck().is_none() {
+                world.check_at_rest()?;
+            }
         }
         Ending::Drop => return abandon(world, store, next, Stop::Failed),
         Ending::Kill | Ending::PowerCut => {
@@ -81,8 +106,8 @@ fn open(world: &mut World) -> Result<DynStore, Stop> {
     world.take_opened(store)
 }
 
-fn store_stamps(world: &mut World, store: &DynStore) -> Result<Vec<Stamp>, Stop> {
-    world.stamps(store.iter().map(Some))
+fn stamps(world: &mut World, store: &DynStore) -> Result<Vec<Stamp>, Stop> {
+    world.stamps((0..store.count()).map(|id| store.get(id)))
 }
 
 fn append(world: &mut World, store: &mut DynStore, next: &mut Vec<Stamp>) -> Result<(), Stop> {
@@ -112,8 +137,28 @@ fn flush(world: &mut World, store: &mut DynStore, next: &[Stamp]) -> Result<(), 
     Ok(())
 }
 
+fn truncate(world: &mut World, store: &mut DynStore, next: &mut Vec<Stamp>) -> Result<(), Stop> {
+    if world.deletes {
+        return Ok(());
+    }
+    let count = world.random.index(next.len() + 1);
+    world.note(|| format!("  truncate to {count} of {}", next.len()));
+    let committed = world.current();
+    let shorter = count < committed.len();
+    if shorter {
+        world.oracle.attempt(Arc::new(committed[..count].to_vec()));
+    }
+    let cut = store.truncate(count as u64);
+    world.take("truncate", cut)?;
+    next.truncate(count);
+    if shorter {
+        world.acknowledge(true);
+    }
+    Ok(())
+}
+
 fn edit(world: &mut World, store: &mut DynStore, next: &mut [Stamp]) -> Result<(), Stop> {
-    if next.is_empty() {
+    if next.iter().all(|&stamp| stamp == DEAD) {
         return Ok(());
     }
     flush(world, store, next)?;
@@ -124,6 +169,9 @@ fn edit(world: &mut World, store: &mut DynStore, next: &mut [Stamp]) -> Result<(
     let mut edit = world.take("edit", edit)?;
     for _ in 0..world.random.within(1..10) {
         let id = world.random.index(edited.len());
+        if edited[id] == DEAD {
+            continue;
+        }
         let stamp = world.stamp();
         let record = edit.get_mut(id as u64);
         fill(world.take("get_mut", record)?, stamp);

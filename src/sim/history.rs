@@ -17,6 +17,15 @@ fn lives(world: &mut World) -> Result<(), Stop> {
         if world.random.one_in(2) {
             world.endanger(40);
         }
+        if world.random.one_in(3) {
+            match exclusive::look(world) {
+                Err(Stop::Struck | Stop::Failed) => {}
+                looked => looked?,
+            }
+            if world.over {
+                return Ok(());
+            }
+        }
         life(world)?;
         if world.over {
             return Ok(());
@@ -30,7 +39,7 @@ fn lives(world: &mut World) -> Result<(), Stop> {
 /// One life, and its end.
 fn life(world: &mut World) -> Result<(), Stop> {
     let ending = Ending::draw(&mut world.random);
-    let lived = match world.random.below(5).max(u64::from(std::env::var_os("NOX").is_some())) {
+    let lived = match world.random.below(5) {
         0 => exclusive::live(world, ending),
         _ => transactional::live(world, ending),
     };

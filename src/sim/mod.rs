@@ -7,6 +7,8 @@ mod exclusive;
 mod history;
 mod inode;
 mod model;
+#[cfg(test)]
+mod mutations;
 mod random;
 mod run;
 mod transactional;

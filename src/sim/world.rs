@@ -78,7 +78,7 @@ impl World {
             oracle: Oracle::new(),
             report: CrashReport::default(),
             record_len,
-            deletes: deletes && false,
+            deletes,
             checksums,
             editing: false,
             over: false,
@@ -202,12 +202,21 @@ impl World {
         self.oracle.find(found, durably).map_err(Stop::Broken)
     }
 
+    /// As [`World::find`], for a handle that only reads: what it finds is no more durable for
+    /// that.
+    pub(super) fn find_by_reader(&mut self, found: &[Stamp]) -> Result<(), Stop> {
+        self.report.recoveries += 1;
+        self.editing &= !self.rebooted;
+        self.oracle.find(found, self.rebooted).map_err(Stop::Broken)
+    }
+
     /// Lets something strike one of the next `calls` calls.
     pub(super) fn endanger(&mut self, calls: u64) {
         let fault = self.random.pick(&[Fault::PowerCut, Fault::PowerCut, Fault::Kill, Fault::Error]);
         let after = self.random.below(calls);
-        self.note(|| format!("  ({fault:?} after {after} calls)"));
-        self.disk.strike_after(after, fault);
+        let writes_count = self.random.coin();
+        self.note(|| format!("  ({fault:?} after {after} calls, writes counted: {writes_count})"));
+        self.disk.strike_after(after, writes_count, fault);
     }
 
     /// What comes after the end of a life: the power comes back, or another process starts.
@@ -252,7 +261,7 @@ impl World {
 
     fn create_once(&mut self) -> Result<(), Stop> {
         let (file, schema) = (self.file()?, self.schema()?);
-        let store = super::exclusive::create(file, &schema);
+        let store = super::exclusive::create(file, &schema, self.deletes);
         let store = self.take("create", store)?;
         let closed = store.close();
         self.take("close", closed)?;

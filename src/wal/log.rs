@@ -12,6 +12,7 @@ use super::{Commit, Images};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::checksum::{crc32c, crc32c_append};
 use crate::map::{Backing, OpenSide};
+use crate::step::{self, Step};
 
 /// The first segment's length: a store of few records stays small.
 const SEGMENT_MIN_BYTES: u64 = 64 << 10;
@@ -295,7 +296,7 @@ impl Log {
     fn begin_segment(&mut self) -> Result<[u8; SECTOR_BYTES as usize]> {
         let salt = new_salt()?;
         // What lies in a segment says that all before it is durable.
-        self.current.file.backing.sync_data()?;
+        step::take(Step::SegmentSync, || self.current.file.backing.sync_data())?;
         let file = self.prepared.take().expect("room was reserved");
         let header = SegmentHeader {
             file_id: self.file_id,

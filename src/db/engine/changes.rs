@@ -4,6 +4,7 @@
 use super::{Layout, State, Writer, publish, records_in, view_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{STATUS_DEAD, STATUS_LIVE};
+use crate::step::{self, Step};
 use crate::store::{Images, Tail};
 
 /// Appended records that take more than this are not logged but written to their places.
@@ -283,7 +284,7 @@ impl Writer {
             return Ok(());
         }
         // After a failed sync nothing is known of what else was to become durable by it.
-        self.placed.sync().inspect_err(|_| self.busy = true)
+        step::take(Step::GrowthSync, || self.placed.sync()).inspect_err(|_| self.busy = true)
     }
 
     /// Lets a transaction that begins read what the newest state finds in the array.

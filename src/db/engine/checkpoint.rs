@@ -6,6 +6,8 @@ use std::sync::Arc;
 use super::{Engine, State, Writer};
 use crate::error::{ErrorKind, Result};
 use crate::map::Wait;
+use crate::step::{self, Step};
+use crate::wal;
 
 /// What a checkpoint has done.
 ///
@@ -81,7 +83,9 @@ impl Engine {
         writer: &mut Writer,
         closing: bool,
     ) -> Result<Checkpoint> {
-        self.step(writer, |_| self.group.settle_all(&self.published))?;
+        self.step(writer, |_| {
+            step::take(Step::CheckpointLogSync, || self.group.settle_all(&self.published))
+        })?;
         let done = |writer: &Writer, records, held_back| Checkpoint {
             commit: writer.core.header().commit,
             records,
@@ -90,7 +94,10 @@ impl Engine {
         if writer.log.is_none() {
             return Ok(done(writer, 0, None));
         }
-        let target = self.published.oldest();
+        let target = match step::skip(Step::SnapshotTarget) {
+            true => Arc::clone(&writer.newest),
+            false => self.published.oldest(),
+        };
         let held_back = (target.commit < writer.newest.commit)
             .then(|| format!("a snapshot of commit {} is being read", target.commit));
         if target.commit <= writer.core.header().commit && !(closing && held_back.is_none()) {
@@ -116,19 +123,17 @@ impl Engine {
     /// only then are segments used anew.
     fn write_back(&self, writer: &mut Writer, target: &Arc<State>, closing: bool) -> Result<u64> {
         let images = target.overlay.sorted_after(writer.core.header().commit);
+        if step::skip(Step::HeaderLast) {
+            self.say_written(writer, target, closing)?;
+        }
         writer.placed.write_sorted(&images)?;
-        writer.placed.sync()?;
-        let ends_log = closing && target.commit == writer.newest.commit;
-        let Some(log) = &mut writer.log else { return Ok(0) };
-        let live_log = (!ends_log).then(|| log.oldest_after(target.commit));
-        writer.core.commit(|header| {
-            header.commit = target.commit;
-            header.count = target.count;
-            header.live_count = target.live_count;
-            header.free_head = target.free_head;
-            header.live_log = live_log;
-        })?;
-        log.release(target.commit)?;
+        step::take(Step::CheckpointDataSync, || writer.placed.sync())?;
+        if !step::skip(Step::HeaderLast) {
+            self.say_written(writer, target, closing)?;
+        }
+        if let Some(log) = &mut writer.log {
+            log.release(target.commit)?;
+        }
         let newest = &writer.newest;
         let thinner = Arc::new(State {
             overlay: newest.overlay.without(target.commit),
@@ -138,6 +143,25 @@ impl Engine {
         writer.newest = Arc::clone(&thinner);
         self.published.publish(thinner);
         Ok(images.len() as u64)
+    }
+
+    /// Commits the header that says that the array holds everything up to `target`.
+    fn say_written(&self, writer: &mut Writer, target: &State, closing: bool) -> Result<()> {
+        let ends_log = closing && target.commit == writer.newest.commit;
+        let live_log = match &writer.log {
+            Some(log) if !ends_log => Some(log.oldest_after(target.commit)),
+            _ => None,
+        };
+        if ends_log && step::skip(Step::ReleaseLast) {
+            wal::remove_stale(&*self.backing, writer.core.header().file_id, &[])?;
+        }
+        writer.core.commit(|header| {
+            header.commit = target.commit;
+            header.count = target.count;
+            header.live_count = target.live_count;
+            header.free_head = target.free_head;
+            header.live_log = live_log;
+        })
     }
 
     /// Brings everything to the array that no reader is in the way of, and leaves the file as it is

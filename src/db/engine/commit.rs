@@ -5,6 +5,7 @@ use std::sync::{Arc, MutexGuard};
 use super::{Changes, Engine, State, Writer, view_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::map::FileSystemKind;
+use crate::step::{self, Step};
 use crate::store::{Committed, Images};
 use crate::wal::{self, Log};
 
@@ -157,7 +158,7 @@ impl Engine {
         if changes.has_spilled(&base) {
             changes.spill(writer)?;
             // At every durability: a block that counts records must never be found without them.
-            writer.placed.sync()?;
+            step::take(Step::BulkSync, || writer.placed.sync())?;
         } else {
             log_tail(&mut changes)?;
         }

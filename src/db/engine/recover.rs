@@ -11,6 +11,7 @@ use super::super::locks::Locks;
 use super::Layout;
 use crate::error::{Error, ErrorKind, Result};
 use crate::map::Wait;
+use crate::step::{self, Step};
 use crate::store::{Committed, Images, Overlay, Placed};
 use crate::wal::{self, Commit, Log};
 
@@ -128,7 +129,7 @@ pub(super) fn recover(core: &mut Core) -> Result<(Recovered, Option<Log>)> {
     };
     let copy = if found.blocks > 0 { Some(copy_log(core, found.log_len_bytes)?) } else { None };
     if let Some(copy) = &copy {
-        let synced = copy.segment().sync_data();
+        let synced = step::take(Step::RecoverySync, || copy.segment().sync_data());
         core.keep(synced)?;
     }
     let salt = copy.as_ref().map(Log::salt);
@@ -192,7 +193,9 @@ fn absorb_alone(core: &mut Core, found: &Recovered, log: Log) -> Result<()> {
     let layout = Layout::of(core)?;
     let placed = Placed::new(Arc::clone(core.backing()), layout.geometry)?;
     let images = found.overlay.sorted_after(core.header().commit);
-    let written = placed.write_sorted(&images).and_then(|()| placed.sync());
+    let written = placed
+        .write_sorted(&images)
+        .and_then(|()| step::take(Step::AbsorbSync, || placed.sync()));
     core.keep(written)?;
     core.commit(|header| {
         header.commit = found.commit;

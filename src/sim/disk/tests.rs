@@ -24,7 +24,7 @@ fn a_power_cut_keeps_what_is_synced_and_ends_every_handle() {
     side.write_at(0, &[2; 100]).unwrap();
     side.sync_data().unwrap();
     file.sync_directory().unwrap();
-    disk.strike_after(1, Fault::PowerCut);
+    disk.strike_after(1, true, Fault::PowerCut);
     file.sync_data().unwrap();
     file.write_at(0, &[3; 10]).unwrap_err();
     assert_eq!(disk.struck(), Some(Fault::PowerCut));
@@ -44,7 +44,7 @@ fn a_power_cut_keeps_what_is_synced_and_ends_every_handle() {
 fn a_kill_keeps_what_is_written() {
     let (disk, file) = disk();
     file.write_at(0, &[1; 2000]).unwrap();
-    disk.strike_after(0, Fault::Kill);
+    disk.strike_after(0, true, Fault::Kill);
     file.write_at(1000, &[2; 1000]).unwrap_err();
     disk.restart().unwrap();
     file.read_at(0, &mut [0]).unwrap_err();
@@ -70,7 +70,7 @@ fn a_call_fails_once() {
         |file| file.rename(Path::new("renamed"), false),
     ];
     for call in calls {
-        disk.strike_after(0, Fault::Error);
+        disk.strike_after(0, true, Fault::Error);
         let error = call(&*file).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Io | ErrorKind::NoSpace), "{error}");
         assert_eq!(disk.struck(), Some(Fault::Error));
