@@ -53,10 +53,11 @@ mod store;
 mod wal;
 
 pub use db::{
-    BackupReport, Checkpoint, CompactReport, CopyOptions, Database, Doubt, Durability, DynDatabase,
-    DynEdit, DynRecords, DynRecordsWithIds, DynStore, Edit, Options, Receipt, Records,
-    RecordsWithIds, Row, SlotInfo, Snapshot, Store, StoreInfo, Survives, VerifyReport,
-    WindowedStore, WriteTransaction, backup, compact, verify,
+    BackupReport, Checkpoint, Checksums, CompactReport, CopyOptions, Database, Doubt, Durability,
+    DynDatabase, DynEdit, DynRecords, DynRecordsWithIds, DynStore, Edit, Lost, Options, Rebuilt,
+    Receipt, Records, RecordsWithIds, Row, SalvageOptions, SalvageReport, SlotInfo, Snapshot,
+    Store, StoreInfo, Survives, VerifyReport, WindowedStore, WriteTransaction, backup, compact,
+    rebuild_checksums, salvage, verify,
 };
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "derive")]
@@ -72,6 +73,9 @@ pub use format::{
 };
 pub use map::{RecordGuard, ViewCounters, Wait, WindowGuard, WriteBack};
 pub use os::{Advice, FaultCounts, FileSystemKind, Residency, process_faults, thread_faults};
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub use wal::fuzzing as log_fuzzing;
 /// The crate whose traits stand behind [`FieldType`], for `#[zerocopy(crate =
 /// "flatrec::zerocopy")]`.
 pub use zerocopy;

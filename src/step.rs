@@ -27,8 +27,8 @@ pub(crate) enum Step {
     CheckpointDataSync,
     /// The header is synced before anything relies on it.
     HeaderSync,
-    /// The slot in force is made durable before the other one is written over.
-    SlotSync,
+    /// The header that was found is made durable before anything is changed.
+    Settle,
     /// The header is written to the slot that is not in force.
     OtherSlot,
     /// The header is written after what it speaks of.
@@ -41,6 +41,8 @@ pub(crate) enum Step {
     AbsorbSync,
     /// Appended records are synced before an exclusive handle's header counts them.
     FlushDataSync,
+    /// Checksums are synced before the header counts what they cover.
+    SumsSync,
     /// A checkpoint goes no further than the oldest snapshot.
     SnapshotTarget,
     /// A block belongs to the segment that it names by its salt.

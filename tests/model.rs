@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use flatrec::{DataType, DynStore, ErrorKind, Field, Schema, WriteBack, verify};
+use flatrec::{Checksums, DataType, DynStore, ErrorKind, Field, Schema, WriteBack, verify};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -46,16 +46,19 @@ struct Rig<'a> {
     way: WriteBack,
     store: DynStore,
     record_len: usize,
+    checksums: bool,
     model: Vec<Vec<u8>>,
     flushed: Vec<Vec<u8>>,
 }
 
 impl<'a> Rig<'a> {
-    fn new(path: &'a Path, record_len: u32, way: WriteBack) -> Self {
+    fn new(path: &'a Path, record_len: u32, way: WriteBack, checksums: bool) -> Self {
         let schema = Schema::packed([Field::new("bytes", DataType::Binary(record_len))]).unwrap();
-        let store = DynStore::options().write_back(way).create(path, &schema).unwrap();
+        let options = DynStore::options().write_back(way);
+        let options = if checksums { options.checksums() } else { options };
+        let store = options.create(path, &schema).unwrap();
         let record_len = record_len as usize;
-        Self { path, way, store, record_len, model: Vec::new(), flushed: Vec::new() }
+        Self { path, way, store, record_len, checksums, model: Vec::new(), flushed: Vec::new() }
     }
 
     fn record(&self, n: u16) -> Vec<u8> {
@@ -100,6 +103,7 @@ impl<'a> Rig<'a> {
             Operation::Flush => {
                 self.store.flush().unwrap();
                 self.flushed.clone_from(&self.model);
+                self.verify(self.path);
             }
             Operation::Reopen(close) => return self.reopen(*close),
             Operation::Private(index, n) => self.private(index, *n),
@@ -121,10 +125,22 @@ impl<'a> Rig<'a> {
         }
         edit.finish().unwrap();
         self.flushed.clone_from(&self.model);
+        self.verify(self.path);
+    }
+
+    /// Every block that was flushed matches its checksum.
+    fn verify(&self, path: &Path) {
+        let report = verify(path, 5).unwrap();
+        assert_eq!((report.doubts, report.records), (vec![], self.flushed.len() as u64));
+        let bytes = self.flushed.len() * self.record_len;
+        let blocks = bytes.div_ceil(65_536) as u64;
+        let expected =
+            if self.checksums { Checksums::Present { blocks } } else { Checksums::Absent };
+        assert_eq!(report.checksums, expected);
     }
 
     fn reopen(self, close: bool) -> Self {
-        let Self { path, way, store, record_len, model, .. } = self;
+        let Self { path, way, store, record_len, checksums, model, .. } = self;
         if close {
             store.close().unwrap();
         } else {
@@ -135,7 +151,9 @@ impl<'a> Rig<'a> {
         assert_eq!(verify(path, 5).unwrap().doubts, []);
         let store = DynStore::options().write_back(way).open(path).unwrap();
         let flushed = model.clone();
-        Self { path, way, store, record_len, model, flushed }
+        let rig = Self { path, way, store, record_len, checksums, model, flushed };
+        rig.verify(path);
+        rig
     }
 
     /// Changes through a private handle, which nobody else sees.
@@ -158,12 +176,22 @@ impl<'a> Rig<'a> {
     fn kill(&self) {
         let copy = self.path.with_extension("killed");
         std::fs::copy(self.path, &copy).unwrap();
+        let sums = |path: &Path| path.with_file_name(format!("{}-sum", name(path)));
+        if self.checksums {
+            std::fs::copy(sums(self.path), sums(&copy)).unwrap();
+        }
+        self.verify(&copy);
         let store = DynStore::open(&copy).unwrap();
         assert_eq!(store.count(), self.flushed.len() as u64, "the state of the last flush");
         assert!(store.iter().eq(self.flushed.iter().map(Vec::as_slice)));
         store.close().unwrap();
+        self.verify(&copy);
         std::fs::remove_file(&copy).unwrap();
     }
+}
+
+fn name(path: &Path) -> &str {
+    path.file_name().unwrap().to_str().unwrap()
 }
 
 proptest! {
@@ -177,11 +205,12 @@ proptest! {
             Just(WriteBack::Mapped),
             Just(if cfg!(unix) { WriteBack::Positioned } else { WriteBack::Auto }),
         ],
+        checksums in any::<bool>(),
         operations in prop::collection::vec(operation(), 1..60),
     ) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("store");
-        let mut rig = Rig::new(&path, record_len, way);
+        let mut rig = Rig::new(&path, record_len, way, checksums);
         for operation in &operations {
             rig = rig.apply(operation);
         }

@@ -63,6 +63,14 @@ impl Core {
 
     /// Reads and verifies header and schema.
     pub(super) fn open(backing: Arc<dyn Backing>) -> Result<Self> {
+        let core = Self::open_even_short(backing)?;
+        let len_bytes = core.backing.len_bytes()?;
+        core.header.check_length(len_bytes).map_err(|error| core.name(error))?;
+        Ok(core)
+    }
+
+    /// As [`Core::open`], of a file that may have lost records at its end.
+    pub(super) fn open_even_short(backing: Arc<dyn Backing>) -> Result<Self> {
         let mut tries = 0;
         loop {
             match Self::read(&backing) {
@@ -90,7 +98,7 @@ impl Core {
         let (found, slot, report) = choose(&front)?;
         let file_len_bytes = backing.len_bytes()?;
         let at_rest = is_at_rest(&front, file_len_bytes);
-        let header = found.verify(file_len_bytes)?;
+        let header = found.verify_alone()?;
         let region_len = u64::from(header.schema_len_bytes) + u64::from(header.metadata_len_bytes);
         let region = Self::read_schema(&**backing, front, region_len)?;
         let (schema, metadata) = parse_schema(&region, &header)?;
@@ -113,7 +121,11 @@ impl Core {
     /// The schema's bytes: out of the front of the file, or read by themselves if they are many.
     fn read_schema(backing: &dyn Backing, mut front: Vec<u8>, len: u64) -> Result<Vec<u8>> {
         let start = usize::try_from(DESCRIPTORS_OFFSET).unwrap_or(usize::MAX);
-        // The header was verified against the file's length, so this is no more than the file has.
+        // Nothing is allocated by a length that the file has not.
+        let end = DESCRIPTORS_OFFSET.saturating_add(len);
+        if backing.len_bytes()? < end {
+            return Err(Error::new(ErrorKind::Truncated, "read the schema of").offset(end));
+        }
         let len = usize::try_from(len).unwrap_or(usize::MAX);
         if front.len().saturating_sub(start) >= len {
             front.drain(..start);
@@ -207,7 +219,7 @@ impl Core {
     /// Before a writer's first change to a store that was not closed cleanly: makes what was found
     /// durable, in both slots. The mark of an interrupted edit goes, if there is one.
     pub(super) fn settle(&mut self) -> Result<()> {
-        if self.at_rest && !self.header.editing {
+        if self.at_rest && !self.header.editing || step::skip(Step::Settle) {
             return Ok(());
         }
         self.commit(|header| header.editing = false)?;
@@ -222,7 +234,7 @@ impl Core {
     /// bring the other back, when records that it counts have been written over. A failed sync may
     /// have left the slot clean in memory and old on the disk, so it is written again.
     fn make_slot_durable(&mut self) -> Result<()> {
-        if self.settled || step::skip(Step::SlotSync) {
+        if self.settled {
             return Ok(());
         }
         let written = self
@@ -232,6 +244,11 @@ impl Core {
         self.keep(written)?;
         self.settled = true;
         Ok(())
+    }
+
+    /// Whether the file was as a clean close leaves it when it was opened, or is settled by now.
+    pub(super) fn at_rest(&self) -> bool {
+        self.at_rest
     }
 
     /// Whether this handle has committed anything.

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use super::core::Core;
 use super::engine::{Checkpoint, Engine};
 use super::locks::Locks;
+use super::opening;
 use super::options::{Common, Options};
 use super::row::Row;
 use super::snapshot::Snapshot;
-use super::table::{self, Table};
+use super::table::Table;
 use super::transaction::WriteTransaction;
 use crate::error::Result;
 use crate::format::{Record, Schema};
@@ -139,7 +140,7 @@ impl<R: Row + ?Sized> Database<R> {
     fn over_core(core: Core, locks: Locks, options: &Options<Self>) -> Result<Self> {
         let open = |core: Core| {
             R::check_schema(options.schema.as_ref(), core.schema())?;
-            table::check_features(core.header(), &options.common)?;
+            opening::check_features(core.header(), &options.common)?;
             Engine::open(core, locks, &options.common)
         };
         let backing = Arc::clone(core.backing());
@@ -177,7 +178,7 @@ impl<R: Row + ?Sized> Options<Database<R>> {
     /// # Errors
     /// As [`Database::open`].
     pub fn open(self, path: impl AsRef<Path>) -> Result<Database<R>> {
-        let (core, locks) = table::open_core(path.as_ref(), Access::ReadWrite, &self.common)?;
+        let (core, locks) = opening::open_core(path.as_ref(), Access::ReadWrite, &self.common)?;
         Database::over_core(core, locks, &self)
     }
 
@@ -248,7 +249,9 @@ impl Options<DynDatabase> {
 }
 
 fn new_core(backing: Arc<dyn Backing>, schema: &Schema, common: &Common) -> Result<Core> {
-    Core::create(backing, schema, &common.metadata, common.deletes)
+    let core = Core::create(backing, schema, &common.metadata, common.deletes)?;
+    Table::<u8>::create_sums(&core, common)?;
+    Ok(core)
 }
 
 /// Makes the file of a store, and closes it.

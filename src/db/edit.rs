@@ -39,6 +39,9 @@ impl<'a, T: Copy + Send + Sync> Session<'a, T> {
     #[inline]
     fn bytes_mut(&mut self, id: u64) -> Result<&mut [u8]> {
         self.check("edit", id)?;
+        if self.table.sums.is_some() {
+            self.table.before_edit(id)?;
+        }
         let Table { core, array, slots, .. } = &mut *self.table;
         let slot = core.keep(array.edit(id))?;
         match slots.found(slot) {

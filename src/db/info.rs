@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::checksums::Checksums;
 use super::table::Table;
 use crate::error::{Error, Result};
 use crate::format::SlotState;
@@ -55,6 +56,8 @@ pub struct StoreInfo {
     pub slots: [SlotInfo; 2],
     /// Whether an exclusive edit was under way, or interrupted.
     pub editing: bool,
+    /// Whether the store has checksums of its records.
+    pub checksums: Checksums,
     /// What the file lies on.
     pub file_system: FileSystemKind,
     /// Bytes that this handle maps to read.
@@ -116,6 +119,10 @@ impl StoreInfo {
             file_id: header.file_id,
             slots: [slot_info(&report.a), slot_info(&report.b)],
             editing: table.core.found_editing(),
+            checksums: match &table.sums {
+                Some(sums) => Checksums::Present { blocks: sums.blocks() },
+                None => Checksums::look(&**backing, header)?,
+            },
             file_system: backing.properties().file_system.clone(),
             mapped_bytes: windows.map_or(view.len_bytes() as u64, |windows| windows.mapped_bytes),
             windows,

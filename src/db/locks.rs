@@ -75,7 +75,21 @@ impl Locks {
 
     /// Takes the locks of a handle that only lends records.
     pub(super) fn reader(path: &Path, file: &Arc<FileBacking>, wait: Wait) -> Result<Self> {
-        let side = SideLock::open_for_reading(path)?;
+        Self::reader_with(SideLock::open_for_reading(path)?, path, file, wait)
+    }
+
+    /// As [`Locks::reader`], of a handle that makes no lock file where there is none, but keeps
+    /// writers out instead.
+    pub(super) fn onlooker(path: &Path, file: &Arc<FileBacking>, wait: Wait) -> Result<Self> {
+        Self::reader_with(SideLock::open_if_there(path)?, path, file, wait)
+    }
+
+    fn reader_with(
+        side: Option<SideLock>,
+        path: &Path,
+        file: &Arc<FileBacking>,
+        wait: Wait,
+    ) -> Result<Self> {
         match &side {
             Some(side) => side.lock(IN_PLACE, LockKind::Shared, wait, EDITING)?,
             None => lock_inode(path, file, LockKind::Shared, wait)?,

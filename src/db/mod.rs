@@ -6,9 +6,11 @@
 
 mod backup;
 mod beside_writer;
+mod checksums;
 mod compact;
 mod copy;
 mod core;
+mod damaged;
 mod database;
 mod dyn_store;
 mod edit;
@@ -16,12 +18,16 @@ mod engine;
 mod info;
 mod iter;
 mod locks;
+mod opening;
 mod options;
 mod row;
+mod salvage;
 mod slots;
 mod snapshot;
 mod store;
+mod sweep;
 mod table;
+mod table_sums;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -29,6 +35,7 @@ mod verify;
 mod windowed;
 
 pub use backup::{BackupReport, backup};
+pub use checksums::{Checksums, Rebuilt, rebuild_checksums};
 pub use compact::{CompactReport, compact};
 pub use copy::CopyOptions;
 pub use database::{Database, DynDatabase};
@@ -39,6 +46,7 @@ pub use info::{SlotInfo, StoreInfo};
 pub use iter::{DynRecords, DynRecordsWithIds, Records, RecordsWithIds};
 pub use options::Options;
 pub use row::Row;
+pub use salvage::{Lost, SalvageOptions, SalvageReport, salvage};
 pub use snapshot::Snapshot;
 pub use store::Store;
 pub use transaction::WriteTransaction;

@@ -42,6 +42,7 @@ pub(super) struct Common {
     pub(super) allow_network: bool,
     pub(super) accept_interrupted_edit: bool,
     pub(super) deletes: bool,
+    pub(super) checksums: bool,
     pub(super) checkpoint_bytes: u64,
     pub(super) max_log_bytes: Option<u64>,
 }
@@ -56,6 +57,7 @@ impl Default for Common {
             allow_network: false,
             accept_interrupted_edit: false,
             deletes: false,
+            checksums: false,
             checkpoint_bytes: CHECKPOINT_BYTES,
             max_log_bytes: None,
         }
@@ -128,6 +130,16 @@ impl<S> Options<S> {
         self
     }
 
+    /// Keeps checksums of the records of a store that is created, in a file beside it: `X-sum` for
+    /// a store `X`. By them [`verify`](crate::verify) finds damage, and
+    /// [`salvage`](crate::salvage) tells what can be trusted. Every later handle that writes keeps
+    /// them; [`rebuild_checksums`](crate::rebuild_checksums) gives them to a store without. A
+    /// temporary store has none.
+    pub fn checksums(mut self) -> Self {
+        self.common.checksums = true;
+        self
+    }
+
     /// Writes to a file on a network file system all the same. Safe only if one machine alone has
     /// the file open.
     pub fn allow_network_file_system(mut self) -> Self {
@@ -136,7 +148,8 @@ impl<S> Options<S> {
     }
 
     /// Opens a store whose exclusive edit was interrupted, records half changed and all. Opened for
-    /// writing, it takes the mark of the interrupted edit away.
+    /// writing, it takes the mark of the interrupted edit away, and its checksums, which tell no
+    /// more what is right: [`rebuild_checksums`](crate::rebuild_checksums) makes new ones.
     pub fn accept_interrupted_edit(mut self) -> Self {
         self.common.accept_interrupted_edit = true;
         self

@@ -12,16 +12,16 @@ use std::sync::Arc;
 
 use super::beside_writer;
 use super::core::Core;
-use super::engine::{self, Recovered};
+use super::engine::Recovered;
 use super::locks::Locks;
+use super::opening::{check_features, open_core, refuse_network_unless};
 use super::options::Common;
 use super::slots::Slots;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{Header, Record, Schema};
-use crate::map::{Access, Backing, FileBacking, Geometry, refuse_network, vacate_aside};
-use crate::os;
+use crate::format::{Record, Schema};
+use crate::map::{Access, Backing, FileBacking, Geometry, vacate_aside};
 use crate::step::{self, Step};
-use crate::store::{Array, ArrayOptions, Reading};
+use crate::store::{Array, ArrayOptions, BlockSet, Reading, SUM_SUFFIX, Sums};
 
 /// A store that is being made under another name, and gets its own when it is closed.
 #[derive(Debug)]
@@ -41,6 +41,10 @@ pub(super) struct Table<T: Copy + Send + Sync> {
     pub(super) log: Option<Recovered>,
     locks: Locks,
     common: Common,
+    /// The checksums that this handle keeps, if it writes and the store has them.
+    pub(super) sums: Option<Sums>,
+    /// The blocks that an exclusive edit has changed, for the checksums.
+    pub(super) edited: BlockSet,
     pub(super) aside: Option<Aside>,
     /// Whether dropping has nothing left to do.
     closed: bool,
@@ -78,6 +82,9 @@ impl<T: Copy + Send + Sync> Table<T> {
             _ => Ok(()),
         };
         vacant()?;
+        if common.checksums {
+            super::table_sums::refuse_other_file(path)?;
+        }
         let locks = Locks::writer(path, common.wait)?;
         let made = vacant().and_then(|()| vacate_aside(path)).and_then(|made_at| {
             let aside = Aside { made_at, publish_at: path.to_path_buf(), replace };
@@ -103,10 +110,15 @@ impl<T: Copy + Send + Sync> Table<T> {
     #[allow(unsafe_code, reason = "the record type is the caller's to know")]
     unsafe fn create_at(aside: Aside, schema: &Schema, common: &Common) -> Result<Self> {
         let file = Arc::new(FileBacking::create_new(&aside.made_at)?);
-        let made = refuse_network_unless(common, &file, "create")
+        let backing = Arc::clone(&file);
+        // What a maker that died may have left there.
+        let vacated = backing.remove_side(SUM_SUFFIX);
+        let made = vacated
+            .and_then(|()| refuse_network_unless(common, &file, "create"))
             .and_then(|()| Locks::handed_over(&file, Some(&aside.made_at), true, common.wait))
             .and_then(|locks| {
                 let core = Core::create(file, schema, &common.metadata, common.deletes)?;
+                Self::create_sums(&core, common)?;
                 // SAFETY: the writer's locks on path and inode keep every other writer out, and the
                 // caller vouches for `T`.
                 unsafe { Self::assemble(core, locks, common, Access::ReadWrite, WHOLE) }
@@ -117,7 +129,7 @@ impl<T: Copy + Send + Sync> Table<T> {
                 Ok(table)
             }
             Err(error) => {
-                let _ = std::fs::remove_file(&aside.made_at);
+                discard(&*backing, &aside);
                 Err(error)
             }
         }
@@ -214,6 +226,7 @@ impl<T: Copy + Send + Sync> Table<T> {
         common: &Common,
     ) -> Result<Self> {
         let core = Core::create(backing, schema, &common.metadata, common.deletes)?;
+        Self::create_sums(&core, common)?;
         // SAFETY: the caller's promises, passed on.
         unsafe { Self::assemble(core, Locks::none(), common, Access::ReadWrite, WHOLE) }
     }
@@ -229,9 +242,9 @@ impl<T: Copy + Send + Sync> Table<T> {
         reading: Reading,
     ) -> Result<Self> {
         check_features(core.header(), common).map_err(|error| core.name(error))?;
+        let mut sums = None;
         let log = if access == Access::ReadWrite {
-            core.settle()?;
-            engine::absorb(&mut core, &locks, common.wait)?;
+            sums = Self::settle(&mut core, &locks, common)?;
             None
         } else {
             beside_writer::read_log(&mut core)?
@@ -239,8 +252,14 @@ impl<T: Copy + Send + Sync> Table<T> {
         let header = core.header();
         let geometry = Geometry::new(header.data_offset, u64::from(header.stride))?;
         let slots = Slots::of(header)?;
-        let (write_back, advice, mark) = (common.write_back, common.advice, slots.mark());
-        let options = ArrayOptions { access, reading, write_back, advice, mark };
+        let options = ArrayOptions {
+            access,
+            reading,
+            write_back: common.write_back,
+            advice: common.advice,
+            mark: slots.mark(),
+            announces_edits: sums.is_some(),
+        };
         let count = log.as_ref().map_or(header.count, |log| log.count);
         let images = match (&log, reading) {
             (Some(log), Reading::Whole) => log.overlay.sorted_after(header.commit),
@@ -251,8 +270,8 @@ impl<T: Copy + Send + Sync> Table<T> {
         let array = unsafe { Array::open(backing, geometry, count, options, &images) }
             .map_err(|error| core.name(error))?;
         drop(images);
-        let (common, aside, closed) = (common.clone(), None, false);
-        Ok(Self { array, core, slots, log, locks, common, aside, closed })
+        let (common, aside, closed, edited) = (common.clone(), None, false, BlockSet::default());
+        Ok(Self { array, core, slots, log, locks, common, sums, edited, aside, closed })
     }
 
     /// Where the store is, or will be when it is closed.
@@ -319,8 +338,10 @@ impl<T: Copy + Send + Sync> Table<T> {
     /// `free_head` on.
     pub(super) fn flush_as(&mut self, live_count: u64, free_head: Option<u64>) -> Result<()> {
         let count = self.array.count();
+        self.reserve_sums(count)?;
         let synced = step::take(Step::FlushDataSync, || self.array.sync());
         self.core.keep(synced)?;
+        self.sum(count)?;
         self.core.commit(|header| {
             header.commit += 1;
             header.count = count;
@@ -349,6 +370,7 @@ impl<T: Copy + Send + Sync> Table<T> {
     /// Commits the smaller count to both slots: neither may count records whose places are to be
     /// written anew.
     fn cut(&mut self, count: u64) -> Result<()> {
+        self.announce_commits(2)?;
         for _ in 0..2 {
             self.core.commit(|header| {
                 header.commit += 1;
@@ -356,6 +378,7 @@ impl<T: Copy + Send + Sync> Table<T> {
                 header.live_count = count;
             })?;
         }
+        self.cut_sums(count)?;
         let cut = self.array.truncate(count);
         self.core.keep(cut)
     }
@@ -398,6 +421,7 @@ impl<T: Copy + Send + Sync> Table<T> {
         self.sync_edits(0..self.array.count())?;
         let released = self.array.release_writer();
         self.core.keep(released)?;
+        self.sum(self.array.count())?;
         self.core.commit(|header| {
             header.commit += 1;
             header.editing = false;
@@ -415,7 +439,7 @@ impl<T: Copy + Send + Sync> Table<T> {
         self.closed = true;
         let closed = self.tidy().and_then(|()| self.publish());
         if let (Err(_), Some(aside)) = (&closed, self.aside.take()) {
-            let _ = std::fs::remove_file(&aside.made_at);
+            discard(&**self.core.backing(), &aside);
             self.locks.withdraw(&aside.publish_at);
         }
         closed
@@ -437,7 +461,7 @@ impl<T: Copy + Send + Sync> Table<T> {
         if self.core.changed() {
             self.core.commit(|_| {})?;
         }
-        Ok(())
+        self.trim_sums()
     }
 
     /// Gives a store that was made aside its name.
@@ -445,8 +469,11 @@ impl<T: Copy + Send + Sync> Table<T> {
         let Some(aside) = &self.aside else { return Ok(()) };
         let backing = self.core.backing();
         backing.rename(&aside.publish_at, aside.replace)?;
-        self.aside = None;
-        backing.sync_directory()
+        let published = self.aside.take();
+        if let Some(aside) = published {
+            self.publish_sums(&aside.publish_at)?;
+        }
+        self.core.backing().sync_directory()
     }
 
     fn check_writable(&self, operation: &'static str) -> Result<()> {
@@ -466,7 +493,7 @@ impl<T: Copy + Send + Sync> Drop for Table<T> {
         }
         if let Some(aside) = self.aside.take() {
             // Not closed, so not finished: it must not appear.
-            let _ = std::fs::remove_file(&aside.made_at);
+            discard(&**self.core.backing(), &aside);
             self.locks.withdraw(&aside.publish_at);
         } else if !std::thread::panicking() {
             // Errors cannot be told from here; `close` is for those who want to know.
@@ -475,66 +502,14 @@ impl<T: Copy + Send + Sync> Drop for Table<T> {
     }
 }
 
+/// Removes a store that was made aside and is not to appear.
+fn discard(backing: &dyn Backing, aside: &Aside) {
+    let _ = backing.remove_side(SUM_SUFFIX);
+    let _ = std::fs::remove_file(&aside.made_at);
+}
+
 /// The one way of reading of stores that do not slide.
 const WHOLE: Reading = Reading::Whole;
-
-/// Opens the data file and takes the locks that `access` needs. Who had to wait for a lock may find
-/// the file replaced by another meanwhile, and then starts again with that.
-fn open_locked(path: &Path, access: Access, common: &Common) -> Result<(Arc<FileBacking>, Locks)> {
-    loop {
-        let file = Arc::new(FileBacking::open(path, access == Access::ReadWrite)?);
-        // Before a lock file is made beside what is none of our business.
-        Core::check_is_store(&*file)?;
-        let locks = match access {
-            Access::ReadWrite => {
-                Locks::writer(path, common.wait)?.add_inode(path, &file, common.wait)?
-            }
-            _ => beside_writer::reader_locks(path, &file, common.wait)?,
-        };
-        if access != Access::ReadWrite {
-            // A file that was replaced meanwhile is as good to read as the moment before.
-            return Ok((file, locks));
-        }
-        let named = FileBacking::open(path, false)?;
-        let identity = |backing: &FileBacking| {
-            os::file_identity(backing.file())
-                .map_err(|source| Error::io("identify", source).path(path))
-        };
-        if identity(&file)? == identity(&named)? {
-            return Ok((file, locks));
-        }
-    }
-}
-
-/// Opens the data file with its locks, and reads the header.
-pub(super) fn open_core(path: &Path, access: Access, common: &Common) -> Result<(Core, Locks)> {
-    let (file, locks) = open_locked(path, access, common)?;
-    if access == Access::ReadWrite {
-        refuse_network_unless(common, &file, "open for writing")?;
-    }
-    Ok((Core::open(file)?, locks))
-}
-
-fn refuse_network_unless(
-    common: &Common,
-    file: &FileBacking,
-    operation: &'static str,
-) -> Result<()> {
-    if common.allow_network { Ok(()) } else { refuse_network(file, operation) }
-}
-
-/// Refuses what was interrupted.
-pub(super) fn check_features(header: &Header, common: &Common) -> Result<()> {
-    if header.editing && !common.accept_interrupted_edit {
-        return Err(Error::new(ErrorKind::InterruptedEdit, "open")
-            .detail("an exclusive edit was interrupted: records may be half changed")
-            .advice(
-                "restore a copy, or accept the records as they are with \
-                 Options::accept_interrupted_edit",
-            ));
-    }
-    Ok(())
-}
 
 impl<T: Copy + Send + Sync> std::fmt::Debug for Table<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -558,6 +533,18 @@ impl<R: Record> Table<R> {
 }
 
 impl Table<u8> {
+    /// Opens the store at `path`, whatever its schema.
+    #[allow(unsafe_code, reason = "records of bytes suit every schema")]
+    pub(super) fn open_bytes(
+        path: &Path,
+        access: Access,
+        reading: Reading,
+        common: &Common,
+    ) -> Result<Self> {
+        // SAFETY: the record type is `u8`.
+        unsafe { Self::open(path, access, reading, common, |_| Ok(())) }
+    }
+
     /// The first `len` bytes of record `index`, in place.
     #[inline]
     pub(super) fn record_bytes(&self, index: u64, len: usize) -> Option<&[u8]> {

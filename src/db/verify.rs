@@ -1,13 +1,17 @@
 //! Looking for what cannot be right in a store, without changing it.
 
 use std::fmt;
+use std::ops::Range;
 use std::path::Path;
 
-use super::dyn_store::DynStore;
-use super::info::SlotInfo;
-use super::slots::{Found, bad_status};
+use super::checksums::Checksums;
+use super::damaged::{Damaged, wrong_value};
+use super::slots::{Found, Slots, bad_status};
+use super::sweep::{BadBlock, Inspect, Swept};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{DataType, Field, Value, next_free};
+use crate::format::{Field, next_free};
+use crate::map::Wait;
+use crate::store::describe;
 
 /// Something in a store that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +74,11 @@ pub struct VerifyReport {
     pub records: u64,
     /// Deleted records, in a store with deletes.
     pub deleted: u64,
+    /// Whether there are checksums by which damaged records would show.
+    pub checksums: Checksums,
+    /// How many commits are in the log and not in the array yet. What they say of a record is what
+    /// was looked at, and the checksums of the blocks that they change mean nothing until then.
+    pub commits_in_log: u64,
     /// The first doubts, in the order of the file, as many as were asked for.
     pub doubts: Vec<Doubt>,
     /// How many doubts there are in all.
@@ -85,113 +94,158 @@ impl VerifyReport {
     }
 }
 
-/// Checks the header, the schema, the length, and every value whose bytes can be wrong (bools and
-/// presence bytes other than 0 and 1, text that is not UTF-8), and lists at most `doubts_max` of
-/// what it doubts. In a store with deletes it also checks every record's status byte, the number of
-/// those that live, and that the free list leads through all deleted records and no others. A file
-/// whose header or schema cannot be read is a report of that one doubt.
+/// Checks the header, the schema, the length, the log, every block of records that has a checksum,
+/// and every value whose bytes can be wrong (bools and presence bytes other than 0 and 1, text that
+/// is not UTF-8), and lists at most `doubts_max` of what it doubts. In a store with deletes it also
+/// checks every record's status byte, the number of those that live, and that the free list leads
+/// through all deleted records and no others. A file whose header or schema cannot be read is a
+/// report of that one doubt.
+///
+/// Everything is read by calls, so that a bad sector is a doubt and not a signal, and nothing is
+/// written, not even a lock file.
 ///
 /// # Errors
 /// The system's, and [`ErrorKind::Locked`] while an exclusive edit is under way.
 pub fn verify(path: impl AsRef<Path>, doubts_max: usize) -> Result<VerifyReport> {
-    let path = path.as_ref();
     let mut report = VerifyReport::default();
-    let store = match DynStore::options().accept_interrupted_edit().open_read_only(path) {
+    let store = match Damaged::open(path.as_ref(), Wait::No) {
         Ok(store) => store,
         Err(error) if is_doubt(&error) => {
-            report.add(
-                doubts_max,
-                Doubt {
-                    offset: error.file_offset(),
-                    record: error.record_number(),
-                    field: None,
-                    what: error.to_string(),
-                },
-            );
+            let doubt = Doubt {
+                offset: error.file_offset(),
+                record: error.record_number(),
+                field: None,
+                what: error.to_string(),
+            };
+            report.add(doubts_max, doubt);
             return Ok(report);
         }
         Err(error) => return Err(error),
     };
-    check_file(&store, &mut report, doubts_max)?;
-    check_records(&store, &mut report, doubts_max);
-    if store.table.slots.mark().is_some() {
-        check_free_list(&store, &mut report, doubts_max);
+    for doubt in store.doubts()? {
+        report.add(doubts_max, doubt);
     }
+    report.checksums = store.checksums.clone();
+    report.commits_in_log = store.log().map_or(0, |log| log.blocks);
+    let mut verifier = Verifier {
+        doubts_max,
+        fields: store.doubtful_fields(),
+        slots: Slots::of(store.core.header())?,
+        live: 0,
+        deleted: Vec::new(),
+        unknown: 0,
+        report: &mut report,
+    };
+    store.sweep(&mut verifier)?;
+    verifier.check_lists(&store);
+    report.records = store.count() - report.deleted;
     Ok(report)
 }
 
-/// The status of every record, and the values of those that live.
-fn check_records(store: &DynStore, report: &mut VerifyReport, doubts_max: usize) {
-    let fields: Vec<&Field> =
-        store.schema().fields().iter().filter(|field| can_be_wrong(field)).collect();
-    let slots = &store.table.slots;
-    report.records = store.count();
-    if fields.is_empty() && slots.mark().is_none() {
-        return;
+/// Writes down what a sweep finds.
+struct Verifier<'r> {
+    report: &'r mut VerifyReport,
+    doubts_max: usize,
+    fields: Vec<Field>,
+    slots: Slots,
+    live: u64,
+    /// Each deleted record, and which the free list has after it.
+    deleted: Vec<(u64, Option<u64>)>,
+    /// Records that cannot be read.
+    unknown: u64,
+}
+
+impl Verifier<'_> {
+    fn doubt(&mut self, doubt: Doubt) {
+        self.report.add(self.doubts_max, doubt);
     }
-    let mut live = 0;
-    for id in 0..store.count() {
-        let Some(slot) = store.table.array.slot(id) else { continue };
-        match slots.found(slot) {
-            Ok(Found::Live) => live += 1,
-            Ok(_) => {
-                report.deleted += 1;
-                continue;
-            }
-            Err(status) => {
-                report.add(doubts_max, Doubt::of_record(id, bad_status(status)));
-                continue;
-            }
+
+    /// The number of records that live, and the free list, once all records were seen.
+    fn check_lists(&mut self, store: &Damaged) {
+        self.report.deleted = self.deleted.len() as u64;
+        if self.slots.mark().is_none() || self.unknown > 0 {
+            return; // What is unknown was named, and accounts for what would not add up.
         }
-        let record = &slot[..slots.record_len()];
-        for field in &fields {
-            if let Some(what) = doubt(field, record) {
-                let field = Some(field.name().to_owned());
-                report.add(doubts_max, Doubt { field, ..Doubt::of_record(id, what) });
-            }
+        let (counted, live) = (store.live_count(), self.live);
+        if counted != live {
+            self.doubt(Doubt::of_file(format!(
+                "the header counts {counted} records that are not deleted, and there are {live}"
+            )));
+        }
+        if let Some(what) = self.free_list_fault(store.free_head(), store.count()) {
+            self.doubt(Doubt::of_file(what));
         }
     }
-    report.records -= report.deleted;
-    if live != store.live_count() {
-        let what = format!(
-            "the header counts {} records that are not deleted, and there are {live}",
-            store.live_count()
-        );
-        report.add(doubts_max, Doubt::of_file(what));
+
+    /// What is wrong with the free list. It leads from deleted record to deleted record, and ends
+    /// after all of them: a list that ends meets none of its members twice.
+    fn free_list_fault(&self, head: Option<u64>, count: u64) -> Option<String> {
+        let mut from = "the free list begins".to_owned();
+        let mut members = 0;
+        let mut next = head;
+        while let Some(id) = next {
+            if id >= count {
+                return Some(format!("{from} at record {id}, past the last"));
+            }
+            let Ok(at) = self.deleted.binary_search_by_key(&id, |&(id, _)| id) else {
+                return Some(format!("{from} at record {id}, which is not deleted"));
+            };
+            if members == self.deleted.len() {
+                return Some("the free list goes round in a circle".to_owned());
+            }
+            members += 1;
+            from = format!("the free list goes on from record {id}");
+            next = self.deleted[at].1;
+        }
+        let deleted = self.deleted.len();
+        (members < deleted)
+            .then(|| format!("the free list has {members} of {deleted} deleted records"))
     }
 }
 
-/// That the free list leads from deleted record to deleted record, and ends after all of them: a
-/// list that ends meets none of its members twice.
-fn check_free_list(store: &DynStore, report: &mut VerifyReport, doubts_max: usize) {
-    let table = &store.table;
-    let (mut next, mut members) = (table.free_head(), 0);
-    let mut from = "the free list begins".to_owned();
-    let broken = loop {
-        let Some(id) = next else { break None };
-        let Some(slot) = table.array.slot(id) else {
-            break Some(format!("{from} at record {id}, past the last"));
+impl Inspect for Verifier<'_> {
+    fn bad_block(&mut self, bad: &BadBlock) -> Result<()> {
+        let what = format!("{}: {}", describe(bad.block, &bad.bytes, &bad.records), bad.why);
+        self.doubt(Doubt { offset: Some(bad.bytes.start), record: None, field: None, what });
+        Ok(())
+    }
+
+    fn record(&mut self, id: u64, record: Swept<'_>) -> Result<()> {
+        // What cannot be read was named with its block.
+        let (Swept::Sound(bytes) | Swept::Doubtful(bytes)) = record else {
+            self.unknown += 1;
+            return Ok(());
         };
-        if table.slots.found(slot) != Ok(Found::Deleted) {
-            break Some(format!("{from} at record {id}, which is not deleted"));
+        match self.slots.found(bytes) {
+            Ok(Found::Live) => self.live += 1,
+            Ok(_) => {
+                self.deleted.push((id, next_free(bytes)));
+                return Ok(());
+            }
+            Err(status) => {
+                self.doubt(Doubt::of_record(id, bad_status(status)));
+                return Ok(());
+            }
         }
-        if members == report.deleted {
-            break Some("the free list goes round in a circle".to_owned());
+        let bytes = &bytes[..self.slots.record_len()];
+        for at in 0..self.fields.len() {
+            if let Some(what) = wrong_value(&self.fields[at], bytes) {
+                let field = Some(self.fields[at].name().to_owned());
+                self.doubt(Doubt { field, ..Doubt::of_record(id, what) });
+            }
         }
-        members += 1;
-        from = format!("the free list goes on from record {id}");
-        next = next_free(slot);
-    };
-    let what = match broken {
-        Some(broken) => broken,
-        None if members == report.deleted => return,
-        None => format!("the free list has {members} of {} deleted records", report.deleted),
-    };
-    report.add(doubts_max, Doubt::of_file(what));
+        Ok(())
+    }
+
+    fn missing(&mut self, records: Range<u64>) -> Result<()> {
+        // That the file is too short was the first doubt.
+        self.unknown += records.end - records.start;
+        Ok(())
+    }
 }
 
 /// Whether a failure to open is a finding about the file rather than about the attempt.
-fn is_doubt(error: &Error) -> bool {
+pub(super) fn is_doubt(error: &Error) -> bool {
     matches!(
         error.kind(),
         ErrorKind::NotAStore
@@ -200,39 +254,4 @@ fn is_doubt(error: &Error) -> bool {
             | ErrorKind::InvalidSchema
             | ErrorKind::UnsupportedFormat
     )
-}
-
-/// Header slots, edit mark and length.
-fn check_file(store: &DynStore, report: &mut VerifyReport, doubts_max: usize) -> Result<()> {
-    let info = store.info()?;
-    for (at, slot) in [0, 4096].into_iter().zip(&info.slots) {
-        let what = match slot {
-            SlotInfo::Valid { .. } => continue,
-            SlotInfo::Empty => "this header slot is empty".to_owned(),
-            SlotInfo::Bad(why) => format!("this header slot is not valid: {why}"),
-        };
-        let doubt = Doubt { offset: Some(at), record: None, field: None, what };
-        report.add(doubts_max, doubt);
-    }
-    if info.editing {
-        let what = "an exclusive edit was interrupted: records may be half changed".to_owned();
-        report.add(doubts_max, Doubt::of_file(what));
-    }
-    Ok(())
-}
-
-/// Whether some bytes are no value of the field.
-fn can_be_wrong(field: &Field) -> bool {
-    field.is_nullable() || matches!(field.data_type(), DataType::Bool | DataType::Utf8(_))
-}
-
-/// What is wrong with the bytes of a field, if anything is.
-fn doubt(field: &Field, record: &[u8]) -> Option<String> {
-    match field.read(record) {
-        Ok(Value::Array(elements)) => {
-            elements.iter().find_map(|element| element.err()).map(|error| error.to_string())
-        }
-        Ok(_) => None,
-        Err(error) => Some(error.to_string()),
-    }
 }

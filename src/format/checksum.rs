@@ -29,7 +29,6 @@ pub(crate) struct BlockChecksum {
     pub(crate) crc: u32,
 }
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the -sum sidecar comes with commits"))]
 impl BlockChecksum {
     /// Whether `block`, the block's bytes or more of them than are covered, are the bytes summed.
     /// A block cut shorter than what is covered does not match.
@@ -39,13 +38,31 @@ impl BlockChecksum {
             .and_then(|len| block.get(..len))
             .is_some_and(|covered| crc32c(covered) == self.crc)
     }
+
+    /// The checksum once the block has `more` bytes behind those covered. The old bytes are not
+    /// looked at: if they do not match now, they will not then.
+    ///
+    /// # Panics
+    /// If the block is longer than a block then: our own bug, never a matter of input.
+    pub(crate) fn extended(self, more: &[u8]) -> Self {
+        let len = usize::try_from(self.covered_len_bytes).unwrap_or(usize::MAX) + more.len();
+        assert!(len <= BLOCK_BYTES, "a block has at most {BLOCK_BYTES} bytes");
+        let covered_len_bytes = u32::try_from(len).expect("asserted above");
+        Self { covered_len_bytes, crc: ::crc32c::crc32c_append(self.crc, more) }
+    }
+
+    /// A checksum that `block` does not match: for bytes in which damage was found, so that nobody
+    /// takes them for sound because they were summed as they are.
+    pub(crate) fn doubting(block: &[u8]) -> Self {
+        let sum = block_checksum(block);
+        Self { crc: !sum.crc, ..sum }
+    }
 }
 
 /// The checksum of `block`, the written part of one block.
 ///
 /// # Panics
 /// If `block` is longer than a block: our own bug, never a matter of input.
-#[cfg_attr(not(test), expect(dead_code, reason = "the -sum sidecar comes with commits"))]
 pub(crate) fn block_checksum(block: &[u8]) -> BlockChecksum {
     assert!(block.len() <= BLOCK_BYTES, "a block has at most {BLOCK_BYTES} bytes");
     let covered_len_bytes = u32::try_from(block.len()).expect("asserted above");
@@ -73,6 +90,15 @@ mod tests {
         assert!(!sum.matches(b"two record"));
         assert!(!sum.matches(b"two recordz"));
         assert!(block_checksum(b"").matches(b""));
+    }
+
+    #[test]
+    fn a_sum_is_extended_and_doubt_stays_doubt() {
+        let sum = block_checksum(b"two records").extended(b" and a third");
+        assert_eq!(sum, block_checksum(b"two records and a third"));
+        let doubt = BlockChecksum::doubting(b"two records");
+        assert!(!doubt.matches(b"two records"));
+        assert!(!doubt.extended(b" and a third").matches(b"two records and a third"));
     }
 
     #[test]

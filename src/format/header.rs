@@ -285,6 +285,20 @@ pub(crate) fn stride_for(record_size: u32, alignment: u32, deletes: bool) -> Opt
     (record_size >= DELETES_MIN_RECORD_BYTES && stride <= MAX_RECORD_BYTES).then_some(stride)
 }
 
+/// The slot of a deleted record, after which the free list goes on at `next`.
+pub(crate) fn dead_slot(stride: usize, record_size: usize, next: Option<u64>) -> Vec<u8> {
+    let mut slot = vec![0; stride];
+    put_dead(&mut slot, record_size, next);
+    slot
+}
+
+/// Makes `slot` that of a deleted record, after which the free list goes on at `next`.
+pub(crate) fn put_dead(slot: &mut [u8], record_size: usize, next: Option<u64>) {
+    slot.fill(0);
+    slot[..8].copy_from_slice(&next.unwrap_or(NO_FREE_RECORD).to_le_bytes());
+    slot[record_size] = STATUS_DEAD;
+}
+
 /// The next of the free list, as the slot of a deleted record names it; `None` for the last.
 pub(crate) fn next_free(slot: &[u8]) -> Option<u64> {
     let (next, _) = U64::read_from_prefix(slot).ok()?;
@@ -389,14 +403,36 @@ impl UnverifiedHeader {
     /// [`ErrorKind::Corrupt`] if an invariant is broken; [`ErrorKind::Truncated`] if the file ends
     /// before the last record, saying how many whole ones there are.
     pub(crate) fn verify(self, file_len_bytes: u64) -> Result<Header> {
+        let header = self.verify_alone()?;
+        header.check_length(file_len_bytes)?;
+        Ok(header)
+    }
+
+    /// The header, once every invariant holds but for the file's length: for who saves what a file
+    /// still has of its records.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`] if an invariant is broken.
+    pub(crate) fn verify_alone(self) -> Result<Header> {
         let Self { header, slot } = self;
-        let corrupt = |detail: String| {
+        header.check().map_err(|detail| {
             Error::new(ErrorKind::Corrupt, "read header")
                 .offset(slot.offset())
                 .detail(format!("the header claims {detail}"))
-        };
-        header.check().map_err(corrupt)?;
-        let end = header.end_of_data().ok_or_else(|| corrupt("too many records".into()))?;
+        })?;
+        Ok(header)
+    }
+}
+
+impl Header {
+    /// An error if the records do not fit in a file of that length.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Truncated`], saying how many whole ones there are.
+    pub(crate) fn check_length(&self, file_len_bytes: u64) -> Result<()> {
+        let header = self;
+        // That the end can be computed was checked with the other invariants.
+        let end = header.end_of_data().unwrap_or(u64::MAX);
         if file_len_bytes < end {
             let records_len_bytes = file_len_bytes.saturating_sub(header.data_offset);
             let whole = records_len_bytes / u64::from(header.stride);
@@ -406,9 +442,9 @@ impl UnverifiedHeader {
                      {file_len_bytes}, with {whole} whole records",
                     header.count
                 ))
-                .advice("restore the file from a copy"));
+                .advice("restore the file from a copy, or save the others with salvage"));
         }
-        Ok(header)
+        Ok(())
     }
 }
 

@@ -14,19 +14,22 @@ pub mod fuzzing;
 pub(crate) mod header;
 pub(crate) mod record;
 pub(crate) mod schema;
+mod sum_file;
 #[cfg(feature = "text")]
 mod text;
 mod types;
 mod value;
 
+pub(crate) use checksum::{BLOCK_BYTES, BlockChecksum, block_checksum};
 pub(crate) use descriptor::{new_header, parse_schema};
 pub(crate) use header::{
     DESCRIPTORS_OFFSET, Header, STATUS_DEAD, STATUS_LIVE, Slot, SlotReport, SlotState,
-    UnverifiedHeader, next_free,
+    UnverifiedHeader, dead_slot, next_free, put_dead,
 };
 pub use record::{FieldType, PodRecord, Record};
 pub(crate) use record::{bytes_of, one_from_bytes, one_from_bytes_mut};
 pub use schema::{DataType, Field, MAX_RECORD_BYTES, Schema, TimeUnit};
+pub(crate) use sum_file::{ENTRY_BYTES, NoSumHeader, SUM_HEADER_BYTES, SUM_MAGIC, SumHeader};
 pub use types::{Bool, Nullable, Utf8};
 pub use value::{ArrayValue, Value};
 /// Numbers that are big-endian on every host, for foreign files: `be::U32`, `be::F64` and so on.

@@ -112,16 +112,25 @@ impl SideLock {
         Ok(Self { file, path })
     }
 
-    /// Opens the lock file beside `data_path` for shared locks; `None` if there is none and none
-    /// can be made.
-    pub(crate) fn open_for_reading(data_path: &Path) -> Result<Option<Self>> {
+    /// Opens the lock file beside `data_path` for shared locks, if there is one.
+    pub(crate) fn open_if_there(data_path: &Path) -> Result<Option<Self>> {
         let path = Self::path_of(data_path);
         let mut options = OpenOptions::new();
         options.read(true);
         no_follow(&mut options);
         match options.open(&path) {
             Ok(file) => Ok(Some(Self { file, path })),
-            Err(source) if source.kind() == io::ErrorKind::NotFound => {
+            Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(Error::io("open the lock file", source).path(&path)),
+        }
+    }
+
+    /// Opens the lock file beside `data_path` for shared locks; `None` if there is none and none
+    /// can be made.
+    pub(crate) fn open_for_reading(data_path: &Path) -> Result<Option<Self>> {
+        match Self::open_if_there(data_path)? {
+            Some(lock) => Ok(Some(lock)),
+            None => {
                 // Who may not write the data makes no lock file: it would be one that those who
                 // may could not lock.
                 if OpenOptions::new().write(true).open(data_path).is_err() {
@@ -140,7 +149,6 @@ impl SideLock {
                     Err(error) => Err(error),
                 }
             }
-            Err(source) => Err(Error::io("open the lock file", source).path(&path)),
         }
     }
 
@@ -202,6 +210,9 @@ impl Drop for SideLock {
     }
 }
 
+/// What follows the name of a file that is made aside, until it gets its own.
+const UNFINISHED: &str = "-unfinished";
+
 /// The name `X-unfinished` under which a file `X` is made before it gets its own, free for use:
 /// what a maker that died left there is removed. For whoever holds the lock under which `X` is
 /// made.
@@ -211,7 +222,7 @@ impl Drop for SideLock {
 /// its own; the system's.
 pub(crate) fn vacate_aside(path: &Path) -> Result<PathBuf> {
     let mut name = path.as_os_str().to_owned();
-    name.push("-unfinished");
+    name.push(UNFINISHED);
     let aside = PathBuf::from(name);
     if SideLock::path_of(&aside).symlink_metadata().is_ok() && aside.symlink_metadata().is_ok() {
         return Err(Error::new(ErrorKind::AlreadyExists, "make an unfinished file at")

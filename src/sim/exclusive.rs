@@ -17,9 +17,11 @@ pub(super) fn create(
     file: Arc<dyn Backing>,
     schema: &Schema,
     deletes: bool,
+    checksums: bool,
 ) -> Result<DynStore, Error> {
     let options = DynStore::options();
     let options = if deletes { options.deletes() } else { options };
+    let options = if checksums { options.checksums() } else { options };
     // SAFETY: nobody else knows the simulated disk.
     unsafe { options.create_over(file, schema) }
 }

@@ -17,7 +17,7 @@ fn found(steps: &[Step]) -> Option<(u64, String)> {
 #[ignore]
 fn survey() {
     use Step::*;
-    let mut all: Vec<Vec<Step>> = [LogSync, CheckpointLogSync, Poison, SegmentSync, SegmentZeroSync, SegmentNameSync, GrowthSync, BulkSync, CheckpointDataSync, HeaderSync, OtherSlot, HeaderLast, ReleaseLast, RecoverySync, AbsorbSync, FlushDataSync, SnapshotTarget, BlockCheck, SlotSync].iter().map(|s| vec![*s]).collect();
+    let mut all: Vec<Vec<Step>> = [LogSync, CheckpointLogSync, Poison, SegmentSync, SegmentZeroSync, SegmentNameSync, GrowthSync, BulkSync, CheckpointDataSync, HeaderSync, OtherSlot, HeaderLast, ReleaseLast, RecoverySync, AbsorbSync, FlushDataSync, SnapshotTarget, BlockCheck, Settle, SumsSync].iter().map(|s| vec![*s]).collect();
     all.push(vec![SaltCheck, ChainCheck, NumberCheck]);
     all.push(vec![SaltCheck, NumberCheck]);
     all.push(vec![ChainCheck, NumberCheck]);

@@ -261,7 +261,7 @@ impl World {
 
     fn create_once(&mut self) -> Result<(), Stop> {
         let (file, schema) = (self.file()?, self.schema()?);
-        let store = super::exclusive::create(file, &schema, self.deletes);
+        let store = super::exclusive::create(file, &schema, self.deletes, self.checksums);
         let store = self.take("create", store)?;
         let closed = store.close();
         self.take("close", closed)?;

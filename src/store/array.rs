@@ -33,6 +33,9 @@ pub(crate) struct ArrayOptions {
     pub(crate) advice: Option<Advice>,
     /// The byte that says whether a record is there, where records can be deleted.
     pub(crate) mark: Option<Mark>,
+    /// Whether each change is announced by a call of [`Array::edit`] of its own, rather than many
+    /// made in a window that was lent once.
+    pub(crate) announces_edits: bool,
 }
 
 /// Where records that are appended will lie.
@@ -125,6 +128,11 @@ impl<T: Copy + Send + Sync> Array<T> {
     #[inline]
     pub(crate) fn count(&self) -> u64 {
         self.count
+    }
+
+    /// Where its records lie.
+    pub(crate) fn geometry(&self) -> Geometry {
+        self.geometry
     }
 
     /// How the array was opened.
@@ -330,6 +338,9 @@ impl<T: Copy + Send + Sync> Array<T> {
     #[cold]
     #[allow(unsafe_code, reason = "the array's contract is the view's")]
     fn lend(&mut self, index: u64) -> Result<bool> {
+        if self.options.announces_edits {
+            return Ok(false);
+        }
         let bytes = self.record_bytes(index)?;
         let Some(view) = self.writer()?.lend(&bytes)? else { return Ok(false) };
         // SAFETY: the file holds `count` records, which nobody else changes or cuts off (`open`'s

@@ -199,15 +199,6 @@ impl Overlay {
         found.dedup_by_key(|&mut (id, ..)| id);
         found.into_iter().map(|(id, _, images, number)| (id, images.image(number))).collect()
     }
-
-    /// The records that have an image, in order.
-    pub(crate) fn ids(&self) -> Vec<u64> {
-        let mut ids = Vec::new();
-        self.layers.iter().for_each(|layer| layer.each(|id, _| ids.push(id)));
-        ids.sort_unstable();
-        ids.dedup();
-        ids
-    }
 }
 
 impl Layer {
@@ -257,7 +248,8 @@ mod tests {
             });
             assert_eq!(found, model.get(&id).copied(), "record {id}");
         }
-        assert!(overlay.ids().into_iter().eq(model.keys().copied()));
+        let ids = overlay.sorted_after(0).into_iter().map(|(id, _)| id);
+        assert!(ids.eq(model.keys().copied()));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Logs on real files: written, cut, damaged and replayed.
 
+mod calls;
 mod damage;
 mod growth;
 mod random;

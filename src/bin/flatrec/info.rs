@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use flatrec::exchange::schema_to_json;
-use flatrec::{DynStore, Schema, SlotInfo, StoreInfo};
+use flatrec::{Checksums, DynStore, Schema, SlotInfo, StoreInfo};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
@@ -116,6 +116,7 @@ fn lines_of(store: &DynStore, info: &StoreInfo) -> Vec<(&'static str, String)> {
         ("file id", hex(&info.file_id)),
         ("header slot A", slot(&info.slots[0], info.sequence)),
         ("header slot B", slot(&info.slots[1], info.sequence)),
+        ("checksums", info.checksums.to_string()),
         ("mapped", bytes(info.mapped_bytes)),
     ];
     if let Some(residency) = info.residency {
@@ -192,11 +193,23 @@ fn object(store: &DynStore, info: &StoreInfo) -> Value {
         "sequence": info.sequence,
         "header_slots": slots,
         "interrupted_edit": info.editing,
+        "checksums": checksums(&info.checksums),
         "mapped_bytes": info.mapped_bytes,
         "residency": residency,
         "faults": { "minor": info.faults.minor, "major": info.faults.major },
         "schema": schema,
     })
+}
+
+fn checksums(checksums: &Checksums) -> Value {
+    match checksums {
+        Checksums::Absent => json!({ "state": "absent" }),
+        Checksums::Present { blocks } => json!({ "state": "present", "blocks": blocks }),
+        Checksums::Foreign => json!({ "state": "foreign" }),
+        Checksums::Stale => json!({ "state": "stale" }),
+        Checksums::Damaged(why) => json!({ "state": "damaged", "why": why }),
+        _ => json!({ "state": "unknown" }),
+    }
 }
 
 fn slot_object(slot: &SlotInfo) -> Value {

@@ -19,7 +19,8 @@ use crate::rejects::{Aside, Rejects};
 ///
 /// Without --schema the input is read twice: first to find the narrowest type of each column
 /// (bool, int64, float64, date, timestamp, text), then to load it. Empty values are null. The
-/// store is written aside and takes its name when it is complete.
+/// store is written aside and takes its name when it is complete. Checksums of its records are kept
+/// in a file beside it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -56,6 +57,10 @@ pub(crate) struct Args {
     #[arg(long)]
     force: bool,
 
+    /// Keep no checksums of the records (`flatrec verify --rebuild` makes them later)
+    #[arg(long, conflicts_with = "append")]
+    no_checksums: bool,
+
     #[command(flatten)]
     csv: CsvArgs,
 }
@@ -89,9 +94,12 @@ impl Args {
                 .map_err(|failure| failure.advise_on_row(self.advice_on_row()))?,
         };
         let interrupt = Interrupt::watch();
-        let options = match self.deletes {
-            true => DynStore::options().deletes(),
-            false => DynStore::options(),
+        let mut options = DynStore::options();
+        if self.deletes {
+            options = options.deletes();
+        }
+        if !self.no_checksums {
+            options = options.checksums();
         };
         let mut store = options.create_aside(&self.store, &schema, self.force)?;
         if let Some(rows) = rows {

@@ -2,7 +2,8 @@
 //!
 //! Results go to standard output; errors and progress to standard error. A closed pipe ends a
 //! command quietly, since whoever reads has seen enough. The exit status is 0 if all went well, 1
-//! for an error (and for doubts of `verify`), 2 for a wrong command line, 130 if interrupted.
+//! for an error (and for doubts of `verify` and losses of `salvage`), 2 for a wrong command line,
+//! 130 if interrupted.
 
 mod append;
 mod backup;
@@ -19,6 +20,7 @@ mod paths;
 mod progress;
 mod records;
 mod rejects;
+mod salvage;
 mod scan;
 mod schema;
 mod set;
@@ -62,6 +64,7 @@ enum Command {
     Verify(verify::Args),
     Backup(backup::Args),
     Compact(compact::Args),
+    Salvage(salvage::Args),
 }
 
 impl Command {
@@ -78,6 +81,7 @@ impl Command {
             Self::Verify(args) => args.run(),
             Self::Backup(args) => args.run(),
             Self::Compact(args) => args.run(),
+            Self::Salvage(args) => args.run(),
         }
     }
 }

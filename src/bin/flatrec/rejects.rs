@@ -37,7 +37,8 @@ impl Rejects {
         replace: bool,
     ) -> Result<Self, Failure> {
         let shown = path.display();
-        let taken = ["", "-lock", "-unfinished"].map(|ending| with_ending(store, ending));
+        let taken = ["", "-lock", "-sum", "-unfinished", "-unfinished-sum"]
+            .map(|ending| with_ending(store, ending));
         let in_use = |other: &Path| is_same(path, other);
         if read.into_iter().any(in_use) || taken.iter().any(|other| in_use(other)) {
             return Err(Failure::Message(format!("--rejects {shown} would overwrite that file")));

@@ -3,19 +3,22 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
+use flatrec::Checksums;
 use serde_json::Value;
 
 use crate::failure::Failure;
 use crate::output::{Column, Format, Sheet, stdout};
 
-/// Check a store's header, schema, length and values, and list what is doubtful
+/// Check a store's header, schema, length, checksums and values, and list what is doubtful
 ///
-/// Nothing is changed. The exit status is 1 if there are doubts.
+/// Nothing is changed. The exit status is 1 if there are doubts. Checksums show in which blocks of
+/// 64 KiB records were damaged; without them, damage within the records goes unseen.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   flatrec verify flights.rec
-  flatrec verify flights.rec --format ndjson --limit 1000000 > doubts.ndjson")]
+  flatrec verify flights.rec --format ndjson --limit 1000000 > doubts.ndjson
+  flatrec verify flights.rec --rebuild")]
 pub(crate) struct Args {
     /// The store
     store: PathBuf,
@@ -24,6 +27,13 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 100)]
     limit: usize,
 
+    /// Make new checksums of the records as they are, in place of those there are
+    ///
+    /// Damage that is there counts as right from then on: verify first without this. A store gets
+    /// its first checksums in this way, too.
+    #[arg(long, conflicts_with_all = ["limit", "format"])]
+    rebuild: bool,
+
     /// How to write
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -31,8 +41,11 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        let report = flatrec::verify(&self.store, self.limit)?;
         let path = self.store.display();
+        if self.rebuild {
+            return self.rebuild();
+        }
+        let report = flatrec::verify(&self.store, self.limit)?;
         if report.doubts_found == 0 {
             let mut out = stdout();
             match self.format {
@@ -42,7 +55,13 @@ impl Args {
                         0 => String::new(),
                         deleted => format!(", {deleted} deleted"),
                     };
-                    writeln!(out, "{path}: {records}{deleted}, no doubts")?;
+                    let checksums = match report.checksums {
+                        Checksums::Present { blocks } => {
+                            format!("checksums of {}", counted(blocks, "block"))
+                        }
+                        _ => "no checksums".to_owned(),
+                    };
+                    writeln!(out, "{path}: {records}{deleted}, {checksums}, no doubts")?;
                 }
                 Format::Csv | Format::Ndjson => doubts(&[]).write(self.format, &mut out)?,
             }
@@ -62,14 +81,33 @@ impl Args {
         };
         Err(Failure::Message(format!("{path}: {doubts}{records}{more}")))
     }
+
+    fn rebuild(&self) -> Result<(), Failure> {
+        let rebuilt = flatrec::rebuild_checksums(&self.store)?;
+        let blocks = counted(rebuilt.blocks, "block");
+        let before = match rebuilt.before {
+            Checksums::Present { .. } => match rebuilt.mismatched {
+                0 => "all of them matched those there were".to_owned(),
+                1 => "1 of them did not match those there were".to_owned(),
+                more => format!("{more} of them did not match those there were"),
+            },
+            Checksums::Absent => "there were none".to_owned(),
+            Checksums::Foreign => "those there were belonged to another store".to_owned(),
+            Checksums::Stale => "those there were had not been kept".to_owned(),
+            _ => "those there were could not be used".to_owned(),
+        };
+        let mut out = stdout();
+        writeln!(out, "{}: new checksums of {blocks}; {before}", self.store.display())?;
+        Ok(out.flush()?)
+    }
 }
 
 /// `1 doubt`, `2 doubts`.
-fn counted(count: u64, what: &str) -> String {
+pub(crate) fn counted(count: u64, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-fn doubts(doubts: &[flatrec::Doubt]) -> Sheet {
+pub(crate) fn doubts(doubts: &[flatrec::Doubt]) -> Sheet {
     let mut sheet = Sheet::new(vec![
         Column::number("record"),
         Column::text("field"),

@@ -3,14 +3,12 @@
 
 use super::{Layout, State, Writer, publish, records_in, view_of};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{STATUS_DEAD, STATUS_LIVE};
+use crate::format::{STATUS_DEAD, STATUS_LIVE, next_free, put_dead};
 use crate::step::{self, Step};
 use crate::store::{Images, Tail};
 
 /// Appended records that take more than this are not logged but written to their places.
 const LOGGED_TAIL_BYTES_MAX: usize = 1 << 20;
-/// The end of the free list.
-const NO_FREE_RECORD: u64 = u64::MAX;
 
 /// The changes of a transaction over the state that it began with.
 pub(in crate::db) struct Changes {
@@ -186,27 +184,23 @@ impl Changes {
         if self.get(writer, id).is_none() {
             return Ok(false);
         }
-        let next = self.free_head.unwrap_or(NO_FREE_RECORD);
-        self.kill(writer, id, next)?;
+        self.kill(writer, id, self.free_head)?;
         self.free_head = Some(id);
         self.live_count -= 1;
         Ok(true)
     }
 
     /// Makes record `id` a free slot, followed in the list by `next`.
-    fn kill(&mut self, writer: &Writer, id: u64, next: u64) -> Result<()> {
+    fn kill(&mut self, writer: &Writer, id: u64, next: Option<u64>) -> Result<()> {
         let size = self.layout.record_size;
-        let stride = self.stride_mut(writer, id)?;
-        stride.fill(0);
-        stride[..8].copy_from_slice(&next.to_le_bytes());
-        stride[size] = STATUS_DEAD;
+        put_dead(self.stride_mut(writer, id)?, size, next);
         Ok(())
     }
 
     /// Puts a record into a free slot, or appends it, and returns its number.
     pub(in crate::db) fn insert(&mut self, writer: &mut Writer, record: &[u8]) -> Result<u64> {
         let Some(id) = self.free_head else { return self.append(writer, record) };
-        let Some(next) = self.next_free(writer, id) else {
+        let Some(next) = self.after_free(writer, id) else {
             // The list leads to a record that is not free: it is never to be written over.
             self.rebuild_free_list(writer)?;
             return match self.free_head {
@@ -219,19 +213,19 @@ impl Changes {
         stride.fill(0);
         stride[..size].copy_from_slice(record);
         stride[size] = STATUS_LIVE;
-        self.free_head = Some(next).filter(|&next| next != NO_FREE_RECORD);
+        self.free_head = next;
         self.live_count += 1;
         Ok(id)
     }
 
     /// What follows free record `id` in the free list; `None` if it is no free record.
-    fn next_free(&self, writer: &Writer, id: u64) -> Option<u64> {
+    fn after_free(&self, writer: &Writer, id: u64) -> Option<Option<u64>> {
         let stride = self.stride(writer, id)?;
         if stride.get(self.layout.record_size) != Some(&STATUS_DEAD) {
             return None;
         }
-        let next = u64::from_le_bytes(stride.get(..8)?.try_into().ok()?);
-        (next == NO_FREE_RECORD || next < self.count).then_some(next)
+        let next = next_free(stride);
+        next.is_none_or(|next| next < self.count).then_some(next)
     }
 
     /// Links all deleted records anew, in the order of their numbers.
@@ -241,7 +235,7 @@ impl Changes {
         for id in (0..self.count).rev() {
             let dead = |stride: &[u8]| stride.get(size) == Some(&STATUS_DEAD);
             if self.stride(writer, id).is_some_and(dead) {
-                self.kill(writer, id, self.free_head.unwrap_or(NO_FREE_RECORD))?;
+                self.kill(writer, id, self.free_head)?;
                 self.free_head = Some(id);
             }
         }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::recover::ranges_of;
 use super::{Engine, State, Writer};
 use crate::error::{ErrorKind, Result};
 use crate::map::Wait;
@@ -111,11 +112,23 @@ impl Engine {
             }
             Err(error) => return Err(self.name(error)),
         }
-        let written = self.step(writer, |writer| self.write_back(writer, &target, closing));
+        // Damage in a block is no reason to poison the handle: the log keeps what is to go there.
+        let written = match self.check_blocks(writer, &target) {
+            Ok(()) => self.step(writer, |writer| self.write_back(writer, &target, closing)),
+            Err(error) => Err(self.name(error)),
+        };
         let admitted = self.locks.admit_readers();
         let records = written?;
         admitted.map_err(|error| self.name(error))?;
         Ok(done(writer, records, held_back))
+    }
+
+    /// Compares the blocks that are to change with their checksums, those that this handle has not
+    /// looked at yet.
+    fn check_blocks(&self, writer: &mut Writer, target: &State) -> Result<()> {
+        let Some(sums) = &mut writer.sums else { return Ok(()) };
+        let images = target.overlay.sorted_after(writer.core.header().commit);
+        sums.before_change(&*self.backing, &ranges_of(&self.layout, &images))
     }
 
     /// The steps of a checkpoint, in the order on which everything rests: the log is durable
@@ -128,6 +141,11 @@ impl Engine {
         }
         writer.placed.write_sorted(&images)?;
         step::take(Step::CheckpointDataSync, || writer.placed.sync())?;
+        if let Some(sums) = &mut writer.sums {
+            let end = self.layout.geometry.offset_of(target.count)?;
+            sums.update(&*self.backing, &ranges_of(&self.layout, &images), end)?;
+            step::take(Step::SumsSync, || sums.sync(target.commit))?;
+        }
         if !step::skip(Step::HeaderLast) {
             self.say_written(writer, target, closing)?;
         }
@@ -187,6 +205,9 @@ impl Engine {
                 // records, which harms nobody, until the next writer closes it.
                 Err(error) if error.kind() == ErrorKind::Locked => {}
                 other => other?,
+            }
+            if let Some(sums) = &writer.sums {
+                sums.trim()?;
             }
             if writer.core.changed() {
                 writer.core.commit(|_| {})?;

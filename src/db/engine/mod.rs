@@ -34,7 +34,7 @@ use super::options::Common;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Schema;
 use crate::map::{Access, Backing, Geometry, RecordView, View, round_up};
-use crate::store::Placed;
+use crate::store::{Placed, Sums};
 use crate::wal::Log;
 
 /// The least room that a view leaves for growth, where views may pass the end.
@@ -90,6 +90,8 @@ pub(super) struct Writer {
     core: Core,
     log: Option<Log>,
     placed: Placed,
+    /// The checksums of the array, if the store has them.
+    sums: Option<Sums>,
     /// The newest state in the log, which readers may not see yet.
     newest: Arc<State>,
     /// All records in the file, for the transaction under way: also those that it has appended in

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use super::super::core::Core;
 use super::super::locks::Locks;
 use super::super::options::Common;
-use super::recover::recover;
+use super::super::table_sums;
+use super::recover::{ranges_of, recover};
 use super::{Engine, Group, Layout, Published, State, Writer, records_in, view_of};
 use crate::error::Result;
 use crate::store::Placed;
@@ -13,10 +14,14 @@ use crate::store::Placed;
 impl Engine {
     /// Opens the store for transactions, with what a process before left in the log.
     pub(in crate::db) fn open(mut core: Core, locks: Locks, common: &Common) -> Result<Self> {
-        core.settle()?;
+        let mut sums = table_sums::settle(&mut core)?;
         let layout = Layout::of(&core)?;
         let backing = Arc::clone(core.backing());
         let (found, log) = recover(&mut core)?;
+        if let Some(sums) = &mut sums {
+            // A checkpoint of what the log holds may have been interrupted.
+            sums.exempt(&ranges_of(&layout, &found.overlay.sorted_after(core.header().commit)));
+        }
         let mut placed = Placed::new(Arc::clone(&backing), layout.geometry)?;
         // What a writer that died left behind the records may be holes by now, where views keep a
         // file from being cut it has none.
@@ -37,6 +42,7 @@ impl Engine {
             core,
             log,
             placed,
+            sums,
             newest: Arc::clone(&newest),
             in_file: records_in(view, layout.geometry, found.count)?,
             busy: false,

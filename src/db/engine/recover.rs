@@ -4,6 +4,7 @@
 //! between a write and its sync, or after a sync that failed. So whoever goes on writing first
 //! writes what was found again, elsewhere, and syncs that, before anything is written over.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::super::core::Core;
@@ -12,7 +13,7 @@ use super::Layout;
 use crate::error::{Error, ErrorKind, Result};
 use crate::map::Wait;
 use crate::step::{self, Step};
-use crate::store::{Committed, Images, Overlay, Placed};
+use crate::store::{Committed, Images, Overlay, Placed, Sums};
 use crate::wal::{self, Commit, Log};
 
 /// The state that header and log make together.
@@ -181,21 +182,38 @@ fn nothing(core: &Core) -> Recovered {
 ///
 /// The log is recovered first: what was found in the cache alone must be on the disk before any of
 /// it is in the array, where a power cut could not take it back.
-pub(in crate::db) fn absorb(core: &mut Core, locks: &Locks, wait: Wait) -> Result<()> {
+pub(in crate::db) fn absorb(
+    core: &mut Core,
+    sums: &mut Option<Sums>,
+    locks: &Locks,
+    wait: Wait,
+) -> Result<()> {
     let (found, Some(log)) = recover(core)? else { return Ok(()) };
     locks.exclude_readers(wait).map_err(|error| core.name(error))?;
-    let absorbed = absorb_alone(core, &found, log);
+    let absorbed = absorb_alone(core, sums, &found, log);
     let admitted = locks.admit_readers();
     absorbed.and(admitted)
 }
 
-fn absorb_alone(core: &mut Core, found: &Recovered, log: Log) -> Result<()> {
+fn absorb_alone(
+    core: &mut Core,
+    sums: &mut Option<Sums>,
+    found: &Recovered,
+    log: Log,
+) -> Result<()> {
     let layout = Layout::of(core)?;
-    let placed = Placed::new(Arc::clone(core.backing()), layout.geometry)?;
+    let backing = Arc::clone(core.backing());
+    let placed = Placed::new(Arc::clone(&backing), layout.geometry)?;
     let images = found.overlay.sorted_after(core.header().commit);
-    let written = placed
+    let end = layout.geometry.offset_of(found.count)?;
+    let mut written = placed
         .write_sorted(&images)
         .and_then(|()| step::take(Step::AbsorbSync, || placed.sync()));
+    if let Some(sums) = sums {
+        let ranges = ranges_of(&layout, &images);
+        written = written.and_then(|()| sums.update(&*backing, &ranges, end));
+        written = written.and_then(|()| sums.sync(found.commit));
+    }
     core.keep(written)?;
     core.commit(|header| {
         header.commit = found.commit;
@@ -205,4 +223,18 @@ fn absorb_alone(core: &mut Core, found: &Recovered, log: Log) -> Result<()> {
         header.live_log = None;
     })?;
     log.remove().map_err(|error| core.name(error))
+}
+
+/// The bytes of the file that these images take; neighbours are one range.
+pub(super) fn ranges_of(layout: &Layout, images: &[(u64, &[u8])]) -> Vec<Range<u64>> {
+    let mut ranges: Vec<Range<u64>> = Vec::new();
+    for &(id, image) in images {
+        let Ok(start) = layout.geometry.offset_of(id) else { continue };
+        let end = start + image.len() as u64;
+        match ranges.last_mut() {
+            Some(last) if last.end == start => last.end = end,
+            _ => ranges.push(start..end),
+        }
+    }
+    ranges
 }

@@ -1,1 +1,347 @@
+//! Logs that were cut, flipped, mixed up or forged: each gives whole commits from the first on, or
+//! says what is wrong. Never another image, never a panic.
 
+use super::*;
+use crate::format::checksum::crc32c;
+
+const SECTOR: usize = 512;
+
+/// Six commits in the first six sectors behind the header.
+fn small_log(place: &Place, synced: bool) -> (u64, Vec<Entry>) {
+    let mut log = place.log(1);
+    let entries: Vec<Entry> = (1..=6).map(|n| entry(n, &[n, n + 10])).collect();
+    for entry in &entries {
+        append(&mut log, entry, if synced { entry.commit.number - 1 } else { 0 });
+    }
+    // Without most of the room behind them: it is read and written some thousand times.
+    change(place, "-wal-1", |bytes| bytes.truncate(8 * SECTOR));
+    (log.salt(), entries)
+}
+
+/// A chain of three segments with 3, 7 and 2 commits of 32 sectors each, none of which knows more
+/// to be synced than a change of segments tells.
+fn long_log(place: &Place) -> (u64, Vec<Entry>) {
+    let mut log = place.log(1);
+    let ids: Vec<u64> = (0..500).collect();
+    let entries: Vec<Entry> = (1..=12).map(|number| entry(number, &ids)).collect();
+    entries.iter().for_each(|entry| append(&mut log, entry, 0));
+    assert_eq!(place.segments(), ["-wal-1", "-wal-2", "-wal-3"]);
+    (log.salt(), entries)
+}
+
+/// Changes a file's bytes.
+fn change(place: &Place, suffix: &str, how: impl FnOnce(&mut Vec<u8>)) {
+    let mut bytes = place.read(suffix);
+    how(&mut bytes);
+    place.write(suffix, &bytes);
+}
+
+fn put(bytes: &mut [u8], at: usize, number: u64) {
+    bytes[at..at + 8].copy_from_slice(&number.to_le_bytes());
+}
+
+fn number_at(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap())
+}
+
+/// Puts a segment header's checksum right.
+fn seal_header(bytes: &mut [u8]) {
+    let crc = crc32c(&bytes[..508]);
+    bytes[508..SECTOR].copy_from_slice(&crc.to_le_bytes());
+}
+
+/// Puts the checksum of the block at `at` right, whatever else it says.
+fn seal_block(bytes: &mut [u8], at: usize) {
+    let len = usize::try_from(number_at(bytes, at + 8)).unwrap();
+    let crc = crc32c(&bytes[at + 8..at + 128 + len]);
+    bytes[at + 4..at + 8].copy_from_slice(&crc.to_le_bytes());
+}
+
+#[test]
+fn a_log_cut_anywhere_gives_its_whole_blocks() {
+    let place = Place::new();
+    let (salt, entries) = small_log(&place, true);
+    let whole = place.read("-wal-1");
+    for len in (0..=7 * SECTOR).rev() {
+        place.write("-wal-1", &whole[..len]);
+        // Without a block nothing is left that the header could name.
+        if len < SECTOR {
+            assert_corrupt(place.replay(salt, 0), "header");
+            continue;
+        }
+        // A block may lack what fills its last sector.
+        let block_len = 128 + 2 * (8 + IMAGE_LEN as usize);
+        let left = (len - SECTOR + SECTOR - block_len) / SECTOR;
+        assert_eq!(place.replay(salt, 0).unwrap(), entries[..left], "cut to {len} bytes");
+        // The same, with zeros in place of what is cut.
+        let mut zeroed = whole[..len].to_vec();
+        zeroed.resize(whole.len(), 0);
+        place.write("-wal-1", &zeroed);
+        let found = place.replay(salt, 0).unwrap();
+        assert!(entries.starts_with(&found) && found.len() >= left, "zeros from {len} on");
+    }
+}
+
+#[test]
+fn a_flipped_bit_of_what_was_synced_is_told() {
+    let place = Place::new();
+    let (salt, entries) = small_log(&place, true);
+    for at in 0..7 * SECTOR {
+        flip(&place.file("-wal-1"), at);
+        let block_len = 128 + 2 * (8 + IMAGE_LEN as usize);
+        let block = (at / SECTOR).checked_sub(1);
+        match block {
+            // The blocks know what their segment's header says, but for its first.
+            None => assert_eq!(place.replay(salt, 0).unwrap(), entries, "header, byte {at}"),
+            Some(_) if at % SECTOR >= block_len => {
+                assert_eq!(place.replay(salt, 0).unwrap(), entries, "filling, byte {at}");
+            }
+            Some(5) => assert_eq!(place.replay(salt, 0).unwrap(), entries[..5], "byte {at}"),
+            Some(block) => {
+                let says = format!("commit {} was synced and is damaged", block + 1);
+                let error = place.replay(salt, 0).expect_err(&says);
+                assert_eq!(error.file_offset(), Some((SECTOR * (block + 1)) as u64));
+                assert_corrupt(Err(error), &says);
+            }
+        }
+        flip(&place.file("-wal-1"), at);
+    }
+}
+
+#[test]
+fn a_flipped_bit_of_what_was_not_synced_ends_the_log() {
+    let place = Place::new();
+    let (salt, entries) = small_log(&place, false);
+    for at in (SECTOR..7 * SECTOR).filter(|at| at % SECTOR < 128 + 64) {
+        flip(&place.file("-wal-1"), at);
+        assert_eq!(place.replay(salt, 0).unwrap(), entries[..at / SECTOR - 1], "byte {at}");
+        flip(&place.file("-wal-1"), at);
+    }
+}
+
+/// What the array holds was synced in the log before.
+#[test]
+fn damage_below_the_arrays_commit_is_told() {
+    let place = Place::new();
+    let (salt, entries) = small_log(&place, false);
+    assert_eq!(place.replay(salt, 4).unwrap(), entries[4..]);
+    flip(&place.file("-wal-1"), 3 * SECTOR + 50);
+    assert_eq!(place.replay(salt, 2).unwrap(), []);
+    assert_corrupt(place.replay(salt, 3), "commit 3 was synced and is damaged: the data file");
+    assert_corrupt(place.replay(salt, 4), "commit 3 was synced");
+}
+
+#[test]
+fn a_successor_says_that_its_predecessor_was_synced() {
+    let place = Place::new();
+    let (salt, entries) = long_log(&place);
+    assert_eq!(place.replay(salt, 0).unwrap(), entries);
+    let last_of_first = SECTOR + 2 * 32 * SECTOR + 1000;
+    flip(&place.file("-wal-1"), last_of_first);
+    assert_corrupt(place.replay(salt, 0), "commit 3 was synced and is damaged");
+    // Even if nothing but its header was written.
+    std::fs::remove_file(place.file("-wal-3")).unwrap();
+    change(&place, "-wal-2", |bytes| bytes[SECTOR..].fill(0));
+    assert_corrupt(place.replay(salt, 0), "commit 3 was synced and is damaged");
+    flip(&place.file("-wal-1"), last_of_first);
+    assert_eq!(place.replay(salt, 0).unwrap(), entries[..3]);
+}
+
+#[test]
+fn a_segment_that_was_being_begun_is_a_torn_end() {
+    let place = Place::new();
+    let (salt, entries) = long_log(&place);
+    std::fs::remove_file(place.file("-wal-3")).unwrap();
+    let whole = place.read("-wal-2");
+    let ends = |bytes: &[u8], count: usize| {
+        place.write("-wal-2", bytes);
+        assert_eq!(place.replay(salt, 0).unwrap(), entries[..count]);
+    };
+    // Neither header nor block; the header alone; a header torn in a sector of its own.
+    ends(&vec![0; whole.len()], 3);
+    let earlier = Place::new();
+    drop(earlier.log(1));
+    let mut torn = earlier.read("-wal-1")[..SECTOR].to_vec();
+    torn.resize(whole.len(), 0);
+    ends(&[&whole[..SECTOR], &torn[SECTOR..]].concat(), 3);
+    ends(&[&whole[..300], &torn[300..]].concat(), 3);
+    // The header, and all but one sector of the block.
+    let mut missing = whole.clone();
+    missing[SECTOR * 20..SECTOR * 21].fill(0);
+    missing[SECTOR * 33..].fill(0);
+    ends(&missing, 3);
+    // The block behind the header of an earlier life of the file.
+    ends(&[&torn[..SECTOR], &whole[SECTOR..]].concat(), 3);
+    // The blocks without any header: they say themselves where they belong.
+    ends(&[&vec![0; SECTOR], &whole[SECTOR..]].concat(), 10);
+}
+
+#[test]
+fn a_segment_without_its_header_is_no_place_to_lose_commits() {
+    let place = Place::new();
+    let (salt, entries) = long_log(&place);
+    for at in 0..SECTOR {
+        flip(&place.file("-wal-2"), at);
+        assert_eq!(place.replay(salt, 0).unwrap(), entries, "byte {at}");
+        flip(&place.file("-wal-2"), at);
+    }
+    // Its first block gone as well, what comes after it says that it was there.
+    flip(&place.file("-wal-2"), 40);
+    flip(&place.file("-wal-2"), SECTOR + 40);
+    assert_corrupt(place.replay(salt, 0), "commit 4 was synced and is damaged");
+}
+
+#[test]
+fn missing_segments_are_told() {
+    let place = Place::new();
+    let (salt, _) = long_log(&place);
+    let path = |suffix| place.file(suffix);
+    std::fs::rename(path("-wal-2"), path("-away")).unwrap();
+    assert_corrupt(place.replay(salt, 0), "commit 4 was synced and is damaged");
+    std::fs::rename(path("-wal-1"), path("-wal-2")).unwrap();
+    std::fs::rename(path("-away"), path("-wal-9")).unwrap();
+    assert_eq!(place.replay(salt, 0).unwrap().len(), 12, "names do not matter");
+    std::fs::remove_file(path("-wal-2")).unwrap();
+    assert_corrupt(place.replay(salt, 0), "is not what the header names");
+    std::fs::remove_file(path("-wal-3")).unwrap();
+    std::fs::remove_file(path("-wal-9")).unwrap();
+    assert_corrupt(place.replay(salt, 0), "the log that the header names is not there");
+}
+
+#[test]
+fn logs_of_others_are_told() {
+    let place = Place::new();
+    let (salt, _) = small_log(&place, true);
+    assert_corrupt(place.replay_as([7; 16], salt, 0), "belongs to another store");
+    let error = place.replay_as([7; 16], salt, 0).unwrap_err();
+    assert_eq!(error.file_path(), Some(&*place.file("-wal-1")));
+}
+
+#[test]
+fn a_log_that_begins_too_late_is_told() {
+    let place = Place::new();
+    let mut log = place.log(5);
+    append_synced(&mut log, 5..=7);
+    assert_corrupt(place.replay(log.salt(), 2), "commits 3 to 4 are missing");
+    assert_eq!(place.replay(log.salt(), 4).unwrap().len(), 3);
+}
+
+#[test]
+fn a_copied_segment_is_told() {
+    let place = Place::new();
+    let (salt, _) = long_log(&place);
+    place.write("-wal-4", &place.read("-wal-2"));
+    assert_corrupt(place.replay(salt, 0), "claims the same place");
+    place.write("-wal-4", &place.read("-wal-1"));
+    assert_corrupt(place.replay(salt, 0), "claims the same place");
+}
+
+#[test]
+fn a_chain_that_bites_its_tail_ends() {
+    let place = Place::new();
+    let first = place.log(1);
+    let second = place.log(1);
+    let link = |suffix, to: &Log| {
+        change(&place, suffix, |bytes| {
+            put(bytes, 40, to.salt());
+            seal_header(bytes);
+        });
+    };
+    link("-wal-1", &second);
+    link("-wal-2", &first);
+    assert_eq!(place.replay(first.salt(), 0).unwrap(), []);
+    link("-wal-1", &first);
+    link("-wal-2", &second);
+    assert_eq!(place.replay(first.salt(), 0).unwrap(), []);
+}
+
+#[test]
+fn whole_blocks_that_cannot_be_are_told() {
+    let cases: [(&str, usize, u64); 5] = [
+        ("more records are live", 64, u64::MAX),
+        ("the free list begins past", 72, 2_000_000),
+        ("the records do not ascend", 128, 50),
+        ("a record lies past the count", 136, 3_000_000),
+        ("claims to have been synced", 48, 3),
+    ];
+    for (says, at, value) in cases {
+        let place = Place::new();
+        let (salt, _) = small_log(&place, true);
+        change(&place, "-wal-1", |bytes| {
+            put(bytes, 3 * SECTOR + at, value);
+            seal_block(bytes, 3 * SECTOR);
+        });
+        assert_corrupt(place.replay(salt, 0), says);
+    }
+    let place = Place::new();
+    let (salt, _) = small_log(&place, true);
+    let other = replay(&*place.data, FILE_ID, salt, 0, 25, &mut |_, _, _| Ok(()));
+    assert_corrupt(
+        other.map(|_| Vec::new()),
+        "its images have 24 bytes, and the store's records 25",
+    );
+}
+
+/// What a file's earlier life leaves is whole, and no part of the chain.
+#[test]
+fn whole_blocks_of_another_chain_end_the_log() {
+    let (file_id, salt, number, previous_crc) = (16, 32, 40, 88);
+    for at in [file_id, salt, number, previous_crc] {
+        let place = Place::new();
+        let (salt, entries) = small_log(&place, false);
+        change(&place, "-wal-1", |bytes| {
+            bytes[4 * SECTOR + at] ^= 1;
+            seal_block(bytes, 4 * SECTOR);
+        });
+        assert_eq!(place.replay(salt, 0).unwrap(), entries[..3], "byte {at}");
+    }
+}
+
+#[test]
+fn lengths_past_all_bounds_are_no_blocks() {
+    let huge = [u64::MAX, u64::MAX / 32, 1 << 62, 1 << 40, 1 << 16];
+    for (images, payload) in huge.iter().flat_map(|a| huge.iter().map(move |b| (*a, *b))) {
+        let place = Place::new();
+        let (salt, entries) = small_log(&place, false);
+        change(&place, "-wal-1", |bytes| {
+            put(bytes, 4 * SECTOR + 80, images);
+            put(bytes, 4 * SECTOR + 8, payload);
+        });
+        assert_eq!(place.replay(salt, 0).unwrap(), entries[..3]);
+        change(&place, "-wal-1", |bytes| {
+            put(bytes, 4 * SECTOR + 8, images.wrapping_mul(32));
+        });
+        assert_eq!(place.replay(salt, 0).unwrap(), entries[..3]);
+    }
+}
+
+/// A segment full of heads that each promise a block up to its end would take hours to sum.
+#[test]
+fn looking_for_blocks_takes_bounded_time() {
+    let place = Place::new();
+    let (salt, _) = small_log(&place, false);
+    change(&place, "-wal-1", |bytes| {
+        let head = bytes[SECTOR..SECTOR + 128].to_vec();
+        bytes.resize(16 << 20, 0);
+        for at in (SECTOR..bytes.len() - SECTOR).step_by(SECTOR) {
+            bytes[at..at + 128].copy_from_slice(&head);
+            let images = (bytes.len() - at - 128) as u64 / 32;
+            put(bytes, at + 80, images);
+            put(bytes, at + 8, images * 32);
+        }
+    });
+    assert_corrupt(place.replay(salt, 0), "blocks that no writer leaves");
+}
+
+#[test]
+fn later_versions_are_refused() {
+    let place = Place::new();
+    let (salt, _) = small_log(&place, true);
+    change(&place, "-wal-1", |bytes| {
+        bytes[8] = 1;
+        seal_header(bytes);
+    });
+    assert_eq!(place.replay(salt, 0).unwrap_err().kind(), ErrorKind::UnsupportedFormat);
+    remove_stale(&*place.data, FILE_ID, &[]).unwrap();
+    assert_eq!(place.segments(), ["-wal-1"], "not ours to remove");
+}

@@ -1,1 +1,163 @@
+//! Segments: how they grow, change, are let go and come back; and in what order calls are made.
 
+use super::*;
+use crate::wal::tests::calls::Calls;
+
+/// A commit whose block is `kib` KiB long.
+fn commit_of(number: u64, kib: u64) -> Entry {
+    let ids: Vec<u64> = (0..(kib * 1024 - 128) / (8 + u64::from(IMAGE_LEN))).collect();
+    entry(number, &ids)
+}
+
+#[test]
+fn segments_double_up_to_a_limit() {
+    let place = Place::new();
+    let mut log = place.log(1);
+    for number in 1..=120 {
+        append(&mut log, &commit_of(number, 120), 0);
+    }
+    let lens: Vec<u64> = place
+        .segments()
+        .iter()
+        .map(|suffix| std::fs::metadata(place.file(suffix)).unwrap().len() >> 10)
+        .collect();
+    // The first holds none of them; the names order 10 before 2, so they are sorted by length.
+    assert_eq!(lens, [64, 128, 256, 512, 1024, 2048, 4096, 4096, 4096]);
+    assert_eq!((log.segments(), log.len_bytes()), (9, 120 * (120 << 10)));
+    assert_eq!(place.replay(log.salt(), 0).unwrap().len(), 120);
+}
+
+#[test]
+fn what_is_released_is_recycled_and_never_read_again() {
+    let place = Place::new();
+    let mut log = place.log(1);
+    let mut synced = 0;
+    let mut salts = std::collections::HashSet::new();
+    for round in 0..40 {
+        for number in round * 10 + 1..=round * 10 + 10 {
+            append(&mut log, &commit_of(number, 200), synced);
+        }
+        synced = round * 10 + 7;
+        let oldest = log.oldest_after(synced);
+        log.release(synced).unwrap();
+        assert_eq!(log.salt(), oldest);
+        salts.insert(oldest);
+        let found = place.replay(oldest, synced).unwrap();
+        assert_eq!(found.len(), 3, "round {round}");
+        assert_eq!(found[2], commit_of(round * 10 + 10, 200));
+        assert!(place.segments().len() <= 8, "{:?}", place.segments());
+    }
+    assert!(salts.len() > 15, "a recycled segment has a salt of its own: {}", salts.len());
+    log.remove().unwrap();
+    assert_eq!(place.segments(), [""; 0]);
+}
+
+#[test]
+fn a_segment_is_kept_while_one_of_its_commits_is_needed() {
+    let place = Place::new();
+    let mut log = place.log(1);
+    (1..=3).for_each(|number| append(&mut log, &commit_of(number, 60), 0));
+    let first = log.salt();
+    assert_eq!(log.segments(), 2);
+    assert_eq!(log.oldest_after(0), first);
+    let second = log.oldest_after(1);
+    assert_ne!(second, first);
+    assert_eq!(log.oldest_after(3), second, "the current segment stays");
+    log.release(0).unwrap();
+    assert_eq!(log.salt(), first);
+    log.release(3).unwrap();
+    assert_eq!((log.salt(), log.segments()), (second, 1));
+    assert_eq!(log.len_bytes(), 2 * (60 << 10));
+}
+
+#[test]
+fn a_large_block_has_a_segment_of_its_own() {
+    let place = Place::new();
+    let mut log = place.log(1);
+    append(&mut log, &entry(1, &[3]), 0);
+    let large = commit_of(2, 9 << 10);
+    append(&mut log, &large, 0);
+    let len = std::fs::metadata(place.file("-wal-2")).unwrap().len();
+    assert_eq!(len, 512 + (9 << 20));
+    append(&mut log, &entry(3, &[4]), 0);
+    let found = place.replay(log.salt(), 0).unwrap();
+    assert!(found[1] == large, "the large block came back different");
+    assert_eq!(found.len(), 3);
+    // A flip far in, where it is read in pieces.
+    flip(&place.file("-wal-2"), 5 << 20);
+    assert_corrupt(place.replay(log.salt(), 0), "commit 2 was synced and is damaged");
+    log.release(2).unwrap();
+    assert_eq!(place.segments(), ["-wal-1", "-wal-3"], "too long to be kept");
+}
+
+#[test]
+fn one_commit_is_one_write() {
+    let place = Place::new();
+    let calls = Calls::over(&place);
+    let mut log = Log::create(Arc::clone(&calls) as _, FILE_ID, 1).unwrap();
+    let made = ["create -wal-1", "write -wal-1 0 65536", "sync -wal-1", "sync directory"];
+    assert_eq!(calls.take(), made);
+    append(&mut log, &entry(1, &[7]), 0);
+    append(&mut log, &commit_of(2, 60), 0);
+    assert_eq!(calls.take(), ["write -wal-1 512 512", "write -wal-1 1024 61440"]);
+}
+
+#[test]
+fn a_segment_is_synced_before_its_successor_is_begun() {
+    let place = Place::new();
+    let calls = Calls::over(&place);
+    let mut log = Log::create(Arc::clone(&calls) as _, FILE_ID, 1).unwrap();
+    append(&mut log, &commit_of(1, 60), 0);
+    calls.take();
+    let many = commit_of(2, 60);
+    log.reserve(many.ids.len() as u64, IMAGE_LEN).unwrap();
+    assert_eq!(
+        calls.take(),
+        [
+            "create -wal-2",
+            "write -wal-2 0 65536",
+            "write -wal-2 65536 65536",
+            "sync -wal-2",
+            "sync directory"
+        ]
+    );
+    // What fits goes into the old segment still.
+    append(&mut log, &entry(2, &[1]), 0);
+    append(&mut log, &commit_of(3, 60), 0);
+    assert_eq!(calls.take(), ["write -wal-1 61952 512", "sync -wal-1", "write -wal-2 0 61952"]);
+    assert_eq!(place.replay(log.salt(), 0).unwrap().len(), 3);
+    // The first block behind a sync knows of it.
+    assert_eq!(place.read("-wal-2")[512 + 48..][..8], 2u64.to_le_bytes());
+}
+
+#[test]
+fn a_full_disk_is_told_before_anything_has_changed() {
+    let place = Place::new();
+    let calls = Calls::over(&place);
+    let mut log = Log::create(Arc::clone(&calls) as _, FILE_ID, 1).unwrap();
+    append(&mut log, &entry(1, &[1]), 0);
+    for kib in [60, 120, 5000] {
+        let failing = match kib {
+            5000 => "grow",
+            _ => "write",
+        };
+        let number = log.next();
+        append(&mut log, &entry(number, &[1]), 0);
+        let images = commit_of(1, 64.max(kib)).ids.len() as u64;
+        for nth in 0..2 {
+            calls.fail(failing, nth);
+            let error = log.reserve(images, IMAGE_LEN);
+            calls.heal();
+            if let Err(error) = error {
+                assert_eq!(error.kind(), ErrorKind::NoSpace);
+                assert_eq!(place.segments(), ["-wal-1"], "{failing} {nth}");
+            } else {
+                assert!(nth == 1 && failing == "grow", "{failing} {nth} was not called");
+            }
+        }
+    }
+    let number = log.next();
+    append(&mut log, &entry(number, &[2]), 0);
+    assert_eq!(place.replay(log.salt(), 0).unwrap().len() as u64, log.next() - 1);
+    assert_eq!(log.reserve(u64::MAX, 8).unwrap_err().kind(), ErrorKind::OutOfRange);
+}

@@ -1,0 +1,182 @@
+//! `flatrec salvage`: what can be trusted of a damaged store, copied into a new one.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use flatrec::{Checksums, ErrorKind, Lost, SalvageOptions, SalvageReport};
+use serde_json::Value;
+
+use crate::failure::Failure;
+use crate::output::{Column, Format, Sheet, stdout};
+use crate::paths;
+use crate::verify::{counted, doubts};
+
+/// Copy what can be trusted of a damaged store into a new one, and list what cannot
+///
+/// A record can be trusted if the blocks that it lies in match their checksums; in a store without
+/// checksums, if it can be read. Values that are none of their fields are copied as they are, and
+/// listed. The damaged store is only read. The new one has no gaps, so records behind lost ones get
+/// other numbers, unless --keep-ids puts empty records there. The exit status is 1 if records were
+/// lost.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  flatrec salvage broken.rec saved.rec
+  flatrec salvage broken.rec saved.rec --keep-ids --list lost.csv")]
+pub(crate) struct Args {
+    /// The damaged store
+    store: PathBuf,
+
+    /// The store to make of what is saved
+    out: PathBuf,
+
+    /// Write the list of lost records into this file, too, as CSV
+    #[arg(long, value_name = "FILE")]
+    list: Option<PathBuf>,
+
+    /// Put a record of zero bytes in the place of each lost one, so that those behind it keep their
+    /// numbers
+    #[arg(long)]
+    keep_ids: bool,
+
+    /// Copy records, too, that can be read but do not match their checksums
+    #[arg(long)]
+    keep_doubtful: bool,
+
+    /// Replace an existing store, and the file of --list; what is no store is not replaced
+    #[arg(long)]
+    force: bool,
+
+    /// How to write the list
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+impl Args {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        if self.force {
+            paths::refuse_other_than_store(&self.out)?;
+        }
+        self.check_list()?;
+        let report = flatrec::salvage(&self.store, &self.out, self.options())
+            .map_err(|error| Failure::from(error).advise(ErrorKind::AlreadyExists, ADVICE))?;
+        if let Some(path) = &self.list {
+            self.write_list(path, &report)?;
+        }
+        let all_saved = report.lost.is_empty();
+        let nothing_to_list = all_saved && report.doubtful.is_empty();
+        let mut out = stdout();
+        if !nothing_to_list || self.format != Format::Table {
+            list(&report).write(self.format, &mut out)?;
+        }
+        if self.format == Format::Table {
+            if !report.doubts.is_empty() {
+                doubts(&report.doubts).write(Format::Table, &mut out)?;
+            }
+            if !matches!(report.checksums, Checksums::Present { .. }) {
+                let store = self.store.display();
+                writeln!(out, "{store} has no checksums: damage within records goes unseen")?;
+            }
+        }
+        let summary = self.summary(&report);
+        if all_saved && self.format == Format::Table {
+            writeln!(out, "{summary}")?;
+        }
+        out.flush()?;
+        if all_saved { Ok(()) } else { Err(Failure::Message(summary)) }
+    }
+
+    fn options(&self) -> SalvageOptions {
+        let mut options = SalvageOptions::new();
+        if self.keep_ids {
+            options = options.keep_ids();
+        }
+        if self.keep_doubtful {
+            options = options.keep_doubtful();
+        }
+        if self.force {
+            options = options.replace();
+        }
+        options
+    }
+
+    /// Refuses a list that would overwrite what it must not, before anything is done.
+    fn check_list(&self) -> Result<(), Failure> {
+        let Some(path) = &self.list else { return Ok(()) };
+        let shown = path.display();
+        let endings = ["", "-lock", "-sum", "-unfinished", "-unfinished-sum"];
+        let taken = [&self.store, &self.out]
+            .into_iter()
+            .flat_map(|store| endings.map(|ending| paths::with_ending(store, ending)));
+        if taken.into_iter().any(|other| paths::is_same(path, &other)) {
+            return Err(Failure::Message(format!("--list {shown} would overwrite that file")));
+        }
+        if !self.force && path.is_file() {
+            return Err(Failure::Message(format!(
+                "--list {shown} exists already (name another file, or remove it; --force replaces \
+                 it)"
+            )));
+        }
+        Ok(())
+    }
+
+    fn write_list(&self, path: &Path, report: &SalvageReport) -> Result<(), Failure> {
+        let named = |error| {
+            let (path, out) = (path.display(), self.out.display());
+            Failure::Message(format!("write {path}: {error} ({out} is complete)"))
+        };
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(true).open(path).map_err(named)?;
+        list(report).write(Format::Csv, &mut file).map_err(named)
+    }
+
+    fn summary(&self, report: &SalvageReport) -> String {
+        let (out, records) = (self.out.display(), counted(report.records, "record"));
+        let doubtful: u64 = report.doubtful.iter().map(len).sum();
+        let doubtful = match doubtful {
+            0 => String::new(),
+            some => format!(", {some} of them doubtful"),
+        };
+        let doubts = match report.doubts_found {
+            0 => String::new(),
+            some => format!(", {}", counted(some, "doubt")),
+        };
+        format!(
+            "{out}: {} of {records} saved{doubtful}, {} lost{doubts}",
+            report.saved,
+            report.lost_records()
+        )
+    }
+}
+
+/// What to do when the new store's path is taken.
+const ADVICE: &str = "choose another path, or --force to replace a store";
+
+fn len(lost: &Lost) -> u64 {
+    lost.records.end - lost.records.start
+}
+
+fn list(report: &SalvageReport) -> Sheet {
+    let mut sheet = Sheet::new(vec![
+        Column::number("first"),
+        Column::number("last"),
+        Column::number("records"),
+        Column::text("state"),
+        Column::text("why"),
+    ]);
+    let lost = report.lost.iter().map(|lost| ("lost", lost));
+    let doubtful = report.doubtful.iter().map(|doubtful| ("doubtful", doubtful));
+    let mut all: Vec<(&str, &Lost)> = lost.chain(doubtful).collect();
+    all.sort_by_key(|(_, lost)| lost.records.start);
+    for (state, lost) in all {
+        sheet.row([
+            lost.records.start.into(),
+            lost.records.end.saturating_sub(1).into(),
+            len(lost).into(),
+            Value::from(state),
+            lost.why.clone().into(),
+        ]);
+    }
+    sheet
+}

@@ -1,0 +1,145 @@
+//! What can be told about a store's checksums, and how it gets new ones.
+
+use std::fmt;
+use std::path::Path;
+
+use super::options::Common;
+use super::table::Table;
+use super::table_sums::refuse_other_file;
+use crate::error::Result;
+use crate::format::Header;
+use crate::map::{Access, Backing};
+use crate::store::{BLOCK_LEN_BYTES, BlockState, FoundSums, Reading, SUM_SUFFIX, Sums};
+
+/// The checksums of a store's records, a sum for each 64 KiB: whether it has them.
+///
+/// ```
+/// use flatrec::{Checksums, DataType, DynStore, Field, Schema};
+/// let directory = tempfile::tempdir()?;
+/// let path = directory.path().join("numbers.rec");
+/// let schema = Schema::packed([Field::new("n", DataType::UInt32)])?;
+/// let mut store = DynStore::options().checksums().create(&path, &schema)?;
+/// store.append_packed(&[0; 4 * 20_000])?;
+/// store.close()?;
+/// assert_eq!(flatrec::verify(&path, 10)?.checksums, Checksums::Present { blocks: 2 });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Checksums {
+    /// There are none: damage in the records can go unseen.
+    #[default]
+    Absent,
+    /// There are, for so many blocks.
+    Present {
+        /// Blocks of 64 KiB, the last of which may be shorter.
+        blocks: u64,
+    },
+    /// Those there are belong to another store, such as one that this one has replaced.
+    Foreign,
+    /// Those there are were not kept by somebody who has changed the store.
+    Stale,
+    /// What there is cannot be used, and why.
+    Damaged(String),
+}
+
+impl Checksums {
+    pub(super) fn of(found: &FoundSums) -> Self {
+        match found {
+            FoundSums::Absent => Self::Absent,
+            FoundSums::Foreign => Self::Foreign,
+            FoundSums::Stale => Self::Stale,
+            FoundSums::Damaged(why) => Self::Damaged(why.clone()),
+            FoundSums::Kept(sums) => Self::Present { blocks: sums.blocks() },
+        }
+    }
+
+    /// Those of the store in `data`; nothing but their header is looked at.
+    pub(super) fn look(data: &dyn Backing, header: &Header) -> Result<Self> {
+        Sums::find(data, header, false).map(|found| Self::of(&found))
+    }
+}
+
+impl fmt::Display for Checksums {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Absent => f.write_str("none"),
+            Self::Present { blocks: 1 } => f.write_str("1 block"),
+            Self::Present { blocks } => write!(f, "{blocks} blocks"),
+            Self::Foreign => f.write_str("none (those there are belong to another store)"),
+            Self::Stale => {
+                f.write_str("none (those there are were not kept when the store was changed)")
+            }
+            Self::Damaged(why) => write!(f, "not usable: {why}"),
+        }
+    }
+}
+
+/// What [`rebuild_checksums`] has done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Rebuilt {
+    /// Blocks that have a checksum now.
+    pub blocks: u64,
+    /// What there was before.
+    pub before: Checksums,
+    /// Blocks that did not match the checksums there were: what is in them now counts as right.
+    pub mismatched: u64,
+}
+
+/// Makes new checksums for the store at `path`, of its records as they are, in place of those there
+/// are. Damage that has gone unseen counts as right from then on: look with
+/// [`verify`](crate::verify) first.
+///
+/// They are written aside, and take their name when they are complete. Nobody else may have the
+/// store open to write meanwhile.
+///
+/// ```
+/// use flatrec::{Checksums, DataType, DynStore, Field, Schema};
+/// let directory = tempfile::tempdir()?;
+/// let path = directory.path().join("numbers.rec");
+/// let schema = Schema::packed([Field::new("n", DataType::UInt32)])?;
+/// DynStore::create(&path, &schema)?.close()?;
+/// assert_eq!(flatrec::rebuild_checksums(&path)?.before, Checksums::Absent);
+/// assert_eq!(flatrec::verify(&path, 10)?.checksums, Checksums::Present { blocks: 0 });
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// As [`Store::open`](crate::Store::open); [`ErrorKind::AlreadyExists`] if a file of another kind
+/// has their name; the system's.
+///
+/// [`ErrorKind::AlreadyExists`]: crate::ErrorKind::AlreadyExists
+pub fn rebuild_checksums(path: impl AsRef<Path>) -> Result<Rebuilt> {
+    const ASIDE: &str = "-sum-unfinished";
+    let path = path.as_ref();
+    refuse_other_file(path)?;
+    let reading = Reading::Windowed { budget_bytes: 64 << 20, window_bytes: 16 << 20 };
+    let mut table = Table::open_bytes(path, Access::ReadWrite, reading, &Common::default())?;
+    let backing = table.core.backing();
+    let found = Sums::find(&**backing, table.core.header(), false)?;
+    let before = Checksums::of(&found);
+    let mismatched = match &found {
+        FoundSums::Kept(sums) => mismatched(&**backing, sums)?,
+        _ => 0,
+    };
+    let sums = Sums::create(&**backing, ASIDE, table.core.header())?;
+    backing.rename_side(ASIDE, SUM_SUFFIX)?;
+    backing.sync_directory()?;
+    let blocks = sums.blocks();
+    // Those that were kept so far have lost their name.
+    table.sums = None;
+    table.close()?;
+    Ok(Rebuilt { blocks, before, mismatched })
+}
+
+fn mismatched(data: &dyn Backing, sums: &Sums) -> Result<u64> {
+    let mut block_bytes = vec![0; usize::try_from(BLOCK_LEN_BYTES).unwrap_or(usize::MAX)];
+    let mut mismatched = 0;
+    for block in 0..sums.blocks() {
+        let got = data.read_at(sums.bytes_of(block).start, &mut block_bytes)?;
+        let state = sums.check_block(block, &block_bytes[..got])?;
+        mismatched += u64::from(state != BlockState::Sound);
+    }
+    Ok(mismatched)
+}

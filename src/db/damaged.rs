@@ -1,0 +1,151 @@
+//! Opening a store that may be damaged, to look and to save: nothing is changed, and nothing is
+//! mapped.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::beside_writer;
+use super::checksums::Checksums;
+use super::core::Core;
+use super::engine::Recovered;
+use super::info::slot_info;
+use super::locks::Locks;
+use super::opening::check_features;
+use super::sweep::{Inspect, Sweep};
+use super::verify::Doubt;
+use super::{info::SlotInfo, options::Common};
+use crate::error::Result;
+use crate::format::{DataType, Field, Value};
+use crate::map::{Backing, FileBacking, Geometry, Wait};
+use crate::store::{FoundSums, Sums};
+
+/// An open store that may be damaged.
+pub(super) struct Damaged {
+    pub(super) core: Core,
+    pub(super) checksums: Checksums,
+    /// What the log holds beyond the array, or why it cannot be read.
+    log: Result<Option<Recovered>>,
+    sums: Option<Sums>,
+    /// Keeps the records as they are while they are looked at.
+    _locks: Locks,
+}
+
+impl Damaged {
+    /// Opens the store at `path`. Header and schema must be readable: without them nobody knows
+    /// where records begin.
+    pub(super) fn open(path: &Path, wait: Wait) -> Result<Self> {
+        let file = Arc::new(FileBacking::open(path, false)?);
+        // Before anything is locked that is none of our business.
+        Core::check_is_store(&*file)?;
+        let locks = Locks::onlooker(path, &file, wait)?;
+        let mut core = Core::open_even_short(file)?;
+        let common = Common { accept_interrupted_edit: true, ..Common::default() };
+        check_features(core.header(), &common).map_err(|error| core.name(error))?;
+        let found = Sums::find(&**core.backing(), core.header(), false)?;
+        let checksums = Checksums::of(&found);
+        let sums = match found {
+            FoundSums::Kept(sums) => Some(sums),
+            _ => None,
+        };
+        let log = beside_writer::read_log(&mut core);
+        Ok(Self { core, checksums, log, sums, _locks: locks })
+    }
+
+    /// What the log holds beyond the array.
+    pub(super) fn log(&self) -> Option<&Recovered> {
+        self.log.as_ref().ok()?.as_ref()
+    }
+
+    /// Records, deleted ones included.
+    pub(super) fn count(&self) -> u64 {
+        self.log().map_or(self.core.header().count, |log| log.count)
+    }
+
+    /// Records that are not deleted.
+    pub(super) fn live_count(&self) -> u64 {
+        self.log().map_or(self.core.header().live_count, |log| log.live_count)
+    }
+
+    /// The deleted record whose place is used again first.
+    pub(super) fn free_head(&self) -> Option<u64> {
+        self.log().map_or(self.core.header().free_head, |log| log.free_head)
+    }
+
+    /// The file that the records are in.
+    pub(super) fn backing(&self) -> &Arc<dyn Backing> {
+        self.core.backing()
+    }
+
+    /// What is wrong with header, length and checksum file.
+    pub(super) fn doubts(&self) -> Result<Vec<Doubt>> {
+        let at = |offset, what| Doubt { offset, record: None, field: None, what };
+        let report = self.core.report();
+        let mut doubts = Vec::new();
+        for (offset, slot) in [0, 4096].into_iter().zip([&report.a, &report.b]) {
+            match slot_info(slot) {
+                SlotInfo::Valid { .. } => {}
+                SlotInfo::Empty => {
+                    doubts.push(at(Some(offset), "this header slot is empty".to_owned()));
+                }
+                SlotInfo::Bad(why) => {
+                    doubts.push(at(Some(offset), format!("this header slot is not valid: {why}")));
+                }
+            }
+        }
+        if self.core.header().editing {
+            let what = "an exclusive edit was interrupted: records may be half changed";
+            doubts.push(at(None, what.to_owned()));
+        }
+        if let Err(error) = self.core.header().check_length(self.backing().len_bytes()?) {
+            doubts.push(at(None, error.to_string()));
+        }
+        if let Err(error) = &self.log {
+            doubts.push(at(error.file_offset(), error.to_string()));
+        }
+        let what = match &self.checksums {
+            Checksums::Absent | Checksums::Present { .. } => return Ok(doubts),
+            Checksums::Foreign => "the checksum file belongs to another store".to_owned(),
+            Checksums::Stale => {
+                "the checksum file was not kept when the store was changed".to_owned()
+            }
+            Checksums::Damaged(why) => format!("the checksum file cannot be used: {why}"),
+        };
+        doubts.push(at(None, what));
+        Ok(doubts)
+    }
+
+    /// Reads all records, with what the log says of them, and compares all blocks but those that the
+    /// log changes: a checkpoint may have been interrupted there.
+    pub(super) fn sweep(&self, to: &mut impl Inspect) -> Result<()> {
+        let header = self.core.header();
+        let sweep = Sweep {
+            data: &**self.core.backing(),
+            geometry: Geometry::new(header.data_offset, u64::from(header.stride))?,
+            count: self.count(),
+            sums: self.sums.as_ref(),
+            images: self.log().map(|log| &log.overlay),
+        };
+        sweep.run(to)
+    }
+
+    /// The fields whose bytes can be wrong.
+    pub(super) fn doubtful_fields(&self) -> Vec<Field> {
+        self.core.schema().fields().iter().filter(|field| can_be_wrong(field)).cloned().collect()
+    }
+}
+
+/// Whether some bytes are no value of the field.
+fn can_be_wrong(field: &Field) -> bool {
+    field.is_nullable() || matches!(field.data_type(), DataType::Bool | DataType::Utf8(_))
+}
+
+/// What is wrong with the bytes of a field, if anything is.
+pub(super) fn wrong_value(field: &Field, record: &[u8]) -> Option<String> {
+    match field.read(record) {
+        Ok(Value::Array(elements)) => {
+            elements.iter().find_map(|element| element.err()).map(|error| error.to_string())
+        }
+        Ok(_) => None,
+        Err(error) => Some(error.to_string()),
+    }
+}

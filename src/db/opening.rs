@@ -1,0 +1,71 @@
+//! Opening a data file: its locks, and what is refused.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::beside_writer;
+use super::core::Core;
+use super::locks::Locks;
+use super::options::Common;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::Header;
+use crate::map::{Access, FileBacking, refuse_network};
+use crate::os;
+
+/// Opens the data file and takes the locks that `access` needs. Who had to wait for a lock may find
+/// the file replaced by another meanwhile, and then starts again with that.
+fn open_locked(path: &Path, access: Access, common: &Common) -> Result<(Arc<FileBacking>, Locks)> {
+    loop {
+        let file = Arc::new(FileBacking::open(path, access == Access::ReadWrite)?);
+        // Before a lock file is made beside what is none of our business.
+        Core::check_is_store(&*file)?;
+        let locks = match access {
+            Access::ReadWrite => {
+                Locks::writer(path, common.wait)?.add_inode(path, &file, common.wait)?
+            }
+            _ => beside_writer::reader_locks(path, &file, common.wait)?,
+        };
+        if access != Access::ReadWrite {
+            // A file that was replaced meanwhile is as good to read as the moment before.
+            return Ok((file, locks));
+        }
+        let named = FileBacking::open(path, false)?;
+        let identity = |backing: &FileBacking| {
+            os::file_identity(backing.file())
+                .map_err(|source| Error::io("identify", source).path(path))
+        };
+        if identity(&file)? == identity(&named)? {
+            return Ok((file, locks));
+        }
+    }
+}
+
+/// Opens the data file with its locks, and reads the header.
+pub(super) fn open_core(path: &Path, access: Access, common: &Common) -> Result<(Core, Locks)> {
+    let (file, locks) = open_locked(path, access, common)?;
+    if access == Access::ReadWrite {
+        refuse_network_unless(common, &file, "open for writing")?;
+    }
+    Ok((Core::open(file)?, locks))
+}
+
+pub(super) fn refuse_network_unless(
+    common: &Common,
+    file: &FileBacking,
+    operation: &'static str,
+) -> Result<()> {
+    if common.allow_network { Ok(()) } else { refuse_network(file, operation) }
+}
+
+/// Refuses what was interrupted.
+pub(super) fn check_features(header: &Header, common: &Common) -> Result<()> {
+    if header.editing && !common.accept_interrupted_edit {
+        return Err(Error::new(ErrorKind::InterruptedEdit, "open")
+            .detail("an exclusive edit was interrupted: records may be half changed")
+            .advice(
+                "restore a copy, or accept the records as they are with \
+                 Options::accept_interrupted_edit",
+            ));
+    }
+    Ok(())
+}

@@ -1,0 +1,258 @@
+//! Reading a whole array that may be damaged: block by block and record by record, with a word on
+//! what each is worth.
+//!
+//! Everything is read by calls, never through a map: what the device cannot read is an error there,
+//! and not a signal. A block that cannot be read whole is read page by page, so that one bad sector
+//! costs a page and not a block.
+
+use std::ops::Range;
+
+use crate::error::{Error, Result};
+use crate::map::{Backing, Geometry};
+use crate::store::{BLOCK_LEN_BYTES, BlockState, Overlay, Sums};
+
+/// How often a block that seems damaged is looked at again: a writer beside may have appended to it
+/// and summed it in the meantime.
+const TRIES: u32 = 8;
+
+/// What is read again by itself in a block that cannot be read whole.
+const PAGE_BYTES: usize = 4096;
+
+/// A block that is not to be trusted.
+#[derive(Clone, Debug)]
+pub(super) struct BadBlock {
+    pub(super) block: u64,
+    /// The bytes of it that the header counts, in the file.
+    pub(super) bytes: Range<u64>,
+    /// The records of which some byte lies there.
+    pub(super) records: Range<u64>,
+    pub(super) why: String,
+}
+
+/// A record of a store that may be damaged.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Swept<'r> {
+    /// Nothing speaks against it.
+    Sound(&'r [u8]),
+    /// It can be read, and lies in a block that is not what it was.
+    Doubtful(&'r [u8]),
+    /// It cannot be read whole.
+    Unreadable,
+}
+
+/// Who is told what a sweep finds: blocks before the records that begin in them.
+pub(super) trait Inspect {
+    fn bad_block(&mut self, bad: &BadBlock) -> Result<()>;
+    fn record(&mut self, id: u64, record: Swept<'_>) -> Result<()>;
+    /// The records of which the file has nothing, or not all: the last ones.
+    fn missing(&mut self, records: Range<u64>) -> Result<()>;
+}
+
+/// What is to be read.
+pub(super) struct Sweep<'s> {
+    pub(super) data: &'s dyn Backing,
+    pub(super) geometry: Geometry,
+    pub(super) count: u64,
+    pub(super) sums: Option<&'s Sums>,
+    /// The records' images in the log, which take the places of those in the array.
+    pub(super) images: Option<&'s Overlay>,
+}
+
+/// How far the bytes of a range are to be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Trust {
+    Sound,
+    Doubtful,
+    Unreadable,
+}
+
+/// The bytes read and not yet handed on as records.
+struct Window {
+    bytes: Vec<u8>,
+    /// Where `bytes` begin, from the start of the array.
+    from: u64,
+    /// What among them is not sound, in the order of the starts.
+    bad: Vec<(Range<u64>, Trust)>,
+}
+
+impl Sweep<'_> {
+    /// Reads everything, and tells `to`.
+    ///
+    /// # Errors
+    /// What `to` fails with, and what says nothing about the store.
+    pub(super) fn run(&self, to: &mut impl Inspect) -> Result<()> {
+        let len_bytes = self.geometry.offset_of(self.count)? - self.geometry.data_offset;
+        // A header may count what no file has: what the file has is what there is to read.
+        let there = self.data.len_bytes()?.saturating_sub(self.geometry.data_offset);
+        let there = there.min(len_bytes);
+        let mut window = Window { bytes: Vec::new(), from: 0, bad: Vec::new() };
+        let mut next = 0;
+        for block in 0..there.div_ceil(BLOCK_LEN_BYTES) {
+            let start = block * BLOCK_LEN_BYTES;
+            let counted = (len_bytes - start).min(BLOCK_LEN_BYTES);
+            if let Some(bad) = self.block(block, counted, &mut window) {
+                to.bad_block(&bad)?;
+            }
+            next = self.hand_on(next, there, &mut window, to)?;
+        }
+        if next < self.count { to.missing(next..self.count) } else { Ok(()) }
+    }
+
+    /// Adds a block to the window; what is wrong with it, if anything is.
+    fn block(&self, block: u64, counted: u64, window: &mut Window) -> Option<BadBlock> {
+        let start = block * BLOCK_LEN_BYTES;
+        let offset = self.geometry.data_offset + start;
+        let counted_len = usize::try_from(counted).unwrap_or(usize::MAX);
+        let mut read = self.read(offset, counted_len, start);
+        let mut why = read.why.take();
+        if why.is_none() {
+            why = self.compare(block, offset, &mut read.bytes);
+            if why.is_some() {
+                read.bad.push((start..start + counted, Trust::Doubtful));
+            }
+        } else if self.sums.is_some() {
+            // What could be read of it cannot be compared with anything.
+            read.bad.insert(0, (start..start + counted, Trust::Doubtful));
+        }
+        read.bytes.resize(counted_len, 0);
+        window.bytes.extend_from_slice(&read.bytes);
+        window.bad.extend(read.bad);
+        let bytes = offset..offset + counted;
+        why.map(|why| BadBlock { block, records: self.records_in(&bytes), bytes, why })
+    }
+
+    /// Compares a block with its checksum; `None` if there is none, or it matches. `bytes` become
+    /// those that were compared.
+    fn compare(&self, block: u64, offset: u64, bytes: &mut Vec<u8>) -> Option<String> {
+        let sums = self.sums?;
+        let mut checked = sums.check_block(block, bytes);
+        for _ in 0..TRIES {
+            if matches!(checked, Ok(BlockState::Sound) | Err(_)) {
+                break;
+            }
+            match self.read_once(offset) {
+                Ok(again) => *bytes = again,
+                Err(error) => return Some(format!("it cannot be read: {error}")),
+            }
+            checked = sums.check_block(block, bytes);
+        }
+        match checked {
+            Ok(BlockState::Sound) => None,
+            _ if self.is_changed_by_log(&self.records_in(&sums.bytes_of(block))) => None,
+            Ok(state) => Some(state.why()),
+            Err(error) => Some(format!("its checksum cannot be read: {error}")),
+        }
+    }
+
+    fn read_once(&self, offset: u64) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; usize::try_from(BLOCK_LEN_BYTES).unwrap_or(usize::MAX)];
+        let got = self.data.read_at(offset, &mut bytes)?;
+        bytes.truncate(got);
+        Ok(bytes)
+    }
+
+    /// Reads a block: as much of it as there is, `counted_len` bytes of which are records.
+    fn read(&self, offset: u64, counted_len: usize, at: u64) -> BlockRead {
+        let mut read = match self.read_once(offset) {
+            Ok(bytes) => BlockRead { bytes, bad: Vec::new(), why: None },
+            Err(error) => self.read_pages(offset, counted_len, at, &error),
+        };
+        if read.bytes.len() < counted_len {
+            let end = offset + read.bytes.len() as u64;
+            read.why.get_or_insert_with(|| format!("the file ends at byte {end}"));
+            let lost = at + read.bytes.len() as u64..at + counted_len as u64;
+            read.bad.push((lost, Trust::Unreadable));
+        }
+        read
+    }
+
+    fn read_pages(&self, offset: u64, len: usize, at: u64, why: &Error) -> BlockRead {
+        let mut bytes = vec![0; len];
+        let mut bad = Vec::new();
+        let mut end = 0;
+        for start in (0..len).step_by(PAGE_BYTES) {
+            let page = start..len.min(start + PAGE_BYTES);
+            match self.data.read_at(offset + start as u64, &mut bytes[page.clone()]) {
+                Ok(0) => break,
+                Ok(got) => end = start + got,
+                Err(_) => {
+                    end = page.end;
+                    bad.push((at + page.start as u64..at + page.end as u64, Trust::Unreadable));
+                }
+            }
+        }
+        bytes.truncate(end);
+        BlockRead { bytes, bad, why: Some(format!("it cannot be read: {why}")) }
+    }
+
+    /// Hands on the records from `next` on that the window has whole, and that end below `there`;
+    /// the first that does not.
+    fn hand_on(
+        &self,
+        next: u64,
+        there: u64,
+        window: &mut Window,
+        to: &mut impl Inspect,
+    ) -> Result<u64> {
+        let stride = self.geometry.stride;
+        let end = there.min(window.from + window.bytes.len() as u64);
+        let mut bad = window.bad.iter().peekable();
+        let mut next = next;
+        while next < self.count && (next + 1) * stride <= end {
+            let range = next * stride..(next + 1) * stride;
+            while bad.peek().is_some_and(|(bytes, _)| bytes.end <= range.start) {
+                bad.next();
+            }
+            let overlapping = bad
+                .clone()
+                .take_while(|(bytes, _)| bytes.start < range.end)
+                .filter(|(bytes, _)| bytes.end > range.start);
+            let worst = overlapping.map(|(_, trust)| *trust).max().unwrap_or(Trust::Sound);
+            if let Some(image) = self.image(next) {
+                to.record(next, Swept::Sound(image))?;
+                next += 1;
+                continue;
+            }
+            let start = usize::try_from(range.start - window.from).unwrap_or(usize::MAX);
+            let len = usize::try_from(stride).unwrap_or(usize::MAX);
+            let bytes = &window.bytes[start..start + len];
+            to.record(
+                next,
+                match worst {
+                    Trust::Sound => Swept::Sound(bytes),
+                    Trust::Doubtful => Swept::Doubtful(bytes),
+                    Trust::Unreadable => Swept::Unreadable,
+                },
+            )?;
+            next += 1;
+        }
+        let done = usize::try_from(next * stride - window.from).unwrap_or(usize::MAX);
+        window.bytes.drain(..done.min(window.bytes.len()));
+        window.from = next * stride;
+        window.bad.retain(|(bytes, _)| bytes.end > window.from);
+        Ok(next)
+    }
+
+    fn image(&self, id: u64) -> Option<&[u8]> {
+        self.images?.find(id)
+    }
+
+    /// Whether the checksum of a block that holds these records means nothing just now.
+    fn is_changed_by_log(&self, records: &Range<u64>) -> bool {
+        records.clone().any(|id| self.image(id).is_some())
+    }
+
+    fn records_in(&self, bytes: &Range<u64>) -> Range<u64> {
+        let (whole, more) = self.geometry.records_below(bytes.end);
+        self.geometry.records_below(bytes.start).0..whole + u64::from(more)
+    }
+}
+
+/// A block as it was read.
+struct BlockRead {
+    /// As many bytes as the file has of it; zeros where they could not be read.
+    bytes: Vec<u8>,
+    bad: Vec<(Range<u64>, Trust)>,
+    /// Why it was not read whole, if so.
+    why: Option<String>,
+}

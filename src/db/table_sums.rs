@@ -1,0 +1,180 @@
+//! The checksums of an open store: when they are made, kept up and given up.
+//!
+//! They are kept by every handle that writes to a store that has them. Entries are synced before
+//! the header that counts what they cover, and after the data; see [`Sums`].
+
+use std::fs::File;
+use std::io::Read as _;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use super::core::Core;
+use super::engine;
+use super::locks::Locks;
+use super::options::Common;
+use super::table::Table;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::SUM_MAGIC;
+use crate::store::{BLOCK_LEN_BYTES, FoundSums, SUM_SUFFIX, Sums, is_sum_file};
+
+impl<T: Copy + Send + Sync> Table<T> {
+    /// Makes the checksums of a store that was just created, if it is to have any.
+    pub(super) fn create_sums(core: &Core, common: &Common) -> Result<()> {
+        let backing = &**core.backing();
+        match is_sum_file(backing)? {
+            Some(true) => backing.remove_side(SUM_SUFFIX)?,
+            Some(false) if common.checksums => {
+                return Err(core.name(other_file("make a checksum file beside")));
+            }
+            _ => {}
+        }
+        // A file without a name has none beside it, and is gone before anybody asks.
+        if common.checksums && backing.path().is_some() {
+            Sums::create(backing, SUM_SUFFIX, core.header())?;
+        }
+        Ok(())
+    }
+
+    /// Before the first change of a writer without a log: header and checksums are made to be what
+    /// they look like, and what a log holds is brought to the array.
+    pub(super) fn settle(core: &mut Core, locks: &Locks, common: &Common) -> Result<Option<Sums>> {
+        let mut sums = settle(core)?;
+        engine::absorb(core, &mut sums, locks, common.wait)?;
+        Ok(sums)
+    }
+
+    /// Makes room for the checksums of `count` records. A full disk is an error that harms nothing.
+    pub(super) fn reserve_sums(&self, count: u64) -> Result<()> {
+        match &self.sums {
+            Some(sums) => sums.reserve(self.end_of(count)?).map_err(|error| self.core.name(error)),
+            None => Ok(()),
+        }
+    }
+
+    /// Sums what was edited and appended, durably, for the commit that is next: `count` records,
+    /// which are in the file and synced.
+    pub(super) fn sum(&mut self, count: u64) -> Result<()> {
+        if self.sums.is_none() {
+            return Ok(());
+        }
+        let summed = self.sum_blocks(count);
+        self.core.keep(summed)
+    }
+
+    fn sum_blocks(&mut self, count: u64) -> Result<()> {
+        let data_offset = self.core.header().data_offset;
+        let bytes_of = |block: u64| {
+            let start = data_offset.saturating_add(block.saturating_mul(BLOCK_LEN_BYTES));
+            start..start.saturating_add(BLOCK_LEN_BYTES)
+        };
+        let edited: Vec<Range<u64>> = self.edited.take().into_iter().map(bytes_of).collect();
+        let end = self.end_of(count)?;
+        let commit = self.core.header().commit.saturating_add(1);
+        let Some(sums) = &mut self.sums else { return Ok(()) };
+        sums.update(&**self.core.backing(), &edited, end)?;
+        sums.sync(commit)
+    }
+
+    /// Stamps the checksums as kept for the next `commits` headers, durably: before headers that
+    /// are written before the checksums are.
+    pub(super) fn announce_commits(&mut self, commits: u64) -> Result<()> {
+        let commit = self.core.header().commit.saturating_add(commits);
+        let stamped = self.sums.as_mut().map_or(Ok(()), |sums| sums.sync(commit));
+        self.core.keep(stamped)
+    }
+
+    /// Takes the checksums of the records from `count` on back, durably, once no header counts
+    /// them.
+    pub(super) fn cut_sums(&mut self, count: u64) -> Result<()> {
+        let end = self.end_of(count)?;
+        let Some(sums) = &mut self.sums else { return Ok(()) };
+        let cut = sums.truncate(&**self.core.backing(), end);
+        self.core.keep(cut)
+    }
+
+    /// Before record `id` is edited: compares the blocks that it lies in with their checksums, once
+    /// each, and notes that they change.
+    pub(super) fn before_edit(&mut self, id: u64) -> Result<()> {
+        let bytes = self.end_of(id)?..self.end_of(id.saturating_add(1))?;
+        let Some(sums) = &mut self.sums else { return Ok(()) };
+        let data_offset = self.core.header().data_offset;
+        let first = (bytes.start - data_offset) / BLOCK_LEN_BYTES;
+        let last = (bytes.end - 1 - data_offset) / BLOCK_LEN_BYTES;
+        for block in first..=last {
+            if !self.edited.contains(block) {
+                // Damage in one block is no reason to give the others up: nothing is poisoned.
+                sums.before_change(&**self.core.backing(), std::slice::from_ref(&bytes))?;
+                self.edited.insert(block);
+            }
+        }
+        Ok(())
+    }
+
+    /// Cuts the checksum file to what means anything, when the store is closed.
+    pub(super) fn trim_sums(&self) -> Result<()> {
+        self.sums.as_ref().map_or(Ok(()), Sums::trim).map_err(|error| self.core.name(error))
+    }
+
+    /// Gives the checksums of a store that was made aside and has its name by now theirs, or takes
+    /// those away that the store before it has left there. Whatever a crash keeps of it, the sums
+    /// of one store are none of another, since they carry its file id.
+    pub(super) fn publish_sums(&self, path: &Path) -> Result<()> {
+        let backing = self.core.backing();
+        match &self.sums {
+            Some(sums) => sums.rename(&path_of(path)),
+            None if is_sum_file(&**backing)? == Some(true) => backing.remove_side(SUM_SUFFIX),
+            None => Ok(()),
+        }
+    }
+
+    /// Where the records below `count` end in the file.
+    fn end_of(&self, count: u64) -> Result<u64> {
+        self.array.geometry().offset_of(count)
+    }
+}
+
+/// The path of the checksum file of the store at `path`.
+fn path_of(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(SUM_SUFFIX);
+    name.into()
+}
+
+/// Refuses to make a checksum file in the place of somebody's file of another kind.
+pub(super) fn refuse_other_file(path: &Path) -> Result<()> {
+    let path = path_of(path);
+    let Ok(found) = path.symlink_metadata() else { return Ok(()) };
+    let mut magic = [0; SUM_MAGIC.len()];
+    let is_ours = found.is_file()
+        && File::open(&path).and_then(|mut file| file.read_exact(&mut magic)).is_ok()
+        && magic == SUM_MAGIC;
+    if is_ours {
+        return Ok(());
+    }
+    Err(other_file("make a checksum file at").path(path))
+}
+
+fn other_file(operation: &'static str) -> Error {
+    Error::new(ErrorKind::AlreadyExists, operation)
+        .detail("a file that is none has its name")
+        .advice("rename that file, or do without checksums")
+}
+
+/// Before a writer's first change: header and checksums are made to be what they look like.
+pub(super) fn settle(core: &mut Core) -> Result<Option<Sums>> {
+    if core.header().editing {
+        // The records are what the edit made of them; the sums are of what they were. They go
+        // before the mark does, so that nobody ever takes them for those of these records.
+        let found = Sums::find(&**core.backing(), core.header(), true)?;
+        if matches!(found, FoundSums::Kept(_)) {
+            Sums::remove(&**core.backing())?;
+        }
+    }
+    let at_rest = core.at_rest();
+    core.settle()?;
+    let mut sums = Sums::open(&**core.backing(), core.header(), true)?;
+    if let Some(sums) = &mut sums {
+        sums.settle(&**core.backing(), at_rest)?;
+    }
+    Ok(sums)
+}

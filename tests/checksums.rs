@@ -1,0 +1,454 @@
+//! Checksums of records: what is flipped is found, what is sound is saved, and what is left behind
+//! by crashes, copies and other stores is told for what it is.
+
+use std::fs::OpenOptions;
+use std::io::{Seek as _, SeekFrom, Write as _};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use flatrec::{
+    Checksums, DataType, DynStore, ErrorKind, Field, SalvageOptions, Schema, WriteBack,
+    rebuild_checksums, salvage, verify,
+};
+use proptest::prelude::*;
+
+const BLOCK: usize = 65_536;
+const D: usize = 65_536;
+
+struct Place {
+    directory: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self { directory: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn files(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.directory.path()).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    /// A closed store `x` with checksums and records `0..count` of 100 bytes.
+    fn store(&self, count: u64) -> PathBuf {
+        let path = self.path("x");
+        let mut store = DynStore::options().checksums().create(&path, &schema()).unwrap();
+        append(&mut store, 0..count);
+        store.close().unwrap();
+        path
+    }
+}
+
+fn schema() -> Schema {
+    Schema::packed([Field::new("bytes", DataType::Binary(100))]).unwrap()
+}
+
+fn record(n: u64) -> [u8; 100] {
+    std::array::from_fn(|at| (n as u8).wrapping_mul(7) ^ at as u8 ^ (n >> 8) as u8)
+}
+
+fn append(store: &mut DynStore, ids: Range<u64>) {
+    let bytes: Vec<u8> = ids.flat_map(record).collect();
+    store.append_packed(&bytes).unwrap();
+}
+
+fn flip(path: &Path, offset: usize, mask: u8) {
+    let mut bytes = std::fs::read(path).unwrap();
+    bytes[offset] ^= mask;
+    std::fs::write(path, bytes).unwrap();
+}
+
+fn poke(path: &Path, offset: usize, byte: u8) {
+    let mut file = OpenOptions::new().write(true).open(path).unwrap();
+    file.seek(SeekFrom::Start(offset as u64)).unwrap();
+    file.write_all(&[byte]).unwrap();
+}
+
+#[track_caller]
+fn clean(path: &Path, blocks: u64) {
+    let report = verify(path, 9).unwrap();
+    assert_eq!((report.doubts, report.checksums), (vec![], Checksums::Present { blocks }));
+}
+
+/// What `docs/FORMAT.md` calls reserved in this store, and nothing else.
+fn is_reserved(offset: usize, end_of_schema: usize) -> bool {
+    (512..4096).contains(&offset)
+        || (4608..8192).contains(&offset)
+        || (end_of_schema..D).contains(&offset)
+}
+
+#[test]
+fn every_flipped_byte_is_found_or_reserved() {
+    let place = Place::new();
+    let path = place.path("small");
+    let schema = Schema::packed([
+        Field::new("id", DataType::UInt32),
+        Field::new("flag", DataType::Bool),
+        Field::new("note", DataType::Utf8(12)).nullable(),
+        Field::new("a name that is longer than the forty bytes it has", DataType::Float64),
+    ])
+    .unwrap();
+    let options = DynStore::options().checksums().metadata("some of the user's own");
+    let mut store = options.create(&path, &schema).unwrap();
+    store.append_packed(&vec![0; 12 * schema.record_size() as usize]).unwrap();
+    store.close().unwrap();
+    let records = |path: &Path| {
+        let store = DynStore::open_read_only(path).unwrap();
+        store.iter().map(<[u8]>::to_vec).collect::<Vec<_>>()
+    };
+    let before = records(&path);
+    let whole = std::fs::read(&path).unwrap();
+    // 4 fields, one long name, the metadata.
+    let end_of_schema = 8192 + 4 * 64 + 49 + 22;
+    let sums_path = place.path("small-sum");
+    let sums = std::fs::read(&sums_path).unwrap();
+    assert_eq!(sums.len(), 512 + 8);
+    for (file, bytes) in [(&path, &whole), (&sums_path, &sums)] {
+        for at in 0..bytes.len() {
+            let reserved = file == &path && is_reserved(at, end_of_schema);
+            // Reserved bytes are many, and all alike.
+            if reserved && at % 64 != 0 {
+                continue;
+            }
+            for mask in [0x01, 0x80, 0xFF] {
+                poke(file, at, bytes[at] ^ mask);
+                let report = verify(&path, 9).unwrap();
+                let name = file.display();
+                if reserved {
+                    assert_eq!(report.doubts, [], "{name}, byte {at} ^ {mask:#x}");
+                    assert_eq!(records(&path), before, "{name}, byte {at} ^ {mask:#x}");
+                } else {
+                    assert!(report.doubts_found > 0, "{name}, byte {at} ^ {mask:#x}");
+                }
+            }
+            poke(file, at, bytes[at]);
+        }
+    }
+    clean(&path, 1);
+}
+
+#[test]
+fn damage_is_named_by_block_bytes_and_records() {
+    let place = Place::new();
+    let path = place.store(3000);
+    clean(&path, 5);
+    flip(&path, D + 3 * BLOCK + 77, 0x20);
+    let report = verify(&path, 9).unwrap();
+    assert_eq!(report.doubts_found, 1);
+    assert_eq!(report.doubts[0].offset, Some((D + 3 * BLOCK) as u64));
+    assert_eq!(
+        report.doubts[0].what,
+        "block 3, bytes 262144..327680, records 1966..2622: it does not match its checksum"
+    );
+}
+
+#[test]
+fn stores_with_and_without_say_so() {
+    let place = Place::new();
+    let path = place.path("x");
+    DynStore::create(&path, &schema()).unwrap().close().unwrap();
+    assert_eq!(place.files(), ["x", "x-lock"]);
+    assert_eq!(verify(&path, 9).unwrap().checksums, Checksums::Absent);
+    let rebuilt = rebuild_checksums(&path).unwrap();
+    assert_eq!((rebuilt.blocks, rebuilt.before, rebuilt.mismatched), (0, Checksums::Absent, 0));
+    assert_eq!(place.files(), ["x", "x-lock", "x-sum"]);
+    // From now on, whoever writes keeps them.
+    let mut store = DynStore::open(&path).unwrap();
+    append(&mut store, 0..1000);
+    assert_eq!(store.info().unwrap().checksums, Checksums::Present { blocks: 0 });
+    store.close().unwrap();
+    clean(&path, 2);
+    let store = DynStore::open_read_only(&path).unwrap();
+    assert_eq!(store.info().unwrap().checksums, Checksums::Present { blocks: 2 });
+    DynStore::options().checksums().temporary(&schema()).unwrap().close().unwrap();
+}
+
+#[test]
+fn rebuilding_takes_the_records_as_they_are() {
+    let place = Place::new();
+    let path = place.store(3000);
+    flip(&path, D + BLOCK, 1);
+    flip(&path, D + 2 * BLOCK, 1);
+    let rebuilt = rebuild_checksums(&path).unwrap();
+    assert_eq!((rebuilt.blocks, rebuilt.mismatched), (5, 2));
+    clean(&path, 5);
+    flip(&path.with_file_name("x-sum"), 100, 1);
+    let report = verify(&path, 9).unwrap();
+    assert!(matches!(report.checksums, Checksums::Damaged(_)), "{:?}", report.checksums);
+    assert_eq!(report.doubts_found, 1);
+    assert!(matches!(rebuild_checksums(&path).unwrap().before, Checksums::Damaged(_)));
+    clean(&path, 5);
+    assert_eq!(place.files(), ["x", "x-lock", "x-sum"]);
+    // The writer's lock is needed, and what is somebody's own is left alone.
+    let writer = DynStore::open(&path).unwrap();
+    assert_eq!(rebuild_checksums(&path).unwrap_err().kind(), ErrorKind::Locked);
+    writer.close().unwrap();
+    std::fs::write(place.path("x-sum"), "a file of mine").unwrap();
+    assert_eq!(rebuild_checksums(&path).unwrap_err().kind(), ErrorKind::AlreadyExists);
+    let options = DynStore::options().checksums();
+    let error = options.create_aside(&path, &schema(), true).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+    assert_eq!(std::fs::read(place.path("x-sum")).unwrap(), b"a file of mine");
+}
+
+#[test]
+fn the_checksums_of_a_replaced_store_are_none_of_the_new_one() {
+    let place = Place::new();
+    let path = place.store(1000);
+    let old_sums = std::fs::read(place.path("x-sum")).unwrap();
+    let replace = |checksums: bool, count| {
+        let options = DynStore::options();
+        let options = if checksums { options.checksums() } else { options };
+        let mut store = options.create_aside(&path, &schema(), true).unwrap();
+        append(&mut store, 0..count);
+        store.close().unwrap();
+    };
+    replace(true, 50);
+    clean(&path, 1);
+    let new_sums = std::fs::read(place.path("x-sum")).unwrap();
+    // Power failed between the two renames: old checksums beside the new store, or none.
+    std::fs::write(place.path("x-sum"), &old_sums).unwrap();
+    let report = verify(&path, 9).unwrap();
+    assert_eq!((report.checksums, report.doubts_found), (Checksums::Foreign, 1));
+    let mut store = DynStore::open(&path).unwrap();
+    assert_eq!(store.info().unwrap().checksums, Checksums::Foreign);
+    append(&mut store, 50..60);
+    store.close().unwrap();
+    assert_eq!(std::fs::read(place.path("x-sum")).unwrap(), old_sums, "nobody touched them");
+    // And new checksums that were not kept since are not believed.
+    std::fs::write(place.path("x-sum"), &new_sums).unwrap();
+    assert_eq!(verify(&path, 9).unwrap().checksums, Checksums::Stale);
+    assert_eq!(rebuild_checksums(&path).unwrap().before, Checksums::Stale);
+    clean(&path, 1);
+    replace(false, 50);
+    assert_eq!(place.files(), ["x", "x-lock"]);
+    // What is dropped before it is closed leaves the old store's in place.
+    replace(true, 10);
+    let options = DynStore::options().checksums();
+    drop(options.create_aside(&path, &schema(), true).unwrap());
+    assert_eq!(place.files(), ["x", "x-lock", "x-sum"]);
+    clean(&path, 1);
+}
+
+#[test]
+fn what_was_changed_under_another_name_is_stale() {
+    let place = Place::new();
+    let path = place.store(1000);
+    let alias = place.path("alias");
+    std::fs::hard_link(&path, &alias).unwrap();
+    let mut store = DynStore::open(&alias).unwrap();
+    append(&mut store, 0..1);
+    store.close().unwrap();
+    assert_eq!(verify(&path, 9).unwrap().checksums, Checksums::Stale);
+}
+
+#[test]
+fn an_edit_sums_what_it_changed_and_refuses_to_bury_damage() {
+    for way in [WriteBack::Auto, WriteBack::Mapped] {
+        let place = Place::new();
+        let path = place.store(3000);
+        flip(&path, D + 2 * BLOCK + 500, 0x40);
+        let mut store = DynStore::options().write_back(way).open(&path).unwrap();
+        let mut edit = store.edit().unwrap();
+        for id in [0, 655, 2999] {
+            edit.set(id, &record(id + 1)).unwrap();
+        }
+        let error = edit.set(1400, &record(0)).unwrap_err();
+        assert_eq!((error.kind(), error.record_number()), (ErrorKind::Corrupt, Some(1310)));
+        assert!(error.to_string().contains("block 2, bytes 196608..262144"), "{error}");
+        edit.set(1, &record(2)).unwrap();
+        edit.finish().unwrap();
+        append(&mut store, 3000..3010);
+        store.close().unwrap();
+        let report = verify(&path, 9).unwrap();
+        assert_eq!(report.doubts_found, 1, "{:?}", report.doubts);
+        assert_eq!(report.doubts[0].offset, Some((D + 2 * BLOCK) as u64));
+        let store = DynStore::open_read_only(&path).unwrap();
+        assert_eq!(store.get(655).unwrap(), record(656));
+    }
+}
+
+#[test]
+fn an_interrupted_edit_costs_the_checksums() {
+    let place = Place::new();
+    let path = place.store(1000);
+    let mut store = DynStore::open(&path).unwrap();
+    let mut edit = store.edit().unwrap();
+    edit.set(3, &record(4)).unwrap();
+    edit.flush().unwrap();
+    // The process is killed.
+    let copy = place.path("killed");
+    std::fs::copy(&path, &copy).unwrap();
+    std::fs::copy(place.path("x-sum"), place.path("killed-sum")).unwrap();
+    edit.finish().unwrap();
+    store.close().unwrap();
+
+    let report = verify(&copy, 9).unwrap();
+    assert_eq!(report.checksums, Checksums::Present { blocks: 2 });
+    let whats: Vec<&str> = report.doubts.iter().map(|doubt| doubt.what.as_str()).collect();
+    assert!(whats[0].contains("interrupted"), "{whats:?}");
+    assert!(whats[1].contains("block 0"), "{whats:?}");
+    assert_eq!(whats.len(), 2, "{whats:?}");
+    assert_eq!(rebuild_checksums(&copy).unwrap_err().kind(), ErrorKind::InterruptedEdit);
+    DynStore::options().accept_interrupted_edit().open(&copy).unwrap().close().unwrap();
+    let report = verify(&copy, 9).unwrap();
+    assert_eq!((report.checksums, report.doubts_found), (Checksums::Absent, 0));
+    rebuild_checksums(&copy).unwrap();
+    clean(&copy, 2);
+}
+
+#[test]
+fn salvage_saves_what_matches_and_tells_what_does_not() {
+    let place = Place::new();
+    let path = place.store(3000);
+    flip(&path, D + BLOCK + 9, 1);
+    flip(&path, D + 4 * BLOCK + 9, 1);
+    let before = std::fs::read(&path).unwrap();
+    std::fs::remove_file(place.path("x-lock")).unwrap();
+    let out = place.path("out");
+    let report = salvage(&path, &out, SalvageOptions::new()).unwrap();
+    assert_eq!(place.files(), ["out", "out-lock", "out-sum", "x", "x-sum"], "no lock file for x");
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    let lost: Vec<Range<u64>> = report.lost.iter().map(|lost| lost.records.clone()).collect();
+    assert_eq!(lost, [655..1311, 2621..3000]);
+    assert!(report.lost[0].why.starts_with("block 1, bytes 131072..196608"), "{report:?}");
+    assert_eq!((report.records, report.saved, report.lost_records()), (3000, 1965, 1035));
+    clean(&out, 3);
+    let saved = DynStore::open_read_only(&out).unwrap();
+    let expected: Vec<_> = (0..655).chain(1311..2621).map(record).collect();
+    assert!(saved.iter().eq(expected.iter().map(|record| &record[..])));
+    assert_eq!(saved.schema(), &schema());
+
+    let refused = salvage(&path, &out, SalvageOptions::new()).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::AlreadyExists);
+    let itself = salvage(&path, &path, SalvageOptions::new().replace()).unwrap_err();
+    assert_eq!(itself.kind(), ErrorKind::InvalidArgument);
+    drop(saved);
+    let options = SalvageOptions::new().keep_ids().replace();
+    assert_eq!(salvage(&path, &out, options).unwrap().saved, 1965);
+    let saved = DynStore::open_read_only(&out).unwrap();
+    assert_eq!(saved.count(), 3000);
+    for id in 0..3000 {
+        let lost = lost.iter().any(|records| records.contains(&id));
+        let expected = if lost { [0; 100] } else { record(id) };
+        assert_eq!(saved.get(id).unwrap(), expected, "record {id}");
+    }
+    drop(saved);
+    let report = salvage(&path, &out, options.keep_doubtful()).unwrap();
+    assert_eq!((report.saved, report.lost.len(), report.doubtful.len()), (3000, 0, 2));
+    assert_eq!(report.doubtful[0].records, 655..1311);
+}
+
+#[test]
+fn salvage_goes_on_where_opening_gives_up() {
+    let place = Place::new();
+    let path = place.store(3000);
+    let whole = std::fs::read(&path).unwrap();
+    let out = place.path("out");
+    let save = || salvage(&path, &out, SalvageOptions::new().replace()).unwrap();
+
+    // Cut short within record 1404, with the checksum of the last block gone with its bytes.
+    std::fs::write(&path, &whole[..D + 2 * BLOCK + 9_400]).unwrap();
+    assert_eq!(DynStore::open(&path).unwrap_err().kind(), ErrorKind::Truncated);
+    let report = save();
+    let lost: Vec<Range<u64>> = report.lost.iter().map(|lost| lost.records.clone()).collect();
+    assert_eq!(lost, [1310..1404, 1404..3000], "{report:?}");
+    assert_eq!((report.saved, report.doubts_found), (1310, 1));
+    // Without checksums, what can be read is saved.
+    let sums = std::fs::read(place.path("x-sum")).unwrap();
+    std::fs::remove_file(place.path("x-sum")).unwrap();
+    let report = save();
+    assert_eq!((report.saved, report.checksums.clone()), (1404, Checksums::Absent));
+    assert_eq!(report.lost.len(), 1, "{report:?}");
+
+    // One damaged header slot, and the mark of an edit.
+    std::fs::write(place.path("x-sum"), &sums).unwrap();
+    for slot in [0, 4096] {
+        std::fs::write(&path, &whole).unwrap();
+        flip(&path, slot + 80, 1);
+        let report = save();
+        assert_eq!((report.saved, report.lost.len(), report.doubts_found), (3000, 0, 1));
+    }
+    // No header at all: nobody knows where records begin.
+    flip(&path, 80, 1);
+    let error = salvage(&path, &out, SalvageOptions::new().replace()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    assert_eq!(
+        DynStore::open_read_only(&out).unwrap().count(),
+        3000,
+        "the last one is still there"
+    );
+}
+
+#[test]
+fn salvage_keeps_wrong_values_and_says_so() {
+    let place = Place::new();
+    let path = place.path("flags");
+    let schema = Schema::packed([Field::new("flag", DataType::Bool)]).unwrap();
+    let mut store = DynStore::create(&path, &schema).unwrap();
+    store.append_packed(&[0, 1, 7]).unwrap();
+    store.close().unwrap();
+    let report = salvage(&path, place.path("out"), SalvageOptions::new()).unwrap();
+    assert_eq!((report.saved, report.doubts_found, report.doubts[0].record), (3, 1, Some(2)));
+    assert_eq!(DynStore::open_read_only(place.path("out")).unwrap().get(2).unwrap(), [7]);
+}
+
+#[test]
+fn a_header_that_counts_more_than_any_file_has_costs_no_time() {
+    let place = Place::new();
+    let path = place.store(10);
+    // As if written by somebody else, with a checksum that holds: 2^56 records.
+    let mut bytes = std::fs::read(&path).unwrap();
+    for slot in [0, 4096] {
+        for field in [72, 80] {
+            bytes[slot + field..slot + field + 8].copy_from_slice(&(1u64 << 56).to_le_bytes());
+        }
+        let crc = crc32c::crc32c(&bytes[slot..slot + 508]);
+        bytes[slot + 508..slot + 512].copy_from_slice(&crc.to_le_bytes());
+    }
+    std::fs::write(&path, bytes).unwrap();
+    assert!(verify(&path, 9).unwrap().doubts_found > 0);
+    let options = SalvageOptions::new().keep_ids().keep_doubtful();
+    let report = salvage(&path, place.path("out"), options).unwrap();
+    assert_eq!((report.saved, report.lost_records()), (10, (1 << 56) - 10));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_flip_among_the_records_is_located(
+        record_len in prop_oneof![1u32..200, Just(125), 60_000u32..140_000],
+        count in 1u64..40,
+        at in any::<prop::sample::Index>(),
+        mask in 1u8..=255,
+    ) {
+        let place = Place::new();
+        let path = place.path("x");
+        let schema = Schema::packed([Field::new("b", DataType::Binary(record_len))]).unwrap();
+        let mut store = DynStore::options().checksums().create(&path, &schema).unwrap();
+        let len = record_len as usize * count as usize;
+        let bytes: Vec<u8> = (0..len).map(|at| at as u8).collect();
+        store.append_packed(&bytes).unwrap();
+        store.close().unwrap();
+        let at = at.index(len);
+        flip(&path, D + at, mask);
+        let report = verify(&path, 9).unwrap();
+        prop_assert_eq!(report.doubts_found, 1);
+        let start = D + at / BLOCK * BLOCK;
+        prop_assert_eq!(report.doubts[0].offset, Some(start as u64));
+        let saved = salvage(&path, place.path("out"), SalvageOptions::new()).unwrap();
+        let first = (start - D) / record_len as usize;
+        let end = (start - D + BLOCK).min(len).div_ceil(record_len as usize);
+        prop_assert_eq!(saved.lost_records(), (end - first) as u64);
+        prop_assert_eq!(saved.saved + saved.lost_records(), count);
+        prop_assert_eq!(saved.lost[0].records.start, first as u64);
+    }
+}
