@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::directory::{Directory, Number};
-use super::inode::Inode;
+use super::inode::{Inode, SECTOR_BYTES};
 use super::random::Random;
 use crate::error::{Error, ErrorKind, Result};
 use crate::map::{Access, Backing, FileSystemKind, Grown, OpenSide, Properties, View};
@@ -92,9 +92,10 @@ impl Disk {
         Self(Arc::new(Shared { properties, state: Mutex::new(state) }))
     }
 
-    /// Makes an empty file whose name is durable.
+    /// Makes an empty file whose name is durable, on a disk without any other.
     pub(super) fn create(&self, name: &str) -> Result<()> {
         let mut state = self.state();
+        state.directory = Directory::default();
         let number = state.add(Inode::new(Vec::new())?);
         state.directory.add(name, number);
         state.directory.sync();
@@ -281,13 +282,17 @@ impl Call<'_> {
         Ok((inode, random))
     }
 
-    /// How much of a call of `len` parts is done before it is struck.
-    fn part(&mut self, len: usize) -> usize {
-        match self.fault {
+    /// How much of a write of `len` bytes at `offset` is done before it is struck: a system that
+    /// stops in the midst of a call stops between two sectors.
+    fn part(&mut self, offset: u64, len: usize) -> usize {
+        if matches!(self.fault, None | Some(Fault::PowerCut)) {
             // All of it, not yet durable: what of that survives is for the power cut to say.
-            None | Some(Fault::PowerCut) => len,
-            Some(Fault::Kill | Fault::Error) => self.state.random.index(len + 1),
+            return len;
         }
+        let into_sector = usize::try_from(offset % SECTOR_BYTES as u64).unwrap_or(0);
+        let sectors = (into_sector + len).div_ceil(SECTOR_BYTES);
+        let whole = self.state.random.index(sectors + 1) * SECTOR_BYTES;
+        whole.saturating_sub(into_sector).min(len)
     }
 
     /// Whether a call that is done or not is done.
@@ -441,7 +446,7 @@ impl Backing for SimFile {
     fn write_at(&self, offset: u64, from: &[u8]) -> Result<()> {
         let end = offset + from.len() as u64;
         let mut call = self.begin_counted(true, || format!("write {offset}..{end}"))?;
-        let part = call.part(from.len());
+        let part = call.part(offset, from.len());
         call.inode()?.0.write(offset, &from[..part])?;
         call.end("write", true).map_err(|error| self.named(error).offset(offset))
     }

@@ -1,5 +1,9 @@
-//! A simulated disk, and random histories of a store on it: power cuts, killed processes and
-//! failing calls, as many a second as real ones take hours.
+//! Crash tests: random histories of stores on a simulated disk, where the power is cut, processes
+//! are killed and calls fail.
+//!
+//! The disk is a [`Backing`](crate::map::Backing), so that the code that is tested is the code that
+//! runs. What it may do to a store is written in docs/DURABILITY.md, as is what it leaves out.
+//! Everything follows from a seed, so that what was found can be found again.
 
 mod directory;
 mod disk;

@@ -8,6 +8,7 @@
 mod append;
 mod backup;
 mod compact;
+mod crash_test;
 mod csv_input;
 mod export;
 mod failure;
@@ -62,6 +63,7 @@ enum Command {
     Append(append::Args),
     Set(set::Args),
     Verify(verify::Args),
+    CrashTest(crash_test::Args),
     Backup(backup::Args),
     Compact(compact::Args),
     Salvage(salvage::Args),
@@ -79,6 +81,7 @@ impl Command {
             Self::Append(args) => args.run(),
             Self::Set(args) => args.run(),
             Self::Verify(args) => args.run(),
+            Self::CrashTest(args) => args.run(),
             Self::Backup(args) => args.run(),
             Self::Compact(args) => args.run(),
             Self::Salvage(args) => args.run(),
