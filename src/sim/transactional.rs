@@ -33,7 +33,9 @@ pub(super) fn live(world: &mut World, ending: Ending) -> Result<(), Stop> {
     let mut life = Life { world, database, snapshots: Vec::new(), poisoned: false };
     let found = life.see()?;
     life.world.find(&found)?;
-    let steps = life.world.random.within(1..25);
+    // Some live long enough for segments to be used anew.
+    let steps_max = life.world.random.pick(&[6, 25, 25, 90]);
+    let steps = life.world.random.within(1..steps_max);
     for _ in 0..steps {
         match life.step() {
             Err(Stop::Failed) => life.recover_from_failure()?,

@@ -7,8 +7,9 @@ use super::model::{Oracle, Stamp, State, record, recognise};
 use super::random::Random;
 use super::run::CrashReport;
 use crate::error::{Error, ErrorKind};
-use crate::format::{DataType, Field, Schema};
+use crate::format::{DataType, Field, Schema, Slot, UnverifiedHeader};
 use crate::map::Backing;
+use crate::store::{BlockState, FoundSums, Sums};
 
 /// The store's name on the disk.
 const NAME: &str = "store";
@@ -172,7 +173,17 @@ impl World {
         if len != wanted || names.iter().any(|name| name.contains("-wal")) {
             return Err(Stop::Broken(format!("at rest: {names:?}, {len} bytes and not {wanted}")));
         }
-        Ok(())
+        if self.checksums { self.check_sums() } else { Ok(()) }
+    }
+
+    /// The checksums of a store that was closed are those of its records.
+    fn check_sums(&mut self) -> Result<(), Stop> {
+        let file = self.file()?;
+        let doubt = doubt_of_sums(&*file);
+        match self.take("look at the checksums", doubt)? {
+            None => Ok(()),
+            Some(doubt) => Err(Stop::Broken(format!("at rest: {doubt}"))),
+        }
     }
 
     /// The stamps of records, each of which must be whole; `None` is a deleted one.
@@ -261,15 +272,40 @@ impl World {
 
     fn create_once(&mut self) -> Result<(), Stop> {
         let (file, schema) = (self.file()?, self.schema()?);
+        let directory = Arc::clone(&file);
         let store = super::exclusive::create(file, &schema, self.deletes, self.checksums);
         let store = self.take("create", store)?;
         let closed = store.close();
         self.take("close", closed)?;
-        Ok(())
+        // Whoever makes a store by a path has that done.
+        self.take("sync the directory", directory.sync_directory())
     }
 
     /// The state that the store is in, as far as has been acknowledged.
     pub(super) fn current(&self) -> State {
         Arc::clone(self.oracle.current())
     }
+}
+
+/// What is wrong with the checksums of a store that has them.
+fn doubt_of_sums(file: &dyn Backing) -> Result<Option<String>, Error> {
+    let mut front = vec![0; usize::try_from(DATA_OFFSET).unwrap_or(0)];
+    file.read_at(0, &mut front)?;
+    let slot = |slot: Slot| &front[usize::try_from(slot.offset()).unwrap_or(0)..];
+    let (header, ..) = UnverifiedHeader::choose(slot(Slot::A), slot(Slot::B))?;
+    let header = header.verify(file.len_bytes()?)?;
+    let sums = match Sums::find(file, &header, false)? {
+        FoundSums::Kept(sums) => sums,
+        other => return Ok(Some(format!("no checksums: {other:?}"))),
+    };
+    for block in 0..sums.blocks() {
+        let range = sums.bytes_of(block);
+        let mut bytes = vec![0; usize::try_from(range.end - range.start).unwrap_or(0)];
+        file.read_at(range.start, &mut bytes)?;
+        let state = sums.check_block(block, &bytes)?;
+        if state != BlockState::Sound {
+            return Ok(Some(format!("block {block} is {state:?}")));
+        }
+    }
+    Ok(None)
 }

@@ -73,6 +73,8 @@ pub(crate) struct Log {
     idle: VecDeque<Idle>,
     /// How long the next new segment is to be.
     next_len_bytes: u64,
+    /// No shorter than that; segments for larger blocks are not used anew.
+    segment_max_bytes: u64,
     /// The number of the next commit.
     next: u64,
     /// The checksum of the last block.
@@ -114,10 +116,18 @@ impl Log {
             prepared: None,
             idle: VecDeque::new(),
             next_len_bytes: 2 * SEGMENT_MIN_BYTES,
+            segment_max_bytes: SEGMENT_MAX_BYTES,
             next: first,
             last_crc: 0,
             buffer: Vec::new(),
         })
+    }
+
+    /// Makes segments no longer than this, as far as that may be: of a log that is used anew before
+    /// it has grown, a small part.
+    pub(crate) fn limit_segments(&mut self, len_bytes: u64) {
+        self.segment_max_bytes = len_bytes.clamp(SEGMENT_MIN_BYTES, SEGMENT_MAX_BYTES);
+        self.next_len_bytes = self.next_len_bytes.min(self.segment_max_bytes);
     }
 
     /// The salt of the oldest segment that is still needed: what the header names.
@@ -154,7 +164,7 @@ impl Log {
         if let Some(prepared) = self.prepared.take() {
             // A segment made for one large block that never came is no segment for others.
             if prepared.len_bytes >= needed
-                && (prepared.len_bytes <= SEGMENT_MAX_BYTES || prepared.len_bytes == needed)
+                && (prepared.len_bytes <= self.segment_max_bytes || prepared.len_bytes == needed)
             {
                 self.prepared = Some(prepared);
                 return Ok(());
@@ -305,9 +315,9 @@ impl Log {
             first: self.next,
             previous_crc: self.last_crc,
         };
-        if file.len_bytes <= SEGMENT_MAX_BYTES {
+        if file.len_bytes <= self.segment_max_bytes {
             self.next_len_bytes =
-                (2 * file.len_bytes).clamp(self.next_len_bytes, SEGMENT_MAX_BYTES);
+                (2 * file.len_bytes).clamp(self.next_len_bytes, self.segment_max_bytes);
         }
         let sealed =
             std::mem::replace(&mut self.current, Current { file, salt, end: SECTOR_BYTES });
@@ -323,7 +333,7 @@ impl Log {
 
     /// A file for a segment of at least `needed` bytes.
     fn prepare(&mut self, needed: u64) -> Result<SegmentFile> {
-        if needed > SEGMENT_MAX_BYTES {
+        if needed > self.segment_max_bytes {
             return SegmentFile::create(&*self.data, needed, &[], Fill::Room);
         }
         let wanted = self.next_len_bytes.max(needed.next_power_of_two());
@@ -355,7 +365,7 @@ impl Log {
     fn bound_idle(&mut self) -> Result<()> {
         let mut result = Ok(());
         loop {
-            let oversized = self.idle.iter().position(|idle| idle.len_bytes > SEGMENT_MAX_BYTES);
+            let oversized = self.idle.iter().position(|idle| idle.len_bytes > self.segment_max_bytes);
             let held: u64 = self.idle.iter().map(|idle| idle.len_bytes).sum();
             let too_many = self.idle.len() > POOL_MAX_FILES || held > POOL_MAX_BYTES;
             let Some(at) = oversized.or(too_many.then_some(0)) else { return result };

@@ -67,6 +67,10 @@ impl Receipt {
     }
 }
 
+/// A log that is due for a checkpoint has about so many segments, so that most of them are free
+/// after it.
+pub(super) const SEGMENTS_OF_A_LOG: u64 = 4;
+
 impl Engine {
     /// Commits `changes`, which were made over the newest state.
     pub(in crate::db) fn commit(
@@ -127,9 +131,10 @@ impl Engine {
         let first = writer.newest.commit + 1;
         let backing = &self.backing;
         // What a process left that died while it made, or removed, a log that no header names.
-        let log = wal::remove_stale(&**backing, file_id, &[])
+        let mut log = wal::remove_stale(&**backing, file_id, &[])
             .and_then(|()| Log::create(Arc::clone(backing), file_id, first))
             .map_err(|error| self.name(error))?;
+        log.limit_segments(self.common.checkpoint_bytes / SEGMENTS_OF_A_LOG);
         let salt = log.salt();
         writer.log = Some(log);
         self.step(writer, |writer| writer.core.commit(|header| header.live_log = Some(salt)))

@@ -6,6 +6,7 @@ use super::super::core::Core;
 use super::super::locks::Locks;
 use super::super::options::Common;
 use super::super::table_sums;
+use super::commit::SEGMENTS_OF_A_LOG;
 use super::recover::{ranges_of, recover};
 use super::{Engine, Group, Layout, Published, State, Writer, records_in, view_of};
 use crate::error::Result;
@@ -17,7 +18,10 @@ impl Engine {
         let mut sums = table_sums::settle(&mut core)?;
         let layout = Layout::of(&core)?;
         let backing = Arc::clone(core.backing());
-        let (found, log) = recover(&mut core)?;
+        let (found, mut log) = recover(&mut core)?;
+        if let Some(log) = &mut log {
+            log.limit_segments(common.checkpoint_bytes / SEGMENTS_OF_A_LOG);
+        }
         if let Some(sums) = &mut sums {
             // A checkpoint of what the log holds may have been interrupted.
             sums.exempt(&ranges_of(&layout, &found.overlay.sorted_after(core.header().commit)));
