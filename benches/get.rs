@@ -95,8 +95,8 @@ fn two_fields(criterion: &mut Criterion, sample: &Sample, ids: &[u64]) {
     group.finish();
 }
 
-/// Snapshots of a database whose log is empty, and of one that has a hundredth of the records in the
-/// log and not in the array.
+/// Snapshots of a database whose log is empty, and of one that has a hundredth of the records in
+/// the log and not in the array.
 fn snapshots(
     group: &mut BenchmarkGroup<'_, WallTime>,
     ids: &[u64],

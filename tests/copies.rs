@@ -7,8 +7,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use flatrec::{
-    CopyOptions, DataType, Durability, DynDatabase, DynStore, ErrorKind, Field, PodRecord, Schema,
-    WindowedStore, WriteBack, backup, compact, verify,
+    Checksums, CopyOptions, DataType, Durability, DynDatabase, DynStore, ErrorKind, Field,
+    PodRecord, Schema, WindowedStore, WriteBack, backup, compact, verify,
 };
 
 fn schema(record_len: u32) -> Schema {
@@ -239,6 +239,29 @@ fn compact_refuses_a_store_that_contradicts_itself() {
     let error = compact(&path, &out, CopyOptions::new(), &mut no_map).unwrap_err();
     assert_eq!((error.kind(), error.record_number()), (ErrorKind::Corrupt, Some(4)));
     assert_eq!(names(directory.path()), before);
+}
+
+#[test]
+fn a_copy_has_checksums_if_the_store_has_and_does_not_call_damage_right() {
+    let directory = tempfile::tempdir().unwrap();
+    let (path, out) = (directory.path().join("n.rec"), directory.path().join("copy.rec"));
+    let options = DynStore::options().deletes().checksums();
+    let mut store = options.create(&path, &schema(9)).unwrap();
+    store.append_packed((0..30_000).map(record).collect::<Vec<_>>().as_flattened()).unwrap();
+    store.close().unwrap();
+    backup(&path, &out, CopyOptions::new()).unwrap();
+    let report = verify(&out, 10).unwrap();
+    assert_eq!((report.doubts_found, report.checksums), (0, Checksums::Present { blocks: 5 }));
+    std::fs::remove_file(&out).unwrap();
+
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[2 * 65_536 + 77] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let error = backup(&path, &out, CopyOptions::new()).unwrap_err();
+    assert_eq!((error.kind(), error.file_offset()), (ErrorKind::Corrupt, Some(2 * 65_536)));
+    let error = compact(&path, &out, CopyOptions::new(), &mut no_map).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    assert!(!out.exists());
 }
 
 /// Random histories of stores with deletes, against a vector of records.

@@ -383,3 +383,44 @@ fn stores_without_deletes_refuse_them_and_wrong_bytes_are_refused() {
     transaction.commit(Durability::Immediate).unwrap();
     assert_eq!(DynStore::open_read_only(&place.path).unwrap().count(), 3);
 }
+
+#[test]
+fn a_checkpoint_keeps_checksums_and_never_sums_damage() {
+    let place = place();
+    let options = Database::<Numbers>::options().checksums();
+    let database = options.create(&place.path).unwrap();
+    append(&database, 0..10_000); // four blocks of 64 KiB
+    let verified = || flatrec::verify(&place.path, 10).unwrap();
+    let report = verified();
+    assert_eq!((report.records, report.commits_in_log), (10_000, 1), "{:?}", report.doubts);
+    assert!(report.doubts.is_empty(), "{:?}", report.doubts);
+    database.checkpoint().unwrap();
+    set(&database, 5, 55);
+    set(&database, 9000, 9);
+    assert!(verified().doubts.is_empty());
+    database.checkpoint().unwrap();
+    append(&database, 10_000..100_000); // in place
+    assert!(verified().doubts.is_empty());
+    kill(database, &place.path);
+    assert!(verified().doubts.is_empty());
+    let database = Database::<Numbers>::open(&place.path).unwrap();
+    assert!(verified().doubts.is_empty());
+    set(&database, 99_999, 1);
+    database.close().unwrap();
+    let report = verified();
+    assert!(report.doubts.is_empty(), "{:?}", report.doubts);
+    assert_eq!(report.checksums, flatrec::Checksums::Present { blocks: 37 });
+
+    // Damage in the second block, which nobody has looked at yet.
+    let mut bytes = std::fs::read(&place.path).unwrap();
+    bytes[65_536 + 100_000] ^= 1;
+    std::fs::write(&place.path, bytes).unwrap();
+    let database = Database::<Numbers>::open(&place.path).unwrap();
+    set(&database, 3000, 3);
+    let error = database.checkpoint().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    assert!(error.to_string().contains("records 2730..5462"), "{error}");
+    set(&database, 4000, 4); // the log keeps what is committed
+    assert_eq!(database.begin_read().get(3000), Some(&number(3)));
+    assert_eq!(database.close().unwrap_err().kind(), ErrorKind::Corrupt);
+}

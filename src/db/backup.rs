@@ -35,17 +35,21 @@ pub struct BackupReport {
 /// Copies the store at `path`, as it is at this moment, into a new one at `out`, while others may
 /// read it and write to it.
 ///
-/// The copy has the same schema, metadata, records and record numbers: deleted records stay deleted
-/// and the free list stays as it was ([`compact`](crate::compact) leaves them out). It is a store
-/// of its own, with its own file id and history. It is written aside and takes its name, durably,
-/// when it is whole; what was there before stays until then.
+/// The copy has the same schema, metadata, records and record numbers, and checksums of its own if
+/// the store has any, with which what is read is compared: deleted records stay deleted and the
+/// free list stays as it was ([`compact`](crate::compact) leaves them out). It is a store of its
+/// own, with its own file id and history. It is written aside and takes its name, durably, when it
+/// is whole; what was there before stays until then. While it is made, a
+/// [`Database`](crate::Database) commits as ever, and brings nothing from its log to the array.
 ///
 /// # Errors
 /// [`ErrorKind::AlreadyExists`](crate::ErrorKind::AlreadyExists) if there is a file at `out` and it
 /// may not be replaced; [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if it is
 /// the store itself; as [`DynStore::open_read_only`](crate::DynStore::open_read_only) and
-/// [`DynStore::create`](crate::DynStore::create); a full disk among those of writing. Nothing is
-/// left at `out` then but what was there.
+/// [`DynStore::create`](crate::DynStore::create); a full disk among those of writing;
+/// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) at the first block that does not match its
+/// checksum: [`salvage`](crate::salvage) copies what can be trusted then. Nothing is left at `out`
+/// then but what was there.
 pub fn backup(
     path: impl AsRef<Path>,
     out: impl AsRef<Path>,

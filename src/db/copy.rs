@@ -1,16 +1,23 @@
 //! Copying one store into another: what backup and compact have in common.
 
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 
+use super::checksums::Checksums;
 use super::dyn_store::DynStore;
+use super::sweep::{BadBlock, Inspect, Sweep, Swept};
 use super::table::Table;
 use crate::error::{Error, ErrorKind, Result};
-use crate::map::{FileBacking, Wait};
+use crate::map::{FileBacking, Geometry, Wait};
 use crate::os;
+use crate::store::{FoundSums, Sums};
 
 /// How much is read and written at a time.
 const CHUNK_BYTES: u64 = 1 << 20;
+
+/// Called with the bytes that are done, and all there are.
+type OnProgress<'a> = Box<dyn FnMut(u64, u64) -> Result<()> + 'a>;
 
 /// Options for [`backup`](crate::backup) and [`compact`](crate::compact).
 ///
@@ -37,7 +44,7 @@ pub struct CopyOptions<'a> {
     replace: bool,
     wait: Wait,
     allow_network: bool,
-    on_progress: Option<Box<dyn FnMut(u64, u64) -> Result<()> + 'a>>,
+    on_progress: Option<OnProgress<'a>>,
 }
 
 impl<'a> CopyOptions<'a> {
@@ -98,13 +105,17 @@ pub(super) struct Copy<'a> {
 
 impl<'a> Copy<'a> {
     /// Opens the store at `path` for reading, as it is at this moment, and starts another, with the
-    /// same schema, metadata and place for deletes, that appears at `out` when it is closed.
+    /// same schema and metadata, deletes and checksums if it has them, that appears at `out` when
+    /// it is closed.
     pub(super) fn start(path: &Path, out: &Path, options: CopyOptions<'a>) -> Result<Self> {
         refuse_same(path, out)?;
         let from = DynStore::options().wait(options.wait).open_read_only(path)?;
         let mut new = DynStore::options().wait(options.wait).metadata(from.metadata());
         if from.table.slots.mark().is_some() {
             new = new.deletes();
+        }
+        if !matches!(from.info()?.checksums, Checksums::Absent | Checksums::Foreign) {
+            new = new.checksums();
         }
         if options.allow_network {
             new = new.allow_network_file_system();
@@ -114,28 +125,96 @@ impl<'a> Copy<'a> {
     }
 
     /// Calls `each` with the tables to read and to write, the number of the first of some records,
-    /// and their slots' bytes, until all records were there.
+    /// and their slots' bytes, until all records were there. They are read by calls, and compared
+    /// with the checksums that the store has: the new store's own would call damage right.
     pub(super) fn slots(
         &mut self,
-        mut each: impl FnMut(&Table<u8>, &mut Table<u8>, u64, &[u8]) -> Result<()>,
+        each: impl FnMut(&Table<u8>, &mut Table<u8>, u64, &[u8]) -> Result<()>,
     ) -> Result<()> {
-        let count = self.from.count();
-        let stride = self.from.table.slots.stride();
-        let at_once = (CHUNK_BYTES / stride as u64).max(1);
-        let total_bytes = count * stride as u64; // the file has them
-        let mut chunk = Vec::new();
-        let mut first = 0;
-        while first < count {
-            let records = at_once.min(count - first);
-            let len = usize::try_from(records).unwrap_or(usize::MAX).saturating_mul(stride);
-            chunk.resize(len, 0);
-            let table = &self.from.table;
-            table.array.copy_slots(first, &mut chunk).map_err(|error| table.core.name(error))?;
-            each(table, &mut self.to.table, first, &chunk)?;
-            first += records;
-            self.options.report(first * stride as u64, total_bytes)?;
+        let table = &self.from.table;
+        let header = table.core.header();
+        let stride = u64::from(header.stride);
+        let sums = match Sums::find(&**table.core.backing(), header, false)? {
+            FoundSums::Kept(sums) => Some(sums),
+            _ => None,
+        };
+        let sweep = Sweep {
+            data: &**table.core.backing(),
+            geometry: Geometry::new(header.data_offset, stride)?,
+            count: table.array.count(),
+            sums: sums.as_ref(),
+            images: table.log.as_ref().map(|log| &log.overlay),
+        };
+        let mut copier = Copier {
+            from: table,
+            to: &mut self.to.table,
+            options: &mut self.options,
+            each,
+            at_once: (CHUNK_BYTES / stride).max(1) * stride,
+            total_bytes: table.array.count() * stride, // the file has them
+            first: 0,
+            chunk: Vec::new(),
+        };
+        sweep.run(&mut copier)?;
+        copier.hand_on()
+    }
+}
+
+/// Gathers what a sweep reads, and ends it at the first damage.
+struct Copier<'c, 'o, F> {
+    from: &'c Table<u8>,
+    to: &'c mut Table<u8>,
+    options: &'c mut CopyOptions<'o>,
+    each: F,
+    at_once: u64,
+    total_bytes: u64,
+    /// The record that `chunk` begins with.
+    first: u64,
+    chunk: Vec<u8>,
+}
+
+impl<F> Copier<'_, '_, F>
+where
+    F: FnMut(&Table<u8>, &mut Table<u8>, u64, &[u8]) -> Result<()>,
+{
+    fn hand_on(&mut self) -> Result<()> {
+        if self.chunk.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let stride = self.from.slots.stride() as u64;
+        (self.each)(self.from, self.to, self.first, &self.chunk)?;
+        self.first += self.chunk.len() as u64 / stride;
+        self.chunk.clear();
+        self.options.report(self.first * stride, self.total_bytes)
+    }
+
+    fn damaged(&self) -> Error {
+        self.from.core.name(
+            Error::new(ErrorKind::Corrupt, "copy")
+                .advice("verify lists all the damage; salvage copies what can be trusted"),
+        )
+    }
+}
+
+impl<F> Inspect for Copier<'_, '_, F>
+where
+    F: FnMut(&Table<u8>, &mut Table<u8>, u64, &[u8]) -> Result<()>,
+{
+    fn bad_block(&mut self, bad: &BadBlock) -> Result<()> {
+        let detail = format!("block {}: {}", bad.block, bad.why);
+        Err(self.damaged().offset(bad.bytes.start).detail(detail))
+    }
+
+    fn record(&mut self, id: u64, record: Swept<'_>) -> Result<()> {
+        let Swept::Sound(slot) = record else {
+            return Err(self.damaged().record(id));
+        };
+        self.chunk.extend_from_slice(slot);
+        if self.chunk.len() as u64 >= self.at_once { self.hand_on() } else { Ok(()) }
+    }
+
+    fn missing(&mut self, records: Range<u64>) -> Result<()> {
+        Err(self.damaged().record(records.start).detail("the file ends before it"))
     }
 }
 

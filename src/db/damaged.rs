@@ -114,8 +114,8 @@ impl Damaged {
         Ok(doubts)
     }
 
-    /// Reads all records, with what the log says of them, and compares all blocks but those that the
-    /// log changes: a checkpoint may have been interrupted there.
+    /// Reads all records, with what the log says of them, and compares all blocks but those that
+    /// the log changes: a checkpoint may have been interrupted there.
     pub(super) fn sweep(&self, to: &mut impl Inspect) -> Result<()> {
         let header = self.core.header();
         let sweep = Sweep {

@@ -38,8 +38,8 @@ impl SalvageOptions {
         Self::default()
     }
 
-    /// Puts a record of zero bytes in the place of each that is lost, or a free place in a store with
-    /// deletes, so that those behind it keep their numbers. Unless said, they close up.
+    /// Puts a record of zero bytes in the place of each that is lost, or a free place in a store
+    /// with deletes, so that those behind it keep their numbers. Unless said, they close up.
     pub fn keep_ids(mut self) -> Self {
         self.keep_ids = true;
         self

@@ -188,7 +188,7 @@ impl<T: Copy + Send + Sync> Table<T> {
 
 impl<R: Record> Table<R> {
     /// Record `index` where the fast path has not found it.
-    #[inline(never)]
+    #[cold] // for stores without deletes, whose loops are laid out for the fast path
     pub(super) fn record_elsewhere(&self, index: u64) -> Option<&R> {
         let slot = self.array.slot(index)?;
         match self.slots.found(slot) {
@@ -200,7 +200,7 @@ impl<R: Record> Table<R> {
 
 impl Table<u8> {
     /// The first `len` bytes of record `index` where the fast path has not found it.
-    #[inline(never)]
+    #[cold] // for stores without deletes, whose loops are laid out for the fast path
     pub(super) fn bytes_elsewhere(&self, index: u64, len: usize) -> Option<&[u8]> {
         let slot = self.array.slot(index)?;
         match self.slots.found(slot) {

@@ -21,6 +21,9 @@ use crate::map::{Access, Backing, FileSystemKind, Grown, OpenSide, Properties, V
 /// Where error messages say that simulated files are; no such directory exists.
 const PLACE: &str = "simulated-disk";
 
+/// Where the two slots of the header end in a data file.
+const HEADER_END: u64 = 8192;
+
 /// Once in so many calls the system writes something of its own accord.
 const WRITE_BACK_ODDS: u64 = 12;
 
@@ -285,6 +288,11 @@ impl Call<'_> {
     /// How much of a write of `len` bytes at `offset` is done before it is struck: a system that
     /// stops in the midst of a call stops between two sectors.
     fn part(&mut self, offset: u64, len: usize) -> usize {
+        if self.fault == Some(Fault::PowerCut) && offset < HEADER_END && self.state.random.coin() {
+            // That a sector which is being written when the power goes is there whole or not at
+            // all, no disk promises. The header has two slots for that.
+            return self.state.random.index(len + 1);
+        }
         if matches!(self.fault, None | Some(Fault::PowerCut)) {
             // All of it, not yet durable: what of that survives is for the power cut to say.
             return len;
@@ -377,6 +385,11 @@ impl SimFile {
         call.end("sync", false)
     }
 
+    /// Whether this is a file beside the data file, by its name.
+    fn is_side(&self) -> bool {
+        self.name().contains('-')
+    }
+
     fn side_name(&self, suffix: &str) -> String {
         format!("{}{suffix}", self.name())
     }
@@ -446,7 +459,10 @@ impl Backing for SimFile {
     fn write_at(&self, offset: u64, from: &[u8]) -> Result<()> {
         let end = offset + from.len() as u64;
         let mut call = self.begin_counted(true, || format!("write {offset}..{end}"))?;
-        let part = call.part(offset, from.len());
+        let part = match self.is_side() {
+            true => call.part(offset + HEADER_END, from.len()),
+            false => call.part(offset, from.len()),
+        };
         call.inode()?.0.write(offset, &from[..part])?;
         call.end("write", true).map_err(|error| self.named(error).offset(offset))
     }

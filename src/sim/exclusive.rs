@@ -49,6 +49,9 @@ pub(super) fn live(world: &mut World, ending: Ending) -> Result<(), Stop> {
     world.find(&next)?;
     let mut changed = false;
     for _ in 0..world.random.within(1..6) {
+        if world.random.one_in(4) {
+            world.endanger(6);
+        }
         let step = match world.random.below(9) {
             0..=3 => append(world, &mut store, &mut next),
             4 | 5 => flush(world, &mut store, &next),

@@ -39,7 +39,7 @@ fn lives(world: &mut World) -> Result<(), Stop> {
 /// One life, and its end.
 fn life(world: &mut World) -> Result<(), Stop> {
     let ending = Ending::draw(&mut world.random);
-    let lived = match world.random.below(5) {
+    let lived = match world.random.below(world.exclusive_odds) {
         0 => exclusive::live(world, ending),
         _ => transactional::live(world, ending),
     };

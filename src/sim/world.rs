@@ -55,6 +55,8 @@ pub(super) struct World {
     pub(super) record_len: usize,
     pub(super) deletes: bool,
     pub(super) checksums: bool,
+    /// One life in so many is that of an exclusive handle.
+    pub(super) exclusive_odds: u64,
     /// Whether an exclusive edit is under way, whose interruption loses records.
     pub(super) editing: bool,
     /// Whether the history is at its end.
@@ -73,6 +75,7 @@ impl World {
         let disk = Disk::new(&mut random, traced);
         let record_len = random.pick(RECORD_LENS);
         let (deletes, checksums) = (random.coin(), random.one_in(3));
+        let exclusive_odds = random.pick(&[2, 5, 5, 8]);
         Self {
             disk,
             random,
@@ -81,6 +84,7 @@ impl World {
             record_len,
             deletes,
             checksums,
+            exclusive_odds,
             editing: false,
             over: false,
             next_stamp: 0,

@@ -197,19 +197,6 @@ impl<T: Copy + Send + Sync> Array<T> {
         Ok(Some(byte[0]))
     }
 
-    /// Copies the bytes of the records from `first` on, and of what lies between them, out of the
-    /// whole view.
-    pub(crate) fn copy_slots(&self, first: u64, into: &mut [u8]) -> Result<()> {
-        let view = self.whole.view();
-        let end = self.geometry.offset_of(first)?.saturating_add(into.len() as u64);
-        let held = self.geometry.offset_of(self.whole.count())?;
-        let start = self.geometry.offset_of(first)?.checked_sub(view.offset());
-        match start.map(usize::try_from) {
-            Some(Ok(start)) if end <= held => view.read(start, into),
-            _ => Err(Error::new(ErrorKind::OutOfRange, "copy records").record(first)),
-        }
-    }
-
     /// Pins the window that holds record `index`, whatever its mark says; `None` if the file holds
     /// no such record (yet).
     #[allow(unsafe_code, reason = "the array's contract is the guard's")]

@@ -42,8 +42,8 @@ impl AlignedBytes {
     }
 }
 
-/// Where images lie: chunk `k` holds `2^(least + k)` of them, up to `2^most`, so that finding one is
-/// shifts.
+/// Where images lie: chunk `k` holds `2^(least + k)` of them, up to `2^most`, so that finding one
+/// is shifts.
 #[derive(Clone, Copy)]
 struct Shape {
     least_log2: u32,
@@ -113,7 +113,12 @@ impl Images {
         &self.ids
     }
 
-    /// All images in that order, in pieces.
+    /// Each record's number with that of its image, in the order of the records' numbers.
+    pub(crate) fn sorted(&self) -> impl Iterator<Item = (u64, u32)> + '_ {
+        self.table.sorted()
+    }
+
+    /// All images in the order in which they were made, in pieces.
     pub(crate) fn pieces(&self) -> Vec<&[u8]> {
         let mut pieces = Vec::with_capacity(self.chunks.len());
         let mut left = self.ids.len();

@@ -73,7 +73,7 @@ impl Layer {
         let most = layers.iter().map(|layer| layer.len).sum();
         let mut merged = Self {
             commits: Vec::new(),
-            table: IdTable::with_room(most),
+            table: IdTable::new(),
             places: Vec::with_capacity(most),
             filter: Filter::new(most),
             len: 0,
@@ -104,7 +104,16 @@ impl Layer {
         if let ([committed], true) = (&*self.commits, self.places.is_empty()) {
             (0..).zip(committed.images.ids()).for_each(|(number, &id)| visit(id, (0, number)));
         } else {
-            self.table.iter().for_each(|(id, at)| visit(id, self.places[at as usize]));
+            self.table.sorted().for_each(|(id, at)| visit(id, self.places[at as usize]));
+        }
+    }
+
+    /// As [`Layer::each`], in the order of the records' numbers.
+    fn each_sorted(&self, mut visit: impl FnMut(u64, (u32, u32))) {
+        if let ([committed], true) = (&*self.commits, self.places.is_empty()) {
+            committed.images.sorted().for_each(|(id, number)| visit(id, (0, number)));
+        } else {
+            self.each(visit);
         }
     }
 
@@ -188,15 +197,18 @@ impl Overlay {
     pub(crate) fn sorted_after(&self, commit: u64) -> Vec<(u64, &[u8])> {
         let mut found = Vec::new();
         for (age, layer) in (0_u32..).zip(self.layers.iter().rev()) {
-            layer.each(|id, (at, number)| {
+            layer.each_sorted(|id, (at, number)| {
                 let committed = &layer.commits[at as usize];
                 if committed.commit > commit {
                     found.push((id, age, &committed.images, number));
                 }
             });
         }
-        found.sort_unstable_by_key(|&(id, age, ..)| (id, age));
-        found.dedup_by_key(|&mut (id, ..)| id);
+        if self.layers.len() > 1 {
+            // Runs that are in order already, one for each layer.
+            found.sort_by_key(|&(id, age, ..)| (id, age));
+            found.dedup_by_key(|&mut (id, ..)| id);
+        }
         found.into_iter().map(|(id, _, images, number)| (id, images.image(number))).collect()
     }
 }

@@ -171,6 +171,7 @@ pub(super) fn survey(data: &dyn Backing, file_id: [u8; 16]) -> Result<Survey> {
                     let header = SegmentHeader {
                         file_id,
                         salt: block.salt,
+                        chain: block.chain,
                         previous_salt: 0,
                         first: block.commit.number,
                         previous_crc: block.previous_crc,

@@ -51,7 +51,9 @@ struct SegmentBytes {
     previous_salt: U64,
     first: U64,
     previous_crc: U32,
-    zeros: [u8; 448],
+    zero: U32,
+    chain: U64,
+    zeros: [u8; 436],
     crc: U32,
 }
 
@@ -64,7 +66,9 @@ const _: () = {
     assert!(offset_of!(SegmentBytes, previous_salt) == 40);
     assert!(offset_of!(SegmentBytes, first) == 48);
     assert!(offset_of!(SegmentBytes, previous_crc) == 56);
-    assert!(offset_of!(SegmentBytes, zeros) == 60);
+    assert!(offset_of!(SegmentBytes, zero) == 60);
+    assert!(offset_of!(SegmentBytes, chain) == 64);
+    assert!(offset_of!(SegmentBytes, zeros) == 72);
     assert!(offset_of!(SegmentBytes, crc) == 508);
 };
 
@@ -77,6 +81,9 @@ pub(super) struct SegmentHeader {
     pub(super) file_id: [u8; 16],
     /// Drawn at random when the segment is begun, never 0.
     pub(super) salt: u64,
+    /// The salt of the segment that its chain began with, which may be long gone: what lies about
+    /// of other chains says nothing of this one.
+    pub(super) chain: u64,
     /// The salt of the segment before it in the chain; 0 if there is none.
     pub(super) previous_salt: u64,
     /// The number of its first block.
@@ -114,6 +121,7 @@ impl SegmentHeader {
         sector.previous_salt = self.previous_salt.into();
         sector.first = self.first.into();
         sector.previous_crc = self.previous_crc.into();
+        sector.chain = self.chain.into();
         sector.crc = crc32c(&sector.as_bytes()[..SEGMENT_CRC]).into();
         zerocopy::transmute!(sector)
     }
@@ -153,6 +161,7 @@ impl Label {
         Self::Ours(SegmentHeader {
             file_id,
             salt: sector.salt.get(),
+            chain: sector.chain.get(),
             previous_salt: sector.previous_salt.get(),
             first: sector.first.get(),
             previous_crc: sector.previous_crc.get(),
@@ -168,7 +177,7 @@ impl Label {
 ///  32    | salt            | number          | synced          | count           |
 ///  64    | live count      | free head       | images          | prev.  | image  |
 ///        |                 |                 |                 | crc    | length |
-///  96    | zeros                                                                 |
+///  96    | chain           | zeros                                               |
 /// 128    | payload: a record number for each image, each once; then the images
 /// ```
 ///
@@ -189,7 +198,8 @@ struct BlockBytes {
     images: U64,
     previous_crc: U32,
     image_len_bytes: U32,
-    zeros: [u8; 32],
+    chain: U64,
+    zeros: [u8; 24],
 }
 
 const _: () = {
@@ -206,7 +216,8 @@ const _: () = {
     assert!(offset_of!(BlockBytes, images) == 80);
     assert!(offset_of!(BlockBytes, previous_crc) == 88);
     assert!(offset_of!(BlockBytes, image_len_bytes) == 92);
-    assert!(offset_of!(BlockBytes, zeros) == 96);
+    assert!(offset_of!(BlockBytes, chain) == 96);
+    assert!(offset_of!(BlockBytes, zeros) == 104);
 };
 
 /// What stands in front of a block's payload. One that was read is untrusted until its checksum
@@ -218,6 +229,8 @@ pub(super) struct BlockHead {
     pub(super) file_id: [u8; 16],
     /// That of the segment in which it lies.
     pub(super) salt: u64,
+    /// That segment's chain.
+    pub(super) chain: u64,
     pub(super) commit: Commit,
     /// The highest commit known to be durable when this one was written.
     pub(super) synced: u64,
@@ -267,6 +280,7 @@ impl BlockHead {
         block.images = self.images.into();
         block.previous_crc = self.previous_crc.into();
         block.image_len_bytes = self.image_len_bytes.into();
+        block.chain = self.chain.into();
         zerocopy::transmute!(block)
     }
 
@@ -288,6 +302,7 @@ impl BlockHead {
             crc: block.crc.get(),
             file_id: block.file_id,
             salt: block.salt.get(),
+            chain: block.chain.get(),
             commit: Commit {
                 number: block.number.get(),
                 count: block.count.get(),

@@ -63,6 +63,8 @@ struct Idle {
 pub(crate) struct Log {
     data: Arc<dyn Backing>,
     file_id: [u8; 16],
+    /// The salt of the segment that the chain began with.
+    chain: u64,
     /// Oldest first.
     older: VecDeque<Older>,
     current: Current,
@@ -106,11 +108,13 @@ impl Log {
             .checked_next_multiple_of(SEGMENT_MIN_BYTES)
             .unwrap_or(u64::MAX);
         let salt = new_salt()?;
-        let header = SegmentHeader { file_id, salt, previous_salt: 0, first, previous_crc: 0 };
+        let header =
+            SegmentHeader { file_id, salt, chain: salt, previous_salt: 0, first, previous_crc: 0 };
         let file = SegmentFile::create(&*data, len_bytes, &header.encode(), Fill::Zeros)?;
         Ok(Self {
             data,
             file_id,
+            chain: salt,
             older: VecDeque::new(),
             current: Current { file, salt, end: SECTOR_BYTES },
             prepared: None,
@@ -136,6 +140,7 @@ impl Log {
     }
 
     /// The number of the next commit.
+    #[cfg(test)]
     pub(crate) fn next(&self) -> u64 {
         self.next
     }
@@ -201,6 +206,7 @@ impl Log {
             crc: 0,
             file_id: self.file_id,
             salt: self.current.salt,
+            chain: self.chain,
             commit: *commit,
             // The segment before was synced just now, with every block so far.
             synced: if begun.is_some() { commit.number.saturating_sub(1) } else { synced },
@@ -311,6 +317,7 @@ impl Log {
         let header = SegmentHeader {
             file_id: self.file_id,
             salt,
+            chain: self.chain,
             previous_salt: self.current.salt,
             first: self.next,
             previous_crc: self.last_crc,

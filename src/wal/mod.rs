@@ -19,8 +19,6 @@
 //!
 //! [`ErrorKind::Corrupt`]: crate::error::ErrorKind::Corrupt
 
-#![cfg_attr(not(test), allow(dead_code, unused_imports, reason = "commits will use it"))]
-
 mod files;
 mod format;
 #[cfg(fuzzing)]
@@ -32,7 +30,7 @@ mod replay;
 
 pub(crate) use files::remove_stale;
 pub(crate) use log::Log;
-pub(crate) use replay::{Replayed, replay};
+pub(crate) use replay::replay;
 
 #[cfg(test)]
 mod tests;

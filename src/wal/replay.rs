@@ -52,6 +52,7 @@ pub(crate) fn replay(
     let mut walk = Walk {
         data,
         file_id,
+        chain: segment.header.chain,
         image_len,
         after,
         next: segment.header.first,
@@ -83,6 +84,8 @@ type Place = (PathBuf, u64);
 struct Walk<'a> {
     data: &'a dyn Backing,
     file_id: [u8; 16],
+    /// The salt of the segment that the chain began with.
+    chain: u64,
     image_len: u32,
     after: u64,
     /// The number of the commit that comes next.
@@ -185,9 +188,9 @@ impl Walk<'_> {
     ) -> Result<Option<Found>> {
         let follows = |segment: &Found| {
             // Without its header a segment is known by its first block alone.
-            !segment.headless && segment.header.previous_salt == salt || {
-                segment.headless && self.links(segment)
-            }
+            let header = &segment.header;
+            header.chain == self.chain
+                && if segment.headless { self.links(segment) } else { header.previous_salt == salt }
         };
         let mut followers = found.segments.iter().enumerate().filter(|(_, found)| follows(found));
         let Some((at, segment)) = followers.next() else { return Ok(None) };
@@ -219,9 +222,11 @@ impl Walk<'_> {
         evidence.map_or(Ok(()), |evidence| Err(self.lost(place, &evidence)))
     }
 
-    /// Decides whether segments that are not of the chain, but of the store, say that it is longer.
+    /// Decides whether segments that the walk did not come to say that the chain is longer. Those
+    /// of other chains say nothing: a recovery that was interrupted leaves copies of commits that
+    /// may be lost by now, and that nobody was promised.
     fn judge_others(&self, found: &Survey, place: &Place) -> Result<()> {
-        for segment in &found.segments {
+        for segment in found.segments.iter().filter(|found| found.header.chain == self.chain) {
             let Some(mut reader) = open(self.data, &segment.suffix)? else { continue };
             let evidence = if segment.headless {
                 self.evidence(&mut reader, None, SECTOR_BYTES)?
@@ -256,8 +261,9 @@ impl Walk<'_> {
         while offset < reader.len_bytes() {
             if let Some(block) = reader.block_at(offset)? {
                 let number = block.commit.number;
-                let ours =
-                    block.file_id == self.file_id && salt.unwrap_or(block.salt) == block.salt;
+                let ours = block.file_id == self.file_id
+                    && block.chain == self.chain
+                    && salt.unwrap_or(block.salt) == block.salt;
                 if ours && number > self.next && block.synced >= self.next {
                     return Ok(Some(format!("commit {number} says so, at byte {offset}")));
                 }

@@ -8,6 +8,7 @@ mod random;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::replay::Replayed;
 use super::*;
 use crate::error::{ErrorKind, Result};
 use crate::map::{Backing, FileBacking};

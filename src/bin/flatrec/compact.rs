@@ -1,7 +1,7 @@
 //! `flatrec compact`: a store copied without its deleted records.
 
 use std::io::{self, BufWriter, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::backup::Copying;
 use crate::failure::Failure;
@@ -84,9 +84,9 @@ impl Args {
         Failure::Message(format!("write --map {}: {error}", path.display()))
     }
 
-    fn create_map(&self, path: &PathBuf) -> Result<Map, Failure> {
+    fn create_map(&self, path: &Path) -> Result<Map, Failure> {
         let shown = path.display();
-        let taken = ["", "-lock", "-unfinished"]
+        let taken = ["", "-lock", "-sum", "-unfinished", "-unfinished-sum"]
             .iter()
             .flat_map(|ending| [&self.store, &self.out].map(|store| with_ending(store, ending)));
         if taken.into_iter().any(|other| is_same(path, &other)) {

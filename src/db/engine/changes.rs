@@ -1,7 +1,7 @@
 //! What a transaction has changed and not committed yet: private to it, in memory, but for long
 //! runs of appended records, which go to their places in the file at once, where no count reaches.
 
-use super::{Layout, State, Writer, publish, records_in, view_of};
+use super::{Layout, State, Writer, publish, records_in, unknown, view_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{STATUS_DEAD, STATUS_LIVE, next_free, put_dead};
 use crate::step::{self, Step};
@@ -171,7 +171,8 @@ impl Changes {
     pub(super) fn spill(&mut self, writer: &mut Writer) -> Result<()> {
         let end = self.tail_start + self.tail.records();
         writer.make_room(end)?;
-        writer.placed.write(self.tail_start, self.tail.bytes())?;
+        let written = writer.placed.write(self.tail_start, self.tail.bytes());
+        written.inspect_err(|error| writer.doubt(error))?;
         writer.show_in_file(&self.layout, end)?;
         self.tail_start = end;
         self.tail.clear();
@@ -274,11 +275,14 @@ impl Layout {
 impl Writer {
     /// Makes the file long enough for `count` records, durably where it had to grow.
     pub(super) fn make_room(&mut self, count: u64) -> Result<()> {
-        if !self.placed.reserve(count)? {
+        if !self.placed.reserve(count).inspect_err(|error| self.doubt(error))? {
             return Ok(());
         }
         // After a failed sync nothing is known of what else was to become durable by it.
-        step::take(Step::GrowthSync, || self.placed.sync()).inspect_err(|_| self.busy = true)
+        step::take(Step::GrowthSync, || self.placed.sync()).map_err(|error| {
+            self.busy = true;
+            unknown(error)
+        })
     }
 
     /// Lets a transaction that begins read what the newest state finds in the array.

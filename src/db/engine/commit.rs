@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, MutexGuard};
 
-use super::{Changes, Engine, State, Writer, view_of};
+use super::{Changes, Engine, State, Writer, unknown, view_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::map::FileSystemKind;
 use crate::step::{self, Step};
@@ -92,7 +92,7 @@ impl Engine {
         } else {
             self.group.settle(commit, &self.published)
         };
-        settled.map_err(|error| self.name(error))?;
+        settled.map_err(|error| self.name(unknown(error)))?;
         self.checkpoint_if_due();
         Ok(Receipt { commit, survives: self.survives(durability) })
     }
@@ -122,7 +122,7 @@ impl Engine {
         }
         let image_len = writer.core.header().stride;
         let log = writer.log.as_mut().ok_or_else(no_log)?;
-        named(log.reserve(images, image_len))
+        named(log.reserve(images, image_len).inspect_err(|error| writer.doubt(error)))
     }
 
     /// Makes the first segment of a log, and then the header that names it.
@@ -133,6 +133,7 @@ impl Engine {
         // What a process left that died while it made, or removed, a log that no header names.
         let mut log = wal::remove_stale(&**backing, file_id, &[])
             .and_then(|()| Log::create(Arc::clone(backing), file_id, first))
+            .inspect_err(|error| writer.doubt(error))
             .map_err(|error| self.name(error))?;
         log.limit_segments(self.common.checkpoint_bytes / SEGMENTS_OF_A_LOG);
         let salt = log.salt();

@@ -97,7 +97,8 @@ pub(super) struct Writer {
     /// All records in the file, for the transaction under way: also those that it has appended in
     /// place, which no state counts yet.
     in_file: RecordView<u8>,
-    /// Set while a commit or checkpoint is under way: found set, one has panicked or failed.
+    /// Set while a commit or checkpoint is under way: found set, one has panicked or failed. Set for
+    /// good by a failure before that ([`Writer::doubt`]).
     busy: bool,
     closed: bool,
     /// How large the log is to grow before the next checkpoint.
@@ -164,7 +165,7 @@ impl Engine {
         if result.is_err() {
             self.group.fail();
         }
-        result.map_err(|error| self.name(error))
+        result.map_err(|error| self.name(unknown(error)))
     }
 
     /// Adds the path to an error that has none.
@@ -181,10 +182,31 @@ impl Writer {
         &self.newest
     }
 
+    /// After a failure before anything was written that counts: a full disk is gone on with once it
+    /// has room; a device that fails is not trusted with anything more.
+    pub(super) fn doubt(&mut self, error: &Error) {
+        self.busy |= !matches!(error.kind(), ErrorKind::NoSpace | ErrorKind::OutOfRange);
+    }
+
     /// What the log holds: segments, and bytes of blocks.
     pub(super) fn log_size(&self) -> (u64, u64) {
         self.log.as_ref().map_or((0, 0), |log| (log.segments(), log.len_bytes()))
     }
+}
+
+/// The error of a step that may have happened in part: not one of the kinds that say that nothing
+/// was changed.
+fn unknown(error: Error) -> Error {
+    if !matches!(error.kind(), ErrorKind::NoSpace | ErrorKind::LogFull) {
+        return error;
+    }
+    Error::new(ErrorKind::Poisoned, error.operation().to_owned())
+        .detail(
+            "there was no space in the middle of a write or sync, so what the disk holds is \
+                 unknown",
+        )
+        .advice("free some space, and reopen the store: it comes up with every acknowledged commit")
+        .source_error(error)
 }
 
 /// A view from the start of the file over at least `end` bytes; with room for growth where views
