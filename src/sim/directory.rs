@@ -132,12 +132,8 @@ mod tests {
         directory.remove("a");
         directory.add("b", 2);
         let left = cuts(&directory);
-        let expected = [
-            names(&[]),
-            names(&[("a", 1)]),
-            names(&[("a", 1), ("b", 2)]),
-            names(&[("b", 2)]),
-        ];
+        let expected =
+            [names(&[]), names(&[("a", 1)]), names(&[("a", 1), ("b", 2)]), names(&[("b", 2)])];
         assert_eq!(left, expected.into());
         directory.sync();
         assert_eq!(cuts(&directory), [names(&[("b", 2)])].into());

@@ -73,10 +73,8 @@ impl Disk {
     pub(super) fn new(random: &mut Random, traced: bool) -> Self {
         // On some file systems stores edit through views, on others by calls.
         let name = if random.coin() { "ext2/3/4" } else { "simulated" };
-        let properties = Properties {
-            file_system: FileSystemKind::Local(name.into()),
-            ..scratch_properties()
-        };
+        let properties =
+            Properties { file_system: FileSystemKind::Local(name.into()), ..scratch_properties() };
         let state = State {
             files: BTreeMap::new(),
             directory: Directory::default(),

@@ -102,7 +102,7 @@ fn abandon(
     }
 }
 
-fn open(world: &mut World) -> Result<DynStore, Stop> {
+pub(super) fn open(world: &mut World) -> Result<DynStore, Stop> {
     let ways = [WriteBack::Auto, WriteBack::Positioned, WriteBack::Mapped];
     let options: Options<DynStore> = DynStore::options().write_back(world.random.pick(&ways));
     let file = world.file()?;
@@ -111,11 +111,15 @@ fn open(world: &mut World) -> Result<DynStore, Stop> {
     world.take_opened(store)
 }
 
-fn stamps(world: &mut World, store: &DynStore) -> Result<Vec<Stamp>, Stop> {
+pub(super) fn stamps(world: &mut World, store: &DynStore) -> Result<Vec<Stamp>, Stop> {
     world.stamps((0..store.count()).map(|id| store.get(id)))
 }
 
-fn append(world: &mut World, store: &mut DynStore, next: &mut Vec<Stamp>) -> Result<(), Stop> {
+pub(super) fn append(
+    world: &mut World,
+    store: &mut DynStore,
+    next: &mut Vec<Stamp>,
+) -> Result<(), Stop> {
     let many = world.random.within(1..40);
     world.note(|| format!("  append {many}"));
     for _ in 0..many {
@@ -130,7 +134,7 @@ fn append(world: &mut World, store: &mut DynStore, next: &mut Vec<Stamp>) -> Res
     Ok(())
 }
 
-fn flush(world: &mut World, store: &mut DynStore, next: &[Stamp]) -> Result<(), Stop> {
+pub(super) fn flush(world: &mut World, store: &mut DynStore, next: &[Stamp]) -> Result<(), Stop> {
     if world.current()[..] == *next {
         return Ok(());
     }
@@ -142,7 +146,11 @@ fn flush(world: &mut World, store: &mut DynStore, next: &[Stamp]) -> Result<(), 
     Ok(())
 }
 
-fn truncate(world: &mut World, store: &mut DynStore, next: &mut Vec<Stamp>) -> Result<(), Stop> {
+pub(super) fn truncate(
+    world: &mut World,
+    store: &mut DynStore,
+    next: &mut Vec<Stamp>,
+) -> Result<(), Stop> {
     if world.deletes {
         return Ok(());
     }

@@ -1,7 +1,7 @@
 //! One history: several lives of a store, and what happens between them.
 
-use super::{exclusive, transactional};
 use super::world::{Ending, Stop, World};
+use super::{exclusive, transactional};
 
 /// Lives through a history; what the store got wrong, if anything.
 pub(super) fn live(world: &mut World) -> Result<(), String> {

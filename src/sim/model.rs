@@ -103,9 +103,8 @@ impl Oracle {
         if let Some(index) = kept {
             self.states.truncate(index + 1);
         } else {
-            let attempt = self.attempts.iter().find(|(after, state)| {
-                *after >= floor && **state == found
-            });
+            let attempt =
+                self.attempts.iter().find(|(after, state)| *after >= floor && **state == found);
             let Some((after, state)) = attempt.cloned() else {
                 return Err(self.explain(found, floor));
             };
@@ -154,9 +153,8 @@ impl Oracle {
             state.len(),
             nearest.1 - floor
         );
-        let differing = (0..state.len().max(found.len()))
-            .filter(|&id| state.get(id) != found.get(id))
-            .take(8);
+        let differing =
+            (0..state.len().max(found.len())).filter(|&id| state.get(id) != found.get(id)).take(8);
         for id in differing {
             let _ = write!(text, "; record {id} is {:?}", found.get(id));
             let _ = write!(text, " and not {:?}", state.get(id));

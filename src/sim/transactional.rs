@@ -9,9 +9,7 @@ use std::sync::Arc;
 use super::disk::Fault;
 use super::model::{DEAD, Stamp, State, fill, record};
 use super::world::{Ending, Stop, World};
-use crate::db::{
-    Durability, DynDatabase, Options, Receipt, Snapshot, Survives, WriteTransaction,
-};
+use crate::db::{Durability, DynDatabase, Options, Receipt, Snapshot, Survives, WriteTransaction};
 use crate::error::ErrorKind;
 
 /// What a transaction appends at most, to be written in place rather than logged.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::disk::{Disk, Fault};
-use super::model::{Oracle, Stamp, State, record, recognise};
+use super::model::{Oracle, Stamp, State, recognise, record};
 use super::random::Random;
 use super::run::CrashReport;
 use crate::error::{Error, ErrorKind};
@@ -227,7 +227,8 @@ impl World {
 
     /// Lets something strike one of the next `calls` calls.
     pub(super) fn endanger(&mut self, calls: u64) {
-        let fault = self.random.pick(&[Fault::PowerCut, Fault::PowerCut, Fault::Kill, Fault::Error]);
+        let fault =
+            self.random.pick(&[Fault::PowerCut, Fault::PowerCut, Fault::Kill, Fault::Error]);
         let after = self.random.below(calls);
         let writes_count = self.random.coin();
         self.note(|| format!("  ({fault:?} after {after} calls, writes counted: {writes_count})"));

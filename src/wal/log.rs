@@ -372,7 +372,8 @@ impl Log {
     fn bound_idle(&mut self) -> Result<()> {
         let mut result = Ok(());
         loop {
-            let oversized = self.idle.iter().position(|idle| idle.len_bytes > self.segment_max_bytes);
+            let oversized =
+                self.idle.iter().position(|idle| idle.len_bytes > self.segment_max_bytes);
             let held: u64 = self.idle.iter().map(|idle| idle.len_bytes).sum();
             let too_many = self.idle.len() > POOL_MAX_FILES || held > POOL_MAX_BYTES;
             let Some(at) = oversized.or(too_many.then_some(0)) else { return result };

@@ -206,9 +206,8 @@ fn absorb_alone(
     let placed = Placed::new(Arc::clone(&backing), layout.geometry)?;
     let images = found.overlay.sorted_after(core.header().commit);
     let end = layout.geometry.offset_of(found.count)?;
-    let mut written = placed
-        .write_sorted(&images)
-        .and_then(|()| step::take(Step::AbsorbSync, || placed.sync()));
+    let mut written =
+        placed.write_sorted(&images).and_then(|()| step::take(Step::AbsorbSync, || placed.sync()));
     if let Some(sums) = sums {
         let ranges = ranges_of(&layout, &images);
         written = written.and_then(|()| sums.update(&*backing, &ranges, end));
