@@ -14,7 +14,6 @@ fn caught(steps: &[Step]) {
     let test = CrashTest::new(1).histories(HISTORIES_MAX);
     let report = without(steps, || test.run(|_| {}));
     assert!(!report.violations.is_empty(), "{HISTORIES_MAX} histories do without {steps:?}");
-    println!("history {} does without {steps:?}: {}", report.histories, report.violations[0].what);
 }
 
 macro_rules! caught {
