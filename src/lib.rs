@@ -33,6 +33,7 @@
 //! | `text` | field values from and to text, dates and timestamps included |
 //! | `query` | conditions over fields, evaluated on the mapped bytes |
 //! | `exchange` | CSV, NDJSON and npy, in and out |
+//! | `sim` | crash tests on a simulated disk: power cuts, killed processes, failing calls |
 //!
 //! Without default features the library has no command line, no CSV and no JSON.
 
@@ -45,6 +46,9 @@ pub mod map;
 mod os;
 #[cfg(feature = "query")]
 pub mod query;
+#[cfg(any(test, feature = "sim"))]
+pub mod sim;
+mod step;
 mod store;
 mod wal;
 

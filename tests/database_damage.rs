@@ -154,9 +154,9 @@ fn a_segment_that_was_cut_is_damaged() {
         (1, 512, "store-wal-2 was begun after it"),
         (1, 20_000, "was synced and is damaged"),
         (1, 65_535, "it was cut"),
-        (3, 20_000, "it was cut: no segment of a log has 20000 bytes"),
-        (3, 100_000, "it was cut: no segment of a log has 100000 bytes"),
-        (3, 262_143, "it was cut: no segment of a log has 262143 bytes"),
+        (3, 20_000, "and has 20000"),
+        (3, 100_000, "and has 100000"),
+        (3, 262_143, "and has 262143"),
     ] {
         println!("segment {number} cut to {cut_to}");
         let killed = whole.copy();

@@ -23,6 +23,7 @@ use super::table_sums::{create_sums, refuse_other_file, settle};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Record, Schema};
 use crate::map::{Access, Backing, FileBacking, Geometry, vacate_aside};
+use crate::step::{self, Step};
 use crate::store::{Array, ArrayOptions, BlockSet, Reading, SUM_SUFFIX, Sums};
 
 /// A store that is being made under another name, and gets its own when it is closed.
@@ -243,7 +244,7 @@ impl<T: Copy + Send + Sync> Table<T> {
         check_features(core.header(), common).map_err(|error| core.name(error))?;
         let (sums, log) = if access == Access::ReadWrite {
             let mut sums = settle(&mut core)?;
-            engine::absorb(&mut core, &locks, common.wait, &mut sums)?;
+            engine::absorb(&mut core, &mut sums, &locks, common.wait)?;
             (sums, None)
         } else {
             (None, beside_writer::read_log(&mut core)?)
@@ -339,7 +340,7 @@ impl<T: Copy + Send + Sync> Table<T> {
     pub(super) fn flush_as(&mut self, live_count: u64, free_head: Option<u64>) -> Result<()> {
         let count = self.array.count();
         self.reserve_sums(count)?;
-        let synced = self.array.sync();
+        let synced = step::take(Step::FlushDataSync, || self.array.sync());
         self.core.keep(synced)?;
         self.sum(count)?;
         self.core.commit(|header| {

@@ -9,6 +9,7 @@ use super::reader::SegmentReader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::map::{Backing, Grown, OpenSide};
 use crate::os;
+use crate::step::{self, Step};
 
 /// What a segment's name has behind the data file's, before its number.
 const PREFIX: &str = "-wal-";
@@ -84,7 +85,7 @@ impl SegmentFile {
             .open_side(&suffix, OpenSide::Create)?
             .ok_or_else(|| Error::new(ErrorKind::NotFound, "make").path(path_of(data, &suffix)))?;
         let made = fill_file(&*backing, len_bytes, header, fill).and_then(|()| {
-            data.sync_directory()?;
+            step::take(Step::SegmentNameSync, || data.sync_directory())?;
             Ok(Self { suffix: suffix.clone(), backing, len_bytes })
         });
         if made.is_err() {
@@ -111,7 +112,7 @@ fn fill_file(backing: &dyn Backing, len_bytes: u64, header: &[u8], fill: Fill) -
         }
         at += len as u64;
     }
-    backing.sync_data()
+    step::take(Step::SegmentZeroSync, || backing.sync_data())
 }
 
 /// A segment that was found beside a data file.
@@ -171,6 +172,7 @@ pub(super) fn survey(data: &dyn Backing, file_id: [u8; 16]) -> Result<Survey> {
                         file_id,
                         salt: block.salt,
                         chain: block.chain,
+                        len_bytes: 0,
                         previous_salt: 0,
                         first: block.commit.number,
                         previous_crc: block.previous_crc,

@@ -53,7 +53,8 @@ struct SegmentBytes {
     previous_crc: U32,
     zero: U32,
     chain: U64,
-    zeros: [u8; 436],
+    len_bytes: U64,
+    zeros: [u8; 428],
     crc: U32,
 }
 
@@ -68,7 +69,8 @@ const _: () = {
     assert!(offset_of!(SegmentBytes, previous_crc) == 56);
     assert!(offset_of!(SegmentBytes, zero) == 60);
     assert!(offset_of!(SegmentBytes, chain) == 64);
-    assert!(offset_of!(SegmentBytes, zeros) == 72);
+    assert!(offset_of!(SegmentBytes, len_bytes) == 72);
+    assert!(offset_of!(SegmentBytes, zeros) == 80);
     assert!(offset_of!(SegmentBytes, crc) == 508);
 };
 
@@ -84,6 +86,9 @@ pub(super) struct SegmentHeader {
     /// The salt of the segment that its chain began with, which may be long gone: what lies about
     /// of other chains says nothing of this one.
     pub(super) chain: u64,
+    /// How long its file is: from before its first block is written on, or, where that is larger
+    /// than other segments, by the time that it is whole.
+    pub(super) len_bytes: u64,
     /// The salt of the segment before it in the chain; 0 if there is none.
     pub(super) previous_salt: u64,
     /// The number of its first block.
@@ -122,6 +127,7 @@ impl SegmentHeader {
         sector.first = self.first.into();
         sector.previous_crc = self.previous_crc.into();
         sector.chain = self.chain.into();
+        sector.len_bytes = self.len_bytes.into();
         sector.crc = crc32c(&sector.as_bytes()[..SEGMENT_CRC]).into();
         zerocopy::transmute!(sector)
     }
@@ -162,6 +168,7 @@ impl Label {
             file_id,
             salt: sector.salt.get(),
             chain: sector.chain.get(),
+            len_bytes: sector.len_bytes.get(),
             previous_salt: sector.previous_salt.get(),
             first: sector.first.get(),
             previous_crc: sector.previous_crc.get(),

@@ -12,18 +12,13 @@ use super::{Commit, Images};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::checksum::{crc32c, crc32c_append};
 use crate::map::{Backing, OpenSide};
+use crate::step::{self, Step};
 
 /// The first segment's length: a store of few records stays small.
 const SEGMENT_MIN_BYTES: u64 = 64 << 10;
 
 /// Segments double up to this length. A block that fits in none has one of its own.
 const SEGMENT_MAX_BYTES: u64 = 4 << 20;
-
-/// Whether a segment with whole blocks may be so long. All but those of one large block are as long
-/// as they will ever be, durably, before anything is written to them.
-pub(super) fn is_whole(len_bytes: u64) -> bool {
-    len_bytes > SEGMENT_MAX_BYTES || len_bytes >= SEGMENT_MIN_BYTES && len_bytes.is_power_of_two()
-}
 
 /// How much room is kept for recycling, in how many files.
 const POOL_MAX_BYTES: u64 = 16 << 20;
@@ -80,6 +75,8 @@ pub(crate) struct Log {
     idle: VecDeque<Idle>,
     /// How long the next new segment is to be.
     next_len_bytes: u64,
+    /// No shorter than that; segments for larger blocks are not used anew.
+    segment_max_bytes: u64,
     /// The number of the next commit.
     next: u64,
     /// The checksum of the last block.
@@ -93,10 +90,34 @@ impl Log {
     /// # Errors
     /// The system's, a full disk among them; then there is no such segment.
     pub(crate) fn create(data: Arc<dyn Backing>, file_id: [u8; 16], first: u64) -> Result<Self> {
+        Self::create_with_room(data, file_id, first, 0)
+    }
+
+    /// As [`Log::create`], with room in the first segment for `len_bytes` bytes of blocks.
+    ///
+    /// # Errors
+    /// As [`Log::create`].
+    pub(crate) fn create_with_room(
+        data: Arc<dyn Backing>,
+        file_id: [u8; 16],
+        first: u64,
+        len_bytes: u64,
+    ) -> Result<Self> {
+        let len_bytes = len_bytes
+            .saturating_add(SECTOR_BYTES)
+            .checked_next_multiple_of(SEGMENT_MIN_BYTES)
+            .unwrap_or(u64::MAX);
         let salt = new_salt()?;
-        let header =
-            SegmentHeader { file_id, salt, chain: salt, previous_salt: 0, first, previous_crc: 0 };
-        let file = SegmentFile::create(&*data, SEGMENT_MIN_BYTES, &header.encode(), Fill::Zeros)?;
+        let header = SegmentHeader {
+            file_id,
+            salt,
+            chain: salt,
+            len_bytes,
+            previous_salt: 0,
+            first,
+            previous_crc: 0,
+        };
+        let file = SegmentFile::create(&*data, len_bytes, &header.encode(), Fill::Zeros)?;
         Ok(Self {
             data,
             file_id,
@@ -106,10 +127,18 @@ impl Log {
             prepared: None,
             idle: VecDeque::new(),
             next_len_bytes: 2 * SEGMENT_MIN_BYTES,
+            segment_max_bytes: SEGMENT_MAX_BYTES,
             next: first,
             last_crc: 0,
             buffer: Vec::new(),
         })
+    }
+
+    /// Makes segments no longer than this, as far as that may be: of a log that is used anew before
+    /// it has grown, a small part.
+    pub(crate) fn limit_segments(&mut self, len_bytes: u64) {
+        self.segment_max_bytes = len_bytes.clamp(SEGMENT_MIN_BYTES, SEGMENT_MAX_BYTES);
+        self.next_len_bytes = self.next_len_bytes.min(self.segment_max_bytes);
     }
 
     /// The salt of the oldest segment that is still needed: what the header names.
@@ -147,7 +176,7 @@ impl Log {
         if let Some(prepared) = self.prepared.take() {
             // A segment made for one large block that never came is no segment for others.
             if prepared.len_bytes >= needed
-                && (prepared.len_bytes <= SEGMENT_MAX_BYTES || prepared.len_bytes == needed)
+                && (prepared.len_bytes <= self.segment_max_bytes || prepared.len_bytes == needed)
             {
                 self.prepared = Some(prepared);
                 return Ok(());
@@ -290,19 +319,20 @@ impl Log {
     fn begin_segment(&mut self) -> Result<[u8; SECTOR_BYTES as usize]> {
         let salt = new_salt()?;
         // What lies in a segment says that all before it is durable.
-        self.current.file.backing.sync_data()?;
+        step::take(Step::SegmentSync, || self.current.file.backing.sync_data())?;
         let file = self.prepared.take().expect("room was reserved");
         let header = SegmentHeader {
             file_id: self.file_id,
             salt,
             chain: self.chain,
+            len_bytes: file.len_bytes,
             previous_salt: self.current.salt,
             first: self.next,
             previous_crc: self.last_crc,
         };
-        if file.len_bytes <= SEGMENT_MAX_BYTES {
+        if file.len_bytes <= self.segment_max_bytes {
             self.next_len_bytes =
-                (2 * file.len_bytes).clamp(self.next_len_bytes, SEGMENT_MAX_BYTES);
+                (2 * file.len_bytes).clamp(self.next_len_bytes, self.segment_max_bytes);
         }
         let sealed =
             std::mem::replace(&mut self.current, Current { file, salt, end: SECTOR_BYTES });
@@ -318,7 +348,7 @@ impl Log {
 
     /// A file for a segment of at least `needed` bytes.
     fn prepare(&mut self, needed: u64) -> Result<SegmentFile> {
-        if needed > SEGMENT_MAX_BYTES {
+        if needed > self.segment_max_bytes {
             return SegmentFile::create(&*self.data, needed, &[], Fill::Room);
         }
         let wanted = self.next_len_bytes.max(needed.next_power_of_two());
@@ -350,7 +380,8 @@ impl Log {
     fn bound_idle(&mut self) -> Result<()> {
         let mut result = Ok(());
         loop {
-            let oversized = self.idle.iter().position(|idle| idle.len_bytes > SEGMENT_MAX_BYTES);
+            let oversized =
+                self.idle.iter().position(|idle| idle.len_bytes > self.segment_max_bytes);
             let held: u64 = self.idle.iter().map(|idle| idle.len_bytes).sum();
             let too_many = self.idle.len() > POOL_MAX_FILES || held > POOL_MAX_BYTES;
             let Some(at) = oversized.or(too_many.then_some(0)) else { return result };

@@ -1,6 +1,7 @@
 //! The `flatrec` command as a shell sees it: what it writes where, and its exit status.
 
 mod change;
+mod crash_test;
 #[path = "../common/dead.rs"]
 mod dead;
 mod deletes;

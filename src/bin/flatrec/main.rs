@@ -10,6 +10,7 @@ mod backup;
 mod change;
 mod checkpoint;
 mod compact;
+mod crash_test;
 mod csv_input;
 mod delete;
 mod export;
@@ -68,6 +69,7 @@ enum Command {
     Checkpoint(checkpoint::Args),
     Verify(verify::Args),
     Salvage(salvage::Args),
+    CrashTest(crash_test::Args),
     Backup(backup::Args),
     Compact(compact::Args),
 }
@@ -87,6 +89,7 @@ impl Command {
             Self::Checkpoint(args) => args.run(),
             Self::Verify(args) => args.run(),
             Self::Salvage(args) => args.run(),
+            Self::CrashTest(args) => args.run(),
             Self::Backup(args) => args.run(),
             Self::Compact(args) => args.run(),
         }

@@ -4,6 +4,7 @@
 use super::{Layout, State, Writer, publish, records_in, unknown, view_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{STATUS_DEAD, STATUS_LIVE, next_free, put_dead};
+use crate::step::{self, Step};
 use crate::store::{Images, Tail};
 
 /// Appended records that take more than this are not logged but written to their places.
@@ -278,7 +279,7 @@ impl Writer {
             return Ok(());
         }
         // After a failed sync nothing is known of what else was to become durable by it.
-        self.placed.sync().map_err(|error| {
+        step::take(Step::GrowthSync, || self.placed.sync()).map_err(|error| {
             self.busy = true;
             unknown(error)
         })

@@ -3,10 +3,12 @@
 
 use std::sync::Arc;
 
-use super::recover::bytes_of;
+use super::recover::ranges_of;
 use super::{Engine, State, Writer};
 use crate::error::{ErrorKind, Result};
 use crate::map::Wait;
+use crate::step::{self, Step};
+use crate::wal;
 
 /// What a checkpoint has done.
 ///
@@ -55,9 +57,7 @@ impl Engine {
     /// Writes to the array what no reader is in the way of.
     pub(in crate::db) fn checkpoint(&self) -> Result<Checkpoint> {
         let mut writer = self.lock("checkpoint")?;
-        let checkpoint = self.checkpoint_locked(&mut writer, false);
-        self.expect_next(&mut writer);
-        checkpoint
+        self.checkpoint_locked(&mut writer, false)
     }
 
     /// After a commit: a checkpoint if the log has grown past its size, and is not held back by
@@ -75,11 +75,6 @@ impl Engine {
         // The commit that this follows is done whatever comes of it; an error that matters has
         // poisoned the handle, and the next commit tells.
         let _ = self.checkpoint_locked(&mut writer, false);
-        self.expect_next(&mut writer);
-    }
-
-    /// The next checkpoint is due when the log has grown from what this one has left in it.
-    fn expect_next(&self, writer: &mut Writer) {
         let left = writer.log_size().1;
         writer.checkpoint_at_bytes = self.common.checkpoint_bytes.max(left.saturating_mul(2));
     }
@@ -89,7 +84,9 @@ impl Engine {
         writer: &mut Writer,
         closing: bool,
     ) -> Result<Checkpoint> {
-        self.step(writer, |_| self.group.settle_all(&self.published))?;
+        self.step(writer, |_| {
+            step::take(Step::CheckpointLogSync, || self.group.settle_all(&self.published))
+        })?;
         let done = |writer: &Writer, records, held_back| Checkpoint {
             commit: writer.core.header().commit,
             records,
@@ -98,7 +95,10 @@ impl Engine {
         if writer.log.is_none() {
             return Ok(done(writer, 0, None));
         }
-        let target = self.published.oldest();
+        let target = match step::skip(Step::SnapshotTarget) {
+            true => Arc::clone(&writer.newest),
+            false => self.published.oldest(),
+        };
         let held_back = (target.commit < writer.newest.commit)
             .then(|| format!("a snapshot of commit {} is being read", target.commit));
         if target.commit <= writer.core.header().commit && !(closing && held_back.is_none()) {
@@ -112,24 +112,24 @@ impl Engine {
             }
             Err(error) => return Err(self.name(error)),
         }
-        // Damage is found before anything is written, and poisons nothing: the log keeps all.
-        let written = self
-            .compare(writer, &target)
-            .and_then(|()| self.step(writer, |writer| self.write_back(writer, &target, closing)));
+        // Damage in a block is no reason to poison the handle: the log keeps what is to go there.
+        let written = match self.check_blocks(writer, &target) {
+            Ok(()) => self.step(writer, |writer| self.write_back(writer, &target, closing)),
+            Err(error) => Err(self.name(error)),
+        };
         let admitted = self.locks.admit_readers();
         let records = written?;
         admitted.map_err(|error| self.name(error))?;
         Ok(done(writer, records, held_back))
     }
 
-    /// Compares the blocks that the checkpoint is going to change with their checksums.
-    fn compare(&self, writer: &mut Writer, target: &Arc<State>) -> Result<()> {
+    /// Compares the blocks that are to change with their checksums, those that this handle has not
+    /// looked at yet, and makes room for the checksums of those that are to come.
+    fn check_blocks(&self, writer: &mut Writer, target: &State) -> Result<()> {
         let Some(sums) = &mut writer.sums else { return Ok(()) };
         let images = target.overlay.sorted_after(writer.core.header().commit);
-        bytes_of(&self.layout, &images)
-            .and_then(|ranges| sums.before_change(&*self.backing, &ranges))
-            .and_then(|()| sums.reserve(self.layout.geometry.offset_of(target.count)?))
-            .map_err(|error| self.name(error))
+        sums.before_change(&*self.backing, &ranges_of(&self.layout, &images))?;
+        sums.reserve(self.layout.geometry.offset_of(target.count)?)
     }
 
     /// The steps of a checkpoint, in the order on which everything rests: the log is durable
@@ -137,24 +137,22 @@ impl Engine {
     /// only then are segments used anew.
     fn write_back(&self, writer: &mut Writer, target: &Arc<State>, closing: bool) -> Result<u64> {
         let images = target.overlay.sorted_after(writer.core.header().commit);
+        if step::skip(Step::HeaderLast) {
+            self.say_written(writer, target, closing)?;
+        }
         writer.placed.write_sorted(&images)?;
-        writer.placed.sync()?;
+        step::take(Step::CheckpointDataSync, || writer.placed.sync())?;
         if let Some(sums) = &mut writer.sums {
             let end = self.layout.geometry.offset_of(target.count)?;
-            sums.update(&*self.backing, &bytes_of(&self.layout, &images)?, end)?;
-            sums.sync(target.commit)?;
+            sums.update(&*self.backing, &ranges_of(&self.layout, &images), end)?;
+            step::take(Step::SumsSync, || sums.sync(target.commit))?;
         }
-        let ends_log = closing && target.commit == writer.newest.commit;
-        let Some(log) = &mut writer.log else { return Ok(0) };
-        let live_log = (!ends_log).then(|| log.oldest_after(target.commit));
-        writer.core.commit(|header| {
-            header.commit = target.commit;
-            header.count = target.count;
-            header.live_count = target.live_count;
-            header.free_head = target.free_head;
-            header.live_log = live_log;
-        })?;
-        log.release(target.commit)?;
+        if !step::skip(Step::HeaderLast) {
+            self.say_written(writer, target, closing)?;
+        }
+        if let Some(log) = &mut writer.log {
+            log.release(target.commit)?;
+        }
         let newest = &writer.newest;
         let thinner = Arc::new(State {
             overlay: newest.overlay.without(target.commit),
@@ -164,6 +162,25 @@ impl Engine {
         writer.newest = Arc::clone(&thinner);
         self.published.publish(thinner);
         Ok(images.len() as u64)
+    }
+
+    /// Commits the header that says that the array holds everything up to `target`.
+    fn say_written(&self, writer: &mut Writer, target: &State, closing: bool) -> Result<()> {
+        let ends_log = closing && target.commit == writer.newest.commit;
+        let live_log = match &writer.log {
+            Some(log) if !ends_log => Some(log.oldest_after(target.commit)),
+            _ => None,
+        };
+        if ends_log && step::skip(Step::ReleaseLast) {
+            wal::remove_stale(&*self.backing, writer.core.header().file_id, &[])?;
+        }
+        writer.core.commit(|header| {
+            header.commit = target.commit;
+            header.count = target.count;
+            header.live_count = target.live_count;
+            header.free_head = target.free_head;
+            header.live_log = live_log;
+        })
     }
 
     /// Brings everything to the array that no reader is in the way of, and leaves the file as it is
@@ -190,11 +207,11 @@ impl Engine {
                 Err(error) if error.kind() == ErrorKind::Locked => {}
                 other => other?,
             }
-            if writer.core.changed() {
-                writer.core.commit(|_| {})?;
-            }
             if let Some(sums) = &writer.sums {
                 sums.trim()?;
+            }
+            if writer.core.changed() {
+                writer.core.commit(|_| {})?;
             }
             match writer.log.take() {
                 Some(log) => log.remove(),

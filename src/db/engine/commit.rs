@@ -5,6 +5,7 @@ use std::sync::{Arc, MutexGuard};
 use super::{Changes, Engine, State, Writer, unknown, view_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::map::FileSystemKind;
+use crate::step::{self, Step};
 use crate::store::{Committed, Images};
 use crate::wal::{self, Log};
 
@@ -65,6 +66,10 @@ impl Receipt {
         self.survives
     }
 }
+
+/// A log that is due for a checkpoint has about so many segments, so that most of them are free
+/// after it.
+pub(super) const SEGMENTS_OF_A_LOG: u64 = 4;
 
 impl Engine {
     /// Commits `changes`, which were made over the newest state.
@@ -136,10 +141,11 @@ impl Engine {
         let first = writer.newest.commit + 1;
         let backing = &self.backing;
         // What a process left that died while it made, or removed, a log that no header names.
-        let log = wal::remove_stale(&**backing, file_id, &[])
+        let mut log = wal::remove_stale(&**backing, file_id, &[])
             .and_then(|()| Log::create(Arc::clone(backing), file_id, first))
             .inspect_err(|error| writer.doubt(error))
             .map_err(|error| self.name(error))?;
+        log.limit_segments(self.common.checkpoint_bytes / SEGMENTS_OF_A_LOG);
         let salt = log.salt();
         writer.log = Some(log);
         self.step(writer, |writer| writer.core.commit(|header| header.live_log = Some(salt)))
@@ -172,7 +178,7 @@ impl Engine {
         if changes.has_spilled(&base) {
             changes.spill(writer)?;
             // At every durability: a block that counts records must never be found without them.
-            writer.placed.sync()?;
+            step::take(Step::BulkSync, || writer.placed.sync())?;
         } else {
             log_tail(&mut changes)?;
         }

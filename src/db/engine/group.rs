@@ -10,6 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use super::state::{Published, State};
 use crate::error::{Error, ErrorKind, Result};
 use crate::map::Backing;
+use crate::step::{self, Step};
 
 /// A commit in the log that readers do not see yet.
 struct Waiting {
@@ -121,12 +122,12 @@ impl Group {
         let target = inner.written;
         inner.syncing = true;
         drop(inner);
-        let synced = segment.sync_data();
+        let synced = step::take(Step::LogSync, || segment.sync_data());
         let mut inner = self.lock();
         inner.syncing = false;
         match synced {
             Ok(()) => inner.synced = inner.synced.max(target),
-            Err(_) => inner.failed = true,
+            Err(_) => inner.failed = !step::skip(Step::Poison),
         }
         self.changed.notify_all();
         synced.map(|()| inner)

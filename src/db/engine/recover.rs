@@ -12,8 +12,9 @@ use super::super::locks::Locks;
 use super::Layout;
 use crate::error::{Error, ErrorKind, Result};
 use crate::map::Wait;
+use crate::step::{self, Step};
 use crate::store::{Committed, Images, Overlay, Placed, Sums};
-use crate::wal::{self, Commit};
+use crate::wal::{self, Commit, Log};
 
 /// The state that header and log make together.
 #[derive(Debug)]
@@ -32,7 +33,7 @@ pub(in crate::db) struct Recovered {
 }
 
 /// What `also` is told of: each commit, the records it changed, and their images.
-pub(super) type Block<'a> = (&'a Commit, &'a [u64], &'a [u8]);
+type Block<'a> = (&'a Commit, &'a [u64], &'a [u8]);
 
 /// Reads the log that the header names; `None` if it names none.
 pub(in crate::db) fn read_log(core: &Core) -> Result<Option<Recovered>> {
@@ -40,7 +41,7 @@ pub(in crate::db) fn read_log(core: &Core) -> Result<Option<Recovered>> {
 }
 
 /// As [`read_log`], telling `also` of each block.
-pub(super) fn read_log_and(
+fn read_log_and(
     core: &Core,
     also: &mut dyn FnMut(Block<'_>) -> Result<()>,
 ) -> Result<Option<Recovered>> {
@@ -95,15 +96,6 @@ fn images_of(layout: &Layout, ids: &[u64], bytes: &[u8]) -> Result<Images> {
     Ok(images)
 }
 
-/// Where the images' records lie in the file.
-pub(super) fn bytes_of(layout: &Layout, images: &[(u64, &[u8])]) -> Result<Vec<Range<u64>>> {
-    let bytes = |&(id, image): &(u64, &[u8])| {
-        let start = layout.geometry.offset_of(id)?;
-        Ok(start..start + image.len() as u64)
-    };
-    images.iter().map(bytes).collect()
-}
-
 /// The file is made long enough, durably, before a commit counts on it.
 fn check_length(core: &Core, layout: &Layout, count: u64) -> Result<()> {
     let file_len_bytes = core.backing().len_bytes()?;
@@ -121,38 +113,108 @@ fn check_length(core: &Core, layout: &Layout, count: u64) -> Result<()> {
     ))
 }
 
+/// The state that is found, and the log that goes on from it, for a writer.
+///
+/// What the log holds is copied into a fresh segment, synced, before the header names that and the
+/// old ones go: bytes that were found in the cache may not be on the disk, and a sync of a file
+/// that is clean in the cache would not put them there.
+///
+/// The copy is one segment, however long. Should its maker die before the header names it, it may
+/// hold commits that the disk has nowhere else, and that are taken back when the power goes; a
+/// second segment would bear witness then that the commits before it had been made durable.
+pub(super) fn recover(core: &mut Core) -> Result<(Recovered, Option<Log>)> {
+    let Some(found) = read_log(core)? else {
+        let file_id = core.header().file_id;
+        // What a power cut brought back after it had been removed.
+        wal::remove_stale(&**core.backing(), file_id, &[]).map_err(|error| core.name(error))?;
+        return Ok((nothing(core), None));
+    };
+    let copy = if found.blocks > 0 { Some(copy_log(core, found.log_len_bytes)?) } else { None };
+    if let Some(copy) = &copy {
+        let synced = step::take(Step::RecoverySync, || copy.segment().sync_data());
+        core.keep(synced)?;
+    }
+    let salt = copy.as_ref().map(Log::salt);
+    core.commit(|header| header.live_log = salt)?;
+    let keep = copy.as_ref().map(Log::salts).unwrap_or_default();
+    wal::remove_stale(&**core.backing(), core.header().file_id, &keep)
+        .map_err(|error| core.name(error))?;
+    Ok((found, copy))
+}
+
+/// Copies the blocks of the log into a segment of their own, which nothing names yet.
+fn copy_log(core: &Core, len_bytes: u64) -> Result<Log> {
+    let header = core.header();
+    let (file_id, first) = (header.file_id, header.commit.saturating_add(1));
+    let backing = Arc::clone(core.backing());
+    let mut copy = Log::create_with_room(backing, file_id, first, len_bytes)
+        .map_err(|error| core.name(error))?;
+    let copied = read_log_and(core, &mut |(commit, ids, images)| {
+        let pieces = [images];
+        let images = wal::Images { ids, image_len: header.stride, pieces: &pieces };
+        copy.append(commit, header.commit, &images)
+    });
+    match copied {
+        Ok(_) => Ok(copy),
+        Err(error) => {
+            // The log that was found stays as it is; the copy is only clutter.
+            let _ = copy.remove();
+            Err(error)
+        }
+    }
+}
+
+/// The state of a store without a log.
+fn nothing(core: &Core) -> Recovered {
+    let header = core.header();
+    Recovered {
+        commit: header.commit,
+        count: header.count,
+        live_count: header.live_count,
+        free_head: header.free_head,
+        overlay: Overlay::default(),
+        blocks: 0,
+        log_len_bytes: 0,
+    }
+}
+
 /// Brings what the log holds to the array, for a handle that writes without a log, and ends the
-/// log. Whatever happens meanwhile, header and log as they were found stay until the array has
-/// everything.
+/// log.
+///
+/// The log is recovered first: what was found in the cache alone must be on the disk before any of
+/// it is in the array, where a power cut could not take it back.
 pub(in crate::db) fn absorb(
     core: &mut Core,
+    sums: &mut Option<Sums>,
     locks: &Locks,
     wait: Wait,
-    sums: &mut Option<Sums>,
 ) -> Result<()> {
-    let Some(found) = read_log(core)? else { return Ok(()) };
+    let (found, Some(log)) = recover(core)? else { return Ok(()) };
     locks.exclude_readers(wait).map_err(|error| core.name(error))?;
-    let absorbed = absorb_alone(core, &found, sums.as_mut());
+    let absorbed = absorb_alone(core, sums, &found, log);
     let admitted = locks.admit_readers();
     absorbed.and(admitted)
 }
 
-fn absorb_alone(core: &mut Core, found: &Recovered, sums: Option<&mut Sums>) -> Result<()> {
-    core.settle()?;
+fn absorb_alone(
+    core: &mut Core,
+    sums: &mut Option<Sums>,
+    found: &Recovered,
+    log: Log,
+) -> Result<()> {
     let layout = Layout::of(core)?;
-    let placed = Placed::new(Arc::clone(core.backing()), layout.geometry)?;
+    let backing = Arc::clone(core.backing());
+    let placed = Placed::new(Arc::clone(&backing), layout.geometry)?;
     let images = found.overlay.sorted_after(core.header().commit);
-    let written = placed.write_sorted(&images).and_then(|()| placed.sync());
-    core.keep(written)?;
-    // The blocks that the images went to are not compared before: a checkpoint that was cut short
-    // may have written some of them.
+    let end = layout.geometry.offset_of(found.count)?;
+    let mut written =
+        placed.write_sorted(&images).and_then(|()| step::take(Step::AbsorbSync, || placed.sync()));
     if let Some(sums) = sums {
-        let end = layout.geometry.offset_of(found.count)?;
-        let summed = sums
-            .update(&**core.backing(), &bytes_of(&layout, &images)?, end)
-            .and_then(|()| sums.sync(found.commit));
-        core.keep(summed)?;
+        let ranges = ranges_of(&layout, &images);
+        written = written.and_then(|()| sums.update(&*backing, &ranges, end));
+        written = written.and_then(|()| sums.sync(found.commit));
     }
+    core.keep(written)?;
     core.commit(|header| {
         header.commit = found.commit;
         header.count = found.count;
@@ -160,6 +222,19 @@ fn absorb_alone(core: &mut Core, found: &Recovered, sums: Option<&mut Sums>) -> 
         header.free_head = found.free_head;
         header.live_log = None;
     })?;
-    let file_id = core.header().file_id;
-    wal::remove_stale(&**core.backing(), file_id, &[]).map_err(|error| core.name(error))
+    log.remove().map_err(|error| core.name(error))
+}
+
+/// The bytes of the file that these images take; neighbours are one range.
+pub(super) fn ranges_of(layout: &Layout, images: &[(u64, &[u8])]) -> Vec<Range<u64>> {
+    let mut ranges: Vec<Range<u64>> = Vec::new();
+    for &(id, image) in images {
+        let Ok(start) = layout.geometry.offset_of(id) else { continue };
+        let end = start + image.len() as u64;
+        match ranges.last_mut() {
+            Some(last) if last.end == start => last.end = end,
+            _ => ranges.push(start..end),
+        }
+    }
+    ranges
 }

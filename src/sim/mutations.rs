@@ -1,0 +1,95 @@
+//! Breaks each step of the protocol on purpose: the simulation must notice.
+
+use super::CrashTest;
+use super::disk::Fault;
+use super::exclusive;
+use super::world::{Ending, Stop, World};
+use crate::step::{Step, without};
+
+/// How many histories may pass before one shows that something is broken. Most take a few.
+const HISTORIES_MAX: u64 = 4000;
+
+/// Leaves the steps out, and expects that to be found.
+fn caught(steps: &[Step]) {
+    let test = CrashTest::new(1).histories(HISTORIES_MAX);
+    let report = without(steps, || test.run(|_| {}));
+    assert!(!report.violations.is_empty(), "{HISTORIES_MAX} histories do without {steps:?}");
+}
+
+macro_rules! caught {
+    ($($name:ident: $($step:ident)+;)*) => {$(
+        #[test]
+        fn $name() {
+            caught(&[$(Step::$step),+]);
+        }
+    )*};
+}
+
+caught! {
+    commits_sync_the_log: LogSync;
+    checkpoints_sync_the_log_first: CheckpointLogSync;
+    a_failed_sync_ends_a_handle: Poison;
+    segments_are_synced_before_their_successors: SegmentSync;
+    new_segments_are_synced: SegmentZeroSync;
+    names_of_segments_are_synced: SegmentNameSync;
+    growth_is_synced_before_it_is_counted_on: GrowthSync;
+    appends_in_place_are_synced_before_they_are_counted: BulkSync;
+    checkpoints_sync_the_array_before_the_header: CheckpointDataSync;
+    checksums_are_synced_before_the_header: SumsSync;
+    headers_are_synced: HeaderSync;
+    headers_are_written_to_the_other_slot: OtherSlot;
+    headers_are_written_after_the_data: HeaderLast;
+    segments_are_given_up_after_the_header: ReleaseLast;
+    recovery_syncs_what_it_found: RecoverySync;
+    exclusive_handles_sync_the_array_before_the_log_ends: AbsorbSync;
+    flushes_sync_the_array_before_the_header: FlushDataSync;
+    checkpoints_heed_snapshots: SnapshotTarget;
+    torn_blocks_are_no_blocks: BlockCheck;
+    // Any one of the three tells an old block from a new one; bytes that no history leaves, which
+    // each alone must refuse, are made by hand in the log's own tests.
+    old_blocks_are_no_blocks: SaltCheck ChainCheck NumberCheck;
+}
+
+/// A truncation is killed when its header is written and not synced; the next handle appends over
+/// what was cut off, and the power goes. The header before the truncation must not come back.
+fn truncated_and_killed(seed: u64) -> Result<(), Stop> {
+    let mut world = World::new(seed, false);
+    (world.deletes, world.checksums, world.record_len) = (false, false, 100);
+    let world = &mut world;
+    world.create()?;
+    world.end(Ending::Drop)?;
+    let mut next = Vec::new();
+    let mut store = exclusive::open(world)?;
+    exclusive::append(world, &mut store, &mut next)?;
+    exclusive::flush(world, &mut store, &next)?;
+    world.disk.strike_after(1, true, Fault::Kill);
+    let killed = exclusive::truncate(world, &mut store, &mut next);
+    drop(store);
+    if !matches!(killed, Err(Stop::Struck)) {
+        return killed; // There was nothing to cut off.
+    }
+    world.end(Ending::Kill)?;
+    let mut store = exclusive::open(world)?;
+    let mut next = exclusive::stamps(world, &store)?;
+    world.find(&next)?;
+    exclusive::append(world, &mut store, &mut next)?;
+    let calls = world.random.below(4);
+    world.disk.strike_after(calls, true, Fault::PowerCut);
+    match exclusive::flush(world, &mut store, &next) {
+        Ok(()) | Err(Stop::Struck) => {}
+        failed => return failed,
+    }
+    drop(store);
+    world.end(Ending::PowerCut)?;
+    let store = exclusive::open(world)?;
+    let found = exclusive::stamps(world, &store)?;
+    world.find(&found)
+}
+
+#[test]
+fn what_is_found_is_made_durable_before_it_is_built_upon() {
+    let broken = |seed: &u64| matches!(truncated_and_killed(*seed), Err(Stop::Broken(_)));
+    assert_eq!((0..300).find(broken), None);
+    let broken_without = without(&[Step::Settle], || (0..300).find(broken));
+    assert!(broken_without.is_some(), "nobody notices");
+}

@@ -1,0 +1,316 @@
+//! A store on a simulated disk, what it must hold, and what goes wrong between its lives.
+
+use std::sync::Arc;
+
+use super::disk::{Disk, Fault};
+use super::model::{Oracle, Stamp, State, recognise, record};
+use super::random::Random;
+use super::run::CrashReport;
+use crate::error::{Error, ErrorKind};
+use crate::format::{DataType, Field, Schema, Slot, UnverifiedHeader};
+use crate::map::Backing;
+use crate::store::{BlockState, FoundSums, Sums};
+
+/// The store's name on the disk.
+const NAME: &str = "store";
+
+/// Where records begin in every store.
+const DATA_OFFSET: u64 = 65_536;
+
+/// Record lengths: less than a sector, a sector and their like, and several.
+const RECORD_LENS: &[usize] = &[8, 12, 100, 100, 125, 200, 333, 512, 700, 1000, 1000, 1500, 2000];
+
+/// Why a life does not go on.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// What struck was the end of it.
+    Struck,
+    /// A call failed, as it was told to, or because an earlier one had.
+    Failed,
+    /// The store broke its promise.
+    Broken(String),
+}
+
+/// How a life ends that nothing strikes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    Close,
+    Drop,
+    Kill,
+    PowerCut,
+}
+
+impl Ending {
+    pub(super) fn draw(random: &mut Random) -> Self {
+        random.pick(&[Self::Close, Self::Close, Self::Drop, Self::Kill, Self::PowerCut])
+    }
+}
+
+/// One history's store, disk and expectations.
+pub(super) struct World {
+    pub(super) disk: Disk,
+    pub(super) random: Random,
+    pub(super) oracle: Oracle,
+    pub(super) report: CrashReport,
+    pub(super) record_len: usize,
+    pub(super) deletes: bool,
+    pub(super) checksums: bool,
+    /// One life in so many is that of an exclusive handle.
+    pub(super) exclusive_odds: u64,
+    /// Whether an exclusive edit is under way, whose interruption loses records.
+    pub(super) editing: bool,
+    /// Whether the history is at its end.
+    pub(super) over: bool,
+    next_stamp: Stamp,
+    /// Whether what is on the disk is what a power cut left, and nothing has been written since.
+    rebooted: bool,
+    /// How many of the calls that were struck have shown in an error.
+    strikes_told: u64,
+    scratch: Vec<u8>,
+}
+
+impl World {
+    pub(super) fn new(seed: u64, traced: bool) -> Self {
+        let mut random = Random::new(seed);
+        let disk = Disk::new(&mut random, traced);
+        let record_len = random.pick(RECORD_LENS);
+        let (deletes, checksums) = (random.coin(), random.one_in(3));
+        let exclusive_odds = random.pick(&[2, 5, 5, 8]);
+        Self {
+            disk,
+            random,
+            oracle: Oracle::new(),
+            report: CrashReport::default(),
+            record_len,
+            deletes,
+            checksums,
+            exclusive_odds,
+            editing: false,
+            over: false,
+            next_stamp: 0,
+            rebooted: false,
+            strikes_told: 0,
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Adds to the list of what happened.
+    pub(super) fn note(&self, line: impl FnOnce() -> String) {
+        self.disk.note(line);
+    }
+
+    /// The store's data file.
+    pub(super) fn file(&self) -> Result<Arc<dyn Backing>, Stop> {
+        self.disk.open(NAME).ok_or_else(|| Stop::Broken("the data file is gone".into()))
+    }
+
+    pub(super) fn schema(&self) -> Result<Schema, Stop> {
+        let len = u32::try_from(self.record_len).unwrap_or(u32::MAX);
+        Schema::packed([Field::new("r", DataType::Binary(len))])
+            .map_err(|error| Stop::Broken(format!("schema: {error}")))
+    }
+
+    /// A stamp that no record has had.
+    pub(super) fn stamp(&mut self) -> Stamp {
+        self.next_stamp += 1;
+        self.next_stamp
+    }
+
+    /// A record that there has not been yet, and its stamp.
+    pub(super) fn record(&mut self) -> (Stamp, Vec<u8>) {
+        let stamp = self.stamp();
+        (stamp, record(stamp, self.record_len))
+    }
+
+    /// Takes the result of a call, which may fail only if it was struck, or an earlier one.
+    pub(super) fn take<T>(&mut self, doing: &str, result: Result<T, Error>) -> Result<T, Stop> {
+        let error = match result {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
+        };
+        self.note(|| format!("  {doing}: {error}"));
+        let broken = match self.disk.struck() {
+            Some(Fault::PowerCut | Fault::Kill) => return Err(Stop::Struck),
+            Some(Fault::Error) if self.disk.strikes() > self.strikes_told => false,
+            Some(Fault::Error) => error.kind() != ErrorKind::Poisoned,
+            None => true,
+        };
+        self.strikes_told = self.disk.strikes();
+        match broken {
+            false => Err(Stop::Failed),
+            true => Err(Stop::Broken(format!("{doing}: {error}"))),
+        }
+    }
+
+    /// As [`World::take`], for a store that was opened, which may have been edited last.
+    pub(super) fn take_opened<T>(&mut self, opened: Result<T, Error>) -> Result<T, Stop> {
+        match opened {
+            Err(error) if self.editing && error.kind() == ErrorKind::InterruptedEdit => {
+                self.note(|| "  an edit was interrupted: this history ends".into());
+                self.over = true;
+                Err(Stop::Struck)
+            }
+            opened => self.take("open", opened),
+        }
+    }
+
+    /// The commit that was attempted last has been acknowledged.
+    pub(super) fn acknowledge(&mut self, survives_power: bool) {
+        self.report.commits += 1;
+        self.oracle.acknowledge(survives_power);
+        self.editing &= !survives_power;
+    }
+
+    /// All that was acknowledged survives a power cut from now on.
+    pub(super) fn make_durable(&mut self) {
+        self.oracle.make_durable();
+        self.editing = false;
+    }
+
+    /// What a clean close leaves: the data file, as long as its records, and no log.
+    pub(super) fn check_at_rest(&mut self) -> Result<(), Stop> {
+        let names = self.disk.names();
+        let len = self.file()?.len_bytes();
+        let len = self.take("ask the length", len)?;
+        let stride = self.record_len + usize::from(self.deletes);
+        let wanted = DATA_OFFSET + (self.oracle.current().len() * stride) as u64;
+        if len != wanted || names.iter().any(|name| name.contains("-wal")) {
+            return Err(Stop::Broken(format!("at rest: {names:?}, {len} bytes and not {wanted}")));
+        }
+        if self.checksums { self.check_sums() } else { Ok(()) }
+    }
+
+    /// The checksums of a store that was closed are those of its records.
+    fn check_sums(&mut self) -> Result<(), Stop> {
+        let file = self.file()?;
+        let doubt = doubt_of_sums(&*file);
+        match self.take("look at the checksums", doubt)? {
+            None => Ok(()),
+            Some(doubt) => Err(Stop::Broken(format!("at rest: {doubt}"))),
+        }
+    }
+
+    /// The stamps of records, each of which must be whole; `None` is a deleted one.
+    pub(super) fn stamps<'a>(
+        &mut self,
+        records: impl Iterator<Item = Option<&'a [u8]>>,
+    ) -> Result<Vec<Stamp>, Stop> {
+        let mut stamps = Vec::new();
+        for (id, bytes) in records.enumerate() {
+            let Some(bytes) = bytes else {
+                stamps.push(super::model::DEAD);
+                continue;
+            };
+            let stamp = recognise(bytes, &mut self.scratch).ok_or_else(|| {
+                Stop::Broken(format!("record {id} is torn: {:02x?}", &bytes[..bytes.len().min(16)]))
+            })?;
+            stamps.push(stamp);
+        }
+        Ok(stamps)
+    }
+
+    /// Holds what a handle shows that has just been opened against what may be found.
+    pub(super) fn find(&mut self, found: &[Stamp]) -> Result<(), Stop> {
+        self.report.recoveries += 1;
+        let durably = std::mem::take(&mut self.rebooted);
+        self.editing &= !durably;
+        self.oracle.find(found, durably).map_err(Stop::Broken)
+    }
+
+    /// As [`World::find`], for a handle that only reads: what it finds is no more durable for
+    /// that.
+    pub(super) fn find_by_reader(&mut self, found: &[Stamp]) -> Result<(), Stop> {
+        self.report.recoveries += 1;
+        self.editing &= !self.rebooted;
+        self.oracle.find(found, self.rebooted).map_err(Stop::Broken)
+    }
+
+    /// Lets something strike one of the next `calls` calls.
+    pub(super) fn endanger(&mut self, calls: u64) {
+        let fault =
+            self.random.pick(&[Fault::PowerCut, Fault::PowerCut, Fault::Kill, Fault::Error]);
+        let after = self.random.below(calls);
+        let writes_count = self.random.coin();
+        self.note(|| format!("  ({fault:?} after {after} calls, writes counted: {writes_count})"));
+        self.disk.strike_after(after, writes_count, fault);
+    }
+
+    /// What comes after the end of a life: the power comes back, or another process starts.
+    pub(super) fn end(&mut self, ending: Ending) -> Result<(), Stop> {
+        if self.disk.take_cache_in_doubt() {
+            self.oracle.lose_cache();
+        }
+        let (power_cut, kill) = match self.disk.struck() {
+            Some(Fault::PowerCut) => (true, false),
+            Some(Fault::Kill) => (false, true),
+            _ => (ending == Ending::PowerCut, ending == Ending::Kill),
+        };
+        self.report.power_cuts += u64::from(power_cut);
+        self.report.kills += u64::from(kill);
+        self.report.failed_calls += u64::from(self.disk.struck() == Some(Fault::Error));
+        self.strikes_told = self.disk.strikes();
+        let up = if power_cut {
+            self.oracle.lose_cache();
+            self.rebooted = true;
+            self.disk.reboot()
+        } else {
+            self.disk.restart()
+        };
+        up.map_err(|error| Stop::Broken(format!("the simulation itself: {error}")))
+    }
+
+    /// Makes the store. What is cut short is begun anew.
+    pub(super) fn create(&mut self) -> Result<(), Stop> {
+        loop {
+            let name = self.disk.create(NAME);
+            name.map_err(|error| Stop::Broken(format!("the simulation itself: {error}")))?;
+            if self.random.one_in(8) {
+                self.endanger(8);
+            }
+            match self.create_once() {
+                Err(Stop::Struck | Stop::Failed) => {}
+                result => return result,
+            }
+            self.end(Ending::Drop)?;
+        }
+    }
+
+    fn create_once(&mut self) -> Result<(), Stop> {
+        let (file, schema) = (self.file()?, self.schema()?);
+        let directory = Arc::clone(&file);
+        let store = super::exclusive::create(file, &schema, self.deletes, self.checksums);
+        let store = self.take("create", store)?;
+        let closed = store.close();
+        self.take("close", closed)?;
+        // Whoever makes a store by a path has that done.
+        self.take("sync the directory", directory.sync_directory())
+    }
+
+    /// The state that the store is in, as far as has been acknowledged.
+    pub(super) fn current(&self) -> State {
+        Arc::clone(self.oracle.current())
+    }
+}
+
+/// What is wrong with the checksums of a store that has them.
+fn doubt_of_sums(file: &dyn Backing) -> Result<Option<String>, Error> {
+    let mut front = vec![0; usize::try_from(DATA_OFFSET).unwrap_or(0)];
+    file.read_at(0, &mut front)?;
+    let slot = |slot: Slot| &front[usize::try_from(slot.offset()).unwrap_or(0)..];
+    let (header, ..) = UnverifiedHeader::choose(slot(Slot::A), slot(Slot::B))?;
+    let header = header.verify(file.len_bytes()?)?;
+    let sums = match Sums::find(file, &header, false)? {
+        FoundSums::Kept(sums) => sums,
+        other => return Ok(Some(format!("no checksums: {other:?}"))),
+    };
+    for block in 0..sums.blocks() {
+        let range = sums.bytes_of(block);
+        let mut bytes = vec![0; usize::try_from(range.end - range.start).unwrap_or(0)];
+        file.read_at(range.start, &mut bytes)?;
+        let state = sums.check_block(block, &bytes)?;
+        if state != BlockState::Sound {
+            return Ok(Some(format!("block {block} is {state:?}")));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,96 @@
+//! Steps of the protocol that the simulation's own tests leave out, to show that it notices.
+//!
+//! Outside those tests [`skip`] is the constant `false`, and nothing of it is left in the program.
+
+use crate::error::Result;
+
+/// A step, an order or a check on which the durability of commits rests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// The log is synced before a commit is acknowledged.
+    LogSync,
+    /// The log is synced before a checkpoint writes what it holds to the array.
+    CheckpointLogSync,
+    /// After a sync that failed, the handle writes no more.
+    Poison,
+    /// A segment is synced before the first block of its successor.
+    SegmentSync,
+    /// The zeros of a new segment are synced before anything counts on its length.
+    SegmentZeroSync,
+    /// A new segment's name is synced before the header, or its predecessor, leads to it.
+    SegmentNameSync,
+    /// A longer data file is synced before a commit counts records there.
+    GrowthSync,
+    /// Records that are appended in place are synced before a commit counts them.
+    BulkSync,
+    /// The array is synced before a header says that it holds what a checkpoint wrote.
+    CheckpointDataSync,
+    /// The header is synced before anything relies on it.
+    HeaderSync,
+    /// The header that was found is made durable before anything is changed.
+    Settle,
+    /// The header is written to the slot that is not in force.
+    OtherSlot,
+    /// The header is written after what it speaks of.
+    HeaderLast,
+    /// Segments are given up only when no durable header leads to them.
+    ReleaseLast,
+    /// What was found in the log is synced elsewhere before the header leads there.
+    RecoverySync,
+    /// The array is synced before an exclusive handle ends the log.
+    AbsorbSync,
+    /// Appended records are synced before an exclusive handle's header counts them.
+    FlushDataSync,
+    /// Checksums are synced before the header counts what they cover.
+    SumsSync,
+    /// A checkpoint goes no further than the oldest snapshot.
+    SnapshotTarget,
+    /// A block belongs to the segment that it names by its salt.
+    SaltCheck,
+    /// The commits in the log are numbered without gaps.
+    NumberCheck,
+    /// A block continues the one that it names by its checksum.
+    ChainCheck,
+    /// A block is whole if its checksum says so.
+    BlockCheck,
+}
+
+/// Takes a step, unless a test leaves it out.
+#[inline(always)]
+pub(crate) fn take(step: Step, action: impl FnOnce() -> Result<()>) -> Result<()> {
+    if skip(step) { Ok(()) } else { action() }
+}
+
+/// Whether to leave `step` out.
+#[cfg(not(test))]
+#[inline(always)]
+pub(crate) const fn skip(_: Step) -> bool {
+    false
+}
+
+/// Whether to leave `step` out: one of those that this thread's test has named.
+#[cfg(test)]
+pub(crate) fn skip(step: Step) -> bool {
+    tests::SKIPPED.with_borrow(|skipped| skipped.contains(&step))
+}
+
+#[cfg(test)]
+pub(crate) use tests::without;
+
+#[cfg(test)]
+mod tests {
+    use super::Step;
+    use std::cell::RefCell;
+
+    thread_local! {
+        pub(super) static SKIPPED: RefCell<Vec<Step>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// Runs `work`, on this thread, without these steps.
+    pub(crate) fn without<T>(steps: &[Step], work: impl FnOnce() -> T) -> T {
+        SKIPPED.set(steps.to_vec());
+        let result = work();
+        SKIPPED.take();
+        result
+    }
+}

@@ -1,0 +1,27 @@
+//! Random histories of stores on a simulated disk: power cuts, killed processes, failing calls.
+//! `FLATREC_HISTORIES` says how many, `FLATREC_SEED` from which seed on.
+
+#![cfg(feature = "sim")]
+
+use flatrec::sim::CrashTest;
+
+fn number(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{variable} is no number: {text}")))
+}
+
+#[test]
+fn no_history_breaks_a_promise() {
+    let unless_said = if cfg!(debug_assertions) { 150 } else { 1500 };
+    let histories = number("FLATREC_HISTORIES").unwrap_or(unless_said);
+    let seed = number("FLATREC_SEED").unwrap_or(1);
+    let report = CrashTest::new(seed).histories(histories).run(|_| {});
+    if let Some(violation) = report.violations.first() {
+        println!("{}", violation.steps.join("\n"));
+        panic!("seed {}: {}", violation.seed, violation.what);
+    }
+    assert_eq!(report.histories, histories);
+    // A test of nothing would find nothing.
+    assert!(report.commits > 5 * histories && report.recoveries > histories, "{report:?}");
+    assert!(report.power_cuts > histories / 2 && report.kills > histories / 4, "{report:?}");
+}
