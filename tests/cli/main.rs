@@ -4,6 +4,8 @@ mod change;
 #[path = "../common/dead.rs"]
 mod dead;
 mod deletes;
+#[cfg(unix)]
+mod faults;
 mod load;
 mod read;
 mod resume;
