@@ -53,11 +53,11 @@ mod store;
 mod wal;
 
 pub use db::{
-    BackupReport, Checkpoint, Checksums, CompactReport, CopyOptions, Database, Doubt, Durability,
-    DynDatabase, DynEdit, DynRecords, DynRecordsWithIds, DynStore, Edit, LogInfo, Lost, Options,
-    Rebuilt, Receipt, Records, RecordsWithIds, Row, SalvageOptions, SalvageReport, SlotInfo,
-    Snapshot, Store, StoreInfo, Survives, VerifyReport, WindowedStore, WriteTransaction, backup,
-    compact, rebuild_checksums, salvage, verify,
+    BackupReport, Checkpoint, Checksums, CompactReport, Copies, CopyOptions, Database, Doubt,
+    Durability, DynDatabase, DynEdit, DynRecords, DynRecordsWithIds, DynStore, Edit, LogInfo, Lost,
+    Options, Rebuilt, Receipt, Records, RecordsWithIds, Row, SalvageOptions, SalvageReport,
+    SlotInfo, Snapshot, Store, StoreInfo, Survives, VerifyReport, WindowedStore, WriteTransaction,
+    backup, compact, rebuild_checksums, salvage, verify,
 };
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "derive")]
@@ -71,7 +71,7 @@ pub use format::{
     ArrayValue, Bool, DataType, Field, FieldType, MAX_RECORD_BYTES, Nullable, PodRecord, Record,
     Schema, TimeUnit, Utf8, Value, be, le,
 };
-pub use map::{RecordGuard, ViewCounters, Wait, WindowGuard, WriteBack};
+pub use map::{RecordGuard, ViewCounters, Wait, WindowGuard, WriteBack, install_fault_guard};
 pub use os::{Advice, FaultCounts, FileSystemKind, Residency, process_faults, thread_faults};
 #[cfg(fuzzing)]
 #[doc(hidden)]

@@ -318,3 +318,61 @@ fn a_log_is_taken_over_once_there_is_room_for_it() {
     drop(snapshot);
     database.close().unwrap();
 }
+
+/// Bytes of memory that a file has none of yet are made when they are touched: on a full disk that
+/// is a fault, which the guard makes the error that a write call would give.
+#[test]
+fn stores_into_holes_of_a_full_disk_are_errors_with_the_guard() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    flatrec::install_fault_guard().unwrap();
+    let path = disk.path().join("sparse");
+    let file = std::fs::File::create_new(&path).unwrap();
+    file.set_len(4 << 20).unwrap();
+    fill(&disk);
+    let mapping = Mapping::open(&path, Access::ReadWrite).unwrap();
+    let view = mapping.view_all().unwrap();
+    let error = view.write(1 << 20, b"no room").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");
+    assert_eq!((error.operation(), error.file_path()), ("write", Some(&*path)), "{error}");
+    assert_eq!(error.file_offset(), Some(1 << 20), "{error}");
+    // To read a hole is a fault too, for want of a page of zeros, but a read call needs none.
+    let mut bytes = [7; 8192];
+    view.read(2 << 20, &mut bytes).unwrap();
+    assert_eq!(bytes, [0; 8192]);
+    std::fs::remove_file(disk.path().join("filler")).unwrap();
+    view.write(1 << 20, b"room").unwrap();
+    assert_eq!(mapping.read_vec(1 << 20..(1 << 20) + 4).unwrap(), b"room");
+}
+
+#[test]
+fn mapped_appends_into_holes_of_a_full_disk_are_errors_with_the_guard() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    flatrec::install_fault_guard().unwrap();
+    let path = disk.path().join("store");
+    let schema = Schema::packed([Field::new("bytes", DataType::Binary(1000))]).unwrap();
+    let mut store =
+        DynStore::options().write_back(WriteBack::Mapped).create(&path, &schema).unwrap();
+    store.append_packed(&[1; 10_000]).unwrap();
+    store.flush().unwrap();
+    store.reserve(2000).unwrap();
+    // Somebody takes the reserved room away, as a copy of the file would be without it.
+    let holes = Command::new("fallocate")
+        .args(["--punch-hole", "--offset", "131072", "--length", "1900000"])
+        .arg(&path)
+        .status()
+        .unwrap();
+    assert!(holes.success());
+    fill(&disk);
+    let error = (0..2000).find_map(|_| store.append(&[2; 1000]).err()).unwrap();
+    assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");
+    assert_eq!((error.operation(), error.file_path()), ("write", Some(&*path)), "{error}");
+    let count = store.count();
+    assert!(count < 2000, "{count}");
+    assert_eq!(store.get(count - 1), Some(&[2; 1000][..]));
+    std::fs::remove_file(disk.path().join("filler")).unwrap();
+    assert_eq!(store.append(&[3; 1000]).unwrap(), count, "with room it goes on");
+    store.close().unwrap();
+    let store = DynStore::open_read_only(&path).unwrap();
+    assert_eq!(store.count(), count + 1);
+    assert_eq!(store.get(count), Some(&[3; 1000][..]));
+}

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::checksums::Checksums;
+use super::copies::Copies;
 use super::edit::DynEdit;
 use super::info::StoreInfo;
 use super::iter::{DynRecords, DynRecordsWithIds};
@@ -147,6 +148,52 @@ impl DynStore {
             Found::Live => self.get(id),
             Found::Deleted | Found::PastTheLast => None,
         })
+    }
+
+    /// A copy of the bytes of record `id`, made as [`DynStore::read_into`] does; `None` past the
+    /// last, and for a record that was deleted.
+    ///
+    /// # Errors
+    /// As [`DynStore::read_into`], but for deleted records.
+    pub fn try_read(&self, id: u64) -> Result<Option<Vec<u8>>> {
+        let mut record = vec![0; self.record_len];
+        Ok(self.table.read_one(id, &mut record)?.then_some(record))
+    }
+
+    /// Copies the bytes of the records from `first` on into `into`, one after the other, as many as
+    /// there are and as it has room for, and returns how many records that were. What is a signal
+    /// when records are read in place is an error here: see
+    /// [`Store::read_into`](crate::Store::read_into).
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynStore, Field, Schema};
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt16)])?;
+    /// let mut store = DynStore::temporary(&schema)?;
+    /// store.append_packed(&[1, 0, 2, 0, 3, 0])?;
+    /// let mut bytes = [0; 100];
+    /// assert_eq!(store.read_into(1, &mut bytes)?, 2);
+    /// assert_eq!(bytes[..4], [2, 0, 3, 0]);
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] if `into` has no room for one record; as
+    /// [`Store::read_into`](crate::Store::read_into).
+    pub fn read_into(&self, first: u64, into: &mut [u8]) -> Result<usize> {
+        if into.len() < self.record_len {
+            let detail =
+                format!("{} bytes have no room for a record of {}", into.len(), self.record_len);
+            let error = Error::new(ErrorKind::InvalidArgument, "read").detail(detail);
+            return Err(self.table.core.name(error));
+        }
+        self.table.read_packed(first, into)
+    }
+
+    /// Copies of the records of a range with their numbers, in order, made chunk by chunk; deleted
+    /// ones, and those past the last, are left out. The safe way through a file that others may cut
+    /// or a disk that may fail.
+    pub fn copies(&self, ids: Range<u64>) -> Copies<'_> {
+        Copies::new(&self.table, ids)
     }
 
     /// The bytes of all records, in place and in order, but for deleted ones.

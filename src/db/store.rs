@@ -177,6 +177,44 @@ impl<R: Record> Store<R> {
         self.get(id).copied()
     }
 
+    /// A copy of record `id`, made as [`Store::read_into`] does; `None` as for [`Store::get`].
+    ///
+    /// # Errors
+    /// As [`Store::read_into`], but for deleted records.
+    pub fn try_read(&self, id: u64) -> Result<Option<R>> {
+        self.table.try_read(id)
+    }
+
+    /// Copies the records from `first` on into `into`, as many as there are and as it has places,
+    /// and returns how many. For files on disks that may fail, or that others may cut: what is a
+    /// signal when records are read in place is an error here, once the guard is installed
+    /// ([`install_fault_guard`](crate::install_fault_guard)).
+    ///
+    /// ```
+    /// # #[cfg(feature = "derive")] {
+    /// use flatrec::{Record, Store};
+    /// #[derive(Clone, Copy, Debug, Default, PartialEq, Record)]
+    /// #[repr(C)]
+    /// struct Point { x: u32, y: u32 }
+    /// flatrec::install_fault_guard().unwrap();
+    /// let mut store = Store::<Point>::temporary().unwrap();
+    /// store.append_slice(&[Point { x: 1, y: 2 }; 100]).unwrap();
+    /// let mut points = [Point::default(); 64];
+    /// assert_eq!(store.read_into(50, &mut points).unwrap(), 50);
+    /// assert_eq!(points[49], Point { x: 1, y: 2 });
+    /// assert_eq!(store.try_read(99).unwrap(), Some(Point { x: 1, y: 2 }));
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Truncated`] if the file has been cut since it was opened, naming the first
+    /// record that it does not have; the system's if it cannot read a page, with the guard
+    /// installed; [`ErrorKind::Deleted`] if one of the records was deleted;
+    /// [`ErrorKind::Corrupt`] if one's status byte is damaged. What `into` holds then is not said.
+    pub fn read_into(&self, first: u64, into: &mut [R]) -> Result<usize> {
+        self.table.read_into(first, into)
+    }
+
     /// All records, in place and in order, but for deleted ones.
     pub fn iter(&self) -> Records<'_, R> {
         self.range(0..self.count())

@@ -3,14 +3,18 @@
 use std::ops::Range;
 use std::path::Path;
 
+use super::copies::Walk;
 use super::edit::Edit;
 use super::info::StoreInfo;
 use super::slots::Found;
 use super::store::Store;
 use super::table::Table;
 use crate::error::Result;
-use crate::format::{Record, Schema, bytes_of, one_from_bytes};
+use crate::format::{Record, Schema, bytes_of, bytes_of_mut, one_from_bytes, zeroed};
 use crate::map::{RecordGuard, ViewCounters, WindowGuard};
+
+/// How many bytes of records [`WindowedStore::range`] copies at a time.
+const CHUNK_BYTES: usize = 64 << 10;
 
 /// A store that never maps more than a budget: for 32-bit processes, for files larger than the
 /// address space, and for those who share a machine.
@@ -112,12 +116,22 @@ impl<R: Record> WindowedStore<R> {
         }
     }
 
-    /// A copy of record `id`; `None` past the last, and for a record that was deleted.
+    /// A copy of record `id`, made as [`WindowedStore::read_into`] does; `None` past the last, and
+    /// for a record that was deleted.
     ///
     /// # Errors
-    /// As [`WindowedStore::get`].
+    /// As [`WindowedStore::read_into`], but for deleted records.
     pub fn read(&self, id: u64) -> Result<Option<R>> {
-        Ok(self.get(id)?.map(|record| *record))
+        self.table.try_read(id)
+    }
+
+    /// Copies the records from `first` on into `into`, as many as there are and as it has places,
+    /// and returns how many. One window is pinned at a time.
+    ///
+    /// # Errors
+    /// As [`WindowedStore::get`] and [`Store::read_into`].
+    pub fn read_into(&self, first: u64, into: &mut [R]) -> Result<usize> {
+        self.table.read_into(first, into)
     }
 
     /// All records of the window that holds record `id`, in place, pinned while the guard lives.
@@ -134,32 +148,21 @@ impl<R: Record> WindowedStore<R> {
     }
 
     /// Copies of the records of a range, in order; deleted ones, and those past the last, are left
-    /// out. One window is pinned at a time, from its first record read to its last.
+    /// out. They are made as [`WindowedStore::read_into`] does, some 64 KiB at a time, and no
+    /// window is pinned between.
     pub fn range(&self, ids: Range<u64>) -> impl Iterator<Item = Result<R>> + '_ {
-        let end = ids.end.min(self.count());
-        let mut window: Option<WindowGuard<'_, R>> = None;
-        (ids.start.min(end)..end).filter_map(move |id| {
-            if self.table.image(id).is_some() {
-                return self.read(id).transpose();
-            }
-            if let Some(record) = window.as_ref().and_then(|window| window.get(id)) {
-                return Some(Ok(*record));
-            }
-            if window.as_ref().is_none_or(|window| !window.ids().contains(&id)) {
-                window = None; // before the next is pinned: the budget may hold one only
-                match self.pin_window(id) {
-                    Ok(pinned) => window = pinned,
-                    Err(error) => return Some(Err(error)),
-                }
-            }
-            match window.as_ref().and_then(|window| window.get(id)) {
-                Some(record) => Some(Ok(*record)),
-                None => self.read(id).transpose(),
+        let mut walk = Walk::new(&self.table, ids, CHUNK_BYTES);
+        std::iter::from_fn(move || match walk.next_record() {
+            Ok(None) => None,
+            Err(error) => Some(Err(error)),
+            Ok(Some((_, bytes))) => {
+                let mut record = zeroed();
+                bytes_of_mut(std::slice::from_mut(&mut record)).copy_from_slice(bytes);
+                Some(Ok(record))
             }
         })
     }
 
-    /// The window that holds record `id`, as the array has it, whatever is in the log.
     fn pin_window(&self, id: u64) -> Result<Option<WindowGuard<'_, R>>> {
         self.table.array.pin_window(id).map_err(|error| self.table.core.name(error))
     }

@@ -282,6 +282,22 @@ pub(crate) fn bytes_of<R: Record>(records: &[R]) -> &[u8] {
     unsafe { slice::from_raw_parts(records.as_ptr().cast::<u8>(), size_of_val(records)) }
 }
 
+/// As [`bytes_of`], for changing.
+#[allow(unsafe_code)] // Safe code has no way from `Record`'s promise to bytes.
+pub(crate) fn bytes_of_mut<R: Record>(records: &mut [R]) -> &mut [u8] {
+    let len_bytes = size_of_val(records);
+    // SAFETY: the slice is initialised memory of that many bytes (`Record`: no padding), borrowed
+    // exclusively; whatever is stored there makes an `R` (`Record`); u8 needs no alignment.
+    unsafe { slice::from_raw_parts_mut(records.as_mut_ptr().cast::<u8>(), len_bytes) }
+}
+
+/// A record of zeros.
+#[allow(unsafe_code)] // Safe code has no way to what `Record` promises.
+pub(crate) fn zeroed<R: Record>() -> R {
+    // SAFETY: every pattern of bytes is an `R`, zeros too (`Record`).
+    unsafe { std::mem::zeroed() }
+}
+
 /// `bytes` as records, if they are a whole number of them at an address aligned for them.
 #[allow(unsafe_code)] // Safe code has no way from bytes to what `Record` promises.
 pub(crate) fn from_bytes<R: Record>(bytes: &[u8]) -> Option<&[R]> {

@@ -1,60 +1,43 @@
 //! Copies between ordinary memory and mapped memory that others may be changing.
 //!
 //! Another process, or another view of the same pages, may store while we copy. Rust calls such a
-//! race undefined when plain loads and stores do it, so the copy is an instruction that the
-//! compiler does not look into (`rep movsb`; the C library's own choice for such sizes on current
-//! processors), and volatile byte accesses where there is no such instruction. A concurrent store
-//! may be seen in part: whoever cannot live with that excludes it with a lock.
+//! race undefined when plain loads and stores do it, so the copy is made by instructions that the
+//! compiler does not look into ([`os::fault`]). A concurrent store may be seen in part: whoever
+//! cannot live with that excludes it with a lock.
+//!
+//! A page that the system cannot provide is a [`Fault`] once the guard is installed, and the
+//! system's own signal or exception without it.
+
+use crate::os::fault;
+
+/// A page that the system could not provide, met by a copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fault {
+    /// How many bytes were copied before it. The byte that failed is the next, or one of the few
+    /// after it that were to be copied along.
+    pub(super) done: usize,
+}
 
 /// Copies `into.len()` bytes from mapped memory.
 ///
 /// # Safety
-/// `from` is good for reading that many mapped bytes, which do not overlap `into`.
-pub(super) unsafe fn copy_out(from: *const u8, into: &mut [u8]) {
+/// `from` is mapped for reading that many bytes, which do not overlap `into`.
+pub(super) unsafe fn copy_out(from: *const u8, into: &mut [u8]) -> Result<(), Fault> {
     // SAFETY: the caller's promise for `from`; `into` is valid for writing its own length.
-    unsafe { opaque_copy(from, into.as_mut_ptr(), into.len()) }
+    outcome(unsafe { fault::copy(from, into.as_mut_ptr(), into.len()) }, into.len())
 }
 
 /// Copies `from` into mapped memory.
 ///
 /// # Safety
-/// `to` is good for writing `from.len()` mapped bytes, which do not overlap `from`.
-pub(super) unsafe fn copy_in(from: &[u8], to: *mut u8) {
+/// `to` is mapped for writing `from.len()` bytes, which do not overlap `from`.
+pub(super) unsafe fn copy_in(from: &[u8], to: *mut u8) -> Result<(), Fault> {
     // SAFETY: the caller's promise for `to`; `from` is valid for reading its own length.
-    unsafe { opaque_copy(from.as_ptr(), to, from.len()) }
+    outcome(unsafe { fault::copy(from.as_ptr(), to, from.len()) }, from.len())
 }
 
-/// # Safety
-/// `from` is readable and `to` writable for `len` bytes, and the two do not overlap.
-#[cfg(target_arch = "x86_64")]
-unsafe fn opaque_copy(from: *const u8, to: *mut u8, len: usize) {
-    // SAFETY: the caller's promise covers every byte touched; the direction flag is clear on entry
-    // to an asm block (Rust reference, inline assembly, "rules"), and flags are left alone.
-    unsafe {
-        std::arch::asm!(
-            "rep movsb",
-            inout("rcx") len => _,
-            inout("rsi") from => _,
-            inout("rdi") to => _,
-            options(nostack, preserves_flags)
-        );
-    }
-}
-
-/// # Safety
-/// `from` is readable and `to` writable for `len` bytes, and the two do not overlap.
-#[cfg(not(target_arch = "x86_64"))]
-unsafe fn opaque_copy(from: *const u8, to: *mut u8, len: usize) {
-    for at in 0..len {
-        // SAFETY: `at` < `len`, within what the caller promised to be readable.
-        let source = unsafe { from.add(at) };
-        // SAFETY: as above; a byte has no alignment.
-        let byte = unsafe { source.read_volatile() };
-        // SAFETY: `at` < `len`, within what the caller promised to be writable.
-        let target = unsafe { to.add(at) };
-        // SAFETY: as above.
-        unsafe { target.write_volatile(byte) };
-    }
+fn outcome(left: usize, len: usize) -> Result<(), Fault> {
+    if left == 0 { Ok(()) } else { Err(Fault { done: len - left }) }
 }
 
 #[cfg(test)]
@@ -67,12 +50,12 @@ mod tests {
         for len in 0..300 {
             let mut target = vec![0xAA; 302];
             // SAFETY: `source` holds 300 bytes, and the vectors do not overlap.
-            unsafe { copy_out(source.as_ptr(), &mut target[1..=len]) };
+            unsafe { copy_out(source.as_ptr(), &mut target[1..=len]) }.unwrap();
             assert_eq!(target[1..=len], source[..len]);
             assert!(target[0] == 0xAA && target[len + 1..].iter().all(|&byte| byte == 0xAA));
             let mut back = vec![0xBB; 302];
             // SAFETY: `back` holds 302 bytes, and `len` < 300.
-            unsafe { copy_in(&source[..len], back.as_mut_ptr()) };
+            unsafe { copy_in(&source[..len], back.as_mut_ptr()) }.unwrap();
             assert_eq!(back[..len], source[..len]);
             assert!(back[len..].iter().all(|&byte| byte == 0xBB));
         }

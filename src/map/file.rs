@@ -32,11 +32,18 @@ use crate::os::{self, FileSystemKind, LockKind};
 /// ```
 #[derive(Debug)]
 pub struct FileBacking {
-    file: File,
-    path: RwLock<Option<PathBuf>>,
+    open: Arc<OpenFile>,
     properties: Properties,
     inode_locked: AtomicBool,
     in_place_locked: AtomicBool,
+}
+
+/// An open file and its name, which its views share: when a page of theirs cannot be had, they ask
+/// the file why.
+#[derive(Debug)]
+pub(super) struct OpenFile {
+    file: File,
+    path: RwLock<Option<PathBuf>>,
 }
 
 /// Whether ranges of the data file itself can be locked beside [`FileBacking::try_lock_inode`],
@@ -113,14 +120,14 @@ impl FileBacking {
 
     /// The open file itself, for locks and for handing on to child processes.
     pub fn file(&self) -> &File {
-        &self.file
+        &self.open.file
     }
 
     /// Locks the inode itself, whatever its names, where the system can do that without hindering
     /// reads and writes; `false` if another handle holds it. Dropping the backing unlocks it.
     pub(crate) fn try_lock_inode(&self, kind: LockKind) -> Result<bool> {
-        let locked =
-            os::try_lock_inode(&self.file, kind).map_err(|source| self.error("lock", source))?;
+        let locked = os::try_lock_inode(&self.open.file, kind)
+            .map_err(|source| self.error("lock", source))?;
         self.inode_locked.fetch_or(locked, Ordering::Relaxed);
         Ok(locked)
     }
@@ -134,7 +141,7 @@ impl FileBacking {
             return Ok(true);
         }
         let len = IN_PLACE.end - IN_PLACE.start;
-        let locked = os::try_lock_range(&self.file, IN_PLACE.start, len, kind)
+        let locked = os::try_lock_range(&self.open.file, IN_PLACE.start, len, kind)
             .map_err(|source| self.error("lock", source))?;
         self.in_place_locked.fetch_or(locked, Ordering::Relaxed);
         Ok(locked)
@@ -145,7 +152,7 @@ impl FileBacking {
         if !self.in_place_locked.swap(false, Ordering::Relaxed) {
             return Ok(());
         }
-        os::unlock_range(&self.file, IN_PLACE.start, IN_PLACE.end - IN_PLACE.start)
+        os::unlock_range(&self.open.file, IN_PLACE.start, IN_PLACE.end - IN_PLACE.start)
             .map_err(|source| self.error("unlock", source))
     }
 
@@ -167,8 +174,7 @@ impl FileBacking {
             file_system,
         };
         Ok(Self {
-            file,
-            path: RwLock::new(path),
+            open: Arc::new(OpenFile { file, path: RwLock::new(path) }),
             properties,
             inode_locked: AtomicBool::new(false),
             in_place_locked: AtomicBool::new(false),
@@ -177,10 +183,49 @@ impl FileBacking {
 
     /// A system error of `operation` on this file.
     fn error(&self, operation: &'static str, source: io::Error) -> Error {
-        self.name(Error::io(operation, source))
+        self.open.error(operation, source)
     }
 
     fn name(&self, error: Error) -> Error {
+        self.open.name(error)
+    }
+}
+
+impl OpenFile {
+    pub(super) fn path(&self) -> Option<PathBuf> {
+        self.path.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn len_bytes(&self) -> Result<u64> {
+        Ok(self.file.metadata().map_err(|source| self.error("ask the length of", source))?.len())
+    }
+
+    pub(super) fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize> {
+        self.check_length("read", offset)?;
+        let mut done = 0;
+        while done < into.len() {
+            let at = offset + done as u64;
+            match os::read_at(&self.file, at, &mut into[done..]) {
+                Ok(0) => break,
+                Ok(read) => done += read,
+                Err(source) => return Err(self.error("read", source).offset(at)),
+            }
+        }
+        Ok(done)
+    }
+
+    pub(super) fn write_at(&self, offset: u64, from: &[u8]) -> Result<()> {
+        self.check_length("write", offset.saturating_add(from.len() as u64))?;
+        os::write_all_at(&self.file, offset, from)
+            .map_err(|source| self.error("write", source).offset(offset))
+    }
+
+    /// A system error of `operation` on this file.
+    fn error(&self, operation: &'static str, source: io::Error) -> Error {
+        self.name(Error::io(operation, source))
+    }
+
+    pub(super) fn name(&self, error: Error) -> Error {
         match self.path() {
             Some(path) => error.path(path),
             None => error,
@@ -205,14 +250,14 @@ impl Drop for FileBacking {
         // a moment, and with it the locks.
         let _ = self.unlock_in_place();
         if *self.inode_locked.get_mut() {
-            let _ = os::unlock_inode(&self.file);
+            let _ = os::unlock_inode(&self.open.file);
         }
     }
 }
 
 impl Backing for FileBacking {
     fn path(&self) -> Option<PathBuf> {
-        self.path.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.open.path()
     }
 
     fn properties(&self) -> &Properties {
@@ -220,40 +265,29 @@ impl Backing for FileBacking {
     }
 
     fn len_bytes(&self) -> Result<u64> {
-        Ok(self.file.metadata().map_err(|source| self.error("ask the length of", source))?.len())
+        self.open.len_bytes()
     }
 
     fn allocated_bytes(&self) -> Result<u64> {
-        os::allocated_bytes(&self.file).map_err(|source| self.error("ask the blocks of", source))
+        os::allocated_bytes(&self.open.file)
+            .map_err(|source| self.error("ask the blocks of", source))
     }
 
     fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize> {
-        self.check_length("read", offset)?;
-        let mut done = 0;
-        while done < into.len() {
-            let at = offset + done as u64;
-            match os::read_at(&self.file, at, &mut into[done..]) {
-                Ok(0) => break,
-                Ok(read) => done += read,
-                Err(source) => return Err(self.error("read", source).offset(at)),
-            }
-        }
-        Ok(done)
+        self.open.read_at(offset, into)
     }
 
     fn write_at(&self, offset: u64, from: &[u8]) -> Result<()> {
-        self.check_length("write", offset.saturating_add(from.len() as u64))?;
-        os::write_all_at(&self.file, offset, from)
-            .map_err(|source| self.error("write", source).offset(offset))
+        self.open.write_at(offset, from)
     }
 
     fn grow(&self, len_bytes: u64) -> Result<Grown> {
-        self.check_length("grow", len_bytes)?;
+        self.open.check_length("grow", len_bytes)?;
         let old_len_bytes = self.len_bytes()?;
         if len_bytes <= old_len_bytes {
             return Ok(Grown::Reserved);
         }
-        let reserved = os::preallocate(&self.file, old_len_bytes, len_bytes)
+        let reserved = os::preallocate(&self.open.file, old_len_bytes, len_bytes)
             .map_err(|source| self.error("grow", source).offset(old_len_bytes))?;
         Ok(match reserved {
             os::Preallocated::Blocks if os::preallocation_binds(&self.properties.file_system) => {
@@ -264,8 +298,8 @@ impl Backing for FileBacking {
     }
 
     fn trim(&self, len_bytes: u64) -> Result<()> {
-        self.check_length("trim", len_bytes)?;
-        self.file.set_len(len_bytes).map_err(|source| {
+        self.open.check_length("trim", len_bytes)?;
+        self.open.file.set_len(len_bytes).map_err(|source| {
             // ERROR_USER_MAPPED_FILE: Windows keeps a file's length while anybody has it mapped.
             if cfg!(windows) && source.raw_os_error() == Some(1224) {
                 return self.name(
@@ -284,7 +318,7 @@ impl Backing for FileBacking {
             return Ok(View::empty(offset, access));
         }
         let end = offset.saturating_add(len_bytes as u64);
-        self.check_length("map a view of", end)?;
+        self.open.check_length("map a view of", end)?;
         if !self.properties.views_pass_end && end > self.len_bytes()? {
             return Err(self.name(
                 Error::new(ErrorKind::OutOfRange, "map a view of")
@@ -295,15 +329,15 @@ impl Backing for FileBacking {
         let mut options = MmapOptions::new();
         options.offset(offset).len(len_bytes);
         let map = match access {
-            Access::ReadOnly => options.map_raw_read_only(&self.file),
-            Access::ReadWrite => options.map_raw(&self.file),
+            Access::ReadOnly => options.map_raw_read_only(&self.open.file),
+            Access::ReadWrite => options.map_raw(&self.open.file),
             Access::Private => {
                 // Only pages that are really changed take memory: a private view of a file larger
                 // than memory must not be refused for what it might take.
                 options.no_reserve_swap();
                 // SAFETY: the mapping is turned into a raw one before anything is read through it;
                 // `View` hands out references only by `unsafe` calls.
-                unsafe { options.map_copy(&self.file) }.map(memmap2::MmapRaw::from)
+                unsafe { options.map_copy(&self.open.file) }.map(memmap2::MmapRaw::from)
             }
         };
         let map = map.map_err(|source| {
@@ -312,7 +346,7 @@ impl Backing for FileBacking {
                  this view; a windowed store maps less at a time",
             )
         })?;
-        Ok(View::of_map(map, offset, access))
+        Ok(View::of_file(map, offset, access, Arc::clone(&self.open)))
     }
 
     fn flush_view(&self, view: &View, range: std::ops::Range<usize>) -> Result<()> {
@@ -320,15 +354,15 @@ impl Backing for FileBacking {
     }
 
     fn sync_data(&self) -> Result<()> {
-        os::sync_data(&self.file).map_err(|source| self.error("sync", source))
+        os::sync_data(&self.open.file).map_err(|source| self.error("sync", source))
     }
 
     fn sync_full(&self) -> Result<()> {
-        os::sync_full(&self.file).map_err(|source| self.error("sync", source))
+        os::sync_full(&self.open.file).map_err(|source| self.error("sync", source))
     }
 
     fn rename(&self, to: &Path, replace: bool) -> Result<()> {
-        let mut path = self.path.write().unwrap_or_else(PoisonError::into_inner);
+        let mut path = self.open.path.write().unwrap_or_else(PoisonError::into_inner);
         let Some(from) = path.as_deref() else {
             return Err(Error::new(ErrorKind::Unsupported, "rename")
                 .path(to)

@@ -11,6 +11,7 @@
 mod backing;
 mod copy;
 mod dirty;
+mod fault;
 mod file;
 mod geometry;
 mod in_private;
@@ -31,6 +32,7 @@ mod write_back;
 pub use crate::os::{Advice, Advised, FaultCounts, FileSystemKind, Residency};
 pub use crate::os::{process_faults, thread_faults};
 pub use backing::{Backing, Grown, OpenSide, Properties};
+pub use fault::install_fault_guard;
 pub use file::FileBacking;
 pub use mapping::Mapping;
 pub use record_view::RecordGuard;

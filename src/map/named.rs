@@ -186,7 +186,7 @@ impl NamedMemory {
             Access::Private => self.section.view_private(at, len_bytes),
         };
         let view = mapped.map_err(|source| error("map shared memory", source, &self.name))?;
-        Ok(View::of_section(view, at.saturating_sub(HEADER_BYTES), access))
+        Ok(View::of_section(view, at.saturating_sub(HEADER_BYTES), access, &self.name))
     }
 
     /// Maps the users' bytes `offset..offset + len_bytes`, once they are known to exist.

@@ -6,14 +6,19 @@
 //!
 //! What fails: out-of-range and misdirected calls give errors. A page that the system cannot
 //! provide (a file truncated by someone else, a disk that fails) is a signal or an exception, as it
-//! is for every mapped file.
+//! is for every mapped file; met by the calls that copy, and with the guard installed, it is an
+//! error ([`super::fault`]).
 
 use std::fmt;
 use std::ops::Range;
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use memmap2::MmapRaw;
 
+use super::copy::{copy_in, copy_out};
+use super::fault::{self, Origin, Place};
+use super::file::OpenFile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::os::{self, Advice, Advised, Residency};
 
@@ -77,6 +82,7 @@ pub struct View {
     offset: u64,
     access: Access,
     memory: Memory,
+    origin: Origin,
 }
 
 // SAFETY: a view owns its mapping; the memory stays valid whichever thread uses or drops it, and
@@ -90,19 +96,27 @@ unsafe impl Sync for View {}
 impl View {
     /// The view of an empty range.
     pub(crate) fn empty(offset: u64, access: Access) -> Self {
-        Self { base: NonNull::dangling(), len: 0, offset, access, memory: Memory::Empty }
+        let memory = Memory::Empty;
+        Self { base: NonNull::dangling(), len: 0, offset, access, memory, origin: Origin::Unknown }
     }
 
-    /// A view of a whole mapping of its own, which shows the backing from `offset` on.
-    pub(crate) fn of_map(map: MmapRaw, offset: u64, access: Access) -> Self {
+    /// A view of a whole mapping of its own, which shows `file` from `offset` on.
+    pub(super) fn of_file(map: MmapRaw, offset: u64, access: Access, file: Arc<OpenFile>) -> Self {
         let base = NonNull::new(map.as_mut_ptr()).unwrap_or(NonNull::dangling());
-        Self { base, len: map.len(), offset, access, memory: Memory::Map(map) }
+        let (len, memory) = (map.len(), Memory::Map(map));
+        Self { base, len, offset, access, memory, origin: Origin::File(file) }
     }
 
-    /// A view of a part of shared memory.
-    pub(crate) fn of_section(mut section: os::SectionView, offset: u64, access: Access) -> Self {
+    /// A view of a part of the shared memory called `name`.
+    pub(crate) fn of_section(
+        mut section: os::SectionView,
+        offset: u64,
+        access: Access,
+        name: &str,
+    ) -> Self {
         let base = NonNull::new(section.as_mut_ptr()).unwrap_or(NonNull::dangling());
-        Self { base, len: section.len_bytes(), offset, access, memory: Memory::Section(section) }
+        let (len, memory) = (section.len_bytes(), Memory::Section(section));
+        Self { base, len, offset, access, memory, origin: Origin::Section(name.into()) }
     }
 
     /// Where the view starts in its backing, in bytes.
@@ -136,20 +150,30 @@ impl View {
     /// Copies bytes out of the view, from `at` bytes past its start.
     ///
     /// # Errors
-    /// [`ErrorKind::OutOfRange`] if the range does not lie in the view.
+    /// [`ErrorKind::OutOfRange`] if the range does not lie in the view. With the guard installed
+    /// ([`install_fault_guard`](crate::install_fault_guard)): [`ErrorKind::Truncated`] if the file
+    /// ends before the range does, the system's error if it cannot read a page.
     pub fn read(&self, at: usize, into: &mut [u8]) -> Result<()> {
         let from = self.pointer("read", at, into.len())?;
-        // SAFETY: `pointer` checked that `from` is good for `into.len()` bytes of this live view;
+        let place = self.place(at);
+        if let Some(result) = fault::read_by_calls(&place, into) {
+            return result;
+        }
+        // SAFETY: `pointer` checked that `into.len()` bytes of this live view are mapped at `from`;
         // `into` is an exclusive borrow, so the two cannot overlap.
-        unsafe { super::copy::copy_out(from.as_ptr(), into) };
-        Ok(())
+        match unsafe { copy_out(from.as_ptr(), into) } {
+            Ok(()) => Ok(()),
+            Err(fault) => fault::finish_read(&place, into, fault),
+        }
     }
 
     /// Copies bytes into the view, to `at` bytes past its start.
     ///
     /// # Errors
     /// [`ErrorKind::ReadOnly`] for a read-only view, [`ErrorKind::OutOfRange`] if the range does
-    /// not lie in the view.
+    /// not lie in the view. With the guard installed: as [`View::read`], and
+    /// [`ErrorKind::NoSpace`] if a page needs room on a full file system; some of the bytes may
+    /// have been written then.
     pub fn write(&self, at: usize, from: &[u8]) -> Result<()> {
         if !self.access.is_writable() {
             return Err(Error::new(ErrorKind::ReadOnly, "write")
@@ -157,11 +181,17 @@ impl View {
                 .advice("map the view with Access::ReadWrite or Access::Private"));
         }
         let to = self.pointer("write", at, from.len())?;
-        // SAFETY: `pointer` checked that `to` is good for `from.len()` bytes of this live view, and
-        // the access was checked to permit writing. `from` cannot overlap it: references into a
+        let place = self.place(at);
+        if let Some(result) = fault::write_by_calls(&place, from) {
+            return result;
+        }
+        // SAFETY: `pointer` checked that `from.len()` bytes of this live view are mapped at `to`,
+        // and the access was checked to permit writing. `from` cannot overlap it: references into a
         // view exist only by `unsafe` calls whose callers promise that nobody writes there.
-        unsafe { super::copy::copy_in(from, to.as_ptr()) };
-        Ok(())
+        match unsafe { copy_in(from, to.as_ptr()) } {
+            Ok(()) => Ok(()),
+            Err(fault) => fault::finish_write(&place, from, fault),
+        }
     }
 
     /// Lends bytes in place, from `range.start` to `range.end` past the view's start.
@@ -272,6 +302,15 @@ impl View {
                 .flush_range(range.start, len)
                 .map_err(|source| Error::io("flush view", source).offset(self.offset)),
             Memory::Section(_) | Memory::Empty => Ok(()),
+        }
+    }
+
+    /// What lies `at` bytes past the view's start.
+    fn place(&self, at: usize) -> Place<'_> {
+        Place {
+            origin: &self.origin,
+            offset: self.offset.saturating_add(at as u64),
+            private: self.access == Access::Private,
         }
     }
 

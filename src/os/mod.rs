@@ -19,6 +19,7 @@
 // The home of what only the system can vouch for: each block has its own proof.
 #![allow(unsafe_code)]
 
+pub(crate) mod fault;
 mod file_system;
 mod section;
 

@@ -4,6 +4,8 @@
 //! and the others in the file; the whole view, where there is one, publishes exactly those in the
 //! file. The file is at least as long as the records in it.
 
+mod copies;
+
 use std::ops::Range;
 use std::sync::Arc;
 

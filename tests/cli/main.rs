@@ -5,6 +5,8 @@ mod crash_test;
 #[path = "../common/dead.rs"]
 mod dead;
 mod deletes;
+#[cfg(unix)]
+mod faults;
 mod load;
 mod read;
 mod resume;

@@ -43,7 +43,7 @@ impl Args {
         let report = Exporter::new(store.schema(), format)
             .replace(self.force)
             .on_progress(|progress| bar.show(progress))
-            .export_with_ids(store.iter_with_ids(), &self.out)
+            .export_copies(store.copies(0..store.count()), &self.out)
             .map_err(|error| self.failure(error))?;
         bar.clear();
         let mut out = stdout();

@@ -40,7 +40,7 @@ impl Args {
         if self.format != Format::Table {
             let mut out = Records::new(stdout(), self.format, fields)?;
             for (id, record) in records {
-                out.write(id, record)
+                out.write(id, &record)
                     .map_err(|failure| failure.in_record("read", &self.store, id))?;
             }
             return out.finish();
@@ -62,9 +62,9 @@ impl Args {
 }
 
 /// The bytes of record `id`, which must be there.
-pub(crate) fn record(store: &DynStore, id: u64) -> Result<&[u8], Failure> {
+pub(crate) fn record(store: &DynStore, id: u64) -> Result<Vec<u8>, Failure> {
     let path = store.path().unwrap_or_default();
-    store.try_get(id)?.ok_or_else(|| no_record(&path, id, store.count()))
+    store.try_read(id)?.ok_or_else(|| no_record(&path, id, store.count()))
 }
 
 /// There is no record `id` among the `count` of the store at `path`, deleted ones included.

@@ -97,7 +97,10 @@ impl Command {
 }
 
 fn main() -> ExitCode {
-    match CommandLine::parse().command.run() {
+    let command = CommandLine::parse().command;
+    // Records are read by calls that copy: a store that is cut, or whose disk fails, is an error.
+    let guarded = flatrec::install_fault_guard().map_err(Failure::from);
+    match guarded.and_then(|()| command.run()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.exit_code(),
     }

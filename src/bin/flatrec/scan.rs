@@ -67,10 +67,14 @@ impl Args {
         let limit = self.limit.unwrap_or(u64::MAX);
         if self.count {
             let mut count = 0u64;
-            visit(&store, range, filter.as_ref(), limit, |_, _| {
-                count += 1;
-                Ok(())
-            })?;
+            match (&filter, store.copies(range.clone()).size_hint()) {
+                // All of them are there: no need to look at them.
+                (None, (least, Some(most))) if least == most => count = least.min(limit),
+                (filter, _) => visit(&store, range, filter.as_ref(), limit, |_, _| {
+                    count += 1;
+                    Ok(())
+                })?,
+            }
             let mut out = stdout();
             writeln!(out, "{count}")?;
             return Ok(out.flush()?);
@@ -103,11 +107,9 @@ fn visit(
 ) -> Result<(), Failure> {
     let mut left = limit;
     let path = store.path().unwrap_or_default();
-    for found in store.range_with_ids(range) {
-        if left == 0 {
-            break;
-        }
-        let (id, record) = found?;
+    let mut copies = store.copies(range);
+    while left > 0 {
+        let Some((id, record)) = copies.next_record()? else { break };
         let shown = match filter.map_or(Ok(true), |filter| filter.matches(record)) {
             Ok(true) => each(id, record).map(|()| 1),
             Ok(false) => Ok(0),

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::aside::AsideFile;
 use super::{BUFFER_BYTES, CsvWriter, NdjsonWriter, NpyWriter, npy};
+use crate::db::Copies;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::Progress;
 use crate::format::Schema;
@@ -142,51 +143,102 @@ impl<'a> Exporter<'a> {
     /// # Errors
     /// As [`Exporter::export`], and those that come instead of a record.
     pub fn export_with_ids<'r>(
-        mut self,
+        self,
         records: impl Iterator<Item = Result<(u64, &'r [u8])>>,
         path: impl AsRef<Path>,
     ) -> Result<ExportReport> {
-        let path = path.as_ref();
-        if !self.replace && path.exists() {
+        let (least, most) = records.size_hint();
+        let hint = (least as u64, most.map(|most| most as u64));
+        let mut export = Export::begin(self, path.as_ref(), hint)?;
+        for record in records {
+            let (id, record) = record?;
+            export.push(id, record)?;
+        }
+        export.finish()
+    }
+
+    /// As [`Exporter::export_with_ids`], of copies: with
+    /// [`install_fault_guard`](crate::install_fault_guard) a page of the store that cannot be had
+    /// is an error.
+    ///
+    /// # Errors
+    /// As [`Exporter::export`], and those of [`Copies::next_record`], which name the store.
+    pub fn export_copies(
+        self,
+        mut records: Copies<'_>,
+        path: impl AsRef<Path>,
+    ) -> Result<ExportReport> {
+        let mut export = Export::begin(self, path.as_ref(), records.size_hint())?;
+        while let Some((id, record)) = records.next_record()? {
+            export.push(id, record)?;
+        }
+        export.finish()
+    }
+}
+
+/// An export under way.
+struct Export<'a, 'p> {
+    options: Exporter<'a>,
+    path: &'p Path,
+    sink: Sink<Counted<AsideFile>>,
+    /// How many records there are at most, and how many bytes if that is known.
+    most: u64,
+    total_bytes: Option<u64>,
+    done_bytes: u64,
+    reported_bytes: u64,
+    rows: u64,
+}
+
+impl<'a, 'p> Export<'a, 'p> {
+    /// Begins the file that is to have as many records as `hint` says, at least and at most.
+    fn begin(options: Exporter<'a>, path: &'p Path, hint: (u64, Option<u64>)) -> Result<Self> {
+        if !options.replace && path.exists() {
             return Err(Error::new(ErrorKind::AlreadyExists, "export to")
                 .path(path)
                 .advice("choose another path, or let it be replaced"));
         }
-        let to_path = |error: Error| error.path(path);
         let out = Counted { out: AsideFile::create(path)?, written_bytes: 0 };
-        let (least, most) = records.size_hint();
-        let is_exact = most == Some(least);
-        let most = most.map_or(u64::MAX, |most| most as u64);
-        let total_bytes = is_exact.then(|| most * u64::from(self.schema.record_size()));
-        let mut sink =
-            Sink::new(out, self.schema, self.format, self.delimiter, most).map_err(to_path)?;
-        let (mut done_bytes, mut reported_bytes) = (0, 0);
-        let mut rows = 0;
-        for record in records {
-            let (id, record) = record?;
-            sink.read(record).map_err(|error| error.record(id))?;
-            sink.write(record).map_err(to_path)?;
-            rows += 1;
-            done_bytes += record.len() as u64;
-            if done_bytes - reported_bytes >= PROGRESS_STEP_BYTES {
-                reported_bytes = done_bytes;
-                self.report(done_bytes, total_bytes, rows);
-            }
+        let is_exact = hint.1 == Some(hint.0);
+        let most = hint.1.unwrap_or(u64::MAX);
+        let total_bytes = is_exact.then(|| most * u64::from(options.schema.record_size()));
+        let sink = Sink::new(out, options.schema, options.format, options.delimiter, most)
+            .map_err(|error| error.path(path))?;
+        let (done_bytes, reported_bytes, rows) = (0, 0, 0);
+        Ok(Self { options, path, sink, most, total_bytes, done_bytes, reported_bytes, rows })
+    }
+
+    fn push(&mut self, id: u64, record: &[u8]) -> Result<()> {
+        self.sink.read(record).map_err(|error| error.record(id))?;
+        self.sink.write(record).map_err(|error| error.path(self.path))?;
+        self.rows += 1;
+        self.done_bytes += record.len() as u64;
+        if self.done_bytes - self.reported_bytes >= PROGRESS_STEP_BYTES {
+            self.reported_bytes = self.done_bytes;
+            self.report();
         }
-        self.report(done_bytes, total_bytes, rows);
-        let mut out = sink.finish().map_err(to_path)?;
-        if self.format == ExportFormat::Npy && rows != most {
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<ExportReport> {
+        self.report();
+        let Self { options, path, sink, most, rows, .. } = self;
+        let mut out = sink.finish().map_err(|error| error.path(path))?;
+        if options.format == ExportFormat::Npy && rows != most {
             // Only now is it known how many records there are.
-            out.out.rewrite_start(&npy::header(self.schema, rows, most.max(rows)))?;
+            out.out.rewrite_start(&npy::header(options.schema, rows, most.max(rows)))?;
         }
         let written_bytes = out.written_bytes;
-        out.out.finish(self.replace)?; // names the path itself
+        out.out.finish(options.replace)?; // names the path itself
         Ok(ExportReport { records: rows, written_bytes })
     }
 
-    fn report(&mut self, done_bytes: u64, total_bytes: Option<u64>, rows: u64) {
-        if let Some(on_progress) = &mut self.on_progress {
-            on_progress(Progress { done_bytes, total_bytes, rows });
+    fn report(&mut self) {
+        if let Some(on_progress) = &mut self.options.on_progress {
+            on_progress(Progress {
+                done_bytes: self.done_bytes,
+                total_bytes: self.total_bytes,
+                rows: self.rows,
+            });
         }
     }
 }

@@ -1,0 +1,26 @@
+//! The copy on processors without one in assembly: no fault of it can be caught.
+
+use std::io;
+
+pub(super) const CATCHES: bool = false;
+
+/// There is nothing to install.
+pub(super) fn install() -> io::Result<()> {
+    Ok(())
+}
+
+/// # Safety
+/// As [`super::copy`].
+pub(super) unsafe fn copy(from: *const u8, to: *mut u8, len: usize) -> usize {
+    for at in 0..len {
+        // SAFETY: `at` < `len`, within what the caller promised to be readable.
+        let source = unsafe { from.add(at) };
+        // SAFETY: as above; a byte has no alignment.
+        let byte = unsafe { source.read_volatile() };
+        // SAFETY: `at` < `len`, within what the caller promised to be writable.
+        let target = unsafe { to.add(at) };
+        // SAFETY: as above.
+        unsafe { target.write_volatile(byte) };
+    }
+    0
+}

@@ -1,0 +1,97 @@
+//! Records copied out of an array: with the fault guard installed, a page that cannot be had is an
+//! error here, which names the record.
+
+use std::ops::Range;
+
+use super::Array;
+use crate::error::{Error, ErrorKind, Result};
+
+impl<T: Copy + Send + Sync> Array<T> {
+    /// Copies the first `len` bytes of each record from `first` on, packed, as many records as
+    /// there are and as `into` has room for, and returns how many. `len` is from 1 to the stride.
+    /// What follows them in `into` may have been written to.
+    ///
+    /// A file that was cut short shows zeros, and no fault, up to the end of its last page. So its
+    /// length is looked at after each copy: records that it did not have are no records.
+    pub(crate) fn copy_records(&self, first: u64, len: usize, into: &mut [u8]) -> Result<usize> {
+        let room = (into.len() / len) as u64;
+        let end = first.saturating_add(room).min(self.count);
+        let in_file = self.in_file().min(end);
+        let mut copied = 0;
+        let mut id = first;
+        while id < end {
+            let rest = &mut into[copied * len..];
+            let records = if id < in_file {
+                self.copy_run(id..in_file, len, rest).map_err(|error| self.in_record(error, id))?
+            } else {
+                let pending = self.pending(id).and_then(|bytes| bytes.get(..len));
+                let pending = pending.ok_or_else(|| {
+                    Error::new(ErrorKind::OutOfRange, "read").record(id).detail("no such record")
+                })?;
+                rest[..len].copy_from_slice(pending);
+                1
+            };
+            copied += records;
+            id += records as u64;
+        }
+        if first < in_file {
+            self.check_length(first..in_file)?;
+        }
+        Ok(copied)
+    }
+
+    /// Copies records of `ids`, which lie in the file, as many as one view shows and as `into` has
+    /// room for: one at least.
+    fn copy_run(&self, ids: Range<u64>, len: usize, into: &mut [u8]) -> Result<usize> {
+        let (view, lead, shown) = match &self.slider {
+            Some(slider) => {
+                let (view, lead) = slider.pin(ids.start, self.in_file())?;
+                (view, lead, slider.window_of(ids.start).end.min(ids.end) - ids.start)
+            }
+            None => {
+                let view = self.whole.view();
+                let lead = self.geometry.offset_of(ids.start)?.checked_sub(view.offset());
+                let lead = lead.and_then(|lead| usize::try_from(lead).ok()).ok_or_else(|| {
+                    Error::new(ErrorKind::OutOfRange, "read").detail("the view starts after it")
+                })?;
+                (view.clone(), lead, ids.end - ids.start)
+            }
+        };
+        let shown = usize::try_from(shown).unwrap_or(usize::MAX);
+        // Every record lies in a view, and so in the address space.
+        let stride = usize::try_from(self.geometry.stride).unwrap_or(usize::MAX);
+        // Strides go into the room and are packed there; if not even one fits, one record does.
+        match shown.min(into.len() / stride) {
+            0 => view.read(lead, &mut into[..len]).map(|()| 1),
+            records => {
+                view.read(lead, &mut into[..records * stride])?;
+                if len < stride {
+                    for at in 1..records {
+                        into.copy_within(at * stride..at * stride + len, at * len);
+                    }
+                }
+                Ok(records)
+            }
+        }
+    }
+
+    /// Adds to an error of reading record `first` or one after it which of them it was.
+    fn in_record(&self, error: Error, first: u64) -> Error {
+        let (record, _) = self.geometry.records_below(error.file_offset().unwrap_or(0));
+        error.record(record.max(first))
+    }
+
+    /// An error if the file has been cut below the end of these records.
+    fn check_length(&self, ids: Range<u64>) -> Result<()> {
+        let file_len_bytes = self.backing.len_bytes()?;
+        if file_len_bytes >= self.geometry.offset_of(ids.end)? {
+            return Ok(());
+        }
+        let offset = file_len_bytes.max(self.geometry.offset_of(ids.start)?);
+        let error = Error::new(ErrorKind::Truncated, "read")
+            .offset(offset)
+            .detail(format!("the file has {file_len_bytes} bytes by now"))
+            .advice("somebody has cut it while it was open: restore it from a copy");
+        Err(self.in_record(error, ids.start))
+    }
+}

@@ -1,0 +1,316 @@
+//! The fault guard: what it makes an error of, in this process, and what it leaves to others, in
+//! children that a signal may end.
+
+#![cfg(unix)]
+
+#[path = "fault_guard/children.rs"]
+mod children;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use flatrec::map::{Access, Mapping};
+use flatrec::{
+    DataType, Durability, DynDatabase, DynStore, Error, ErrorKind, Field, PodRecord, Schema, Store,
+    WriteBack, install_fault_guard,
+};
+
+/// Whether the guard is a handler; elsewhere it is calls in the place of copies.
+const HAS_HANDLER: bool = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
+/// Where the first record of a store lies.
+const DATA_OFFSET: u64 = 65_536;
+const RECORD_LEN: usize = 125;
+const COUNT: u64 = 100_000;
+
+/// 125 bytes as a record of a Rust type.
+type Typed = PodRecord<[[u8; 5]; 25]>;
+
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    /// A store of `COUNT` records, whose bytes tell their numbers.
+    fn store(&self) -> PathBuf {
+        let path = self.0.path().join("cut.rec");
+        let schema = Schema::packed([
+            Field::new("n", DataType::UInt64),
+            Field::new("bytes", DataType::Binary(RECORD_LEN as u32 - 8)),
+        ])
+        .unwrap();
+        let mut store = DynStore::create(&path, &schema).unwrap();
+        let records: Vec<u8> = (0..COUNT).flat_map(record).collect();
+        store.append_packed(&records).unwrap();
+        store.close().unwrap();
+        path
+    }
+}
+
+fn record(n: u64) -> [u8; RECORD_LEN] {
+    let mut record = [n as u8; RECORD_LEN];
+    record[..8].copy_from_slice(&n.to_le_bytes());
+    record
+}
+
+/// What somebody does who knows nothing of stores.
+fn cut(path: &Path, len_bytes: u64) {
+    File::options().write(true).open(path).unwrap().set_len(len_bytes).unwrap();
+}
+
+/// Cuts a store so that it ends with `records` whole records and a bit.
+fn cut_to(path: &Path, records: u64) {
+    cut(path, DATA_OFFSET + records * RECORD_LEN as u64 + 1);
+}
+
+#[track_caller]
+fn assert_cut(error: &Error, path: &Path, record: u64) {
+    assert_eq!(error.kind(), ErrorKind::Truncated, "{error}");
+    assert_eq!(error.operation(), "read");
+    assert_eq!(error.file_path(), Some(path), "{error}");
+    assert_eq!(error.record_number(), Some(record), "{error}");
+    assert!(error.file_offset().is_some(), "{error}");
+}
+
+#[test]
+fn records_of_a_file_that_was_cut_are_errors_of_the_calls_that_copy() {
+    install_fault_guard().unwrap();
+    let place = Place::new();
+    let path = place.store();
+    let store = DynStore::open_read_only(&path).unwrap();
+    let typed = Store::<Typed>::open_read_only(&path).unwrap();
+    cut_to(&path, 60_000);
+    for id in [60_000, 60_001, 80_000, COUNT - 1] {
+        assert_cut(&store.try_read(id).unwrap_err(), &path, id);
+        assert_cut(&typed.try_read(id).unwrap_err(), &path, id);
+    }
+    assert_eq!(store.try_read(59_999).unwrap().unwrap(), record(59_999));
+    assert_eq!(typed.try_read(59_999).unwrap().unwrap().0.as_flattened(), record(59_999));
+    assert_eq!(store.try_read(COUNT).unwrap(), None);
+    assert_eq!(typed.try_read(COUNT).unwrap(), None);
+
+    let mut bytes = vec![0; 1000 * RECORD_LEN + 7];
+    assert_cut(&store.read_into(59_500, &mut bytes).unwrap_err(), &path, 60_000);
+    assert_eq!(store.read_into(59_000, &mut bytes).unwrap(), 1000);
+    assert_eq!(bytes[999 * RECORD_LEN..][..RECORD_LEN], record(59_999));
+    let mut records = vec![PodRecord([[0; 5]; 25]); 1000];
+    assert_cut(&typed.read_into(59_500, &mut records).unwrap_err(), &path, 60_000);
+    assert_eq!(typed.read_into(59_000, &mut records).unwrap(), 1000);
+    let short = store.read_into(0, &mut [0; RECORD_LEN - 1]).unwrap_err();
+    assert_eq!(short.kind(), ErrorKind::InvalidArgument);
+}
+
+#[test]
+fn walking_gives_every_record_before_the_cut() {
+    install_fault_guard().unwrap();
+    let place = Place::new();
+    let path = place.store();
+    let store = DynStore::open_read_only(&path).unwrap();
+    let windowed = Store::<Typed>::open_windowed(&path, 1 << 20, 128 << 10).unwrap();
+    cut_to(&path, 60_000);
+    let mut copies = store.copies(1..u64::MAX);
+    for id in 1..60_000 {
+        assert_eq!(copies.next_record().unwrap(), Some((id, &record(id)[..])));
+    }
+    for id in 60_000..60_003 {
+        assert_cut(&copies.next_record().unwrap_err(), &path, id);
+        assert_eq!(copies.size_hint().0, COUNT - id - 1);
+    }
+
+    let mut range = windowed.range(0..COUNT);
+    assert!((0..60_000).all(|id| range.next().unwrap().unwrap().0.as_flattened() == record(id)));
+    assert_cut(&range.next().unwrap().unwrap_err(), &path, 60_000);
+    assert_cut(&range.next().unwrap().unwrap_err(), &path, 60_001);
+    drop(range);
+    assert_cut(&windowed.read(70_000).unwrap_err(), &path, 70_000);
+    assert_eq!(windowed.read(59_999).unwrap().unwrap().0.as_flattened(), record(59_999));
+    // Closing would write: the file is not what it was.
+    drop(windowed);
+}
+
+/// The tail of the last page is there, as zeros, and no fault.
+#[test]
+fn zeros_after_the_cut_are_not_taken_for_records() {
+    install_fault_guard().unwrap();
+    let place = Place::new();
+    let path = place.0.path().join("small.rec");
+    let schema = Schema::packed([Field::new("n", DataType::UInt64)]).unwrap();
+    let mut store = DynStore::create(&path, &schema).unwrap();
+    store.append_packed(&[0xFF; 80]).unwrap();
+    store.close().unwrap();
+    let store = DynStore::open_read_only(&path).unwrap();
+    cut(&path, DATA_OFFSET + 5 * 8 + 3);
+    assert_eq!(store.try_read(4).unwrap(), Some(vec![0xFF; 8]));
+    assert_cut(&store.try_read(5).unwrap_err(), &path, 5);
+    assert_cut(&store.try_read(9).unwrap_err(), &path, 9);
+    assert_cut(&store.read_into(0, &mut [0; 80]).unwrap_err(), &path, 5);
+}
+
+#[test]
+fn views_say_where_the_file_ends() {
+    install_fault_guard().unwrap();
+    let place = Place::new();
+    let path = place.0.path().join("bytes");
+    let mapping = Mapping::create_new(&path, 1 << 20).unwrap();
+    mapping.view_all().unwrap().write(0, &vec![7; 1 << 20]).unwrap();
+    let view = mapping.view(1000..1 << 20).unwrap();
+    let private = mapping.with_access(Access::Private).unwrap().view_all().unwrap();
+    let numbers = mapping.typed::<u64>(0).unwrap();
+    private.write(0, b"mine").unwrap();
+    drop(mapping);
+    let cut_at = (100 << 10) + 5;
+    cut(&path, cut_at);
+    let check = |error: Error, operation, offset| {
+        assert_eq!(error.kind(), ErrorKind::Truncated, "{error}");
+        assert_eq!((error.operation(), error.file_path()), (operation, Some(&*path)), "{error}");
+        assert_eq!(error.file_offset(), Some(offset), "{error}");
+        assert!(error.to_string().contains("the file has 102405 bytes by now"), "{error}");
+    };
+    let mut bytes = vec![0; 200 << 10];
+    check(view.read(0, &mut bytes).unwrap_err(), "read", cut_at);
+    check(view.read(300 << 10, &mut bytes).unwrap_err(), "read", 1000 + (300 << 10));
+    check(view.write(0, &bytes).unwrap_err(), "write", cut_at);
+    check(view.write(300 << 10, b"x").unwrap_err(), "write", 1000 + (300 << 10));
+    if HAS_HANDLER {
+        // No call knows what a private view shows.
+        check(private.read(200 << 10, &mut bytes).unwrap_err(), "read", 200 << 10);
+        check(private.write(200 << 10, b"x").unwrap_err(), "write", 200 << 10);
+    }
+    check(numbers.get(100_000).unwrap_err(), "read", 800_000);
+    check(numbers.set(100_000, &1).unwrap_err(), "write", 800_000);
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), cut_at, "nothing made it longer");
+    view.read(0, &mut bytes[..50_000]).unwrap();
+    private.read(0, &mut bytes[..4]).unwrap();
+    assert_eq!(&bytes[..4], b"mine");
+}
+
+#[test]
+fn appends_through_a_map_find_out_that_the_file_was_cut() {
+    install_fault_guard().unwrap();
+    let place = Place::new();
+    let path = place.store();
+    let mut store = DynStore::options().write_back(WriteBack::Mapped).open(&path).unwrap();
+    store.append(&record(COUNT)).unwrap(); // the file has grown, and its window is mapped
+    cut_to(&path, 60_000);
+    let error = (COUNT + 1..COUNT + 100_000).find_map(|n| store.append(&record(n)).err()).unwrap();
+    assert_eq!(error.kind(), ErrorKind::Truncated, "{error}");
+    assert_eq!((error.operation(), error.file_path()), ("write", Some(&*path)), "{error}");
+    let error = store.append(&record(0)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Poisoned, "{error}");
+}
+
+#[test]
+fn threads_meet_faults_at_once_and_others_read_on() {
+    install_fault_guard().unwrap();
+    let place = Place::new();
+    let path = place.store();
+    let store = DynStore::open_read_only(&path).unwrap();
+    cut_to(&path, 60_000);
+    let start = std::sync::Barrier::new(8);
+    std::thread::scope(|scope| {
+        for thread in 0..8u64 {
+            let (store, start, path) = (&store, &start, &path);
+            scope.spawn(move || {
+                start.wait();
+                for turn in 0..500 {
+                    let id = 60_000 + (thread * 7919 + turn * 613) % 40_000;
+                    assert_cut(&store.try_read(id).unwrap_err(), path, id);
+                    let good = (id * 31) % 60_000;
+                    assert_eq!(store.try_read(good).unwrap().unwrap(), record(good));
+                }
+            });
+        }
+    });
+}
+
+#[cfg(feature = "exchange")]
+#[test]
+fn an_export_of_a_store_that_is_cut_meanwhile_names_the_record_and_leaves_nothing() {
+    use flatrec::exchange::{ExportFormat, Exporter};
+    install_fault_guard().unwrap();
+    for format in [ExportFormat::Csv, ExportFormat::Ndjson, ExportFormat::Npy] {
+        let place = Place::new();
+        let path = place.store();
+        let out = place.0.path().join("out");
+        let store = DynStore::open_read_only(&path).unwrap();
+        let error = Exporter::new(store.schema(), format)
+            .on_progress(|progress| {
+                assert!(progress.rows < 60_000, "it goes no further than there are records");
+                cut_to(&path, 60_000);
+            })
+            .export_copies(store.copies(0..COUNT), &out)
+            .unwrap_err();
+        assert_cut(&error, &path, 60_000);
+        drop(store);
+        let names: Vec<_> = std::fs::read_dir(place.0.path()).unwrap().flatten().collect();
+        assert!(names.iter().all(|entry| !entry.file_name().to_str().unwrap().contains("out")));
+    }
+}
+
+/// What the log holds, and what was deleted, is seen by copies as it is in place.
+#[test]
+fn copies_see_the_log_and_leave_deleted_records_out() {
+    install_fault_guard().unwrap();
+    let place = Place::new();
+    let path = place.0.path().join("deletes.rec");
+    let schema = Schema::packed([Field::new("bytes", DataType::Binary(125))]).unwrap();
+    let database = DynDatabase::options().deletes().create(&path, &schema).unwrap();
+    let mut transaction = database.begin_write().unwrap();
+    for n in 0..5000 {
+        transaction.append(&record(n)).unwrap();
+    }
+    transaction.commit(Durability::Eventual).unwrap();
+    database.checkpoint().unwrap();
+    let mut transaction = database.begin_write().unwrap();
+    transaction.set(4000, &record(7)).unwrap();
+    assert!(transaction.delete(3000).unwrap());
+    transaction.commit(Durability::Immediate).unwrap();
+
+    let store = DynStore::open_read_only(&path).unwrap();
+    let windowed =
+        Store::<Typed>::options().open_windowed_read_only(&path, 512 << 10, 64 << 10).unwrap();
+    let expected = |id| if id == 4000 { record(7) } else { record(id) };
+    let ids: Vec<u64> = (0..5000).filter(|&id| id != 3000).collect();
+    let mut copies = store.copies(0..u64::MAX);
+    assert_eq!(copies.size_hint(), (0, Some(5000)));
+    for &id in &ids {
+        assert_eq!(copies.next_record().unwrap(), Some((id, &expected(id)[..])));
+    }
+    assert_eq!(copies.next_record().unwrap(), None);
+    let found: Vec<Typed> = windowed.range(0..u64::MAX).map(Result::unwrap).collect();
+    assert!(
+        found.iter().map(|found| found.0.as_flattened()).eq(ids.iter().map(|&id| expected(id)))
+    );
+    for id in [0, 2999, 4000, 4999] {
+        assert_eq!(store.try_read(id).unwrap().unwrap(), expected(id));
+        assert_eq!(windowed.read(id).unwrap().unwrap().0.as_flattened(), expected(id));
+    }
+    assert_eq!(store.try_read(3000).unwrap(), None);
+    assert_eq!(windowed.read(3000).unwrap(), None);
+    let mut bytes = vec![0; 4000 * RECORD_LEN];
+    let error = store.read_into(0, &mut bytes).unwrap_err();
+    assert_eq!((error.kind(), error.record_number()), (ErrorKind::Deleted, Some(3000)), "{error}");
+    assert_eq!(store.read_into(3001, &mut bytes).unwrap(), 1999);
+    assert_eq!(bytes[999 * RECORD_LEN..][..RECORD_LEN], record(7));
+}
+
+#[test]
+fn what_holds_of_whole_files_holds_with_the_guard() {
+    install_fault_guard().unwrap();
+    install_fault_guard().unwrap();
+    let place = Place::new();
+    let path = place.store();
+    assert_eq!(flatrec::verify(&path, 10).unwrap().doubts_found, 0);
+    let mut store = DynStore::open(&path).unwrap();
+    store.append(&record(COUNT)).unwrap(); // in the buffer, not in the file
+    let mut copies = store.copies(0..u64::MAX);
+    for id in 0..=COUNT {
+        assert_eq!(copies.next_record().unwrap(), Some((id, &record(id)[..])));
+    }
+    assert_eq!(copies.next_record().unwrap(), None);
+    let (start, end) = (5, 3);
+    assert_eq!(store.copies(start..end).next_record().unwrap(), None);
+    assert_eq!(store.copies(COUNT + 5..COUNT + 9).size_hint(), (0, Some(0)));
+    store.close().unwrap();
+}

@@ -1,0 +1,260 @@
+//! Faults that are not the guard's, and a process without it: each in a child, which runs the one
+//! case that its environment names.
+
+#![allow(unsafe_code, reason = "signals, and memory that faults")]
+
+use std::ffi::{c_int, c_void};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, ExitStatus};
+use std::ptr::{null, null_mut};
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+
+use flatrec::{DynStore, ErrorKind, install_fault_guard};
+
+use super::{COUNT, HAS_HANDLER, Place, cut_to};
+
+const CASE: &str = "FLATREC_FAULT_CASE";
+
+/// Runs `case` in a child: how it ended, and what it wrote.
+fn child(case: &str) -> (ExitStatus, String) {
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "children::the_child", "--nocapture"])
+        .env(CASE, case)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    (output.status, text.into_owned())
+}
+
+#[track_caller]
+fn assert_killed(case: &str, signal: c_int) {
+    let (status, text) = child(case);
+    assert_eq!(status.signal(), Some(signal), "{case}: {status}: {text}");
+}
+
+#[track_caller]
+fn assert_exit(case: &str, code: i32) {
+    let (status, text) = child(case);
+    assert_eq!(status.code(), Some(code), "{case}: {status}: {text}");
+}
+
+#[test]
+fn without_the_guard_a_fault_is_a_signal() {
+    assert_killed("no guard", libc::SIGBUS);
+}
+
+#[test]
+fn references_into_a_file_that_was_cut_are_a_signal_still() {
+    assert_killed("reference", libc::SIGBUS);
+    assert_killed("reference, default before", libc::SIGBUS);
+    assert_killed("reference, ignored before", libc::SIGBUS);
+}
+
+#[test]
+fn faults_of_another_kind_are_untouched() {
+    assert_killed("no access", libc::SIGSEGV);
+}
+
+#[test]
+fn signals_that_were_sent_are_handled_as_before() {
+    assert_killed("raised, default before", libc::SIGBUS);
+    assert_exit("raised, ignored before", 0);
+    assert_killed("raised, handled once before", libc::SIGBUS);
+}
+
+#[test]
+fn a_handler_from_before_gets_the_faults_of_others_and_no_faults_of_ours() {
+    assert_exit("action before", 42);
+    assert_exit("handler before", 43);
+}
+
+#[test]
+fn a_handler_from_after_may_pass_faults_on() {
+    assert_exit("action after", 0);
+}
+
+#[test]
+fn the_child() {
+    let Ok(case) = std::env::var(CASE) else { return };
+    match &*case {
+        "no guard" => drop(Cut::new().store.try_read(COUNT - 1)),
+        "reference" => {
+            install_fault_guard().unwrap();
+            Cut::new().touch();
+        }
+        "reference, default before" => {
+            handle(libc::SIG_DFL, 0);
+            install_fault_guard().unwrap();
+            Cut::new().touch();
+        }
+        "reference, ignored before" => {
+            handle(libc::SIG_IGN, 0);
+            install_fault_guard().unwrap();
+            Cut::new().touch();
+        }
+        "no access" => {
+            install_fault_guard().unwrap();
+            touch_no_access();
+        }
+        "raised, default before" => {
+            handle(libc::SIG_DFL, 0);
+            install_fault_guard().unwrap();
+            raise();
+        }
+        "raised, ignored before" => {
+            handle(libc::SIG_IGN, 0);
+            install_fault_guard().unwrap();
+            raise();
+            Cut::new().assert_guarded();
+        }
+        "raised, handled once before" => {
+            handle(count as extern "C" fn(c_int) as usize, libc::SA_RESETHAND);
+            install_fault_guard().unwrap();
+            raise();
+            assert_eq!(CALLS.load(Ordering::Relaxed), 1);
+            raise();
+        }
+        "action before" => {
+            handle(exit_42 as Action as usize, libc::SA_SIGINFO);
+            install_fault_guard().unwrap();
+            let cut = Cut::new();
+            cut.assert_guarded();
+            cut.touch();
+        }
+        "handler before" => {
+            handle(exit_43 as extern "C" fn(c_int) as usize, 0);
+            install_fault_guard().unwrap();
+            let cut = Cut::new();
+            cut.assert_guarded();
+            cut.touch();
+        }
+        "action after" => action_after(),
+        other => panic!("no case {other}"),
+    }
+    println!("went on");
+}
+
+/// A store whose last records are gone.
+struct Cut {
+    store: DynStore,
+    _place: Place,
+}
+
+impl Cut {
+    fn new() -> Self {
+        let place = Place::new();
+        let path = place.store();
+        let store = DynStore::open_read_only(&path).unwrap();
+        cut_to(&path, 1000);
+        Self { store, _place: place }
+    }
+
+    /// Looks at a record in place.
+    fn touch(&self) {
+        let bytes = self.store.get(COUNT - 1).unwrap();
+        WANTED.store(bytes.as_ptr().cast_mut().cast(), Ordering::Relaxed);
+        std::hint::black_box(bytes[0]);
+        panic!("there was no fault");
+    }
+
+    #[track_caller]
+    fn assert_guarded(&self) {
+        let error = self.store.try_read(COUNT - 1).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Truncated, "{error}");
+    }
+}
+
+type Action = extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void);
+
+/// How often `count` or `pass_on` was called.
+static CALLS: AtomicU32 = AtomicU32::new(0);
+/// The address whose fault is expected.
+static WANTED: AtomicPtr<c_void> = AtomicPtr::new(null_mut());
+/// The action that `pass_on` calls.
+static BEFORE: AtomicPtr<libc::sigaction> = AtomicPtr::new(null_mut());
+
+/// Sets how `SIGBUS` is handled; how it was before.
+fn handle(handler: usize, flags: c_int) -> libc::sigaction {
+    // SAFETY: zeros are a valid action, the default one.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    let mut before = action;
+    action.sa_sigaction = handler;
+    action.sa_flags = flags;
+    // SAFETY: the action is whole, and the handlers here do only what is safe in a signal.
+    assert_eq!(unsafe { libc::sigaction(libc::SIGBUS, &raw const action, &raw mut before) }, 0);
+    before
+}
+
+fn raise() {
+    // SAFETY: sends this thread a signal.
+    assert_eq!(unsafe { libc::raise(libc::SIGBUS) }, 0);
+}
+
+extern "C" fn count(_: c_int) {
+    CALLS.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Exits with 42 if it is called as the system would: with the fault's address, and on the
+/// alternate stack, which every thread of Rust has.
+extern "C" fn exit_42(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
+    // SAFETY: the handler's arguments are valid.
+    let info = unsafe { &*info };
+    // SAFETY: the signal is a fault's, whose record has an address.
+    let address = unsafe { info.si_addr() };
+    // SAFETY: zeros are a valid stack_t.
+    let mut stack: libc::stack_t = unsafe { std::mem::zeroed() };
+    // SAFETY: only asks.
+    unsafe { libc::sigaltstack(null(), &raw mut stack) };
+    let right = signal == libc::SIGBUS
+        && address == WANTED.load(Ordering::Relaxed)
+        && !context.is_null()
+        && (!HAS_HANDLER || stack.ss_flags & libc::SS_ONSTACK != 0);
+    // SAFETY: ends the process at once.
+    unsafe { libc::_exit(if right { 42 } else { 1 }) };
+}
+
+extern "C" fn exit_43(signal: c_int) {
+    // SAFETY: ends the process at once.
+    unsafe { libc::_exit(if signal == libc::SIGBUS { 43 } else { 1 }) };
+}
+
+/// Counts, and calls the handler from before.
+extern "C" fn pass_on(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
+    CALLS.fetch_add(1, Ordering::Relaxed);
+    // SAFETY: set before this handler was used, and never freed.
+    let handler = unsafe { (*BEFORE.load(Ordering::Acquire)).sa_sigaction };
+    // SAFETY: the guard's is an action with SA_SIGINFO (`action_after` looks).
+    let action = unsafe { std::mem::transmute::<usize, Action>(handler) };
+    action(signal, info, context);
+}
+
+fn action_after() {
+    install_fault_guard().unwrap();
+    // First in place of the guard's for a moment, to learn which that is.
+    let before = handle(libc::SIG_DFL, 0);
+    if HAS_HANDLER {
+        let flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+        assert_eq!(before.sa_flags & flags, flags, "{:x}", before.sa_flags);
+    }
+    BEFORE.store(Box::into_raw(Box::new(before)), Ordering::Release);
+    handle(pass_on as Action as usize, libc::SA_SIGINFO | libc::SA_ONSTACK);
+    let cut = Cut::new();
+    cut.assert_guarded();
+    // Once more would make the two call one another for ever.
+    install_fault_guard().unwrap();
+    cut.assert_guarded();
+    if HAS_HANDLER {
+        assert_eq!(CALLS.load(Ordering::Relaxed), 2);
+    }
+}
+
+/// Reads a page that may not be read.
+fn touch_no_access() {
+    // SAFETY: a new mapping, which harms nobody.
+    let page = unsafe {
+        libc::mmap(null_mut(), 4096, libc::PROT_NONE, libc::MAP_PRIVATE | libc::MAP_ANON, -1, 0)
+    };
+    assert_ne!(page, libc::MAP_FAILED);
+    // SAFETY: none: it is the fault that is wanted.
+    std::hint::black_box(unsafe { page.cast::<u8>().read_volatile() });
+}
