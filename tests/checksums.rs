@@ -7,8 +7,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use flatrec::{
-    Checksums, DataType, DynStore, ErrorKind, Field, SalvageOptions, Schema, WriteBack,
-    rebuild_checksums, salvage, verify,
+    Checksums, DataType, Durability, DynDatabase, DynStore, ErrorKind, Field, SalvageOptions,
+    Schema, WriteBack, rebuild_checksums, salvage, verify,
 };
 use proptest::prelude::*;
 
@@ -111,14 +111,14 @@ fn every_flipped_byte_is_found_or_reserved() {
     let sums = std::fs::read(&sums_path).unwrap();
     assert_eq!(sums.len(), 512 + 8);
     for (file, bytes) in [(&path, &whole), (&sums_path, &sums)] {
-        for at in 0..bytes.len() {
+        for (at, &byte) in bytes.iter().enumerate() {
             let reserved = file == &path && is_reserved(at, end_of_schema);
             // Reserved bytes are many, and all alike.
             if reserved && at % 64 != 0 {
                 continue;
             }
             for mask in [0x01, 0x80, 0xFF] {
-                poke(file, at, bytes[at] ^ mask);
+                poke(file, at, byte ^ mask);
                 let report = verify(&path, 9).unwrap();
                 let name = file.display();
                 if reserved {
@@ -418,6 +418,122 @@ fn a_header_that_counts_more_than_any_file_has_costs_no_time() {
     let options = SalvageOptions::new().keep_ids().keep_doubtful();
     let report = salvage(&path, place.path("out"), options).unwrap();
     assert_eq!((report.saved, report.lost_records()), (10, (1 << 56) - 10));
+}
+
+/// What a database does, and what its store should hold.
+fn transact(place: &Place, steps: &[(u8, u16)], deletes: bool) {
+    let path = place.path("x");
+    let options = || DynDatabase::options().checksums().checkpoint_at(50_000);
+    let create = if deletes { options().deletes() } else { options() };
+    let mut database = create.create(&path, &schema()).unwrap();
+    let mut model: Vec<Option<[u8; 100]>> = Vec::new();
+    for (step, n) in steps {
+        let mut transaction = database.begin_write().unwrap();
+        for n in u64::from(*n)..u64::from(*n) + 200 {
+            let id = n * 31 % (model.len() as u64 + 1);
+            match model.get_mut(id as usize) {
+                Some(Some(old)) if deletes && n % 7 == 0 => {
+                    assert!(transaction.delete(id).unwrap(), "{old:?}");
+                    model[id as usize] = None;
+                }
+                Some(Some(old)) if n % 3 == 0 => {
+                    *old = record(n);
+                    transaction.set(id, &record(n)).unwrap();
+                }
+                _ => {
+                    assert_eq!(transaction.append(&record(n)).unwrap(), model.len() as u64);
+                    model.push(Some(record(n)));
+                }
+            }
+        }
+        transaction.commit(Durability::Immediate).unwrap();
+        match step % 4 {
+            0 => drop(database.checkpoint().unwrap()),
+            1 => {
+                database.close().unwrap();
+                database = options().open(&path).unwrap();
+            }
+            2 => {
+                // Absorbed by a store that knows nothing of transactions.
+                database.close().unwrap();
+                DynStore::open(&path).unwrap().close().unwrap();
+                database = options().open(&path).unwrap();
+            }
+            _ => {}
+        }
+        let live = model.iter().flatten().count() as u64;
+        let report = verify(&path, 9).unwrap();
+        assert_eq!((report.doubts, report.records), (vec![], live), "beside the open database");
+        assert!(matches!(report.checksums, Checksums::Present { .. }), "{:?}", report.checksums);
+        killed(place, &path, &model);
+    }
+    database.close().unwrap();
+    clean(&path, (model.len() * if deletes { 101 } else { 100 }).div_ceil(BLOCK) as u64);
+    let mut damaged = std::fs::read(&path).unwrap();
+    damaged[D + 50] ^= 1;
+    std::fs::write(&path, damaged).unwrap();
+    let database = options().open(&path).unwrap();
+    let mut transaction = database.begin_write().unwrap();
+    let id = model.iter().position(Option::is_some).unwrap() as u64;
+    transaction.set(id, &record(1)).unwrap();
+    transaction.commit(Durability::Immediate).unwrap();
+    let error = database.checkpoint().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+}
+
+/// Files as a killed process leaves them: they come up, by whichever way, with sound checksums.
+fn killed(place: &Place, path: &Path, model: &[Option<[u8; 100]>]) {
+    for way in 0..2 {
+        let copy = place.path("killed");
+        for file in place.files() {
+            if let Some(suffix) = file.strip_prefix('x').filter(|suffix| *suffix != "-lock") {
+                std::fs::copy(place.path(&file), place.path(&format!("killed{suffix}"))).unwrap();
+            }
+        }
+        match way {
+            0 => DynDatabase::open(&copy).unwrap().close().unwrap(),
+            _ => DynStore::open(&copy).unwrap().close().unwrap(),
+        }
+        let report = verify(&copy, 9).unwrap();
+        assert_eq!((report.doubts_found, report.doubts), (0, vec![]), "{}", path.display());
+        assert!(matches!(report.checksums, Checksums::Present { .. }), "{:?}", report.checksums);
+        let store = DynStore::open_read_only(&copy).unwrap();
+        for (id, expected) in (0..).zip(model) {
+            assert_eq!(store.get(id), expected.as_ref().map(|record| &record[..]));
+        }
+        drop(store);
+        for file in place.files().iter().filter(|file| file.starts_with("killed")) {
+            std::fs::remove_file(place.path(file)).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_restored_older_file_without_its_checksums_is_not_taken_for_sound() {
+    let place = Place::new();
+    let path = place.store(3000);
+    let old = std::fs::read(&path).unwrap();
+    let mut store = DynStore::open(&path).unwrap();
+    let mut edit = store.edit().unwrap();
+    edit.set(0, &record(1)).unwrap();
+    edit.finish().unwrap();
+    store.close().unwrap();
+    std::fs::write(&path, old).unwrap();
+    let report = verify(&path, 9).unwrap();
+    assert_eq!(report.doubts_found, 1);
+    assert!(report.doubts[0].what.starts_with("block 0"), "{:?}", report.doubts);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn transactions_keep_checksums(
+        steps in prop::collection::vec((any::<u8>(), any::<u16>()), 1..8),
+        deletes in any::<bool>(),
+    ) {
+        transact(&Place::new(), &steps, deletes);
+    }
 }
 
 proptest! {

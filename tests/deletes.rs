@@ -245,6 +245,19 @@ fn what_was_flushed_is_not_cut_off_and_what_was_not_is() {
 }
 
 #[test]
+fn a_store_of_which_nothing_is_deleted_can_be_cut() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = numbers(directory.path(), 4);
+    let mut store = DynStore::open(&path).unwrap();
+    store.truncate(2).unwrap();
+    store.append(&record(22)).unwrap();
+    store.close().unwrap();
+    assert_eq!(doubts(&path), [""; 0]);
+    let store = DynStore::open_read_only(&path).unwrap();
+    assert_eq!((store.get(2), store.live_count()), (Some(&record(22)[..]), 3));
+}
+
+#[test]
 fn verify_doubts_statuses_counts_and_free_lists_that_do_not_fit() {
     let directory = tempfile::tempdir().unwrap();
     let path = numbers(directory.path(), 6);

@@ -294,3 +294,55 @@ fn who_waited_for_a_maker_that_gave_up_holds_the_lock_file_that_has_the_name() {
     assert_eq!(DynStore::open(&path).unwrap_err().kind(), ErrorKind::Locked);
     drop(store);
 }
+
+#[test]
+fn what_was_left_unfinished_is_finished_by_one_writer_at_a_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    let resume = |replace| DynStore::options().resume_aside(&path, replace);
+    assert_eq!(resume(false).unwrap_err().kind(), ErrorKind::NotFound);
+    assert!(names(directory.path()).is_empty(), "nor is a lock file left");
+
+    let mut store = DynStore::options().create_aside(&path, &schema(), false).unwrap();
+    store.keep_unfinished(true);
+    store.append_packed(&[7; 4 * 3]).unwrap();
+    store.flush().unwrap();
+    store.append(&[8; 4]).unwrap();
+    assert_eq!(resume(false).unwrap_err().kind(), ErrorKind::Locked, "its maker lives");
+    drop(store);
+    assert_eq!(names(directory.path()), ["s-lock", "s-unfinished"]);
+
+    let mut store = resume(false).unwrap();
+    assert_eq!((store.count(), store.path()), (3, Some(path.clone())), "as of the last flush");
+    assert_eq!(resume(false).unwrap_err().kind(), ErrorKind::Locked);
+    let other = DynStore::options().create_aside(&path, &schema(), true);
+    assert_eq!(other.unwrap_err().kind(), ErrorKind::Locked);
+    store.append(&[9; 4]).unwrap();
+    drop(store); // unfinished again, and still there
+    resume(false).unwrap().close().unwrap();
+    assert_eq!(names(directory.path()), ["s", "s-lock"]);
+    assert_eq!(DynStore::open_read_only(&path).unwrap().count(), 3);
+}
+
+#[test]
+fn what_is_resumed_replaces_a_store_only_if_told_and_can_be_given_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    let mut store = DynStore::options().create_aside(&path, &schema(), false).unwrap();
+    store.keep_unfinished(true);
+    store.append(&[7; 4]).unwrap();
+    store.flush().unwrap();
+    drop(store);
+    std::fs::rename(directory.path().join("s-unfinished"), directory.path().join("kept")).unwrap();
+    make(&path, 5);
+    std::fs::rename(directory.path().join("kept"), directory.path().join("s-unfinished")).unwrap();
+
+    let resume = |replace| DynStore::options().resume_aside(&path, replace);
+    assert_eq!(resume(false).unwrap_err().kind(), ErrorKind::AlreadyExists);
+    assert_eq!(names(directory.path()), ["s", "s-lock", "s-unfinished"]);
+    let mut store = resume(true).unwrap();
+    store.keep_unfinished(false);
+    drop(store);
+    assert_eq!(names(directory.path()), ["s", "s-lock"]);
+    assert_eq!(DynStore::open_read_only(&path).unwrap().count(), 5);
+}

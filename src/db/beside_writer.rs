@@ -21,13 +21,26 @@ const CHECKPOINT_WAIT: Duration = Duration::from_secs(10);
 /// as it takes to write its records, which nobody should have to think of; an exclusive edit, which
 /// the header tells of, for as long as its user likes.
 pub(super) fn reader_locks(path: &Path, file: &Arc<FileBacking>, wait: Wait) -> Result<Locks> {
-    match Locks::reader(path, file, wait) {
+    patient(file, wait, |wait| Locks::reader(path, file, wait))
+}
+
+/// As [`reader_locks`], making no lock file.
+pub(super) fn onlooker_locks(path: &Path, file: &Arc<FileBacking>, wait: Wait) -> Result<Locks> {
+    patient(file, wait, |wait| Locks::onlooker(path, file, wait))
+}
+
+fn patient(
+    file: &Arc<FileBacking>,
+    wait: Wait,
+    lock: impl Fn(Wait) -> Result<Locks>,
+) -> Result<Locks> {
+    match lock(wait) {
         Err(error) if error.kind() == ErrorKind::Locked && wait == Wait::No => {
             let core = Core::open(Arc::clone(file) as _)?;
             if core.header().live_log.is_none() {
                 return Err(error);
             }
-            Locks::reader(path, file, Wait::AtMost(CHECKPOINT_WAIT))
+            lock(Wait::AtMost(CHECKPOINT_WAIT))
         }
         other => other,
     }

@@ -4,7 +4,6 @@ use std::fs;
 use std::ops::Range;
 use std::path::Path;
 
-use super::checksums::Checksums;
 use super::dyn_store::DynStore;
 use super::sweep::{BadBlock, Inspect, Sweep, Swept};
 use super::table::Table;
@@ -114,7 +113,7 @@ impl<'a> Copy<'a> {
         if from.table.slots.mark().is_some() {
             new = new.deletes();
         }
-        if !matches!(from.info()?.checksums, Checksums::Absent | Checksums::Foreign) {
+        if from.has_checksums()? {
             new = new.checksums();
         }
         if options.allow_network {

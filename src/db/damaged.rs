@@ -8,12 +8,11 @@ use super::beside_writer;
 use super::checksums::Checksums;
 use super::core::Core;
 use super::engine::Recovered;
-use super::info::slot_info;
+use super::info::{SlotInfo, slot_info};
 use super::locks::Locks;
-use super::opening::check_features;
+use super::slots::Slots;
 use super::sweep::{Inspect, Sweep};
-use super::verify::Doubt;
-use super::{info::SlotInfo, options::Common};
+use super::verify::{Doubt, is_doubt};
 use crate::error::Result;
 use crate::format::{DataType, Field, Value};
 use crate::map::{Backing, FileBacking, Geometry, Wait};
@@ -23,8 +22,11 @@ use crate::store::{FoundSums, Sums};
 pub(super) struct Damaged {
     pub(super) core: Core,
     pub(super) checksums: Checksums,
-    /// What the log holds beyond the array, or why it cannot be read.
-    log: Result<Option<Recovered>>,
+    pub(super) slots: Slots,
+    /// What the log holds beyond the array.
+    log: Option<Recovered>,
+    /// Why the log cannot be read, if so: the newest commits are lost then.
+    log_lost: Option<String>,
     sums: Option<Sums>,
     /// Keeps the records as they are while they are looked at.
     _locks: Locks,
@@ -37,38 +39,41 @@ impl Damaged {
         let file = Arc::new(FileBacking::open(path, false)?);
         // Before anything is locked that is none of our business.
         Core::check_is_store(&*file)?;
-        let locks = Locks::onlooker(path, &file, wait)?;
+        let locks = beside_writer::onlooker_locks(path, &file, wait)?;
         let mut core = Core::open_even_short(file)?;
-        let common = Common { accept_interrupted_edit: true, ..Common::default() };
-        check_features(core.header(), &common).map_err(|error| core.name(error))?;
+        let slots = Slots::of(core.header())?;
+        let (log, log_lost) = match beside_writer::read_log(&mut core) {
+            Ok(log) => (log, None),
+            Err(error) if is_doubt(&error) => (None, Some(error.to_string())),
+            Err(error) => return Err(error),
+        };
         let found = Sums::find(&**core.backing(), core.header(), false)?;
         let checksums = Checksums::of(&found);
         let sums = match found {
             FoundSums::Kept(sums) => Some(sums),
             _ => None,
         };
-        let log = beside_writer::read_log(&mut core);
-        Ok(Self { core, checksums, log, sums, _locks: locks })
+        Ok(Self { core, checksums, slots, log, log_lost, sums, _locks: locks })
     }
 
-    /// What the log holds beyond the array.
-    pub(super) fn log(&self) -> Option<&Recovered> {
-        self.log.as_ref().ok()?.as_ref()
-    }
-
-    /// Records, deleted ones included.
+    /// The records there are, those in the log and deleted ones among them.
     pub(super) fn count(&self) -> u64 {
-        self.log().map_or(self.core.header().count, |log| log.count)
+        self.log.as_ref().map_or(self.core.header().count, |log| log.count)
     }
 
-    /// Records that are not deleted.
+    /// How many commits are in the log.
+    pub(super) fn commits_in_log(&self) -> u64 {
+        self.log.as_ref().map_or(0, |log| log.blocks)
+    }
+
+    /// How many of them live, by the newest commit.
     pub(super) fn live_count(&self) -> u64 {
-        self.log().map_or(self.core.header().live_count, |log| log.live_count)
+        self.log.as_ref().map_or(self.core.header().live_count, |log| log.live_count)
     }
 
-    /// The deleted record whose place is used again first.
+    /// The first record of the free list, by the newest commit.
     pub(super) fn free_head(&self) -> Option<u64> {
-        self.log().map_or(self.core.header().free_head, |log| log.free_head)
+        self.log.as_ref().map_or(self.core.header().free_head, |log| log.free_head)
     }
 
     /// The file that the records are in.
@@ -78,7 +83,7 @@ impl Damaged {
 
     /// What is wrong with header, length and checksum file.
     pub(super) fn doubts(&self) -> Result<Vec<Doubt>> {
-        let at = |offset, what| Doubt { offset, record: None, field: None, what };
+        let at = |offset, what| Doubt { offset, ..Doubt::of_file(what) };
         let report = self.core.report();
         let mut doubts = Vec::new();
         for (offset, slot) in [0, 4096].into_iter().zip([&report.a, &report.b]) {
@@ -99,8 +104,8 @@ impl Damaged {
         if let Err(error) = self.core.header().check_length(self.backing().len_bytes()?) {
             doubts.push(at(None, error.to_string()));
         }
-        if let Err(error) = &self.log {
-            doubts.push(at(error.file_offset(), error.to_string()));
+        if let Some(why) = &self.log_lost {
+            doubts.push(at(None, format!("the log with the newest commits cannot be read: {why}")));
         }
         let what = match &self.checksums {
             Checksums::Absent | Checksums::Present { .. } => return Ok(doubts),
@@ -114,8 +119,8 @@ impl Damaged {
         Ok(doubts)
     }
 
-    /// Reads all records, with what the log says of them, and compares all blocks but those that
-    /// the log changes: a checkpoint may have been interrupted there.
+    /// Reads all records and compares all blocks, but for those that hold records of which the log
+    /// has newer images: a checkpoint may have written some, and is to write them all.
     pub(super) fn sweep(&self, to: &mut impl Inspect) -> Result<()> {
         let header = self.core.header();
         let sweep = Sweep {
@@ -123,7 +128,7 @@ impl Damaged {
             geometry: Geometry::new(header.data_offset, u64::from(header.stride))?,
             count: self.count(),
             sums: self.sums.as_ref(),
-            images: self.log().map(|log| &log.overlay),
+            images: self.log.as_ref().map(|log| &log.overlay),
         };
         sweep.run(to)
     }

@@ -12,6 +12,7 @@ use super::options::{Common, Options};
 use super::row::Row;
 use super::snapshot::Snapshot;
 use super::table::Table;
+use super::table_sums::create_sums;
 use super::transaction::WriteTransaction;
 use crate::error::Result;
 use crate::format::{Record, Schema};
@@ -250,7 +251,7 @@ impl Options<DynDatabase> {
 
 fn new_core(backing: Arc<dyn Backing>, schema: &Schema, common: &Common) -> Result<Core> {
     let core = Core::create(backing, schema, &common.metadata, common.deletes)?;
-    Table::<u8>::create_sums(&core, common)?;
+    create_sums(&core, common)?;
     Ok(core)
 }
 

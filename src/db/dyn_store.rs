@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::checksums::Checksums;
 use super::edit::DynEdit;
 use super::info::StoreInfo;
 use super::iter::{DynRecords, DynRecordsWithIds};
@@ -107,6 +108,12 @@ impl DynStore {
     /// Whether there are none, or none that are not deleted.
     pub fn is_empty(&self) -> bool {
         self.live_count() == 0
+    }
+
+    /// Whether a store that is made aside is kept if it is not closed, or closed in vain: as of its
+    /// last flush, for [`Options::resume_aside`]. It is removed unless said.
+    pub fn keep_unfinished(&mut self, keep: bool) {
+        self.table.keep_unfinished(keep);
     }
 
     /// The schema in the file.
@@ -238,6 +245,13 @@ impl DynStore {
         self.table.close()
     }
 
+    /// Whether whoever writes to the store keeps checksums of its records.
+    pub(super) fn has_checksums(&self) -> Result<bool> {
+        let core = &self.table.core;
+        let found = Checksums::look(&**core.backing(), core.header())?;
+        Ok(matches!(found, Checksums::Present { .. }))
+    }
+
     fn over(table: Table<u8>) -> Result<Self> {
         let size = table.core.schema().record_size();
         let record_len = usize::try_from(size)
@@ -283,6 +297,40 @@ impl Options<DynStore> {
         // SAFETY: the record type is `u8`.
         let table = unsafe { Table::create_aside(path.as_ref(), schema, &self.common, replace) };
         DynStore::over(table?)
+    }
+
+    /// Opens what was left by a [`create_aside`](Options::create_aside) of `path` that was cut off,
+    /// by a kill or a power cut or because [`DynStore::keep_unfinished`] said so: the store with
+    /// the records of its last flush, to be finished. It appears at `path` when it is closed, and
+    /// stays unfinished when it is dropped before that.
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynStore, Field, Schema};
+    /// let directory = tempfile::tempdir()?;
+    /// let path = directory.path().join("numbers.rec");
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let mut store = DynStore::options().create_aside(&path, &schema, false)?;
+    /// store.keep_unfinished(true);
+    /// store.append_packed(&[0, 1, 2])?;
+    /// store.flush()?;
+    /// store.append(&[3])?;
+    /// drop(store); // as a kill would
+    /// assert!(!path.exists());
+    ///
+    /// let mut store = DynStore::options().resume_aside(&path, false)?;
+    /// assert_eq!(store.count(), 3);
+    /// store.append(&[9])?;
+    /// store.close()?;
+    /// assert_eq!(DynStore::open_read_only(&path)?.get(3), Some(&[9][..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] if there is nothing to resume; [`ErrorKind::AlreadyExists`] without
+    /// `replace` if there is something at `path`; those of [`DynStore::open`]. What was left stays.
+    pub fn resume_aside(self, path: impl AsRef<Path>, replace: bool) -> Result<DynStore> {
+        // SAFETY: the record type is `u8`.
+        DynStore::over(unsafe { Table::resume_aside(path.as_ref(), &self.common, replace, any) }?)
     }
 
     /// Opens the store at `path` for reading and writing.

@@ -3,10 +3,13 @@
 use std::path::PathBuf;
 
 use super::checksums::Checksums;
+use super::engine::Recovered;
 use super::table::Table;
 use crate::error::{Error, Result};
 use crate::format::SlotState;
-use crate::map::{Access, FaultCounts, FileSystemKind, Residency, ViewCounters, process_faults};
+use crate::map::{
+    Access, Backing, FaultCounts, FileSystemKind, Residency, ViewCounters, process_faults,
+};
 
 /// Sizes, header slots, views, residency and faults of an open store, as they were when asked.
 ///
@@ -48,8 +51,12 @@ pub struct StoreInfo {
     pub file_len_bytes: u64,
     /// Bytes that the file takes on its device.
     pub allocated_bytes: u64,
-    /// How often the header has been committed.
+    /// How often the header has been written.
     pub sequence: u64,
+    /// The number of the newest commit, in the file or in the log.
+    pub commit: u64,
+    /// The log, if there is one: of a [`Database`](crate::Database) that is open, or was killed.
+    pub log: Option<LogInfo>,
     /// The random number that the store was made with.
     pub file_id: [u8; 16],
     /// What was found in the two header slots when the store was opened.
@@ -68,6 +75,20 @@ pub struct StoreInfo {
     pub residency: Option<Residency>,
     /// Page faults of this process so far.
     pub faults: FaultCounts,
+}
+
+/// What was found in the log when the store was opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LogInfo {
+    /// Commits that the array does not hold yet.
+    pub commits: u64,
+    /// Records with changes in them.
+    pub records: u64,
+    /// Bytes of the blocks of the log.
+    pub len_bytes: u64,
+    /// Files that the log lies in.
+    pub segments: u64,
 }
 
 /// What was found in a header slot.
@@ -102,6 +123,7 @@ impl StoreInfo {
             _ => Some(view.residency(0..shown)?),
         };
         let report = table.core.report();
+        let log = table.log.as_ref().map(|log| LogInfo::of(log, &**backing)).transpose()?;
         Ok(Self {
             path: table.path(),
             access: table.access(),
@@ -116,6 +138,8 @@ impl StoreInfo {
             file_len_bytes,
             allocated_bytes: backing.allocated_bytes()?,
             sequence: header.sequence,
+            commit: table.log.as_ref().map_or(header.commit, |log| log.commit),
+            log,
             file_id: header.file_id,
             slots: [slot_info(&report.a), slot_info(&report.b)],
             editing: table.core.found_editing(),
@@ -128,6 +152,19 @@ impl StoreInfo {
             windows,
             residency,
             faults: process_faults().map_err(|source| Error::io("count page faults", source))?,
+        })
+    }
+}
+
+impl LogInfo {
+    fn of(found: &Recovered, backing: &dyn Backing) -> Result<Self> {
+        let sides = backing.list_sides()?;
+        let segments = sides.iter().filter(|suffix| suffix.starts_with("-wal-")).count();
+        Ok(Self {
+            commits: found.blocks,
+            records: found.overlay.sorted_after(0).len() as u64,
+            len_bytes: found.log_len_bytes,
+            segments: segments as u64,
         })
     }
 }

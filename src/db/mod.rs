@@ -42,7 +42,7 @@ pub use database::{Database, DynDatabase};
 pub use dyn_store::DynStore;
 pub use edit::{DynEdit, Edit};
 pub use engine::{Checkpoint, Durability, Receipt, Survives};
-pub use info::{SlotInfo, StoreInfo};
+pub use info::{LogInfo, SlotInfo, StoreInfo};
 pub use iter::{DynRecords, DynRecordsWithIds, Records, RecordsWithIds};
 pub use options::Options;
 pub use row::Row;

@@ -14,7 +14,7 @@ use super::slots::{Found, Slots, bad_status};
 use super::sweep::{BadBlock, Inspect, Swept};
 use super::verify::Doubt;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{Field, dead_slot};
+use crate::format::Field;
 use crate::map::{Backing as _, FileBacking, Wait};
 use crate::os;
 use crate::store::describe;
@@ -38,8 +38,8 @@ impl SalvageOptions {
         Self::default()
     }
 
-    /// Puts a record of zero bytes in the place of each that is lost, or a free place in a store
-    /// with deletes, so that those behind it keep their numbers. Unless said, they close up.
+    /// Puts a record of zero bytes in the place of each that is lost or was deleted, so that those
+    /// behind it keep their numbers. Unless said, they close up.
     pub fn keep_ids(mut self) -> Self {
         self.keep_ids = true;
         self
@@ -73,12 +73,12 @@ pub struct Lost {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct SalvageReport {
-    /// Records that the damaged store counts.
+    /// Records that the damaged store counts, deleted ones among them.
     pub records: u64,
-    /// Records that had been deleted; they are not saved.
-    pub deleted: u64,
     /// Records that were saved, doubtful ones among them.
     pub saved: u64,
+    /// Records that had been deleted, and were left out.
+    pub deleted: u64,
     /// Records that were not saved.
     pub lost: Vec<Lost>,
     /// Records that were saved only because [`SalvageOptions::keep_doubtful`] asked for it.
@@ -155,26 +155,22 @@ pub fn salvage(
         report.doubt(doubt);
     }
     let schema = store.core.schema();
-    let new = DynStore::options().checksums().metadata(store.core.metadata());
-    let new = if store.core.header().deletes { new.deletes() } else { new };
+    let mut new = DynStore::options().checksums().metadata(store.core.metadata());
+    if store.slots.mark().is_some() {
+        new = new.deletes();
+    }
     let mut saved = new.create_aside(out, schema, options.replace)?;
     let record_len = usize::try_from(schema.record_size()).unwrap_or(usize::MAX);
     let mut saver = Saver {
         out: &mut saved,
         options,
         report: &mut report,
+        slots: &store.slots,
         fields: store.doubtful_fields(),
         zeros: vec![0; record_len],
-        slots: Slots::of(store.core.header())?,
-        free_head: None,
         why: Vec::new(),
     };
     store.sweep(&mut saver)?;
-    let free_head = saver.free_head;
-    if let Some(free_head) = free_head {
-        let live = report.saved;
-        saved.table.flush_as(live, Some(free_head))?;
-    }
     saved.close()?;
     Ok(report)
 }
@@ -184,12 +180,9 @@ struct Saver<'s> {
     out: &'s mut DynStore,
     options: SalvageOptions,
     report: &'s mut SalvageReport,
+    slots: &'s Slots,
     fields: Vec<Field>,
     zeros: Vec<u8>,
-    slots: Slots,
-    /// The last free place that was made for a record that is not there, with
-    /// [`SalvageOptions::keep_ids`] in a store with deletes.
-    free_head: Option<u64>,
     /// The bad blocks that records to come may lie in, the first one first.
     why: Vec<BadBlock>,
 }
@@ -201,27 +194,27 @@ impl Inspect for Saver<'_> {
     }
 
     fn record(&mut self, id: u64, record: Swept<'_>) -> Result<()> {
-        let (bytes, sound) = match record {
+        let (slot, sound) = match record {
             Swept::Sound(bytes) => (bytes, true),
             Swept::Doubtful(bytes) if self.options.keep_doubtful => (bytes, false),
             Swept::Doubtful(_) | Swept::Unreadable => return self.lose(id),
         };
-        match self.slots.found(bytes) {
+        match self.slots.found(slot) {
             Ok(Found::Live) => {}
             Ok(_) => {
                 self.report.deleted += 1;
-                return self.leave_place();
+                return self.leave_room();
             }
             Err(status) => {
                 add(&mut self.report.lost, id, bad_status(status));
-                return self.leave_place();
+                return self.leave_room();
             }
         }
         if !sound {
             let why = self.why(id);
             add(&mut self.report.doubtful, id, why);
         }
-        let bytes = &bytes[..self.slots.record_len()];
+        let bytes = slot.get(..self.zeros.len()).unwrap_or(slot);
         for field in &self.fields {
             if let Some(what) = wrong_value(field, bytes) {
                 let field = Some(field.name().to_owned());
@@ -244,21 +237,13 @@ impl Saver<'_> {
     fn lose(&mut self, id: u64) -> Result<()> {
         let why = self.why(id);
         add(&mut self.report.lost, id, why);
-        self.leave_place()
+        self.leave_room()
     }
 
-    /// Leaves the place of a record that is not there, if numbers are to be kept: a free one where
-    /// records can be deleted, one of zeros elsewhere.
-    fn leave_place(&mut self) -> Result<()> {
-        if !self.options.keep_ids {
-            return Ok(());
+    fn leave_room(&mut self) -> Result<()> {
+        if self.options.keep_ids {
+            self.out.append(&self.zeros)?;
         }
-        if self.slots.mark().is_none() {
-            return self.out.append(&self.zeros).map(|_| ());
-        }
-        let slot = dead_slot(self.slots.stride(), self.slots.record_len(), self.free_head);
-        let ids = self.out.table.append_slots(&slot, 1)?;
-        self.free_head = Some(ids.start);
         Ok(())
     }
 

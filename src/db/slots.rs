@@ -175,12 +175,14 @@ impl<T: Copy + Send + Sync> Table<T> {
 
     /// Refuses what would leave the free list with numbers of records that are no more.
     pub(super) fn refuse_with_deletes(&self, operation: &'static str) -> Result<()> {
-        if self.slots.mark.is_none() {
+        let header = self.core.header();
+        let none_is_deleted = header.free_head.is_none() && header.live_count == header.count;
+        if self.slots.mark.is_none() || none_is_deleted {
             return Ok(());
         }
         Err(self.core.name(
             Error::new(ErrorKind::Unsupported, operation)
-                .detail("the records of this store are deleted one by one")
+                .detail("records of this store have been deleted one by one")
                 .advice("delete them in a transaction, and compact the store"),
         ))
     }

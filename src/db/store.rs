@@ -258,8 +258,8 @@ impl<R: Record> Store<R> {
     ///
     /// # Errors
     /// [`ErrorKind::ReadOnly`]; [`ErrorKind::Locked`] while another handle has the store open to
-    /// read; [`ErrorKind::Unsupported`] in a store with deletes, where only records that were not
-    /// flushed yet can be forgotten; the system's.
+    /// read; [`ErrorKind::Unsupported`] if records have been deleted, when only those that were
+    /// not flushed yet can be forgotten; the system's.
     pub fn truncate(&mut self, count: u64) -> Result<()> {
         self.table.truncate(count)
     }

@@ -54,7 +54,7 @@ pub(super) struct Sweep<'s> {
     pub(super) geometry: Geometry,
     pub(super) count: u64,
     pub(super) sums: Option<&'s Sums>,
-    /// The records' images in the log, which take the places of those in the array.
+    /// The records' images in the log, which count for more than what the array has.
     pub(super) images: Option<&'s Overlay>,
 }
 
@@ -124,7 +124,8 @@ impl Sweep<'_> {
     /// Compares a block with its checksum; `None` if there is none, or it matches. `bytes` become
     /// those that were compared.
     fn compare(&self, block: u64, offset: u64, bytes: &mut Vec<u8>) -> Option<String> {
-        let sums = self.sums?;
+        // Blocks that no header counts yet have no checksum.
+        let sums = self.sums.filter(|sums| block < sums.blocks())?;
         let mut checked = sums.check_block(block, bytes);
         for _ in 0..TRIES {
             if matches!(checked, Ok(BlockState::Sound) | Err(_)) {
@@ -208,22 +209,16 @@ impl Sweep<'_> {
                 .take_while(|(bytes, _)| bytes.start < range.end)
                 .filter(|(bytes, _)| bytes.end > range.start);
             let worst = overlapping.map(|(_, trust)| *trust).max().unwrap_or(Trust::Sound);
-            if let Some(image) = self.image(next) {
-                to.record(next, Swept::Sound(image))?;
-                next += 1;
-                continue;
-            }
             let start = usize::try_from(range.start - window.from).unwrap_or(usize::MAX);
             let len = usize::try_from(stride).unwrap_or(usize::MAX);
             let bytes = &window.bytes[start..start + len];
-            to.record(
-                next,
-                match worst {
-                    Trust::Sound => Swept::Sound(bytes),
-                    Trust::Doubtful => Swept::Doubtful(bytes),
-                    Trust::Unreadable => Swept::Unreadable,
-                },
-            )?;
+            let swept = match (worst, self.image(next)) {
+                (_, Some(image)) => Swept::Sound(image),
+                (Trust::Sound, None) => Swept::Sound(bytes),
+                (Trust::Doubtful, None) => Swept::Doubtful(bytes),
+                (Trust::Unreadable, None) => Swept::Unreadable,
+            };
+            to.record(next, swept)?;
             next += 1;
         }
         let done = usize::try_from(next * stride - window.from).unwrap_or(usize::MAX);
@@ -239,7 +234,8 @@ impl Sweep<'_> {
 
     /// Whether the checksum of a block that holds these records means nothing just now.
     fn is_changed_by_log(&self, records: &Range<u64>) -> bool {
-        records.clone().any(|id| self.image(id).is_some())
+        self.images.is_some_and(|images| !images.is_empty())
+            && records.clone().any(|id| self.image(id).is_some())
     }
 
     fn records_in(&self, bytes: &Range<u64>) -> Range<u64> {
@@ -256,3 +252,6 @@ struct BlockRead {
     /// Why it was not read whole, if so.
     why: Option<String>,
 }
+
+#[cfg(test)]
+mod tests;

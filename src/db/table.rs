@@ -5,6 +5,8 @@
 //! that writes holds the writer's lock; a handle that only lends records holds the in-place lock
 //! shared.
 
+mod resume;
+
 use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -12,11 +14,12 @@ use std::sync::Arc;
 
 use super::beside_writer;
 use super::core::Core;
-use super::engine::Recovered;
+use super::engine::{self, Recovered};
 use super::locks::Locks;
 use super::opening::{check_features, open_core, refuse_network_unless};
 use super::options::Common;
 use super::slots::Slots;
+use super::table_sums::{create_sums, refuse_other_file, settle};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Record, Schema};
 use crate::map::{Access, Backing, FileBacking, Geometry, vacate_aside};
@@ -29,6 +32,8 @@ pub(super) struct Aside {
     pub(super) made_at: PathBuf,
     pub(super) publish_at: PathBuf,
     pub(super) replace: bool,
+    /// Whether it stays where it is made if it is not finished.
+    pub(super) keep: bool,
 }
 
 /// An open store of records of type `T`, or of bytes for `u8`.
@@ -75,19 +80,14 @@ impl<T: Copy + Send + Sync> Table<T> {
         common: &Common,
         replace: bool,
     ) -> Result<Self> {
-        let vacant = || match path.symlink_metadata() {
-            Ok(_) if !replace => Err(Error::new(ErrorKind::AlreadyExists, "create")
-                .path(path)
-                .advice("open it instead, or choose another path")),
-            _ => Ok(()),
-        };
+        let vacant = || Self::refuse_taken(path, replace);
         vacant()?;
         if common.checksums {
-            super::table_sums::refuse_other_file(path)?;
+            refuse_other_file(path)?;
         }
         let locks = Locks::writer(path, common.wait)?;
         let made = vacant().and_then(|()| vacate_aside(path)).and_then(|made_at| {
-            let aside = Aside { made_at, publish_at: path.to_path_buf(), replace };
+            let aside = Aside { made_at, publish_at: path.to_path_buf(), replace, keep: false };
             // SAFETY: the caller vouches for `T`.
             unsafe { Self::create_at(aside, schema, common) }
         });
@@ -118,7 +118,7 @@ impl<T: Copy + Send + Sync> Table<T> {
             .and_then(|()| Locks::handed_over(&file, Some(&aside.made_at), true, common.wait))
             .and_then(|locks| {
                 let core = Core::create(file, schema, &common.metadata, common.deletes)?;
-                Self::create_sums(&core, common)?;
+                create_sums(&core, common)?;
                 // SAFETY: the writer's locks on path and inode keep every other writer out, and the
                 // caller vouches for `T`.
                 unsafe { Self::assemble(core, locks, common, Access::ReadWrite, WHOLE) }
@@ -129,7 +129,7 @@ impl<T: Copy + Send + Sync> Table<T> {
                 Ok(table)
             }
             Err(error) => {
-                discard(&*backing, &aside);
+                resume::discard(&*backing, &aside);
                 Err(error)
             }
         }
@@ -226,7 +226,7 @@ impl<T: Copy + Send + Sync> Table<T> {
         common: &Common,
     ) -> Result<Self> {
         let core = Core::create(backing, schema, &common.metadata, common.deletes)?;
-        Self::create_sums(&core, common)?;
+        create_sums(&core, common)?;
         // SAFETY: the caller's promises, passed on.
         unsafe { Self::assemble(core, Locks::none(), common, Access::ReadWrite, WHOLE) }
     }
@@ -242,12 +242,12 @@ impl<T: Copy + Send + Sync> Table<T> {
         reading: Reading,
     ) -> Result<Self> {
         check_features(core.header(), common).map_err(|error| core.name(error))?;
-        let mut sums = None;
-        let log = if access == Access::ReadWrite {
-            sums = Self::settle(&mut core, &locks, common)?;
-            None
+        let (sums, log) = if access == Access::ReadWrite {
+            let mut sums = settle(&mut core)?;
+            engine::absorb(&mut core, &locks, common.wait, &mut sums)?;
+            (sums, None)
         } else {
-            beside_writer::read_log(&mut core)?
+            (None, beside_writer::read_log(&mut core)?)
         };
         let header = core.header();
         let geometry = Geometry::new(header.data_offset, u64::from(header.stride))?;
@@ -270,7 +270,8 @@ impl<T: Copy + Send + Sync> Table<T> {
         let array = unsafe { Array::open(backing, geometry, count, options, &images) }
             .map_err(|error| core.name(error))?;
         drop(images);
-        let (common, aside, closed, edited) = (common.clone(), None, false, BlockSet::default());
+        let (common, edited) = (common.clone(), BlockSet::default());
+        let (aside, closed) = (None, false);
         Ok(Self { array, core, slots, log, locks, common, sums, edited, aside, closed })
     }
 
@@ -438,9 +439,8 @@ impl<T: Copy + Send + Sync> Table<T> {
     fn close_in_place(&mut self) -> Result<()> {
         self.closed = true;
         let closed = self.tidy().and_then(|()| self.publish());
-        if let (Err(_), Some(aside)) = (&closed, self.aside.take()) {
-            discard(&**self.core.backing(), &aside);
-            self.locks.withdraw(&aside.publish_at);
+        if closed.is_err() {
+            self.abandon();
         }
         closed
     }
@@ -464,18 +464,6 @@ impl<T: Copy + Send + Sync> Table<T> {
         self.trim_sums()
     }
 
-    /// Gives a store that was made aside its name.
-    fn publish(&mut self) -> Result<()> {
-        let Some(aside) = &self.aside else { return Ok(()) };
-        let backing = self.core.backing();
-        backing.rename(&aside.publish_at, aside.replace)?;
-        let published = self.aside.take();
-        if let Some(aside) = published {
-            self.publish_sums(&aside.publish_at)?;
-        }
-        self.core.backing().sync_directory()
-    }
-
     fn check_writable(&self, operation: &'static str) -> Result<()> {
         if self.access() == Access::ReadWrite {
             return self.core.check_healthy(operation);
@@ -491,21 +479,13 @@ impl<T: Copy + Send + Sync> Drop for Table<T> {
         if self.closed {
             return;
         }
-        if let Some(aside) = self.aside.take() {
-            // Not closed, so not finished: it must not appear.
-            discard(&**self.core.backing(), &aside);
-            self.locks.withdraw(&aside.publish_at);
+        if self.aside.is_some() {
+            self.abandon();
         } else if !std::thread::panicking() {
             // Errors cannot be told from here; `close` is for those who want to know.
             let _ = self.tidy();
         }
     }
-}
-
-/// Removes a store that was made aside and is not to appear.
-fn discard(backing: &dyn Backing, aside: &Aside) {
-    let _ = backing.remove_side(SUM_SUFFIX);
-    let _ = std::fs::remove_file(&aside.made_at);
 }
 
 /// The one way of reading of stores that do not slide.

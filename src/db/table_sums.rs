@@ -9,40 +9,49 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::core::Core;
-use super::engine;
-use super::locks::Locks;
 use super::options::Common;
 use super::table::Table;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::SUM_MAGIC;
 use crate::store::{BLOCK_LEN_BYTES, FoundSums, SUM_SUFFIX, Sums, is_sum_file};
 
+/// Makes the checksums of a store that was just created, if it is to have any.
+pub(super) fn create_sums(core: &Core, common: &Common) -> Result<()> {
+    let backing = &**core.backing();
+    match is_sum_file(backing)? {
+        Some(true) => backing.remove_side(SUM_SUFFIX)?,
+        Some(false) if common.checksums => {
+            return Err(core.name(other_file("make a checksum file beside")));
+        }
+        _ => {}
+    }
+    // A file without a name has none beside it, and is gone before anybody asks.
+    if common.checksums && backing.path().is_some() {
+        Sums::create(backing, SUM_SUFFIX, core.header())?;
+    }
+    Ok(())
+}
+
+/// Before a writer's first change: header and checksums are made to be what they look like.
+pub(super) fn settle(core: &mut Core) -> Result<Option<Sums>> {
+    if core.header().editing {
+        // The records are what the edit made of them; the sums are of what they were. They go
+        // before the mark does, so that nobody ever takes them for those of these records.
+        let found = Sums::find(&**core.backing(), core.header(), true)?;
+        if matches!(found, FoundSums::Kept(_)) {
+            Sums::remove(&**core.backing())?;
+        }
+    }
+    let at_rest = core.at_rest();
+    core.settle()?;
+    let mut sums = Sums::open(&**core.backing(), core.header(), true)?;
+    if let Some(sums) = &mut sums {
+        sums.settle(&**core.backing(), at_rest)?;
+    }
+    Ok(sums)
+}
+
 impl<T: Copy + Send + Sync> Table<T> {
-    /// Makes the checksums of a store that was just created, if it is to have any.
-    pub(super) fn create_sums(core: &Core, common: &Common) -> Result<()> {
-        let backing = &**core.backing();
-        match is_sum_file(backing)? {
-            Some(true) => backing.remove_side(SUM_SUFFIX)?,
-            Some(false) if common.checksums => {
-                return Err(core.name(other_file("make a checksum file beside")));
-            }
-            _ => {}
-        }
-        // A file without a name has none beside it, and is gone before anybody asks.
-        if common.checksums && backing.path().is_some() {
-            Sums::create(backing, SUM_SUFFIX, core.header())?;
-        }
-        Ok(())
-    }
-
-    /// Before the first change of a writer without a log: header and checksums are made to be what
-    /// they look like, and what a log holds is brought to the array.
-    pub(super) fn settle(core: &mut Core, locks: &Locks, common: &Common) -> Result<Option<Sums>> {
-        let mut sums = settle(core)?;
-        engine::absorb(core, &mut sums, locks, common.wait)?;
-        Ok(sums)
-    }
-
     /// Makes room for the checksums of `count` records. A full disk is an error that harms nothing.
     pub(super) fn reserve_sums(&self, count: u64) -> Result<()> {
         match &self.sums {
@@ -115,10 +124,22 @@ impl<T: Copy + Send + Sync> Table<T> {
         self.sums.as_ref().map_or(Ok(()), Sums::trim).map_err(|error| self.core.name(error))
     }
 
+    /// Gives a store that was made aside its name.
+    pub(super) fn publish(&mut self) -> Result<()> {
+        let Some(aside) = &self.aside else { return Ok(()) };
+        let backing = self.core.backing();
+        backing.rename(&aside.publish_at, aside.replace)?;
+        let published = self.aside.take();
+        if let Some(aside) = published {
+            self.publish_sums(&aside.publish_at)?;
+        }
+        self.core.backing().sync_directory()
+    }
+
     /// Gives the checksums of a store that was made aside and has its name by now theirs, or takes
     /// those away that the store before it has left there. Whatever a crash keeps of it, the sums
     /// of one store are none of another, since they carry its file id.
-    pub(super) fn publish_sums(&self, path: &Path) -> Result<()> {
+    fn publish_sums(&self, path: &Path) -> Result<()> {
         let backing = self.core.backing();
         match &self.sums {
             Some(sums) => sums.rename(&path_of(path)),
@@ -158,23 +179,4 @@ fn other_file(operation: &'static str) -> Error {
     Error::new(ErrorKind::AlreadyExists, operation)
         .detail("a file that is none has its name")
         .advice("rename that file, or do without checksums")
-}
-
-/// Before a writer's first change: header and checksums are made to be what they look like.
-pub(super) fn settle(core: &mut Core) -> Result<Option<Sums>> {
-    if core.header().editing {
-        // The records are what the edit made of them; the sums are of what they were. They go
-        // before the mark does, so that nobody ever takes them for those of these records.
-        let found = Sums::find(&**core.backing(), core.header(), true)?;
-        if matches!(found, FoundSums::Kept(_)) {
-            Sums::remove(&**core.backing())?;
-        }
-    }
-    let at_rest = core.at_rest();
-    core.settle()?;
-    let mut sums = Sums::open(&**core.backing(), core.header(), true)?;
-    if let Some(sums) = &mut sums {
-        sums.settle(&**core.backing(), at_rest)?;
-    }
-    Ok(sums)
 }

@@ -28,11 +28,11 @@ pub struct Doubt {
 }
 
 impl Doubt {
-    fn of_record(id: u64, what: String) -> Self {
+    pub(super) fn of_record(id: u64, what: String) -> Self {
         Self { offset: None, record: Some(id), field: None, what }
     }
 
-    fn of_file(what: String) -> Self {
+    pub(super) fn of_file(what: String) -> Self {
         Self { offset: None, record: None, field: None, what }
     }
 }
@@ -74,11 +74,11 @@ pub struct VerifyReport {
     pub records: u64,
     /// Deleted records, in a store with deletes.
     pub deleted: u64,
-    /// Whether there are checksums by which damaged records would show.
-    pub checksums: Checksums,
     /// How many commits are in the log and not in the array yet. What they say of a record is what
     /// was looked at, and the checksums of the blocks that they change mean nothing until then.
     pub commits_in_log: u64,
+    /// Whether there are checksums by which damaged records would show.
+    pub checksums: Checksums,
     /// The first doubts, in the order of the file, as many as were asked for.
     pub doubts: Vec<Doubt>,
     /// How many doubts there are in all.
@@ -94,13 +94,14 @@ impl VerifyReport {
     }
 }
 
-/// Checks the header, the schema, the length, the log, every block of records that has a checksum,
-/// and every value whose bytes can be wrong (bools and presence bytes other than 0 and 1, text that
-/// is not UTF-8), and lists at most `doubts_max` of what it doubts. In a store with deletes it also
-/// checks every record's status byte, the number of those that live, and that the free list leads
-/// through all deleted records and no others. A file whose header or schema cannot be read is a
-/// report of that one doubt.
+/// Checks the header, the schema, the length, every block of records that has a checksum, and every
+/// value whose bytes can be wrong (bools and presence bytes other than 0 and 1, text that is not
+/// UTF-8), and lists at most `doubts_max` of what it doubts. In a store with deletes it also checks
+/// every record's status byte, the number of those that live, and that the free list leads through
+/// all deleted records and no others. A file whose header or schema cannot be read is a report of
+/// that one doubt.
 ///
+/// What commits have left in the log is looked at in place of the records that it changes.
 /// Everything is read by calls, so that a bad sector is a doubt and not a signal, and nothing is
 /// written, not even a lock file.
 ///
@@ -126,19 +127,23 @@ pub fn verify(path: impl AsRef<Path>, doubts_max: usize) -> Result<VerifyReport>
         report.add(doubts_max, doubt);
     }
     report.checksums = store.checksums.clone();
-    report.commits_in_log = store.log().map_or(0, |log| log.blocks);
+    report.commits_in_log = store.commits_in_log();
     let mut verifier = Verifier {
+        report: &mut report,
         doubts_max,
         fields: store.doubtful_fields(),
-        slots: Slots::of(store.core.header())?,
+        slots: &store.slots,
         live: 0,
         deleted: Vec::new(),
-        unknown: 0,
-        report: &mut report,
+        unknown: false,
     };
     store.sweep(&mut verifier)?;
-    verifier.check_lists(&store);
-    report.records = store.count() - report.deleted;
+    if store.slots.mark().is_some() {
+        verifier.check_counts(store.live_count(), store.free_head(), store.count());
+    }
+    let deleted = verifier.deleted.len() as u64;
+    report.deleted = deleted;
+    report.records = store.count() - deleted;
     Ok(report)
 }
 
@@ -147,47 +152,85 @@ struct Verifier<'r> {
     report: &'r mut VerifyReport,
     doubts_max: usize,
     fields: Vec<Field>,
-    slots: Slots,
+    slots: &'r Slots,
     live: u64,
-    /// Each deleted record, and which the free list has after it.
+    /// The deleted records, in order, and what each says is the next of the free list.
     deleted: Vec<(u64, Option<u64>)>,
-    /// Records that cannot be read.
-    unknown: u64,
+    /// Whether there are records of which nobody knows whether they are deleted.
+    unknown: bool,
+}
+
+impl Inspect for Verifier<'_> {
+    fn bad_block(&mut self, bad: &BadBlock) -> Result<()> {
+        let what = format!("{}: {}", describe(bad.block, &bad.bytes, &bad.records), bad.why);
+        self.add(Doubt { offset: Some(bad.bytes.start), ..Doubt::of_file(what) });
+        Ok(())
+    }
+
+    fn record(&mut self, id: u64, record: Swept<'_>) -> Result<()> {
+        let (Swept::Sound(slot) | Swept::Doubtful(slot)) = record else {
+            // It was named with its block.
+            self.unknown = true;
+            return Ok(());
+        };
+        match self.slots.found(slot) {
+            Ok(Found::Live) => self.live += 1,
+            Ok(_) => {
+                self.deleted.push((id, next_free(slot)));
+                return Ok(());
+            }
+            Err(status) => {
+                self.add(Doubt::of_record(id, bad_status(status)));
+                return Ok(());
+            }
+        }
+        let record = slot.get(..self.slots.record_len()).unwrap_or(slot);
+        for at in 0..self.fields.len() {
+            if let Some(what) = wrong_value(&self.fields[at], record) {
+                let field = Some(self.fields[at].name().to_owned());
+                self.add(Doubt { field, ..Doubt::of_record(id, what) });
+            }
+        }
+        Ok(())
+    }
+
+    fn missing(&mut self, _: Range<u64>) -> Result<()> {
+        self.unknown = true;
+        Ok(()) // That the file is too short was the first doubt.
+    }
 }
 
 impl Verifier<'_> {
-    fn doubt(&mut self, doubt: Doubt) {
+    fn add(&mut self, doubt: Doubt) {
         self.report.add(self.doubts_max, doubt);
     }
 
-    /// The number of records that live, and the free list, once all records were seen.
-    fn check_lists(&mut self, store: &Damaged) {
-        self.report.deleted = self.deleted.len() as u64;
-        if self.slots.mark().is_none() || self.unknown > 0 {
-            return; // What is unknown was named, and accounts for what would not add up.
+    /// That as many records live as the header counts, and that the free list leads from deleted
+    /// record to deleted record, and ends after all of them: a list that ends meets none of its
+    /// members twice.
+    fn check_counts(&mut self, live_count: u64, free_head: Option<u64>, count: u64) {
+        if self.unknown {
+            return;
         }
-        let (counted, live) = (store.live_count(), self.live);
-        if counted != live {
-            self.doubt(Doubt::of_file(format!(
-                "the header counts {counted} records that are not deleted, and there are {live}"
+        if self.live != live_count {
+            self.add(Doubt::of_file(format!(
+                "the header counts {live_count} records that are not deleted, and there are {}",
+                self.live
             )));
         }
-        if let Some(what) = self.free_list_fault(store.free_head(), store.count()) {
-            self.doubt(Doubt::of_file(what));
+        if let Some(broken) = self.broken_free_list(free_head, count) {
+            self.add(Doubt::of_file(broken));
         }
     }
 
-    /// What is wrong with the free list. It leads from deleted record to deleted record, and ends
-    /// after all of them: a list that ends meets none of its members twice.
-    fn free_list_fault(&self, head: Option<u64>, count: u64) -> Option<String> {
+    fn broken_free_list(&self, free_head: Option<u64>, count: u64) -> Option<String> {
+        let (mut next, mut members) = (free_head, 0);
         let mut from = "the free list begins".to_owned();
-        let mut members = 0;
-        let mut next = head;
         while let Some(id) = next {
             if id >= count {
                 return Some(format!("{from} at record {id}, past the last"));
             }
-            let Ok(at) = self.deleted.binary_search_by_key(&id, |&(id, _)| id) else {
+            let Ok(at) = self.deleted.binary_search_by_key(&id, |(id, _)| *id) else {
                 return Some(format!("{from} at record {id}, which is not deleted"));
             };
             if members == self.deleted.len() {
@@ -197,50 +240,9 @@ impl Verifier<'_> {
             from = format!("the free list goes on from record {id}");
             next = self.deleted[at].1;
         }
-        let deleted = self.deleted.len();
-        (members < deleted)
-            .then(|| format!("the free list has {members} of {deleted} deleted records"))
-    }
-}
-
-impl Inspect for Verifier<'_> {
-    fn bad_block(&mut self, bad: &BadBlock) -> Result<()> {
-        let what = format!("{}: {}", describe(bad.block, &bad.bytes, &bad.records), bad.why);
-        self.doubt(Doubt { offset: Some(bad.bytes.start), record: None, field: None, what });
-        Ok(())
-    }
-
-    fn record(&mut self, id: u64, record: Swept<'_>) -> Result<()> {
-        // What cannot be read was named with its block.
-        let (Swept::Sound(bytes) | Swept::Doubtful(bytes)) = record else {
-            self.unknown += 1;
-            return Ok(());
-        };
-        match self.slots.found(bytes) {
-            Ok(Found::Live) => self.live += 1,
-            Ok(_) => {
-                self.deleted.push((id, next_free(bytes)));
-                return Ok(());
-            }
-            Err(status) => {
-                self.doubt(Doubt::of_record(id, bad_status(status)));
-                return Ok(());
-            }
-        }
-        let bytes = &bytes[..self.slots.record_len()];
-        for at in 0..self.fields.len() {
-            if let Some(what) = wrong_value(&self.fields[at], bytes) {
-                let field = Some(self.fields[at].name().to_owned());
-                self.doubt(Doubt { field, ..Doubt::of_record(id, what) });
-            }
-        }
-        Ok(())
-    }
-
-    fn missing(&mut self, records: Range<u64>) -> Result<()> {
-        // That the file is too short was the first doubt.
-        self.unknown += records.end - records.start;
-        Ok(())
+        (members < self.deleted.len()).then(|| {
+            format!("the free list has {members} of {} deleted records", self.deleted.len())
+        })
     }
 }
 

@@ -19,6 +19,8 @@ use crate::os;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 /// How much of a stream is spooled between two progress reports.
 const SPOOL_STEP_BYTES: usize = 1 << 20;
+/// How much of a gzipped text is read over at a time.
+const SKIP_STEP_BYTES: usize = 64 << 10;
 
 /// A text to be read, gzipped or not: that shows in its first two bytes.
 ///
@@ -163,6 +165,51 @@ impl Input {
         };
         Text::new(raw, name)
     }
+
+    /// The text from byte `offset` of it on, and a counter that has counted what lies before.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for a stream; [`ErrorKind::Truncated`] if the text ends
+    /// before that; those of reading.
+    pub(super) fn read_from(&mut self, offset: u64) -> Result<Text<'_>> {
+        if self.is_stream() {
+            return Err(Error::new(ErrorKind::InvalidArgument, "resume reading")
+                .path(&self.name)
+                .detail("a stream has only one start")
+                .advice("keep it in a file"));
+        }
+        if !self.read(true)?.is_plain {
+            let mut text = self.read(true)?;
+            text.skip(offset)?;
+            return Ok(text);
+        }
+        let Self { name, source, total_bytes } = self;
+        if total_bytes.is_some_and(|total| total < offset) {
+            return Err(ended_before(offset, name));
+        }
+        let raw: Box<dyn Read + '_> = match source {
+            Source::File(file) => {
+                let mut file = &*file;
+                file.seek(SeekFrom::Start(offset))
+                    .map_err(|error| Error::io("seek in", error).path(&name))?;
+                Box::new(file)
+            }
+            Source::Bytes(bytes) => {
+                let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+                Box::new(&bytes[start..])
+            }
+            // Refused above.
+            Source::Stream { .. } => Box::new(io::empty()),
+        };
+        Ok(Text::plain(raw, offset, name))
+    }
+}
+
+fn ended_before(offset: u64, name: &Path) -> Error {
+    Error::new(ErrorKind::Truncated, "resume reading")
+        .path(name)
+        .detail(format!("the text ends before its byte {offset}"))
+        .advice("start again from the beginning")
 }
 
 /// A stream of which all that has been read stays in `head`.
@@ -191,6 +238,8 @@ pub(super) struct Text<'a> {
     reader: Box<dyn Read + 'a>,
     read_bytes: Arc<AtomicU64>,
     name: &'a Path,
+    /// Whether it lies on disk as it is, not gzipped.
+    is_plain: bool,
 }
 
 impl<'a> Text<'a> {
@@ -201,12 +250,31 @@ impl<'a> Text<'a> {
         let len =
             read_full(&mut raw, &mut magic).map_err(|error| Error::io("read", error).path(name))?;
         let whole = Cursor::new(magic).take(len as u64).chain(raw);
-        let reader: Box<dyn Read + 'a> = if magic[..len] == GZIP_MAGIC {
-            Box::new(MultiGzDecoder::new(whole))
-        } else {
-            Box::new(whole)
-        };
-        Ok(Self { reader, read_bytes, name })
+        let is_plain = magic[..len] != GZIP_MAGIC;
+        let reader: Box<dyn Read + 'a> =
+            if is_plain { Box::new(whole) } else { Box::new(MultiGzDecoder::new(whole)) };
+        Ok(Self { reader, read_bytes, name, is_plain })
+    }
+
+    /// A text that is not gzipped, whatever its first bytes, from its byte `offset` on.
+    fn plain(raw: Box<dyn Read + 'a>, offset: u64, name: &'a Path) -> Self {
+        let read_bytes = Arc::new(AtomicU64::new(offset));
+        let reader = Box::new(Counted { inner: raw, read_bytes: Arc::clone(&read_bytes) });
+        Self { reader, read_bytes, name, is_plain: true }
+    }
+
+    /// Reads over the next `len_bytes` bytes.
+    fn skip(&mut self, len_bytes: u64) -> Result<()> {
+        let mut buffer = vec![0; SKIP_STEP_BYTES];
+        let mut left = len_bytes;
+        while left > 0 {
+            let step = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+            if self.fill(&mut buffer[..step])? < step {
+                return Err(ended_before(len_bytes, self.name));
+            }
+            left -= step as u64;
+        }
+        Ok(())
     }
 
     /// Fills `into` as far as the text reaches; fewer bytes mean that it has ended.

@@ -33,7 +33,7 @@ mod progress;
 mod schema_text;
 mod sink;
 
-pub use csv::{CsvOptions, CsvReader, Inferred, LoadReport, Reject};
+pub use csv::{CsvOptions, CsvReader, Inferred, LoadPoint, LoadReport, Reject};
 pub use input::Input;
 pub use output::{
     CsvWriter, ExportFormat, ExportReport, Exporter, NdjsonWriter, NpyWriter, RejectWriter,

@@ -1,5 +1,6 @@
 //! Where records go.
 
+use super::LoadPoint;
 use crate::db::DynStore;
 use crate::error::Result;
 
@@ -27,6 +28,16 @@ pub trait RecordSink {
     /// # Errors
     /// Whatever keeps the records from being taken; it ends the load.
     fn append_records(&mut self, records: &[u8]) -> Result<()>;
+
+    /// Hears, between two batches of rows, to where the load has come: every row before that place
+    /// was taken or set aside, and none behind it. Nothing needs to be done about it.
+    ///
+    /// # Errors
+    /// Whatever ends the load.
+    fn reached(&mut self, point: &LoadPoint) -> Result<()> {
+        let _ = point;
+        Ok(())
+    }
 }
 
 impl RecordSink for Vec<u8> {

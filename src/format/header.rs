@@ -285,13 +285,6 @@ pub(crate) fn stride_for(record_size: u32, alignment: u32, deletes: bool) -> Opt
     (record_size >= DELETES_MIN_RECORD_BYTES && stride <= MAX_RECORD_BYTES).then_some(stride)
 }
 
-/// The slot of a deleted record, after which the free list goes on at `next`.
-pub(crate) fn dead_slot(stride: usize, record_size: usize, next: Option<u64>) -> Vec<u8> {
-    let mut slot = vec![0; stride];
-    put_dead(&mut slot, record_size, next);
-    slot
-}
-
 /// Makes `slot` that of a deleted record, after which the free list goes on at `next`.
 pub(crate) fn put_dead(slot: &mut [u8], record_size: usize, next: Option<u64>) {
     slot.fill(0);

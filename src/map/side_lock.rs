@@ -213,23 +213,29 @@ impl Drop for SideLock {
 /// What follows the name of a file that is made aside, until it gets its own.
 const UNFINISHED: &str = "-unfinished";
 
-/// The name `X-unfinished` under which a file `X` is made before it gets its own, free for use:
-/// what a maker that died left there is removed. For whoever holds the lock under which `X` is
-/// made.
+/// The name `X-unfinished` under which a file `X` is made before it gets its own.
 ///
 /// # Errors
 /// [`ErrorKind::AlreadyExists`] if a store of that very name lies there, which has a lock file of
-/// its own; the system's.
-pub(crate) fn vacate_aside(path: &Path) -> Result<PathBuf> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(UNFINISHED);
-    let aside = PathBuf::from(name);
+/// its own.
+pub(crate) fn unfinished_aside(path: &Path) -> Result<PathBuf> {
+    let aside = side::path_of(path, UNFINISHED);
     if SideLock::path_of(&aside).symlink_metadata().is_ok() && aside.symlink_metadata().is_ok() {
         return Err(Error::new(ErrorKind::AlreadyExists, "make an unfinished file at")
             .path(aside)
             .detail("a store of that name is there")
             .advice("rename that store, or choose another path"));
     }
+    Ok(aside)
+}
+
+/// As [`unfinished_aside`], with the name free for use: what a maker that died left there is
+/// removed. For whoever holds the lock under which `X` is made.
+///
+/// # Errors
+/// Those of [`unfinished_aside`]; the system's.
+pub(crate) fn vacate_aside(path: &Path) -> Result<PathBuf> {
+    let aside = unfinished_aside(path)?;
     match std::fs::remove_file(&aside) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => {
             Err(Error::io("remove the unfinished file", source).path(aside))

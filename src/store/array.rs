@@ -31,11 +31,11 @@ pub(crate) struct ArrayOptions {
     pub(crate) reading: Reading,
     pub(crate) write_back: WriteBack,
     pub(crate) advice: Option<Advice>,
-    /// The byte that says whether a record is there, where records can be deleted.
-    pub(crate) mark: Option<Mark>,
     /// Whether each change is announced by a call of [`Array::edit`] of its own, rather than many
     /// made in a window that was lent once.
     pub(crate) announces_edits: bool,
+    /// The byte that says whether a record is there, where records can be deleted.
+    pub(crate) mark: Option<Mark>,
 }
 
 /// Where records that are appended will lie.

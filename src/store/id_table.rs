@@ -2,9 +2,9 @@
 //!
 //! Record numbers that are near one another are often changed together, so the table goes by groups
 //! of sixteen neighbours, whose values fill one cache line: a hash table by open addressing finds
-//! the group. A million neighbours take 6 MB, where a slot for each would take 32; single records far
-//! apart take 64 bytes more than theirs. Whoever chooses record numbers so that they collide slows
-//! nobody but their own transaction.
+//! the group. A million neighbours take 6 MB, where a slot for each would take 32; single records
+//! far apart take 64 bytes more than theirs. Whoever chooses record numbers so that they collide
+//! slows nobody but their own transaction.
 
 /// Marks a hash slot without a group; no group has this number.
 const NO_GROUP: u64 = u64::MAX;

@@ -1,5 +1,5 @@
 //! The record array: where records lie, how they are read in place, appended and changed; what lies
-//! over it in memory; and the checksums beside it.
+//! over it in memory, and the checksums beside it.
 //!
 //! It knows nothing of headers, locks and the log: it is told how many records there are, and the
 //! layer above makes that number durable.

@@ -8,6 +8,7 @@ use super::*;
 fn numbers(place: &Place) -> PathBuf {
     let rows: Vec<String> = (0..10).map(|n| format!("{n},x{n}\n")).collect();
     place.write("n.csv", format!("n,name\n{}", rows.concat()));
+    // Deleting by hand keeps no checksums.
     place.ok(["load", "n.csv", "n.rec", "--deletes", "--no-checksums"]);
     let path = place.path("n.rec");
     dead::delete(&path, &[3, 9, 2]);
@@ -131,8 +132,10 @@ fn backup_copies_a_store_beside_its_writer() {
     assert_eq!(text, "copied 7 records and 3 deleted ones to copy.rec: 65646 bytes (64.11 KiB)\n");
     drop(writer);
     assert_eq!(bytes(&path)[8192..], bytes(&place.path("copy.rec"))[8192..]);
-    let verified = place.ok(["verify", "copy.rec"]);
-    assert_eq!(verified, "copy.rec: 7 records, 3 deleted, no checksums, no doubts\n");
+    assert_eq!(
+        place.ok(["verify", "copy.rec"]),
+        "copy.rec: 7 records, 3 deleted, no checksums, no doubts\n"
+    );
 
     let text = place.error(["backup", "n.rec", "copy.rec"]);
     assert!(text.ends_with(" (choose another path, or replace it with --force)"), "{text}");

@@ -45,7 +45,7 @@ at     date32        30      4
 "
     );
     assert_eq!(schema_of(&place, "out.rec"), schema);
-    assert_eq!(place.files(), ["in.csv", "out.rec", "out.rec-lock"]);
+    assert_eq!(place.files(), ["in.csv", "out.rec", "out.rec-lock", "out.rec-sum"]);
     assert_eq!(
         place.ok(["scan", "out.rec", "--format", "csv"]),
         "\
@@ -76,7 +76,10 @@ fn an_existing_store_is_kept_unless_forced() {
     assert_eq!(bytes(&place.path("out.rec")), before);
     place.ok(["load", "other.csv", "out.rec", "--force"]);
     assert_eq!(place.ok(["scan", "out.rec", "--format", "csv"]), "x\n7\n8\n");
-    assert_eq!(place.files(), ["bad.csv", "in.csv", "other.csv", "out.rec", "out.rec-lock"]);
+    assert_eq!(
+        place.files(),
+        ["bad.csv", "in.csv", "other.csv", "out.rec", "out.rec-lock", "out.rec-sum"]
+    );
 }
 
 #[test]
@@ -209,7 +212,10 @@ fn rejects_appear_when_the_load_has_succeeded() {
     );
     place.ok([&load[..], &["--force"]].concat());
     assert!(place.read("bad.csv").starts_with("line,column,reason,row\n3,a,"));
-    assert_eq!(place.files(), names(&["bad.csv", "in.csv", "out.rec", "out.rec-lock"]));
+    assert_eq!(
+        place.files(),
+        names(&["bad.csv", "in.csv", "out.rec", "out.rec-lock", "out.rec-sum"])
+    );
 
     place.write("bad.csv", "kept");
     let files = place.files();
@@ -418,7 +424,7 @@ fn export_goes_by_the_ending_and_keeps_what_is_there() {
     assert!(text.contains("out.xls"), "{text}");
     assert_eq!(
         place.files(),
-        ["in.csv", "out.csv", "out.ndjson", "out.npy", "out.rec", "out.rec-lock"]
+        ["in.csv", "out.csv", "out.ndjson", "out.npy", "out.rec", "out.rec-lock", "out.rec-sum"]
     );
 }
 

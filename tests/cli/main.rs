@@ -7,6 +7,9 @@ mod dead;
 mod deletes;
 mod load;
 mod read;
+mod resume;
+mod salvage;
+mod transactions;
 
 use std::ffi::OsStr;
 use std::io::{Read as _, Write as _};

@@ -338,7 +338,10 @@ rgb,uint8[3],46,3,
 fn verify_finds_nothing_in_a_good_store() {
     let place = Place::new();
     people(&place);
-    assert_eq!(place.ok(["verify", "people.rec"]), "people.rec: 3 records, no doubts\n");
+    assert_eq!(
+        place.ok(["verify", "people.rec"]),
+        "people.rec: 3 records, no checksums, no doubts\n"
+    );
     assert_eq!(place.ok(["verify", "people.rec", "--format", "csv"]), "record,field,byte,doubt\n");
     assert_eq!(place.ok(["verify", "people.rec", "--format", "ndjson"]), "");
 }
@@ -381,7 +384,7 @@ fn verify_counts_one_as_one() {
     let mut store = DynStore::create(place.path("one.rec"), &schema).unwrap();
     store.append(&[1]).unwrap();
     store.close().unwrap();
-    assert_eq!(place.ok(["verify", "one.rec"]), "one.rec: 1 record, no doubts\n");
+    assert_eq!(place.ok(["verify", "one.rec"]), "one.rec: 1 record, no checksums, no doubts\n");
     let mut damaged = bytes(&place.path("one.rec"));
     damaged[65_536] = 7;
     place.write("one.rec", damaged);
@@ -419,7 +422,9 @@ fn what_is_no_store_is_refused_by_every_command() {
 #[test]
 fn help_and_version_are_no_errors() {
     let place = Place::new();
-    for command in ["load", "info", "get", "scan", "export", "schema", "append", "set", "verify"] {
+    for command in
+        ["load", "info", "get", "scan", "export", "schema", "append", "set", "verify", "salvage"]
+    {
         let help = place.ok([command, "--help"]);
         assert!(help.contains("\nExamples:\n  flatrec "), "{command}: {help}");
         assert!(!help.contains('\x1b'), "{command}: colours only on a terminal");

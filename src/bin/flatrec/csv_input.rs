@@ -1,16 +1,18 @@
 //! What `load` and `append` have in common: a CSV file read into a store.
 
+use std::cell::RefCell;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::builder::{PathBufValueParser, TypedValueParser as _};
-use flatrec::exchange::{CsvOptions, CsvReader, Input, LoadReport};
-use flatrec::{DynStore, Schema};
+use flatrec::Schema;
+use flatrec::exchange::{CsvOptions, CsvReader, Input, LoadPoint, LoadReport, RecordSink};
+use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
 use crate::info::bytes;
-use crate::interrupt::{Interrupt, Interruptible};
+use crate::interrupt::Interrupt;
 use crate::output::{Column, Format, Sheet, stdout};
 use crate::progress::Bar;
 use crate::rejects::Rejects;
@@ -45,6 +47,24 @@ impl CsvArgs {
             options = options.null_text(text);
         }
         Ok(options)
+    }
+
+    /// What of this decides the result, by the names of the options; `None` if a path is not
+    /// Unicode, and so cannot be written down.
+    pub(crate) fn choices(&self) -> Option<Map<String, Value>> {
+        let rejects = match &self.rejects {
+            Some(path) => Some(std::path::absolute(path).ok()?.to_str()?.to_owned()),
+            None => None,
+        };
+        let mut null_texts = self.null.clone();
+        null_texts.sort();
+        null_texts.dedup();
+        Some(Map::from_iter([
+            ("--delimiter".into(), char::from(self.delimiter).to_string().into()),
+            ("--no-header".into(), self.no_header.into()),
+            ("--null".into(), json!(null_texts)),
+            ("--rejects".into(), json!(rejects)),
+        ]))
     }
 }
 
@@ -87,14 +107,14 @@ impl<'j> Job<'j> {
         input: Input,
         args: &CsvArgs,
         what: &'static str,
-        rejects: Option<&'j mut Rejects>,
+        rejects: Option<&'j RefCell<Rejects>>,
     ) -> Result<Self, Failure> {
         let bar = Bar::new(what, input.total_bytes());
         let shown = bar.clone();
         let mut reader =
             CsvReader::new(input, args.options()?).on_progress(move |done| shown.show(done));
         if let Some(rejects) = rejects {
-            reader = reader.on_reject(|reject| rejects.write(reject));
+            reader = reader.on_reject(|reject| rejects.borrow_mut().write(reject));
         }
         Ok(Self { reader, bar, started: Instant::now() })
     }
@@ -109,16 +129,17 @@ impl<'j> Job<'j> {
         Ok((inferred.schema, sample_rows.is_none().then_some(inferred.rows)))
     }
 
-    /// Appends the rows to `store`, which the caller gives up or cuts back if this fails.
+    /// Gives the rows behind `from` to `sink`, whose store the caller gives up or cuts back if this
+    /// fails.
     pub(crate) fn load(
         mut self,
-        store: &mut DynStore,
+        schema: &Schema,
+        sink: &mut dyn RecordSink,
+        from: &LoadPoint,
         interrupt: &Interrupt,
     ) -> Result<Loaded, Failure> {
-        let schema = store.schema().clone();
-        let mut sink = Interruptible { store, interrupt };
-        match self.reader.load(&schema, &mut sink) {
-            Ok(report) => Ok(Loaded { report, time: self.started.elapsed() }),
+        match self.reader.load_from(schema, sink, from) {
+            Ok(report) => Ok(Loaded { report, from: *from, time: self.started.elapsed() }),
             Err(_) if interrupt.is_asked() => Err(Failure::Interrupted),
             Err(error) => Err(error.into()),
         }
@@ -128,6 +149,8 @@ impl<'j> Job<'j> {
 /// What a load has done.
 pub(crate) struct Loaded {
     report: LoadReport,
+    /// Where this run has begun.
+    from: LoadPoint,
     time: Duration,
 }
 
@@ -139,9 +162,11 @@ impl Loaded {
         schema: &Schema,
         count: u64,
     ) -> Result<(), Failure> {
-        let Self { report, time } = self;
+        let Self { report, from, time } = self;
         let seconds = time.as_secs_f64().max(1e-6);
-        let rows = report.loaded + report.rejected;
+        let rows_before = from.report.loaded + from.report.rejected;
+        let rows = report.loaded + report.rejected - rows_before;
+        let read_bytes = report.read_bytes.saturating_sub(from.report.read_bytes);
         let mut sheet = Sheet::new(vec![
             Column::text("loaded"),
             Column::text(format!("{} records into {}", report.loaded, path.display())),
@@ -156,11 +181,14 @@ impl Loaded {
                 format!(
                     "{seconds:.2} s, {:.0} rows/s, {}/s",
                     rows as f64 / seconds,
-                    indicatif::BinaryBytes((report.read_bytes as f64 / seconds) as u64)
+                    indicatif::BinaryBytes((read_bytes as f64 / seconds) as u64)
                 ),
             ),
         ] {
             sheet.row([name.into(), value.into()]);
+        }
+        if rows_before > 0 {
+            sheet.row(["resumed".into(), format!("behind row {rows_before}").into()]);
         }
         let mut out = stdout();
         sheet.write(Format::Table, &mut out)?;

@@ -22,6 +22,8 @@ pub(crate) enum Failure {
     OutputAfter(String, io::Error),
     /// Someone pressed Ctrl-C, and the work has been taken back.
     Interrupted,
+    /// Why a load was cut, and how it can go on.
+    Cut(Box<Failure>, String),
 }
 
 impl Failure {
@@ -31,7 +33,15 @@ impl Failure {
             // The reader has seen enough: `flatrec scan … | head`.
             return ExitCode::SUCCESS;
         }
-        let (status, text) = match self {
+        let (status, text) = self.report();
+        // If nobody can be told, there is nobody left to tell that.
+        let _ = writeln!(io::stderr(), "flatrec: {text}");
+        ExitCode::from(status)
+    }
+
+    /// The status to exit with, and what is said.
+    fn report(&self) -> (u8, String) {
+        match self {
             Self::Library(error) => (1, told(error)),
             Self::Message(text) => (1, text.clone()),
             Self::Output(error) => (1, format!("write to standard output: {error}")),
@@ -39,10 +49,23 @@ impl Failure {
                 (1, format!("{done}, but this could not be written to standard output: {error}"))
             }
             Self::Interrupted => (interrupt::EXIT_STATUS, "interrupted, nothing changed".into()),
-        };
-        // If nobody can be told, there is nobody left to tell that.
-        let _ = writeln!(io::stderr(), "flatrec: {text}");
-        ExitCode::from(status)
+            Self::Cut(why, kept) => match &**why {
+                Self::Interrupted => (interrupt::EXIT_STATUS, format!("interrupted; {kept}")),
+                why => (why.report().0, format!("{}\nflatrec: {kept}", why.report().1)),
+            },
+        }
+    }
+
+    /// Whether the same command may well succeed later: what failed is not in the input.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::Library(error) => match error.kind() {
+                ErrorKind::Io => !is_about_bytes(error),
+                ErrorKind::NoSpace | ErrorKind::PermissionDenied | ErrorKind::Poisoned => true,
+                _ => false,
+            },
+            _ => true,
+        }
     }
 
     /// The failure of doing `verb` with record `id` of the store at `path`, if it is about its
@@ -81,10 +104,18 @@ impl Failure {
         let cause = match self {
             Self::Library(error) => error.source().and_then(|source| source.downcast_ref()),
             Self::Output(error) | Self::OutputAfter(_, error) => Some(error),
-            Self::Message(_) | Self::Interrupted => None,
+            Self::Message(_) | Self::Interrupted | Self::Cut(..) => None,
         };
         cause.is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe)
     }
+}
+
+/// Whether the system's error is about what was read, such as a gzip file that is damaged.
+fn is_about_bytes(error: &flatrec::Error) -> bool {
+    let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    source.is_some_and(|source| {
+        matches!(source.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
+    })
 }
 
 /// The library's words, but for advice that only a program can follow.

@@ -1,6 +1,6 @@
 //! `flatrec get`: records by their numbers.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use flatrec::DynStore;
 
@@ -63,13 +63,16 @@ impl Args {
 
 /// The bytes of record `id`, which must be there.
 pub(crate) fn record(store: &DynStore, id: u64) -> Result<&[u8], Failure> {
-    store.try_get(id)?.ok_or_else(|| {
-        let path = store.path().unwrap_or_default();
-        let path = path.display();
-        Failure::Message(match store.count() {
-            count if id < count => format!("{path}: record {id} was deleted"),
-            0 => format!("{path} has no record {id}: it is empty"),
-            count => format!("{path} has no record {id}: its last is {}", count - 1),
-        })
+    let path = store.path().unwrap_or_default();
+    store.try_get(id)?.ok_or_else(|| no_record(&path, id, store.count()))
+}
+
+/// There is no record `id` among the `count` of the store at `path`, deleted ones included.
+pub(crate) fn no_record(path: &Path, id: u64, count: u64) -> Failure {
+    let path = path.display();
+    Failure::Message(match count {
+        count if id < count => format!("{path}: record {id} was deleted"),
+        0 => format!("{path} has no record {id}: it is empty"),
+        count => format!("{path} has no record {id}: its last is {}", count - 1),
     })
 }

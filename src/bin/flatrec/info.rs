@@ -4,13 +4,13 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use flatrec::exchange::schema_to_json;
-use flatrec::{Checksums, DynStore, Schema, SlotInfo, StoreInfo};
+use flatrec::{Checksums, DynStore, LogInfo, Schema, SlotInfo, StoreInfo};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::output::{Column, Format, Sheet, stdout};
 
-/// Show a store's count, sizes, header slots, views, residency, faults and schema
+/// Show a store's count, sizes, header slots, log, views, residency, faults and schema
 ///
 /// Residency is how much of the file is in memory, faults are those of this process so far.
 #[derive(Debug, clap::Args)]
@@ -116,6 +116,8 @@ fn lines_of(store: &DynStore, info: &StoreInfo) -> Vec<(&'static str, String)> {
         ("file id", hex(&info.file_id)),
         ("header slot A", slot(&info.slots[0], info.sequence)),
         ("header slot B", slot(&info.slots[1], info.sequence)),
+        ("last commit", info.commit.to_string()),
+        ("log", log(info.log.as_ref())),
         ("checksums", info.checksums.to_string()),
         ("mapped", bytes(info.mapped_bytes)),
     ];
@@ -135,6 +137,18 @@ fn lines_of(store: &DynStore, info: &StoreInfo) -> Vec<(&'static str, String)> {
         lines.push(("interrupted", "an exclusive edit: records may be half changed".into()));
     }
     lines
+}
+
+fn log(log: Option<&LogInfo>) -> String {
+    let Some(log) = log else { return "none".into() };
+    let count = |n: u64, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    format!(
+        "live: {} with changes of {}, {} in {}",
+        count(log.commits, "commit"),
+        count(log.records, "record"),
+        bytes(log.len_bytes),
+        count(log.segments, "segment"),
+    )
 }
 
 fn slot(slot: &SlotInfo, sequence_in_force: u64) -> String {
@@ -192,6 +206,15 @@ fn object(store: &DynStore, info: &StoreInfo) -> Value {
         "file_id": hex(&info.file_id),
         "sequence": info.sequence,
         "header_slots": slots,
+        "last_commit": info.commit,
+        "log": info.log.as_ref().map(|log| {
+            json!({
+                "commits": log.commits,
+                "records": log.records,
+                "len_bytes": log.len_bytes,
+                "segments": log.segments,
+            })
+        }),
         "interrupted_edit": info.editing,
         "checksums": checksums(&info.checksums),
         "mapped_bytes": info.mapped_bytes,

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use flatrec::DynStore;
+use flatrec::WriteTransaction;
 use flatrec::exchange::RecordSink;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -32,19 +32,25 @@ impl Interrupt {
     pub(crate) fn is_asked(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
-}
 
-/// A store that takes no more records once the end is asked for.
-pub(crate) struct Interruptible<'s> {
-    pub(crate) store: &'s mut DynStore,
-    pub(crate) interrupt: &'s Interrupt,
-}
-
-impl RecordSink for Interruptible<'_> {
-    fn append_records(&mut self, records: &[u8]) -> flatrec::Result<()> {
-        if self.interrupt.is_asked() {
-            return Err(io::Error::from(io::ErrorKind::Interrupted).into());
+    /// An error once the end is asked for.
+    pub(crate) fn check(&self) -> flatrec::Result<()> {
+        match self.is_asked() {
+            true => Err(io::Error::from(io::ErrorKind::Interrupted).into()),
+            false => Ok(()),
         }
-        self.store.append_packed(records).map(|_| ())
+    }
+}
+
+/// A transaction that takes no more records once the end is asked for.
+pub(crate) struct Interruptible<'t, 'd> {
+    pub(crate) transaction: &'t mut WriteTransaction<'d, [u8]>,
+    pub(crate) interrupt: &'t Interrupt,
+}
+
+impl RecordSink for Interruptible<'_, '_> {
+    fn append_records(&mut self, records: &[u8]) -> flatrec::Result<()> {
+        self.interrupt.check()?;
+        self.transaction.append_packed(records).map(drop)
     }
 }

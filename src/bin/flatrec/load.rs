@@ -1,19 +1,27 @@
 //! `flatrec load`: a CSV file made into a store.
 
+mod keeper;
+mod resume;
+pub(crate) mod unfinished;
+
+use std::cell::RefCell;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use flatrec::exchange::{Input, schema_from_json};
-use flatrec::{DynStore, ErrorKind, Schema};
+use flatrec::exchange::{Input, LoadPoint, schema_from_json};
+use flatrec::{DynDatabase, DynStore, ErrorKind, Schema};
 
-use crate::csv_input::{self, CsvArgs, Job};
+use crate::change;
+use crate::csv_input::{self, CsvArgs, Job, Loaded};
 use crate::failure::Failure;
 use crate::info::fields;
-use crate::interrupt::Interrupt;
+use crate::interrupt::{Interrupt, Interruptible};
 use crate::output::{Format, stdout};
 use crate::paths;
 use crate::progress::Bar;
 use crate::rejects::{Aside, Rejects};
+use keeper::{Keeper, Loading};
+use unfinished::{ENDINGS, Unfinished};
 
 /// Load a CSV file into a new store
 ///
@@ -21,11 +29,15 @@ use crate::rejects::{Aside, Rejects};
 /// (bool, int64, float64, date, timestamp, text), then to load it. Empty values are null. The
 /// store is written aside and takes its name when it is complete. Checksums of its records are kept
 /// in a file beside it.
+///
+/// A load of more than a few seconds keeps its progress in a small file beside the unfinished
+/// store. If it is cut, by Ctrl-C, a kill, a power cut or a full disk, --resume goes on from there.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   flatrec load flights.csv flights.rec
   flatrec load flights.csv.gz flights.rec --null NA --force
+  flatrec load flights.csv flights.rec --resume
   flatrec load sensors.txt sensors.rec --delimiter tab --no-header --rejects bad.csv
   flatrec schema flights.rec --as json > flights.json
   zcat more.csv.gz | flatrec load - more.rec --schema flights.json")]
@@ -57,6 +69,15 @@ pub(crate) struct Args {
     #[arg(long)]
     force: bool,
 
+    /// Go on with a load that was cut: the same input, a plain file (gzipped or not), and the same
+    /// options give what an uninterrupted load would have. With nothing to go on with, start
+    #[arg(long, conflicts_with = "append")]
+    resume: bool,
+
+    /// Keep the progress after so many bytes of input, however soon that is
+    #[arg(long, value_name = "BYTES", hide = true)]
+    progress_every: Option<u64>,
+
     /// Keep no checksums of the records (`flatrec verify --rebuild` makes them later)
     #[arg(long, conflicts_with = "append")]
     no_checksums: bool,
@@ -71,22 +92,30 @@ impl Args {
             return append(&self.input, &self.store, &self.csv, "load without --append makes one");
         }
         paths::refuse_same(&self.input, &self.store)?;
-        if !self.force && self.store.symlink_metadata().is_ok() {
-            return Err(Failure::Message(format!(
-                "{} exists already (--append adds to it, --force replaces it)",
-                self.store.display()
-            )));
+        for ending in ENDINGS {
+            paths::refuse_same(&self.input, &paths::with_ending(&self.store, ending))?;
         }
-        paths::refuse_other_than_store(&self.store)?;
+        match self.left()? {
+            Some(left) => self.go_on(left),
+            None => self.start(),
+        }
+    }
+
+    /// Loads from the start of the input.
+    fn start(&self) -> Result<(), Failure> {
+        self.refuse_taken()?;
+        Unfinished::refuse_foreign(&self.store)?;
         let read = self.schema.as_deref().into_iter().chain([&*self.input]);
         let rejects = |path: &PathBuf| Rejects::create(path, read, &self.store, self.force);
-        let mut rejects = self.csv.rejects.as_ref().map(rejects).transpose()?;
+        let rejects = self.csv.rejects.as_ref().map(rejects).transpose()?.map(RefCell::new);
         let given = self.schema.as_deref().map(read_schema).transpose()?;
+        let identity = self.identity();
+        let choices = self.choices(given.as_ref());
         let mut input = csv_input::open(&self.input)?;
         if given.is_none() && self.sample.is_none() {
             input = spooled(input, &self.store)?;
         }
-        let mut job = Job::new(input, &self.csv, "infer", rejects.as_mut())?;
+        let mut job = Job::new(input, &self.csv, "infer", rejects.as_ref())?;
         let (schema, rows) = match given {
             Some(schema) => (schema, None),
             None => job
@@ -100,23 +129,101 @@ impl Args {
         }
         if !self.no_checksums {
             options = options.checksums();
-        };
+        }
         let mut store = options.create_aside(&self.store, &schema, self.force)?;
+        // Under the lock of the store: nobody else is loading.
+        if Unfinished::discard(&self.store) {
+            eprintln!("flatrec: the unfinished load of {} is discarded", self.store.display());
+        }
         if let Some(rows) = rows {
             store.reserve(rows)?;
         }
+        let keeper = match (identity, choices) {
+            (Some(input), Some(choices)) if can_resume(rejects.as_ref()) => {
+                let file_id = store.info()?.file_id;
+                let point = LoadPoint::default();
+                let progress = Unfinished { file_id, input, choices, rows, point, rejects: None };
+                Some(self.keeper(rejects.as_ref(), progress, false))
+            }
+            _ => None,
+        };
+        self.finish(job, store, rejects.as_ref(), keeper, &LoadPoint::default(), &interrupt)
+    }
+
+    /// Loads the rows behind `from`, and gives what was made its place.
+    fn finish(
+        &self,
+        job: Job<'_>,
+        mut store: DynStore,
+        rejects: Option<&RefCell<Rejects>>,
+        mut keeper: Option<Keeper<'_>>,
+        from: &LoadPoint,
+        interrupt: &Interrupt,
+    ) -> Result<(), Failure> {
+        let schema = store.schema().clone();
+        let mut sink = Loading { store: &mut store, interrupt, keeper: keeper.as_mut() };
         let loaded = job
-            .load(&mut store, &interrupt)
-            .map_err(|failure| failure.advise_on_row(self.advice_on_row()))?;
-        let rejects = rejects.map(Rejects::finish).transpose()?.flatten();
+            .load(&schema, &mut sink, from, interrupt)
+            .and_then(|loaded| Ok((loaded, finish_rejects(rejects)?)));
+        let (loaded, rejects) = match loaded {
+            Ok(loaded) => loaded,
+            Err(failure) => {
+                let failure = match keeper {
+                    Some(keeper) => keeper.give_up(&mut store, failure),
+                    None => failure,
+                };
+                return Err(failure.advise_on_row(self.advice_on_row()));
+            }
+        };
         let count = store.count();
-        store.close()?;
+        if let Err(error) = store.close() {
+            return Err(match keeper {
+                Some(keeper) => keeper.cut(error.into()),
+                None => error.into(),
+            });
+        }
+        // What is kept goes last: until then a cut load can be resumed, if only to rename a file.
         rejects.map_or(Ok(()), Aside::publish)?;
-        loaded.summarise(&self.store, &schema, count)?;
+        if let Some(keeper) = keeper {
+            keeper.finish();
+        }
+        self.summarise(&loaded, &schema, count)
+    }
+
+    fn summarise(&self, loaded: &Loaded, schema: &Schema, count: u64) -> Result<(), Failure> {
+        loaded.summarise(&self.store, schema, count)?;
         let mut out = stdout();
         writeln!(out)?;
-        Ok(fields(&schema).write(Format::Table, out)?)
+        Ok(fields(schema).write(Format::Table, out)?)
     }
+
+    /// Refuses to make a store where something is that is not to be replaced.
+    fn refuse_taken(&self) -> Result<(), Failure> {
+        if !self.force && self.store.symlink_metadata().is_ok() {
+            return Err(Failure::Message(format!(
+                "{} exists already (--append adds to it, --force replaces it)",
+                self.store.display()
+            )));
+        }
+        paths::refuse_other_than_store(&self.store)
+    }
+
+    fn keeper<'k>(
+        &'k self,
+        rejects: Option<&'k RefCell<Rejects>>,
+        progress: Unfinished,
+        kept: bool,
+    ) -> Keeper<'k> {
+        Keeper::new(&self.store, rejects, progress, kept, self.progress_every)
+    }
+}
+
+fn can_resume(rejects: Option<&RefCell<Rejects>>) -> bool {
+    rejects.is_none_or(|rejects| rejects.borrow().can_resume())
+}
+
+fn finish_rejects(rejects: Option<&RefCell<Rejects>>) -> Result<Option<Aside>, Failure> {
+    rejects.map_or(Ok(None), |rejects| rejects.borrow_mut().finish())
 }
 
 impl Args {
@@ -143,27 +250,32 @@ pub(crate) fn append(
     if_missing: &str,
 ) -> Result<(), Failure> {
     paths::refuse_same(input, path)?;
-    let mut store = DynStore::open(path)
+    let database = DynDatabase::open(path)
         .map_err(|error| Failure::from(error).advise(ErrorKind::NotFound, if_missing))?;
-    let before = store.count();
     let rejects = |file: &PathBuf| Rejects::create(file, [input], path, false);
-    let mut rejects = csv.rejects.as_ref().map(rejects).transpose()?;
-    let job = Job::new(csv_input::open(input)?, csv, "append", rejects.as_mut())?;
+    let rejects = csv.rejects.as_ref().map(rejects).transpose()?.map(RefCell::new);
+    let job = Job::new(csv_input::open(input)?, csv, "append", rejects.as_ref())?;
+    let (schema, interrupt) = (database.schema().clone(), Interrupt::watch());
+    let mut transaction = database.begin_write()?;
+    let mut sink = Interruptible { transaction: &mut transaction, interrupt: &interrupt };
     let added = job
-        .load(&mut store, &Interrupt::watch())
-        .and_then(|loaded| Ok((loaded, rejects.map(Rejects::finish).transpose()?.flatten())));
+        .load(&schema, &mut sink, &LoadPoint::default(), &interrupt)
+        .and_then(|loaded| Ok((loaded, finish_rejects(rejects.as_ref())?)));
     let (loaded, rejects) = match added {
         Ok(added) => added,
         Err(failure) => {
-            store.truncate(before)?;
-            store.close()?;
+            transaction.rollback();
+            database.close()?;
             let advice = "correct it, or set bad rows aside with --rejects FILE";
             return Err(failure.advise_on_row(advice));
         }
     };
-    let (schema, count) = (store.schema().clone(), store.live_count());
-    store.close()?;
+    let (count, shown) = (transaction.live_count(), path.display());
+    let done = format!("the rows of {} were added to {shown}", input.display());
+    change::commit(transaction, &done)?;
+    let closed = change::close(database, &done);
     rejects.map_or(Ok(()), Aside::publish)?;
+    closed?;
     loaded.summarise(path, &schema, count)
 }
 
@@ -180,11 +292,7 @@ fn spooled(input: Input, store: &Path) -> Result<Input, Failure> {
         return Ok(input);
     }
     let bar = Bar::new("read", None);
-    let beside = match store.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
-    Ok(input.spool(beside, |done_bytes| {
+    Ok(input.spool(paths::directory_of(store), |done_bytes| {
         bar.show(flatrec::exchange::Progress { done_bytes, total_bytes: None, rows: 0 });
     })?)
 }

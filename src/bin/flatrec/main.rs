@@ -7,9 +7,12 @@
 
 mod append;
 mod backup;
+mod change;
+mod checkpoint;
 mod compact;
 mod crash_test;
 mod csv_input;
+mod delete;
 mod export;
 mod failure;
 mod get;
@@ -62,11 +65,13 @@ enum Command {
     Schema(schema::Args),
     Append(append::Args),
     Set(set::Args),
+    Delete(delete::Args),
+    Checkpoint(checkpoint::Args),
     Verify(verify::Args),
     CrashTest(crash_test::Args),
+    Salvage(salvage::Args),
     Backup(backup::Args),
     Compact(compact::Args),
-    Salvage(salvage::Args),
 }
 
 impl Command {
@@ -80,11 +85,13 @@ impl Command {
             Self::Schema(args) => args.run(),
             Self::Append(args) => args.run(),
             Self::Set(args) => args.run(),
+            Self::Delete(args) => args.run(),
+            Self::Checkpoint(args) => args.run(),
             Self::Verify(args) => args.run(),
             Self::CrashTest(args) => args.run(),
+            Self::Salvage(args) => args.run(),
             Self::Backup(args) => args.run(),
             Self::Compact(args) => args.run(),
-            Self::Salvage(args) => args.run(),
         }
     }
 }

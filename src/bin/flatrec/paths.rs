@@ -1,7 +1,7 @@
 //! Which files a command may write: never one that it reads, nor what is not its own to replace.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,7 @@ pub(crate) fn is_same(a: &Path, b: &Path) -> bool {
 #[cfg(unix)]
 fn identity(path: &Path) -> Option<impl PartialEq> {
     use std::os::unix::fs::MetadataExt as _;
-    fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
+    std::fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
 #[cfg(not(unix))]
@@ -29,13 +29,26 @@ fn identity(path: &Path) -> Option<impl PartialEq> {
     path.canonicalize().ok()
 }
 
-/// `path` with its directory resolved, to compare files that are not there yet.
-fn made_at(path: &Path) -> PathBuf {
-    let directory = match path.parent() {
+/// The directory in which `path` lies.
+pub(crate) fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
-    };
-    match (directory.canonicalize(), path.file_name()) {
+    }
+}
+
+/// Makes the names of new and renamed files beside `path` durable; on Windows they are by
+/// themselves, and a directory cannot be synced.
+pub(crate) fn sync_directory_of(path: &Path) -> io::Result<()> {
+    match cfg!(windows) {
+        true => Ok(()),
+        false => File::open(directory_of(path))?.sync_all(),
+    }
+}
+
+/// `path` with its directory resolved, to compare files that are not there yet.
+fn made_at(path: &Path) -> PathBuf {
+    match (directory_of(path).canonicalize(), path.file_name()) {
         (Ok(directory), Some(name)) => directory.join(name),
         _ => path.to_owned(),
     }

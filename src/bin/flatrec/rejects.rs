@@ -1,13 +1,14 @@
 //! The file of rows that did not fit: written aside, and published when the load has succeeded.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use flatrec::exchange::{Reject, RejectWriter};
 
 use crate::failure::Failure;
-use crate::paths::{is_same, with_ending};
+use crate::load::unfinished::{ENDINGS, RejectsSoFar};
+use crate::paths::{is_same, sync_directory_of, with_ending};
 
 /// Names that are tried for the file aside, before something else must be wrong.
 const ATTEMPTS_MAX: u32 = 100;
@@ -37,10 +38,9 @@ impl Rejects {
         replace: bool,
     ) -> Result<Self, Failure> {
         let shown = path.display();
-        let taken = ["", "-lock", "-sum", "-unfinished", "-unfinished-sum"]
-            .map(|ending| with_ending(store, ending));
         let in_use = |other: &Path| is_same(path, other);
-        if read.into_iter().any(in_use) || taken.iter().any(|other| in_use(other)) {
+        let is_taken = in_use(store) || ENDINGS.iter().any(|end| in_use(&with_ending(store, end)));
+        if is_taken || read.into_iter().any(in_use) {
             return Err(Failure::Message(format!("--rejects {shown} would overwrite that file")));
         }
         let named = |error| Failure::Message(format!("create {shown}: {error}"));
@@ -48,12 +48,7 @@ impl Rejects {
             Ok(_) if path.exists() && !path.is_file() => {
                 (OpenOptions::new().write(true).open(path).map_err(named)?, None)
             }
-            Ok(_) if !replace => {
-                return Err(Failure::Message(format!(
-                    "--rejects {shown} exists already (name another file, or remove it; load \
-                     --force replaces it)"
-                )));
-            }
+            Ok(_) if !replace => return Err(taken(path)),
             _ => create_aside(path, replace)
                 .map(|(file, aside)| (file, Some(aside)))
                 .map_err(named)?,
@@ -61,24 +56,104 @@ impl Rejects {
         Ok(Self { out: RejectWriter::new(BufWriter::new(file))?, aside })
     }
 
+    /// Goes on with the file aside that an earlier load has left.
+    pub(crate) fn resume(
+        path: &Path,
+        so_far: &RejectsSoFar,
+        replace: bool,
+    ) -> Result<Self, Failure> {
+        let RejectsSoFar { made_at, len_bytes } = so_far;
+        if !replace && path.symlink_metadata().is_ok() {
+            return Err(taken(path));
+        }
+        let named = |why: &dyn std::fmt::Display| {
+            Failure::Message(format!(
+                "the rows set aside so far, in {}: {why} (start over without --resume)",
+                made_at.display()
+            ))
+        };
+        let mut file =
+            OpenOptions::new().write(true).open(made_at).map_err(|error| named(&error))?;
+        if file.metadata().map_err(|error| named(&error))?.len() < *len_bytes {
+            return Err(named(&"some are missing"));
+        }
+        let end = file.set_len(*len_bytes).and_then(|()| file.seek(SeekFrom::End(0)));
+        end.map_err(|error| named(&error))?;
+        let out = RejectWriter::resume(BufWriter::new(file));
+        let aside = Aside { made_at: made_at.clone(), path: path.to_owned(), replace, keep: true };
+        Ok(Self { out, aside: Some(aside) })
+    }
+
+    /// Whether they are in a file that a later load can go on with.
+    pub(crate) fn can_resume(&self) -> bool {
+        self.aside.as_ref().is_some_and(|aside| aside.made_at.to_str().is_some())
+    }
+
+    /// Makes what was written so far durable.
+    pub(crate) fn so_far(&mut self) -> io::Result<Option<RejectsSoFar>> {
+        let Some(aside) = &self.aside else { return Ok(None) };
+        let so_far = sync(self.out.get_mut(), aside);
+        let named = |error: io::Error| {
+            io::Error::new(error.kind(), format!("write {}: {error}", aside.made_at.display()))
+        };
+        so_far.map(Some).map_err(named)
+    }
+
+    /// Whether the file stays if the load is not finished.
+    pub(crate) fn keep(&mut self, keep: bool) {
+        if let Some(aside) = &mut self.aside {
+            aside.keep = keep;
+        }
+    }
+
     pub(crate) fn write(&mut self, reject: &Reject<'_>) -> flatrec::Result<()> {
         self.out.write(reject)
     }
 
     /// Makes sure that all of them are written; the file still has to get its name.
-    pub(crate) fn finish(self) -> Result<Option<Aside>, Failure> {
-        let Self { out, aside } = self;
-        let file =
-            out.finish()?.into_inner().map_err(|error| Failure::Message(error.to_string()))?;
-        let Some(aside) = aside else { return Ok(None) };
-        file.sync_data().map_err(|error| {
-            Failure::Message(format!("write {}: {error}", aside.path.display()))
-        })?;
-        Ok(Some(aside))
+    pub(crate) fn finish(&mut self) -> Result<Option<Aside>, Failure> {
+        let shown = self.aside.as_ref().map(|aside| aside.path.display().to_string());
+        let named = |error| match &shown {
+            Some(shown) => Failure::Message(format!("write {shown}: {error}")),
+            None => Failure::Message(format!("write the rows set aside: {error}")),
+        };
+        let out = self.out.get_mut();
+        out.flush().map_err(named)?;
+        if self.aside.is_some() {
+            out.get_mut().sync_data().map_err(named)?;
+        }
+        Ok(self.aside.take())
     }
 }
 
+fn sync(out: &mut BufWriter<File>, aside: &Aside) -> io::Result<RejectsSoFar> {
+    out.flush()?;
+    let file = out.get_mut();
+    file.sync_data()?;
+    if !aside.keep {
+        // The first time: from now on its name must not get lost either.
+        sync_directory_of(&aside.made_at)?;
+    }
+    let made_at = std::path::absolute(&aside.made_at)?;
+    Ok(RejectsSoFar { made_at, len_bytes: file.stream_position()? })
+}
+
+/// The file has got its place already, or somebody else's is there.
+fn taken(path: &Path) -> Failure {
+    Failure::Message(format!(
+        "--rejects {} exists already (name another file, or remove it; load --force replaces it)",
+        path.display()
+    ))
+}
+
 impl Aside {
+    /// The file that a load left which had its store finished, and not this; `None` if it has its
+    /// place already.
+    pub(crate) fn left(path: &Path, so_far: &RejectsSoFar, replace: bool) -> Option<Self> {
+        let made_at = so_far.made_at.clone();
+        made_at.is_file().then(|| Self { made_at, path: path.to_owned(), replace, keep: true })
+    }
+
     /// Gives the file its name. If that fails the file stays where it is: the rows are loaded, and
     /// those that were not must not be lost.
     pub(crate) fn publish(self) -> Result<(), Failure> {

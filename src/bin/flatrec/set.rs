@@ -1,31 +1,35 @@
-//! `flatrec set`: fields of one record changed in place.
+//! `flatrec set`: fields of records changed, in one transaction.
 
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use flatrec::{DataType, DynStore, Field, Schema, Value, query};
+use flatrec::{DataType, DynDatabase, Field, Schema, Value, query};
 
+use crate::change;
 use crate::failure::Failure;
 use crate::get;
 use crate::output::stdout;
 use crate::records::cell;
 
-/// Change fields of one record in place
+/// Change fields of records
 ///
-/// All of the changes are made, or none, while no other handle has the store open. Values are
-/// written as `scan --format csv` shows them. An empty value is null, in a text field the empty
+/// All of the changes are made, or none, whatever happens meanwhile: they are durable in the log
+/// before they go to their places. Programs that read the store go on reading what it was. Values
+/// are written as `scan --format csv` shows them. An empty value is null, in a text field the empty
 /// text; --null makes a text field null.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   flatrec set flights.rec 5 dep_delay=12 'dest=LAX'
-  flatrec set flights.rec 5 dep_delay= --null tailnum")]
+  flatrec set flights.rec 5 dep_delay= --null tailnum
+  flatrec set flights.rec 5,8,13 'dest=LAX'")]
 pub(crate) struct Args {
     /// The store
     store: PathBuf,
 
-    /// The number of the record, the first being 0
-    id: u64,
+    /// The number of the record, the first being 0; or several with commas, for the same changes
+    #[arg(value_name = "ID", value_parser = parse_ids)]
+    ids: Ids,
 
     /// Fields and their new values
     #[arg(value_name = "FIELD=VALUE", value_parser = parse_assignment)]
@@ -37,30 +41,46 @@ pub(crate) struct Args {
     null: Vec<String>,
 }
 
+/// `5` or `5,8,13`.
+#[derive(Clone, Debug)]
+struct Ids(Vec<u64>);
+
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        let mut store = DynStore::open(&self.store)?;
-        let in_record = |failure: Failure| failure.in_record("set", &self.store, self.id);
-        let before = get::record(&store, self.id)?.to_vec();
-        let mut after = before.clone();
-        let changed = self.apply(store.schema(), &mut after).map_err(in_record)?;
-        refuse_repeated(&changed)?;
-        // What was there may be damaged, which is a reason to set it.
+        let ids = &self.ids.0;
+        change::refuse_repeated(ids)?;
+        let database = DynDatabase::open(&self.store)?;
+        let mut transaction = database.begin_write()?;
         let mut lines = String::new();
-        for field in &changed {
-            let old = shown(field, &before).unwrap_or_else(|_| "not readable".into());
-            let new = shown(field, &after).map_err(in_record)?;
-            lines.extend([field.name(), ": ", &old, " -> ", &new, "\n"]);
+        for &id in ids {
+            let Some(before) = transaction.get(id) else {
+                return Err(get::no_record(&self.store, id, transaction.count()));
+            };
+            let in_record = |failure: Failure| failure.in_record("set", &self.store, id);
+            let mut after = before.to_vec();
+            let changed = self.apply(database.schema(), &mut after).map_err(in_record)?;
+            refuse_repeated(&changed)?;
+            // What was there may be damaged, which is a reason to set it.
+            for field in &changed {
+                let old = shown(field, before).unwrap_or_else(|_| "not readable".into());
+                let new = shown(field, &after).map_err(in_record)?;
+                if ids.len() > 1 {
+                    lines.push_str(&format!("record {id}, "));
+                }
+                lines.extend([field.name(), ": ", &old, " -> ", &new, "\n"]);
+            }
+            transaction.set(id, &after)?;
         }
-        let mut edit = store.edit()?;
-        edit.set(self.id, &after)?;
-        edit.finish()?;
-        store.close()?;
+        let done = match **ids {
+            [id] => format!("record {id} of {} was changed", self.store.display()),
+            _ => format!("{} records of {} were changed", ids.len(), self.store.display()),
+        };
+        change::commit(transaction, &done)?;
+        change::close(database, &done)?;
         let mut out = stdout();
-        out.write_all(lines.as_bytes()).and_then(|()| out.flush()).map_err(|error| {
-            let path = self.store.display();
-            Failure::OutputAfter(format!("record {} of {path} was changed", self.id), error)
-        })
+        out.write_all(lines.as_bytes())
+            .and_then(|()| out.flush())
+            .map_err(|error| Failure::OutputAfter(done, error))
     }
 
     /// Makes the changes in a copy of the record; the fields changed.
@@ -102,6 +122,11 @@ fn refuse_repeated(fields: &[Field]) -> Result<(), Failure> {
         Some(field) => Err(Failure::Message(format!("field {:?} is set twice", field.name()))),
         None => Ok(()),
     }
+}
+
+fn parse_ids(text: &str) -> Result<Ids, String> {
+    let ids: Result<_, _> = text.split(',').map(str::parse).collect();
+    ids.map(Ids).map_err(|error: std::num::ParseIntError| error.to_string())
 }
 
 fn parse_assignment(text: &str) -> Result<(String, String), String> {

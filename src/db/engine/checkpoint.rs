@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::recover::ranges_of;
+use super::recover::bytes_of;
 use super::{Engine, State, Writer};
 use crate::error::{ErrorKind, Result};
 use crate::map::Wait;
@@ -112,23 +112,24 @@ impl Engine {
             }
             Err(error) => return Err(self.name(error)),
         }
-        // Damage in a block is no reason to poison the handle: the log keeps what is to go there.
-        let written = match self.check_blocks(writer, &target) {
-            Ok(()) => self.step(writer, |writer| self.write_back(writer, &target, closing)),
-            Err(error) => Err(self.name(error)),
-        };
+        // Damage is found before anything is written, and poisons nothing: the log keeps all.
+        let written = self
+            .compare(writer, &target)
+            .and_then(|()| self.step(writer, |writer| self.write_back(writer, &target, closing)));
         let admitted = self.locks.admit_readers();
         let records = written?;
         admitted.map_err(|error| self.name(error))?;
         Ok(done(writer, records, held_back))
     }
 
-    /// Compares the blocks that are to change with their checksums, those that this handle has not
-    /// looked at yet.
-    fn check_blocks(&self, writer: &mut Writer, target: &State) -> Result<()> {
+    /// Compares the blocks that the checkpoint is going to change with their checksums.
+    fn compare(&self, writer: &mut Writer, target: &Arc<State>) -> Result<()> {
         let Some(sums) = &mut writer.sums else { return Ok(()) };
         let images = target.overlay.sorted_after(writer.core.header().commit);
-        sums.before_change(&*self.backing, &ranges_of(&self.layout, &images))
+        bytes_of(&self.layout, &images)
+            .and_then(|ranges| sums.before_change(&*self.backing, &ranges))
+            .and_then(|()| sums.reserve(self.layout.geometry.offset_of(target.count)?))
+            .map_err(|error| self.name(error))
     }
 
     /// The steps of a checkpoint, in the order on which everything rests: the log is durable
@@ -143,7 +144,7 @@ impl Engine {
         step::take(Step::CheckpointDataSync, || writer.placed.sync())?;
         if let Some(sums) = &mut writer.sums {
             let end = self.layout.geometry.offset_of(target.count)?;
-            sums.update(&*self.backing, &ranges_of(&self.layout, &images), end)?;
+            sums.update(&*self.backing, &bytes_of(&self.layout, &images)?, end)?;
             step::take(Step::SumsSync, || sums.sync(target.commit))?;
         }
         if !step::skip(Step::HeaderLast) {
@@ -206,11 +207,11 @@ impl Engine {
                 Err(error) if error.kind() == ErrorKind::Locked => {}
                 other => other?,
             }
-            if let Some(sums) = &writer.sums {
-                sums.trim()?;
-            }
             if writer.core.changed() {
                 writer.core.commit(|_| {})?;
+            }
+            if let Some(sums) = &writer.sums {
+                sums.trim()?;
             }
             match writer.log.take() {
                 Some(log) => log.remove(),

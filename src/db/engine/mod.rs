@@ -97,8 +97,8 @@ pub(super) struct Writer {
     /// All records in the file, for the transaction under way: also those that it has appended in
     /// place, which no state counts yet.
     in_file: RecordView<u8>,
-    /// Set while a commit or checkpoint is under way: found set, one has panicked or failed. Set for
-    /// good by a failure before that ([`Writer::doubt`]).
+    /// Set while a commit or checkpoint is under way: found set, one has panicked or failed. Set
+    /// for good by a failure before that ([`Writer::doubt`]).
     busy: bool,
     closed: bool,
     /// How large the log is to grow before the next checkpoint.

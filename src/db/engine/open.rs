@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use super::super::core::Core;
 use super::super::locks::Locks;
 use super::super::options::Common;
-use super::super::table_sums;
+use super::super::table_sums::settle;
 use super::commit::SEGMENTS_OF_A_LOG;
-use super::recover::{ranges_of, recover};
+use super::recover::{bytes_of, recover};
 use super::{Engine, Group, Layout, Published, State, Writer, records_in, view_of};
 use crate::error::Result;
 use crate::store::Placed;
@@ -15,7 +15,7 @@ use crate::store::Placed;
 impl Engine {
     /// Opens the store for transactions, with what a process before left in the log.
     pub(in crate::db) fn open(mut core: Core, locks: Locks, common: &Common) -> Result<Self> {
-        let mut sums = table_sums::settle(&mut core)?;
+        let mut sums = settle(&mut core)?;
         let layout = Layout::of(&core)?;
         let backing = Arc::clone(core.backing());
         let (found, mut log) = recover(&mut core)?;
@@ -23,8 +23,9 @@ impl Engine {
             log.limit_segments(common.checkpoint_bytes / SEGMENTS_OF_A_LOG);
         }
         if let Some(sums) = &mut sums {
-            // A checkpoint of what the log holds may have been interrupted.
-            sums.exempt(&ranges_of(&layout, &found.overlay.sorted_after(core.header().commit)));
+            // A checkpoint that was cut short may have written some of these.
+            let images = found.overlay.sorted_after(core.header().commit);
+            sums.exempt(&bytes_of(&layout, &images)?);
         }
         let mut placed = Placed::new(Arc::clone(&backing), layout.geometry)?;
         // What a writer that died left behind the records may be holes by now, where views keep a
@@ -45,8 +46,8 @@ impl Engine {
         let writer = Writer {
             core,
             log,
-            placed,
             sums,
+            placed,
             newest: Arc::clone(&newest),
             in_file: records_in(view, layout.geometry, found.count)?,
             busy: false,

@@ -95,6 +95,15 @@ fn images_of(layout: &Layout, ids: &[u64], bytes: &[u8]) -> Result<Images> {
     Ok(images)
 }
 
+/// Where the images' records lie in the file.
+pub(super) fn bytes_of(layout: &Layout, images: &[(u64, &[u8])]) -> Result<Vec<Range<u64>>> {
+    let bytes = |&(id, image): &(u64, &[u8])| {
+        let start = layout.geometry.offset_of(id)?;
+        Ok(start..start + image.len() as u64)
+    };
+    images.iter().map(bytes).collect()
+}
+
 /// The file is made long enough, durably, before a commit counts on it.
 fn check_length(core: &Core, layout: &Layout, count: u64) -> Result<()> {
     let file_len_bytes = core.backing().len_bytes()?;
@@ -184,36 +193,39 @@ fn nothing(core: &Core) -> Recovered {
 /// it is in the array, where a power cut could not take it back.
 pub(in crate::db) fn absorb(
     core: &mut Core,
-    sums: &mut Option<Sums>,
     locks: &Locks,
     wait: Wait,
+    sums: &mut Option<Sums>,
 ) -> Result<()> {
     let (found, Some(log)) = recover(core)? else { return Ok(()) };
     locks.exclude_readers(wait).map_err(|error| core.name(error))?;
-    let absorbed = absorb_alone(core, sums, &found, log);
+    let absorbed = absorb_alone(core, &found, log, sums.as_mut());
     let admitted = locks.admit_readers();
     absorbed.and(admitted)
 }
 
 fn absorb_alone(
     core: &mut Core,
-    sums: &mut Option<Sums>,
     found: &Recovered,
     log: Log,
+    sums: Option<&mut Sums>,
 ) -> Result<()> {
+    core.settle()?;
     let layout = Layout::of(core)?;
-    let backing = Arc::clone(core.backing());
-    let placed = Placed::new(Arc::clone(&backing), layout.geometry)?;
+    let placed = Placed::new(Arc::clone(core.backing()), layout.geometry)?;
     let images = found.overlay.sorted_after(core.header().commit);
-    let end = layout.geometry.offset_of(found.count)?;
-    let mut written =
+    let written =
         placed.write_sorted(&images).and_then(|()| step::take(Step::AbsorbSync, || placed.sync()));
-    if let Some(sums) = sums {
-        let ranges = ranges_of(&layout, &images);
-        written = written.and_then(|()| sums.update(&*backing, &ranges, end));
-        written = written.and_then(|()| sums.sync(found.commit));
-    }
     core.keep(written)?;
+    // The blocks that the images went to are not compared before: a checkpoint that was cut short
+    // may have written some of them.
+    if let Some(sums) = sums {
+        let end = layout.geometry.offset_of(found.count)?;
+        let summed = sums
+            .update(&**core.backing(), &bytes_of(&layout, &images)?, end)
+            .and_then(|()| sums.sync(found.commit));
+        core.keep(summed)?;
+    }
     core.commit(|header| {
         header.commit = found.commit;
         header.count = found.count;
@@ -222,18 +234,4 @@ fn absorb_alone(
         header.live_log = None;
     })?;
     log.remove().map_err(|error| core.name(error))
-}
-
-/// The bytes of the file that these images take; neighbours are one range.
-pub(super) fn ranges_of(layout: &Layout, images: &[(u64, &[u8])]) -> Vec<Range<u64>> {
-    let mut ranges: Vec<Range<u64>> = Vec::new();
-    for &(id, image) in images {
-        let Ok(start) = layout.geometry.offset_of(id) else { continue };
-        let end = start + image.len() as u64;
-        match ranges.last_mut() {
-            Some(last) if last.end == start => last.end = end,
-            _ => ranges.push(start..end),
-        }
-    }
-    ranges
 }

@@ -24,12 +24,13 @@ pub(super) struct Blocks<'t> {
 }
 
 impl<'t> Blocks<'t> {
-    pub(super) fn new(text: Text<'t>, delimiter: u8) -> Self {
+    /// The blocks of a text whose first byte is byte `offset` of the input's, where a row begins.
+    pub(super) fn new(text: Text<'t>, offset: u64, delimiter: u8) -> Self {
         Self {
             text,
             delimiter,
             carried: Vec::new(),
-            offset: 0,
+            offset,
             ended: false,
             block_bytes: BLOCK_BYTES,
         }
@@ -82,6 +83,11 @@ impl<'t> Blocks<'t> {
         Ok(filled)
     }
 
+    /// Where in the text the next block begins.
+    pub(super) fn offset(&self) -> u64 {
+        self.offset
+    }
+
     /// Bytes read so far of what lies on disk.
     pub(super) fn read_bytes(&self) -> u64 {
         self.text.read_bytes()
@@ -108,7 +114,7 @@ mod tests {
 
     fn blocks_of(text: &[u8], block_bytes: usize) -> Vec<Vec<u8>> {
         let mut input = Input::from_bytes(text);
-        let mut blocks = Blocks::new(input.read(true).unwrap(), b',');
+        let mut blocks = Blocks::new(input.read(true).unwrap(), 0, b',');
         blocks.block_bytes = block_bytes;
         let (mut all, mut block) = (Vec::new(), Vec::new());
         loop {

@@ -112,6 +112,8 @@ pub(super) struct Part<T> {
     rows_end: usize,
     /// Bytes of the input read when the block was, as they lie on disk.
     pub(super) read_bytes: u64,
+    /// Where in the text the block ends.
+    pub(super) end_offset: u64,
     /// How many rows to look at; what was found in the rest of the block means nothing then.
     pub(super) rows_max: u64,
 
@@ -131,6 +133,7 @@ impl<T: Default> Part<T> {
             rows_start: 0,
             rows_end: 0,
             read_bytes: 0,
+            end_offset: 0,
             rows_max: u64::MAX,
             rows: 0,
             lines: 0,

@@ -92,6 +92,23 @@ pub struct LoadReport {
     pub read_bytes: u64,
 }
 
+/// How far a load has come: a place between two rows, and what was done up to there. A sink hears
+/// of it ([`RecordSink::reached`]), and [`CsvReader::load_from`] goes on from it.
+///
+/// ```
+/// use flatrec::exchange::LoadPoint;
+/// assert_eq!(LoadPoint::default().offset_bytes, 0); // the start
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LoadPoint {
+    /// Where in the text, unzipped, the next row begins.
+    pub offset_bytes: u64,
+    /// Line ends before that.
+    pub lines: u64,
+    /// What was done with the rows before that.
+    pub report: LoadReport,
+}
+
 /// A CSV file on its way into records.
 ///
 /// Text comes in as RFC 4180 says and a little beyond: quoted fields may hold delimiters, line ends
@@ -233,17 +250,52 @@ impl<'a> CsvReader<'a> {
     /// pair up; [`ErrorKind::InvalidValue`] for the first bad row, unless they are set aside,
     /// naming line, field and value. The sink may have got the rows before it.
     pub fn load(&mut self, schema: &Schema, sink: &mut dyn RecordSink) -> Result<LoadReport> {
+        self.load_from(schema, sink, &LoadPoint::default())
+    }
+
+    /// As [`CsvReader::load`] for the rows behind a point that an earlier load of the same input,
+    /// with the same options and schema, has reached. Records, bad rows, their lines and the report
+    /// are as if that load had gone on.
+    ///
+    /// A plain file is read from there on; a gzipped one is unzipped from its start.
+    ///
+    /// ```
+    /// use flatrec::exchange::{CsvOptions, CsvReader, Input, LoadPoint, LoadReport};
+    /// let mut reader = CsvReader::new(Input::from_bytes("a\n1\n2\n3\n"), CsvOptions::new());
+    /// let schema = reader.infer(None)?.schema;
+    /// let report = LoadReport { loaded: 1, ..LoadReport::default() };
+    /// let behind_1 = LoadPoint { offset_bytes: 4, lines: 2, report };
+    /// let mut records: Vec<u8> = Vec::new();
+    /// let report = reader.load_from(&schema, &mut records, &behind_1)?;
+    /// assert_eq!((report.loaded, report.read_bytes), (3, 8));
+    /// assert_eq!(records, [2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0]);
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`CsvReader::load`]; [`ErrorKind::InvalidArgument`] for a stream;
+    /// [`ErrorKind::Truncated`] if the input ends before that point.
+    pub fn load_from(
+        &mut self,
+        schema: &Schema,
+        sink: &mut dyn RecordSink,
+        from: &LoadPoint,
+    ) -> Result<LoadReport> {
         let Self { input, options, on_progress, on_reject } = self;
         let mut watch = Watch::new(input, on_progress.as_mut());
         let threads = threads(input, options);
-        let mut source = Source::open(input, options, false)?;
-        watch.lines = source.layout.lines;
+        let mut source = match from.offset_bytes {
+            0 => Source::open(input, options, false)?,
+            offset => Source::open_at(input, options, offset)?,
+        };
+        watch.lines = source.layout.lines.max(from.lines);
+        watch.rows = from.report.loaded;
         let columns = Column::for_schema(schema, &source.layout.names, options.header)
             .map_err(|error| error.path(&watch.name))?;
         let record_bytes = schema.record_size() as usize;
         let lenient = on_reject.is_some();
         let plan = LoadPlan { options, lenient, columns: &columns, record_bytes };
-        let mut report = LoadReport::default();
+        let mut report = from.report;
         pipeline::in_order(
             threads,
             |spare| source.next(spare, u64::MAX),
@@ -262,8 +314,10 @@ impl<'a> CsvReader<'a> {
                 report.loaded += part.rows;
                 report.rejected += part.faults.len() as u64;
                 report.nulls += part.result.nulls;
+                report.read_bytes = part.read_bytes;
                 watch.pass(part);
-                Ok(())
+                let (offset_bytes, lines) = (part.end_offset, watch.lines);
+                sink.reached(&LoadPoint { offset_bytes, lines, report })
             },
         )?;
         report.read_bytes = source.blocks.read_bytes();
@@ -292,10 +346,17 @@ struct Source<'i> {
 impl<'i> Source<'i> {
     fn open(input: &'i mut Input, options: &CsvOptions, keep: bool) -> Result<Self> {
         let name = input.name().to_path_buf();
-        let mut blocks = Blocks::new(input.read(keep)?, options.delimiter);
+        let mut blocks = Blocks::new(input.read(keep)?, 0, options.delimiter);
         let (layout, first) =
             Layout::read(&mut blocks, options).map_err(|error| error.path(name))?;
         Ok(Self { blocks, layout, first: Some(first), delimiter: options.delimiter })
+    }
+
+    /// The parts from byte `offset` of the text on, where a row begins that is not the first.
+    fn open_at(input: &'i mut Input, options: &CsvOptions, offset: u64) -> Result<Self> {
+        let layout = Source::open(input, options, true)?.layout;
+        let blocks = Blocks::new(input.read_from(offset)?, offset, options.delimiter);
+        Ok(Self { blocks, layout, first: None, delimiter: options.delimiter })
     }
 
     /// The next part, of which at most `rows_max` rows are wanted.
@@ -319,6 +380,7 @@ impl<'i> Source<'i> {
             }
         };
         part.read_bytes = self.blocks.read_bytes();
+        part.end_offset = self.blocks.offset();
         part.rows_max = rows_max;
         Ok(Some(part))
     }

@@ -32,6 +32,16 @@ impl<W: Write> RejectWriter<W> {
         Ok(Self { out })
     }
 
+    /// A writer that goes on where an earlier one, whose names are written, has ended.
+    pub fn resume(out: W) -> Self {
+        Self { out }
+    }
+
+    /// The writer underneath.
+    pub fn get_mut(&mut self) -> &mut W {
+        &mut self.out
+    }
+
     /// Writes a row.
     ///
     /// # Errors

@@ -1,0 +1,38 @@
+//! What the commands that change a store have in common: one transaction, all or nothing.
+
+use std::collections::HashSet;
+
+use flatrec::{Durability, DynDatabase, ErrorKind, WriteTransaction};
+
+use crate::failure::Failure;
+
+/// Makes the changes of a transaction, which `done` tells in the past tense, durable.
+pub(crate) fn commit(transaction: WriteTransaction<'_, [u8]>, done: &str) -> Result<(), Failure> {
+    match transaction.commit(Durability::Immediate) {
+        Ok(_) => Ok(()),
+        Err(error) if matches!(error.kind(), ErrorKind::NoSpace | ErrorKind::LogFull) => {
+            Err(error.into())
+        }
+        Err(error) => Err(Failure::Message(format!(
+            "{error}; whether {done} shows when the store is opened again"
+        ))),
+    }
+}
+
+/// Brings the changes that are committed to their places, as far as nobody reads there.
+pub(crate) fn close(database: DynDatabase, done: &str) -> Result<(), Failure> {
+    database.close().map_err(|error| {
+        Failure::Message(format!(
+            "{done}, but its log could not be brought to its records: {error}"
+        ))
+    })
+}
+
+/// A record that is named twice may be a slip of the pen: nothing is done then.
+pub(crate) fn refuse_repeated(ids: &[u64]) -> Result<(), Failure> {
+    let mut seen = HashSet::new();
+    match ids.iter().find(|id| !seen.insert(**id)) {
+        Some(id) => Err(Failure::Message(format!("record {id} is named twice"))),
+        None => Ok(()),
+    }
+}

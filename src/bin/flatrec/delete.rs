@@ -1,0 +1,60 @@
+//! `flatrec delete`: records taken out of a store, in one transaction.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use flatrec::{DynDatabase, ErrorKind};
+
+use crate::change;
+use crate::failure::Failure;
+use crate::get;
+use crate::output::stdout;
+
+/// Delete records by number
+///
+/// All of them are deleted, or none. The other records keep their numbers; those of the deleted
+/// ones are given to records that are inserted later. The store must have been made for deletes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  flatrec delete flights.rec 5
+  flatrec delete flights.rec 5 8 13")]
+pub(crate) struct Args {
+    /// The store
+    store: PathBuf,
+
+    /// Numbers of records, the first being 0
+    #[arg(required = true, value_name = "ID")]
+    ids: Vec<u64>,
+}
+
+impl Args {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        change::refuse_repeated(&self.ids)?;
+        let shown = self.store.display();
+        let database = DynDatabase::open(&self.store)?;
+        let mut transaction = database.begin_write()?;
+        for &id in &self.ids {
+            let deleted = transaction.delete(id).map_err(|error| match error.kind() {
+                ErrorKind::Unsupported => Failure::Message(format!(
+                    "{shown} was made without deletes (load --deletes makes a store with them)"
+                )),
+                _ => error.into(),
+            })?;
+            if !deleted {
+                return Err(get::no_record(&self.store, id, transaction.count()));
+            }
+        }
+        let left = transaction.live_count();
+        let done = match self.ids.len() {
+            1 => format!("1 record of {shown} was deleted"),
+            deleted => format!("{deleted} records of {shown} were deleted"),
+        };
+        change::commit(transaction, &done)?;
+        change::close(database, &done)?;
+        let mut out = stdout();
+        writeln!(out, "{done}, {left} are left")
+            .and_then(|()| out.flush())
+            .map_err(|error| Failure::OutputAfter(done, error))
+    }
+}

@@ -1,0 +1,188 @@
+//! `flatrec load --resume`: what a cut load has left is looked at, compared with what is asked for,
+//! and gone on with.
+
+use std::cell::RefCell;
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+
+use flatrec::exchange::schema_to_json;
+use flatrec::{DynStore, ErrorKind, Schema, rebuild_checksums};
+use serde_json::{Map, Value, json};
+
+use super::unfinished::{InputIdentity, Unfinished};
+use super::{Args, read_schema};
+use crate::csv_input::{self, Job};
+use crate::failure::Failure;
+use crate::interrupt::Interrupt;
+use crate::output::stdout;
+use crate::paths::with_ending;
+use crate::rejects::{Aside, Rejects};
+
+impl Args {
+    /// What there is to go on with, if that is asked for.
+    pub(super) fn left(&self) -> Result<Option<Unfinished>, Failure> {
+        if !self.resume {
+            return Ok(None);
+        }
+        let shown = self.input.display();
+        if self.input.as_os_str() == "-" || self.input.metadata().is_ok_and(|it| !it.is_file()) {
+            return Err(Failure::Message(format!(
+                "--resume reads a part of the input again, and {shown} is no plain file (load it \
+                 from a file, or without --resume)"
+            )));
+        }
+        let left = Unfinished::read(&self.store)?;
+        if left.is_none() {
+            self.say_nothing_is_left();
+        }
+        Ok(left)
+    }
+
+    fn say_nothing_is_left(&self) {
+        let store = self.store.display();
+        eprintln!("flatrec: there is no unfinished load of {store} to resume: this one starts");
+    }
+
+    /// Goes on with what is left of a load that was cut.
+    pub(super) fn go_on(&self, left: Unfinished) -> Result<(), Failure> {
+        let given = self.schema.as_deref().map(read_schema).transpose()?;
+        if file_id(&self.store) == Some(left.file_id) {
+            self.compare_choices(&left, given.as_ref())?;
+            return self.publish(&left);
+        }
+        self.refuse_taken()?;
+        let mut store = match DynStore::options().resume_aside(&self.store, self.force) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                self.say_nothing_is_left();
+                return self.start();
+            }
+            opened => opened?,
+        };
+        if store.info()?.file_id != left.file_id {
+            // It was begun later, and cut before it kept anything.
+            drop(store);
+            self.say_nothing_is_left();
+            return self.start();
+        }
+        self.compare_input(&left)?;
+        self.compare_choices(&left, given.as_ref())?;
+        let loaded = left.point.report.loaded;
+        if store.count() < loaded {
+            return Err(self.refusal("its store has lost records that were flushed"));
+        }
+        let rejects = match (&self.csv.rejects, &left.rejects) {
+            (Some(path), Some(so_far)) => Some(Rejects::resume(path, so_far, self.force)?),
+            _ => None,
+        };
+        let rejects = rejects.map(RefCell::new);
+        let input = csv_input::open(&self.input)?;
+        let job = Job::new(input, &self.csv, "load", rejects.as_ref())?;
+        // Records may have been flushed and the progress not written down.
+        store.truncate(loaded)?;
+        let interrupt = Interrupt::watch();
+        let (rows, point) = (left.rows, left.point);
+        let keeper = self.keeper(rejects.as_ref(), left, true);
+        if let Some(rows) = rows {
+            if let Err(error) = store.reserve(rows.saturating_sub(loaded)) {
+                return Err(keeper.cut(error.into()));
+            }
+        }
+        self.finish(job, store, rejects.as_ref(), Some(keeper), &point, &interrupt)
+    }
+
+    /// Finishes a load that was cut when its store had its name already.
+    fn publish(&self, left: &Unfinished) -> Result<(), Failure> {
+        if let (Some(path), Some(so_far)) = (&self.csv.rejects, &left.rejects) {
+            Aside::left(path, so_far, self.force).map_or(Ok(()), Aside::publish)?;
+        }
+        let sums = with_ending(&self.store, "-unfinished-sum");
+        if sums.exists() {
+            // The cut came before they got their name.
+            rebuild_checksums(&self.store)?;
+            // One that stays is removed by who makes the next store there.
+            let _ = fs::remove_file(sums);
+        }
+        Unfinished::remove(&self.store);
+        let mut out = stdout();
+        writeln!(out, "{} was complete already", self.store.display())?;
+        Ok(out.flush()?)
+    }
+
+    fn compare_input(&self, left: &Unfinished) -> Result<(), Failure> {
+        let shown = self.input.display();
+        let now = InputIdentity::of(&self.input)
+            .map_err(|error| Failure::Message(format!("open {shown}: {error}")))?;
+        let why = match now {
+            Some(now) => left.input.difference(&now),
+            None => Some("it is no plain file".into()),
+        };
+        match why {
+            Some(why) => Err(self.refusal(&format!("{shown} is not what was being loaded: {why}"))),
+            None => Ok(()),
+        }
+    }
+
+    fn compare_choices(&self, left: &Unfinished, given: Option<&Schema>) -> Result<(), Failure> {
+        let Some(now) = self.choices(given) else {
+            return Err(self.refusal("the path of --rejects is not Unicode"));
+        };
+        let differs = now.iter().find(|(name, value)| left.choices.get(*name) != Some(*value));
+        let Some((name, value)) = differs else { return Ok(()) };
+        let before = left.choices.get(name).unwrap_or(&Value::Null);
+        Err(self.refusal(&match &**name {
+            "flatrec" => format!("it was begun by flatrec {}", shown(before)),
+            "--schema" => "--schema does not give the types with which it was begun".into(),
+            _ => format!("{name} was {} and is {}", shown(before), shown(value)),
+        }))
+    }
+
+    fn refusal(&self, why: &str) -> Failure {
+        Failure::Message(format!(
+            "the load of {} cannot be resumed: {why} (go on as it was begun, or start over without \
+             --resume)",
+            self.store.display()
+        ))
+    }
+
+    /// By what the input will be known again; `None` if it cannot be read again.
+    pub(super) fn identity(&self) -> Option<InputIdentity> {
+        // What cannot be read fails when it is opened, and says so then.
+        InputIdentity::of(&self.input).ok().flatten()
+    }
+
+    /// Everything in the command line that decides the result, by the names of the options.
+    pub(super) fn choices(&self, given: Option<&Schema>) -> Option<Map<String, Value>> {
+        let schema = given.map(schema_to_json);
+        let schema: Option<Value> = schema.and_then(|text| serde_json::from_str(&text).ok());
+        let mut choices = Map::from_iter([
+            ("flatrec".into(), env!("CARGO_PKG_VERSION").into()),
+            ("--schema".into(), json!(schema)),
+            ("--sample".into(), json!(self.sample)),
+            ("--deletes".into(), self.deletes.into()),
+            ("--no-checksums".into(), self.no_checksums.into()),
+        ]);
+        choices.extend(self.csv.choices()?);
+        Some(choices)
+    }
+}
+
+/// A choice as people write it.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "not given".into(),
+        Value::Bool(false) => "not given".into(),
+        Value::Bool(true) => "given".into(),
+        Value::Array(texts) if texts.is_empty() => "not given".into(),
+        Value::Array(texts) => texts.iter().map(shown).collect::<Vec<_>>().join(" and "),
+        other => other.to_string(),
+    }
+}
+
+/// The file id of the store at `path`, if there is one that can be read.
+fn file_id(path: &Path) -> Option<[u8; 16]> {
+    if !path.is_file() {
+        return None;
+    }
+    Some(DynStore::open_read_only(path).ok()?.info().ok()?.file_id)
+}

@@ -1,0 +1,88 @@
+//! Stores that are made aside in more than one go: kept when they are dropped unfinished, and
+//! opened again to be finished.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Aside, Table, WHOLE, refuse_network_unless};
+use crate::db::core::Core;
+use crate::db::locks::Locks;
+use crate::db::options::Common;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::Schema;
+use crate::map::{Access, Backing, FileBacking, unfinished_aside};
+use crate::store::SUM_SUFFIX;
+
+impl<T: Copy + Send + Sync> Table<T> {
+    /// Opens what a maker of `path` that was cut off has left: its records as of the last flush.
+    /// The store appears at `path` when it is closed; dropped before, it stays as it is.
+    ///
+    /// # Safety
+    /// `T` is `u8`, or `check` accepts only schemas of `T`.
+    #[allow(unsafe_code, reason = "the record type is the caller's to know")]
+    pub(in crate::db) unsafe fn resume_aside(
+        path: &Path,
+        common: &Common,
+        replace: bool,
+        check: impl FnOnce(&Schema) -> Result<()>,
+    ) -> Result<Self> {
+        let locks = Locks::writer(path, common.wait)?;
+        let resumed = Self::refuse_taken(path, replace).and_then(|()| {
+            let made_at = unfinished_aside(path)?;
+            let file = Arc::new(FileBacking::open(&made_at, true)?);
+            refuse_network_unless(common, &file, "resume")?;
+            let inode = Locks::handed_over(&file, Some(&made_at), true, common.wait)?;
+            let core = Core::open(file)?;
+            check(core.schema()).map_err(|error| core.name(error))?;
+            // SAFETY: the writer's locks on path and inode keep every other writer out, and the
+            // caller vouches for `T`.
+            let table = unsafe { Self::assemble(core, inode, common, Access::ReadWrite, WHOLE) }?;
+            Ok((table, made_at))
+        });
+        match resumed {
+            Ok((mut table, made_at)) => {
+                let publish_at = path.to_path_buf();
+                table.aside = Some(Aside { made_at, publish_at, replace, keep: true });
+                table.locks.join(locks);
+                Ok(table)
+            }
+            Err(error) => {
+                if error.kind() == ErrorKind::NotFound {
+                    locks.withdraw(path);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Refuses to make a store where something lies, unless it is to be replaced.
+    pub(super) fn refuse_taken(path: &Path, replace: bool) -> Result<()> {
+        match path.symlink_metadata() {
+            Ok(_) if !replace => Err(Error::new(ErrorKind::AlreadyExists, "create")
+                .path(path)
+                .advice("open it instead, or choose another path")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a store that was made aside stays where it is if it is not finished.
+    pub(in crate::db) fn keep_unfinished(&mut self, keep: bool) {
+        if let Some(aside) = &mut self.aside {
+            aside.keep = keep;
+        }
+    }
+
+    /// Gives a store up that was made aside and is not finished: it must not appear.
+    pub(super) fn abandon(&mut self) {
+        let Some(aside) = self.aside.take().filter(|aside| !aside.keep) else { return };
+        discard(&**self.core.backing(), &aside);
+        self.locks.withdraw(&aside.publish_at);
+    }
+}
+
+/// Removes a store that was made aside and is not to appear. What cannot be removed is in nobody's
+/// way: the next maker removes it first.
+pub(super) fn discard(backing: &dyn Backing, aside: &Aside) {
+    let _ = backing.remove_side(SUM_SUFFIX);
+    let _ = std::fs::remove_file(&aside.made_at);
+}

@@ -1,0 +1,121 @@
+//! `verify` with checksums, and `salvage`.
+
+use super::*;
+
+/// A loaded store of 20,000 records of 8 bytes, `out.rec`: two whole blocks, and a part of a third.
+fn loaded(place: &Place) -> PathBuf {
+    let rows: String = (0..20_000).map(|n| format!("{n}\n")).collect();
+    place.write("in.csv", format!("n\n{rows}"));
+    place.ok(["load", "in.csv", "out.rec"]);
+    place.path("out.rec")
+}
+
+fn flip(path: &Path, offset: usize) {
+    let mut damaged = bytes(path);
+    damaged[offset] ^= 1;
+    std::fs::write(path, damaged).unwrap();
+}
+
+#[test]
+fn load_keeps_checksums_unless_told_not_to() {
+    let place = Place::new();
+    loaded(&place);
+    assert_eq!(
+        place.ok(["verify", "out.rec"]),
+        "out.rec: 20000 records, checksums of 3 blocks, no doubts\n"
+    );
+    let info = place.ok(["info", "out.rec"]);
+    assert!(info.contains("\nchecksums      3 blocks\n"), "{info}");
+    assert!(place.ok(["info", "out.rec", "--json"]).contains("\"state\": \"present\""));
+    place.ok(["load", "in.csv", "out.rec", "--force", "--no-checksums"]);
+    assert_eq!(place.files(), ["in.csv", "out.rec", "out.rec-lock"]);
+    assert_eq!(
+        place.ok(["verify", "out.rec"]),
+        "out.rec: 20000 records, no checksums, no doubts\n"
+    );
+    assert!(place.ok(["info", "out.rec"]).contains("\nchecksums      none\n"));
+    assert_eq!(
+        place.ok(["verify", "out.rec", "--rebuild"]),
+        "out.rec: new checksums of 3 blocks; there were none\n"
+    );
+    // Every later change keeps them.
+    place.ok(["append", "out.rec", "in.csv"]);
+    place.ok(["set", "out.rec", "7", "n=8"]);
+    assert_eq!(
+        place.ok(["verify", "out.rec"]),
+        "out.rec: 40000 records, checksums of 5 blocks, no doubts\n"
+    );
+}
+
+#[test]
+fn damage_is_named_saved_around_and_accepted_only_when_told() {
+    let place = Place::new();
+    let path = loaded(&place);
+    flip(&path, 65_536 + 70_000);
+    let why = "block 1, bytes 131072..196608, records 8192..16384: it does not match its checksum";
+    let ran = place.run(["verify", "out.rec"]);
+    assert_eq!(ran.status, Some(1));
+    assert!(ran.stdout.contains(why), "{}", ran.stdout);
+    assert_eq!(ran.stderr, "flatrec: out.rec: 1 doubt in 20000 records\n");
+
+    let before = bytes(&path);
+    let ran = place.run(["salvage", "out.rec", "saved.rec", "--list", "lost.csv"]);
+    assert_eq!(ran.status, Some(1), "{ran:?}");
+    assert_eq!(
+        ran.stdout,
+        format!("first   last  records  state  why\n 8192  16383     8192  lost   {why}\n")
+    );
+    assert_eq!(ran.stderr, "flatrec: saved.rec: 11808 of 20000 records saved, 8192 lost\n");
+    assert_eq!(
+        place.read("lost.csv"),
+        format!("first,last,records,state,why\n8192,16383,8192,lost,\"{why}\"\n")
+    );
+    assert_eq!(bytes(&path), before);
+    assert_eq!(
+        place.ok(["get", "saved.rec", "8192", "--format", "csv"]),
+        "n\n16384\n",
+        "without gaps"
+    );
+    let text = place.error(["salvage", "out.rec", "saved.rec"]);
+    assert!(text.contains("saved.rec: already exists"), "{text}");
+    assert!(text.contains("--force to replace a store"), "{text}");
+    let text = place.error(["salvage", "out.rec", "more.rec", "--list", "lost.csv"]);
+    assert!(text.starts_with("--list lost.csv exists already"), "{text}");
+    let text = place.error(["salvage", "out.rec", "more.rec", "--list", "more.rec-sum", "--force"]);
+    assert_eq!(text, "--list more.rec-sum would overwrite that file");
+
+    place.run(["salvage", "out.rec", "saved.rec", "--force", "--keep-ids"]);
+    assert_eq!(place.ok(["get", "saved.rec", "16384", "--format", "csv"]), "n\n16384\n");
+    let kept = place.ok(["salvage", "out.rec", "saved.rec", "--force", "--keep-doubtful"]);
+    assert!(kept.contains("doubtful  block 1"), "{kept}");
+    let end = "saved.rec: 20000 of 20000 records saved, 8192 of them doubtful, 0 lost\n";
+    assert!(kept.ends_with(end), "{kept}");
+
+    assert_eq!(
+        place.ok(["verify", "out.rec", "--rebuild"]),
+        "out.rec: new checksums of 3 blocks; 1 of them did not match those there were\n"
+    );
+    assert_eq!(
+        place.ok(["salvage", "out.rec", "saved.rec", "--force"]),
+        "saved.rec: 20000 of 20000 records saved, 0 lost\n"
+    );
+}
+
+#[test]
+fn a_store_without_checksums_is_saved_as_far_as_it_can_be_read() {
+    let place = Place::new();
+    let path = people(&place);
+    let mut short = bytes(&path);
+    short.truncate(65_536 + 2 * 49 + 10);
+    std::fs::write(&path, &short).unwrap();
+    std::fs::remove_file(place.path("people.rec-lock")).unwrap();
+    let ran = place.run(["salvage", "people.rec", "saved.rec", "--format", "csv"]);
+    assert_eq!(ran.status, Some(1));
+    assert_eq!(ran.stdout, "first,last,records,state,why\n2,2,1,lost,the file ends before them\n");
+    assert_eq!(ran.stderr, "flatrec: saved.rec: 2 of 3 records saved, 1 lost, 1 doubt\n");
+    assert_eq!(
+        place.files(),
+        ["people.rec", "saved.rec", "saved.rec-lock", "saved.rec-sum"],
+        "no lock file for the damaged store"
+    );
+}

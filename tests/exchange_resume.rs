@@ -1,0 +1,129 @@
+//! A load that goes on from any point that an earlier one has reached does what that one would have
+//! done.
+#![cfg(feature = "exchange")]
+
+use std::io::Write as _;
+
+use flatrec::exchange::{CsvOptions, CsvReader, Input, LoadPoint, LoadReport, RecordSink};
+use flatrec::{DataType, ErrorKind, Field, Result, Schema};
+
+/// Records, and where the load was after how many of their bytes.
+#[derive(Default)]
+struct Sink {
+    bytes: Vec<u8>,
+    points: Vec<(usize, LoadPoint)>,
+}
+
+impl RecordSink for Sink {
+    fn append_records(&mut self, records: &[u8]) -> Result<()> {
+        self.bytes.extend_from_slice(records);
+        Ok(())
+    }
+
+    fn reached(&mut self, point: &LoadPoint) -> Result<()> {
+        self.points.push((self.bytes.len(), *point));
+        Ok(())
+    }
+}
+
+type Rejects = Vec<(u64, String, Vec<u8>)>;
+
+fn load(
+    text: &[u8],
+    options: &CsvOptions,
+    schema: &Schema,
+    from: &LoadPoint,
+) -> (Sink, Rejects, LoadReport) {
+    let (mut sink, mut rejects) = (Sink::default(), Rejects::new());
+    let report = CsvReader::new(Input::from_bytes(text), options.clone())
+        .on_reject(|reject| {
+            rejects.push((reject.line, reject.reason.to_owned(), reject.row.to_vec()));
+            Ok(())
+        })
+        .load_from(schema, &mut sink, from)
+        .unwrap();
+    (sink, rejects, report)
+}
+
+/// Loads all of `text`, and again from each point on the way.
+fn from_every_point(name: &str, text: &[u8], options: &CsvOptions, schema: &Schema) {
+    let (all, rejects, report) = load(text, options, schema, &LoadPoint::default());
+    assert!(all.points.len() > 3, "{name}: too few points");
+    assert!(report.loaded > 0 && report.nulls > 0 && report.rejected > 0, "{name}: {report:?}");
+    for (done_bytes, point) in &all.points {
+        let (rest, rest_rejects, rest_report) = load(text, options, schema, point);
+        assert!(rest.bytes == all.bytes[*done_bytes..], "{name}: records behind {point:?}");
+        let done = usize::try_from(point.report.rejected).unwrap();
+        assert_eq!(rest_rejects, rejects[done..], "{name}: rejects behind {point:?}");
+        assert_eq!(rest_report, report, "{name}: the report from {point:?}");
+    }
+    let last = all.points.last().unwrap().1;
+    assert_eq!((last.report.loaded, last.report.rejected), (report.loaded, report.rejected));
+}
+
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(text).unwrap();
+    gzip.finish().unwrap()
+}
+
+#[test]
+fn a_load_goes_on_from_every_point_as_if_it_had_not_stopped() {
+    let schema = Schema::packed([
+        Field::new("n", DataType::Int32),
+        Field::new("text", DataType::Utf8(30)).nullable(),
+    ])
+    .unwrap();
+    let mut text = String::from("\u{feff}text,n\r\n");
+    for n in 0..60_000 {
+        let cell = ["plain text", "\"in, quotes\"", "", "\"on\r\ntwo \"\"lines\"\"\""][n % 4];
+        match n % 700 {
+            3 => text.push_str(&format!("{cell},none\r\n")),
+            4 => text.push_str("\r\n"),
+            5 => text.push_str("a,b,c\n"),
+            _ => text.push_str(&format!("{cell},{n}\r\n")),
+        }
+    }
+    for threads in [1, 3] {
+        let options = CsvOptions::new().threads(threads);
+        from_every_point("plain", text.as_bytes(), &options, &schema);
+        from_every_point("gzipped", &gzip(text.as_bytes()), &options, &schema);
+    }
+}
+
+#[test]
+fn blank_lines_of_one_column_stay_rows() {
+    let schema = Schema::packed([Field::new("column_1", DataType::Int32).nullable()]).unwrap();
+    let mut text = String::from("\n\n1\n");
+    for n in 0..200_000 {
+        text.push_str(["\n", "12345\n", "7\n", "x\n", "\n"][n % 5]);
+    }
+    let options = CsvOptions::new().header(false);
+    from_every_point("one column", text.repeat(2).as_bytes(), &options, &schema);
+}
+
+#[test]
+fn what_looks_like_gzip_in_the_middle_is_text() {
+    let schema = Schema::packed([Field::new("a", DataType::Int32).nullable()]).unwrap();
+    let text = [&b"a\n1\n\n"[..], &b"\x1f\x8b is no number\n".repeat(100_000)].concat();
+    from_every_point("like gzip", &text, &CsvOptions::new(), &schema);
+}
+
+#[test]
+fn a_point_that_is_not_there_is_an_error() {
+    let schema = Schema::packed([Field::new("a", DataType::Int32)]).unwrap();
+    let text = b"a\n1\n2\n";
+    let point = LoadPoint { offset_bytes: 7, ..LoadPoint::default() };
+    let streamed = Input::from_reader("a stream", &text[..]);
+    for (input, kind) in [
+        (Input::from_bytes(text), ErrorKind::Truncated),
+        (Input::from_bytes(gzip(text)), ErrorKind::Truncated),
+        (streamed, ErrorKind::InvalidArgument),
+    ] {
+        let mut sink = Sink::default();
+        let mut reader = CsvReader::new(input, CsvOptions::new());
+        let error = reader.load_from(&schema, &mut sink, &point).unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(sink.bytes.is_empty());
+    }
+}
