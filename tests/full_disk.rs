@@ -6,7 +6,9 @@ use std::path::Path;
 use std::process::Command;
 
 use flatrec::map::{Access, Mapping};
-use flatrec::{DataType, DynStore, ErrorKind, Field, Schema, WriteBack, verify};
+use flatrec::{
+    DataType, Durability, DynDatabase, DynStore, Error, ErrorKind, Field, Schema, WriteBack, verify,
+};
 
 /// A mounted file system of 8 MiB, unmounted when dropped.
 struct SmallDisk(tempfile::TempDir);
@@ -172,4 +174,147 @@ fn a_full_disk_can_be_read_without_room_for_a_lock_file() {
     assert_eq!(store.get(0), Some(&[7][..]));
     let error = DynStore::open(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");
+}
+
+fn thousand_bytes() -> Schema {
+    Schema::packed([Field::new("bytes", DataType::Binary(1000))]).unwrap()
+}
+
+/// The bytes of record `id` once it was changed `n` times.
+fn changed(id: u64, n: u64) -> [u8; 1000] {
+    [(id * 7 + n) as u8; 1000]
+}
+
+/// Appends `count` records, each unchanged, in one transaction.
+fn append(database: &DynDatabase, count: u64) -> Result<(), Error> {
+    let mut transaction = database.begin_write()?;
+    let first = transaction.count();
+    let records: Vec<u8> = (first..first + count).flat_map(|id| changed(id, 0)).collect();
+    transaction.append_packed(&records)?;
+    transaction.commit(Durability::Immediate).map(|_| ())
+}
+
+/// Changes the first records for the `n`-th time, in one transaction.
+fn change(database: &DynDatabase, count: u64, n: u64) -> Result<(), Error> {
+    let mut transaction = database.begin_write()?;
+    for id in 0..count {
+        transaction.set(id, &changed(id, n))?;
+    }
+    transaction.commit(Durability::Immediate).map(|_| ())
+}
+
+fn assert_no_space(error: &Error) {
+    assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");
+    let text = error.to_string();
+    assert!(text.contains("store") && text.contains("free some space"), "{text}");
+}
+
+#[test]
+fn a_disk_that_fills_by_transactions_loses_nothing_and_is_gone_on_with() {
+    // A few records in each transaction, logged; or many, written to their places.
+    for each in [7, 1200] {
+        let Some(disk) = SmallDisk::mount() else { return };
+        let path = disk.path().join("store");
+        let filler = disk.path().join("filler");
+        drop(Mapping::create_new(&filler, 2 << 20).unwrap());
+        let options = DynDatabase::options().checkpoint_at(512 << 10);
+        let database = options.create(&path, &thousand_bytes()).unwrap();
+        let held = {
+            append(&database, each).unwrap();
+            database.begin_read()
+        };
+        let (commits, error) =
+            (1..).find_map(|n| append(&database, each).err().map(|error| (n, error))).unwrap();
+        assert_no_space(&error);
+        let count = commits * each;
+        let is_whole = |count: u64| {
+            let snapshot = database.begin_read();
+            snapshot.count() == count && snapshot.iter().all(|(id, bytes)| bytes == changed(id, 0))
+        };
+        assert!(is_whole(count), "{} records for {count}", database.begin_read().count());
+        assert_no_space(&append(&database, 3000).unwrap_err());
+        assert_eq!(held.count(), each);
+        assert!(held.iter().all(|(id, bytes)| bytes == changed(id, 0)));
+        drop(held);
+        // What was promised has its place.
+        let checkpoint = database.checkpoint().unwrap();
+        assert_eq!(checkpoint.held_back(), None);
+        assert_eq!(checkpoint.commit(), database.begin_read().commit());
+        assert!(is_whole(count));
+        std::fs::remove_file(&filler).unwrap();
+        append(&database, 500).unwrap();
+        assert!(is_whole(count + 500));
+        database.close().unwrap();
+        assert_eq!(verify(&path, 1).unwrap().doubts, []);
+        let store = DynStore::open(&path).unwrap();
+        assert_eq!(store.count(), count + 500);
+        assert!((0..).zip(store.iter()).all(|(id, bytes)| bytes == changed(id, 0)));
+    }
+}
+
+/// A snapshot that is held keeps the log from being used again, until no segment more fits.
+#[test]
+fn a_log_that_fills_the_disk_goes_on_when_the_snapshot_ends() {
+    [true, false].into_iter().for_each(log_that_fills_the_disk);
+}
+
+fn log_that_fills_the_disk(checkpoint: bool) {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let path = disk.path().join("store");
+    let options = DynDatabase::options().checkpoint_at(64 << 10);
+    let database = options.create(&path, &thousand_bytes()).unwrap();
+    append(&database, 100).unwrap();
+    let held = database.begin_read();
+    let (changes, error) =
+        (1..).find_map(|n| change(&database, 100, n).err().map(|error| (n - 1, error))).unwrap();
+    assert_no_space(&error);
+    assert!(changes > 20, "{changes} changes of 100 KB filled 8 MiB");
+    let is = |n: u64| {
+        let snapshot = database.begin_read();
+        snapshot.count() == 100 && snapshot.iter().all(|(id, bytes)| bytes == changed(id, n))
+    };
+    assert!(is(changes));
+    assert_no_space(&change(&database, 100, changes + 1).unwrap_err());
+    assert!(held.iter().all(|(id, bytes)| bytes == changed(id, 0)));
+    drop(held);
+    if checkpoint {
+        assert_eq!(database.checkpoint().unwrap().held_back(), None);
+    }
+    for n in changes + 1..changes + 100 {
+        change(&database, 100, n).unwrap(); // in segments that were there
+        assert!(is(n));
+    }
+    database.close().unwrap();
+    let store = DynStore::open_read_only(&path).unwrap();
+    assert!((0..).zip(store.iter()).all(|(id, bytes)| bytes == changed(id, changes + 99)));
+}
+
+/// Taking a log over needs a copy of it: without room for that the store can be read, and nothing
+/// is lost.
+#[test]
+fn a_log_is_taken_over_once_there_is_room_for_it() {
+    let (Some(disk), Some(next)) = (SmallDisk::mount(), SmallDisk::mount()) else { return };
+    let database = DynDatabase::create(disk.path().join("store"), &thousand_bytes()).unwrap();
+    append(&database, 300).unwrap();
+    change(&database, 300, 1).unwrap();
+    // As the process leaves it that is killed now.
+    for entry in std::fs::read_dir(disk.path()).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), next.path().join(entry.file_name())).unwrap();
+    }
+    let path = next.path().join("store");
+    fill(&next);
+    for _ in 0..2 {
+        assert_no_space(&DynDatabase::open(&path).unwrap_err());
+        let store = DynStore::open_read_only(&path).unwrap();
+        assert_eq!(store.count(), 300);
+        assert!((0..).zip(store.iter()).all(|(id, bytes)| bytes == changed(id, 1)));
+    }
+    std::fs::remove_file(next.path().join("filler")).unwrap();
+    let database = DynDatabase::open(&path).unwrap();
+    change(&database, 300, 2).unwrap();
+    let snapshot = database.begin_read();
+    assert!(snapshot.count() == 300 && snapshot.iter().all(|(id, row)| row == changed(id, 2)));
+    drop(snapshot);
+    database.close().unwrap();
 }

@@ -20,6 +20,12 @@ const SEGMENT_MIN_BYTES: u64 = 64 << 10;
 /// Segments double up to this length. A block that fits in none has one of its own.
 const SEGMENT_MAX_BYTES: u64 = 4 << 20;
 
+/// Whether a segment with whole blocks may be so long. All but those of one large block are as long
+/// as they will ever be, durably, before anything is written to them.
+pub(super) fn is_whole(len_bytes: u64) -> bool {
+    len_bytes > SEGMENT_MAX_BYTES || len_bytes >= SEGMENT_MIN_BYTES && len_bytes.is_power_of_two()
+}
+
 /// How much room is kept for recycling, in how many files.
 const POOL_MAX_BYTES: u64 = 16 << 20;
 const POOL_MAX_FILES: usize = 4;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::Commit;
 use super::files::{Found, Survey, open, path_of, survey};
 use super::format::{BlockHead, SECTOR_BYTES, in_sectors};
+use super::log::is_whole;
 use super::reader::SegmentReader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::map::Backing;
@@ -14,7 +15,7 @@ use crate::step::{self, Step};
 const OPERATION: &str = "read the log";
 
 /// What a chain was found to hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Replayed {
     /// The number of its last commit.
     pub(crate) last: u64,
@@ -22,6 +23,21 @@ pub(crate) struct Replayed {
     pub(crate) blocks: u64,
     /// The bytes of all its blocks.
     pub(crate) log_len_bytes: u64,
+    /// A segment of a length that no writer leaves, and that length: it was cut. Where it was cut
+    /// at the end of a block, nothing else tells that from the end of the log.
+    pub(crate) cut: Option<(PathBuf, u64)>,
+}
+
+impl Replayed {
+    /// An error if a segment was cut.
+    pub(crate) fn check_uncut(&self) -> Result<()> {
+        let Some((path, len_bytes)) = &self.cut else { return Ok(()) };
+        Err(Error::new(ErrorKind::Corrupt, OPERATION)
+            .path(path)
+            .offset(*len_bytes)
+            .detail(format!("it was cut: no segment of a log has {len_bytes} bytes"))
+            .advice("restore data file and log together from a backup, or salvage what is left"))
+    }
 }
 
 /// What is called with each commit: what it leaves, the numbers of the records it changed, and
@@ -57,13 +73,14 @@ pub(crate) fn replay(
         after,
         next: segment.header.first,
         last_crc: segment.header.previous_crc,
-        replayed: Replayed { last: after, blocks: 0, log_len_bytes: 0 },
+        replayed: Replayed { last: after, blocks: 0, log_len_bytes: 0, cut: None },
     };
     loop {
         let mut reader = open(data, &segment.suffix)?.ok_or_else(|| {
             missing(path_of(data, &segment.suffix), "it was removed while the log was read")
         })?;
         let end = walk.segment(&mut reader, segment.header.salt, each)?;
+        walk.note_cut(&reader, end);
         // Each segment is taken out of those found, so that no chain goes round in circles.
         let place = (reader.path(), end);
         match walk.take_successor(&mut found, segment.header.salt, &place)? {
@@ -125,6 +142,15 @@ impl Walk<'_> {
             self.replayed.log_len_bytes = self.replayed.log_len_bytes.saturating_add(len_bytes);
         }
         Ok(offset)
+    }
+
+    /// Takes note of a segment that was cut. One without a whole block may be that of a large one,
+    /// which grows as it is written.
+    fn note_cut(&mut self, reader: &SegmentReader, end: u64) {
+        let len_bytes = reader.len_bytes();
+        if end > SECTOR_BYTES && !is_whole(len_bytes) {
+            self.replayed.cut = Some((reader.path(), len_bytes));
+        }
     }
 
     /// Whether a whole block is the next of the chain.

@@ -136,7 +136,10 @@ fn what_was_appended_is_replayed() {
     assert_eq!(place.replay(log.salt(), 9).unwrap(), entries[2..]);
     assert_eq!(place.replay(log.salt(), 11).unwrap(), []);
     let replayed = replay(&*place.data, FILE_ID, log.salt(), 9, IMAGE_LEN, &mut |_, _, _| Ok(()));
-    assert_eq!(replayed.unwrap(), Replayed { last: 11, blocks: 2, log_len_bytes: 4 * 512 });
+    assert_eq!(
+        replayed.unwrap(),
+        Replayed { last: 11, blocks: 2, log_len_bytes: 4 * 512, cut: None }
+    );
 
     log.remove().unwrap();
     assert_eq!(place.segments(), [""; 0]);

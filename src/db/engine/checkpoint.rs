@@ -57,7 +57,9 @@ impl Engine {
     /// Writes to the array what no reader is in the way of.
     pub(in crate::db) fn checkpoint(&self) -> Result<Checkpoint> {
         let mut writer = self.lock("checkpoint")?;
-        self.checkpoint_locked(&mut writer, false)
+        let checkpoint = self.checkpoint_locked(&mut writer, false);
+        self.expect_next(&mut writer);
+        checkpoint
     }
 
     /// After a commit: a checkpoint if the log has grown past its size, and is not held back by
@@ -75,6 +77,11 @@ impl Engine {
         // The commit that this follows is done whatever comes of it; an error that matters has
         // poisoned the handle, and the next commit tells.
         let _ = self.checkpoint_locked(&mut writer, false);
+        self.expect_next(&mut writer);
+    }
+
+    /// The next checkpoint is due when the log has grown from what this one has left in it.
+    fn expect_next(&self, writer: &mut Writer) {
         let left = writer.log_size().1;
         writer.checkpoint_at_bytes = self.common.checkpoint_bytes.max(left.saturating_mul(2));
     }

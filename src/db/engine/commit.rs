@@ -120,9 +120,19 @@ impl Engine {
         if writer.log.is_none() {
             self.begin_log(writer)?;
         }
-        let image_len = writer.core.header().stride;
-        let log = writer.log.as_mut().ok_or_else(no_log)?;
-        named(log.reserve(images, image_len).inspect_err(|error| writer.doubt(error)))
+        let reserve = |writer: &mut Writer| {
+            let image_len = writer.core.header().stride;
+            let log = writer.log.as_mut().ok_or_else(no_log)?;
+            log.reserve(images, image_len).inspect_err(|error| writer.doubt(error))
+        };
+        match reserve(writer) {
+            // What the array takes over leaves segments to be used again.
+            Err(error) if error.kind() == ErrorKind::NoSpace && writer.log_size().0 > 1 => {
+                self.checkpoint_locked(writer, false)?;
+                named(reserve(writer))
+            }
+            other => named(other),
+        }
     }
 
     /// Makes the first segment of a log, and then the header that names it.

@@ -78,6 +78,7 @@ fn read_log_and(
         },
     );
     let replayed = replayed.map_err(|error| core.name(error))?;
+    replayed.check_uncut()?;
     found.blocks = replayed.blocks;
     found.log_len_bytes = replayed.log_len_bytes;
     check_length(core, &layout, most)?;

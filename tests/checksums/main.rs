@@ -1,6 +1,8 @@
 //! Checksums of records: what is flipped is found, what is sound is saved, and what is left behind
 //! by crashes, copies and other stores is told for what it is.
 
+mod salvaged;
+
 use std::fs::OpenOptions;
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::ops::Range;
@@ -128,7 +130,7 @@ fn every_flipped_byte_is_found_or_reserved() {
                     assert!(report.doubts_found > 0, "{name}, byte {at} ^ {mask:#x}");
                 }
             }
-            poke(file, at, bytes[at]);
+            poke(file, at, byte);
         }
     }
     clean(&path, 1);
@@ -304,122 +306,6 @@ fn an_interrupted_edit_costs_the_checksums() {
     clean(&copy, 2);
 }
 
-#[test]
-fn salvage_saves_what_matches_and_tells_what_does_not() {
-    let place = Place::new();
-    let path = place.store(3000);
-    flip(&path, D + BLOCK + 9, 1);
-    flip(&path, D + 4 * BLOCK + 9, 1);
-    let before = std::fs::read(&path).unwrap();
-    std::fs::remove_file(place.path("x-lock")).unwrap();
-    let out = place.path("out");
-    let report = salvage(&path, &out, SalvageOptions::new()).unwrap();
-    assert_eq!(place.files(), ["out", "out-lock", "out-sum", "x", "x-sum"], "no lock file for x");
-    assert_eq!(std::fs::read(&path).unwrap(), before);
-    let lost: Vec<Range<u64>> = report.lost.iter().map(|lost| lost.records.clone()).collect();
-    assert_eq!(lost, [655..1311, 2621..3000]);
-    assert!(report.lost[0].why.starts_with("block 1, bytes 131072..196608"), "{report:?}");
-    assert_eq!((report.records, report.saved, report.lost_records()), (3000, 1965, 1035));
-    clean(&out, 3);
-    let saved = DynStore::open_read_only(&out).unwrap();
-    let expected: Vec<_> = (0..655).chain(1311..2621).map(record).collect();
-    assert!(saved.iter().eq(expected.iter().map(|record| &record[..])));
-    assert_eq!(saved.schema(), &schema());
-
-    let refused = salvage(&path, &out, SalvageOptions::new()).unwrap_err();
-    assert_eq!(refused.kind(), ErrorKind::AlreadyExists);
-    let itself = salvage(&path, &path, SalvageOptions::new().replace()).unwrap_err();
-    assert_eq!(itself.kind(), ErrorKind::InvalidArgument);
-    drop(saved);
-    let options = SalvageOptions::new().keep_ids().replace();
-    assert_eq!(salvage(&path, &out, options).unwrap().saved, 1965);
-    let saved = DynStore::open_read_only(&out).unwrap();
-    assert_eq!(saved.count(), 3000);
-    for id in 0..3000 {
-        let lost = lost.iter().any(|records| records.contains(&id));
-        let expected = if lost { [0; 100] } else { record(id) };
-        assert_eq!(saved.get(id).unwrap(), expected, "record {id}");
-    }
-    drop(saved);
-    let report = salvage(&path, &out, options.keep_doubtful()).unwrap();
-    assert_eq!((report.saved, report.lost.len(), report.doubtful.len()), (3000, 0, 2));
-    assert_eq!(report.doubtful[0].records, 655..1311);
-}
-
-#[test]
-fn salvage_goes_on_where_opening_gives_up() {
-    let place = Place::new();
-    let path = place.store(3000);
-    let whole = std::fs::read(&path).unwrap();
-    let out = place.path("out");
-    let save = || salvage(&path, &out, SalvageOptions::new().replace()).unwrap();
-
-    // Cut short within record 1404, with the checksum of the last block gone with its bytes.
-    std::fs::write(&path, &whole[..D + 2 * BLOCK + 9_400]).unwrap();
-    assert_eq!(DynStore::open(&path).unwrap_err().kind(), ErrorKind::Truncated);
-    let report = save();
-    let lost: Vec<Range<u64>> = report.lost.iter().map(|lost| lost.records.clone()).collect();
-    assert_eq!(lost, [1310..1404, 1404..3000], "{report:?}");
-    assert_eq!((report.saved, report.doubts_found), (1310, 1));
-    // Without checksums, what can be read is saved.
-    let sums = std::fs::read(place.path("x-sum")).unwrap();
-    std::fs::remove_file(place.path("x-sum")).unwrap();
-    let report = save();
-    assert_eq!((report.saved, report.checksums.clone()), (1404, Checksums::Absent));
-    assert_eq!(report.lost.len(), 1, "{report:?}");
-
-    // One damaged header slot, and the mark of an edit.
-    std::fs::write(place.path("x-sum"), &sums).unwrap();
-    for slot in [0, 4096] {
-        std::fs::write(&path, &whole).unwrap();
-        flip(&path, slot + 80, 1);
-        let report = save();
-        assert_eq!((report.saved, report.lost.len(), report.doubts_found), (3000, 0, 1));
-    }
-    // No header at all: nobody knows where records begin.
-    flip(&path, 80, 1);
-    let error = salvage(&path, &out, SalvageOptions::new().replace()).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Corrupt);
-    assert_eq!(
-        DynStore::open_read_only(&out).unwrap().count(),
-        3000,
-        "the last one is still there"
-    );
-}
-
-#[test]
-fn salvage_keeps_wrong_values_and_says_so() {
-    let place = Place::new();
-    let path = place.path("flags");
-    let schema = Schema::packed([Field::new("flag", DataType::Bool)]).unwrap();
-    let mut store = DynStore::create(&path, &schema).unwrap();
-    store.append_packed(&[0, 1, 7]).unwrap();
-    store.close().unwrap();
-    let report = salvage(&path, place.path("out"), SalvageOptions::new()).unwrap();
-    assert_eq!((report.saved, report.doubts_found, report.doubts[0].record), (3, 1, Some(2)));
-    assert_eq!(DynStore::open_read_only(place.path("out")).unwrap().get(2).unwrap(), [7]);
-}
-
-#[test]
-fn a_header_that_counts_more_than_any_file_has_costs_no_time() {
-    let place = Place::new();
-    let path = place.store(10);
-    // As if written by somebody else, with a checksum that holds: 2^56 records.
-    let mut bytes = std::fs::read(&path).unwrap();
-    for slot in [0, 4096] {
-        for field in [72, 80] {
-            bytes[slot + field..slot + field + 8].copy_from_slice(&(1u64 << 56).to_le_bytes());
-        }
-        let crc = crc32c::crc32c(&bytes[slot..slot + 508]);
-        bytes[slot + 508..slot + 512].copy_from_slice(&crc.to_le_bytes());
-    }
-    std::fs::write(&path, bytes).unwrap();
-    assert!(verify(&path, 9).unwrap().doubts_found > 0);
-    let options = SalvageOptions::new().keep_ids().keep_doubtful();
-    let report = salvage(&path, place.path("out"), options).unwrap();
-    assert_eq!((report.saved, report.lost_records()), (10, (1 << 56) - 10));
-}
-
 /// What a database does, and what its store should hold.
 fn transact(place: &Place, steps: &[(u8, u16)], deletes: bool) {
     let path = place.path("x");
@@ -484,12 +370,7 @@ fn transact(place: &Place, steps: &[(u8, u16)], deletes: bool) {
 /// Files as a killed process leaves them: they come up, by whichever way, with sound checksums.
 fn killed(place: &Place, path: &Path, model: &[Option<[u8; 100]>]) {
     for way in 0..2 {
-        let copy = place.path("killed");
-        for file in place.files() {
-            if let Some(suffix) = file.strip_prefix('x').filter(|suffix| *suffix != "-lock") {
-                std::fs::copy(place.path(&file), place.path(&format!("killed{suffix}"))).unwrap();
-            }
-        }
+        let copy = copy_as_killed(place);
         match way {
             0 => DynDatabase::open(&copy).unwrap().close().unwrap(),
             _ => DynStore::open(&copy).unwrap().close().unwrap(),
@@ -505,6 +386,67 @@ fn killed(place: &Place, path: &Path, model: &[Option<[u8; 100]>]) {
         for file in place.files().iter().filter(|file| file.starts_with("killed")) {
             std::fs::remove_file(place.path(file)).unwrap();
         }
+    }
+}
+
+/// Copies the store `x`, without its lock file, as a killed process leaves it.
+fn copy_as_killed(place: &Place) -> PathBuf {
+    for file in place.files() {
+        if let Some(suffix) = file.strip_prefix('x').filter(|suffix| *suffix != "-lock") {
+            std::fs::copy(place.path(&file), place.path(&format!("killed{suffix}"))).unwrap();
+        }
+    }
+    place.path("killed")
+}
+
+#[test]
+fn a_crash_between_checksums_and_header_is_no_damage_then_or_later() {
+    let place = Place::new();
+    let path = place.store(1000);
+    let header = std::fs::read(&path).unwrap()[..8192].to_vec();
+    let mut store = DynStore::open(&path).unwrap();
+    append(&mut store, 1000..1200);
+    store.flush().unwrap();
+    let crashed = copy_as_killed(&place);
+    drop(store);
+    let mut bytes = std::fs::read(&crashed).unwrap();
+    bytes[..8192].copy_from_slice(&header);
+    for file in ["x", "x-lock", "x-sum"] {
+        std::fs::remove_file(place.path(file)).unwrap();
+    }
+    std::fs::write(&path, bytes).unwrap();
+    std::fs::rename(place.path("killed-sum"), place.path("x-sum")).unwrap();
+    clean(&path, 2);
+    // The next writer writes something else behind the count, more than it buffers, and dies too.
+    let mut store = DynStore::open(&path).unwrap();
+    append(&mut store, 5000..9000);
+    clean(&copy_as_killed(&place), 2);
+    drop(store);
+    clean(&path, 8);
+}
+
+#[test]
+fn a_checkpoint_cut_short_is_no_damage() {
+    let place = Place::new();
+    let path = place.store(3000);
+    let database = DynDatabase::open(&path).unwrap();
+    let mut transaction = database.begin_write().unwrap();
+    transaction.set(1000, &record(1)).unwrap();
+    transaction.commit(Durability::Immediate).unwrap();
+    for way in 0..2 {
+        let copy = copy_as_killed(&place);
+        // The checkpoint had written the record, and not yet its block's checksum.
+        let mut bytes = std::fs::read(&copy).unwrap();
+        bytes[D + 100_000..D + 100_100].copy_from_slice(&record(1));
+        std::fs::write(&copy, bytes).unwrap();
+        clean(&copy, 5);
+        match way {
+            0 => DynDatabase::open(&copy).unwrap().close().unwrap(),
+            _ => DynStore::open(&copy).unwrap().close().unwrap(),
+        }
+        clean(&copy, 5);
+        let store = DynStore::open_read_only(&copy).unwrap();
+        assert_eq!(store.get(1000).unwrap(), record(1));
     }
 }
 

@@ -1,0 +1,360 @@
+//! Random transactions, snapshots, checkpoints, killed processes and reopenings by every kind of
+//! handle, against a vector of what the records should be.
+//!
+//! A killed process is played by a copy of all files as they are: what the page cache holds is what
+//! a process that dies leaves behind.
+
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use flatrec::{
+    DataType, Durability, DynDatabase, DynStore, Field, Schema, Snapshot, WriteTransaction, verify,
+};
+use proptest::prelude::*;
+use proptest::sample::Index;
+
+#[derive(Clone, Debug)]
+enum Change {
+    Set(Index, u16),
+    GetMut(Index, u16),
+    Append(u16),
+    AppendMany(u16, u16),
+    /// More than a transaction keeps in memory.
+    AppendBulk(u16),
+    Insert(u16),
+    Delete(Index),
+    Get(Index),
+}
+
+#[derive(Clone, Debug)]
+enum Operation {
+    /// Changes, and whether they are committed, and how.
+    Transaction(Vec<Change>, Option<bool>),
+    Hold,
+    /// Looks at one of the snapshots that are held, and lets go of it.
+    Drop(Index),
+    Checkpoint,
+    Kill,
+    /// Ends the handle by `close` or by dropping it, looks with another handle of that kind, and
+    /// opens a database again.
+    Reopen(bool, Handle),
+    /// Ends the handle beside the snapshots that are held, and looks at those then.
+    Outlive,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Handle {
+    Database,
+    Reader,
+    Private,
+    /// Appends a record by itself.
+    Writer(u16),
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let (index, n) = (any::<Index>, any::<u16>);
+    prop_oneof![
+        20 => (index(), n()).prop_map(|(at, n)| Change::Set(at, n)),
+        10 => (index(), n()).prop_map(|(at, n)| Change::GetMut(at, n)),
+        15 => n().prop_map(Change::Append),
+        5 => (n(), 1u16..200).prop_map(|(n, len)| Change::AppendMany(n, len)),
+        1 => n().prop_map(Change::AppendBulk),
+        15 => n().prop_map(Change::Insert),
+        15 => index().prop_map(Change::Delete),
+        10 => index().prop_map(Change::Get),
+    ]
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    let changes = prop::collection::vec(change(), 0..25);
+    let end = prop_oneof![1 => Just(None), 5 => any::<bool>().prop_map(Some)];
+    let handle = prop_oneof![
+        Just(Handle::Database),
+        Just(Handle::Reader),
+        Just(Handle::Private),
+        any::<u16>().prop_map(Handle::Writer),
+    ];
+    prop_oneof![
+        12 => (changes, end).prop_map(|(changes, end)| Operation::Transaction(changes, end)),
+        4 => Just(Operation::Hold),
+        3 => any::<Index>().prop_map(Operation::Drop),
+        3 => Just(Operation::Checkpoint),
+        2 => Just(Operation::Kill),
+        2 => (any::<bool>(), handle).prop_map(|(close, handle)| Operation::Reopen(close, handle)),
+        1 => Just(Operation::Outlive),
+    ]
+}
+
+/// What the records should be, by the number that each is made of; `None` for deleted ones.
+type Model = Vec<Option<u16>>;
+
+#[derive(Clone, Copy, Debug)]
+struct Shape {
+    record_len: usize,
+    deletes: bool,
+    checkpoint_at_bytes: u64,
+}
+
+impl Shape {
+    fn record(self, n: u16) -> Vec<u8> {
+        (0..self.record_len).map(|at| (at as u16 ^ n) as u8 ^ ((n >> 8) as u8)).collect()
+    }
+
+    fn open(self, path: &Path) -> DynDatabase {
+        DynDatabase::options().checkpoint_at(self.checkpoint_at_bytes).open(path).unwrap()
+    }
+
+    fn check<'a>(self, model: &Model, count: u64, get: impl Fn(u64) -> Option<&'a [u8]>) {
+        assert_eq!(count, model.len() as u64);
+        for (id, n) in (0..).zip(model) {
+            assert_eq!(get(id).is_some(), n.is_some(), "record {id}");
+            if let (Some(bytes), Some(n)) = (get(id), n) {
+                assert!(bytes == self.record(*n), "record {id} is to be that of {n}");
+            }
+        }
+        assert!(get(count).is_none());
+    }
+
+    fn check_snapshot(self, model: &Model, snapshot: &Snapshot<[u8]>) {
+        self.check(model, snapshot.count(), |id| snapshot.get(id));
+        assert_eq!(snapshot.live_count(), model.iter().flatten().count() as u64);
+        let live = (0..).zip(model).filter_map(|(id, n)| Some((id, (*n)?)));
+        assert!(snapshot.iter().map(|(id, _)| id).eq(live.map(|(id, _)| id)));
+    }
+
+    fn check_store(self, model: &Model, store: &DynStore) {
+        self.check(model, store.count(), |id| store.get(id));
+    }
+
+    fn apply(
+        self,
+        transaction: &mut WriteTransaction<'_, [u8]>,
+        model: &mut Model,
+        change: &Change,
+    ) {
+        let place = |index: &Index| if model.is_empty() { 0 } else { index.index(model.len() + 1) };
+        let live = |id: usize| model.get(id).copied().flatten();
+        match change {
+            Change::Set(index, n) => {
+                let id = place(index);
+                let set = transaction.set(id as u64, &self.record(*n));
+                assert_eq!(set.is_ok(), live(id).is_some(), "{set:?}");
+                if set.is_ok() {
+                    model[id] = Some(*n);
+                }
+            }
+            Change::GetMut(index, n) => {
+                let id = place(index);
+                let found = transaction.get_mut(id as u64).unwrap();
+                assert_eq!(found.is_some(), live(id).is_some());
+                if let Some(bytes) = found {
+                    assert!(bytes == self.record(model[id].unwrap()));
+                    bytes.copy_from_slice(&self.record(*n));
+                    model[id] = Some(*n);
+                }
+            }
+            Change::Append(n) => {
+                let id = transaction.append(&self.record(*n)).unwrap();
+                assert_eq!(id, model.len() as u64);
+                model.push(Some(*n));
+            }
+            Change::AppendMany(n, len) => self.append(transaction, model, *n, (*len).into()),
+            Change::AppendBulk(n) => {
+                self.append(transaction, model, *n, (1 << 20) / self.record_len + 1);
+            }
+            Change::Insert(n) => {
+                let id = transaction.insert(&self.record(*n)).unwrap() as usize;
+                assert_eq!(id == model.len(), model.iter().all(Option::is_some), "slots are used");
+                if id == model.len() {
+                    model.push(None);
+                }
+                assert_eq!(model[id].replace(*n), None);
+            }
+            Change::Delete(index) => {
+                let id = place(index);
+                let deleted = transaction.delete(id as u64);
+                assert_eq!(deleted.is_ok(), self.deletes);
+                assert_eq!(deleted.is_ok_and(|done| done), self.deletes && live(id).is_some());
+                if self.deletes && id < model.len() {
+                    model[id] = None;
+                }
+            }
+            Change::Get(index) => {
+                let id = place(index);
+                let expected = live(id).map(|n| self.record(n));
+                assert!(transaction.get(id as u64) == expected.as_deref());
+            }
+        }
+        assert_eq!(transaction.count(), model.len() as u64);
+    }
+
+    fn append(
+        self,
+        transaction: &mut WriteTransaction<'_, [u8]>,
+        model: &mut Model,
+        n: u16,
+        len: usize,
+    ) {
+        let numbers: Vec<u16> = (0..len).map(|at| n.wrapping_add(at as u16)).collect();
+        let records: Vec<u8> = numbers.iter().flat_map(|&n| self.record(n)).collect();
+        let ids = transaction.append_packed(&records).unwrap();
+        assert_eq!(ids, model.len() as u64..(model.len() + len) as u64);
+        model.extend(numbers.into_iter().map(Some));
+    }
+}
+
+/// A store under test, and what it should hold.
+struct Rig<'a> {
+    path: &'a Path,
+    shape: Shape,
+    database: DynDatabase,
+    model: Rc<Model>,
+    held: Vec<(Rc<Model>, Snapshot<[u8]>)>,
+}
+
+impl<'a> Rig<'a> {
+    fn new(path: &'a Path, shape: Shape) -> Self {
+        let field = Field::new("bytes", DataType::Binary(shape.record_len as u32));
+        let mut options = DynDatabase::options();
+        if shape.deletes {
+            options = options.deletes();
+        }
+        options.create(path, &Schema::packed([field]).unwrap()).unwrap().close().unwrap();
+        let database = shape.open(path);
+        Self { path, shape, database, model: Rc::new(Vec::new()), held: Vec::new() }
+    }
+
+    fn apply(mut self, operation: &Operation) -> Self {
+        match operation {
+            Operation::Transaction(changes, end) => {
+                let mut transaction = self.database.begin_write().unwrap();
+                let mut model = Vec::clone(&self.model);
+                for change in changes {
+                    self.shape.apply(&mut transaction, &mut model, change);
+                }
+                match end {
+                    None => transaction.rollback(),
+                    Some(durable) => {
+                        let how = [Durability::Eventual, Durability::Immediate];
+                        transaction.commit(how[usize::from(*durable)]).unwrap();
+                        self.model = Rc::new(model);
+                    }
+                }
+                self.shape.check_snapshot(&self.model, &self.database.begin_read());
+            }
+            Operation::Hold => {
+                self.held.push((Rc::clone(&self.model), self.database.begin_read()));
+            }
+            Operation::Drop(index) => {
+                if !self.held.is_empty() {
+                    let (model, snapshot) = self.held.remove(index.index(self.held.len()));
+                    self.shape.check_snapshot(&model, &snapshot);
+                }
+            }
+            Operation::Checkpoint => {
+                let checkpoint = self.database.checkpoint().unwrap();
+                let oldest = self.held.iter().map(|(_, snapshot)| snapshot.commit()).min();
+                let newest = self.database.begin_read().commit();
+                assert_eq!(checkpoint.commit(), oldest.map_or(newest, |oldest| oldest.min(newest)));
+            }
+            Operation::Kill => self.kill(),
+            Operation::Reopen(close, handle) => return self.reopen(*close, *handle),
+            Operation::Outlive => return self.outlive(),
+        }
+        self
+    }
+
+    /// Opens a copy of the files as they are, as the next process would.
+    fn kill(&self) {
+        let copy = tempfile::tempdir().unwrap();
+        for entry in std::fs::read_dir(self.path.parent().unwrap()).unwrap() {
+            let entry = entry.unwrap();
+            std::fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
+        }
+        let path = copy.path().join(self.path.file_name().unwrap());
+        let reader = DynStore::open_read_only(&path).unwrap();
+        self.shape.check_store(&self.model, &reader);
+        drop(reader);
+        let database = self.shape.open(&path);
+        self.shape.check_snapshot(&self.model, &database.begin_read());
+        database.close().unwrap();
+        check_at_rest(&path);
+    }
+
+    fn check_held(&mut self) {
+        for (model, snapshot) in self.held.drain(..) {
+            self.shape.check_snapshot(&model, &snapshot);
+        }
+    }
+
+    fn reopen(mut self, close: bool, handle: Handle) -> Self {
+        self.check_held();
+        let Self { path, shape, database, mut model, held } = self;
+        if close {
+            database.close().unwrap();
+        } else {
+            drop(database);
+        }
+        check_at_rest(path);
+        match handle {
+            Handle::Database => shape.open(path).close().unwrap(),
+            Handle::Reader => {
+                shape.check_store(&model, &DynStore::open_read_only(path).unwrap());
+            }
+            Handle::Private => shape.check_store(&model, &DynStore::open_private(path).unwrap()),
+            Handle::Writer(n) => {
+                let mut store = DynStore::open(path).unwrap();
+                shape.check_store(&model, &store);
+                store.append(&shape.record(n)).unwrap();
+                Rc::make_mut(&mut model).push(Some(n));
+                store.close().unwrap();
+            }
+        }
+        let database = shape.open(path);
+        shape.check_snapshot(&model, &database.begin_read());
+        Self { path, shape, database, model, held }
+    }
+
+    /// The handle goes, and its snapshots stay as they are until they go, too.
+    fn outlive(mut self) -> Self {
+        let Self { path, shape, .. } = self;
+        self.database.close().unwrap();
+        for (model, snapshot) in self.held.drain(..) {
+            shape.check_snapshot(&model, &snapshot);
+        }
+        let reader = DynStore::open_read_only(path).unwrap();
+        shape.check_store(&self.model, &reader);
+        drop(reader);
+        Self { path, shape, database: shape.open(path), model: self.model, held: Vec::new() }
+    }
+}
+
+/// Flat, and without a log.
+fn check_at_rest(path: &Path) {
+    let report = verify(path, 5).unwrap();
+    assert_eq!(report.doubts, []);
+    let logs = std::fs::read_dir(path.parent().unwrap()).unwrap();
+    let logs = logs.map(|entry| entry.unwrap().path());
+    let logs: Vec<PathBuf> = logs.filter(|path| path.to_string_lossy().contains("-wal-")).collect();
+    assert_eq!(logs, [PathBuf::new(); 0]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_database_agrees_with_a_vector(
+        record_len in prop_oneof![Just(8usize), 8usize..200, Just(125), 4090usize..5000],
+        deletes in any::<bool>(),
+        checkpoint_at_bytes in prop_oneof![Just(1u64), 1u64..100_000, Just(16 << 20)],
+        operations in prop::collection::vec(operation(), 1..40),
+    ) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store");
+        let mut rig = Rig::new(&path, Shape { record_len, deletes, checkpoint_at_bytes });
+        for operation in &operations {
+            rig = rig.apply(operation);
+        }
+        rig.reopen(true, Handle::Reader);
+    }
+}

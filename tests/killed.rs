@@ -1,0 +1,437 @@
+//! Killed processes: a child that commits in a loop is killed at random, and its parent, which was
+//! told of every commit that was acknowledged, looks at what it finds. A kill is no power cut: what
+//! was acknowledged at any durability is there.
+//!
+//! The store holds [`CELLS`] cells, whose sum no commit changes, and behind them entries, of which
+//! commits append and, in stores with deletes, delete and reuse some. Each record carries its
+//! checksum. The first cell names the transaction that changed the store last, so that the parent
+//! can tell which state it looks at: every transaction is drawn from its number and the state
+//! before it, so that the parent can work it out for itself.
+
+#![cfg(unix)]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use flatrec::{
+    Database, Durability, DynStore, PodRecord, Store, Wait, WindowedStore, WriteTransaction, verify,
+};
+
+/// Two words that mean something, and the record's checksum.
+type Row = PodRecord<[u64; 3]>;
+
+const CELLS: u64 = 64;
+/// What each cell but the first holds at the beginning.
+const SHARE: u64 = 1 << 32;
+const CHECKPOINT_BYTES: u64 = 48 << 10;
+/// Appended by a transaction that writes them to their places: more than a megabyte.
+const BULK: u64 = (1 << 20) / 24 + 100;
+
+fn sealed(first: u64, second: u64) -> Row {
+    PodRecord([first, second, check_of(first, second)])
+}
+
+fn check_of(first: u64, second: u64) -> u64 {
+    (first.rotate_left(17) ^ second).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x0123_4567_89ab_cdef
+}
+
+fn is_whole(row: &Row) -> bool {
+    row.0[2] == check_of(row.0[0], row.0[1])
+}
+
+/// A generator of numbers that a seed determines.
+struct Random(u64);
+
+impl Random {
+    fn draw(&mut self, below: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % below
+    }
+}
+
+/// What a transaction needs of a store, and of the parent's picture of one.
+trait Rows {
+    fn count(&self) -> u64;
+    fn get(&self, id: u64) -> Option<Row>;
+    fn set(&mut self, id: u64, row: Row);
+    fn append(&mut self, rows: &[Row]);
+    fn insert(&mut self, row: Row);
+    fn delete(&mut self, id: u64);
+}
+
+impl Rows for WriteTransaction<'_, Row> {
+    fn count(&self) -> u64 {
+        self.count()
+    }
+
+    fn get(&self, id: u64) -> Option<Row> {
+        self.get(id).copied()
+    }
+
+    fn set(&mut self, id: u64, row: Row) {
+        // Both ways to change a record.
+        match id % 2 {
+            0 => self.set(id, &row).unwrap(),
+            _ => *self.get_mut(id).unwrap().unwrap() = row,
+        }
+    }
+
+    fn append(&mut self, rows: &[Row]) {
+        self.append_slice(rows).unwrap();
+    }
+
+    fn insert(&mut self, row: Row) {
+        self.insert(&row).unwrap();
+    }
+
+    fn delete(&mut self, id: u64) {
+        self.delete(id).unwrap();
+    }
+}
+
+/// What the parent knows of the store.
+#[derive(Clone, Debug, Default)]
+struct Picture {
+    rows: Vec<Option<Row>>,
+    /// Deleted records: the last one is used first.
+    free: Vec<u64>,
+}
+
+impl Rows for Picture {
+    fn count(&self) -> u64 {
+        self.rows.len() as u64
+    }
+
+    fn get(&self, id: u64) -> Option<Row> {
+        self.rows.get(id as usize).copied().flatten()
+    }
+
+    fn set(&mut self, id: u64, row: Row) {
+        self.rows[id as usize] = Some(row);
+    }
+
+    fn append(&mut self, rows: &[Row]) {
+        self.rows.extend(rows.iter().copied().map(Some));
+    }
+
+    fn insert(&mut self, row: Row) {
+        match self.free.pop() {
+            Some(id) => self.set(id, row),
+            None => self.append(&[row]),
+        }
+    }
+
+    fn delete(&mut self, id: u64) {
+        if self.rows[id as usize].take().is_some() {
+            self.free.push(id);
+        }
+    }
+}
+
+/// Transaction `n` of a store: what it changes follows from `n` and what it finds.
+fn change(rows: &mut dyn Rows, n: u64, deletes: bool) {
+    let mut random = Random(n.wrapping_mul(0xd134_2543_de82_ef95));
+    for _ in 0..1 + random.draw(12) {
+        let (from, to) = (1 + random.draw(CELLS - 1), 1 + random.draw(CELLS - 1));
+        let moved = random.draw(100);
+        let cell = |rows: &dyn Rows, id| rows.get(id).expect("cells are never deleted").0[0];
+        let left = cell(rows, from) - moved;
+        rows.set(from, sealed(left, n));
+        let got = cell(rows, to) + moved;
+        rows.set(to, sealed(got, n));
+    }
+    let entry = |random: &mut Random| sealed(n, random.draw(u64::MAX));
+    match random.draw(if n % 40 == 0 { 1 } else { 12 }) {
+        0 if n % 40 == 0 => {
+            let many: Vec<Row> = (0..BULK).map(|_| entry(&mut random)).collect();
+            rows.append(&many);
+        }
+        1..5 => {
+            let some: Vec<Row> = (0..random.draw(60)).map(|_| entry(&mut random)).collect();
+            rows.append(&some);
+        }
+        5..8 => (0..random.draw(8)).for_each(|_| rows.insert(entry(&mut random))),
+        _ if rows.count() > CELLS => {
+            for _ in 0..random.draw(40) {
+                let id = CELLS + random.draw(rows.count() - CELLS);
+                if deletes && random.draw(3) == 0 {
+                    rows.delete(id);
+                } else if rows.get(id).is_some() {
+                    rows.set(id, entry(&mut random));
+                }
+            }
+        }
+        _ => {}
+    }
+    rows.set(0, sealed(n, 0));
+}
+
+fn first_cells() -> Vec<Row> {
+    (0..CELLS).map(|id| if id == 0 { sealed(0, 0) } else { sealed(SHARE, 0) }).collect()
+}
+
+const CHILD: &str = "FLATREC_KILLED_CHILD";
+
+/// Commits until it is killed; run by the test below in a process of its own.
+#[test]
+fn child() {
+    let Ok(job) = std::env::var(CHILD) else { return };
+    let [seed, threads, deletes, path] = job.splitn(4, '|').collect::<Vec<_>>()[..] else {
+        panic!("{job}")
+    };
+    let (seed, threads) = (seed.parse::<u64>().unwrap(), threads.parse::<u64>().unwrap());
+    let deletes = deletes == "true";
+    let mut random = Random(seed);
+    say("opening");
+    for life in 0_u64.. {
+        let options = Database::<Row>::options()
+            .checkpoint_at(CHECKPOINT_BYTES << random.draw(3))
+            .wait(Wait::AtMost(Duration::from_secs(60)));
+        let database = options.open(path).unwrap();
+        // Some lives are short, so that many kills meet recoveries and closes.
+        let commits = if life % 2 == 0 { random.draw(4) } else { random.draw(200) };
+        std::thread::scope(|scope| {
+            for thread in 0..threads {
+                let database = &database;
+                let seed = seed ^ (thread << 32) ^ (life << 40);
+                scope.spawn(move || work(database, seed, commits, deletes));
+            }
+        });
+        say("closing");
+        if random.draw(3) > 0 {
+            database.close().unwrap();
+        }
+    }
+}
+
+/// A line to the parent, in one write: what was said before a kill is said whole.
+fn say(line: &str) {
+    let line = format!("\n! {line}\n");
+    std::io::stdout().lock().write_all(line.as_bytes()).unwrap();
+}
+
+fn work(database: &Database<Row>, seed: u64, commits: u64, deletes: bool) {
+    let mut random = Random(seed);
+    for _ in 0..commits {
+        let mut transaction = database.begin_write().unwrap();
+        if random.draw(9) == 0 {
+            // Comes to nothing, whatever it has written.
+            transaction.append(&sealed(u64::MAX, 0)).unwrap();
+            change(&mut transaction, random.draw(400), deletes);
+            transaction.rollback();
+            continue;
+        }
+        let n = transaction.get(0).unwrap().0[0] + 1;
+        change(&mut transaction, n, deletes);
+        let durability = [Durability::Eventual, Durability::Immediate][random.draw(2) as usize];
+        transaction.commit(durability).unwrap();
+        say(&format!("committed {n}"));
+        if random.draw(30) == 0 {
+            database.checkpoint().unwrap();
+        }
+        if random.draw(10) == 0 {
+            let snapshot = database.begin_read();
+            let sum: u64 = (1..CELLS).map(|id| snapshot.get(id).unwrap().0[0]).sum();
+            assert_eq!(sum, (CELLS - 1) * SHARE);
+        }
+    }
+}
+
+/// The child, and what it has said.
+struct Victim {
+    child: Child,
+    output: BufReader<ChildStdout>,
+    /// Numbers of the transactions that it says are committed.
+    committed: Vec<u64>,
+    /// What it said last.
+    last: String,
+}
+
+impl Victim {
+    fn spawn(job: &str) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "child", "--nocapture", "--test-threads=1"])
+            .env(CHILD, job)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        Self { child, output, committed: Vec::new(), last: String::new() }
+    }
+
+    /// Reads a line; `false` at the end.
+    fn listen(&mut self) -> bool {
+        self.last.clear();
+        if self.output.read_line(&mut self.last).unwrap() == 0 {
+            return false;
+        }
+        if let Some(n) = self.last.strip_prefix("! committed ") {
+            self.committed.push(n.trim().parse().unwrap());
+        }
+        true
+    }
+
+    /// Kills the child at a moment that nobody foresees, and hears what it has said till then.
+    fn kill(mut self, random: &mut Random) -> Vec<u64> {
+        while self.listen() && self.last != "! opening\n" {}
+        // Often in the first recovery or a close, otherwise somewhere among the commits.
+        match random.draw(4) {
+            0 => {}
+            1 => while self.listen() && self.last != "! closing\n" {},
+            _ => {
+                let lines = random.draw(120);
+                let _ = (0..lines).take_while(|_| self.listen()).count();
+            }
+        }
+        std::thread::sleep(Duration::from_micros(random.draw(4000)));
+        self.child.kill().unwrap();
+        while self.listen() {}
+        let status = self.child.wait().unwrap();
+        if std::os::unix::process::ExitStatusExt::signal(&status) != Some(9) {
+            let mut said = String::new();
+            self.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+            panic!("the child ended by itself, {status}: {said}");
+        }
+        self.committed
+    }
+}
+
+/// A store, and what is known to be in it.
+struct Rig {
+    directory: tempfile::TempDir,
+    deletes: bool,
+    /// The state that was found last, and the number of its last transaction.
+    picture: Picture,
+    last: u64,
+    /// How many numbers behind `last` were said to be committed, and the highest.
+    said: u64,
+    highest: u64,
+    threads: u64,
+}
+
+impl Rig {
+    fn new(deletes: bool) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let mut options = Database::<Row>::options();
+        if deletes {
+            options = options.deletes();
+        }
+        let database = options.create(directory.path().join("store")).unwrap();
+        let mut transaction = database.begin_write().unwrap();
+        transaction.append_slice(&first_cells()).unwrap();
+        transaction.commit(Durability::Immediate).unwrap();
+        database.close().unwrap();
+        let rows = first_cells().into_iter().map(Some).collect();
+        let picture = Picture { rows, free: Vec::new() };
+        Self { directory, deletes, picture, last: 0, said: 0, highest: 0, threads: 0 }
+    }
+
+    fn path(&self) -> std::path::PathBuf {
+        self.directory.path().join("store")
+    }
+
+    /// Lets a child work, and kills it.
+    fn kill_one(&mut self, random: &mut Random) {
+        let threads = 1 + random.draw(2) * random.draw(4);
+        let seed = random.draw(u64::MAX);
+        let job = format!("{seed}|{threads}|{}|{}", self.deletes, self.path().display());
+        let committed = Victim::spawn(&job).kill(random);
+        self.said += committed.len() as u64;
+        self.highest = committed.into_iter().fold(self.highest, u64::max);
+        // Each thread may have committed once and not come to say so.
+        self.threads += threads;
+    }
+
+    /// Compares all that a handle shows with the only thing that it may show.
+    fn check(&mut self, count: u64, get: &dyn Fn(u64) -> Option<Row>) {
+        let found = get(0).expect("the first cell").0[0];
+        assert!(
+            found >= self.highest,
+            "transaction {} was acknowledged, {found} found",
+            self.highest
+        );
+        let unsaid = (found - self.last).checked_sub(self.said).expect("each number once");
+        assert!(unsaid <= self.threads, "{unsaid} transactions more than {} threads", self.threads);
+        for n in self.last + 1..=found {
+            change(&mut self.picture, n, self.deletes);
+        }
+        (self.last, self.said, self.threads) = (found, 0, 0);
+        assert_eq!(count, self.picture.count());
+        for (id, expected) in (0..).zip(&self.picture.rows) {
+            let row = get(id);
+            assert!(row.as_ref().is_none_or(is_whole), "record {id} is torn: {row:?}");
+            assert_eq!(row, *expected, "record {id}");
+        }
+        assert_eq!(get(count), None);
+        let sum: u64 = (1..CELLS).map(|id| get(id).unwrap().0[0]).sum();
+        assert_eq!(sum, (CELLS - 1) * SHARE);
+    }
+
+    /// Opens the store by one kind of handle after the other.
+    fn look(&mut self, how: u64) {
+        let path = self.path();
+        match how {
+            0 => {
+                let database = Database::<Row>::open(&path).unwrap();
+                let snapshot = database.begin_read();
+                self.check(snapshot.count(), &|id| snapshot.get(id).copied());
+            }
+            1 => {
+                let store = Store::<Row>::open_read_only(&path).unwrap();
+                self.check(store.count(), &|id| store.read(id));
+                drop(store);
+                let store = Store::<Row>::open(&path).unwrap();
+                self.check(store.count(), &|id| store.read(id));
+                store.close().unwrap();
+                assert_eq!(verify(&path, 5).unwrap().doubts, []);
+            }
+            2 => {
+                let store = DynStore::open_read_only(&path).unwrap();
+                self.check(store.count(), &|id| store.get(id).map(row_of));
+            }
+            3 => {
+                let store =
+                    WindowedStore::<Row>::open_windowed_read_only(&path, 1 << 20, 1 << 16).unwrap();
+                self.check(store.count(), &|id| store.read(id).unwrap());
+            }
+            // The next child is the first to see it.
+            _ => {}
+        }
+    }
+}
+
+fn row_of(bytes: &[u8]) -> Row {
+    let word = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
+    PodRecord([word(0), word(8), word(16)])
+}
+
+#[test]
+fn killed_processes_lose_nothing_that_was_acknowledged() {
+    let from_environment = |name| std::env::var(name).ok().map(|n| n.parse::<u64>().unwrap());
+    let few = if cfg!(debug_assertions) { 40 } else { 200 };
+    let kills = from_environment("FLATREC_KILLS").unwrap_or(few);
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
+    let seed = from_environment("FLATREC_SEED").unwrap_or(now);
+    println!("FLATREC_SEED={seed} (moments of kills differ all the same)");
+    let mut random = Random(seed);
+    let mut rig = Rig::new(false);
+    let mut transactions = 0;
+    for kill in 0..kills {
+        if rig.picture.rows.len() > 300_000 || kill % 16 == 15 {
+            rig.look(1);
+            transactions += rig.last;
+            rig = Rig::new(!rig.deletes);
+        }
+        rig.kill_one(&mut random);
+        let how = random.draw(6);
+        println!("kill {kill}, looked at in way {how}");
+        rig.look(how);
+    }
+    rig.look(1);
+    println!("{kills} kills among {} transactions", transactions + rig.last);
+}
