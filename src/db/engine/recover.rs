@@ -123,12 +123,9 @@ fn check_length(core: &Core, layout: &Layout, count: u64) -> Result<()> {
 /// hold commits that the disk has nowhere else, and that are taken back when the power goes; a
 /// second segment would bear witness then that the commits before it had been made durable.
 pub(super) fn recover(core: &mut Core) -> Result<(Recovered, Option<Log>)> {
-    let Some(found) = read_log(core)? else {
-        let file_id = core.header().file_id;
-        // What a power cut brought back after it had been removed.
-        wal::remove_stale(&**core.backing(), file_id, &[]).map_err(|error| core.name(error))?;
-        return Ok((nothing(core), None));
-    };
+    // Log files that no header names are left for the next log's maker to remove: looking for them
+    // would make opening a store wait for a large directory.
+    let Some(found) = read_log(core)? else { return Ok((nothing(core), None)) };
     let copy = if found.blocks > 0 { Some(copy_log(core, found.log_len_bytes)?) } else { None };
     if let Some(copy) = &copy {
         let synced = step::take(Step::RecoverySync, || copy.segment().sync_data());
