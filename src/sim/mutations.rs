@@ -13,7 +13,11 @@ const HISTORIES_MAX: u64 = 4000;
 fn caught(steps: &[Step]) {
     let test = CrashTest::new(1).histories(HISTORIES_MAX);
     let report = without(steps, || test.run(|_| {}));
-    assert!(!report.violations.is_empty(), "{HISTORIES_MAX} histories do without {steps:?}");
+    let Some(broken) = report.violations.first() else {
+        panic!("{HISTORIES_MAX} histories do without {steps:?}");
+    };
+    let with_all = CrashTest::new(broken.seed).histories(1).run(|_| {});
+    assert!(with_all.violations.is_empty(), "{:?}", with_all.violations[0].what);
 }
 
 macro_rules! caught {

@@ -103,10 +103,9 @@ impl Log {
         first: u64,
         len_bytes: u64,
     ) -> Result<Self> {
-        let len_bytes = len_bytes
-            .saturating_add(SECTOR_BYTES)
-            .checked_next_multiple_of(SEGMENT_MIN_BYTES)
-            .unwrap_or(u64::MAX);
+        let needed = len_bytes.saturating_add(SECTOR_BYTES).max(SEGMENT_MIN_BYTES);
+        let len_bytes =
+            if needed <= SEGMENT_MAX_BYTES { needed.next_power_of_two() } else { needed };
         let salt = new_salt()?;
         let header = SegmentHeader {
             file_id,
@@ -137,7 +136,8 @@ impl Log {
     /// Makes segments no longer than this, as far as that may be: of a log that is used anew before
     /// it has grown, a small part.
     pub(crate) fn limit_segments(&mut self, len_bytes: u64) {
-        self.segment_max_bytes = len_bytes.clamp(SEGMENT_MIN_BYTES, SEGMENT_MAX_BYTES);
+        let longest = len_bytes.clamp(SEGMENT_MIN_BYTES, SEGMENT_MAX_BYTES);
+        self.segment_max_bytes = 1 << longest.ilog2();
         self.next_len_bytes = self.next_len_bytes.min(self.segment_max_bytes);
     }
 
@@ -176,7 +176,7 @@ impl Log {
         if let Some(prepared) = self.prepared.take() {
             // A segment made for one large block that never came is no segment for others.
             if prepared.len_bytes >= needed
-                && (prepared.len_bytes <= self.segment_max_bytes || prepared.len_bytes == needed)
+                && (prepared.len_bytes <= SEGMENT_MAX_BYTES || prepared.len_bytes == needed)
             {
                 self.prepared = Some(prepared);
                 return Ok(());
@@ -348,7 +348,7 @@ impl Log {
 
     /// A file for a segment of at least `needed` bytes.
     fn prepare(&mut self, needed: u64) -> Result<SegmentFile> {
-        if needed > self.segment_max_bytes {
+        if needed > SEGMENT_MAX_BYTES {
             return SegmentFile::create(&*self.data, needed, &[], Fill::Room);
         }
         let wanted = self.next_len_bytes.max(needed.next_power_of_two());
