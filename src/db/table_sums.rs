@@ -3,8 +3,6 @@
 //! They are kept by every handle that writes to a store that has them. Entries are synced before
 //! the header that counts what they cover, and after the data; see [`Sums`].
 
-use std::fs::File;
-use std::io::Read as _;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -12,8 +10,8 @@ use super::core::Core;
 use super::options::Common;
 use super::table::Table;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::SUM_MAGIC;
-use crate::store::{BLOCK_LEN_BYTES, FoundSums, SUM_SUFFIX, Sums, is_sum_file};
+use crate::map::FileBacking;
+use crate::store::{BLOCK_LEN_BYTES, FoundSums, SUM_SUFFIX, Sums, is_ours, is_sum_file};
 
 /// Makes the checksums of a store that was just created, if it is to have any.
 pub(super) fn create_sums(core: &Core, common: &Common) -> Result<()> {
@@ -165,11 +163,7 @@ fn path_of(path: &Path) -> PathBuf {
 pub(super) fn refuse_other_file(path: &Path) -> Result<()> {
     let path = path_of(path);
     let Ok(found) = path.symlink_metadata() else { return Ok(()) };
-    let mut magic = [0; SUM_MAGIC.len()];
-    let is_ours = found.is_file()
-        && File::open(&path).and_then(|mut file| file.read_exact(&mut magic)).is_ok()
-        && magic == SUM_MAGIC;
-    if is_ours {
+    if found.is_file() && is_ours(&FileBacking::open(&path, false)?)? {
         return Ok(());
     }
     Err(other_file("make a checksum file at").path(path))

@@ -17,5 +17,6 @@ pub(crate) use images::{Images, Tail};
 pub(crate) use overlay::{Committed, Overlay};
 pub(crate) use placed::Placed;
 pub(crate) use sums::{
-    BLOCK_LEN_BYTES, BlockSet, BlockState, FoundSums, SUM_SUFFIX, Sums, describe, is_sum_file,
+    BLOCK_LEN_BYTES, BlockSet, BlockState, FoundSums, SUM_SUFFIX, Sums, describe, is_ours,
+    is_sum_file,
 };

@@ -514,17 +514,30 @@ pub(crate) fn describe(block: u64, bytes: &Range<u64>, records: &Range<u64>) -> 
     )
 }
 
-/// Whether what lies where a checksum file would be is one, be it damaged or another store's;
-/// `None` if nothing does.
+/// Whether what lies where a checksum file would be is one, be it damaged or another store's, or
+/// was to become one when its maker died; `None` if nothing does.
 ///
 /// # Errors
 /// The system's.
 pub(crate) fn is_sum_file(data: &dyn Backing) -> Result<Option<bool>> {
     let Some(side) = data.open_side(SUM_SUFFIX, OpenSide::Read)? else { return Ok(None) };
-    let mut magic = [0; SUM_MAGIC.len()];
-    let got = side.read_at(0, &mut magic)?;
-    Ok(Some(magic[..got] == SUM_MAGIC))
+    is_ours(&*side).map(Some)
 }
+
+/// Whether a file in a checksum file's place is nobody else's: it begins like one, or is one whose
+/// first bytes never reached the disk.
+///
+/// # Errors
+/// The system's.
+pub(crate) fn is_ours(side: &dyn Backing) -> Result<bool> {
+    let mut start = vec![0; BLANK_BYTES_MAX];
+    let got = side.read_at(0, &mut start)?;
+    let blank = got < BLANK_BYTES_MAX && start[..got].iter().all(|&byte| byte == 0);
+    Ok(start[..got].starts_with(&SUM_MAGIC) || blank)
+}
+
+/// No file of zeros that is longer was left by a maker of checksums that died.
+const BLANK_BYTES_MAX: usize = 64 << 10;
 
 /// Where a block's entry lies. No file has so many blocks that this could overflow.
 fn offset_of_entry(block: u64) -> u64 {

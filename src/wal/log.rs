@@ -158,6 +158,12 @@ impl Log {
         older.chain([self.current.salt]).collect()
     }
 
+    /// Whether a block of so many images begins a new segment, for which the current one is synced.
+    pub(crate) fn changes_segment(&self, images: u64, image_len: u32) -> bool {
+        let len_bytes = block_len_bytes(images, image_len).map(in_sectors);
+        len_bytes.is_none_or(|len_bytes| len_bytes > self.room_bytes())
+    }
+
     /// Makes room for a block of so many images, so that appending it needs no more space.
     ///
     /// # Errors

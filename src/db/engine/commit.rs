@@ -192,6 +192,11 @@ impl Engine {
         let image_len = writer.core.header().stride;
         let images = wal::Images { ids: changes.images.ids(), image_len, pieces: &pieces };
         let log = writer.log.as_mut().ok_or_else(no_log)?;
+        if log.changes_segment(images.ids.len() as u64, image_len) {
+            // The log syncs the segment that it leaves. Were another thread just syncing it for its
+            // commit, one of the two might not be told of a failure that the other is told of.
+            self.group.settle_all(&self.published)?;
+        }
         log.append(&commit, self.group.synced(), &images)?;
         let segment = log.segment();
         drop(pieces);
