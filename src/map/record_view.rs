@@ -190,6 +190,20 @@ impl<T: Copy> RecordView<T> {
         }
     }
 
+    /// Copies the first `len_bytes` bytes of record `index` out.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfRange`] if it may not be read; as [`View::read`].
+    pub(crate) fn copy(&self, index: u64, len_bytes: usize, into: &mut [u8]) -> Result<()> {
+        if index >= self.count || len_bytes > self.stride || len_bytes != into.len() {
+            return Err(Error::new(ErrorKind::OutOfRange, "read")
+                .record(index)
+                .detail(format!("the store holds {} records", self.count)));
+        }
+        let start = self.address(index).as_ptr() as usize - self.view.as_ptr() as usize;
+        self.view.read(start, into)
+    }
+
     /// Records `range` as one slice, if records follow one another without gaps or marks.
     pub(crate) fn slice(&self, range: Range<u64>) -> Option<&[T]> {
         if self.stride != size_of::<T>() || range.start > range.end || range.end > self.fast_count {

@@ -65,6 +65,15 @@ impl IdTable {
         *found = value;
     }
 
+    /// Takes the value of `id` away, if it has one.
+    pub(super) fn remove(&mut self, id: u64) {
+        if let Some(group) = self.group(id >> GROUP_LOG2) {
+            let found = &mut self.groups[group as usize].0[place(id)];
+            self.len -= usize::from(*found != NONE);
+            *found = NONE;
+        }
+    }
+
     /// All record numbers with their values, in the order of the numbers.
     pub(super) fn sorted(&self) -> impl Iterator<Item = (u64, u32)> + '_ {
         let mut groups: Vec<(u64, u32)> =
@@ -146,6 +155,12 @@ mod tests {
         assert_eq!(table.len(), map.len());
         assert!(map.iter().all(|(&id, &value)| table.find(id) == Some(value)));
         assert!((0..50_000).all(|id| table.find(id) == map.get(&id).copied()));
+        assert!(table.sorted().eq(map.iter().map(|(&id, &value)| (id, value))));
+        for id in (0..2000).step_by(3) {
+            table.remove(id);
+            map.remove(&id);
+            assert_eq!((table.find(id), table.len()), (None, map.len()));
+        }
         assert!(table.sorted().eq(map));
     }
 }

@@ -176,6 +176,22 @@ impl Images {
         self.ids.push(id);
         Ok(self.image_mut(number))
     }
+
+    /// The image that was made last, for changing.
+    pub(crate) fn last_mut(&mut self) -> Option<&mut [u8]> {
+        let number = u32::try_from(self.ids.len()).ok()?.checked_sub(1)?;
+        Some(self.image_mut(number))
+    }
+
+    /// Takes back the image that was made last.
+    pub(crate) fn forget_last(&mut self) {
+        if let Some(last) = self.last_mut() {
+            last.fill(0);
+        }
+        if let Some(id) = self.ids.pop() {
+            self.table.remove(id);
+        }
+    }
 }
 
 impl std::fmt::Debug for Images {

@@ -53,16 +53,17 @@ impl Args {
         let mut transaction = database.begin_write()?;
         let mut lines = String::new();
         for &id in ids {
-            let Some(before) = transaction.get(id) else {
+            // Copied into the transaction, so that a fault is an error.
+            let Some(before) = transaction.get_mut(id)?.map(|record| record.to_vec()) else {
                 return Err(get::no_record(&self.store, id, transaction.count()));
             };
             let in_record = |failure: Failure| failure.in_record("set", &self.store, id);
-            let mut after = before.to_vec();
+            let mut after = before.clone();
             let changed = self.apply(database.schema(), &mut after).map_err(in_record)?;
             refuse_repeated(&changed)?;
             // What was there may be damaged, which is a reason to set it.
             for field in &changed {
-                let old = shown(field, before).unwrap_or_else(|_| "not readable".into());
+                let old = shown(field, &before).unwrap_or_else(|_| "not readable".into());
                 let new = shown(field, &after).map_err(in_record)?;
                 if ids.len() > 1 {
                     lines.push_str(&format!("record {id}, "));

@@ -85,15 +85,13 @@ impl Changes {
         } else if let Some(number) = self.images.number_of(id) {
             Some(self.images.image_mut(number))
         } else {
-            match self.stride_before(writer, id) {
-                // Looked at before it is copied: no image is made of what is not there.
-                Some(before) if layout.live(before).is_some() => {
-                    let image = self.images.add(id)?;
-                    image.copy_from_slice(before);
-                    Some(image)
-                }
-                _ => None,
+            let image = image_of(&layout, &mut self.images, writer, id)?;
+            if layout.live(image).is_none() {
+                self.images.forget_last();
+                return Ok(None);
             }
+            // Looked up again, which only a deleted record's `forget_last` above makes necessary.
+            self.images.last_mut()
         };
         Ok(stride.and_then(|stride| layout.live_mut(stride)))
     }
@@ -106,10 +104,7 @@ impl Changes {
         if let Some(number) = self.images.number_of(id) {
             return Ok(self.images.image_mut(number));
         }
-        let before = self.stride_before(writer, id).ok_or_else(|| missing(id, self.count))?;
-        let image = self.images.add(id)?;
-        image.copy_from_slice(before);
-        Ok(image)
+        image_of(&self.layout, &mut self.images, writer, id)
     }
 
     /// Sets record `id`, which must be there.
@@ -182,7 +177,7 @@ impl Changes {
     /// Deletes record `id`; `false` if it is not there.
     pub(in crate::db) fn delete(&mut self, writer: &Writer, id: u64) -> Result<bool> {
         self.check_deletes("delete")?;
-        if self.get(writer, id).is_none() {
+        if self.get_mut(writer, id)?.is_none() {
             return Ok(false);
         }
         self.kill(writer, id, self.free_head)?;
@@ -302,6 +297,34 @@ impl Writer {
         self.in_file = records_in(view, layout.geometry, count)?;
         Ok(())
     }
+}
+
+/// Makes an image of record `id`, below the tail and without one yet, as it was before. It is
+/// copied, so that a fault is an error where the guard is installed.
+fn image_of<'a>(
+    layout: &Layout,
+    images: &'a mut Images,
+    writer: &Writer,
+    id: u64,
+) -> Result<&'a mut [u8]> {
+    let image = images.add(id)?;
+    let newest = &writer.newest;
+    let logged = match newest.overlay.is_empty() || id >= newest.count {
+        true => None,
+        false => newest.overlay.find(id),
+    };
+    let copied = match logged {
+        Some(before) => {
+            image.copy_from_slice(before);
+            Ok(())
+        }
+        None => writer.in_file.copy(id, layout.stride, image),
+    };
+    if let Err(error) = copied {
+        images.forget_last();
+        return Err(error.record(id));
+    }
+    images.last_mut().ok_or_else(|| missing(id, newest.count))
 }
 
 #[cold]
