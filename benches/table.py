@@ -25,12 +25,16 @@ WINDOWS = "windows: "
 def main() -> None:
     default = pathlib.Path(__file__).parent.parent / "target" / "criterion"
     groups = read(pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else default)
-    workloads = {name: ways for name, ways in groups.items() if not name.startswith(WINDOWS)}
-    if not workloads:
+    windows = {name: ways for name, ways in groups.items() if name.startswith(WINDOWS)}
+    commits = {name: ways for name, ways in groups.items() if "commit" in name}
+    workloads = {name: groups[name] for name in set(groups) - set(windows) - set(commits)}
+    if not groups:
         sys.exit("nothing measured yet: run `cargo bench` first")
     print_workloads(workloads)
-    for name in sorted(set(groups) - set(workloads)):
-        print_windows(name, groups[name])
+    print_snapshots(workloads)
+    print_commits(commits)
+    for name in sorted(windows):
+        print_windows(name, windows[name])
 
 
 def read(folder: pathlib.Path) -> dict:
@@ -58,6 +62,32 @@ def print_workloads(workloads: dict) -> None:
         times = [time(ways.get(way)) for way in WAYS]
         store, raw, calls = (ways.get(way) for way in ("flatrec Store", "raw map", "call per record"))
         print_row([name, *times, ratio(store, raw), ratio(calls, store)])
+
+
+def print_snapshots(workloads: dict) -> None:
+    ways = ["raw map", "flatrec Snapshot", "flatrec Snapshot, 1 % of the records in the log"]
+    print()
+    print_row(["per record", *ways])
+    print_row(["---"] + ["---:"] * len(ways))
+    for name in sorted(workloads, key=order):
+        found = [workloads[name].get(way) for way in ways]
+        if found[1] is not None:
+            ratios = [f" ({ratio(way, found[0])})" for way in found[1:]]
+            print_row([name, time(found[0]), *(time(way) + of for way, of in zip(found[1:], ratios))])
+
+
+def print_commits(commits: dict) -> None:
+    """A commit each, but for the million updates, which are told one by one."""
+    ways = ["pwrite + fdatasync", "raw map", "flatrec Database"]
+    print()
+    print_row(["", *ways, "Database : limit"])
+    print_row(["---"] + ["---:"] * (len(ways) + 1))
+    for name in sorted(commits):
+        # The hundred updates of a commit were counted one by one.
+        of_all = 100 if "100 updates" in name else 1
+        found = [commits[name].get(way) for way in ways]
+        found = [None if way is None else way * of_all for way in found]
+        print_row([name, *map(time, found), ratio(found[2], found[0] or found[1])])
 
 
 def print_windows(name: str, ways: dict) -> None:
