@@ -62,8 +62,8 @@ pub(super) struct World {
     /// Whether the history is at its end.
     pub(super) over: bool,
     next_stamp: Stamp,
-    /// The log's files that the life before left, one way or another: those that no header names are
-    /// in nobody's way, and go when the next log is made.
+    /// The log's files that the life before left, one way or another: those that no header names
+    /// are in nobody's way, and go when the next log is made.
     logs_left: Vec<String>,
     /// Whether what is on the disk is what a power cut left, and nothing has been written since.
     rebooted: bool,
