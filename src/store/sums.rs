@@ -98,6 +98,9 @@ impl BlockSet {
 pub(crate) struct Sums {
     side: Arc<dyn Backing>,
     header: SumHeader,
+    /// Whether this handle has written the header: one that was found may be in the cache only, as
+    /// a sync that failed leaves it, and no later sync would write it.
+    header_written: bool,
     geometry: Geometry,
     /// How many bytes of records the entries cover.
     covered_len_bytes: u64,
@@ -124,6 +127,7 @@ impl Sums {
         let mut sums = Self {
             side,
             header: sum_header,
+            header_written: true,
             geometry,
             covered_len_bytes: 0,
             trusted: BlockSet::default(),
@@ -173,7 +177,9 @@ impl Sums {
         let geometry = Geometry::new(header.data_offset, u64::from(header.stride))?;
         let covered_len_bytes = geometry.offset_of(header.count)? - geometry.data_offset;
         let trusted = BlockSet::default();
-        Ok(FoundSums::Kept(Self { side, header: found, geometry, covered_len_bytes, trusted }))
+        let (header, header_written) = (found, false);
+        let sums = Self { side, header, header_written, geometry, covered_len_bytes, trusted };
+        Ok(FoundSums::Kept(sums))
     }
 
     /// As [`Sums::find`], where whatever is not this store's valid checksums counts as none.
@@ -438,9 +444,10 @@ impl Sums {
     /// # Errors
     /// The system's.
     pub(crate) fn sync(&mut self, commit: u64) -> Result<()> {
-        if commit > self.header.commit {
-            self.header.commit = commit;
+        if commit > self.header.commit || !self.header_written {
+            self.header.commit = commit.max(self.header.commit);
             self.side.write_at(0, &self.header.encode())?;
+            self.header_written = true;
         }
         self.side.sync_data()
     }
