@@ -21,12 +21,12 @@ const CHECKPOINT_WAIT: Duration = Duration::from_secs(10);
 /// as it takes to write its records, which nobody should have to think of; an exclusive edit, which
 /// the header tells of, for as long as its user likes.
 pub(super) fn reader_locks(path: &Path, file: &Arc<FileBacking>, wait: Wait) -> Result<Locks> {
-    patient(file, wait, |wait| Locks::reader(path, file, wait))
+    patient(file, wait, |in_place| Locks::reader(path, file, wait, in_place))
 }
 
 /// As [`reader_locks`], making no lock file.
 pub(super) fn onlooker_locks(path: &Path, file: &Arc<FileBacking>, wait: Wait) -> Result<Locks> {
-    patient(file, wait, |wait| Locks::onlooker(path, file, wait))
+    patient(file, wait, |in_place| Locks::onlooker(path, file, wait, in_place))
 }
 
 fn patient(
@@ -37,7 +37,7 @@ fn patient(
     match lock(wait) {
         Err(error) if error.kind() == ErrorKind::Locked && wait == Wait::No => {
             let core = Core::open(Arc::clone(file) as _)?;
-            if core.header().live_log.is_none() {
+            if core.header().editing {
                 return Err(error);
             }
             lock(Wait::AtMost(CHECKPOINT_WAIT))
@@ -48,10 +48,11 @@ fn patient(
 
 /// Reads the log for a handle that does not write. A writer may be at work beside it: whose block
 /// is half written, or whose segments are just being replaced by others, is looked at again.
-pub(super) fn read_log(core: &mut Core) -> Result<Option<Recovered>> {
+/// The images are aligned to `alignment`.
+pub(super) fn read_log(core: &mut Core, alignment: usize) -> Result<Option<Recovered>> {
     let mut tries = 0;
     loop {
-        match engine::read_log(core) {
+        match engine::read_log(core, alignment) {
             Err(error) if error.kind() == ErrorKind::Corrupt && tries < LOG_TRIES => {
                 tries += 1;
                 *core = Core::open(Arc::clone(core.backing()))?;

@@ -42,7 +42,7 @@ impl Damaged {
         let locks = beside_writer::onlooker_locks(path, &file, wait)?;
         let mut core = Core::open_even_short(file)?;
         let slots = Slots::of(core.header())?;
-        let (log, log_lost) = match beside_writer::read_log(&mut core) {
+        let (log, log_lost) = match beside_writer::read_log(&mut core, 1) {
             Ok(log) => (log, None),
             Err(error) if is_doubt(&error) => (None, Some(error.to_string())),
             Err(error) => return Err(error),

@@ -14,7 +14,7 @@ use super::snapshot::Snapshot;
 use super::table::Table;
 use super::table_sums::create_sums;
 use super::transaction::WriteTransaction;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Record, Schema};
 use crate::map::{Access, Backing};
 
@@ -142,7 +142,15 @@ impl<R: Row + ?Sized> Database<R> {
         let open = |core: Core| {
             R::check_schema(options.schema.as_ref(), core.schema())?;
             opening::check_features(core.header(), &options.common)?;
-            Engine::open(core, locks, &options.common)
+            let stride = core.header().stride as usize;
+            if stride % R::ALIGNMENT != 0 {
+                return Err(Error::new(ErrorKind::SchemaMismatch, "open").detail(format!(
+                    "the records lie {stride} bytes apart, and the type's addresses are multiples \
+                     of {}",
+                    R::ALIGNMENT
+                )));
+            }
+            Engine::open(core, locks, &options.common, R::ALIGNMENT)
         };
         let backing = Arc::clone(core.backing());
         let engine = open(core).map_err(|error| match backing.path() {
@@ -265,8 +273,9 @@ fn create_empty(path: &Path, schema: &Schema, common: &Common) -> Result<()> {
 impl<R: Row + ?Sized> Drop for Database<R> {
     fn drop(&mut self) {
         if !self.closed && !std::thread::panicking() {
-            // Errors cannot be told from here; `close` is for those who want to know.
-            let _ = self.engine.close();
+            // Errors cannot be told from here; `close` is for those who want to know. A transaction
+            // that was leaked has the writer's place for ever, and nothing is left to do then.
+            let _ = self.engine.close_if_free();
         }
     }
 }

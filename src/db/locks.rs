@@ -74,14 +74,25 @@ impl Locks {
     }
 
     /// Takes the locks of a handle that only lends records.
-    pub(super) fn reader(path: &Path, file: &Arc<FileBacking>, wait: Wait) -> Result<Self> {
-        Self::reader_with(SideLock::open_for_reading(path)?, path, file, wait)
+    /// `in_place` is how long to wait for who changes records in place.
+    pub(super) fn reader(
+        path: &Path,
+        file: &Arc<FileBacking>,
+        wait: Wait,
+        in_place: Wait,
+    ) -> Result<Self> {
+        Self::reader_with(SideLock::open_for_reading(path)?, path, file, wait, in_place)
     }
 
     /// As [`Locks::reader`], of a handle that makes no lock file where there is none, but keeps
     /// writers out instead.
-    pub(super) fn onlooker(path: &Path, file: &Arc<FileBacking>, wait: Wait) -> Result<Self> {
-        Self::reader_with(SideLock::open_if_there(path)?, path, file, wait)
+    pub(super) fn onlooker(
+        path: &Path,
+        file: &Arc<FileBacking>,
+        wait: Wait,
+        in_place: Wait,
+    ) -> Result<Self> {
+        Self::reader_with(SideLock::open_if_there(path)?, path, file, wait, in_place)
     }
 
     fn reader_with(
@@ -89,12 +100,13 @@ impl Locks {
         path: &Path,
         file: &Arc<FileBacking>,
         wait: Wait,
+        in_place: Wait,
     ) -> Result<Self> {
         match &side {
-            Some(side) => side.lock(IN_PLACE, LockKind::Shared, wait, EDITING)?,
+            Some(side) => side.lock(IN_PLACE, LockKind::Shared, in_place, EDITING)?,
             None => lock_inode(path, file, LockKind::Shared, wait)?,
         }
-        lock_in_place(file, LockKind::Shared, wait, EDITING)?;
+        lock_in_place(file, LockKind::Shared, in_place, EDITING)?;
         Ok(Self { file: Some(Arc::clone(file)), side })
     }
 

@@ -32,6 +32,9 @@ pub(crate) trait Access: Send + Sync + 'static {
     /// What a view of the records is a view of.
     type Unit: Copy + Send + Sync + 'static;
 
+    /// What the address of a row is a multiple of.
+    const ALIGNMENT: usize;
+
     /// Whether rows of the schema can be seen as this.
     fn check_schema(by_hand: Option<&Schema>, found: &Schema) -> Result<()>;
 
@@ -50,6 +53,7 @@ pub(crate) trait Access: Send + Sync + 'static {
 
 impl<R: Record> Access for R {
     type Unit = R;
+    const ALIGNMENT: usize = align_of::<R>();
 
     fn check_schema(by_hand: Option<&Schema>, found: &Schema) -> Result<()> {
         super::store::check_schema::<R>(by_hand, found)
@@ -76,6 +80,7 @@ impl<R: Record> Access for R {
 
 impl Access for [u8] {
     type Unit = u8;
+    const ALIGNMENT: usize = 1;
 
     fn check_schema(by_hand: Option<&Schema>, found: &Schema) -> Result<()> {
         by_hand.map_or(Ok(()), |wanted| wanted.check_found(found))

@@ -247,7 +247,7 @@ impl<T: Copy + Send + Sync> Table<T> {
             engine::absorb(&mut core, &mut sums, &locks, common.wait)?;
             (sums, None)
         } else {
-            (None, beside_writer::read_log(&mut core)?)
+            (None, beside_writer::read_log(&mut core, align_of::<T>())?)
         };
         let header = core.header();
         let geometry = Geometry::new(header.data_offset, u64::from(header.stride))?;

@@ -187,6 +187,21 @@ pub(super) fn survey(data: &dyn Backing, file_id: [u8; 16]) -> Result<Survey> {
     Ok(survey)
 }
 
+/// The highest number with which a segment of this store begins, of those with a whole first block.
+///
+/// # Errors
+/// As [`survey`].
+pub(crate) fn newest_begun(data: &dyn Backing, file_id: [u8; 16]) -> Result<Option<u64>> {
+    let mut newest = None;
+    for segment in survey(data, file_id)?.segments {
+        let Some(mut reader) = open(data, &segment.suffix)? else { continue };
+        if let Some(block) = reader.first_block(file_id)? {
+            newest = newest.max(Some(block.commit.number));
+        }
+    }
+    Ok(newest)
+}
+
 /// Removes the segments of this store other than those with the salts of `keep`, and files that
 /// were being made into segments; files of others are left alone.
 ///

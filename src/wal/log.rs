@@ -34,6 +34,8 @@ struct Current {
     salt: u64,
     /// Where the next block begins.
     end: u64,
+    /// Where the blocks end that the array has held since a checkpoint of everything.
+    checkpointed_end: u64,
 }
 
 /// A segment before the current one.
@@ -44,8 +46,8 @@ struct Older {
     salt: u64,
     /// The number of its last block.
     last: u64,
-    /// Where its blocks end.
-    end: u64,
+    /// The bytes of its blocks that the array has not held since a checkpoint of everything.
+    blocks_len_bytes: u64,
 }
 
 /// A file that no commit needs any more.
@@ -122,7 +124,7 @@ impl Log {
             file_id,
             chain: salt,
             older: VecDeque::new(),
-            current: Current { file, salt, end: SECTOR_BYTES },
+            current: Current { file, salt, end: SECTOR_BYTES, checkpointed_end: SECTOR_BYTES },
             prepared: None,
             idle: VecDeque::new(),
             next_len_bytes: 2 * SEGMENT_MIN_BYTES,
@@ -264,6 +266,9 @@ impl Log {
     /// The system's, for a file that could not be removed: it lies about until the next
     /// [`remove_stale`](super::remove_stale), and the log can be used.
     pub(crate) fn release(&mut self, checkpointed: u64) -> Result<()> {
+        if checkpointed.checked_add(1) == Some(self.next) {
+            self.current.checkpointed_end = self.current.end;
+        }
         while let Some(older) = self.older.front() {
             if older.last > checkpointed {
                 break;
@@ -294,10 +299,11 @@ impl Log {
         result
     }
 
-    /// Bytes of blocks in the segments that are still needed.
+    /// Bytes of blocks in the segments that are still needed, without those that a checkpoint of
+    /// everything has covered.
     pub(crate) fn len_bytes(&self) -> u64 {
-        let older: u64 = self.older.iter().map(|older| older.end - SECTOR_BYTES).sum();
-        older + (self.current.end - SECTOR_BYTES)
+        let older: u64 = self.older.iter().map(|older| older.blocks_len_bytes).sum();
+        older + (self.current.end - self.current.checkpointed_end)
     }
 
     /// How many segments are still needed.
@@ -340,14 +346,16 @@ impl Log {
             self.next_len_bytes =
                 (2 * file.len_bytes).clamp(self.next_len_bytes, self.segment_max_bytes);
         }
-        let sealed =
-            std::mem::replace(&mut self.current, Current { file, salt, end: SECTOR_BYTES });
+        let sealed = std::mem::replace(
+            &mut self.current,
+            Current { file, salt, end: SECTOR_BYTES, checkpointed_end: SECTOR_BYTES },
+        );
         self.older.push_back(Older {
             suffix: sealed.file.suffix,
             len_bytes: sealed.file.len_bytes,
             salt: sealed.salt,
             last: self.next.saturating_sub(1),
-            end: sealed.end,
+            blocks_len_bytes: sealed.end - sealed.checkpointed_end,
         });
         Ok(header.encode())
     }

@@ -28,7 +28,7 @@ mod log;
 mod reader;
 mod replay;
 
-pub(crate) use files::remove_stale;
+pub(crate) use files::{newest_begun, remove_stale};
 pub(crate) use log::Log;
 pub(crate) use replay::replay;
 

@@ -180,9 +180,14 @@ impl Changes {
         if self.get_mut(writer, id)?.is_none() {
             return Ok(false);
         }
+        let left = self.live_count.checked_sub(1).ok_or_else(|| {
+            Error::new(ErrorKind::Corrupt, "delete")
+                .record(id)
+                .detail("the header counts fewer records that live than there are")
+        })?;
         self.kill(writer, id, self.free_head)?;
         self.free_head = Some(id);
-        self.live_count -= 1;
+        self.live_count = left;
         Ok(true)
     }
 

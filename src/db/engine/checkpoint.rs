@@ -64,18 +64,24 @@ impl Engine {
     /// what held back the last one.
     pub(super) fn checkpoint_if_due(&self) {
         // Who has the writer's place meanwhile does it after their own commit.
-        let Ok(mut writer) = self.writer.try_lock() else { return };
+        let Some(mut writer) = self.try_lock() else { return };
         if self.check(&writer, "checkpoint").is_err() {
             return;
         }
         let log_bytes = writer.log_size().1;
-        if log_bytes < writer.checkpoint_at_bytes {
+        let is_held = |commit: u64| self.published.oldest().commit <= commit;
+        let is_due = log_bytes >= writer.checkpoint_at_bytes
+            || log_bytes >= self.common.checkpoint_bytes
+                && writer.held_back_by.is_some_and(|commit| !is_held(commit));
+        if !is_due {
             return;
         }
         // The commit that this follows is done whatever comes of it; an error that matters has
         // poisoned the handle, and the next commit tells.
         let _ = self.checkpoint_locked(&mut writer, false);
         let left = writer.log_size().1;
+        let oldest = self.published.oldest().commit;
+        writer.held_back_by = (oldest < writer.newest.commit).then_some(oldest);
         writer.checkpoint_at_bytes = self.common.checkpoint_bytes.max(left.saturating_mul(2));
     }
 
@@ -190,6 +196,15 @@ impl Engine {
         let closed = self.close_locked(&mut writer);
         writer.closed = true;
         closed
+    }
+
+    /// As [`Engine::close`], unless a transaction that was leaked is in the way.
+    pub(in crate::db) fn close_if_free(&self) -> Result<()> {
+        match self.try_lock() {
+            Some(writer) => drop(writer),
+            None => return Ok(()),
+        }
+        self.close()
     }
 
     fn close_locked(&self, writer: &mut Writer) -> Result<()> {

@@ -122,15 +122,33 @@ impl Group {
         let target = inner.written;
         inner.syncing = true;
         drop(inner);
+        // Should the sync panic, in somebody's own backing: nobody is to wait for it for ever.
+        let mut ending = SyncEnds { group: self, synced: None };
         let synced = step::take(Step::LogSync, || segment.sync_data());
-        let mut inner = self.lock();
-        inner.syncing = false;
-        match synced {
-            Ok(()) => inner.synced = inner.synced.max(target),
-            Err(_) => inner.failed = !step::skip(Step::Poison),
+        if synced.is_ok() || step::skip(Step::Poison) {
+            ending.synced = Some(if synced.is_ok() { target } else { 0 });
         }
-        self.changed.notify_all();
-        synced.map(|()| inner)
+        drop(ending);
+        synced.map(|()| self.lock())
+    }
+}
+
+/// Tells all who wait how a sync has ended.
+struct SyncEnds<'g> {
+    group: &'g Group,
+    /// What became durable; `None` if it failed, or panicked.
+    synced: Option<u64>,
+}
+
+impl Drop for SyncEnds<'_> {
+    fn drop(&mut self) {
+        let mut inner = self.group.lock();
+        inner.syncing = false;
+        match self.synced {
+            Some(synced) => inner.synced = inner.synced.max(synced),
+            None => inner.failed = true,
+        }
+        self.group.changed.notify_all();
     }
 }
 

@@ -20,7 +20,7 @@ mod recover;
 mod state;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 pub(super) use self::changes::Changes;
 pub use self::checkpoint::Checkpoint;
@@ -54,7 +54,9 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    fn of(core: &Core) -> Result<Self> {
+    /// The layout of a store whose records are seen as something aligned to `alignment`, which may
+    /// be more than the file asks for.
+    fn of(core: &Core, alignment: usize) -> Result<Self> {
         let header = core.header();
         let size = |bytes: u32| {
             usize::try_from(bytes).map_err(|_| {
@@ -65,7 +67,7 @@ impl Layout {
             geometry: Geometry::new(header.data_offset, u64::from(header.stride))?,
             record_size: size(header.record_size)?,
             stride: size(header.stride)?,
-            alignment: size(header.alignment)?,
+            alignment: size(header.alignment)?.max(alignment),
             deletes: header.deletes,
         })
     }
@@ -103,6 +105,8 @@ pub(super) struct Writer {
     closed: bool,
     /// How large the log is to grow before the next checkpoint.
     checkpoint_at_bytes: u64,
+    /// The commit of the snapshot that held the last checkpoint back.
+    held_back_by: Option<u64>,
 }
 
 impl Engine {
@@ -134,6 +138,15 @@ impl Engine {
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         self.check(&writer, operation)?;
         Ok(writer)
+    }
+
+    /// The writer's place, if nobody has it.
+    fn try_lock(&self) -> Option<MutexGuard<'_, Writer>> {
+        match self.writer.try_lock() {
+            Ok(writer) => Some(writer),
+            Err(TryLockError::Poisoned(writer)) => Some(writer.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 
     /// An error if an earlier write or sync has failed.

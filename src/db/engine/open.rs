@@ -10,15 +10,22 @@ use super::commit::SEGMENTS_OF_A_LOG;
 use super::recover::{ranges_of, recover};
 use super::{Engine, Group, Layout, Published, State, Writer, records_in, view_of};
 use crate::error::Result;
+use crate::map::Wait;
 use crate::store::Placed;
 
 impl Engine {
     /// Opens the store for transactions, with what a process before left in the log.
-    pub(in crate::db) fn open(mut core: Core, locks: Locks, common: &Common) -> Result<Self> {
+    /// Images of its records are aligned to `alignment`.
+    pub(in crate::db) fn open(
+        mut core: Core,
+        locks: Locks,
+        common: &Common,
+        alignment: usize,
+    ) -> Result<Self> {
         let mut sums = table_sums::settle(&mut core)?;
-        let layout = Layout::of(&core)?;
+        let layout = Layout::of(&core, alignment)?;
         let backing = Arc::clone(core.backing());
-        let (found, mut log) = recover(&mut core)?;
+        let (found, mut log) = recover(&mut core, alignment)?;
         if let Some(log) = &mut log {
             log.limit_segments(common.checkpoint_bytes / SEGMENTS_OF_A_LOG);
         }
@@ -29,8 +36,11 @@ impl Engine {
         let mut placed = Placed::new(Arc::clone(&backing), layout.geometry)?;
         // What a writer that died left behind the records may be holes by now, where views keep a
         // file from being cut it has none.
-        if backing.properties().views_pass_end {
-            placed.trim(found.count)?;
+        // Not beside a reader, who may have seen more of a log than has survived since.
+        if backing.properties().views_pass_end && locks.exclude_readers(Wait::No).is_ok() {
+            let trimmed = placed.trim(found.count);
+            locks.admit_readers()?;
+            trimmed?;
         }
         let view = view_of(&*backing, placed.file_len_bytes())?;
         let newest = Arc::new(State {
@@ -52,6 +62,7 @@ impl Engine {
             busy: false,
             closed: false,
             checkpoint_at_bytes: common.checkpoint_bytes,
+            held_back_by: None,
         };
         Ok(Self {
             writer: Mutex::new(writer),

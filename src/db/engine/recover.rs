@@ -11,6 +11,7 @@ use super::super::core::Core;
 use super::super::locks::Locks;
 use super::Layout;
 use crate::error::{Error, ErrorKind, Result};
+use crate::format::SlotState;
 use crate::map::Wait;
 use crate::step::{self, Step};
 use crate::store::{Committed, Images, Overlay, Placed, Sums};
@@ -36,18 +37,23 @@ pub(in crate::db) struct Recovered {
 type Block<'a> = (&'a Commit, &'a [u64], &'a [u8]);
 
 /// Reads the log that the header names; `None` if it names none.
-pub(in crate::db) fn read_log(core: &Core) -> Result<Option<Recovered>> {
-    read_log_and(core, &mut |_| Ok(()))
+/// The images are aligned to `alignment`.
+pub(in crate::db) fn read_log(core: &Core, alignment: usize) -> Result<Option<Recovered>> {
+    read_log_and(core, alignment, &mut |_| Ok(()))
 }
 
 /// As [`read_log`], telling `also` of each block.
 fn read_log_and(
     core: &Core,
+    alignment: usize,
     also: &mut dyn FnMut(Block<'_>) -> Result<()>,
 ) -> Result<Option<Recovered>> {
     let header = core.header();
-    let Some(salt) = header.live_log else { return Ok(None) };
-    let layout = Layout::of(core)?;
+    let Some(salt) = header.live_log else {
+        check_no_log_is_lost(core)?;
+        return Ok(None);
+    };
+    let layout = Layout::of(core, alignment)?;
     let mut found = Recovered {
         commit: header.commit,
         count: header.count,
@@ -65,6 +71,12 @@ fn read_log_and(
         header.commit,
         header.stride,
         &mut |commit, ids, images| {
+            if commit.count < found.count {
+                return Err(Error::new(ErrorKind::Corrupt, "read the log of").detail(format!(
+                    "commit {} counts {} records, where there were {}",
+                    commit.number, commit.count, found.count
+                )));
+            }
             also((commit, ids, images))?;
             let images = images_of(&layout, ids, images)?;
             let committed = Arc::new(Committed { commit: commit.number, images });
@@ -96,6 +108,33 @@ fn images_of(layout: &Layout, ids: &[u64], bytes: &[u8]) -> Result<Images> {
     Ok(images)
 }
 
+/// A header that names no log is taken at its word, unless the other slot is damaged: that one may
+/// have named the log that lies there with commits after this header's. A slot that was only torn
+/// when it was written leaves no such log: a log is begun after its header is durable.
+fn check_no_log_is_lost(core: &Core) -> Result<()> {
+    let report = core.report();
+    if !matches!((&report.a, &report.b), (SlotState::Bad(_), _) | (_, SlotState::Bad(_))) {
+        return Ok(());
+    }
+    let header = core.header();
+    let newest = wal::newest_begun(&**core.backing(), header.file_id)?;
+    if newest.is_none_or(|newest| newest <= header.commit) {
+        return Ok(());
+    }
+    Err(core.name(
+        Error::new(ErrorKind::Corrupt, "read the log of")
+            .detail(format!(
+                "a header slot is damaged, the other one knows of commits up to {} and of no log, \
+                 and there is a log with later ones",
+                header.commit
+            ))
+            .advice(
+                "restore a backup; or remove the log's files (-wal-) to go on from the state of \
+                 the header slot that is left",
+            ),
+    ))
+}
+
 /// The file is made long enough, durably, before a commit counts on it.
 fn check_length(core: &Core, layout: &Layout, count: u64) -> Result<()> {
     let file_len_bytes = core.backing().len_bytes()?;
@@ -122,10 +161,10 @@ fn check_length(core: &Core, layout: &Layout, count: u64) -> Result<()> {
 /// The copy is one segment, however long. Should its maker die before the header names it, it may
 /// hold commits that the disk has nowhere else, and that are taken back when the power goes; a
 /// second segment would bear witness then that the commits before it had been made durable.
-pub(super) fn recover(core: &mut Core) -> Result<(Recovered, Option<Log>)> {
+pub(super) fn recover(core: &mut Core, alignment: usize) -> Result<(Recovered, Option<Log>)> {
     // Log files that no header names are left for the next log's maker to remove: looking for them
     // would make opening a store wait for a large directory.
-    let Some(found) = read_log(core)? else { return Ok((nothing(core), None)) };
+    let Some(found) = read_log(core, alignment)? else { return Ok((nothing(core), None)) };
     let copy = if found.blocks > 0 { Some(copy_log(core, found.log_len_bytes)?) } else { None };
     if let Some(copy) = &copy {
         let synced = step::take(Step::RecoverySync, || copy.segment().sync_data());
@@ -134,7 +173,11 @@ pub(super) fn recover(core: &mut Core) -> Result<(Recovered, Option<Log>)> {
     let salt = copy.as_ref().map(Log::salt);
     core.commit(|header| header.live_log = salt)?;
     let keep = copy.as_ref().map(Log::salts).unwrap_or_default();
-    wal::remove_stale(&**core.backing(), core.header().file_id, &keep)
+    // Durably: a copy that an earlier recovery left may have commits that are lost by now, and must
+    // not come back to speak for them.
+    let backing = core.backing();
+    wal::remove_stale(&**backing, core.header().file_id, &keep)
+        .and_then(|()| backing.sync_directory())
         .map_err(|error| core.name(error))?;
     Ok((found, copy))
 }
@@ -146,7 +189,7 @@ fn copy_log(core: &Core, len_bytes: u64) -> Result<Log> {
     let backing = Arc::clone(core.backing());
     let mut copy = Log::create_with_room(backing, file_id, first, len_bytes)
         .map_err(|error| core.name(error))?;
-    let copied = read_log_and(core, &mut |(commit, ids, images)| {
+    let copied = read_log_and(core, 1, &mut |(commit, ids, images)| {
         let pieces = [images];
         let images = wal::Images { ids, image_len: header.stride, pieces: &pieces };
         copy.append(commit, header.commit, &images)
@@ -186,7 +229,7 @@ pub(in crate::db) fn absorb(
     locks: &Locks,
     wait: Wait,
 ) -> Result<()> {
-    let (found, Some(log)) = recover(core)? else { return Ok(()) };
+    let (found, Some(log)) = recover(core, 1)? else { return Ok(()) };
     locks.exclude_readers(wait).map_err(|error| core.name(error))?;
     let absorbed = absorb_alone(core, sums, &found, log);
     let admitted = locks.admit_readers();
@@ -199,7 +242,7 @@ fn absorb_alone(
     found: &Recovered,
     log: Log,
 ) -> Result<()> {
-    let layout = Layout::of(core)?;
+    let layout = Layout::of(core, 1)?;
     let backing = Arc::clone(core.backing());
     let placed = Placed::new(Arc::clone(&backing), layout.geometry)?;
     let images = found.overlay.sorted_after(core.header().commit);
