@@ -303,6 +303,18 @@ fn with_nothing_to_resume_the_load_starts() {
 }
 
 #[test]
+fn looking_into_an_unfinished_store_does_not_end_it() {
+    let place = place();
+    let (expected, rejects, _) = uninterrupted(&place);
+    cut(&place, &load("in.csv", &[]));
+    let looked = place.run(["info", "out.rec-unfinished"]);
+    assert_eq!(looked.status, Some(0), "{looked:?}");
+    assert!(!place.files().contains(&"out.rec-unfinished-lock".into()), "{:?}", place.files());
+    resumed(&place, &load("in.csv", &["--resume"]));
+    assert!(records(&place) == expected && place.read("bad.csv") == rejects);
+}
+
+#[test]
 fn without_resume_the_load_starts_over() {
     let place = place();
     let (expected, rejects, _) = uninterrupted(&place);
