@@ -108,7 +108,11 @@ impl SideLock {
             }
             Err(source) => Err(source),
         };
-        let file = file.map_err(|source| Error::io("open the lock file", source).path(&path))?;
+        let file = file.map_err(|source| {
+            let no_directory = source.kind() == io::ErrorKind::NotFound;
+            let error = Error::io("open the lock file", source).path(&path);
+            if no_directory { error.advice("make the directory first") } else { error }
+        })?;
         Ok(Self { file, path })
     }
 
