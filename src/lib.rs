@@ -1,10 +1,11 @@
 //! flatrec: a database for records that all have the same size, in one flat, memory-mapped file.
 //!
 //! Record `i` lies at `data_offset + i * stride`, so finding one is arithmetic and reading one is a
-//! pointer. Start with [`Store`] for records of a Rust type (derive [`Record`]), with [`DynStore`]
-//! for records whose schema is found in the file, and with [`WindowedStore`] where address space is
-//! short. [`map`] has the mapping objects and views underneath, for files and shared memory of any
-//! layout.
+//! pointer. Start with [`Database`] for records of a Rust type (derive [`Record`]) that threads
+//! read in snapshots and change in transactions, and with [`Store`] to load or go over the same
+//! file alone, without a log. [`DynDatabase`] and [`DynStore`] are for records whose schema is
+//! found in the file, [`WindowedStore`] is for where address space is short. [`map`] has the
+//! mapping objects and views underneath, for files and shared memory of any layout.
 //!
 //! ```
 //! # #[cfg(feature = "derive")] {

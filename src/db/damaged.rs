@@ -61,6 +61,11 @@ impl Damaged {
         self.log.as_ref().map_or(self.core.header().count, |log| log.count)
     }
 
+    /// Whether there was a log that cannot be read.
+    pub(super) fn log_is_lost(&self) -> bool {
+        self.log_lost.is_some()
+    }
+
     /// How many commits are in the log.
     pub(super) fn commits_in_log(&self) -> u64 {
         self.log.as_ref().map_or(0, |log| log.blocks)

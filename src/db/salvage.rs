@@ -90,6 +90,9 @@ pub struct SalvageReport {
     pub doubts: Vec<Doubt>,
     /// How many such doubts there are in all.
     pub doubts_found: u64,
+    /// Whether the log cannot be read: the commits in it are lost, and nobody knows how many
+    /// records they added or changed.
+    pub log_lost: bool,
 }
 
 impl SalvageReport {
@@ -149,6 +152,7 @@ pub fn salvage(
     let mut report = SalvageReport {
         records: store.count(),
         checksums: store.checksums.clone(),
+        log_lost: store.log_is_lost(),
         ..SalvageReport::default()
     };
     for doubt in store.doubts()? {

@@ -108,7 +108,11 @@ impl SideLock {
             }
             Err(source) => Err(source),
         };
-        let file = file.map_err(|source| Error::io("open the lock file", source).path(&path))?;
+        let file = file.map_err(|source| {
+            let no_directory = source.kind() == io::ErrorKind::NotFound;
+            let error = Error::io("open the lock file", source).path(&path);
+            if no_directory { error.advice("make the directory first") } else { error }
+        })?;
         Ok(Self { file, path })
     }
 
@@ -126,10 +130,12 @@ impl SideLock {
     }
 
     /// Opens the lock file beside `data_path` for shared locks; `None` if there is none and none
-    /// can be made.
+    /// can be made, or none is to be: by its lock file a store `X-unfinished` is told from what
+    /// the maker of `X` has left, which stays that when somebody looks into it.
     pub(crate) fn open_for_reading(data_path: &Path) -> Result<Option<Self>> {
         match Self::open_if_there(data_path)? {
             Some(lock) => Ok(Some(lock)),
+            None if is_unfinished(data_path) => Ok(None),
             None => {
                 // Who may not write the data makes no lock file: it would be one that those who
                 // may could not lock.
@@ -212,6 +218,11 @@ impl Drop for SideLock {
 
 /// What follows the name of a file that is made aside, until it gets its own.
 const UNFINISHED: &str = "-unfinished";
+
+/// Whether a file at `path` may be one that is made aside.
+fn is_unfinished(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().ends_with(UNFINISHED.as_bytes())
+}
 
 /// The name `X-unfinished` under which a file `X` is made before it gets its own.
 ///

@@ -346,7 +346,7 @@ fn absent(data: &dyn Backing, found: &Survey) -> Error {
 fn missing(path: PathBuf, detail: impl Into<Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::Corrupt, OPERATION).path(path).detail(detail).advice(
         "the log holds committed changes: restore it, or move it along with the data file, under \
-         the same name",
+         the same name; if this name is a link, open the store by its own",
     )
 }
 

@@ -1,5 +1,8 @@
 //! `flatrec crash-test`.
 
+#[cfg(target_os = "linux")]
+use std::process::Stdio;
+
 use crate::Place;
 
 /// The figures that the command prints, by their names.
@@ -32,4 +35,29 @@ fn a_seed_is_a_history() {
 fn the_time_ends_it() {
     let output = Place::new().ok(["crash-test", "--seconds", "0"]);
     assert_eq!(figure(&output, "histories"), 0);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn who_interrupts_it_is_told_what_was_done() {
+    let place = Place::new();
+    let mut command = place.command(["crash-test", "--seed", "5", "--histories", "1000000000"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // SIGTERM is the last signal that it gets a handler for.
+    let status = format!("/proc/{}/status", child.id());
+    let handles_signals = || {
+        let status = std::fs::read_to_string(&status).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        u64::from_str_radix(caught.trim(), 16).unwrap() & 1 << 14 != 0
+    };
+    while child.try_wait().unwrap().is_none() && !handles_signals() {
+        std::thread::yield_now();
+    }
+    let process = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
+    let ran = child.wait_with_output().unwrap();
+    assert_eq!(ran.status.code(), Some(130));
+    let output = String::from_utf8(ran.stdout).unwrap();
+    assert_eq!(figure(&output, "seed"), 5);
+    assert!(figure(&output, "histories") > 0);
 }

@@ -27,9 +27,15 @@ fn reading_commands_leave_deleted_records_out_and_keep_the_numbers() {
     assert_eq!(limited, "n,name\n0,x0\n1,x1\n4,x4\n");
     assert_eq!(place.ok(["get", "n.rec", "4", "--format", "csv"]), "n,name\n4,x4\n");
     assert_eq!(place.error(["get", "n.rec", "4", "3"]), "n.rec: record 3 was deleted");
+    assert_eq!(place.ok(["get", "n.rec", "4,1", "--format", "csv"]), "n,name\n4,x4\n1,x1\n");
     assert_eq!(place.error(["get", "n.rec", "10"]), "n.rec has no record 10: its last is 9");
     assert_eq!(place.error(["set", "n.rec", "3", "n=1"]), "n.rec: record 3 was deleted");
     assert_eq!(place.ok(["set", "n.rec", "4", "n=44"]), "n: 4 -> 44\n");
+    let salvaged = place.ok(["salvage", "n.rec", "saved.rec"]);
+    assert!(
+        salvaged.ends_with("saved.rec: 7 of 10 records saved, 3 deleted, 0 lost\n"),
+        "{salvaged}"
+    );
     assert_eq!(
         place.ok(["verify", "n.rec"]),
         "n.rec: 7 records, 3 deleted, no checksums, no doubts\n"

@@ -275,8 +275,10 @@ fn with_nothing_to_resume_the_load_starts() {
     let note = "flatrec: there is no unfinished load of out.rec to resume: this one starts\n";
     assert_eq!((ran.status, &*ran.stderr), (Some(0), note), "{ran:?}");
     assert_eq!(place.ok(["scan", "out.rec", "--count"]), "1\n");
-    let text = place.error(["load", "small.csv", "out.rec", "--resume"]);
-    assert!(text.ends_with("(--append adds to it, --force replaces it)"), "{text}");
+    assert_eq!(
+        place.error(["load", "small.csv", "out.rec", "--resume"]),
+        "out.rec exists already (--append adds to it, --force replaces it)"
+    );
     remove_all(&place, &["in.csv", "schema.json"]);
 
     // What speaks of a store that is gone speaks of nothing.
@@ -300,6 +302,18 @@ fn with_nothing_to_resume_the_load_starts() {
     place.write("out.rec-unfinished-progress", progress);
     let ran = place.run(load("in.csv", &["--resume"]));
     assert!(ran.stderr.starts_with(note) && !ran.stdout.contains("resumed "), "{ran:?}");
+}
+
+#[test]
+fn looking_into_an_unfinished_store_does_not_end_it() {
+    let place = place();
+    let (expected, rejects, _) = uninterrupted(&place);
+    cut(&place, &load("in.csv", &[]));
+    let looked = place.run(["info", "out.rec-unfinished"]);
+    assert_eq!(looked.status, Some(0), "{looked:?}");
+    assert!(!place.files().contains(&"out.rec-unfinished-lock".into()), "{:?}", place.files());
+    resumed(&place, &load("in.csv", &["--resume"]));
+    assert!(records(&place) == expected && place.read("bad.csv") == rejects);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! `verify` with checksums, and `salvage`.
 
+use flatrec::{Durability, DynDatabase};
+
 use super::*;
 
 /// A loaded store of 20,000 records of 8 bytes, `out.rec`: two whole blocks, and a part of a third.
@@ -118,4 +120,26 @@ fn a_store_without_checksums_is_saved_as_far_as_it_can_be_read() {
         ["people.rec", "saved.rec", "saved.rec-lock", "saved.rec-sum"],
         "no lock file for the damaged store"
     );
+}
+
+#[test]
+fn a_log_that_is_gone_is_no_success() {
+    let place = Place::new();
+    let path = loaded(&place);
+    let database = DynDatabase::open(&path).unwrap();
+    let mut transaction = database.begin_write().unwrap();
+    transaction.append_packed(&[7; 8]).unwrap();
+    transaction.commit(Durability::Immediate).unwrap();
+    std::fs::copy(&path, place.path("alone.rec")).unwrap();
+    database.close().unwrap();
+
+    let ran = place.run(["salvage", "alone.rec", "saved.rec"]);
+    assert_eq!(ran.status, Some(1), "{ran:?}");
+    assert!(ran.stdout.contains("the log with the newest commits cannot be read"), "{ran:?}");
+    assert_eq!(
+        ran.stderr,
+        "flatrec: saved.rec: 20000 of 20000 records saved, 0 lost, and the commits in the log, 1 \
+         doubt\n"
+    );
+    assert_eq!(place.ok(["scan", "saved.rec", "--count"]), "20000\n");
 }

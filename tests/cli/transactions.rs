@@ -35,13 +35,14 @@ fn delete_takes_all_of_its_records_or_none() {
     let path = numbers(&place);
     assert_eq!(place.ok(["delete", "n.rec", "3"]), "1 record of n.rec was deleted, 9 are left\n");
     assert_eq!(
-        place.ok(["delete", "n.rec", "9", "0"]),
+        place.ok(["delete", "n.rec", "9,0"]),
         "2 records of n.rec were deleted, 7 are left\n"
     );
     assert_eq!(ids(&path), [1, 2, 4, 5, 6, 7, 8]);
     let before = bytes(&path);
     for (args, why) in [
         (&["1", "3"][..], "n.rec: record 3 was deleted"),
+        (&["1,3"], "n.rec: record 3 was deleted"),
         (&["1", "10"], "n.rec has no record 10: its last is 9"),
         (&["1", "2", "1"], "record 1 is named twice"),
     ] {

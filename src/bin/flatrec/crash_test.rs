@@ -7,6 +7,7 @@ use flatrec::sim::{CrashReport, CrashTest, Violation};
 use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::failure::Failure;
+use crate::interrupt::{self, Interrupt};
 use crate::output::stdout;
 
 /// Simulate power cuts, killed processes and failing calls, and check what commits promise
@@ -55,7 +56,14 @@ impl Args {
         if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed}, {msg}") {
             bar.set_style(style);
         }
+        let interrupt = Interrupt::watch();
         let report = test.run(|report| {
+            if interrupt.is_asked() {
+                bar.finish_and_clear();
+                // Whatever becomes of the output, the command ends here.
+                let _ = tell(seed, report);
+                std::process::exit(interrupt::EXIT_STATUS.into());
+            }
             bar.set_message(format!("{} histories", HumanCount(report.histories)));
             bar.tick();
         });

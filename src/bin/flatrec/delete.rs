@@ -18,13 +18,14 @@ use crate::output::stdout;
 #[command(after_help = "\
 Examples:
   flatrec delete flights.rec 5
-  flatrec delete flights.rec 5 8 13")]
+  flatrec delete flights.rec 5 8 13
+  flatrec delete flights.rec 5,8,13")]
 pub(crate) struct Args {
     /// The store
     store: PathBuf,
 
-    /// Numbers of records, the first being 0
-    #[arg(required = true, value_name = "ID")]
+    /// Numbers of records, the first being 0, with spaces or commas
+    #[arg(required = true, value_name = "ID", value_delimiter = ',')]
     ids: Vec<u64>,
 }
 

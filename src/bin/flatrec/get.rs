@@ -15,13 +15,14 @@ use crate::records::{Records, cell};
 #[command(after_help = "\
 Examples:
   flatrec get flights.rec 0
-  flatrec get flights.rec 0 1 26999 --format ndjson")]
+  flatrec get flights.rec 0 1 26999 --format ndjson
+  flatrec get flights.rec 5,8,13")]
 pub(crate) struct Args {
     /// The store
     store: PathBuf,
 
-    /// Numbers of records, the first being 0
-    #[arg(required = true, value_name = "ID")]
+    /// Numbers of records, the first being 0, with spaces or commas
+    #[arg(required = true, value_name = "ID", value_delimiter = ',')]
     ids: Vec<u64>,
 
     /// How to write

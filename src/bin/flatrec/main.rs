@@ -69,9 +69,9 @@ enum Command {
     Checkpoint(checkpoint::Args),
     Verify(verify::Args),
     Salvage(salvage::Args),
-    CrashTest(crash_test::Args),
     Backup(backup::Args),
     Compact(compact::Args),
+    CrashTest(crash_test::Args),
 }
 
 impl Command {
@@ -89,9 +89,9 @@ impl Command {
             Self::Checkpoint(args) => args.run(),
             Self::Verify(args) => args.run(),
             Self::Salvage(args) => args.run(),
-            Self::CrashTest(args) => args.run(),
             Self::Backup(args) => args.run(),
             Self::Compact(args) => args.run(),
+            Self::CrashTest(args) => args.run(),
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::verify::{counted, doubts};
 /// checksums, if it can be read. Values that are none of their fields are copied as they are, and
 /// listed. The damaged store is only read. The new one has no gaps, so records behind lost ones get
 /// other numbers, unless --keep-ids puts empty records there. The exit status is 1 if records were
-/// lost.
+/// lost, or a log with commits that cannot be read.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -64,8 +64,8 @@ impl Args {
         if let Some(path) = &self.list {
             self.write_list(path, &report)?;
         }
-        let all_saved = report.lost.is_empty();
-        let nothing_to_list = all_saved && report.doubtful.is_empty();
+        let all_saved = report.lost.is_empty() && !report.log_lost;
+        let nothing_to_list = report.lost.is_empty() && report.doubtful.is_empty();
         let mut out = stdout();
         if !nothing_to_list || self.format != Format::Table {
             list(&report).write(self.format, &mut out)?;
@@ -142,8 +142,13 @@ impl Args {
             0 => String::new(),
             some => format!(", {}", counted(some, "doubt")),
         };
+        let deleted = match report.deleted {
+            0 => String::new(),
+            some => format!(", {some} deleted"),
+        };
+        let log = if report.log_lost { ", and the commits in the log" } else { "" };
         format!(
-            "{out}: {} of {records} saved{doubtful}, {} lost{doubts}",
+            "{out}: {} of {records} saved{doubtful}{deleted}, {} lost{log}{doubts}",
             report.saved,
             report.lost_records()
         )

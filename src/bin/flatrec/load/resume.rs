@@ -34,6 +34,7 @@ impl Args {
         }
         let left = Unfinished::read(&self.store)?;
         if left.is_none() {
+            self.refuse_taken()?;
             self.say_nothing_is_left();
         }
         Ok(left)
