@@ -234,7 +234,8 @@ impl Sweep<'_> {
 
     /// Whether the checksum of a block that holds these records means nothing just now.
     fn is_changed_by_log(&self, records: &Range<u64>) -> bool {
-        self.images.is_some_and(|images| !images.is_empty())
+        self.sums.is_some_and(Sums::checkpoint_begun)
+            && self.images.is_some_and(|images| !images.is_empty())
             && records.clone().any(|id| self.image(id).is_some())
     }
 

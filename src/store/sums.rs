@@ -101,12 +101,18 @@ pub(crate) struct Sums {
     /// Whether this handle has written the header: one that was found may be in the cache only, as
     /// a sync that failed leaves it, and no later sync would write it.
     header_written: bool,
+    /// Whether a checkpoint was announced ([`Sums::sync`]) that the store's header does not know of:
+    /// it may have written some of its records when it was cut short.
+    checkpoint_begun: bool,
     geometry: Geometry,
     /// How many bytes of records the entries cover.
     covered_len_bytes: u64,
     /// The blocks that were compared with their entries since the store was opened, or were summed
     /// since by this handle.
     trusted: BlockSet,
+    /// The blocks that did not match when they were about to be changed all the same: what is
+    /// damaged is not to look sound once it is summed anew.
+    doubted: BlockSet,
 }
 
 impl Sums {
@@ -128,9 +134,11 @@ impl Sums {
             side,
             header: sum_header,
             header_written: true,
+            checkpoint_begun: false,
             geometry,
             covered_len_bytes: 0,
             trusted: BlockSet::default(),
+            doubted: BlockSet::default(),
         };
         let made = sums
             .side
@@ -176,10 +184,16 @@ impl Sums {
         }
         let geometry = Geometry::new(header.data_offset, u64::from(header.stride))?;
         let covered_len_bytes = geometry.offset_of(header.count)? - geometry.data_offset;
-        let trusted = BlockSet::default();
-        let (header, header_written) = (found, false);
-        let sums = Self { side, header, header_written, geometry, covered_len_bytes, trusted };
-        Ok(FoundSums::Kept(sums))
+        Ok(FoundSums::Kept(Self {
+            side,
+            header: found,
+            header_written: false,
+            checkpoint_begun: found.commit > header.commit,
+            geometry,
+            covered_len_bytes,
+            trusted: BlockSet::default(),
+            doubted: BlockSet::default(),
+        }))
     }
 
     /// As [`Sums::find`], where whatever is not this store's valid checksums counts as none.
@@ -318,6 +332,42 @@ impl Sums {
         Ok(())
     }
 
+    /// Whether blocks that the log names may differ from their entries without being damaged.
+    pub(crate) fn checkpoint_begun(&self) -> bool {
+        self.checkpoint_begun
+    }
+
+    /// Before bytes in `ranges` of the file are changed by who cannot refuse to: blocks that do not
+    /// match will not match their new entries either.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn doubt_damaged(
+        &mut self,
+        data: &dyn Backing,
+        ranges: &[Range<u64>],
+    ) -> Result<()> {
+        for range in ranges {
+            match self.before_change(data, std::slice::from_ref(range)) {
+                Err(error) if error.kind() == ErrorKind::Corrupt => {}
+                other => {
+                    other?;
+                    continue;
+                }
+            }
+            for block in self.blocks_in(range, self.covered_len_bytes) {
+                if !self.trusted.contains(block) {
+                    let bytes = read_block(data, self.start_of(block), BLOCK_BYTES)?;
+                    match self.check_block(block, &bytes)? {
+                        BlockState::Sound => self.trusted.insert(block),
+                        _ => self.doubted.insert(block),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Lets bytes in `ranges` be changed without a look at what is there: the log says what they
     /// are to be, and an interrupted checkpoint may have written some of it.
     pub(crate) fn exempt(&mut self, ranges: &[Range<u64>]) {
@@ -425,8 +475,11 @@ impl Sums {
                 .offset(bytes.start + lead + got as u64)
                 .detail("the file ends before its records"));
         }
-        if lead == 0 {
+        if lead == 0 && !self.doubted.contains(block) {
             return Ok(block_checksum(buffer));
+        }
+        if lead == 0 {
+            return Ok(BlockChecksum::doubting(buffer));
         }
         let old = self.entry(block)?;
         if u64::from(old.covered_len_bytes) == lead {
@@ -439,7 +492,8 @@ impl Sums {
     }
 
     /// Makes all entries durable, for a header of that commit or an earlier one: before any header
-    /// of it is written.
+    /// of it is written. A checkpoint calls it before it writes any record too, so that whoever
+    /// finds it cut short knows that it had begun.
     ///
     /// # Errors
     /// The system's.

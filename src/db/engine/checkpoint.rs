@@ -146,6 +146,9 @@ impl Engine {
         if step::skip(Step::HeaderLast) {
             self.say_written(writer, target, closing)?;
         }
+        if let Some(sums) = writer.sums.as_mut().filter(|_| !images.is_empty()) {
+            sums.sync(target.commit)?;
+        }
         writer.placed.write_sorted(&images)?;
         step::take(Step::CheckpointDataSync, || writer.placed.sync())?;
         if let Some(sums) = &mut writer.sums {

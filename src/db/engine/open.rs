@@ -29,8 +29,8 @@ impl Engine {
         if let Some(log) = &mut log {
             log.limit_segments(common.checkpoint_bytes / SEGMENTS_OF_A_LOG);
         }
-        if let Some(sums) = &mut sums {
-            // A checkpoint of what the log holds may have been interrupted.
+        if let Some(sums) = sums.as_mut().filter(|sums| sums.checkpoint_begun()) {
+            // It may have written some of what the log holds.
             sums.exempt(&ranges_of(&layout, &found.overlay.sorted_after(core.header().commit)));
         }
         let mut placed = Placed::new(Arc::clone(&backing), layout.geometry)?;

@@ -12,7 +12,7 @@ use super::super::locks::Locks;
 use super::Layout;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::SlotState;
-use crate::map::Wait;
+use crate::map::{Backing, Wait};
 use crate::step::{self, Step};
 use crate::store::{Committed, Images, Overlay, Placed, Sums};
 use crate::wal::{self, Commit, Log};
@@ -247,10 +247,14 @@ fn absorb_alone(
     let placed = Placed::new(Arc::clone(&backing), layout.geometry)?;
     let images = found.overlay.sorted_after(core.header().commit);
     let end = layout.geometry.offset_of(found.count)?;
+    let ranges = ranges_of(&layout, &images);
+    if let Some(sums) = sums {
+        let begun = announce(sums, &*backing, &ranges, found.commit);
+        core.keep(begun)?;
+    }
     let mut written =
         placed.write_sorted(&images).and_then(|()| step::take(Step::AbsorbSync, || placed.sync()));
     if let Some(sums) = sums {
-        let ranges = ranges_of(&layout, &images);
         written = written.and_then(|()| sums.update(&*backing, &ranges, end));
         written = written.and_then(|()| sums.sync(found.commit));
     }
@@ -263,6 +267,17 @@ fn absorb_alone(
         header.live_log = None;
     })?;
     log.remove().map_err(|error| core.name(error))
+}
+
+/// Looks at the blocks that are about to change, and stamps the checksums so that whoever finds the
+/// change cut short knows that it had begun.
+fn announce(sums: &mut Sums, data: &dyn Backing, ranges: &[Range<u64>], commit: u64) -> Result<()> {
+    if sums.checkpoint_begun() {
+        sums.exempt(ranges);
+    } else {
+        sums.doubt_damaged(data, ranges)?;
+    }
+    sums.sync(commit)
 }
 
 /// The bytes of the file that these images take; neighbours are one range.
