@@ -164,3 +164,27 @@ fn a_segment_that_was_cut_is_damaged() {
         killed.refused(ErrorKind::Corrupt, words);
     }
 }
+
+#[test]
+fn a_header_at_the_end_of_its_numbers_is_refused() {
+    let killed = Killed::new(2);
+    Database::<Row>::open(killed.path()).unwrap().close().unwrap();
+    let whole = std::fs::read(killed.path()).unwrap();
+    let claim = |at: usize, number: u64| {
+        let mut bytes = whole.clone();
+        for slot in [0, 4096] {
+            bytes[slot + at..slot + at + 8].copy_from_slice(&number.to_le_bytes());
+            let crc = crc32c::crc32c(&bytes[slot..slot + 508]);
+            bytes[slot + 508..slot + 512].copy_from_slice(&crc.to_le_bytes());
+        }
+        std::fs::write(killed.path(), bytes).unwrap();
+    };
+    for (at, what) in [(64, "sequence"), (128, "commit")] {
+        for number in [1 << 63, u64::MAX - 1, u64::MAX] {
+            claim(at, number);
+            killed.refused(ErrorKind::Corrupt, &format!("the header claims {what} {number}"));
+        }
+        claim(at, (1 << 63) - 1);
+        killed.opens_with(2);
+    }
+}

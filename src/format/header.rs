@@ -271,9 +271,18 @@ impl Header {
         if self.live_log == Some(0) {
             return Err("a live log of salt 0".into());
         }
+        // Counting on from here ends at no number's end.
+        for (what, number) in [("sequence", self.sequence), ("commit", self.commit)] {
+            if number >= NUMBERS_END {
+                return Err(format!("{what} {number}, which no store has lived for"));
+            }
+        }
         Ok(())
     }
 }
+
+/// Where sequences and numbers of commits end: no store comes that far by counting.
+const NUMBERS_END: u64 = 1 << 63;
 
 /// The bytes from one record to the next: the record, and with deletes a status byte behind it and
 /// padding up to the alignment. `None` if no store has such records.

@@ -9,7 +9,7 @@ pub(in crate::format) fn headers() -> impl Strategy<Value = Header> {
     let sizes = (0..=12_u32, 1..=300_u32, any::<bool>());
     let counts = (0..=1_u64 << 40, any::<prop::sample::Index>(), any::<prop::sample::Index>());
     let rest = (
-        any::<([u8; 16], (u64, u64), bool)>(),
+        (any::<[u8; 16]>(), (0..1_u64 << 63, 0..1_u64 << 63), any::<bool>()),
         prop::option::of(1..=u64::MAX),
         (1..=9_u32, 0..=1_000_000_u32, any::<(u32, bool)>()),
     );

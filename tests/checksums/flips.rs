@@ -1,0 +1,249 @@
+//! A changed byte in any file of a store: at rest with deleted records, and with a live log. Each
+//! change is found by `verify`, or is one that `docs/FORMAT.md` says means nothing, and then no
+//! handle sees any of it.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use flatrec::{
+    Checksums, DataType, Durability, DynDatabase, DynStore, Field, Schema, WriteTransaction, verify,
+};
+
+use super::{BLOCK, D, Place, poke};
+
+/// 96 bytes, the status byte, and padding up to the alignment.
+const STRIDE: usize = 100;
+/// The last few lie in a second block of checksums.
+const RECORDS: u64 = 660;
+/// Behind the descriptors there are no long names and no metadata.
+const END_OF_SCHEMA: usize = 8192 + 4 * 64;
+const MASKS: [u8; 3] = [0x01, 0x80, 0xFF];
+
+fn schema() -> Schema {
+    let fields = [
+        Field::new("id", DataType::UInt32).at(0),
+        Field::new("flag", DataType::Bool).at(4),
+        Field::new("note", DataType::Utf8(9)).at(5),
+        Field::new("bytes", DataType::Binary(72)).at(16),
+    ];
+    Schema::new(fields.to_vec(), 96, 4).unwrap()
+}
+
+fn record(n: u64) -> [u8; 96] {
+    let mut record = [n as u8; 96];
+    record[..4].copy_from_slice(&(n as u32).to_le_bytes());
+    record[4] = 1;
+    record[5..14].copy_from_slice(b"nine byte");
+    record
+}
+
+/// What a reader sees: each record, or `None` where it is deleted.
+type Contents = Vec<Option<Vec<u8>>>;
+
+/// `None` if the files are refused.
+fn contents(path: &Path) -> Option<Contents> {
+    let store = DynStore::open_read_only(path).ok()?;
+    (0..store.count()).map(|id| Some(store.try_get(id).ok()?.map(<[u8]>::to_vec))).collect()
+}
+
+/// A store of that many records, with checksums, some of whose records are deleted.
+fn store(path: &Path, records: u64) -> DynDatabase {
+    let mut store = DynStore::options().deletes().checksums().create(path, &schema()).unwrap();
+    let bytes: Vec<u8> = (0..records).flat_map(record).collect();
+    store.append_packed(&bytes).unwrap();
+    store.close().unwrap();
+    let database = DynDatabase::open(path).unwrap();
+    commit(&database, |transaction| {
+        for id in [4, 2, 9] {
+            assert!(transaction.delete(id).unwrap());
+        }
+    });
+    database.checkpoint().unwrap();
+    database
+}
+
+fn commit(database: &DynDatabase, changes: impl FnOnce(&mut WriteTransaction<'_, [u8]>)) {
+    let mut transaction = database.begin_write().unwrap();
+    changes(&mut transaction);
+    transaction.commit(Durability::Immediate).unwrap();
+}
+
+fn is_reserved(at: usize) -> bool {
+    super::is_reserved(at, END_OF_SCHEMA)
+}
+
+/// Changes every byte of a file of which `step` does not say otherwise, in one way or another, and
+/// calls `check` with each change: where it is, and how many doubts there are.
+fn flip_each(
+    path: &Path,
+    file: &Path,
+    step: impl Fn(usize) -> usize,
+    mut check: impl FnMut(usize, u8, u64),
+) {
+    let bytes = std::fs::read(file).unwrap();
+    for (at, &byte) in bytes.iter().enumerate().filter(|(at, _)| at % step(*at) == 0) {
+        let mask = MASKS[at % MASKS.len()];
+        poke(file, at, byte ^ mask);
+        check(at, mask, verify(path, 1).unwrap().doubts_found);
+        poke(file, at, byte);
+    }
+}
+
+#[test]
+fn every_flipped_byte_is_found_or_reserved_where_records_are_deleted() {
+    let place = Place::new();
+    let path = place.path("x");
+    store(&path, 12).close().unwrap();
+    let before = contents(&path).unwrap();
+    assert_eq!(before.iter().flatten().count(), 9);
+    assert_eq!(std::fs::read(&path).unwrap().len(), D + 12 * STRIDE);
+    // Reserved bytes are many, and all alike.
+    let step = |at| if is_reserved(at) { 64 } else { 1 };
+    flip_each(&path, &path, step, |at, mask, doubts| {
+        if is_reserved(at) {
+            assert_eq!(doubts, 0, "byte {at} ^ {mask:#x}");
+            assert_eq!(contents(&path).as_ref(), Some(&before), "byte {at} ^ {mask:#x}");
+        } else {
+            assert!(doubts > 0, "byte {at} ^ {mask:#x}");
+        }
+    });
+    flip_each(
+        &path,
+        &place.path("x-sum"),
+        |_| 1,
+        |at, mask, doubts| {
+            assert!(doubts > 0, "sums, byte {at} ^ {mask:#x}");
+        },
+    );
+    super::clean(&path, 1);
+}
+
+/// Files as a process leaves them that was killed with commits in its log, and what readers see of
+/// them: with all commits, and without the last one.
+struct Live {
+    place: Place,
+    path: PathBuf,
+    whole: Contents,
+    without_last: Contents,
+    /// The blocks of the log, without what fills their last sectors.
+    blocks: Vec<Range<usize>>,
+}
+
+/// Records of which the log has images.
+const IN_LOG: [u64; 5] = [0, 2, 9, 50, RECORDS];
+
+impl Live {
+    fn new() -> Self {
+        let living = Place::new();
+        let path = living.path("x");
+        let database = store(&path, RECORDS);
+        commit(&database, |transaction| transaction.set(50, &record(1000)).unwrap());
+        commit(&database, |transaction| {
+            // The free list begins with the one that was deleted last.
+            assert_eq!(transaction.insert(&record(1001)).unwrap(), 9);
+            assert!(transaction.delete(0).unwrap());
+        });
+        let without_last = contents(&path).unwrap();
+        commit(&database, |transaction| {
+            transaction.set(9, &record(1002)).unwrap();
+            transaction.append(&record(RECORDS)).unwrap();
+            assert_eq!(transaction.insert(&record(1003)).unwrap(), 0);
+            assert_eq!(transaction.insert(&record(1003)).unwrap(), 2);
+        });
+        let place = Place::new();
+        for file in living.files().iter().filter(|file| *file != "x-lock") {
+            std::fs::copy(living.path(file), place.path(file)).unwrap();
+        }
+        assert_eq!(place.files(), ["x", "x-sum", "x-wal-1"]);
+        drop(database);
+        let path = place.path("x");
+        let report = verify(&path, 1).unwrap();
+        assert_eq!((report.doubts_found, report.commits_in_log), (0, 3));
+        assert_eq!(report.checksums, Checksums::Present { blocks: 2 });
+        let whole = contents(&path).unwrap();
+        assert_ne!(whole, without_last);
+        let log = std::fs::read(place.path("x-wal-1")).unwrap();
+        let begins = (512..log.len()).step_by(512).filter(|&at| log[at..].starts_with(b"FWB1"));
+        let blocks = begins.map(|at| {
+            let len = u64::from_le_bytes(log[at + 8..at + 16].try_into().unwrap());
+            at..at + 128 + usize::try_from(len).unwrap()
+        });
+        Self { blocks: blocks.collect(), path, place, whole, without_last }
+    }
+
+    fn contents(&self) -> Option<Contents> {
+        contents(&self.path)
+    }
+}
+
+#[test]
+fn every_flipped_byte_of_a_live_log_is_found_or_tears_its_end() {
+    let live = Live::new();
+    // Blocks that the array holds by now are among them: they are part of the chain.
+    let last = live.blocks.last().unwrap().clone();
+    let step = |at| if at < last.end { 1 } else { 509 };
+    let (mut found, mut torn, mut harmless) = (0, 0, 0);
+    flip_each(&live.path, &live.place.path("x-wal-1"), step, |at, mask, doubts| {
+        let place = format!("log, byte {at} ^ {mask:#x}");
+        let in_block = live.blocks.iter().find(|block| block.contains(&at));
+        if doubts > 0 {
+            assert!(in_block.is_some_and(|block| *block != last), "{place}: {doubts} doubts");
+            assert_eq!(live.contents(), None, "{place}: refused");
+            found += 1;
+        } else if in_block == Some(&last) {
+            // As if power had failed while it was written.
+            assert_eq!(live.contents().as_ref(), Some(&live.without_last), "{place}");
+            torn += 1;
+        } else {
+            assert_eq!(in_block, None, "{place}: not found");
+            assert_eq!(live.contents().as_ref(), Some(&live.whole), "{place}");
+            harmless += 1;
+        }
+    });
+    let before = &live.blocks[..live.blocks.len() - 1];
+    assert_eq!(found, before.iter().map(Range::len).sum::<usize>());
+    assert_eq!(torn, last.len());
+    assert!(harmless > 512, "{harmless}");
+}
+
+#[test]
+fn every_flipped_byte_beside_a_live_log_is_found_or_not_compared() {
+    let live = Live::new();
+    let not_compared = D..D + BLOCK;
+    let counted = D + RECORDS as usize * STRIDE;
+    let step = |at| match at {
+        at if is_reserved(at) || at >= counted => 64,
+        // Some of each record.
+        at if not_compared.contains(&at) && at > D + 12 * STRIDE => 37,
+        _ => 1,
+    };
+    flip_each(&live.path, &live.path, step, |at, mask, doubts| {
+        let place = format!("byte {at} ^ {mask:#x}");
+        if is_reserved(at) || at >= counted {
+            assert_eq!(doubts, 0, "{place}");
+            assert_eq!(live.contents().as_ref(), Some(&live.whole), "{place}");
+        } else if !not_compared.contains(&at) {
+            assert!(doubts > 0, "{place}");
+        } else if doubts == 0 {
+            // The change is seen in the one record, if the log does not have it.
+            let (id, seen) = ((at - D) / STRIDE, live.contents().expect("nothing was found"));
+            for (other, (seen, whole)) in seen.iter().zip(&live.whole).enumerate() {
+                let may_differ = other == id && !IN_LOG.contains(&(id as u64));
+                assert!(seen == whole || may_differ, "{place}: record {other}");
+            }
+            assert_eq!(seen.len(), live.whole.len(), "{place}");
+        }
+    });
+    let sums = live.place.path("x-sum");
+    flip_each(
+        &live.path,
+        &sums,
+        |_| 1,
+        |at, mask, doubts| {
+            // The second block's entry is the last that means something.
+            let means_nothing = (512..520).contains(&at) || at >= 528;
+            assert_eq!(doubts > 0, !means_nothing, "sums, byte {at} ^ {mask:#x}");
+            assert_eq!(live.contents().as_ref(), Some(&live.whole), "sums, byte {at} ^ {mask:#x}");
+        },
+    );
+}

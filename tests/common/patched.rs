@@ -1,0 +1,429 @@
+//! Files of a small store with deleted records and checksums, left by a killed process with a live
+//! log of two segments, or closed; changed as an input of bytes says, with checksums put right
+//! afterwards where the input asks for it, so that what lies behind them is reached. Written after
+//! docs/FORMAT.md alone.
+//!
+//! The files are the same in every process, so that an input always means the same.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use flatrec::zerocopy::{Immutable, IntoBytes};
+use flatrec::{Bool, Database, Durability, Nullable, Record, Store, Utf8};
+
+/// What lies behind the store's name in those of its files.
+const SUFFIXES: [&str; 4] = ["", "-wal-1", "-wal-2", "-sum"];
+const DATA: usize = 0;
+const SEGMENTS: [usize; 2] = [1, 2];
+const SUMS: usize = 3;
+
+const SLOTS: [usize; 2] = [0, 4096];
+const SECTOR: usize = 512;
+const BLOCK_HEAD: usize = 128;
+const D: usize = 65_536;
+const SUMMED_BLOCK: usize = 65_536;
+
+/// More than one block of checksums holds.
+pub(crate) const ROWS: u32 = 293;
+
+/// With the status byte behind it, and zeros up to the alignment.
+const STRIDE: usize = 224;
+
+/// What a file may grow by: enough to count more records, and not enough to take long.
+const GROWTH_MAX: usize = 70_000;
+
+/// An input of changes ends after this many.
+const CHANGES_MAX: usize = 40;
+
+#[derive(Clone, Copy, Record, IntoBytes, Immutable)]
+#[zerocopy(crate = "flatrec::zerocopy")]
+#[repr(C)]
+pub(crate) struct Row {
+    id: u32,
+    flag: Bool,
+    note: Nullable<Utf8<6>>,
+    size: f32,
+    bytes: [u8; 204],
+}
+
+pub(crate) fn row(id: u32, version: u8) -> Row {
+    let note = Utf8::try_from("abc").expect("three bytes");
+    Row {
+        id,
+        flag: Bool::from(id % 2 == 0),
+        note: if id % 3 == 0 { Nullable::null() } else { Nullable::some(note) },
+        size: 1.5,
+        bytes: [version; 204],
+    }
+}
+
+/// The store's files; `None` for one that is not there.
+#[derive(Clone, PartialEq)]
+pub(crate) struct Files([Option<Vec<u8>>; 4]);
+
+impl Files {
+    /// Reads the files of the store at `path`, which may be open.
+    fn read(path: &Path) -> Self {
+        Self(SUFFIXES.map(|suffix| std::fs::read(beside(path, suffix)).ok()))
+    }
+
+    /// Writes the files into a new directory `name` in `directory`; the store's path.
+    pub(crate) fn put(&self, directory: &Path, name: &str) -> PathBuf {
+        let directory = directory.join(name);
+        std::fs::create_dir(&directory).expect("a directory");
+        let path = directory.join("x.rec");
+        for (suffix, bytes) in SUFFIXES.iter().zip(&self.0) {
+            if let Some(bytes) = bytes {
+                std::fs::write(beside(&path, suffix), bytes).expect("a file");
+            }
+        }
+        path
+    }
+
+    /// The files that the changes start from: those of a killed process, and those of a store that
+    /// was closed.
+    pub(crate) fn good() -> &'static [Self; 2] {
+        static GOOD: OnceLock<[Files; 2]> = OnceLock::new();
+        GOOD.get_or_init(|| {
+            let directory = tempfile::tempdir().expect("a directory");
+            let mut killed = make(directory.path());
+            killed.forget_randomness();
+            let path = killed.put(directory.path(), "closed");
+            Database::<Row>::open(&path).expect("its files").close().expect("the whole log");
+            let closed = Self::read(&path);
+            assert_eq!(closed.there(), [true, false, false, true]);
+            [killed, closed]
+        })
+    }
+
+    fn there(&self) -> [bool; 4] {
+        std::array::from_fn(|file| self.0[file].is_some())
+    }
+
+    fn file(&mut self, file: usize) -> &mut [u8] {
+        self.0[file].as_deref_mut().unwrap_or_default()
+    }
+
+    /// Replaces what was drawn at random by numbers that are always the same.
+    fn forget_randomness(&mut self) {
+        for slot in SLOTS {
+            self.file(DATA)[slot + 32..slot + 48].fill(7);
+            self.file(DATA)[slot + 96..slot + 104].fill(0x11);
+        }
+        self.file(SUMS)[16..32].fill(7);
+        for (segment, salt) in SEGMENTS.into_iter().zip([0x11, 0x22]) {
+            let bytes = self.file(segment);
+            bytes[16..32].fill(7);
+            bytes[32..40].fill(salt);
+            bytes[40..48].fill(if salt == 0x22 { 0x11 } else { 0 });
+            bytes[64..72].fill(0x11);
+            for at in blocks(bytes) {
+                bytes[at + 16..at + 32].fill(7);
+                bytes[at + 32..at + 40].fill(salt);
+                bytes[at + 96..at + 104].fill(0x11);
+            }
+        }
+        self.fix(Fix::ALL);
+    }
+
+    /// Computes checksums anew.
+    fn fix(&mut self, fix: Fix) {
+        if fix.has(Fix::SLOTS) {
+            fix_slots(self.file(DATA));
+        }
+        let mut last_crc = [0; 4];
+        for segment in SEGMENTS {
+            let bytes = self.file(segment);
+            if fix.has(Fix::CHAIN) && bytes.len() >= SECTOR {
+                bytes[56..60].copy_from_slice(&last_crc);
+            }
+            if fix.has(Fix::BLOCKS) {
+                fix_blocks(bytes, &mut last_crc, fix.has(Fix::CHAIN));
+            }
+            if fix.has(Fix::SEGMENTS) {
+                fix_sector(bytes);
+            }
+        }
+        if fix.has(Fix::SUMS) {
+            fix_sector(self.file(SUMS));
+        }
+        if fix.has(Fix::ENTRIES) {
+            self.fix_entries();
+        }
+    }
+
+    fn fix_entries(&mut self) {
+        let data = self.0[DATA].clone().unwrap_or_default();
+        let array = data.get(D..).unwrap_or_default();
+        let entries = self.file(SUMS).get_mut(SECTOR..).unwrap_or_default();
+        for (entry, block) in entries.chunks_exact_mut(8).zip(array.chunks(SUMMED_BLOCK)) {
+            let covered = u32_at(entry, 0) as usize;
+            if let Some(covered) = block.get(..covered) {
+                entry[4..].copy_from_slice(&crc(covered));
+            }
+        }
+    }
+}
+
+/// Which checksums are computed anew.
+#[derive(Clone, Copy)]
+struct Fix(u8);
+
+impl Fix {
+    /// Of header slots, and of the schema in them.
+    const SLOTS: u8 = 1;
+    /// Of the headers of segments.
+    const SEGMENTS: u8 = 2;
+    /// Of the log's blocks.
+    const BLOCKS: u8 = 4;
+    /// What blocks and segments say of the checksum before them.
+    const CHAIN: u8 = 8;
+    /// Of the header of the checksum file.
+    const SUMS: u8 = 16;
+    /// Of the records.
+    const ENTRIES: u8 = 32;
+    const ALL: Self = Self(63);
+
+    fn has(self, one: u8) -> bool {
+        self.0 & one != 0
+    }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Files as a process leaves them that is killed in the middle of its work.
+fn make(directory: &Path) -> Files {
+    let path = directory.join("x.rec");
+    let options = Store::<Row>::options().deletes().checksums().metadata("of the user");
+    let mut store = options.create(&path).expect("a store");
+    let rows: Vec<Row> = (0..ROWS).map(|id| row(id, 0)).collect();
+    store.append_slice(&rows).expect("room for them");
+    store.close().expect("a store");
+    let database = Database::<Row>::open(&path).expect("a database");
+    let commit = |sets: &[u32], deletes: &[u64], inserts: u32, version| {
+        let mut transaction = database.begin_write().expect("a transaction");
+        for &id in sets {
+            transaction.set(id.into(), &row(id, version)).expect("a record");
+        }
+        for &id in deletes {
+            assert!(transaction.delete(id).expect("a record"));
+        }
+        for _ in 0..inserts {
+            transaction.insert(&row(9, version)).expect("room");
+        }
+        transaction.commit(Durability::Immediate).expect("a commit");
+    };
+    commit(&[], &[3, 7, 291], 0, 1);
+    database.checkpoint().expect("a checkpoint");
+    commit(&[0, 1], &[100], 1, 2);
+    commit(&[292], &[200, 201], 0, 3);
+    // The third of these does not fit into the first segment.
+    let many: Vec<u32> = (101..193).collect();
+    for version in 4..7 {
+        commit(&many, &[], 0, version);
+    }
+    commit(&[], &[], 7, 8); // as many as there is room for, and more
+    commit(&[ROWS], &[5], 0, 9);
+    let files = Files::read(&path);
+    assert_eq!(files.there(), [true; 4], "two segments, and checksums");
+    assert!(!beside(&path, "-wal-3").exists());
+    files
+}
+
+fn crc(bytes: &[u8]) -> [u8; 4] {
+    crc32c::crc32c(bytes).to_le_bytes()
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
+}
+
+fn fix_sector(bytes: &mut [u8]) {
+    if let Some(sector) = bytes.get_mut(..SECTOR) {
+        let crc = crc(&sector[..508]);
+        sector[508..].copy_from_slice(&crc);
+    }
+}
+
+fn fix_slots(bytes: &mut [u8]) {
+    for slot in SLOTS {
+        let Some(header) = bytes.get(slot..slot + SECTOR) else { continue };
+        let len = u64::from(u32_at(header, 112)) + u64::from(u32_at(header, 116));
+        let end = usize::try_from(8192 + len).unwrap_or(usize::MAX);
+        if let Some(schema) = bytes.get(8192..end) {
+            let crc = crc(schema);
+            bytes[slot + 120..slot + 124].copy_from_slice(&crc);
+        }
+        fix_sector(&mut bytes[slot..]);
+    }
+}
+
+/// Where in a segment blocks begin.
+fn blocks(bytes: &[u8]) -> Vec<usize> {
+    let sectors = (SECTOR..bytes.len()).step_by(SECTOR);
+    sectors.filter(|&at| bytes[at..].starts_with(b"FWB1")).collect()
+}
+
+fn fix_blocks(bytes: &mut [u8], last_crc: &mut [u8; 4], chain: bool) {
+    for at in blocks(bytes) {
+        let Some(head) = bytes.get(at..at + BLOCK_HEAD) else { continue };
+        let len = u64::from_le_bytes(head[8..16].try_into().expect("eight bytes"));
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        let Some(end) = len.checked_add(at + BLOCK_HEAD).filter(|&end| end <= bytes.len()) else {
+            continue;
+        };
+        if chain {
+            bytes[at + 88..at + 92].copy_from_slice(last_crc);
+        }
+        *last_crc = crc(&bytes[at + 8..end]);
+        bytes[at + 4..at + 8].copy_from_slice(last_crc);
+    }
+}
+
+/// Numbers at which something may go over an edge. 2^63 - 1 is not among them: a store that claims
+/// as many commits has one to go.
+const EDGES: [u64; 25] = [
+    0,
+    1,
+    2,
+    3,
+    7,
+    8,
+    220,
+    221,
+    224,
+    127,
+    512,
+    4096,
+    65_535,
+    65_536,
+    ROWS as u64 - 1,
+    ROWS as u64,
+    ROWS as u64 + 1,
+    ROWS as u64 + 300,
+    0x1111_1111_1111_1111,
+    0x2222_2222_2222_2222,
+    u32::MAX as u64,
+    1 << 40,
+    1 << 63,
+    u64::MAX - 1,
+    u64::MAX,
+];
+
+/// An input, from which bytes are taken as long as there are any.
+struct Input<'i>(&'i [u8]);
+
+impl<'i> Input<'i> {
+    fn byte(&mut self) -> Option<usize> {
+        let (&first, rest) = self.0.split_first()?;
+        self.0 = rest;
+        Some(first.into())
+    }
+
+    fn two_bytes(&mut self) -> Option<usize> {
+        Some(self.byte()? << 8 | self.byte()?)
+    }
+
+    fn bytes(&mut self, len: usize) -> &'i [u8] {
+        let (taken, rest) = self.0.split_at(len.min(self.0.len()));
+        self.0 = rest;
+        taken
+    }
+
+    /// A place in a file: near the beginning of something that a good file has there.
+    fn place(&mut self, file: usize) -> Option<usize> {
+        static STARTS: OnceLock<[Vec<usize>; 4]> = OnceLock::new();
+        let starts = STARTS.get_or_init(|| {
+            let [good, _] = Files::good();
+            let segment = |file: usize| {
+                let bytes = good.0[file].as_deref().unwrap_or_default();
+                std::iter::once(0).chain(blocks(bytes)).collect()
+            };
+            let last = D + (ROWS as usize - 1) * STRIDE;
+            let data = vec![0, 0, 4096, 4096, 8192, 8192 + 3 * 64, D, D + 100 * STRIDE, last];
+            [data, segment(1), segment(2), vec![0, SECTOR]]
+        });
+        let first = self.byte()?;
+        let far = self.byte()?;
+        // Mostly within what has a meaning of its own.
+        let far = if first & 0x80 != 0 { far << 8 | self.byte()? } else { far % 144 };
+        let starts = &starts[file];
+        Some(starts[(first & 0x7F) % starts.len()] + far)
+    }
+
+    /// Takes a change, and makes it.
+    fn change(&mut self, files: &mut Files) -> Option<()> {
+        let what = self.byte()?;
+        let (file, what) = (what & 3, what >> 2);
+        let at = self.place(file)?;
+        match what % 8 {
+            0 | 1 => {
+                let len = 1 + self.byte()? % 16;
+                overwrite(files.file(file), at, self.bytes(len));
+            }
+            2 => {
+                let mask = self.byte()?;
+                let old = files.file(file).get(at).copied().unwrap_or_default();
+                overwrite(files.file(file), at, &[old ^ mask as u8]);
+            }
+            3 | 4 => {
+                let edge = self.byte()?;
+                let number = EDGES[edge % EDGES.len()].to_le_bytes();
+                // Numbers lie on multiples of four.
+                let len = if edge & 0x80 != 0 { 4 } else { 8 };
+                overwrite(files.file(file), at / 4 * 4, &number[..len]);
+            }
+            5 => {
+                let to = self.byte()?;
+                let bytes = files.0[file].get_or_insert_default();
+                let most = bytes.len() + GROWTH_MAX;
+                bytes.resize(if to & 1 == 0 { at } else { at + to * 256 }.min(most), 0);
+            }
+            6 => {
+                let from = self.byte()? % 4;
+                let (start, len) = (self.place(from)?, self.two_bytes()? % 2048);
+                let source = files.file(from).get(start..).unwrap_or_default();
+                let copy = source[..len.min(source.len())].to_vec();
+                overwrite(files.file(file), at, &copy);
+            }
+            _ => {
+                let which = self.byte()?;
+                files.0[file] = match which {
+                    0..32 => None,
+                    32..64 => files.0[which % 4].clone(),
+                    _ => {
+                        let len = self.two_bytes()?;
+                        Some(self.bytes(len).to_vec())
+                    }
+                };
+            }
+        }
+        Some(())
+    }
+}
+
+fn overwrite(bytes: &mut [u8], at: usize, with: &[u8]) {
+    let target = bytes.get_mut(at..).unwrap_or_default();
+    let len = with.len().min(target.len());
+    target[..len].copy_from_slice(&with[..len]);
+}
+
+/// The good files with the changes of an input.
+pub(crate) fn changed(input: &[u8]) -> Files {
+    let mut input = Input(input);
+    let how = input.byte().unwrap_or_default();
+    let [killed, closed] = Files::good();
+    let mut files = if how & 0x40 == 0 { killed } else { closed }.clone();
+    let fix = Fix(how as u8);
+    for _ in 0..CHANGES_MAX {
+        if input.change(&mut files).is_none() {
+            break;
+        }
+    }
+    files.fix(fix);
+    files
+}

@@ -1,0 +1,73 @@
+//! A store's files with random changes, opened together in every way: what the fuzz target
+//! `whole_store` does, shorter, and the same each time. `FLATREC_CASES` says how many cases,
+//! `FLATREC_SEED` which.
+#![cfg(feature = "derive")]
+
+#[path = "common/every_way.rs"]
+mod every_way;
+#[path = "common/patched.rs"]
+mod patched;
+
+use every_way::{Outcome, open_every_way};
+use patched::{Files, changed};
+
+fn variable(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name).map_or(otherwise, |value| value.parse().unwrap())
+}
+
+/// A generator of numbers that a seed determines.
+struct Random(u64);
+
+impl Random {
+    fn draw(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// An input of few changes, so that some files still open.
+    fn input(&mut self) -> Vec<u8> {
+        let len = 1 + self.draw() % 40;
+        let mut input: Vec<u8> = (0..len).map(|_| self.draw() as u8).collect();
+        // Most changes are found by checksums that do not hold.
+        if self.draw() % 4 != 0 {
+            input[0] |= 0x3F;
+        }
+        input
+    }
+}
+
+#[test]
+fn good_files_open_in_every_way() {
+    for (files, how) in Files::good().iter().zip([0x3F, 0x7F]) {
+        let directory = tempfile::tempdir().unwrap();
+        let outcome = open_every_way(directory.path(), files);
+        assert_eq!(outcome, Outcome { clean: true, read: true, written: true });
+        // Checksums that are computed anew are those that were there.
+        assert!(changed(&[how]) == *files);
+    }
+}
+
+#[test]
+fn changed_files_are_refused_or_can_be_used() {
+    let (seed, cases) = (variable("FLATREC_SEED", 1), variable("FLATREC_CASES", 200));
+    let (mut clean, mut read, mut written) = (0, 0, 0);
+    for case in 0..cases {
+        let input = Random(seed.wrapping_add(case)).input();
+        println!("FLATREC_SEED={} FLATREC_CASES=1: {input:?}", seed.wrapping_add(case));
+        let directory = tempfile::tempdir().unwrap();
+        let outcome = open_every_way(directory.path(), &changed(&input));
+        clean += u64::from(outcome.clean);
+        read += u64::from(outcome.read);
+        written += u64::from(outcome.written);
+    }
+    println!("{cases} cases: {clean} clean, {read} read, {written} written");
+    // Changes that nothing survives, or that nothing notices, test nothing.
+    if cases >= 100 {
+        for some in [clean, read, written] {
+            assert!(some > cases / 20 && some < cases * 19 / 20, "{some} of {cases}");
+        }
+    }
+}
