@@ -10,6 +10,8 @@
 //! looking at the old bytes, and a block that is changed is compared with its checksum first
 //! ([`Sums::before_change`]). Nothing is cached: an entry is where it is on the disk.
 
+mod before_change;
+
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -101,8 +103,8 @@ pub(crate) struct Sums {
     /// Whether this handle has written the header: one that was found may be in the cache only, as
     /// a sync that failed leaves it, and no later sync would write it.
     header_written: bool,
-    /// Whether a checkpoint was announced ([`Sums::sync`]) that the store's header does not know of:
-    /// it may have written some of its records when it was cut short.
+    /// Whether a checkpoint was announced ([`Sums::sync`]) that the store's header does not know
+    /// of: it may have written some of its records when it was cut short.
     checkpoint_begun: bool,
     geometry: Geometry,
     /// How many bytes of records the entries cover.
@@ -304,96 +306,6 @@ impl Sums {
             return BlockState::CutOff(covered);
         }
         if entry.matches(bytes) { BlockState::Sound } else { BlockState::Changed }
-    }
-
-    /// Before bytes in `ranges` of the file are changed for the first time: compares the blocks
-    /// that they lie in with their checksums, so that damage is not summed as if it were sound.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Corrupt`], which names the block, its bytes and its records; the system's.
-    pub(crate) fn before_change(
-        &mut self,
-        data: &dyn Backing,
-        ranges: &[Range<u64>],
-    ) -> Result<()> {
-        for range in ranges {
-            for block in self.blocks_in(range, self.covered_len_bytes) {
-                if self.trusted.contains(block) {
-                    continue;
-                }
-                let bytes = read_block(data, self.start_of(block), BLOCK_BYTES)?;
-                let state = self.check_block(block, &bytes)?;
-                if state != BlockState::Sound {
-                    return Err(self.damaged(data, block, state));
-                }
-                self.trusted.insert(block);
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether blocks that the log names may differ from their entries without being damaged.
-    pub(crate) fn checkpoint_begun(&self) -> bool {
-        self.checkpoint_begun
-    }
-
-    /// Before bytes in `ranges` of the file are changed by who cannot refuse to: blocks that do not
-    /// match will not match their new entries either.
-    ///
-    /// # Errors
-    /// The system's.
-    pub(crate) fn doubt_damaged(
-        &mut self,
-        data: &dyn Backing,
-        ranges: &[Range<u64>],
-    ) -> Result<()> {
-        for range in ranges {
-            match self.before_change(data, std::slice::from_ref(range)) {
-                Err(error) if error.kind() == ErrorKind::Corrupt => {}
-                other => {
-                    other?;
-                    continue;
-                }
-            }
-            for block in self.blocks_in(range, self.covered_len_bytes) {
-                if !self.trusted.contains(block) {
-                    let bytes = read_block(data, self.start_of(block), BLOCK_BYTES)?;
-                    match self.check_block(block, &bytes)? {
-                        BlockState::Sound => self.trusted.insert(block),
-                        _ => self.doubted.insert(block),
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Lets bytes in `ranges` be changed without a look at what is there: the log says what they
-    /// are to be, and an interrupted checkpoint may have written some of it.
-    pub(crate) fn exempt(&mut self, ranges: &[Range<u64>]) {
-        for range in ranges {
-            for block in self.blocks_in(range, self.covered_len_bytes) {
-                self.trusted.insert(block);
-            }
-        }
-    }
-
-    #[cold]
-    fn damaged(&self, data: &dyn Backing, block: u64, state: BlockState) -> Error {
-        let bytes = self.bytes_of(block);
-        let records = self.records_in(&bytes);
-        let error = Error::new(ErrorKind::Corrupt, "change")
-            .offset(bytes.start)
-            .record(records.start)
-            .detail(format!("{}: {}", describe(block, &bytes, &records), state.why()))
-            .advice(
-                "verify lists all the damage; salvage copies what can be trusted; verify --rebuild \
-                 takes the records as they are",
-            );
-        match data.path() {
-            Some(path) => error.path(path),
-            None => error,
-        }
     }
 
     /// The records of which some byte lies in `bytes` of the file.

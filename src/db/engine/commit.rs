@@ -195,7 +195,7 @@ impl Engine {
         if log.changes_segment(images.ids.len() as u64, image_len) {
             // The log syncs the segment that it leaves. Were another thread just syncing it for its
             // commit, one of the two might not be told of a failure that the other is told of.
-            self.group.settle_all(&self.published)?;
+            step::take(Step::SegmentSync, || self.group.settle_all(&self.published))?;
         }
         log.append(&commit, self.group.synced(), &images)?;
         let segment = log.segment();
