@@ -112,6 +112,7 @@ impl<R: Row + ?Sized> Snapshot<R> {
     }
 
     /// Record `id` where images may lie over the array, or records may be deleted.
+    #[inline]
     fn get_under_images(&self, id: u64) -> Option<&R> {
         if id >= self.state.count {
             return None;

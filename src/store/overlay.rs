@@ -30,33 +30,34 @@ struct Layer {
     len: usize,
 }
 
-/// Says "surely not" of most records that have no image.
+/// Says "surely not" of nearly all records that have no image: a Bloom filter whose three bits for a
+/// record lie in one word, so that asking costs one load.
 struct Filter {
-    bits: Box<[u64]>,
+    words: Box<[u64]>,
 }
 
 impl Filter {
     fn new(len: usize) -> Self {
-        // Eight bits an image: one in eight records without an image is looked up in vain.
-        Self { bits: vec![0; (len / 8).next_power_of_two()].into_boxed_slice() }
+        // At least sixteen bits an image: about one in a hundred records is looked up in vain.
+        Self { words: vec![0; (len / 4).next_power_of_two()].into_boxed_slice() }
     }
 
+    /// The word of a record, and its bits there.
     #[inline]
     fn place(&self, spread: u64) -> (usize, u64) {
-        // Other bits than the table's own, which takes the lowest.
-        let at = (spread >> 24) as usize;
-        (at >> 6 & (self.bits.len() - 1), 1 << (at & 63))
+        let bits = 1 << (spread & 63) | 1 << (spread >> 6 & 63) | 1 << (spread >> 12 & 63);
+        ((spread >> 18) as usize & (self.words.len() - 1), bits)
     }
 
     fn add(&mut self, id: u64) {
-        let (word, bit) = self.place(spread(id));
-        self.bits[word] |= bit;
+        let (word, bits) = self.place(spread(id));
+        self.words[word] |= bits;
     }
 
     #[inline]
     fn may_hold(&self, spread: u64) -> bool {
-        let (word, bit) = self.place(spread);
-        self.bits[word] & bit != 0
+        let (word, bits) = self.place(spread);
+        self.words[word] & bits == bits
     }
 }
 
