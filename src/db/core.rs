@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{
-    DESCRIPTORS_OFFSET, Header, Schema, Slot, SlotReport, UnverifiedHeader, new_header,
+    DESCRIPTORS_OFFSET, Header, MAGIC, Schema, Slot, SlotReport, UnverifiedHeader, new_header,
     parse_schema,
 };
-use crate::map::Backing;
+use crate::map::{Backing, FileBacking};
 use crate::os;
 use crate::step::{self, Step};
 
@@ -20,6 +20,9 @@ const HEADER_TRIES: u32 = 8;
 
 /// What opening reads at once: both slots and the schema of all but very wide records.
 const FRONT_BYTES: usize = 12 << 10;
+
+/// How long a file is that gets its first header: up to its records, of which there are none.
+const UNWRITTEN_BYTES_MAX: u64 = 64 << 10;
 
 /// The header, schema and metadata of a store, as committed.
 #[derive(Debug)]
@@ -91,6 +94,19 @@ impl Core {
             Err(error) if error.kind() == ErrorKind::NotAStore => Err(name(error, backing)),
             _ => Ok(()),
         }
+    }
+
+    /// Whether the file is a store, or what a maker that died leaves of one: nothing, or no more
+    /// than the room of a header that is not written yet.
+    pub(super) fn is_unfinished(file: &FileBacking) -> Result<bool> {
+        let mut front = read_front(file)?;
+        front.truncate(usize::try_from(DESCRIPTORS_OFFSET).unwrap_or(usize::MAX));
+        let begins = |slot: Slot| {
+            let start = usize::try_from(slot.offset()).unwrap_or(usize::MAX);
+            front.get(start..).is_some_and(|bytes| bytes.starts_with(&MAGIC))
+        };
+        let blank = file.len_bytes()? <= UNWRITTEN_BYTES_MAX && front.iter().all(|&byte| byte == 0);
+        Ok(blank || begins(Slot::A) || begins(Slot::B))
     }
 
     fn read(backing: &Arc<dyn Backing>) -> Result<Self> {

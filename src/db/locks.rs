@@ -67,9 +67,9 @@ impl Locks {
 
     /// Removes the lock file of a store that did not come into being after all. Only under the
     /// writer's lock, and only if there is no data file: a store's lock file is never unlinked.
-    pub(super) fn withdraw(&self, path: &Path) {
-        if let (Some(side), Err(_)) = (&self.side, path.symlink_metadata()) {
-            side.unlink();
+    pub(super) fn withdraw(&self) {
+        if let Some(side) = &self.side {
+            side.withdraw();
         }
     }
 

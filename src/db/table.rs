@@ -24,12 +24,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Record, Schema};
 use crate::map::{Access, Backing, FileBacking, Geometry, vacate_aside};
 use crate::step::{self, Step};
-use crate::store::{Array, ArrayOptions, BlockSet, Reading, SUM_SUFFIX, Sums};
+use crate::store::{Array, ArrayOptions, BlockSet, Reading, Sums};
 
 /// A store that is being made under another name, and gets its own when it is closed.
 #[derive(Debug)]
 pub(super) struct Aside {
-    pub(super) made_at: PathBuf,
+    pub(super) file: Arc<FileBacking>,
     pub(super) publish_at: PathBuf,
     pub(super) replace: bool,
     /// Whether it stays where it is made if it is not finished.
@@ -86,10 +86,12 @@ impl<T: Copy + Send + Sync> Table<T> {
             refuse_other_file(path)?;
         }
         let locks = Locks::writer(path, common.wait)?;
-        let made = vacant().and_then(|()| vacate_aside(path)).and_then(|made_at| {
-            let aside = Aside { made_at, publish_at: path.to_path_buf(), replace, keep: false };
+        let made_at = vacant().and_then(|()| vacate_aside(path, Core::is_unfinished));
+        let made = made_at.and_then(|made_at| {
+            let file = Arc::new(FileBacking::create_new(&made_at)?);
+            let aside = Aside { file, publish_at: path.to_path_buf(), replace, keep: false };
             // SAFETY: the caller vouches for `T`.
-            unsafe { Self::create_at(aside, schema, common) }
+            unsafe { Self::create_at(aside, &made_at, schema, common) }
         });
         match made {
             Ok(mut table) => {
@@ -97,25 +99,27 @@ impl<T: Copy + Send + Sync> Table<T> {
                 Ok(table)
             }
             Err(error) => {
-                locks.withdraw(path);
+                locks.withdraw();
                 Err(error)
             }
         }
     }
 
-    /// Makes the file of a new store, under the writer's lock of the path that it is to have.
+    /// Makes a new store in a file without bytes, which lies at `made_at`, under the writer's lock
+    /// of the path that it is to have.
     ///
     /// # Safety
     /// `T` is `u8`, or a record type whose schema is `schema`.
     #[allow(unsafe_code, reason = "the record type is the caller's to know")]
-    unsafe fn create_at(aside: Aside, schema: &Schema, common: &Common) -> Result<Self> {
-        let file = Arc::new(FileBacking::create_new(&aside.made_at)?);
-        let backing = Arc::clone(&file);
-        // What a maker that died may have left there.
-        let vacated = backing.remove_side(SUM_SUFFIX);
-        let made = vacated
-            .and_then(|()| refuse_network_unless(common, &file, "create"))
-            .and_then(|()| Locks::handed_over(&file, Some(&aside.made_at), true, common.wait))
+    unsafe fn create_at(
+        aside: Aside,
+        made_at: &Path,
+        schema: &Schema,
+        common: &Common,
+    ) -> Result<Self> {
+        let file = Arc::clone(&aside.file);
+        let made = refuse_network_unless(common, &file, "create")
+            .and_then(|()| Locks::handed_over(&file, Some(made_at), true, common.wait))
             .and_then(|locks| {
                 let core = Core::create(file, schema, &common.metadata, common.deletes)?;
                 create_sums(&core, common)?;
@@ -129,7 +133,7 @@ impl<T: Copy + Send + Sync> Table<T> {
                 Ok(table)
             }
             Err(error) => {
-                resume::discard(&*backing, &aside);
+                resume::discard(&aside);
                 Err(error)
             }
         }

@@ -5,13 +5,15 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::core::Core;
 use super::options::Common;
-use super::table::Table;
+use super::table::{Aside, Table};
 use crate::error::{Error, ErrorKind, Result};
 use crate::map::FileBacking;
 use crate::store::{BLOCK_LEN_BYTES, FoundSums, SUM_SUFFIX, Sums, is_ours, is_sum_file};
+use crate::wal;
 
 /// Makes the checksums of a store that was just created, if it is to have any.
 pub(super) fn create_sums(core: &Core, common: &Common) -> Result<()> {
@@ -126,12 +128,20 @@ impl<T: Copy + Send + Sync> Table<T> {
     pub(super) fn publish(&mut self) -> Result<()> {
         let Some(aside) = &self.aside else { return Ok(()) };
         let backing = self.core.backing();
+        let replaced = if aside.replace { replaced_id(aside) } else { None };
         backing.rename(&aside.publish_at, aside.replace)?;
         let published = self.aside.take();
         if let Some(aside) = published {
             self.publish_sums(&aside.publish_at)?;
         }
-        self.core.backing().sync_directory()
+        let backing = self.core.backing();
+        backing.sync_directory()?;
+        if let Some(file_id) = replaced {
+            // Only now: without the sync the store before may come back, and would need its log.
+            // What cannot be removed is in nobody's way.
+            let _ = wal::remove_stale(&**backing, file_id, &[]);
+        }
+        Ok(())
     }
 
     /// Gives the checksums of a store that was made aside and has its name by now theirs, or takes
@@ -150,6 +160,15 @@ impl<T: Copy + Send + Sync> Table<T> {
     fn end_of(&self, count: u64) -> Result<u64> {
         self.array.geometry().offset_of(count)
     }
+}
+
+/// The id of the store that one made aside is to replace: `None` if it replaces none, or one that
+/// cannot be read. A symbolic link alone would be replaced, and not the store that it leads to.
+fn replaced_id(aside: &Aside) -> Option<[u8; 16]> {
+    let path = aside.file.destination(&aside.publish_at);
+    path.symlink_metadata().ok().filter(|found| found.is_file())?;
+    let file = FileBacking::open(&path, false).ok()?;
+    Core::open_even_short(Arc::new(file)).ok().map(|core| core.header().file_id)
 }
 
 /// The path of the checksum file of the store at `path`.

@@ -23,7 +23,7 @@ mod value;
 pub(crate) use checksum::{BLOCK_BYTES, BlockChecksum, block_checksum};
 pub(crate) use descriptor::{new_header, parse_schema};
 pub(crate) use header::{
-    DESCRIPTORS_OFFSET, Header, STATUS_DEAD, STATUS_LIVE, Slot, SlotReport, SlotState,
+    DESCRIPTORS_OFFSET, Header, MAGIC, STATUS_DEAD, STATUS_LIVE, Slot, SlotReport, SlotState,
     UnverifiedHeader, next_free, put_dead,
 };
 pub use record::{FieldType, PodRecord, Record};

@@ -11,6 +11,7 @@ use memmap2::MmapOptions;
 
 use super::backing::{Backing, Grown, OpenSide, Properties};
 use super::geometry::OFFSET_MAX;
+use super::place::Place;
 use super::side;
 use super::side_lock::IN_PLACE;
 use super::view::{Access, View};
@@ -43,7 +44,7 @@ pub struct FileBacking {
 #[derive(Debug)]
 pub(super) struct OpenFile {
     file: File,
-    path: RwLock<Option<PathBuf>>,
+    place: RwLock<Option<Place>>,
 }
 
 /// Whether ranges of the data file itself can be locked beside [`FileBacking::try_lock_inode`],
@@ -64,7 +65,7 @@ impl FileBacking {
             .create_new(true)
             .open(path)
             .map_err(|source| Error::io("create", source).path(path))?;
-        Self::over(file, Some(path.to_path_buf()))
+        Self::over(file, Some(Place::of(path)))
     }
 
     /// Opens a file that exists, for reading and, if `writable`, for writing.
@@ -83,7 +84,7 @@ impl FileBacking {
             .write(writable)
             .open(path)
             .map_err(|source| Error::io("open", source).path(path))?;
-        Self::over(file, Some(path.to_path_buf()))
+        Self::over(file, Some(Place::of(path)))
     }
 
     /// A file of `len_bytes` zero bytes without a name, gone when it is closed, in the directory
@@ -115,7 +116,7 @@ impl FileBacking {
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] for what is no regular file; the system's.
     pub fn from_file(file: File, path: Option<&Path>) -> Result<Self> {
-        Self::over(file, path.map(Path::to_path_buf))
+        Self::over(file, path.map(Place::of))
     }
 
     /// The open file itself, for locks and for handing on to child processes.
@@ -156,9 +157,26 @@ impl FileBacking {
             .map_err(|source| self.error("unlock", source))
     }
 
-    fn over(file: File, path: Option<PathBuf>) -> Result<Self> {
-        let named = |error: Error| match &path {
-            Some(path) => error.path(path),
+    /// Takes the file's name away, if it still is this file's.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] if it is not; the system's.
+    pub(crate) fn remove_name(&self) -> Result<()> {
+        let Some(place) = self.open.checked_place("remove")? else { return Ok(()) };
+        std::fs::remove_file(place.real()).map_err(|source| self.error("remove", source))
+    }
+
+    /// Where [`Backing::rename`] to `path` leads.
+    pub(crate) fn destination(&self, path: &Path) -> PathBuf {
+        match self.open.place() {
+            Some(place) => place.renamed(path).real().to_path_buf(),
+            None => path.to_path_buf(),
+        }
+    }
+
+    fn over(file: File, place: Option<Place>) -> Result<Self> {
+        let named = |error: Error| match &place {
+            Some(place) => error.path(place.given()),
             None => error,
         };
         let metadata = file.metadata().map_err(|source| named(Error::io("open", source)))?;
@@ -174,7 +192,7 @@ impl FileBacking {
             file_system,
         };
         Ok(Self {
-            open: Arc::new(OpenFile { file, path: RwLock::new(path) }),
+            open: Arc::new(OpenFile { file, place: RwLock::new(place) }),
             properties,
             inode_locked: AtomicBool::new(false),
             in_place_locked: AtomicBool::new(false),
@@ -193,7 +211,30 @@ impl FileBacking {
 
 impl OpenFile {
     pub(super) fn path(&self) -> Option<PathBuf> {
-        self.path.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.place().map(|place| place.given().to_path_buf())
+    }
+
+    fn place(&self) -> Option<Place> {
+        self.place.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Where the file lies, for what is done by its name: an error if another file, or none, has
+    /// that by now. Then nothing beside it is this file's to touch.
+    fn checked_place(&self, operation: &'static str) -> Result<Option<Place>> {
+        let Some(place) = self.place() else { return Ok(None) };
+        self.check_place(&place, operation).map(|()| Some(place))
+    }
+
+    fn check_place(&self, place: &Place, operation: &'static str) -> Result<()> {
+        let found = os::is_at(&self.file, place.real())
+            .map_err(|source| Error::io(operation, source).path(place.given()))?;
+        if found {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::NotFound, operation)
+            .path(place.given())
+            .detail("the file was moved or replaced while it was open; nothing was touched")
+            .advice("put it back with the files beside it, or close it and open it where it is"))
     }
 
     pub(super) fn len_bytes(&self) -> Result<u64> {
@@ -362,29 +403,32 @@ impl Backing for FileBacking {
     }
 
     fn rename(&self, to: &Path, replace: bool) -> Result<()> {
-        let mut path = self.open.path.write().unwrap_or_else(PoisonError::into_inner);
-        let Some(from) = path.as_deref() else {
+        let mut place = self.open.place.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(from) = place.as_ref() else {
             return Err(Error::new(ErrorKind::Unsupported, "rename")
                 .path(to)
                 .detail("the file has no name to change"));
         };
-        let renamed = if replace { os::replace(from, to) } else { os::rename_new(from, to) };
-        renamed.map_err(|source| Error::io("rename to", source).path(to))?;
-        *path = Some(to.to_path_buf());
+        self.open.check_place(from, "rename")?;
+        let new = from.renamed(to);
+        let rename = if replace { os::replace } else { os::rename_new };
+        rename(from.real(), new.real())
+            .map_err(|source| Error::io("rename to", source).path(to))?;
+        *place = Some(new);
         Ok(())
     }
 
     fn sync_directory(&self) -> Result<()> {
-        let Some(path) = self.path() else { return Ok(()) };
-        let directory = parent_directory(&path);
+        let place = self.open.place();
+        let Some(directory) = place.as_ref().and_then(Place::directory) else { return Ok(()) };
         os::sync_directory(directory)
             .map_err(|source| Error::io("sync the directory", source).path(directory))
     }
 
     fn open_side(&self, suffix: &str, how: OpenSide) -> Result<Option<Arc<dyn Backing>>> {
-        match (self.path(), how) {
-            (Some(path), _) => Ok(match side::open(&path, suffix, how)? {
-                Some(file) => Some(Arc::new(Self::over(file, Some(side::path_of(&path, suffix)))?)),
+        match (self.open.checked_place("open a file beside")?, how) {
+            (Some(place), _) => Ok(match side::open(&place, suffix, how)? {
+                Some(file) => Some(Arc::new(Self::over(file, Some(place.beside(suffix)))?)),
                 None => None,
             }),
             (None, OpenSide::Create) => Err(side::nameless()),
@@ -393,25 +437,21 @@ impl Backing for FileBacking {
     }
 
     fn list_sides(&self) -> Result<Vec<String>> {
-        self.path().map_or(Ok(Vec::new()), |path| side::list(&path))
+        let place = self.open.checked_place("look for files beside")?;
+        place.map_or(Ok(Vec::new()), |place| side::list(&place))
     }
 
     fn rename_side(&self, from: &str, to: &str) -> Result<()> {
-        let path = self.path().ok_or_else(side::nameless)?;
-        let (from, to) = (side::path_of(&path, from), side::path_of(&path, to));
-        os::replace(&from, &to).map_err(|source| Error::io("rename", source).path(from))
+        let place = self.open.checked_place("rename a file beside")?;
+        let place = place.ok_or_else(side::nameless)?;
+        let (from, to) = (place.beside(from), place.beside(to));
+        os::replace(from.real(), to.real())
+            .map_err(|source| Error::io("rename", source).path(from.given()))
     }
 
     fn remove_side(&self, suffix: &str) -> Result<()> {
-        self.path().map_or(Ok(()), |path| side::remove(&path, suffix))
-    }
-}
-
-/// The directory that holds `path`; a bare name lies in the current one.
-pub(crate) fn parent_directory(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
+        let place = self.open.checked_place("remove a file beside")?;
+        place.map_or(Ok(()), |place| side::remove(&place, suffix))
     }
 }
 

@@ -74,10 +74,11 @@ impl Mapping {
     /// The file at `path`, made and initialised by exactly one of any number of processes that ask
     /// for it at the same time.
     ///
-    /// The first makes a file of `len_bytes` zero bytes under another name, runs `initialise` on
-    /// it, makes it durable and gives it its name; the others wait for that. If the initialiser
-    /// fails or its process dies, nothing has the name, and the next opener runs its own. The lock
-    /// is on the file `PATH-lock`, which stays.
+    /// The first makes a file of `len_bytes` zero bytes under another name (`PATH-unfinished`, in
+    /// place of what an initialiser that died has left there), runs `initialise` on it, makes it
+    /// durable and gives it its name; the others wait for that. If the initialiser fails or its
+    /// process dies, nothing has the name, and the next opener runs its own. The lock is on the
+    /// file `PATH-lock`, which stays.
     ///
     /// # Errors
     /// What `initialise` returns; otherwise as [`Mapping::create_new`] and [`Mapping::open`].
@@ -93,7 +94,7 @@ impl Mapping {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             other => return other,
         }
-        let aside = vacate_aside(path)?;
+        let aside = vacate_aside(path, |_| Ok(true))?;
         Self::create_new(&aside, len_bytes)
             .and_then(|made| {
                 initialise(&made)?;

@@ -18,6 +18,7 @@ mod in_private;
 mod lent;
 mod mapping;
 mod named;
+mod place;
 mod record_view;
 mod side;
 mod side_lock;

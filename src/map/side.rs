@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::backing::OpenSide;
-use super::file::parent_directory;
+use super::place::Place;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The path of the file beside `data_path` that has this suffix.
@@ -18,39 +18,46 @@ pub(crate) fn path_of(data_path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Opens the file beside `data_path`; `None` if there is none and none is to be made.
-pub(super) fn open(data_path: &Path, suffix: &str, how: OpenSide) -> Result<Option<File>> {
-    let path = path_of(data_path, suffix);
+/// Opens the file beside `data`; `None` if there is none and none is to be made.
+pub(super) fn open(data: &Place, suffix: &str, how: OpenSide) -> Result<Option<File>> {
+    let side = data.beside(suffix);
     let mut options = OpenOptions::new();
     options.read(true).write(how != OpenSide::Read);
     no_follow(&mut options);
     if how == OpenSide::Create {
         let file = options
             .create_new(true)
-            .open(&path)
-            .map_err(|source| Error::io("create", source).path(&path))?;
-        share_like(data_path, &file);
+            .open(side.real())
+            .map_err(|source| Error::io("create", source).path(side.given()))?;
+        share_like(data.real(), &file);
         return Ok(Some(file));
     }
-    // Looked at first: opening a pipe would wait for somebody to write into it.
-    if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
-        return Err(Error::new(ErrorKind::InvalidArgument, "open")
-            .path(path)
-            .detail("a store's side file is a regular file, and this is none"));
-    }
-    match options.open(&path) {
+    refuse_irregular(side.real()).map_err(|error| error.path(side.given()))?;
+    match options.open(side.real()) {
         Ok(file) => Ok(Some(file)),
         Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(Error::io("open", source).path(path)),
+        Err(source) => Err(Error::io("open", source).path(side.given())),
     }
 }
 
-/// The suffixes of what lies beside `data_path` under its name and more. Names that are no UTF-8
-/// behind the data file's are none of ours.
-pub(super) fn list(data_path: &Path) -> Result<Vec<String>> {
-    let directory = parent_directory(data_path);
+/// Refuses what is no regular file, before it is opened: opening a pipe would wait for somebody to
+/// write into it.
+pub(super) fn refuse_irregular(path: &Path) -> Result<()> {
+    if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
+        return Err(Error::new(ErrorKind::InvalidArgument, "open")
+            .detail("a store's side file is a regular file, and this is none")
+            .advice("move it out of the way"));
+    }
+    Ok(())
+}
+
+/// The suffixes of what lies beside `data` under its name and more. Names that are no UTF-8 behind
+/// the data file's are none of ours.
+pub(super) fn list(data: &Place) -> Result<Vec<String>> {
+    let (Some(directory), Some(own)) = (data.directory(), data.real().file_name()) else {
+        return Ok(Vec::new());
+    };
     let failed = |source| Error::io("list the directory", source).path(directory);
-    let Some(own) = data_path.file_name() else { return Ok(Vec::new()) };
     let mut suffixes = Vec::new();
     for entry in std::fs::read_dir(directory).map_err(failed)? {
         let name = entry.map_err(failed)?.file_name();
@@ -64,12 +71,12 @@ pub(super) fn list(data_path: &Path) -> Result<Vec<String>> {
     Ok(suffixes)
 }
 
-/// Removes the file beside `data_path`, if it is there.
-pub(super) fn remove(data_path: &Path, suffix: &str) -> Result<()> {
-    let path = path_of(data_path, suffix);
-    match std::fs::remove_file(&path) {
+/// Removes the file beside `data`, if it is there.
+pub(super) fn remove(data: &Place, suffix: &str) -> Result<()> {
+    let side = data.beside(suffix);
+    match std::fs::remove_file(side.real()) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            Err(Error::io("remove", source).path(path))
+            Err(Error::io("remove", source).path(side.given()))
         }
         _ => Ok(()),
     }

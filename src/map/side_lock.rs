@@ -11,7 +11,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::side::{self, no_follow, share_like};
+use super::file::FileBacking;
+use super::side::{self, no_follow, refuse_irregular, share_like};
 use crate::error::{Error, ErrorKind, Result};
 use crate::os::{self, LockKind};
 
@@ -84,6 +85,8 @@ pub(crate) fn held_by(holder: &'static str) -> Error {
 pub(crate) struct SideLock {
     file: File,
     path: PathBuf,
+    /// The data file, wherever the process is by now.
+    data: PathBuf,
 }
 
 impl SideLock {
@@ -98,6 +101,7 @@ impl SideLock {
         let mut options = OpenOptions::new();
         options.read(true).write(true);
         no_follow(&mut options);
+        refuse_irregular(&path).map_err(|error| error.path(&path))?;
         let file = match options.clone().create_new(true).open(&path) {
             Ok(new) => {
                 share_like(data_path, &new);
@@ -113,7 +117,7 @@ impl SideLock {
             let error = Error::io("open the lock file", source).path(&path);
             if no_directory { error.advice("make the directory first") } else { error }
         })?;
-        Ok(Self { file, path })
+        Ok(Self { file, path, data: absolute(data_path) })
     }
 
     /// Opens the lock file beside `data_path` for shared locks, if there is one.
@@ -122,8 +126,9 @@ impl SideLock {
         let mut options = OpenOptions::new();
         options.read(true);
         no_follow(&mut options);
+        refuse_irregular(&path).map_err(|error| error.path(&path))?;
         match options.open(&path) {
-            Ok(file) => Ok(Some(Self { file, path })),
+            Ok(file) => Ok(Some(Self { file, path, data: absolute(data_path) })),
             Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(Error::io("open the lock file", source).path(&path)),
         }
@@ -178,26 +183,17 @@ impl SideLock {
 
     /// Whether the lock file still has its name.
     pub(crate) fn is_named(&self) -> Result<bool> {
-        let failed = |source| Error::io("look at the lock file", source).path(&self.path);
-        let mut options = OpenOptions::new();
-        options.read(true);
-        no_follow(&mut options);
-        match options.open(&self.path) {
-            Ok(named) => {
-                let named = os::file_identity(&named).map_err(failed)?;
-                Ok(named == os::file_identity(&self.file).map_err(failed)?)
-            }
-            Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(source) => Err(failed(source)),
-        }
+        os::is_at(&self.file, &Self::path_of(&self.data))
+            .map_err(|source| Error::io("look at the lock file", source).path(&self.path))
     }
 
-    /// Takes the lock file's name away, unless it is somebody's file of the same name: ours are
-    /// empty.
-    pub(crate) fn unlink(&self) {
-        // Best effort: a lock file without a store is clutter, not harm.
-        if self.file.metadata().is_ok_and(|metadata| metadata.len() == 0) {
-            let _ = std::fs::remove_file(&self.path);
+    /// Takes the lock file's name away, unless there is a data file, or it is somebody's file of
+    /// the same name: ours are empty.
+    pub(crate) fn withdraw(&self) {
+        let empty = self.file.metadata().is_ok_and(|metadata| metadata.len() == 0);
+        if empty && self.data.symlink_metadata().is_err() && self.is_named().is_ok_and(|is| is) {
+            // Best effort: a lock file without a store is clutter, not harm.
+            let _ = std::fs::remove_file(Self::path_of(&self.data));
         }
     }
 
@@ -241,16 +237,32 @@ pub(crate) fn unfinished_aside(path: &Path) -> Result<PathBuf> {
 }
 
 /// As [`unfinished_aside`], with the name free for use: what a maker that died left there is
-/// removed. For whoever holds the lock under which `X` is made.
+/// removed. For whoever holds the lock under which `X` is made, and who can tell by `is_ours`
+/// whether a file is what such a maker leaves.
 ///
 /// # Errors
-/// Those of [`unfinished_aside`]; the system's.
-pub(crate) fn vacate_aside(path: &Path) -> Result<PathBuf> {
+/// Those of [`unfinished_aside`]; [`ErrorKind::AlreadyExists`] if what is there is somebody's; the
+/// system's.
+pub(crate) fn vacate_aside(
+    path: &Path,
+    is_ours: impl FnOnce(&FileBacking) -> Result<bool>,
+) -> Result<PathBuf> {
     let aside = unfinished_aside(path)?;
+    let Ok(found) = aside.symlink_metadata() else { return Ok(aside) };
+    if !found.is_file() || !is_ours(&FileBacking::open(&aside, false)?)? {
+        return Err(Error::new(ErrorKind::AlreadyExists, "make an unfinished file at")
+            .path(aside)
+            .detail("what is there was not left by a maker that died")
+            .advice("rename it, or choose another path"));
+    }
     match std::fs::remove_file(&aside) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => {
             Err(Error::io("remove the unfinished file", source).path(aside))
         }
         _ => Ok(aside),
     }
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
 }

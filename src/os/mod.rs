@@ -46,7 +46,7 @@ pub(crate) use file_system::preallocation_binds;
 pub(crate) use section::{InitGuard, NamedSection, SectionView};
 pub(crate) use system::{
     FILE_CALLS_SEE_VIEWS, VIEWS_MAY_PASS_END, advise, allocated_bytes, file_identity, file_system,
-    lock_memory, open_temporary, read_at, rename_new, replace, residency, sync_directory,
+    is_at, lock_memory, open_temporary, read_at, rename_new, replace, residency, sync_directory,
     try_lock_inode, try_lock_range, unlock_inode, unlock_memory, unlock_range, write_all_at,
 };
 

@@ -328,6 +328,19 @@ pub(crate) fn file_identity(file: &File) -> io::Result<(u64, u64)> {
     Ok((metadata.dev(), metadata.ino()))
 }
 
+/// Whether the file has that name: a symbolic link there is another file. Opens nothing.
+pub(crate) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    match std::fs::symlink_metadata(path) {
+        Ok(found) => Ok((found.dev(), found.ino()) == file_identity(file)?),
+        Err(error) if is_gone(&error) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
 /// The bytes of disk that the file takes; fewer than its length where it has holes.
 pub(crate) fn allocated_bytes(file: &File) -> io::Result<u64> {
     // st_blocks counts 512 bytes each, whatever the block size (stat(2)).

@@ -286,6 +286,16 @@ pub(crate) fn file_identity(file: &File) -> io::Result<(u64, u64)> {
     Ok((u64::from(found.dwVolumeSerialNumber), index))
 }
 
+/// Opens what has the name for its attributes alone, which neither waits nor is in anybody's way.
+pub(crate) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let flags = files::FILE_FLAG_OPEN_REPARSE_POINT | files::FILE_FLAG_BACKUP_SEMANTICS;
+    match OpenOptions::new().access_mode(0).custom_flags(flags).open(path) {
+        Ok(named) => Ok(file_identity(&named)? == file_identity(file)?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 fn information(file: &File) -> io::Result<files::BY_HANDLE_FILE_INFORMATION> {
     let mut found = files::BY_HANDLE_FILE_INFORMATION::default();
     // SAFETY: the handle is open as long as `file` lives, and the call fills one such struct.

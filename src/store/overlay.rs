@@ -30,8 +30,8 @@ struct Layer {
     len: usize,
 }
 
-/// Says "surely not" of nearly all records that have no image: a Bloom filter whose three bits for a
-/// record lie in one word, so that asking costs one load.
+/// Says "surely not" of nearly all records that have no image: a Bloom filter whose three bits for
+/// a record lie in one word, so that asking costs one load.
 struct Filter {
     words: Box<[u64]>,
 }

@@ -11,6 +11,7 @@
 //! ([`Sums::before_change`]). Nothing is cached: an entry is where it is on the disk.
 
 mod before_change;
+mod whose;
 
 use std::ops::Range;
 use std::path::Path;
@@ -18,10 +19,13 @@ use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{
-    BLOCK_BYTES, BlockChecksum, ENTRY_BYTES, Header, NoSumHeader, SUM_HEADER_BYTES, SUM_MAGIC,
-    SumHeader, block_checksum,
+    BLOCK_BYTES, BlockChecksum, ENTRY_BYTES, Header, NoSumHeader, SUM_HEADER_BYTES, SumHeader,
+    block_checksum,
 };
 use crate::map::{Backing, Geometry, OpenSide, round_up};
+
+use whose::vacate;
+pub(crate) use whose::{is_ours, is_sum_file};
 
 /// How a store's checksum file is called: the store's name and this.
 pub(crate) const SUM_SUFFIX: &str = "-sum";
@@ -123,9 +127,10 @@ impl Sums {
     /// its name is so once the directory is synced.
     ///
     /// # Errors
+    /// [`ErrorKind::AlreadyExists`] if what is there is no checksum file;
     /// [`ErrorKind::Unsupported`] beside what has no name; the system's.
     pub(crate) fn create(data: &dyn Backing, suffix: &str, header: &Header) -> Result<Self> {
-        data.remove_side(suffix)?;
+        vacate(data, suffix)?;
         let side = data.open_side(suffix, OpenSide::Create)?.ok_or_else(|| {
             Error::new(ErrorKind::Unsupported, "make a checksum file")
                 .detail("this backing keeps no files beside it")
@@ -486,31 +491,6 @@ pub(crate) fn describe(block: u64, bytes: &Range<u64>, records: &Range<u64>) -> 
         bytes.start, bytes.end, records.start, records.end
     )
 }
-
-/// Whether what lies where a checksum file would be is one, be it damaged or another store's, or
-/// was to become one when its maker died; `None` if nothing does.
-///
-/// # Errors
-/// The system's.
-pub(crate) fn is_sum_file(data: &dyn Backing) -> Result<Option<bool>> {
-    let Some(side) = data.open_side(SUM_SUFFIX, OpenSide::Read)? else { return Ok(None) };
-    is_ours(&*side).map(Some)
-}
-
-/// Whether a file in a checksum file's place is nobody else's: it begins like one, or is one whose
-/// first bytes never reached the disk.
-///
-/// # Errors
-/// The system's.
-pub(crate) fn is_ours(side: &dyn Backing) -> Result<bool> {
-    let mut start = vec![0; BLANK_BYTES_MAX];
-    let got = side.read_at(0, &mut start)?;
-    let blank = got < BLANK_BYTES_MAX && start[..got].iter().all(|&byte| byte == 0);
-    Ok(start[..got].starts_with(&SUM_MAGIC) || blank)
-}
-
-/// No file of zeros that is longer was left by a maker of checksums that died.
-const BLANK_BYTES_MAX: usize = 64 << 10;
 
 /// Where a block's entry lies. No file has so many blocks that this could overflow.
 fn offset_of_entry(block: u64) -> u64 {

@@ -202,8 +202,27 @@ pub(crate) fn newest_begun(data: &dyn Backing, file_id: [u8; 16]) -> Result<Opti
     Ok(newest)
 }
 
+/// How much of a file is looked at for something else than zeros.
+const LOOK_BYTES_MAX: u64 = 64 << 20;
+
+/// Whether a file whose first sector is blank was being made into a segment: its maker had got no
+/// further than zeros. Somebody's file may begin with them too, and then says something.
+fn is_unwritten(reader: &mut SegmentReader) -> Result<bool> {
+    let end = reader.len_bytes().min(LOOK_BYTES_MAX);
+    let mut at = SECTOR_BYTES;
+    while at < end {
+        let len = (end - at).min(ZEROS.len() as u64);
+        let bytes = reader.bytes(at, usize::try_from(len).unwrap_or(ZEROS.len()))?;
+        if !bytes.is_some_and(|bytes| bytes.iter().all(|&byte| byte == 0)) {
+            return Ok(false);
+        }
+        at += len;
+    }
+    Ok(true)
+}
+
 /// Removes the segments of this store other than those with the salts of `keep`, and files that
-/// were being made into segments; files of others are left alone.
+/// were being made into segments, which are empty or zeros; files of others are left alone.
 ///
 /// # Errors
 /// The system's: the first one, after all that could be removed was.
@@ -213,9 +232,9 @@ pub(crate) fn remove_stale(data: &dyn Backing, file_id: [u8; 16], keep: &[u64]) 
         let Some(mut reader) = open(data, &suffix)? else { continue };
         let stale = match Label::read(reader.head()?, file_id) {
             Label::Ours(header) => !keep.contains(&header.salt),
-            Label::Damaged | Label::Blank => match reader.first_block(file_id)? {
+            label @ (Label::Damaged | Label::Blank) => match reader.first_block(file_id)? {
                 Some(block) => !keep.contains(&block.salt),
-                None => true,
+                None => label == Label::Damaged || is_unwritten(&mut reader)?,
             },
             Label::Newer(_) | Label::Strange | Label::Unknown => false,
         };

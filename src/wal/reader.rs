@@ -100,7 +100,7 @@ impl SegmentReader {
     }
 
     /// `len` bytes from `offset` on; `None` if the segment ends before.
-    fn bytes(&mut self, offset: u64, len: usize) -> Result<Option<&[u8]>> {
+    pub(super) fn bytes(&mut self, offset: u64, len: usize) -> Result<Option<&[u8]>> {
         let Some(end) = offset.checked_add(len as u64).filter(|&end| end <= self.len_bytes) else {
             return Ok(None);
         };

@@ -196,9 +196,11 @@ impl Writer {
     }
 
     /// After a failure before anything was written that counts: a full disk is gone on with once it
-    /// has room; a device that fails is not trusted with anything more.
+    /// has room, and a store that was moved away once it is back; a device that fails is not
+    /// trusted with anything more.
     pub(super) fn doubt(&mut self, error: &Error) {
-        self.busy |= !matches!(error.kind(), ErrorKind::NoSpace | ErrorKind::OutOfRange);
+        let harmless = [ErrorKind::NoSpace, ErrorKind::OutOfRange, ErrorKind::NotFound];
+        self.busy |= !harmless.contains(&error.kind());
     }
 
     /// What the log holds: segments, and bytes of blocks.

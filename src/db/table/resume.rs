@@ -10,8 +10,8 @@ use crate::db::locks::Locks;
 use crate::db::options::Common;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Schema;
-use crate::map::{Access, Backing, FileBacking, unfinished_aside};
-use crate::store::SUM_SUFFIX;
+use crate::map::{Access, FileBacking, unfinished_aside};
+use crate::store::Sums;
 
 impl<T: Copy + Send + Sync> Table<T> {
     /// Opens what a maker of `path` that was cut off has left: its records as of the last flush.
@@ -32,23 +32,23 @@ impl<T: Copy + Send + Sync> Table<T> {
             let file = Arc::new(FileBacking::open(&made_at, true)?);
             refuse_network_unless(common, &file, "resume")?;
             let inode = Locks::handed_over(&file, Some(&made_at), true, common.wait)?;
-            let core = Core::open(file)?;
+            let core = Core::open(Arc::clone(&file) as _)?;
             check(core.schema()).map_err(|error| core.name(error))?;
             // SAFETY: the writer's locks on path and inode keep every other writer out, and the
             // caller vouches for `T`.
             let table = unsafe { Self::assemble(core, inode, common, Access::ReadWrite, WHOLE) }?;
-            Ok((table, made_at))
+            Ok((table, file))
         });
         match resumed {
-            Ok((mut table, made_at)) => {
+            Ok((mut table, file)) => {
                 let publish_at = path.to_path_buf();
-                table.aside = Some(Aside { made_at, publish_at, replace, keep: true });
+                table.aside = Some(Aside { file, publish_at, replace, keep: true });
                 table.locks.join(locks);
                 Ok(table)
             }
             Err(error) => {
                 if error.kind() == ErrorKind::NotFound {
-                    locks.withdraw(path);
+                    locks.withdraw();
                 }
                 Err(error)
             }
@@ -75,14 +75,14 @@ impl<T: Copy + Send + Sync> Table<T> {
     /// Gives a store up that was made aside and is not finished: it must not appear.
     pub(super) fn abandon(&mut self) {
         let Some(aside) = self.aside.take().filter(|aside| !aside.keep) else { return };
-        discard(&**self.core.backing(), &aside);
-        self.locks.withdraw(&aside.publish_at);
+        discard(&aside);
+        self.locks.withdraw();
     }
 }
 
 /// Removes a store that was made aside and is not to appear. What cannot be removed is in nobody's
 /// way: the next maker removes it first.
-pub(super) fn discard(backing: &dyn Backing, aside: &Aside) {
-    let _ = backing.remove_side(SUM_SUFFIX);
-    let _ = std::fs::remove_file(&aside.made_at);
+pub(super) fn discard(aside: &Aside) {
+    let _ = Sums::remove(&*aside.file);
+    let _ = aside.file.remove_name();
 }
