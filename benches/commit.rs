@@ -6,8 +6,10 @@
 
 mod common;
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use common::raw::RawMap;
 use common::{DATA_OFFSET, Item, RECORD_BYTES, RECORDS, Random, Sample, calls};
@@ -23,17 +25,15 @@ const BLOCK_HEADER_BYTES: usize = 128;
 fn main() {
     let mut criterion = common::criterion();
     let mut group = common::group(&mut criterion, "durable commit of one record", 1);
-    bare(&mut group, 1);
-    commits(&mut group, 1, Durability::Immediate);
+    in_turns(&mut group, 1);
     group.finish();
 
     let mut group = common::group(&mut criterion, "durable commit of 100 updates", 100);
-    bare(&mut group, 100);
-    commits(&mut group, 100, Durability::Immediate);
+    in_turns(&mut group, 100);
     group.finish();
 
     let mut group = common::group(&mut criterion, "commit of one record, synced later", 1);
-    commits(&mut group, 1, Durability::Eventual);
+    eventual(&mut group);
     group.finish();
 
     for threads in [1, 2, 4, 8] {
@@ -54,42 +54,109 @@ fn block_len(images: usize) -> usize {
     (BLOCK_HEADER_BYTES + images * (8 + RECORD_BYTES)).next_multiple_of(512)
 }
 
-/// A write of as many bytes and a sync, one behind the other in a file of real zeros.
-fn bare(group: &mut BenchmarkGroup<'_, WallTime>, records: usize) {
-    let scratch = common::scratch();
-    let path = scratch.path().join("bare");
-    std::fs::write(&path, vec![0; LOG_BYTES as usize]).expect("write zeros");
-    let file = File::options().write(true).open(&path).expect("open");
-    file.sync_all().expect("sync");
-    let block = vec![7; block_len(records)];
-    let mut offset = 0;
+/// Durable commits of so many random updates, and writes of as many bytes with a sync, in turns: a
+/// device that is busy for a while is so for both.
+fn in_turns(group: &mut BenchmarkGroup<'_, WallTime>, records: u64) {
+    let sample = Sample::make();
+    let database = Database::<Item>::open(&sample.path).expect("open");
+    let mut bare = Bare::new(records as usize);
+    let mut random = Random(3);
+    let mut sum = 0;
+    let mut turns = Turns::default();
+    let mut turn = |turns: &mut Turns| {
+        let started = Instant::now();
+        bare.commit();
+        turns.bare.push_back(started.elapsed());
+        let started = Instant::now();
+        commit(&database, &mut random, records, Durability::Immediate);
+        turns.database.push_back(started.elapsed());
+        sum += records;
+    };
     group.bench_function("pwrite + fdatasync", |bencher| {
-        bencher.iter(|| {
-            if offset + block.len() as u64 > LOG_BYTES {
-                offset = 0;
-            }
-            calls::write_at(&file, offset, &block);
-            file.sync_data().expect("sync");
-            offset += block.len() as u64;
-        });
+        bencher.iter_custom(|commits| turns.take(commits, &mut turn, |turns| &mut turns.bare));
     });
+    group.bench_function("flatrec Database", |bencher| {
+        bencher.iter_custom(|commits| turns.take(commits, &mut turn, |turns| &mut turns.database));
+    });
+    let snapshot = database.begin_read();
+    check(snapshot.iter().map(|(_, item)| item), sum);
 }
 
-/// Commits of so many random updates by one thread.
-fn commits(group: &mut BenchmarkGroup<'_, WallTime>, records: u64, durability: Durability) {
+/// How long each way took, turn by turn. Each way takes its own times from here; more turns are
+/// made when they are used up.
+#[derive(Default)]
+struct Turns {
+    bare: VecDeque<Duration>,
+    database: VecDeque<Duration>,
+}
+
+impl Turns {
+    fn take(
+        &mut self,
+        commits: u64,
+        turn: &mut impl FnMut(&mut Self),
+        of: impl Fn(&mut Self) -> &mut VecDeque<Duration>,
+    ) -> Duration {
+        let mut spent = Duration::ZERO;
+        for _ in 0..commits {
+            if of(self).is_empty() {
+                turn(self);
+            }
+            spent += of(self).pop_front().expect("a turn was made");
+        }
+        spent
+    }
+}
+
+/// A write of as many bytes as a log's block, and a sync; one behind the other in a file of zeros.
+struct Bare {
+    file: File,
+    block: Vec<u8>,
+    offset: u64,
+    _scratch: tempfile::TempDir,
+}
+
+impl Bare {
+    fn new(records: usize) -> Self {
+        let scratch = common::scratch();
+        let path = scratch.path().join("bare");
+        std::fs::write(&path, vec![0; LOG_BYTES as usize]).expect("write zeros");
+        let file = File::options().write(true).open(&path).expect("open");
+        file.sync_all().expect("sync");
+        Self { file, block: vec![7; block_len(records)], offset: 0, _scratch: scratch }
+    }
+
+    fn commit(&mut self) {
+        let len = self.block.len() as u64;
+        if self.offset + len > LOG_BYTES {
+            self.offset = 0;
+        }
+        calls::write_at(&self.file, self.offset, &self.block);
+        self.file.sync_data().expect("sync");
+        self.offset += len;
+    }
+}
+
+/// A commit of so many random updates.
+fn commit(database: &Database<Item>, random: &mut Random, records: u64, durability: Durability) {
+    let mut transaction = database.begin_write().expect("begin");
+    for _ in 0..records {
+        let id = random.below(RECORDS);
+        transaction.get_mut(id).expect("change").expect("a record").value += 1;
+    }
+    transaction.commit(durability).expect("commit");
+}
+
+/// Commits of one record that are written, and synced later.
+fn eventual(group: &mut BenchmarkGroup<'_, WallTime>) {
     let sample = Sample::make();
     let database = Database::<Item>::open(&sample.path).expect("open");
     let mut random = Random(3);
     let mut sum = 0;
     group.bench_function("flatrec Database", |bencher| {
         bencher.iter(|| {
-            let mut transaction = database.begin_write().expect("begin");
-            for _ in 0..records {
-                let id = random.below(RECORDS);
-                transaction.get_mut(id).expect("change").expect("a record").value += 1;
-            }
-            transaction.commit(durability).expect("commit");
-            sum += records;
+            commit(&database, &mut random, 1, Durability::Eventual);
+            sum += 1;
         });
     });
     let snapshot = database.begin_read();
@@ -105,17 +172,14 @@ fn together(group: &mut BenchmarkGroup<'_, WallTime>, threads: u64) {
         bencher.iter_custom(|commits| {
             sum += commits;
             let next = AtomicU64::new(0);
-            let started = std::time::Instant::now();
+            let started = Instant::now();
             std::thread::scope(|scope| {
                 for thread in 0..threads {
                     let (database, next) = (&database, &next);
                     scope.spawn(move || {
                         let mut random = Random(thread + 5);
                         while next.fetch_add(1, Ordering::Relaxed) < commits {
-                            let mut transaction = database.begin_write().expect("begin");
-                            let id = random.below(RECORDS);
-                            transaction.get_mut(id).expect("change").expect("a record").value += 1;
-                            transaction.commit(Durability::Immediate).expect("commit");
+                            commit(database, &mut random, 1, Durability::Immediate);
                         }
                     });
                 }
@@ -153,9 +217,9 @@ fn million(group: &mut BenchmarkGroup<'_, WallTime>) {
     let mut sum = 0;
     let mut commit = |bencher: &mut criterion::Bencher<'_>, checkpoint: bool| {
         bencher.iter_custom(|commits| {
-            let mut spent = std::time::Duration::ZERO;
+            let mut spent = Duration::ZERO;
             for _ in 0..commits {
-                let started = std::time::Instant::now();
+                let started = Instant::now();
                 let mut transaction = database.begin_write().expect("begin");
                 for &id in &ids {
                     transaction.get_mut(id).expect("change").expect("a record").value += 1;

@@ -31,6 +31,9 @@ use crate::os::{self, fault};
 /// that of a thread which looks at records in place, by `get` or an iterator, still ends the
 /// process. The `flatrec` command installs the guard, and gets, scans and exports by copies only.
 ///
+/// A thread that blocks `SIGBUS` (some block every signal) dies of a fault all the same: the system
+/// does not ask the handler then.
+///
 /// On Unix it is a handler of `SIGBUS`, which runs on the thread's alternate stack if it has one.
 /// Whoever installs another one later gets all faults first, and keeps the guard working by
 /// passing on what is not theirs. The handler that was there before is called with the same
