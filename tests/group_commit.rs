@@ -1,0 +1,309 @@
+//! Commits that share a sync, where the sync fails or panics.
+//!
+//! Linux reports a failed write-back once for each open file: whoever asks again is told that all
+//! is well. So a failure that one thread is told of must reach all who rely on that sync.
+
+#![cfg(feature = "derive")]
+#![allow(unsafe_code, reason = "opening over a backing of one's own is unsafe")]
+
+use std::fs;
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use flatrec::map::{Access, Backing, FileBacking, Grown, OpenSide, Properties, View};
+use flatrec::{Database, Durability, Error, Record};
+
+#[derive(Clone, Copy, Debug, PartialEq, Record)]
+#[repr(C)]
+struct N {
+    n: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Plan {
+    None,
+    /// The group's sync gets the error, and returns before the next segment is begun.
+    GroupFails,
+}
+
+#[derive(Debug, Default)]
+struct Script {
+    reached: Mutex<Vec<&'static str>>,
+    changed: Condvar,
+}
+
+impl Script {
+    fn reach(&self, what: &'static str) {
+        self.reached.lock().unwrap().push(what);
+        self.changed.notify_all();
+    }
+    fn wait(&self, what: &'static str) {
+        let reached = self.reached.lock().unwrap();
+        let (_reached, timeout) = self
+            .changed
+            .wait_timeout_while(reached, Duration::from_secs(20), |all| !all.contains(&what))
+            .unwrap();
+        assert!(!timeout.timed_out(), "never reached: {what}");
+    }
+    fn has(&self, what: &'static str) -> bool {
+        self.reached.lock().unwrap().contains(&what)
+    }
+}
+
+#[derive(Debug)]
+struct World {
+    plan: Mutex<Plan>,
+    script: Script,
+    /// What of `-wal-1` is durable.
+    durable: Mutex<Vec<u8>>,
+}
+
+#[derive(Debug)]
+struct Scripted {
+    file: Arc<dyn Backing>,
+    suffix: String,
+    world: Arc<World>,
+}
+
+impl Scripted {
+    fn bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![0; self.file.len_bytes().unwrap() as usize];
+        self.file.read_at(0, &mut bytes).unwrap();
+        bytes
+    }
+}
+
+fn eio() -> Result<(), Error> {
+    Err(io::Error::from_raw_os_error(5).into())
+}
+
+impl Backing for Scripted {
+    fn path(&self) -> Option<PathBuf> {
+        self.file.path()
+    }
+    fn properties(&self) -> &Properties {
+        self.file.properties()
+    }
+    fn len_bytes(&self) -> Result<u64, Error> {
+        self.file.len_bytes()
+    }
+    fn allocated_bytes(&self) -> Result<u64, Error> {
+        self.file.allocated_bytes()
+    }
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize, Error> {
+        self.file.read_at(offset, into)
+    }
+    fn write_at(&self, offset: u64, from: &[u8]) -> Result<(), Error> {
+        self.file.write_at(offset, from)
+    }
+    fn grow(&self, len_bytes: u64) -> Result<Grown, Error> {
+        self.file.grow(len_bytes)
+    }
+    fn trim(&self, len_bytes: u64) -> Result<(), Error> {
+        self.file.trim(len_bytes)
+    }
+    fn view(&self, offset: u64, len_bytes: usize, access: Access) -> Result<View, Error> {
+        self.file.view(offset, len_bytes, access)
+    }
+    fn flush_view(&self, view: &View, range: Range<usize>) -> Result<(), Error> {
+        self.file.flush_view(view, range)
+    }
+    fn sync_data(&self) -> Result<(), Error> {
+        if self.suffix != "-wal-1" {
+            return Ok(());
+        }
+        let script = &self.world.script;
+        let plan = *self.world.plan.lock().unwrap();
+        match plan {
+            Plan::None => {
+                *self.world.durable.lock().unwrap() = self.bytes();
+                Ok(())
+            }
+            Plan::GroupFails if !script.has("the group syncs") => {
+                script.reach("the group syncs");
+                script.wait("a segment is made");
+                eio()
+            }
+            // The error was reported: whoever asks again is told that all is well.
+            Plan::GroupFails => Ok(()),
+        }
+    }
+    fn sync_full(&self) -> Result<(), Error> {
+        Ok(())
+    }
+    fn rename(&self, to: &Path, replace: bool) -> Result<(), Error> {
+        self.file.rename(to, replace)
+    }
+    fn sync_directory(&self) -> Result<(), Error> {
+        Ok(())
+    }
+    fn open_side(&self, suffix: &str, how: OpenSide) -> Result<Option<Arc<dyn Backing>>, Error> {
+        if how == OpenSide::Create && *self.world.plan.lock().unwrap() == Plan::GroupFails {
+            self.world.script.reach("a segment is made");
+            self.world.script.wait("the first commit has returned");
+        }
+        let world = &self.world;
+        let suffix_of = suffix.to_owned();
+        Ok(self.file.open_side(suffix, how)?.map(|file| {
+            Arc::new(Self { file, suffix: suffix_of, world: Arc::clone(world) }) as Arc<dyn Backing>
+        }))
+    }
+    fn list_sides(&self) -> Result<Vec<String>, Error> {
+        self.file.list_sides()
+    }
+    fn rename_side(&self, from: &str, to: &str) -> Result<(), Error> {
+        self.file.rename_side(from, to)
+    }
+    fn remove_side(&self, suffix: &str) -> Result<(), Error> {
+        self.file.remove_side(suffix)
+    }
+}
+
+fn append(database: &Database<N>, records: usize) -> Result<(), Error> {
+    let mut transaction = database.begin_write()?;
+    transaction.append_slice(&vec![N { n: 7 }; records])?;
+    transaction.commit(Durability::Immediate).map(drop)
+}
+
+/// The first commit's and the second's result, and what is found after the power was cut.
+fn play(plan: Plan) -> (bool, bool, Result<u64, Error>) {
+    let live = tempfile::tempdir().unwrap();
+    let path = live.path().join("n.rec");
+    Database::<N>::create(&path).unwrap().close().unwrap();
+    let world = Arc::new(World {
+        plan: Mutex::new(Plan::None),
+        script: Script::default(),
+        durable: Mutex::default(),
+    });
+    let file = Arc::new(FileBacking::open(&path, true).unwrap());
+    let backing = Scripted { file, suffix: String::new(), world: Arc::clone(&world) };
+    // SAFETY: nobody else has it.
+    let database = unsafe { Database::<N>::options().over(Arc::new(backing)) }.unwrap();
+    append(&database, 3000).unwrap();
+    *world.plan.lock().unwrap() = plan;
+    let (first, second) = std::thread::scope(|scope| {
+        let first = scope.spawn(|| {
+            let result = append(&database, 500);
+            world.script.reach("the first commit has returned");
+            result
+        });
+        world.script.wait("the group syncs");
+        let second = scope.spawn(|| append(&database, 1000));
+        (first.join().unwrap(), second.join().unwrap())
+    });
+    // The power goes: of the first segment there is what was durable; the second has reached the
+    // disk by itself.
+    let dead = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(live.path()).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), dead.path().join(entry.file_name())).unwrap();
+    }
+    fs::write(dead.path().join("n.rec-wal-1"), &*world.durable.lock().unwrap()).unwrap();
+    let found = Database::<N>::open(dead.path().join("n.rec"));
+    let found = found.map(|database| database.begin_read().count());
+    (first.is_ok(), second.is_ok(), found)
+}
+
+#[test]
+fn a_failed_group_sync_never_makes_the_store_unreadable() {
+    let (first, second, found) = play(Plan::GroupFails);
+    assert!(!first && !second);
+    assert_eq!(found.map_err(|error| error.to_string()), Ok(3000));
+}
+
+/// A sync that panics leaves nobody waiting for ever.
+mod panicking {
+    use super::*;
+    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+    #[derive(Debug)]
+    struct Panics {
+        file: Arc<dyn Backing>,
+        side: bool,
+        armed: Arc<AtomicBool>,
+    }
+
+    impl Backing for Panics {
+        fn path(&self) -> Option<PathBuf> {
+            self.file.path()
+        }
+        fn properties(&self) -> &Properties {
+            self.file.properties()
+        }
+        fn len_bytes(&self) -> Result<u64, Error> {
+            self.file.len_bytes()
+        }
+        fn allocated_bytes(&self) -> Result<u64, Error> {
+            self.file.allocated_bytes()
+        }
+        fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize, Error> {
+            self.file.read_at(offset, into)
+        }
+        fn write_at(&self, offset: u64, from: &[u8]) -> Result<(), Error> {
+            self.file.write_at(offset, from)
+        }
+        fn grow(&self, len_bytes: u64) -> Result<Grown, Error> {
+            self.file.grow(len_bytes)
+        }
+        fn trim(&self, len_bytes: u64) -> Result<(), Error> {
+            self.file.trim(len_bytes)
+        }
+        fn view(&self, offset: u64, len_bytes: usize, access: Access) -> Result<View, Error> {
+            self.file.view(offset, len_bytes, access)
+        }
+        fn flush_view(&self, view: &View, range: Range<usize>) -> Result<(), Error> {
+            self.file.flush_view(view, range)
+        }
+        fn sync_data(&self) -> Result<(), Error> {
+            assert!(!(self.side && self.armed.load(Relaxed)), "a panic in a sync");
+            Ok(())
+        }
+        fn sync_full(&self) -> Result<(), Error> {
+            Ok(())
+        }
+        fn rename(&self, to: &Path, replace: bool) -> Result<(), Error> {
+            self.file.rename(to, replace)
+        }
+        fn sync_directory(&self) -> Result<(), Error> {
+            Ok(())
+        }
+        fn open_side(&self, s: &str, how: OpenSide) -> Result<Option<Arc<dyn Backing>>, Error> {
+            let armed = &self.armed;
+            Ok(self.file.open_side(s, how)?.map(|file| {
+                Arc::new(Self { file, side: true, armed: Arc::clone(armed) }) as Arc<dyn Backing>
+            }))
+        }
+        fn list_sides(&self) -> Result<Vec<String>, Error> {
+            self.file.list_sides()
+        }
+        fn remove_side(&self, suffix: &str) -> Result<(), Error> {
+            self.file.remove_side(suffix)
+        }
+    }
+
+    #[test]
+    fn a_panic_in_a_sync_hangs_nobody() {
+        let (done, wait) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let live = tempfile::tempdir().unwrap();
+            let path = live.path().join("n.rec");
+            Database::<N>::create(&path).unwrap().close().unwrap();
+            let armed = Arc::new(AtomicBool::new(false));
+            let file = Arc::new(FileBacking::open(&path, true).unwrap());
+            let backing = Panics { file, side: false, armed: Arc::clone(&armed) };
+            // SAFETY: nobody else has it.
+            let database = unsafe { Database::<N>::options().over(Arc::new(backing)) }.unwrap();
+            append(&database, 10).unwrap();
+            armed.store(true, Relaxed);
+            let commit = std::panic::AssertUnwindSafe(|| append(&database, 1));
+            assert!(std::panic::catch_unwind(commit).is_err());
+            let next = append(&database, 1);
+            drop(database);
+            done.send(next.is_err()).unwrap();
+        });
+        assert_eq!(wait.recv_timeout(Duration::from_secs(3)), Ok(true));
+    }
+}
