@@ -42,6 +42,7 @@ pub struct Snapshot<R: Row + ?Sized> {
     /// The records in the array, whether or not an image lies over them.
     array: RecordView<R::Unit>,
     record_size: usize,
+    deletes: bool,
     state: Arc<State>,
     engine: Arc<Engine>,
 }
@@ -71,6 +72,7 @@ impl<R: Row + ?Sized> Snapshot<R> {
             plain,
             array,
             record_size: layout.record_size,
+            deletes: layout.deletes,
             state,
             engine: Arc::clone(engine),
         })
@@ -111,20 +113,27 @@ impl<R: Row + ?Sized> Snapshot<R> {
         }
     }
 
-    /// Record `id` where images may lie over the array, or records may be deleted.
+    /// Record `id` where images may lie over the array, or records may be deleted. Few instructions
+    /// for a record without an image, so that the processor can look at several at once.
     #[inline]
     fn get_under_images(&self, id: u64) -> Option<&R> {
-        if id >= self.state.count {
-            return None;
+        if self.state.overlay.may_hold(id) {
+            if let Some(found) = self.image(id) {
+                return found;
+            }
         }
-        let layout = self.engine.layout();
-        if let Some(image) = self.state.overlay.find(id) {
-            return R::of_bytes(layout.live(image)?);
-        }
-        if layout.deletes {
-            layout.live(self.array.slot(id)?)?;
+        if self.deletes {
+            self.engine.layout().live(self.array.slot(id)?)?;
         }
         R::in_view(&self.array, id, self.record_size)
+    }
+
+    /// What the image of record `id` says, if there is one.
+    #[cold]
+    #[inline(never)]
+    fn image(&self, id: u64) -> Option<Option<&R>> {
+        let image = self.state.overlay.find(id)?;
+        Some(self.engine.layout().live(image).and_then(R::of_bytes))
     }
 
     /// All records in order, in place, each with its number.

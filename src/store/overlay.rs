@@ -143,6 +143,13 @@ impl Overlay {
         self.layers.is_empty()
     }
 
+    /// Whether there may be an image of record `id`: "no" is sure.
+    #[inline]
+    pub(crate) fn may_hold(&self, id: u64) -> bool {
+        let spread = spread(id);
+        self.layers.iter().any(|layer| layer.filter.may_hold(spread))
+    }
+
     /// The newest image of record `id`.
     #[inline]
     pub(crate) fn find(&self, id: u64) -> Option<&[u8]> {
