@@ -27,6 +27,8 @@ enum Plan {
     None,
     /// The group's sync gets the error, and returns before the next segment is begun.
     GroupFails,
+    /// A sync panics.
+    Panics,
 }
 
 #[derive(Debug, Default)]
@@ -129,6 +131,7 @@ impl Backing for Scripted {
             }
             // The error was reported: whoever asks again is told that all is well.
             Plan::GroupFails => Ok(()),
+            Plan::Panics => panic!("a panic in a sync"),
         }
     }
     fn sync_full(&self) -> Result<(), Error> {
@@ -168,20 +171,26 @@ fn append(database: &Database<N>, records: usize) -> Result<(), Error> {
     transaction.commit(Durability::Immediate).map(drop)
 }
 
-/// The first commit's and the second's result, and what is found after the power was cut.
-fn play(plan: Plan) -> (bool, bool, Result<u64, Error>) {
-    let live = tempfile::tempdir().unwrap();
-    let path = live.path().join("n.rec");
-    Database::<N>::create(&path).unwrap().close().unwrap();
+/// A new database whose syncs go by a script.
+fn scripted(path: &Path) -> (Database<N>, Arc<World>) {
+    Database::<N>::create(path).unwrap().close().unwrap();
     let world = Arc::new(World {
         plan: Mutex::new(Plan::None),
         script: Script::default(),
         durable: Mutex::default(),
     });
-    let file = Arc::new(FileBacking::open(&path, true).unwrap());
+    let file = Arc::new(FileBacking::open(path, true).unwrap());
     let backing = Scripted { file, suffix: String::new(), world: Arc::clone(&world) };
     // SAFETY: nobody else has it.
     let database = unsafe { Database::<N>::options().over(Arc::new(backing)) }.unwrap();
+    (database, world)
+}
+
+/// The first commit's and the second's result, and what is found after the power was cut.
+fn play(plan: Plan) -> (bool, bool, Result<u64, Error>) {
+    let live = tempfile::tempdir().unwrap();
+    let path = live.path().join("n.rec");
+    let (database, world) = scripted(&path);
     append(&database, 3000).unwrap();
     *world.plan.lock().unwrap() = plan;
     let (first, second) = std::thread::scope(|scope| {
@@ -215,95 +224,19 @@ fn a_failed_group_sync_never_makes_the_store_unreadable() {
 }
 
 /// A sync that panics leaves nobody waiting for ever.
-mod panicking {
-    use super::*;
-    use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-
-    #[derive(Debug)]
-    struct Panics {
-        file: Arc<dyn Backing>,
-        side: bool,
-        armed: Arc<AtomicBool>,
-    }
-
-    impl Backing for Panics {
-        fn path(&self) -> Option<PathBuf> {
-            self.file.path()
-        }
-        fn properties(&self) -> &Properties {
-            self.file.properties()
-        }
-        fn len_bytes(&self) -> Result<u64, Error> {
-            self.file.len_bytes()
-        }
-        fn allocated_bytes(&self) -> Result<u64, Error> {
-            self.file.allocated_bytes()
-        }
-        fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize, Error> {
-            self.file.read_at(offset, into)
-        }
-        fn write_at(&self, offset: u64, from: &[u8]) -> Result<(), Error> {
-            self.file.write_at(offset, from)
-        }
-        fn grow(&self, len_bytes: u64) -> Result<Grown, Error> {
-            self.file.grow(len_bytes)
-        }
-        fn trim(&self, len_bytes: u64) -> Result<(), Error> {
-            self.file.trim(len_bytes)
-        }
-        fn view(&self, offset: u64, len_bytes: usize, access: Access) -> Result<View, Error> {
-            self.file.view(offset, len_bytes, access)
-        }
-        fn flush_view(&self, view: &View, range: Range<usize>) -> Result<(), Error> {
-            self.file.flush_view(view, range)
-        }
-        fn sync_data(&self) -> Result<(), Error> {
-            assert!(!(self.side && self.armed.load(Relaxed)), "a panic in a sync");
-            Ok(())
-        }
-        fn sync_full(&self) -> Result<(), Error> {
-            Ok(())
-        }
-        fn rename(&self, to: &Path, replace: bool) -> Result<(), Error> {
-            self.file.rename(to, replace)
-        }
-        fn sync_directory(&self) -> Result<(), Error> {
-            Ok(())
-        }
-        fn open_side(&self, s: &str, how: OpenSide) -> Result<Option<Arc<dyn Backing>>, Error> {
-            let armed = &self.armed;
-            Ok(self.file.open_side(s, how)?.map(|file| {
-                Arc::new(Self { file, side: true, armed: Arc::clone(armed) }) as Arc<dyn Backing>
-            }))
-        }
-        fn list_sides(&self) -> Result<Vec<String>, Error> {
-            self.file.list_sides()
-        }
-        fn remove_side(&self, suffix: &str) -> Result<(), Error> {
-            self.file.remove_side(suffix)
-        }
-    }
-
-    #[test]
-    fn a_panic_in_a_sync_hangs_nobody() {
-        let (done, wait) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            let live = tempfile::tempdir().unwrap();
-            let path = live.path().join("n.rec");
-            Database::<N>::create(&path).unwrap().close().unwrap();
-            let armed = Arc::new(AtomicBool::new(false));
-            let file = Arc::new(FileBacking::open(&path, true).unwrap());
-            let backing = Panics { file, side: false, armed: Arc::clone(&armed) };
-            // SAFETY: nobody else has it.
-            let database = unsafe { Database::<N>::options().over(Arc::new(backing)) }.unwrap();
-            append(&database, 10).unwrap();
-            armed.store(true, Relaxed);
-            let commit = std::panic::AssertUnwindSafe(|| append(&database, 1));
-            assert!(std::panic::catch_unwind(commit).is_err());
-            let next = append(&database, 1);
-            drop(database);
-            done.send(next.is_err()).unwrap();
-        });
-        assert_eq!(wait.recv_timeout(Duration::from_secs(3)), Ok(true));
-    }
+#[test]
+fn a_panic_in_a_sync_hangs_nobody() {
+    let (done, wait) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let live = tempfile::tempdir().unwrap();
+        let (database, world) = scripted(&live.path().join("n.rec"));
+        append(&database, 10).unwrap();
+        *world.plan.lock().unwrap() = Plan::Panics;
+        let commit = std::panic::AssertUnwindSafe(|| append(&database, 1));
+        assert!(std::panic::catch_unwind(commit).is_err());
+        let next = append(&database, 1);
+        drop(database);
+        done.send(next.is_err()).unwrap();
+    });
+    assert_eq!(wait.recv_timeout(Duration::from_secs(3)), Ok(true));
 }
