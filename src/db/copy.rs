@@ -9,7 +9,6 @@ use super::sweep::{BadBlock, Inspect, Sweep, Swept};
 use super::table::Table;
 use crate::error::{Error, ErrorKind, Result};
 use crate::map::{FileBacking, Geometry, Wait};
-use crate::os;
 use crate::store::{FoundSums, Sums};
 
 /// How much is read and written at a time.
@@ -224,11 +223,7 @@ fn refuse_same(path: &Path, out: &Path) -> Result<()> {
     if !is_file(path) || !is_file(out) {
         return Ok(());
     }
-    let identity = |path: &Path| {
-        let file = FileBacking::open(path, false)?;
-        os::file_identity(file.file()).map_err(|source| Error::io("identify", source).path(path))
-    };
-    if identity(path)? != identity(out)? {
+    if !FileBacking::open(path, false)?.is_same_file(&FileBacking::open(out, false)?)? {
         return Ok(());
     }
     Err(Error::new(ErrorKind::InvalidArgument, "copy to")

@@ -10,7 +10,6 @@ use super::options::Common;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Header;
 use crate::map::{Access, FileBacking, refuse_network};
-use crate::os;
 
 /// Opens the data file and takes the locks that `access` needs. Who had to wait for a lock may find
 /// the file replaced by another meanwhile, and then starts again with that.
@@ -30,11 +29,7 @@ fn open_locked(path: &Path, access: Access, common: &Common) -> Result<(Arc<File
             return Ok((file, locks));
         }
         let named = FileBacking::open(path, false)?;
-        let identity = |backing: &FileBacking| {
-            os::file_identity(backing.file())
-                .map_err(|source| Error::io("identify", source).path(path))
-        };
-        if identity(&file)? == identity(&named)? {
+        if file.is_same_file(&named)? {
             return Ok((file, locks));
         }
     }

@@ -15,8 +15,7 @@ use super::sweep::{BadBlock, Inspect, Swept};
 use super::verify::Doubt;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Field;
-use crate::map::{Backing as _, FileBacking, Wait};
-use crate::os;
+use crate::map::{FileBacking, Wait};
 use crate::store::describe;
 
 /// How [`salvage`] saves.
@@ -271,12 +270,7 @@ fn add(to: &mut Vec<Lost>, id: u64, why: String) {
 
 fn refuse_same(path: &Path, out: &Path) -> Result<()> {
     let Ok(there) = FileBacking::open(out, false) else { return Ok(()) };
-    let here = FileBacking::open(path, false)?;
-    let identity = |file: &FileBacking| {
-        let path = file.path().unwrap_or_default();
-        os::file_identity(file.file()).map_err(|source| Error::io("identify", source).path(path))
-    };
-    if identity(&here)? == identity(&there)? {
+    if FileBacking::open(path, false)?.is_same_file(&there)? {
         return Err(Error::new(ErrorKind::InvalidArgument, "salvage")
             .path(path)
             .detail("the damaged store cannot be its own copy")

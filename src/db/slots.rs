@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use super::table::Table;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{Header, Record, STATUS_DEAD, STATUS_LIVE, one_from_bytes};
+use crate::format::{Header, Record, STATUS_DEAD, STATUS_LIVE, one_from_bytes, put_live};
 use crate::map::Mark;
 
 /// How much is gathered of records that are appended, to give each its status byte.
@@ -81,10 +81,9 @@ impl Slots {
         let mut staging = std::mem::take(&mut self.staging);
         staging.clear();
         for record in bytes.chunks_exact(self.record_len) {
-            let end = staging.len() + self.stride;
-            staging.extend_from_slice(record);
-            staging.push(STATUS_LIVE);
-            staging.resize(end, 0);
+            let start = staging.len();
+            staging.resize(start + self.stride, 0);
+            put_live(&mut staging[start..], record);
         }
         staging
     }

@@ -4,14 +4,14 @@
 //! the header that counts what they cover, and after the data; see [`Sums`].
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::core::Core;
 use super::options::Common;
 use super::table::{Aside, Table};
 use crate::error::{Error, ErrorKind, Result};
-use crate::map::FileBacking;
+use crate::map::{FileBacking, side_path};
 use crate::store::{BLOCK_LEN_BYTES, FoundSums, SUM_SUFFIX, Sums, is_ours, is_sum_file};
 use crate::wal;
 
@@ -150,7 +150,7 @@ impl<T: Copy + Send + Sync> Table<T> {
     fn publish_sums(&self, path: &Path) -> Result<()> {
         let backing = self.core.backing();
         match &self.sums {
-            Some(sums) => sums.rename(&path_of(path)),
+            Some(sums) => sums.rename(&side_path(path, SUM_SUFFIX)),
             None if is_sum_file(&**backing)? == Some(true) => backing.remove_side(SUM_SUFFIX),
             None => Ok(()),
         }
@@ -171,16 +171,9 @@ fn replaced_id(aside: &Aside) -> Option<[u8; 16]> {
     Core::open_even_short(Arc::new(file)).ok().map(|core| core.header().file_id)
 }
 
-/// The path of the checksum file of the store at `path`.
-fn path_of(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(SUM_SUFFIX);
-    name.into()
-}
-
 /// Refuses to make a checksum file in the place of somebody's file of another kind.
 pub(super) fn refuse_other_file(path: &Path) -> Result<()> {
-    let path = path_of(path);
+    let path = side_path(path, SUM_SUFFIX);
     let Ok(found) = path.symlink_metadata() else { return Ok(()) };
     if found.is_file() && is_ours(&FileBacking::open(&path, false)?)? {
         return Ok(());

@@ -301,6 +301,13 @@ pub(crate) fn put_dead(slot: &mut [u8], record_size: usize, next: Option<u64>) {
     slot[record_size] = STATUS_DEAD;
 }
 
+/// Makes `slot` that of a record which lives. What lies between its status and the next is zeros.
+pub(crate) fn put_live(slot: &mut [u8], record: &[u8]) {
+    slot.fill(0);
+    slot[..record.len()].copy_from_slice(record);
+    slot[record.len()] = STATUS_LIVE;
+}
+
 /// The next of the free list, as the slot of a deleted record names it; `None` for the last.
 pub(crate) fn next_free(slot: &[u8]) -> Option<u64> {
     let (next, _) = U64::read_from_prefix(slot).ok()?;

@@ -124,6 +124,14 @@ impl FileBacking {
         &self.open.file
     }
 
+    /// Whether both are one file, by whatever names.
+    pub(crate) fn is_same_file(&self, other: &Self) -> Result<bool> {
+        let identity = |backing: &Self| {
+            os::file_identity(backing.file()).map_err(|source| backing.error("identify", source))
+        };
+        Ok(identity(self)? == identity(other)?)
+    }
+
     /// Locks the inode itself, whatever its names, where the system can do that without hindering
     /// reads and writes; `false` if another handle holds it. Dropping the backing unlocks it.
     pub(crate) fn try_lock_inode(&self, kind: LockKind) -> Result<bool> {

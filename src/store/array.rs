@@ -9,12 +9,11 @@ mod copies;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::growth::Growth;
+use super::growth::{Growth, mappable, view_with_room};
 use crate::error::{Error, ErrorKind, Result};
 use crate::map::{
     Access, Advice, Backing, Geometry, InPrivate, Lent, Mapped, Mark, Mixed, Positioned,
     RecordGuard, RecordView, Slider, View, ViewCounters, WindowGuard, Windows, WriteBack, Writer,
-    round_up,
 };
 
 /// How the records are reached.
@@ -45,9 +44,6 @@ pub(crate) struct Room {
     records: Range<u64>,
     bytes: Range<u64>,
 }
-
-/// The least room that a view leaves for growth, where views may pass the end.
-const HEADROOM_BYTES: u64 = 64 << 20;
 
 /// Records of type `T` (or of bytes, for `u8`) in a backing.
 pub(crate) struct Array<T> {
@@ -408,15 +404,13 @@ impl<T: Copy + Send + Sync> Array<T> {
 
     #[cold]
     fn grow(&mut self, need_bytes: u64) -> Result<()> {
-        let step = self.growth.next_len(self.file_len_bytes, need_bytes);
-        let least = Growth::least_len(need_bytes);
-        let writer = self.writer()?;
-        let grown = match writer.reserve(step) {
-            Err(error) if error.kind() == ErrorKind::NoSpace && least < step => {
-                writer.reserve(least).map(|()| least)
-            }
-            other => other.map(|()| step),
-        }?;
+        let mut growth = self.growth;
+        let len_bytes = self.file_len_bytes;
+        let grown = self
+            .writer()
+            .and_then(|writer| growth.grow(len_bytes, need_bytes, |len| writer.reserve(len)));
+        self.growth = growth;
+        let grown = grown?;
         let old_len_bytes = std::mem::replace(&mut self.file_len_bytes, grown);
         let (records, _) = self.geometry.records_below(grown);
         if self.slider.is_none() && self.whole.capacity() < records {
@@ -492,20 +486,10 @@ impl<T: Copy + Send + Sync> Array<T> {
         };
         let grows = self.options.access == Access::ReadWrite;
         let end = if grows { self.file_len_bytes } else { self.geometry.offset_of(self.count)? };
-        let exact = usize::try_from(end).map_err(|_| {
-            Error::new(ErrorKind::OutOfRange, "map")
-                .detail("the store is larger than the address space")
-                .advice("open it windowed, with a budget of views")
-        })?;
-        if grows && self.backing.properties().views_pass_end {
-            let room = end.saturating_add(end.max(HEADROOM_BYTES));
-            let roomy = usize::try_from(round_up(room, 64 << 10));
-            // Address space may be short; a view without room is as good, and replaced sooner.
-            if let Some(Ok(view)) = roomy.ok().map(|len| self.backing.view(0, len, access)) {
-                return Ok(view);
-            }
+        if grows {
+            return view_with_room(&*self.backing, end, access);
         }
-        self.backing.view(0, exact, access)
+        self.backing.view(0, mappable(end)?, access)
     }
 
     fn make_writer(&mut self) -> Result<()> {

@@ -224,6 +224,11 @@ impl Tail {
         (self.used / self.stride) as u64
     }
 
+    /// All of them, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        self.bytes().chunks_exact(self.stride)
+    }
+
     /// Record `at` of them.
     pub(crate) fn get(&self, at: u64) -> Option<&[u8]> {
         let start = usize::try_from(at).ok()?.checked_mul(self.stride)?;

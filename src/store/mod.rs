@@ -13,6 +13,7 @@ mod placed;
 mod sums;
 
 pub(crate) use array::{Array, ArrayOptions, Reading};
+pub(crate) use growth::view_with_room;
 pub(crate) use images::{Images, Tail};
 pub(crate) use overlay::{Committed, Overlay};
 pub(crate) use placed::Placed;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::growth::Growth;
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::map::{Access, Backing, Geometry};
 
 /// A run of records is written at once up to this many bytes.
@@ -38,14 +38,8 @@ impl Placed {
         if need_bytes <= self.file_len_bytes {
             return Ok(false);
         }
-        let step = self.growth.next_len(self.file_len_bytes, need_bytes);
-        let least = Growth::least_len(need_bytes);
-        let grown = match self.backing.grow(step) {
-            Err(error) if error.kind() == ErrorKind::NoSpace && least < step => {
-                self.backing.grow(least).map(|_| least)
-            }
-            other => other.map(|_| step),
-        };
+        let (backing, len_bytes) = (&self.backing, self.file_len_bytes);
+        let grown = self.growth.grow(len_bytes, need_bytes, |len| backing.grow(len).map(drop));
         self.file_len_bytes = grown?;
         Ok(true)
     }

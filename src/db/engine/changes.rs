@@ -3,7 +3,7 @@
 
 use super::{Layout, State, Writer, publish, records_in, unknown, view_of};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{STATUS_DEAD, STATUS_LIVE, next_free, put_dead};
+use crate::format::{STATUS_DEAD, STATUS_LIVE, next_free, put_dead, put_live};
 use crate::step::{self, Step};
 use crate::store::{Images, Tail};
 
@@ -63,13 +63,11 @@ impl Changes {
     /// it.
     #[inline]
     fn stride_before<'a>(&self, writer: &'a Writer, id: u64) -> Option<&'a [u8]> {
-        let overlay = &writer.newest.overlay;
-        if !overlay.is_empty() && id < writer.newest.count {
-            if let Some(image) = overlay.find(id) {
-                return Some(image);
-            }
+        // An overlay has images of records only that its state counts.
+        match writer.newest.overlay.find(id) {
+            Some(image) => Some(image),
+            None => writer.in_file.bytes(id, self.layout.stride),
         }
-        writer.in_file.bytes(id, self.layout.stride)
     }
 
     /// Record `id`, unless it was deleted.
@@ -145,8 +143,7 @@ impl Changes {
             let strides = self.tail.add(added);
             if deletes {
                 for (to, from) in strides.chunks_mut(stride).zip(records.chunks(record_size)) {
-                    to[..record_size].copy_from_slice(from);
-                    to[record_size] = STATUS_LIVE;
+                    put_live(to, from);
                 }
             } else {
                 strides.copy_from_slice(records);
@@ -209,11 +206,7 @@ impl Changes {
                 None => self.append(writer, record),
             };
         };
-        let size = self.layout.record_size;
-        let stride = self.stride_mut(writer, id)?;
-        stride.fill(0);
-        stride[..size].copy_from_slice(record);
-        stride[size] = STATUS_LIVE;
+        put_live(self.stride_mut(writer, id)?, record);
         self.free_head = next;
         self.live_count += 1;
         Ok(id)
@@ -262,9 +255,7 @@ impl Layout {
         }
         stride.get(..self.record_size)
     }
-}
 
-impl Layout {
     /// As [`Layout::live`], for changing.
     fn live_mut<'a>(&self, stride: &'a mut [u8]) -> Option<&'a mut [u8]> {
         self.live(stride)?;
@@ -313,12 +304,7 @@ fn image_of<'a>(
     id: u64,
 ) -> Result<&'a mut [u8]> {
     let image = images.add(id)?;
-    let newest = &writer.newest;
-    let logged = match newest.overlay.is_empty() || id >= newest.count {
-        true => None,
-        false => newest.overlay.find(id),
-    };
-    let copied = match logged {
+    let copied = match writer.newest.overlay.find(id) {
         Some(before) => {
             image.copy_from_slice(before);
             Ok(())
@@ -329,7 +315,7 @@ fn image_of<'a>(
         images.forget_last();
         return Err(error.record(id));
     }
-    images.last_mut().ok_or_else(|| missing(id, newest.count))
+    images.last_mut().ok_or_else(|| missing(id, writer.newest.count))
 }
 
 #[cold]

@@ -119,41 +119,53 @@ impl Engine {
             Err(error) => return Err(self.name(error)),
         }
         // Damage in a block is no reason to poison the handle: the log keeps what is to go there.
-        let written = match self.check_blocks(writer, &target) {
-            Ok(()) => self.step(writer, |writer| self.write_back(writer, &target, closing)),
+        let images = target.overlay.sorted_after(writer.core.header().commit);
+        let written = match self.check_blocks(writer, &target, &images) {
+            Ok(()) => {
+                self.step(writer, |writer| self.write_back(writer, &target, &images, closing))
+            }
             Err(error) => Err(self.name(error)),
         };
         let admitted = self.locks.admit_readers();
-        let records = written?;
+        written?;
         admitted.map_err(|error| self.name(error))?;
-        Ok(done(writer, records, held_back))
+        Ok(done(writer, images.len() as u64, held_back))
     }
 
     /// Compares the blocks that are to change with their checksums, those that this handle has not
     /// looked at yet, and makes room for the checksums of those that are to come.
-    fn check_blocks(&self, writer: &mut Writer, target: &State) -> Result<()> {
+    fn check_blocks(
+        &self,
+        writer: &mut Writer,
+        target: &State,
+        images: &[(u64, &[u8])],
+    ) -> Result<()> {
         let Some(sums) = &mut writer.sums else { return Ok(()) };
-        let images = target.overlay.sorted_after(writer.core.header().commit);
-        sums.before_change(&*self.backing, &ranges_of(&self.layout, &images))?;
+        sums.before_change(&*self.backing, &ranges_of(&self.layout, images))?;
         sums.reserve(self.layout.geometry.offset_of(target.count)?)
     }
 
     /// The steps of a checkpoint, in the order on which everything rests: the log is durable
     /// through `target` (`settle_all`); images to their places; sync; sums, sync; header, sync;
     /// only then are segments used anew.
-    fn write_back(&self, writer: &mut Writer, target: &Arc<State>, closing: bool) -> Result<u64> {
-        let images = target.overlay.sorted_after(writer.core.header().commit);
+    fn write_back(
+        &self,
+        writer: &mut Writer,
+        target: &State,
+        images: &[(u64, &[u8])],
+        closing: bool,
+    ) -> Result<()> {
         if step::skip(Step::HeaderLast) {
             self.say_written(writer, target, closing)?;
         }
         if let Some(sums) = writer.sums.as_mut().filter(|_| !images.is_empty()) {
             sums.sync(target.commit)?;
         }
-        writer.placed.write_sorted(&images)?;
+        writer.placed.write_sorted(images)?;
         step::take(Step::CheckpointDataSync, || writer.placed.sync())?;
         if let Some(sums) = &mut writer.sums {
             let end = self.layout.geometry.offset_of(target.count)?;
-            sums.update(&*self.backing, &ranges_of(&self.layout, &images), end)?;
+            sums.update(&*self.backing, &ranges_of(&self.layout, images), end)?;
             step::take(Step::SumsSync, || sums.sync(target.commit))?;
         }
         if !step::skip(Step::HeaderLast) {
@@ -170,7 +182,7 @@ impl Engine {
         });
         writer.newest = Arc::clone(&thinner);
         self.published.publish(thinner);
-        Ok(images.len() as u64)
+        Ok(())
     }
 
     /// Commits the header that says that the array holds everything up to `target`.

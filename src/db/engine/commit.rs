@@ -4,9 +4,9 @@ use std::sync::{Arc, MutexGuard};
 
 use super::{Changes, Engine, State, Writer, unknown, view_of};
 use crate::error::{Error, ErrorKind, Result};
-use crate::map::FileSystemKind;
+use crate::map::{FileSystemKind, View};
 use crate::step::{self, Step};
-use crate::store::{Committed, Images};
+use crate::store::Committed;
 use crate::wal::{self, Log};
 
 /// What a commit is to survive before [`commit`](crate::WriteTransaction::commit) returns.
@@ -215,12 +215,7 @@ impl Engine {
     }
 
     /// The base's view if it reaches far enough, otherwise a larger one.
-    fn view_over(
-        &self,
-        writer: &Writer,
-        base: &State,
-        count: u64,
-    ) -> Result<Arc<crate::map::View>> {
+    fn view_over(&self, writer: &Writer, base: &State, count: u64) -> Result<Arc<View>> {
         let end = self.layout.geometry.offset_of(count)?;
         if base.view.len_bytes() as u64 >= end {
             return Ok(Arc::clone(&base.view));
@@ -242,20 +237,11 @@ impl Engine {
 /// Makes images of the records that were appended, to be logged.
 fn log_tail(changes: &mut Changes) -> Result<()> {
     let Changes { images, tail, tail_start, .. } = changes;
-    copy_tail(images, tail.bytes(), *tail_start, tail.records())?;
-    *tail_start += tail.records();
-    tail.clear();
-    Ok(())
-}
-
-fn copy_tail(images: &mut Images, bytes: &[u8], first: u64, records: u64) -> Result<()> {
-    if records == 0 {
-        return Ok(());
-    }
-    let stride = bytes.len() / usize::try_from(records).unwrap_or(1);
-    for (id, record) in (first..).zip(bytes.chunks(stride)) {
+    for (id, record) in (*tail_start..).zip(tail.iter()) {
         images.add(id)?.copy_from_slice(record);
     }
+    *tail_start += tail.records();
+    tail.clear();
     Ok(())
 }
 

@@ -33,12 +33,9 @@ use super::locks::Locks;
 use super::options::Common;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Schema;
-use crate::map::{Access, Backing, Geometry, RecordView, View, round_up};
-use crate::store::{Placed, Sums};
+use crate::map::{Access, Backing, Geometry, RecordView, View};
+use crate::store::{Placed, Sums, view_with_room};
 use crate::wal::Log;
-
-/// The least room that a view leaves for growth, where views may pass the end.
-const HEADROOM_BYTES: u64 = 64 << 20;
 
 /// What all records of a store have in common.
 #[derive(Clone, Copy, Debug)]
@@ -224,24 +221,9 @@ fn unknown(error: Error) -> Error {
         .source_error(error)
 }
 
-/// A view from the start of the file over at least `end` bytes; with room for growth where views
-/// may pass the end.
+/// A view of the first `end` bytes of the file, at least.
 fn view_of(backing: &dyn Backing, end: u64) -> Result<Arc<View>> {
-    let too_large = || {
-        Error::new(ErrorKind::OutOfRange, "map")
-            .detail("the store is larger than the address space")
-            .advice("open it windowed, with a budget of views")
-    };
-    if backing.properties().views_pass_end {
-        let room = round_up(end.saturating_add(end.max(HEADROOM_BYTES)), 64 << 10);
-        // Address space may be short; a view without room is as good, and replaced sooner.
-        let roomy = usize::try_from(room).ok().map(|len| backing.view(0, len, Access::ReadOnly));
-        if let Some(Ok(view)) = roomy {
-            return Ok(Arc::new(view));
-        }
-    }
-    let exact = usize::try_from(end).map_err(|_| too_large())?;
-    backing.view(0, exact, Access::ReadOnly).map(Arc::new)
+    view_with_room(backing, end, Access::ReadOnly).map(Arc::new)
 }
 
 /// Records that the file holds, through `view`.

@@ -54,15 +54,7 @@ fn read_log_and(
         return Ok(None);
     };
     let layout = Layout::of(core, alignment)?;
-    let mut found = Recovered {
-        commit: header.commit,
-        count: header.count,
-        live_count: header.live_count,
-        free_head: header.free_head,
-        overlay: Overlay::default(),
-        blocks: 0,
-        log_len_bytes: 0,
-    };
+    let mut found = nothing(core);
     let mut most = header.count;
     let replayed = wal::replay(
         &**core.backing(),

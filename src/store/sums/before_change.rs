@@ -17,20 +17,26 @@ impl Sums {
         data: &dyn Backing,
         ranges: &[Range<u64>],
     ) -> Result<()> {
-        for range in ranges {
-            for block in self.blocks_in(range, self.covered_len_bytes) {
-                if self.trusted.contains(block) {
-                    continue;
-                }
-                let bytes = read_block(data, self.start_of(block), BLOCK_BYTES)?;
-                let state = self.check_block(block, &bytes)?;
-                if state != BlockState::Sound {
-                    return Err(self.damaged(data, block, state));
-                }
-                self.trusted.insert(block);
+        for block in self.blocks_to_compare(ranges) {
+            match self.compare(data, block)? {
+                BlockState::Sound => self.trusted.insert(block),
+                state => return Err(self.damaged(data, block, state)),
             }
         }
         Ok(())
+    }
+
+    /// The blocks that `ranges` touch and that nobody has looked at yet.
+    fn blocks_to_compare(&self, ranges: &[Range<u64>]) -> Vec<u64> {
+        let blocks = |range| self.blocks_in(range, self.covered_len_bytes);
+        let mut found: Vec<u64> =
+            ranges.iter().flat_map(blocks).filter(|&block| !self.trusted.contains(block)).collect();
+        found.dedup();
+        found
+    }
+
+    fn compare(&self, data: &dyn Backing, block: u64) -> Result<BlockState> {
+        self.check_block(block, &read_block(data, self.start_of(block), BLOCK_BYTES)?)
     }
 
     /// Whether blocks that the log names may differ from their entries without being damaged.
@@ -48,22 +54,10 @@ impl Sums {
         data: &dyn Backing,
         ranges: &[Range<u64>],
     ) -> Result<()> {
-        for range in ranges {
-            match self.before_change(data, std::slice::from_ref(range)) {
-                Err(error) if error.kind() == ErrorKind::Corrupt => {}
-                other => {
-                    other?;
-                    continue;
-                }
-            }
-            for block in self.blocks_in(range, self.covered_len_bytes) {
-                if !self.trusted.contains(block) {
-                    let bytes = read_block(data, self.start_of(block), BLOCK_BYTES)?;
-                    match self.check_block(block, &bytes)? {
-                        BlockState::Sound => self.trusted.insert(block),
-                        _ => self.doubted.insert(block),
-                    }
-                }
+        for block in self.blocks_to_compare(ranges) {
+            match self.compare(data, block)? {
+                BlockState::Sound => self.trusted.insert(block),
+                _ => self.doubted.insert(block),
             }
         }
         Ok(())
