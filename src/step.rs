@@ -45,6 +45,18 @@ pub(crate) enum Step {
     SumsSync,
     /// A checkpoint goes no further than the oldest snapshot.
     SnapshotTarget,
+    /// A writer says how far it means to go before it looks who is in the way.
+    TargetFirst,
+    /// Between these two lies a fence.
+    TargetFence,
+    /// A writer looks at the slots of readers.
+    SlotScan,
+    /// A writer gives up no part of the log that a reader says it needs.
+    NeedsScan,
+    /// Between what a reader says and what it looks at lies a fence.
+    ReaderFence,
+    /// A reader looks whether the writer has passed it.
+    ReaderRecheck,
     /// A block belongs to the segment that it names by its salt.
     SaltCheck,
     /// The commits in the log are numbered without gaps.

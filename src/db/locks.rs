@@ -6,19 +6,25 @@
 //!   holds the in-place range shared: no byte below its count changes meanwhile.
 //! - An **exclusive edit** and a truncation are a writer's, with the in-place range held
 //!   exclusively for as long as they take.
-//! - The in-place range is locked in the lock file and, on Linux, in the data inode too: another
-//!   name of the store has another lock file, and a file that is handed over has none.
+//! - A **checkpoint** changes records in place beside readers, as far as what they say in their
+//!   slots allows ([`super::sharing`]). It holds the checkpoint range exclusively for as long as it
+//!   takes; a reader without a slot holds it shared while it reads anything.
+//! - These ranges are locked in the lock file and, on Linux, in the data inode too: another name of
+//!   the store has another lock file, and a file that is handed over has none. For the same reason
+//!   a reader with a slot says on the data inode in which lock file it has that.
 //! - A reader that has no lock file and may not make one holds the data inode's lock shared, which
 //!   keeps every writer out.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::map::{FileBacking, IN_PLACE, SideLock, WRITER, Wait, held_by};
+use crate::map::{CHECKPOINT, FileBacking, IN_PLACE, NAMES, SideLock, WRITER, Wait, held_by};
 use crate::os::LockKind;
 
 const EDITING: &str = "an exclusive edit is under way";
+const CHECKPOINTING: &str = "a checkpoint is under way";
 const LENDING: &str = "changing records in place needs the store alone, and a reader has it open";
 
 /// The locks that one handle holds; closing the files gives them back.
@@ -26,7 +32,7 @@ const LENDING: &str = "changing records in place needs the store alone, and a re
 pub(super) struct Locks {
     // First, and so dropped first: who waits for the writer's range must find the inode free then.
     file: Option<Arc<FileBacking>>,
-    side: Option<SideLock>,
+    side: Option<Arc<SideLock>>,
 }
 
 impl Locks {
@@ -43,7 +49,7 @@ impl Locks {
             side.lock(WRITER, LockKind::Exclusive, wait, HOLDER)?;
             // Whoever waited for a creator that failed finds its lock file gone, and starts again.
             if side.is_named()? {
-                return Ok(Self { file: None, side: Some(side) });
+                return Ok(Self { file: None, side: Some(Arc::new(side)) });
             }
         }
     }
@@ -106,8 +112,8 @@ impl Locks {
             Some(side) => side.lock(IN_PLACE, LockKind::Shared, in_place, EDITING)?,
             None => lock_inode(path, file, LockKind::Shared, wait)?,
         }
-        lock_in_place(file, LockKind::Shared, in_place, EDITING)?;
-        Ok(Self { file: Some(Arc::clone(file)), side })
+        lock_data(file, IN_PLACE, LockKind::Shared, in_place, EDITING)?;
+        Ok(Self { file: Some(Arc::clone(file)), side: side.map(Arc::new) })
     }
 
     /// Takes the locks of a handle on a file that is open already: the inode's, if the file's path
@@ -123,7 +129,7 @@ impl Locks {
             lock_inode(path, file, kind, wait)?;
         }
         if !writes {
-            lock_in_place(file, LockKind::Shared, wait, EDITING)?;
+            lock_data(file, IN_PLACE, LockKind::Shared, wait, EDITING)?;
         }
         Ok(Self { file: Some(Arc::clone(file)), side: None })
     }
@@ -134,16 +140,98 @@ impl Locks {
             side.lock(IN_PLACE, LockKind::Exclusive, wait, LENDING)?;
         }
         let Some(file) = &self.file else { return Ok(()) };
-        lock_in_place(file, LockKind::Exclusive, wait, LENDING).inspect_err(|_| {
+        lock_data(file, IN_PLACE, LockKind::Exclusive, wait, LENDING).inspect_err(|_| {
             let _ = self.admit_readers();
         })
     }
 
     /// Lets readers in again.
     pub(super) fn admit_readers(&self) -> Result<()> {
-        let file = self.file.as_ref().map_or(Ok(()), |file| file.unlock_in_place());
-        let side = self.side.as_ref().map_or(Ok(()), |side| side.unlock(IN_PLACE));
+        self.unlock(IN_PLACE)
+    }
+
+    fn unlock(&self, range: Range<u64>) -> Result<()> {
+        let file = self.file.as_ref().map_or(Ok(()), |file| file.unlock_data(range.clone()));
+        let side = self.side.as_ref().map_or(Ok(()), |side| side.unlock(range));
         file.and(side)
+    }
+
+    /// The lock file, where there is one.
+    pub(super) fn side(&self) -> Option<&Arc<SideLock>> {
+        self.side.as_ref()
+    }
+
+    /// Whether these are locks that others see.
+    pub(super) fn are_seen(&self) -> bool {
+        self.side.is_some() || self.file.is_some()
+    }
+
+    /// Whether somebody has the store open to write, under this name.
+    pub(super) fn has_writer(&self) -> Result<bool> {
+        self.side.as_ref().map_or(Ok(false), |side| side.is_locked(WRITER))
+    }
+
+    /// Shuts the readers out that have no slot, and those that have one where this writer does not
+    /// see it; `false` if there are such readers.
+    pub(super) fn begin_checkpoint(&self) -> Result<bool> {
+        let begun = self.try_begin_checkpoint();
+        if !matches!(begun, Ok(true)) {
+            self.end_checkpoint()?;
+        }
+        begun
+    }
+
+    fn try_begin_checkpoint(&self) -> Result<bool> {
+        if let Some(side) = &self.side {
+            if !side.try_lock(CHECKPOINT, LockKind::Exclusive)? {
+                return Ok(false);
+            }
+        }
+        let Some(file) = &self.file else { return Ok(true) };
+        if !file.try_lock_data(CHECKPOINT, LockKind::Exclusive)? {
+            return Ok(false);
+        }
+        let named_elsewhere = match self.own_name()? {
+            Some(own) => {
+                file.is_data_locked(NAMES.start..own)? || file.is_data_locked(own + 1..NAMES.end)?
+            }
+            None => file.is_data_locked(NAMES)?,
+        };
+        Ok(!named_elsewhere)
+    }
+
+    /// Lets the readers in again that [`Locks::begin_checkpoint`] shut out.
+    pub(super) fn end_checkpoint(&self) -> Result<()> {
+        self.unlock(CHECKPOINT)
+    }
+
+    /// For a reader without a slot: no checkpoint begins from now on.
+    pub(super) fn keep_checkpoints_away(&self, wait: Wait) -> Result<()> {
+        if let Some(side) = &self.side {
+            side.lock(CHECKPOINT, LockKind::Shared, wait, CHECKPOINTING)?;
+        }
+        let Some(file) = &self.file else { return Ok(()) };
+        lock_data(file, CHECKPOINT, LockKind::Shared, wait, CHECKPOINTING).inspect_err(|_| {
+            let _ = self.let_checkpoints_go_on();
+        })
+    }
+
+    /// Undoes [`Locks::keep_checkpoints_away`].
+    pub(super) fn let_checkpoints_go_on(&self) -> Result<()> {
+        self.unlock(CHECKPOINT)
+    }
+
+    /// For a reader that is going to have a slot: says in which lock file.
+    pub(super) fn name_reader(&self) -> Result<()> {
+        let (Some(file), Some(own)) = (&self.file, self.own_name()?) else { return Ok(()) };
+        // Nobody locks this exclusively.
+        file.try_lock_data(own..own + 1, LockKind::Shared).map(drop)
+    }
+
+    /// The byte of the data file that stands for this lock file.
+    fn own_name(&self) -> Result<Option<u64>> {
+        let Some(side) = &self.side else { return Ok(None) };
+        Ok(Some(NAMES.start + side.inode()? % (NAMES.end - NAMES.start)))
     }
 }
 
@@ -162,13 +250,14 @@ fn lock_inode(path: &Path, file: &FileBacking, kind: LockKind, wait: Wait) -> Re
     Err(held_by(holder).path(path))
 }
 
-fn lock_in_place(
+fn lock_data(
     file: &FileBacking,
+    range: Range<u64>,
     kind: LockKind,
     wait: Wait,
     holder: &'static str,
 ) -> Result<()> {
-    if wait.until(|| file.try_lock_in_place(kind))? {
+    if wait.until(|| file.try_lock_data(range.clone(), kind))? {
         return Ok(());
     }
     let error = held_by(holder);

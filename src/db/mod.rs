@@ -23,6 +23,7 @@ mod opening;
 mod options;
 mod row;
 mod salvage;
+mod sharing;
 mod slots;
 mod snapshot;
 mod store;

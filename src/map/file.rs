@@ -3,6 +3,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -13,7 +14,7 @@ use super::backing::{Backing, Grown, OpenSide, Properties};
 use super::geometry::OFFSET_MAX;
 use super::place::Place;
 use super::side;
-use super::side_lock::IN_PLACE;
+use super::side_lock::NAMES;
 use super::view::{Access, View};
 use crate::error::{Error, ErrorKind, Result};
 use crate::os::{self, FileSystemKind, LockKind};
@@ -36,7 +37,7 @@ pub struct FileBacking {
     open: Arc<OpenFile>,
     properties: Properties,
     inode_locked: AtomicBool,
-    in_place_locked: AtomicBool,
+    range_locked: AtomicBool,
 }
 
 /// An open file and its name, which its views share: when a page of theirs cannot be had, they ask
@@ -141,28 +142,36 @@ impl FileBacking {
         Ok(locked)
     }
 
-    /// Locks the inode for lending records in place (shared) or for changing them there
-    /// (exclusive), whatever its names: `false` if another handle is in the way. Where the system
-    /// cannot do that it does nothing, and the lock file alone must do. Dropping the backing
-    /// unlocks it.
-    pub(crate) fn try_lock_in_place(&self, kind: LockKind) -> Result<bool> {
+    /// Locks a range of the inode, which stands for something else than its bytes, whatever the
+    /// file's names: `false` if another handle is in the way. Where the system cannot do that it
+    /// does nothing, and the lock file alone must do. Dropping the backing unlocks it.
+    pub(crate) fn try_lock_data(&self, range: Range<u64>, kind: LockKind) -> Result<bool> {
         if !LOCKS_RANGES_OF_DATA {
             return Ok(true);
         }
-        let len = IN_PLACE.end - IN_PLACE.start;
-        let locked = os::try_lock_range(&self.open.file, IN_PLACE.start, len, kind)
+        let len = range.end - range.start;
+        let locked = os::try_lock_range(&self.open.file, range.start, len, kind)
             .map_err(|source| self.error("lock", source))?;
-        self.in_place_locked.fetch_or(locked, Ordering::Relaxed);
+        self.range_locked.fetch_or(locked, Ordering::Relaxed);
         Ok(locked)
     }
 
-    /// Gives the lock of [`FileBacking::try_lock_in_place`] back.
-    pub(crate) fn unlock_in_place(&self) -> Result<()> {
-        if !self.in_place_locked.swap(false, Ordering::Relaxed) {
+    /// Gives a lock of [`FileBacking::try_lock_data`] back.
+    pub(crate) fn unlock_data(&self, range: Range<u64>) -> Result<()> {
+        if !self.range_locked.load(Ordering::Relaxed) {
             return Ok(());
         }
-        os::unlock_range(&self.open.file, IN_PLACE.start, IN_PLACE.end - IN_PLACE.start)
+        os::unlock_range(&self.open.file, range.start, range.end - range.start)
             .map_err(|source| self.error("unlock", source))
+    }
+
+    /// Whether another handle has locked something in this range of the inode.
+    pub(crate) fn is_data_locked(&self, range: Range<u64>) -> Result<bool> {
+        if !LOCKS_RANGES_OF_DATA || range.is_empty() {
+            return Ok(false);
+        }
+        os::is_range_locked(&self.open.file, range.start, range.end - range.start)
+            .map_err(|source| self.error("look at the locks of", source))
     }
 
     /// Takes the file's name away, if it still is this file's.
@@ -200,10 +209,10 @@ impl FileBacking {
             file_system,
         };
         Ok(Self {
-            open: Arc::new(OpenFile { file, place: RwLock::new(place) }),
+            open: Arc::new(OpenFile::new(file, place)),
             properties,
             inode_locked: AtomicBool::new(false),
-            in_place_locked: AtomicBool::new(false),
+            range_locked: AtomicBool::new(false),
         })
     }
 
@@ -218,6 +227,45 @@ impl FileBacking {
 }
 
 impl OpenFile {
+    /// A file that is open, by this name.
+    pub(super) fn new(file: File, place: Option<Place>) -> Self {
+        Self { file, place: RwLock::new(place) }
+    }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Maps a range that is known to be one the file can have.
+    pub(super) fn map(
+        self: &Arc<Self>,
+        offset: u64,
+        len_bytes: usize,
+        access: Access,
+    ) -> Result<View> {
+        let mut options = MmapOptions::new();
+        options.offset(offset).len(len_bytes);
+        let map = match access {
+            Access::ReadOnly => options.map_raw_read_only(&self.file),
+            Access::ReadWrite => options.map_raw(&self.file),
+            Access::Private => {
+                // Only pages that are really changed take memory: a private view of a file larger
+                // than memory must not be refused for what it might take.
+                options.no_reserve_swap();
+                // SAFETY: the mapping is turned into a raw one before anything is read through it;
+                // `View` hands out references only by `unsafe` calls.
+                unsafe { options.map_copy(&self.file) }.map(memmap2::MmapRaw::from)
+            }
+        };
+        let map = map.map_err(|source| {
+            self.error("map a view of", source).offset(offset).advice(
+                "the address space, the number of mappings or the file's permissions do not allow \
+                 this view; a windowed store maps less at a time",
+            )
+        })?;
+        Ok(View::of_file(map, offset, access, Arc::clone(self)))
+    }
+
     pub(super) fn path(&self) -> Option<PathBuf> {
         self.place().map(|place| place.given().to_path_buf())
     }
@@ -297,7 +345,7 @@ impl Drop for FileBacking {
     fn drop(&mut self) {
         // By name, since a process that is just being started holds a copy of every open file for
         // a moment, and with it the locks.
-        let _ = self.unlock_in_place();
+        let _ = self.unlock_data(0..NAMES.end);
         if *self.inode_locked.get_mut() {
             let _ = os::unlock_inode(&self.open.file);
         }
@@ -375,30 +423,10 @@ impl Backing for FileBacking {
                     .detail(format!("{len_bytes} bytes reach past the end of the file")),
             ));
         }
-        let mut options = MmapOptions::new();
-        options.offset(offset).len(len_bytes);
-        let map = match access {
-            Access::ReadOnly => options.map_raw_read_only(&self.open.file),
-            Access::ReadWrite => options.map_raw(&self.open.file),
-            Access::Private => {
-                // Only pages that are really changed take memory: a private view of a file larger
-                // than memory must not be refused for what it might take.
-                options.no_reserve_swap();
-                // SAFETY: the mapping is turned into a raw one before anything is read through it;
-                // `View` hands out references only by `unsafe` calls.
-                unsafe { options.map_copy(&self.open.file) }.map(memmap2::MmapRaw::from)
-            }
-        };
-        let map = map.map_err(|source| {
-            self.error("map a view of", source).offset(offset).advice(
-                "the address space, the number of mappings or the file's permissions do not allow \
-                 this view; a windowed store maps less at a time",
-            )
-        })?;
-        Ok(View::of_file(map, offset, access, Arc::clone(&self.open)))
+        self.open.map(offset, len_bytes, access)
     }
 
-    fn flush_view(&self, view: &View, range: std::ops::Range<usize>) -> Result<()> {
+    fn flush_view(&self, view: &View, range: Range<usize>) -> Result<()> {
         view.flush(range).map_err(|error| self.name(error))
     }
 

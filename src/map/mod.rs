@@ -20,6 +20,7 @@ mod mapping;
 mod named;
 mod place;
 mod record_view;
+mod shared_words;
 mod side;
 mod side_lock;
 mod sliding;
@@ -49,7 +50,11 @@ pub(crate) use geometry::{Geometry, Mark, Windows, round_up};
 pub(crate) use in_private::InPrivate;
 pub(crate) use lent::Lent;
 pub(crate) use record_view::RecordView;
+pub(crate) use shared_words::SharedWords;
 pub(crate) use side::path_of as side_path;
-pub(crate) use side_lock::{IN_PLACE, SideLock, WRITER, held_by, unfinished_aside, vacate_aside};
+pub(crate) use side_lock::{
+    CHECKPOINT, IN_PLACE, NAMES, SLOTS_MAX, SideLock, WRITER, held_by, unfinished_aside,
+    vacate_aside,
+};
 pub(crate) use sliding::Slider;
 pub(crate) use write_back::{Mapped, Mixed, Positioned, Writer};

@@ -22,6 +22,11 @@ impl Place {
         Self { given: given.to_path_buf(), real: real(given) }
     }
 
+    /// The place of a file beside which others are looked for by nobody: its path as given.
+    pub(super) fn as_given(given: &Path) -> Self {
+        Self { given: given.to_path_buf(), real: given.to_path_buf() }
+    }
+
     /// The path for errors.
     pub(super) fn given(&self) -> &Path {
         &self.given

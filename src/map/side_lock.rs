@@ -9,10 +9,14 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::file::FileBacking;
+use super::file::{FileBacking, OpenFile};
+use super::place::Place;
+use super::shared_words::SharedWords;
 use super::side::{self, no_follow, refuse_irregular, share_like};
+use super::view::Access;
 use crate::error::{Error, ErrorKind, Result};
 use crate::os::{self, LockKind};
 
@@ -22,6 +26,22 @@ pub(crate) const WRITER: Range<u64> = 0..1;
 pub(crate) const IN_PLACE: Range<u64> = 1..2;
 /// Held exclusively by who is initialising the data file.
 pub(crate) const INITIALISER: Range<u64> = 2..3;
+
+/// Held exclusively by a checkpoint while it changes the array; shared by a reader that has no slot
+/// to say what it reads.
+pub(crate) const CHECKPOINT: Range<u64> = 3..4;
+/// Past the ranges of which there is one each.
+const RANGES_END: u64 = CHECKPOINT.end;
+/// The byte whose lock says that the owner of the first reader's slot is alive; the next ones
+/// follow.
+const FIRST_SLOT: u64 = 1 << 20;
+/// As many readers at a time may have slots.
+pub(crate) const SLOTS_MAX: u64 = 1 << 16;
+
+/// On the data file itself: a reader who has a slot in some lock file holds the byte of that lock
+/// file here, shared. A writer that came by another name of the file sees that there are readers
+/// whose slots it does not see.
+pub(crate) const NAMES: Range<u64> = 1 << 29..1 << 30;
 
 /// How long to wait for a lock that another handle holds.
 ///
@@ -83,7 +103,9 @@ pub(crate) fn held_by(holder: &'static str) -> Error {
 /// An open lock file.
 #[derive(Debug)]
 pub(crate) struct SideLock {
-    file: File,
+    open: Arc<OpenFile>,
+    /// Whether it may be written, and so locked exclusively.
+    writable: bool,
     path: PathBuf,
     /// The data file, wherever the process is by now.
     data: PathBuf,
@@ -117,18 +139,35 @@ impl SideLock {
             let error = Error::io("open the lock file", source).path(&path);
             if no_directory { error.advice("make the directory first") } else { error }
         })?;
-        Ok(Self { file, path, data: absolute(data_path) })
+        Ok(Self::over(file, true, path, data_path))
     }
 
-    /// Opens the lock file beside `data_path` for shared locks, if there is one.
+    fn over(file: File, writable: bool, path: PathBuf, data_path: &Path) -> Self {
+        let open = Arc::new(OpenFile::new(file, Some(Place::as_given(&path))));
+        Self { open, writable, path, data: absolute(data_path) }
+    }
+
+    /// Opens the lock file beside `data_path` for shared locks, if there is one; for all that its
+    /// permissions allow.
     pub(crate) fn open_if_there(data_path: &Path) -> Result<Option<Self>> {
         let path = Self::path_of(data_path);
         let mut options = OpenOptions::new();
-        options.read(true);
+        options.read(true).write(true);
         no_follow(&mut options);
         refuse_irregular(&path).map_err(|error| error.path(&path))?;
-        match options.open(&path) {
-            Ok(file) => Ok(Some(Self { file, path, data: absolute(data_path) })),
+        let (writable, opened) = match options.open(&path) {
+            Err(refused)
+                if matches!(
+                    refused.kind(),
+                    io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+                ) =>
+            {
+                (false, options.write(false).open(&path))
+            }
+            other => (true, other),
+        };
+        match opened {
+            Ok(file) => Ok(Some(Self::over(file, writable, path, data_path))),
             Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(Error::io("open the lock file", source).path(&path)),
         }
@@ -174,23 +213,84 @@ impl SideLock {
         wait: Wait,
         holder: &'static str,
     ) -> Result<()> {
-        let locked = wait.until(|| {
-            os::try_lock_range(&self.file, range.start, range.end - range.start, kind)
-                .map_err(|source| Error::io("lock", source).path(&self.path))
-        })?;
+        let locked = wait.until(|| self.try_lock(range.clone(), kind))?;
         if locked { Ok(()) } else { Err(held_by(holder).path(&self.path)) }
+    }
+
+    /// Tries to take a lock; `false` if another handle is in the way.
+    pub(crate) fn try_lock(&self, range: Range<u64>, kind: LockKind) -> Result<bool> {
+        os::try_lock_range(self.open.file(), range.start, range.end - range.start, kind)
+            .map_err(|source| Error::io("lock", source).path(&self.path))
+    }
+
+    /// Whether somebody else holds a lock there.
+    pub(crate) fn is_locked(&self, range: Range<u64>) -> Result<bool> {
+        os::is_range_locked(self.open.file(), range.start, range.end - range.start)
+            .map_err(|source| Error::io("look at the locks of", source).path(&self.path))
+    }
+
+    /// Tries to lock a reader's slot, whose owner is alive for as long as it is locked.
+    pub(crate) fn try_lock_slot(&self, slot: u64) -> Result<bool> {
+        self.try_lock(FIRST_SLOT + slot..FIRST_SLOT + slot + 1, LockKind::Exclusive)
+    }
+
+    /// Gives a reader's slot back.
+    pub(crate) fn unlock_slot(&self, slot: u64) -> Result<()> {
+        self.unlock(FIRST_SLOT + slot..FIRST_SLOT + slot + 1)
+    }
+
+    /// Whether the owner of a slot is alive, as somebody else sees it.
+    pub(crate) fn is_slot_locked(&self, slot: u64) -> Result<bool> {
+        self.is_locked(FIRST_SLOT + slot..FIRST_SLOT + slot + 1)
+    }
+
+    /// The words in the lock file, of which there are to be `len`: as many as there are if it may
+    /// not be written.
+    pub(crate) fn words(&self, len: usize) -> Result<SharedWords> {
+        let named = |source| Error::io("map the lock file", source).path(&self.path);
+        let wanted = (len * size_of::<u64>()) as u64;
+        let mut len_bytes = self.open.file().metadata().map_err(named)?.len();
+        if self.writable && len_bytes < wanted {
+            // Somebody else who does this at the same time must not cut it again.
+            self.lock(INITIALISER, LockKind::Exclusive, Wait::Forever, "another initialiser")?;
+            len_bytes = self.open.file().metadata().map_err(named)?.len().max(wanted);
+            let grown = self.open.file().set_len(len_bytes).map_err(named);
+            self.unlock(INITIALISER)?;
+            grown?;
+        }
+        let mapped = usize::try_from(len_bytes.min(wanted)).unwrap_or(usize::MAX);
+        let access = if self.writable { Access::ReadWrite } else { Access::ReadOnly };
+        SharedWords::of_view(self.open.map(0, mapped, access)?)
+    }
+
+    /// The lock file's length in words.
+    pub(crate) fn len_words(&self) -> Result<usize> {
+        let len_bytes = self.open.len_bytes()?;
+        Ok(usize::try_from(len_bytes / size_of::<u64>() as u64).unwrap_or(usize::MAX))
+    }
+
+    /// Whether the lock file may be written, and so locked exclusively.
+    pub(crate) fn is_writable(&self) -> bool {
+        self.writable
+    }
+
+    /// A number that tells this lock file from others, mostly.
+    pub(crate) fn inode(&self) -> Result<u64> {
+        let identity = os::file_identity(self.open.file())
+            .map_err(|source| Error::io("identify", source).path(&self.path))?;
+        Ok(identity.1)
     }
 
     /// Whether the lock file still has its name.
     pub(crate) fn is_named(&self) -> Result<bool> {
-        os::is_at(&self.file, &Self::path_of(&self.data))
+        os::is_at(self.open.file(), &Self::path_of(&self.data))
             .map_err(|source| Error::io("look at the lock file", source).path(&self.path))
     }
 
     /// Takes the lock file's name away, unless there is a data file, or it is somebody's file of
     /// the same name: ours are empty.
     pub(crate) fn withdraw(&self) {
-        let empty = self.file.metadata().is_ok_and(|metadata| metadata.len() == 0);
+        let empty = self.open.file().metadata().is_ok_and(|metadata| metadata.len() == 0);
         if empty && self.data.symlink_metadata().is_err() && self.is_named().is_ok_and(|is| is) {
             // Best effort: a lock file without a store is clutter, not harm.
             let _ = std::fs::remove_file(Self::path_of(&self.data));
@@ -199,7 +299,7 @@ impl SideLock {
 
     /// Gives a lock back.
     pub(crate) fn unlock(&self, range: Range<u64>) -> Result<()> {
-        os::unlock_range(&self.file, range.start, range.end - range.start)
+        os::unlock_range(self.open.file(), range.start, range.end - range.start)
             .map_err(|source| Error::io("unlock", source).path(&self.path))
     }
 }
@@ -208,7 +308,7 @@ impl Drop for SideLock {
     fn drop(&mut self) {
         // Closing the file would do, but for a process that another thread is just starting: until
         // it becomes its program it holds a copy of every open file, locks and all.
-        let _ = os::unlock_range(&self.file, 0, INITIALISER.end);
+        let _ = os::unlock_range(self.open.file(), 0, RANGES_END);
     }
 }
 

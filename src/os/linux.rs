@@ -4,17 +4,20 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
 
 use rustix::fs::{FallocateFlags, Mode};
 use rustix::io::Errno;
 use rustix::mm::Advice as Madvise;
 use rustix::shm;
+use rustix::thread::futex;
 use std::os::fd::AsFd;
 
 use super::file_system::{FileSystemKind, kind_of_magic, kind_of_type_name, mounted_type};
 use super::{Advice, Advised, FaultCounts, unix};
 
-pub(super) use libc::{F_OFD_SETLK, F_OFD_SETLKW};
+pub(super) use libc::{F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW};
 
 pub(super) const F_RDLCK: libc::c_short = libc::F_RDLCK as libc::c_short;
 pub(super) const F_WRLCK: libc::c_short = libc::F_WRLCK as libc::c_short;
@@ -143,4 +146,25 @@ pub(super) fn open_section(name: &str, create: bool) -> io::Result<File> {
 /// Takes the name of a shared-memory object away.
 pub(super) fn unlink_section(name: &str) -> io::Result<()> {
     Ok(shm::unlink(name)?)
+}
+
+/// Waits while the word has that value, at most so long, or until somebody wakes; may return
+/// earlier for no reason. The word may lie in memory that processes share: a futex.
+pub(crate) fn wait_while(word: &AtomicU32, value: u32, at_most: Duration) {
+    let timeout = rustix::fs::Timespec {
+        tv_sec: i64::try_from(at_most.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: at_most.subsec_nanos().into(),
+    };
+    // Not the private kind, which is for the threads of one process. Whatever it answers (changed,
+    // timed out, interrupted), the caller looks for itself.
+    let waited = futex::wait(word, futex::Flags::empty(), value, Some(&timeout));
+    if matches!(waited, Err(Errno::NOSYS | Errno::FAULT | Errno::INVAL | Errno::PERM)) {
+        super::sleep_while(word, value, at_most);
+    }
+}
+
+/// Wakes all who wait for the word to change.
+pub(crate) fn wake_all(word: &AtomicU32) {
+    // It fails only for addresses that are none.
+    let _ = futex::wake(word, futex::Flags::empty(), i32::MAX.unsigned_abs());
 }

@@ -7,6 +7,8 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::mm::Advice as Madvise;
@@ -19,6 +21,7 @@ pub(super) use libc::{F_RDLCK, F_UNLCK, F_WRLCK};
 // fcntl.h has them since macOS 10.13; the libc crate does not name them for Apple's systems.
 pub(super) const F_OFD_SETLK: libc::c_int = 90;
 pub(super) const F_OFD_SETLKW: libc::c_int = 91;
+pub(super) const F_OFD_GETLK: libc::c_int = 92;
 
 pub(super) const SEEK_SET: libc::c_short = libc::SEEK_SET as libc::c_short;
 
@@ -110,3 +113,11 @@ pub(super) fn unlink_section(name: &str) -> io::Result<()> {
 fn section_path(name: &str) -> PathBuf {
     std::env::temp_dir().join(format!("flatrec-section-{name}"))
 }
+
+/// Waits a little: macOS has no call of its own, for the public, to wait for a word to change.
+pub(crate) fn wait_while(word: &AtomicU32, value: u32, at_most: Duration) {
+    super::sleep_while(word, value, at_most);
+}
+
+/// Nobody is woken: who waits looks by themselves ([`wait_while`]).
+pub(crate) fn wake_all(_word: &AtomicU32) {}

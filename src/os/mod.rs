@@ -46,14 +46,17 @@ pub(crate) use file_system::preallocation_binds;
 pub(crate) use section::{InitGuard, NamedSection, SectionView};
 pub(crate) use system::{
     FILE_CALLS_SEE_VIEWS, VIEWS_MAY_PASS_END, advise, allocated_bytes, file_identity, file_system,
-    is_at, lock_memory, open_temporary, read_at, rename_new, replace, residency, sync_directory,
-    try_lock_inode, try_lock_range, unlock_inode, unlock_memory, unlock_range, write_all_at,
+    is_at, is_range_locked, lock_memory, open_temporary, read_at, rename_new, replace, residency,
+    sync_directory, try_lock_inode, try_lock_range, unlock_inode, unlock_memory, unlock_range,
+    wait_while, wake_all, write_all_at,
 };
 
 use std::ffi::c_void;
 use std::fs::File;
 use std::io;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 /// The size of a page in bytes: the unit of residency, advice and faults.
 pub(crate) fn page_size_bytes() -> usize {
@@ -115,6 +118,21 @@ pub(crate) fn random_id() -> io::Result<[u8; 16]> {
     let mut id = [0; 16];
     getrandom::fill(&mut id)?;
     Ok(id)
+}
+
+/// Waits for a word to change where nobody can be woken by it: looks again, soon at first, then
+/// every 5 ms.
+fn sleep_while(word: &AtomicU32, value: u32, at_most: Duration) {
+    let started = Instant::now();
+    let mut pause = Duration::from_micros(50);
+    while word.load(Ordering::Acquire) == value {
+        let left = at_most.saturating_sub(started.elapsed());
+        if left.is_zero() {
+            return;
+        }
+        std::thread::sleep(pause.min(left));
+        pause = (pause * 2).min(Duration::from_millis(5));
+    }
 }
 
 /// How [`preallocate`] made a file longer.

@@ -19,7 +19,7 @@ use super::macos as kernel;
 use super::{FaultCounts, LockKind, Preallocated, Residency, page_range};
 
 pub(in crate::os) use kernel::thread_faults;
-pub(crate) use kernel::{advise, file_system, open_temporary};
+pub(crate) use kernel::{advise, file_system, open_temporary, wait_while, wake_all};
 
 /// Whether read and write calls see what a shared view holds, and the other way round, at once.
 /// One page cache serves both: POSIX leaves it open, Linux and macOS promise it.
@@ -261,6 +261,18 @@ pub(crate) fn unlock_range(file: &File, start: u64, len: u64) -> io::Result<()> 
     set_lock(file, kernel::F_OFD_SETLK, start, len, kernel::F_UNLCK)
 }
 
+/// Whether somebody else holds a lock in the range, exclusive or shared. Takes none.
+pub(crate) fn is_range_locked(file: &File, start: u64, len: u64) -> io::Result<bool> {
+    let mut lock = flock(start, len, kernel::F_WRLCK)?;
+    // SAFETY: fcntl(2) takes an open descriptor, which `file` owns, and reads and writes one
+    // `flock`, which outlives the call.
+    let result = unsafe { libc::fcntl(file.as_raw_fd(), kernel::F_OFD_GETLK, &raw mut lock) };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(lock.l_type != kernel::F_UNLCK)
+}
+
 fn lock_type(kind: LockKind) -> libc::c_short {
     match kind {
         LockKind::Shared => kernel::F_RDLCK,
@@ -280,24 +292,28 @@ fn set_lock(
     len: u64,
     lock_type: libc::c_short,
 ) -> io::Result<()> {
+    let lock = flock(start, len, lock_type)?;
+    // SAFETY: fcntl(2) takes an open descriptor, which `file` owns, and reads one `flock`, which
+    // outlives the call.
+    let result = unsafe { libc::fcntl(file.as_raw_fd(), command, &raw const lock) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+fn flock(start: u64, len: u64, lock_type: libc::c_short) -> io::Result<libc::flock> {
     // On 32-bit Linux `off_t`, and with it the range, ends at 2 GiB.
     let offset = |value: u64| libc::off_t::try_from(value).map_err(|_| io::ErrorKind::InvalidInput);
     if len == 0 {
         // To fcntl a length of 0 means "to the end and beyond".
         return Err(io::ErrorKind::InvalidInput.into());
     }
-    let lock = libc::flock {
+    Ok(libc::flock {
         l_type: lock_type,
         l_whence: kernel::SEEK_SET,
         l_start: offset(start)?,
         l_len: offset(len)?,
         // fcntl(2): an open file description lock wants 0 here.
         l_pid: 0,
-    };
-    // SAFETY: fcntl(2) takes an open descriptor, which `file` owns, and reads one `flock`, which
-    // outlives the call.
-    let result = unsafe { libc::fcntl(file.as_raw_fd(), command, &raw const lock) };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    })
 }
 
 /// Tries to lock the data file itself, whatever name it was opened by: hard links and aliases are

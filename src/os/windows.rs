@@ -14,6 +14,8 @@ use std::os::windows::ffi::{OsStrExt, OsStringExt};
 use std::os::windows::fs::{FileExt, OpenOptionsExt};
 use std::os::windows::io::AsRawHandle;
 use std::path::{Component, Path, Prefix};
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
 
 use windows_sys::Win32::Foundation as errors;
 use windows_sys::Win32::Storage::FileSystem as files;
@@ -254,6 +256,23 @@ pub(crate) fn unlock_range(file: &File, start: u64, len: u64) -> io::Result<()> 
         result => result,
     }
 }
+
+/// Whether somebody else holds a lock in the range. Windows cannot be asked, so this takes the lock
+/// for a moment: who tries for it at that moment finds it taken.
+pub(crate) fn is_range_locked(file: &File, start: u64, len: u64) -> io::Result<bool> {
+    if !try_lock_range(file, start, len, LockKind::Exclusive)? {
+        return Ok(true);
+    }
+    unlock_range(file, start, len).map(|()| false)
+}
+
+/// Waits a little: Windows can wait for a word only within one process.
+pub(crate) fn wait_while(word: &AtomicU32, value: u32, at_most: Duration) {
+    super::sleep_while(word, value, at_most);
+}
+
+/// Nobody is woken: who waits looks by themselves ([`wait_while`]).
+pub(crate) fn wake_all(_word: &AtomicU32) {}
 
 fn check_lock_range(start: u64, len: u64) -> io::Result<()> {
     if len == 0 {

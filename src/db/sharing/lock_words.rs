@@ -1,0 +1,150 @@
+//! The words of the protocol in a store's lock file, or in memory where there is none.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::protocol::{BELL, FIRST_SLOT, SLOT_PROCESS, SLOT_WORDS, Shared, WAITERS};
+use crate::error::{Error, ErrorKind, Result};
+use crate::map::{SLOTS_MAX, SharedWords, SideLock};
+
+/// Slots are made so many at a time: a page of them.
+const SLOTS_AT_A_TIME: usize = 64;
+
+/// Words up to the end of so many slots.
+fn words_of(slots: usize) -> usize {
+    FIRST_SLOT + slots * SLOT_WORDS
+}
+
+/// The words that the programs share that have a store open.
+#[derive(Debug)]
+pub(in crate::db) struct LockWords {
+    /// `None`: nobody else sees these words.
+    lock: Option<Arc<SideLock>>,
+    words: SharedWords,
+    /// The words again, where slots have been added since the first were mapped.
+    more: Mutex<Option<Arc<SharedWords>>>,
+}
+
+impl LockWords {
+    /// Words that nobody else sees.
+    pub(in crate::db) fn in_memory() -> Self {
+        Self { lock: None, words: SharedWords::in_memory(FIRST_SLOT), more: Mutex::new(None) }
+    }
+
+    /// The words in the lock file, made if need be; `None` if they are not there and cannot be
+    /// made.
+    pub(in crate::db) fn open(lock: &Arc<SideLock>) -> Result<Option<Self>> {
+        Self::with_slots(lock, SLOTS_AT_A_TIME)
+    }
+
+    fn with_slots(lock: &Arc<SideLock>, slots: usize) -> Result<Option<Self>> {
+        if !lock.is_writable() && lock.len_words()? < FIRST_SLOT {
+            return Ok(None);
+        }
+        let words = lock.words(words_of(slots))?;
+        if words.len() < FIRST_SLOT {
+            return Ok(None);
+        }
+        Ok(Some(Self { lock: Some(Arc::clone(lock)), words, more: Mutex::new(None) }))
+    }
+
+    /// The lock file, where there is one.
+    pub(super) fn lock(&self) -> Option<&Arc<SideLock>> {
+        self.lock.as_ref()
+    }
+
+    /// Takes a slot, which is locked then. The words that come back reach to it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Locked`] if all are taken; the system's.
+    pub(super) fn take_slot(self) -> Result<(Self, usize)> {
+        let Some(lock) = self.lock.clone() else {
+            return Err(Error::new(ErrorKind::Unsupported, "take a reader's slot"));
+        };
+        let slots = self.slots()?;
+        let process = |slot| self.load(words_of(slot) + SLOT_PROCESS);
+        let (free, left): (Vec<usize>, Vec<usize>) =
+            (0..slots).partition(|&slot| process(slot) == 0);
+        // First those that were given back, then those of the dead, then new ones.
+        let limit = usize::try_from(SLOTS_MAX).unwrap_or(usize::MAX);
+        for slot in free.into_iter().chain(left).chain(slots..limit) {
+            if lock.try_lock_slot(slot as u64)? {
+                if slot < (self.words.len() - FIRST_SLOT) / SLOT_WORDS {
+                    return Ok((self, slot));
+                }
+                let pages = slot / SLOTS_AT_A_TIME + 1;
+                let reaching = Self::with_slots(&lock, pages * SLOTS_AT_A_TIME);
+                return match reaching {
+                    Ok(Some(words)) => Ok((words, slot)),
+                    other => {
+                        lock.unlock_slot(slot as u64)?;
+                        Err(other.err().unwrap_or_else(too_short))
+                    }
+                };
+            }
+        }
+        Err(Error::new(ErrorKind::Locked, "take a reader's slot")
+            .detail(format!("{SLOTS_MAX} readers have the store open"))
+            .advice("close some of them"))
+    }
+
+    /// Waits until `changed` is true, or the time is over: says which.
+    pub(in crate::db) fn wait_until(
+        &self,
+        at_most: std::time::Duration,
+        changed: impl FnMut() -> Result<bool>,
+    ) -> Result<bool> {
+        self.words.wait_until(BELL, WAITERS, at_most, changed)
+    }
+
+    /// A word past those that were mapped first.
+    #[cold]
+    fn load_more(&self, word: usize) -> u64 {
+        let more = self.more.lock().unwrap_or_else(PoisonError::into_inner);
+        more.as_ref().filter(|words| word < words.len()).map_or(0, |words| words.load(word))
+    }
+}
+
+impl Shared for LockWords {
+    #[inline]
+    fn load(&self, word: usize) -> u64 {
+        if word < self.words.len() { self.words.load(word) } else { self.load_more(word) }
+    }
+
+    #[inline]
+    fn store(&self, word: usize, value: u64) {
+        self.words.store(word, value);
+    }
+
+    fn fence(&self) {
+        self.words.fence();
+    }
+
+    fn slots(&self) -> Result<usize> {
+        let Some(lock) = &self.lock else { return Ok(0) };
+        let limit = words_of(usize::try_from(SLOTS_MAX).unwrap_or(usize::MAX));
+        let len = lock.len_words()?.min(limit);
+        if len > self.words.len() {
+            let mut more = self.more.lock().unwrap_or_else(PoisonError::into_inner);
+            if more.as_ref().is_none_or(|words| words.len() < len) {
+                *more = Some(Arc::new(lock.words(len)?));
+            }
+        }
+        Ok(len.saturating_sub(FIRST_SLOT) / SLOT_WORDS)
+    }
+
+    fn is_alive(&self, slot: usize) -> Result<bool> {
+        match &self.lock {
+            Some(lock) => lock.is_slot_locked(slot as u64),
+            None => Ok(false),
+        }
+    }
+
+    fn ring(&self) {
+        self.words.ring(BELL, WAITERS);
+    }
+}
+
+fn too_short() -> Error {
+    Error::new(ErrorKind::Corrupt, "take a reader's slot")
+        .detail("somebody cuts the lock file while it is in use")
+}

@@ -1,0 +1,31 @@
+//! How the programs that have a store open stay out of each other's way: one writer, and readers
+//! that read in place whatever it does.
+//!
+//! [`protocol`] is what they say to each other, over words that they share; [`lock_words`] is where
+//! those lie; [`presence`] is a reader's place among them.
+
+mod lock_words;
+mod presence;
+pub(in crate::db) mod protocol;
+
+pub(in crate::db) use lock_words::LockWords;
+pub(in crate::db) use presence::{Hold, Presence};
+pub(in crate::db) use protocol::{Mark, Offer, Seen, WriterSide};
+
+/// The part of a store's id by which the words tell it from others; never 0.
+pub(in crate::db) fn store_word(file_id: [u8; 16]) -> u64 {
+    let (half, _) = file_id.split_at(size_of::<u64>());
+    let word = half.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
+    word.max(1)
+}
+
+/// This process, as others are told of it.
+pub(in crate::db) fn process() -> u64 {
+    std::process::id().into()
+}
+
+/// Seconds since 1970.
+pub(in crate::db) fn now() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,162 @@
+//! A reader's place among those who share a store: what it says of itself, so that the writer
+//! leaves alone what it reads.
+//!
+//! There are three ways, by what the reader may do:
+//!
+//! - It has a **slot** in the lock file, and says in it which commits it reads. The writer goes on,
+//!   and brings no newer commits to the array than the oldest of these.
+//! - It may only read the lock file: while it reads anything, it keeps checkpoints away altogether,
+//!   by a lock that they need.
+//! - There is no lock file and it cannot make one: it keeps every writer away (`Locks` does that).
+//!
+//! Invariant: while `held` has anything, the slot says so, or the range is locked.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::lock_words::LockWords;
+use super::protocol::{Mark, ReaderSide, Span};
+use super::{now, process};
+use crate::db::locks::Locks;
+use crate::error::Result;
+use crate::map::Wait;
+
+/// What a reader holds at a time: by lineage and commit, how often, and since when.
+type Held = BTreeMap<(u64, u64), (usize, u64)>;
+
+/// A reader's place, for as long as it has the store open.
+#[derive(Debug)]
+pub(in crate::db) struct Presence {
+    /// `None` where there are no words to be seen.
+    side: Option<ReaderSide<LockWords>>,
+    slot: Option<u64>,
+    held: Mutex<Held>,
+    locks: Arc<Locks>,
+}
+
+/// A commit that is being read, until this is dropped.
+#[derive(Debug)]
+pub(in crate::db) struct Hold {
+    presence: Arc<Presence>,
+    lineage: u64,
+    commit: u64,
+}
+
+impl Presence {
+    /// Takes a place among the readers of the store with this id, as well as `locks` allow.
+    pub(in crate::db) fn new(locks: Arc<Locks>, store: u64) -> Result<Self> {
+        let words = match locks.side() {
+            Some(lock) => LockWords::open(lock)?,
+            None => None,
+        };
+        let (words, slot) = match words {
+            Some(words) if words.lock().is_some_and(|lock| lock.is_writable()) => {
+                // Before there is a slot, so that nobody is ever overlooked who has one.
+                locks.name_reader()?;
+                let (words, slot) = words.take_slot()?;
+                (Some(words), Some(slot))
+            }
+            words => (words, None),
+        };
+        let side = words.map(|words| ReaderSide::new(words, store, slot, process()));
+        let slot = slot.map(|slot| slot as u64);
+        Ok(Self { side, slot, held: Mutex::new(Held::new()), locks })
+    }
+
+    /// What the writer says, where it can be seen.
+    pub(in crate::db) fn side(&self) -> Option<&ReaderSide<LockWords>> {
+        self.side.as_ref()
+    }
+
+    /// What the writer says now, and the newest commit that readers may see; what nobody changes,
+    /// and 0, where nothing is said.
+    pub(in crate::db) fn mark(&self) -> (Mark, u64) {
+        match &self.side {
+            Some(side) => side.mark(),
+            None => (Mark::nobody(), 0),
+        }
+    }
+
+    /// Whether some writer has the store open.
+    pub(in crate::db) fn has_writer(&self) -> Result<bool> {
+        self.locks.has_writer()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Holds a commit, which was read in the time of `mark`: `None` if it is too late, and newer
+    /// commits may have been written over what of it lies in the array.
+    ///
+    /// # Errors
+    /// [`Locked`](crate::ErrorKind::Locked) if a checkpoint takes longer than `wait`, for a reader without a slot;
+    /// the system's.
+    pub(in crate::db) fn hold(
+        self: &Arc<Self>,
+        mark: Mark,
+        commit: u64,
+        wait: Wait,
+    ) -> Result<Option<Hold>> {
+        let mut held = self.lock();
+        if held.is_empty() && self.slot.is_none() {
+            self.locks.keep_checkpoints_away(wait)?;
+        }
+        let (times, _) = held.entry((mark.lineage, commit)).or_insert_with(|| (0, now()));
+        *times += 1;
+        let hold = Hold { presence: Arc::clone(self), lineage: mark.lineage, commit };
+        let safe = match (&self.side, span(&held)) {
+            (Some(side), Some(span)) => side.begin(span, mark, commit),
+            _ => true,
+        };
+        drop(held);
+        Ok(Some(hold).filter(|_| safe))
+    }
+
+    /// Says what is left once a commit is read no more.
+    fn release(&self, lineage: u64, commit: u64) {
+        let mut held = self.lock();
+        if let Some((times, _)) = held.get_mut(&(lineage, commit)) {
+            *times -= 1;
+            if *times > 0 {
+                return;
+            }
+            held.remove(&(lineage, commit));
+        }
+        match (self.slot, &self.side) {
+            (Some(_), Some(side)) => side.say(span(&held)),
+            _ if held.is_empty() => {
+                // Should it fail, checkpoints wait until this handle is closed.
+                let _ = self.locks.let_checkpoints_go_on();
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What a slot says of what is held.
+fn span(held: &Held) -> Option<Span> {
+    let lineage = held.keys().map(|&(lineage, _)| lineage).min()?;
+    let oldest = held.keys().map(|&(_, commit)| commit).min()?;
+    let newest = held.keys().map(|&(_, commit)| commit).max()?;
+    let since = held.values().map(|&(_, since)| since).min()?;
+    Some(Span { lineage, oldest, newest, since })
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        if let Some(side) = &self.side {
+            side.leave();
+        }
+        if let (Some(slot), Some(lock)) = (self.slot, self.locks.side()) {
+            // Closing the file gives it back as well, unless a child process has a copy.
+            let _ = lock.unlock_slot(slot);
+        }
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.presence.release(self.lineage, self.commit);
+    }
+}

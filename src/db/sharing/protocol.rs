@@ -1,0 +1,377 @@
+//! The protocol between one writer and any number of readers, over words that they share.
+//!
+//! The writer says what it is about to do, and then looks who is in the way; a reader says what it
+//! reads, and then looks whether the writer has passed it. Each puts a fence between the two, so
+//! that of two who do this at the same time at least one sees the other:
+//!
+//! | writer | reader |
+//! | --- | --- |
+//! | stores its target | stores the oldest commit that it reads, in its slot |
+//! | fence | fence |
+//! | looks at the slots | looks at the target |
+//! | writes no further than the oldest | reads only if the target has not passed |
+//!
+//! The segments of the log go the same way: *retired* for the target, what a reader *needs* for
+//! what it reads. docs/CONCURRENCY.md argues why that is enough.
+//!
+//! Nothing here blocks or waits, and nothing that anybody leaves behind by dying needs to be tidied
+//! up: a slot counts only while its owner's lock on it is held, and the system gives that back.
+//!
+//! Invariants: only the owner of a slot writes it; only the writer writes the other words (but for
+//! the count of those who wait). *Target* is at least every commit of which a checkpoint may have
+//! written an image that the header does not say to be in the array.
+
+use crate::error::Result;
+use crate::step::{self, Step};
+
+/// What the lock file begins with, behind the bytes that locks lie on: what its words mean.
+pub(super) const MAGIC_VALUE: u64 = u64::from_le_bytes(*b"\x89FLATLK\x01");
+
+// Words from the start of the lock file. The first 64 bytes are for the ranges that are locked.
+pub(super) const MAGIC: usize = 8;
+/// Whose words they are: a part of the store's file id. A store may be replaced by another.
+const STORE: usize = 9;
+/// How often a writer has opened a store: where commits lie in the log changes with it.
+const EPOCH: usize = 10;
+/// Changes when commits that a reader may have seen are no more: numbers say nothing then.
+const LINEAGE: usize = 11;
+/// The newest commit that readers may see.
+const PUBLISHED: usize = 12;
+/// The array may hold images of commits up to this one.
+const TARGET: usize = 13;
+/// Segments of the log that end with this commit, or before, may be gone.
+const RETIRED: usize = 14;
+/// The array holds all commits up to this one.
+const HELD: usize = 15;
+/// The writer's process, for messages.
+const WRITER: usize = 16;
+/// Rung when something is published, if anybody waits.
+pub(super) const BELL: usize = 24;
+/// How many wait.
+pub(super) const WAITERS: usize = 25;
+/// Where the slots begin.
+pub(super) const FIRST_SLOT: usize = 512;
+/// The words of a slot.
+pub(super) const SLOT_WORDS: usize = 8;
+
+// Words of a slot.
+const SLOT_STORE: usize = 0;
+const SLOT_LINEAGE: usize = 1;
+const SLOT_OLDEST: usize = 2;
+const SLOT_NEWEST: usize = 3;
+const SLOT_NEEDS: usize = 4;
+pub(super) const SLOT_PROCESS: usize = 5;
+const SLOT_SINCE: usize = 6;
+
+/// No commit: nothing is read.
+const NONE: u64 = u64::MAX;
+
+/// What both sides see.
+pub(in crate::db) trait Shared {
+    /// A word, by its place in the lock file.
+    fn load(&self, word: usize) -> u64;
+    /// Gives a word a value.
+    fn store(&self, word: usize, value: u64);
+    /// Orders all before it in front of all behind it, for everybody.
+    fn fence(&self);
+    /// How many slots there are by now.
+    fn slots(&self) -> Result<usize>;
+    /// Whether the owner of a slot is alive.
+    fn is_alive(&self, slot: usize) -> Result<bool>;
+    /// Wakes those who wait for something to be published.
+    fn ring(&self);
+}
+
+fn slot_word(slot: usize, word: usize) -> usize {
+    FIRST_SLOT + slot * SLOT_WORDS + word
+}
+
+/// What a living reader says in its slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::db) struct Seen {
+    /// Its process, as it calls itself.
+    pub(in crate::db) process: u64,
+    /// The oldest commit that it reads.
+    pub(in crate::db) oldest: Option<u64>,
+    /// The newest one.
+    newest: u64,
+    /// The first commit that it needs of the log.
+    needs: Option<u64>,
+    /// Since when it has read something, in seconds since 1970.
+    pub(in crate::db) since: u64,
+    lineage: u64,
+}
+
+impl Seen {
+    /// The newest commit that may be written to the array beside this reader.
+    fn allows(&self, lineage: u64) -> u64 {
+        match self.oldest {
+            None => NONE,
+            // It reads commits that are no more: what it has of the array must not change at all.
+            Some(_) if self.lineage != lineage => 0,
+            Some(oldest) => oldest,
+        }
+    }
+}
+
+/// How far a writer may go, and who is in the way of more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::db) struct Offer {
+    pub(in crate::db) through: u64,
+    pub(in crate::db) blocker: Option<Seen>,
+}
+
+/// The one writer's side.
+#[derive(Debug)]
+pub(in crate::db) struct WriterSide<S> {
+    shared: S,
+    store: u64,
+}
+
+impl<S: Shared> WriterSide<S> {
+    pub(in crate::db) fn new(shared: S, store: u64) -> Self {
+        Self { shared, store }
+    }
+
+    pub(in crate::db) fn shared(&self) -> &S {
+        &self.shared
+    }
+
+    /// Begins an epoch: the writer has found the store at commit `found`, of which the array holds
+    /// those up to `held`.
+    pub(in crate::db) fn begin(&self, found: u64, held: u64, process: u64) -> Result<()> {
+        let shared = &self.shared;
+        if shared.load(STORE) == self.store {
+            // A checkpoint that was cut short may have written images up to its target.
+            let target = shared.load(TARGET).min(found).max(held);
+            shared.store(TARGET, target);
+        } else {
+            shared.store(STORE, 0);
+            shared.store(MAGIC, MAGIC_VALUE);
+            shared.store(TARGET, found);
+        }
+        shared.store(RETIRED, held);
+        shared.store(HELD, held);
+        shared.store(PUBLISHED, found);
+        shared.store(WRITER, process);
+        shared.store(EPOCH, shared.load(EPOCH).wrapping_add(1));
+        shared.store(STORE, self.store);
+        shared.fence();
+        let lineage = shared.load(LINEAGE);
+        let saw_more = |seen: &Seen| seen.lineage == lineage && seen.newest > found;
+        if self.readers()?.iter().any(|seen| seen.oldest.is_some() && saw_more(seen)) {
+            shared.store(LINEAGE, lineage.wrapping_add(1));
+        }
+        shared.ring();
+        Ok(())
+    }
+
+    /// Shows readers a commit.
+    pub(in crate::db) fn publish(&self, commit: u64) {
+        self.shared.store(PUBLISHED, commit);
+        self.shared.ring();
+    }
+
+    /// Asks how far, up to `target`, commits may be written to the array. Until the next call no
+    /// reader begins to read a commit older than the answer.
+    pub(in crate::db) fn offer(&self, target: u64) -> Result<Offer> {
+        let shared = &self.shared;
+        let before = shared.load(TARGET);
+        if !step::skip(Step::TargetFirst) {
+            shared.store(TARGET, target.max(before));
+        }
+        if !step::skip(Step::TargetFence) {
+            shared.fence();
+        }
+        let lineage = shared.load(LINEAGE);
+        let mut offer = Offer { through: target, blocker: None };
+        for seen in self.readers()? {
+            let allowed = seen.allows(lineage);
+            if allowed < offer.through && !step::skip(Step::SlotScan) {
+                offer = Offer { through: allowed, blocker: Some(seen) };
+            }
+        }
+        // Nothing was written beyond what was allowed: readers of what is between may come again.
+        shared.store(TARGET, offer.through.max(before));
+        Ok(offer)
+    }
+
+    /// Says that the array holds all commits up to this one.
+    pub(in crate::db) fn hold(&self, commit: u64) {
+        self.shared.store(HELD, commit);
+    }
+
+    /// Asks up to which commit, at most `through`, the log may go. Until the next call no reader
+    /// begins to read it further back.
+    pub(in crate::db) fn retire(&self, through: u64) -> Result<u64> {
+        let shared = &self.shared;
+        shared.store(RETIRED, through);
+        shared.fence();
+        let mut allowed = through;
+        if !step::skip(Step::NeedsScan) {
+            for needed in self.readers()?.iter().filter_map(|seen| seen.needs) {
+                allowed = allowed.min(needed.saturating_sub(1));
+            }
+        }
+        shared.store(RETIRED, allowed);
+        Ok(allowed)
+    }
+
+    /// The living readers of this store.
+    pub(in crate::db) fn readers(&self) -> Result<Vec<Seen>> {
+        readers(&self.shared, self.store)
+    }
+}
+
+/// The living readers of `store`.
+pub(in crate::db) fn readers(shared: &impl Shared, store: u64) -> Result<Vec<Seen>> {
+    let some = |value: u64| Some(value).filter(|&value| value != NONE);
+    let mut readers = Vec::new();
+    for slot in 0..shared.slots()? {
+        let word = |word| shared.load(slot_word(slot, word));
+        let seen = Seen {
+            process: word(SLOT_PROCESS),
+            oldest: some(word(SLOT_OLDEST)),
+            newest: word(SLOT_NEWEST),
+            needs: some(word(SLOT_NEEDS)),
+            since: word(SLOT_SINCE),
+            lineage: word(SLOT_LINEAGE),
+        };
+        // One of no process was given back, or never taken.
+        if seen.process != 0 && word(SLOT_STORE) == store && shared.is_alive(slot)? {
+            readers.push(seen);
+        }
+    }
+    Ok(readers)
+}
+
+/// The time of the writer in which something was read: what it says of commits holds for as long as
+/// this stays the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::db) struct Mark {
+    /// Whether a writer of this store has ever used the words.
+    pub(in crate::db) has_words: bool,
+    epoch: u64,
+    pub(in crate::db) lineage: u64,
+}
+
+impl Mark {
+    /// Of a store to which no writer can come.
+    pub(in crate::db) fn nobody() -> Self {
+        Self { has_words: false, epoch: 0, lineage: 0 }
+    }
+}
+
+/// What a reader's slot is to say: what of the store is being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::db) struct Span {
+    pub(in crate::db) lineage: u64,
+    pub(in crate::db) oldest: u64,
+    pub(in crate::db) newest: u64,
+    pub(in crate::db) since: u64,
+}
+
+/// A reader's side. Without a slot it only looks; something else must keep the writer away then.
+#[derive(Debug)]
+pub(in crate::db) struct ReaderSide<S> {
+    shared: S,
+    store: u64,
+    slot: Option<usize>,
+}
+
+impl<S: Shared> ReaderSide<S> {
+    /// Takes a slot, whose lock the caller holds.
+    pub(in crate::db) fn new(shared: S, store: u64, slot: Option<usize>, process: u64) -> Self {
+        let side = Self { shared, store, slot };
+        // Somebody who died may have left it as it pleased; whoever looks meanwhile is careful.
+        side.say(None);
+        side.set(SLOT_NEEDS, NONE);
+        side.set(SLOT_STORE, store);
+        side.set(SLOT_PROCESS, process.max(1));
+        side
+    }
+
+    pub(in crate::db) fn shared(&self) -> &S {
+        &self.shared
+    }
+
+    /// What the writer says now, and the newest commit that readers may see.
+    pub(in crate::db) fn mark(&self) -> (Mark, u64) {
+        let shared = &self.shared;
+        loop {
+            let has_words = shared.load(STORE) == self.store;
+            let epoch = if has_words { shared.load(EPOCH) } else { 0 };
+            let mark = Mark { has_words, epoch, lineage: shared.load(LINEAGE) };
+            let published = shared.load(PUBLISHED);
+            let still = shared.load(STORE) == self.store;
+            if still == has_words && (!has_words || shared.load(EPOCH) == epoch) {
+                return (mark, published);
+            }
+        }
+    }
+
+    /// The writer's process, as it calls itself.
+    pub(in crate::db) fn writer_process(&self) -> u64 {
+        self.shared.load(WRITER)
+    }
+
+    /// The array holds all commits up to this one.
+    pub(in crate::db) fn held(&self) -> u64 {
+        self.shared.load(HELD)
+    }
+
+    /// Says what is read from now on, `commit` of the time of `mark` among it, and whether that may
+    /// be done: if not, the writer may have changed what of it is read from the array.
+    pub(in crate::db) fn begin(&self, span: Span, mark: Mark, commit: u64) -> bool {
+        self.say(Some(span));
+        if !step::skip(Step::ReaderFence) {
+            self.shared.fence();
+        }
+        self.is_safe(mark, commit) || step::skip(Step::ReaderRecheck)
+    }
+
+    /// Whether the array still has all bytes that a reader of `commit` reads there.
+    pub(in crate::db) fn is_safe(&self, mark: Mark, commit: u64) -> bool {
+        let (now, _) = self.mark();
+        now == mark && (!mark.has_words || self.shared.load(TARGET) <= commit)
+    }
+
+    /// Says what is read from now on: less than before.
+    pub(in crate::db) fn say(&self, span: Option<Span>) {
+        if let Some(span) = span {
+            self.set(SLOT_LINEAGE, span.lineage);
+            self.set(SLOT_NEWEST, span.newest);
+            self.set(SLOT_SINCE, span.since);
+            self.set(SLOT_OLDEST, span.oldest);
+        } else {
+            self.set(SLOT_OLDEST, NONE);
+        }
+    }
+
+    /// Says that the log is read from `commit` on, and whether it may still be there: `false` if
+    /// the writer has given up what lies there.
+    pub(in crate::db) fn need(&self, commit: u64, mark: Mark) -> bool {
+        self.set(SLOT_NEEDS, commit);
+        self.shared.fence();
+        let (now, _) = self.mark();
+        now == mark && (!mark.has_words || self.shared.load(RETIRED) < commit)
+    }
+
+    /// Says that the log is not read.
+    pub(in crate::db) fn need_nothing(&self) {
+        self.set(SLOT_NEEDS, NONE);
+    }
+
+    /// Gives the slot back; its lock is still the caller's to give.
+    pub(in crate::db) fn leave(&self) {
+        self.say(None);
+        self.need_nothing();
+        self.set(SLOT_PROCESS, 0);
+    }
+
+    fn set(&self, word: usize, value: u64) {
+        if let Some(slot) = self.slot {
+            self.shared.store(slot_word(slot, word), value);
+        }
+    }
+}
