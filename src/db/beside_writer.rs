@@ -3,19 +3,23 @@
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::core::Core;
 use super::engine::{self, Recovered};
 use super::locks::Locks;
+use super::sharing::{Hold, Mark, Presence, process, store_word};
 use super::table::Table;
 use crate::error::{ErrorKind, Result};
 use crate::map::{FileBacking, Wait};
+use crate::wal::Position;
 
 /// How often a reader looks again at a log that a writer may be changing.
 const LOG_TRIES: u32 = 8;
 /// How long a reader waits for a checkpoint to end, however impatient it is.
-const CHECKPOINT_WAIT: Duration = Duration::from_secs(10);
+pub(super) const CHECKPOINT_WAIT: Duration = Duration::from_secs(10);
+/// How long a reader waits for a writer that is opening the store to be done with the log.
+const OPENING_WAIT: Duration = Duration::from_secs(5);
 
 /// Takes the locks of a handle that only lends records. A checkpoint shuts readers out for as long
 /// as it takes to write its records, which nobody should have to think of; an exclusive edit, which
@@ -24,9 +28,11 @@ pub(super) fn reader_locks(path: &Path, file: &Arc<FileBacking>, wait: Wait) -> 
     patient(file, wait, |in_place| Locks::reader(path, file, wait, in_place))
 }
 
-/// As [`reader_locks`], making no lock file.
+/// As [`reader_locks`], making no lock file, for a handle beside which no checkpoint begins.
 pub(super) fn onlooker_locks(path: &Path, file: &Arc<FileBacking>, wait: Wait) -> Result<Locks> {
-    patient(file, wait, |in_place| Locks::onlooker(path, file, wait, in_place))
+    let locks = patient(file, wait, |in_place| Locks::onlooker(path, file, wait, in_place))?;
+    locks.keep_checkpoints_away(Wait::AtMost(CHECKPOINT_WAIT))?;
+    Ok(locks)
 }
 
 fn patient(
@@ -46,8 +52,105 @@ fn patient(
     }
 }
 
-/// Reads the log for a handle that does not write. A writer may be at work beside it: whose block
-/// is half written, or whose segments are just being replaced by others, is looked at again.
+/// What a reader has found.
+pub(super) struct Found {
+    /// What the log holds beyond the array; `None` without a log.
+    pub(super) log: Option<Recovered>,
+    /// From where the log can be followed, where there is a writer.
+    pub(super) position: Option<Position>,
+    /// The writer's time in which this is so.
+    pub(super) mark: Mark,
+}
+
+/// Reads header and log, up to what a writer who is at work shows to readers, and otherwise up to
+/// the log's end. The images are aligned to `alignment`.
+///
+/// The writer may be going on, to other files even, while this reads: then it looks again.
+///
+/// # Errors
+/// [`ErrorKind::Corrupt`] if what is found makes no sense and the writer does nothing to change
+/// that; the system's.
+pub(super) fn read(core: &mut Core, presence: &Presence, alignment: usize) -> Result<Found> {
+    let (mut tries, mut since) = (0, Instant::now());
+    let (mut last, _) = presence.mark();
+    loop {
+        let (mark, published) = presence.mark();
+        if mark != last {
+            (last, since) = (mark, Instant::now());
+        }
+        let is_live = presence.has_writer()?;
+        match read_once(core, presence, alignment, is_live.then_some((mark, published))) {
+            Ok(found) if presence.mark().0 == mark => {
+                if let Some((log, position)) = found {
+                    return Ok(Found { log, position, mark });
+                }
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                tries += 1;
+                // A writer that is just opening the store takes its time to write the log anew.
+                let patient = is_live && since.elapsed() < OPENING_WAIT;
+                if tries > LOG_TRIES && !patient {
+                    return Err(error);
+                }
+                if tries > LOG_TRIES {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+            }
+            Err(error) => return Err(error),
+        }
+        *core = Core::open(Arc::clone(core.backing()))?;
+    }
+}
+
+/// As [`read`], once: `None` if the writer has gone on meanwhile.
+fn read_once(
+    core: &Core,
+    presence: &Presence,
+    alignment: usize,
+    live: Option<(Mark, u64)>,
+) -> Result<Option<(Option<Recovered>, Option<Position>)>> {
+    let Some((mark, published)) = live.filter(|(mark, _)| mark.has_words) else {
+        return Ok(Some((engine::read_log(core, alignment)?, None)));
+    };
+    let after = core.header().commit;
+    let _needed = Needed(presence);
+    if !presence.need(after.saturating_add(1), mark) {
+        return Ok(None);
+    }
+    engine::read_log_through(core, alignment, published.max(after)).map(Some)
+}
+
+/// What is needed of the log, until this is dropped.
+pub(super) struct Needed<'p>(pub(super) &'p Presence);
+
+impl Drop for Needed<'_> {
+    fn drop(&mut self) {
+        self.0.need_nothing();
+    }
+}
+
+/// Reads header and log for a handle that stays with what it finds, and holds that: from now on no
+/// checkpoint changes what of it lies in the array.
+pub(super) fn take_up(
+    core: &mut Core,
+    locks: &Locks,
+    alignment: usize,
+) -> Result<(Option<Recovered>, Option<Hold>)> {
+    let presence = Presence::new(locks.clone(), store_word(core.header().file_id))?;
+    let presence = Arc::new(presence);
+    loop {
+        let found = read(core, &presence, alignment)?;
+        let commit = found.log.as_ref().map_or(core.header().commit, |log| log.commit);
+        let wait = Wait::AtMost(CHECKPOINT_WAIT);
+        if let Some(hold) = presence.hold(found.mark, commit, wait)? {
+            return Ok((found.log, Some(hold)));
+        }
+        *core = Core::open(Arc::clone(core.backing()))?;
+    }
+}
+
+/// Reads the log for a handle that keeps every checkpoint away.
 /// The images are aligned to `alignment`.
 pub(super) fn read_log(core: &mut Core, alignment: usize) -> Result<Option<Recovered>> {
     let mut tries = 0;
@@ -63,6 +166,24 @@ pub(super) fn read_log(core: &mut Core, alignment: usize) -> Result<Option<Recov
 }
 
 impl<T: Copy + Send + Sync> Table<T> {
+    /// Shows readers what this handle has committed.
+    pub(super) fn tell_readers(&self) {
+        if let Some(sharing) = &self.sharing {
+            let commit = self.core.header().commit;
+            sharing.hold(commit);
+            sharing.publish(commit);
+        }
+    }
+
+    /// Begins to share a store that has its name, and with it its lock file, only now.
+    pub(super) fn begin_sharing(&mut self) -> Result<()> {
+        let header = self.core.header();
+        let sharing = self.locks.words(header.file_id)?;
+        sharing.begin(header.commit, header.commit, process())?;
+        self.sharing = Some(sharing);
+        Ok(())
+    }
+
     /// The image that a commit in the log has left of record `index`: a windowed store has none of
     /// them in its windows.
     pub(super) fn image(&self, index: u64) -> Option<&[u8]> {

@@ -19,6 +19,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::sharing::{LockWords, WriterSide, store_word};
 use crate::error::Result;
 use crate::map::{CHECKPOINT, FileBacking, IN_PLACE, NAMES, SideLock, WRITER, Wait, held_by};
 use crate::os::LockKind;
@@ -28,7 +29,7 @@ const CHECKPOINTING: &str = "a checkpoint is under way";
 const LENDING: &str = "changing records in place needs the store alone, and a reader has it open";
 
 /// The locks that one handle holds; closing the files gives them back.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Locks {
     // First, and so dropped first: who waits for the writer's range must find the inode free then.
     file: Option<Arc<FileBacking>>,
@@ -161,9 +162,15 @@ impl Locks {
         self.side.as_ref()
     }
 
-    /// Whether these are locks that others see.
-    pub(super) fn are_seen(&self) -> bool {
-        self.side.is_some() || self.file.is_some()
+    /// The words by which a writer of the store with this id and its readers speak: those in the
+    /// lock file, where there is one.
+    pub(super) fn words(&self, file_id: [u8; 16]) -> Result<WriterSide<LockWords>> {
+        let words = match &self.side {
+            Some(side) => LockWords::open(side)?,
+            None => None,
+        };
+        let words = words.unwrap_or_else(LockWords::in_memory);
+        Ok(WriterSide::new(words, store_word(file_id)))
     }
 
     /// Whether somebody has the store open to write, under this name.

@@ -18,6 +18,7 @@ use super::engine::{self, Recovered};
 use super::locks::Locks;
 use super::opening::{check_features, open_core, refuse_network_unless};
 use super::options::Common;
+use super::sharing::{Hold, LockWords, WriterSide};
 use super::slots::Slots;
 use super::table_sums::{create_sums, refuse_other_file, settle};
 use crate::error::{Error, ErrorKind, Result};
@@ -44,7 +45,11 @@ pub(super) struct Table<T: Copy + Send + Sync> {
     /// What the log held beyond the array, for a handle that does not write. A whole view has it in
     /// pages of its own; the windows of a windowed store do not.
     pub(super) log: Option<Recovered>,
-    locks: Locks,
+    /// What a handle that does not write reads, and the writer therefore leaves alone.
+    pub(super) hold: Option<Hold>,
+    /// Where readers see what a handle that writes has committed.
+    pub(super) sharing: Option<WriterSide<LockWords>>,
+    pub(super) locks: Locks,
     common: Common,
     /// The checksums that this handle keeps, if it writes and the store has them.
     pub(super) sums: Option<Sums>,
@@ -246,13 +251,15 @@ impl<T: Copy + Send + Sync> Table<T> {
         reading: Reading,
     ) -> Result<Self> {
         check_features(core.header(), common).map_err(|error| core.name(error))?;
-        let (sums, log) = if access == Access::ReadWrite {
-            let mut sums = settle(&mut core)?;
-            engine::absorb(&mut core, &mut sums, &locks, common.wait)?;
-            (sums, None)
+        let (mut sums, mut sharing, mut log, mut hold) = (None, None, None, None);
+        if access == Access::ReadWrite {
+            sums = settle(&mut core)?;
+            let words = locks.words(core.header().file_id)?;
+            engine::absorb(&mut core, &mut sums, &locks, &words, common.wait)?;
+            sharing = Some(words);
         } else {
-            (None, beside_writer::read_log(&mut core, align_of::<T>())?)
-        };
+            (log, hold) = beside_writer::take_up(&mut core, &locks, align_of::<T>())?;
+        }
         let header = core.header();
         let geometry = Geometry::new(header.data_offset, u64::from(header.stride))?;
         let slots = Slots::of(header)?;
@@ -276,7 +283,20 @@ impl<T: Copy + Send + Sync> Table<T> {
         drop(images);
         let (common, edited) = (common.clone(), BlockSet::default());
         let (aside, closed) = (None, false);
-        Ok(Self { array, core, slots, log, locks, common, sums, edited, aside, closed })
+        Ok(Self {
+            array,
+            core,
+            slots,
+            log,
+            hold,
+            sharing,
+            locks,
+            common,
+            sums,
+            edited,
+            aside,
+            closed,
+        })
     }
 
     /// Where the store is, or will be when it is closed.
@@ -352,7 +372,9 @@ impl<T: Copy + Send + Sync> Table<T> {
             header.count = count;
             header.live_count = live_count;
             header.free_head = free_head;
-        })
+        })?;
+        self.tell_readers();
+        Ok(())
     }
 
     /// Forgets the records from `count` on, durably.
@@ -385,6 +407,7 @@ impl<T: Copy + Send + Sync> Table<T> {
         }
         self.cut_sums(count)?;
         let cut = self.array.truncate(count);
+        self.tell_readers();
         self.core.keep(cut)
     }
 
@@ -431,6 +454,7 @@ impl<T: Copy + Send + Sync> Table<T> {
             header.commit += 1;
             header.editing = false;
         })?;
+        self.tell_readers();
         self.locks.admit_readers()
     }
 

@@ -133,6 +133,7 @@ impl<T: Copy + Send + Sync> Table<T> {
         let published = self.aside.take();
         if let Some(aside) = published {
             self.publish_sums(&aside.publish_at)?;
+            self.begin_sharing()?;
         }
         let backing = self.core.backing();
         backing.sync_directory()?;

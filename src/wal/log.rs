@@ -259,18 +259,19 @@ impl Log {
         needed.map_or(self.current.salt, |older| older.salt)
     }
 
-    /// Lets go of the segments that hold no commit after `checkpointed`, for recycling. Only to be
-    /// called once a header that names [`Log::oldest_after`] is durable.
+    /// Lets go of the segments that hold no commit after `unread`, for recycling; the array holds
+    /// those up to `checkpointed`, and nobody reads those up to `unread`, which is no higher. Only
+    /// to be called once a header that names [`Log::oldest_after`] is durable.
     ///
     /// # Errors
     /// The system's, for a file that could not be removed: it lies about until the next
     /// [`remove_stale`](super::remove_stale), and the log can be used.
-    pub(crate) fn release(&mut self, checkpointed: u64) -> Result<()> {
+    pub(crate) fn release(&mut self, checkpointed: u64, unread: u64) -> Result<()> {
         if checkpointed.checked_add(1) == Some(self.next) {
             self.current.checkpointed_end = self.current.end;
         }
         while let Some(older) = self.older.front() {
-            if older.last > checkpointed {
+            if older.last > checkpointed.min(unread) {
                 break;
             }
             if let Some(Older { suffix, len_bytes, .. }) = self.older.pop_front() {

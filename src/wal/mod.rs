@@ -20,6 +20,7 @@
 //! [`ErrorKind::Corrupt`]: crate::error::ErrorKind::Corrupt
 
 mod files;
+mod follow;
 mod format;
 #[cfg(fuzzing)]
 #[doc(hidden)]
@@ -29,6 +30,7 @@ mod reader;
 mod replay;
 
 pub(crate) use files::{newest_begun, remove_stale};
+pub(crate) use follow::Position;
 pub(crate) use log::Log;
 pub(crate) use replay::replay;
 

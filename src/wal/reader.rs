@@ -12,6 +12,9 @@ use crate::step::{self, Step};
 /// How much is read at a time. A block that is longer is checked before memory is taken for it.
 const WINDOW_BYTES: usize = 256 << 10;
 
+/// How much is read at a time by who follows a log as it is written.
+const FOLLOWING_WINDOW_BYTES: usize = 16 << 10;
+
 /// A segment's bytes, of which a window lies in memory.
 pub(super) struct SegmentReader {
     backing: Arc<dyn Backing>,
@@ -21,12 +24,23 @@ pub(super) struct SegmentReader {
     start: u64,
     /// How many bytes of blocks were summed: see [`SegmentReader::summed_bytes`].
     summed_bytes: u64,
+    /// How much is read at a time.
+    window_bytes: usize,
 }
 
 impl SegmentReader {
     pub(super) fn new(backing: Arc<dyn Backing>) -> Result<Self> {
         let len_bytes = backing.len_bytes()?;
-        Ok(Self { backing, len_bytes, buffer: Vec::new(), start: 0, summed_bytes: 0 })
+        let (buffer, window_bytes) = (Vec::new(), WINDOW_BYTES);
+        Ok(Self { backing, len_bytes, buffer, start: 0, summed_bytes: 0, window_bytes })
+    }
+
+    /// Forgets what was read: more has been written since. Expects that it is little.
+    pub(super) fn look_again(&mut self) -> Result<()> {
+        self.buffer.clear();
+        self.window_bytes = FOLLOWING_WINDOW_BYTES;
+        self.len_bytes = self.backing.len_bytes()?;
+        Ok(())
     }
 
     pub(super) fn len_bytes(&self) -> u64 {
@@ -107,7 +121,7 @@ impl SegmentReader {
         let buffered = self.start..=self.start + self.buffer.len() as u64;
         if !buffered.contains(&offset) || !buffered.contains(&end) {
             let left = usize::try_from(self.len_bytes - offset).unwrap_or(usize::MAX);
-            let wanted = len.max(WINDOW_BYTES.min(left));
+            let wanted = len.max(self.window_bytes.min(left));
             self.buffer.clear();
             self.start = offset;
             if self.buffer.try_reserve_exact(wanted).is_err() {

@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::map::Backing;
 use crate::step::{self, Step};
 
-const OPERATION: &str = "read the log";
+pub(super) const OPERATION: &str = "read the log";
 
 /// What a chain was found to hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +28,11 @@ pub(crate) struct Replayed {
 }
 
 impl Replayed {
+    /// Of a chain of which nothing was handed out after commit `last`.
+    pub(super) fn nothing(last: u64) -> Self {
+        Self { last, blocks: 0, log_len_bytes: 0, cut: None }
+    }
+
     /// An error if a segment was cut.
     pub(crate) fn check_uncut(&self) -> Result<()> {
         let Some((path, len_bytes, whole_bytes)) = &self.cut else { return Ok(()) };
@@ -70,15 +75,16 @@ pub(crate) fn replay(
         chain: segment.header.chain,
         image_len,
         after,
+        through: u64::MAX,
         next: segment.header.first,
         last_crc: segment.header.previous_crc,
-        replayed: Replayed { last: after, blocks: 0, log_len_bytes: 0, cut: None },
+        replayed: Replayed::nothing(after),
     };
     loop {
         let mut reader = open(data, &segment.suffix)?.ok_or_else(|| {
             missing(path_of(data, &segment.suffix), "it was removed while the log was read")
         })?;
-        let end = walk.segment(&mut reader, segment.header.salt, each)?;
+        let end = walk.segment(&mut reader, segment.header.salt, SECTOR_BYTES, each)?;
         walk.note_cut(&reader, segment.header.len_bytes, end);
         // Each segment is taken out of those found, so that no chain goes round in circles.
         let place = (reader.path(), end);
@@ -94,37 +100,40 @@ pub(crate) fn replay(
 }
 
 /// Where the blocks of a segment end: its path, and the offset.
-type Place = (PathBuf, u64);
+pub(super) type Place = (PathBuf, u64);
 
 /// How far a chain has been walked.
-struct Walk<'a> {
-    data: &'a dyn Backing,
-    file_id: [u8; 16],
+pub(super) struct Walk<'a> {
+    pub(super) data: &'a dyn Backing,
+    pub(super) file_id: [u8; 16],
     /// The salt of the segment that the chain began with.
-    chain: u64,
-    image_len: u32,
-    after: u64,
+    pub(super) chain: u64,
+    pub(super) image_len: u32,
+    pub(super) after: u64,
+    /// The last commit to be looked for.
+    pub(super) through: u64,
     /// The number of the commit that comes next.
-    next: u64,
+    pub(super) next: u64,
     /// The checksum of the block before it.
-    last_crc: u32,
-    replayed: Replayed,
+    pub(super) last_crc: u32,
+    pub(super) replayed: Replayed,
 }
 
 impl Walk<'_> {
-    /// Walks the blocks of one segment, and returns where they end.
-    fn segment(
+    /// Walks the blocks of one segment from `offset` on, and returns where they end, or the last
+    /// one that is looked for does.
+    pub(super) fn segment(
         &mut self,
         reader: &mut SegmentReader,
         salt: u64,
+        mut offset: u64,
         each: &mut Each<'_>,
     ) -> Result<u64> {
-        let mut offset = SECTOR_BYTES;
         let mut ids = Vec::new();
-        while let Some(block) = reader.block_at(offset)? {
-            if !self.continues(&block, salt) {
+        while self.next <= self.through {
+            let Some(block) = reader.block_at(offset)?.filter(|it| self.continues(it, salt)) else {
                 break;
-            }
+            };
             let Some(payload) = reader.payload(offset, &block)? else { break };
             if let Err(broken) = self.take(&block, payload, &mut ids, each)? {
                 return Err(Error::new(ErrorKind::Corrupt, OPERATION)
@@ -205,7 +214,7 @@ impl Walk<'_> {
     }
 
     /// Takes the segment out of `found` that goes on where the one of `salt` ends.
-    fn take_successor(
+    pub(super) fn take_successor(
         &self,
         found: &mut Survey,
         salt: u64,
@@ -312,7 +321,7 @@ impl Walk<'_> {
 }
 
 /// Takes the segment that the header names out of those found.
-fn take_first(data: &dyn Backing, found: &mut Survey, salt: u64) -> Result<Found> {
+pub(super) fn take_first(data: &dyn Backing, found: &mut Survey, salt: u64) -> Result<Found> {
     let mut named = found.segments.iter().enumerate().filter(|(_, one)| one.header.salt == salt);
     let Some((at, first)) = named.next() else { return Err(absent(data, found)) };
     if let Some((_, second)) = named.next() {
@@ -343,14 +352,14 @@ fn absent(data: &dyn Backing, found: &Survey) -> Error {
     }
 }
 
-fn missing(path: PathBuf, detail: impl Into<Cow<'static, str>>) -> Error {
+pub(super) fn missing(path: PathBuf, detail: impl Into<Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::Corrupt, OPERATION).path(path).detail(detail).advice(
         "the log holds committed changes: restore it, or move it along with the data file, under \
          the same name; if this name is a link, open the store by its own",
     )
 }
 
-fn gap(data: &dyn Backing, segment: &Found, after: u64) -> Error {
+pub(super) fn gap(data: &dyn Backing, segment: &Found, after: u64) -> Error {
     let (from, to) = (after.saturating_add(1), segment.header.first.saturating_sub(1));
     Error::new(ErrorKind::Corrupt, OPERATION)
         .path(path_of(data, &segment.suffix))

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use super::recover::ranges_of;
+use super::super::sharing::Seen;
+use super::recover::{ranges_of, read_log_through};
 use super::{Engine, State, Writer};
-use crate::error::{ErrorKind, Result};
-use crate::map::Wait;
+use crate::error::{Error, ErrorKind, Result};
 use crate::step::{self, Step};
 use crate::wal;
 
@@ -69,10 +69,9 @@ impl Engine {
             return;
         }
         let log_bytes = writer.log_size().1;
-        let is_held = |commit: u64| self.published.oldest().commit <= commit;
         let is_due = log_bytes >= writer.checkpoint_at_bytes
             || log_bytes >= self.common.checkpoint_bytes
-                && writer.held_back_by.is_some_and(|commit| !is_held(commit));
+                && writer.held_back_by.is_some_and(|commit| !self.is_held(commit));
         if !is_due {
             return;
         }
@@ -80,9 +79,18 @@ impl Engine {
         // poisoned the handle, and the next commit tells.
         let _ = self.checkpoint_locked(&mut writer, false);
         let left = writer.log_size().1;
-        let oldest = self.published.oldest().commit;
-        writer.held_back_by = (oldest < writer.newest.commit).then_some(oldest);
+        let reached = writer.core.header().commit;
+        writer.held_back_by =
+            Some(reached).filter(|&commit| commit < writer.newest.commit && self.is_held(commit));
         writer.checkpoint_at_bytes = self.common.checkpoint_bytes.max(left.saturating_mul(2));
+    }
+
+    /// Whether a snapshot of this commit, or of an older one, is being read: in this process, or by
+    /// a reader that has said so.
+    fn is_held(&self, commit: u64) -> bool {
+        let holds = |seen: &Seen| seen.oldest.is_some_and(|oldest| oldest <= commit);
+        self.published.oldest().commit <= commit
+            || self.published.sharing().readers().is_ok_and(|readers| readers.iter().any(holds))
     }
 
     pub(super) fn checkpoint_locked(
@@ -110,26 +118,69 @@ impl Engine {
         if target.commit <= writer.core.header().commit && !(closing && held_back.is_none()) {
             return Ok(done(writer, 0, held_back));
         }
-        match self.locks.exclude_readers(Wait::No) {
-            Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::Locked => {
-                let by = "a reader in another handle or process has the store open".to_owned();
-                return Ok(done(writer, 0, Some(by)));
+        if !self.locks.begin_checkpoint().map_err(|error| self.name(error))? {
+            let by = "a reader has the store open that has no slot, or under another name";
+            return Ok(done(writer, 0, Some(by.to_owned())));
+        }
+        let written = self.write_allowed(writer, target, closing);
+        let admitted = self.locks.end_checkpoint();
+        let (records, by) = written?;
+        admitted.map_err(|error| self.name(error))?;
+        Ok(done(writer, records, by.or(held_back)))
+    }
+
+    /// Brings to the array what readers in other processes allow, up to `target`. Returns how many
+    /// records that were, and which reader was in the way of more.
+    fn write_allowed(
+        &self,
+        writer: &mut Writer,
+        target: Arc<State>,
+        closing: bool,
+    ) -> Result<(u64, Option<String>)> {
+        let offer = self.published.sharing().offer(target.commit);
+        let offer = offer.map_err(|error| self.name(error))?;
+        let held_back = offer.blocker.map(|reader| reader.to_string());
+        let done = writer.core.header().commit;
+        let target = if held_back.is_none() {
+            target
+        } else if offer.through <= done {
+            return Ok((0, held_back));
+        } else {
+            self.older_state(writer, offer.through)?
+        };
+        // Damage in a block is no reason to poison the handle: the log keeps what is to go there.
+        let images = target.overlay.sorted_after(done);
+        match self.check_blocks(writer, &target, &images) {
+            Ok(()) => {
+                self.step(writer, |writer| self.write_back(writer, &target, &images, closing))?;
             }
             Err(error) => return Err(self.name(error)),
         }
-        // Damage in a block is no reason to poison the handle: the log keeps what is to go there.
-        let images = target.overlay.sorted_after(writer.core.header().commit);
-        let written = match self.check_blocks(writer, &target, &images) {
-            Ok(()) => {
-                self.step(writer, |writer| self.write_back(writer, &target, &images, closing))
-            }
-            Err(error) => Err(self.name(error)),
-        };
-        let admitted = self.locks.admit_readers();
-        written?;
-        admitted.map_err(|error| self.name(error))?;
-        Ok(done(writer, images.len() as u64, held_back))
+        Ok((images.len() as u64, held_back))
+    }
+
+    /// The state of a commit between the array's and the newest. Unless somebody still holds it,
+    /// it is put together from the log, where every image of every commit is.
+    fn older_state(&self, writer: &Writer, commit: u64) -> Result<Arc<State>> {
+        if let Some(state) = self.published.find(commit) {
+            return Ok(state);
+        }
+        let (found, _) = read_log_through(&writer.core, self.layout.alignment, commit)?;
+        let found = found.filter(|found| found.commit == commit).ok_or_else(|| {
+            self.name(
+                Error::new(ErrorKind::Corrupt, "checkpoint")
+                    .detail(format!("commit {commit} is not in the log")),
+            )
+        })?;
+        Ok(Arc::new(State {
+            commit,
+            count: found.count,
+            live_count: found.live_count,
+            free_head: found.free_head,
+            overlay: found.overlay,
+            view: Arc::clone(&writer.newest.view),
+            hold: None,
+        }))
     }
 
     /// Compares the blocks that are to change with their checksums, those that this handle has not
@@ -171,13 +222,17 @@ impl Engine {
         if !step::skip(Step::HeaderLast) {
             self.say_written(writer, target, closing)?;
         }
+        let sharing = self.published.sharing();
+        sharing.hold(target.commit);
+        let unread = sharing.retire(target.commit)?;
         if let Some(log) = &mut writer.log {
-            log.release(target.commit)?;
+            log.release(target.commit, unread)?;
         }
         let newest = &writer.newest;
         let thinner = Arc::new(State {
             overlay: newest.overlay.without(target.commit),
             view: Arc::clone(&newest.view),
+            hold: None,
             ..**newest
         });
         writer.newest = Arc::clone(&thinner);
@@ -231,7 +286,9 @@ impl Engine {
         }
         self.step(writer, |writer| {
             let count = writer.newest.count;
-            match writer.placed.trim(count) {
+            // A reader of commits that are no more may count more records than there are.
+            let is_cuttable = !self.published.sharing().has_strangers()?;
+            match if is_cuttable { writer.placed.trim(count) } else { Ok(()) } {
                 // Windows trims no file that anybody has mapped. The file stays longer than its
                 // records, which harms nobody, until the next writer closes it.
                 Err(error) if error.kind() == ErrorKind::Locked => {}

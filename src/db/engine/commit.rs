@@ -208,6 +208,7 @@ impl Engine {
             free_head: commit.free_head,
             overlay: base.overlay.with(Arc::new(committed)),
             view: self.view_over(writer, &base, commit.count)?,
+            hold: None,
         });
         writer.newest = Arc::clone(&state);
         self.group.enter(state, durable, segment);

@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 pub(super) use self::changes::Changes;
 pub use self::checkpoint::Checkpoint;
 pub use self::commit::{Durability, Receipt, Survives};
-pub(super) use self::recover::{Recovered, absorb, read_log};
+pub(super) use self::recover::{Gathering, Recovered, absorb, nothing, read_log, read_log_through};
 pub(super) use self::state::State;
 use self::{group::Group, state::Published};
 use super::core::Core;
@@ -53,7 +53,7 @@ pub(super) struct Layout {
 impl Layout {
     /// The layout of a store whose records are seen as something aligned to `alignment`, which may
     /// be more than the file asks for.
-    fn of(core: &Core, alignment: usize) -> Result<Self> {
+    pub(super) fn of(core: &Core, alignment: usize) -> Result<Self> {
         let header = core.header();
         let size = |bytes: u32| {
             usize::try_from(bytes).map_err(|_| {
@@ -222,7 +222,7 @@ fn unknown(error: Error) -> Error {
 }
 
 /// A view of the first `end` bytes of the file, at least.
-fn view_of(backing: &dyn Backing, end: u64) -> Result<Arc<View>> {
+pub(super) fn view_of(backing: &dyn Backing, end: u64) -> Result<Arc<View>> {
     view_with_room(backing, end, Access::ReadOnly).map(Arc::new)
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use super::super::core::Core;
 use super::super::locks::Locks;
 use super::super::options::Common;
+use super::super::sharing::process;
 use super::super::table_sums;
 use super::commit::SEGMENTS_OF_A_LOG;
 use super::recover::{ranges_of, recover};
@@ -50,7 +51,10 @@ impl Engine {
             free_head: found.free_head,
             overlay: found.overlay,
             view: Arc::clone(&view),
+            hold: None,
         });
+        let sharing = locks.words(core.header().file_id)?;
+        sharing.begin(newest.commit, core.header().commit, process())?;
         let (schema, metadata) = (core.schema().clone(), core.metadata().to_vec());
         let writer = Writer {
             core,
@@ -67,7 +71,7 @@ impl Engine {
         Ok(Self {
             writer: Mutex::new(writer),
             group: Group::new(found.commit),
-            published: Published::new(newest),
+            published: Published::new(newest, sharing),
             layout,
             schema,
             metadata,

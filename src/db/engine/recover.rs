@@ -9,16 +9,17 @@ use std::sync::Arc;
 
 use super::super::core::Core;
 use super::super::locks::Locks;
+use super::super::sharing::{LockWords, Seen, WriterSide, process};
 use super::Layout;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::SlotState;
 use crate::map::{Backing, Wait};
 use crate::step::{self, Step};
 use crate::store::{Committed, Images, Overlay, Placed, Sums};
-use crate::wal::{self, Commit, Log};
+use crate::wal::{self, Commit, Log, Position};
 
 /// The state that header and log make together.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::db) struct Recovered {
     /// The newest commit.
     pub(in crate::db) commit: u64,
@@ -36,10 +37,78 @@ pub(in crate::db) struct Recovered {
 /// What `also` is told of: each commit, the records it changed, and their images.
 type Block<'a> = (&'a Commit, &'a [u64], &'a [u8]);
 
+/// The state that comes of the commits in a log, one after the other.
+#[derive(Debug)]
+pub(in crate::db) struct Gathering {
+    layout: Layout,
+    found: Recovered,
+    /// The most records that any of them counts.
+    most: u64,
+}
+
+impl Gathering {
+    /// From `found` on.
+    pub(in crate::db) fn new(layout: Layout, found: Recovered) -> Self {
+        let most = found.count;
+        Self { layout, found, most }
+    }
+
+    pub(in crate::db) fn take(&mut self, (commit, ids, images): Block<'_>) -> Result<()> {
+        let found = &mut self.found;
+        if commit.count < found.count {
+            return Err(Error::new(ErrorKind::Corrupt, "read the log of").detail(format!(
+                "commit {} counts {} records, where there were {}",
+                commit.number, commit.count, found.count
+            )));
+        }
+        let images = images_of(&self.layout, ids, images)?;
+        let committed = Arc::new(Committed { commit: commit.number, images });
+        found.overlay = found.overlay.with(committed);
+        found.commit = commit.number;
+        found.count = commit.count;
+        found.live_count = commit.live_count;
+        found.free_head = commit.free_head;
+        self.most = self.most.max(commit.count);
+        Ok(())
+    }
+
+    /// The state after the last of them.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Truncated`] if the file does not have all records.
+    pub(in crate::db) fn end(self, backing: &dyn Backing) -> Result<Recovered> {
+        check_length(backing, &self.layout, self.most)?;
+        Ok(self.found)
+    }
+}
+
 /// Reads the log that the header names; `None` if it names none.
 /// The images are aligned to `alignment`.
 pub(in crate::db) fn read_log(core: &Core, alignment: usize) -> Result<Option<Recovered>> {
     read_log_and(core, alignment, &mut |_| Ok(()))
+}
+
+/// As [`read_log`], up to a commit that the writer, who is at work, has published; with the place
+/// from where to go on.
+pub(in crate::db) fn read_log_through(
+    core: &Core,
+    alignment: usize,
+    through: u64,
+) -> Result<(Option<Recovered>, Option<Position>)> {
+    let header = core.header();
+    let Some(salt) = header.live_log else { return Ok((None, None)) };
+    let mut gathering = Gathering::new(Layout::of(core, alignment)?, nothing(core));
+    let position = Position::find(
+        &**core.backing(),
+        header.file_id,
+        salt,
+        (header.commit, through),
+        header.stride,
+        &mut |commit, ids, images| gathering.take((commit, ids, images)),
+    );
+    let position = position.map_err(|error| core.name(error))?;
+    let found = gathering.end(&**core.backing()).map_err(|error| core.name(error))?;
+    Ok((Some(found), Some(position)))
 }
 
 /// As [`read_log`], telling `also` of each block.
@@ -53,9 +122,7 @@ fn read_log_and(
         check_no_log_is_lost(core)?;
         return Ok(None);
     };
-    let layout = Layout::of(core, alignment)?;
-    let mut found = nothing(core);
-    let mut most = header.count;
+    let mut gathering = Gathering::new(Layout::of(core, alignment)?, nothing(core));
     let replayed = wal::replay(
         &**core.backing(),
         header.file_id,
@@ -63,30 +130,14 @@ fn read_log_and(
         header.commit,
         header.stride,
         &mut |commit, ids, images| {
-            if commit.count < found.count {
-                return Err(Error::new(ErrorKind::Corrupt, "read the log of").detail(format!(
-                    "commit {} counts {} records, where there were {}",
-                    commit.number, commit.count, found.count
-                )));
-            }
             also((commit, ids, images))?;
-            let images = images_of(&layout, ids, images)?;
-            let committed = Arc::new(Committed { commit: commit.number, images });
-            found.overlay = found.overlay.with(committed);
-            found.commit = commit.number;
-            found.count = commit.count;
-            found.live_count = commit.live_count;
-            found.free_head = commit.free_head;
-            most = most.max(commit.count);
-            Ok(())
+            gathering.take((commit, ids, images))
         },
     );
     let replayed = replayed.map_err(|error| core.name(error))?;
     replayed.check_uncut()?;
-    found.blocks = replayed.blocks;
-    found.log_len_bytes = replayed.log_len_bytes;
-    check_length(core, &layout, most)?;
-    Ok(Some(found))
+    let found = gathering.end(&**core.backing()).map_err(|error| core.name(error))?;
+    Ok(Some(Recovered { blocks: replayed.blocks, log_len_bytes: replayed.log_len_bytes, ..found }))
 }
 
 fn images_of(layout: &Layout, ids: &[u64], bytes: &[u8]) -> Result<Images> {
@@ -128,20 +179,18 @@ fn check_no_log_is_lost(core: &Core) -> Result<()> {
 }
 
 /// The file is made long enough, durably, before a commit counts on it.
-fn check_length(core: &Core, layout: &Layout, count: u64) -> Result<()> {
-    let file_len_bytes = core.backing().len_bytes()?;
+fn check_length(backing: &dyn Backing, layout: &Layout, count: u64) -> Result<()> {
+    let file_len_bytes = backing.len_bytes()?;
     let end = layout.geometry.offset_of(count)?;
     if end <= file_len_bytes {
         return Ok(());
     }
-    Err(core.name(
-        Error::new(ErrorKind::Truncated, "read the log of")
-            .detail(format!(
-                "the log counts {count} records, up to byte {end}; the file ends at byte \
-                 {file_len_bytes}"
-            ))
-            .advice("restore the file from a copy"),
-    ))
+    Err(Error::new(ErrorKind::Truncated, "read the log of")
+        .detail(format!(
+            "the log counts {count} records, up to byte {end}; the file ends at byte \
+             {file_len_bytes}"
+        ))
+        .advice("restore the file from a copy"))
 }
 
 /// The state that is found, and the log that goes on from it, for a writer.
@@ -197,7 +246,7 @@ fn copy_log(core: &Core, len_bytes: u64) -> Result<Log> {
 }
 
 /// The state of a store without a log.
-fn nothing(core: &Core) -> Recovered {
+pub(in crate::db) fn nothing(core: &Core) -> Recovered {
     let header = core.header();
     Recovered {
         commit: header.commit,
@@ -210,8 +259,8 @@ fn nothing(core: &Core) -> Recovered {
     }
 }
 
-/// Brings what the log holds to the array, for a handle that writes without a log, and ends the
-/// log.
+/// Takes up what a process that died has left in the log, for a handle that writes without one: the
+/// log is ended, and the array holds everything. `sharing` begins its time with that.
 ///
 /// The log is recovered first: what was found in the cache alone must be on the disk before any of
 /// it is in the array, where a power cut could not take it back.
@@ -219,13 +268,45 @@ pub(in crate::db) fn absorb(
     core: &mut Core,
     sums: &mut Option<Sums>,
     locks: &Locks,
+    sharing: &WriterSide<LockWords>,
     wait: Wait,
 ) -> Result<()> {
-    let (found, Some(log)) = recover(core, 1)? else { return Ok(()) };
-    locks.exclude_readers(wait).map_err(|error| core.name(error))?;
+    let (found, log) = recover(core, 1)?;
+    sharing.begin(found.commit, core.header().commit, process())?;
+    let Some(log) = log else { return Ok(()) };
+    let mut in_the_way = None;
+    let alone = wait.until(|| {
+        if !locks.begin_checkpoint()? {
+            return Ok(false);
+        }
+        let offer = sharing.offer(found.commit).inspect_err(|_| drop(locks.end_checkpoint()))?;
+        in_the_way = offer.blocker;
+        if in_the_way.is_some() {
+            locks.end_checkpoint()?;
+        }
+        Ok(in_the_way.is_none())
+    });
+    if !alone.map_err(|error| core.name(error))? {
+        return Err(core.name(held_back_by(in_the_way)));
+    }
     let absorbed = absorb_alone(core, sums, &found, log);
-    let admitted = locks.admit_readers();
+    if absorbed.is_ok() {
+        sharing.hold(found.commit);
+    }
+    let admitted = locks.end_checkpoint();
     absorbed.and(admitted)
+}
+
+fn held_back_by(reader: Option<Seen>) -> Error {
+    let error = Error::new(ErrorKind::Locked, "open")
+        .advice("close the reader, wait for it with Options::wait, or open a Database");
+    match reader {
+        Some(reader) => error.detail(format!("the log must be ended first, and {reader}")),
+        None => error.detail(
+            "the log must be ended first, and a reader without a slot has the store open, or one \
+             under another name",
+        ),
+    }
 }
 
 fn absorb_alone(

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use arc_swap::ArcSwap;
 
+use super::super::sharing::{Hold, LockWords, WriterSide};
 use crate::map::View;
 use crate::store::Overlay;
 
@@ -26,19 +27,42 @@ pub(in crate::db) struct State {
     pub(in crate::db) overlay: Overlay,
     /// A view of the array that reaches to the end of the records.
     pub(in crate::db) view: Arc<View>,
+    /// What keeps a writer in another process from changing what is read here; in the writer's own
+    /// process that is this state itself.
+    pub(in crate::db) hold: Option<Hold>,
 }
 
 /// The newest state that readers may see, and all older ones that somebody still holds.
 pub(super) struct Published {
+    /// Where other processes see what is published.
+    sharing: WriterSide<LockWords>,
     current: ArcSwap<State>,
     /// Every state that was published and may be held by a reader, oldest first.
     held: Mutex<VecDeque<Weak<State>>>,
 }
 
 impl Published {
-    pub(super) fn new(state: Arc<State>) -> Self {
+    pub(super) fn new(state: Arc<State>, sharing: WriterSide<LockWords>) -> Self {
         let held = Mutex::new(VecDeque::from([Arc::downgrade(&state)]));
-        Self { current: ArcSwap::new(state), held }
+        Self { sharing, current: ArcSwap::new(state), held }
+    }
+
+    /// What readers in other processes say, and are told.
+    pub(super) fn sharing(&self) -> &WriterSide<LockWords> {
+        &self.sharing
+    }
+
+    /// The number of the newest commit that readers may see.
+    #[inline]
+    pub(super) fn commit(&self) -> u64 {
+        self.current.load().commit
+    }
+
+    /// The state of this commit, if anybody holds it.
+    pub(super) fn find(&self, commit: u64) -> Option<Arc<State>> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found = held.iter().filter_map(Weak::upgrade);
+        found.find(|state| state.commit == commit)
     }
 
     /// The newest state.
@@ -52,7 +76,9 @@ impl Published {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         // Entered before it can be seen, so that whoever takes it up is never overlooked.
         held.push_back(Arc::downgrade(&state));
+        let commit = state.commit;
         drop(self.current.swap(state));
+        self.sharing.publish(commit);
         while held.front().is_some_and(|state| state.strong_count() == 0) {
             held.pop_front();
         }

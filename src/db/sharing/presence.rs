@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::lock_words::LockWords;
 use super::protocol::{Mark, ReaderSide, Span};
 use super::{now, process};
+use crate::db::beside_writer::CHECKPOINT_WAIT;
 use crate::db::locks::Locks;
 use crate::error::Result;
 use crate::map::Wait;
@@ -31,7 +32,7 @@ pub(in crate::db) struct Presence {
     side: Option<ReaderSide<LockWords>>,
     slot: Option<u64>,
     held: Mutex<Held>,
-    locks: Arc<Locks>,
+    locks: Locks,
 }
 
 /// A commit that is being read, until this is dropped.
@@ -44,7 +45,7 @@ pub(in crate::db) struct Hold {
 
 impl Presence {
     /// Takes a place among the readers of the store with this id, as well as `locks` allow.
-    pub(in crate::db) fn new(locks: Arc<Locks>, store: u64) -> Result<Self> {
+    pub(in crate::db) fn new(locks: Locks, store: u64) -> Result<Self> {
         let words = match locks.side() {
             Some(lock) => LockWords::open(lock)?,
             None => None,
@@ -60,7 +61,12 @@ impl Presence {
         };
         let side = words.map(|words| ReaderSide::new(words, store, slot, process()));
         let slot = slot.map(|slot| slot as u64);
-        Ok(Self { side, slot, held: Mutex::new(Held::new()), locks })
+        let presence = Self { side, slot, held: Mutex::new(Held::new()), locks };
+        if presence.side.is_none() {
+            // It would not see that a checkpoint has been: none is to be for as long as it is here.
+            presence.locks.keep_checkpoints_away(Wait::AtMost(CHECKPOINT_WAIT))?;
+        }
+        Ok(presence)
     }
 
     /// What the writer says, where it can be seen.
@@ -74,6 +80,18 @@ impl Presence {
         match &self.side {
             Some(side) => side.mark(),
             None => (Mark::nobody(), 0),
+        }
+    }
+
+    /// Says that the log is read from `commit` on, and whether it may still be there.
+    pub(in crate::db) fn need(&self, commit: u64, mark: Mark) -> bool {
+        self.side.as_ref().is_none_or(|side| side.need(commit, mark))
+    }
+
+    /// Says that the log is not read.
+    pub(in crate::db) fn need_nothing(&self) {
+        if let Some(side) = &self.side {
+            side.need_nothing();
         }
     }
 
@@ -99,7 +117,7 @@ impl Presence {
         wait: Wait,
     ) -> Result<Option<Hold>> {
         let mut held = self.lock();
-        if held.is_empty() && self.slot.is_none() {
+        if held.is_empty() && self.slot.is_none() && self.side.is_some() {
             self.locks.keep_checkpoints_away(wait)?;
         }
         let (times, _) = held.entry((mark.lineage, commit)).or_insert_with(|| (0, now()));
@@ -125,7 +143,7 @@ impl Presence {
         }
         match (self.slot, &self.side) {
             (Some(_), Some(side)) => side.say(span(&held)),
-            _ if held.is_empty() => {
+            (None, Some(_)) if held.is_empty() => {
                 // Should it fail, checkpoints wait until this handle is closed.
                 let _ = self.locks.let_checkpoints_go_on();
             }

@@ -21,6 +21,8 @@
 //! the count of those who wait). *Target* is at least every commit of which a checkpoint may have
 //! written an image that the header does not say to be in the array.
 
+use std::fmt;
+
 use crate::error::Result;
 use crate::step::{self, Step};
 
@@ -110,6 +112,19 @@ impl Seen {
             // It reads commits that are no more: what it has of the array must not change at all.
             Some(_) if self.lineage != lineage => 0,
             Some(oldest) => oldest,
+        }
+    }
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a reader in process {} ", self.process)?;
+        match self.oldest {
+            Some(oldest) => {
+                let held = super::now().saturating_sub(self.since);
+                write!(f, "has read commit {oldest} for {held} s")
+            }
+            None => write!(f, "has the store open"),
         }
     }
 }
@@ -215,6 +230,13 @@ impl<S: Shared> WriterSide<S> {
         }
         shared.store(RETIRED, allowed);
         Ok(allowed)
+    }
+
+    /// Whether anybody reads commits that are no more.
+    pub(in crate::db) fn has_strangers(&self) -> Result<bool> {
+        let lineage = self.shared.load(LINEAGE);
+        let is_stranger = |seen: &Seen| seen.oldest.is_some() && seen.lineage != lineage;
+        Ok(self.readers()?.iter().any(is_stranger))
     }
 
     /// The living readers of this store.
