@@ -55,10 +55,10 @@ mod wal;
 
 pub use db::{
     BackupReport, Checkpoint, Checksums, CompactReport, Copies, CopyOptions, Database, Doubt,
-    Durability, DynDatabase, DynEdit, DynRecords, DynRecordsWithIds, DynStore, Edit, LogInfo, Lost,
-    Options, Rebuilt, Receipt, Records, RecordsWithIds, Row, SalvageOptions, SalvageReport,
-    SlotInfo, Snapshot, Store, StoreInfo, Survives, VerifyReport, WindowedStore, WriteTransaction,
-    backup, compact, rebuild_checksums, salvage, verify,
+    Durability, DynDatabase, DynEdit, DynReader, DynRecords, DynRecordsWithIds, DynStore, Edit,
+    LogInfo, Lost, Options, Reader, ReaderInfo, Rebuilt, Receipt, Records, RecordsWithIds, Row,
+    SalvageOptions, SalvageReport, SlotInfo, Snapshot, Store, StoreInfo, Survives, VerifyReport,
+    WindowedStore, WriteTransaction, backup, compact, rebuild_checksums, salvage, verify,
 };
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "derive")]

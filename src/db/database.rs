@@ -3,18 +3,21 @@
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::core::Core;
 use super::engine::{Checkpoint, Engine};
 use super::locks::Locks;
 use super::opening;
 use super::options::{Common, Options};
+use super::reader::ReaderInfo;
 use super::row::Row;
 use super::snapshot::Snapshot;
+use super::source::Source;
 use super::table::Table;
 use super::table_sums::create_sums;
 use super::transaction::WriteTransaction;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::format::{Record, Schema};
 use crate::map::{Access, Backing};
 
@@ -90,7 +93,9 @@ impl<R: Row + ?Sized> Database<R> {
     /// If the records' place in the address space is not aligned for their type, which views at
     /// page boundaries and the check of the schema at open exclude.
     pub fn begin_read(&self) -> Snapshot<R> {
-        Snapshot::new(&self.engine).expect("the schema was checked when the store was opened")
+        let engine = Arc::clone(&self.engine);
+        let state = engine.load();
+        Snapshot::new(engine, state).expect("the schema was checked when the store was opened")
     }
 
     /// Begins a transaction, once the one under way has ended. A thread that has one already waits
@@ -110,6 +115,25 @@ impl<R: Row + ?Sized> Database<R> {
     /// The system's; the handle is poisoned then, and nothing that was committed is lost.
     pub fn checkpoint(&self) -> Result<Checkpoint> {
         self.engine.checkpoint()
+    }
+
+    /// Waits until there is a commit after commit `after`, or until the time is over; says whether
+    /// there is one. For readers of this handle; those of other processes have
+    /// [`Reader::wait`](crate::Reader::wait).
+    ///
+    /// # Errors
+    /// None on the systems there are.
+    pub fn wait(&self, after: u64, at_most: Duration) -> Result<bool> {
+        self.engine.wait(after, at_most)
+    }
+
+    /// The readers that have the store open in other handles and processes, and what they hold.
+    /// Those that may not write the lock file are not among them.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn readers(&self) -> Result<Vec<ReaderInfo>> {
+        Ok(self.engine.readers()?.iter().map(ReaderInfo::of).collect())
     }
 
     /// The schema in the file.
@@ -140,16 +164,7 @@ impl<R: Row + ?Sized> Database<R> {
 
     fn over_core(core: Core, locks: Locks, options: &Options<Self>) -> Result<Self> {
         let open = |core: Core| {
-            R::check_schema(options.schema.as_ref(), core.schema())?;
-            opening::check_features(core.header(), &options.common)?;
-            let stride = core.header().stride as usize;
-            if stride % R::ALIGNMENT != 0 {
-                return Err(Error::new(ErrorKind::SchemaMismatch, "open").detail(format!(
-                    "the records lie {stride} bytes apart, and the type's addresses are multiples \
-                     of {}",
-                    R::ALIGNMENT
-                )));
-            }
+            opening::check_rows::<R>(&core, options.schema.as_ref(), &options.common)?;
             Engine::open(core, locks, &options.common, R::ALIGNMENT)
         };
         let backing = Arc::clone(core.backing());

@@ -7,8 +7,9 @@ use super::beside_writer;
 use super::core::Core;
 use super::locks::Locks;
 use super::options::Common;
+use super::row::Row;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::Header;
+use crate::format::{Header, Schema};
 use crate::map::{Access, FileBacking, refuse_network};
 
 /// Opens the data file and takes the locks that `access` needs. Who had to wait for a lock may find
@@ -63,4 +64,22 @@ pub(super) fn check_features(header: &Header, common: &Common) -> Result<()> {
             ));
     }
     Ok(())
+}
+
+/// An error if the store's records cannot be seen as rows of this type, or were left half changed.
+pub(super) fn check_rows<R: Row + ?Sized>(
+    core: &Core,
+    by_hand: Option<&Schema>,
+    common: &Common,
+) -> Result<()> {
+    R::check_schema(by_hand, core.schema())?;
+    check_features(core.header(), common)?;
+    let stride = core.header().stride as usize;
+    if stride % R::ALIGNMENT == 0 {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::SchemaMismatch, "open").detail(format!(
+        "the records lie {stride} bytes apart, and the type's addresses are multiples of {}",
+        R::ALIGNMENT
+    )))
 }

@@ -1,10 +1,13 @@
 //! Snapshots: one state of the store, read in place for as long as it is held.
 
+mod refresh;
+
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::engine::{Engine, State};
+use super::engine::State;
 use super::row::Row;
+use super::source::Source;
 use crate::error::Result;
 use crate::format::Schema;
 use crate::map::RecordView;
@@ -44,25 +47,24 @@ pub struct Snapshot<R: Row + ?Sized> {
     record_size: usize,
     deletes: bool,
     state: Arc<State>,
-    engine: Arc<Engine>,
+    source: Arc<dyn Source>,
 }
 
 impl<R: Row + ?Sized> Snapshot<R> {
-    /// A snapshot of the newest state that readers may see.
-    #[allow(unsafe_code, reason = "that the engine's stores hold rows of `R` is checked at open")]
-    pub(super) fn new(engine: &Arc<Engine>) -> Result<Self> {
-        let state = engine.load();
-        let layout = *engine.layout();
-        // SAFETY: the engine was opened for rows of `R`, which are valid in any pattern of bytes
+    /// A snapshot of a state that came from `source`.
+    #[allow(unsafe_code, reason = "that the source's stores hold rows of `R` is checked at open")]
+    pub(super) fn new(source: Arc<dyn Source>, state: Arc<State>) -> Result<Self> {
+        let layout = *source.layout();
+        // SAFETY: the source was opened for rows of `R`, which are valid in any pattern of bytes
         // and have neither padding nor interior mutability (`Record`), or are bytes.
         let mut array = unsafe { RecordView::new(Arc::clone(&state.view), layout.geometry) }?;
         // SAFETY: as above.
         let mut plain = unsafe { RecordView::new(Arc::clone(&state.view), layout.geometry) }?;
         // SAFETY: the file holds `state.count` records durably, and is never cut below them while
-        // the engine's locks are held, which `engine` keeps. What lies in the array is changed by
-        // checkpoints only, which leave alone what a held state reads there: `get` reads from here
-        // only records without an image in the state's overlay, and those are the ones that a
-        // checkpoint leaves alone.
+        // the locks are held which `source` keeps. What lies in the array is changed by checkpoints
+        // only, which leave alone what a held state reads there, in the writer's process or, by its
+        // `hold`, in another: `get` reads from here only records without an image in the state's
+        // overlay, and those are the ones that a checkpoint leaves alone.
         unsafe { array.publish(state.count) }?;
         if state.overlay.is_empty() && !layout.deletes {
             // SAFETY: as above; there is no image.
@@ -74,7 +76,7 @@ impl<R: Row + ?Sized> Snapshot<R> {
             record_size: layout.record_size,
             deletes: layout.deletes,
             state,
-            engine: Arc::clone(engine),
+            source,
         })
     }
 
@@ -101,7 +103,7 @@ impl<R: Row + ?Sized> Snapshot<R> {
 
     /// The schema in the file.
     pub fn schema(&self) -> &Schema {
-        self.engine.schema()
+        self.source.schema()
     }
 
     /// Record `id`, in place; `None` past the last, and for one that was deleted.
@@ -123,7 +125,7 @@ impl<R: Row + ?Sized> Snapshot<R> {
             }
         }
         if self.deletes {
-            self.engine.layout().live(self.array.slot(id)?)?;
+            self.source.layout().live(self.array.slot(id)?)?;
         }
         R::in_view(&self.array, id, self.record_size)
     }
@@ -133,7 +135,7 @@ impl<R: Row + ?Sized> Snapshot<R> {
     #[inline(never)]
     fn image(&self, id: u64) -> Option<Option<&R>> {
         let image = self.state.overlay.find(id)?;
-        Some(self.engine.layout().live(image).and_then(R::of_bytes))
+        Some(self.source.layout().live(image).and_then(R::of_bytes))
     }
 
     /// All records in order, in place, each with its number.
@@ -152,7 +154,7 @@ impl<R: Row + ?Sized> Snapshot<R> {
 impl<R: Row + ?Sized> std::fmt::Debug for Snapshot<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Snapshot")
-            .field("path", &self.engine.path())
+            .field("path", &self.source.path())
             .field("commit", &self.commit())
             .field("count", &self.count())
             .finish_non_exhaustive()

@@ -5,6 +5,7 @@ use std::sync::MutexGuard;
 
 use super::engine::{Changes, Durability, Engine, Receipt, Writer};
 use super::row::Row;
+use super::source::Source;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Changes to a store that happen together, or not at all. Made by

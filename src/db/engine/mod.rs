@@ -21,6 +21,7 @@ mod state;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Duration;
 
 pub(super) use self::changes::Changes;
 pub use self::checkpoint::Checkpoint;
@@ -31,6 +32,8 @@ use self::{group::Group, state::Published};
 use super::core::Core;
 use super::locks::Locks;
 use super::options::Common;
+use super::sharing::Seen;
+use super::source::Source;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Schema;
 use crate::map::{Access, Backing, Geometry, RecordView, View};
@@ -117,16 +120,13 @@ impl Engine {
         &self.layout
     }
 
-    pub(super) fn schema(&self) -> &Schema {
-        &self.schema
-    }
-
     pub(super) fn metadata(&self) -> &[u8] {
         &self.metadata
     }
 
-    pub(super) fn path(&self) -> Option<PathBuf> {
-        self.backing.path()
+    /// The readers of the store in other handles and processes.
+    pub(super) fn readers(&self) -> Result<Vec<Seen>> {
+        self.published.sharing().readers().map_err(|error| self.name(error))
     }
 
     /// Waits for the writer's place.
@@ -184,6 +184,37 @@ impl Engine {
             Some(path) => error.path(path),
             None => error,
         }
+    }
+}
+
+impl Source for Engine {
+    fn newest(&self) -> Result<Arc<State>> {
+        Ok(self.load())
+    }
+
+    fn is_newest(&self, state: &State) -> bool {
+        self.published.commit() <= state.commit
+    }
+
+    fn newest_commit(&self) -> u64 {
+        self.published.commit()
+    }
+
+    fn wait(&self, commit: u64, at_most: Duration) -> Result<bool> {
+        let words = self.published.sharing().shared();
+        words.wait_until(at_most, || Ok(self.published.commit() > commit))
+    }
+
+    fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn path(&self) -> Option<PathBuf> {
+        self.backing.path()
     }
 }
 

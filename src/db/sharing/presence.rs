@@ -39,8 +39,15 @@ pub(in crate::db) struct Presence {
 #[derive(Debug)]
 pub(in crate::db) struct Hold {
     presence: Arc<Presence>,
-    lineage: u64,
+    mark: Mark,
     commit: u64,
+}
+
+impl Hold {
+    /// The writer's time in which the commit was read.
+    pub(in crate::db) fn mark(&self) -> Mark {
+        self.mark
+    }
 }
 
 impl Presence {
@@ -122,7 +129,7 @@ impl Presence {
         }
         let (times, _) = held.entry((mark.lineage, commit)).or_insert_with(|| (0, now()));
         *times += 1;
-        let hold = Hold { presence: Arc::clone(self), lineage: mark.lineage, commit };
+        let hold = Hold { presence: Arc::clone(self), mark, commit };
         let safe = match (&self.side, span(&held)) {
             (Some(side), Some(span)) => side.begin(span, mark, commit),
             _ => true,
@@ -175,6 +182,6 @@ impl Drop for Presence {
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        self.presence.release(self.lineage, self.commit);
+        self.presence.release(self.mark.lineage, self.commit);
     }
 }

@@ -1,0 +1,233 @@
+//! Following a store that somebody else may be changing: a reader's own copy of what the log holds
+//! over the array, and how it is kept up with the writer.
+//!
+//! Invariants: the newest state that was read (`inner.found`) is one that the writer had published,
+//! or, where none was at work, the log's end. It is read from the array only by who holds it
+//! ([`Presence::hold`]): what nobody holds here may be changed under it at any time.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use super::beside_writer::{self, CHECKPOINT_WAIT, Found, Needed};
+use super::core::Core;
+use super::engine::{Gathering, Layout, Recovered, State, nothing, view_of};
+use super::locks::Locks;
+use super::sharing::{Mark, Presence, store_word};
+use super::source::Source;
+use crate::error::{Error, Result};
+use crate::format::Schema;
+use crate::map::{Backing, View, Wait};
+use crate::wal::Position;
+
+/// A store that is open to read, and what was last seen of it.
+pub(super) struct Follower {
+    inner: Mutex<Inner>,
+    presence: Arc<Presence>,
+    layout: Layout,
+    file_id: [u8; 16],
+    schema: Schema,
+    metadata: Vec<u8>,
+    backing: Arc<dyn Backing>,
+}
+
+/// What was last seen.
+struct Inner {
+    found: Recovered,
+    /// From where the log goes on, where there was a writer.
+    position: Option<Position>,
+    mark: Mark,
+    /// A view of the array that reaches to the end of the records.
+    view: Arc<View>,
+    /// The images of commits up to this one were let go, since the array holds them.
+    thinned: u64,
+    /// The newest state that was handed out.
+    last: Weak<State>,
+}
+
+impl Follower {
+    /// Opens the store to read, beside a writer or not.
+    pub(super) fn open(mut core: Core, locks: Locks, alignment: usize) -> Result<Self> {
+        let file_id = core.header().file_id;
+        let presence = Arc::new(Presence::new(locks, store_word(file_id))?);
+        let Found { log, position, mark } = beside_writer::read(&mut core, &presence, alignment)?;
+        let backing = Arc::clone(core.backing());
+        let inner = Inner {
+            thinned: core.header().commit,
+            found: log.unwrap_or_else(|| nothing(&core)),
+            position,
+            mark,
+            view: view_of(&*backing, backing.len_bytes()?)?,
+            last: Weak::new(),
+        };
+        let layout = Layout::of(&core, alignment)?;
+        let (schema, metadata) = (core.schema().clone(), core.metadata().to_vec());
+        let inner = Mutex::new(inner);
+        Ok(Self { inner, presence, layout, file_id, schema, metadata, backing })
+    }
+
+    pub(super) fn metadata(&self) -> &[u8] {
+        &self.metadata
+    }
+
+    pub(super) fn presence(&self) -> &Presence {
+        &self.presence
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Whoever panicked here has left what was seen before, or all of what came after it.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads what the writer has published since.
+    fn catch_up(&self, inner: &mut Inner) -> Result<()> {
+        let (mark, published) = self.presence.mark();
+        if mark == inner.mark && (!mark.has_words || published <= inner.found.commit) {
+            return Ok(());
+        }
+        // Elsewhere in the log, or without one, it is read from the header on.
+        if mark != inner.mark || !self.go_on(inner, published) {
+            self.read_anew(inner)?;
+        }
+        let end = self.layout.geometry.offset_of(inner.found.count)?;
+        if end > inner.view.len_bytes() as u64 {
+            inner.view = view_of(&*self.backing, self.backing.len_bytes()?)?;
+        }
+        Ok(())
+    }
+
+    /// Reads the log on up to commit `through`; `false` if it has gone elsewhere.
+    fn go_on(&self, inner: &mut Inner, through: u64) -> bool {
+        let Some(mut position) = inner.position.take() else { return false };
+        let _needed = Needed(&self.presence);
+        if !self.presence.need(position.next(), inner.mark) {
+            return false;
+        }
+        let mut gathering = Gathering::new(self.layout, inner.found.clone());
+        let image_len = u32::try_from(self.layout.stride).unwrap_or(u32::MAX);
+        let followed = position.follow(
+            &*self.backing,
+            self.file_id,
+            through,
+            image_len,
+            &mut |commit, ids, images| gathering.take((commit, ids, images)),
+        );
+        // Whatever is wrong, reading from the header on finds it, too, and says what it is.
+        let Ok(found) = followed.and_then(|()| gathering.end(&*self.backing)) else {
+            return false;
+        };
+        inner.found = found;
+        inner.position = Some(position);
+        true
+    }
+
+    fn read_anew(&self, inner: &mut Inner) -> Result<()> {
+        let mut core = Core::open(Arc::clone(&self.backing))?;
+        let alignment = self.layout.alignment;
+        let Found { log, position, mark } =
+            beside_writer::read(&mut core, &self.presence, alignment)?;
+        inner.thinned = core.header().commit;
+        inner.found = log.unwrap_or_else(|| nothing(&core));
+        inner.position = position;
+        inner.mark = mark;
+        Ok(())
+    }
+
+    /// Lets the images go that the array holds by now.
+    fn thin(&self, inner: &mut Inner) {
+        let held = self.presence.side().map_or(0, |side| side.held());
+        // What the writer says counts as long as its time is the one in which this was read.
+        if inner.mark.has_words && held > inner.thinned && held <= inner.found.commit {
+            inner.found.overlay = inner.found.overlay.without(held);
+            inner.thinned = held;
+        }
+    }
+
+    fn name(&self, error: Error) -> Error {
+        match self.backing.path() {
+            Some(path) => error.path(path),
+            None => error,
+        }
+    }
+
+    fn try_newest(&self) -> Result<Arc<State>> {
+        let mut inner = self.lock();
+        loop {
+            self.catch_up(&mut inner)?;
+            if let Some(state) = inner.last.upgrade() {
+                let same = |hold: &super::sharing::Hold| hold.mark() == inner.mark;
+                if state.commit == inner.found.commit && state.hold.as_ref().is_some_and(same) {
+                    return Ok(state);
+                }
+            }
+            self.thin(&mut inner);
+            let commit = inner.found.commit;
+            let wait = Wait::AtMost(CHECKPOINT_WAIT);
+            // If it is too late for this commit, a newer one has been published.
+            let Some(hold) = self.presence.hold(inner.mark, commit, wait)? else { continue };
+            let state = Arc::new(State {
+                commit,
+                count: inner.found.count,
+                live_count: inner.found.live_count,
+                free_head: inner.found.free_head,
+                overlay: inner.found.overlay.clone(),
+                view: Arc::clone(&inner.view),
+                hold: Some(hold),
+            });
+            inner.last = Arc::downgrade(&state);
+            return Ok(state);
+        }
+    }
+}
+
+impl Source for Follower {
+    fn newest(&self) -> Result<Arc<State>> {
+        self.try_newest().map_err(|error| self.name(error))
+    }
+
+    fn is_newest(&self, state: &State) -> bool {
+        let (mark, published) = self.presence.mark();
+        let same = state.hold.as_ref().is_some_and(|hold| hold.mark() == mark);
+        same && (!mark.has_words || published <= state.commit)
+    }
+
+    fn newest_commit(&self) -> u64 {
+        let (mark, published) = self.presence.mark();
+        let inner = self.lock();
+        let seen = inner.found.commit;
+        if !mark.has_words {
+            seen
+        } else if mark == inner.mark {
+            published.max(seen)
+        } else {
+            published
+        }
+    }
+
+    fn wait(&self, commit: u64, at_most: Duration) -> Result<bool> {
+        let changed = || Ok(self.newest_commit() > commit);
+        match self.presence.side() {
+            Some(side) => side.shared().wait_until(at_most, changed),
+            // No writer can come while this has the store open.
+            None => {
+                let changed = changed()?;
+                if !changed {
+                    std::thread::sleep(at_most);
+                }
+                Ok(changed)
+            }
+        }
+    }
+
+    fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn path(&self) -> Option<PathBuf> {
+        self.backing.path()
+    }
+}
