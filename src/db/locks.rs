@@ -18,11 +18,15 @@
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::sharing::{LockWords, WriterSide, store_word};
 use crate::error::Result;
 use crate::map::{CHECKPOINT, FileBacking, IN_PLACE, NAMES, SideLock, WRITER, Wait, held_by};
-use crate::os::LockKind;
+use crate::os::{LOCKS_CAN_BE_ASKED_FOR, LockKind};
+
+/// Longer than anybody takes to find out whether somebody else has a lock.
+const MOMENT: Wait = Wait::AtMost(Duration::from_millis(20));
 
 const EDITING: &str = "an exclusive edit is under way";
 const CHECKPOINTING: &str = "a checkpoint is under way";
@@ -45,6 +49,9 @@ impl Locks {
     /// Takes the writer's lock for a store at `path` that is about to be made or opened.
     pub(super) fn writer(path: &Path, wait: Wait) -> Result<Self> {
         const HOLDER: &str = "another handle has the store open to write";
+        // Where a lock cannot be asked for, who asks takes it for a moment.
+        let moment = if LOCKS_CAN_BE_ASKED_FOR { Wait::No } else { MOMENT };
+        let wait = if wait == Wait::No { moment } else { wait };
         loop {
             let side = SideLock::open_or_create(path)?;
             side.lock(WRITER, LockKind::Exclusive, wait, HOLDER)?;

@@ -45,10 +45,10 @@ pub use file_system::FileSystemKind;
 pub(crate) use file_system::preallocation_binds;
 pub(crate) use section::{InitGuard, NamedSection, SectionView};
 pub(crate) use system::{
-    FILE_CALLS_SEE_VIEWS, VIEWS_MAY_PASS_END, advise, allocated_bytes, file_identity, file_system,
-    is_at, is_range_locked, lock_memory, open_temporary, read_at, rename_new, replace, residency,
-    sync_directory, try_lock_inode, try_lock_range, unlock_inode, unlock_memory, unlock_range,
-    wait_while, wake_all, write_all_at,
+    FILE_CALLS_SEE_VIEWS, LOCKS_CAN_BE_ASKED_FOR, VIEWS_MAY_PASS_END, advise, allocated_bytes,
+    file_identity, file_system, is_at, is_range_locked, lock_memory, open_temporary, read_at,
+    rename_new, replace, residency, sync_directory, try_lock_inode, try_lock_range, unlock_inode,
+    unlock_memory, unlock_range, wait_while, wake_all, write_all_at,
 };
 
 use std::ffi::c_void;

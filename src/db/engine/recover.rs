@@ -273,6 +273,14 @@ pub(in crate::db) fn absorb(
 ) -> Result<()> {
     let (found, log) = recover(core, 1)?;
     sharing.begin(found.commit, core.header().commit, process())?;
+    if sharing.has_strangers()? {
+        // They may count more records than there are by now, and the file is about to be trimmed.
+        return Err(core.name(
+            Error::new(ErrorKind::Locked, "open")
+                .detail("a reader still holds a snapshot of commits that the device has lost")
+                .advice("close the reader"),
+        ));
+    }
     let Some(log) = log else { return Ok(()) };
     let mut in_the_way = None;
     let alone = wait.until(|| {
