@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::map::{FileBacking, IN_PLACE, SideLock, WRITER, Wait, held_by};
-use crate::os::LockKind;
+use crate::os::{LockKind, Sharing};
 
 const EDITING: &str = "an exclusive edit is under way";
 const LENDING: &str = "changing records in place needs the store alone, and a reader has it open";
@@ -37,9 +37,14 @@ impl Locks {
 
     /// Takes the writer's lock for a store at `path` that is about to be made or opened.
     pub(super) fn writer(path: &Path, wait: Wait) -> Result<Self> {
+        Self::maker(path, wait, &Sharing::like(path))
+    }
+
+    /// As [`Locks::writer`], of who makes the store and shares it with others like that.
+    pub(super) fn maker(path: &Path, wait: Wait, sharing: &Sharing) -> Result<Self> {
         const HOLDER: &str = "another handle has the store open to write";
         loop {
-            let side = SideLock::open_or_create(path)?;
+            let side = SideLock::open_or_create_shared(path, sharing)?;
             side.lock(WRITER, LockKind::Exclusive, wait, HOLDER)?;
             // Whoever waited for a creator that failed finds its lock file gone, and starts again.
             if side.is_named()? {
