@@ -69,6 +69,13 @@ fn read_log_and(
                     commit.number, commit.count, found.count
                 )));
             }
+            let all_live = commit.live_count == commit.count && commit.free_head.is_none();
+            if !header.deletes && !all_live {
+                return Err(Error::new(ErrorKind::Corrupt, "read the log of").detail(format!(
+                    "commit {} deletes records of a store without deletes",
+                    commit.number
+                )));
+            }
             also((commit, ids, images))?;
             let images = images_of(&layout, ids, images)?;
             let committed = Arc::new(Committed { commit: commit.number, images });
