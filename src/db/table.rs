@@ -90,10 +90,11 @@ impl<T: Copy + Send + Sync> Table<T> {
         if common.checksums {
             refuse_other_file(path)?;
         }
-        let locks = Locks::writer(path, common.wait)?;
+        let sharing = common.sharing(path, replace);
+        let locks = Locks::maker(path, common.wait, &sharing)?;
         let made_at = vacant().and_then(|()| vacate_aside(path, Core::is_unfinished));
         let made = made_at.and_then(|made_at| {
-            let file = Arc::new(FileBacking::create_new(&made_at)?);
+            let file = Arc::new(FileBacking::create_shared(&made_at, &sharing)?);
             let aside = Aside { file, publish_at: path.to_path_buf(), replace, keep: false };
             // SAFETY: the caller vouches for `T`.
             unsafe { Self::create_at(aside, &made_at, schema, common) }

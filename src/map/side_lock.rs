@@ -15,10 +15,10 @@ use std::time::{Duration, Instant};
 use super::file::{FileBacking, OpenFile};
 use super::place::Place;
 use super::shared_words::SharedWords;
-use super::side::{self, no_follow, refuse_irregular, share_like};
+use super::side::{self, refuse_irregular};
 use super::view::Access;
 use crate::error::{Error, ErrorKind, Result};
-use crate::os::{self, LockKind};
+use crate::os::{self, LockKind, Sharing, no_follow};
 
 /// Held exclusively by the one writer of a store.
 pub(crate) const WRITER: Range<u64> = 0..1;
@@ -117,24 +117,19 @@ impl SideLock {
         side::path_of(data_path, "-lock")
     }
 
-    /// Opens the lock file beside `data_path` for exclusive locks, creating it if need be.
+    /// Opens the lock file beside `data_path` for exclusive locks, creating it if need be: with
+    /// the data file's owner, group and permissions, or as the process makes its files if there is
+    /// no data file yet.
     pub(crate) fn open_or_create(data_path: &Path) -> Result<Self> {
+        Self::open_or_create_shared(data_path, &Sharing::like(data_path))
+    }
+
+    /// As [`SideLock::open_or_create`], beside a data file that is yet to be made and to be shared
+    /// with others like that.
+    pub(crate) fn open_or_create_shared(data_path: &Path, sharing: &Sharing) -> Result<Self> {
         let path = Self::path_of(data_path);
-        let mut options = OpenOptions::new();
-        options.read(true).write(true);
-        no_follow(&mut options);
         refuse_irregular(&path).map_err(|error| error.path(&path))?;
-        let file = match options.clone().create_new(true).open(&path) {
-            Ok(new) => {
-                share_like(data_path, &new);
-                Ok(new)
-            }
-            Err(taken) if taken.kind() == io::ErrorKind::AlreadyExists => {
-                options.create(true).truncate(false).open(&path)
-            }
-            Err(source) => Err(source),
-        };
-        let file = file.map_err(|source| {
+        let file = open_or_create(&path, sharing).map_err(|source| {
             let no_directory = source.kind() == io::ErrorKind::NotFound;
             let error = Error::io("open the lock file", source).path(&path);
             if no_directory { error.advice("make the directory first") } else { error }
@@ -309,6 +304,33 @@ impl Drop for SideLock {
         // Closing the file would do, but for a process that another thread is just starting: until
         // it becomes its program it holds a copy of every open file, locks and all.
         let _ = os::unlock_range(self.open.file(), 0, RANGES_END);
+    }
+}
+
+/// Opens a lock file, or makes it, whoever else makes and removes it meanwhile.
+fn open_or_create(path: &Path, sharing: &Sharing) -> io::Result<File> {
+    const ATTEMPTS_MAX: u32 = 100;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    no_follow(&mut options);
+    let mut attempts = 0;
+    loop {
+        match os::create_new(path, sharing) {
+            Err(taken) if taken.kind() == io::ErrorKind::AlreadyExists => {}
+            made => return made,
+        }
+        match options.open(path) {
+            Err(gone) if gone.kind() == io::ErrorKind::NotFound && attempts < ATTEMPTS_MAX => {
+                attempts += 1;
+            }
+            Ok(found) => {
+                if let Some(like) = sharing.like.or(sharing.copy_of) {
+                    os::narrow(&found, &like);
+                }
+                return Ok(found);
+            }
+            error => return error,
+        }
     }
 }
 

@@ -31,6 +31,7 @@ use unix as system;
 mod linux;
 #[cfg(target_os = "macos")]
 mod macos;
+mod sharing;
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
@@ -44,6 +45,7 @@ mod tests;
 pub use file_system::FileSystemKind;
 pub(crate) use file_system::preallocation_binds;
 pub(crate) use section::{InitGuard, NamedSection, SectionView};
+pub(crate) use sharing::{Permissions, Sharing, create_new, narrow, no_follow};
 pub(crate) use system::{
     FILE_CALLS_SEE_VIEWS, LOCKS_CAN_BE_ASKED_FOR, VIEWS_MAY_PASS_END, advise, allocated_bytes,
     file_identity, file_system, is_at, is_range_locked, lock_memory, open_temporary, read_at,
