@@ -49,7 +49,7 @@ pub use iter::{DynRecords, DynRecordsWithIds, Records, RecordsWithIds};
 pub use options::Options;
 pub use row::Row;
 pub use salvage::{Lost, SalvageOptions, SalvageReport, salvage};
-pub use snapshot::Snapshot;
+pub use snapshot::{Chunk, Chunks, Snapshot, SnapshotRecords};
 pub use store::Store;
 pub use transaction::WriteTransaction;
 pub use verify::{Doubt, VerifyReport, verify};

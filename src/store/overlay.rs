@@ -6,8 +6,11 @@
 //! logarithmic number of times. A merged layer keeps the newest image of each record: whoever needs
 //! an older one holds the older overlay.
 
-use std::sync::Arc;
+mod within;
 
+use std::sync::{Arc, OnceLock};
+
+pub(crate) use self::within::ImagesWithin;
 use super::id_table::{IdTable, spread};
 use super::images::Images;
 
@@ -28,6 +31,8 @@ struct Layer {
     places: Vec<(u32, u32)>,
     filter: Filter,
     len: usize,
+    /// The table's groups in the order of their numbers, once somebody has walked through many.
+    order: OnceLock<Box<[(u64, u32)]>>,
 }
 
 /// Says "surely not" of nearly all records that have no image: a Bloom filter whose three bits for
@@ -66,7 +71,14 @@ impl Layer {
         let len = committed.images.len();
         let mut filter = Filter::new(len);
         committed.images.ids().iter().for_each(|&id| filter.add(id));
-        Self { commits: vec![committed], table: IdTable::new(), places: Vec::new(), filter, len }
+        Self {
+            commits: vec![committed],
+            table: IdTable::new(),
+            places: Vec::new(),
+            filter,
+            len,
+            order: OnceLock::new(),
+        }
     }
 
     /// One layer of the images of `layers`, oldest first, that `keep` keeps.
@@ -78,6 +90,7 @@ impl Layer {
             places: Vec::with_capacity(most),
             filter: Filter::new(most),
             len: 0,
+            order: OnceLock::new(),
         };
         for layer in layers {
             let first = merged.commits.len() as u32;
@@ -250,7 +263,17 @@ mod tests {
 
     use super::*;
 
-    fn committed(commit: u64, ids: &[u64]) -> Arc<Committed> {
+    /// A linear congruential generator: for picking records, no more.
+    pub(super) struct Draw(pub(super) u64);
+
+    impl Draw {
+        pub(super) fn below(&mut self, end: u64) -> u64 {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (self.0 >> 33) % end
+        }
+    }
+
+    pub(super) fn committed(commit: u64, ids: &[u64]) -> Arc<Committed> {
         let mut images = Images::new(16, 8);
         for &id in ids {
             let image = images.add(id).unwrap();
@@ -274,11 +297,8 @@ mod tests {
 
     #[test]
     fn every_state_keeps_its_own_images() {
-        let mut random = 7_u64;
-        let mut draw = |below: u64| {
-            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (random >> 33) % below
-        };
+        let mut random = Draw(7);
+        let mut draw = |end| random.below(end);
         let mut states = vec![(0, Overlay::default(), BTreeMap::new())];
         for commit in 1..400 {
             let (_, overlay, model) = states.last().unwrap();
