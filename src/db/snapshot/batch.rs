@@ -15,7 +15,7 @@ use crate::os;
 /// A batch of fewer is a loop: to ask whether it is in memory would take longer than to read it.
 const BATCH_LEN_MIN: usize = 64;
 /// One record of so many is asked for, whether it is in memory, of up to `SAMPLES_MAX`.
-const SAMPLED_PART: usize = 16;
+const SAMPLED_PART: usize = 64;
 const SAMPLES_MAX: usize = 32;
 /// Bytes between two records that are rather read as well than asked for separately.
 const GAP_BYTES_MAX: usize = 32 << 10;
@@ -138,15 +138,16 @@ fn parts(places: impl Iterator<Item = Range<usize>>) -> Vec<Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::db::{Database, Durability};
-    use crate::format::PodRecord;
 
     /// What was paged out is in memory again, but for what has an image.
     #[test]
+    #[cfg(target_os = "linux")]
     fn a_batch_is_in_memory_when_it_was_read_in() {
+        use crate::db::{Database, Durability};
+        use crate::format::PodRecord;
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("numbers.rec");
-        let database = Database::<PodRecord<[u64; 64]>>::create(path).unwrap();
+        let database = Database::<PodRecord<[u64; 64]>>::create(&path).unwrap();
         let mut transaction = database.begin_write().unwrap();
         for n in 0..20_000 {
             transaction.append(&PodRecord([n; 64])).unwrap();
@@ -160,16 +161,18 @@ mod tests {
         let snapshot = database.begin_read();
         let view = snapshot.array.view();
         let whole = 0..snapshot.place_in_array(19_999).unwrap().end;
-        view.advise(whole.clone(), Advice::DontNeed).unwrap();
+        let file = std::fs::File::open(path).unwrap();
+        file.sync_all().unwrap();
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).unwrap();
         let left = view.residency(whole).unwrap();
         println!("{left:?} after paging out");
         let ids: Vec<u64> = (0..200).map(|n| n * 6971 % 20_000).chain([7777, 20_000]).collect();
         // A file system in memory pages nothing out.
-        assert!(left.resident_pages == left.pages || !snapshot.seem_in_memory(&ids));
+        assert!(left.fraction() > 0.5 || !snapshot.seem_in_memory(&ids));
         snapshot.read_in(&ids);
         assert!(ids.iter().filter_map(|&id| snapshot.place_in_array(id)).all(|place| {
             let residency = view.residency(place).unwrap();
-            residency.resident_pages == residency.pages || cfg!(not(target_os = "linux"))
+            residency.resident_pages == residency.pages
         }));
         assert!(snapshot.place_in_array(7777).is_none() && snapshot.place_in_array(0).is_some());
     }
@@ -192,9 +195,9 @@ mod tests {
                 let mut bytes = place.clone().step_by(page.min(512));
                 bytes.all(covered) && covered(place.end - 1)
             }));
-            let near = step * stride <= GAP_BYTES_MAX;
+            let near = (step - 1) * stride <= GAP_BYTES_MAX;
             let bytes: usize = parts.iter().map(Range::len).sum();
-            let most = if near { 300 * step * stride } else { 300 * (stride + page) };
+            let most = if near { 300 * step * stride } else { 300 * (stride + 2 * page) };
             assert!(bytes <= most + 2 * page, "{bytes} bytes for strides of {stride} by {step}");
         }
     }
