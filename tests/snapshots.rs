@@ -91,9 +91,9 @@ impl Model {
         id: u64,
         n: u64,
     ) {
-        if self.live.contains_key(&id) {
+        if let Some(there) = self.live.get_mut(&id) {
+            *there = n;
             R::with(n, |row| transaction.set(id, row)).unwrap();
-            self.live.insert(id, n);
             self.in_log.insert(id);
         }
     }

@@ -24,14 +24,18 @@ use crate::map::RecordView;
 /// lives. A snapshot is `Send` and `Sync`, and waits for nobody; nobody waits for it, but a
 /// checkpoint passes by what it reads, so that a snapshot held for long costs room in the log.
 ///
-/// What reading costs, as long as the pages are in memory:
+/// What reading costs, as long as the pages are in memory and the log is empty:
 ///
-/// | | nothing in the log, no deletes | beside it |
-/// | --- | --- | --- |
-/// | [`get`](Snapshot::get) | a comparison, a multiply, an add | a filter, and a hash probe for a record in the log; a look at the status byte with deletes |
-/// | [`iter`](Snapshot::iter), [`range`](Snapshot::range) | as a slice | as a slice between the records in the log; each record's status byte with deletes |
-/// | [`chunks`](Snapshot::chunks) | nothing, and slices | two binary searches a chunk, and slices wherever a chunk has no record in the log; no slices with deletes |
-/// | [`get_many`](Snapshot::get_many) | a loop of `get`, and a few system calls for a sample | the same |
+/// - [`get`](Snapshot::get) is a comparison, a multiply and an add;
+/// - [`iter`](Snapshot::iter), [`range`](Snapshot::range) and [`chunks`](Snapshot::chunks) go
+///   through records as through a slice;
+/// - [`get_many`](Snapshot::get_many) is a loop of `get`, and a few system calls to find out whether
+///   the pages are in memory.
+///
+/// With records in the log `get` looks at a filter first, and probes hash tables for a record that
+/// is there; a walk goes as through a slice between one such record and the next; a chunk is a
+/// slice if it has none, which takes two binary searches to know. In a store with deletes each
+/// record's status byte is looked at, and nothing is a slice.
 ///
 /// "In the log" are the records that were changed since the last checkpoint that no reader held
 /// back.

@@ -100,10 +100,12 @@ impl<'a, R: Row + ?Sized> Iterator for Chunks<'a, R> {
     type Item = Chunk<'a, R>;
 
     fn next(&mut self) -> Option<Chunk<'a, R>> {
-        let start = self.ids.start;
-        self.ids.start = self.end_of(start);
-        (start < self.ids.start)
-            .then(|| Chunk { snapshot: self.snapshot, ids: start..self.ids.start })
+        if self.ids.is_empty() {
+            return None;
+        }
+        let ids = self.ids.start..self.end_of(self.ids.start);
+        self.ids.start = ids.end;
+        Some(Chunk { snapshot: self.snapshot, ids })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
