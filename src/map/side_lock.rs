@@ -18,7 +18,7 @@ use super::shared_words::SharedWords;
 use super::side::{self, refuse_irregular};
 use super::view::Access;
 use crate::error::{Error, ErrorKind, Result};
-use crate::os::{self, LockKind, Sharing, no_follow};
+use crate::os::{self, LockKind, Preallocated, Sharing, no_follow};
 
 /// Held exclusively by the one writer of a store.
 pub(crate) const WRITER: Range<u64> = 0..1;
@@ -42,6 +42,9 @@ pub(crate) const SLOTS_MAX: u64 = 1 << 16;
 /// file here, shared. A writer that came by another name of the file sees that there are readers
 /// whose slots it does not see.
 pub(crate) const NAMES: Range<u64> = 1 << 29..1 << 30;
+
+/// How long to wait for somebody who makes the lock file longer: they do nothing else meanwhile.
+const GROWTH_WAIT: Wait = Wait::AtMost(Duration::from_secs(10));
 
 /// How long to wait for a lock that another handle holds.
 ///
@@ -241,21 +244,45 @@ impl SideLock {
 
     /// The words in the lock file, of which there are to be `len`: as many as there are if it may
     /// not be written.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoSpace`] on a full disk; the system's.
     pub(crate) fn words(&self, len: usize) -> Result<SharedWords> {
-        let named = |source| Error::io("map the lock file", source).path(&self.path);
         let wanted = (len * size_of::<u64>()) as u64;
-        let mut len_bytes = self.open.file().metadata().map_err(named)?.len();
-        if self.writable && len_bytes < wanted {
+        let mut len_bytes = self.open.len_bytes()?;
+        if self.writable && !self.has_room(len_bytes.max(wanted))? {
             // Somebody else who does this at the same time must not cut it again.
-            self.lock(INITIALISER, LockKind::Exclusive, Wait::Forever, "another initialiser")?;
-            len_bytes = self.open.file().metadata().map_err(named)?.len().max(wanted);
-            let grown = self.open.file().set_len(len_bytes).map_err(named);
+            self.lock(INITIALISER, LockKind::Exclusive, GROWTH_WAIT, "another initialiser")?;
+            let grown = self.make_room(wanted);
             self.unlock(INITIALISER)?;
-            grown?;
+            len_bytes = grown?;
         }
         let mapped = usize::try_from(len_bytes.min(wanted)).unwrap_or(usize::MAX);
         let access = if self.writable { Access::ReadWrite } else { Access::ReadOnly };
         SharedWords::of_view(self.open.map(0, mapped, access)?)
+    }
+
+    /// Whether the lock file has so many bytes, and blocks behind them: a store to a page without
+    /// would be a fault on a full disk.
+    fn has_room(&self, len_bytes: u64) -> Result<bool> {
+        let allocated = os::allocated_bytes(self.open.file())
+            .map_err(|source| Error::io("ask the blocks of", source).path(&self.path))?;
+        Ok(self.open.len_bytes()? >= len_bytes && allocated >= len_bytes)
+    }
+
+    fn make_room(&self, wanted: u64) -> Result<u64> {
+        let named = |source| Error::io("make room in the lock file", source).path(&self.path);
+        let old = self.open.len_bytes()?;
+        let len_bytes = old.max(wanted);
+        let made = os::preallocate(self.open.file(), old, len_bytes).map_err(named)?;
+        if made == Preallocated::LengthOnly {
+            // Behind what was there nobody has written anything yet.
+            let zeros = vec![0; usize::try_from(len_bytes - old).unwrap_or(0)];
+            self.open.write_at(old, &zeros)?;
+        }
+        // A copy of a lock file may have holes.
+        os::fill_holes(self.open.file(), len_bytes).map_err(named)?;
+        Ok(len_bytes)
     }
 
     /// The lock file's length in words.

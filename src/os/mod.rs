@@ -180,6 +180,15 @@ pub(crate) fn preallocate(
     })
 }
 
+/// Gives every byte of a file of that length blocks of its own, where it has holes; does nothing
+/// where that cannot be had.
+pub(crate) fn fill_holes(file: &File, len_bytes: u64) -> io::Result<()> {
+    if system::allocated_bytes(file)? < len_bytes {
+        system::allocate(file, 0, len_bytes)?;
+    }
+    Ok(())
+}
+
 /// The access pattern that a range of a view is about to see.
 ///
 /// Advice never changes what a view holds: `DontNeed` may cost time to read pages back, not data.
