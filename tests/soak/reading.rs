@@ -36,15 +36,15 @@ impl Reading<'_> {
         while !(self.is_over)() {
             // Readers that never rest would leave the writer no time to change anything.
             self.rest(20);
-            match self.random.draw(16) {
-                0 => {
+            match self.random.draw(64) {
+                0..4 => {
                     drop(reader);
                     reader = self.open();
                 }
-                1 => self.hold(&reader),
-                2..4 => self.wait(&reader),
-                4..7 => self.follow(&reader),
-                7..9 if self.writer.is_some() => self.read_beside_the_writer(),
+                4 => self.hold(&reader),
+                5..13 => self.wait(&reader),
+                13..29 => self.follow(&reader),
+                29..40 if self.writer.is_some() => self.read_beside_the_writer(),
                 _ => {
                     let snapshot = self.begin(&reader);
                     self.look(&snapshot);

@@ -88,6 +88,8 @@ impl Writing<'_> {
             self.floor.fetch_max(receipt.commit(), SeqCst);
             (self.tell)(&format!("committed {}", receipt.commit()));
             if random.draw(8) == 0 {
+                // Time for readers to move on, so that some checkpoints get further than others.
+                std::thread::sleep(Duration::from_micros(random.draw(20_000)));
                 let checkpoint = database.checkpoint().unwrap();
                 (self.tell)("checkpoint");
                 if checkpoint.held_back().is_some() {
