@@ -18,11 +18,15 @@
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::sharing::{LockWords, WriterSide, store_word};
 use crate::error::Result;
 use crate::map::{CHECKPOINT, FileBacking, IN_PLACE, NAMES, SideLock, WRITER, Wait, held_by};
-use crate::os::LockKind;
+use crate::os::{LOCKS_CAN_BE_ASKED_FOR, LockKind, Sharing};
+
+/// Longer than anybody takes to find out whether somebody else has a lock.
+const MOMENT: Wait = Wait::AtMost(Duration::from_millis(20));
 
 const EDITING: &str = "an exclusive edit is under way";
 const CHECKPOINTING: &str = "a checkpoint is under way";
@@ -44,9 +48,17 @@ impl Locks {
 
     /// Takes the writer's lock for a store at `path` that is about to be made or opened.
     pub(super) fn writer(path: &Path, wait: Wait) -> Result<Self> {
+        Self::maker(path, wait, &Sharing::like(path))
+    }
+
+    /// As [`Locks::writer`], of who makes the store and shares it with others like that.
+    pub(super) fn maker(path: &Path, wait: Wait, sharing: &Sharing) -> Result<Self> {
         const HOLDER: &str = "another handle has the store open to write";
+        // Where a lock cannot be asked for, who asks takes it for a moment.
+        let moment = if LOCKS_CAN_BE_ASKED_FOR { Wait::No } else { MOMENT };
+        let wait = if wait == Wait::No { moment } else { wait };
         loop {
-            let side = SideLock::open_or_create(path)?;
+            let side = SideLock::open_or_create_shared(path, sharing)?;
             side.lock(WRITER, LockKind::Exclusive, wait, HOLDER)?;
             // Whoever waited for a creator that failed finds its lock file gone, and starts again.
             if side.is_named()? {

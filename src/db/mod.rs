@@ -54,7 +54,7 @@ pub use options::Options;
 pub use reader::{DynReader, Reader, ReaderInfo};
 pub use row::Row;
 pub use salvage::{Lost, SalvageOptions, SalvageReport, salvage};
-pub use snapshot::Snapshot;
+pub use snapshot::{Chunk, Chunks, Snapshot, SnapshotRecords};
 pub use store::Store;
 pub use transaction::WriteTransaction;
 pub use verify::{Doubt, VerifyReport, verify};

@@ -66,11 +66,6 @@ impl SharedWords {
         self.len
     }
 
-    /// Whether they may be written.
-    pub(crate) fn is_writable(&self) -> bool {
-        self.writable
-    }
-
     /// Word `at`. Sees all that was written before a value of [`SharedWords::store`] that it sees.
     #[inline]
     pub(crate) fn load(&self, at: usize) -> u64 {

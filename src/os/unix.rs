@@ -29,6 +29,9 @@ pub(crate) const FILE_CALLS_SEE_VIEWS: bool = true;
 /// Touching the part past the end is a SIGBUS until then.
 pub(crate) const VIEWS_MAY_PASS_END: bool = true;
 
+/// Whether [`is_range_locked`] only asks.
+pub(crate) const LOCKS_CAN_BE_ASKED_FOR: bool = true;
+
 pub(super) fn page_size_bytes() -> usize {
     rustix::param::page_size()
 }

@@ -33,6 +33,9 @@ pub(super) use memory::{
 /// the ReadFile or WriteFile function" (CreateFileMapping).
 pub(crate) const FILE_CALLS_SEE_VIEWS: bool = false;
 
+/// Whether [`is_range_locked`] only asks.
+pub(crate) const LOCKS_CAN_BE_ASKED_FOR: bool = false;
+
 /// A section cannot be larger than its file, nor a view larger than its section.
 pub(crate) const VIEWS_MAY_PASS_END: bool = false;
 

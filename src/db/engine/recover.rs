@@ -61,6 +61,13 @@ impl Gathering {
                 commit.number, commit.count, found.count
             )));
         }
+        let all_live = commit.live_count == commit.count && commit.free_head.is_none();
+        if !self.layout.deletes && !all_live {
+            return Err(Error::new(ErrorKind::Corrupt, "read the log of").detail(format!(
+                "commit {} deletes records of a store without deletes",
+                commit.number
+            )));
+        }
         let images = images_of(&self.layout, ids, images)?;
         let committed = Arc::new(Committed { commit: commit.number, images });
         found.overlay = found.overlay.with(committed);
@@ -130,8 +137,8 @@ fn read_log_and(
         header.commit,
         header.stride,
         &mut |commit, ids, images| {
-            also((commit, ids, images))?;
-            gathering.take((commit, ids, images))
+            gathering.take((commit, ids, images))?;
+            also((commit, ids, images))
         },
     );
     let replayed = replayed.map_err(|error| core.name(error))?;
@@ -273,6 +280,14 @@ pub(in crate::db) fn absorb(
 ) -> Result<()> {
     let (found, log) = recover(core, 1)?;
     sharing.begin(found.commit, core.header().commit, process())?;
+    if sharing.has_strangers()? {
+        // They may count more records than there are by now, and the file is about to be trimmed.
+        return Err(core.name(
+            Error::new(ErrorKind::Locked, "open")
+                .detail("a reader still holds a snapshot of commits that the device has lost")
+                .advice("close the reader"),
+        ));
+    }
     let Some(log) = log else { return Ok(()) };
     let mut in_the_way = None;
     let alone = wait.until(|| {

@@ -19,7 +19,7 @@ use super::protocol::{Mark, ReaderSide, Span};
 use super::{now, process};
 use crate::db::beside_writer::CHECKPOINT_WAIT;
 use crate::db::locks::Locks;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::map::Wait;
 
 /// What a reader holds at a time: by lineage and commit, how often, and since when.
@@ -53,8 +53,10 @@ impl Hold {
 impl Presence {
     /// Takes a place among the readers of the store with this id, as well as `locks` allow.
     pub(in crate::db) fn new(locks: Locks, store: u64) -> Result<Self> {
-        let words = match locks.side() {
-            Some(lock) => LockWords::open(lock)?,
+        let words = match locks.side().map(LockWords::open) {
+            // On a full disk it makes no room for words, and can do without.
+            Some(Err(error)) if error.kind() == ErrorKind::NoSpace => None,
+            Some(opened) => opened?,
             None => None,
         };
         let (words, slot) = match words {

@@ -47,6 +47,10 @@ const RETIRED: usize = 14;
 const HELD: usize = 15;
 /// The writer's process, for messages.
 const WRITER: usize = 16;
+/// The oldest commit that the writer's own process reads, if that has held a checkpoint back.
+const OWN_OLDEST: usize = 17;
+/// Since when that has been known.
+const OWN_SINCE: usize = 18;
 /// Rung when something is published, if anybody waits.
 pub(super) const BELL: usize = 24;
 /// How many wait.
@@ -169,6 +173,7 @@ impl<S: Shared> WriterSide<S> {
         shared.store(HELD, held);
         shared.store(PUBLISHED, found);
         shared.store(WRITER, process);
+        shared.store(OWN_OLDEST, NONE);
         shared.store(EPOCH, shared.load(EPOCH).wrapping_add(1));
         shared.store(STORE, self.store);
         shared.fence();
@@ -211,6 +216,20 @@ impl<S: Shared> WriterSide<S> {
         Ok(offer)
     }
 
+    /// Says which commit the writer's own process still reads, for those who ask who holds the log.
+    pub(in crate::db) fn note_own(&self, oldest: Option<u64>) {
+        let oldest = oldest.unwrap_or(NONE);
+        if self.shared.load(OWN_OLDEST) != oldest {
+            self.shared.store(OWN_SINCE, super::now());
+            self.shared.store(OWN_OLDEST, oldest);
+        }
+    }
+
+    /// For how many seconds it has been known that the own process holds a checkpoint back.
+    pub(in crate::db) fn own_held_for(&self) -> u64 {
+        super::now().saturating_sub(self.shared.load(OWN_SINCE))
+    }
+
     /// Says that the array holds all commits up to this one.
     pub(in crate::db) fn hold(&self, commit: u64) {
         self.shared.store(HELD, commit);
@@ -243,6 +262,19 @@ impl<S: Shared> WriterSide<S> {
     pub(in crate::db) fn readers(&self) -> Result<Vec<Seen>> {
         readers(&self.shared, self.store)
     }
+}
+
+/// What the writer's own process reads, if that is known to have held a checkpoint back.
+pub(in crate::db) fn own_reader(shared: &impl Shared, store: u64) -> Option<Seen> {
+    let oldest = shared.load(OWN_OLDEST);
+    (shared.load(STORE) == store && oldest != NONE).then(|| Seen {
+        process: shared.load(WRITER),
+        oldest: Some(oldest),
+        newest: oldest,
+        needs: None,
+        since: shared.load(OWN_SINCE),
+        lineage: shared.load(LINEAGE),
+    })
 }
 
 /// The living readers of `store`.

@@ -1,0 +1,169 @@
+//! A reader in a process of another user, who may read the store and write nothing: not the lock
+//! file beside it either.
+
+#![cfg(all(unix, feature = "derive"))]
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use flatrec::{Database, Durability, ErrorKind, Record, Snapshot};
+
+const STORE: &str = "FLATREC_TEST_STORE";
+/// Nobody, on every system.
+const OTHER_USER: u32 = 65_534;
+
+#[derive(Clone, Copy, Debug, PartialEq, Record)]
+#[repr(C)]
+struct Row {
+    n: u64,
+}
+
+/// The other process: does what it is told, line by line.
+struct Other {
+    child: Child,
+    orders: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Other {
+    /// `None` if this user cannot be another one.
+    fn start(store: &Path) -> Option<Self> {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["the_other_process", "--exact", "--ignored", "--nocapture"]);
+        command.env(STORE, store).current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped());
+        let started = command.uid(OTHER_USER).gid(OTHER_USER).spawn();
+        let mut child = match started {
+            Ok(child) => child,
+            Err(error) => {
+                println!("skipped: only root can be another user, who can run this: {error}");
+                return None;
+            }
+        };
+        let orders = child.stdin.take().unwrap();
+        let answers = BufReader::new(child.stdout.take().unwrap());
+        Some(Self { child, orders, answers })
+    }
+
+    fn tell(&mut self, order: &str) -> String {
+        writeln!(self.orders, "{order}").unwrap();
+        self.answer()
+    }
+
+    fn answer(&mut self) -> String {
+        loop {
+            let mut line = String::new();
+            assert!(self.answers.read_line(&mut line).unwrap() > 0, "the other process is gone");
+            // The test harness writes to the same stream.
+            if let Some((_, answer)) = line.trim_end().split_once("answer: ") {
+                return answer.to_owned();
+            }
+        }
+    }
+}
+
+impl Drop for Other {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+#[ignore = "the other process of these tests"]
+fn the_other_process() {
+    let Some(path) = std::env::var_os(STORE) else { return };
+    let reader = match Database::<Row>::open_read_only(path) {
+        Ok(reader) => reader,
+        Err(error) => return println!("answer: {:?} {error}", error.kind()),
+    };
+    let mut held: Option<Snapshot<Row>> = None;
+    for order in std::io::stdin().lines() {
+        match order.unwrap().as_str() {
+            "begin" => held = Some(reader.begin_read().unwrap()),
+            "end" => held = None,
+            "wait" => {
+                let after = held.as_ref().map_or(0, Snapshot::commit);
+                assert!(reader.wait(after, Duration::from_secs(60)).unwrap());
+            }
+            "look" => {}
+            other => panic!("{other}?"),
+        }
+        let rows = held.iter().flat_map(|snapshot| snapshot.iter());
+        println!("answer: {:?}", rows.map(|(_, row)| row.n).collect::<Vec<_>>());
+    }
+}
+
+/// A directory that others may enter and read, and the path of a store in it.
+fn place() -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let open = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(directory.path(), open).unwrap();
+    let path = directory.path().join("rows.rec");
+    (directory, path)
+}
+
+fn share(path: &Path) {
+    for path in [path.to_path_buf(), lock_file(path)] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    }
+}
+
+fn lock_file(path: &Path) -> PathBuf {
+    PathBuf::from(format!("{}-lock", path.display()))
+}
+
+fn commit(database: &Database<Row>, change: impl FnOnce(&mut flatrec::WriteTransaction<'_, Row>)) {
+    let mut transaction = database.begin_write().unwrap();
+    change(&mut transaction);
+    transaction.commit(Durability::Eventual).unwrap();
+}
+
+#[test]
+fn a_reader_that_may_write_nothing_keeps_checkpoints_away_while_it_reads() {
+    let (_directory, path) = place();
+    let database = Database::<Row>::create(&path).unwrap();
+    share(&path);
+    commit(&database, |it| {
+        it.append_slice(&[Row { n: 1 }, Row { n: 2 }]).unwrap();
+    });
+    let Some(mut other) = Other::start(&path) else { return };
+    assert_eq!(other.tell("begin"), "[1, 2]");
+    commit(&database, |it| it.set(0, &Row { n: 10 }).unwrap());
+    let held_back = database.checkpoint().unwrap().held_back().map(str::to_owned);
+    assert!(held_back.as_ref().is_some_and(|by| by.contains("no slot")), "{held_back:?}");
+    assert_eq!(database.readers().unwrap(), []);
+    assert_eq!(other.tell("look"), "[1, 2]");
+    // It follows all the same.
+    assert_eq!(other.tell("wait"), "[1, 2]");
+    assert_eq!(other.tell("begin"), "[10, 2]");
+    assert_eq!(other.tell("end"), "[]");
+    assert_eq!(database.checkpoint().unwrap().held_back(), None);
+    commit(&database, |it| it.set(1, &Row { n: 20 }).unwrap());
+    assert_eq!(other.tell("begin"), "[10, 20]");
+    // However it ends.
+    other.child.kill().unwrap();
+    other.child.wait().unwrap();
+    assert_eq!(database.checkpoint().unwrap().held_back(), None);
+    database.close().unwrap();
+}
+
+#[test]
+fn a_reader_that_cannot_make_a_lock_file_keeps_writers_out() {
+    let (_directory, path) = place();
+    let database = Database::<Row>::create(&path).unwrap();
+    share(&path);
+    commit(&database, |it| {
+        it.append(&Row { n: 1 }).unwrap();
+    });
+    database.close().unwrap();
+    std::fs::remove_file(lock_file(&path)).unwrap();
+    let Some(mut other) = Other::start(&path) else { return };
+    assert_eq!(other.tell("begin"), "[1]");
+    assert_eq!(Database::<Row>::open(&path).unwrap_err().kind(), ErrorKind::Locked);
+    drop(other);
+    Database::<Row>::open(&path).unwrap().close().unwrap();
+}
