@@ -11,6 +11,7 @@ mod load;
 mod read;
 mod resume;
 mod salvage;
+mod sharing;
 mod transactions;
 
 use std::ffi::OsStr;
