@@ -12,6 +12,7 @@ mod read;
 mod resume;
 mod salvage;
 mod sharing;
+mod tail;
 mod transactions;
 
 use std::ffi::OsStr;
