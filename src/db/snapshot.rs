@@ -2,6 +2,7 @@
 
 mod batch;
 mod chunks;
+mod copies;
 #[cfg(feature = "rayon")]
 mod parallel;
 mod records;

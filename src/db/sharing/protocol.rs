@@ -271,12 +271,12 @@ impl<S: Shared> WriterSide<S> {
 
     /// The living readers of this store.
     pub(in crate::db) fn readers(&self) -> Result<Vec<Seen>> {
-        readers(&self.shared, self.store)
+        readers(&self.shared, self.store, None)
     }
 }
 
 /// What the writer's own process reads, if that is known to have held a checkpoint back.
-pub(in crate::db) fn own_reader(shared: &impl Shared, store: u64) -> Option<Seen> {
+fn own_reader(shared: &impl Shared, store: u64) -> Option<Seen> {
     let oldest = shared.load(OWN_OLDEST);
     (shared.load(STORE) == store && oldest != NONE).then(|| Seen {
         process: shared.load(WRITER),
@@ -288,11 +288,24 @@ pub(in crate::db) fn own_reader(shared: &impl Shared, store: u64) -> Option<Seen
     })
 }
 
-/// The living readers of `store`.
-pub(in crate::db) fn readers(shared: &impl Shared, store: u64) -> Result<Vec<Seen>> {
+/// The process that began to write to `store` last, as it calls itself; whether it still does, its
+/// lock says.
+pub(in crate::db) fn writer_of(shared: &impl Shared, store: u64) -> Option<u64> {
+    // Before and after: whoever takes the words over for another store begins and ends with whose
+    // they are.
+    let is_ours = || shared.load(STORE) == store && shared.load(MAGIC) == MAGIC_VALUE;
+    if !is_ours() {
+        return None;
+    }
+    let process = shared.load(WRITER);
+    (process != 0 && is_ours()).then_some(process)
+}
+
+/// The living readers of `store`, but for the one in the slot `own`.
+fn readers(shared: &impl Shared, store: u64, own: Option<usize>) -> Result<Vec<Seen>> {
     let some = |value: u64| Some(value).filter(|&value| value != NONE);
     let mut readers = Vec::new();
-    for slot in 0..shared.slots()? {
+    for slot in (0..shared.slots()?).filter(|&slot| Some(slot) != own) {
         let word = |word| shared.load(slot_word(slot, word));
         let seen = Seen {
             process: word(SLOT_PROCESS),
@@ -378,9 +391,17 @@ impl<S: Shared> ReaderSide<S> {
         }
     }
 
-    /// The writer's process, as it calls itself.
-    pub(in crate::db) fn writer_process(&self) -> u64 {
-        self.shared.load(WRITER)
+    /// As [`writer_of`] this store.
+    pub(in crate::db) fn writer_process(&self) -> Option<u64> {
+        writer_of(&self.shared, self.store)
+    }
+
+    /// The living readers of this store, but for this one; and what the writer's own process reads,
+    /// if there is one.
+    pub(in crate::db) fn others(&self, has_writer: bool) -> Result<Vec<Seen>> {
+        let mut others = readers(&self.shared, self.store, self.slot)?;
+        others.extend(own_reader(&self.shared, self.store).filter(|_| has_writer));
+        Ok(others)
     }
 
     /// The array holds all commits up to this one.
