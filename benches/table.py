@@ -20,6 +20,7 @@ BUFFERED = (
     "BufReader, seek per record",
 )
 WINDOWS = "windows: "
+SNAPSHOTS = "snapshot: "
 
 
 def main() -> None:
@@ -27,11 +28,15 @@ def main() -> None:
     groups = read(pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else default)
     windows = {name: ways for name, ways in groups.items() if name.startswith(WINDOWS)}
     commits = {name: ways for name, ways in groups.items() if "commit" in name}
-    workloads = {name: groups[name] for name in set(groups) - set(windows) - set(commits)}
+    snapshots = {name: ways for name, ways in groups.items() if name.startswith(SNAPSHOTS)}
+    rest = set(groups) - set(windows) - set(commits) - set(snapshots)
+    workloads = {name: groups[name] for name in rest}
     if not groups:
         sys.exit("nothing measured yet: run `cargo bench` first")
     print_workloads(workloads)
     print_snapshots(workloads)
+    for name in sorted(snapshots):
+        print_ways(name, snapshots[name])
     print_commits(commits)
     for name in sorted(windows):
         print_windows(name, windows[name])
@@ -74,6 +79,20 @@ def print_snapshots(workloads: dict) -> None:
         if found[1] is not None:
             ratios = [f" ({ratio(way, found[0])})" for way in found[1:]]
             print_row([name, time(found[0]), *(time(way) + of for way, of in zip(found[1:], ratios))])
+
+
+def print_ways(name: str, ways: dict) -> None:
+    """Every way of a group, beside the raw map on as many threads, and what a writer costs."""
+    print()
+    print_row([name.removeprefix(SNAPSHOTS), "", ": raw map", ": alone"])
+    print_row(["---"] + ["---:"] * 3)
+    for way in sorted(ways):
+        threads = next((digit for digit in way if name.endswith("threads") and digit.isdigit()), "")
+        if name.endswith("readers"):
+            threads = way[0] if way[0].isdigit() else ""
+        raw = ways.get(f"raw map, {threads}" if threads else "raw map")
+        alone = ways.get(f"{threads} alone") if way.endswith("writer") else None
+        print_row([way, time(ways[way]), ratio(ways[way], raw), ratio(ways[way], alone)])
 
 
 def print_commits(commits: dict) -> None:

@@ -34,6 +34,7 @@
 //! | `text` | field values from and to text, dates and timestamps included |
 //! | `query` | conditions over fields, evaluated on the mapped bytes |
 //! | `exchange` | CSV, NDJSON and npy, in and out |
+//! | `rayon` | [`Snapshot`]s' chunks for rayon's threads |
 //! | `sim` | crash tests on a simulated disk: power cuts, killed processes, failing calls |
 //!
 //! Without default features the library has no command line, no CSV and no JSON.
@@ -54,11 +55,12 @@ mod store;
 mod wal;
 
 pub use db::{
-    BackupReport, Checkpoint, Checksums, CompactReport, Copies, CopyOptions, Database, Doubt,
-    Durability, DynDatabase, DynEdit, DynReader, DynRecords, DynRecordsWithIds, DynStore, Edit,
-    LogInfo, Lost, Options, Reader, ReaderInfo, Rebuilt, Receipt, Records, RecordsWithIds, Row,
-    SalvageOptions, SalvageReport, SlotInfo, Snapshot, Store, StoreInfo, Survives, VerifyReport,
-    WindowedStore, WriteTransaction, backup, compact, rebuild_checksums, salvage, verify,
+    BackupReport, Checkpoint, Checksums, Chunk, Chunks, CompactReport, Copies, CopyOptions,
+    Database, Doubt, Durability, DynDatabase, DynEdit, DynReader, DynRecords, DynRecordsWithIds,
+    DynStore, Edit, LogInfo, Lost, Options, Reader, ReaderInfo, Rebuilt, Receipt, Records,
+    RecordsWithIds, Row, SalvageOptions, SalvageReport, SlotInfo, Snapshot, SnapshotRecords, Store,
+    StoreInfo, Survives, VerifyReport, WindowedStore, WriteTransaction, WriterInfo, backup,
+    compact, rebuild_checksums, salvage, verify,
 };
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "derive")]

@@ -14,6 +14,10 @@ pub(crate) struct RawMap {
     first: *mut u8,
 }
 
+// SAFETY: `first` points into `map`, which may be used by any thread; through `&self` records are
+// read only, and changing them takes `&mut self`.
+unsafe impl Sync for RawMap {}
+
 impl RawMap {
     pub(crate) fn new(file: &File, data_offset: u64) -> Self {
         // SAFETY: the file lies in this run's scratch folder, where nobody else changes it while

@@ -39,7 +39,8 @@ pub struct BackupReport {
 /// the store has any, with which what is read is compared: deleted records stay deleted and the
 /// free list stays as it was ([`compact`](crate::compact) leaves them out). It is a store of its
 /// own, with its own file id and history. It is written aside and takes its name, durably, when it
-/// is whole; what was there before stays until then. While it is made, a
+/// is whole; what was there before stays until then. On Unix nobody but its maker gets at it who
+/// does not get at the store. While it is made, a
 /// [`Database`](crate::Database) commits as ever, and brings nothing from its log to the array.
 ///
 /// # Errors

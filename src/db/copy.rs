@@ -118,6 +118,7 @@ impl<'a> Copy<'a> {
         if options.allow_network {
             new = new.allow_network_file_system();
         }
+        new.common.set_copy_of(path)?;
         let to = new.create_aside(out, from.schema(), options.replace)?;
         Ok(Self { from, to, options })
     }

@@ -1,9 +1,12 @@
 //! How a store is opened.
 
 use std::marker::PhantomData;
+use std::path::Path;
 
+use crate::error::{Error, Result};
 use crate::format::Schema;
 use crate::map::{Advice, Wait, WriteBack};
+use crate::os::{Permissions, Sharing};
 
 /// Options for creating and opening a store; [`Store::options`](crate::Store::options) and
 /// [`DynStore::options`](crate::DynStore::options) make them.
@@ -45,6 +48,8 @@ pub(super) struct Common {
     pub(super) checksums: bool,
     pub(super) checkpoint_bytes: u64,
     pub(super) max_log_bytes: Option<u64>,
+    /// Of the store that a new one is a copy of.
+    pub(super) copy_of: Option<Permissions>,
 }
 
 impl Default for Common {
@@ -60,7 +65,24 @@ impl Default for Common {
             checksums: false,
             checkpoint_bytes: CHECKPOINT_BYTES,
             max_log_bytes: None,
+            copy_of: None,
         }
+    }
+}
+
+impl Common {
+    /// Makes new stores copies of the one at `path`, which nobody gets at who cannot get at that.
+    pub(super) fn set_copy_of(&mut self, path: &Path) -> Result<()> {
+        let metadata = std::fs::metadata(path)
+            .map_err(|source| Error::io("ask the permissions of", source).path(path))?;
+        self.copy_of = Some(Permissions::of(&metadata));
+        Ok(())
+    }
+
+    /// How a store that is made at `path`, or `replace`s the one there, is shared with others.
+    pub(super) fn sharing(&self, path: &Path, replace: bool) -> Sharing {
+        let replaced = if replace { Sharing::like(path) } else { Sharing::default() };
+        Sharing { copy_of: self.copy_of, ..replaced }
     }
 }
 

@@ -1,7 +1,9 @@
 //! What a record is seen as: a Rust type, or bytes whose schema is found in the file.
 
+use std::slice;
+
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{Record, Schema, bytes_of, one_from_bytes, one_from_bytes_mut};
+use crate::format::{Record, Schema, bytes_of, from_bytes, one_from_bytes, one_from_bytes_mut};
 use crate::map::RecordView;
 
 /// What the records of a [`Database`](crate::Database) are seen as: a type that is a [`Record`], or
@@ -32,6 +34,9 @@ pub(crate) trait Access: Send + Sync + 'static {
     /// What a view of the records is a view of.
     type Unit: Copy + Send + Sync + 'static;
 
+    /// Rows that lie one behind the other.
+    type Run<'a>: DoubleEndedIterator<Item = &'a Self> + ExactSizeIterator + Clone + Send + Sync;
+
     /// What the address of a row is a multiple of.
     const ALIGNMENT: usize;
 
@@ -40,6 +45,16 @@ pub(crate) trait Access: Send + Sync + 'static {
 
     /// Row `id` of the view; `size` is the record's.
     fn in_view(view: &RecordView<Self::Unit>, id: u64, size: usize) -> Option<&Self>;
+
+    /// As [`Access::in_view`], whatever lies over the row.
+    fn beneath(view: &RecordView<Self::Unit>, id: u64, size: usize) -> Option<&Self>;
+
+    /// The rows of records that lie `stride` bytes apart, if they can be walked through in place:
+    /// always for bytes, and for a type where nothing lies between the records.
+    fn run(strides: &[u8], stride: usize, size: usize) -> Option<Self::Run<'_>>;
+
+    /// A run of no rows.
+    fn no_rows<'a>() -> Self::Run<'a>;
 
     /// The row in the bytes of a record.
     fn of_bytes(bytes: &[u8]) -> Option<&Self>;
@@ -53,6 +68,7 @@ pub(crate) trait Access: Send + Sync + 'static {
 
 impl<R: Record> Access for R {
     type Unit = R;
+    type Run<'a> = slice::Iter<'a, R>;
     const ALIGNMENT: usize = align_of::<R>();
 
     fn check_schema(by_hand: Option<&Schema>, found: &Schema) -> Result<()> {
@@ -62,6 +78,19 @@ impl<R: Record> Access for R {
     #[inline]
     fn in_view(view: &RecordView<R>, id: u64, _size: usize) -> Option<&R> {
         view.get(id)
+    }
+
+    #[inline]
+    fn beneath(view: &RecordView<R>, id: u64, _size: usize) -> Option<&R> {
+        view.beneath(id)
+    }
+
+    fn run(strides: &[u8], stride: usize, _size: usize) -> Option<slice::Iter<'_, R>> {
+        (stride == size_of::<R>()).then(|| from_bytes(strides))?.map(<[R]>::iter)
+    }
+
+    fn no_rows<'a>() -> slice::Iter<'a, R> {
+        [].iter()
     }
 
     #[inline]
@@ -80,6 +109,7 @@ impl<R: Record> Access for R {
 
 impl Access for [u8] {
     type Unit = u8;
+    type Run<'a> = ByteRows<'a>;
     const ALIGNMENT: usize = 1;
 
     fn check_schema(by_hand: Option<&Schema>, found: &Schema) -> Result<()> {
@@ -89,6 +119,19 @@ impl Access for [u8] {
     #[inline]
     fn in_view(view: &RecordView<u8>, id: u64, size: usize) -> Option<&[u8]> {
         view.bytes(id, size)
+    }
+
+    #[inline]
+    fn beneath(view: &RecordView<u8>, id: u64, size: usize) -> Option<&[u8]> {
+        view.slot(id)?.get(..size)
+    }
+
+    fn run(strides: &[u8], stride: usize, size: usize) -> Option<ByteRows<'_>> {
+        (size <= stride).then(|| ByteRows { strides: strides.chunks_exact(stride.max(1)), size })
+    }
+
+    fn no_rows<'a>() -> ByteRows<'a> {
+        ByteRows { strides: [].chunks_exact(1), size: 0 }
     }
 
     #[inline]
@@ -108,3 +151,38 @@ impl Access for [u8] {
             .detail(format!("{} bytes are no record, which has {size}", self.len())))
     }
 }
+
+/// The first bytes of each stride: records without what follows them.
+#[derive(Clone)]
+pub(crate) struct ByteRows<'a> {
+    strides: slice::ChunksExact<'a, u8>,
+    /// At most the stride.
+    size: usize,
+}
+
+impl<'a> Iterator for ByteRows<'a> {
+    type Item = &'a [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        self.strides.next().map(|stride| &stride[..self.size])
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.strides.size_hint()
+    }
+
+    #[inline]
+    fn nth(&mut self, skipped: usize) -> Option<&'a [u8]> {
+        self.strides.nth(skipped).map(|stride| &stride[..self.size])
+    }
+}
+
+impl DoubleEndedIterator for ByteRows<'_> {
+    #[inline]
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.strides.next_back().map(|stride| &stride[..self.size])
+    }
+}
+
+impl ExactSizeIterator for ByteRows<'_> {}

@@ -162,6 +162,7 @@ pub fn salvage(
     if store.slots.mark().is_some() {
         new = new.deletes();
     }
+    new.common.set_copy_of(path)?;
     let mut saved = new.create_aside(out, schema, options.replace)?;
     let record_len = usize::try_from(schema.record_size()).unwrap_or(usize::MAX);
     let mut saver = Saver {

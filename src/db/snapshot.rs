@@ -1,11 +1,19 @@
 //! Snapshots: one state of the store, read in place for as long as it is held.
 
+mod batch;
+mod chunks;
+mod copies;
+#[cfg(feature = "rayon")]
+mod parallel;
+mod records;
 mod refresh;
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::engine::State;
+pub use self::chunks::{Chunk, Chunks};
+pub use self::records::SnapshotRecords;
+use super::engine::{Layout, State};
 use super::row::Row;
 use super::source::Source;
 use crate::error::Result;
@@ -18,6 +26,22 @@ use crate::map::RecordView;
 /// Records are lent in place: what [`Snapshot::get`] returns cannot change while the snapshot
 /// lives. A snapshot is `Send` and `Sync`, and waits for nobody; nobody waits for it, but a
 /// checkpoint passes by what it reads, so that a snapshot held for long costs room in the log.
+///
+/// What reading costs, as long as the pages are in memory and the log is empty:
+///
+/// - [`get`](Snapshot::get) is a comparison, a multiply and an add;
+/// - [`iter`](Snapshot::iter), [`range`](Snapshot::range) and [`chunks`](Snapshot::chunks) go
+///   through records as through a slice;
+/// - [`get_many`](Snapshot::get_many) is a loop of `get`, and a few system calls to find out if the
+///   pages are in memory.
+///
+/// With records in the log `get` looks at a filter first, and probes hash tables for a record that
+/// is there; a walk goes as through a slice between one such record and the next; a chunk is a
+/// slice if it has none, which takes two binary searches to know. In a store with deletes each
+/// record's status byte is looked at, and nothing is a slice.
+///
+/// "In the log" are the records that were changed since the last checkpoint that no reader held
+/// back.
 ///
 /// ```
 /// # #[cfg(feature = "derive")] {
@@ -40,12 +64,10 @@ use crate::map::RecordView;
 /// # }
 /// ```
 pub struct Snapshot<R: Row + ?Sized> {
-    /// The records of which nothing lies over the array, and none can be deleted: all or none.
-    plain: RecordView<R::Unit>,
-    /// The records in the array, whether or not an image lies over them.
+    /// The records in the array, under a cover unless nothing lies over any and none can be
+    /// deleted.
     array: RecordView<R::Unit>,
-    record_size: usize,
-    deletes: bool,
+    layout: Layout,
     state: Arc<State>,
     source: Arc<dyn Source>,
 }
@@ -58,26 +80,17 @@ impl<R: Row + ?Sized> Snapshot<R> {
         // SAFETY: the source was opened for rows of `R`, which are valid in any pattern of bytes
         // and have neither padding nor interior mutability (`Record`), or are bytes.
         let mut array = unsafe { RecordView::new(Arc::clone(&state.view), layout.geometry) }?;
-        // SAFETY: as above.
-        let mut plain = unsafe { RecordView::new(Arc::clone(&state.view), layout.geometry) }?;
         // SAFETY: the file holds `state.count` records durably, and is never cut below them while
         // the locks are held which `source` keeps. What lies in the array is changed by checkpoints
         // only, which leave alone what a held state reads there, in the writer's process or, by its
-        // `hold`, in another: `get` reads from here only records without an image in the state's
-        // overlay, and those are the ones that a checkpoint leaves alone.
+        // `hold`, in another: what is lent from here are only records without an image in the
+        // state's overlay (see `cover` below), and those are the ones that a checkpoint leaves
+        // alone.
         unsafe { array.publish(state.count) }?;
-        if state.overlay.is_empty() && !layout.deletes {
-            // SAFETY: as above; there is no image.
-            unsafe { plain.publish(state.count) }?;
+        if layout.deletes || !state.overlay.is_empty() {
+            array.cover();
         }
-        Ok(Self {
-            plain,
-            array,
-            record_size: layout.record_size,
-            deletes: layout.deletes,
-            state,
-            source,
-        })
+        Ok(Self { array, layout, state, source })
     }
 
     /// Records, deleted ones included: the numbers below this are those of records.
@@ -109,7 +122,7 @@ impl<R: Row + ?Sized> Snapshot<R> {
     /// Record `id`, in place; `None` past the last, and for one that was deleted.
     #[inline]
     pub fn get(&self, id: u64) -> Option<&R> {
-        match R::in_view(&self.plain, id, self.record_size) {
+        match R::in_view(&self.array, id, self.layout.record_size) {
             Some(row) => Some(row),
             None => self.get_under_images(id),
         }
@@ -124,10 +137,7 @@ impl<R: Row + ?Sized> Snapshot<R> {
                 return found;
             }
         }
-        if self.deletes {
-            self.source.layout().live(self.array.slot(id)?)?;
-        }
-        R::in_view(&self.array, id, self.record_size)
+        self.beneath(id)
     }
 
     /// What the image of record `id` says, if there is one.
@@ -135,19 +145,46 @@ impl<R: Row + ?Sized> Snapshot<R> {
     #[inline(never)]
     fn image(&self, id: u64) -> Option<Option<&R>> {
         let image = self.state.overlay.find(id)?;
-        Some(self.source.layout().live(image).and_then(R::of_bytes))
+        Some(self.row_of(image))
+    }
+
+    /// The record whose stride this is, unless it was deleted.
+    fn row_of<'a>(&self, stride: &'a [u8]) -> Option<&'a R> {
+        self.layout.live(stride).and_then(R::of_bytes)
+    }
+
+    /// Record `id` as the array has it, for one that has no image, unless it was deleted.
+    #[inline]
+    fn beneath(&self, id: u64) -> Option<&R> {
+        if self.layout.deletes {
+            self.layout.live(self.array.slot(id)?)?;
+        }
+        R::beneath(&self.array, id, self.layout.record_size)
+    }
+
+    /// Records without images, if all of them are there and can be walked through in place.
+    fn run(&self, ids: Range<u64>) -> Option<R::Run<'_>> {
+        if self.layout.deletes {
+            return None;
+        }
+        R::run(self.array.strides(ids)?, self.layout.stride, self.layout.record_size)
     }
 
     /// All records in order, in place, each with its number.
-    pub fn iter(&self) -> impl Iterator<Item = (u64, &R)> + '_ {
+    pub fn iter(&self) -> SnapshotRecords<'_, R> {
         self.range(0..self.count())
     }
 
     /// The records of a range in order, in place, each with its number. Deleted ones, and those
     /// past the last, are left out.
-    pub fn range(&self, ids: Range<u64>) -> impl Iterator<Item = (u64, &R)> + '_ {
-        let end = ids.end.min(self.count());
-        (ids.start.min(end)..end).filter_map(|id| Some((id, self.get(id)?)))
+    pub fn range(&self, ids: Range<u64>) -> SnapshotRecords<'_, R> {
+        SnapshotRecords::new(self, self.clamp(ids))
+    }
+
+    /// The part of a range that there are records for.
+    fn clamp(&self, ids: Range<u64>) -> Range<u64> {
+        let start = ids.start.min(self.count());
+        start..ids.end.clamp(start, self.count())
     }
 }
 
@@ -160,3 +197,15 @@ impl<R: Row + ?Sized> std::fmt::Debug for Snapshot<R> {
             .finish_non_exhaustive()
     }
 }
+
+/// Threads share snapshots, and whatever walks through them.
+const _: () = {
+    const fn is_shared<T: Send + Sync>() {}
+    const fn of<R: Row + ?Sized>() {
+        is_shared::<Snapshot<R>>();
+        is_shared::<SnapshotRecords<'_, R>>();
+        is_shared::<Chunks<'_, R>>();
+        is_shared::<Chunk<'_, R>>();
+    }
+    of::<[u8]>();
+};

@@ -46,7 +46,7 @@ pub(super) struct Table<T: Copy + Send + Sync> {
     /// pages of its own; the windows of a windowed store do not.
     pub(super) log: Option<Recovered>,
     /// What a handle that does not write reads, and the writer therefore leaves alone.
-    _hold: Option<Hold>,
+    pub(super) hold: Option<Hold>,
     /// Where readers see what a handle that writes has committed.
     pub(super) sharing: Option<WriterSide<LockWords>>,
     pub(super) locks: Locks,
@@ -90,10 +90,11 @@ impl<T: Copy + Send + Sync> Table<T> {
         if common.checksums {
             refuse_other_file(path)?;
         }
-        let locks = Locks::writer(path, common.wait)?;
+        let sharing = common.sharing(path, replace);
+        let locks = Locks::maker(path, common.wait, &sharing)?;
         let made_at = vacant().and_then(|()| vacate_aside(path, Core::is_unfinished));
         let made = made_at.and_then(|made_at| {
-            let file = Arc::new(FileBacking::create_new(&made_at)?);
+            let file = Arc::new(FileBacking::create_shared(&made_at, &sharing)?);
             let aside = Aside { file, publish_at: path.to_path_buf(), replace, keep: false };
             // SAFETY: the caller vouches for `T`.
             unsafe { Self::create_at(aside, &made_at, schema, common) }
@@ -288,7 +289,7 @@ impl<T: Copy + Send + Sync> Table<T> {
             core,
             slots,
             log,
-            _hold: hold,
+            hold,
             sharing,
             locks,
             common,

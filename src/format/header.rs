@@ -13,9 +13,10 @@
 //! below 2^63 and within the file; no more records live than are counted; the free list begins
 //! within the count.
 //!
-//! What fails: bytes without the magic are [`ErrorKind::NotAStore`]; a version or an incompatible
-//! flag from the future is [`ErrorKind::UnsupportedFormat`]; broken sums and invariants are
-//! [`ErrorKind::Corrupt`]; a file that ends before its records is [`ErrorKind::Truncated`].
+//! What fails: bytes without the magic are [`ErrorKind::NotAStore`]; another version (0, which was
+//! never frozen, too) or an incompatible flag from the future is [`ErrorKind::UnsupportedFormat`];
+//! broken sums and invariants are [`ErrorKind::Corrupt`]; a file that ends before its records is
+//! [`ErrorKind::Truncated`].
 
 use std::mem::{offset_of, size_of};
 
@@ -30,8 +31,23 @@ use crate::error::{Error, ErrorKind, Result};
 /// The first bytes of every store. The first is no ASCII, so that no text file begins like this.
 pub(crate) const MAGIC: [u8; 8] = *b"\x89FLATREC";
 
-/// The version that this code reads and writes. 0 means: not frozen yet.
-pub(crate) const VERSION: u32 = 0;
+/// The version of the data file, of the log and of the checksum file that this code reads and
+/// writes. It is frozen: what is written as version 1 is read for ever.
+pub(crate) const VERSION: u32 = 1;
+
+/// What is to be said of a file of another version, and what can be done.
+pub(crate) fn other_version(version: u32) -> (String, &'static str) {
+    match version {
+        0 => (
+            "format version 0, which was never frozen".to_owned(),
+            "export it with the program that wrote it, and load that into a new store",
+        ),
+        _ => (
+            format!("format version {version}; this program knows version {VERSION}"),
+            "it was written by a newer version of flatrec; use that one",
+        ),
+    }
+}
 
 /// The distance between the slots: one page, so that a torn write of one leaves the other whole.
 pub(crate) const SLOT_BYTES: u64 = 4096;
@@ -386,7 +402,8 @@ impl UnverifiedHeader {
         let (found_a, found_b) = (read_slot(a), read_slot(b));
         for (found, slot) in [(&found_a, Slot::A), (&found_b, Slot::B)] {
             if let Found::Version(version) = found {
-                return Err(unsupported(slot, format!("format version {version}")));
+                let (detail, advice) = other_version(*version);
+                return Err(unsupported(slot, detail).advice(advice));
             }
         }
         let report = SlotReport { a: found_a.state(), b: found_b.state() };
@@ -401,7 +418,8 @@ impl UnverifiedHeader {
         };
         let unknown = bytes.incompatible.get() & !INCOMPATIBLE_KNOWN;
         if unknown != 0 {
-            return Err(unsupported(slot, format!("unknown feature flags {unknown:#x}")));
+            return Err(unsupported(slot, format!("unknown feature flags {unknown:#x}"))
+                .advice("the file was written by a newer version of flatrec; use that one"));
         }
         Ok((Self { header: bytes.header()?, slot }, slot, report))
     }
@@ -573,10 +591,7 @@ fn neither(a: &[u8], b: &[u8], report: &SlotReport) -> Error {
 }
 
 fn unsupported(slot: Slot, detail: String) -> Error {
-    Error::new(ErrorKind::UnsupportedFormat, "read header")
-        .offset(slot.offset())
-        .detail(detail)
-        .advice("the file was written by another version of flatrec; use that one")
+    Error::new(ErrorKind::UnsupportedFormat, "read header").offset(slot.offset()).detail(detail)
 }
 
 #[cfg(test)]

@@ -24,10 +24,12 @@ pub(crate) use checksum::{BLOCK_BYTES, BlockChecksum, block_checksum};
 pub(crate) use descriptor::{new_header, parse_schema};
 pub(crate) use header::{
     DESCRIPTORS_OFFSET, Header, MAGIC, STATUS_DEAD, STATUS_LIVE, Slot, SlotReport, SlotState,
-    UnverifiedHeader, next_free, put_dead, put_live,
+    UnverifiedHeader, VERSION, next_free, other_version, put_dead, put_live,
 };
 pub use record::{FieldType, PodRecord, Record};
-pub(crate) use record::{bytes_of, bytes_of_mut, one_from_bytes, one_from_bytes_mut, zeroed};
+pub(crate) use record::{
+    bytes_of, bytes_of_mut, from_bytes, one_from_bytes, one_from_bytes_mut, zeroed,
+};
 pub use schema::{DataType, Field, MAX_RECORD_BYTES, Schema, TimeUnit};
 pub(crate) use sum_file::{ENTRY_BYTES, NoSumHeader, SUM_HEADER_BYTES, SUM_MAGIC, SumHeader};
 pub use types::{Bool, Nullable, Utf8};

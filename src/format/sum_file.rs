@@ -13,11 +13,10 @@ use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::checksum::{BLOCK_BYTES, BlockChecksum, crc32c};
+use super::header::VERSION;
 
 /// The first bytes of every checksum file.
 pub(crate) const SUM_MAGIC: [u8; 8] = *b"\x89FLATSUM";
-/// The version that this code reads and writes. 0 means: not frozen yet.
-const VERSION: u32 = 0;
 /// The header's length, and so where the entries begin.
 pub(crate) const SUM_HEADER_BYTES: usize = 512;
 const HEADER_LEN: u32 = 512;

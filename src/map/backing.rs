@@ -43,7 +43,8 @@ pub enum OpenSide {
     Read,
     /// One that is there, for reading and writing.
     Write,
-    /// A new one, for reading and writing, with the permissions of the file that it lies beside.
+    /// A new one, for reading and writing, with no more permissions than the file that it lies
+    /// beside, and on Unix with its owner and group where that can be had.
     Create,
 }
 

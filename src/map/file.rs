@@ -17,7 +17,7 @@ use super::side;
 use super::side_lock::NAMES;
 use super::view::{Access, View};
 use crate::error::{Error, ErrorKind, Result};
-use crate::os::{self, FileSystemKind, LockKind};
+use crate::os::{self, FileSystemKind, LockKind, Sharing};
 
 /// A file, seen as a [`Backing`].
 ///
@@ -59,12 +59,12 @@ impl FileBacking {
     /// # Errors
     /// [`ErrorKind::AlreadyExists`] if the path is taken; the system's.
     pub fn create_new(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .open(path)
+        Self::create_shared(path.as_ref(), &Sharing::default())
+    }
+
+    /// As [`FileBacking::create_new`], of a file that is to be shared with others like that.
+    pub(crate) fn create_shared(path: &Path, sharing: &Sharing) -> Result<Self> {
+        let file = os::create_new(path, sharing)
             .map_err(|source| Error::io("create", source).path(path))?;
         Self::over(file, Some(Place::of(path)))
     }
@@ -131,6 +131,16 @@ impl FileBacking {
             os::file_identity(backing.file()).map_err(|source| backing.error("identify", source))
         };
         Ok(identity(self)? == identity(other)?)
+    }
+
+    /// Whether `path` leads to this file, through symbolic links or not.
+    pub(crate) fn is_at(&self, path: &Path) -> Result<bool> {
+        let failed = |source| Error::io("look at", source).path(path);
+        match std::fs::canonicalize(path) {
+            Ok(real) => os::is_at(self.file(), &real).map_err(failed),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(failed(error)),
+        }
     }
 
     /// Locks the inode itself, whatever its names, where the system can do that without hindering
@@ -463,7 +473,7 @@ impl Backing for FileBacking {
 
     fn open_side(&self, suffix: &str, how: OpenSide) -> Result<Option<Arc<dyn Backing>>> {
         match (self.open.checked_place("open a file beside")?, how) {
-            (Some(place), _) => Ok(match side::open(&place, suffix, how)? {
+            (Some(place), _) => Ok(match side::open(&place, &self.open.file, suffix, how)? {
                 Some(file) => Some(Arc::new(Self::over(file, Some(place.beside(suffix)))?)),
                 None => None,
             }),

@@ -144,7 +144,9 @@ impl Mapping {
     ///
     /// # Errors
     /// What `initialise` returns; [`ErrorKind::InvalidArgument`] for a name that is not 1 to 200
-    /// (macOS: 30) of the characters `A-Z a-z 0-9 . _ -`, or starts with a dot; the system's.
+    /// of the characters `A-Z a-z 0-9 . _ -`, or starts with a dot; [`ErrorKind::PermissionDenied`]
+    /// on Unix for memory that another user made or that others may
+    /// use, whoever asks: root does not use a user's memory unawares; the system's.
     pub fn named(
         name: &str,
         len_bytes: u64,
@@ -160,7 +162,7 @@ impl Mapping {
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] if there is none; [`ErrorKind::Corrupt`] if it is not ours or its
-    /// initialiser has not finished; the system's.
+    /// initialiser has not finished; otherwise as [`Mapping::named`].
     pub fn open_named(name: &str, access: Access) -> Result<Self> {
         Ok(Self { backing: NamedMemory::open(name)?, access })
     }

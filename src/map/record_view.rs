@@ -6,7 +6,8 @@
 //! a way of its own.
 //!
 //! Invariant: records `0..count` lie within the view, each valid and aligned for `T`, and their
-//! bytes do not change while anything borrows from here. `fast_count` is `count`, or 0 with a mark.
+//! bytes do not change while anything borrows from here. `fast_count` is `count`, or 0 with a mark
+//! or under a cover.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -122,6 +123,12 @@ impl<T: Copy> RecordView<T> {
         Ok(())
     }
 
+    /// Has whoever reads a record look elsewhere first: until more is published, records are lent
+    /// by [`RecordView::beneath`] and as bytes of strides, and not by [`RecordView::get`].
+    pub(crate) fn cover(&mut self) {
+        self.fast_count = 0;
+    }
+
     /// How many records may be read, those among them whose marks say that they are not there.
     pub(crate) fn count(&self) -> u64 {
         self.count
@@ -151,6 +158,18 @@ impl<T: Copy> RecordView<T> {
         }
     }
 
+    /// Record `index`, in place, whatever lies over it and whatever its mark says.
+    #[inline]
+    pub(crate) fn beneath(&self, index: u64) -> Option<&T> {
+        if index >= self.count {
+            return None;
+        }
+        let record = self.address(index).cast::<T>();
+        // SAFETY: `index < count`, so by the invariant a valid, aligned `T` lies at this address,
+        // within the view that `self` keeps mapped, and does not change meanwhile.
+        Some(unsafe { record.as_ref() })
+    }
+
     /// Record `index`, in place, if its mark says that it is there; `None` for records without.
     #[inline]
     pub(crate) fn get_marked(&self, index: u64) -> Option<&T> {
@@ -175,6 +194,27 @@ impl<T: Copy> RecordView<T> {
         // SAFETY: `index < count`, so by the invariant `stride` bytes lie at this address within
         // the view that `self` keeps mapped, and do not change meanwhile.
         Some(unsafe { std::slice::from_raw_parts(start, self.stride) })
+    }
+
+    /// All bytes of records `range`, each to the start of the next, in place, whatever lies over
+    /// them and whatever their marks say.
+    pub(crate) fn strides(&self, range: Range<u64>) -> Option<&[u8]> {
+        if range.start >= range.end || range.end > self.count {
+            return range.is_empty().then_some(&[]);
+        }
+        // The whole view lies in the address space, so neither cast nor product loses anything.
+        let len_bytes = (range.end - range.start) as usize * self.stride;
+        let start = self.address(range.start).as_ptr();
+        // SAFETY: `range` is not empty and lies below `count`, so by the invariant the strides of
+        // its records lie from this address on, one behind the other, within the view that `self`
+        // keeps mapped, and do not change meanwhile.
+        Some(unsafe { std::slice::from_raw_parts(start, len_bytes) })
+    }
+
+    /// Where in the view the stride of record `index` lies.
+    pub(crate) fn place(&self, index: u64) -> Option<Range<usize>> {
+        let start = self.slot(index)?.as_ptr() as usize - self.view.as_ptr() as usize;
+        Some(start..start + self.stride)
     }
 
     /// The first `len_bytes` bytes of record `index`, in place; `len_bytes` is at most the stride.

@@ -1,7 +1,8 @@
 //! The files beside a data file: their names, and how they are opened.
 //!
-//! `X-wal-1`, `X-sum` and the like are the data file's in all but name: made with its permissions,
-//! exclusively, and never through a symbolic link, which could lead anywhere.
+//! `X-wal-1`, `X-sum` and the like are the data file's in all but name: made with its owner, group
+//! and permissions and never with more, exclusively, and never through a symbolic link, which could
+//! lead anywhere.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use super::backing::OpenSide;
 use super::place::Place;
 use crate::error::{Error, ErrorKind, Result};
+use crate::os::{self, Permissions, Sharing, no_follow};
 
 /// The path of the file beside `data_path` that has this suffix.
 pub(crate) fn path_of(data_path: &Path, suffix: &str) -> PathBuf {
@@ -18,23 +20,32 @@ pub(crate) fn path_of(data_path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Opens the file beside `data`; `None` if there is none and none is to be made.
-pub(super) fn open(data: &Place, suffix: &str, how: OpenSide) -> Result<Option<File>> {
+/// Opens the file beside `data`, which is open as `file`; `None` if there is none and none is to
+/// be made.
+pub(super) fn open(data: &Place, file: &File, suffix: &str, how: OpenSide) -> Result<Option<File>> {
     let side = data.beside(suffix);
-    let mut options = OpenOptions::new();
-    options.read(true).write(how != OpenSide::Read);
-    no_follow(&mut options);
+    // Of the open file: another may have its name by now.
+    let permissions = || {
+        let metadata = file.metadata();
+        let failed = |source| Error::io("ask the permissions of", source).path(data.given());
+        metadata.map(|metadata| Permissions::of(&metadata)).map_err(failed)
+    };
     if how == OpenSide::Create {
-        let file = options
-            .create_new(true)
-            .open(side.real())
-            .map_err(|source| Error::io("create", source).path(side.given()))?;
-        share_like(data.real(), &file);
-        return Ok(Some(file));
+        let sharing = Sharing { like: Some(permissions()?), copy_of: None };
+        let made = os::create_new(side.real(), &sharing);
+        return made.map(Some).map_err(|source| Error::io("create", source).path(side.given()));
     }
+    let mut options = OpenOptions::new();
+    options.read(true).write(how == OpenSide::Write);
+    no_follow(&mut options);
     refuse_irregular(side.real()).map_err(|error| error.path(side.given()))?;
     match options.open(side.real()) {
-        Ok(file) => Ok(Some(file)),
+        Ok(found) => {
+            if how == OpenSide::Write {
+                os::narrow(&found, &permissions()?);
+            }
+            Ok(Some(found))
+        }
         Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(Error::io("open", source).path(side.given())),
     }
@@ -86,28 +97,4 @@ pub(super) fn remove(data: &Place, suffix: &str) -> Result<()> {
 pub(super) fn nameless() -> Error {
     Error::new(ErrorKind::Unsupported, "make a file beside")
         .detail("a file without a name has no files beside it")
-}
-
-/// Gives a new side file the data file's permissions: whoever may use the one must be able to use
-/// the other, and nobody else.
-pub(super) fn share_like(data_path: &Path, side: &File) {
-    if let Ok(data) = std::fs::metadata(data_path) {
-        // Best effort: only Unix has permissions to give, and an owner may give only their own.
-        let _ = side.set_permissions(data.permissions());
-    }
-}
-
-/// Refuses a symbolic link in a side file's place, which could make us open or make any file.
-pub(super) fn no_follow(options: &mut OpenOptions) {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.custom_flags(libc::O_NOFOLLOW);
-    }
-    #[cfg(windows)]
-    {
-        use std::os::windows::fs::OpenOptionsExt;
-        // FILE_FLAG_OPEN_REPARSE_POINT: opens the link itself, which then is no file of ours.
-        options.custom_flags(0x0020_0000);
-    }
 }

@@ -5,6 +5,7 @@
 //! would then deny other handles' reads and writes. A range's lock belongs to the open file and
 //! dies with its process, whatever way that ends.
 
+use std::borrow::Cow;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::Range;
@@ -15,10 +16,10 @@ use std::time::{Duration, Instant};
 use super::file::{FileBacking, OpenFile};
 use super::place::Place;
 use super::shared_words::SharedWords;
-use super::side::{self, no_follow, refuse_irregular, share_like};
+use super::side::{self, refuse_irregular};
 use super::view::Access;
 use crate::error::{Error, ErrorKind, Result};
-use crate::os::{self, LockKind};
+use crate::os::{self, LockKind, Preallocated, Sharing, no_follow};
 
 /// Held exclusively by the one writer of a store.
 pub(crate) const WRITER: Range<u64> = 0..1;
@@ -42,6 +43,9 @@ pub(crate) const SLOTS_MAX: u64 = 1 << 16;
 /// file here, shared. A writer that came by another name of the file sees that there are readers
 /// whose slots it does not see.
 pub(crate) const NAMES: Range<u64> = 1 << 29..1 << 30;
+
+/// How long to wait for somebody who makes the lock file longer: they do nothing else meanwhile.
+const GROWTH_WAIT: Wait = Wait::AtMost(Duration::from_secs(10));
 
 /// How long to wait for a lock that another handle holds.
 ///
@@ -94,7 +98,7 @@ impl Wait {
 }
 
 /// The error of a lock that `holder` has.
-pub(crate) fn held_by(holder: &'static str) -> Error {
+pub(crate) fn held_by(holder: impl Into<Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::Locked, "lock")
         .detail(holder)
         .advice("close the other handle, or wait for it with Options::wait")
@@ -117,24 +121,19 @@ impl SideLock {
         side::path_of(data_path, "-lock")
     }
 
-    /// Opens the lock file beside `data_path` for exclusive locks, creating it if need be.
+    /// Opens the lock file beside `data_path` for exclusive locks, creating it if need be: with
+    /// the data file's owner, group and permissions, or as the process makes its files if there is
+    /// no data file yet.
     pub(crate) fn open_or_create(data_path: &Path) -> Result<Self> {
+        Self::open_or_create_shared(data_path, &Sharing::like(data_path))
+    }
+
+    /// As [`SideLock::open_or_create`], beside a data file that is yet to be made and to be shared
+    /// with others like that.
+    pub(crate) fn open_or_create_shared(data_path: &Path, sharing: &Sharing) -> Result<Self> {
         let path = Self::path_of(data_path);
-        let mut options = OpenOptions::new();
-        options.read(true).write(true);
-        no_follow(&mut options);
         refuse_irregular(&path).map_err(|error| error.path(&path))?;
-        let file = match options.clone().create_new(true).open(&path) {
-            Ok(new) => {
-                share_like(data_path, &new);
-                Ok(new)
-            }
-            Err(taken) if taken.kind() == io::ErrorKind::AlreadyExists => {
-                options.create(true).truncate(false).open(&path)
-            }
-            Err(source) => Err(source),
-        };
-        let file = file.map_err(|source| {
+        let file = open_or_create(&path, sharing).map_err(|source| {
             let no_directory = source.kind() == io::ErrorKind::NotFound;
             let error = Error::io("open the lock file", source).path(&path);
             if no_directory { error.advice("make the directory first") } else { error }
@@ -214,7 +213,12 @@ impl SideLock {
         holder: &'static str,
     ) -> Result<()> {
         let locked = wait.until(|| self.try_lock(range.clone(), kind))?;
-        if locked { Ok(()) } else { Err(held_by(holder).path(&self.path)) }
+        if locked { Ok(()) } else { Err(self.held_by(holder)) }
+    }
+
+    /// The error of a lock in this file that `holder` has.
+    pub(crate) fn held_by(&self, holder: impl Into<Cow<'static, str>>) -> Error {
+        held_by(holder).path(&self.path)
     }
 
     /// Tries to take a lock; `false` if another handle is in the way.
@@ -246,21 +250,45 @@ impl SideLock {
 
     /// The words in the lock file, of which there are to be `len`: as many as there are if it may
     /// not be written.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NoSpace`] on a full disk; the system's.
     pub(crate) fn words(&self, len: usize) -> Result<SharedWords> {
-        let named = |source| Error::io("map the lock file", source).path(&self.path);
         let wanted = (len * size_of::<u64>()) as u64;
-        let mut len_bytes = self.open.file().metadata().map_err(named)?.len();
-        if self.writable && len_bytes < wanted {
+        let mut len_bytes = self.open.len_bytes()?;
+        if self.writable && !self.has_room(len_bytes.max(wanted))? {
             // Somebody else who does this at the same time must not cut it again.
-            self.lock(INITIALISER, LockKind::Exclusive, Wait::Forever, "another initialiser")?;
-            len_bytes = self.open.file().metadata().map_err(named)?.len().max(wanted);
-            let grown = self.open.file().set_len(len_bytes).map_err(named);
+            self.lock(INITIALISER, LockKind::Exclusive, GROWTH_WAIT, "another initialiser")?;
+            let grown = self.make_room(wanted);
             self.unlock(INITIALISER)?;
-            grown?;
+            len_bytes = grown?;
         }
         let mapped = usize::try_from(len_bytes.min(wanted)).unwrap_or(usize::MAX);
         let access = if self.writable { Access::ReadWrite } else { Access::ReadOnly };
         SharedWords::of_view(self.open.map(0, mapped, access)?)
+    }
+
+    /// Whether the lock file has so many bytes, and blocks behind them: a store to a page without
+    /// would be a fault on a full disk.
+    fn has_room(&self, len_bytes: u64) -> Result<bool> {
+        let allocated = os::allocated_bytes(self.open.file())
+            .map_err(|source| Error::io("ask the blocks of", source).path(&self.path))?;
+        Ok(self.open.len_bytes()? >= len_bytes && allocated >= len_bytes)
+    }
+
+    fn make_room(&self, wanted: u64) -> Result<u64> {
+        let named = |source| Error::io("make room in the lock file", source).path(&self.path);
+        let old = self.open.len_bytes()?;
+        let len_bytes = old.max(wanted);
+        let made = os::preallocate(self.open.file(), old, len_bytes).map_err(named)?;
+        if made == Preallocated::LengthOnly {
+            // Behind what was there nobody has written anything yet.
+            let zeros = vec![0; usize::try_from(len_bytes - old).unwrap_or(0)];
+            self.open.write_at(old, &zeros)?;
+        }
+        // A copy of a lock file may have holes.
+        os::fill_holes(self.open.file(), len_bytes).map_err(named)?;
+        Ok(len_bytes)
     }
 
     /// The lock file's length in words.
@@ -309,6 +337,33 @@ impl Drop for SideLock {
         // Closing the file would do, but for a process that another thread is just starting: until
         // it becomes its program it holds a copy of every open file, locks and all.
         let _ = os::unlock_range(self.open.file(), 0, RANGES_END);
+    }
+}
+
+/// Opens a lock file, or makes it, whoever else makes and removes it meanwhile.
+fn open_or_create(path: &Path, sharing: &Sharing) -> io::Result<File> {
+    const ATTEMPTS_MAX: u32 = 100;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    no_follow(&mut options);
+    let mut attempts = 0;
+    loop {
+        match os::create_new(path, sharing) {
+            Err(taken) if taken.kind() == io::ErrorKind::AlreadyExists => {}
+            made => return made,
+        }
+        match options.open(path) {
+            Err(gone) if gone.kind() == io::ErrorKind::NotFound && attempts < ATTEMPTS_MAX => {
+                attempts += 1;
+            }
+            Ok(found) => {
+                if let Some(like) = sharing.like.or(sharing.copy_of) {
+                    os::narrow(&found, &like);
+                }
+                return Ok(found);
+            }
+            error => return error,
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-use rustix::fs::{FallocateFlags, Mode};
+use rustix::fs::{FallocateFlags, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mm::Advice as Madvise;
 use rustix::shm;
@@ -137,10 +137,14 @@ pub(crate) fn file_system(file: &File) -> io::Result<FileSystemKind> {
     Ok(kind_of_type_name(mounted_type(&table, major, minor).unwrap_or("fuse")))
 }
 
-/// Opens the shared-memory object `name`: a file in memory under /dev/shm.
+/// Opens the shared-memory object `name`: a file in memory under /dev/shm, never one that a link
+/// there leads to.
 pub(super) fn open_section(name: &str, create: bool) -> io::Result<File> {
     let create = if create { shm::OFlags::CREATE } else { shm::OFlags::empty() };
-    Ok(shm::open(name, shm::OFlags::RDWR | create, Mode::RUSR | Mode::WUSR)?.into())
+    // rustix, unlike the C libraries' shm_open, follows links unless it is told not to.
+    let no_follow = shm::OFlags::from_bits_retain(OFlags::NOFOLLOW.bits());
+    let flags = shm::OFlags::RDWR | no_follow | create;
+    Ok(shm::open(name, flags, Mode::RUSR | Mode::WUSR)?.into())
 }
 
 /// Takes the name of a shared-memory object away.

@@ -31,6 +31,7 @@ use unix as system;
 mod linux;
 #[cfg(target_os = "macos")]
 mod macos;
+mod sharing;
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
@@ -44,6 +45,7 @@ mod tests;
 pub use file_system::FileSystemKind;
 pub(crate) use file_system::preallocation_binds;
 pub(crate) use section::{InitGuard, NamedSection, SectionView};
+pub(crate) use sharing::{Permissions, Sharing, create_new, narrow, no_follow};
 pub(crate) use system::{
     FILE_CALLS_SEE_VIEWS, LOCKS_CAN_BE_ASKED_FOR, VIEWS_MAY_PASS_END, advise, allocated_bytes,
     file_identity, file_system, is_at, is_range_locked, lock_memory, open_temporary, read_at,
@@ -176,6 +178,15 @@ pub(crate) fn preallocate(
             ),
         }
     })
+}
+
+/// Gives every byte of a file of that length blocks of its own, where it has holes; does nothing
+/// where that cannot be had.
+pub(crate) fn fill_holes(file: &File, len_bytes: u64) -> io::Result<()> {
+    if system::allocated_bytes(file)? < len_bytes {
+        system::allocate(file, 0, len_bytes)?;
+    }
+    Ok(())
 }
 
 /// The access pattern that a range of a view is about to see.

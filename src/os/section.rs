@@ -5,7 +5,8 @@
 //! - The first to open a name gives the size, rounded up to whole pages; later ones find that size.
 //! - Exactly one opener is told that it created the section; [`NamedSection::lock_initialisation`]
 //!   is how the others wait until it is filled in, and how the next one learns that the first died.
-//! - Only the same user can open it, on this machine.
+//! - Only the same user can open it, on this machine. One that another user made, or that others
+//!   may use, is refused on Unix, by root, too.
 //!
 //! What differs: on Unix the memory lives until [`NamedSection::remove`] (and the last handle) or
 //! the next boot; on Windows it lives as long as a handle or a view does.
@@ -45,7 +46,8 @@ impl NamedSection {
     /// `InvalidInput` for a name that is not 1 to 200 of the characters `A-Z a-z 0-9 . _ -`, or
     /// that begins with a dot, and for no bytes; `StorageFull` or `OutOfMemory` when there is not
     /// that much memory, and then nothing is left behind but, on Unix, a name without bytes, which
-    /// counts as absent; `PermissionDenied` when the name is another user's.
+    /// counts as absent; `PermissionDenied` when the name is another user's, or
+    /// others may use what has it.
     pub(crate) fn open_or_create(name: &str, len_bytes: u64) -> io::Result<(NamedSection, bool)> {
         check_name(name)?;
         let page = super::page_size_bytes() as u64;

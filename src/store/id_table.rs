@@ -6,12 +6,14 @@
 //! far apart take 64 bytes more than theirs. Whoever chooses record numbers so that they collide
 //! slows nobody but their own transaction.
 
+use std::ops::RangeInclusive;
+
 /// Marks a hash slot without a group; no group has this number.
 const NO_GROUP: u64 = u64::MAX;
 /// Marks a record without a value.
 const NONE: u32 = u32::MAX;
 /// How many neighbours a group has, as a power of two.
-const GROUP_LOG2: u32 = 4;
+pub(super) const GROUP_LOG2: u32 = 4;
 
 /// Spreads the number over all bits; the constant is 2^64 divided by the golden ratio (Knuth, The
 /// Art of Computer Programming, 6.4).
@@ -76,14 +78,33 @@ impl IdTable {
 
     /// All record numbers with their values, in the order of the numbers.
     pub(super) fn sorted(&self) -> impl Iterator<Item = (u64, u32)> + '_ {
+        self.sorted_groups().into_iter().flat_map(|group| self.in_group(group))
+    }
+
+    /// How many groups there are.
+    pub(super) fn groups(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// The groups' numbers, in order, each with where the group is.
+    pub(super) fn sorted_groups(&self) -> Vec<(u64, u32)> {
         let mut groups: Vec<(u64, u32)> =
             self.slots.iter().copied().filter(|&(group, _)| group != NO_GROUP).collect();
         groups.sort_unstable();
-        groups.into_iter().flat_map(|(group, at)| {
-            let values = (0..).zip(self.groups[at as usize].0.iter().copied());
-            let taken = values.filter(|&(_, value)| value != NONE);
-            taken.map(move |(place, value)| (group << GROUP_LOG2 | place, value))
-        })
+        groups
+    }
+
+    /// Those of [`IdTable::sorted_groups`] with these numbers, looked up one by one.
+    pub(super) fn groups_within(&self, numbers: RangeInclusive<u64>) -> Vec<(u64, u32)> {
+        numbers.filter_map(|number| Some((number, self.group(number)?))).collect()
+    }
+
+    /// The record numbers of a group with their values, in order.
+    #[inline]
+    pub(super) fn in_group(&self, (number, at): (u64, u32)) -> impl Iterator<Item = (u64, u32)> {
+        let values = (0..).zip(self.groups[at as usize].0.iter().copied());
+        let taken = values.filter(|&(_, value)| value != NONE);
+        taken.map(move |(place, value)| (number << GROUP_LOG2 | place, value))
     }
 
     /// Where the group of this number is.

@@ -118,6 +118,11 @@ impl Images {
         self.table.sorted()
     }
 
+    /// From records' numbers to those of their images.
+    pub(super) fn table(&self) -> &IdTable {
+        &self.table
+    }
+
     /// All images in the order in which they were made, in pieces.
     pub(crate) fn pieces(&self) -> Vec<&[u8]> {
         let mut pieces = Vec::with_capacity(self.chunks.len());

@@ -15,7 +15,7 @@ mod sums;
 pub(crate) use array::{Array, ArrayOptions, Reading};
 pub(crate) use growth::view_with_room;
 pub(crate) use images::{Images, Tail};
-pub(crate) use overlay::{Committed, Overlay};
+pub(crate) use overlay::{Committed, ImagesWithin, Overlay};
 pub(crate) use placed::Placed;
 pub(crate) use sums::{
     BLOCK_LEN_BYTES, BlockSet, BlockState, FoundSums, SUM_SUFFIX, Sums, describe, is_ours,

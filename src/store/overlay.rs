@@ -6,8 +6,12 @@
 //! logarithmic number of times. A merged layer keeps the newest image of each record: whoever needs
 //! an older one holds the older overlay.
 
-use std::sync::Arc;
+mod within;
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+
+pub(crate) use self::within::ImagesWithin;
 use super::id_table::{IdTable, spread};
 use super::images::Images;
 
@@ -28,18 +32,32 @@ struct Layer {
     places: Vec<(u32, u32)>,
     filter: Filter,
     len: usize,
+    /// The table's groups in the order of their numbers, once somebody has walked through many.
+    order: OnceLock<Box<[(u64, u32)]>>,
 }
 
 /// Says "surely not" of nearly all records that have no image: a Bloom filter whose three bits for
 /// a record lie in one word, so that asking costs one load.
+///
+/// Records are added and never taken away, so that whoever uses a filter for fewer records than
+/// were added is right to: "surely not" stays true.
 struct Filter {
-    words: Box<[u64]>,
+    words: Box<[AtomicU64]>,
 }
 
 impl Filter {
+    /// Room for `len` records.
     fn new(len: usize) -> Self {
-        // At least sixteen bits an image: about one in a hundred records is looked up in vain.
-        Self { words: vec![0; (len / 4).next_power_of_two()].into_boxed_slice() }
+        let words = len.div_ceil(Self::RECORDS_PER_WORD).next_power_of_two();
+        Self { words: (0..words).map(|_| AtomicU64::new(0)).collect() }
+    }
+
+    /// At least sixteen bits each: about one in a hundred records is looked up in vain.
+    const RECORDS_PER_WORD: usize = 4;
+
+    /// How many records may be added.
+    fn room(&self) -> usize {
+        self.words.len() * Self::RECORDS_PER_WORD
     }
 
     /// The word of a record, and its bits there.
@@ -49,24 +67,34 @@ impl Filter {
         ((spread >> 18) as usize & (self.words.len() - 1), bits)
     }
 
-    fn add(&mut self, id: u64) {
+    /// Who is shown an overlay after this sees the bits, by what orders that.
+    fn add(&self, id: u64) {
         let (word, bits) = self.place(spread(id));
-        self.words[word] |= bits;
+        let word = &self.words[word];
+        // One writer at a time adds, which makes this two plain instructions.
+        word.store(word.load(Relaxed) | bits, Relaxed);
     }
 
     #[inline]
     fn may_hold(&self, spread: u64) -> bool {
         let (word, bits) = self.place(spread);
-        self.words[word] & bits == bits
+        self.words[word].load(Relaxed) & bits == bits
     }
 }
 
 impl Layer {
     fn of(committed: Arc<Committed>) -> Self {
         let len = committed.images.len();
-        let mut filter = Filter::new(len);
+        let filter = Filter::new(len);
         committed.images.ids().iter().for_each(|&id| filter.add(id));
-        Self { commits: vec![committed], table: IdTable::new(), places: Vec::new(), filter, len }
+        Self {
+            commits: vec![committed],
+            table: IdTable::new(),
+            places: Vec::new(),
+            filter,
+            len,
+            order: OnceLock::new(),
+        }
     }
 
     /// One layer of the images of `layers`, oldest first, that `keep` keeps.
@@ -78,6 +106,7 @@ impl Layer {
             places: Vec::with_capacity(most),
             filter: Filter::new(most),
             len: 0,
+            order: OnceLock::new(),
         };
         for layer in layers {
             let first = merged.commits.len() as u32;
@@ -123,6 +152,12 @@ impl Layer {
         if !self.filter.may_hold(spread) {
             return None;
         }
+        self.find_here(id)
+    }
+
+    /// As [`Layer::find`], without asking the filter.
+    #[inline]
+    fn find_here(&self, id: u64) -> Option<&[u8]> {
         if self.places.is_empty() {
             return self.commits.first()?.images.find(id);
         }
@@ -132,12 +167,34 @@ impl Layer {
 }
 
 /// The images that lie over the array in one state of the store.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Overlay {
     layers: Vec<Arc<Layer>>,
+    /// Of all layers together, shared with older overlays, so that a record without an image costs
+    /// one look however many layers there are.
+    filter: Arc<Filter>,
+    /// How many records were added to the filter, some of them more than once.
+    filtered: usize,
+}
+
+impl Default for Overlay {
+    fn default() -> Self {
+        Self::of(Vec::new())
+    }
 }
 
 impl Overlay {
+    /// The overlay of these layers, with a filter of their own that has room for as many records
+    /// more.
+    fn of(layers: Vec<Arc<Layer>>) -> Self {
+        let filtered = layers.iter().map(|layer| layer.len).sum();
+        let filter = Filter::new(2 * filtered);
+        for layer in &layers {
+            layer.each(|id, _| filter.add(id));
+        }
+        Self { layers, filter: Arc::new(filter), filtered }
+    }
+
     /// Whether it has no images.
     pub(crate) fn is_empty(&self) -> bool {
         self.layers.is_empty()
@@ -146,19 +203,39 @@ impl Overlay {
     /// Whether there may be an image of record `id`: "no" is sure.
     #[inline]
     pub(crate) fn may_hold(&self, id: u64) -> bool {
-        let spread = spread(id);
-        self.layers.iter().any(|layer| layer.filter.may_hold(spread))
+        self.filter.may_hold(spread(id))
     }
 
     /// The newest image of record `id`.
     #[inline]
     pub(crate) fn find(&self, id: u64) -> Option<&[u8]> {
         let spread = spread(id);
-        self.layers.iter().rev().find_map(|layer| layer.find(id, spread))
+        if !self.filter.may_hold(spread) {
+            return None;
+        }
+        // By the filter the record has an image nearly for sure, so if no newer layer has it, the
+        // oldest and largest need not be asked twice.
+        let (oldest, newer) = self.layers.split_first()?;
+        let newest = newer.iter().rev().find_map(|layer| layer.find(id, spread));
+        newest.or_else(|| oldest.find_here(id))
     }
 
-    /// This overlay with the images of a newer commit over it.
+    /// This overlay with the images of a newer commit over it. One writer at a time makes overlays
+    /// from one another.
     pub(crate) fn with(&self, committed: Arc<Committed>) -> Self {
+        let filtered = self.filtered + committed.images.len();
+        let filter = (filtered <= self.filter.room()).then(|| Arc::clone(&self.filter));
+        if let Some(filter) = &filter {
+            committed.images.ids().iter().for_each(|&id| filter.add(id));
+        }
+        let layers = self.layers_with(committed);
+        match filter {
+            Some(filter) => Self { layers, filter, filtered },
+            None => Self::of(layers),
+        }
+    }
+
+    fn layers_with(&self, committed: Arc<Committed>) -> Vec<Arc<Layer>> {
         let mut layers = self.layers.clone();
         if !committed.images.is_empty() {
             layers.push(Arc::new(Layer::of(committed)));
@@ -178,7 +255,7 @@ impl Overlay {
             layers.truncate(start);
             layers.push(Arc::new(merged));
         }
-        Self { layers }
+        layers
     }
 
     /// This overlay without the images that the array holds once commit `checkpointed` is in it.
@@ -197,7 +274,7 @@ impl Overlay {
                 }
             }
         }
-        Self { layers }
+        Self::of(layers)
     }
 
     /// The records with images of commits after `commit`, in the order of their numbers, each with
@@ -250,7 +327,17 @@ mod tests {
 
     use super::*;
 
-    fn committed(commit: u64, ids: &[u64]) -> Arc<Committed> {
+    /// A linear congruential generator: for picking records, no more.
+    pub(super) struct Draw(pub(super) u64);
+
+    impl Draw {
+        pub(super) fn below(&mut self, end: u64) -> u64 {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (self.0 >> 33) % end
+        }
+    }
+
+    pub(super) fn committed(commit: u64, ids: &[u64]) -> Arc<Committed> {
         let mut images = Images::new(16, 8);
         for &id in ids {
             let image = images.add(id).unwrap();
@@ -274,11 +361,8 @@ mod tests {
 
     #[test]
     fn every_state_keeps_its_own_images() {
-        let mut random = 7_u64;
-        let mut draw = |below: u64| {
-            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (random >> 33) % below
-        };
+        let mut random = Draw(7);
+        let mut draw = |end| random.below(end);
         let mut states = vec![(0, Overlay::default(), BTreeMap::new())];
         for commit in 1..400 {
             let (_, overlay, model) = states.last().unwrap();

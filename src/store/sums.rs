@@ -20,7 +20,7 @@ use std::sync::Arc;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{
     BLOCK_BYTES, BlockChecksum, ENTRY_BYTES, Header, NoSumHeader, SUM_HEADER_BYTES, SumHeader,
-    block_checksum,
+    block_checksum, other_version,
 };
 use crate::map::{Backing, Geometry, OpenSide, round_up};
 
@@ -172,11 +172,10 @@ impl Sums {
             Ok(found) => found,
             Err(NoSumHeader::Version(version)) if writable => {
                 // Its program would trust it again after changes that it does not know of.
+                let (detail, _) = other_version(version);
                 return Err(Error::new(ErrorKind::UnsupportedFormat, "open")
-                    .detail(format!("the checksum file beside the store has version {version}"))
-                    .advice(
-                        "it was written by another version of flatrec; use that one, or remove it",
-                    ));
+                    .detail(format!("the checksum file beside the store is of {detail}"))
+                    .advice("use the version of flatrec that wrote it, or remove it"));
             }
             Err(NoSumHeader::Version(version)) => {
                 return Ok(FoundSums::Damaged(format!("its version is {version}")));

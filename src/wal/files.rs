@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::format::{Label, SECTOR_BYTES, SegmentHeader};
 use super::reader::SegmentReader;
 use crate::error::{Error, ErrorKind, Result};
+use crate::format::{VERSION, other_version};
 use crate::map::{Backing, Grown, OpenSide};
 use crate::os;
 use crate::step::{self, Step};
@@ -149,7 +150,7 @@ pub(super) fn open(data: &dyn Backing, suffix: &str) -> Result<Option<SegmentRea
 /// Reads the headers of all segments beside `data`.
 ///
 /// # Errors
-/// [`ErrorKind::UnsupportedFormat`] for a segment of this store and a later version; the system's.
+/// [`ErrorKind::UnsupportedFormat`] for a segment of this store and another version; the system's.
 pub(super) fn survey(data: &dyn Backing, file_id: [u8; 16]) -> Result<Survey> {
     let mut survey = Survey::default();
     for suffix in suffixes(data)? {
@@ -159,11 +160,17 @@ pub(super) fn survey(data: &dyn Backing, file_id: [u8; 16]) -> Result<Survey> {
             Label::Ours(header) => {
                 survey.segments.push(Found { suffix, header, headless: false });
             }
-            Label::Newer(version) => {
+            Label::Other { version, sector } => {
+                let (detail, advice) = match version {
+                    VERSION => {
+                        (format!("sectors of {sector} bytes"), "use the program that wrote it")
+                    }
+                    _ => other_version(version),
+                };
                 return Err(Error::new(ErrorKind::UnsupportedFormat, "read the log")
                     .path(path_of(data, &suffix))
-                    .detail(format!("its version is {version}; this program knows version 0"))
-                    .advice("use the program that wrote it, or a newer one"));
+                    .detail(detail)
+                    .advice(advice));
             }
             Label::Strange => survey.strangers.push(suffix),
             Label::Damaged | Label::Blank | Label::Unknown => match reader.first_block(file_id)? {
@@ -236,7 +243,7 @@ pub(crate) fn remove_stale(data: &dyn Backing, file_id: [u8; 16], keep: &[u64]) 
                 Some(block) => !keep.contains(&block.salt),
                 None => label == Label::Damaged || is_unwritten(&mut reader)?,
             },
-            Label::Newer(_) | Label::Strange | Label::Unknown => false,
+            Label::Other { .. } | Label::Strange | Label::Unknown => false,
         };
         drop(reader);
         if stale {

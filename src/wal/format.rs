@@ -6,6 +6,7 @@ use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::Commit;
+use crate::format::VERSION;
 use crate::format::checksum::crc32c;
 
 /// What blocks begin on a multiple of; the segment's header takes the first of them.
@@ -14,9 +15,6 @@ const SECTOR: u32 = 512;
 
 /// The first bytes of every segment.
 const SEGMENT_MAGIC: [u8; 8] = *b"\x89FLATWAL";
-
-/// The version that this code reads and writes. 0 means: not frozen yet.
-const VERSION: u32 = 0;
 
 /// The first bytes of every block.
 const BLOCK_MAGIC: [u8; 4] = *b"FWB1";
@@ -102,8 +100,8 @@ pub(super) struct SegmentHeader {
 pub(super) enum Label {
     /// A segment's header, whole, of the store asked for.
     Ours(SegmentHeader),
-    /// As [`Label::Ours`], of a version that this code does not know.
-    Newer(u32),
+    /// As [`Label::Ours`], of a version or a length of sectors that this code does not know.
+    Other { version: u32, sector: u32 },
     /// A segment's header, whole, of another store.
     Strange,
     /// A segment's header of the store asked for, damaged.
@@ -159,7 +157,7 @@ impl Label {
             return Self::Strange;
         }
         if sector.version != VERSION || sector.sector != SECTOR {
-            return Self::Newer(sector.version.get());
+            return Self::Other { version: sector.version.get(), sector: sector.sector.get() };
         }
         if sector.salt == 0 {
             return Self::Damaged;

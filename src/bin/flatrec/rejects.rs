@@ -199,6 +199,29 @@ impl Drop for Aside {
     }
 }
 
+/// Makes a file that did not exist: with the permissions of the one that it is to replace, if there
+/// is one that this user owns, too.
+#[cfg(unix)]
+fn create_new(path: &Path, replaced: Option<&Path>) -> io::Result<File> {
+    use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+    let replaced = replaced.and_then(|replaced| fs::metadata(replaced).ok());
+    let mode = if replaced.is_some() { 0o600 } else { 0o666 };
+    let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    if let Some(replaced) = replaced.filter(fs::Metadata::is_file) {
+        let made = file.metadata()?;
+        if (made.uid(), made.gid()) == (replaced.uid(), replaced.gid()) {
+            // Best effort: where it fails the file stays the owner's alone.
+            let _ = file.set_permissions(fs::Permissions::from_mode(replaced.mode() & 0o666));
+        }
+    }
+    Ok(file)
+}
+
+#[cfg(not(unix))]
+fn create_new(path: &Path, _replaced: Option<&Path>) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).open(path)
+}
+
 /// A new file beside `path`, under a name that nobody has.
 pub(crate) fn create_aside(path: &Path, replace: bool) -> io::Result<(File, Aside)> {
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
@@ -206,7 +229,7 @@ pub(crate) fn create_aside(path: &Path, replace: bool) -> io::Result<(File, Asid
     let mut attempt = 0;
     loop {
         let made_at = path.with_file_name(format!(".{name}.{process}-{attempt}.tmp"));
-        match OpenOptions::new().write(true).create_new(true).open(&made_at) {
+        match create_new(&made_at, if replace { Some(path) } else { None }) {
             Err(error)
                 if error.kind() == io::ErrorKind::AlreadyExists && attempt < ATTEMPTS_MAX =>
             {

@@ -113,8 +113,7 @@ impl Engine {
             true => Arc::clone(&writer.newest),
             false => self.published.oldest(),
         };
-        let held_back = (target.commit < writer.newest.commit)
-            .then(|| format!("a snapshot of commit {} is being read", target.commit));
+        let held_back = self.own_reader(writer, &target);
         if target.commit <= writer.core.header().commit && !(closing && held_back.is_none()) {
             return Ok(done(writer, 0, held_back));
         }
@@ -127,6 +126,17 @@ impl Engine {
         let (records, by) = written?;
         admitted.map_err(|error| self.name(error))?;
         Ok(done(writer, records, by.or(held_back)))
+    }
+
+    /// Which snapshot of this process keeps a checkpoint from going past `target`.
+    fn own_reader(&self, writer: &Writer, target: &State) -> Option<String> {
+        let held = (target.commit < writer.newest.commit).then_some(target.commit);
+        let sharing = self.published.sharing();
+        sharing.note_own(held);
+        let seconds = sharing.own_held_for();
+        held.map(|commit| {
+            format!("a snapshot of commit {commit} is being read, for {seconds} s or longer")
+        })
     }
 
     /// Brings to the array what readers in other processes allow, up to `target`. Returns how many

@@ -61,6 +61,13 @@ impl Gathering {
                 commit.number, commit.count, found.count
             )));
         }
+        let all_live = commit.live_count == commit.count && commit.free_head.is_none();
+        if !self.layout.deletes && !all_live {
+            return Err(Error::new(ErrorKind::Corrupt, "read the log of").detail(format!(
+                "commit {} deletes records of a store without deletes",
+                commit.number
+            )));
+        }
         let images = images_of(&self.layout, ids, images)?;
         let committed = Arc::new(Committed { commit: commit.number, images });
         found.overlay = found.overlay.with(committed);
@@ -108,7 +115,8 @@ pub(in crate::db) fn read_log_through(
     );
     let position = position.map_err(|error| core.name(error))?;
     let found = gathering.end(&**core.backing()).map_err(|error| core.name(error))?;
-    Ok((Some(found), Some(position)))
+    let (blocks, log_len_bytes) = position.passed();
+    Ok((Some(Recovered { blocks, log_len_bytes, ..found }), Some(position)))
 }
 
 /// As [`read_log`], telling `also` of each block.
@@ -130,8 +138,8 @@ fn read_log_and(
         header.commit,
         header.stride,
         &mut |commit, ids, images| {
-            also((commit, ids, images))?;
-            gathering.take((commit, ids, images))
+            gathering.take((commit, ids, images))?;
+            also((commit, ids, images))
         },
     );
     let replayed = replayed.map_err(|error| core.name(error))?;

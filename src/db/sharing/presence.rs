@@ -12,14 +12,15 @@
 //! Invariant: while `held` has anything, the slot says so, or the range is locked.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::lock_words::LockWords;
-use super::protocol::{Mark, ReaderSide, Span};
+use super::protocol::{Mark, ReaderSide, Seen, Span};
 use super::{now, process};
 use crate::db::beside_writer::CHECKPOINT_WAIT;
 use crate::db::locks::Locks;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::map::Wait;
 
 /// What a reader holds at a time: by lineage and commit, how often, and since when.
@@ -44,6 +45,11 @@ pub(in crate::db) struct Hold {
 }
 
 impl Hold {
+    /// Whose place among the readers it is held from.
+    pub(in crate::db) fn presence(&self) -> &Presence {
+        &self.presence
+    }
+
     /// The writer's time in which the commit was read.
     pub(in crate::db) fn mark(&self) -> Mark {
         self.mark
@@ -53,8 +59,10 @@ impl Hold {
 impl Presence {
     /// Takes a place among the readers of the store with this id, as well as `locks` allow.
     pub(in crate::db) fn new(locks: Locks, store: u64) -> Result<Self> {
-        let words = match locks.side() {
-            Some(lock) => LockWords::open(lock)?,
+        let words = match locks.side().map(LockWords::open) {
+            // On a full disk it makes no room for words, and can do without.
+            Some(Err(error)) if error.kind() == ErrorKind::NoSpace => None,
+            Some(opened) => opened?,
             None => None,
         };
         let (words, slot) = match words {
@@ -105,6 +113,21 @@ impl Presence {
     /// Whether some writer has the store open.
     pub(in crate::db) fn has_writer(&self) -> Result<bool> {
         self.locks.has_writer()
+    }
+
+    /// The process of the writer, as it calls itself, if there is one and it can be seen.
+    pub(in crate::db) fn writer_process(&self) -> Option<u64> {
+        self.side.as_ref().and_then(ReaderSide::writer_process)
+    }
+
+    /// The other readers that can be seen, the writer's own process among them if there is one.
+    pub(in crate::db) fn others(&self, has_writer: bool) -> Result<Vec<Seen>> {
+        self.side.as_ref().map_or_else(|| Ok(Vec::new()), |side| side.others(has_writer))
+    }
+
+    /// Whether `path` leads to the file that is read.
+    pub(in crate::db) fn is_at(&self, path: &Path) -> Result<bool> {
+        self.locks.is_at(path)
     }
 
     fn lock(&self) -> MutexGuard<'_, Held> {

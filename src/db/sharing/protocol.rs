@@ -47,6 +47,10 @@ const RETIRED: usize = 14;
 const HELD: usize = 15;
 /// The writer's process, for messages.
 const WRITER: usize = 16;
+/// The oldest commit that the writer's own process reads, if that has held a checkpoint back.
+const OWN_OLDEST: usize = 17;
+/// Since when that has been known.
+const OWN_SINCE: usize = 18;
 /// Rung when something is published, if anybody waits.
 pub(super) const BELL: usize = 24;
 /// How many wait.
@@ -176,6 +180,7 @@ impl<S: Shared> WriterSide<S> {
         shared.store(HELD, held);
         shared.store(PUBLISHED, found);
         shared.store(WRITER, process);
+        shared.store(OWN_OLDEST, NONE);
         shared.store(EPOCH, shared.load(EPOCH).wrapping_add(1));
         shared.store(STORE, self.store);
         fence(shared, Step::EpochFence);
@@ -217,6 +222,20 @@ impl<S: Shared> WriterSide<S> {
         Ok(offer)
     }
 
+    /// Says which commit the writer's own process still reads, for those who ask who holds the log.
+    pub(in crate::db) fn note_own(&self, oldest: Option<u64>) {
+        let oldest = oldest.unwrap_or(NONE);
+        if self.shared.load(OWN_OLDEST) != oldest {
+            self.shared.store(OWN_SINCE, super::now());
+            self.shared.store(OWN_OLDEST, oldest);
+        }
+    }
+
+    /// For how many seconds it has been known that the own process holds a checkpoint back.
+    pub(in crate::db) fn own_held_for(&self) -> u64 {
+        super::now().saturating_sub(self.shared.load(OWN_SINCE))
+    }
+
     /// Says that the array holds all commits up to this one.
     pub(in crate::db) fn hold(&self, commit: u64) {
         self.shared.store(HELD, commit);
@@ -252,15 +271,41 @@ impl<S: Shared> WriterSide<S> {
 
     /// The living readers of this store.
     pub(in crate::db) fn readers(&self) -> Result<Vec<Seen>> {
-        readers(&self.shared, self.store)
+        readers(&self.shared, self.store, None)
     }
 }
 
-/// The living readers of `store`.
-pub(in crate::db) fn readers(shared: &impl Shared, store: u64) -> Result<Vec<Seen>> {
+/// What the writer's own process reads, if that is known to have held a checkpoint back.
+fn own_reader(shared: &impl Shared, store: u64) -> Option<Seen> {
+    let oldest = shared.load(OWN_OLDEST);
+    (shared.load(STORE) == store && oldest != NONE).then(|| Seen {
+        process: shared.load(WRITER),
+        oldest: Some(oldest),
+        newest: oldest,
+        needs: None,
+        since: shared.load(OWN_SINCE),
+        lineage: shared.load(LINEAGE),
+    })
+}
+
+/// The process that began to write to `store` last, as it calls itself; whether it still does, its
+/// lock says.
+pub(in crate::db) fn writer_of(shared: &impl Shared, store: u64) -> Option<u64> {
+    // Before and after: whoever takes the words over for another store begins and ends with whose
+    // they are.
+    let is_ours = || shared.load(STORE) == store && shared.load(MAGIC) == MAGIC_VALUE;
+    if !is_ours() {
+        return None;
+    }
+    let process = shared.load(WRITER);
+    (process != 0 && is_ours()).then_some(process)
+}
+
+/// The living readers of `store`, but for the one in the slot `own`.
+fn readers(shared: &impl Shared, store: u64, own: Option<usize>) -> Result<Vec<Seen>> {
     let some = |value: u64| Some(value).filter(|&value| value != NONE);
     let mut readers = Vec::new();
-    for slot in 0..shared.slots()? {
+    for slot in (0..shared.slots()?).filter(|&slot| Some(slot) != own) {
         let word = |word| shared.load(slot_word(slot, word));
         let seen = Seen {
             process: word(SLOT_PROCESS),
@@ -346,9 +391,17 @@ impl<S: Shared> ReaderSide<S> {
         }
     }
 
-    /// The writer's process, as it calls itself.
-    pub(in crate::db) fn writer_process(&self) -> u64 {
-        self.shared.load(WRITER)
+    /// As [`writer_of`] this store.
+    pub(in crate::db) fn writer_process(&self) -> Option<u64> {
+        writer_of(&self.shared, self.store)
+    }
+
+    /// The living readers of this store, but for this one; and what the writer's own process reads,
+    /// if there is one.
+    pub(in crate::db) fn others(&self, has_writer: bool) -> Result<Vec<Seen>> {
+        let mut others = readers(&self.shared, self.store, self.slot)?;
+        others.extend(own_reader(&self.shared, self.store).filter(|_| has_writer));
+        Ok(others)
     }
 
     /// The array holds all commits up to this one.

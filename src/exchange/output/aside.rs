@@ -1,11 +1,11 @@
 //! A file written beside its place and moved there when it is whole.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Seek as _, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::os;
+use crate::os::{self, Sharing};
 
 /// A file that appears at its path only when it is finished; dropped before, it leaves nothing.
 #[derive(Debug)]
@@ -17,15 +17,15 @@ pub(super) struct AsideFile {
 }
 
 impl AsideFile {
-    pub(super) fn create(path: &Path) -> Result<Self> {
+    /// Begins a file for `path`; one that may `replace` what is there is shared with others as that
+    /// was.
+    pub(super) fn create(path: &Path, replace: bool) -> Result<Self> {
+        let sharing = if replace { Sharing::like(path) } else { Sharing::default() };
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let id = os::random_id().map_err(|error| Error::io("create", error).path(path))?;
         let number = u64::from_le_bytes(std::array::from_fn(|at| id[at]));
         let aside = path.with_file_name(format!(".{name}.{number:016x}.tmp"));
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&aside)
+        let file = os::create_new(&aside, &sharing)
             .map_err(|error| Error::io("create", error).path(path))?;
         Ok(Self { file, aside, path: path.to_path_buf(), finished: false })
     }

@@ -197,7 +197,7 @@ impl<'a, 'p> Export<'a, 'p> {
                 .path(path)
                 .advice("choose another path, or let it be replaced"));
         }
-        let out = Counted { out: AsideFile::create(path)?, written_bytes: 0 };
+        let out = Counted { out: AsideFile::create(path, options.replace)?, written_bytes: 0 };
         let is_exact = hint.1 == Some(hint.0);
         let most = hint.1.unwrap_or(u64::MAX);
         let total_bytes = is_exact.then(|| most * u64::from(options.schema.record_size()));

@@ -169,7 +169,7 @@ fn a_slot_has_its_bytes_in_their_places() {
     let u32_at = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
     let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
     assert_eq!(&bytes[..8], b"\x89FLATREC");
-    assert_eq!((u32_at(8), u32_at(12), u64_at(16), u64_at(24)), (0, 512, 0, 0b111));
+    assert_eq!((u32_at(8), u32_at(12), u64_at(16), u64_at(24)), (1, 512, 0, 0b111));
     assert_eq!(&bytes[32..48], b"0123456789abcdef");
     assert_eq!((u32_at(48), u32_at(52), u64_at(56)), (125, 126, 65_536));
     assert_eq!((u64_at(64), u64_at(72), u64_at(80), u64_at(88)), (7, 10, 9, 3));
@@ -233,6 +233,8 @@ fn what_comes_from_the_future_is_refused_with_its_name() {
     let version = forged(&example(), |slot| slot.version = 9.into());
     assert_refused(&version, &good, unsupported, "format version 9");
     assert_refused(&good, &version, unsupported, "format version 9");
+    let version = forged(&example(), |slot| slot.version = 0.into());
+    assert_refused(&version, &version, unsupported, "format version 0, which was never frozen");
     let flags = forged(&example(), |slot| {
         slot.incompatible = 0x108.into();
         slot.sequence = 8.into();

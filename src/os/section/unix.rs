@@ -27,7 +27,7 @@ impl Section {
     /// that could be taken for a section.
     pub(super) fn open_or_create(name: &str, len_bytes: u64) -> io::Result<(Self, bool)> {
         loop {
-            let file = kernel::open_section(name, true)?;
+            let file = own(kernel::open_section(name, true)?)?;
             let found = file.metadata()?.len();
             if found > 0 {
                 return Ok((Self { file, len_bytes: found }, false));
@@ -51,7 +51,7 @@ impl Section {
     }
 
     pub(super) fn open(name: &str) -> io::Result<Self> {
-        let file = kernel::open_section(name, false)?;
+        let file = own(kernel::open_section(name, false)?)?;
         match file.metadata()?.len() {
             0 => Err(io::ErrorKind::NotFound.into()),
             len_bytes => Ok(Self { file, len_bytes }),
@@ -84,6 +84,21 @@ impl Section {
     pub(super) fn remove(name: &str) -> io::Result<()> {
         kernel::unlink_section(name)
     }
+}
+
+/// Refuses a section that another user made, or may write: names are for everybody to take, and
+/// what is found under one was perhaps put there to be found. Root may open anything, and so is
+/// asked like everybody else whose it is.
+fn own(file: File) -> io::Result<File> {
+    let found = file.metadata()?;
+    let denied = |why| Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+    if found.uid() != rustix::process::geteuid().as_raw() {
+        return denied("another user made it");
+    }
+    if !found.is_file() || found.mode() & 0o077 != 0 {
+        return denied("others may use it, too, so it is none of ours");
+    }
+    Ok(file)
 }
 
 /// An open file description lock on the first byte, in the name of the whole section.

@@ -333,14 +333,28 @@ fn looking_for_blocks_takes_bounded_time() {
 }
 
 #[test]
-fn later_versions_are_refused() {
+fn other_versions_are_refused() {
     let place = Place::new();
     let (salt, _) = small_log(&place, true);
-    change(&place, "-wal-1", |bytes| {
-        bytes[8] = 1;
-        seal_header(bytes);
-    });
-    assert_eq!(place.replay(salt, 0).unwrap_err().kind(), ErrorKind::UnsupportedFormat);
+    for (at, value, expected) in [
+        (8, 0, "format version 0, which was never frozen"),
+        (8, 2, "format version 2; this program knows version 1"),
+        (8, 1, ""),
+        (13, 16, "sectors of 4096 bytes"),
+    ] {
+        change(&place, "-wal-1", |bytes| {
+            bytes[at] = value;
+            seal_header(bytes);
+        });
+        let replayed = place.replay(salt, 0).map(drop);
+        if expected.is_empty() {
+            replayed.expect("version 1");
+            continue;
+        }
+        let error = replayed.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UnsupportedFormat);
+        assert!(error.to_string().contains(expected), "{error}");
+    }
     remove_stale(&*place.data, FILE_ID, &[]).unwrap();
     assert_eq!(place.segments(), ["-wal-1"], "not ours to remove");
 }

@@ -10,7 +10,7 @@
 //! { JSON }
 //! ```
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -142,7 +142,7 @@ impl Unfinished {
         let path = progress_path(store);
         let made_at = with_ending(store, "-unfinished-progress-new");
         let text = format!("{:#}\n", self.to_json());
-        let mut file = File::create(&made_at)?;
+        let mut file = create_private(&made_at)?;
         write!(file, "{MAGIC}{:08x}\n{text}", crc32c::crc32c(text.as_bytes()))?;
         file.sync_all()?;
         drop(file);
@@ -231,6 +231,20 @@ impl Unfinished {
             rejects,
         })
     }
+}
+
+/// Makes the file anew, for this user alone: it tells of the input, and only the one who began a
+/// load goes on with it. What has the name is removed, and never written through.
+fn create_private(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 /// The text of the file at `path`, if there is one; an error if it is somebody else's, which must

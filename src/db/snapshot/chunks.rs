@@ -1,0 +1,237 @@
+//! A snapshot's records in chunks: for code that wants slices, and for threads that share a scan.
+
+use std::iter::FusedIterator;
+use std::ops::Range;
+
+use super::{Snapshot, SnapshotRecords};
+use crate::db::row::Row;
+use crate::format::{Record, from_bytes};
+
+impl<R: Row + ?Sized> Snapshot<R> {
+    /// The records of a range in chunks of `records` numbers each, the last one of those that are
+    /// left; past the last record there are no chunks. Deleted records count for the chunks' ends,
+    /// and are left out of what a chunk shows.
+    ///
+    /// Threads share a scan by taking chunks in turns, with nothing but the standard library (for
+    /// rayon's threads there is `par_chunks`, with the feature `rayon`):
+    ///
+    /// ```
+    /// use std::sync::Mutex;
+    /// # #[cfg(feature = "derive")] {
+    /// use flatrec::{Database, Durability, Record};
+    /// #[derive(Clone, Copy, Record)]
+    /// #[repr(C)]
+    /// struct Counter { n: u64 }
+    /// let directory = tempfile::tempdir().unwrap();
+    /// let database = Database::<Counter>::create(directory.path().join("counters.rec")).unwrap();
+    /// let mut transaction = database.begin_write().unwrap();
+    /// transaction.append_slice(&[Counter { n: 3 }; 100_000]).unwrap();
+    /// transaction.commit(Durability::Immediate).unwrap();
+    ///
+    /// let snapshot = database.begin_read();
+    /// let chunks = Mutex::new(snapshot.chunks(0..snapshot.count(), 8192));
+    /// let total: u64 = std::thread::scope(|scope| {
+    ///     let sum = || {
+    ///         let next = || chunks.lock().unwrap().next();
+    ///         std::iter::from_fn(next).flat_map(|chunk| chunk.iter()).map(|(_, it)| it.n).sum()
+    ///     };
+    ///     let threads: Vec<_> = (0..2).map(|_| scope.spawn(sum)).collect();
+    ///     threads.into_iter().map(|thread| -> u64 { thread.join().unwrap() }).sum()
+    /// });
+    /// assert_eq!(total, 300_000);
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    /// If `records` is 0.
+    pub fn chunks(&self, ids: Range<u64>, records: u64) -> Chunks<'_, R> {
+        assert!(records > 0, "chunks of no records");
+        let ids = self.clamp(ids);
+        self.state.overlay.prepare(&ids);
+        Chunks { snapshot: self, ids, records }
+    }
+}
+
+/// A range of a snapshot's records, in chunks; made by [`Snapshot::chunks`].
+///
+/// ```
+/// use flatrec::{DataType, Durability, DynDatabase, Field, Schema};
+/// let directory = tempfile::tempdir()?;
+/// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+/// let database = DynDatabase::create(directory.path().join("numbers.rec"), &schema)?;
+/// let mut transaction = database.begin_write()?;
+/// (0..10).try_for_each(|n| transaction.append(&[n]).map(drop))?;
+/// transaction.commit(Durability::Immediate)?;
+///
+/// let snapshot = database.begin_read();
+/// let mut chunks = snapshot.chunks(1..100, 4);
+/// assert_eq!(chunks.len(), 3);
+/// assert_eq!(chunks.next_back().map(|chunk| chunk.ids()), Some(9..10));
+/// assert_eq!(chunks.next().map(|chunk| chunk.ids()), Some(1..5));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Chunks<'a, R: Row + ?Sized> {
+    snapshot: &'a Snapshot<R>,
+    /// Below the snapshot's count.
+    ids: Range<u64>,
+    /// At least 1.
+    records: u64,
+}
+
+impl<'a, R: Row + ?Sized> Chunks<'a, R> {
+    fn left(&self) -> u64 {
+        (self.ids.end - self.ids.start).div_ceil(self.records)
+    }
+
+    /// Chunk `number` of those that are left, which must be one of them.
+    #[cfg(feature = "rayon")]
+    pub(super) fn at(&self, number: u64) -> Chunk<'a, R> {
+        let start = self.ids.start + number * self.records;
+        Chunk { snapshot: self.snapshot, ids: start..self.end_of(start) }
+    }
+
+    /// Where the chunk that begins with record `start` ends.
+    fn end_of(&self, start: u64) -> u64 {
+        start.saturating_add(self.records).min(self.ids.end)
+    }
+}
+
+impl<'a, R: Row + ?Sized> Iterator for Chunks<'a, R> {
+    type Item = Chunk<'a, R>;
+
+    fn next(&mut self) -> Option<Chunk<'a, R>> {
+        if self.ids.is_empty() {
+            return None;
+        }
+        let ids = self.ids.start..self.end_of(self.ids.start);
+        self.ids.start = ids.end;
+        Some(Chunk { snapshot: self.snapshot, ids })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        // Records that are mapped at once are never more than the address space holds.
+        let left = usize::try_from(self.left()).unwrap_or(usize::MAX);
+        (left, Some(left))
+    }
+
+    fn nth(&mut self, skipped: usize) -> Option<Chunk<'a, R>> {
+        let skipped = (skipped as u64).saturating_mul(self.records);
+        self.ids.start = self.ids.start.saturating_add(skipped).min(self.ids.end);
+        self.next()
+    }
+}
+
+impl<R: Row + ?Sized> DoubleEndedIterator for Chunks<'_, R> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        let before = self.left().checked_sub(1)?;
+        // No more than `ids.end`, since there is a chunk more.
+        let start = self.ids.start + before * self.records;
+        let ids = start..self.ids.end;
+        self.ids.end = start;
+        Some(Chunk { snapshot: self.snapshot, ids })
+    }
+}
+
+impl<R: Row + ?Sized> ExactSizeIterator for Chunks<'_, R> {}
+impl<R: Row + ?Sized> FusedIterator for Chunks<'_, R> {}
+
+impl<R: Row + ?Sized> Clone for Chunks<'_, R> {
+    fn clone(&self) -> Self {
+        Self { ids: self.ids.clone(), ..*self }
+    }
+}
+
+impl<R: Row + ?Sized> std::fmt::Debug for Chunks<'_, R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Chunks")
+            .field("ids", &self.ids)
+            .field("records", &self.records)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Some of a snapshot's records, which follow one another; made by [`Snapshot::chunks`].
+///
+/// It says how its records lie: as one slice wherever they do, for code that makes the most of
+/// that, and one by one everywhere.
+///
+/// ```
+/// # #[cfg(feature = "derive")] {
+/// use flatrec::{Database, Durability, Record};
+/// #[derive(Clone, Copy, Record)]
+/// #[repr(C)]
+/// struct Counter { n: u64 }
+/// let directory = tempfile::tempdir().unwrap();
+/// let database = Database::<Counter>::create(directory.path().join("counters.rec")).unwrap();
+/// let mut transaction = database.begin_write().unwrap();
+/// transaction.append_slice(&[Counter { n: 1 }; 3000]).unwrap();
+/// transaction.commit(Durability::Immediate).unwrap();
+/// database.checkpoint().unwrap();
+/// let mut transaction = database.begin_write().unwrap();
+/// transaction.set(1234, &Counter { n: 5 }).unwrap();
+/// transaction.commit(Durability::Immediate).unwrap();
+///
+/// let snapshot = database.begin_read();
+/// let (mut sum, mut slices) = (0, 0);
+/// for chunk in snapshot.chunks(0..3000, 1000) {
+///     sum += match chunk.as_slice() {
+///         Some(counters) => {
+///             slices += 1;
+///             counters.iter().map(|counter| counter.n).sum::<u64>()
+///         }
+///         None => chunk.iter().map(|(_, counter)| counter.n).sum(),
+///     };
+/// }
+/// assert_eq!((sum, slices), (3004, 2)); // 1234 is in the log
+/// # }
+/// ```
+pub struct Chunk<'a, R: Row + ?Sized> {
+    snapshot: &'a Snapshot<R>,
+    /// Below the snapshot's count.
+    ids: Range<u64>,
+}
+
+impl<'a, R: Row + ?Sized> Chunk<'a, R> {
+    /// The records' numbers, those of deleted records among them.
+    pub fn ids(&self) -> Range<u64> {
+        self.ids.clone()
+    }
+
+    /// The records in order, in place, each with its number; deleted ones are left out.
+    pub fn iter(&self) -> SnapshotRecords<'a, R> {
+        SnapshotRecords::new(self.snapshot, self.ids.clone())
+    }
+
+    /// The bytes of all records, one behind the other without a gap, in place; `None` if any of
+    /// them is in the log, if records can be deleted in this store, and if records lie apart in its
+    /// file. Each has as many bytes as the schema's
+    /// [`record_size`](crate::Schema::record_size) says.
+    pub fn as_bytes(&self) -> Option<&'a [u8]> {
+        let snapshot = self.snapshot;
+        let (layout, overlay) = (&snapshot.layout, &snapshot.state.overlay);
+        let gapless = layout.stride == layout.record_size && !layout.deletes;
+        if !gapless || (!overlay.is_empty() && overlay.any_within(&self.ids)) {
+            return None;
+        }
+        snapshot.array.strides(self.ids.clone())
+    }
+}
+
+impl<'a, R: Record> Chunk<'a, R> {
+    /// All records as one slice, in place; `None` where [`Chunk::as_bytes`] is.
+    pub fn as_slice(&self) -> Option<&'a [R]> {
+        from_bytes(self.as_bytes()?)
+    }
+}
+
+impl<R: Row + ?Sized> Clone for Chunk<'_, R> {
+    fn clone(&self) -> Self {
+        Self { ids: self.ids.clone(), ..*self }
+    }
+}
+
+impl<R: Row + ?Sized> std::fmt::Debug for Chunk<'_, R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Chunk").field("ids", &self.ids).finish_non_exhaustive()
+    }
+}

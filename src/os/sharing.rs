@@ -1,0 +1,233 @@
+//! Who may use a new file: its owner, its group and its permissions, where the system has those.
+//!
+//! A file beside a store tells what the store holds, so nobody may get at it who cannot get at the
+//! store. On Unix it is made with mode 0600, and becomes another's or more open only when that is
+//! known to be no more than the store itself. On Windows, where a new file has what its directory
+//! says, there is nothing to do.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io;
+use std::path::Path;
+
+/// Whose a file is, and who may use it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Permissions {
+    #[cfg(unix)]
+    owner: u32,
+    #[cfg(unix)]
+    group: u32,
+    #[cfg(unix)]
+    mode: u32,
+}
+
+impl Permissions {
+    /// Those that the file has.
+    #[cfg(unix)]
+    pub(crate) fn of(metadata: &Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        Self { owner: metadata.uid(), group: metadata.gid(), mode: metadata.mode() }
+    }
+
+    /// Those that the file has: the system keeps them with the directory.
+    #[cfg(not(unix))]
+    pub(crate) fn of(_metadata: &Metadata) -> Self {
+        Self {}
+    }
+}
+
+/// How a new file is shared with others. By default as the process's own files are.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Sharing {
+    /// The file whose owner, group and permissions it is given, as far as they can be had.
+    pub(crate) like: Option<Permissions>,
+    /// A file that it is a copy of: it is the maker's, and nobody else may get at it who cannot
+    /// get at that.
+    pub(crate) copy_of: Option<Permissions>,
+}
+
+impl Sharing {
+    /// As the file at `path`, if there is one.
+    pub(crate) fn like(path: &Path) -> Self {
+        let like = std::fs::metadata(path).ok().filter(Metadata::is_file);
+        Self { like: like.as_ref().map(Permissions::of), copy_of: None }
+    }
+}
+
+/// Makes a file that did not exist, for reading and writing; never through a symbolic link.
+///
+/// # Errors
+///
+/// `AlreadyExists`; whatever else the system says of making it. That it cannot be shared as asked
+/// is none: it is the more private then.
+pub(crate) fn create_new(path: &Path, sharing: &Sharing) -> io::Result<File> {
+    let is_shared = sharing.like.is_some() || sharing.copy_of.is_some();
+    let file = make(path, is_shared)?;
+    if is_shared {
+        share(&file, sharing);
+    }
+    Ok(file)
+}
+
+/// Makes a file that did not exist, for nobody else if it is to be `private`.
+fn make(path: &Path, private: bool) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create_new(true);
+    no_follow(&mut options);
+    #[cfg(unix)]
+    if private {
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    }
+    #[cfg(not(unix))]
+    let _ = private;
+    options.open(path)
+}
+
+/// Refuses a symbolic link, which could make us open or make any file.
+pub(crate) fn no_follow(options: &mut OpenOptions) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.custom_flags(libc::O_NOFOLLOW);
+    }
+    #[cfg(windows)]
+    {
+        use std::os::windows::fs::OpenOptionsExt;
+        // FILE_FLAG_OPEN_REPARSE_POINT: opens the link itself, which then is no file of ours.
+        options.custom_flags(0x0020_0000);
+    }
+}
+
+/// Gives a new file of mode 0600 the owner and the group that it is to have, where that can be
+/// had, and then the permissions that suit whose it has become.
+#[cfg(unix)]
+fn share(file: &File, sharing: &Sharing) {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+    let Ok(made) = file.metadata() else { return };
+    let Some(wanted) = sharing.like.or(sharing.copy_of) else { return };
+    let owner = sharing.like.map(|like| like.owner).filter(|owner| *owner != made.uid());
+    let group = Some(wanted.group).filter(|group| *group != made.gid());
+    // Root can give a file away, others can give it to a group of theirs. Whether it worked is
+    // asked of the file below: a file system may say yes and do something else.
+    let given = owner.is_some() && fchown(file, owner, group).is_ok();
+    if !given && group.is_some() {
+        let _ = fchown(file, None, group);
+    }
+    let Ok(made) = file.metadata() else { return };
+    let made = Permissions::of(&made);
+    let like = sharing.like.map_or(0o666, |like| like.admitted(&made));
+    let copy_of = sharing.copy_of.map_or(0o666, |from| 0o600 | from.admitted(&made));
+    // Best effort: where it fails the file stays the owner's alone.
+    let _ = file.set_permissions(std::fs::Permissions::from_mode(like & copy_of));
+}
+
+#[cfg(not(unix))]
+fn share(_file: &File, _sharing: &Sharing) {}
+
+/// Takes from a file that the process owns what `like` does not grant: somebody has taken it from
+/// the store since. Nothing is ever added, or taken from a file that has other names.
+pub(crate) fn narrow(file: &File, like: &Permissions) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt};
+        let Ok(found) = file.metadata() else { return };
+        let admitted = like.admitted(&Permissions::of(&found));
+        let is_ours = found.uid() == rustix::process::geteuid().as_raw() && found.nlink() == 1;
+        if is_ours && found.mode() & 0o666 & !admitted != 0 {
+            let narrowed = std::fs::Permissions::from_mode(found.mode() & admitted);
+            // Best effort: it stays as its owner made it.
+            let _ = file.set_permissions(narrowed);
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = (file, like);
+}
+
+#[cfg(unix)]
+impl Permissions {
+    /// The permission bits of a file with `other`'s owner and group, for which nobody but its
+    /// owner may do anything with it that this file does not grant them.
+    ///
+    /// Whoever owns neither file, and has a class in each of them, must be granted a thing by
+    /// both. If the groups differ, either class of the new file may hold people of either class of
+    /// this one: members of this group may be denied what all others are granted. If the owners
+    /// differ, this file's owner is in one of those classes; the new file's owner is its maker,
+    /// who has this file open to read and to write.
+    fn admitted(&self, other: &Self) -> u32 {
+        let class = |shift: u32| self.mode >> shift & 0o6;
+        let (mut owner, mut group, mut rest) = (class(6), class(3), class(0));
+        if self.group != other.group {
+            group &= rest;
+            rest = group;
+        }
+        if self.owner != other.owner {
+            group &= owner;
+            rest &= owner;
+            owner = 0o6;
+        }
+        owner << 6 | group << 3 | rest
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    /// What `user` of these groups may do with a file.
+    fn granted(file: &Permissions, user: u32, groups: &[u32]) -> u32 {
+        let shift = match () {
+            () if user == file.owner => 6,
+            () if groups.contains(&file.group) => 3,
+            () => 0,
+        };
+        file.mode >> shift & 0o7
+    }
+
+    /// Before it is known whose it is.
+    #[test]
+    fn a_file_that_is_to_be_shared_begins_as_its_makers_alone() {
+        use std::os::unix::fs::MetadataExt;
+        let directory = tempfile::tempdir().unwrap();
+        let made = make(&directory.path().join("made"), true).unwrap();
+        assert_eq!(made.metadata().unwrap().mode() & 0o7777, 0o600);
+    }
+
+    #[test]
+    fn nobody_but_the_maker_is_granted_more_than_by_the_data() {
+        const MAKER: u32 = 1;
+        let groups: [&[u32]; 4] = [&[], &[10], &[11], &[10, 11]];
+        for mode in 0..=0o7777 {
+            let data = Permissions { owner: 2, group: 10, mode };
+            for (owner, group) in [(2, 10), (2, 11), (MAKER, 10), (MAKER, 11)] {
+                let mut made = Permissions { owner, group, mode: 0 };
+                made.mode = data.admitted(&made);
+                assert_eq!(made.mode & !0o666, 0, "{data:?}, {made:?}");
+                for (user, groups) in (2..5).flat_map(|user| groups.map(|of| (user, of))) {
+                    let more = granted(&made, user, groups) & !granted(&data, user, groups);
+                    assert_eq!(more, 0, "{data:?}, {made:?}, {user} of {groups:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn as_much_is_granted_as_can_be() {
+        let data = |mode| Permissions { owner: 2, group: 10, mode };
+        let made = |owner, group| Permissions { owner, group, mode: 0o600 };
+        for (mode, owner, group, expected) in [
+            (0o100664, 2, 10, 0o664),
+            (0o100755, 2, 10, 0o644),
+            (0o106660, 2, 10, 0o660),
+            (0o100400, 2, 10, 0o400),
+            (0o100664, 2, 11, 0o644),
+            (0o100660, 2, 11, 0o600),
+            (0o100604, 2, 11, 0o600),
+            (0o100666, 2, 11, 0o666),
+            (0o100664, 1, 10, 0o664),
+            (0o100464, 1, 10, 0o644),
+            (0o100600, 1, 11, 0o600),
+        ] {
+            let admitted = data(mode).admitted(&made(owner, group));
+            assert_eq!(admitted, expected, "{mode:o} of {owner}:{group}: {admitted:o}");
+        }
+    }
+}
