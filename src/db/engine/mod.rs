@@ -15,7 +15,11 @@ mod changes;
 mod checkpoint;
 mod commit;
 mod group;
+#[cfg(all(test, loom))]
+mod in_loom;
+mod newest;
 mod open;
+mod parts;
 mod recover;
 mod state;
 

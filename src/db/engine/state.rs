@@ -1,11 +1,9 @@
 //! States of the store: what each commit has left, and which of them are still being read.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-
-use arc_swap::ArcSwap;
+use std::sync::Arc;
 
 use super::super::sharing::{Hold, LockWords, WriterSide};
+use super::newest::Newest;
 use crate::map::View;
 use crate::store::Overlay;
 
@@ -36,15 +34,12 @@ pub(in crate::db) struct State {
 pub(super) struct Published {
     /// Where other processes see what is published.
     sharing: WriterSide<LockWords>,
-    current: ArcSwap<State>,
-    /// Every state that was published and may be held by a reader, oldest first.
-    held: Mutex<VecDeque<Weak<State>>>,
+    states: Newest<State>,
 }
 
 impl Published {
     pub(super) fn new(state: Arc<State>, sharing: WriterSide<LockWords>) -> Self {
-        let held = Mutex::new(VecDeque::from([Arc::downgrade(&state)]));
-        Self { sharing, current: ArcSwap::new(state), held }
+        Self { sharing, states: Newest::new(state) }
     }
 
     /// What readers in other processes say, and are told.
@@ -55,37 +50,24 @@ impl Published {
     /// The number of the newest commit that readers may see.
     #[inline]
     pub(super) fn commit(&self) -> u64 {
-        self.current.load().commit
+        self.states.look(|state| state.commit)
     }
 
     /// The state of this commit, if anybody holds it.
     pub(super) fn find(&self, commit: u64) -> Option<Arc<State>> {
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut found = held.iter().filter_map(Weak::upgrade);
-        found.find(|state| state.commit == commit)
+        self.states.find(|state| state.commit == commit)
     }
 
     /// The newest state.
     #[inline]
     pub(super) fn load(&self) -> Arc<State> {
-        self.current.load_full()
+        self.states.load()
     }
 
     /// Shows readers a newer state.
     pub(super) fn publish(&self, state: Arc<State>) {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        // Entered before it can be seen, so that whoever takes it up is never overlooked.
-        held.push_back(Arc::downgrade(&state));
         let commit = state.commit;
-        drop(self.current.swap(state));
-        self.sharing.publish(commit);
-        while held.front().is_some_and(|state| state.strong_count() == 0) {
-            held.pop_front();
-        }
-        // An old reader at the front keeps those behind it from being dropped there.
-        if held.len() >= 64 && held.len().is_power_of_two() {
-            held.retain(|state| state.strong_count() > 0);
-        }
+        self.states.publish(state, || self.sharing.publish(commit));
     }
 
     /// The oldest state that anybody may be reading, at least the newest published one.
@@ -95,9 +77,6 @@ impl Published {
     /// that is written in their own overlays. Who takes up a state from now on takes the newest,
     /// which is no older.
     pub(super) fn oldest(&self) -> Arc<State> {
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        // A thread between loading the current state and counting itself as its holder is counted
-        // by `arc_swap`, which lets no state go before that; so `upgrade` misses nobody.
-        held.iter().find_map(Weak::upgrade).unwrap_or_else(|| self.current.load_full())
+        self.states.oldest()
     }
 }

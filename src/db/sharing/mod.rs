@@ -4,6 +4,8 @@
 //! [`protocol`] is what they say to each other, over words that they share; [`lock_words`] is where
 //! those lie; [`presence`] is a reader's place among them.
 
+#[cfg(all(test, loom))]
+mod in_loom;
 mod lock_words;
 #[cfg(test)]
 mod model;
