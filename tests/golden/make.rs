@@ -16,12 +16,15 @@ use flatrec::{Database, Durability, DynStore, Store};
 use crate::cases::{self, Row, row, row_bytes};
 use crate::folder;
 
+/// Makes the files of a case, at and beside the path.
+type Make = fn(&Path);
+
 #[test]
 #[ignore = "golden files are made once, and by hand"]
 fn make_what_is_not_there() {
     let version = std::env::var("FLATREC_GOLDEN").expect("the version, to say that it is meant");
     assert_eq!(version, "v1", "the version that this program writes");
-    let cases: [(&str, fn(&Path)); 6] = [
+    let cases: [(&str, Make); 6] = [
         ("plain", plain),
         ("deletes", deletes),
         ("sums", sums),

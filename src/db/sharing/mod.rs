@@ -5,6 +5,8 @@
 //! those lie; [`presence`] is a reader's place among them.
 
 mod lock_words;
+#[cfg(test)]
+mod model;
 mod presence;
 pub(in crate::db) mod protocol;
 

@@ -1,0 +1,284 @@
+//! A file a hundred times as large as what may be mapped of it, read by four threads through one
+//! `WindowedStore` while a writer in another process commits and checkpoints: every record is the
+//! one of the moment at which the store was opened, and no more than the budget is ever mapped,
+//! by the store's own account and, on Linux, by the system's.
+//!
+//! It takes `FLATREC_SECONDS`, or two.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::RwLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+
+use flatrec::{Database, Durability, PodRecord, Store, WindowedStore, verify};
+
+const WORDS: usize = 128;
+type Row = PodRecord<[u64; WORDS]>;
+
+const BUDGET: u64 = 1 << 20;
+const WINDOW: u64 = 64 << 10;
+/// A hundred budgets of them.
+const BASE: u64 = 100 * BUDGET / size_of::<Row>() as u64;
+/// How many each transaction appends.
+const APPENDED: u64 = 3;
+const THREADS: u64 = 4;
+
+/// Record `id` as transaction `number` has left it.
+fn row(id: u64, number: u64) -> Row {
+    let mut row = PodRecord([mix(id ^ number << 32); WORDS]);
+    (row.0[0], row.0[1]) = (id, number);
+    row
+}
+
+fn mix(word: u64) -> u64 {
+    let word = (word ^ word >> 31).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (word ^ word >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9) ^ word >> 32
+}
+
+/// The records that transaction `number` changes, besides the first.
+fn changed(number: u64) -> impl Iterator<Item = u64> {
+    (0..30).map(move |n| 1 + mix(number << 8 | n) % (BASE - 1))
+}
+
+fn random(state: &mut u64, below: u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    mix(*state) % below
+}
+
+const CHILD: &str = "FLATREC_BOUNDED_CHILD";
+
+/// The writer: commits until its parent closes the pipe, if only by dying.
+#[test]
+#[ignore = "a part of the other test"]
+fn child() {
+    let Ok(path) = std::env::var(CHILD) else { return };
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).unwrap();
+            over.store(true, SeqCst);
+        });
+        let database = Database::<Row>::options().checkpoint_at(128 << 10).open(path).unwrap();
+        while !over.load(SeqCst) {
+            let mut transaction = database.begin_write().unwrap();
+            let number = transaction.get(0).unwrap().0[1] + 1;
+            transaction.set(0, &row(0, number)).unwrap();
+            for id in changed(number) {
+                *transaction.get_mut(id).unwrap().unwrap() = row(id, number);
+            }
+            for _ in 0..APPENDED {
+                let id = transaction.count();
+                transaction.append(&row(id, number)).unwrap();
+            }
+            transaction.commit(Durability::Eventual).unwrap();
+            if number % 20 == 0 {
+                database.checkpoint().unwrap();
+            }
+        }
+        database.close().unwrap();
+    });
+}
+
+/// The running child: killed when the test ends before it.
+struct Writer(Child);
+
+impl Writer {
+    fn start(path: &Path) -> Self {
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "child", "--ignored", "--nocapture"])
+            .env(CHILD, path)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn();
+        Self(child.unwrap())
+    }
+
+    fn check(&mut self) {
+        assert_eq!(self.0.try_wait().unwrap(), None, "the writer has ended by itself");
+    }
+
+    fn end(mut self) {
+        drop(self.0.stdin.take());
+        assert!(self.0.wait().unwrap().success());
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn create() -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("large.rec");
+    let mut store = Store::<Row>::create(&path).unwrap();
+    for first in (0..BASE).step_by(1024) {
+        let rows: Vec<Row> = (first..BASE.min(first + 1024)).map(|id| row(id, 0)).collect();
+        store.append_slice(&rows).unwrap();
+    }
+    store.close().unwrap();
+    assert!(std::fs::metadata(&path).unwrap().len() >= 100 * BUDGET);
+    (directory, path)
+}
+
+/// A store that was opened, and what it must show from then on.
+struct Bounded {
+    path: PathBuf,
+    store: WindowedStore<Row>,
+    number: u64,
+    /// The transaction that changed each record last.
+    numbers: Vec<u64>,
+    over: AtomicBool,
+    reads: AtomicU64,
+    /// Held to read, and alone to count what is mapped, while nothing is.
+    reading: RwLock<()>,
+}
+
+impl Bounded {
+    fn open(path: &Path) -> Self {
+        let store = WindowedStore::<Row>::open_windowed_read_only(path, BUDGET, WINDOW).unwrap();
+        let number = store.read(0).unwrap().unwrap().0[1];
+        let mut numbers = vec![0; BASE as usize];
+        numbers[0] = number;
+        for number in 1..=number {
+            changed(number).for_each(|id| numbers[id as usize] = number);
+            numbers.extend([number; APPENDED as usize]);
+        }
+        let (over, reads, reading) = Default::default();
+        Self { path: path.to_owned(), store, number, numbers, over, reads, reading }
+    }
+
+    fn check(&self, id: u64, found: &Row) {
+        let number = self.numbers[id as usize];
+        assert_eq!(found.0[..2], [id, number], "opened at {}", self.number);
+        assert_eq!(*found, row(id, number), "record {id} is torn");
+        self.reads.fetch_add(1, SeqCst);
+    }
+
+    /// Reads here and there, in one way or another.
+    fn read(&self, mut seed: u64) {
+        let count = self.store.count();
+        assert_eq!(count, self.numbers.len() as u64);
+        while !self.over.load(SeqCst) {
+            let _reading = self.reading.read().unwrap();
+            let id = random(&mut seed, count);
+            match random(&mut seed, 8) {
+                0 => {
+                    let mut rows = [row(0, 0); 70];
+                    let read = self.store.read_into(id, &mut rows).unwrap();
+                    (id..).zip(&rows[..read]).for_each(|(id, row)| self.check(id, row));
+                }
+                1 => {
+                    for (id, row) in (id..).zip(self.store.range(id..id + 50)) {
+                        self.check(id, &row.unwrap());
+                    }
+                }
+                2 => {
+                    // None where the log has later records.
+                    if let Some(window) = self.store.window(id).unwrap() {
+                        window.ids().for_each(|id| self.check(id, window.get(id).unwrap()));
+                    }
+                }
+                3 => self.check(id, &self.store.read(id).unwrap().unwrap()),
+                _ => {
+                    let pinned = self.store.get(id).unwrap().unwrap();
+                    self.check(id, &pinned);
+                    self.check_counters();
+                    self.check(id, &pinned);
+                }
+            }
+            self.check_counters();
+        }
+    }
+
+    fn check_counters(&self) {
+        let counters = self.store.view_counters();
+        assert!(counters.mapped_bytes <= BUDGET, "{counters:?}");
+    }
+
+    /// Counts what is mapped, as long as the test is to go on.
+    fn measure(&self, until: Instant, writer: &mut Writer) -> u64 {
+        let mut most = 0;
+        while Instant::now() < until && !self.over.load(SeqCst) {
+            std::thread::sleep(Duration::from_millis(5));
+            writer.check();
+            assert!(self.store.info().unwrap().mapped_bytes <= BUDGET);
+            // The system's list is no picture of one moment unless nothing moves.
+            let _alone = self.reading.write().unwrap();
+            let said = self.store.view_counters().mapped_bytes;
+            let Some(mapped) = mapped_bytes(&self.path) else { continue };
+            assert!(mapped <= BUDGET, "{mapped} bytes are mapped, {said} are said to be");
+            most = most.max(mapped);
+        }
+        most
+    }
+}
+
+/// How much of a file this process maps, by the system's account.
+#[cfg(target_os = "linux")]
+fn mapped_bytes(path: &Path) -> Option<u64> {
+    let name = std::fs::canonicalize(path).unwrap();
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    let of_file = maps.lines().filter(|line| line.ends_with(name.to_str().unwrap()));
+    let len = |line: &str| {
+        let (start, rest) = line.split_once('-').unwrap();
+        let end = rest.split(' ').next().unwrap();
+        let number = |hex| u64::from_str_radix(hex, 16).unwrap();
+        number(end) - number(start)
+    };
+    Some(of_file.map(len).sum())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn mapped_bytes(_: &Path) -> Option<u64> {
+    None
+}
+
+/// Ends the test for everybody when one of them fails.
+struct Alarm<'a>(&'a AtomicBool);
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, SeqCst);
+    }
+}
+
+#[test]
+fn a_bounded_snapshot_of_a_large_file_stays_what_it_was_and_within_its_budget() {
+    let seconds = std::env::var("FLATREC_SECONDS").ok().and_then(|text| text.parse().ok());
+    let time = Duration::from_secs(seconds.unwrap_or(2));
+    let seed = std::env::var("FLATREC_SEED").ok().and_then(|text| text.parse().ok());
+    let seed = seed.unwrap_or(std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64);
+    println!("FLATREC_SEED={seed}");
+    let (_directory, path) = create();
+    let mut writer = Writer::start(&path);
+    let (mut reads, mut most, mut last) = (0, 0, 0);
+    let rounds = 4;
+    for round in 0..rounds {
+        let until = Instant::now() + time / rounds;
+        let bounded = Bounded::open(&path);
+        assert!(bounded.number >= last, "from {last} back to {}", bounded.number);
+        last = bounded.number;
+        std::thread::scope(|scope| {
+            let _alarm = Alarm(&bounded.over);
+            for thread in 0..THREADS {
+                let (bounded, seed) = (&bounded, mix(seed ^ u64::from(round) << 8 ^ thread));
+                scope.spawn(move || {
+                    let _alarm = Alarm(&bounded.over);
+                    bounded.read(seed);
+                });
+            }
+            most = bounded.measure(until, &mut writer).max(most);
+        });
+        reads += bounded.reads.into_inner();
+        let counters = bounded.store.view_counters();
+        assert!(counters.evictions > 0, "the budget was never used up: {counters:?}");
+    }
+    writer.end();
+    println!("{reads} records read, from {last} transactions; at most {most} bytes mapped");
+    assert!(last > 0, "the writer has changed nothing");
+    assert_eq!(verify(&path, 5).unwrap().doubts, []);
+}

@@ -1,0 +1,340 @@
+//! A long run of everything that happens between one writer and its readers: a writer that commits,
+//! checkpoints, grows, closes, opens and is killed; readers in threads and in processes of their
+//! own, which hold snapshots for long and for short, follow, wait, and are killed. What each of
+//! them must see is in `rows.rs`.
+//!
+//! It takes `FLATREC_SECONDS`, or four. `FLATREC_SEED` draws the same again: not the moments at
+//! which things happen, since those are the system's.
+
+mod children;
+mod reading;
+mod rows;
+#[cfg(unix)]
+mod stopped;
+mod writing;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::{Duration, Instant};
+
+use flatrec::{Database, Durability, verify};
+
+use children::Process;
+use reading::Reading;
+use rows::{Change, Random, Row, look};
+use writing::Writing;
+
+const READER_THREADS: usize = 4;
+const READER_PROCESSES: usize = 4;
+
+/// How long the test takes.
+fn run_time() -> Duration {
+    Duration::from_secs(from_environment("FLATREC_SECONDS").unwrap_or(4))
+}
+
+fn from_environment(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().expect(name))
+}
+
+/// What everybody has done, by what they say of it.
+#[derive(Default)]
+struct Totals(Mutex<BTreeMap<String, u64>>);
+
+impl Totals {
+    fn add(&self, what: &str) {
+        let what = what.split(' ').next().unwrap_or_default();
+        *self.0.lock().unwrap().entry(what.to_owned()).or_default() += 1;
+    }
+
+    fn of(&self, what: &str) -> u64 {
+        self.0.lock().unwrap().get(what).copied().unwrap_or(0)
+    }
+}
+
+/// What is known of the store by all that has been said.
+#[derive(Default)]
+struct Knowledge {
+    totals: Totals,
+    /// The newest commit whose maker was told that it is there: whoever begins to read sees it.
+    made: AtomicU64,
+    /// The newest commit that somebody has seen: whoever opens the store to write finds it.
+    seen: AtomicU64,
+}
+
+impl Knowledge {
+    /// Takes note of what somebody says.
+    fn hear(&self, line: &str) {
+        if let Some((what, commit)) = line.split_once(' ') {
+            let commit = commit.parse().expect("a commit's number");
+            self.seen.fetch_max(commit, SeqCst);
+            if what != "seen" {
+                self.made.fetch_max(commit, SeqCst);
+            }
+        }
+        self.totals.add(line);
+    }
+}
+
+/// Ends the round for everybody when one of them fails.
+struct Alarm<'a>(&'a AtomicBool);
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.store(true, SeqCst);
+        }
+    }
+}
+
+/// One store, and those who share it for a while.
+struct Round {
+    path: PathBuf,
+    deletes: bool,
+    /// Whether the writer is a process of its own, to be killed.
+    writer_apart: bool,
+    /// How long a snapshot is held at most.
+    longest: Duration,
+    over: AtomicBool,
+    known: Arc<Knowledge>,
+    writer: RwLock<Option<Database<Row>>>,
+}
+
+impl Round {
+    /// Makes the store; the lowest bits of `kind` say what kind of it.
+    fn new(path: PathBuf, kind: u64, known: &Arc<Knowledge>, random: &mut Random) -> Self {
+        let deletes = kind & 1 != 0;
+        let mut options = Database::<Row>::options();
+        if deletes {
+            options = options.deletes();
+        }
+        if kind & 2 != 0 {
+            options = options.checksums();
+        }
+        let database = options.create(&path).unwrap();
+        let mut transaction = database.begin_write().unwrap();
+        Change::new(&mut transaction, random).make(deletes);
+        transaction.commit(Durability::Immediate).unwrap();
+        database.close().unwrap();
+        known.made.store(0, SeqCst);
+        known.seen.store(0, SeqCst);
+        Self {
+            path,
+            deletes,
+            writer_apart: kind & 4 != 0,
+            longest: (run_time() / 10).clamp(Duration::from_millis(400), Duration::from_secs(3)),
+            over: AtomicBool::new(false),
+            known: Arc::clone(known),
+            writer: RwLock::new(None),
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.over.load(SeqCst)
+    }
+
+    fn start(&self, job: &str, random: &mut Random) -> Process {
+        let floor = match job {
+            "writer" => &self.known.seen,
+            _ => &self.known.made,
+        };
+        let job = Job {
+            name: job.to_owned(),
+            seed: random.branch(),
+            floor: floor.load(SeqCst),
+            longest: self.longest,
+            deletes: self.deletes,
+            path: self.path.clone(),
+        };
+        let known = Arc::clone(&self.known);
+        Process::start(&job.to_text(), move |line| known.hear(line))
+    }
+
+    /// Lets everybody work for so long.
+    ///
+    /// # Panics
+    /// If any of them finds something wrong.
+    fn run(&self, time: Duration, random: &mut Random) {
+        std::thread::scope(|scope| {
+            let _alarm = Alarm(&self.over);
+            if !self.writer_apart {
+                let random = Random(random.branch());
+                scope.spawn(move || self.write(random));
+            }
+            for _ in 0..READER_THREADS {
+                let random = Random(random.branch());
+                scope.spawn(move || self.read(random));
+            }
+            self.reign(time, random);
+            self.over.store(true, SeqCst);
+        });
+        assert_eq!(verify(&self.path, 5).unwrap().doubts, []);
+        let database = Database::<Row>::open(&self.path).unwrap();
+        let last = look(&database.begin_read());
+        database.close().unwrap();
+        let floor = self.known.seen.load(SeqCst);
+        assert!(last.commit >= floor, "commit {floor} was seen, and {last:?} is left");
+        assert_eq!(verify(&self.path, 5).unwrap().doubts, []);
+    }
+
+    /// Starts processes, and kills them.
+    fn reign(&self, time: Duration, random: &mut Random) {
+        let until = Instant::now() + time;
+        let mut readers: Vec<Process> =
+            (0..READER_PROCESSES).map(|_| self.start("reader", random)).collect();
+        let mut writer = self.writer_apart.then(|| self.start("writer", random));
+        while Instant::now() < until && !self.is_over() {
+            std::thread::sleep(Duration::from_micros(random.draw(50_000)));
+            let reader = random.draw(READER_PROCESSES as u64) as usize;
+            match random.draw(6) {
+                // Seldom before it has come to do anything.
+                0..2 if readers[reader].has_spoken() || random.draw(8) == 0 => {
+                    readers.swap_remove(reader).kill();
+                    readers.push(self.start("reader", random));
+                    self.known.totals.add("reader-killed");
+                }
+                2..4 => {
+                    let spoken = writer.as_ref().is_some_and(Process::has_spoken);
+                    if spoken || random.draw(8) == 0 {
+                        let Some(last) = writer.take() else { continue };
+                        last.kill();
+                        self.known.totals.add("writer-killed");
+                        writer = Some(self.start("writer", random));
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.over.store(true, SeqCst);
+        readers.into_iter().chain(writer).for_each(Process::end);
+    }
+
+    fn write(&self, random: Random) {
+        let _alarm = Alarm(&self.over);
+        let writing = Writing {
+            path: self.path.clone(),
+            random,
+            deletes: self.deletes,
+            floor: &self.known.seen,
+            is_over: &|| self.is_over(),
+            tell: &|line| self.known.hear(line),
+            place: &self.writer,
+        };
+        writing.run();
+    }
+
+    fn read(&self, random: Random) {
+        let _alarm = Alarm(&self.over);
+        let reading = Reading {
+            path: self.path.clone(),
+            random,
+            made: &self.known.made,
+            is_over: &|| self.is_over(),
+            tell: &|line| self.known.hear(line),
+            writer: (!self.writer_apart).then_some(&self.writer),
+            longest: self.longest,
+            last: 0,
+        };
+        reading.run();
+    }
+}
+
+/// What a child is told.
+struct Job {
+    name: String,
+    seed: u64,
+    /// A commit that was there before it was started.
+    floor: u64,
+    longest: Duration,
+    deletes: bool,
+    path: PathBuf,
+}
+
+impl Job {
+    fn to_text(&self) -> String {
+        let Self { name, seed, floor, deletes, .. } = self;
+        let (longest, path) = (self.longest.as_millis(), self.path.display());
+        format!("{name}|{seed}|{floor}|{longest}|{deletes}|{path}")
+    }
+
+    fn parse(text: &str) -> Self {
+        let parts: Vec<&str> = text.splitn(6, '|').collect();
+        let [name, seed, floor, longest, deletes, path] = parts[..] else { panic!("{text}") };
+        Self {
+            name: name.to_owned(),
+            seed: seed.parse().unwrap(),
+            floor: floor.parse().unwrap(),
+            longest: Duration::from_millis(longest.parse().unwrap()),
+            deletes: deletes == "true",
+            path: path.into(),
+        }
+    }
+}
+
+/// Does a child's job; run by the tests below in processes of their own.
+#[test]
+#[ignore = "a part of the other tests"]
+fn child() {
+    let Ok(job) = std::env::var(children::JOB) else { return };
+    let job = Job::parse(&job);
+    let over = AtomicBool::new(false);
+    #[cfg(unix)]
+    if job.name == "holder" {
+        return stopped::hold(&job.path);
+    }
+    std::thread::scope(|scope| {
+        // The parent says that it is over by closing the pipe, if only by dying.
+        scope.spawn(|| {
+            std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).unwrap();
+            over.store(true, SeqCst);
+        });
+        let work = std::panic::catch_unwind(|| job.work(&|| over.load(SeqCst)));
+        if work.is_err() {
+            // The other thread may never end.
+            std::process::exit(children::TEST_FAILED);
+        }
+    });
+}
+
+impl Job {
+    fn work(self, is_over: &(dyn Fn() -> bool + Sync)) {
+        let random = Random(self.seed);
+        let floor = AtomicU64::new(self.floor);
+        let Self { path, longest, deletes, .. } = self;
+        let tell = &children::say;
+        match &*self.name {
+            "reader" => {
+                let (made, writer) = (&floor, None);
+                Reading { path, random, made, is_over, tell, writer, longest, last: 0 }.run();
+            }
+            "writer" => {
+                let place = &RwLock::new(None);
+                Writing { path, random, deletes, floor: &floor, is_over, tell, place }.run();
+            }
+            other => panic!("{other}"),
+        }
+    }
+}
+
+#[test]
+fn readers_and_a_writer_of_many_processes_see_one_state_each() {
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
+    let seed = from_environment("FLATREC_SEED").unwrap_or(now);
+    println!("FLATREC_SEED={seed} (moments differ all the same)");
+    let mut random = Random(seed);
+    let time = (run_time() / 4).min(Duration::from_secs(5));
+    let known = Arc::new(Knowledge::default());
+    let until = Instant::now() + run_time();
+    let mut kind = random.draw(8);
+    while Instant::now() < until {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("store");
+        println!("a round of kind {kind:03b}");
+        Round::new(path, kind, &known, &mut random).run(time, &mut random);
+        // All eight kinds in turn, mostly with the writer in another place than before.
+        kind = (kind + 5) % 8;
+    }
+    println!("what was said, how often: {:#?}", known.totals.0.lock().unwrap());
+    assert!(known.totals.of("seen") > 0 && known.totals.of("committed") > 0);
+}

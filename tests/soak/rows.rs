@@ -1,0 +1,230 @@
+//! The records of the soak test, and what must hold of any one state of its store.
+//!
+//! Every record ends with a checksum over its number and its content, which is a filler mostly: one
+//! word again and again, drawn anew each time, so that looking at it is quick. Record 0 is the head: it has
+//! the number of the transaction that changed the store last, the sum of all other records'
+//! checksums, and how many there are. So a record of any other commit than the snapshot's shows,
+//! whatever way it came there.
+//!
+//! A `Store` can append and change nothing: what it has appended is what lies past the records that
+//! the head knows of, in whole batches, until the next transaction takes it into the head.
+
+use flatrec::{PodRecord, Snapshot, WriteTransaction};
+
+const WORDS: usize = 16;
+/// What the head says, by word.
+const NUMBER: usize = 0;
+const SUM: usize = 1;
+const KNOWN: usize = 2;
+const LIVE: usize = 3;
+/// Of all records, what lies between this and the checksum is the filler.
+const FILLER: usize = 4;
+const CHECK: usize = WORDS - 1;
+
+pub(crate) type Row = PodRecord<[u64; WORDS]>;
+
+/// A `Store` appends so many records at a time, in one commit.
+pub(crate) const BATCH: u64 = 13;
+/// More than a transaction logs: these records go to their places at once.
+const BULK: u64 = (1 << 20) / size_of::<Row>() as u64 + 50;
+/// Past so many records a store grows no more, so that looking at all of them stays quick.
+const RECORDS_MAX: u64 = if cfg!(debug_assertions) { 20_000 } else { 120_000 };
+
+/// A generator of numbers that a seed determines.
+#[derive(Clone)]
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub(crate) fn draw(&mut self, below: u64) -> u64 {
+        self.next() % below
+    }
+
+    /// Another generator, for somebody who draws at their own pace.
+    pub(crate) fn branch(&mut self) -> u64 {
+        self.next()
+    }
+}
+
+fn stir(sum: u64, word: u64) -> u64 {
+    (sum ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
+}
+
+/// The checksum of record `id`; `None` if its filler is of two minds.
+fn check_of(id: u64, row: &Row) -> Option<u64> {
+    let start = id ^ 0x0123_4567_89ab_cdef;
+    let check = row.0[..=FILLER].iter().fold(start, |sum, &word| stir(sum, word));
+    (row.0[FILLER..CHECK] == [row.0[FILLER]; CHECK - FILLER]).then_some(check)
+}
+
+fn sealed(id: u64, mut row: Row) -> Row {
+    row.0[CHECK] = check_of(id, &row).expect("a filler of one word");
+    row
+}
+
+/// Record `id`, made by transaction `number`.
+fn made(id: u64, number: u64, random: &mut Random) -> Row {
+    let mut row = PodRecord([random.next(); WORDS]);
+    row.0[NUMBER] = number;
+    sealed(id, row)
+}
+
+/// What one state has turned out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Look {
+    pub(crate) commit: u64,
+    /// The number of its last transaction.
+    pub(crate) number: u64,
+    pub(crate) count: u64,
+    /// Over every byte of every record.
+    fingerprint: u64,
+}
+
+/// Looks at every record of a snapshot: whether it is whole, and whether all are of one commit.
+///
+/// # Panics
+/// If not.
+pub(crate) fn look(snapshot: &Snapshot<Row>) -> Look {
+    let commit = snapshot.commit();
+    let head = *snapshot.get(0).expect("the head");
+    let known = head.0[KNOWN];
+    let (mut live, mut sum, mut fingerprint, mut strays) = (0_u64, 0_u64, 0_u64, 0_u64);
+    for (id, row) in snapshot.iter() {
+        let check = check_of(id, row);
+        assert_eq!(check, Some(row.0[CHECK]), "record {id} of commit {commit} is torn: {row:?}");
+        let check = row.0[CHECK];
+        fingerprint = stir(fingerprint, id ^ check);
+        live += 1;
+        if id >= known {
+            strays += 1;
+        } else if id > 0 {
+            sum = sum.wrapping_add(check);
+        }
+    }
+    let count = snapshot.count();
+    let said = (head.0[SUM], head.0[LIVE]);
+    let found = (sum, live - strays);
+    assert_eq!(said, found, "commit {commit} is mixed with another: {count} records, {head:?}");
+    assert_eq!(snapshot.live_count(), live, "commit {commit}");
+    assert_eq!(count, known + strays, "commit {commit}");
+    assert_eq!(strays % BATCH, 0, "commit {commit} has a part of what a store has appended");
+    assert!(snapshot.get(count).is_none());
+    Look { commit, number: head.0[NUMBER], count, fingerprint }
+}
+
+/// A transaction under way, and the head that it is going to write.
+pub(crate) struct Change<'t, 'd> {
+    transaction: &'t mut WriteTransaction<'d, Row>,
+    random: &'t mut Random,
+    head: Row,
+}
+
+impl<'t, 'd> Change<'t, 'd> {
+    pub(crate) fn new(
+        transaction: &'t mut WriteTransaction<'d, Row>,
+        random: &'t mut Random,
+    ) -> Self {
+        let head = transaction.get(0).copied().unwrap_or(PodRecord([0; WORDS]));
+        let mut change = Self { transaction, random, head };
+        change.head.0[NUMBER] += 1;
+        let filler = change.random.next();
+        change.head.0[FILLER..CHECK].fill(filler);
+        if change.transaction.count() == 0 {
+            let head = sealed(0, change.head);
+            change.transaction.append(&head).unwrap();
+            (change.head.0[KNOWN], change.head.0[LIVE]) = (1, 1);
+        }
+        for id in change.head.0[KNOWN]..change.transaction.count() {
+            let row = *change.transaction.get(id).expect("what a store has appended lives");
+            change.count_in(&row);
+        }
+        change
+    }
+
+    fn count_in(&mut self, row: &Row) {
+        self.head.0[SUM] = self.head.0[SUM].wrapping_add(row.0[CHECK]);
+        self.head.0[LIVE] += 1;
+    }
+
+    fn count_out(&mut self, row: &Row) {
+        self.head.0[SUM] = self.head.0[SUM].wrapping_sub(row.0[CHECK]);
+        self.head.0[LIVE] -= 1;
+    }
+
+    fn row(&mut self, id: u64) -> Row {
+        made(id, self.head.0[NUMBER], self.random)
+    }
+
+    /// Changes the store somehow, and says so in its head.
+    pub(crate) fn make(mut self, deletes: bool) {
+        let has_room = self.transaction.count() < RECORDS_MAX;
+        match self.random.draw(50) {
+            0 if has_room => self.append(BULK),
+            1..12 if has_room => {
+                let many = self.random.draw(60);
+                self.append(many);
+            }
+            _ => {}
+        }
+        for _ in 0..self.random.draw(40) {
+            let id = 1 + self.random.draw(self.transaction.count());
+            if deletes && self.random.draw(3) == 0 {
+                self.move_elsewhere(id);
+            } else {
+                self.update(id);
+            }
+        }
+        self.head.0[KNOWN] = self.transaction.count();
+        let head = sealed(0, self.head);
+        self.transaction.set(0, &head).unwrap();
+    }
+
+    fn append(&mut self, many: u64) {
+        let first = self.transaction.count();
+        let rows: Vec<Row> = (first..first + many).map(|id| self.row(id)).collect();
+        rows.iter().for_each(|row| self.count_in(row));
+        if let [row] = &rows[..] {
+            self.transaction.append(row).unwrap();
+        } else {
+            self.transaction.append_slice(&rows).unwrap();
+        }
+    }
+
+    fn update(&mut self, id: u64) {
+        let Some(before) = self.transaction.get(id).copied() else { return };
+        self.count_out(&before);
+        let row = self.row(id);
+        self.count_in(&row);
+        // Both ways to change a record.
+        match self.random.draw(2) {
+            0 => self.transaction.set(id, &row).unwrap(),
+            _ => *self.transaction.get_mut(id).unwrap().unwrap() = row,
+        }
+    }
+
+    /// Deletes a record, and mostly inserts another, which may take its place or one further back.
+    fn move_elsewhere(&mut self, id: u64) {
+        if let Some(before) = self.transaction.get(id).copied() {
+            self.count_out(&before);
+            assert!(self.transaction.delete(id).unwrap());
+        }
+        if self.random.draw(5) > 0 {
+            let id = self.transaction.insert(&PodRecord([0; WORDS])).unwrap();
+            let row = self.row(id);
+            self.count_in(&row);
+            self.transaction.set(id, &row).unwrap();
+        }
+    }
+}
+
+/// What a `Store` of `count` records appends.
+pub(crate) fn batch(count: u64, random: &mut Random) -> Vec<Row> {
+    (count..count + BATCH).map(|id| made(id, 0, random)).collect()
+}

@@ -1,0 +1,108 @@
+//! A reader that is stopped while it holds a snapshot, beside a writer whose log may only grow so
+//! far.
+
+use std::path::Path;
+use std::time::Duration;
+
+use flatrec::{Database, Durability, ErrorKind, WriteTransaction};
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::children::{Process, say};
+use super::rows::{Change, Random, Row, look};
+use super::{Job, from_environment};
+
+const MAX_LOG: u64 = 512 << 10;
+
+/// In a child: holds a snapshot from one line of its parent's to the next.
+pub(crate) fn hold(path: &Path) {
+    let reader = Database::<Row>::open_read_only(path).unwrap();
+    loop {
+        let snapshot = reader.begin_read().unwrap();
+        let first = look(&snapshot);
+        say("holding");
+        let mut line = String::new();
+        if std::io::stdin().read_line(&mut line).unwrap() == 0 {
+            return;
+        }
+        assert_eq!(look(&snapshot), first, "a snapshot has changed");
+        drop(snapshot);
+        say("free");
+        let mut line = String::new();
+        if std::io::stdin().read_line(&mut line).unwrap() == 0 {
+            return;
+        }
+    }
+}
+
+fn start(path: &Path) -> Process {
+    let (name, path) = ("holder".to_owned(), path.to_owned());
+    let job = Job { name, seed: 0, floor: 0, longest: Duration::ZERO, deletes: false, path };
+    let mut process = Process::start(&job.to_text(), |_| {});
+    process.wait_for("holding");
+    process
+}
+
+fn send(process: &Process, signal: Signal) {
+    let pid = Pid::from_raw(process.id().try_into().unwrap()).unwrap();
+    kill_process(pid, signal).unwrap();
+}
+
+fn begin<'d>(database: &'d Database<Row>, random: &mut Random) -> WriteTransaction<'d, Row> {
+    let mut transaction = database.begin_write().unwrap();
+    Change::new(&mut transaction, random).make(false);
+    transaction
+}
+
+/// Commits until the log is full, and says what the error does.
+fn fill(database: &Database<Row>, random: &mut Random) -> String {
+    for _ in 0..100_000 {
+        let before = database.begin_read().commit();
+        if let Err(error) = begin(database, random).commit(Durability::Eventual) {
+            assert_eq!(error.kind(), ErrorKind::LogFull, "{error}");
+            let snapshot = database.begin_read();
+            assert_eq!(look(&snapshot).commit, before, "a commit that failed is seen");
+            return error.to_string();
+        }
+    }
+    panic!("the log never gets full");
+}
+
+#[test]
+fn a_stopped_reader_holds_the_log_until_it_goes_on_or_is_killed() {
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
+    let seed = from_environment("FLATREC_SEED").unwrap_or(now);
+    println!("FLATREC_SEED={seed}");
+    let mut random = Random(seed);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let options = Database::<Row>::options().checkpoint_at(32 << 10).max_log(MAX_LOG);
+    let database = options.create(&path).unwrap();
+    for _ in 0..20 {
+        begin(&database, &mut random).commit(Durability::Eventual).unwrap();
+    }
+
+    let mut reader = start(&path);
+    send(&reader, Signal::STOP);
+    let error = fill(&database, &mut random);
+    assert!(error.contains(&format!("process {} ", reader.id())), "{error}");
+    // A smaller commit may find room; but it stays so for as long as the reader does.
+    fill(&database, &mut random);
+    send(&reader, Signal::CONT);
+    reader.say("let go");
+    reader.wait_for("free");
+    for _ in 0..200 {
+        begin(&database, &mut random).commit(Durability::Eventual).unwrap();
+    }
+
+    reader.say("hold on");
+    reader.wait_for("holding");
+    send(&reader, Signal::STOP);
+    let error = fill(&database, &mut random);
+    assert!(error.contains(&format!("process {} ", reader.id())), "{error}");
+    reader.kill();
+    for _ in 0..200 {
+        begin(&database, &mut random).commit(Durability::Eventual).unwrap();
+    }
+    look(&database.begin_read());
+    database.close().unwrap();
+}

@@ -1,0 +1,124 @@
+//! The one who writes, in the test's process or one of its own: opens, commits, closes, and opens
+//! again, by a `Store` now and then.
+
+use std::path::PathBuf;
+use std::sync::RwLock;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::time::Duration;
+
+use flatrec::{Database, Durability, ErrorKind, Store, Wait};
+
+use super::rows::{Change, Random, Row, batch, look};
+
+/// So long at most is another handle's end waited for.
+const LOCK_WAIT: Wait = Wait::AtMost(Duration::from_secs(60));
+
+/// A writer at work, until `is_over`.
+pub(crate) struct Writing<'w> {
+    pub(crate) path: PathBuf,
+    pub(crate) random: Random,
+    pub(crate) deletes: bool,
+    /// The newest commit that somebody has seen: whoever opens the store to write finds it.
+    pub(crate) floor: &'w AtomicU64,
+    pub(crate) is_over: &'w (dyn Fn() -> bool + Sync),
+    /// Told of what is done, once it is.
+    pub(crate) tell: &'w (dyn Fn(&str) + Sync),
+    /// Where others find the handle.
+    pub(crate) place: &'w RwLock<Option<Database<Row>>>,
+}
+
+impl Writing<'_> {
+    /// Lives one life after the other.
+    ///
+    /// # Panics
+    /// If anything fails, or is not as it was left.
+    pub(crate) fn run(mut self) {
+        while !(self.is_over)() {
+            if self.random.draw(5) == 0 {
+                self.append_by_a_store();
+            }
+            self.live();
+        }
+    }
+
+    fn live(&mut self) {
+        let floor = self.floor.load(SeqCst);
+        let checkpoint_at = (16 << 10) << self.random.draw(5);
+        let options = Database::<Row>::options().checkpoint_at(checkpoint_at).wait(LOCK_WAIT);
+        let database = options.open(&self.path).expect("a writer opens beside any reader");
+        {
+            let snapshot = database.begin_read();
+            let commit = snapshot.commit();
+            assert!(commit >= floor, "commit {floor} was seen, and the store is at {commit}");
+            look(&snapshot);
+        }
+        *self.place.write().unwrap() = Some(database);
+        // Some lives are short, so that there are many recoveries and closes.
+        let commits = if self.random.draw(2) == 0 { 4 } else { 200 };
+        let commits = self.random.draw(commits);
+        let seeds: Vec<u64> = (0..1 + self.random.draw(2)).map(|_| self.random.branch()).collect();
+        std::thread::scope(|scope| {
+            let writing = &*self;
+            for seed in seeds {
+                scope.spawn(move || writing.commit(Random(seed), commits));
+            }
+        });
+        let database = self.place.write().unwrap().take().expect("nobody else takes it");
+        if self.random.draw(3) > 0 {
+            database.close().expect("a writer closes beside any reader");
+            (self.tell)("closed");
+        }
+    }
+
+    fn commit(&self, mut random: Random, commits: u64) {
+        let database = self.place.read().unwrap();
+        let database = database.as_ref().expect("it is there for a whole life");
+        for _ in 0..commits {
+            if (self.is_over)() {
+                return;
+            }
+            let mut transaction = database.begin_write().unwrap();
+            Change::new(&mut transaction, &mut random).make(self.deletes);
+            if random.draw(12) == 0 {
+                transaction.rollback();
+                continue;
+            }
+            let durability = [Durability::Eventual, Durability::Immediate][random.draw(2) as usize];
+            let receipt = transaction.commit(durability).unwrap();
+            self.floor.fetch_max(receipt.commit(), SeqCst);
+            (self.tell)(&format!("committed {}", receipt.commit()));
+            if random.draw(8) == 0 {
+                // Time for readers to move on, so that some checkpoints get further than others.
+                std::thread::sleep(Duration::from_micros(random.draw(20_000)));
+                let checkpoint = database.checkpoint().unwrap();
+                (self.tell)("checkpoint");
+                if checkpoint.held_back().is_some() {
+                    (self.tell)("held-back");
+                }
+                if checkpoint.records() > 0 {
+                    (self.tell)("wrote-records");
+                }
+            }
+        }
+    }
+
+    /// Appends without a log; only where no snapshot keeps the last log from being ended.
+    fn append_by_a_store(&mut self) {
+        let floor = self.floor.load(SeqCst);
+        let options = Store::<Row>::options().wait(Wait::AtMost(Duration::from_millis(100)));
+        let mut store = match options.open(&self.path) {
+            Ok(store) => store,
+            Err(error) if error.kind() == ErrorKind::Locked => return (self.tell)("refused"),
+            Err(error) => panic!("{error}"),
+        };
+        for _ in 0..1 + self.random.draw(3) {
+            let rows = batch(store.count(), &mut self.random);
+            store.append_slice(&rows).unwrap();
+            store.flush().unwrap();
+            let commit = store.info().unwrap().commit;
+            assert!(commit > floor, "commit {floor} was seen, and a store has made {commit}");
+            (self.tell)(&format!("appended {commit}"));
+        }
+        store.close().unwrap();
+    }
+}
