@@ -178,7 +178,7 @@ impl<R: Row + ?Sized> std::fmt::Debug for Reader<R> {
 /// let reader = Database::<Tick>::open_read_only(&path).unwrap();
 /// let snapshot = reader.begin_read().unwrap();
 /// let readers = writer.readers().unwrap();
-/// assert_eq!(readers[0].process, std::process::id().into());
+/// assert_eq!(readers[0].process, u64::from(std::process::id()));
 /// assert_eq!(readers[0].oldest, Some(snapshot.commit()));
 /// # }
 /// ```
