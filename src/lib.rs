@@ -59,8 +59,8 @@ pub use db::{
     Database, Doubt, Durability, DynDatabase, DynEdit, DynReader, DynRecords, DynRecordsWithIds,
     DynStore, Edit, LogInfo, Lost, Options, Reader, ReaderInfo, Rebuilt, Receipt, Records,
     RecordsWithIds, Row, SalvageOptions, SalvageReport, SlotInfo, Snapshot, SnapshotRecords, Store,
-    StoreInfo, Survives, VerifyReport, WindowedStore, WriteTransaction, backup, compact,
-    rebuild_checksums, salvage, verify,
+    StoreInfo, Survives, VerifyReport, WindowedStore, WriteTransaction, WriterInfo, backup,
+    compact, rebuild_checksums, salvage, verify,
 };
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "derive")]

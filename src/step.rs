@@ -57,6 +57,22 @@ pub(crate) enum Step {
     ReaderFence,
     /// A reader looks whether the writer has passed it.
     ReaderRecheck,
+    /// A new writer keeps the target of a checkpoint that was cut short.
+    TargetKept,
+    /// Between a new epoch and a look at what readers have seen lies a fence.
+    EpochFence,
+    /// Commits that a reader sees and that are no more change the lineage.
+    NewLineage,
+    /// A writer says what of the log it means to give up before it looks who needs it.
+    RetiredFirst,
+    /// Between these two lies a fence.
+    RetiredFence,
+    /// What of the log was given up stays so, whatever is needed.
+    RetiredKept,
+    /// Between what a reader says it needs and what it looks at lies a fence.
+    NeedFence,
+    /// A reader looks whether what it needs of the log is still there.
+    NeedRecheck,
     /// A block belongs to the segment that it names by its salt.
     SaltCheck,
     /// The commits in the log are numbered without gaps.

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use super::checksums::Checksums;
 use super::engine::Recovered;
+use super::reader::ReaderInfo;
+use super::sharing::process;
 use super::table::Table;
 use crate::error::{Error, Result};
 use crate::format::SlotState;
@@ -57,6 +59,12 @@ pub struct StoreInfo {
     pub commit: u64,
     /// The log, if there is one: of a [`Database`](crate::Database) that is open, or was killed.
     pub log: Option<LogInfo>,
+    /// The handle that has the store open to write, this one if it does.
+    pub writer: Option<WriterInfo>,
+    /// The readers that have the store open in other handles and processes, and what they hold; a
+    /// writer whose own snapshots have held a checkpoint back is one of them. Those that may not
+    /// write the lock file are not among them, nor those under another name.
+    pub readers: Vec<ReaderInfo>,
     /// The random number that the store was made with.
     pub file_id: [u8; 16],
     /// What was found in the two header slots when the store was opened.
@@ -89,6 +97,15 @@ pub struct LogInfo {
     pub len_bytes: u64,
     /// Files that the log lies in.
     pub segments: u64,
+}
+
+/// A handle that has a store open to write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WriterInfo {
+    /// The number of its process, as it is called there; `None` if it does not say, as where it has
+    /// not finished opening the store.
+    pub process: Option<u64>,
 }
 
 /// What was found in a header slot.
@@ -124,6 +141,7 @@ impl StoreInfo {
         };
         let report = table.core.report();
         let log = table.log.as_ref().map(|log| LogInfo::of(log, &**backing)).transpose()?;
+        let (writer, readers) = sharers(table)?;
         Ok(Self {
             path: table.path(),
             access: table.access(),
@@ -140,6 +158,8 @@ impl StoreInfo {
             sequence: header.sequence,
             commit: table.log.as_ref().map_or(header.commit, |log| log.commit),
             log,
+            writer,
+            readers,
             file_id: header.file_id,
             slots: [slot_info(&report.a), slot_info(&report.b)],
             editing: table.core.found_editing(),
@@ -154,6 +174,23 @@ impl StoreInfo {
             faults: process_faults().map_err(|source| Error::io("count page faults", source))?,
         })
     }
+}
+
+/// Who has the store of `table` open beside it, and who writes to it.
+fn sharers<T: Copy + Send + Sync>(
+    table: &Table<T>,
+) -> Result<(Option<WriterInfo>, Vec<ReaderInfo>)> {
+    let (writer, seen) = match (&table.sharing, &table.hold) {
+        (Some(sharing), _) => (Some(WriterInfo { process: Some(process()) }), sharing.readers()?),
+        (None, Some(hold)) => {
+            let presence = hold.presence();
+            let has_writer = presence.has_writer()?;
+            let writer = WriterInfo { process: presence.writer_process() };
+            (has_writer.then_some(writer), presence.others(has_writer)?)
+        }
+        (None, None) => (None, Vec::new()),
+    };
+    Ok((writer, seen.iter().map(ReaderInfo::of).collect()))
 }
 
 impl LogInfo {

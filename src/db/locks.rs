@@ -20,7 +20,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::sharing::{LockWords, WriterSide, store_word};
+use super::sharing::{LockWords, WriterSide, store_word, writer_of};
 use crate::error::Result;
 use crate::map::{CHECKPOINT, FileBacking, IN_PLACE, NAMES, SideLock, WRITER, Wait, held_by};
 use crate::os::{LOCKS_CAN_BE_ASKED_FOR, LockKind, Sharing};
@@ -28,6 +28,7 @@ use crate::os::{LOCKS_CAN_BE_ASKED_FOR, LockKind, Sharing};
 /// Longer than anybody takes to find out whether somebody else has a lock.
 const MOMENT: Wait = Wait::AtMost(Duration::from_millis(20));
 
+const WRITING: &str = "another handle has the store open to write";
 const EDITING: &str = "an exclusive edit is under way";
 const CHECKPOINTING: &str = "a checkpoint is under way";
 const LENDING: &str = "changing records in place needs the store alone, and a reader has it open";
@@ -46,23 +47,43 @@ impl Locks {
         Self::default()
     }
 
-    /// Takes the writer's lock for a store at `path` that is about to be made or opened.
-    pub(super) fn writer(path: &Path, wait: Wait) -> Result<Self> {
-        Self::maker(path, wait, &Sharing::like(path))
+    /// Takes the writer's lock for a store at `path` that is about to be made or opened. If somebody
+    /// else has it, `file_id` is asked for the store's id, where there is one, by which the lock
+    /// file's words are told from those of a store that lay there before.
+    pub(super) fn writer(
+        path: &Path,
+        wait: Wait,
+        file_id: impl Fn() -> Option<[u8; 16]>,
+    ) -> Result<Self> {
+        Self::writer_like(path, wait, &Sharing::like(path), file_id)
     }
 
     /// As [`Locks::writer`], of who makes the store and shares it with others like that.
     pub(super) fn maker(path: &Path, wait: Wait, sharing: &Sharing) -> Result<Self> {
-        const HOLDER: &str = "another handle has the store open to write";
+        Self::writer_like(path, wait, sharing, || None)
+    }
+
+    fn writer_like(
+        path: &Path,
+        wait: Wait,
+        sharing: &Sharing,
+        file_id: impl Fn() -> Option<[u8; 16]>,
+    ) -> Result<Self> {
         // Where a lock cannot be asked for, who asks takes it for a moment.
         let moment = if LOCKS_CAN_BE_ASKED_FOR { Wait::No } else { MOMENT };
         let wait = if wait == Wait::No { moment } else { wait };
         loop {
-            let side = SideLock::open_or_create_shared(path, sharing)?;
-            side.lock(WRITER, LockKind::Exclusive, wait, HOLDER)?;
+            let side = Arc::new(SideLock::open_or_create_shared(path, sharing)?);
+            if !wait.until(|| side.try_lock(WRITER, LockKind::Exclusive))? {
+                let process = file_id().and_then(|file_id| writer_process(&side, file_id));
+                return Err(side.held_by(match process {
+                    Some(process) => format!("{WRITING}, in process {process}"),
+                    None => WRITING.to_owned(),
+                }));
+            }
             // Whoever waited for a creator that failed finds its lock file gone, and starts again.
             if side.is_named()? {
-                return Ok(Self { file: None, side: Some(Arc::new(side)) });
+                return Ok(Self { file: None, side: Some(side) });
             }
         }
     }
@@ -190,6 +211,11 @@ impl Locks {
         self.side.as_ref().map_or(Ok(false), |side| side.is_locked(WRITER))
     }
 
+    /// Whether `path` leads to the data file.
+    pub(super) fn is_at(&self, path: &Path) -> Result<bool> {
+        self.file.as_ref().map_or(Ok(false), |file| file.is_at(path))
+    }
+
     /// Shuts the readers out that have no slot, and those that have one where this writer does not
     /// see it; `false` if there are such readers.
     pub(super) fn begin_checkpoint(&self) -> Result<bool> {
@@ -252,6 +278,12 @@ impl Locks {
         let Some(side) = &self.side else { return Ok(None) };
         Ok(Some(NAMES.start + side.inode()? % (NAMES.end - NAMES.start)))
     }
+}
+
+/// The process that holds the writer's lock, if the lock file's words tell it.
+fn writer_process(side: &Arc<SideLock>, file_id: [u8; 16]) -> Option<u64> {
+    let words = LockWords::open_if_there(side).ok()??;
+    writer_of(&words, store_word(file_id))
 }
 
 /// Locks the data inode itself, where the system can do so without hindering reads and writes.

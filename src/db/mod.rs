@@ -48,7 +48,7 @@ pub use database::{Database, DynDatabase};
 pub use dyn_store::DynStore;
 pub use edit::{DynEdit, Edit};
 pub use engine::{Checkpoint, Durability, Receipt, Survives};
-pub use info::{LogInfo, SlotInfo, StoreInfo};
+pub use info::{LogInfo, SlotInfo, StoreInfo, WriterInfo};
 pub use iter::{DynRecords, DynRecordsWithIds, Records, RecordsWithIds};
 pub use options::Options;
 pub use reader::{DynReader, Reader, ReaderInfo};

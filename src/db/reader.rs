@@ -102,6 +102,15 @@ impl<R: Row + ?Sized> Reader<R> {
         self.follower.presence().has_writer()
     }
 
+    /// Whether `path` leads to the file that is read here, through links or not. Another store may
+    /// have been put in its place since, which this reader does not follow: open it anew for that.
+    ///
+    /// # Errors
+    /// The system's; that nothing is there is none.
+    pub fn is_at(&self, path: impl AsRef<Path>) -> Result<bool> {
+        self.follower.presence().is_at(path.as_ref())
+    }
+
     /// The schema in the file.
     pub fn schema(&self) -> &Schema {
         self.follower.schema()

@@ -2,6 +2,7 @@
 
 mod batch;
 mod chunks;
+mod copies;
 #[cfg(feature = "rayon")]
 mod parallel;
 mod records;
@@ -31,8 +32,8 @@ use crate::map::RecordView;
 /// - [`get`](Snapshot::get) is a comparison, a multiply and an add;
 /// - [`iter`](Snapshot::iter), [`range`](Snapshot::range) and [`chunks`](Snapshot::chunks) go
 ///   through records as through a slice;
-/// - [`get_many`](Snapshot::get_many) is a loop of `get`, and a few system calls to find out whether
-///   the pages are in memory.
+/// - [`get_many`](Snapshot::get_many) is a loop of `get`, and a few system calls to find out if the
+///   pages are in memory.
 ///
 /// With records in the log `get` looks at a filter first, and probes hash tables for a record that
 /// is there; a walk goes as through a slice between one such record and the next; a chunk is a

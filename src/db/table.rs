@@ -46,7 +46,7 @@ pub(super) struct Table<T: Copy + Send + Sync> {
     /// pages of its own; the windows of a windowed store do not.
     pub(super) log: Option<Recovered>,
     /// What a handle that does not write reads, and the writer therefore leaves alone.
-    _hold: Option<Hold>,
+    pub(super) hold: Option<Hold>,
     /// Where readers see what a handle that writes has committed.
     pub(super) sharing: Option<WriterSide<LockWords>>,
     pub(super) locks: Locks,
@@ -289,7 +289,7 @@ impl<T: Copy + Send + Sync> Table<T> {
             core,
             slots,
             log,
-            _hold: hold,
+            hold,
             sharing,
             locks,
             common,

@@ -133,6 +133,16 @@ impl FileBacking {
         Ok(identity(self)? == identity(other)?)
     }
 
+    /// Whether `path` leads to this file, through symbolic links or not.
+    pub(crate) fn is_at(&self, path: &Path) -> Result<bool> {
+        let failed = |source| Error::io("look at", source).path(path);
+        match std::fs::canonicalize(path) {
+            Ok(real) => os::is_at(self.file(), &real).map_err(failed),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
     /// Locks the inode itself, whatever its names, where the system can do that without hindering
     /// reads and writes; `false` if another handle holds it. Dropping the backing unlocks it.
     pub(crate) fn try_lock_inode(&self, kind: LockKind) -> Result<bool> {

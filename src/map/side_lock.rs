@@ -5,6 +5,7 @@
 //! would then deny other handles' reads and writes. A range's lock belongs to the open file and
 //! dies with its process, whatever way that ends.
 
+use std::borrow::Cow;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::Range;
@@ -97,7 +98,7 @@ impl Wait {
 }
 
 /// The error of a lock that `holder` has.
-pub(crate) fn held_by(holder: &'static str) -> Error {
+pub(crate) fn held_by(holder: impl Into<Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::Locked, "lock")
         .detail(holder)
         .advice("close the other handle, or wait for it with Options::wait")
@@ -212,7 +213,12 @@ impl SideLock {
         holder: &'static str,
     ) -> Result<()> {
         let locked = wait.until(|| self.try_lock(range.clone(), kind))?;
-        if locked { Ok(()) } else { Err(held_by(holder).path(&self.path)) }
+        if locked { Ok(()) } else { Err(self.held_by(holder)) }
+    }
+
+    /// The error of a lock in this file that `holder` has.
+    pub(crate) fn held_by(&self, holder: impl Into<Cow<'static, str>>) -> Error {
+        held_by(holder).path(&self.path)
     }
 
     /// Tries to take a lock; `false` if another handle is in the way.

@@ -152,6 +152,12 @@ impl Layer {
         if !self.filter.may_hold(spread) {
             return None;
         }
+        self.find_here(id)
+    }
+
+    /// As [`Layer::find`], without asking the filter.
+    #[inline]
+    fn find_here(&self, id: u64) -> Option<&[u8]> {
         if self.places.is_empty() {
             return self.commits.first()?.images.find(id);
         }
@@ -207,7 +213,11 @@ impl Overlay {
         if !self.filter.may_hold(spread) {
             return None;
         }
-        self.layers.iter().rev().find_map(|layer| layer.find(id, spread))
+        // By the filter the record has an image nearly for sure, so if no newer layer has it, the
+        // oldest and largest need not be asked twice.
+        let (oldest, newer) = self.layers.split_first()?;
+        let newest = newer.iter().rev().find_map(|layer| layer.find(id, spread));
+        newest.or_else(|| oldest.find_here(id))
     }
 
     /// This overlay with the images of a newer commit over it. One writer at a time makes overlays

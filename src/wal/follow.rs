@@ -19,6 +19,10 @@ pub(crate) struct Position {
     offset: u64,
     next: u64,
     last_crc: u32,
+    /// How many commits were handed out.
+    blocks: u64,
+    /// The bytes of all blocks before this place.
+    log_len_bytes: u64,
 }
 
 impl Position {
@@ -46,6 +50,8 @@ impl Position {
             offset: SECTOR_BYTES,
             next: segment.header.first,
             last_crc: segment.header.previous_crc,
+            blocks: 0,
+            log_len_bytes: 0,
         };
         position.walk(data, file_id, (after, through), image_len, each)?;
         Ok(position)
@@ -72,6 +78,11 @@ impl Position {
         self.next
     }
 
+    /// How many commits were handed out so far, and the bytes of all blocks before this place.
+    pub(crate) fn passed(&self) -> (u64, u64) {
+        (self.blocks, self.log_len_bytes)
+    }
+
     fn walk(
         &mut self,
         data: &dyn Backing,
@@ -96,6 +107,8 @@ impl Position {
             self.offset = walk.segment(&mut self.reader, self.salt, self.offset, each)?;
             (self.next, self.last_crc) = (walk.next, walk.last_crc);
             if walk.next > through {
+                self.blocks += walk.replayed.blocks;
+                self.log_len_bytes = self.log_len_bytes.saturating_add(walk.replayed.log_len_bytes);
                 return Ok(());
             }
             // Each segment is taken out of those found, so that no chain goes round in circles.

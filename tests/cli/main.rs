@@ -11,6 +11,8 @@ mod load;
 mod read;
 mod resume;
 mod salvage;
+mod sharing;
+mod tail;
 mod transactions;
 
 use std::ffi::OsStr;

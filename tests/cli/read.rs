@@ -126,6 +126,7 @@ fn what_cannot_be_read_is_named_in_every_format() {
             &["get", "people.rec", "0", "1"][..],
             &["scan", "people.rec"],
             &["scan", "people.rec", "--range", "1..", "--select", "age"],
+            &["tail", "people.rec", "-n", "2"],
         ] {
             let ran = place.run([args, &["--format", format]].concat());
             assert_eq!(ran.stderr, format!("flatrec: {expected}\n"), "{args:?} {format}");
@@ -401,6 +402,7 @@ fn what_is_no_store_is_refused_by_every_command() {
         &["info", "FILE"][..],
         &["get", "FILE", "0"],
         &["scan", "FILE"],
+        &["tail", "FILE"],
         &["schema", "FILE"],
         &["export", "FILE", "out.csv"],
         &["set", "FILE", "0", "a=1"],
@@ -422,9 +424,10 @@ fn what_is_no_store_is_refused_by_every_command() {
 #[test]
 fn help_and_version_are_no_errors() {
     let place = Place::new();
-    for command in
-        ["load", "info", "get", "scan", "export", "schema", "append", "set", "verify", "salvage"]
-    {
+    for command in [
+        "load", "info", "get", "scan", "tail", "export", "schema", "append", "set", "verify",
+        "salvage",
+    ] {
         let help = place.ok([command, "--help"]);
         assert!(help.contains("\nExamples:\n  flatrec "), "{command}: {help}");
         assert!(!help.contains('\x1b'), "{command}: colours only on a terminal");

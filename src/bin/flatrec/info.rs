@@ -4,14 +4,16 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use flatrec::exchange::schema_to_json;
-use flatrec::{Checksums, DynStore, LogInfo, Schema, SlotInfo, StoreInfo};
+use flatrec::{Checksums, DynStore, LogInfo, ReaderInfo, Schema, SlotInfo, StoreInfo, WriterInfo};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::output::{Column, Format, Sheet, stdout};
 
-/// Show a store's count, sizes, header slots, log, views, residency, faults and schema
+/// Show a store's count, sizes, header slots, log, users, views, residency, faults and schema
 ///
+/// Of programs that have the store open: who writes, and which snapshots readers hold, this command
+/// apart. While a reader holds one, later commits stay in the log.
 /// Residency is how much of the file is in memory, faults are those of this process so far.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -118,9 +120,13 @@ fn lines_of(store: &DynStore, info: &StoreInfo) -> Vec<(&'static str, String)> {
         ("header slot B", slot(&info.slots[1], info.sequence)),
         ("last commit", info.commit.to_string()),
         ("log", log(info.log.as_ref())),
+        ("writer", writer(info.writer.as_ref())),
+        ("readers", readers(info)),
         ("checksums", info.checksums.to_string()),
         ("mapped", bytes(info.mapped_bytes)),
     ];
+    let at = lines.iter().position(|(name, _)| *name == "checksums").unwrap_or(lines.len());
+    lines.splice(at..at, info.readers.iter().map(|one| ("", reader(one, info.commit))));
     if let Some(residency) = info.residency {
         let pages = format!(
             "{} of {} pages of {} bytes",
@@ -139,9 +145,12 @@ fn lines_of(store: &DynStore, info: &StoreInfo) -> Vec<(&'static str, String)> {
     lines
 }
 
+fn count(n: u64, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
 fn log(log: Option<&LogInfo>) -> String {
     let Some(log) = log else { return "none".into() };
-    let count = |n: u64, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     format!(
         "live: {} with changes of {}, {} in {}",
         count(log.commits, "commit"),
@@ -149,6 +158,45 @@ fn log(log: Option<&LogInfo>) -> String {
         bytes(log.len_bytes),
         count(log.segments, "segment"),
     )
+}
+
+fn writer(writer: Option<&WriterInfo>) -> String {
+    match writer.map(|writer| writer.process) {
+        Some(Some(process)) => format!("process {process}"),
+        Some(None) => "a process that does not say which it is".into(),
+        None => "none".into(),
+    }
+}
+
+/// How many readers there are, and what of the log stays because of them.
+fn readers(info: &StoreInfo) -> String {
+    match (info.readers.len(), held_log_bytes(info)) {
+        (0, _) => "none".into(),
+        (readers, 0) => readers.to_string(),
+        (readers, held) => format!("{readers}, for whom {} stay in the log", bytes(held)),
+    }
+}
+
+fn reader(reader: &ReaderInfo, newest: u64) -> String {
+    let process = reader.process;
+    match reader.oldest {
+        None => format!("process {process}, which holds no snapshot"),
+        Some(oldest) => format!(
+            "process {process}, which has held commit {oldest} for {}, {} behind",
+            count(reader.held_for.as_secs(), "second"),
+            count(newest.saturating_sub(oldest), "commit"),
+        ),
+    }
+}
+
+/// Bytes of the log that readers keep from being brought to the file: all of it, if one of them
+/// holds a commit that is not the newest.
+fn held_log_bytes(info: &StoreInfo) -> u64 {
+    let oldest = info.readers.iter().filter_map(|reader| reader.oldest).min();
+    match (&info.log, oldest) {
+        (Some(log), Some(oldest)) if oldest < info.commit => log.len_bytes,
+        _ => 0,
+    }
 }
 
 fn slot(slot: &SlotInfo, sequence_in_force: u64) -> String {
@@ -185,6 +233,8 @@ fn object(store: &DynStore, info: &StoreInfo) -> Value {
             "page_size_bytes": residency.page_size_bytes,
         })
     });
+    let readers: Vec<Value> =
+        info.readers.iter().map(|reader| reader_object(reader, info.commit)).collect();
     let schema: Option<Value> = serde_json::from_str(&schema_to_json(store.schema())).ok();
     json!({
         "path": info.path.as_ref().map(|path| path.to_string_lossy()),
@@ -215,6 +265,9 @@ fn object(store: &DynStore, info: &StoreInfo) -> Value {
                 "segments": log.segments,
             })
         }),
+        "writer": info.writer.as_ref().map(|writer| json!({ "process": writer.process })),
+        "readers": readers,
+        "readers_hold_log_bytes": held_log_bytes(info),
         "interrupted_edit": info.editing,
         "checksums": checksums(&info.checksums),
         "mapped_bytes": info.mapped_bytes,
@@ -233,6 +286,15 @@ fn checksums(checksums: &Checksums) -> Value {
         Checksums::Damaged(why) => json!({ "state": "damaged", "why": why }),
         _ => json!({ "state": "unknown" }),
     }
+}
+
+fn reader_object(reader: &ReaderInfo, newest: u64) -> Value {
+    json!({
+        "process": reader.process,
+        "oldest_commit": reader.oldest,
+        "held_for_seconds": reader.oldest.map(|_| reader.held_for.as_secs()),
+        "commits_behind": reader.oldest.map(|oldest| newest.saturating_sub(oldest)),
+    })
 }
 
 fn slot_object(slot: &SlotInfo) -> Value {

@@ -9,6 +9,7 @@ mod append;
 mod backup;
 mod change;
 mod checkpoint;
+mod choice;
 mod compact;
 mod crash_test;
 mod csv_input;
@@ -28,6 +29,7 @@ mod salvage;
 mod scan;
 mod schema;
 mod set;
+mod tail;
 mod verify;
 
 use std::process::ExitCode;
@@ -61,6 +63,7 @@ enum Command {
     Info(info::Args),
     Get(get::Args),
     Scan(scan::Args),
+    Tail(tail::Args),
     Export(export::Args),
     Schema(schema::Args),
     Append(append::Args),
@@ -81,6 +84,7 @@ impl Command {
             Self::Info(args) => args.run(),
             Self::Get(args) => args.run(),
             Self::Scan(args) => args.run(),
+            Self::Tail(args) => args.run(),
             Self::Export(args) => args.run(),
             Self::Schema(args) => args.run(),
             Self::Append(args) => args.run(),

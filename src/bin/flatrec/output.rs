@@ -22,6 +22,26 @@ pub(crate) fn stdout() -> BufWriter<StdoutLock<'static>> {
     BufWriter::with_capacity(1 << 16, io::stdout().lock())
 }
 
+/// Whether anybody may still read standard output: a pipe tells of its end only who writes to it,
+/// or asks.
+#[cfg(unix)]
+pub(crate) fn has_reader() -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let stdout = io::stdout();
+    let mut asked = [PollFd::new(&stdout, PollFlags::empty())];
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    match poll(&mut asked, Some(&at_once)) {
+        Ok(_) => !asked[0].revents().intersects(PollFlags::ERR | PollFlags::HUP),
+        Err(_) => true,
+    }
+}
+
+/// As far as is known, somebody may: writing finds out.
+#[cfg(not(unix))]
+pub(crate) fn has_reader() -> bool {
+    true
+}
+
 /// A column of a [`Table`].
 #[derive(Clone, Debug)]
 pub(crate) struct Column {
@@ -82,6 +102,11 @@ impl<W: Write> Table<W> {
 
     /// Writes what is still held back.
     pub(crate) fn finish(mut self) -> io::Result<()> {
+        self.flush()
+    }
+
+    /// Writes what is held back so far, which settles the widths.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
         if !self.settled {
             self.settle()?;
         }

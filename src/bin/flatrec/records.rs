@@ -52,6 +52,16 @@ impl<W: Write> Records<W> {
         Ok(())
     }
 
+    /// Writes what is held back, a table's first rows among it, in columns as wide as they need.
+    pub(crate) fn flush(&mut self) -> Result<(), Failure> {
+        match self {
+            Self::Table(_, table) => table.flush()?,
+            Self::Csv(csv) => csv.flush()?,
+            Self::Ndjson(ndjson) => ndjson.flush()?,
+        }
+        Ok(())
+    }
+
     pub(crate) fn finish(self) -> Result<(), Failure> {
         match self {
             Self::Table(_, table) => table.finish()?,

@@ -4,11 +4,12 @@ use std::io::Write as _;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use flatrec::query::{self, Filter};
-use flatrec::{DynStore, Field, Schema};
+use flatrec::DynStore;
+use flatrec::query::Filter;
 
+use crate::choice::Choice;
 use crate::failure::Failure;
-use crate::output::{Format, stdout};
+use crate::output::stdout;
 use crate::records::Records;
 
 /// List records in order, all of them or those that match a condition
@@ -32,13 +33,8 @@ pub(crate) struct Args {
     /// The store
     store: PathBuf,
 
-    /// Fields to show, in this order; all unless said
-    #[arg(long, value_name = "FIELD,…")]
-    select: Vec<String>,
-
-    /// Only records for which this is true (see below)
-    #[arg(long = "where", value_name = "CONDITION")]
-    condition: Option<String>,
+    #[command(flatten)]
+    choice: Choice,
 
     /// Only records A to B - 1; either end may be left out
     #[arg(long, value_name = "A..B", value_parser = parse_range)]
@@ -51,18 +47,13 @@ pub(crate) struct Args {
     /// Write only how many records there are
     #[arg(long, conflicts_with_all = ["select", "format"])]
     count: bool,
-
-    /// How to write; tables show each record's number too
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
 }
 
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let store = DynStore::open_read_only(&self.store)?;
-        let schema = store.schema();
-        let fields = selected(schema, &self.select)?;
-        let filter = self.condition.map(|text| condition(&text, schema)).transpose()?;
+        let fields = self.choice.fields(store.schema())?;
+        let filter = self.choice.filter(store.schema())?;
         let range = self.range.unwrap_or(0..u64::MAX);
         let limit = self.limit.unwrap_or(u64::MAX);
         if self.count {
@@ -79,22 +70,10 @@ impl Args {
             writeln!(out, "{count}")?;
             return Ok(out.flush()?);
         }
-        let mut out = Records::new(stdout(), self.format, &fields)?;
+        let mut out = Records::new(stdout(), self.choice.format, &fields)?;
         visit(&store, range, filter.as_ref(), limit, |id, record| out.write(id, record))?;
         out.finish()
     }
-}
-
-/// What --where says; an error leads to the description of the language.
-fn condition(text: &str, schema: &Schema) -> Result<Filter, Failure> {
-    Filter::parse(text, schema).map_err(|error| {
-        let text = error.to_string();
-        let text = text.replace("(see flatrec::query, or --help)", "");
-        Failure::Message(format!(
-            "{}; for what conditions can say, see: flatrec scan --help",
-            text.trim_end()
-        ))
-    })
 }
 
 /// Calls `each` with the first `limit` records of `range` that `filter` finds.
@@ -118,25 +97,6 @@ fn visit(
         left -= shown.map_err(|failure| failure.in_record("read", &path, id))?;
     }
     Ok(())
-}
-
-/// The fields that `lists` name, or all if there are none.
-fn selected(schema: &Schema, lists: &[String]) -> Result<Vec<Field>, Failure> {
-    if lists.is_empty() {
-        return Ok(schema.fields().to_vec());
-    }
-    let mut fields = Vec::new();
-    for list in lists {
-        // A name may have a comma of its own.
-        if let Some(field) = schema.field(list) {
-            fields.push(field.clone());
-            continue;
-        }
-        for name in list.split(',') {
-            fields.push(query::field(schema, name.trim())?.clone());
-        }
-    }
-    Ok(fields)
 }
 
 /// `A..B`, `A..`, `..B` or `..`.

@@ -115,7 +115,8 @@ pub(in crate::db) fn read_log_through(
     );
     let position = position.map_err(|error| core.name(error))?;
     let found = gathering.end(&**core.backing()).map_err(|error| core.name(error))?;
-    Ok((Some(found), Some(position)))
+    let (blocks, log_len_bytes) = position.passed();
+    Ok((Some(Recovered { blocks, log_len_bytes, ..found }), Some(position)))
 }
 
 /// As [`read_log`], telling `also` of each block.

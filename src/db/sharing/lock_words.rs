@@ -36,6 +36,11 @@ impl LockWords {
         Self::with_slots(lock, SLOTS_AT_A_TIME)
     }
 
+    /// As [`LockWords::open`], if the words have been made.
+    pub(in crate::db) fn open_if_there(lock: &Arc<SideLock>) -> Result<Option<Self>> {
+        if lock.len_words()? < FIRST_SLOT { Ok(None) } else { Self::with_slots(lock, 0) }
+    }
+
     fn with_slots(lock: &Arc<SideLock>, slots: usize) -> Result<Option<Self>> {
         if !lock.is_writable() && lock.len_words()? < FIRST_SLOT {
             return Ok(None);

@@ -12,10 +12,11 @@
 //! Invariant: while `held` has anything, the slot says so, or the range is locked.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::lock_words::LockWords;
-use super::protocol::{Mark, ReaderSide, Span};
+use super::protocol::{Mark, ReaderSide, Seen, Span};
 use super::{now, process};
 use crate::db::beside_writer::CHECKPOINT_WAIT;
 use crate::db::locks::Locks;
@@ -44,6 +45,11 @@ pub(in crate::db) struct Hold {
 }
 
 impl Hold {
+    /// Whose place among the readers it is held from.
+    pub(in crate::db) fn presence(&self) -> &Presence {
+        &self.presence
+    }
+
     /// The writer's time in which the commit was read.
     pub(in crate::db) fn mark(&self) -> Mark {
         self.mark
@@ -107,6 +113,21 @@ impl Presence {
     /// Whether some writer has the store open.
     pub(in crate::db) fn has_writer(&self) -> Result<bool> {
         self.locks.has_writer()
+    }
+
+    /// The process of the writer, as it calls itself, if there is one and it can be seen.
+    pub(in crate::db) fn writer_process(&self) -> Option<u64> {
+        self.side.as_ref().and_then(ReaderSide::writer_process)
+    }
+
+    /// The other readers that can be seen, the writer's own process among them if there is one.
+    pub(in crate::db) fn others(&self, has_writer: bool) -> Result<Vec<Seen>> {
+        self.side.as_ref().map_or_else(|| Ok(Vec::new()), |side| side.others(has_writer))
+    }
+
+    /// Whether `path` leads to the file that is read.
+    pub(in crate::db) fn is_at(&self, path: &Path) -> Result<bool> {
+        self.locks.is_at(path)
     }
 
     fn lock(&self) -> MutexGuard<'_, Held> {

@@ -38,7 +38,7 @@ const EPOCH: usize = 10;
 /// Changes when commits that a reader may have seen are no more: numbers say nothing then.
 const LINEAGE: usize = 11;
 /// The newest commit that readers may see.
-const PUBLISHED: usize = 12;
+pub(super) const PUBLISHED: usize = 12;
 /// The array may hold images of commits up to this one.
 const TARGET: usize = 13;
 /// Segments of the log that end with this commit, or before, may be gone.
@@ -86,6 +86,13 @@ pub(in crate::db) trait Shared {
     fn is_alive(&self, slot: usize) -> Result<bool>;
     /// Wakes those who wait for something to be published.
     fn ring(&self);
+}
+
+/// A fence that a test may leave out.
+fn fence(shared: &impl Shared, step: Step) {
+    if !step::skip(step) {
+        shared.fence();
+    }
 }
 
 fn slot_word(slot: usize, word: usize) -> usize {
@@ -163,7 +170,7 @@ impl<S: Shared> WriterSide<S> {
         if shared.load(STORE) == self.store {
             // A checkpoint that was cut short may have written images up to its target.
             let target = shared.load(TARGET).min(found).max(held);
-            shared.store(TARGET, target);
+            shared.store(TARGET, if step::skip(Step::TargetKept) { held } else { target });
         } else {
             shared.store(STORE, 0);
             shared.store(MAGIC, MAGIC_VALUE);
@@ -176,10 +183,11 @@ impl<S: Shared> WriterSide<S> {
         shared.store(OWN_OLDEST, NONE);
         shared.store(EPOCH, shared.load(EPOCH).wrapping_add(1));
         shared.store(STORE, self.store);
-        shared.fence();
+        fence(shared, Step::EpochFence);
         let lineage = shared.load(LINEAGE);
         let saw_more = |seen: &Seen| seen.lineage == lineage && seen.newest > found;
-        if self.readers()?.iter().any(|seen| seen.oldest.is_some() && saw_more(seen)) {
+        let strays = self.readers()?.iter().any(|seen| seen.oldest.is_some() && saw_more(seen));
+        if strays && !step::skip(Step::NewLineage) {
             shared.store(LINEAGE, lineage.wrapping_add(1));
         }
         shared.ring();
@@ -200,9 +208,7 @@ impl<S: Shared> WriterSide<S> {
         if !step::skip(Step::TargetFirst) {
             shared.store(TARGET, target.max(before));
         }
-        if !step::skip(Step::TargetFence) {
-            shared.fence();
-        }
+        fence(shared, Step::TargetFence);
         let lineage = shared.load(LINEAGE);
         let mut offer = Offer { through: target, blocker: None };
         for seen in self.readers()? {
@@ -239,15 +245,20 @@ impl<S: Shared> WriterSide<S> {
     /// begins to read it further back.
     pub(in crate::db) fn retire(&self, through: u64) -> Result<u64> {
         let shared = &self.shared;
-        shared.store(RETIRED, through);
-        shared.fence();
+        let before = shared.load(RETIRED);
+        if !step::skip(Step::RetiredFirst) {
+            shared.store(RETIRED, through.max(before));
+        }
+        fence(shared, Step::RetiredFence);
         let mut allowed = through;
         if !step::skip(Step::NeedsScan) {
             for needed in self.readers()?.iter().filter_map(|seen| seen.needs) {
                 allowed = allowed.min(needed.saturating_sub(1));
             }
         }
-        shared.store(RETIRED, allowed);
+        // What is gone is gone: who says that they need it was too late, and is about to find out.
+        let kept = if step::skip(Step::RetiredKept) { 0 } else { before };
+        shared.store(RETIRED, allowed.max(kept));
         Ok(allowed)
     }
 
@@ -260,12 +271,12 @@ impl<S: Shared> WriterSide<S> {
 
     /// The living readers of this store.
     pub(in crate::db) fn readers(&self) -> Result<Vec<Seen>> {
-        readers(&self.shared, self.store)
+        readers(&self.shared, self.store, None)
     }
 }
 
 /// What the writer's own process reads, if that is known to have held a checkpoint back.
-pub(in crate::db) fn own_reader(shared: &impl Shared, store: u64) -> Option<Seen> {
+fn own_reader(shared: &impl Shared, store: u64) -> Option<Seen> {
     let oldest = shared.load(OWN_OLDEST);
     (shared.load(STORE) == store && oldest != NONE).then(|| Seen {
         process: shared.load(WRITER),
@@ -277,11 +288,24 @@ pub(in crate::db) fn own_reader(shared: &impl Shared, store: u64) -> Option<Seen
     })
 }
 
-/// The living readers of `store`.
-pub(in crate::db) fn readers(shared: &impl Shared, store: u64) -> Result<Vec<Seen>> {
+/// The process that began to write to `store` last, as it calls itself; whether it still does, its
+/// lock says.
+pub(in crate::db) fn writer_of(shared: &impl Shared, store: u64) -> Option<u64> {
+    // Before and after: whoever takes the words over for another store begins and ends with whose
+    // they are.
+    let is_ours = || shared.load(STORE) == store && shared.load(MAGIC) == MAGIC_VALUE;
+    if !is_ours() {
+        return None;
+    }
+    let process = shared.load(WRITER);
+    (process != 0 && is_ours()).then_some(process)
+}
+
+/// The living readers of `store`, but for the one in the slot `own`.
+fn readers(shared: &impl Shared, store: u64, own: Option<usize>) -> Result<Vec<Seen>> {
     let some = |value: u64| Some(value).filter(|&value| value != NONE);
     let mut readers = Vec::new();
-    for slot in 0..shared.slots()? {
+    for slot in (0..shared.slots()?).filter(|&slot| Some(slot) != own) {
         let word = |word| shared.load(slot_word(slot, word));
         let seen = Seen {
             process: word(SLOT_PROCESS),
@@ -303,7 +327,7 @@ pub(in crate::db) fn readers(shared: &impl Shared, store: u64) -> Result<Vec<See
 /// this stays the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::db) struct Mark {
-    /// Whether a writer of this store has ever used the words.
+    /// Whether the words are this store's: some writer of it was the last to use them.
     pub(in crate::db) has_words: bool,
     epoch: u64,
     pub(in crate::db) lineage: u64,
@@ -349,24 +373,35 @@ impl<S: Shared> ReaderSide<S> {
         &self.shared
     }
 
-    /// What the writer says now, and the newest commit that readers may see.
+    /// What the writer says now, and the newest commit that readers may see; 0 while the words are
+    /// another store's.
     pub(in crate::db) fn mark(&self) -> (Mark, u64) {
         let shared = &self.shared;
         loop {
+            // The epoch counts for a reader without words as well: between two looks at them a
+            // writer of its store may have come and gone, and one of another store have followed.
+            let epoch = shared.load(EPOCH);
             let has_words = shared.load(STORE) == self.store;
-            let epoch = if has_words { shared.load(EPOCH) } else { 0 };
             let mark = Mark { has_words, epoch, lineage: shared.load(LINEAGE) };
-            let published = shared.load(PUBLISHED);
+            let published = if has_words { shared.load(PUBLISHED) } else { 0 };
             let still = shared.load(STORE) == self.store;
-            if still == has_words && (!has_words || shared.load(EPOCH) == epoch) {
+            if still == has_words && shared.load(EPOCH) == epoch {
                 return (mark, published);
             }
         }
     }
 
-    /// The writer's process, as it calls itself.
-    pub(in crate::db) fn writer_process(&self) -> u64 {
-        self.shared.load(WRITER)
+    /// As [`writer_of`] this store.
+    pub(in crate::db) fn writer_process(&self) -> Option<u64> {
+        writer_of(&self.shared, self.store)
+    }
+
+    /// The living readers of this store, but for this one; and what the writer's own process reads,
+    /// if there is one.
+    pub(in crate::db) fn others(&self, has_writer: bool) -> Result<Vec<Seen>> {
+        let mut others = readers(&self.shared, self.store, self.slot)?;
+        others.extend(own_reader(&self.shared, self.store).filter(|_| has_writer));
+        Ok(others)
     }
 
     /// The array holds all commits up to this one.
@@ -378,16 +413,16 @@ impl<S: Shared> ReaderSide<S> {
     /// be done: if not, the writer may have changed what of it is read from the array.
     pub(in crate::db) fn begin(&self, span: Span, mark: Mark, commit: u64) -> bool {
         self.say(Some(span));
-        if !step::skip(Step::ReaderFence) {
-            self.shared.fence();
-        }
+        fence(&self.shared, Step::ReaderFence);
         self.is_safe(mark, commit) || step::skip(Step::ReaderRecheck)
     }
 
     /// Whether the array still has all bytes that a reader of `commit` reads there.
     pub(in crate::db) fn is_safe(&self, mark: Mark, commit: u64) -> bool {
+        let target = self.shared.load(TARGET);
+        // After that: it was this store's target if the words are still this store's.
         let (now, _) = self.mark();
-        now == mark && (!mark.has_words || self.shared.load(TARGET) <= commit)
+        now == mark && (!mark.has_words || target <= commit)
     }
 
     /// Says what is read from now on: less than before.
@@ -406,9 +441,12 @@ impl<S: Shared> ReaderSide<S> {
     /// the writer has given up what lies there.
     pub(in crate::db) fn need(&self, commit: u64, mark: Mark) -> bool {
         self.set(SLOT_NEEDS, commit);
-        self.shared.fence();
+        fence(&self.shared, Step::NeedFence);
+        let retired = self.shared.load(RETIRED);
+        // After that, as above.
         let (now, _) = self.mark();
-        now == mark && (!mark.has_words || self.shared.load(RETIRED) < commit)
+        let is_there = now == mark && (!mark.has_words || retired < commit);
+        is_there || step::skip(Step::NeedRecheck)
     }
 
     /// Says that the log is not read.

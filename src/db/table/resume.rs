@@ -26,7 +26,7 @@ impl<T: Copy + Send + Sync> Table<T> {
         replace: bool,
         check: impl FnOnce(&Schema) -> Result<()>,
     ) -> Result<Self> {
-        let locks = Locks::writer(path, common.wait)?;
+        let locks = Locks::writer(path, common.wait, || None)?;
         let resumed = Self::refuse_taken(path, replace).and_then(|()| {
             let made_at = unfinished_aside(path)?;
             let file = Arc::new(FileBacking::open(&made_at, true)?);

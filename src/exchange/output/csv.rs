@@ -100,6 +100,14 @@ impl<W: Write> CsvWriter<W> {
         self.out.flush_if_full()
     }
 
+    /// Writes out what is still in memory, and flushes the writer underneath.
+    ///
+    /// # Errors
+    /// Those of the writer underneath.
+    pub fn flush(&mut self) -> Result<()> {
+        self.out.flush()
+    }
+
     /// Writes out what is still in memory, flushes, and gives the writer underneath back.
     ///
     /// # Errors

@@ -45,9 +45,13 @@ impl<W: Write> Buffer<W> {
         written.map_err(|error| Error::io("write", error))
     }
 
-    fn finish(mut self) -> Result<W> {
+    fn flush(&mut self) -> Result<()> {
         self.write_out()?;
-        self.out.flush().map_err(|error| Error::io("write", error))?;
+        self.out.flush().map_err(|error| Error::io("write", error))
+    }
+
+    fn finish(mut self) -> Result<W> {
+        self.flush()?;
         Ok(self.out)
     }
 }

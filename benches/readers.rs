@@ -1,0 +1,151 @@
+//! Readers in another process than the writer's: what it costs to begin and to follow, and what they
+//! read alone and beside a writer that commits, and checkpoints, all the time.
+//!
+//! The writer is this program again, started with the path of the store; it commits until its
+//! standard input is closed.
+
+mod common;
+
+use std::io::Read;
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{Item, RECORDS, Random, Sample};
+use criterion::Criterion;
+use flatrec::{Database, Durability, Reader};
+
+const WRITER: &str = "FLATREC_BENCH_WRITER";
+/// Reads of a reader before it moves on to the newest commit.
+const READS: usize = 1000;
+
+fn main() {
+    if let Some(path) = std::env::var_os(WRITER) {
+        return write_until_told(Path::new(&path));
+    }
+    let mut criterion = common::criterion();
+    begin(&mut criterion);
+    follow(&mut criterion);
+    get(&mut criterion);
+    criterion.final_summary();
+}
+
+/// Opening, and snapshots of a store in which nothing happens.
+fn begin(criterion: &mut Criterion) {
+    let sample = Sample::make();
+    let mut group = common::group(criterion, "reader: begin", 1);
+    group.sample_size(50);
+    let open = || Database::<Item>::open_read_only(&sample.path).expect("open");
+    common::measure(&mut group, "open, begin_read, close", RECORDS, || {
+        open().begin_read().expect("begin").count()
+    });
+    let reader = open();
+    common::measure(&mut group, "begin_read, and its end", RECORDS, || {
+        reader.begin_read().expect("begin").count()
+    });
+    let held = reader.begin_read().expect("begin");
+    common::measure(&mut group, "begin_read beside another of the commit", RECORDS, || {
+        reader.begin_read().expect("begin").count()
+    });
+    common::measure(&mut group, "is_newest", 1, || u64::from(held.is_newest()));
+    group.finish();
+}
+
+/// From a commit of one record, which is not synced, to a snapshot of it in another handle.
+fn follow(criterion: &mut Criterion) {
+    let sample = Sample::make();
+    let database = Database::<Item>::open(&sample.path).expect("open");
+    let reader: Reader<Item> = Database::open_read_only(&sample.path).expect("open");
+    let mut group = common::group(criterion, "reader: follow a commit of one record", 1);
+    let mut random = Random(5);
+    group.bench_function("refresh", |bencher| {
+        bencher.iter_custom(|times| {
+            let mut spent = Duration::ZERO;
+            let mut snapshot = reader.begin_read().expect("begin");
+            for _ in 0..times {
+                commit(&database, &mut random);
+                let started = Instant::now();
+                assert!(snapshot.refresh().expect("refresh"), "there was a commit");
+                spent += started.elapsed();
+            }
+            assert_eq!(snapshot.commit(), database.begin_read().commit());
+            spent
+        });
+    });
+    group.finish();
+}
+
+/// Reads of two fields by number, with a newer snapshot after every thousand.
+fn get(criterion: &mut Criterion) {
+    let sample = Sample::make();
+    let ids = common::shuffled_ids();
+    let expected = common::expected(Item::two_fields);
+    let mut group = common::group(criterion, "reader: random get, two fields", RECORDS);
+    group.sample_size(30);
+    let map = sample.map_file();
+    common::measure(&mut group, "raw map", expected, || {
+        ids.iter().fold(0, |sum, &id| sum.wrapping_add(map.get(id).two_fields()))
+    });
+    let reader: Reader<Item> = Database::open_read_only(&sample.path).expect("open");
+    common::measure(&mut group, "alone", expected, || read(&reader, &ids));
+    let writer = Writer::start(&sample.path);
+    let before = reader.commit();
+    common::measure(&mut group, "beside a writer", expected, || read(&reader, &ids));
+    assert!(reader.commit() > before, "the writer has done nothing");
+    writer.end();
+    group.finish();
+}
+
+fn read(reader: &Reader<Item>, ids: &[u64]) -> u64 {
+    let mut sum = 0_u64;
+    let mut snapshot = reader.begin_read().expect("begin");
+    for some in ids.chunks(READS) {
+        snapshot.refresh().expect("refresh");
+        for &id in some {
+            sum = sum.wrapping_add(snapshot.get(id).expect("a record").two_fields());
+        }
+    }
+    sum
+}
+
+/// Writes a record as it is.
+fn commit(database: &Database<Item>, random: &mut Random) {
+    let id = random.below(RECORDS);
+    let mut transaction = database.begin_write().expect("begin");
+    transaction.set(id, &Item::new(id)).expect("set");
+    transaction.commit(Durability::Eventual).expect("commit");
+}
+
+/// A process that commits all the time.
+struct Writer {
+    child: Child,
+    input: ChildStdin,
+}
+
+impl Writer {
+    fn start(path: &Path) -> Self {
+        let program = std::env::current_exe().expect("this program");
+        let mut command = Command::new(program);
+        let mut child = command.env(WRITER, path).stdin(Stdio::piped()).spawn().expect("start");
+        let input = child.stdin.take().expect("a pipe");
+        Self { child, input }
+    }
+
+    fn end(self) {
+        let Self { mut child, input } = self;
+        drop(input);
+        assert!(child.wait().expect("wait").success(), "the writer failed");
+    }
+}
+
+fn write_until_told(path: &Path) {
+    let database = Database::<Item>::open(path).expect("open");
+    let told = std::thread::spawn(|| {
+        let _ = std::io::stdin().read(&mut [0]);
+    });
+    let mut random = Random(7);
+    while !told.is_finished() {
+        commit(&database, &mut random);
+    }
+    database.close().expect("close");
+}

@@ -1,0 +1,267 @@
+//! `flatrec tail`: the last records, and those that others append.
+//!
+//! No snapshot is held while anything is written or waited for, so that a slow reader of the output
+//! is not in the way of the store's writer: records are copied, a chunk at a time.
+
+use std::io::{self, BufWriter, StdoutLock, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use flatrec::query::Filter;
+use flatrec::{DynDatabase, DynReader, ErrorKind, Snapshot};
+
+use crate::choice::Choice;
+use crate::failure::Failure;
+use crate::output::{has_reader, stdout};
+use crate::records::Records;
+
+/// Records are copied about so many bytes at a time.
+const CHUNK_BYTES: usize = 256 << 10;
+/// How often to look whether the output still has a reader, and the path still leads to the store.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often to look whether there still is a writer, if that is to end the command.
+const WRITER_EVERY: Duration = Duration::from_millis(100);
+
+/// Show the last records, and follow those that are appended
+///
+/// Deleted records are left out, and do not count. With --follow, records are shown once they are
+/// committed, in their order and each once; records that are changed in place, or put in the place
+/// of deleted ones, are not shown again. The path is followed, not the file: when another store
+/// takes its place, this is said on standard error, and its records are shown from the first on.
+/// Ctrl-C ends it.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Conditions are those of scan: see flatrec scan --help.
+
+Examples:
+  flatrec tail flights.rec
+  flatrec tail flights.rec -n 3 --where 'dep_delay > 120' --select carrier,flight,dep_delay
+  flatrec tail ticks.rec -n +1000 --format csv         from record 1000 on
+  flatrec tail ticks.rec -n 0 --follow --format ndjson
+  flatrec tail ticks.rec -n +0 --follow --exit-with-writer --format csv > all.csv")]
+pub(crate) struct Args {
+    /// The store
+    store: PathBuf,
+
+    /// How many records, of those that match; +N for all from record N on, the first being 0
+    #[arg(short = 'n', long, value_name = "[+]N", default_value = "10", value_parser = parse_start)]
+    records: Start,
+
+    #[command(flatten)]
+    choice: Choice,
+
+    /// Go on with records that are appended, as they are committed
+    #[arg(short, long)]
+    follow: bool,
+
+    /// With --follow: end when all is shown and nobody has the store open to write
+    #[arg(long, requires = "follow")]
+    exit_with_writer: bool,
+}
+
+/// Where to begin.
+#[derive(Clone, Copy, Debug)]
+enum Start {
+    Last(u64),
+    From(u64),
+}
+
+impl Args {
+    pub(crate) fn run(self) -> Result<(), Failure> {
+        let reader = DynDatabase::open_read_only(&self.store)?;
+        let fields = self.choice.fields(reader.schema())?;
+        let filter = self.choice.filter(reader.schema())?;
+        let record = vec![0; reader.schema().record_size() as usize];
+        let out = Records::new(stdout(), self.choice.format, &fields)?;
+        let (path, chunk) = (&*self.store, Chunk::default());
+        let mut tail = Tail { path, filter, out, next: 0, record, chunk };
+        let snapshot = reader.begin_read()?;
+        tail.next = match self.records {
+            Start::Last(count) => tail.first_of_last(&snapshot, count)?,
+            Start::From(id) => id,
+        };
+        if self.follow {
+            drop(snapshot);
+            let until_writer_ends = self.exit_with_writer;
+            return Follow { tail, reader, count: 0, until_writer_ends }.run();
+        }
+        while tail.take(&snapshot)? {}
+        tail.out.finish()
+    }
+}
+
+/// Copies of records on their way out, one after the other.
+#[derive(Default)]
+struct Chunk {
+    ids: Vec<u64>,
+    bytes: Vec<u8>,
+}
+
+/// The records of a store from some number on, as they go to standard output.
+struct Tail<'p> {
+    path: &'p Path,
+    filter: Option<Filter>,
+    out: Records<BufWriter<StdoutLock<'static>>>,
+    /// The first record that was not looked at yet.
+    next: u64,
+    /// The record that is looked at.
+    record: Vec<u8>,
+    chunk: Chunk,
+}
+
+impl Tail<'_> {
+    /// From which record on there are `count` that are to be shown.
+    fn first_of_last(&mut self, snapshot: &Snapshot<[u8]>, count: u64) -> Result<u64, Failure> {
+        if self.filter.is_none() && snapshot.live_count() == snapshot.count() {
+            return Ok(snapshot.count().saturating_sub(count));
+        }
+        let (mut first, mut left) = (snapshot.count(), count);
+        while first > 0 && left > 0 {
+            first -= 1;
+            left -= u64::from(self.look_at(snapshot, first)?);
+        }
+        Ok(first)
+    }
+
+    /// Copies record `id` into `record`; whether it is to be shown.
+    fn look_at(&mut self, snapshot: &Snapshot<[u8]>, id: u64) -> Result<bool, Failure> {
+        if !snapshot.read_bytes(id, &mut self.record)? {
+            return Ok(false);
+        }
+        let matches = self.filter.as_ref().map_or(Ok(true), |filter| filter.matches(&self.record));
+        matches.map_err(|error| Failure::from(error).in_record("read", self.path, id))
+    }
+
+    /// Writes the next chunk of a snapshot's records; whether there are more behind it.
+    fn take(&mut self, snapshot: &Snapshot<[u8]>) -> Result<bool, Failure> {
+        let copied = self.copy(snapshot);
+        self.write()?;
+        copied
+    }
+
+    /// Copies the next chunk of a snapshot's records; whether there are more behind it.
+    fn copy(&mut self, snapshot: &Snapshot<[u8]>) -> Result<bool, Failure> {
+        let chunk_len = (CHUNK_BYTES / self.record.len()).max(1) as u64;
+        let end = snapshot.count().min(self.next.saturating_add(chunk_len));
+        while self.next < end {
+            if self.look_at(snapshot, self.next)? {
+                self.chunk.ids.push(self.next);
+                self.chunk.bytes.extend_from_slice(&self.record);
+            }
+            self.next += 1;
+        }
+        Ok(end < snapshot.count())
+    }
+
+    /// Writes what was copied.
+    fn write(&mut self) -> Result<(), Failure> {
+        let records = self.chunk.bytes.chunks_exact(self.record.len());
+        for (&id, record) in self.chunk.ids.iter().zip(records) {
+            let written = self.out.write(id, record);
+            written.map_err(|failure| failure.in_record("read", self.path, id))?;
+        }
+        self.chunk.ids.clear();
+        self.chunk.bytes.clear();
+        Ok(())
+    }
+}
+
+/// A store that is followed.
+struct Follow<'p> {
+    tail: Tail<'p>,
+    reader: DynReader,
+    /// How many records there were when somebody looked last.
+    count: u64,
+    until_writer_ends: bool,
+}
+
+impl Follow<'_> {
+    fn run(mut self) -> Result<(), Failure> {
+        let (mut looked, mut is_gone) = (Instant::now(), false);
+        loop {
+            // Asked before the last look at what there is: nobody writes more between.
+            let is_over = self.until_writer_ends && !self.reader.has_writer()?;
+            let commit = self.catch_up()?;
+            if is_over || looked.elapsed() >= LOOK_EVERY {
+                if !has_reader() {
+                    return Ok(());
+                }
+                if self.reader.is_at(self.tail.path)? {
+                    is_gone = false;
+                } else if self.follow_path()? {
+                    continue;
+                } else if !std::mem::replace(&mut is_gone, true) {
+                    self.say("is gone; another store in its place would be followed");
+                }
+                if is_over {
+                    return Ok(());
+                }
+                looked = Instant::now();
+            }
+            let at_most = if self.until_writer_ends { WRITER_EVERY } else { LOOK_EVERY };
+            self.reader.wait(commit, at_most)?;
+        }
+    }
+
+    /// Shows all there is, and returns the commit up to which that is.
+    fn catch_up(&mut self) -> Result<u64, Failure> {
+        loop {
+            let snapshot = self.reader.begin_read()?;
+            // What was asked for by its number may not be there yet.
+            if snapshot.count() < self.tail.next && self.tail.next <= self.count {
+                self.say("has fewer records than were shown; going on at its end");
+                self.tail.next = snapshot.count();
+            }
+            let copied = self.tail.copy(&snapshot);
+            let commit = snapshot.commit();
+            self.count = snapshot.count();
+            drop(snapshot);
+            self.tail.write()?;
+            if !matches!(copied, Ok(true)) {
+                self.tail.out.flush()?;
+            }
+            if !copied? {
+                return Ok(commit);
+            }
+        }
+    }
+
+    /// Goes on with the store that the path leads to now, if there is one.
+    fn follow_path(&mut self) -> Result<bool, Failure> {
+        let reader = match DynDatabase::open_read_only(self.tail.path) {
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Locked) => {
+                return Ok(false);
+            }
+            opened => opened?,
+        };
+        // What came last to the old one.
+        self.catch_up()?;
+        if reader.schema() != self.reader.schema() {
+            return Err(Failure::Message(format!(
+                "{} was replaced by a store with other fields (start again to see those)",
+                self.tail.path.display()
+            )));
+        }
+        self.say("was replaced by another store; going on with that");
+        self.reader = reader;
+        (self.count, self.tail.next) = (0, 0);
+        Ok(true)
+    }
+
+    fn say(&self, what: &str) {
+        // If nobody can be told, the records may still have a reader.
+        let _ = writeln!(io::stderr(), "flatrec: {} {what}", self.tail.path.display());
+    }
+}
+
+/// `N` or `+N`.
+fn parse_start(text: &str) -> Result<Start, String> {
+    let number = |digits: &str| match digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => digits.parse().map_err(|_| "write it as 10, or as +1000 for a record's number"),
+        false => Err("write it as 10, or as +1000 for a record's number"),
+    };
+    Ok(match text.strip_prefix('+') {
+        Some(digits) => Start::From(number(digits)?),
+        None => Start::Last(number(text)?),
+    })
+}

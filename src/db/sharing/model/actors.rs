@@ -1,0 +1,423 @@
+//! Writers and readers as the model runs them: what the engine and its followers do with the
+//! protocol, step by step, over the model's disk.
+
+use std::collections::BTreeMap;
+
+use super::disk::{Array, Block, Live, RECORDS};
+use super::scheduler::Port;
+use crate::db::sharing::protocol::{Mark, ReaderSide, Span, WriterSide};
+
+/// Mistakes of who uses the protocol, which are to be noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flaw {
+    /// A commit is shown before it is in the log.
+    PublishFirst,
+    /// The log is used anew before the header says that the array holds its commits.
+    RecycleFirst,
+    /// The log is used anew as far as the array goes, whatever readers need.
+    RecycleAll,
+    /// A checkpoint goes as far as it wants to, whatever it is offered.
+    IgnoreOffer,
+    /// A reader looks whether there is a writer before it asks for the mark.
+    WriterFirst,
+    /// A reader without a slot does not keep checkpoints away.
+    NoLock,
+    /// A reader goes on with what it has read in the time of another writer.
+    KeepCache,
+}
+
+/// What a writer does, one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Deed {
+    /// Commits, and syncs before anybody sees it.
+    Commit,
+    /// Commits, and leaves the sync to others.
+    CommitUnsynced,
+    /// Brings to the array what it may, up to the newest commit.
+    Checkpoint,
+    /// The same up to the commit before that: its own process reads that one.
+    CheckpointHeldBack,
+    /// Dies here, whatever the scheduler says.
+    Die,
+    /// Dies in a checkpoint, with some of the images in the array.
+    DieInCheckpoint,
+    /// Ends its process, replaces the store by the other one, and opens that.
+    Replace,
+    /// Ends its process and opens the store anew.
+    Reopen,
+}
+
+pub(super) struct Writer {
+    port: Port,
+    me: usize,
+    store: usize,
+    side: WriterSide<Port>,
+    flaw: Option<Flaw>,
+    newest: u64,
+    held: u64,
+    /// Whether it is to die in its next checkpoint.
+    dies: bool,
+}
+
+/// By what lock words tell stores from each other.
+fn name_of(store: usize) -> u64 {
+    100 + store as u64
+}
+
+impl Writer {
+    /// Opens the store that has the name. With `loses`, what nobody had synced is gone.
+    pub(super) fn open(port: &Port, me: usize, flaw: Option<Flaw>, loses: bool) -> Self {
+        let store = port.look("which store is it", |disk| disk.named);
+        port.change("opens the store", |disk| disk.lock_writer(store, me));
+        port.change("writes the log elsewhere", |disk| disk.recover(store, loses));
+        let (newest, held) = port.look("finds commits", |disk| {
+            (disk.stores[store].end(), disk.stores[store].header.commit)
+        });
+        let side = WriterSide::new(port.clone(), name_of(store));
+        side.begin(newest, held, 1 + me as u64).expect("simulated words have no errors");
+        port.note(|disk| disk.show(store, newest));
+        // Rather late: some systems remove no file that a reader has open.
+        port.change("removes old logs", |disk| disk.remove_old_logs(store));
+        Self { port: port.clone(), me, store, side, flaw, newest, held, dies: false }
+    }
+
+    pub(super) fn act(&mut self, deed: Deed) {
+        match deed {
+            Deed::Commit => self.commit(true),
+            Deed::CommitUnsynced => self.commit(false),
+            Deed::Checkpoint => self.checkpoint(self.newest),
+            Deed::CheckpointHeldBack => self.checkpoint(self.newest.saturating_sub(1)),
+            Deed::Die => self.port.kill(),
+            Deed::DieInCheckpoint => {
+                self.dies = true;
+                self.checkpoint(self.newest);
+            }
+            Deed::Replace | Deed::Reopen => {
+                self.port.exit();
+                if deed == Deed::Replace {
+                    self.port.change("replaces the store", |disk| disk.named = 1 - disk.named);
+                }
+                *self = Self::open(&self.port, self.me, self.flaw, false);
+            }
+        }
+    }
+
+    fn commit(&mut self, synced: bool) {
+        let store = self.store;
+        if self.flaw == Some(Flaw::PublishFirst) {
+            self.side.publish(self.newest + 1);
+        }
+        self.newest = self.port.change("writes a commit", |disk| disk.append(store));
+        if synced {
+            self.port.change("syncs the log", |disk| disk.stores[store].sync());
+        }
+        self.port.note(|disk| disk.show(store, self.newest));
+        self.side.publish(self.newest);
+    }
+
+    fn checkpoint(&mut self, target: u64) {
+        let (store, me) = (self.store, self.me);
+        self.port.change("syncs the log", |disk| disk.stores[store].sync());
+        if target <= self.held {
+            return;
+        }
+        if !self.port.change("begins a checkpoint", |disk| disk.try_checkpoint(store, me)) {
+            return;
+        }
+        let offer = self.side.offer(target).expect("simulated words have no errors");
+        let ignores = self.flaw == Some(Flaw::IgnoreOffer);
+        let through = if ignores { target } else { offer.through };
+        if through > self.held {
+            self.write_back(through);
+        }
+        self.port.change("ends the checkpoint", |disk| disk.end_checkpoint(store));
+    }
+
+    fn write_back(&mut self, through: u64) {
+        let (store, after) = (self.store, self.held + 1);
+        let blocks = self.port.look("gathers images", |disk| {
+            let store = &disk.stores[store];
+            let block = |commit| store.block(store.header.log, commit);
+            (after..=through).map(block).collect::<Option<Vec<_>>>()
+        });
+        let Some(blocks) = blocks else {
+            self.port.fail(format!("commits {after} to {through} are not in the log"));
+        };
+        for record in 0..RECORDS {
+            let newest = blocks.iter().rev().find(|block| block.record == record);
+            if let Some(&block) = newest {
+                self.port.change("writes an image to the array", |disk| {
+                    disk.write(store, record, block.image);
+                });
+                if self.dies {
+                    self.port.kill();
+                }
+            }
+        }
+        let recycle = |allowed| {
+            self.port.change("uses the log anew", |disk| disk.recycle(store, allowed));
+        };
+        if self.flaw == Some(Flaw::RecycleFirst) {
+            recycle(through);
+        }
+        let after = blocks.last().map_or([0; RECORDS], |block| block.after);
+        self.port.change("writes the header", |disk| {
+            let header = &mut disk.stores[store].header;
+            (header.commit, header.after) = (through, after);
+        });
+        self.side.hold(through);
+        let allowed = self.side.retire(through).expect("simulated words have no errors");
+        let all = self.flaw == Some(Flaw::RecycleAll);
+        recycle(if all { through } else { allowed.min(through) });
+        self.held = through;
+    }
+
+    /// With nobody in the way a checkpoint reaches everything, and nothing of the log is needed.
+    pub(super) fn check_progress(mut self) {
+        let (store, end) = (self.store, self.newest);
+        self.checkpoint(end);
+        let reached = self.port.look("looks at the header", |disk| {
+            let store = &disk.stores[store];
+            let is_recycled = store.block(store.header.log, end).is_none();
+            (store.header.commit, is_recycled)
+        });
+        if reached != (end, true) {
+            self.port.fail(format!(
+                "nobody reads {end}, and the array holds {}; the log is used anew: {}",
+                reached.0, reached.1
+            ));
+        }
+    }
+}
+
+/// What a reader does, one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Act {
+    /// Takes a snapshot of the newest commit.
+    Take,
+    /// The same, of what is read from header and log anew.
+    TakeAnew,
+    /// Reads every record of its snapshots.
+    Read,
+    /// Drops its oldest snapshot.
+    Drop,
+    /// Waits until something has happened.
+    Wait,
+}
+
+/// What a reader knows of a commit.
+#[derive(Clone, Debug)]
+struct State {
+    mark: Mark,
+    commit: u64,
+    log: usize,
+    /// By record, its newest image and whose it is.
+    overlay: BTreeMap<usize, (u64, u64)>,
+    after: Array,
+}
+
+struct Held {
+    number: u64,
+    lineage: u64,
+    state: State,
+}
+
+pub(super) struct Reader {
+    port: Port,
+    me: usize,
+    store: usize,
+    side: ReaderSide<Port>,
+    slot: Option<usize>,
+    flaw: Option<Flaw>,
+    cached: Option<State>,
+    held: Vec<Held>,
+}
+
+impl Reader {
+    pub(super) fn open(
+        port: &Port,
+        me: usize,
+        store: usize,
+        has_slot: bool,
+        flaw: Option<Flaw>,
+    ) -> Self {
+        let slot = has_slot.then(|| port.take_slot());
+        let side = ReaderSide::new(port.clone(), name_of(store), slot, 1 + me as u64);
+        Self { port: port.clone(), me, store, side, slot, flaw, cached: None, held: Vec::new() }
+    }
+
+    pub(super) fn act(&mut self, act: Act) {
+        match act {
+            Act::Take => self.take(),
+            Act::TakeAnew => {
+                self.cached = None;
+                self.take();
+            }
+            Act::Read => self.read_all(),
+            Act::Drop => self.drop_oldest(),
+            Act::Wait => self.port.wait_for_change(),
+        }
+    }
+
+    pub(super) fn close(mut self) {
+        while !self.held.is_empty() {
+            self.drop_oldest();
+        }
+        self.side.leave();
+    }
+
+    fn take(&mut self) {
+        while !self.try_take() {
+            self.port.wait_for_change();
+        }
+    }
+
+    fn try_take(&mut self) -> bool {
+        let was_alive = self.has_writer(Some(Flaw::WriterFirst));
+        let (mark, published) = self.side.mark();
+        let is_current = |state: &State| {
+            (state.mark == mark || self.flaw == Some(Flaw::KeepCache)) && published <= state.commit
+        };
+        if !self.cached.as_ref().is_some_and(is_current) {
+            let alive = was_alive.or_else(|| self.has_writer(None)).unwrap_or(false);
+            let live = (alive && mark.has_words).then_some(published);
+            let found = match self.cached.take() {
+                Some(state) if state.mark == mark && live.is_some() => self.tail(state, published),
+                _ => self.read(mark, live),
+            };
+            self.port.note(|disk| disk.end_log(self.me));
+            self.side.need_nothing();
+            self.cached = found;
+        }
+        let Some(state) = self.cached.clone() else { return false };
+        let mark = if self.flaw == Some(Flaw::KeepCache) { mark } else { state.mark };
+        self.begin(mark, state)
+    }
+
+    fn has_writer(&self, flaw: Option<Flaw>) -> Option<bool> {
+        let store = self.store;
+        let asks = flaw.is_none() || flaw == self.flaw;
+        asks.then(|| self.port.look("is there a writer?", |disk| disk.has_writer(store)))
+    }
+
+    /// Reads header and log: up to what a living writer shows, or else to the log's end.
+    fn read(&self, mark: Mark, live: Option<u64>) -> Option<State> {
+        let store = self.store;
+        let header = self.port.look("reads the header", |disk| disk.stores[store].header);
+        let state = State {
+            mark,
+            commit: header.commit,
+            log: header.log,
+            overlay: BTreeMap::new(),
+            after: header.after,
+        };
+        match live {
+            Some(published) => self.tail(state, published),
+            None => Some(self.to_the_end(state)),
+        }
+    }
+
+    /// Reads the log from a state on.
+    fn tail(&self, state: State, published: u64) -> Option<State> {
+        let (store, log, from) = (self.store, state.log, state.commit + 1);
+        if !self.side.need(from, state.mark) {
+            return None;
+        }
+        if self.slot.is_some() {
+            self.port.note(|disk| disk.read_log(self.me, store, log, from));
+        }
+        (from..=published).try_fold(state, |state, commit| {
+            let block =
+                self.port.look("reads a commit", |disk| disk.stores[store].block(log, commit));
+            block.map(|block| state.with(block))
+        })
+    }
+
+    fn to_the_end(&self, mut state: State) -> State {
+        let (store, log) = (self.store, state.log);
+        loop {
+            let next = state.commit + 1;
+            let block =
+                self.port.look("reads a commit", |disk| disk.stores[store].block(log, next));
+            let Some(block) = block else { return state };
+            state = state.with(block);
+        }
+    }
+
+    fn begin(&mut self, mark: Mark, state: State) -> bool {
+        let (me, store) = (self.me, self.store);
+        let locks = self.slot.is_none() && self.flaw != Some(Flaw::NoLock);
+        if locks && self.held.is_empty() {
+            let away =
+                self.port.change("keeps checkpoints away", |disk| disk.try_keep_away(store, me));
+            if !away {
+                return false;
+            }
+        }
+        let in_array = self.side.held();
+        let (commit, lineage) = (state.commit, mark.lineage);
+        self.held.push(Held { number: 0, lineage, state });
+        let span = self.span().expect("something is held");
+        if !self.side.begin(span, mark, commit) {
+            self.held.pop();
+            self.release();
+            return false;
+        }
+        let Some(held) = self.held.last_mut() else { return false };
+        let live = Live {
+            reader: me,
+            store,
+            commit,
+            overlay: held.state.overlay.clone(),
+            after: held.state.after,
+        };
+        self.port.note(|disk| {
+            held.number = disk.begin(live);
+            if mark.has_words && in_array <= commit {
+                disk.thin(held.number, in_array);
+            }
+        });
+        true
+    }
+
+    fn span(&self) -> Option<Span> {
+        let commits = || self.held.iter().map(|held| held.state.commit);
+        Some(Span {
+            lineage: self.held.iter().map(|held| held.lineage).min()?,
+            oldest: commits().min()?,
+            newest: commits().max()?,
+            since: 1,
+        })
+    }
+
+    /// Says what is still held.
+    fn release(&self) {
+        let (me, store) = (self.me, self.store);
+        let span = self.span();
+        if self.slot.is_some() {
+            self.side.say(span);
+        } else if span.is_none() {
+            self.port.change("lets checkpoints go on", |disk| disk.let_go_on(store, me));
+        }
+    }
+
+    fn drop_oldest(&mut self) {
+        let held = self.held.remove(0);
+        self.port.note(|disk| disk.end(held.number));
+        self.release();
+    }
+
+    /// The model looks at every byte whenever one changes; this is for others to go on meanwhile.
+    fn read_all(&self) {
+        self.port.look("reads its records", |_| ());
+    }
+}
+
+impl State {
+    fn with(mut self, block: Block) -> Self {
+        self.overlay.insert(block.record, (block.commit, block.image));
+        self.commit = block.commit;
+        self.after = block.after;
+        self
+    }
+}

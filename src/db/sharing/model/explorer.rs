@@ -1,0 +1,171 @@
+//! Scenarios, and the executions of them: all with few unusual events, and many drawn at random.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+
+use super::actors::{Act, Deed, Flaw, Reader, Writer};
+use super::disk::Disk;
+use super::plan::Plan;
+use super::scheduler::{Execution, Killed, Outcome, Port, Stopped};
+use crate::step::{self, Step};
+
+/// One writer, then readers. Each has as many processes as it has lists of what to do, one after
+/// the other: the next one begins when the one before has ended, or was killed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Scenario {
+    pub(super) stores: usize,
+    pub(super) writer: &'static [&'static [Deed]],
+    /// How often the writer may be killed.
+    pub(super) kills: usize,
+    /// Whether what was not synced is gone after that.
+    pub(super) loses: bool,
+    pub(super) readers: &'static [Reading],
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reading {
+    pub(super) store: usize,
+    pub(super) has_slot: bool,
+    pub(super) kills: usize,
+    pub(super) acts: &'static [&'static [Act]],
+}
+
+/// What is wrong on purpose.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wrong {
+    pub(super) without: &'static [Step],
+    pub(super) flaw: Option<Flaw>,
+}
+
+/// An execution in which something went wrong, and how to see it again.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) what: String,
+    /// By which number it was drawn, or which one in order it was.
+    pub(super) which: String,
+    pub(super) trace: Vec<String>,
+}
+
+impl Scenario {
+    fn run(&self, plan: Plan, wrong: Wrong, traced: bool) -> Outcome {
+        let kills = self.readers.iter().map(|reader| reader.kills);
+        let lives: Vec<usize> = [self.kills].into_iter().chain(kills).collect();
+        let execution = Execution::new(plan, &lives, Disk::new(self.stores), traced);
+        execution.start();
+        std::thread::scope(|scope| {
+            for me in 0..lives.len() {
+                let port = Port::new(&execution, me);
+                scope.spawn(move || {
+                    step::without(wrong.without, || match me {
+                        0 => self.write(&port, wrong.flaw),
+                        _ => self.readers[me - 1].read(&port, me, wrong.flaw),
+                    });
+                });
+            }
+        });
+        Arc::clone(&execution).outcome()
+    }
+
+    fn write(&self, port: &Port, flaw: Option<Flaw>) {
+        let mut killed = false;
+        for deeds in self.writer {
+            let loses = killed && self.loses;
+            let lived = live(port, || {
+                let mut writer = Writer::open(port, 0, flaw, loses);
+                deeds.iter().for_each(|&deed| writer.act(deed));
+                port.exit();
+            });
+            let Some(is_killed) = lived else { return };
+            killed = is_killed;
+        }
+        let _ = live(port, || {
+            port.outlive_others();
+            Writer::open(port, 0, flaw, killed && self.loses).check_progress();
+            port.end();
+        });
+    }
+
+    /// Tries executions: first those with no unusual event, then with one and so on, `count` of
+    /// them; then as many at random.
+    pub(super) fn explore(&self, wrong: Wrong, count: usize) -> Result<Explored, Found> {
+        let mut explored = Explored::default();
+        for seed in 0..count as u64 {
+            let outcome = self.run(Plan::random(seed), wrong, false);
+            self.judge(outcome, wrong, || format!("seed {seed}"))?;
+        }
+        for bound in 0..=BOUND_MAX {
+            let mut next = Some(Plan::follow(Vec::new(), bound));
+            while let Some(plan) = next {
+                if explored.in_order == count {
+                    break;
+                }
+                explored.in_order += 1;
+                let outcome = self.run(plan, wrong, false);
+                let which = || format!("number {} in order", explored.in_order);
+                next = self.judge(outcome, wrong, which)?.next();
+                if next.is_none() {
+                    explored.complete = Some(bound);
+                }
+            }
+        }
+        Ok(explored)
+    }
+
+    /// Runs what went wrong again, to tell how.
+    fn judge(
+        &self,
+        outcome: Outcome,
+        wrong: Wrong,
+        which: impl FnOnce() -> String,
+    ) -> Result<Plan, Found> {
+        let Some(what) = outcome.failure else { return Ok(outcome.plan) };
+        let again = self.run(outcome.plan.replay(), wrong, true);
+        assert_eq!(again.failure.as_ref(), Some(&what), "an execution is the same every time");
+        Err(Found { what, which: which(), trace: again.trace })
+    }
+}
+
+/// With more unusual events there are too many executions to try them all.
+const BOUND_MAX: usize = 4;
+
+/// What was tried.
+#[derive(Debug, Default)]
+pub(super) struct Explored {
+    pub(super) in_order: usize,
+    /// All executions with so many unusual events.
+    pub(super) complete: Option<usize>,
+}
+
+impl Reading {
+    fn read(&self, port: &Port, me: usize, flaw: Option<Flaw>) {
+        for acts in self.acts {
+            let lived = live(port, || {
+                let mut reader = Reader::open(port, me, self.store, self.has_slot, flaw);
+                acts.iter().for_each(|&act| reader.act(act));
+                reader.close();
+                port.exit();
+            });
+            if lived.is_none() {
+                return;
+            }
+        }
+        let _ = live(port, || port.end());
+    }
+}
+
+/// Runs a process: whether it was killed, or `None` if the execution was stopped.
+fn live(port: &Port, process: impl FnOnce()) -> Option<bool> {
+    let ended = catch_unwind(AssertUnwindSafe(|| {
+        port.begin();
+        process();
+    }));
+    match ended {
+        Ok(()) => Some(false),
+        Err(thrown) if thrown.is::<Killed>() => Some(true),
+        Err(thrown) if thrown.is::<Stopped>() => None,
+        Err(thrown) => {
+            port.abandon();
+            resume_unwind(thrown)
+        }
+    }
+}

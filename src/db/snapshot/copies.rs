@@ -1,0 +1,72 @@
+//! Records copied out of snapshots, for which a page that cannot be had is an error and no signal.
+
+use super::Snapshot;
+use crate::db::row::Row;
+use crate::db::slots;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{STATUS_DEAD, STATUS_LIVE};
+
+impl<R: Row + ?Sized> Snapshot<R> {
+    /// Copies the bytes of record `id` into `into`, which has the length of a record: whether there
+    /// is one that is not deleted. With [`install_fault_guard`](crate::install_fault_guard) a page
+    /// that cannot be had is an error, where [`Snapshot::get`] meets a signal.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for another length; [`ErrorKind::Corrupt`] for a status byte
+    /// that says neither that the record lives nor that it is deleted; the system's.
+    ///
+    /// ```
+    /// use flatrec::{DataType, Durability, DynDatabase, Field, Schema};
+    /// let directory = tempfile::tempdir()?;
+    /// let path = directory.path().join("numbers.rec");
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt16)])?;
+    /// let database = DynDatabase::create(&path, &schema)?;
+    /// let mut transaction = database.begin_write()?;
+    /// transaction.append(&7u16.to_le_bytes())?;
+    /// transaction.commit(Durability::Eventual)?;
+    /// let mut record = [0; 2];
+    /// assert!(database.begin_read().read_bytes(0, &mut record)?);
+    /// assert_eq!(record, [7, 0]);
+    /// assert!(!database.begin_read().read_bytes(1, &mut record)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn read_bytes(&self, id: u64, into: &mut [u8]) -> Result<bool> {
+        self.copy(id, into).map_err(|error| match self.source.path() {
+            Some(path) => error.path(path),
+            None => error,
+        })
+    }
+
+    fn copy(&self, id: u64, into: &mut [u8]) -> Result<bool> {
+        if into.len() != self.layout.record_size {
+            return Err(Error::new(ErrorKind::InvalidArgument, "read").record(id).detail(format!(
+                "{} bytes are no room for a record, which has {}",
+                into.len(),
+                self.layout.record_size
+            )));
+        }
+        if id >= self.count() {
+            return Ok(false);
+        }
+        let image = self.state.overlay.find(id);
+        if !self.layout.deletes {
+            match image.and_then(|image| image.get(..self.layout.record_size)) {
+                Some(bytes) => into.copy_from_slice(bytes),
+                None => self.array.copy(id, self.layout.record_size, into)?,
+            }
+            return Ok(true);
+        }
+        let mut slot = vec![0; self.layout.stride];
+        match image {
+            Some(image) if image.len() == slot.len() => slot.copy_from_slice(image),
+            _ => self.array.copy(id, slot.len(), &mut slot)?,
+        }
+        let (record, rest) = slot.split_at(self.layout.record_size);
+        match rest.first() {
+            Some(&STATUS_LIVE) => into.copy_from_slice(record),
+            Some(&STATUS_DEAD) => return Ok(false),
+            status => return Err(slots::damaged(id, status.copied().unwrap_or(0))),
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,130 @@
+//! Who has a store open, as `info` and errors tell.
+
+use std::time::{Duration, Instant};
+
+use flatrec::{Durability, DynDatabase, ErrorKind, Wait};
+
+use super::*;
+
+/// The lines of `info` on log, writer and readers, and the object of `info --json`.
+fn shown(place: &Place) -> (Vec<String>, serde_json::Value) {
+    let info = place.ok(["info", "people.rec"]);
+    let from = info.lines().skip_while(|line| !line.starts_with("log "));
+    let lines = from.take_while(|line| !line.starts_with("checksums"));
+    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let json = place.ok(["info", "people.rec", "--json"]);
+    (lines.map(words).collect(), serde_json::from_str(&json).unwrap())
+}
+
+fn set(database: &DynDatabase) {
+    let mut transaction = database.begin_write().unwrap();
+    let record = transaction.get(0).unwrap().to_vec();
+    transaction.set(0, &record).unwrap();
+    transaction.commit(Durability::Immediate).unwrap();
+}
+
+#[test]
+fn info_tells_who_has_the_store_open() {
+    let place = Place::new();
+    let path = people(&place);
+    let (lines, json) = shown(&place);
+    assert_eq!(lines, ["log none", "writer none", "readers none"]);
+    assert_eq!((&json["writer"], json["readers"].as_array().unwrap().len()), (&().into(), 0));
+
+    let own = std::process::id();
+    let database = DynDatabase::open(&path).unwrap();
+    let reader = DynDatabase::open_read_only(&path).unwrap();
+    let (lines, json) = shown(&place);
+    assert_eq!(lines[1..3], [format!("writer process {own}"), "readers 1".into()]);
+    assert_eq!(lines[3], format!("process {own}, which holds no snapshot"));
+    assert_eq!(json["writer"]["process"], own);
+    assert_eq!(json["readers"][0]["process"], own);
+    assert_eq!(json["readers"][0]["oldest_commit"], serde_json::Value::Null);
+    assert_eq!(json["readers_hold_log_bytes"], 0);
+
+    set(&database);
+    let snapshot = reader.begin_read().unwrap();
+    set(&database);
+    set(&database);
+    database.checkpoint().unwrap();
+    let (lines, json) = shown(&place);
+    let held = json["readers_hold_log_bytes"].as_u64().unwrap();
+    assert!(held > 49 && held == json["log"]["len_bytes"].as_u64().unwrap(), "{json}");
+    assert!(lines[2].starts_with(&format!("readers 1, for whom {held} bytes")), "{lines:?}");
+    let commit = snapshot.commit();
+    let begin = format!("process {own}, which has held commit {commit} for ");
+    assert!(lines[3].starts_with(&begin) && lines[3].ends_with(", 2 commits behind"), "{lines:?}");
+    assert_eq!(json["readers"][0]["oldest_commit"], commit);
+    assert_eq!(json["readers"][0]["commits_behind"], 2);
+    assert!(json["readers"][0]["held_for_seconds"].as_u64().is_some());
+    assert_eq!(database.readers().unwrap().len(), 1, "info has left no place behind");
+
+    drop((snapshot, reader));
+    let store = DynStore::open_read_only(&path).unwrap();
+    let info = store.info().unwrap();
+    assert_eq!(info.writer.unwrap().process, Some(own.into()));
+    assert_eq!(info.readers, [], "but for the handle that is asked");
+    drop(store);
+    database.close().unwrap();
+    assert_eq!(shown(&place).0, ["log none", "writer none", "readers none"]);
+    let store = DynStore::open(&path).unwrap();
+    assert_eq!(store.info().unwrap().writer.unwrap().process, Some(own.into()));
+}
+
+#[test]
+fn a_second_writer_is_told_who_is_the_first() {
+    let place = Place::new();
+    let path = people(&place);
+    let database = DynDatabase::open(&path).unwrap();
+    let own = std::process::id();
+    let error = DynDatabase::open(&path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Locked);
+    let text = error.to_string();
+    assert!(text.contains("people.rec-lock"), "{text}");
+    let holder = "another handle has the store open to write";
+    assert!(text.contains(&format!("{holder}, in process {own}")), "{text}");
+    let text = place.error(["set", "people.rec", "0", "age=1"]);
+    assert!(text.contains(&format!("{holder}, in process {own} (close the other")), "{text}");
+
+    let limit = Duration::from_millis(300);
+    let started = Instant::now();
+    let options = DynDatabase::options().wait(Wait::AtMost(limit));
+    let error = options.clone().open(&path).unwrap_err();
+    let waited = started.elapsed();
+    assert_eq!(error.kind(), ErrorKind::Locked);
+    assert!(error.to_string().contains(&format!("in process {own}")), "{error}");
+    assert!(waited >= limit && waited < limit + Duration::from_secs(60), "{waited:?}");
+    std::thread::scope(|scope| {
+        let patient = DynDatabase::options().wait(Wait::Forever);
+        let waiting = scope.spawn(|| patient.open(&path).map(drop));
+        database.close().unwrap();
+        waiting.join().unwrap().unwrap();
+    });
+    options.open(&path).unwrap().close().unwrap();
+}
+
+/// Words of another store, or none, do not tell who writes to this one.
+#[test]
+fn words_that_are_not_this_stores_name_no_writer() {
+    let place = Place::new();
+    let path = people(&place);
+    let store = DynStore::open(&path).unwrap();
+    let lock = PathBuf::from(format!("{}-lock", path.display()));
+    let words = bytes(&lock);
+    for (at, fill) in [(64..72, 0xa5), (72..80, 0xa5), (128..136, 0)] {
+        let mut other = words.clone();
+        other[at].fill(fill);
+        // In place: another file would be another lock.
+        let mut file = std::fs::File::options().write(true).open(&lock).unwrap();
+        file.write_all(&other).unwrap();
+        let text = DynStore::open(&path).unwrap_err().to_string();
+        assert!(text.contains("has the store open to write (close"), "{text}");
+        let info = DynStore::open_read_only(&path).unwrap().info().unwrap();
+        assert_eq!(info.writer.unwrap().process, None);
+        drop(file);
+        std::fs::File::options().write(true).open(&lock).unwrap().write_all(&words).unwrap();
+    }
+    let text = DynStore::open(&path).unwrap_err().to_string();
+    assert!(text.contains(&format!("in process {}", std::process::id())), "{text}");
+    store.close().unwrap();
+}
