@@ -82,6 +82,7 @@ impl Process {
     }
 
     /// Whether it has ended by itself.
+    #[cfg(unix)]
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }
