@@ -205,18 +205,7 @@ impl Source for Follower {
     }
 
     fn wait(&self, commit: u64, at_most: Duration) -> Result<bool> {
-        let changed = || Ok(self.newest_commit() > commit);
-        match self.presence.side() {
-            Some(side) => side.shared().wait_until(at_most, changed),
-            // No writer can come while this has the store open.
-            None => {
-                let changed = changed()?;
-                if !changed {
-                    std::thread::sleep(at_most);
-                }
-                Ok(changed)
-            }
-        }
+        self.presence.wait_until(at_most, || Ok(self.newest_commit() > commit))
     }
 
     fn layout(&self) -> &Layout {

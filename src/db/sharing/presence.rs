@@ -14,6 +14,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::lock_words::LockWords;
 use super::protocol::{Mark, ReaderSide, Seen, Span};
@@ -110,6 +111,20 @@ impl Presence {
         }
     }
 
+    /// Waits until `changed` is true, or the time is over: says which. It looks again whenever the
+    /// writer has published something.
+    pub(in crate::db) fn wait_until(
+        &self,
+        at_most: Duration,
+        changed: impl FnMut() -> Result<bool>,
+    ) -> Result<bool> {
+        match &self.side {
+            Some(side) => side.shared().wait_until(at_most, changed),
+            // Nobody rings here: no writer can come while this has the store open.
+            None => LockWords::in_memory().wait_until(at_most, changed),
+        }
+    }
+
     /// Whether some writer has the store open.
     pub(in crate::db) fn has_writer(&self) -> Result<bool> {
         self.locks.has_writer()
@@ -138,8 +153,8 @@ impl Presence {
     /// commits may have been written over what of it lies in the array.
     ///
     /// # Errors
-    /// [`Locked`](crate::ErrorKind::Locked) if a checkpoint takes longer than `wait`, for a reader without a slot;
-    /// the system's.
+    /// [`Locked`](crate::ErrorKind::Locked) if a checkpoint takes longer than `wait`, for a reader
+    /// without a slot; the system's.
     pub(in crate::db) fn hold(
         self: &Arc<Self>,
         mark: Mark,
