@@ -94,7 +94,7 @@ impl Gathering {
         let Self { mut found, images, .. } = self;
         if !images.is_empty() {
             let committed = Committed { commit: found.commit, images };
-            found.overlay = found.overlay.with(Arc::new(committed));
+            found.overlay = found.overlay.with(Arc::new(committed), found.count);
         }
         Ok(found)
     }
