@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::lock_words::LockWords;
-use super::protocol::{Mark, ReaderSide, Seen, Span};
+use super::protocol::{Mark, ReaderSide, Seen, Span, Taken};
 use super::{now, process};
 use crate::db::beside_writer::CHECKPOINT_WAIT;
 use crate::db::locks::Locks;
@@ -40,8 +40,7 @@ pub(in crate::db) struct Presence {
 #[derive(Debug)]
 pub(in crate::db) struct Hold {
     presence: Arc<Presence>,
-    mark: Mark,
-    commit: u64,
+    taken: Taken,
 }
 
 impl Hold {
@@ -50,9 +49,9 @@ impl Hold {
         &self.presence
     }
 
-    /// The writer's time in which the commit was read.
-    pub(in crate::db) fn mark(&self) -> Mark {
-        self.mark
+    /// What is held.
+    pub(in crate::db) fn taken(&self) -> &Taken {
+        &self.taken
     }
 }
 
@@ -134,27 +133,23 @@ impl Presence {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Holds a commit, which was read in the time of `mark`: `None` if it is too late, and newer
-    /// commits may have been written over what of it lies in the array.
+    /// Holds a state that was read: `None` if it is too late, and newer commits may have been
+    /// written over what of it lies in the array.
     ///
     /// # Errors
     /// [`Locked`](crate::ErrorKind::Locked) if a checkpoint takes longer than `wait`, for a reader without a slot;
     /// the system's.
-    pub(in crate::db) fn hold(
-        self: &Arc<Self>,
-        mark: Mark,
-        commit: u64,
-        wait: Wait,
-    ) -> Result<Option<Hold>> {
+    pub(in crate::db) fn hold(self: &Arc<Self>, taken: Taken, wait: Wait) -> Result<Option<Hold>> {
         let mut held = self.lock();
         if held.is_empty() && self.slot.is_none() && self.side.is_some() {
             self.locks.keep_checkpoints_away(wait)?;
         }
-        let (times, _) = held.entry((mark.lineage, commit)).or_insert_with(|| (0, now()));
+        let key = (taken.mark.lineage, taken.commit);
+        let (times, _) = held.entry(key).or_insert_with(|| (0, now()));
         *times += 1;
-        let hold = Hold { presence: Arc::clone(self), mark, commit };
+        let hold = Hold { presence: Arc::clone(self), taken };
         let safe = match (&self.side, span(&held)) {
-            (Some(side), Some(span)) => side.begin(span, mark, commit),
+            (Some(side), Some(span)) => side.begin(span, &taken),
             _ => true,
         };
         drop(held);
@@ -205,6 +200,6 @@ impl Drop for Presence {
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        self.presence.release(self.mark.lineage, self.commit);
+        self.presence.release(self.taken.mark.lineage, self.taken.commit);
     }
 }

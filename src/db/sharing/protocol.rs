@@ -340,6 +340,24 @@ impl Mark {
     }
 }
 
+/// A state of the store that was read, and is to be held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::db) struct Taken {
+    /// The writer's time in which it was read.
+    pub(in crate::db) mark: Mark,
+    pub(in crate::db) commit: u64,
+    /// Whether it is all that there was, and no writer was there: whatever the words say of commits,
+    /// they say it of no others, and perhaps of a file that this one was put in place of.
+    pub(in crate::db) at_rest: bool,
+}
+
+impl Taken {
+    /// Whether what the words say of commits says something of this one.
+    pub(in crate::db) fn goes_by_words(&self) -> bool {
+        self.mark.has_words && !self.at_rest
+    }
+}
+
 /// What a reader's slot is to say: what of the store is being read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::db) struct Span {
@@ -409,20 +427,21 @@ impl<S: Shared> ReaderSide<S> {
         self.shared.load(HELD)
     }
 
-    /// Says what is read from now on, `commit` of the time of `mark` among it, and whether that may
-    /// be done: if not, the writer may have changed what of it is read from the array.
-    pub(in crate::db) fn begin(&self, span: Span, mark: Mark, commit: u64) -> bool {
+    /// Says what is read from now on, `taken` among it, and whether that may be done: if not, the
+    /// writer may have changed what of it is read from the array.
+    pub(in crate::db) fn begin(&self, span: Span, taken: &Taken) -> bool {
         self.say(Some(span));
         fence(&self.shared, Step::ReaderFence);
-        self.is_safe(mark, commit) || step::skip(Step::ReaderRecheck)
+        self.is_safe(taken) || step::skip(Step::ReaderRecheck)
     }
 
-    /// Whether the array still has all bytes that a reader of `commit` reads there.
-    pub(in crate::db) fn is_safe(&self, mark: Mark, commit: u64) -> bool {
+    /// Whether the array still has all bytes that a reader of this state reads there.
+    fn is_safe(&self, taken: &Taken) -> bool {
         let target = self.shared.load(TARGET);
-        // After that: it was this store's target if the words are still this store's.
+        // After that: it was this store's target if the words are still this store's. And where
+        // there was no writer, none has begun since.
         let (now, _) = self.mark();
-        now == mark && (!mark.has_words || target <= commit)
+        now == taken.mark && (!taken.goes_by_words() || target <= taken.commit)
     }
 
     /// Says what is read from now on: less than before.

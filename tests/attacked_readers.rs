@@ -1,0 +1,117 @@
+//! Readers under circumstances that nobody promised them: words in the lock file that say nothing
+//! about the file beside them, devices that lose commits, lock files that come late.
+
+#![cfg(feature = "derive")]
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use flatrec::{Database, Durability, Reader, Record, Store};
+
+#[derive(Clone, Copy, Debug, PartialEq, Record)]
+#[repr(C)]
+struct Row {
+    n: u64,
+    filler: [u64; 15],
+}
+
+fn row(n: u64) -> Row {
+    Row { n, filler: [n ^ 7; 15] }
+}
+
+fn append(database: &Database<Row>, rows: std::ops::Range<u64>) -> u64 {
+    let mut transaction = database.begin_write().unwrap();
+    for n in rows {
+        transaction.append(&row(n)).unwrap();
+    }
+    transaction.commit(Durability::Immediate).unwrap().commit()
+}
+
+/// What `work` returns, if it does so in a moment.
+fn in_a_moment<V: Send + 'static>(work: impl FnOnce() -> V + Send + 'static) -> V {
+    let (done, result) = mpsc::channel();
+    std::thread::spawn(move || done.send(work()));
+    result.recv_timeout(Duration::from_secs(20)).expect("it hangs, or panics")
+}
+
+/// Ends the process of this handle as if it were killed: nothing is tidied up.
+fn kill(database: Database<Row>) {
+    // The transaction that is leaked keeps the handle from closing the store when it is dropped.
+    std::mem::forget(database.begin_write().unwrap());
+    drop(database);
+}
+
+/// A store of ten records, copied, with twenty in the end; the copy is put back, as from a backup.
+fn put_back(directory: &Path) -> PathBuf {
+    let path = directory.join("rows.rec");
+    let database = Database::<Row>::create(&path).unwrap();
+    append(&database, 0..10);
+    database.close().unwrap();
+    std::fs::copy(&path, directory.join("copy")).unwrap();
+    let database = Database::<Row>::open(&path).unwrap();
+    for n in 10..20 {
+        append(&database, n..n + 1);
+    }
+    database.close().unwrap();
+    std::fs::rename(directory.join("copy"), &path).unwrap();
+    path
+}
+
+#[test]
+fn a_store_that_was_put_back_from_a_copy_can_be_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = put_back(directory.path());
+    in_a_moment(move || {
+        let store = Store::<Row>::open_read_only(&path).unwrap();
+        assert_eq!(store.count(), 10);
+    });
+}
+
+#[test]
+fn a_reader_of_a_store_that_was_put_back_goes_by_what_is_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = put_back(directory.path());
+    in_a_moment(move || {
+        let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
+        let mut snapshot = reader.begin_read().unwrap();
+        assert_eq!(snapshot.count(), 10);
+        assert_eq!(reader.commit(), snapshot.commit());
+        assert!(snapshot.is_newest());
+        assert!(!snapshot.refresh().unwrap());
+        assert!(!reader.wait(snapshot.commit(), Duration::from_millis(10)).unwrap());
+        // And follows who comes to write.
+        let database = Database::<Row>::open(&path).unwrap();
+        let commit = append(&database, 10..11);
+        assert!(reader.wait(snapshot.commit(), Duration::from_secs(20)).unwrap());
+        assert!(snapshot.refresh().unwrap());
+        assert_eq!((snapshot.commit(), snapshot.count()), (commit, 11));
+    });
+}
+
+/// With its log, too: what the words say to be in the array is in that of another file.
+#[test]
+fn a_log_that_was_put_back_is_read_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("rows.rec");
+    let log = directory.path().join("rows.rec-wal-1");
+    let database = Database::<Row>::create(&path).unwrap();
+    append(&database, 0..10);
+    let mut transaction = database.begin_write().unwrap();
+    transaction.set(3, &row(33)).unwrap();
+    transaction.commit(Durability::Immediate).unwrap();
+    kill(database);
+    let copies = [path.clone(), log].map(|file| (std::fs::read(&file).unwrap(), file));
+    Database::<Row>::open(&path).unwrap().close().unwrap();
+    for (bytes, file) in copies {
+        let aside = directory.path().join("aside");
+        std::fs::write(&aside, bytes).unwrap();
+        std::fs::rename(aside, file).unwrap();
+    }
+    in_a_moment(move || {
+        let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
+        let snapshot = reader.begin_read().unwrap();
+        let found: Vec<u64> = snapshot.iter().map(|(_, found)| found.n).collect();
+        assert_eq!(found, [0, 1, 2, 33, 4, 5, 6, 7, 8, 9]);
+    });
+}
