@@ -115,3 +115,37 @@ fn a_log_that_was_put_back_is_read_whole() {
         assert_eq!(found, [0, 1, 2, 33, 4, 5, 6, 7, 8, 9]);
     });
 }
+
+/// The device loses a commit that a reader holds, and other records take the place of its own.
+#[test]
+fn records_of_a_commit_that_is_no_more_stay_as_they_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("rows.rec");
+    let database = Database::<Row>::create(&path).unwrap();
+    append(&database, 0..10);
+    // Far more than is logged: they go to their places in the array.
+    append(&database, 10..20_000);
+    let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
+    let snapshot = reader.begin_read().unwrap();
+    let held = snapshot.get(15_000).unwrap();
+    kill(database);
+    let log = directory.path().join("rows.rec-wal-1");
+    let mut bytes = std::fs::read(&log).unwrap();
+    let last = bytes.iter().rposition(|&byte| byte != 0).unwrap() / 512 * 512;
+    bytes[last..last + 512].fill(0);
+    std::fs::write(&log, bytes).unwrap();
+    let database = Database::<Row>::open(&path).unwrap();
+    assert_eq!(database.begin_read().count(), 10);
+    append(&database, 1_000_010..1_020_000);
+    assert_eq!(database.begin_read().get(15_000), Some(&row(1_015_000)));
+    database.checkpoint().unwrap();
+    assert_eq!(*held, row(15_000));
+    database.close().unwrap();
+    assert_eq!(snapshot.get(19_999), Some(&row(19_999)));
+    drop(snapshot);
+    assert_eq!(reader.begin_read().unwrap().get(15_000), Some(&row(1_015_000)));
+    let database = Database::<Row>::open(&path).unwrap();
+    assert_eq!(database.checkpoint().unwrap().held_back(), None);
+    append(&database, 0..100_000);
+    assert_eq!(database.begin_read().get(120_000 - 1), Some(&row(99_999)));
+}
