@@ -2,6 +2,7 @@
 
 #![cfg(target_os = "linux")]
 
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
@@ -375,4 +376,33 @@ fn mapped_appends_into_holes_of_a_full_disk_are_errors_with_the_guard() {
     let store = DynStore::open_read_only(&path).unwrap();
     assert_eq!(store.count(), count + 1);
     assert_eq!(store.get(count), Some(&[3; 1000][..]));
+}
+
+/// However little room there is: the lock file needs some, too.
+#[test]
+fn a_store_that_finds_no_room_is_not_made() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let schema = Schema::packed([Field::new("bytes", DataType::Binary(1000))]).unwrap();
+    let path = disk.path().join("store");
+    let filler = disk.path().join("filler");
+    std::fs::write(&filler, vec![1; 7 << 20]).unwrap();
+    let file = std::fs::OpenOptions::new().append(true).open(&filler).unwrap();
+    while (&file).write_all(&[1; 4096]).is_ok() {}
+    let full = file.metadata().unwrap().len();
+    let mut made = Vec::new();
+    for spare in (0..48).map(|pages| pages * 4096) {
+        file.set_len(full - spare).unwrap();
+        let store = DynStore::create(&path, &schema);
+        if let Err(error) = &store {
+            assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");
+            assert!(!path.exists(), "{error}, and it is there");
+        }
+        made.push(store.is_ok());
+        drop(store);
+        for file in [path.clone(), disk.path().join("store-lock")] {
+            let _ = std::fs::remove_file(file);
+        }
+        while (&file).write_all(&[1; 4096]).is_ok() {}
+    }
+    assert!(made.contains(&true) && made.contains(&false), "{made:?}");
 }

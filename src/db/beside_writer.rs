@@ -216,10 +216,9 @@ impl<T: Copy + Send + Sync> Table<T> {
         }
     }
 
-    /// Begins to share a store that has its name, and with it its lock file, only now.
-    pub(super) fn begin_sharing(&mut self) -> Result<()> {
+    /// Begins to share a store that has its name only now, by the words in its lock file.
+    pub(super) fn begin_sharing(&mut self, sharing: WriterSide<LockWords>) -> Result<()> {
         let header = self.core.header();
-        let sharing = self.locks.words(header.file_id)?;
         sharing.begin(header.commit, header.commit, process())?;
         self.sharing = Some(sharing);
         Ok(())
