@@ -28,6 +28,12 @@ fn append(database: &Database<Row>, rows: std::ops::Range<u64>) -> u64 {
     transaction.commit(Durability::Immediate).unwrap().commit()
 }
 
+fn lock_file(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-lock");
+    name.into()
+}
+
 /// What `work` returns, if it does so in a moment.
 fn in_a_moment<V: Send + 'static>(work: impl FnOnce() -> V + Send + 'static) -> V {
     let (done, result) = mpsc::channel();
@@ -148,4 +154,24 @@ fn records_of_a_commit_that_is_no_more_stay_as_they_are() {
     assert_eq!(database.checkpoint().unwrap().held_back(), None);
     append(&database, 0..100_000);
     assert_eq!(database.begin_read().get(120_000 - 1), Some(&row(99_999)));
+}
+
+/// However long somebody has made it, no more of it is used than there are slots.
+#[cfg(unix)]
+#[test]
+fn a_long_lock_file_takes_no_room() {
+    use std::os::unix::fs::MetadataExt;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("rows.rec");
+    let database = Database::<Row>::create(&path).unwrap();
+    append(&database, 0..10);
+    database.close().unwrap();
+    let lock = std::fs::OpenOptions::new().write(true).open(lock_file(&path)).unwrap();
+    lock.set_len(256 << 20).unwrap();
+    let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
+    let database = Database::<Row>::open(&path).unwrap();
+    append(&database, 10..20);
+    assert_eq!(reader.begin_read().unwrap().count(), 20);
+    let allocated_bytes = lock.metadata().unwrap().blocks() * 512;
+    assert!(allocated_bytes <= 8 << 20, "{allocated_bytes}");
 }
