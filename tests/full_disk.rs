@@ -5,6 +5,7 @@
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use flatrec::map::{Access, Mapping};
 use flatrec::{
@@ -175,6 +176,40 @@ fn a_full_disk_can_be_read_without_room_for_a_lock_file() {
     assert_eq!(store.get(0), Some(&[7][..]));
     let error = DynStore::open(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");
+}
+
+/// A reader that opens a store when there is no room for words in the lock file.
+#[test]
+fn a_reader_that_came_to_a_full_disk_follows_who_writes_once_there_is_room() {
+    let schema = Schema::packed([Field::new("n", DataType::UInt8)]).unwrap();
+    let Some(disk) = SmallDisk::mount() else { return };
+    let path = disk.path().join("store");
+    let database = DynDatabase::create(&path, &schema).unwrap();
+    database.close().unwrap();
+    std::fs::remove_file(disk.path().join("store-lock")).unwrap();
+    let filler = disk.path().join("filler");
+    let mut file = std::fs::File::create(&filler).unwrap();
+    while file.write_all(&[1; 4096]).is_ok() {}
+    let reader = DynDatabase::open_read_only(&path).unwrap();
+    let before = reader.begin_read().unwrap();
+    assert_eq!(std::fs::metadata(disk.path().join("store-lock")).unwrap().len(), 0);
+    assert!(!reader.wait(before.commit(), Duration::from_millis(1)).unwrap());
+    drop(file);
+    std::fs::remove_file(filler).unwrap();
+    let database = DynDatabase::open(&path).unwrap();
+    for n in 1..10 {
+        let mut transaction = database.begin_write().unwrap();
+        transaction.append(&[n]).unwrap();
+        let commit = transaction.commit(Durability::Immediate).unwrap().commit();
+        assert!(reader.wait(commit - 1, Duration::from_secs(20)).unwrap());
+        let snapshot = reader.begin_read().unwrap();
+        assert_eq!((snapshot.commit(), snapshot.count()), (commit, n.into()));
+        assert!(snapshot.is_newest() && !before.is_newest());
+        // Whose snapshots nobody sees.
+        assert!(database.checkpoint().unwrap().held_back().is_some());
+    }
+    drop((before, reader));
+    assert_eq!(database.checkpoint().unwrap().held_back(), None);
 }
 
 fn thousand_bytes() -> Schema {

@@ -13,7 +13,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::lock_words::LockWords;
 use super::protocol::{Mark, ReaderSide, Seen, Span, Taken};
@@ -29,8 +29,11 @@ type Held = BTreeMap<(u64, u64), (usize, u64)>;
 /// A reader's place, for as long as it has the store open.
 #[derive(Debug)]
 pub(in crate::db) struct Presence {
-    /// `None` where there are no words to be seen.
+    /// `None` where there were no words to be seen.
     side: Option<ReaderSide<LockWords>>,
+    /// The words that a writer has made since, where there were none.
+    late: OnceLock<ReaderSide<LockWords>>,
+    store: u64,
     slot: Option<u64>,
     held: Mutex<Held>,
     locks: Locks,
@@ -75,9 +78,11 @@ impl Presence {
         };
         let side = words.map(|words| ReaderSide::new(words, store, slot, process()));
         let slot = slot.map(|slot| slot as u64);
-        let presence = Self { side, slot, held: Mutex::new(Held::new()), locks };
+        let (late, held) = (OnceLock::new(), Mutex::new(Held::new()));
+        let presence = Self { side, late, store, slot, held, locks };
         if presence.side.is_none() {
-            // It would not see that a checkpoint has been: none is to be for as long as it is here.
+            // It does not see what a checkpoint is about to do: none is to be for as long as it is
+            // here, even if there are words later.
             presence.locks.keep_checkpoints_away(Wait::AtMost(CHECKPOINT_WAIT))?;
         }
         Ok(presence)
@@ -85,26 +90,32 @@ impl Presence {
 
     /// What the writer says, where it can be seen.
     pub(in crate::db) fn side(&self) -> Option<&ReaderSide<LockWords>> {
-        self.side.as_ref()
+        if self.side.is_some() {
+            return self.side.as_ref();
+        }
+        let lock = self.locks.side()?;
+        if self.late.get().is_none() {
+            // It can do without as long as they cannot be had.
+            let words = LockWords::open_if_there(lock).ok().flatten()?;
+            let _ = self.late.set(ReaderSide::new(words, self.store, None, process()));
+        }
+        self.late.get()
     }
 
     /// What the writer says now, and the newest commit that readers may see; what nobody changes,
     /// and 0, where nothing is said.
     pub(in crate::db) fn mark(&self) -> (Mark, u64) {
-        match &self.side {
-            Some(side) => side.mark(),
-            None => (Mark::nobody(), 0),
-        }
+        self.side().map_or((Mark::nobody(), 0), ReaderSide::mark)
     }
 
     /// Says that the log is read from `commit` on, and whether it may still be there.
     pub(in crate::db) fn need(&self, commit: u64, mark: Mark) -> bool {
-        self.side.as_ref().is_none_or(|side| side.need(commit, mark))
+        self.side().is_none_or(|side| side.need(commit, mark))
     }
 
     /// Says that the log is not read.
     pub(in crate::db) fn need_nothing(&self) {
-        if let Some(side) = &self.side {
+        if let Some(side) = self.side() {
             side.need_nothing();
         }
     }
@@ -116,12 +127,12 @@ impl Presence {
 
     /// The process of the writer, as it calls itself, if there is one and it can be seen.
     pub(in crate::db) fn writer_process(&self) -> Option<u64> {
-        self.side.as_ref().and_then(ReaderSide::writer_process)
+        self.side().and_then(ReaderSide::writer_process)
     }
 
     /// The other readers that can be seen, the writer's own process among them if there is one.
     pub(in crate::db) fn others(&self, has_writer: bool) -> Result<Vec<Seen>> {
-        self.side.as_ref().map_or_else(|| Ok(Vec::new()), |side| side.others(has_writer))
+        self.side().map_or_else(|| Ok(Vec::new()), |side| side.others(has_writer))
     }
 
     /// Whether `path` leads to the file that is read.
