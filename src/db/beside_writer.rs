@@ -83,8 +83,9 @@ pub(super) fn read(core: &mut Core, presence: &Presence, alignment: usize) -> Re
         match read_once(core, presence, alignment, is_live.then_some((mark, published))) {
             Ok(found) => {
                 let at_rest = !is_live && found.is_some() && is_still(core, presence)?;
-                let counts = is_live || at_rest || !mark.has_words;
-                if let Some((log, position)) = found.filter(|_| counts) {
+                // A writer by another name of the file is seen by nothing but the header, which it
+                // changes before it changes records; readers have said by then that they are here.
+                if let Some((log, position)) = found.filter(|_| is_live || at_rest) {
                     if presence.mark().0 == mark {
                         let commit = log.as_ref().map_or(core.header().commit, |log| log.commit);
                         let taken = Taken { mark, commit, at_rest };
