@@ -262,6 +262,20 @@ impl<S: Shared> WriterSide<S> {
         Ok(allowed)
     }
 
+    /// Whether anybody reads `commit` or an older one. To be asked often: it looks who is alive only
+    /// of those that say so.
+    pub(in crate::db) fn is_read(&self, commit: u64) -> Result<bool> {
+        let shared = &self.shared;
+        for slot in 0..shared.slots()? {
+            let word = |word| shared.load(slot_word(slot, word));
+            let says_so = word(SLOT_OLDEST) <= commit && word(SLOT_PROCESS) != 0;
+            if says_so && word(SLOT_STORE) == self.store && shared.is_alive(slot)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Whether anybody reads commits that are no more.
     pub(in crate::db) fn has_strangers(&self) -> Result<bool> {
         let lineage = self.shared.load(LINEAGE);
