@@ -20,6 +20,8 @@ const LOG_TRIES: u32 = 8;
 pub(super) const CHECKPOINT_WAIT: Duration = Duration::from_secs(10);
 /// How long a reader waits for a writer that is opening the store to be done with the log.
 const OPENING_WAIT: Duration = Duration::from_secs(5);
+/// How long it waits before it looks at the log again, unless the writer says that it is done.
+const OPENING_PAUSE: Duration = Duration::from_millis(1);
 
 /// Takes the locks of a handle that only lends records. A checkpoint shuts readers out for as long
 /// as it takes to write its records, which nobody should have to think of; an exclusive edit, which
@@ -102,7 +104,7 @@ pub(super) fn read(core: &mut Core, presence: &Presence, alignment: usize) -> Re
                     return Err(error);
                 }
                 if tries > LOG_TRIES {
-                    std::thread::sleep(Duration::from_millis(1));
+                    presence.wait_until(OPENING_PAUSE, || Ok(presence.mark().0 != mark))?;
                 }
             }
             Err(error) => return Err(error),

@@ -7,7 +7,7 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::beside_writer::{self, CHECKPOINT_WAIT, Found, Needed, Patience};
 use super::core::Core;
@@ -19,9 +19,6 @@ use crate::error::{Error, Result};
 use crate::format::Schema;
 use crate::map::{Backing, View, Wait};
 use crate::wal::Position;
-
-/// How long a waiter sleeps that sees no words before it looks for them again.
-const WORDLESS_WAIT: Duration = Duration::from_millis(20);
 
 /// A store that is open to read, and what was last seen of it.
 pub(super) struct Follower {
@@ -216,17 +213,7 @@ impl Source for Follower {
     }
 
     fn wait(&self, commit: u64, at_most: Duration) -> Result<bool> {
-        let started = Instant::now();
-        loop {
-            let left = at_most.saturating_sub(started.elapsed());
-            let changed = || Ok(self.newest_commit() > commit);
-            // Until a writer makes words, if one can come at all.
-            match self.presence.side() {
-                Some(side) => return side.shared().wait_until(left, changed),
-                None if left.is_zero() => return changed(),
-                None => std::thread::sleep(left.min(WORDLESS_WAIT)),
-            }
-        }
+        self.presence.wait_until(at_most, || Ok(self.newest_commit() > commit))
     }
 
     fn layout(&self) -> &Layout {

@@ -33,7 +33,11 @@ pub(super) fn create_sums(core: &Core, common: &Common) -> Result<()> {
 }
 
 /// Before a writer's first change: header and checksums are made to be what they look like.
+///
+/// # Errors
+/// [`ErrorKind::UnsupportedFormat`] if the file has features that only a newer writer keeps up.
 pub(super) fn settle(core: &mut Core) -> Result<Option<Sums>> {
+    core.header().check_writable().map_err(|error| core.name(error))?;
     if core.header().editing {
         // The records are what the edit made of them; the sums are of what they were. They go
         // before the mark does, so that nobody ever takes them for those of these records.

@@ -15,10 +15,10 @@ pub(crate) use self::within::ImagesWithin;
 use super::id_table::{IdTable, spread};
 use super::images::Images;
 
-/// The images of one commit.
+/// The images of one commit, or the newest ones of several that were read from a log at once.
 #[derive(Debug)]
 pub(crate) struct Committed {
-    /// The commit's number.
+    /// The number of the commit, or of the last of them.
     pub(crate) commit: u64,
     pub(crate) images: Images,
 }

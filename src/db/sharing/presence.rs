@@ -14,6 +14,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::lock_words::LockWords;
 use super::protocol::{Mark, ReaderSide, Seen, Span, Taken};
@@ -22,6 +23,9 @@ use crate::db::beside_writer::CHECKPOINT_WAIT;
 use crate::db::locks::Locks;
 use crate::error::{ErrorKind, Result};
 use crate::map::Wait;
+
+/// How long a waiter sleeps that sees no words before it looks for them again.
+const WORDLESS_WAIT: Duration = Duration::from_millis(20);
 
 /// What a reader holds at a time: by lineage and commit, how often, and since when.
 type Held = BTreeMap<(u64, u64), (usize, u64)>;
@@ -120,6 +124,30 @@ impl Presence {
         }
     }
 
+    /// Waits until `changed` is true, or the time is over: says which. It looks again whenever the
+    /// writer has published something.
+    pub(in crate::db) fn wait_until(
+        &self,
+        at_most: Duration,
+        mut changed: impl FnMut() -> Result<bool>,
+    ) -> Result<bool> {
+        let started = Instant::now();
+        loop {
+            let left = at_most.saturating_sub(started.elapsed());
+            if let Some(side) = self.side() {
+                return side.shared().wait_until(left, changed);
+            }
+            // Nobody rings here before a writer has made words, if one can come at all.
+            let patience = left.min(WORDLESS_WAIT);
+            if LockWords::in_memory().wait_until(patience, &mut changed)? {
+                return Ok(true);
+            }
+            if left == patience {
+                return Ok(false);
+            }
+        }
+    }
+
     /// Whether some writer has the store open.
     pub(in crate::db) fn has_writer(&self) -> Result<bool> {
         self.locks.has_writer()
@@ -148,8 +176,8 @@ impl Presence {
     /// written over what of it lies in the array.
     ///
     /// # Errors
-    /// [`Locked`](crate::ErrorKind::Locked) if a checkpoint takes longer than `wait`, for a reader without a slot;
-    /// the system's.
+    /// [`Locked`](crate::ErrorKind::Locked) if a checkpoint takes longer than `wait`, for a reader
+    /// without a slot; the system's.
     pub(in crate::db) fn hold(self: &Arc<Self>, taken: Taken, wait: Wait) -> Result<Option<Hold>> {
         let mut held = self.lock();
         if held.is_empty() && self.slot.is_none() && self.side.is_some() {

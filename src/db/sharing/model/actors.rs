@@ -261,10 +261,13 @@ impl Reader {
         }
     }
 
-    pub(super) fn close(mut self) {
+    pub(super) fn drop_all(&mut self) {
         while !self.held.is_empty() {
             self.drop_oldest();
         }
+    }
+
+    pub(super) fn leave(self) {
         self.side.leave();
     }
 

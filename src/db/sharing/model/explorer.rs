@@ -138,12 +138,16 @@ pub(super) struct Explored {
 
 impl Reading {
     fn read(&self, port: &Port, me: usize, flaw: Option<Flaw>) {
-        for acts in self.acts {
+        for (index, acts) in self.acts.iter().enumerate() {
             let lived = live(port, || {
                 let mut reader = Reader::open(port, me, self.store, self.has_slot, flaw);
                 acts.iter().for_each(|&act| reader.act(act));
-                reader.close();
-                port.exit();
+                reader.drop_all();
+                // The last one stays, and must be in nobody's way.
+                if index + 1 < self.acts.len() {
+                    reader.leave();
+                    port.exit();
+                }
             });
             if lived.is_none() {
                 return;

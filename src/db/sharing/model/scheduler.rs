@@ -392,13 +392,14 @@ impl Port {
         }
     }
 
-    /// The last turn of an actor; the next one's is announced.
+    /// The last turn of an actor; the next one's is announced. A process that is left stays as it
+    /// is, idle, with its slot.
     pub(super) fn end(&self) {
         let mut inner = self.execution.lock();
         inner.say(self.me, || "ends".to_owned());
+        inner.arrive(self.me, usize::MAX);
         inner.status[self.me] = Status::Done;
         inner.has_changed();
-        self.give_up(&mut inner);
         let inner = self.leave(inner);
         if inner.failure.is_some() {
             self.execution.wake_all();
