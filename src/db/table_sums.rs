@@ -133,11 +133,13 @@ impl<T: Copy + Send + Sync> Table<T> {
         let Some(aside) = &self.aside else { return Ok(()) };
         let backing = self.core.backing();
         let replaced = if aside.replace { replaced_id(aside) } else { None };
+        // Before it has its name: a full disk is an error after which there is no such store.
+        let sharing = self.locks.words(self.core.header().file_id)?;
         backing.rename(&aside.publish_at, aside.replace)?;
         let published = self.aside.take();
         if let Some(aside) = published {
             self.publish_sums(&aside.publish_at)?;
-            self.begin_sharing()?;
+            self.begin_sharing(sharing)?;
         }
         let backing = self.core.backing();
         backing.sync_directory()?;
