@@ -1,5 +1,5 @@
-//! Readers in another process than the writer's: what it costs to begin and to follow, and what they
-//! read alone and beside a writer that commits, and checkpoints, all the time.
+//! Readers in another process than the writer's: what it costs to begin and to follow, and what
+//! they read alone and beside a writer that commits, and checkpoints, all the time.
 //!
 //! The writer is this program again, started with the path of the store; it commits until its
 //! standard input is closed.

@@ -53,12 +53,14 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/tsan
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS="$flags ${RUSTFLAGS:-}"
 unset RUSTFLAGS
 export TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1 ${TSAN_OPTIONS:-}"
+# With the sanitizer in it, a backtrace takes longer than a test waits for a thread that panics.
+export RUST_BACKTRACE=0
 export FLATREC_SECONDS=${FLATREC_SECONDS:-10}
 
 tests=("$@")
 if [[ ${#tests[@]} == 0 ]]; then
     tests=(database_threads group_commit transactions readers readers_beside soak bounded_snapshot)
 fi
-"$cargo" test -Zbuild-std --target "$target" --no-default-features --features derive \
+"$cargo" test -Zbuild-std --target "$target" --no-default-features --features derive --no-fail-fast \
     "${tests[@]/#/--test=}"
 echo "tsan.sh: no races seen"

@@ -2,8 +2,10 @@
 
 #![cfg(target_os = "linux")]
 
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use flatrec::map::{Access, Mapping};
 use flatrec::{
@@ -174,6 +176,40 @@ fn a_full_disk_can_be_read_without_room_for_a_lock_file() {
     assert_eq!(store.get(0), Some(&[7][..]));
     let error = DynStore::open(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");
+}
+
+/// A reader that opens a store when there is no room for words in the lock file.
+#[test]
+fn a_reader_that_came_to_a_full_disk_follows_who_writes_once_there_is_room() {
+    let schema = Schema::packed([Field::new("n", DataType::UInt8)]).unwrap();
+    let Some(disk) = SmallDisk::mount() else { return };
+    let path = disk.path().join("store");
+    let database = DynDatabase::create(&path, &schema).unwrap();
+    database.close().unwrap();
+    std::fs::remove_file(disk.path().join("store-lock")).unwrap();
+    let filler = disk.path().join("filler");
+    let mut file = std::fs::File::create(&filler).unwrap();
+    while file.write_all(&[1; 4096]).is_ok() {}
+    let reader = DynDatabase::open_read_only(&path).unwrap();
+    let before = reader.begin_read().unwrap();
+    assert_eq!(std::fs::metadata(disk.path().join("store-lock")).unwrap().len(), 0);
+    assert!(!reader.wait(before.commit(), Duration::from_millis(1)).unwrap());
+    drop(file);
+    std::fs::remove_file(filler).unwrap();
+    let database = DynDatabase::open(&path).unwrap();
+    for n in 1..10 {
+        let mut transaction = database.begin_write().unwrap();
+        transaction.append(&[n]).unwrap();
+        let commit = transaction.commit(Durability::Immediate).unwrap().commit();
+        assert!(reader.wait(commit - 1, Duration::from_secs(20)).unwrap());
+        let snapshot = reader.begin_read().unwrap();
+        assert_eq!((snapshot.commit(), snapshot.count()), (commit, n.into()));
+        assert!(snapshot.is_newest() && !before.is_newest());
+        // Whose snapshots nobody sees.
+        assert!(database.checkpoint().unwrap().held_back().is_some());
+    }
+    drop((before, reader));
+    assert_eq!(database.checkpoint().unwrap().held_back(), None);
 }
 
 fn thousand_bytes() -> Schema {
@@ -375,4 +411,33 @@ fn mapped_appends_into_holes_of_a_full_disk_are_errors_with_the_guard() {
     let store = DynStore::open_read_only(&path).unwrap();
     assert_eq!(store.count(), count + 1);
     assert_eq!(store.get(count), Some(&[3; 1000][..]));
+}
+
+/// However little room there is: the lock file needs some, too.
+#[test]
+fn a_store_that_finds_no_room_is_not_made() {
+    let Some(disk) = SmallDisk::mount() else { return };
+    let schema = Schema::packed([Field::new("bytes", DataType::Binary(1000))]).unwrap();
+    let path = disk.path().join("store");
+    let filler = disk.path().join("filler");
+    std::fs::write(&filler, vec![1; 7 << 20]).unwrap();
+    let file = std::fs::OpenOptions::new().append(true).open(&filler).unwrap();
+    while (&file).write_all(&[1; 4096]).is_ok() {}
+    let full = file.metadata().unwrap().len();
+    let mut made = Vec::new();
+    for spare in (0..48).map(|pages| pages * 4096) {
+        file.set_len(full - spare).unwrap();
+        let store = DynStore::create(&path, &schema);
+        if let Err(error) = &store {
+            assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");
+            assert!(!path.exists(), "{error}, and it is there");
+        }
+        made.push(store.is_ok());
+        drop(store);
+        for file in [path.clone(), disk.path().join("store-lock")] {
+            let _ = std::fs::remove_file(file);
+        }
+        while (&file).write_all(&[1; 4096]).is_ok() {}
+    }
+    assert!(made.contains(&true) && made.contains(&false), "{made:?}");
 }

@@ -376,3 +376,41 @@ fn nonsense_in_the_lock_file_is_no_harm() {
         assert_eq!(database.checkpoint().unwrap().commit(), commit);
     }
 }
+
+/// Copies are what is lent in place: in the array and in the log, of what lives and what does not.
+#[test]
+fn copies_of_records_are_what_a_snapshot_lends() {
+    for deletes in [false, true] {
+        let rig = Rig::new();
+        let mut options = Database::<Row>::options();
+        if deletes {
+            options = options.deletes();
+        }
+        let database = options.create(&rig.path).unwrap();
+        append(&database, 0..20);
+        database.checkpoint().unwrap();
+        let mut transaction = database.begin_write().unwrap();
+        (3..6).for_each(|id| transaction.set(id, &row(100 + id)).unwrap());
+        if deletes {
+            (5..9).for_each(|id| assert!(transaction.delete(id).unwrap()));
+        }
+        transaction.commit(Durability::Eventual).unwrap();
+        append(&database, 20..22);
+        let reader = rig.reader();
+        let snapshot = reader.begin_read().unwrap();
+        let mut live = 0;
+        for id in 0..25 {
+            let mut copy = [0; 128];
+            let found = snapshot.read_bytes(id, &mut copy).unwrap();
+            assert_eq!(found, snapshot.get(id).is_some(), "{id}");
+            if let Some(row) = snapshot.get(id) {
+                live += 1;
+                assert_eq!(copy[..8], row.n.to_le_bytes());
+                assert_eq!(copy[120..], row.filler[14].to_le_bytes());
+            }
+        }
+        assert_eq!(live, if deletes { 18 } else { 22 });
+        let error = snapshot.read_bytes(0, &mut [0; 127]).unwrap_err();
+        assert_eq!((error.kind(), error.record_number()), (ErrorKind::InvalidArgument, Some(0)));
+    }
+}

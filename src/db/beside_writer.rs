@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use super::core::Core;
 use super::engine::{self, Recovered};
 use super::locks::Locks;
-use super::sharing::{Hold, Mark, Presence, process, store_word};
+use super::sharing::{Hold, LockWords, Mark, Presence, Taken, WriterSide, process, store_word};
 use super::table::Table;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::map::{FileBacking, Wait};
 use crate::wal::Position;
 
@@ -20,6 +20,8 @@ const LOG_TRIES: u32 = 8;
 pub(super) const CHECKPOINT_WAIT: Duration = Duration::from_secs(10);
 /// How long a reader waits for a writer that is opening the store to be done with the log.
 const OPENING_WAIT: Duration = Duration::from_secs(5);
+/// How long it waits before it looks at the log again, unless the writer says that it is done.
+const OPENING_PAUSE: Duration = Duration::from_millis(1);
 
 /// Takes the locks of a handle that only lends records. A checkpoint shuts readers out for as long
 /// as it takes to write its records, which nobody should have to think of; an exclusive edit, which
@@ -58,8 +60,8 @@ pub(super) struct Found {
     pub(super) log: Option<Recovered>,
     /// From where the log can be followed, where there is a writer.
     pub(super) position: Option<Position>,
-    /// The writer's time in which this is so.
-    pub(super) mark: Mark,
+    /// What that is, for who is to hold it.
+    pub(super) taken: Taken,
 }
 
 /// Reads header and log, up to what a writer who is at work shows to readers, and otherwise up to
@@ -73,6 +75,7 @@ pub(super) struct Found {
 pub(super) fn read(core: &mut Core, presence: &Presence, alignment: usize) -> Result<Found> {
     let (mut tries, mut since) = (0, Instant::now());
     let (mut last, _) = presence.mark();
+    let mut patience = Patience::default();
     loop {
         let (mark, published) = presence.mark();
         if mark != last {
@@ -80,12 +83,19 @@ pub(super) fn read(core: &mut Core, presence: &Presence, alignment: usize) -> Re
         }
         let is_live = presence.has_writer()?;
         match read_once(core, presence, alignment, is_live.then_some((mark, published))) {
-            Ok(found) if presence.mark().0 == mark => {
-                if let Some((log, position)) = found {
-                    return Ok(Found { log, position, mark });
+            Ok(found) => {
+                let at_rest = !is_live && found.is_some() && is_still(core, presence)?;
+                // A writer by another name of the file is seen by nothing but the header, which it
+                // changes before it changes records; readers have said by then that they are here.
+                if let Some((log, position)) = found.filter(|_| is_live || at_rest) {
+                    if presence.mark().0 == mark {
+                        let commit = log.as_ref().map_or(core.header().commit, |log| log.commit);
+                        let taken = Taken { mark, commit, at_rest };
+                        return Ok(Found { log, position, taken });
+                    }
                 }
+                patience.wait(mark, published)?;
             }
-            Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::Corrupt => {
                 tries += 1;
                 // A writer that is just opening the store takes its time to write the log anew.
@@ -94,12 +104,46 @@ pub(super) fn read(core: &mut Core, presence: &Presence, alignment: usize) -> Re
                     return Err(error);
                 }
                 if tries > LOG_TRIES {
-                    std::thread::sleep(Duration::from_millis(1));
+                    presence.wait_until(OPENING_PAUSE, || Ok(presence.mark().0 != mark))?;
                 }
             }
             Err(error) => return Err(error),
         }
         *core = Core::open(Arc::clone(core.backing()))?;
+    }
+}
+
+/// Whether there still is no writer, and none has been since `core` was read.
+fn is_still(core: &Core, presence: &Presence) -> Result<bool> {
+    // In this order: one that comes after the first look changes nothing before it says so.
+    let now = Core::open(Arc::clone(core.backing()))?;
+    Ok(!presence.has_writer()? && now.header() == core.header())
+}
+
+/// Who finds again and again that it is too late, though nothing goes on, does not try for ever.
+#[derive(Default)]
+pub(super) struct Patience(Option<(Mark, u64, Instant)>);
+
+impl Patience {
+    /// To be called before the next try, with what there was to be read in this one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Locked`] if that has been the same for long.
+    pub(super) fn wait(&mut self, mark: Mark, commit: u64) -> Result<()> {
+        let Some((.., since)) = self.0.filter(|&(last, at, _)| (last, at) == (mark, commit)) else {
+            self.0 = Some((mark, commit, Instant::now()));
+            return Ok(());
+        };
+        if since.elapsed() < CHECKPOINT_WAIT {
+            std::thread::sleep(Duration::from_millis(1));
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Locked, "read")
+            .detail(format!(
+                "by the lock file, records are being written over that commit {commit} reads, and \
+                 no newer commit is shown"
+            ))
+            .advice("let the writer go on, or end it and open the store to write once"))
     }
 }
 
@@ -139,13 +183,13 @@ pub(super) fn take_up(
 ) -> Result<(Option<Recovered>, Option<Hold>)> {
     let presence = Presence::new(locks.clone(), store_word(core.header().file_id))?;
     let presence = Arc::new(presence);
+    let mut patience = Patience::default();
     loop {
-        let found = read(core, &presence, alignment)?;
-        let commit = found.log.as_ref().map_or(core.header().commit, |log| log.commit);
-        let wait = Wait::AtMost(CHECKPOINT_WAIT);
-        if let Some(hold) = presence.hold(found.mark, commit, wait)? {
-            return Ok((found.log, Some(hold)));
+        let Found { log, taken, .. } = read(core, &presence, alignment)?;
+        if let Some(hold) = presence.hold(taken, Wait::AtMost(CHECKPOINT_WAIT))? {
+            return Ok((log, Some(hold)));
         }
+        patience.wait(taken.mark, taken.commit)?;
         *core = Core::open(Arc::clone(core.backing()))?;
     }
 }
@@ -175,10 +219,9 @@ impl<T: Copy + Send + Sync> Table<T> {
         }
     }
 
-    /// Begins to share a store that has its name, and with it its lock file, only now.
-    pub(super) fn begin_sharing(&mut self) -> Result<()> {
+    /// Begins to share a store that has its name only now, by the words in its lock file.
+    pub(super) fn begin_sharing(&mut self, sharing: WriterSide<LockWords>) -> Result<()> {
         let header = self.core.header();
-        let sharing = self.locks.words(header.file_id)?;
         sharing.begin(header.commit, header.commit, process())?;
         self.sharing = Some(sharing);
         Ok(())

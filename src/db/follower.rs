@@ -9,11 +9,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use super::beside_writer::{self, CHECKPOINT_WAIT, Found, Needed};
+use super::beside_writer::{self, CHECKPOINT_WAIT, Found, Needed, Patience};
 use super::core::Core;
 use super::engine::{Gathering, Layout, Recovered, State, nothing, view_of};
 use super::locks::Locks;
-use super::sharing::{Mark, Presence, store_word};
+use super::sharing::{Hold, Presence, Taken, store_word};
 use super::source::Source;
 use crate::error::{Error, Result};
 use crate::format::Schema;
@@ -36,7 +36,8 @@ struct Inner {
     found: Recovered,
     /// From where the log goes on, where there was a writer.
     position: Option<Position>,
-    mark: Mark,
+    /// As what it is held.
+    taken: Taken,
     /// A view of the array that reaches to the end of the records.
     view: Arc<View>,
     /// The images of commits up to this one were let go, since the array holds them.
@@ -50,13 +51,13 @@ impl Follower {
     pub(super) fn open(mut core: Core, locks: Locks, alignment: usize) -> Result<Self> {
         let file_id = core.header().file_id;
         let presence = Arc::new(Presence::new(locks, store_word(file_id))?);
-        let Found { log, position, mark } = beside_writer::read(&mut core, &presence, alignment)?;
+        let Found { log, position, taken } = beside_writer::read(&mut core, &presence, alignment)?;
         let backing = Arc::clone(core.backing());
         let inner = Inner {
             thinned: core.header().commit,
             found: log.unwrap_or_else(|| nothing(&core)),
             position,
-            mark,
+            taken,
             view: view_of(&*backing, backing.len_bytes()?)?,
             last: Weak::new(),
         };
@@ -82,11 +83,12 @@ impl Follower {
     /// Reads what the writer has published since.
     fn catch_up(&self, inner: &mut Inner) -> Result<()> {
         let (mark, published) = self.presence.mark();
-        if mark == inner.mark && (!mark.has_words || published <= inner.found.commit) {
+        let Taken { mark: then, commit, .. } = inner.taken;
+        if mark == then && (!inner.taken.goes_by_words() || published <= commit) {
             return Ok(());
         }
         // Elsewhere in the log, or without one, it is read from the header on.
-        if mark != inner.mark || !self.go_on(inner, published) {
+        if mark != then || !self.go_on(inner, published) {
             self.read_anew(inner)?;
         }
         let end = self.layout.geometry.offset_of(inner.found.count)?;
@@ -100,7 +102,7 @@ impl Follower {
     fn go_on(&self, inner: &mut Inner, through: u64) -> bool {
         let Some(mut position) = inner.position.take() else { return false };
         let _needed = Needed(&self.presence);
-        if !self.presence.need(position.next(), inner.mark) {
+        if !self.presence.need(position.next(), inner.taken.mark) {
             return false;
         }
         let mut gathering = Gathering::new(self.layout, inner.found.clone());
@@ -116,6 +118,7 @@ impl Follower {
         let Ok(found) = followed.and_then(|()| gathering.end(&*self.backing)) else {
             return false;
         };
+        inner.taken.commit = found.commit;
         inner.found = found;
         inner.position = Some(position);
         true
@@ -124,12 +127,12 @@ impl Follower {
     fn read_anew(&self, inner: &mut Inner) -> Result<()> {
         let mut core = Core::open(Arc::clone(&self.backing))?;
         let alignment = self.layout.alignment;
-        let Found { log, position, mark } =
+        let Found { log, position, taken } =
             beside_writer::read(&mut core, &self.presence, alignment)?;
         inner.thinned = core.header().commit;
         inner.found = log.unwrap_or_else(|| nothing(&core));
         inner.position = position;
-        inner.mark = mark;
+        inner.taken = taken;
         Ok(())
     }
 
@@ -137,7 +140,7 @@ impl Follower {
     fn thin(&self, inner: &mut Inner) {
         let held = self.presence.side().map_or(0, |side| side.held());
         // What the writer says counts as long as its time is the one in which this was read.
-        if inner.mark.has_words && held > inner.thinned && held <= inner.found.commit {
+        if inner.taken.goes_by_words() && held > inner.thinned && held <= inner.found.commit {
             inner.found.overlay = inner.found.overlay.without(held);
             inner.thinned = held;
         }
@@ -152,21 +155,24 @@ impl Follower {
 
     fn try_newest(&self) -> Result<Arc<State>> {
         let mut inner = self.lock();
+        let mut patience = Patience::default();
         loop {
             self.catch_up(&mut inner)?;
             if let Some(state) = inner.last.upgrade() {
-                let same = |hold: &super::sharing::Hold| hold.mark() == inner.mark;
-                if state.commit == inner.found.commit && state.hold.as_ref().is_some_and(same) {
+                let same = |hold: &Hold| *hold.taken() == inner.taken;
+                if state.hold.as_ref().is_some_and(same) {
                     return Ok(state);
                 }
             }
             self.thin(&mut inner);
-            let commit = inner.found.commit;
             let wait = Wait::AtMost(CHECKPOINT_WAIT);
-            // If it is too late for this commit, a newer one has been published.
-            let Some(hold) = self.presence.hold(inner.mark, commit, wait)? else { continue };
+            let Some(hold) = self.presence.hold(inner.taken, wait)? else {
+                // If it is too late for this commit, a newer one has been published.
+                patience.wait(inner.taken.mark, inner.taken.commit)?;
+                continue;
+            };
             let state = Arc::new(State {
-                commit,
+                commit: inner.found.commit,
                 count: inner.found.count,
                 live_count: inner.found.live_count,
                 free_head: inner.found.free_head,
@@ -187,17 +193,19 @@ impl Source for Follower {
 
     fn is_newest(&self, state: &State) -> bool {
         let (mark, published) = self.presence.mark();
-        let same = state.hold.as_ref().is_some_and(|hold| hold.mark() == mark);
-        same && (!mark.has_words || published <= state.commit)
+        state.hold.as_ref().is_some_and(|hold| {
+            let taken = hold.taken();
+            taken.mark == mark && (!taken.goes_by_words() || published <= taken.commit)
+        })
     }
 
     fn newest_commit(&self) -> u64 {
         let (mark, published) = self.presence.mark();
-        let inner = self.lock();
-        let seen = inner.found.commit;
-        if !mark.has_words {
+        let taken = self.lock().taken;
+        let seen = taken.commit;
+        if !mark.has_words || mark == taken.mark && taken.at_rest {
             seen
-        } else if mark == inner.mark {
+        } else if mark == taken.mark {
             published.max(seen)
         } else {
             published
@@ -205,18 +213,7 @@ impl Source for Follower {
     }
 
     fn wait(&self, commit: u64, at_most: Duration) -> Result<bool> {
-        let changed = || Ok(self.newest_commit() > commit);
-        match self.presence.side() {
-            Some(side) => side.shared().wait_until(at_most, changed),
-            // No writer can come while this has the store open.
-            None => {
-                let changed = changed()?;
-                if !changed {
-                    std::thread::sleep(at_most);
-                }
-                Ok(changed)
-            }
-        }
+        self.presence.wait_until(at_most, || Ok(self.newest_commit() > commit))
     }
 
     fn layout(&self) -> &Layout {

@@ -100,6 +100,19 @@ pub struct LogInfo {
 }
 
 /// A handle that has a store open to write.
+///
+/// ```
+/// use flatrec::{DataType, DynDatabase, DynStore, Field, Schema};
+/// let directory = tempfile::tempdir()?;
+/// let path = directory.path().join("numbers.rec");
+/// let schema = Schema::packed([Field::new("n", DataType::UInt32)])?;
+/// let writer = DynDatabase::create(&path, &schema)?;
+/// let info = DynStore::open_read_only(&path)?.info()?;
+/// assert_eq!(info.writer.unwrap().process, Some(u64::from(std::process::id())));
+/// writer.close()?;
+/// assert_eq!(DynStore::open_read_only(&path)?.info()?.writer, None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WriterInfo {

@@ -47,9 +47,9 @@ impl Locks {
         Self::default()
     }
 
-    /// Takes the writer's lock for a store at `path` that is about to be made or opened. If somebody
-    /// else has it, `file_id` is asked for the store's id, where there is one, by which the lock
-    /// file's words are told from those of a store that lay there before.
+    /// Takes the writer's lock for a store at `path` that is about to be opened. If somebody else
+    /// has it, `file_id` is asked for the store's id, by which the lock file's words are told from
+    /// those of a store that lay there before.
     pub(super) fn writer(
         path: &Path,
         wait: Wait,

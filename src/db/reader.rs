@@ -72,7 +72,8 @@ impl<R: Row + ?Sized> Reader<R> {
     /// # Errors
     /// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if the log is damaged;
     /// [`ErrorKind::Locked`](crate::ErrorKind::Locked) if a checkpoint takes longer than ten
-    /// seconds, for a reader that may not write the lock file; the system's.
+    /// seconds, for a reader that may not write the lock file, or if for as long the lock file says
+    /// that the newest commit is being written over, which no writer of ours does; the system's.
     pub fn begin_read(&self) -> Result<Snapshot<R>> {
         let state = self.follower.newest()?;
         Snapshot::new(Arc::clone(&self.follower) as Arc<dyn Source>, state)
@@ -178,7 +179,7 @@ impl<R: Row + ?Sized> std::fmt::Debug for Reader<R> {
 /// let reader = Database::<Tick>::open_read_only(&path).unwrap();
 /// let snapshot = reader.begin_read().unwrap();
 /// let readers = writer.readers().unwrap();
-/// assert_eq!(readers[0].process, std::process::id().into());
+/// assert_eq!(readers[0].process, u64::from(std::process::id()));
 /// assert_eq!(readers[0].oldest, Some(snapshot.commit()));
 /// # }
 /// ```

@@ -33,7 +33,11 @@ pub(super) fn create_sums(core: &Core, common: &Common) -> Result<()> {
 }
 
 /// Before a writer's first change: header and checksums are made to be what they look like.
+///
+/// # Errors
+/// [`ErrorKind::UnsupportedFormat`] if the file has features that only a newer writer keeps up.
 pub(super) fn settle(core: &mut Core) -> Result<Option<Sums>> {
+    core.header().check_writable().map_err(|error| core.name(error))?;
     if core.header().editing {
         // The records are what the edit made of them; the sums are of what they were. They go
         // before the mark does, so that nobody ever takes them for those of these records.
@@ -129,11 +133,13 @@ impl<T: Copy + Send + Sync> Table<T> {
         let Some(aside) = &self.aside else { return Ok(()) };
         let backing = self.core.backing();
         let replaced = if aside.replace { replaced_id(aside) } else { None };
+        // Before it has its name: a full disk is an error after which there is no such store.
+        let sharing = self.locks.words(self.core.header().file_id)?;
         backing.rename(&aside.publish_at, aside.replace)?;
         let published = self.aside.take();
         if let Some(aside) = published {
             self.publish_sums(&aside.publish_at)?;
-            self.begin_sharing()?;
+            self.begin_sharing(sharing)?;
         }
         let backing = self.core.backing();
         backing.sync_directory()?;

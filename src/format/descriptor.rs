@@ -305,6 +305,7 @@ pub(crate) fn new_header(
         live_log: None,
         deletes,
         editing: false,
+        writers_flags: 0,
         field_count: u32::try_from(schema.fields().len()).map_err(|_| too_large())?,
         schema_len_bytes: total_len - metadata_len_bytes,
         metadata_len_bytes,

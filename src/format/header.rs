@@ -65,12 +65,6 @@ pub(crate) const DATA_ALIGNMENT_BYTES: u64 = 64 << 10;
 /// The smallest payload that can hold the next record number of the free list.
 pub(crate) const DELETES_MIN_RECORD_BYTES: u32 = 8;
 
-/// The status byte of a record that is there. A byte never written is neither this nor the next.
-pub(crate) const STATUS_LIVE: u8 = 1;
-
-/// The status byte of a deleted record, whose first 8 bytes name the next of the free list.
-pub(crate) const STATUS_DEAD: u8 = 2;
-
 /// The records were made with a status byte each, and may be deleted.
 const INCOMPATIBLE_DELETES: u64 = 1 << 0;
 /// An exclusive edit was begun and not finished: records may be half changed.
@@ -80,7 +74,7 @@ const INCOMPATIBLE_LIVE_LOG: u64 = 1 << 2;
 const INCOMPATIBLE_KNOWN: u64 = INCOMPATIBLE_DELETES | INCOMPATIBLE_EDITING | INCOMPATIBLE_LIVE_LOG;
 
 /// The free list is empty.
-const NO_FREE_RECORD: u64 = u64::MAX;
+pub(super) const NO_FREE_RECORD: u64 = u64::MAX;
 
 /// The bytes of a slot.
 ///
@@ -91,7 +85,7 @@ const NO_FREE_RECORD: u64 = u64::MAX;
 ///  64    | sequence                | count           | live count      | free head     |
 ///  96    | live log salt           | align. | fields | schema | metad. | schema |zeros |
 ///        |                         |        |        | length | length | crc    |      |
-/// 128    | commit                  | zeros …
+/// 128    | commit                  | writers' flags  | zeros …
 /// 508    | crc of bytes 0 to 507
 /// ```
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
@@ -118,7 +112,8 @@ struct SlotBytes {
     schema_crc: U32,
     zero: U32,
     commit: U64,
-    zeros: [u8; 372],
+    writers: U64,
+    zeros: [u8; 364],
     crc: U32,
 }
 
@@ -144,7 +139,8 @@ const _: () = {
     assert!(offset_of!(SlotBytes, schema_crc) == 120);
     assert!(offset_of!(SlotBytes, zero) == 124);
     assert!(offset_of!(SlotBytes, commit) == 128);
-    assert!(offset_of!(SlotBytes, zeros) == 136);
+    assert!(offset_of!(SlotBytes, writers) == 136);
+    assert!(offset_of!(SlotBytes, zeros) == 144);
     assert!(offset_of!(SlotBytes, crc) == CRC_OFFSET);
 };
 
@@ -180,6 +176,8 @@ pub(crate) struct Header {
     pub(crate) deletes: bool,
     /// Whether an exclusive edit is under way, or was interrupted.
     pub(crate) editing: bool,
+    /// Features that a reader may ignore and a writer may not. None is known: who writes refuses.
+    pub(crate) writers_flags: u64,
     /// Number of field descriptors.
     pub(crate) field_count: u32,
     /// Bytes of the descriptors and of the string area behind them.
@@ -225,8 +223,19 @@ impl Header {
         slot.metadata_len_bytes = self.metadata_len_bytes.into();
         slot.schema_crc = self.schema_crc.into();
         slot.commit = self.commit.into();
+        slot.writers = self.writers_flags.into();
         slot.crc = crc32c(&slot.as_bytes()[..CRC_OFFSET]).into();
         zerocopy::transmute!(slot)
+    }
+
+    /// An error if the file has features that this program would not keep up if it wrote.
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        if self.writers_flags == 0 {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::UnsupportedFormat, "write to")
+            .detail(format!("unknown flags for writers {:#x}", self.writers_flags))
+            .advice("a newer version of flatrec wrote it; use that one, or open it to read"))
     }
 
     /// The first byte behind the last record; `None` if it would not be below 2^63.
@@ -308,26 +317,6 @@ pub(crate) fn stride_for(record_size: u32, alignment: u32, deletes: bool) -> Opt
     }
     let stride = record_size.checked_add(1)?.checked_next_multiple_of(alignment)?;
     (record_size >= DELETES_MIN_RECORD_BYTES && stride <= MAX_RECORD_BYTES).then_some(stride)
-}
-
-/// Makes `slot` that of a deleted record, after which the free list goes on at `next`.
-pub(crate) fn put_dead(slot: &mut [u8], record_size: usize, next: Option<u64>) {
-    slot.fill(0);
-    slot[..8].copy_from_slice(&next.unwrap_or(NO_FREE_RECORD).to_le_bytes());
-    slot[record_size] = STATUS_DEAD;
-}
-
-/// Makes `slot` that of a record which lives. What lies between its status and the next is zeros.
-pub(crate) fn put_live(slot: &mut [u8], record: &[u8]) {
-    slot.fill(0);
-    slot[..record.len()].copy_from_slice(record);
-    slot[record.len()] = STATUS_LIVE;
-}
-
-/// The next of the free list, as the slot of a deleted record names it; `None` for the last.
-pub(crate) fn next_free(slot: &[u8]) -> Option<u64> {
-    let (next, _) = U64::read_from_prefix(slot).ok()?;
-    (next.get() != NO_FREE_RECORD).then_some(next.get())
 }
 
 /// One of the two places of a header.
@@ -548,6 +537,7 @@ impl SlotBytes {
             metadata_len_bytes: self.metadata_len_bytes.get(),
             schema_crc: self.schema_crc.get(),
             commit: self.commit.get(),
+            writers_flags: self.writers.get(),
         })
     }
 }

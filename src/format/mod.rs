@@ -14,6 +14,7 @@ pub mod fuzzing;
 pub(crate) mod header;
 pub(crate) mod record;
 pub(crate) mod schema;
+mod status;
 mod sum_file;
 #[cfg(feature = "text")]
 mod text;
@@ -23,14 +24,15 @@ mod value;
 pub(crate) use checksum::{BLOCK_BYTES, BlockChecksum, block_checksum};
 pub(crate) use descriptor::{new_header, parse_schema};
 pub(crate) use header::{
-    DESCRIPTORS_OFFSET, Header, MAGIC, STATUS_DEAD, STATUS_LIVE, Slot, SlotReport, SlotState,
-    UnverifiedHeader, VERSION, next_free, other_version, put_dead, put_live,
+    DESCRIPTORS_OFFSET, Header, MAGIC, Slot, SlotReport, SlotState, UnverifiedHeader, VERSION,
+    other_version,
 };
 pub use record::{FieldType, PodRecord, Record};
 pub(crate) use record::{
     bytes_of, bytes_of_mut, from_bytes, one_from_bytes, one_from_bytes_mut, zeroed,
 };
 pub use schema::{DataType, Field, MAX_RECORD_BYTES, Schema, TimeUnit};
+pub(crate) use status::{STATUS_DEAD, STATUS_LIVE, next_free, put_dead, put_live};
 pub(crate) use sum_file::{ENTRY_BYTES, NoSumHeader, SUM_HEADER_BYTES, SUM_MAGIC, SumHeader};
 pub use types::{Bool, Nullable, Utf8};
 pub use value::{ArrayValue, Value};

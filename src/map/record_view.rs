@@ -231,7 +231,8 @@ impl<T: Copy> RecordView<T> {
         }
     }
 
-    /// Copies the first `len_bytes` bytes of record `index` out.
+    /// Copies the first `len_bytes` bytes of record `index` out, whatever its mark says and however
+    /// the view is covered.
     ///
     /// # Errors
     /// [`ErrorKind::OutOfRange`] if it may not be read; as [`View::read`].
@@ -247,8 +248,8 @@ impl<T: Copy> RecordView<T> {
         }
         // Nobody changes these bytes meanwhile (the invariant), so a plain copy will do, which is
         // quicker for records of common sizes.
-        if let Some(bytes) = self.bytes(index, len_bytes) {
-            into.copy_from_slice(bytes);
+        if let Some(slot) = self.slot(index) {
+            into.copy_from_slice(&slot[..len_bytes]);
         }
         Ok(())
     }

@@ -100,8 +100,8 @@ impl SharedWords {
 
     /// Waits for the bell until `changed` is true, or the time is over: says which. `waiters` is
     /// the word that counts those who wait; one that died waiting stays counted, which costs who
-    /// rings a call and nobody anything else. Who may not write the words looks by themselves, every
-    /// 20 ms.
+    /// rings a call and nobody anything else. Who may not write the words looks by themselves,
+    /// every 20 ms.
     pub(crate) fn wait_until(
         &self,
         bell: usize,

@@ -39,6 +39,9 @@ const FIRST_SLOT: u64 = 1 << 20;
 /// As many readers at a time may have slots.
 pub(crate) const SLOTS_MAX: u64 = 1 << 16;
 
+/// No lock file has words past this byte: there are fewer than so many for each slot.
+const WORDS_MAX_BYTES: u64 = 8192 + SLOTS_MAX * 64;
+
 /// On the data file itself: a reader who has a slot in some lock file holds the byte of that lock
 /// file here, shared. A writer that came by another name of the file sees that there are readers
 /// whose slots it does not see.
@@ -256,7 +259,7 @@ impl SideLock {
     pub(crate) fn words(&self, len: usize) -> Result<SharedWords> {
         let wanted = (len * size_of::<u64>()) as u64;
         let mut len_bytes = self.open.len_bytes()?;
-        if self.writable && !self.has_room(len_bytes.max(wanted))? {
+        if self.writable && !self.has_room(wanted.max(len_bytes.min(WORDS_MAX_BYTES)))? {
             // Somebody else who does this at the same time must not cut it again.
             self.lock(INITIALISER, LockKind::Exclusive, GROWTH_WAIT, "another initialiser")?;
             let grown = self.make_room(wanted);
@@ -286,8 +289,9 @@ impl SideLock {
             let zeros = vec![0; usize::try_from(len_bytes - old).unwrap_or(0)];
             self.open.write_at(old, &zeros)?;
         }
-        // A copy of a lock file may have holes.
-        os::fill_holes(self.open.file(), len_bytes).map_err(named)?;
+        // A copy of a lock file may have holes. Past the last slot nobody looks.
+        os::fill_holes(self.open.file(), wanted.max(len_bytes.min(WORDS_MAX_BYTES)))
+            .map_err(named)?;
         Ok(len_bytes)
     }
 

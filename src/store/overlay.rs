@@ -15,10 +15,10 @@ pub(crate) use self::within::ImagesWithin;
 use super::id_table::{IdTable, spread};
 use super::images::Images;
 
-/// The images of one commit.
+/// The images of one commit, or the newest ones of several that were read from a log at once.
 #[derive(Debug)]
 pub(crate) struct Committed {
-    /// The commit's number.
+    /// The number of the commit, or of the last of them.
     pub(crate) commit: u64,
     pub(crate) images: Images,
 }
@@ -55,11 +55,6 @@ impl Filter {
     /// At least sixteen bits each: about one in a hundred records is looked up in vain.
     const RECORDS_PER_WORD: usize = 4;
 
-    /// How many records may be added.
-    fn room(&self) -> usize {
-        self.words.len() * Self::RECORDS_PER_WORD
-    }
-
     /// The word of a record, and its bits there.
     #[inline]
     fn place(&self, spread: u64) -> (usize, u64) {
@@ -79,6 +74,50 @@ impl Filter {
     fn may_hold(&self, spread: u64) -> bool {
         let (word, bits) = self.place(spread);
         self.words[word].load(Relaxed) & bits == bits
+    }
+}
+
+/// Says "surely not" of nearly all records that have no image, in as few instructions as can be: a
+/// bit for a record, by the lower bits of its number. A processor that has little to do between two
+/// reads overlaps their cache misses; each instruction here costs some of that.
+///
+/// As in a [`Filter`], bits are set and never taken away.
+struct Bits {
+    words: Box<[AtomicU64]>,
+}
+
+impl Bits {
+    /// So many bits for an image, or one for each record there is, whichever is less.
+    const BITS_PER_IMAGE: u64 = 64;
+
+    fn new(images: usize, count: u64) -> Self {
+        let wanted = (images as u64).saturating_mul(Self::BITS_PER_IMAGE).min(count).max(64);
+        let words = usize::try_from(wanted.div_ceil(64)).unwrap_or(usize::MAX).next_power_of_two();
+        Self { words: (0..words).map(|_| AtomicU64::new(0)).collect() }
+    }
+
+    /// Whether it is as good as a new one for so many images of `count` records.
+    fn suits(&self, images: usize, count: u64) -> bool {
+        let bits = self.words.len() as u64 * 64;
+        bits >= count || (images as u64).saturating_mul(Self::BITS_PER_IMAGE) <= bits
+    }
+
+    #[inline]
+    fn word(&self, id: u64) -> &AtomicU64 {
+        // A number's upper bits are cut off with or without the cast.
+        &self.words[(id >> 6) as usize & (self.words.len() - 1)]
+    }
+
+    /// Who is shown an overlay after this sees the bit, by what orders that. One writer at a time
+    /// adds, which makes this two plain instructions.
+    fn add(&self, id: u64) {
+        let word = self.word(id);
+        word.store(word.load(Relaxed) | 1 << (id & 63), Relaxed);
+    }
+
+    #[inline]
+    fn may_hold(&self, id: u64) -> bool {
+        self.word(id).load(Relaxed) >> (id & 63) & 1 != 0
     }
 }
 
@@ -172,27 +211,29 @@ pub(crate) struct Overlay {
     layers: Vec<Arc<Layer>>,
     /// Of all layers together, shared with older overlays, so that a record without an image costs
     /// one look however many layers there are.
-    filter: Arc<Filter>,
-    /// How many records were added to the filter, some of them more than once.
-    filtered: usize,
+    bits: Arc<Bits>,
+    /// For how many records a bit was set, for some of them more than once.
+    marked: usize,
+    /// How many records the newest state has.
+    count: u64,
 }
 
 impl Default for Overlay {
     fn default() -> Self {
-        Self::of(Vec::new())
+        Self::of(Vec::new(), 0)
     }
 }
 
 impl Overlay {
-    /// The overlay of these layers, with a filter of their own that has room for as many records
-    /// more.
-    fn of(layers: Vec<Arc<Layer>>) -> Self {
-        let filtered = layers.iter().map(|layer| layer.len).sum();
-        let filter = Filter::new(2 * filtered);
+    /// The overlay of these layers over `count` records, with bits of their own that suit as many
+    /// images more.
+    fn of(layers: Vec<Arc<Layer>>, count: u64) -> Self {
+        let marked = layers.iter().map(|layer| layer.len).sum();
+        let bits = Bits::new(2 * marked, count);
         for layer in &layers {
-            layer.each(|id, _| filter.add(id));
+            layer.each(|id, _| bits.add(id));
         }
-        Self { layers, filter: Arc::new(filter), filtered }
+        Self { layers, bits: Arc::new(bits), marked, count }
     }
 
     /// Whether it has no images.
@@ -203,35 +244,35 @@ impl Overlay {
     /// Whether there may be an image of record `id`: "no" is sure.
     #[inline]
     pub(crate) fn may_hold(&self, id: u64) -> bool {
-        self.filter.may_hold(spread(id))
+        self.bits.may_hold(id)
     }
 
     /// The newest image of record `id`.
     #[inline]
     pub(crate) fn find(&self, id: u64) -> Option<&[u8]> {
-        let spread = spread(id);
-        if !self.filter.may_hold(spread) {
+        if !self.bits.may_hold(id) {
             return None;
         }
-        // By the filter the record has an image nearly for sure, so if no newer layer has it, the
+        let spread = spread(id);
+        // By its bit the record has an image nearly for sure, so if no newer layer has it, the
         // oldest and largest need not be asked twice.
         let (oldest, newer) = self.layers.split_first()?;
         let newest = newer.iter().rev().find_map(|layer| layer.find(id, spread));
         newest.or_else(|| oldest.find_here(id))
     }
 
-    /// This overlay with the images of a newer commit over it. One writer at a time makes overlays
-    /// from one another.
-    pub(crate) fn with(&self, committed: Arc<Committed>) -> Self {
-        let filtered = self.filtered + committed.images.len();
-        let filter = (filtered <= self.filter.room()).then(|| Arc::clone(&self.filter));
-        if let Some(filter) = &filter {
-            committed.images.ids().iter().for_each(|&id| filter.add(id));
+    /// This overlay with the images of a newer commit over it, which leaves `count` records. One
+    /// writer at a time makes overlays from one another.
+    pub(crate) fn with(&self, committed: Arc<Committed>, count: u64) -> Self {
+        let marked = self.marked + committed.images.len();
+        let bits = self.bits.suits(marked, count).then(|| Arc::clone(&self.bits));
+        if let Some(bits) = &bits {
+            committed.images.ids().iter().for_each(|&id| bits.add(id));
         }
         let layers = self.layers_with(committed);
-        match filter {
-            Some(filter) => Self { layers, filter, filtered },
-            None => Self::of(layers),
+        match bits {
+            Some(bits) => Self { layers, bits, marked, count },
+            None => Self::of(layers, count),
         }
     }
 
@@ -274,7 +315,7 @@ impl Overlay {
                 }
             }
         }
-        Self::of(layers)
+        Self::of(layers, self.count)
     }
 
     /// The records with images of commits after `commit`, in the order of their numbers, each with
@@ -371,7 +412,7 @@ mod tests {
             ids.sort_unstable();
             ids.dedup();
             model.extend(ids.iter().map(|&id| (id, commit)));
-            let mut overlay = overlay.with(committed(commit, &ids));
+            let mut overlay = overlay.with(committed(commit, &ids), 300);
             if commit % 37 == 0 {
                 let checkpointed = commit - draw(20);
                 overlay = overlay.without(checkpointed);

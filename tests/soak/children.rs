@@ -82,6 +82,7 @@ impl Process {
     }
 
     /// Whether it has ended by itself.
+    #[cfg(unix)]
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }
@@ -102,9 +103,9 @@ impl Process {
         self.child.kill().unwrap();
         let status = self.child.wait().unwrap();
         self.hear_out();
-        // It may have failed just before.
-        if status.code() == Some(TEST_FAILED) {
-            self.fail("it failed");
+        // It may have failed just before. Windows gives those that are killed a code.
+        if !matches!(status.code(), None | Some(KILLED)) {
+            self.fail(&format!("it failed, {status}"));
         }
     }
 
@@ -149,6 +150,8 @@ impl Process {
     }
 }
 
+/// The code of a process that was killed, where it has one.
+const KILLED: i32 = 1;
 /// How a test executable ends when a test has failed.
 pub(crate) const TEST_FAILED: i32 = 101;
 

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
-use flatrec::{Database, Durability, verify};
+use flatrec::{Database, Durability, Reader, verify};
 
 use children::Process;
 use reading::Reading;
@@ -156,6 +156,8 @@ impl Round {
     /// # Panics
     /// If any of them finds something wrong.
     fn run(&self, time: Duration, random: &mut Random) {
+        let common = Database::<Row>::open_read_only(&self.path).unwrap();
+        let common = (&common, &AtomicU64::new(0));
         std::thread::scope(|scope| {
             let _alarm = Alarm(&self.over);
             if !self.writer_apart {
@@ -164,7 +166,7 @@ impl Round {
             }
             for _ in 0..READER_THREADS {
                 let random = Random(random.branch());
-                scope.spawn(move || self.read(random));
+                scope.spawn(move || self.read(random, common));
             }
             self.reign(time, random);
             self.over.store(true, SeqCst);
@@ -181,11 +183,13 @@ impl Round {
     /// Starts processes, and kills them.
     fn reign(&self, time: Duration, random: &mut Random) {
         let until = Instant::now() + time;
+        // In some rounds nobody lives for long.
+        let pace_us = [8_000, 25_000, 80_000][random.draw(3) as usize];
         let mut readers: Vec<Process> =
             (0..READER_PROCESSES).map(|_| self.start("reader", random)).collect();
         let mut writer = self.writer_apart.then(|| self.start("writer", random));
         while Instant::now() < until && !self.is_over() {
-            std::thread::sleep(Duration::from_micros(random.draw(50_000)));
+            std::thread::sleep(Duration::from_micros(random.draw(pace_us)));
             let reader = random.draw(READER_PROCESSES as u64) as usize;
             match random.draw(6) {
                 // Seldom before it has come to do anything.
@@ -224,7 +228,7 @@ impl Round {
         writing.run();
     }
 
-    fn read(&self, random: Random) {
+    fn read(&self, random: Random, common: (&Reader<Row>, &AtomicU64)) {
         let _alarm = Alarm(&self.over);
         let reading = Reading {
             path: self.path.clone(),
@@ -233,6 +237,7 @@ impl Round {
             is_over: &|| self.is_over(),
             tell: &|line| self.known.hear(line),
             writer: (!self.writer_apart).then_some(&self.writer),
+            common: Some(common),
             longest: self.longest,
             last: 0,
         };
@@ -305,8 +310,8 @@ impl Job {
         let tell = &children::say;
         match &*self.name {
             "reader" => {
-                let (made, writer) = (&floor, None);
-                Reading { path, random, made, is_over, tell, writer, longest, last: 0 }.run();
+                let (made, writer, common, last) = (&floor, None, None, 0);
+                Reading { path, random, made, is_over, tell, writer, common, longest, last }.run();
             }
             "writer" => {
                 let place = &RwLock::new(None);

@@ -20,6 +20,8 @@ pub(crate) struct Reading<'r> {
     pub(crate) tell: &'r (dyn Fn(&str) + Sync),
     /// Where the writer's handle is, in rounds where it lives in this process.
     pub(crate) writer: Option<&'r RwLock<Option<Database<Row>>>>,
+    /// A reader that all threads share, and the newest commit that it has shown any of them.
+    pub(crate) common: Option<(&'r Reader<Row>, &'r AtomicU64)>,
     /// How long a snapshot is held at most.
     pub(crate) longest: Duration,
     /// The newest commit that the reader has seen that is open.
@@ -45,6 +47,7 @@ impl Reading<'_> {
                 5..13 => self.wait(&reader),
                 13..29 => self.follow(&reader),
                 29..40 if self.writer.is_some() => self.read_beside_the_writer(),
+                40..50 if self.common.is_some() => self.read_with_others(),
                 _ => {
                     let snapshot = self.begin(&reader);
                     self.look(&snapshot);
@@ -154,9 +157,25 @@ impl Reading<'_> {
         let Some(snapshot) = snapshot else { return };
         let commit = snapshot.commit();
         assert!(commit >= made, "commit {made} was made before, and the writer shows {commit}");
-        let first = self.look(&snapshot);
+        self.look_often(&snapshot);
+    }
+
+    /// Takes a snapshot of the reader that others use at the same time.
+    fn read_with_others(&mut self) {
+        let Some((reader, last)) = self.common else { return };
+        let told = reader.commit().max(last.load(SeqCst)).max(self.made.load(SeqCst));
+        let snapshot = reader.begin_read().expect("a reader reads beside any writer");
+        let commit = snapshot.commit();
+        assert!(commit >= told, "commit {told} was seen before, and {commit} is read");
+        last.fetch_max(commit, SeqCst);
+        self.look_often(&snapshot);
+    }
+
+    fn look_often(&mut self, snapshot: &Snapshot<Row>) {
+        let first = self.look(snapshot);
         for _ in 0..self.random.draw(4) {
-            self.look_again(&snapshot, first);
+            self.rest(2);
+            self.look_again(snapshot, first);
         }
     }
 }

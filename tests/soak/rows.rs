@@ -1,10 +1,10 @@
 //! The records of the soak test, and what must hold of any one state of its store.
 //!
 //! Every record ends with a checksum over its number and its content, which is a filler mostly: one
-//! word again and again, drawn anew each time, so that looking at it is quick. Record 0 is the head: it has
-//! the number of the transaction that changed the store last, the sum of all other records'
-//! checksums, and how many there are. So a record of any other commit than the snapshot's shows,
-//! whatever way it came there.
+//! word again and again, drawn anew each time, so that looking at it is quick. Record 0 is the
+//! head: it has the number of the transaction that changed the store last, the sum of all other
+//! records' checksums, and how many there are. So a record of any other commit than the snapshot's
+//! shows, whatever way it came there.
 //!
 //! A `Store` can append and change nothing: what it has appended is what lies past the records that
 //! the head knows of, in whole batches, until the next transaction takes it into the head.

@@ -136,8 +136,8 @@ impl Changes {
         let part = (LOGGED_TAIL_BYTES_MAX / stride).max(1);
         for records in records.chunks(part * record_size) {
             let added = records.len() / record_size;
-            if (self.tail.records() as usize + added).saturating_mul(stride) > LOGGED_TAIL_BYTES_MAX
-            {
+            let tail_bytes = (self.tail.records() as usize + added).saturating_mul(stride);
+            if tail_bytes > LOGGED_TAIL_BYTES_MAX && !writer.logs_all {
                 self.spill(writer)?;
             }
             let strides = self.tail.add(added);

@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use super::super::sharing::Seen;
 use super::recover::{ranges_of, read_log_through};
 use super::{Engine, State, Writer};
 use crate::error::{Error, ErrorKind, Result};
@@ -88,9 +87,8 @@ impl Engine {
     /// Whether a snapshot of this commit, or of an older one, is being read: in this process, or by
     /// a reader that has said so.
     fn is_held(&self, commit: u64) -> bool {
-        let holds = |seen: &Seen| seen.oldest.is_some_and(|oldest| oldest <= commit);
         self.published.oldest().commit <= commit
-            || self.published.sharing().readers().is_ok_and(|readers| readers.iter().any(holds))
+            || self.published.sharing().is_read(commit).is_ok_and(|is| is)
     }
 
     pub(super) fn checkpoint_locked(

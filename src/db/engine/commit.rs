@@ -206,7 +206,7 @@ impl Engine {
             count: commit.count,
             live_count: commit.live_count,
             free_head: commit.free_head,
-            overlay: base.overlay.with(Arc::new(committed)),
+            overlay: base.overlay.with(Arc::new(committed), commit.count),
             view: self.view_over(writer, &base, commit.count)?,
             hold: None,
         });

@@ -96,6 +96,9 @@ pub(super) struct Writer {
     core: Core,
     log: Option<Log>,
     placed: Placed,
+    /// Whether nothing may be written to places above every count: when the store was opened,
+    /// somebody was reading a commit that is no more, which may have counted more records.
+    logs_all: bool,
     /// The checksums of the array, if the store has them.
     sums: Option<Sums>,
     /// The newest state in the log, which readers may not see yet.

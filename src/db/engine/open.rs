@@ -60,6 +60,7 @@ impl Engine {
             core,
             log,
             placed,
+            logs_all: sharing.has_strangers()?,
             sums,
             newest: Arc::clone(&newest),
             in_file: records_in(view, layout.geometry, found.count)?,

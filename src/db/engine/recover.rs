@@ -42,6 +42,9 @@ type Block<'a> = (&'a Commit, &'a [u64], &'a [u8]);
 pub(in crate::db) struct Gathering {
     layout: Layout,
     found: Recovered,
+    /// The newest image of each record that they changed: many commits are read at a time, and
+    /// nobody asks for what was between them.
+    images: Images,
     /// The most records that any of them counts.
     most: u64,
 }
@@ -50,7 +53,7 @@ impl Gathering {
     /// From `found` on.
     pub(in crate::db) fn new(layout: Layout, found: Recovered) -> Self {
         let most = found.count;
-        Self { layout, found, most }
+        Self { layout, found, images: Images::new(layout.stride, layout.alignment), most }
     }
 
     pub(in crate::db) fn take(&mut self, (commit, ids, images): Block<'_>) -> Result<()> {
@@ -68,9 +71,12 @@ impl Gathering {
                 commit.number
             )));
         }
-        let images = images_of(&self.layout, ids, images)?;
-        let committed = Arc::new(Committed { commit: commit.number, images });
-        found.overlay = found.overlay.with(committed);
+        for (&id, image) in ids.iter().zip(images.chunks_exact(self.layout.stride)) {
+            match self.images.number_of(id) {
+                Some(number) => self.images.image_mut(number).copy_from_slice(image),
+                None => self.images.add(id)?.copy_from_slice(image),
+            }
+        }
         found.commit = commit.number;
         found.count = commit.count;
         found.live_count = commit.live_count;
@@ -85,7 +91,12 @@ impl Gathering {
     /// [`ErrorKind::Truncated`] if the file does not have all records.
     pub(in crate::db) fn end(self, backing: &dyn Backing) -> Result<Recovered> {
         check_length(backing, &self.layout, self.most)?;
-        Ok(self.found)
+        let Self { mut found, images, .. } = self;
+        if !images.is_empty() {
+            let committed = Committed { commit: found.commit, images };
+            found.overlay = found.overlay.with(Arc::new(committed), found.count);
+        }
+        Ok(found)
     }
 }
 
@@ -146,17 +157,6 @@ fn read_log_and(
     replayed.check_uncut()?;
     let found = gathering.end(&**core.backing()).map_err(|error| core.name(error))?;
     Ok(Some(Recovered { blocks: replayed.blocks, log_len_bytes: replayed.log_len_bytes, ..found }))
-}
-
-fn images_of(layout: &Layout, ids: &[u64], bytes: &[u8]) -> Result<Images> {
-    let mut images = Images::new(layout.stride, layout.alignment);
-    for (&id, image) in ids.iter().zip(bytes.chunks_exact(layout.stride)) {
-        match images.number_of(id) {
-            Some(number) => images.image_mut(number).copy_from_slice(image),
-            None => images.add(id)?.copy_from_slice(image),
-        }
-    }
-    Ok(images)
 }
 
 /// A header that names no log is taken at its word, unless the other slot is damaged: that one may

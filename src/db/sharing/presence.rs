@@ -13,15 +13,19 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::lock_words::LockWords;
-use super::protocol::{Mark, ReaderSide, Seen, Span};
+use super::protocol::{Mark, ReaderSide, Seen, Span, Taken};
 use super::{now, process};
 use crate::db::beside_writer::CHECKPOINT_WAIT;
 use crate::db::locks::Locks;
 use crate::error::{ErrorKind, Result};
 use crate::map::Wait;
+
+/// How long a waiter sleeps that sees no words before it looks for them again.
+const WORDLESS_WAIT: Duration = Duration::from_millis(20);
 
 /// What a reader holds at a time: by lineage and commit, how often, and since when.
 type Held = BTreeMap<(u64, u64), (usize, u64)>;
@@ -29,8 +33,11 @@ type Held = BTreeMap<(u64, u64), (usize, u64)>;
 /// A reader's place, for as long as it has the store open.
 #[derive(Debug)]
 pub(in crate::db) struct Presence {
-    /// `None` where there are no words to be seen.
+    /// `None` where there were no words to be seen.
     side: Option<ReaderSide<LockWords>>,
+    /// The words that a writer has made since, where there were none.
+    late: OnceLock<ReaderSide<LockWords>>,
+    store: u64,
     slot: Option<u64>,
     held: Mutex<Held>,
     locks: Locks,
@@ -40,8 +47,7 @@ pub(in crate::db) struct Presence {
 #[derive(Debug)]
 pub(in crate::db) struct Hold {
     presence: Arc<Presence>,
-    mark: Mark,
-    commit: u64,
+    taken: Taken,
 }
 
 impl Hold {
@@ -50,9 +56,9 @@ impl Hold {
         &self.presence
     }
 
-    /// The writer's time in which the commit was read.
-    pub(in crate::db) fn mark(&self) -> Mark {
-        self.mark
+    /// What is held.
+    pub(in crate::db) fn taken(&self) -> &Taken {
+        &self.taken
     }
 }
 
@@ -76,9 +82,11 @@ impl Presence {
         };
         let side = words.map(|words| ReaderSide::new(words, store, slot, process()));
         let slot = slot.map(|slot| slot as u64);
-        let presence = Self { side, slot, held: Mutex::new(Held::new()), locks };
+        let (late, held) = (OnceLock::new(), Mutex::new(Held::new()));
+        let presence = Self { side, late, store, slot, held, locks };
         if presence.side.is_none() {
-            // It would not see that a checkpoint has been: none is to be for as long as it is here.
+            // It does not see what a checkpoint is about to do: none is to be for as long as it is
+            // here, even if there are words later.
             presence.locks.keep_checkpoints_away(Wait::AtMost(CHECKPOINT_WAIT))?;
         }
         Ok(presence)
@@ -86,27 +94,57 @@ impl Presence {
 
     /// What the writer says, where it can be seen.
     pub(in crate::db) fn side(&self) -> Option<&ReaderSide<LockWords>> {
-        self.side.as_ref()
+        if self.side.is_some() {
+            return self.side.as_ref();
+        }
+        let lock = self.locks.side()?;
+        if self.late.get().is_none() {
+            // It can do without as long as they cannot be had.
+            let words = LockWords::open_if_there(lock).ok().flatten()?;
+            let _ = self.late.set(ReaderSide::new(words, self.store, None, process()));
+        }
+        self.late.get()
     }
 
     /// What the writer says now, and the newest commit that readers may see; what nobody changes,
     /// and 0, where nothing is said.
     pub(in crate::db) fn mark(&self) -> (Mark, u64) {
-        match &self.side {
-            Some(side) => side.mark(),
-            None => (Mark::nobody(), 0),
-        }
+        self.side().map_or((Mark::nobody(), 0), ReaderSide::mark)
     }
 
     /// Says that the log is read from `commit` on, and whether it may still be there.
     pub(in crate::db) fn need(&self, commit: u64, mark: Mark) -> bool {
-        self.side.as_ref().is_none_or(|side| side.need(commit, mark))
+        self.side().is_none_or(|side| side.need(commit, mark))
     }
 
     /// Says that the log is not read.
     pub(in crate::db) fn need_nothing(&self) {
-        if let Some(side) = &self.side {
+        if let Some(side) = self.side() {
             side.need_nothing();
+        }
+    }
+
+    /// Waits until `changed` is true, or the time is over: says which. It looks again whenever the
+    /// writer has published something.
+    pub(in crate::db) fn wait_until(
+        &self,
+        at_most: Duration,
+        mut changed: impl FnMut() -> Result<bool>,
+    ) -> Result<bool> {
+        let started = Instant::now();
+        loop {
+            let left = at_most.saturating_sub(started.elapsed());
+            if let Some(side) = self.side() {
+                return side.shared().wait_until(left, changed);
+            }
+            // Nobody rings here before a writer has made words, if one can come at all.
+            let patience = left.min(WORDLESS_WAIT);
+            if LockWords::in_memory().wait_until(patience, &mut changed)? {
+                return Ok(true);
+            }
+            if left == patience {
+                return Ok(false);
+            }
         }
     }
 
@@ -117,12 +155,12 @@ impl Presence {
 
     /// The process of the writer, as it calls itself, if there is one and it can be seen.
     pub(in crate::db) fn writer_process(&self) -> Option<u64> {
-        self.side.as_ref().and_then(ReaderSide::writer_process)
+        self.side().and_then(ReaderSide::writer_process)
     }
 
     /// The other readers that can be seen, the writer's own process among them if there is one.
     pub(in crate::db) fn others(&self, has_writer: bool) -> Result<Vec<Seen>> {
-        self.side.as_ref().map_or_else(|| Ok(Vec::new()), |side| side.others(has_writer))
+        self.side().map_or_else(|| Ok(Vec::new()), |side| side.others(has_writer))
     }
 
     /// Whether `path` leads to the file that is read.
@@ -134,27 +172,23 @@ impl Presence {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Holds a commit, which was read in the time of `mark`: `None` if it is too late, and newer
-    /// commits may have been written over what of it lies in the array.
+    /// Holds a state that was read: `None` if it is too late, and newer commits may have been
+    /// written over what of it lies in the array.
     ///
     /// # Errors
-    /// [`Locked`](crate::ErrorKind::Locked) if a checkpoint takes longer than `wait`, for a reader without a slot;
-    /// the system's.
-    pub(in crate::db) fn hold(
-        self: &Arc<Self>,
-        mark: Mark,
-        commit: u64,
-        wait: Wait,
-    ) -> Result<Option<Hold>> {
+    /// [`Locked`](crate::ErrorKind::Locked) if a checkpoint takes longer than `wait`, for a reader
+    /// without a slot; the system's.
+    pub(in crate::db) fn hold(self: &Arc<Self>, taken: Taken, wait: Wait) -> Result<Option<Hold>> {
         let mut held = self.lock();
         if held.is_empty() && self.slot.is_none() && self.side.is_some() {
             self.locks.keep_checkpoints_away(wait)?;
         }
-        let (times, _) = held.entry((mark.lineage, commit)).or_insert_with(|| (0, now()));
+        let key = (taken.mark.lineage, taken.commit);
+        let (times, _) = held.entry(key).or_insert_with(|| (0, now()));
         *times += 1;
-        let hold = Hold { presence: Arc::clone(self), mark, commit };
+        let hold = Hold { presence: Arc::clone(self), taken };
         let safe = match (&self.side, span(&held)) {
-            (Some(side), Some(span)) => side.begin(span, mark, commit),
+            (Some(side), Some(span)) => side.begin(span, &taken),
             _ => true,
         };
         drop(held);
@@ -205,6 +239,6 @@ impl Drop for Presence {
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        self.presence.release(self.mark.lineage, self.commit);
+        self.presence.release(self.taken.mark.lineage, self.taken.commit);
     }
 }

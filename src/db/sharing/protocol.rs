@@ -262,6 +262,20 @@ impl<S: Shared> WriterSide<S> {
         Ok(allowed)
     }
 
+    /// Whether anybody reads `commit` or an older one. To be asked often: it looks who is alive only
+    /// of those that say so.
+    pub(in crate::db) fn is_read(&self, commit: u64) -> Result<bool> {
+        let shared = &self.shared;
+        for slot in 0..shared.slots()? {
+            let word = |word| shared.load(slot_word(slot, word));
+            let says_so = word(SLOT_OLDEST) <= commit && word(SLOT_PROCESS) != 0;
+            if says_so && word(SLOT_STORE) == self.store && shared.is_alive(slot)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Whether anybody reads commits that are no more.
     pub(in crate::db) fn has_strangers(&self) -> Result<bool> {
         let lineage = self.shared.load(LINEAGE);
@@ -340,6 +354,24 @@ impl Mark {
     }
 }
 
+/// A state of the store that was read, and is to be held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::db) struct Taken {
+    /// The writer's time in which it was read.
+    pub(in crate::db) mark: Mark,
+    pub(in crate::db) commit: u64,
+    /// Whether it is all that there was, and no writer was there: whatever the words say of commits,
+    /// they say it of no others, and perhaps of a file that this one was put in place of.
+    pub(in crate::db) at_rest: bool,
+}
+
+impl Taken {
+    /// Whether what the words say of commits says something of this one.
+    pub(in crate::db) fn goes_by_words(&self) -> bool {
+        self.mark.has_words && !self.at_rest
+    }
+}
+
 /// What a reader's slot is to say: what of the store is being read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::db) struct Span {
@@ -409,20 +441,21 @@ impl<S: Shared> ReaderSide<S> {
         self.shared.load(HELD)
     }
 
-    /// Says what is read from now on, `commit` of the time of `mark` among it, and whether that may
-    /// be done: if not, the writer may have changed what of it is read from the array.
-    pub(in crate::db) fn begin(&self, span: Span, mark: Mark, commit: u64) -> bool {
+    /// Says what is read from now on, `taken` among it, and whether that may be done: if not, the
+    /// writer may have changed what of it is read from the array.
+    pub(in crate::db) fn begin(&self, span: Span, taken: &Taken) -> bool {
         self.say(Some(span));
         fence(&self.shared, Step::ReaderFence);
-        self.is_safe(mark, commit) || step::skip(Step::ReaderRecheck)
+        self.is_safe(taken) || step::skip(Step::ReaderRecheck)
     }
 
-    /// Whether the array still has all bytes that a reader of `commit` reads there.
-    pub(in crate::db) fn is_safe(&self, mark: Mark, commit: u64) -> bool {
+    /// Whether the array still has all bytes that a reader of this state reads there.
+    fn is_safe(&self, taken: &Taken) -> bool {
         let target = self.shared.load(TARGET);
-        // After that: it was this store's target if the words are still this store's.
+        // After that: it was this store's target if the words are still this store's. And where
+        // there was no writer, none has begun since.
         let (now, _) = self.mark();
-        now == mark && (!mark.has_words || target <= commit)
+        now == taken.mark && (!taken.goes_by_words() || target <= taken.commit)
     }
 
     /// Says what is read from now on: less than before.

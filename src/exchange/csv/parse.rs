@@ -275,6 +275,7 @@ pub(super) struct Time {
     day: Day,
     second_of_day: u32,
     nanoseconds: i64,
+    /// Of the fraction of a second, without zeros at its end.
     pub(super) fraction_digits: usize,
     /// Whether a `Z` follows.
     pub(super) utc: bool,
@@ -341,10 +342,15 @@ pub(super) fn time(cell: Cell<'_>) -> Option<Time> {
     };
     let (nanoseconds, fraction_digits) = match rest {
         [] => (0, 0),
-        [b'.', digits @ ..] => (nanoseconds(digits)?, digits.len()),
+        [b'.', digits @ ..] => (nanoseconds(digits)?, significant(digits)),
         _ => return None,
     };
     Some(Time { day, second_of_day, nanoseconds, fraction_digits, utc })
+}
+
+/// How many of a fraction's digits say something: zeros at its end are not written again.
+fn significant(digits: &[u8]) -> usize {
+    digits.len() - digits.iter().rev().take_while(|&&digit| digit == b'0').count()
 }
 
 fn nanoseconds(digits: &[u8]) -> Option<i64> {

@@ -43,6 +43,7 @@ pub(in crate::format) fn headers() -> impl Strategy<Value = Header> {
             live_log,
             deletes,
             editing,
+            writers_flags: 0,
             field_count,
             schema_len_bytes,
             metadata_len_bytes,
@@ -66,6 +67,7 @@ fn example() -> Header {
         live_log: None,
         deletes: false,
         editing: false,
+        writers_flags: 0,
         field_count: 2,
         schema_len_bytes: 128,
         metadata_len_bytes: 0,
@@ -331,4 +333,19 @@ fn deletes_take_a_status_byte_and_keep_the_alignment() {
 #[should_panic(expected = "refusing to write a broken header: 11 live records")]
 fn a_broken_header_is_never_written() {
     Header { live_count: 11, ..example() }.encode();
+}
+
+#[test]
+fn flags_for_writers_are_kept_by_readers_and_refused_by_writers() {
+    let mut bytes = example().encode();
+    bytes[136] = 4;
+    let crc = crc32c(&bytes[..508]);
+    bytes[508..].copy_from_slice(&crc.to_le_bytes());
+    let (found, ..) = UnverifiedHeader::choose(&bytes, &[]).unwrap();
+    let header = found.verify_alone().unwrap();
+    assert_eq!(header.writers_flags, 4);
+    let refused = header.check_writable().unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::UnsupportedFormat);
+    assert!(refused.to_string().contains("0x4"), "{refused}");
+    example().check_writable().unwrap();
 }

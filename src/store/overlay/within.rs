@@ -258,7 +258,7 @@ mod tests {
             ids.sort_unstable();
             ids.dedup();
             model.extend(ids.iter().map(|&id| (id, commit)));
-            overlay = overlay.with(committed(commit, &ids));
+            overlay = overlay.with(committed(commit, &ids), 3000);
         }
         (overlay, model)
     }
@@ -299,11 +299,11 @@ mod tests {
     #[test]
     fn a_short_question_about_many_images_puts_nothing_in_order() {
         let ids: Vec<u64> = (0..10_000).map(|n| n * 3).collect();
-        let overlay = Overlay::default().with(committed(1, &ids));
+        let overlay = Overlay::default().with(committed(1, &ids), 1 << 20);
         assert!(overlay.any_within(&(300..301)) && !overlay.any_within(&(301..303)));
         assert!(!overlay.any_within(&(5..5)) && !overlay.any_within(&(30_000..90_000)));
         let _nothing = overlay.within(600..700).first();
-        let fresh = Overlay::default().with(committed(1, &ids));
+        let fresh = Overlay::default().with(committed(1, &ids), 1 << 20);
         assert!(fresh.any_within(&(300..301)) && fresh.layers[0].order.get().is_none());
         fresh.prepare(&(0..30_000));
         assert!(fresh.layers[0].order.get().is_some());

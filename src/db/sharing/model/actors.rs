@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use super::disk::{Array, Block, Live, RECORDS};
 use super::scheduler::Port;
-use crate::db::sharing::protocol::{Mark, ReaderSide, Span, WriterSide};
+use crate::db::sharing::protocol::{Mark, ReaderSide, Span, Taken, WriterSide};
 
 /// Mistakes of who uses the protocol, which are to be noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub(super) enum Flaw {
     RecycleAll,
     /// A checkpoint goes as far as it wants to, whatever it is offered.
     IgnoreOffer,
-    /// A reader looks whether there is a writer before it asks for the mark.
+    /// A reader looks whether there is a writer before it asks for the mark, and not again.
     WriterFirst,
     /// A reader without a slot does not keep checkpoints away.
     NoLock,
@@ -210,6 +210,8 @@ pub(super) enum Act {
 struct State {
     mark: Mark,
     commit: u64,
+    /// Whether it was all there was, without a writer.
+    at_rest: bool,
     log: usize,
     /// By record, its newest image and whose it is.
     overlay: BTreeMap<usize, (u64, u64)>,
@@ -279,7 +281,8 @@ impl Reader {
         let was_alive = self.has_writer(Some(Flaw::WriterFirst));
         let (mark, published) = self.side.mark();
         let is_current = |state: &State| {
-            (state.mark == mark || self.flaw == Some(Flaw::KeepCache)) && published <= state.commit
+            (state.mark == mark || self.flaw == Some(Flaw::KeepCache))
+                && (state.at_rest || published <= state.commit)
         };
         if !self.cached.as_ref().is_some_and(is_current) {
             let alive = was_alive.or_else(|| self.has_writer(None)).unwrap_or(false);
@@ -310,13 +313,14 @@ impl Reader {
         let state = State {
             mark,
             commit: header.commit,
+            at_rest: false,
             log: header.log,
             overlay: BTreeMap::new(),
             after: header.after,
         };
         match live {
             Some(published) => self.tail(state, published),
-            None => Some(self.to_the_end(state)),
+            None => self.to_the_end(state, header.log, header.commit),
         }
     }
 
@@ -336,15 +340,28 @@ impl Reader {
         })
     }
 
-    fn to_the_end(&self, mut state: State) -> State {
-        let (store, log) = (self.store, state.log);
+    /// Reads the log to its end: `None` if a writer has come to the store meanwhile.
+    fn to_the_end(&self, mut state: State, log: usize, after: u64) -> Option<State> {
+        let store = self.store;
         loop {
             let next = state.commit + 1;
             let block =
                 self.port.look("reads a commit", |disk| disk.stores[store].block(log, next));
-            let Some(block) = block else { return state };
+            let Some(block) = block else { break };
             state = state.with(block);
         }
+        if state.mark.has_words && self.flaw != Some(Flaw::WriterFirst) {
+            let has_writer = self.has_writer(None).unwrap_or(false);
+            let same = self.port.look("reads the header again", |disk| {
+                let header = &disk.stores[store].header;
+                header.log == log && header.commit == after
+            });
+            if has_writer || !same {
+                return None;
+            }
+        }
+        state.at_rest = true;
+        Some(state)
     }
 
     fn begin(&mut self, mark: Mark, state: State) -> bool {
@@ -359,9 +376,10 @@ impl Reader {
         }
         let in_array = self.side.held();
         let (commit, lineage) = (state.commit, mark.lineage);
+        let taken = Taken { mark, commit, at_rest: state.at_rest };
         self.held.push(Held { number: 0, lineage, state });
         let span = self.span().expect("something is held");
-        if !self.side.begin(span, mark, commit) {
+        if !self.side.begin(span, &taken) {
             self.held.pop();
             self.release();
             return false;
@@ -376,7 +394,7 @@ impl Reader {
         };
         self.port.note(|disk| {
             held.number = disk.begin(live);
-            if mark.has_words && in_array <= commit {
+            if taken.goes_by_words() && in_array <= commit {
                 disk.thin(held.number, in_array);
             }
         });

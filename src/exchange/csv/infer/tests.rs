@@ -188,6 +188,8 @@ fn nanoseconds_have_a_narrow_range() {
     infers(&[fine, "1677-09-21T00:12:43"], "utf8(29)");
     infers(&[fine, "2262-04-11T23:47:15.999999999"], "timestamp(ns)");
     infers(&[fine, "2262-04-11T23:47:17"], "utf8(29)");
+    infers(&["1700-01-01T00:00:00.0", "1700-01-01T00:00:00.000000000"], "timestamp(s)");
+    infers(&["1700-01-01T00:00:00.500000"], "timestamp(ms)");
     infers(&["0000-01-01T00:00:00.000001", "9999-12-31T23:59:59"], "timestamp(us)");
 }
 

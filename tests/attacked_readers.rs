@@ -1,0 +1,177 @@
+//! Readers under circumstances that nobody promised them: words in the lock file that say nothing
+//! about the file beside them, devices that lose commits, lock files that come late.
+
+#![cfg(feature = "derive")]
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use flatrec::{Database, Durability, Reader, Record, Store};
+
+#[derive(Clone, Copy, Debug, PartialEq, Record)]
+#[repr(C)]
+struct Row {
+    n: u64,
+    filler: [u64; 15],
+}
+
+fn row(n: u64) -> Row {
+    Row { n, filler: [n ^ 7; 15] }
+}
+
+fn append(database: &Database<Row>, rows: std::ops::Range<u64>) -> u64 {
+    let mut transaction = database.begin_write().unwrap();
+    for n in rows {
+        transaction.append(&row(n)).unwrap();
+    }
+    transaction.commit(Durability::Immediate).unwrap().commit()
+}
+
+fn lock_file(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-lock");
+    name.into()
+}
+
+/// What `work` returns, if it does so in a moment.
+fn in_a_moment<V: Send + 'static>(work: impl FnOnce() -> V + Send + 'static) -> V {
+    let (done, result) = mpsc::channel();
+    std::thread::spawn(move || done.send(work()));
+    result.recv_timeout(Duration::from_secs(20)).expect("it hangs, or panics")
+}
+
+/// Ends the process of this handle as if it were killed: nothing is tidied up.
+fn kill(database: Database<Row>) {
+    // The transaction that is leaked keeps the handle from closing the store when it is dropped.
+    std::mem::forget(database.begin_write().unwrap());
+    drop(database);
+}
+
+/// A store of ten records, copied, with twenty in the end; the copy is put back, as from a backup.
+fn put_back(directory: &Path) -> PathBuf {
+    let path = directory.join("rows.rec");
+    let database = Database::<Row>::create(&path).unwrap();
+    append(&database, 0..10);
+    database.close().unwrap();
+    std::fs::copy(&path, directory.join("copy")).unwrap();
+    let database = Database::<Row>::open(&path).unwrap();
+    for n in 10..20 {
+        append(&database, n..n + 1);
+    }
+    database.close().unwrap();
+    std::fs::rename(directory.join("copy"), &path).unwrap();
+    path
+}
+
+#[test]
+fn a_store_that_was_put_back_from_a_copy_can_be_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = put_back(directory.path());
+    in_a_moment(move || {
+        let store = Store::<Row>::open_read_only(&path).unwrap();
+        assert_eq!(store.count(), 10);
+    });
+}
+
+#[test]
+fn a_reader_of_a_store_that_was_put_back_goes_by_what_is_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = put_back(directory.path());
+    in_a_moment(move || {
+        let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
+        let mut snapshot = reader.begin_read().unwrap();
+        assert_eq!(snapshot.count(), 10);
+        assert_eq!(reader.commit(), snapshot.commit());
+        assert!(snapshot.is_newest());
+        assert!(!snapshot.refresh().unwrap());
+        assert!(!reader.wait(snapshot.commit(), Duration::from_millis(10)).unwrap());
+        // And follows who comes to write.
+        let database = Database::<Row>::open(&path).unwrap();
+        let commit = append(&database, 10..11);
+        assert!(reader.wait(snapshot.commit(), Duration::from_secs(20)).unwrap());
+        assert!(snapshot.refresh().unwrap());
+        assert_eq!((snapshot.commit(), snapshot.count()), (commit, 11));
+    });
+}
+
+/// With its log, too: what the words say to be in the array is in that of another file.
+#[test]
+fn a_log_that_was_put_back_is_read_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("rows.rec");
+    let log = directory.path().join("rows.rec-wal-1");
+    let database = Database::<Row>::create(&path).unwrap();
+    append(&database, 0..10);
+    let mut transaction = database.begin_write().unwrap();
+    transaction.set(3, &row(33)).unwrap();
+    transaction.commit(Durability::Immediate).unwrap();
+    kill(database);
+    let copies = [path.clone(), log].map(|file| (std::fs::read(&file).unwrap(), file));
+    Database::<Row>::open(&path).unwrap().close().unwrap();
+    for (bytes, file) in copies {
+        let aside = directory.path().join("aside");
+        std::fs::write(&aside, bytes).unwrap();
+        std::fs::rename(aside, file).unwrap();
+    }
+    in_a_moment(move || {
+        let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
+        let snapshot = reader.begin_read().unwrap();
+        let found: Vec<u64> = snapshot.iter().map(|(_, found)| found.n).collect();
+        assert_eq!(found, [0, 1, 2, 33, 4, 5, 6, 7, 8, 9]);
+    });
+}
+
+/// The device loses a commit that a reader holds, and other records take the place of its own.
+#[test]
+fn records_of_a_commit_that_is_no_more_stay_as_they_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("rows.rec");
+    let database = Database::<Row>::create(&path).unwrap();
+    append(&database, 0..10);
+    // Far more than is logged: they go to their places in the array.
+    append(&database, 10..20_000);
+    let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
+    let snapshot = reader.begin_read().unwrap();
+    let held = snapshot.get(15_000).unwrap();
+    kill(database);
+    let log = directory.path().join("rows.rec-wal-1");
+    let mut bytes = std::fs::read(&log).unwrap();
+    let last = bytes.iter().rposition(|&byte| byte != 0).unwrap() / 512 * 512;
+    bytes[last..last + 512].fill(0);
+    std::fs::write(&log, bytes).unwrap();
+    let database = Database::<Row>::open(&path).unwrap();
+    assert_eq!(database.begin_read().count(), 10);
+    append(&database, 1_000_010..1_020_000);
+    assert_eq!(database.begin_read().get(15_000), Some(&row(1_015_000)));
+    database.checkpoint().unwrap();
+    assert_eq!(*held, row(15_000));
+    database.close().unwrap();
+    assert_eq!(snapshot.get(19_999), Some(&row(19_999)));
+    drop(snapshot);
+    assert_eq!(reader.begin_read().unwrap().get(15_000), Some(&row(1_015_000)));
+    let database = Database::<Row>::open(&path).unwrap();
+    assert_eq!(database.checkpoint().unwrap().held_back(), None);
+    append(&database, 0..100_000);
+    assert_eq!(database.begin_read().get(120_000 - 1), Some(&row(99_999)));
+}
+
+/// However long somebody has made it, no more of it is used than there are slots.
+#[cfg(unix)]
+#[test]
+fn a_long_lock_file_takes_no_room() {
+    use std::os::unix::fs::MetadataExt;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("rows.rec");
+    let database = Database::<Row>::create(&path).unwrap();
+    append(&database, 0..10);
+    database.close().unwrap();
+    let lock = std::fs::OpenOptions::new().write(true).open(lock_file(&path)).unwrap();
+    lock.set_len(256 << 20).unwrap();
+    let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
+    let database = Database::<Row>::open(&path).unwrap();
+    append(&database, 10..20);
+    assert_eq!(reader.begin_read().unwrap().count(), 20);
+    let allocated_bytes = lock.metadata().unwrap().blocks() * 512;
+    assert!(allocated_bytes <= 8 << 20, "{allocated_bytes}");
+}
