@@ -3,8 +3,8 @@
 //!
 //! Words are loaded, stored and fenced with the orders that shared words have ([`crate::map`]),
 //! which are sequential; and again with loads that acquire and stores that release, where each
-//! fence is needed. Of the array there is one record, a cell in which loom sees whoever writes while
-//! another may be reading; and so of the log.
+//! fence is needed. Of the array there is one record, a cell in which loom sees whoever writes
+//! while another may be reading; and so of the log.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
