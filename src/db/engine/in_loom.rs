@@ -108,6 +108,7 @@ mod parts {
 }
 
 #[path = "newest.rs"]
+#[allow(clippy::duplicate_mod, reason = "this one is made of loom's parts")]
 mod newest;
 
 thread_local! {
