@@ -94,7 +94,7 @@ pub(super) fn read(core: &mut Core, presence: &Presence, alignment: usize) -> Re
                         return Ok(Found { log, position, taken });
                     }
                 }
-                patience.wait(mark, published)?;
+                patience.wait(presence, mark, published)?;
             }
             Err(error) if error.kind() == ErrorKind::Corrupt => {
                 tries += 1;
@@ -129,13 +129,14 @@ impl Patience {
     ///
     /// # Errors
     /// [`ErrorKind::Locked`] if that has been the same for long.
-    pub(super) fn wait(&mut self, mark: Mark, commit: u64) -> Result<()> {
+    pub(super) fn wait(&mut self, presence: &Presence, mark: Mark, commit: u64) -> Result<()> {
         let Some((.., since)) = self.0.filter(|&(last, at, _)| (last, at) == (mark, commit)) else {
             self.0 = Some((mark, commit, Instant::now()));
             return Ok(());
         };
         if since.elapsed() < CHECKPOINT_WAIT {
-            std::thread::sleep(Duration::from_millis(1));
+            let shown = presence.mark();
+            presence.wait_until(OPENING_PAUSE, || Ok(presence.mark() != shown))?;
             return Ok(());
         }
         Err(Error::new(ErrorKind::Locked, "read")
@@ -189,7 +190,7 @@ pub(super) fn take_up(
         if let Some(hold) = presence.hold(taken, Wait::AtMost(CHECKPOINT_WAIT))? {
             return Ok((log, Some(hold)));
         }
-        patience.wait(taken.mark, taken.commit)?;
+        patience.wait(&presence, taken.mark, taken.commit)?;
         *core = Core::open(Arc::clone(core.backing()))?;
     }
 }

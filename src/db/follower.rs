@@ -168,7 +168,7 @@ impl Follower {
             let wait = Wait::AtMost(CHECKPOINT_WAIT);
             let Some(hold) = self.presence.hold(inner.taken, wait)? else {
                 // If it is too late for this commit, a newer one has been published.
-                patience.wait(inner.taken.mark, inner.taken.commit)?;
+                patience.wait(&self.presence, inner.taken.mark, inner.taken.commit)?;
                 continue;
             };
             let state = Arc::new(State {
