@@ -13,7 +13,7 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU64, Ordering, fence};
 use loom::thread;
 
-use super::protocol::{FIRST_SLOT, ReaderSide, SLOT_WORDS, Shared, Span, WriterSide};
+use super::protocol::{FIRST_SLOT, ReaderSide, SLOT_WORDS, Shared, Span, Taken, WriterSide};
 use crate::error::Result;
 use crate::step::{self, Step};
 
@@ -101,7 +101,8 @@ fn snapshot_and_checkpoint(orders: Orders) {
         writer.publish(2);
         let reader = thread::spawn(move || {
             let span = Span { lineage: mark.lineage, oldest: seen, newest: seen, since: 0 };
-            if reader.begin(span, mark, seen) {
+            let taken = Taken { mark, commit: seen, at_rest: false };
+            if reader.begin(span, &taken) {
                 reader.shared().0.record.with(|_| ());
             }
             reader.say(None);

@@ -172,7 +172,7 @@ noticed! {
     log_used_anew_before_the_header: ONE_READER, &[], Some(Flaw::RecycleFirst), "used anew";
     log_used_anew_without_asking: TWO_READERS, &[], Some(Flaw::RecycleAll), "used anew";
     checkpoint_beyond_the_offer: ONE_READER, &[], Some(Flaw::IgnoreOffer), "finds";
-    reader_looks_for_a_writer_first: REOPENED, &[], Some(Flaw::WriterFirst), "not published";
+    reader_looks_for_a_writer_first: REOPENED, &[], Some(Flaw::WriterFirst), "finds";
     no_slot_and_no_lock: WITHOUT_SLOT, &[], Some(Flaw::NoLock), "finds";
     state_kept_over_another_writer: OTHER_COMMITS, &[], Some(Flaw::KeepCache), "finds";
 }
