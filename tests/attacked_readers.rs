@@ -175,3 +175,30 @@ fn a_long_lock_file_takes_no_room() {
     let allocated_bytes = lock.metadata().unwrap().blocks() * 512;
     assert!(allocated_bytes <= 8 << 20, "{allocated_bytes}");
 }
+
+/// Whoever stops while it reads the log on keeps some of it, and not more and more.
+#[cfg(unix)]
+#[test]
+fn a_reader_that_stops_while_it_reads_the_log_does_not_let_it_grow_for_ever() {
+    use std::os::unix::fs::FileExt;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("rows.rec");
+    let database = Database::<Row>::options().checkpoint_at(64 << 10).create(&path).unwrap();
+    append(&database, 0..10);
+    let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
+    // As docs/CONCURRENCY.md has it: what the first slot's owner needs of the log.
+    let lock = std::fs::OpenOptions::new().write(true).open(lock_file(&path)).unwrap();
+    lock.write_all_at(&1_u64.to_le_bytes(), 4096 + 32).unwrap();
+    for n in 0..12_000 {
+        let mut transaction = database.begin_write().unwrap();
+        for id in 0..10 {
+            transaction.set(id, &row(n)).unwrap();
+        }
+        transaction.commit(Durability::Eventual).unwrap();
+    }
+    let len_bytes =
+        |file: std::io::Result<std::fs::DirEntry>| file.unwrap().metadata().unwrap().len();
+    let all: u64 = std::fs::read_dir(directory.path()).unwrap().map(len_bytes).sum();
+    assert!(all < 12 << 20, "{all} bytes");
+    assert_eq!(reader.begin_read().unwrap().get(3), Some(&row(11_999)));
+}

@@ -135,7 +135,8 @@ impl Patience {
             return Ok(());
         };
         if since.elapsed() < CHECKPOINT_WAIT {
-            presence.wait_until(OPENING_PAUSE, || Ok(presence.mark() != (mark, commit)))?;
+            let shown = presence.mark();
+            presence.wait_until(OPENING_PAUSE, || Ok(presence.mark() != shown))?;
             return Ok(());
         }
         Err(Error::new(ErrorKind::Locked, "read")

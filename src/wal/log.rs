@@ -307,6 +307,12 @@ impl Log {
         older + (self.current.end - self.current.checkpointed_end)
     }
 
+    /// Bytes of the segments that the array has made needless, and that are kept all the same.
+    pub(crate) fn kept_bytes(&self, checkpointed: u64) -> u64 {
+        let kept = self.older.iter().take_while(|older| older.last <= checkpointed);
+        kept.map(|older| older.len_bytes).sum()
+    }
+
     /// How many segments are still needed.
     pub(crate) fn segments(&self) -> u64 {
         self.older.len() as u64 + 1

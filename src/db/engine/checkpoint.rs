@@ -9,6 +9,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::step::{self, Step};
 use crate::wal;
 
+/// As much of the log is kept for readers that are just reading it, though the array holds it.
+const KEPT_FOR_READERS_BYTES_MAX: u64 = 8 << 20;
+
 /// What a checkpoint has done.
 ///
 /// ```
@@ -81,7 +84,13 @@ impl Engine {
         let reached = writer.core.header().commit;
         writer.held_back_by =
             Some(reached).filter(|&commit| commit < writer.newest.commit && self.is_held(commit));
-        writer.checkpoint_at_bytes = self.common.checkpoint_bytes.max(left.saturating_mul(2));
+        // Beside readers without slots, who come and go unseen, it is tried again before long.
+        let next = if writer.shut_out {
+            left.saturating_add(self.common.checkpoint_bytes)
+        } else {
+            left.saturating_mul(2)
+        };
+        writer.checkpoint_at_bytes = next.max(self.common.checkpoint_bytes);
     }
 
     /// Whether a snapshot of this commit, or of an older one, is being read: in this process, or by
@@ -115,7 +124,8 @@ impl Engine {
         if target.commit <= writer.core.header().commit && !(closing && held_back.is_none()) {
             return Ok(done(writer, 0, held_back));
         }
-        if !self.locks.begin_checkpoint().map_err(|error| self.name(error))? {
+        writer.shut_out = !self.locks.begin_checkpoint().map_err(|error| self.name(error))?;
+        if writer.shut_out {
             let by = "a reader has the store open that has no slot, or under another name";
             return Ok(done(writer, 0, Some(by.to_owned())));
         }
@@ -235,6 +245,12 @@ impl Engine {
         let unread = sharing.retire(target.commit)?;
         if let Some(log) = &mut writer.log {
             log.release(target.commit, unread)?;
+            // A reader that stops in the midst of reading must not hold the log for ever. It reads
+            // again, if it ever goes on: blocks say themselves whether they are what was meant.
+            if log.kept_bytes(target.commit) > KEPT_FOR_READERS_BYTES_MAX {
+                sharing.give_up(target.commit);
+                log.release(target.commit, target.commit)?;
+            }
         }
         let newest = &writer.newest;
         let thinner = Arc::new(State {

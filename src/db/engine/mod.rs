@@ -114,6 +114,8 @@ pub(super) struct Writer {
     checkpoint_at_bytes: u64,
     /// The commit of the snapshot that held the last checkpoint back.
     held_back_by: Option<u64>,
+    /// Whether readers without slots kept the last checkpoint from beginning.
+    shut_out: bool,
 }
 
 impl Engine {

@@ -68,6 +68,7 @@ impl Engine {
             closed: false,
             checkpoint_at_bytes: common.checkpoint_bytes,
             held_back_by: None,
+            shut_out: false,
         };
         Ok(Self {
             writer: Mutex::new(writer),

@@ -262,8 +262,8 @@ impl<S: Shared> WriterSide<S> {
         Ok(allowed)
     }
 
-    /// Whether anybody reads `commit` or an older one. To be asked often: it looks who is alive
-    /// only of those that say so.
+    /// Whether anybody reads `commit` or an older one. To be asked often: only of those that say so
+    /// it looks who is alive.
     pub(in crate::db) fn is_read(&self, commit: u64) -> Result<bool> {
         let shared = &self.shared;
         for slot in 0..shared.slots()? {
@@ -274,6 +274,12 @@ impl<S: Shared> WriterSide<S> {
             }
         }
         Ok(false)
+    }
+
+    /// Gives up the log up to commit `through`, whoever needs it: they find that out, from this or
+    /// from what they read, and read from the header on.
+    pub(in crate::db) fn give_up(&self, through: u64) {
+        self.shared.store(RETIRED, through.max(self.shared.load(RETIRED)));
     }
 
     /// Whether anybody reads commits that are no more.
@@ -360,8 +366,8 @@ pub(in crate::db) struct Taken {
     /// The writer's time in which it was read.
     pub(in crate::db) mark: Mark,
     pub(in crate::db) commit: u64,
-    /// Whether it is all that there was, and no writer was there: whatever the words say of
-    /// commits, they say it of no others, and perhaps of a file that this one was put in place of.
+    /// Whether it is all that there was, and no writer was there: what the words say of commits may
+    /// be of a file that this one was put in place of.
     pub(in crate::db) at_rest: bool,
 }
 
