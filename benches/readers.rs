@@ -84,28 +84,34 @@ fn get(criterion: &mut Criterion) {
     group.sample_size(30);
     let map = sample.map_file();
     common::measure(&mut group, "raw map", expected, || {
-        ids.iter().fold(0, |sum, &id| sum.wrapping_add(map.get(id).two_fields()))
+        sum(ids.iter().map(|&id| map.get(id).two_fields()))
     });
     let reader: Reader<Item> = Database::open_read_only(&sample.path).expect("open");
     common::measure(&mut group, "alone", expected, || read(&reader, &ids));
+    let held = reader.begin_read().expect("begin");
     let writer = Writer::start(&sample.path);
     let before = reader.commit();
-    common::measure(&mut group, "beside a writer", expected, || read(&reader, &ids));
+    // What others do alone, and then with what it does to the newest state: images in the log.
+    common::measure(&mut group, "beside a writer, from one snapshot", expected, || {
+        sum(ids.iter().map(|&id| held.get(id).expect("a record").two_fields()))
+    });
+    drop(held);
+    common::measure(&mut group, "beside a writer, from new ones", expected, || read(&reader, &ids));
     assert!(reader.commit() > before, "the writer has done nothing");
     writer.end();
     group.finish();
 }
 
 fn read(reader: &Reader<Item>, ids: &[u64]) -> u64 {
-    let mut sum = 0_u64;
     let mut snapshot = reader.begin_read().expect("begin");
-    for some in ids.chunks(READS) {
+    sum(ids.chunks(READS).map(|ids| {
         snapshot.refresh().expect("refresh");
-        for &id in some {
-            sum = sum.wrapping_add(snapshot.get(id).expect("a record").two_fields());
-        }
-    }
-    sum
+        sum(ids.iter().map(|&id| snapshot.get(id).expect("a record").two_fields()))
+    }))
+}
+
+fn sum(numbers: impl Iterator<Item = u64>) -> u64 {
+    numbers.fold(0, u64::wrapping_add)
 }
 
 /// Writes a record as it is.

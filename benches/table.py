@@ -20,15 +20,17 @@ BUFFERED = (
     "BufReader, seek per record",
 )
 WINDOWS = "windows: "
-SNAPSHOTS = "snapshot: "
+SNAPSHOTS = ("snapshot: ", "reader: ")
 
 
 def main() -> None:
     default = pathlib.Path(__file__).parent.parent / "target" / "criterion"
     groups = read(pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else default)
     windows = {name: ways for name, ways in groups.items() if name.startswith(WINDOWS)}
-    commits = {name: ways for name, ways in groups.items() if "commit" in name}
     snapshots = {name: ways for name, ways in groups.items() if name.startswith(SNAPSHOTS)}
+    commits = {
+        name: ways for name, ways in groups.items() if "commit" in name and name not in snapshots
+    }
     rest = set(groups) - set(windows) - set(commits) - set(snapshots)
     workloads = {name: groups[name] for name in rest}
     if not groups:
@@ -84,14 +86,14 @@ def print_snapshots(workloads: dict) -> None:
 def print_ways(name: str, ways: dict) -> None:
     """Every way of a group, beside the raw map on as many threads, and what a writer costs."""
     print()
-    print_row([name.removeprefix(SNAPSHOTS), "", ": raw map", ": alone"])
+    print_row([name.removeprefix(SNAPSHOTS[0]), "", ": raw map", ": alone"])
     print_row(["---"] + ["---:"] * 3)
     for way in sorted(ways):
         threads = next((digit for digit in way if name.endswith("threads") and digit.isdigit()), "")
         if name.endswith("readers"):
             threads = way[0] if way[0].isdigit() else ""
         raw = ways.get(f"raw map, {threads}" if threads else "raw map")
-        alone = ways.get(f"{threads} alone") if way.endswith("writer") else None
+        alone = ways.get(f"{threads} alone".strip()) if "beside a writer" in way else None
         print_row([way, time(ways[way]), ratio(ways[way], raw), ratio(ways[way], alone)])
 
 
