@@ -141,6 +141,13 @@ fn fill(disk: &SmallDisk) {
     }
 }
 
+/// Removes a file, and gives the disk its room back at once: a process that another test is just
+/// starting may have the file open for a moment.
+fn give_back(path: &Path) {
+    std::fs::File::options().write(true).open(path).unwrap().set_len(0).unwrap();
+    std::fs::remove_file(path).unwrap();
+}
+
 /// What a killed writer left behind its records may be holes, after a copy: no room to store into.
 #[test]
 fn a_tail_of_holes_is_not_taken_for_room() {
@@ -195,7 +202,7 @@ fn a_reader_that_came_to_a_full_disk_follows_who_writes_once_there_is_room() {
     assert_eq!(std::fs::metadata(disk.path().join("store-lock")).unwrap().len(), 0);
     assert!(!reader.wait(before.commit(), Duration::from_millis(1)).unwrap());
     drop(file);
-    std::fs::remove_file(filler).unwrap();
+    give_back(&filler);
     let database = DynDatabase::open(&path).unwrap();
     for n in 1..10 {
         let mut transaction = database.begin_write().unwrap();
@@ -277,7 +284,7 @@ fn a_disk_that_fills_by_transactions_loses_nothing_and_is_gone_on_with() {
         assert_eq!(checkpoint.held_back(), None);
         assert_eq!(checkpoint.commit(), database.begin_read().commit());
         assert!(is_whole(count));
-        std::fs::remove_file(&filler).unwrap();
+        give_back(&filler);
         append(&database, 500).unwrap();
         assert!(is_whole(count + 500));
         database.close().unwrap();
@@ -346,7 +353,7 @@ fn a_log_is_taken_over_once_there_is_room_for_it() {
         assert_eq!(store.count(), 300);
         assert!((0..).zip(store.iter()).all(|(id, bytes)| bytes == changed(id, 1)));
     }
-    std::fs::remove_file(next.path().join("filler")).unwrap();
+    give_back(&next.path().join("filler"));
     let database = DynDatabase::open(&path).unwrap();
     change(&database, 300, 2).unwrap();
     let snapshot = database.begin_read();
@@ -375,7 +382,7 @@ fn stores_into_holes_of_a_full_disk_are_errors_with_the_guard() {
     let mut bytes = [7; 8192];
     view.read(2 << 20, &mut bytes).unwrap();
     assert_eq!(bytes, [0; 8192]);
-    std::fs::remove_file(disk.path().join("filler")).unwrap();
+    give_back(&disk.path().join("filler"));
     view.write(1 << 20, b"room").unwrap();
     assert_eq!(mapping.read_vec(1 << 20..(1 << 20) + 4).unwrap(), b"room");
 }
@@ -405,7 +412,7 @@ fn mapped_appends_into_holes_of_a_full_disk_are_errors_with_the_guard() {
     let count = store.count();
     assert!(count < 2000, "{count}");
     assert_eq!(store.get(count - 1), Some(&[2; 1000][..]));
-    std::fs::remove_file(disk.path().join("filler")).unwrap();
+    give_back(&disk.path().join("filler"));
     assert_eq!(store.append(&[3; 1000]).unwrap(), count, "with room it goes on");
     store.close().unwrap();
     let store = DynStore::open_read_only(&path).unwrap();
