@@ -84,37 +84,6 @@ pub(super) fn allocate(
     Ok(reserved)
 }
 
-/// Reserves clusters (`FileAllocationInfo`), then moves the end (`FileEndOfFileInfo`, by std).
-///
-/// A sparse or compressed file takes clusters only as they are written, whatever is reserved, so it
-/// is answered with `LengthOnly`; so is a file system (or an emulation) without the call. Setting
-/// the end again, after a failure, also gives back what was reserved past it.
-pub(crate) fn preallocate(
-    file: &File,
-    old_len_bytes: u64,
-    new_len_bytes: u64,
-) -> io::Result<Preallocated> {
-    if new_len_bytes < old_len_bytes {
-        return Err(io::ErrorKind::InvalidInput.into());
-    }
-    if new_len_bytes == old_len_bytes {
-        return Ok(Preallocated::Blocks);
-    }
-    match reserve(file, new_len_bytes)
-        .and_then(|blocks| file.set_len(new_len_bytes).map(|()| blocks))
-    {
-        Ok(blocks) => Ok(blocks),
-        // Also gives back what was reserved: clusters past the end of a file go when it is set.
-        Err(error) => match file.set_len(old_len_bytes) {
-            Ok(()) => Err(error),
-            Err(second) => Err(io::Error::new(
-                error.kind(),
-                format!("{error}; and the file could not be shortened again: {second}"),
-            )),
-        },
-    }
-}
-
 /// Reserves clusters for a file of `len_bytes` bytes.
 fn reserve(file: &File, len_bytes: u64) -> io::Result<Preallocated> {
     const DISSOLVED: u32 = files::FILE_ATTRIBUTE_SPARSE_FILE | files::FILE_ATTRIBUTE_COMPRESSED;
