@@ -82,7 +82,7 @@ impl Core {
                 Err(error) if error.kind() == ErrorKind::Corrupt && tries < HEADER_TRIES => {
                     tries += 1;
                 }
-                other => return other.map_err(|error| name(error, &*backing)),
+                other => return other.map_err(|error| named(error, &*backing)),
             }
         }
     }
@@ -91,7 +91,7 @@ impl Core {
     pub(super) fn check_is_store(backing: &dyn Backing) -> Result<()> {
         let front = read_front(backing)?;
         match choose(&front) {
-            Err(error) if error.kind() == ErrorKind::NotAStore => Err(name(error, backing)),
+            Err(error) if error.kind() == ErrorKind::NotAStore => Err(named(error, backing)),
             _ => Ok(()),
         }
     }
@@ -274,7 +274,7 @@ impl Core {
 
     /// Adds the path to an error that has none.
     pub(super) fn name(&self, error: Error) -> Error {
-        name(error, &*self.backing)
+        named(error, &*self.backing)
     }
 }
 
@@ -306,7 +306,8 @@ fn is_at_rest(front: &[u8], file_len_bytes: u64) -> bool {
     header(Slot::A).is_some_and(|a| header(Slot::B) == Some(a))
 }
 
-fn name(error: Error, backing: &dyn Backing) -> Error {
+/// Adds the path of a backing to an error that has none.
+pub(super) fn named(error: Error, backing: &dyn Backing) -> Error {
     match backing.path() {
         Some(path) => error.path(path),
         None => error,

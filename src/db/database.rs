@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::core::Core;
+use super::core::{Core, named};
 use super::engine::{Checkpoint, Engine};
 use super::locks::Locks;
 use super::opening;
@@ -168,10 +168,7 @@ impl<R: Row + ?Sized> Database<R> {
             Engine::open(core, locks, &options.common, R::ALIGNMENT)
         };
         let backing = Arc::clone(core.backing());
-        let engine = open(core).map_err(|error| match backing.path() {
-            Some(path) => error.path(path),
-            None => error,
-        })?;
+        let engine = open(core).map_err(|error| named(error, &*backing))?;
         Ok(Self { engine: Arc::new(engine), closed: false, marker: PhantomData })
     }
 }

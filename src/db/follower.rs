@@ -15,7 +15,7 @@ use super::engine::{Gathering, Layout, Recovered, State, nothing, view_of};
 use super::locks::Locks;
 use super::sharing::{Hold, Presence, Taken, store_word};
 use super::source::Source;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::format::Schema;
 use crate::map::{Backing, View, Wait};
 use crate::wal::Position;
@@ -143,13 +143,6 @@ impl Follower {
         if inner.taken.goes_by_words() && held > inner.thinned && held <= inner.found.commit {
             inner.found.overlay = inner.found.overlay.without(held);
             inner.thinned = held;
-        }
-    }
-
-    fn name(&self, error: Error) -> Error {
-        match self.backing.path() {
-            Some(path) => error.path(path),
-            None => error,
         }
     }
 

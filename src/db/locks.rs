@@ -20,6 +20,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::core::named;
 use super::sharing::{LockWords, WriterSide, store_word, writer_of};
 use crate::error::Result;
 use crate::map::{CHECKPOINT, FileBacking, IN_PLACE, NAMES, SideLock, WRITER, Wait, held_by};
@@ -311,9 +312,5 @@ fn lock_data(
     if wait.until(|| file.try_lock_data(range.clone(), kind))? {
         return Ok(());
     }
-    let error = held_by(holder);
-    Err(match crate::map::Backing::path(file) {
-        Some(path) => error.path(path),
-        None => error,
-    })
+    Err(named(held_by(holder), file))
 }

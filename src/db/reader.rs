@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::core::named;
 use super::database::Database;
 use super::follower::Follower;
 use super::opening;
@@ -148,10 +149,7 @@ impl<R: Row + ?Sized> Options<Database<R>> {
         let backing = Arc::clone(core.backing());
         let opened = opening::check_rows::<R>(&core, self.schema.as_ref(), &self.common)
             .and_then(|()| Follower::open(core, locks, R::ALIGNMENT));
-        let follower = opened.map_err(|error| match backing.path() {
-            Some(path) => error.path(path),
-            None => error,
-        })?;
+        let follower = opened.map_err(|error| named(error, &*backing))?;
         Ok(Reader { follower: Arc::new(follower), marker: PhantomData })
     }
 }
@@ -198,7 +196,7 @@ pub struct ReaderInfo {
 
 impl ReaderInfo {
     pub(super) fn of(seen: &Seen) -> Self {
-        let since = seen.oldest.map(|_| sharing::now().saturating_sub(seen.since));
+        let since = seen.oldest.map(|_| sharing::seconds_since(seen.since));
         Self {
             process: seen.process,
             oldest: seen.oldest,

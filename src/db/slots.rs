@@ -89,7 +89,8 @@ impl Slots {
     }
 }
 
-fn of_status(status: u8) -> Result<Found, u8> {
+/// What a status byte says; an error is one that says nothing.
+pub(super) fn of_status(status: u8) -> Result<Found, u8> {
     match status {
         STATUS_LIVE => Ok(Found::Live),
         STATUS_DEAD => Ok(Found::Deleted),

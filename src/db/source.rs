@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::engine::{Layout, State};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::Schema;
 
 /// What hands out states of a store.
@@ -27,4 +27,12 @@ pub(super) trait Source: Send + Sync {
     fn schema(&self) -> &Schema;
 
     fn path(&self) -> Option<PathBuf>;
+
+    /// Adds the path to an error that has none.
+    fn name(&self, error: Error) -> Error {
+        match self.path() {
+            Some(path) => error.path(path),
+            None => error,
+        }
+    }
 }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::super::source::Source;
 use super::recover::{ranges_of, read_log_through};
 use super::{Engine, State, Writer};
 use crate::error::{Error, ErrorKind, Result};

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, MutexGuard};
 
+use super::super::source::Source;
 use super::{Changes, Engine, State, Writer, unknown, view_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::map::{FileSystemKind, View};

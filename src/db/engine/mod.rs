@@ -186,14 +186,6 @@ impl Engine {
         }
         result.map_err(|error| self.name(unknown(error)))
     }
-
-    /// Adds the path to an error that has none.
-    pub(super) fn name(&self, error: Error) -> Error {
-        match self.path() {
-            Some(path) => error.path(path),
-            None => error,
-        }
-    }
 }
 
 impl Source for Engine {

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::protocol::{BELL, FIRST_SLOT, SLOT_PROCESS, SLOT_WORDS, Shared, WAITERS};
+use super::protocol::{BELL, FIRST_SLOT, SLOT_PROCESS, SLOT_WORDS, Shared, WAITERS, slot_word};
 use crate::error::{Error, ErrorKind, Result};
 use crate::map::{SLOTS_MAX, SharedWords, SideLock};
 
@@ -11,7 +11,7 @@ const SLOTS_AT_A_TIME: usize = 64;
 
 /// Words up to the end of so many slots.
 fn words_of(slots: usize) -> usize {
-    FIRST_SLOT + slots * SLOT_WORDS
+    slot_word(slots, 0)
 }
 
 /// The words that the programs share that have a store open.
@@ -66,7 +66,7 @@ impl LockWords {
             return Err(Error::new(ErrorKind::Unsupported, "take a reader's slot"));
         };
         let slots = self.slots()?;
-        let process = |slot| self.load(words_of(slot) + SLOT_PROCESS);
+        let process = |slot| self.load(slot_word(slot, SLOT_PROCESS));
         let (free, left): (Vec<usize>, Vec<usize>) =
             (0..slots).partition(|&slot| process(slot) == 0);
         // First those that were given back, then those of the dead, then new ones.

@@ -33,3 +33,8 @@ pub(in crate::db) fn now() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     now.map_or(0, |since| since.as_secs())
 }
+
+/// How long ago that was, in seconds; 0 for what is yet to come by this clock.
+pub(in crate::db) fn seconds_since(since: u64) -> u64 {
+    now().saturating_sub(since)
+}

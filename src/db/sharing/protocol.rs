@@ -95,7 +95,8 @@ fn fence(shared: &impl Shared, step: Step) {
     }
 }
 
-fn slot_word(slot: usize, word: usize) -> usize {
+/// The place of a slot's word.
+pub(super) fn slot_word(slot: usize, word: usize) -> usize {
     FIRST_SLOT + slot * SLOT_WORDS + word
 }
 
@@ -132,8 +133,7 @@ impl fmt::Display for Seen {
         write!(f, "a reader in process {} ", self.process)?;
         match self.oldest {
             Some(oldest) => {
-                let held = super::now().saturating_sub(self.since);
-                write!(f, "has read commit {oldest} for {held} s")
+                write!(f, "has read commit {oldest} for {} s", super::seconds_since(self.since))
             }
             None => write!(f, "has the store open"),
         }
@@ -233,7 +233,7 @@ impl<S: Shared> WriterSide<S> {
 
     /// For how many seconds it has been known that the own process holds a checkpoint back.
     pub(in crate::db) fn own_held_for(&self) -> u64 {
-        super::now().saturating_sub(self.shared.load(OWN_SINCE))
+        super::seconds_since(self.shared.load(OWN_SINCE))
     }
 
     /// Says that the array holds all commits up to this one.

@@ -2,9 +2,8 @@
 
 use super::Snapshot;
 use crate::db::row::Row;
-use crate::db::slots;
+use crate::db::slots::{self, Found};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{STATUS_DEAD, STATUS_LIVE};
 
 impl<R: Row + ?Sized> Snapshot<R> {
     /// Copies the bytes of record `id` into `into`, which has the length of a record: whether there
@@ -31,10 +30,7 @@ impl<R: Row + ?Sized> Snapshot<R> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn read_bytes(&self, id: u64, into: &mut [u8]) -> Result<bool> {
-        self.copy(id, into).map_err(|error| match self.source.path() {
-            Some(path) => error.path(path),
-            None => error,
-        })
+        self.copy(id, into).map_err(|error| self.source.name(error))
     }
 
     fn copy(&self, id: u64, into: &mut [u8]) -> Result<bool> {
@@ -62,10 +58,10 @@ impl<R: Row + ?Sized> Snapshot<R> {
             _ => self.array.copy(id, slot.len(), &mut slot)?,
         }
         let (record, rest) = slot.split_at(self.layout.record_size);
-        match rest.first() {
-            Some(&STATUS_LIVE) => into.copy_from_slice(record),
-            Some(&STATUS_DEAD) => return Ok(false),
-            status => return Err(slots::damaged(id, status.copied().unwrap_or(0))),
+        match slots::of_status(rest.first().copied().unwrap_or(0)) {
+            Ok(Found::Live) => into.copy_from_slice(record),
+            Ok(_) => return Ok(false),
+            Err(status) => return Err(slots::damaged(id, status)),
         }
         Ok(true)
     }
