@@ -10,7 +10,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::file::{FileBacking, OpenFile};
@@ -31,8 +31,6 @@ pub(crate) const INITIALISER: Range<u64> = 2..3;
 /// Held exclusively by a checkpoint while it changes the array; shared by a reader that has no slot
 /// to say what it reads.
 pub(crate) const CHECKPOINT: Range<u64> = 3..4;
-/// Past the ranges of which there is one each.
-const RANGES_END: u64 = CHECKPOINT.end;
 /// The byte whose lock says that the owner of the first reader's slot is alive; the next ones
 /// follow.
 const FIRST_SLOT: u64 = 1 << 20;
@@ -116,6 +114,8 @@ pub(crate) struct SideLock {
     path: PathBuf,
     /// The data file, wherever the process is by now.
     data: PathBuf,
+    /// The ranges that it has locked: on Windows each is given back as it was taken.
+    held: Mutex<Vec<Range<u64>>>,
 }
 
 impl SideLock {
@@ -146,7 +146,7 @@ impl SideLock {
 
     fn over(file: File, writable: bool, path: PathBuf, data_path: &Path) -> Self {
         let open = Arc::new(OpenFile::new(file, Some(Place::as_given(&path))));
-        Self { open, writable, path, data: absolute(data_path) }
+        Self { open, writable, path, data: absolute(data_path), held: Mutex::default() }
     }
 
     /// Opens the lock file beside `data_path` for shared locks, if there is one; for all that its
@@ -226,13 +226,26 @@ impl SideLock {
 
     /// Tries to take a lock; `false` if another handle is in the way.
     pub(crate) fn try_lock(&self, range: Range<u64>, kind: LockKind) -> Result<bool> {
-        os::try_lock_range(self.open.file(), range.start, range.end - range.start, kind)
-            .map_err(|source| Error::io("lock", source).path(&self.path))
+        let (start, len) = lock_place(&range);
+        let locked = os::try_lock_range(self.open.file(), start, len, kind)
+            .map_err(|source| Error::io("lock", source).path(&self.path))?;
+        if locked {
+            let mut held = self.held();
+            if !held.contains(&range) {
+                held.push(range);
+            }
+        }
+        Ok(locked)
+    }
+
+    fn held(&self) -> MutexGuard<'_, Vec<Range<u64>>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether somebody else holds a lock there.
     pub(crate) fn is_locked(&self, range: Range<u64>) -> Result<bool> {
-        os::is_range_locked(self.open.file(), range.start, range.end - range.start)
+        let (start, len) = lock_place(&range);
+        os::is_range_locked(self.open.file(), start, len)
             .map_err(|source| Error::io("look at the locks of", source).path(&self.path))
     }
 
@@ -310,7 +323,7 @@ impl SideLock {
     pub(crate) fn inode(&self) -> Result<u64> {
         let identity = os::file_identity(self.open.file())
             .map_err(|source| Error::io("identify", source).path(&self.path))?;
-        Ok(identity.1)
+        Ok(identity.digest())
     }
 
     /// Whether the lock file still has its name.
@@ -331,8 +344,11 @@ impl SideLock {
 
     /// Gives a lock back.
     pub(crate) fn unlock(&self, range: Range<u64>) -> Result<()> {
-        os::unlock_range(self.open.file(), range.start, range.end - range.start)
-            .map_err(|source| Error::io("unlock", source).path(&self.path))
+        let (start, len) = lock_place(&range);
+        os::unlock_range(self.open.file(), start, len)
+            .map_err(|source| Error::io("unlock", source).path(&self.path))?;
+        self.held().retain(|held| *held != range);
+        Ok(())
     }
 }
 
@@ -340,8 +356,16 @@ impl Drop for SideLock {
     fn drop(&mut self) {
         // Closing the file would do, but for a process that another thread is just starting: until
         // it becomes its program it holds a copy of every open file, locks and all.
-        let _ = os::unlock_range(self.open.file(), 0, RANGES_END);
+        for range in std::mem::take(&mut *self.held()) {
+            let (start, len) = lock_place(&range);
+            let _ = os::unlock_range(self.open.file(), start, len);
+        }
     }
+}
+
+/// The bytes that stand for a range, and how many.
+fn lock_place(range: &Range<u64>) -> (u64, u64) {
+    (os::LOCKS_START + range.start, range.end - range.start)
 }
 
 /// Opens a lock file, or makes it, whoever else makes and removes it meanwhile.

@@ -47,10 +47,10 @@ pub(crate) use file_system::preallocation_binds;
 pub(crate) use section::{InitGuard, NamedSection, SectionView};
 pub(crate) use sharing::{Permissions, Sharing, create_new, narrow, no_follow};
 pub(crate) use system::{
-    FILE_CALLS_SEE_VIEWS, LOCKS_CAN_BE_ASKED_FOR, VIEWS_MAY_PASS_END, advise, allocated_bytes,
-    file_identity, file_system, is_at, is_range_locked, lock_memory, open_temporary, read_at,
-    rename_new, replace, residency, sync_directory, try_lock_inode, try_lock_range, unlock_inode,
-    unlock_memory, unlock_range, wait_while, wake_all, write_all_at,
+    FILE_CALLS_SEE_VIEWS, LOCKS_CAN_BE_ASKED_FOR, LOCKS_START, VIEWS_MAY_PASS_END, advise,
+    allocated_bytes, file_identity, file_system, is_at, is_range_locked, lock_memory,
+    open_temporary, read_at, rename_new, replace, residency, sync_directory, try_lock_inode,
+    try_lock_range, unlock_inode, unlock_memory, unlock_range, wait_while, wake_all, write_all_at,
 };
 
 use std::ffi::c_void;
@@ -134,6 +134,31 @@ fn sleep_while(word: &AtomicU32, value: u32, at_most: Duration) {
         }
         std::thread::sleep(pause.min(left));
         pause = (pause * 2).min(Duration::from_millis(5));
+    }
+}
+
+/// What tells a file from every other one on this machine.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FileIdentity {
+    /// The volume (device) it lies on; 0 where that is not known: Wine does not tell it of a file
+    /// that was renamed while it was open.
+    volume: u64,
+    /// Its number there.
+    number: u128,
+}
+
+impl FileIdentity {
+    /// A number that differs for files of one volume, nearly always.
+    pub(crate) fn digest(self) -> u64 {
+        let [low, high] = [self.number, self.number >> 64].map(|half| half & u128::from(u64::MAX));
+        u64::try_from(low ^ high).unwrap_or(0)
+    }
+}
+
+impl PartialEq for FileIdentity {
+    fn eq(&self, other: &Self) -> bool {
+        let volumes = [self.volume, other.volume];
+        self.number == other.number && (volumes[0] == volumes[1] || volumes.contains(&0))
     }
 }
 

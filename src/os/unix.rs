@@ -16,7 +16,7 @@ use rustix::io::Errno;
 use super::linux as kernel;
 #[cfg(target_os = "macos")]
 use super::macos as kernel;
-use super::{FaultCounts, LockKind, Preallocated, Residency, page_range};
+use super::{FaultCounts, FileIdentity, LockKind, Preallocated, Residency, page_range};
 
 pub(in crate::os) use kernel::thread_faults;
 pub(crate) use kernel::{advise, file_system, open_temporary, wait_while, wake_all};
@@ -24,6 +24,10 @@ pub(crate) use kernel::{advise, file_system, open_temporary, wait_while, wake_al
 /// Whether read and write calls see what a shared view holds, and the other way round, at once.
 /// One page cache serves both: POSIX leaves it open, Linux and macOS promise it.
 pub(crate) const FILE_CALLS_SEE_VIEWS: bool = true;
+
+/// Where the bytes of a lock file begin that stand for locks: locks are advisory, and hinder nobody
+/// who reads or writes there.
+pub(crate) const LOCKS_START: u64 = 0;
 
 /// Whether a view may reach past the end of its file, to be used when the file has grown into it.
 /// Touching the part past the end is a SIGBUS until then.
@@ -341,16 +345,19 @@ pub(crate) fn unlock_inode(file: &File) -> io::Result<()> {
     fs2::FileExt::unlock(file)
 }
 
-/// Two numbers that tell this file from every other one on this machine: device and inode.
-pub(crate) fn file_identity(file: &File) -> io::Result<(u64, u64)> {
-    let metadata = file.metadata()?;
-    Ok((metadata.dev(), metadata.ino()))
+/// Device and inode.
+pub(crate) fn file_identity(file: &File) -> io::Result<FileIdentity> {
+    file.metadata().map(|metadata| identity_in(&metadata))
+}
+
+fn identity_in(metadata: &std::fs::Metadata) -> FileIdentity {
+    FileIdentity { volume: metadata.dev(), number: u128::from(metadata.ino()) }
 }
 
 /// Whether the file has that name: a symbolic link there is another file. Opens nothing.
 pub(crate) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     match std::fs::symlink_metadata(path) {
-        Ok(found) => Ok((found.dev(), found.ino()) == file_identity(file)?),
+        Ok(found) => Ok(identity_in(&found) == file_identity(file)?),
         Err(error) if is_gone(&error) => Ok(false),
         Err(error) => Err(error),
     }

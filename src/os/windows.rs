@@ -22,7 +22,7 @@ use windows_sys::Win32::Storage::FileSystem as files;
 use windows_sys::Win32::System::IO::{OVERLAPPED, OVERLAPPED_0, OVERLAPPED_0_0};
 
 use super::file_system::{FileSystemKind, kind_of_volume};
-use super::{LockKind, Preallocated};
+use super::{FileIdentity, LockKind, Preallocated};
 
 pub(crate) use memory::{advise, lock_memory, residency, unlock_memory};
 pub(super) use memory::{
@@ -35,6 +35,10 @@ pub(crate) const FILE_CALLS_SEE_VIEWS: bool = false;
 
 /// Whether [`is_range_locked`] only asks.
 pub(crate) const LOCKS_CAN_BE_ASKED_FOR: bool = false;
+
+/// Where the bytes of a lock file begin that stand for locks: far past its end, since a lock also
+/// refuses others' reads and writes of the range, and somebody may copy the lock file.
+pub(crate) const LOCKS_START: u64 = 1 << 40;
 
 /// A section cannot be larger than its file, nor a view larger than its section.
 pub(crate) const VIEWS_MAY_PASS_END: bool = false;
@@ -269,12 +273,27 @@ pub(crate) fn unlock_inode(_file: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Volume serial number and file index. (ReFS has 128-bit numbers, of which this is a digest that
-/// the file system makes itself.)
-pub(crate) fn file_identity(file: &File) -> io::Result<(u64, u64)> {
+/// `FileIdInfo`: the volume's serial number and the file's 128-bit number, which ReFS needs; where a
+/// file system (FAT) or an emulation lacks it, what `GetFileInformationByHandle` says.
+pub(crate) fn file_identity(file: &File) -> io::Result<FileIdentity> {
+    let mut found = files::FILE_ID_INFO::default();
+    // SAFETY: the handle is open as long as `file` lives; the class and the size that are passed
+    // are those of `found`, which the call fills.
+    let done = unsafe {
+        files::GetFileInformationByHandleEx(
+            file.as_raw_handle(),
+            files::FileIdInfo,
+            (&raw mut found).cast::<c_void>(),
+            size_of_u32::<files::FILE_ID_INFO>(),
+        )
+    };
+    if done != 0 {
+        let number = u128::from_le_bytes(found.FileId.Identifier);
+        return Ok(FileIdentity { volume: found.VolumeSerialNumber, number });
+    }
     let found = information(file)?;
     let index = (u64::from(found.nFileIndexHigh) << 32) | u64::from(found.nFileIndexLow);
-    Ok((u64::from(found.dwVolumeSerialNumber), index))
+    Ok(FileIdentity { volume: u64::from(found.dwVolumeSerialNumber), number: u128::from(index) })
 }
 
 /// Opens what has the name for its attributes alone, which neither waits nor is in anybody's way.
