@@ -139,6 +139,14 @@ impl Error {
         error
     }
 
+    /// A file that ends at `end` by now, where there should be bytes from `offset` on.
+    pub(crate) fn truncated(operation: &'static str, end: u64, offset: u64) -> Self {
+        Self::new(ErrorKind::Truncated, operation)
+            .offset(end.max(offset))
+            .detail(format!("the file has {end} bytes by now"))
+            .advice("somebody has cut it while it was open: restore it from a copy")
+    }
+
     /// Adds the path; the innermost call that knows it wins.
     pub(crate) fn path(mut self, path: impl AsRef<Path>) -> Self {
         self.0.path.get_or_insert_with(|| path.as_ref().to_path_buf());

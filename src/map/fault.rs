@@ -42,6 +42,12 @@ use crate::os::{self, fault};
 /// whatever the thread was doing. Processors other than x86-64 and 64-bit ARM have no handler:
 /// there the calls above ask the file by read and write calls once the guard is installed.
 ///
+/// On Windows it is a vectored handler of `EXCEPTION_IN_PAGE_ERROR`, in front of those that are
+/// there; it says nothing to any other exception, nor to an in-page error of any other code. On
+/// 32-bit and ARM Windows there is nothing. Windows lets nobody cut a file that is mapped, so what
+/// is caught there is a disk, or a network, that fails. Under Wine, which makes an access violation
+/// of a lost page, nothing is.
+///
 /// ```
 /// use flatrec::{DataType, DynStore, ErrorKind, Field, Schema};
 /// flatrec::install_fault_guard()?;
@@ -96,13 +102,7 @@ impl Place<'_> {
 
     /// The error of a file that ends at `end`, where there should be bytes.
     fn truncated(&self, operation: &'static str, end: u64) -> Error {
-        let offset = end.max(self.offset);
-        self.name(
-            Error::new(ErrorKind::Truncated, operation)
-                .offset(offset)
-                .detail(format!("the file has {end} bytes by now"))
-                .advice("somebody has cut it while it was open: restore it from a copy"),
-        )
+        self.name(Error::truncated(operation, end, self.offset))
     }
 
     /// The error of a page for which no call has a better one.

@@ -115,6 +115,8 @@ impl Slider {
     }
 
     /// Pins the view that holds record `index` of `count`, and says where in it the record starts.
+    /// Where the file has been cut, and views may not pass its end, it may hold fewer records than
+    /// the window has, but always that one.
     pub(crate) fn pin(&self, index: u64, count: u64) -> Result<(Arc<View>, usize)> {
         let Place { window, .. } = self.windows.place(index);
         let start = self.windows.geometry.offset_of(index)?;
@@ -125,7 +127,7 @@ impl Slider {
                 self.hits.fetch_add(1, Ordering::Relaxed);
                 view
             }
-            None => self.map(&mut state, window, count)?,
+            None => self.map(&mut state, window, count, start..end)?,
         };
         let lead = usize::try_from(start - view.offset())
             .map_err(|_| Error::new(ErrorKind::OutOfRange, "pin a view").record(index))?;
@@ -174,13 +176,23 @@ impl Slider {
         Some(Arc::clone(&held.view))
     }
 
-    /// Maps `window`, unmapping others as far as the budget asks for.
-    fn map(&self, state: &mut State, window: u64, count: u64) -> Result<Arc<View>> {
+    /// Maps `window` for the record at `record`, unmapping others as far as the budget asks for.
+    fn map(
+        &self,
+        state: &mut State,
+        window: u64,
+        count: u64,
+        record: Range<u64>,
+    ) -> Result<Arc<View>> {
         let granularity = os::allocation_granularity_bytes() as u64;
         let bytes = self.windows.bytes(window, count)?;
         let mut range = widen(bytes.clone(), granularity);
         if !self.backing.properties().views_pass_end {
-            range.end = range.end.min(self.backing.len_bytes()?);
+            let file_len_bytes = self.backing.len_bytes()?;
+            if file_len_bytes < record.end {
+                return Err(Error::truncated("read", file_len_bytes, record.start));
+            }
+            range.end = range.end.min(file_len_bytes);
         }
         let len_bytes = range.end - range.start;
         // A window that was mapped before the array grew is too short now: it is replaced.

@@ -57,9 +57,11 @@ impl<T: Copy + Send + Sync> Array<T> {
                 (view.clone(), lead, ids.end - ids.start)
             }
         };
-        let shown = usize::try_from(shown).unwrap_or(usize::MAX);
         // Every record lies in a view, and so in the address space.
         let stride = usize::try_from(self.geometry.stride).unwrap_or(usize::MAX);
+        // A view may end where the file was cut; but the first record is in it.
+        let in_view = view.len_bytes().saturating_sub(lead) / stride;
+        let shown = usize::try_from(shown).unwrap_or(usize::MAX).min(in_view);
         // Strides go into the room and are packed there; if not even one fits, one record does.
         match shown.min(into.len() / stride) {
             0 => view.read(lead, &mut into[..len]).map(|()| 1),
@@ -87,11 +89,7 @@ impl<T: Copy + Send + Sync> Array<T> {
         if file_len_bytes >= self.geometry.offset_of(ids.end)? {
             return Ok(());
         }
-        let offset = file_len_bytes.max(self.geometry.offset_of(ids.start)?);
-        let error = Error::new(ErrorKind::Truncated, "read")
-            .offset(offset)
-            .detail(format!("the file has {file_len_bytes} bytes by now"))
-            .advice("somebody has cut it while it was open: restore it from a copy");
-        Err(self.in_record(error, ids.start))
+        let offset = self.geometry.offset_of(ids.start)?;
+        Err(self.in_record(Error::truncated("read", file_len_bytes, offset), ids.start))
     }
 }

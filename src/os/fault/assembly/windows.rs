@@ -1,6 +1,9 @@
 //! The guard where faults are exceptions: a vectored handler of in-page errors, which is asked
-//! before the handlers of frames. Written from the documentation and type-checked; Wine has no
-//! in-page errors to try it on.
+//! before the handlers of frames.
+//!
+//! Access violations are left alone, even in the copy: the addresses of a view may all be touched,
+//! so one there is a mistake in this crate. Wine makes an access violation of a lost page, too, so
+//! it has no guard; the tests translate it back (`tests/fault_guard/exceptions.rs`).
 
 use std::io;
 
