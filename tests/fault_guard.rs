@@ -8,8 +8,8 @@ mod children;
 #[path = "fault_guard/exceptions.rs"]
 mod exceptions;
 #[cfg(windows)]
-#[path = "common/unix_below.rs"]
-mod unix_below;
+#[path = "common/shell.rs"]
+mod shell;
 
 use std::path::{Path, PathBuf};
 
@@ -65,7 +65,7 @@ fn install_where_files_can_be_cut() -> bool {
     #[cfg(windows)]
     {
         exceptions::let_lost_pages_be_in_page_errors();
-        if unix_below::shell(&std::env::temp_dir(), "true").is_none() {
+        if shell::shell(&std::env::temp_dir(), "true").is_none() {
             println!("skipped: Windows lets nobody cut a file that is mapped");
             return false;
         }
@@ -83,7 +83,7 @@ fn cut(path: &Path, len_bytes: u64) {
 #[cfg(windows)]
 fn cut(path: &Path, len_bytes: u64) {
     let name = path.file_name().unwrap().to_str().unwrap();
-    let cut = unix_below::shell(path.parent().unwrap(), &format!("truncate -s {len_bytes} {name}"));
+    let cut = shell::shell(path.parent().unwrap(), &format!("truncate -s {len_bytes} {name}"));
     cut.expect("looked for before").unwrap();
 }
 

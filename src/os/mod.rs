@@ -48,7 +48,7 @@ pub(crate) use section::{InitGuard, NamedSection, SectionView};
 pub(crate) use sharing::{Permissions, Sharing, create_new, narrow, no_follow};
 pub(crate) use system::{
     FILE_CALLS_SEE_VIEWS, LOCKS_CAN_BE_ASKED_FOR, LOCKS_START, VIEWS_MAY_PASS_END, advise,
-    allocated_bytes, file_identity, file_system, is_at, is_range_locked, lock_memory,
+    allocated_bytes, file_identity, file_system, fill_holes, is_at, is_range_locked, lock_memory,
     open_temporary, read_at, rename_new, replace, residency, sync_directory, try_lock_inode,
     try_lock_range, unlock_inode, unlock_memory, unlock_range, wait_while, wake_all, write_all_at,
 };
@@ -203,15 +203,6 @@ pub(crate) fn preallocate(
             ),
         }
     })
-}
-
-/// Gives every byte of a file of that length blocks of its own, where it has holes; does nothing
-/// where that cannot be had.
-pub(crate) fn fill_holes(file: &File, len_bytes: u64) -> io::Result<()> {
-    if system::allocated_bytes(file)? < len_bytes {
-        system::allocate(file, 0, len_bytes)?;
-    }
-    Ok(())
 }
 
 /// The access pattern that a range of a view is about to see.

@@ -76,24 +76,28 @@ fn check_range(start: u64, len_bytes: u64) -> io::Result<()> {
 /// Reserves clusters (`FileAllocationInfo`), then moves the end (`FileEndOfFileInfo`, by std).
 ///
 /// A sparse or compressed file takes clusters only as they are written, whatever is reserved, so it
-/// is answered with `LengthOnly`; so is a file system (or an emulation) without the call. Setting
-/// the end again, after a failure, also gives back what was reserved past it.
+/// is answered with `LengthOnly`. Where the call is missing, as in Wine, zeros are written instead.
+/// Setting the end again, after a failure, also gives back what was reserved past it.
 pub(super) fn allocate(
     file: &File,
-    _old_len_bytes: u64,
+    old_len_bytes: u64,
     new_len_bytes: u64,
 ) -> io::Result<Preallocated> {
-    let reserved = reserve(file, new_len_bytes)?;
-    file.set_len(new_len_bytes)?;
-    Ok(reserved)
-}
-
-/// Reserves clusters for a file of `len_bytes` bytes.
-fn reserve(file: &File, len_bytes: u64) -> io::Result<Preallocated> {
     const DISSOLVED: u32 = files::FILE_ATTRIBUTE_SPARSE_FILE | files::FILE_ATTRIBUTE_COMPRESSED;
     if information(file)?.dwFileAttributes & DISSOLVED != 0 {
+        file.set_len(new_len_bytes)?;
         return Ok(Preallocated::LengthOnly);
     }
+    if reserve(file, new_len_bytes)? {
+        file.set_len(new_len_bytes)?;
+    } else {
+        write_zeros(file, old_len_bytes, new_len_bytes)?;
+    }
+    Ok(Preallocated::Blocks)
+}
+
+/// Reserves clusters for a file of `len_bytes` bytes; `false` where the system cannot.
+fn reserve(file: &File, len_bytes: u64) -> io::Result<bool> {
     let size = i64::try_from(len_bytes).map_err(|_| io::ErrorKind::FileTooLarge)?;
     let info = files::FILE_ALLOCATION_INFO { AllocationSize: size };
     // SAFETY: the handle is open as long as `file` lives; the class and the size that are passed
@@ -107,15 +111,38 @@ fn reserve(file: &File, len_bytes: u64) -> io::Result<Preallocated> {
         )
     };
     if done != 0 {
-        return Ok(Preallocated::Blocks);
+        return Ok(true);
     }
     let error = io::Error::last_os_error();
     match code(&error) {
         errors::ERROR_CALL_NOT_IMPLEMENTED
         | errors::ERROR_INVALID_FUNCTION
-        | errors::ERROR_NOT_SUPPORTED => Ok(Preallocated::LengthOnly),
+        | errors::ERROR_NOT_SUPPORTED => Ok(false),
         _ => Err(error),
     }
+}
+
+/// Does nothing: a file without the sparse attribute has no holes, and one with it keeps them.
+pub(crate) fn fill_holes(_file: &File, _len_bytes: u64) -> io::Result<()> {
+    Ok(())
+}
+
+/// Lengthens a file by zeros. If the disk has no room for all of them, some stay if the file is
+/// mapped, since Wine shortens no such file; they have their room.
+fn write_zeros(file: &File, from: u64, to: u64) -> io::Result<()> {
+    const STEP_BYTES: u64 = 1 << 20;
+    let available = final_path(file).and_then(fs2::available_space);
+    if available.is_ok_and(|available_bytes| available_bytes < to - from) {
+        return Err(io::ErrorKind::StorageFull.into());
+    }
+    let zeros = vec![0; usize::try_from(STEP_BYTES.min(to - from)).unwrap_or(0)];
+    let mut at = from;
+    while at < to {
+        let step = zeros.len().min(usize::try_from(to - at).unwrap_or(usize::MAX));
+        write_all_at(file, at, &zeros[..step])?;
+        at += step as u64;
+    }
+    Ok(())
 }
 
 /// Does nothing: Windows has no call to flush a directory. NTFS logs its names, and the log is

@@ -68,10 +68,9 @@ unsafe extern "system" fn translate(info: *mut debug::EXCEPTION_POINTERS) -> i32
 fn exception(info: *mut debug::EXCEPTION_POINTERS) -> Option<(NTSTATUS, bool, usize)> {
     // SAFETY: the system gives its handlers a valid record.
     let record = unsafe { &*(*info).ExceptionRecord };
-    let about_memory = matches!(
-        record.ExceptionCode,
-        EXCEPTION_ACCESS_VIOLATION | EXCEPTION_IN_PAGE_ERROR
-    ) && record.NumberParameters >= 2;
+    let about_memory =
+        matches!(record.ExceptionCode, EXCEPTION_ACCESS_VIOLATION | EXCEPTION_IN_PAGE_ERROR)
+            && record.NumberParameters >= 2;
     let [write, address, ..] = record.ExceptionInformation;
     about_memory.then_some((record.ExceptionCode, write == 1, address))
 }
@@ -81,9 +80,9 @@ fn is_allowed(write: bool, address: usize) -> bool {
     let mut page = memory::MEMORY_BASIC_INFORMATION::default();
     let len_bytes = size_of_val(&page);
     // SAFETY: the call fills such a struct, and takes any address.
-    let filled = unsafe { memory::VirtualQuery(address as *const c_void, &raw mut page, len_bytes) };
-    let writable =
-        memory::PAGE_READWRITE | memory::PAGE_WRITECOPY | memory::PAGE_EXECUTE_READWRITE;
+    let filled =
+        unsafe { memory::VirtualQuery(address as *const c_void, &raw mut page, len_bytes) };
+    let writable = memory::PAGE_READWRITE | memory::PAGE_WRITECOPY | memory::PAGE_EXECUTE_READWRITE;
     let allowed = if write { writable } else { writable | memory::PAGE_READONLY };
     filled == len_bytes && page.Type == memory::MEM_MAPPED && page.Protect & allowed != 0
 }
