@@ -2,11 +2,18 @@
 
 #![allow(unsafe_code, reason = "opening a file that is open already is unsafe")]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+#[cfg(target_os = "linux")]
+use std::path::PathBuf;
+#[cfg(unix)]
 use std::time::Duration;
 
-use flatrec::map::{Access, Mapping};
-use flatrec::{DataType, DynStore, ErrorKind, Field, Schema, Wait};
+#[cfg(unix)]
+use flatrec::Wait;
+#[cfg(target_os = "linux")]
+use flatrec::map::Access;
+use flatrec::map::Mapping;
+use flatrec::{DataType, DynStore, ErrorKind, Field, Schema};
 
 fn schema() -> Schema {
     Schema::packed([Field::new("n", DataType::UInt32)]).unwrap()
@@ -30,7 +37,7 @@ fn names(directory: &Path) -> Vec<String> {
 }
 
 /// Other names of the store at `path`, each with a name for the messages of the test.
-#[cfg(target_os = "linux")]
+#[cfg(target_os = "linux")] // see the test below
 fn aliases(path: &Path) -> [(&'static str, PathBuf); 2] {
     let beside = |name: &str| path.with_file_name(name);
     std::fs::hard_link(path, beside("hard")).unwrap();
@@ -64,7 +71,7 @@ fn records_lent_under_another_name_do_not_change() {
     }
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(target_os = "linux")] // as above
 #[test]
 fn records_lent_by_path_do_not_change_through_a_handed_over_file() {
     let directory = tempfile::tempdir().unwrap();
@@ -157,7 +164,7 @@ fn looking_at_a_file_that_is_no_store_leaves_nothing_beside_it() {
 }
 
 /// The writer that is waited for holds the inode under another name.
-#[cfg(unix)]
+#[cfg(unix)] // a lock on the data would refuse others' reads on Windows
 #[test]
 fn waiting_for_a_writer_under_another_name_ends_when_it_closes() {
     let directory = tempfile::tempdir().unwrap();

@@ -149,6 +149,7 @@ fn child() {
         ["die in small named", name] => {
             let _ = Mapping::named(name, 100, |_| std::process::abort());
         }
+        #[cfg(unix)]
         ["unprivileged", directory] => unprivileged(std::path::Path::new(directory)),
         _ => panic!("unknown job {job}"),
     }
@@ -243,7 +244,7 @@ fn the_next_opener_takes_over_from_an_initialiser_that_died() {
 }
 
 /// Memory keeps the length that it was made with, whoever fills it in the end.
-#[cfg(unix)]
+#[cfg(unix)] // elsewhere named memory goes with the last who has it
 #[test]
 fn taking_over_from_an_initialiser_that_wanted_less_keeps_within_what_there_is() {
     let name = format!("flatrec-small-{}", std::process::id());
@@ -258,6 +259,7 @@ fn taking_over_from_an_initialiser_that_wanted_less_keeps_within_what_there_is()
 
 /// What a user may not do who does not own the directory and its files; run in a process that has
 /// given its privileges up.
+#[cfg(unix)]
 fn unprivileged(directory: &std::path::Path) {
     let refused = |error: flatrec::Error| {
         assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
@@ -284,7 +286,7 @@ fn unprivileged(directory: &std::path::Path) {
     println!("refused as it should be");
 }
 
-#[cfg(unix)]
+#[cfg(unix)] // the permissions of others, which are lists on Windows
 #[test]
 fn missing_permissions_say_so() {
     use std::os::unix::fs::PermissionsExt;

@@ -35,7 +35,6 @@ fn copy_of(from: &Path) -> tempfile::TempDir {
     copy
 }
 
-#[cfg(unix)]
 #[test]
 fn a_store_that_is_moved_while_it_is_open_touches_nothing_of_the_next_one() {
     let directory = tempfile::tempdir().unwrap();
@@ -59,7 +58,7 @@ fn a_store_that_is_moved_while_it_is_open_touches_nothing_of_the_next_one() {
     assert_eq!(count(&at("n.rec")), 10);
 }
 
-#[cfg(unix)]
+#[cfg(unix)] // Windows renames no directory in which a file is open
 #[test]
 fn stores_in_directories_that_are_swapped_keep_their_logs() {
     let home = tempfile::tempdir().unwrap();
@@ -78,7 +77,7 @@ fn stores_in_directories_that_are_swapped_keep_their_logs() {
     assert_eq!(count(&at("old/n.rec")), 1);
 }
 
-#[cfg(unix)]
+#[cfg(unix)] // as above
 #[test]
 fn a_commit_of_a_store_that_was_moved_is_refused_until_it_is_back() {
     let home = tempfile::tempdir().unwrap();
@@ -99,7 +98,7 @@ fn a_commit_of_a_store_that_was_moved_is_refused_until_it_is_back() {
     assert_eq!(count(&at("data/n.rec")), 1);
 }
 
-#[cfg(unix)]
+#[cfg(unix)] // symbolic links take a privilege on Windows, and Wine has none
 #[test]
 fn the_log_of_a_store_opened_by_a_link_lies_beside_the_store() {
     let live = tempfile::tempdir().unwrap();
@@ -177,7 +176,7 @@ fn of_files_called_like_segments_only_blank_ones_are_removed() {
     assert!(!left("n.rec-wal-9") && !left("n.rec-wal-10"));
 }
 
-#[cfg(unix)]
+#[cfg(unix)] // elsewhere pipes have no names among the files
 #[test]
 fn a_pipe_in_the_lock_files_place_is_an_error() {
     let (done, wait) = std::sync::mpsc::channel();

@@ -160,7 +160,7 @@ fn handles_that_may_not_meet_are_told_so() {
     assert_eq!(Store::<Sample>::open_read_only(&path).unwrap().get(0).unwrap().value, 5.0);
 }
 
-#[cfg(unix)]
+#[cfg(unix)] // a lock on the data would refuse others' reads on Windows
 #[test]
 fn a_hard_link_does_not_hide_a_writer() {
     let dir = Dir::new();

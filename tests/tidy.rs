@@ -49,6 +49,7 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
     ("src/db/snapshot.rs", "lends records of a state, which the engine keeps as they are"),
     ("src/db/tests.rs", "tests of what is opened by that promise"),
     ("src/db/sweep/tests.rs", "tests of what is opened by that promise"),
+    ("src/bin/flatrec/interrupt/console.rs", "asks Windows for the events of the console"),
     ("src/db/dyn_store.rs", "makes that promise under a lock, or asks it of the caller"),
 ];
 

@@ -5,13 +5,17 @@ mod crash_test;
 #[path = "../common/dead.rs"]
 mod dead;
 mod deletes;
+// Under Wine a lost page ends the command, and Windows lets nobody cut a file that is mapped.
 #[cfg(unix)]
 mod faults;
+mod interrupt;
 mod load;
 mod read;
 mod resume;
 mod salvage;
 mod sharing;
+#[path = "../common/shell.rs"]
+mod shell;
 mod tail;
 mod transactions;
 

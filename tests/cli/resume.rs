@@ -4,6 +4,8 @@ use std::fs;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
+use super::interrupt::{interrupt, was_run_in_a_console_of_its_own};
+use super::shell::shell;
 use super::*;
 
 /// Rows enough for some twenty blocks of the loader, one in a thousand bad, one in a hundred with a
@@ -184,15 +186,14 @@ fn a_finished_resume_leaves_no_files_behind() {
     );
 }
 
-#[cfg(unix)]
 #[test]
 fn an_interrupted_load_says_how_to_go_on() {
+    if was_run_in_a_console_of_its_own("resume::an_interrupted_load_says_how_to_go_on") {
+        return;
+    }
     let place = place();
     let (expected, rejects, _) = uninterrupted(&place);
-    let ran = cut_by(&place, &load("in.csv", &[]), |child| {
-        let process = rustix::process::Pid::from_child(child);
-        let _ = rustix::process::kill_process(process, rustix::process::Signal::INT);
-    });
+    let ran = cut_by(&place, &load("in.csv", &[]), |child| interrupt(child));
     assert_eq!(ran.status, Some(130), "{ran:?}");
     assert_eq!(
         ran.stderr,
@@ -457,18 +458,17 @@ fn a_short_load_writes_no_progress() {
     }
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 #[test]
 fn a_load_that_fills_the_disk_goes_on_when_there_is_room() {
     let place = place();
     let (expected, rejects, _) = uninterrupted(&place);
     let disk = place.path("disk");
     fs::create_dir(&disk).unwrap();
-    let size = ["-t", "tmpfs", "-o", "size=6m", "tmpfs"];
-    match Command::new("mount").args(size).arg(&disk).output() {
-        Ok(output) if output.status.success() => {}
-        Ok(output) => return println!("skipped: {}", String::from_utf8_lossy(&output.stderr)),
-        Err(error) => return println!("skipped: mount: {error}"),
+    match shell(place.0.path(), "mount -t tmpfs -o size=6m tmpfs disk") {
+        Some(Ok(())) => {}
+        Some(Err(said)) => return println!("skipped: {said}"),
+        None => return println!("skipped: there is no shell to mount a disk"),
     }
     let outcome = std::panic::catch_unwind(|| {
         fs::write(disk.join("ballast"), vec![1; 3 << 20]).unwrap();
@@ -482,8 +482,7 @@ fn a_load_that_fills_the_disk_goes_on_when_there_is_room() {
         fs::remove_file(disk.join("ballast")).unwrap();
         (resumed(&place, &again), bytes(&disk.join("out.rec")), bytes(&disk.join("bad.csv")))
     });
-    let unmounted = Command::new("umount").arg("-l").arg(&disk).status();
-    assert!(unmounted.unwrap().success());
+    shell(place.0.path(), "umount -l disk").unwrap().unwrap();
     let (row, store, set_aside) = outcome.unwrap();
     assert!(row > 1000, "row {row}");
     assert!(store[65_536..] == expected && set_aside == rejects.as_bytes());

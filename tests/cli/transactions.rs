@@ -143,7 +143,6 @@ fn beside_a_reader_changes_stay_in_the_log_until_it_has_ended() {
     place.ok(["checkpoint", "people.rec"]);
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn an_append_killed_anywhere_has_added_all_or_nothing() {
     let place = Place::new();

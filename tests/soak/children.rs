@@ -54,13 +54,11 @@ impl Process {
         Self { child, listener: Some(listener), heard }
     }
 
-    #[cfg(unix)]
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// Says a line to the child.
-    #[cfg(unix)]
     pub(crate) fn say(&mut self, line: &str) {
         let input = self.child.stdin.as_mut().expect("it was not told to end");
         writeln!(input, "{line}").unwrap();
@@ -70,7 +68,6 @@ impl Process {
     ///
     /// # Panics
     /// If it ends before.
-    #[cfg(unix)]
     pub(crate) fn wait_for(&mut self, line: &str) {
         let started = Instant::now();
         while *self.heard.last.lock().unwrap() != line {
@@ -82,7 +79,6 @@ impl Process {
     }
 
     /// Whether it has ended by itself.
-    #[cfg(unix)]
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }

@@ -9,7 +9,6 @@
 mod children;
 mod reading;
 mod rows;
-#[cfg(unix)]
 mod stopped;
 mod writing;
 
@@ -284,7 +283,6 @@ fn child() {
     let Ok(job) = std::env::var(children::JOB) else { return };
     let job = Job::parse(&job);
     let over = AtomicBool::new(false);
-    #[cfg(unix)]
     if job.name == "holder" {
         return stopped::hold(&job.path);
     }

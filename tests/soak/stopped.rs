@@ -5,7 +5,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use flatrec::{Database, Durability, ErrorKind, WriteTransaction};
-use rustix::process::{Pid, Signal, kill_process};
 
 use super::children::{Process, say};
 use super::rows::{Change, Random, Row, look};
@@ -42,9 +41,15 @@ fn start(path: &Path) -> Process {
     process
 }
 
-fn send(process: &Process, signal: Signal) {
-    let pid = Pid::from_raw(process.id().try_into().unwrap()).unwrap();
-    kill_process(pid, signal).unwrap();
+/// Stops a process, or lets it go on. Windows cannot; there it does nothing till it is spoken to.
+#[cfg_attr(not(unix), allow(unused_variables, reason = "it does nothing"))]
+fn stop(process: &Process, stopped: bool) {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Pid, Signal, kill_process};
+        let pid = Pid::from_raw(process.id().try_into().unwrap()).unwrap();
+        kill_process(pid, if stopped { Signal::STOP } else { Signal::CONT }).unwrap();
+    }
 }
 
 fn begin<'d>(database: &'d Database<Row>, random: &mut Random) -> WriteTransaction<'d, Row> {
@@ -82,12 +87,12 @@ fn a_stopped_reader_holds_the_log_until_it_goes_on_or_is_killed() {
     }
 
     let mut reader = start(&path);
-    send(&reader, Signal::STOP);
+    stop(&reader, true);
     let error = fill(&database, &mut random);
     assert!(error.contains(&format!("process {} ", reader.id())), "{error}");
     // A smaller commit may find room; but it stays so for as long as the reader does.
     fill(&database, &mut random);
-    send(&reader, Signal::CONT);
+    stop(&reader, false);
     reader.say("let go");
     reader.wait_for("free");
     for _ in 0..200 {
@@ -96,7 +101,7 @@ fn a_stopped_reader_holds_the_log_until_it_goes_on_or_is_killed() {
 
     reader.say("hold on");
     reader.wait_for("holding");
-    send(&reader, Signal::STOP);
+    stop(&reader, true);
     let error = fill(&database, &mut random);
     assert!(error.contains(&format!("process {} ", reader.id())), "{error}");
     reader.kill();

@@ -1,0 +1,67 @@
+//! Ctrl-C, which a terminal sends to whoever runs in it.
+
+#[cfg(unix)]
+use std::process::Child;
+
+/// Interrupts a command that is going on.
+#[cfg(unix)]
+pub(crate) fn interrupt(child: &Child) {
+    let process = rustix::process::Pid::from_child(child);
+    rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
+}
+
+#[cfg(unix)]
+pub(crate) fn was_run_in_a_console_of_its_own(_test: &str) -> bool {
+    false
+}
+
+#[cfg(windows)]
+pub(crate) use console::{interrupt, was_run_in_a_console_of_its_own};
+
+/// On Windows an interrupt goes to all processes of a console. So a test that sends one is run
+/// again, in a console that nobody else has.
+#[cfg(windows)]
+#[allow(unsafe_code, reason = "calls about the console")]
+mod console {
+    use std::os::windows::process::CommandExt as _;
+    use std::process::{Child, Command};
+
+    use windows_sys::Win32::System::Console as console;
+    use windows_sys::Win32::System::Threading::CREATE_NO_WINDOW;
+
+    const ALONE: &str = "FLATREC_TEST_CONSOLE";
+
+    /// Whether `test`, which asks, has been run by this call in a process with its own console;
+    /// `false` in that process.
+    pub(crate) fn was_run_in_a_console_of_its_own(test: &str) -> bool {
+        if std::env::var_os(ALONE).is_some() {
+            // SAFETY: the handler lives as long as the program.
+            assert_ne!(unsafe { console::SetConsoleCtrlHandler(Some(stay), 1) }, 0);
+            // Who started this process may have had its children ignore Ctrl-C.
+            // SAFETY: without a handler, the call is about that alone.
+            assert_ne!(unsafe { console::SetConsoleCtrlHandler(None, 0) }, 0);
+            return false;
+        }
+        let ran = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", test, "--nocapture"])
+            .env(ALONE, "")
+            .creation_flags(CREATE_NO_WINDOW)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&ran.stdout) + String::from_utf8_lossy(&ran.stderr);
+        assert!(ran.status.success(), "{said}");
+        assert!(said.contains("1 passed"), "{said}");
+        true
+    }
+
+    unsafe extern "system" fn stay(_event: u32) -> windows_sys::core::BOOL {
+        1
+    }
+
+    /// Sends Ctrl-C to a command that is going on, and to all else in the console.
+    pub(crate) fn interrupt(_child: &Child) {
+        // SAFETY: the call takes two numbers; group 0 is the console's.
+        let sent = unsafe { console::GenerateConsoleCtrlEvent(console::CTRL_C_EVENT, 0) };
+        assert_ne!(sent, 0, "{}", std::io::Error::last_os_error());
+    }
+}
