@@ -116,7 +116,7 @@ fn open(backing: &Arc<Unwritable>, reading: Reading, way: WriteBack) -> Result<T
 
 /// Reading a record may slide the window, and writes what was changed in it then: a failure of that
 /// is one of the edit, not of the reading alone.
-#[cfg(unix)]
+#[cfg(unix)] // Windows has no positioned writing
 #[test]
 fn an_edit_whose_changes_could_not_be_written_to_make_room_does_not_finish() {
     let backing = pages();

@@ -87,8 +87,8 @@ pub(super) fn allocate(
     }
 }
 
-/// Gives each of the first `len_bytes` bytes of a file, which has as many, a block of its own, where
-/// there are holes; does nothing where that cannot be had.
+/// Gives each of the first `len_bytes` bytes of a file, which has as many, a block of its own,
+/// where there are holes; does nothing where that cannot be had.
 pub(crate) fn fill_holes(file: &File, len_bytes: u64) -> io::Result<()> {
     if allocated_bytes(file)? < len_bytes {
         allocate(file, 0, len_bytes)?;
