@@ -260,12 +260,10 @@ impl View {
         let from = self.pointer("lock in memory", range.start, len)?;
         // SAFETY: the range lies in this live mapping.
         unsafe { os::lock_memory(from.as_ptr(), len) }.map_err(|source| {
-            Error::io("lock in memory", source)
-                .offset(self.offset)
-                .advice(
-                    "raise the limit of locked memory (ulimit -l; on Windows the minimum working \
+            Error::io("lock in memory", source).offset(self.offset).advice(
+                "raise the limit of locked memory (ulimit -l; on Windows the minimum working \
                      set) or lock less",
-                )
+            )
         })
     }
 
@@ -318,11 +316,9 @@ impl View {
             return Ok(());
         }
         match &self.memory {
-            Memory::Map(map) => map
-                .flush_range(range.start, len)
-                .map_err(|source| {
-                    self.place(range.start).name(Error::io("flush view", source).offset(self.offset))
-                }),
+            Memory::Map(map) => map.flush_range(range.start, len).map_err(|source| {
+                self.place(range.start).name(Error::io("flush view", source).offset(self.offset))
+            }),
             Memory::Section(_) | Memory::Empty => Ok(()),
         }
     }
