@@ -299,9 +299,9 @@ impl View {
     }
 
     /// Writes the changed pages of a part of the view to the file, and waits for the system to have
-    /// written them: `msync`, or `FlushViewOfFile` and then `FlushFileBuffers`. The file's length is
-    /// not part of it: [`Mapping::sync`](super::Mapping::sync) is. Of a view that is read-only,
-    /// private or of memory, there is nothing to flush.
+    /// written them: `msync`, or `FlushViewOfFile` and then `FlushFileBuffers`. The file's length
+    /// is not part of it: [`Mapping::sync`](super::Mapping::sync) is. Of a view that is read-only,
+    /// private or of named memory, there is nothing to flush.
     ///
     /// On Windows this is the one way to be sure of what was written through a view: there the
     /// system writes, by a flush, what was changed in the view that is flushed.
@@ -317,7 +317,8 @@ impl View {
         }
         match &self.memory {
             Memory::Map(map) => map.flush_range(range.start, len).map_err(|source| {
-                self.place(range.start).name(Error::io("flush view", source).offset(self.offset))
+                let place = self.place(range.start);
+                place.name(Error::io("flush view", source).offset(place.offset))
             }),
             Memory::Section(_) | Memory::Empty => Ok(()),
         }
