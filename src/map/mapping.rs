@@ -98,6 +98,7 @@ impl Mapping {
         Self::create_new(&aside, len_bytes)
             .and_then(|made| {
                 initialise(&made)?;
+                made.flush_unmapped()?;
                 made.sync()
             })
             .and_then(|()| {
@@ -296,6 +297,18 @@ impl Mapping {
         self.check_writable("flush")?;
         let view = self.view(range)?;
         self.backing.flush_view(&view, 0..view.len_bytes())
+    }
+
+    /// Flushes what was written through views that are gone by now, where a sync alone is not
+    /// promised to do that. A part at a time, so that it takes little address space.
+    fn flush_unmapped(&self) -> Result<()> {
+        const PART_BYTES: usize = 16 << 20;
+        if self.backing.properties().calls_see_views {
+            return Ok(());
+        }
+        let end = self.len_bytes()?;
+        let mut starts = (0..end).step_by(PART_BYTES);
+        starts.try_for_each(|start| self.flush(start..end.min(start + PART_BYTES as u64)))
     }
 
     /// Makes all that was written, and the length, durable: `fdatasync`, `F_FULLFSYNC` on macOS,
