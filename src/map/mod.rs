@@ -4,6 +4,10 @@
 //! shared memory, anonymous memory) opened with one [`Access`]; a [`View`] is one mapped range of
 //! it. Views overlap freely and are coherent. The store's own windows, its write-back and the
 //! bounded set of sliding views live here too.
+//!
+//! The model is that of Win32's file mapping. `docs/WIN32.md` has its vocabulary beside that of
+//! POSIX and this module's, call by call, and the classic program in both; the example
+//! `win32_model` runs it.
 
 // The home of views: each block has its own proof.
 #![allow(unsafe_code)]

@@ -217,6 +217,14 @@ pub(crate) fn fill_holes(file: &File, len_bytes: u64) -> io::Result<()> {
 /// The access pattern that a range of a view is about to see.
 ///
 /// Advice never changes what a view holds: `DontNeed` may cost time to read pages back, not data.
+/// What cannot be had is said by [`Advised`](crate::map::Advised), and is no error.
+///
+/// | advice | Linux | Windows |
+/// | --- | --- | --- |
+/// | `Normal`, `Sequential`, `Random` | `madvise` | unsupported: chosen when a file is opened |
+/// | `WillNeed` | `MADV_WILLNEED` | `PrefetchVirtualMemory` |
+/// | `DontNeed` | `MADV_PAGEOUT` | out of the working set, by `VirtualUnlock`, also where locked |
+/// | `PopulateRead`, `PopulateWrite` | `MADV_POPULATE_*` (5.14) | fall back to `WillNeed` |
 ///
 /// ```
 /// use flatrec::Advice;
