@@ -49,8 +49,9 @@ pub(crate) use sharing::{Permissions, Sharing, create_new, narrow, no_follow};
 pub(crate) use system::{
     FILE_CALLS_SEE_VIEWS, LOCKS_CAN_BE_ASKED_FOR, LOCKS_START, VIEWS_MAY_PASS_END, advise,
     allocated_bytes, file_identity, file_system, fill_holes, is_at, is_range_locked, lock_memory,
-    open_temporary, read_at, rename_new, replace, residency, sync_directory, try_lock_inode,
-    try_lock_range, unlock_inode, unlock_memory, unlock_range, wait_while, wake_all, write_all_at,
+    open_temporary, read_at, remove, rename_new, replace, residency, sync_directory,
+    try_lock_inode, try_lock_range, unlock_inode, unlock_memory, unlock_range, wait_while,
+    wake_all, write_all_at,
 };
 
 use std::ffi::c_void;
@@ -208,6 +209,14 @@ pub(crate) fn preallocate(
 /// The access pattern that a range of a view is about to see.
 ///
 /// Advice never changes what a view holds: `DontNeed` may cost time to read pages back, not data.
+/// What cannot be had is said by [`Advised`](crate::map::Advised), and is no error.
+///
+/// | advice | Linux | Windows |
+/// | --- | --- | --- |
+/// | `Normal`, `Sequential`, `Random` | `madvise` | unsupported: chosen when a file is opened |
+/// | `WillNeed` | `MADV_WILLNEED` | `PrefetchVirtualMemory` |
+/// | `DontNeed` | `MADV_PAGEOUT` | out of the working set, by `VirtualUnlock`, also where locked |
+/// | `PopulateRead`, `PopulateWrite` | `MADV_POPULATE_*` (5.14) | fall back to `WillNeed` |
 ///
 /// ```
 /// use flatrec::Advice;

@@ -5,6 +5,7 @@
 //! what differs. Names follow the calls: `LockFileEx`, not a wrapper of them.
 
 mod memory;
+mod removal;
 
 use std::ffi::c_void;
 use std::fs::{self, File, OpenOptions};
@@ -28,6 +29,7 @@ pub(crate) use memory::{advise, lock_memory, residency, unlock_memory};
 pub(super) use memory::{
     allocation_granularity_bytes, page_size_bytes, process_faults, thread_faults,
 };
+pub(crate) use removal::remove;
 
 /// "A mapped view of a file is not guaranteed to be coherent with a file that is being accessed by
 /// the ReadFile or WriteFile function" (CreateFileMapping).
@@ -260,10 +262,11 @@ pub(crate) fn unlock_range(file: &File, start: u64, len: u64) -> io::Result<()> 
     }
 }
 
-/// Whether somebody else holds a lock in the range. Windows cannot be asked, so this takes the lock
-/// for a moment: who tries for it at that moment finds it taken.
+/// Whether somebody else holds an exclusive lock in the range. Windows cannot be asked, so this
+/// takes a shared lock for a moment: who tries for an exclusive one at that moment finds it taken,
+/// and who only asks at the same time does not.
 pub(crate) fn is_range_locked(file: &File, start: u64, len: u64) -> io::Result<bool> {
-    if !try_lock_range(file, start, len, LockKind::Exclusive)? {
+    if !try_lock_range(file, start, len, LockKind::Shared)? {
         return Ok(true);
     }
     unlock_range(file, start, len).map(|()| false)
@@ -300,8 +303,8 @@ pub(crate) fn unlock_inode(_file: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// `FileIdInfo`: the volume's serial number and the file's 128-bit number, which ReFS needs; where a
-/// file system (FAT) or an emulation lacks it, what `GetFileInformationByHandle` says.
+/// `FileIdInfo`: the volume's serial number and the file's 128-bit number, which ReFS needs; where
+/// a file system (FAT) or an emulation lacks it, what `GetFileInformationByHandle` says.
 pub(crate) fn file_identity(file: &File) -> io::Result<FileIdentity> {
     let mut found = files::FILE_ID_INFO::default();
     // SAFETY: the handle is open as long as `file` lives; the class and the size that are passed
