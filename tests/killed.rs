@@ -398,7 +398,11 @@ impl Rig {
             3 => {
                 let store =
                     WindowedStore::<Row>::open_windowed_read_only(&path, 1 << 20, 1 << 16).unwrap();
-                self.check(store.count(), &|id| store.read(id).unwrap());
+                // Each copy also asks for the file's length, which Wine takes long to tell.
+                self.check(store.count(), &|id| match id % 64 {
+                    0 => store.read(id).unwrap(),
+                    _ => store.get(id).unwrap().map(|row| *row),
+                });
             }
             // The next child is the first to see it.
             _ => {}
@@ -414,14 +418,7 @@ fn row_of(bytes: &[u8]) -> Row {
 #[test]
 fn killed_processes_lose_nothing_that_was_acknowledged() {
     let from_environment = |name| std::env::var(name).ok().map(|n| n.parse::<u64>().unwrap());
-    // Under Wine each call of the system takes long, and a large store is looked at by many.
-    let few = if cfg!(windows) {
-        8
-    } else if cfg!(debug_assertions) {
-        40
-    } else {
-        200
-    };
+    let few = if cfg!(debug_assertions) { 40 } else { 200 };
     let kills = from_environment("FLATREC_KILLS").unwrap_or(few);
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
     let seed = from_environment("FLATREC_SEED").unwrap_or(now);
