@@ -34,7 +34,7 @@ cargo_test() {
         cargo test "$@"
     else
         CARGO_PROFILE_DEV_OPT_LEVEL=${CARGO_PROFILE_DEV_OPT_LEVEL:-1} CARGO_INCREMENTAL=0 \
-            scripts/cross.sh "$target" test "$@"
+            CARGO_PROFILE_DEV_CODEGEN_UNITS=${CARGO_PROFILE_DEV_CODEGEN_UNITS:-8} scripts/cross.sh "$target" test "$@"
     fi 2>&1 | tee -a "$log"
 }
 

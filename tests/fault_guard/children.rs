@@ -47,6 +47,11 @@ fn without_the_guard_a_fault_is_a_signal() {
 fn references_into_a_file_that_was_cut_are_a_signal_still() {
     assert_killed("reference", libc::SIGBUS);
     assert_killed("reference, default before", libc::SIGBUS);
+}
+
+#[test]
+#[cfg_attr(target_arch = "s390x", ignore = "qemu-user meets a fault that is ignored for ever")]
+fn references_into_a_file_that_was_cut_are_a_signal_that_cannot_be_ignored() {
     assert_killed("reference, ignored before", libc::SIGBUS);
 }
 
@@ -194,6 +199,9 @@ extern "C" fn count(_: c_int) {
     CALLS.fetch_add(1, Ordering::Relaxed);
 }
 
+/// Addresses of faults are those of their pages, or of less where the processor says more.
+const FAULT_ADDRESS_BYTES: usize = if cfg!(target_arch = "s390x") { 4096 } else { 1 };
+
 /// Exits with 42 if it is called as the system would: with the fault's address, and on the
 /// alternate stack, which every thread of Rust has.
 extern "C" fn exit_42(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
@@ -205,8 +213,9 @@ extern "C" fn exit_42(signal: c_int, info: *mut libc::siginfo_t, context: *mut c
     let mut stack: libc::stack_t = unsafe { std::mem::zeroed() };
     // SAFETY: only asks.
     unsafe { libc::sigaltstack(null(), &raw mut stack) };
+    let wanted = WANTED.load(Ordering::Relaxed).addr();
     let right = signal == libc::SIGBUS
-        && address == WANTED.load(Ordering::Relaxed)
+        && address.addr() == wanted - wanted % FAULT_ADDRESS_BYTES
         && !context.is_null()
         && (!HAS_HANDLER || stack.ss_flags & libc::SS_ONSTACK != 0);
     // SAFETY: ends the process at once.
