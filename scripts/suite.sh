@@ -11,7 +11,9 @@
 #
 # Emulators are slow, so for other targets
 #   - the code is optimised a little (opt-level 1; assertions and overflow checks stay);
-#   - random tests try fewer cases, unless PROPTEST_CASES says how many, under qemu and Wine.
+#   - random tests, and the models of the disk and of the protocol, which are the same on every
+#     machine, try fewer cases under qemu, unless PROPTEST_CASES, FLATREC_CASES,
+#     FLATREC_HISTORIES and FLATREC_INTERLEAVINGS say how many.
 #
 # On s390x the suite is built with `--cfg flatrec_any_endian`: most tests store numbers in the
 # machine's own order of bytes, which flatrec refuses there although they are about something else.
@@ -38,9 +40,11 @@ cargo_test() {
     fi 2>&1 | tee -a "$log"
 }
 
-case $target in
-    s390x-* | *-windows-*) export PROPTEST_CASES=${PROPTEST_CASES:-32} ;;
-esac
+if [[ $target == s390x-* ]]; then
+    export PROPTEST_CASES=${PROPTEST_CASES:-32} FLATREC_CASES=${FLATREC_CASES:-50}
+    export FLATREC_HISTORIES=${FLATREC_HISTORIES:-30}
+    export FLATREC_INTERLEAVINGS=${FLATREC_INTERLEAVINGS:-100}
+fi
 status=0
 started=$SECONDS
 case $target in
