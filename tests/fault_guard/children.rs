@@ -215,7 +215,7 @@ extern "C" fn exit_42(signal: c_int, info: *mut libc::siginfo_t, context: *mut c
     unsafe { libc::sigaltstack(null(), &raw mut stack) };
     let wanted = WANTED.load(Ordering::Relaxed).addr();
     let right = signal == libc::SIGBUS
-        && address.addr() == wanted - wanted % FAULT_ADDRESS_BYTES
+        && address.addr() == wanted & !(FAULT_ADDRESS_BYTES - 1)
         && !context.is_null()
         && (!HAS_HANDLER || stack.ss_flags & libc::SS_ONSTACK != 0);
     // SAFETY: ends the process at once.
