@@ -69,8 +69,13 @@ fn signals_that_were_sent_are_handled_as_before() {
 
 #[test]
 fn a_handler_from_before_gets_the_faults_of_others_and_no_faults_of_ours() {
-    assert_exit("action before", 42);
     assert_exit("handler before", 43);
+}
+
+#[test]
+#[cfg_attr(target_arch = "s390x", ignore = "qemu-user gives a fault another address")]
+fn an_action_from_before_gets_the_faults_of_others_with_their_addresses() {
+    assert_exit("action before", 42);
 }
 
 #[test]
@@ -199,9 +204,6 @@ extern "C" fn count(_: c_int) {
     CALLS.fetch_add(1, Ordering::Relaxed);
 }
 
-/// Addresses of faults are those of their pages, or of less where the processor says more.
-const FAULT_ADDRESS_BYTES: usize = if cfg!(target_arch = "s390x") { 4096 } else { 1 };
-
 /// Exits with 42 if it is called as the system would: with the fault's address, and on the
 /// alternate stack, which every thread of Rust has.
 extern "C" fn exit_42(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
@@ -213,9 +215,8 @@ extern "C" fn exit_42(signal: c_int, info: *mut libc::siginfo_t, context: *mut c
     let mut stack: libc::stack_t = unsafe { std::mem::zeroed() };
     // SAFETY: only asks.
     unsafe { libc::sigaltstack(null(), &raw mut stack) };
-    let wanted = WANTED.load(Ordering::Relaxed).addr();
     let right = signal == libc::SIGBUS
-        && address.addr() == wanted & !(FAULT_ADDRESS_BYTES - 1)
+        && address == WANTED.load(Ordering::Relaxed)
         && !context.is_null()
         && (!HAS_HANDLER || stack.ss_flags & libc::SS_ONSTACK != 0);
     // SAFETY: ends the process at once.
