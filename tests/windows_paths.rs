@@ -304,29 +304,36 @@ fn share(a: &Path, b: &Path) {
 #[test]
 fn capitals_make_no_other_store() {
     let home = tempfile::tempdir().unwrap();
-    for (name, other) in [("data.rec", "DATA.Rec"), ("äußerst.rec", "ÄUßERST.REC")] {
-        let (path, capitals) = (home.path().join(name), home.path().join(other));
-        Store::<N>::create(&path).unwrap().close().unwrap();
-        assert!(capitals.exists(), "{other}");
-        refused(Store::<N>::create(&capitals), ErrorKind::AlreadyExists, &capitals);
-        share(&path, &capitals);
-        assert_eq!(names(home.path()), [name.into(), OsString::from(format!("{name}-lock"))]);
-        // A log that was left is found, too.
-        let database = Database::<N>::open(&path).unwrap();
-        add(&database, 1);
-        let dead = tempfile::tempdir().unwrap();
-        for name in names(home.path()) {
-            fs::copy(home.path().join(&name), dead.path().join(&name)).unwrap();
-        }
-        let count = database.begin_read().count();
-        database.close().unwrap();
-        let found = Database::<N>::open(dead.path().join(other)).unwrap();
-        assert_eq!(found.begin_read().count(), count);
-        found.close().unwrap();
-        assert_eq!(names(dead.path()).len(), 2, "its log is gone");
-        for name in names(home.path()) {
-            fs::remove_file(home.path().join(name)).unwrap();
-        }
+    one_by_capitals(home.path(), "data.rec", "DATA.Rec");
+    one_by_capitals(home.path(), "äußerst.rec", "ÄUßERST.REC");
+    // Where Wine cannot tell how a name is written.
+    one_by_capitals(&long_directory(home.path(), 300), "data.rec", "DATA.Rec");
+}
+
+fn one_by_capitals(home: &Path, name: &str, other: &str) {
+    let (path, capitals) = (home.join(name), home.join(other));
+    Store::<N>::create(&path).unwrap().close().unwrap();
+    assert!(capitals.exists(), "{other}");
+    refused(Store::<N>::create(&capitals), ErrorKind::AlreadyExists, &capitals);
+    share(&path, &capitals);
+    assert_eq!(names(home), [name.into(), OsString::from(format!("{name}-lock"))]);
+    // A log that was left is found, too.
+    let database = Database::<N>::open(&path).unwrap();
+    add(&database, 1);
+    let dead = tempfile::tempdir().unwrap();
+    let left =
+        long_directory(dead.path(), home.as_os_str().len().max(dead.path().as_os_str().len()));
+    for name in names(home) {
+        fs::copy(home.join(&name), left.join(&name)).unwrap();
+    }
+    let count = database.begin_read().count();
+    database.close().unwrap();
+    let found = Database::<N>::open(left.join(other)).unwrap();
+    assert_eq!(found.begin_read().count(), count);
+    found.close().unwrap();
+    assert_eq!(names(&left).len(), 2, "its log is gone");
+    for name in names(home) {
+        fs::remove_file(home.join(name)).unwrap();
     }
 }
 
@@ -400,6 +407,28 @@ fn links_lead_to_one_store() {
             share(&path, &junction.join("n.rec"));
         }
         _ => println!("skipped: no junctions here"),
+    }
+}
+
+/// The short name of a file, as `dir` tells it; `None` where the volume has none.
+fn short_name(path: &Path) -> Option<String> {
+    let output = Command::new("cmd").args(["/c", "dir", "/x"]).current_dir(path.parent()?).output();
+    let text = String::from_utf8_lossy(&output.ok()?.stdout).into_owned();
+    let line = text.lines().find(|line| line.trim_end().ends_with("a long name.rec"))?;
+    line.split_whitespace().find(|word| word.contains('~')).map(str::to_owned)
+}
+
+#[test]
+fn a_short_name_leads_to_the_same_store() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("a long name.rec");
+    Store::<N>::create(&path).unwrap().close().unwrap();
+    match short_name(&path) {
+        Some(short) => {
+            share(&path, &home.path().join(&short));
+            assert_eq!(names(home.path()), ["a long name.rec", "a long name.rec-lock"], "{short}");
+        }
+        None => println!("skipped: no short names here"),
     }
 }
 
