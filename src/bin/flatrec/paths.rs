@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use flatrec::map::FileBacking;
+
 use crate::failure::Failure;
 
 /// The first bytes of every store.
@@ -91,7 +93,11 @@ pub(crate) fn refuse_other_than_store(path: &Path) -> Result<(), Failure> {
         Ok(_) if path.is_file() => starts_as_store(path)
             .map_err(|error| Failure::Message(format!("open {shown}: {error}"))),
         Ok(_) => Ok(false),
-        Err(error) => Err(Failure::Message(format!("open {shown}: {error}"))),
+        Err(error) => {
+            // If no file can have such a name, the library says what is wrong with it.
+            FileBacking::open(path, false)?;
+            Err(Failure::Message(format!("open {shown}: {error}")))
+        }
     }?;
     match is_store {
         true => Ok(()),
