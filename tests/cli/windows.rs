@@ -135,6 +135,17 @@ fn names_that_no_store_can_have_are_refused_in_so_many_words() {
 }
 
 #[test]
+fn rejected_rows_can_go_nowhere() {
+    let place = Place::new();
+    place.write("in.csv", "n\n1\n2\n");
+    place.ok(["load", "in.csv", "n.rec"]);
+    place.write("bad.csv", "n\n3\nx\n");
+    let appended = place.ok(["append", "n.rec", "bad.csv", "--rejects", "NUL"]);
+    assert!(appended.contains("rejected  1 row"), "{appended}");
+    assert_eq!(place.files(), ["bad.csv", "in.csv", "n.rec", "n.rec-lock", "n.rec-sum"]);
+}
+
+#[test]
 fn no_file_is_written_over_by_its_own_name_in_capitals() {
     let place = Place::new();
     place.write("in.csv", CSV);
