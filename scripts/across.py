@@ -55,10 +55,9 @@ def records(path):
     end = number(data, slot + 56) + number(data, slot + 72) * number(data, slot + 52, "<I")
     if any(data[end:]):
         sys.exit(f"{path}: something is behind the last record")
-    force = data[slot:slot + 512]
-    blank(force, (64, 72))
-    blank(data, *((slot, slot + 512) for slot in SLOTS))
-    return force + data[:end]
+    data[:512] = data[slot:slot + 512]
+    blank(data, (64, 72), (4096, 4608))
+    return data[:end]
 
 
 def sums(path):

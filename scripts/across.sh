@@ -122,7 +122,7 @@ change() {
     ok "$b" delete "$store" 1 5 8
     ok "$a" set "$store" 0,2,3 dep_delay=77 dest=ZRH
     ok "$b" append "$store" more.csv --null NA
-    ok "$a" set "$store" 4 --null tailnum
+    ok "$a" set "$store" 4 tailnum= distance=-1
     ok "$b" delete "$store" $((rows + 1)),$((2 * rows - 1))
     ok "$a" delete "$store" 6
 }
