@@ -1,6 +1,6 @@
-//! What paths are on Windows: UTF-16 and not always Unicode, longer than 260 characters, relative to
-//! a drive, in capitals or not, with dots that are cut off, names of devices and of streams. A store
-//! lives at all of them that are a file's, and the others are refused.
+//! What paths are on Windows: UTF-16 and not always Unicode, longer than 260 characters, relative
+//! to a drive, in capitals or not, with dots that are cut off, names of devices and of streams. A
+//! store lives at all of them that are a file's, and the others are refused.
 #![cfg(all(windows, feature = "derive"))]
 
 use std::ffi::OsString;

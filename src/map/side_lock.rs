@@ -404,7 +404,7 @@ fn open_or_create(path: &Path, sharing: &Sharing) -> io::Result<File> {
     }
 }
 
-/// The longest of what is added to a name, but for segments of the log beyond the thousand millions.
+/// The longest of what is added to a name; ten digits of a segment's number are not longer.
 const LONGEST_SUFFIX: &str = "-unfinished-sum";
 
 /// Refuses a name that is too long for the files beside it.

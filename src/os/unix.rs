@@ -376,7 +376,7 @@ pub(crate) fn has_room_for(_path: &Path, _suffix: &str) -> bool {
 }
 
 /// The path beside which the lock file of the store at `path` lies: as near as the system comes to
-/// one for all who mean that file. Here it is the path itself, since the file itself is locked, too.
+/// one for all who mean that file. Here it is the path as given, since the file itself is locked.
 pub(crate) fn agreed_path(path: &Path) -> PathBuf {
     path.to_path_buf()
 }

@@ -266,7 +266,8 @@ fn overlapped_at(offset: u64) -> OVERLAPPED {
 }
 
 /// Always granted, and nothing is done: locks on Windows are mandatory and would refuse the reads
-/// and writes of others. The lock file alone keeps a second writer out, by whatever name it comes.
+/// and writes of others. The lock file alone keeps a second writer out, by whatever name it comes
+/// ([`agreed_path`]) but a hard link.
 pub(crate) fn try_lock_inode(_file: &File, _kind: LockKind) -> io::Result<bool> {
     Ok(true)
 }
@@ -276,8 +277,8 @@ pub(crate) fn unlock_inode(_file: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// `FileIdInfo`: the volume's serial number and the file's 128-bit number, which ReFS needs; where a
-/// file system (FAT) or an emulation lacks it, what `GetFileInformationByHandle` says.
+/// `FileIdInfo`: the volume's serial number and the file's 128-bit number, which ReFS needs; where
+/// a file system (FAT) or an emulation lacks it, what `GetFileInformationByHandle` says.
 pub(crate) fn file_identity(file: &File) -> io::Result<FileIdentity> {
     let mut found = files::FILE_ID_INFO::default();
     // SAFETY: the handle is open as long as `file` lives; the class and the size that are passed

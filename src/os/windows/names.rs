@@ -33,8 +33,9 @@ pub(crate) fn has_room_for(path: &Path, suffix: &str) -> bool {
     path.file_name().is_none_or(|name| name.encode_wide().count() + suffix.len() <= NAME_UNITS_MAX)
 }
 
-/// Links and short names (`LONGNA~1.REC`) are followed: the lock file lies beside the file itself. The directory's alone, if there is no file.
-/// Hard links remain, of which none is the file more than the others.
+/// Links and short names (`LONGNA~1.REC`) are followed: the lock file lies beside the file itself.
+/// Without a file only those of the directory are. Hard links remain, of which none is the file
+/// more than the others.
 pub(crate) fn agreed_path(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| {
         let full = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
