@@ -87,3 +87,8 @@ pub use zerocopy;
 #[cfg(all(doctest, feature = "derive"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// So is the Rust of the Win32 vocabulary.
+#[cfg(all(doctest, feature = "derive"))]
+#[doc = include_str!("../docs/WIN32.md")]
+struct Win32;

@@ -199,10 +199,11 @@ impl Bounded {
         assert!(counters.mapped_bytes <= BUDGET, "{counters:?}");
     }
 
-    /// Counts what is mapped, as long as the test is to go on.
+    /// Counts what is mapped, as long as the test is to go on, and until the budget was used up.
     fn measure(&self, until: Instant, writer: &mut Writer) -> u64 {
         let mut most = 0;
-        while Instant::now() < until && !self.over.load(SeqCst) {
+        let evicted = || self.store.view_counters().evictions > 0;
+        while (Instant::now() < until || !evicted()) && !self.over.load(SeqCst) {
             std::thread::sleep(Duration::from_millis(5));
             writer.check();
             assert!(self.store.info().unwrap().mapped_bytes <= BUDGET);

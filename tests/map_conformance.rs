@@ -287,6 +287,14 @@ fn flush_sync_advice_residency_and_memory_locks_work_on_any_range() {
         let mapping = &subject.mapping;
         let view = mapping.view(5..LEN).unwrap();
         view.write(70_000, b"dirty").unwrap();
+        view.flush(70_000..70_005).unwrap();
+        view.flush(0..0).unwrap();
+        let past = view.flush(0..LEN as usize).unwrap_err();
+        assert_eq!(past.kind(), ErrorKind::OutOfRange);
+        // What views show, read calls see after a flush at the latest, on every system.
+        let mut called = [0; 5];
+        assert_eq!(mapping.backing().read_at(70_005, &mut called).unwrap(), 5);
+        assert_eq!(&called, b"dirty");
         mapping.flush(70_005..70_010).unwrap();
         mapping.flush(0..LEN).unwrap();
         mapping.flush(9..9).unwrap();
@@ -314,6 +322,22 @@ fn flush_sync_advice_residency_and_memory_locks_work_on_any_range() {
         assert_eq!((residency.pages, residency.resident_pages), (1, 1));
         view.unlock(70_000..70_001).unwrap();
         assert!(mapping.backing().allocated_bytes().unwrap() > 0);
+    });
+}
+
+#[test]
+fn a_view_that_cannot_change_the_file_has_nothing_to_flush() {
+    on_every_backing(|subject| {
+        for access in [Access::ReadOnly, Access::Private] {
+            let view = subject.mapping.with_access(access).unwrap().view(5..LEN).unwrap();
+            if access == Access::Private {
+                view.write(70_000, b"mine").unwrap();
+            }
+            view.flush(0..view.len_bytes()).unwrap();
+            assert_eq!(subject.mapping.read_vec(70_005..70_009).unwrap(), [0; 4]);
+            let past = view.flush(1..view.len_bytes() + 2).unwrap_err();
+            assert_eq!(past.kind(), ErrorKind::OutOfRange);
+        }
     });
 }
 

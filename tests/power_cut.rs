@@ -414,7 +414,10 @@ fn a_power_cut_during_a_long_life_leaves_a_state_that_was_flushed() {
         Append(5),
         Flush,
     ];
-    for way in [WriteBack::Auto, WriteBack::Positioned, WriteBack::Mapped] {
+    let ways = [WriteBack::Auto, WriteBack::Mapped, WriteBack::Positioned];
+    // Positioned writing is refused where views need not see it.
+    let coherent = FileBacking::temporary(0).unwrap().properties().calls_see_views;
+    for way in if coherent { ways } else { [ways[0], ways[1], ways[1]] } {
         for seed in 1..3 {
             run(&life, way, seed);
         }

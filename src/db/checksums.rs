@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::options::Common;
 use super::table::Table;
@@ -116,19 +117,20 @@ pub fn rebuild_checksums(path: impl AsRef<Path>) -> Result<Rebuilt> {
     refuse_other_file(path)?;
     let reading = Reading::Windowed { budget_bytes: 64 << 20, window_bytes: 16 << 20 };
     let mut table = Table::open_bytes(path, Access::ReadWrite, reading, &Common::default())?;
-    let backing = table.core.backing();
-    let found = Sums::find(&**backing, table.core.header(), false)?;
+    let backing = Arc::clone(table.core.backing());
+    let found = Sums::find(&*backing, table.core.header(), false)?;
     let before = Checksums::of(&found);
     let mismatched = match &found {
-        FoundSums::Kept(sums) => mismatched(&**backing, sums)?,
+        FoundSums::Kept(sums) => mismatched(&*backing, sums)?,
         _ => 0,
     };
-    let sums = Sums::create(&**backing, ASIDE, table.core.header())?;
+    // Those that were kept so far lose their name, which on some systems a file that is open keeps.
+    drop(found);
+    table.sums = None;
+    let sums = Sums::create(&*backing, ASIDE, table.core.header())?;
     backing.rename_side(ASIDE, SUM_SUFFIX)?;
     backing.sync_directory()?;
     let blocks = sums.blocks();
-    // Those that were kept so far have lost their name.
-    table.sums = None;
     table.close()?;
     Ok(Rebuilt { blocks, before, mismatched })
 }

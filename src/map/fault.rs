@@ -115,7 +115,8 @@ impl Place<'_> {
         )
     }
 
-    fn name(&self, error: Error) -> Error {
+    /// The error, with the name of the file or the memory.
+    pub(super) fn name(&self, error: Error) -> Error {
         match self.origin {
             Origin::File(file) => file.name(error),
             Origin::Section(name) => error.path(&**name),

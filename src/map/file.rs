@@ -192,7 +192,7 @@ impl FileBacking {
     /// [`ErrorKind::NotFound`] if it is not; the system's.
     pub(crate) fn remove_name(&self) -> Result<()> {
         let Some(place) = self.open.checked_place("remove")? else { return Ok(()) };
-        std::fs::remove_file(place.real()).map_err(|source| self.error("remove", source))
+        os::remove(place.real()).map_err(|source| self.error("remove", source))
     }
 
     /// Where [`Backing::rename`] to `path` leads.
@@ -460,8 +460,7 @@ impl Backing for FileBacking {
         self.open.check_place(from, "rename")?;
         let new = from.renamed(to);
         let rename = if replace { os::replace } else { os::rename_new };
-        rename(from.real(), new.real())
-            .map_err(|source| Error::io("rename to", source).path(to))?;
+        rename(from.real(), new.real()).map_err(|source| rename_error(source, to, replace))?;
         *place = Some(new);
         Ok(())
     }
@@ -502,6 +501,18 @@ impl Backing for FileBacking {
     fn remove_side(&self, suffix: &str) -> Result<()> {
         let place = self.open.checked_place("remove a file beside")?;
         place.map_or(Ok(()), |place| side::remove(&place, suffix))
+    }
+}
+
+fn rename_error(source: io::Error, to: &Path, replace: bool) -> Error {
+    let refused = source.kind() == io::ErrorKind::PermissionDenied;
+    let error = Error::io("rename to", source).path(to);
+    match refused && replace && cfg!(windows) {
+        true => error.advice(
+            "somebody may have the file that is to be replaced open, which not every file system \
+             lets go: close it there first, or check its permissions",
+        ),
+        false => error,
     }
 }
 

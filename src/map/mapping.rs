@@ -28,7 +28,7 @@ use crate::os::LockKind;
 /// let mapping = Mapping::create_new(directory.path().join("bytes"), 1 << 20)?;
 /// let view = mapping.view(1000..2000)?; // any offset: alignment is our business
 /// view.write(0, b"hello")?;
-/// mapping.flush(1000..1005)?; // on its way to the device
+/// view.flush(0..5)?; // on its way to the device
 /// mapping.sync()?; // durable
 /// assert_eq!(mapping.read_vec(1000..1005)?, b"hello");
 /// mapping.grow(2 << 20)?; // `view` stays as it is
@@ -98,6 +98,7 @@ impl Mapping {
         Self::create_new(&aside, len_bytes)
             .and_then(|made| {
                 initialise(&made)?;
+                made.flush_unmapped()?;
                 made.sync()
             })
             .and_then(|()| {
@@ -127,7 +128,12 @@ impl Mapping {
         Ok(Self::over(FileBacking::from_file(file, None)?, access))
     }
 
-    /// `len_bytes` bytes of zeroed memory with no file and no name, shared by all views of it.
+    /// `len_bytes` bytes of zeroed memory that nobody else can find, shared by all views of it; it
+    /// grows like a file.
+    ///
+    /// On Linux it is memory alone (`memfd_create`). Windows and macOS have no such file: there it
+    /// is a temporary one, as of [`Mapping::temporary`], which the system keeps in memory while
+    /// there is room.
     ///
     /// # Errors
     /// The system's.
@@ -141,6 +147,11 @@ impl Mapping {
     /// The memory lasts while a process has it open. The name goes when the creator's handle is
     /// dropped (with all its clones), or by [`Mapping::remove_named`]; on Windows with the last
     /// handle. An initialiser that fails or dies half-way is run again by the next opener.
+    ///
+    /// It is an object of `shm_open` on Linux. On Windows it is a mapping object over the paging
+    /// file, committed whole, called `Local\\name`: two users who are logged in, or a service and a
+    /// desktop, do not see each other's. Those who wait for the initialiser wait for the mutex
+    /// `Local\\name:lock`.
     ///
     /// # Errors
     /// What `initialise` returns; [`ErrorKind::InvalidArgument`] for a name that is not 1 to 200
@@ -276,6 +287,10 @@ impl Mapping {
     /// Hands the changed pages of `range`, through whichever view they were changed, to the device.
     /// [`Mapping::sync`] makes them durable.
     ///
+    /// Windows promises no more than to write what was changed through the very view that is
+    /// flushed, and this maps one of its own: there, flush with [`View::flush`] the view that was
+    /// written.
+    ///
     /// # Errors
     /// As [`Mapping::view`], and the system's.
     pub fn flush(&self, range: Range<u64>) -> Result<()> {
@@ -284,7 +299,21 @@ impl Mapping {
         self.backing.flush_view(&view, 0..view.len_bytes())
     }
 
-    /// Makes all that was written, and the length, durable.
+    /// Flushes what was written through views that are gone by now, where a sync alone is not
+    /// promised to do that. A part at a time, so that it takes little address space.
+    fn flush_unmapped(&self) -> Result<()> {
+        const PART_BYTES: usize = 16 << 20;
+        if self.backing.properties().calls_see_views {
+            return Ok(());
+        }
+        let end = self.len_bytes()?;
+        let mut starts = (0..end).step_by(PART_BYTES);
+        starts.try_for_each(|start| self.flush(start..end.min(start + PART_BYTES as u64)))
+    }
+
+    /// Makes all that was written, and the length, durable: `fdatasync`, `F_FULLFSYNC` on macOS,
+    /// `FlushFileBuffers`. On Windows what was written through a view must have been flushed
+    /// before ([`View::flush`]).
     ///
     /// # Errors
     /// The system's. What the device holds is then unknown, and asking again proves nothing.

@@ -4,6 +4,10 @@
 //! shared memory, anonymous memory) opened with one [`Access`]; a [`View`] is one mapped range of
 //! it. Views overlap freely and are coherent. The store's own windows, its write-back and the
 //! bounded set of sliding views live here too.
+//!
+//! The model is that of Win32's file mapping. `docs/WIN32.md` has its vocabulary beside that of
+//! POSIX and this module's, call by call, and the classic program in both; the example
+//! `win32_model` runs it.
 
 // The home of views: each block has its own proof.
 #![allow(unsafe_code)]
@@ -16,6 +20,7 @@ mod file;
 mod geometry;
 mod in_private;
 mod lent;
+mod mapped_writes;
 mod mapping;
 mod named;
 mod place;
@@ -49,6 +54,7 @@ pub(crate) use file::refuse_network;
 pub(crate) use geometry::{Geometry, Mark, Windows, round_up};
 pub(crate) use in_private::InPrivate;
 pub(crate) use lent::Lent;
+pub(crate) use mapped_writes::MappedWrites;
 pub(crate) use record_view::RecordView;
 pub(crate) use shared_words::SharedWords;
 pub(crate) use side::path_of as side_path;

@@ -88,7 +88,7 @@ pub(super) fn list(data: &Place) -> Result<Vec<String>> {
 /// Removes the file beside `data`, if it is there.
 pub(super) fn remove(data: &Place, suffix: &str) -> Result<()> {
     let side = data.beside(suffix);
-    match std::fs::remove_file(side.real()) {
+    match os::remove(side.real()) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => {
             Err(Error::io("remove", source).path(side.given()))
         }

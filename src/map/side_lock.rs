@@ -347,7 +347,7 @@ impl SideLock {
         let empty = self.open.file().metadata().is_ok_and(|metadata| metadata.len() == 0);
         if empty && self.data.symlink_metadata().is_err() && self.is_named().is_ok_and(|is| is) {
             // Best effort: a lock file without a store is clutter, not harm.
-            let _ = std::fs::remove_file(&self.real);
+            let _ = os::remove(&self.real);
         }
     }
 
@@ -465,7 +465,7 @@ pub(crate) fn vacate_aside(
             .detail("what is there was not left by a maker that died")
             .advice("rename it, or choose another path"));
     }
-    match std::fs::remove_file(&aside) {
+    match os::remove(&aside) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => {
             Err(Error::io("remove the unfinished file", source).path(aside))
         }

@@ -231,7 +231,8 @@ impl View {
         Ok(unsafe { std::slice::from_raw_parts_mut(to.as_ptr(), len) })
     }
 
-    /// Advises the system how a part of the view will be used, and tells which way was taken.
+    /// Advises the system how a part of the view will be used, and tells which way was taken:
+    /// [`Advice`] says what each advice is on each system.
     ///
     /// # Errors
     /// [`ErrorKind::OutOfRange`] if the range does not lie in the view; the system's error if it
@@ -247,25 +248,30 @@ impl View {
             .map_err(|source| Error::io("advise", source).offset(self.offset))
     }
 
-    /// Keeps a part of the view in physical memory until the view is dropped or unlocked.
+    /// Keeps a part of the view, its pages as a whole, in physical memory until the view is dropped
+    /// or unlocked: `mlock`, `VirtualLock`. Locks do not count: one unlocking undoes any number.
     ///
     /// # Errors
-    /// The system's: most allow a process only a few mebibytes of locked memory.
+    /// [`ErrorKind::OutOfRange`] if the range does not lie in the view; the system's: most allow a
+    /// process only a few mebibytes of locked memory, and Windows a little less than its minimum
+    /// working set, 200 KiB unless `SetProcessWorkingSetSize` has raised it.
     pub fn lock(&self, range: Range<usize>) -> Result<()> {
         let len = range.end.saturating_sub(range.start);
         let from = self.pointer("lock in memory", range.start, len)?;
         // SAFETY: the range lies in this live mapping.
         unsafe { os::lock_memory(from.as_ptr(), len) }.map_err(|source| {
-            Error::io("lock in memory", source)
-                .offset(self.offset)
-                .advice("raise the limit of locked memory (ulimit -l) or lock less")
+            Error::io("lock in memory", source).offset(self.offset).advice(
+                "raise the limit of locked memory (ulimit -l; on Windows the minimum working \
+                     set) or lock less",
+            )
         })
     }
 
-    /// Lets a locked part go again.
+    /// Lets a locked part go again. That it was not locked is no error; on Windows its pages leave
+    /// the working set then.
     ///
     /// # Errors
-    /// The system's.
+    /// [`ErrorKind::OutOfRange`] if the range does not lie in the view; the system's.
     pub fn unlock(&self, range: Range<usize>) -> Result<()> {
         let len = range.end.saturating_sub(range.start);
         let from = self.pointer("unlock from memory", range.start, len)?;
@@ -275,6 +281,12 @@ impl View {
     }
 
     /// How many of the pages under a part of the view are in memory now.
+    ///
+    /// On Unix those in the page cache (`mincore`), whoever brought them there. On Windows those in
+    /// the working set of this process (`QueryWorkingSetEx`), which are the ones that can be
+    /// touched without any fault: a page that only the cache holds does not count there, and
+    /// touching it is a soft fault. A new view of a file that is wholly in the cache is so resident
+    /// on Unix, and on Windows not at all.
     ///
     /// # Errors
     /// [`ErrorKind::OutOfRange`] if the range does not lie in the view, or the system's error.
@@ -287,20 +299,27 @@ impl View {
     }
 
     /// Writes the changed pages of a part of the view to the file, and waits for the system to have
-    /// written them. The file's length is not part of it: a sync of the file is.
+    /// written them: `msync`, or `FlushViewOfFile` and then `FlushFileBuffers`. The file's length
+    /// is not part of it: [`Mapping::sync`](super::Mapping::sync) is. Of a view that is read-only,
+    /// private or of named memory, there is nothing to flush.
+    ///
+    /// On Windows this is the one way to be sure of what was written through a view: there the
+    /// system writes, by a flush, what was changed in the view that is flushed.
     ///
     /// # Errors
-    /// [`ErrorKind::OutOfRange`] if the range does not lie in the view, or the system's error.
-    pub(crate) fn flush(&self, range: Range<usize>) -> Result<()> {
+    /// [`ErrorKind::OutOfRange`] if the range does not lie in the view, or the system's error. What
+    /// the device holds is unknown then, and flushing again proves nothing.
+    pub fn flush(&self, range: Range<usize>) -> Result<()> {
         let len = range.end.saturating_sub(range.start);
         self.pointer("flush", range.start, len)?;
         if len == 0 || self.access != Access::ReadWrite {
             return Ok(());
         }
         match &self.memory {
-            Memory::Map(map) => map
-                .flush_range(range.start, len)
-                .map_err(|source| Error::io("flush view", source).offset(self.offset)),
+            Memory::Map(map) => map.flush_range(range.start, len).map_err(|source| {
+                let place = self.place(range.start);
+                place.name(Error::io("flush view", source).offset(place.offset))
+            }),
             Memory::Section(_) | Memory::Empty => Ok(()),
         }
     }

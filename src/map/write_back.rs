@@ -22,10 +22,11 @@ use std::sync::Arc;
 
 use memmap2::MmapMut;
 
-use super::backing::{Backing, Grown};
+use super::backing::Backing;
 use super::dirty::DirtyPages;
+use super::mapped_writes::{MappedWrites, Window};
 use super::view::{Access, View};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::os;
 
 /// How a store writes its records back to the file.
@@ -56,8 +57,6 @@ pub enum WriteBack {
 
 /// The buffer in which appends gather: past a processor's first-level caches, within its second.
 const BUFFER_BYTES: usize = 256 << 10;
-/// The window that mapped appends slide forward.
-const APPEND_WINDOW_BYTES: u64 = 16 << 20;
 /// Private pages are written and let go once this many bytes were changed in them.
 const PRIVATE_BYTES_MAX: u64 = 256 << 20;
 
@@ -98,66 +97,6 @@ pub(crate) trait Writer: fmt::Debug + Send + Sync {
 
     /// Lets every view go, after handing all changes to the file.
     fn release(&mut self) -> Result<()>;
-}
-
-/// A view that slides over the file.
-#[derive(Debug)]
-struct Window {
-    backing: Arc<dyn Backing>,
-    access: Access,
-    /// How much to map at a time; all of the file if `None`.
-    target_bytes: Option<u64>,
-    view: Option<Arc<View>>,
-}
-
-impl Window {
-    fn covers(&self, range: &Range<u64>) -> bool {
-        self.view.as_ref().is_some_and(|view| {
-            view.offset() <= range.start && range.end - view.offset() <= view.len_bytes() as u64
-        })
-    }
-
-    /// Maps a view that covers `range`, in place of the one before.
-    fn slide(&mut self, range: &Range<u64>) -> Result<()> {
-        self.view = None;
-        let file_end = self.backing.len_bytes()?;
-        let (start, end) = match self.target_bytes {
-            None => (0, file_end),
-            Some(target) => {
-                let start = range.start - range.start % os::allocation_granularity_bytes() as u64;
-                (start, start.saturating_add(target).max(range.end).min(file_end))
-            }
-        };
-        let len = usize::try_from(end.saturating_sub(start)).map_err(|_| {
-            Error::new(ErrorKind::OutOfRange, "map a window").offset(start).detail(
-                "the file is larger than the address space; give the store a budget of views",
-            )
-        })?;
-        self.view = Some(Arc::new(self.backing.view(start, len, self.access)?));
-        Ok(())
-    }
-
-    /// The part of a range of whole pages that the window shows: its ends may lie within a page.
-    fn clip(&self, range: Range<u64>) -> Range<u64> {
-        let Some(view) = &self.view else { return range };
-        let end = view.offset().saturating_add(view.len_bytes() as u64);
-        range.start.max(view.offset())..range.end.min(end)
-    }
-
-    /// The current view, and where `range` lies in it.
-    fn place(&self, range: &Range<u64>) -> Result<(&View, Range<usize>)> {
-        let outside = || {
-            Error::new(ErrorKind::OutOfRange, "reach into a window")
-                .offset(range.start)
-                .detail(format!("{range:?} is not in the file's window"))
-        };
-        let view = self.view.as_ref().ok_or_else(outside)?;
-        let at = |offset: u64| usize::try_from(offset.checked_sub(view.offset())?).ok();
-        let (Some(start), Some(end)) = (at(range.start), at(range.end)) else {
-            return Err(outside());
-        };
-        Ok((view, start..end))
-    }
 }
 
 /// Buffered appends, private edits, positioned writes.
@@ -325,9 +264,8 @@ impl fmt::Debug for Positioned {
 /// Stores through a read-write window, then a flush of its dirty range.
 #[derive(Debug)]
 pub(crate) struct Mapped {
-    appends: Window,
+    appends: MappedWrites,
     edits: Window,
-    appended: Range<u64>,
     dirty: DirtyPages,
 }
 
@@ -338,35 +276,10 @@ impl Mapped {
     /// While it lives nobody else changes the file, nobody truncates it below what is edited or
     /// appended, and nobody reads bytes, through whatever view, while `edit` lends them.
     pub(crate) unsafe fn new(backing: Arc<dyn Backing>, window_bytes: Option<u64>) -> Self {
-        let append_window = window_bytes.unwrap_or(APPEND_WINDOW_BYTES).min(APPEND_WINDOW_BYTES);
-        let window = |target_bytes| Window {
-            backing: Arc::clone(&backing),
-            access: Access::ReadWrite,
-            target_bytes,
-            view: None,
-        };
-        Self {
-            appends: window(Some(append_window)),
-            edits: window(window_bytes),
-            appended: 0..0,
-            dirty: DirtyPages::default(),
-        }
-    }
-
-    /// Flushes what was appended through the append window since the last time.
-    fn flush_appended(&mut self) -> Result<()> {
-        let range = std::mem::replace(&mut self.appended, 0..0);
-        Self::flush_span(&self.appends, range)
-    }
-
-    /// One flush from the first to the last dirty byte: the system looks at dirty pages only, and
-    /// a call a range would wait for the device each time.
-    fn flush_span(window: &Window, range: Range<u64>) -> Result<()> {
-        if range.is_empty() {
-            return Ok(());
-        }
-        let (view, place) = window.place(&range)?;
-        window.backing.flush_view(view, place)
+        let appends = MappedWrites::new(Arc::clone(&backing), window_bytes);
+        let (access, view) = (Access::ReadWrite, None);
+        let edits = Window { backing, access, target_bytes: window_bytes, view };
+        Self { appends, edits, dirty: DirtyPages::default() }
     }
 
     fn reach(&mut self, range: &Range<u64>) -> Result<()> {
@@ -382,52 +295,20 @@ impl Mapped {
         match (ranges.first(), ranges.last()) {
             (Some(first), Some(last)) => {
                 let span = self.edits.clip(first.start..last.end);
-                Self::flush_span(&self.edits, span)
+                self.edits.flush(span)
             }
             _ => Ok(()),
         }
     }
 }
 
-fn write_zeros(backing: &dyn Backing, range: Range<u64>) -> Result<()> {
-    let zeros = vec![0; BUFFER_BYTES];
-    let mut at = range.start;
-    while at < range.end {
-        let step = zeros.len().min(usize::try_from(range.end - at).unwrap_or(usize::MAX));
-        backing.write_at(at, &zeros[..step])?;
-        at += step as u64;
-    }
-    Ok(())
-}
-
 impl Writer for Mapped {
     fn reserve(&mut self, len_bytes: u64) -> Result<()> {
-        let backing = &self.appends.backing;
-        let old_len_bytes = backing.len_bytes()?;
-        if backing.grow(len_bytes)? == Grown::LengthOnly {
-            // Nothing is reserved: zeros are written, so that a full disk is an error here and not
-            // a fault at the first store.
-            write_zeros(&**backing, old_len_bytes..len_bytes).inspect_err(|_| {
-                // A length without blocks would be taken for room the next time.
-                let _ = backing.trim(old_len_bytes);
-            })?;
-        }
-        Ok(())
+        self.appends.reserve(len_bytes)
     }
 
     fn append(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
-        let range = offset..offset.saturating_add(bytes.len() as u64);
-        if !self.appends.covers(&range) {
-            self.flush_appended()?;
-            self.appends.slide(&range)?;
-        }
-        let (view, place) = self.appends.place(&range)?;
-        view.write(place.start, bytes)?;
-        self.appended = match self.appended.is_empty() {
-            true => range,
-            false => self.appended.start.min(range.start)..self.appended.end.max(range.end),
-        };
-        Ok(())
+        self.appends.write(offset, bytes)
     }
 
     fn pending(&self) -> (u64, &[u8]) {
@@ -461,15 +342,13 @@ impl Writer for Mapped {
     }
 
     fn flush(&mut self, range: Range<u64>) -> Result<()> {
-        if range.start < self.appended.end && self.appended.start < range.end {
-            self.flush_appended()?;
-        }
+        self.appends.flush_within(&range)?;
         self.flush_edits(&range)
     }
 
     fn release(&mut self) -> Result<()> {
         self.flush(0..u64::MAX)?;
-        self.appends.view = None;
+        self.appends.release()?;
         self.edits.view = None;
         Ok(())
     }

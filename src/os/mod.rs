@@ -49,9 +49,9 @@ pub(crate) use sharing::{Permissions, Sharing, create_new, narrow, no_follow};
 pub(crate) use system::{
     FILE_CALLS_SEE_VIEWS, LOCKS_CAN_BE_ASKED_FOR, LOCKS_START, VIEWS_MAY_PASS_END, advise,
     agreed_path, allocated_bytes, begins_with_name, file_identity, file_system, has_room_for,
-    is_at, is_range_locked, lock_memory, open_temporary, read_at, rename_new, replace, residency,
-    sync_directory, try_lock_inode, try_lock_range, unlock_inode, unlock_memory, unlock_range,
-    wait_while, wake_all, why_no_file, write_all_at,
+    is_at, is_range_locked, lock_memory, open_temporary, read_at, remove, rename_new, replace,
+    residency, sync_directory, try_lock_inode, try_lock_range, unlock_inode, unlock_memory,
+    unlock_range, wait_while, wake_all, why_no_file, write_all_at,
 };
 
 use std::ffi::c_void;
@@ -218,6 +218,14 @@ pub(crate) fn fill_holes(file: &File, len_bytes: u64) -> io::Result<()> {
 /// The access pattern that a range of a view is about to see.
 ///
 /// Advice never changes what a view holds: `DontNeed` may cost time to read pages back, not data.
+/// What cannot be had is said by [`Advised`](crate::map::Advised), and is no error.
+///
+/// | advice | Linux | Windows |
+/// | --- | --- | --- |
+/// | `Normal`, `Sequential`, `Random` | `madvise` | unsupported: chosen when a file is opened |
+/// | `WillNeed` | `MADV_WILLNEED` | `PrefetchVirtualMemory` |
+/// | `DontNeed` | `MADV_PAGEOUT` | out of the working set, by `VirtualUnlock`, also where locked |
+/// | `PopulateRead`, `PopulateWrite` | `MADV_POPULATE_*` (5.14) | fall back to `WillNeed` |
 ///
 /// ```
 /// use flatrec::Advice;

@@ -345,6 +345,11 @@ pub(crate) fn unlock_inode(file: &File) -> io::Result<()> {
     fs2::FileExt::unlock(file)
 }
 
+/// Takes a file's name away; who has the file open keeps it.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    fs::remove_file(path)
+}
+
 /// Device and inode.
 pub(crate) fn file_identity(file: &File) -> io::Result<FileIdentity> {
     file.metadata().map(|metadata| identity_in(&metadata))

@@ -7,6 +7,7 @@
 
 mod memory;
 mod names;
+mod removal;
 
 use std::ffi::c_void;
 use std::fs::{self, File, OpenOptions};
@@ -31,6 +32,7 @@ pub(super) use memory::{
     allocation_granularity_bytes, page_size_bytes, process_faults, thread_faults,
 };
 pub(crate) use names::{agreed_path, begins_with_name, has_room_for, why_no_file};
+pub(crate) use removal::remove;
 
 /// "A mapped view of a file is not guaranteed to be coherent with a file that is being accessed by
 /// the ReadFile or WriteFile function" (CreateFileMapping).
@@ -236,10 +238,11 @@ pub(crate) fn unlock_range(file: &File, start: u64, len: u64) -> io::Result<()> 
     }
 }
 
-/// Whether somebody else holds a lock in the range. Windows cannot be asked, so this takes the lock
-/// for a moment: who tries for it at that moment finds it taken.
+/// Whether somebody else holds an exclusive lock in the range. Windows cannot be asked, so this
+/// takes a shared lock for a moment: who tries for an exclusive one at that moment finds it taken,
+/// and who only asks at the same time does not.
 pub(crate) fn is_range_locked(file: &File, start: u64, len: u64) -> io::Result<bool> {
-    if !try_lock_range(file, start, len, LockKind::Exclusive)? {
+    if !try_lock_range(file, start, len, LockKind::Shared)? {
         return Ok(true);
     }
     unlock_range(file, start, len).map(|()| false)

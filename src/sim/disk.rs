@@ -73,8 +73,14 @@ impl Disk {
     pub(super) fn new(random: &mut Random, traced: bool) -> Self {
         // On some file systems stores edit through views, on others by calls.
         let name = if random.coin() { "ext2/3/4" } else { "simulated" };
-        let properties =
-            Properties { file_system: FileSystemKind::Local(name.into()), ..scratch_properties() };
+        // On some systems calls see what views hold, on others (Windows) records are written
+        // through views alone.
+        let calls_see_views = !random.one_in(4) && crate::os::FILE_CALLS_SEE_VIEWS;
+        let properties = Properties {
+            calls_see_views,
+            file_system: FileSystemKind::Local(name.into()),
+            ..scratch_properties()
+        };
         let state = State {
             files: BTreeMap::new(),
             directory: Directory::default(),
@@ -101,6 +107,11 @@ impl Disk {
         state.directory.add(name, number);
         state.directory.sync();
         Ok(())
+    }
+
+    /// Whether calls see what views hold.
+    pub(super) fn calls_see_views(&self) -> bool {
+        self.0.properties.calls_see_views
     }
 
     /// Opens a file.
@@ -492,6 +503,8 @@ impl Backing for SimFile {
     }
 
     fn flush_view(&self, view: &View, range: Range<usize>) -> Result<()> {
+        // What is durable is read by calls, which need not see what a view holds.
+        self.memory.flush_view(view, range.clone())?;
         let start = usize::try_from(view.offset()).unwrap_or(usize::MAX);
         let range = start.saturating_add(range.start)..start.saturating_add(range.end);
         let mut call = self.begin(|| format!("flush {range:?} of a view"))?;

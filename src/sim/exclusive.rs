@@ -103,8 +103,10 @@ fn abandon(
 }
 
 pub(super) fn open(world: &mut World) -> Result<DynStore, Stop> {
-    let ways = [WriteBack::Auto, WriteBack::Positioned, WriteBack::Mapped];
-    let options: Options<DynStore> = DynStore::options().write_back(world.random.pick(&ways));
+    let ways = [WriteBack::Auto, WriteBack::Mapped, WriteBack::Positioned];
+    // Positioned writing is refused where views need not see it.
+    let ways = if world.disk.calls_see_views() { &ways[..] } else { &ways[..2] };
+    let options: Options<DynStore> = DynStore::options().write_back(world.random.pick(ways));
     let file = world.file()?;
     // SAFETY: nobody else knows the simulated disk, and every other handle of it has ended.
     let store = unsafe { options.over(file, Access::ReadWrite) };

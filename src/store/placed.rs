@@ -4,18 +4,19 @@ use std::sync::Arc;
 
 use super::growth::Growth;
 use crate::error::Result;
-use crate::map::{Access, Backing, Geometry};
+use crate::map::{Backing, Geometry, MappedWrites};
 
 /// A run of records is written at once up to this many bytes.
 const RUN_BYTES_MAX: usize = 1 << 20;
 
 /// Writes records to their places, and grows the file for them.
 ///
-/// By positioned writes; through views where the system does not promise that views see what write
+/// By positioned writes; through a view where the system does not promise that views see what write
 /// calls wrote (the design's rule for Windows).
 #[derive(Debug)]
 pub(crate) struct Placed {
     backing: Arc<dyn Backing>,
+    mapped: Option<MappedWrites>,
     geometry: Geometry,
     growth: Growth,
     file_len_bytes: u64,
@@ -24,7 +25,9 @@ pub(crate) struct Placed {
 impl Placed {
     pub(crate) fn new(backing: Arc<dyn Backing>, geometry: Geometry) -> Result<Self> {
         let file_len_bytes = backing.len_bytes()?;
-        Ok(Self { backing, geometry, growth: Growth::new(), file_len_bytes })
+        let mapped = (!backing.properties().calls_see_views)
+            .then(|| MappedWrites::new(Arc::clone(&backing), None));
+        Ok(Self { backing, mapped, geometry, growth: Growth::new(), file_len_bytes })
     }
 
     pub(crate) fn file_len_bytes(&self) -> u64 {
@@ -38,25 +41,25 @@ impl Placed {
         if need_bytes <= self.file_len_bytes {
             return Ok(false);
         }
-        let (backing, len_bytes) = (&self.backing, self.file_len_bytes);
-        let grown = self.growth.grow(len_bytes, need_bytes, |len| backing.grow(len).map(drop));
-        self.file_len_bytes = grown?;
+        let grow_to = |len_bytes| match &mut self.mapped {
+            Some(mapped) => mapped.reserve(len_bytes),
+            None => self.backing.grow(len_bytes).map(drop),
+        };
+        self.file_len_bytes = self.growth.grow(self.file_len_bytes, need_bytes, grow_to)?;
         Ok(true)
     }
 
     /// Writes whole records, of which the first is record `first`; the file is long enough.
-    pub(crate) fn write(&self, first: u64, records: &[u8]) -> Result<()> {
+    pub(crate) fn write(&mut self, first: u64, records: &[u8]) -> Result<()> {
         let offset = self.geometry.offset_of(first)?;
-        if records.is_empty() || self.backing.properties().calls_see_views {
-            return self.backing.write_at(offset, records);
+        match &mut self.mapped {
+            Some(mapped) => mapped.write(offset, records),
+            None => self.backing.write_at(offset, records),
         }
-        let view = self.backing.view(offset, records.len(), Access::ReadWrite)?;
-        view.write(0, records)?;
-        self.backing.flush_view(&view, 0..records.len())
     }
 
     /// Writes single records in ascending order; neighbours go out together.
-    pub(crate) fn write_sorted(&self, images: &[(u64, &[u8])]) -> Result<()> {
+    pub(crate) fn write_sorted(&mut self, images: &[(u64, &[u8])]) -> Result<()> {
         let mut run = Vec::new();
         let mut first = 0;
         let mut next = None;
@@ -73,7 +76,10 @@ impl Placed {
     }
 
     /// Makes what was written, and the file's length, durable.
-    pub(crate) fn sync(&self) -> Result<()> {
+    pub(crate) fn sync(&mut self) -> Result<()> {
+        if let Some(mapped) = &mut self.mapped {
+            mapped.flush()?;
+        }
         self.backing.sync_data()
     }
 
@@ -81,6 +87,9 @@ impl Placed {
     pub(crate) fn trim(&mut self, count: u64) -> Result<()> {
         let end = self.geometry.offset_of(count)?;
         if self.file_len_bytes != end {
+            if let Some(mapped) = &mut self.mapped {
+                mapped.release()?;
+            }
             self.backing.trim(end)?;
             self.file_len_bytes = end;
         }

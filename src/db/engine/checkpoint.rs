@@ -314,9 +314,8 @@ impl Engine {
             // A reader of commits that are no more may count more records than there are.
             let is_cuttable = !self.published.sharing().has_strangers()?;
             match if is_cuttable { writer.placed.trim(count) } else { Ok(()) } {
-                // Windows trims no file that anybody has mapped. The file stays longer than its
-                // records, which harms nobody, until the next writer closes it.
-                Err(error) if error.kind() == ErrorKind::Locked => {}
+                // Windows trims no file that anybody has mapped: it waits until the engine goes.
+                Err(error) if error.kind() == ErrorKind::Locked => writer.untrimmed = Some(count),
                 other => other?,
             }
             if let Some(sums) = &writer.sums {

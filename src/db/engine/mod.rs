@@ -110,12 +110,29 @@ pub(super) struct Writer {
     /// for good by a failure before that ([`Writer::doubt`]).
     busy: bool,
     closed: bool,
+    /// The records to which the file is to be cut once this process has no view of it any more.
+    untrimmed: Option<u64>,
     /// How large the log is to grow before the next checkpoint.
     checkpoint_at_bytes: u64,
     /// The commit of the snapshot that held the last checkpoint back.
     held_back_by: Option<u64>,
     /// Whether readers without slots kept the last checkpoint from beginning.
     shut_out: bool,
+}
+
+impl Drop for Engine {
+    /// Cuts the file if a view of this process was in the way when the store was closed; under the
+    /// locks, which go last. Where another process has the file mapped it stays longer than its
+    /// records, which harms nobody, until the next writer closes it.
+    fn drop(&mut self) {
+        let writer = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let Some(count) = writer.untrimmed.take() else { return };
+        writer.in_file = RecordView::empty();
+        let nothing = State::without_view(&writer.newest);
+        writer.newest = Arc::clone(&nothing);
+        self.published.end(nothing);
+        let _ = writer.placed.trim(count);
+    }
 }
 
 impl Engine {

@@ -66,6 +66,7 @@ impl Engine {
             in_file: records_in(view, layout.geometry, found.count)?,
             busy: false,
             closed: false,
+            untrimmed: None,
             checkpoint_at_bytes: common.checkpoint_bytes,
             held_back_by: None,
             shut_out: false,

@@ -333,7 +333,7 @@ fn absorb_alone(
 ) -> Result<()> {
     let layout = Layout::of(core, 1)?;
     let backing = Arc::clone(core.backing());
-    let placed = Placed::new(Arc::clone(&backing), layout.geometry)?;
+    let mut placed = Placed::new(Arc::clone(&backing), layout.geometry)?;
     let images = found.overlay.sorted_after(core.header().commit);
     let end = layout.geometry.offset_of(found.count)?;
     let ranges = ranges_of(&layout, &images);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::sharing::{Hold, LockWords, WriterSide};
 use super::newest::Newest;
-use crate::map::View;
+use crate::map::{Access, View};
 use crate::store::Overlay;
 
 /// The store as one commit has left it. It never changes; who holds it may read it.
@@ -30,6 +30,14 @@ pub(in crate::db) struct State {
     pub(in crate::db) hold: Option<Hold>,
 }
 
+impl State {
+    /// What is left of a state when nobody reads any more.
+    pub(super) fn without_view(last: &Self) -> Arc<Self> {
+        let view = Arc::new(View::empty(0, Access::ReadOnly));
+        Arc::new(Self { count: 0, overlay: Overlay::default(), view, hold: None, ..*last })
+    }
+}
+
 /// The newest state that readers may see, and all older ones that somebody still holds.
 pub(super) struct Published {
     /// Where other processes see what is published.
@@ -40,6 +48,11 @@ pub(super) struct Published {
 impl Published {
     pub(super) fn new(state: Arc<State>, sharing: WriterSide<LockWords>) -> Self {
         Self { sharing, states: Newest::new(state) }
+    }
+
+    /// Lets the states go, when nobody reads any more.
+    pub(super) fn end(&mut self, nothing: Arc<State>) {
+        self.states = Newest::new(nothing);
     }
 
     /// What readers in other processes say, and are told.

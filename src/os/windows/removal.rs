@@ -1,0 +1,62 @@
+//! Names that go at once, whoever has the file open.
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::os::windows::fs::OpenOptionsExt;
+use std::os::windows::io::AsRawHandle;
+use std::path::Path;
+
+use windows_sys::Win32::Foundation as errors;
+use windows_sys::Win32::Storage::FileSystem as files;
+
+use super::{check, code, size_of_u32};
+
+/// Takes a file's name away.
+///
+/// By default Windows keeps the name until the last handle is closed, and refuses whoever wants to
+/// open it or make another file of that name. So the name is removed as POSIX has it
+/// (`FileDispositionInfoEx`: NTFS since Windows 10, version 1607). A file system without that gets
+/// another name for the file first, which nobody looks for; it stays for as long as somebody has
+/// the file open.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    match remove_at_once(path) {
+        Err(error) if is_lacking(&error) => {
+            let aside = path.with_file_name(crate::os::unlikely_name());
+            match fs::rename(path, &aside) {
+                Ok(()) => fs::remove_file(&aside),
+                Err(gone) if gone.kind() == io::ErrorKind::NotFound => Err(gone),
+                Err(_) => fs::remove_file(path),
+            }
+        }
+        result => result,
+    }
+}
+
+fn remove_at_once(path: &Path) -> io::Result<()> {
+    let flags = files::FILE_FLAG_OPEN_REPARSE_POINT;
+    let file = OpenOptions::new().access_mode(files::DELETE).custom_flags(flags).open(path)?;
+    let how = files::FILE_DISPOSITION_FLAG_DELETE | files::FILE_DISPOSITION_FLAG_POSIX_SEMANTICS;
+    let info = files::FILE_DISPOSITION_INFO_EX { Flags: how };
+    // SAFETY: the handle is open as long as `file` lives; the class and the size that are passed
+    // are those of `info`, which outlives the call.
+    check(unsafe {
+        files::SetFileInformationByHandle(
+            file.as_raw_handle(),
+            files::FileDispositionInfoEx,
+            (&raw const info).cast(),
+            size_of_u32::<files::FILE_DISPOSITION_INFO_EX>(),
+        )
+    })
+}
+
+/// Whether the file system, or an emulation, knows no such removal.
+fn is_lacking(error: &io::Error) -> bool {
+    matches!(
+        code(error),
+        errors::ERROR_INVALID_PARAMETER
+            | errors::ERROR_INVALID_FUNCTION
+            | errors::ERROR_INVALID_LEVEL
+            | errors::ERROR_NOT_SUPPORTED
+            | errors::ERROR_CALL_NOT_IMPLEMENTED
+    )
+}
