@@ -1,7 +1,7 @@
 """What scripts/across.sh compares, after docs/FORMAT.md alone.
 
     across.py store A B         two stores of the same content, every byte but what must differ
-    across.py records A B       the same up to their last record, with headers written at other times
+    across.py records A B       the same of two closed stores whose headers were written at other times
     across.py sums A B          their checksum files
     across.py live-log A        that the store's header names a log
     across.py info A B          what `flatrec info --json` says of two such stores
@@ -48,13 +48,13 @@ def store(path):
 
 
 def records(path):
-    """A store up to its last record: what lies behind belongs to nobody. Of the two slots, which
-    one is older depends on how many headers were written, and so do their sequences."""
+    """A closed store, which ends with its records. Of the two slots, which one is older depends on
+    how many headers were written, and so do their sequences."""
     data = store(path)
     slot = header(data)
     end = number(data, slot + 56) + number(data, slot + 72) * number(data, slot + 52, "<I")
-    if any(data[end:]):
-        sys.exit(f"{path}: something is behind the last record")
+    if len(data) != end:
+        sys.exit(f"{path} is {len(data)} bytes long, and its records end at {end}")
     data[:512] = data[slot:slot + 512]
     blank(data, (64, 72), (4096, 4608))
     return data[:end]
