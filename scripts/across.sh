@@ -1,17 +1,16 @@
 #!/usr/bin/env bash
 # Shows that a store written on one system is the same on another, byte for byte:
 #
+#     scripts/across.sh TARGET
 #     scripts/across.sh HERE THERE [HERE_PRODUCER THERE_PRODUCER]
 #
-# Each argument is a command line, by absolute paths: how this system runs `flatrec`, and how the
-# other one's is run from here; then the same of the example `producer_consumer`, without which the
-# logs of killed programs are left out. For Windows:
-#
-#     scripts/across.sh "$PWD/target/debug/flatrec" "wine $PWD/target/…/flatrec.exe" \
-#         "$PWD/target/debug/examples/producer_consumer" "wine $PWD/…/producer_consumer.exe"
+# TARGET is one of scripts/cross.sh, for which and for this machine all is built that is needed.
+# Otherwise each argument is a command line, by absolute paths and without quotes: how this system
+# runs `flatrec`, and how the other one's is run from here; then the same of the example
+# `producer_consumer`, without which the logs of killed programs are left out.
 #
 #     FLATREC_CSV     the input; data/flights-2013-01.csv
-#     FLATREC_ROWS    how many of its rows, where the other system is slow; all
+#     FLATREC_ROWS    how many of its rows, where the other system is slow; all, on s390x 2000
 #
 # One line for each check; the first that fails ends it with status 1. What two files may differ in
 # is what is drawn at random, and what is computed over it: see across.py.
@@ -25,10 +24,35 @@ fail() {
     exit 1
 }
 
-[[ $# == 2 || $# == 4 ]] || {
-    echo "usage: scripts/across.sh HERE THERE [HERE_PRODUCER THERE_PRODUCER]" >&2
+usage() {
+    echo "usage: scripts/across.sh TARGET, or HERE THERE [HERE_PRODUCER THERE_PRODUCER]" >&2
     exit 2
 }
+
+# Builds for this machine and for a target, and says how both are run.
+build() {
+    local target=$1 here there runner ending=""
+    here=$(realpath -m "${CARGO_TARGET_DIR:-target}")/debug
+    there=$(realpath -m "${CARGO_TARGET_DIR:-target/cross}")/$target/debug
+    runner=$(realpath -m "${FLATREC_CROSS_HOME:-${TMPDIR:-/tmp}/flatrec-cross}")/run-$target
+    cargo build --quiet --locked --bins --example producer_consumer
+    scripts/cross.sh "$target" build --quiet --locked --bins --example producer_consumer
+    [[ $target != *windows* ]] || ending=.exe
+    [[ $target != s390x-* ]] || : "${FLATREC_ROWS:=2000}"
+    commands=(
+        "$here/flatrec" "$runner $there/flatrec$ending"
+        "$here/examples/producer_consumer" "$runner $there/examples/producer_consumer$ending"
+    )
+}
+
+case $# in
+    1)
+        cd "$home"
+        build "$1"
+        set -- "${commands[@]}" ;;
+    2 | 4) ;;
+    *) usage ;;
+esac
 declare -A flatrec=([here]=$1 [there]=$2) producer=([here]=${3:-} [there]=${4:-})
 
 place=$(mktemp -d)
