@@ -14,6 +14,8 @@ mod salvage;
 mod sharing;
 mod tail;
 mod transactions;
+#[cfg(windows)]
+mod windows;
 
 use std::ffi::OsStr;
 use std::io::{Read as _, Write as _};
