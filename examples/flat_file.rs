@@ -119,7 +119,10 @@ impl Step {
         let took = self.begun.elapsed();
         let faults = faults()?.since(self.faults);
         let (minor, major) = (faults.minor, faults.major);
-        println!("{what}: {took:.1?}, page faults: {minor} minor, {major} major");
+        // Windows counts all in one.
+        let minor = if cfg!(windows) { format!("{minor}") } else { format!("{minor} minor") };
+        let major = if cfg!(windows) { String::new() } else { format!(", {major} major") };
+        println!("{what}: {took:.1?}, page faults: {minor}{major}");
         Ok(faults)
     }
 }

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use flatrec::{Database, Durability, Record};
+use flatrec::{Database, Durability, Record, le};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -23,13 +23,14 @@ const PHASE: Duration = Duration::from_millis(700);
 /// How often the consumer looks whether there still is a producer.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
+/// Of types that mean the same on every machine, whichever opens the store next.
 #[derive(Clone, Copy, Record)]
 #[repr(C)]
 struct Tick {
-    number: u64,
+    number: le::U64,
     /// In nanoseconds since 1970.
-    made_at: u64,
-    price: f64,
+    made_at: le::U64,
+    price: le::F64,
 }
 
 fn main() -> Result<()> {
@@ -70,9 +71,10 @@ fn produce(ticks: &Database<Tick>, durability: Durability) -> Result<()> {
     let (mut next, mut survives) = (first, None);
     while started.elapsed() < PHASE {
         let mut transaction = ticks.begin_write()?;
-        let made_at = now();
+        let made_at = now().into();
         for number in next..next + TICKS_A_COMMIT {
-            transaction.append(&Tick { number, made_at, price: price_of(number) })?;
+            let (number, price) = (number.into(), price_of(number).into());
+            transaction.append(&Tick { number, made_at, price })?;
         }
         survives = Some(transaction.commit(durability)?.survives());
         next += TICKS_A_COMMIT;
@@ -100,8 +102,8 @@ fn consume(path: &Path) -> Result<()> {
         let seen_at = now();
         assert_eq!(snapshot.count() % TICKS_A_COMMIT, 0, "a transaction is seen whole or not");
         for (id, tick) in snapshot.range(next..snapshot.count()) {
-            assert_eq!((tick.number, tick.price), (id, price_of(id)));
-            ages.push(seen_at.saturating_sub(tick.made_at));
+            assert_eq!((tick.number.get(), tick.price.get()), (id, price_of(id)));
+            ages.push(seen_at.saturating_sub(tick.made_at.get()));
         }
         (next, looks) = (snapshot.count(), looks + 1);
         if is_over {

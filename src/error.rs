@@ -254,8 +254,27 @@ fn classify(source: &io::Error) -> (ErrorKind, Option<&'static str>) {
             (ErrorKind::Truncated, Some("the file is shorter than it was or should be"))
         }
         io::ErrorKind::Unsupported => (ErrorKind::Unsupported, None),
+        _ if is_bad_name(source) => (ErrorKind::InvalidArgument, Some(ADVICE_ON_NAMES)),
         _ => (ErrorKind::Io, None),
     }
+}
+
+/// What makes a name that the system takes.
+const ADVICE_ON_NAMES: &str = if cfg!(windows) {
+    "choose a shorter name, since those of the files beside it are longer, without any of \
+     < > : \" | ? *"
+} else {
+    "choose a shorter name, since those of the files beside it are longer"
+};
+
+/// Whether the system refuses the name itself: no file can have it.
+fn is_bad_name(source: &io::Error) -> bool {
+    #[cfg(unix)]
+    const CODES: &[i32] = &[libc::ENAMETOOLONG];
+    // ERROR_INVALID_NAME, ERROR_BAD_PATHNAME and ERROR_FILENAME_EXCED_RANGE.
+    #[cfg(windows)]
+    const CODES: &[i32] = &[123, 161, 206];
+    source.raw_os_error().is_some_and(|code| CODES.contains(&code))
 }
 
 impl fmt::Display for Error {

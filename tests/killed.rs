@@ -411,7 +411,7 @@ impl Rig {
 }
 
 fn row_of(bytes: &[u8]) -> Row {
-    let word = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
+    let word = |at: usize| u64::from_ne_bytes(bytes[at..at + 8].try_into().unwrap());
     PodRecord([word(0), word(8), word(16)])
 }
 

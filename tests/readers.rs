@@ -413,8 +413,8 @@ fn copies_of_records_are_what_a_snapshot_lends() {
             assert_eq!(found, snapshot.get(id).is_some(), "{id}");
             if let Some(row) = snapshot.get(id) {
                 live += 1;
-                assert_eq!(copy[..8], row.n.to_le_bytes());
-                assert_eq!(copy[120..], row.filler[14].to_le_bytes());
+                assert_eq!(copy[..8], row.n.to_ne_bytes());
+                assert_eq!(copy[120..], row.filler[14].to_ne_bytes());
             }
         }
         assert_eq!(live, if deletes { 18 } else { 22 });

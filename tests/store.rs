@@ -289,17 +289,19 @@ fn pod_records_take_a_schema_by_hand() {
         4,
     )
     .unwrap();
-    let options = || Store::<PodRecord<[f32; 2]>>::options().schema(schema.clone());
+    type Pair = PodRecord<[[u8; 4]; 2]>;
+    let pair: Pair = PodRecord([1.0_f32.to_le_bytes(), 2.0_f32.to_le_bytes()]);
+    let options = || Store::<Pair>::options().schema(schema.clone());
     let mut store = options().create(dir.path("p")).unwrap();
-    store.append(&PodRecord([1.0, 2.0])).unwrap();
+    store.append(&pair).unwrap();
     store.close().unwrap();
-    assert_eq!(options().open(dir.path("p")).unwrap().get(0).unwrap().0, [1.0, 2.0]);
-    Store::<PodRecord<[f32; 2]>>::open(dir.path("p")).unwrap();
+    assert_eq!(options().open(dir.path("p")).unwrap().get(0), Some(&pair));
+    Store::<Pair>::open(dir.path("p")).unwrap();
     let dynamic = DynStore::open_read_only(dir.path("p")).unwrap();
     let y = dynamic.schema().field("y").unwrap();
     assert_eq!(y.read(dynamic.get(0).unwrap()).unwrap(), Value::Float32(2.0));
     let wrong = Schema::packed([Field::new("x", DataType::Float32)]).unwrap();
-    let options = Store::<PodRecord<[f32; 2]>>::options().schema(wrong);
+    let options = Store::<Pair>::options().schema(wrong);
     assert_eq!(options.create(dir.path("q")).unwrap_err().kind(), ErrorKind::InvalidSchema);
 }
 

@@ -64,6 +64,7 @@ impl FileBacking {
 
     /// As [`FileBacking::create_new`], of a file that is to be shared with others like that.
     pub(crate) fn create_shared(path: &Path, sharing: &Sharing) -> Result<Self> {
+        refuse_no_file(path, "create")?;
         let file = os::create_new(path, sharing)
             .map_err(|source| Error::io("create", source).path(path))?;
         Self::over(file, Some(Place::of(path)))
@@ -76,6 +77,7 @@ impl FileBacking {
     /// for what is no regular file; the system's.
     pub fn open(path: impl AsRef<Path>, writable: bool) -> Result<Self> {
         let path = path.as_ref();
+        refuse_no_file(path, "open")?;
         // Looked at first: opening a pipe would wait for somebody to write into it.
         if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
             return Err(irregular().path(path));
@@ -465,9 +467,11 @@ impl Backing for FileBacking {
 
     fn sync_directory(&self) -> Result<()> {
         let place = self.open.place();
-        let Some(directory) = place.as_ref().and_then(Place::directory) else { return Ok(()) };
-        os::sync_directory(directory)
-            .map_err(|source| Error::io("sync the directory", source).path(directory))
+        let Some(place) = place else { return Ok(()) };
+        place
+            .directory()
+            .map_or(Ok(()), os::sync_directory)
+            .map_err(|source| Error::io("sync the directory", source).path(place.given_directory()))
     }
 
     fn open_side(&self, suffix: &str, how: OpenSide) -> Result<Option<Arc<dyn Backing>>> {
@@ -527,6 +531,17 @@ pub(crate) fn refuse_network(backing: &dyn Backing, operation: &'static str) -> 
         Some(path) => error.path(path),
         None => error,
     })
+}
+
+/// Refuses a path by which the system would open something else than a file.
+pub(super) fn refuse_no_file(path: &Path, operation: &'static str) -> Result<()> {
+    match os::why_no_file(path) {
+        None => Ok(()),
+        Some(why) => Err(Error::new(ErrorKind::InvalidArgument, operation)
+            .path(path)
+            .detail(why)
+            .advice("give the file another name")),
+    }
 }
 
 fn irregular() -> Error {

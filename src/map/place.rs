@@ -42,6 +42,11 @@ impl Place {
         self.real.parent()
     }
 
+    /// The directory as far as it was given, for errors.
+    pub(super) fn given_directory(&self) -> &Path {
+        parent_directory(&self.given)
+    }
+
     /// The place of the file beside this one that has this suffix.
     pub(super) fn beside(&self, suffix: &str) -> Self {
         Self { given: side::path_of(&self.given, suffix), real: side::path_of(&self.real, suffix) }

@@ -68,11 +68,14 @@ pub(super) fn list(data: &Place) -> Result<Vec<String>> {
     let (Some(directory), Some(own)) = (data.directory(), data.real().file_name()) else {
         return Ok(Vec::new());
     };
-    let failed = |source| Error::io("list the directory", source).path(directory);
+    let failed = |source| Error::io("list the directory", source).path(data.given_directory());
     let mut suffixes = Vec::new();
     for entry in std::fs::read_dir(directory).map_err(failed)? {
         let name = entry.map_err(failed)?.file_name();
-        let rest = name.as_encoded_bytes().strip_prefix(own.as_encoded_bytes());
+        if !os::begins_with_name(&name, own) {
+            continue;
+        }
+        let rest = name.as_encoded_bytes().get(own.len()..);
         match rest.map(std::str::from_utf8) {
             Some(Ok(suffix)) if !suffix.is_empty() => suffixes.push(suffix.to_owned()),
             _ => {}

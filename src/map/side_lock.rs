@@ -13,13 +13,16 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::file::{FileBacking, OpenFile};
+use super::file::{FileBacking, OpenFile, refuse_no_file};
 use super::place::Place;
 use super::shared_words::SharedWords;
 use super::side::{self, refuse_irregular};
 use super::view::Access;
 use crate::error::{Error, ErrorKind, Result};
 use crate::os::{self, LockKind, Preallocated, Sharing, no_follow};
+
+/// What the lock file's name has behind the data file's.
+const SUFFIX: &str = "-lock";
 
 /// Held exclusively by the one writer of a store.
 pub(crate) const WRITER: Range<u64> = 0..1;
@@ -111,17 +114,20 @@ pub(crate) struct SideLock {
     open: Arc<OpenFile>,
     /// Whether it may be written, and so locked exclusively.
     writable: bool,
+    /// The path for errors.
     path: PathBuf,
-    /// The data file, wherever the process is by now.
+    /// Where it lies, wherever the process is by now.
+    real: PathBuf,
+    /// The data file.
     data: PathBuf,
     /// The ranges that it has locked: on Windows each is given back as it was taken.
     held: Mutex<Vec<Range<u64>>>,
 }
 
 impl SideLock {
-    /// The path of the lock file beside `data_path`.
-    pub(crate) fn path_of(data_path: &Path) -> PathBuf {
-        side::path_of(data_path, "-lock")
+    /// Where the lock file of `data_path` lies.
+    fn real_path_of(data_path: &Path) -> PathBuf {
+        side::path_of(&os::agreed_path(data_path), SUFFIX)
     }
 
     /// Opens the lock file beside `data_path` for exclusive locks, creating it if need be: with
@@ -134,42 +140,45 @@ impl SideLock {
     /// As [`SideLock::open_or_create`], beside a data file that is yet to be made and to be shared
     /// with others like that.
     pub(crate) fn open_or_create_shared(data_path: &Path, sharing: &Sharing) -> Result<Self> {
-        let path = Self::path_of(data_path);
-        refuse_irregular(&path).map_err(|error| error.path(&path))?;
-        let file = open_or_create(&path, sharing).map_err(|source| {
+        refuse_no_file(data_path, "lock")?;
+        refuse_long(data_path)?;
+        let (path, real) = (side::path_of(data_path, SUFFIX), Self::real_path_of(data_path));
+        refuse_irregular(&real).map_err(|error| error.path(&path))?;
+        let file = open_or_create(&real, sharing).map_err(|source| {
             let no_directory = source.kind() == io::ErrorKind::NotFound;
             let error = Error::io("open the lock file", source).path(&path);
             if no_directory { error.advice("make the directory first") } else { error }
         })?;
-        Ok(Self::over(file, true, path, data_path))
+        Ok(Self::over(file, true, path, &real, data_path))
     }
 
-    fn over(file: File, writable: bool, path: PathBuf, data_path: &Path) -> Self {
+    fn over(file: File, writable: bool, path: PathBuf, real: &Path, data_path: &Path) -> Self {
         let open = Arc::new(OpenFile::new(file, Some(Place::as_given(&path))));
-        Self { open, writable, path, data: absolute(data_path), held: Mutex::default() }
+        let (real, data) = (absolute(real), absolute(data_path));
+        Self { open, writable, path, real, data, held: Mutex::default() }
     }
 
     /// Opens the lock file beside `data_path` for shared locks, if there is one; for all that its
     /// permissions allow.
     pub(crate) fn open_if_there(data_path: &Path) -> Result<Option<Self>> {
-        let path = Self::path_of(data_path);
+        let (path, real) = (side::path_of(data_path, SUFFIX), Self::real_path_of(data_path));
         let mut options = OpenOptions::new();
         options.read(true).write(true);
         no_follow(&mut options);
-        refuse_irregular(&path).map_err(|error| error.path(&path))?;
-        let (writable, opened) = match options.open(&path) {
+        refuse_irregular(&real).map_err(|error| error.path(&path))?;
+        let (writable, opened) = match options.open(&real) {
             Err(refused)
                 if matches!(
                     refused.kind(),
                     io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
                 ) =>
             {
-                (false, options.write(false).open(&path))
+                (false, options.write(false).open(&real))
             }
             other => (true, other),
         };
         match opened {
-            Ok(file) => Ok(Some(Self::over(file, writable, path, data_path))),
+            Ok(file) => Ok(Some(Self::over(file, writable, path, &real, data_path))),
             Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(Error::io("open the lock file", source).path(&path)),
         }
@@ -328,7 +337,7 @@ impl SideLock {
 
     /// Whether the lock file still has its name.
     pub(crate) fn is_named(&self) -> Result<bool> {
-        os::is_at(self.open.file(), &Self::path_of(&self.data))
+        os::is_at(self.open.file(), &self.real)
             .map_err(|source| Error::io("look at the lock file", source).path(&self.path))
     }
 
@@ -338,7 +347,7 @@ impl SideLock {
         let empty = self.open.file().metadata().is_ok_and(|metadata| metadata.len() == 0);
         if empty && self.data.symlink_metadata().is_err() && self.is_named().is_ok_and(|is| is) {
             // Best effort: a lock file without a store is clutter, not harm.
-            let _ = os::remove(&Self::path_of(&self.data));
+            let _ = os::remove(&self.real);
         }
     }
 
@@ -395,6 +404,23 @@ fn open_or_create(path: &Path, sharing: &Sharing) -> io::Result<File> {
     }
 }
 
+/// The longest of what is added to a name; ten digits of a segment's number are not longer.
+const LONGEST_SUFFIX: &str = "-unfinished-sum";
+
+/// Refuses a name that is too long for the files beside it.
+fn refuse_long(path: &Path) -> Result<()> {
+    if os::has_room_for(path, LONGEST_SUFFIX) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::InvalidArgument, "lock")
+        .path(path)
+        .detail(format!(
+            "the files beside it add up to {} characters to its name, and a name has up to 255",
+            LONGEST_SUFFIX.len()
+        ))
+        .advice("choose a shorter name"))
+}
+
 /// What follows the name of a file that is made aside, until it gets its own.
 const UNFINISHED: &str = "-unfinished";
 
@@ -410,7 +436,8 @@ fn is_unfinished(path: &Path) -> bool {
 /// its own.
 pub(crate) fn unfinished_aside(path: &Path) -> Result<PathBuf> {
     let aside = side::path_of(path, UNFINISHED);
-    if SideLock::path_of(&aside).symlink_metadata().is_ok() && aside.symlink_metadata().is_ok() {
+    if SideLock::real_path_of(&aside).symlink_metadata().is_ok() && aside.symlink_metadata().is_ok()
+    {
         return Err(Error::new(ErrorKind::AlreadyExists, "make an unfinished file at")
             .path(aside)
             .detail("a store of that name is there")

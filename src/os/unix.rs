@@ -2,12 +2,12 @@
 //!
 //! Where the two differ, `kernel` is the file of the one at hand.
 
-use std::ffi::c_void;
+use std::ffi::{OsStr, c_void};
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags};
 use rustix::io::Errno;
@@ -375,6 +375,29 @@ pub(crate) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
         Err(error) if is_gone(&error) => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// Why no regular file can have this path, whatever lies there, as far as the path alone tells;
+/// `None` if one can.
+pub(crate) fn why_no_file(_path: &Path) -> Option<&'static str> {
+    None
+}
+
+/// Whether the name of the file at `path` can get this suffix, as far as that is known before the
+/// file is made. Here the file system decides, which says so then.
+pub(crate) fn has_room_for(_path: &Path, _suffix: &str) -> bool {
+    true
+}
+
+/// The path beside which the lock file of the store at `path` lies: as near as the system comes to
+/// one for all who mean that file. Here it is the path as given, since the file itself is locked.
+pub(crate) fn agreed_path(path: &Path) -> PathBuf {
+    path.to_path_buf()
+}
+
+/// Whether the name of a file is `own` and perhaps more, as the system compares names.
+pub(crate) fn begins_with_name(name: &OsStr, own: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(own.as_encoded_bytes())
 }
 
 fn is_gone(error: &io::Error) -> bool {

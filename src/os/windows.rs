@@ -1,10 +1,12 @@
 //! Windows: positioned reads and writes, byte-range locks, preallocation, renames, and what the
-//! system tells of a file. Memory (advice, residency, faults) is in `windows/memory.rs`.
+//! system tells of a file. Memory (advice, residency, faults) is in `windows/memory.rs`, what names
+//! mean in `windows/names.rs`.
 //!
 //! Each function keeps the promise that its namesake in `unix.rs` documents; here stands how, and
 //! what differs. Names follow the calls: `LockFileEx`, not a wrapper of them.
 
 mod memory;
+mod names;
 mod removal;
 
 use std::ffi::c_void;
@@ -29,6 +31,7 @@ pub(crate) use memory::{advise, lock_memory, residency, unlock_memory};
 pub(super) use memory::{
     allocation_granularity_bytes, page_size_bytes, process_faults, thread_faults,
 };
+pub(crate) use names::{agreed_path, begins_with_name, has_room_for, why_no_file};
 pub(crate) use removal::remove;
 
 /// "A mapped view of a file is not guaranteed to be coherent with a file that is being accessed by
@@ -293,7 +296,8 @@ fn overlapped_at(offset: u64) -> OVERLAPPED {
 }
 
 /// Always granted, and nothing is done: locks on Windows are mandatory and would refuse the reads
-/// and writes of others. The lock file alone keeps a second writer out, by whatever name it comes.
+/// and writes of others. The lock file alone keeps a second writer out, by whatever name it comes
+/// ([`agreed_path`]) but a hard link.
 pub(crate) fn try_lock_inode(_file: &File, _kind: LockKind) -> io::Result<bool> {
     Ok(true)
 }
@@ -380,7 +384,13 @@ pub(crate) fn file_system(file: &File) -> io::Result<FileSystemKind> {
     };
     check(done)?;
     let len = name.iter().position(|character| *character == 0).unwrap_or(name.len());
-    Ok(kind_of_volume(&String::from_utf16_lossy(&name[..len]), &final_path(file)?))
+    let name = String::from_utf16_lossy(&name[..len]);
+    // A volume that the mount manager does not know has no final paths (Wine: none of more than 260
+    // characters). Nothing says that another machine has it.
+    Ok(match final_path(file) {
+        Ok(path) => kind_of_volume(&name, &path),
+        Err(_) => FileSystemKind::Unknown(name.to_ascii_lowercase().into()),
+    })
 }
 
 /// The path that the file is really at.

@@ -240,7 +240,10 @@ fn split_at_point(digits: &str, whole_len: i64) -> (i128, bool) {
     if leading_zeros == digits.len() {
         return (0, true);
     }
-    let Ok(whole_len) = usize::try_from(whole_len) else { return (0, false) };
+    if whole_len < 0 {
+        return (0, false);
+    }
+    let whole_len = usize::try_from(whole_len).unwrap_or(usize::MAX);
     if whole_len.saturating_sub(leading_zeros) > DIGITS_MAX {
         return (i128::MAX - 1, true);
     }

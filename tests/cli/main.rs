@@ -18,6 +18,8 @@ mod sharing;
 mod shell;
 mod tail;
 mod transactions;
+#[cfg(windows)]
+mod windows;
 
 use std::ffi::OsStr;
 use std::io::{Read as _, Write as _};

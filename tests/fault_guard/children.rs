@@ -47,6 +47,11 @@ fn without_the_guard_a_fault_is_a_signal() {
 fn references_into_a_file_that_was_cut_are_a_signal_still() {
     assert_killed("reference", libc::SIGBUS);
     assert_killed("reference, default before", libc::SIGBUS);
+}
+
+#[test]
+#[cfg_attr(target_arch = "s390x", ignore = "qemu-user meets a fault that is ignored for ever")]
+fn references_into_a_file_that_was_cut_are_a_signal_that_cannot_be_ignored() {
     assert_killed("reference, ignored before", libc::SIGBUS);
 }
 
@@ -64,8 +69,13 @@ fn signals_that_were_sent_are_handled_as_before() {
 
 #[test]
 fn a_handler_from_before_gets_the_faults_of_others_and_no_faults_of_ours() {
-    assert_exit("action before", 42);
     assert_exit("handler before", 43);
+}
+
+#[test]
+#[cfg_attr(target_arch = "s390x", ignore = "qemu-user gives a fault another address")]
+fn an_action_from_before_gets_the_faults_of_others_with_their_addresses() {
+    assert_exit("action before", 42);
 }
 
 #[test]

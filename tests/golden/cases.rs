@@ -1,16 +1,24 @@
 //! What is in the golden files, by formula: nothing here is read from a file.
 
-use flatrec::{DataType, Field, Record, Schema, TimeUnit, Utf8, Value};
+use flatrec::{DataType, Field, Record, Schema, TimeUnit, Utf8, Value, le};
 
-/// The record of all cases but `plain`.
+/// The record of all cases but `plain`, which is the same on every machine. It was made with the
+/// machine's own types, on one where 64-bit numbers are aligned to eight bytes: [`ALIGNMENT`].
 #[derive(Clone, Copy, Debug, PartialEq, Record)]
 #[repr(C)]
 pub(crate) struct Row {
-    pub(crate) id: u64,
-    pub(crate) at: i64,
-    pub(crate) amount: f64,
-    pub(crate) kind: u32,
+    pub(crate) id: le::U64,
+    pub(crate) at: le::I64,
+    pub(crate) amount: le::F64,
+    pub(crate) kind: le::U32,
     pub(crate) name: Utf8<20>,
+}
+
+const ALIGNMENT: u32 = 8;
+
+/// The schema that the files have.
+pub(crate) fn row_schema() -> Schema {
+    Schema::new(Row::schema().unwrap().fields().to_vec(), 48, ALIGNMENT).unwrap()
 }
 
 /// Its name, as long as there is room for it.
@@ -21,10 +29,10 @@ pub(crate) fn name(id: u64, version: u32) -> String {
 /// The record `id` as the commit that is called `version` left it.
 pub(crate) fn row(id: u64, version: u32) -> Row {
     Row {
-        id,
-        at: id as i64 * -1000 - i64::from(version),
-        amount: id as f64 * 0.5 + f64::from(version),
-        kind: version,
+        id: id.into(),
+        at: (id as i64 * -1000 - i64::from(version)).into(),
+        amount: (id as f64 * 0.5 + f64::from(version)).into(),
+        kind: version.into(),
         name: Utf8::new(&name(id, version)).unwrap(),
     }
 }
@@ -238,7 +246,7 @@ fn value(data_type: DataType, seed: u64) -> Value<'static> {
         DataType::Float64 => Value::from(f64::from(bits as i16) + 0.25),
         DataType::Date32 => Value::Date((bits % 60_000) as i32 - 20_000),
         DataType::Timestamp(unit) => Value::Timestamp((bits >> 8) as i64 - (1 << 54), unit),
-        DataType::Utf8(_) => Value::Text(TEXTS[bits as usize % 5]),
-        _ => Value::Binary(BYTES[bits as usize % 3]),
+        DataType::Utf8(_) => Value::Text(TEXTS[(bits % 5) as usize]),
+        _ => Value::Binary(BYTES[(bits % 3) as usize]),
     }
 }

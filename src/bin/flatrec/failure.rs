@@ -106,7 +106,9 @@ impl Failure {
             Self::Output(error) | Self::OutputAfter(_, error) => Some(error),
             Self::Message(_) | Self::Interrupted | Self::Cut(..) => None,
         };
-        cause.is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe)
+        // ERROR_PIPE_NOT_CONNECTED: "no process is on the other end".
+        let is_left = |error: &io::Error| cfg!(windows) && error.raw_os_error() == Some(233);
+        cause.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe || is_left(error))
     }
 }
 

@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use flatrec::map::FileBacking;
+
 use crate::failure::Failure;
 
 /// The first bytes of every store.
@@ -14,8 +16,15 @@ const MAGIC: &[u8; 8] = b"\x89FLATREC";
 pub(crate) fn is_same(a: &Path, b: &Path) -> bool {
     match (identity(a), identity(b)) {
         (Some(a), Some(b)) => a == b,
-        _ => made_at(a) == made_at(b),
+        _ => is_same_name(&made_at(a), &made_at(b)),
     }
+}
+
+/// On Windows capitals make no other name. Where two names are taken for one that are not, nothing
+/// is overwritten.
+fn is_same_name(a: &Path, b: &Path) -> bool {
+    let folded = |path: &Path| path.to_string_lossy().to_uppercase();
+    a == b || cfg!(windows) && folded(a) == folded(b)
 }
 
 #[cfg(unix)]
@@ -48,9 +57,11 @@ pub(crate) fn sync_directory_of(path: &Path) -> io::Result<()> {
 
 /// `path` with its directory resolved, to compare files that are not there yet.
 fn made_at(path: &Path) -> PathBuf {
-    match (directory_of(path).canonicalize(), path.file_name()) {
+    // On Windows that cuts dots and spaces off the name.
+    let full = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    match (directory_of(&full).canonicalize(), full.file_name()) {
         (Ok(directory), Some(name)) => directory.join(name),
-        _ => path.to_owned(),
+        _ => full,
     }
 }
 
@@ -82,7 +93,11 @@ pub(crate) fn refuse_other_than_store(path: &Path) -> Result<(), Failure> {
         Ok(_) if path.is_file() => starts_as_store(path)
             .map_err(|error| Failure::Message(format!("open {shown}: {error}"))),
         Ok(_) => Ok(false),
-        Err(error) => Err(Failure::Message(format!("open {shown}: {error}"))),
+        Err(error) => {
+            // If no file can have such a name, the library says what is wrong with it.
+            FileBacking::open(path, false)?;
+            Err(Failure::Message(format!("open {shown}: {error}")))
+        }
     }?;
     match is_store {
         true => Ok(()),

@@ -45,7 +45,7 @@ impl Rejects {
         }
         let named = |error| Failure::Message(format!("create {shown}: {error}"));
         let (file, aside) = match path.symlink_metadata() {
-            Ok(_) if path.exists() && !path.is_file() => {
+            found if is_device(path) || found.is_ok() && path.exists() && !path.is_file() => {
                 (OpenOptions::new().write(true).open(path).map_err(named)?, None)
             }
             Ok(_) if !replace => return Err(taken(path)),
@@ -136,6 +136,12 @@ fn sync(out: &mut BufWriter<File>, aside: &Aside) -> io::Result<RejectsSoFar> {
     }
     let made_at = std::path::absolute(&aside.made_at)?;
     Ok(RejectsSoFar { made_at, len_bytes: file.stream_position()? })
+}
+
+/// Whether the system has a device of that name, as `NUL`: on Unix one lies where files do.
+fn is_device(path: &Path) -> bool {
+    let is_device = |full: PathBuf| full.as_os_str().as_encoded_bytes().starts_with(br"\\.\");
+    cfg!(windows) && std::path::absolute(path).is_ok_and(is_device)
 }
 
 /// The file has got its place already, or somebody else's is there.

@@ -142,6 +142,7 @@ mod tests {
     /// What was paged out is in memory again, but for what has an image.
     #[test]
     #[cfg(target_os = "linux")]
+    #[cfg_attr(target_arch = "s390x", ignore = "qemu-user takes advice and passes none on")]
     fn a_batch_is_in_memory_when_it_was_read_in() {
         use crate::db::{Database, Durability};
         use crate::format::PodRecord;

@@ -178,7 +178,12 @@ fn entries_are_synced_after_the_records_and_before_the_header() {
     let options = super::super::dyn_store::DynStore::options().checksums();
     // SAFETY: nobody else has the file.
     let mut store = unsafe { options.create_over(Arc::clone(&disk) as _, &schema) }.unwrap();
-    let calls = || std::mem::take(&mut *disk.calls.lock().unwrap()).join(", ");
+    let calls = || {
+        let mut calls = std::mem::take(&mut *disk.calls.lock().unwrap());
+        // Where room cannot be reserved, zeros are written before the records.
+        calls.dedup();
+        calls.join(", ")
+    };
     calls();
     store.append_packed(&[1; 8 * 8192]).unwrap();
     store.flush().unwrap();

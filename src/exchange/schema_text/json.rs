@@ -73,6 +73,8 @@ fn field_to_json(field: &Field) -> String {
 /// [`ErrorKind::InvalidSchema`] for a text that is no such JSON, for a key that is none of these,
 /// and for fields that make no record.
 pub fn schema_from_json(text: &str) -> Result<Schema> {
+    // Editors on Windows begin a text with it, and RFC 8259 lets a parser ignore it.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let value: Value = serde_json::from_str(text)
         .map_err(|error| Error::new(ErrorKind::InvalidSchema, "parse").source_error(error))?;
     let schema = object(&value, "the schema", &["record_size", "alignment", "fields"])?;

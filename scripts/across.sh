@@ -1,0 +1,221 @@
+#!/usr/bin/env bash
+# Shows that a store written on one system is the same on another, byte for byte:
+#
+#     scripts/across.sh TARGET
+#     scripts/across.sh HERE THERE [HERE_PRODUCER THERE_PRODUCER]
+#
+# TARGET is one of scripts/cross.sh, for which and for this machine all is built that is needed.
+# Otherwise each argument is a command line, by absolute paths and without quotes: how this system
+# runs `flatrec`, and how the other one's is run from here; then the same of the example
+# `producer_consumer`, without which the logs of killed programs are left out.
+#
+#     FLATREC_CSV     the input; data/flights-2013-01.csv
+#     FLATREC_ROWS    how many of its rows, where the other system is slow; all, on s390x 2000
+#
+# One line for each check; the first that fails ends it with status 1. What two files may differ in
+# is what is drawn at random, and what is computed over it: see across.py.
+set -euo pipefail
+# The producer's directory begins with a dot.
+shopt -s dotglob
+home=$(cd "$(dirname "$0")/.." && pwd)
+
+fail() {
+    echo "across.sh: $*" >&2
+    exit 1
+}
+
+usage() {
+    echo "usage: scripts/across.sh TARGET, or HERE THERE [HERE_PRODUCER THERE_PRODUCER]" >&2
+    exit 2
+}
+
+# Builds for this machine and for a target, and says how both are run.
+build() {
+    local target=$1 here there runner ending=""
+    here=$(realpath -m "${CARGO_TARGET_DIR:-target}")/debug
+    there=$(realpath -m "${CARGO_TARGET_DIR:-target/cross}")/$target/debug
+    runner=$(realpath -m "${FLATREC_CROSS_HOME:-${TMPDIR:-/tmp}/flatrec-cross}")/run-$target
+    cargo build --quiet --locked --bins --example producer_consumer
+    scripts/cross.sh "$target" build --quiet --locked --bins --example producer_consumer
+    [[ $target != *windows* ]] || ending=.exe
+    [[ $target != s390x-* ]] || : "${FLATREC_ROWS:=2000}"
+    commands=(
+        "$here/flatrec" "$runner $there/flatrec$ending"
+        "$here/examples/producer_consumer" "$runner $there/examples/producer_consumer$ending"
+    )
+}
+
+case $# in
+    1)
+        cd "$home"
+        build "$1"
+        set -- "${commands[@]}" ;;
+    2 | 4) ;;
+    *) usage ;;
+esac
+declare -A flatrec=([here]=$1 [there]=$2) producer=([here]=${3:-} [there]=${4:-})
+
+place=$(mktemp -d)
+children=()
+cleanup() {
+    # What a check that failed has left running.
+    ((${#children[@]} == 0)) || kill -KILL "${children[@]}" 2>/dev/null || true
+    rm -rf "$place"
+}
+trap cleanup EXIT
+cd "$place"
+
+# The command of one system, whose words are separated by spaces.
+run() {
+    local -a words
+    read -ra words <<<"${flatrec[$1]}"
+    "${words[@]}" "${@:2}"
+}
+
+# As `run`, of what has to succeed; its output is shown if it does not.
+ok() {
+    run "$@" >out.txt 2>&1 || fail "${*:2} (${1}) ended with status $?: $(cat out.txt)"
+}
+
+compare() {
+    python3 "$home/scripts/across.py" "$@" || fail "${*:2} differ"
+}
+
+same() {
+    cmp "$1" "$2" || fail "$1 and $2 differ"
+}
+
+# Whether a pattern, expanded, names any file.
+any() {
+    [[ -e $1 ]]
+}
+
+passed() {
+    echo "across: $*"
+}
+
+csv=${FLATREC_CSV:-$home/data/flights-2013-01.csv}
+if [[ -n ${FLATREC_ROWS:-} ]]; then
+    head -n $((FLATREC_ROWS + 1)) "$csv" >in.csv
+else
+    cp "$csv" in.csv
+fi
+rows=$(($(wc -l <in.csv) - 1))
+
+for system in here there; do
+    ok $system --version
+    passed "$system is $(head -1 out.txt | tr -d '\r')"
+    # From standard input: of a load from a file that takes long, progress is kept on the way.
+    run $system load - $system.rec --null NA <in.csv >out.txt 2>&1 || fail "load: $(cat out.txt)"
+    ok $system load - $system-deletes.rec --null NA --deletes <in.csv
+done
+compare store here.rec there.rec
+compare sums here.rec-sum there.rec-sum
+compare store here-deletes.rec there-deletes.rec
+passed "$rows rows loaded on each: the files and their checksums are the same bytes"
+
+# Each reads what the other made. The first of each pair reads, the second has written.
+for pair in here:there there:here; do
+    reader=${pair%:*} writer=${pair#*:}
+    ok "$reader" verify "$writer.rec"
+    grep -q " $rows records, checksums of .* no doubts" out.txt || fail "verify: $(cat out.txt)"
+    ok "$reader" info "$writer.rec" --json
+    mv out.txt "$reader-of-$writer.json"
+    ok "$reader" schema "$writer.rec" --as json
+    mv out.txt "$reader-of-$writer.schema"
+    for ending in csv ndjson npy; do
+        ok "$reader" export "$writer.rec" "$reader-of-$writer.$ending"
+        ok "$writer" export "$writer.rec" "$writer.$ending" --force
+        same "$reader-of-$writer.$ending" "$writer.$ending"
+    done
+    python3 "$home/scripts/across.py" original in.csv "$writer.csv" || fail "not what was loaded"
+    passed "$reader verifies what was written $writer and exports it as that does: the input itself"
+done
+compare info here-of-there.json there-of-here.json
+same here-of-there.schema there-of-here.schema
+for ending in csv ndjson npy; do
+    same here.$ending there.$ending
+done
+passed "info, schema and exports are the same on both"
+
+# The same transactions on one system alone, and by turns.
+cp in.csv more.csv
+change() {
+    local a=$1 b=$2 store=$3
+    ok "$a" load - "$store" --null NA --deletes <in.csv
+    ok "$b" delete "$store" 1 5 8
+    ok "$a" set "$store" 0,2,3 dep_delay=77 dest=ZRH
+    ok "$b" append "$store" more.csv --null NA
+    ok "$a" set "$store" 4 tailnum= distance=-1
+    ok "$b" delete "$store" $((rows + 1)),$((2 * rows - 1))
+    ok "$a" delete "$store" 6
+}
+change here here alone.rec
+ok here export alone.rec alone.csv
+for turns in "here there" "there here" "there there"; do
+    read -r a b <<<"$turns"
+    store=$a-$b.rec
+    change "$a" "$b" "$store"
+    for system in here there; do
+        ok $system verify "$store"
+        grep -q "no doubts" out.txt || fail "verify $store ($system): $(cat out.txt)"
+        ok $system checkpoint "$store"
+        ok $system export "$store" $system.csv --force
+        same $system.csv alone.csv
+    done
+    compare records alone.rec "$store"
+    compare sums alone.rec-sum "$store-sum"
+    passed "deletes, changes and appends, $a and $b by turns: the bytes of one who does all"
+done
+
+# A program that commits is killed; the other system recovers what it has left. Its consumer sees
+# to the end how much that is: a kill takes no commit back.
+killed() {
+    local writer=$1 reader=$2 pid count store
+    local -a words
+    mkdir "killed-$writer"
+    read -ra words <<<"${producer[$writer]}"
+    "${words[@]}" "killed-$writer" >"$writer.txt" 2>&1 &
+    pid=$!
+    children+=("$pid")
+    for ((looks = 0; ; looks++)); do
+        ((looks < 600)) || fail "no log appears beside a store that is being written $writer"
+        any "killed-$writer"/*/ticks.rec-wal-* && break
+        sleep 0.1
+    done
+    sleep 0.3
+    kill -KILL "$pid" 2>/dev/null || fail "the producer has ended before it was killed: $(cat "$writer.txt")"
+    wait "$pid" 2>/dev/null || true
+    children=()
+    for ((looks = 0; ; looks++)); do
+        ((looks < 600)) || fail "the consumer ($writer) does not end: $(cat "$writer.txt")"
+        grep -q "consumer: " "$writer.txt" && break
+        sleep 0.1
+    done
+    count=$(sed -n 's/.*consumer: \([0-9]*\) ticks.*/\1/p' "$writer.txt")
+    store=$(echo "killed-$writer"/*/ticks.rec)
+    compare live-log "$store"
+    # Copies, in case that one who only reads changes anything.
+    for way in read write; do
+        mkdir "$writer-$way"
+        cp "$(dirname "$store")"/ticks.rec* "$writer-$way"
+        rm -f "$writer-$way/ticks.rec-lock"
+    done
+    ok "$reader" export "$writer-read/ticks.rec" "$writer-read.csv"
+    python3 "$home/scripts/across.py" ticks "$count" "$writer-read.csv" || fail "ticks are missing"
+    ok "$reader" verify "$writer-write/ticks.rec"
+    ok "$reader" checkpoint "$writer-write/ticks.rec"
+    ! any "$writer-write"/ticks.rec-wal-* || fail "there still is a log"
+    ok "$reader" set "$writer-write/ticks.rec" 0 price=7
+    ok "$writer" set "$writer-write/ticks.rec" 0 price=100
+    ok "$writer" export "$writer-write/ticks.rec" "$writer-write.csv"
+    same "$writer-read.csv" "$writer-write.csv"
+    passed "$count ticks of a program that was killed $writer: the other has them all from its log"
+}
+if [[ -n ${producer[here]} ]]; then
+    killed here there
+    killed there here
+else
+    passed "left out: logs of killed programs, since no producer was given"
+fi
+passed "all is the same"

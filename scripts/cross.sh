@@ -1,0 +1,189 @@
+#!/usr/bin/env bash
+# Builds, tests and runs flatrec for another system, on Debian 12 x86-64:
+#
+#     scripts/cross.sh TARGET build|test|run [arguments of cargo]
+#
+#     x86_64-pc-windows-gnu      run under Wine, whose file mapping keeps Windows's rules: views at
+#                                multiples of 64 KiB (error 1132), and no truncation of a file that
+#                                has a view (error 1224)
+#     i686-unknown-linux-gnu     a real 32-bit process, with its small address space
+#     s390x-unknown-linux-gnu    big-endian, run by qemu-user
+#
+# What it needs it fetches the first time, as root, with apt: linkers and what runs the programs are
+# installed; Debian's newest Rust compiler, with the sources of its standard library, is unpacked in
+# a folder of its own, and the standard library is built from them for the target. The toolchain
+# that is installed, if any, is neither used nor changed.
+#
+# For s390x the kernel is told to run such programs with qemu (binfmt_misc), until the machine is
+# restarted: a test that starts processes could not start its own otherwise.
+#
+#     FLATREC_CROSS_HOME    the folder for what is unpacked; ${TMPDIR:-/tmp}/flatrec-cross
+#     CARGO_TARGET_DIR      where cargo builds; target/cross
+#
+# Ends with cargo's status; with 2 where it was called wrongly, 1 where it cannot get what it needs.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+fail() {
+    echo "cross.sh: $*" >&2
+    exit 1
+}
+
+usage() {
+    echo "cross.sh: $*" >&2
+    echo "usage: scripts/cross.sh TARGET build|test|run [arguments of cargo]" >&2
+    echo "targets: x86_64-pc-windows-gnu, i686-unknown-linux-gnu, s390x-unknown-linux-gnu" >&2
+    exit 2
+}
+
+[[ $# -ge 2 ]] || usage "a target and a command are needed"
+target=$1
+command=$2
+shift 2
+case $target in
+    x86_64-pc-windows-gnu)
+        packages=(gcc-mingw-w64-x86-64 wine64)
+        linker=x86_64-w64-mingw32-gcc flags="" ;;
+    i686-unknown-linux-gnu)
+        packages=(gcc-12-multilib)
+        linker=gcc-12 flags="-Clink-arg=-m32" ;;
+    s390x-unknown-linux-gnu)
+        packages=(gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user-static)
+        linker=s390x-linux-gnu-gcc flags="" ;;
+    *) usage "there is no target $target here" ;;
+esac
+case $command in
+    build | test | run) ;;
+    *) usage "there is no command $command" ;;
+esac
+
+home=${FLATREC_CROSS_HOME:-${TMPDIR:-/tmp}/flatrec-cross}
+rust=$home/rust
+runner=$home/run-$target
+export DEBIAN_FRONTEND=noninteractive
+
+# What apt does needs root; what is there already needs nobody.
+with_apt() {
+    local missing=$1
+    [[ $(uname -sm) == "Linux x86_64" ]] || fail "it needs x86-64 Linux"
+    [[ $(id -u) == 0 ]] || fail "$missing is not there yet: run this once as root, which fetches it"
+    command -v apt-get >/dev/null || fail "$missing is fetched with apt-get, which is not there"
+}
+
+updated=
+apt_update() {
+    [[ -z $updated ]] || return 0
+    apt-get update -qq || fail "apt-get update failed: is there a network?"
+    updated=yes
+}
+
+# The compiler, unpacked and not installed, since it is not to stand in another's way.
+unpack_rust() {
+    with_apt "the compiler"
+    apt_update
+    local wanted=(rustc-web cargo-web rust-web-src) all
+    all=$(apt-get install -s --no-install-recommends "${wanted[@]}" |
+        sed -n 's/^Inst \([^ ]*\).*/\1/p' | sort -u - <(printf '%s\n' "${wanted[@]}")) ||
+        fail "this Debian has no ${wanted[*]}: it takes Debian 12 with its security updates"
+    rm -rf "$rust" "$home/packages"
+    mkdir -p "$rust" "$home/packages"
+    # shellcheck disable=SC2086 # a word is a package
+    (cd "$home/packages" && apt-get download -qq $all) || fail "the compiler was not fetched"
+    local package
+    for package in "$home"/packages/*.deb; do dpkg -x "$package" "$rust"; done
+    rm -rf "$home/packages"
+}
+
+install_packages() {
+    local package
+    for package in "${packages[@]}"; do
+        dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q '^install ok' && continue
+        with_apt "$package"
+        apt_update
+        apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null ||
+            fail "apt-get install ${packages[*]} failed"
+        return
+    done
+}
+
+# Wine 8 lacks ProcessPrng, which Rust's standard library asks for: a library of ours has it.
+make_wine() {
+    cat >"$home/prng.c" <<'C'
+#include <windows.h>
+BOOLEAN NTAPI SystemFunction036(PVOID, ULONG);
+__declspec(dllexport) BOOL WINAPI ProcessPrng(PBYTE to, SIZE_T left) {
+    while (left) {
+        ULONG step = left > 1u << 28 ? 1u << 28 : (ULONG)left;
+        if (!SystemFunction036(to, step)) return FALSE;
+        to += step;
+        left -= step;
+    }
+    return TRUE;
+}
+C
+    "$linker" -shared -O2 -o "$home/bcryptprimitives.dll" "$home/prng.c" -ladvapi32
+    local wine
+    wine=$(command -v wine64 || echo /usr/lib/wine/wine64)
+    [[ -x $wine ]] || fail "wine64 is installed, but there is no $wine"
+    WINEPREFIX=$home/wine WINEDEBUG=-all WINEARCH=win64 timeout 300 "$wine" wineboot -i \
+        >/dev/null 2>&1 || true # it complains of the display that is not there
+    [[ -d $home/wine/drive_c/windows/system32 ]] || fail "wineboot made no $home/wine"
+    cp "$home/bcryptprimitives.dll" "$home/wine/drive_c/windows/system32/"
+    cat >"$runner" <<SH
+#!/bin/sh
+unset LD_LIBRARY_PATH
+export WINEPREFIX='$home/wine' WINEDEBUG=-all WINEARCH=win64
+export WINEDLLOVERRIDES=bcryptprimitives=n
+exec '$wine' "\$@"
+SH
+}
+
+make_runner() {
+    case $target in
+        x86_64-pc-windows-gnu) make_wine ;;
+        i686-unknown-linux-gnu)
+            printf '#!/bin/sh\nunset LD_LIBRARY_PATH\nexec "$@"\n' >"$runner" ;;
+        s390x-unknown-linux-gnu)
+            printf '#!/bin/sh\nunset LD_LIBRARY_PATH\n%s\nexec "$@"\n' \
+                "export QEMU_LD_PREFIX=/usr/s390x-linux-gnu" >"$runner" ;;
+    esac
+    chmod +x "$runner"
+}
+
+# The line that says how is a part of Debian's qemu-user-static.
+tell_the_kernel_of_qemu() {
+    local misc=/proc/sys/fs/binfmt_misc line=/usr/lib/binfmt.d/qemu-s390x.conf
+    [[ ! -e $misc/qemu-s390x ]] || return 0
+    [[ $(id -u) == 0 ]] || fail "the kernel does not know qemu yet: run this once as root"
+    [[ -e $misc/register ]] || mount -t binfmt_misc binfmt_misc "$misc" ||
+        fail "binfmt_misc cannot be mounted, so that no s390x program can be started here"
+    cat "$line" >"$misc/register" || fail "the kernel does not take $line"
+}
+
+mkdir -p "$home"
+exec 9>"$home/lock"
+flock 9
+if [[ ! -e $home/ready ]]; then
+    unpack_rust
+    touch "$home/ready"
+fi
+if [[ ! -e $home/ready-$target ]]; then
+    install_packages
+    make_runner
+    touch "$home/ready-$target"
+fi
+[[ $target != s390x-unknown-linux-gnu ]] || tell_the_kernel_of_qemu
+exec 9>&-
+
+name=$(tr 'a-z-' 'A-Z_' <<<"$target")
+export "CARGO_TARGET_${name}_LINKER=$linker" "CARGO_TARGET_${name}_RUNNER=$runner"
+export "CARGO_TARGET_${name}_RUSTFLAGS=$flags ${RUSTFLAGS:-}"
+export LD_LIBRARY_PATH=$rust/usr/lib/x86_64-linux-gnu${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+export RUSTC=$rust/usr/bin/rustc RUSTDOC=$rust/usr/bin/rustdoc
+# A stable compiler builds the standard library, too, for what is no release of anything.
+export RUSTC_BOOTSTRAP=1
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target/cross}
+# Without debug information it builds faster, and a test has its line all the same.
+export CARGO_PROFILE_DEV_DEBUG=${CARGO_PROFILE_DEV_DEBUG:-0}
+unset RUSTFLAGS RUSTUP_TOOLCHAIN
+exec "$rust/usr/bin/cargo" "$command" -Zbuild-std=std,panic_unwind --target "$target" "$@"
