@@ -185,5 +185,11 @@ export RUSTC_BOOTSTRAP=1
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target/cross}
 # Without debug information it builds faster, and a test has its line all the same.
 export CARGO_PROFILE_DEV_DEBUG=${CARGO_PROFILE_DEV_DEBUG:-0}
+export CARGO_INCREMENTAL=${CARGO_INCREMENTAL:-0}
+# What is emulated is worth optimising a little; assertions and overflow checks stay.
+if [[ $target == s390x-* ]]; then
+    export CARGO_PROFILE_DEV_OPT_LEVEL=${CARGO_PROFILE_DEV_OPT_LEVEL:-1}
+    export CARGO_PROFILE_DEV_CODEGEN_UNITS=${CARGO_PROFILE_DEV_CODEGEN_UNITS:-8}
+fi
 unset RUSTFLAGS RUSTUP_TOOLCHAIN
 exec "$rust/usr/bin/cargo" "$command" -Zbuild-std=std,panic_unwind --target "$target" "$@"

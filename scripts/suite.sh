@@ -9,11 +9,9 @@
 # are left out on a target are listed with the reason, which is found beside the test; so are those
 # that exist here and not there (after `scripts/suite.sh host`), because they do not compile there.
 #
-# An emulated processor is slow, so for s390x
-#   - the code is optimised a little (opt-level 1; assertions and overflow checks stay);
-#   - random tests, and the models of the disk and of the protocol, which are the same on every
-#     machine, try fewer cases, unless PROPTEST_CASES, FLATREC_CASES, FLATREC_HISTORIES and
-#     FLATREC_INTERLEAVINGS say how many.
+# An emulated processor is slow, so for s390x random tests, and the models of the disk and of the
+# protocol, which are the same on every machine, try fewer cases, unless PROPTEST_CASES,
+# FLATREC_CASES, FLATREC_HISTORIES and FLATREC_INTERLEAVINGS say how many.
 #
 # On s390x the suite is built with `--cfg flatrec_any_endian`: most tests store numbers in the
 # machine's own order of bytes, which flatrec refuses there although they are about something else.
@@ -35,13 +33,11 @@ cargo_test() {
     if [[ $target == host ]]; then
         cargo test "$@"
     else
-        CARGO_INCREMENTAL=0 scripts/cross.sh "$target" test "$@"
+        scripts/cross.sh "$target" test "$@"
     fi 2>&1 | tee -a "$log"
 }
 
 if [[ $target == s390x-* ]]; then
-    export CARGO_PROFILE_DEV_OPT_LEVEL=${CARGO_PROFILE_DEV_OPT_LEVEL:-1}
-    export CARGO_PROFILE_DEV_CODEGEN_UNITS=${CARGO_PROFILE_DEV_CODEGEN_UNITS:-8}
     export PROPTEST_CASES=${PROPTEST_CASES:-32} FLATREC_CASES=${FLATREC_CASES:-50}
     export FLATREC_HISTORIES=${FLATREC_HISTORIES:-30}
     export FLATREC_INTERLEAVINGS=${FLATREC_INTERLEAVINGS:-100}
