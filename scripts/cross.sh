@@ -161,6 +161,8 @@ tell_the_kernel_of_qemu() {
 }
 
 mkdir -p "$home"
+# What is in there is run.
+[[ -O $home ]] || fail "$home is somebody else's: set FLATREC_CROSS_HOME"
 exec 9>"$home/lock"
 flock 9
 if [[ ! -e $home/ready ]]; then

@@ -108,7 +108,7 @@ impl Mapping {
                 Ok(Self::over(made, Access::ReadWrite))
             })
             .inspect_err(|_| {
-                let _ = std::fs::remove_file(&aside);
+                let _ = crate::os::remove(&aside);
             })
     }
 

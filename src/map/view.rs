@@ -316,10 +316,12 @@ impl View {
             return Ok(());
         }
         match &self.memory {
-            Memory::Map(map) => map.flush_range(range.start, len).map_err(|source| {
-                let place = self.place(range.start);
-                place.name(Error::io("flush view", source).offset(place.offset))
-            }),
+            Memory::Map(map) => {
+                os::flush_of_view(|| map.flush_range(range.start, len)).map_err(|source| {
+                    let place = self.place(range.start);
+                    place.name(Error::io("flush view", source).offset(place.offset))
+                })
+            }
             Memory::Section(_) | Memory::Empty => Ok(()),
         }
     }

@@ -13,7 +13,7 @@
 //!   ([`Preallocated::LengthOnly`], [`Advised::Unsupported`]) or in its documentation, never by
 //!   silence.
 //!
-//! Linux and Windows are tested. The macOS file stands behind the same functions, written from the
+//! Linux is tested, and Windows under Wine. The macOS file stands behind the same functions, written from the
 //! manual pages and type-checked; it has not been run.
 
 // The home of what only the system can vouch for: each block has its own proof.
@@ -49,9 +49,9 @@ pub(crate) use sharing::{Permissions, Sharing, create_new, narrow, no_follow};
 pub(crate) use system::{
     FILE_CALLS_SEE_VIEWS, LOCKS_CAN_BE_ASKED_FOR, LOCKS_START, VIEWS_MAY_PASS_END, advise,
     agreed_path, allocated_bytes, begins_with_name, file_identity, file_system, fill_holes,
-    has_room_for, is_at, is_range_locked, lock_memory, open_temporary, read_at, remove, rename_new,
-    replace, residency, sync_directory, try_lock_inode, try_lock_range, unlock_inode,
-    unlock_memory, unlock_range, wait_while, wake_all, why_no_file, write_all_at,
+    flush_of_view, has_room_for, is_at, is_range_locked, lock_memory, open_temporary, read_at,
+    remove, rename_new, replace, residency, sync_directory, try_lock_inode, try_lock_range,
+    unlock_inode, unlock_memory, unlock_range, wait_while, wake_all, why_no_file, write_all_at,
 };
 
 use std::ffi::c_void;
@@ -123,6 +123,24 @@ pub(crate) fn random_id() -> io::Result<[u8; 16]> {
     Ok(id)
 }
 
+/// Repeats a call for as long as its error is one that passes by itself, and time is left.
+#[cfg(windows)]
+fn retry<V>(
+    at_most: Duration,
+    passes: impl Fn(&io::Error) -> bool,
+    mut call: impl FnMut() -> io::Result<V>,
+) -> io::Result<V> {
+    let started = Instant::now();
+    loop {
+        match call() {
+            Err(error) if passes(&error) && started.elapsed() < at_most => {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            done => return done,
+        }
+    }
+}
+
 /// Waits for a word to change where nobody can be woken by it: looks again, soon at first, then
 /// every 5 ms.
 fn sleep_while(word: &AtomicU32, value: u32, at_most: Duration) {
@@ -159,7 +177,8 @@ impl FileIdentity {
 impl PartialEq for FileIdentity {
     fn eq(&self, other: &Self) -> bool {
         let volumes = [self.volume, other.volume];
-        self.number == other.number && (volumes[0] == volumes[1] || volumes.contains(&0))
+        let unknown = cfg!(windows) && volumes.contains(&0);
+        self.number == other.number && (volumes[0] == volumes[1] || unknown)
     }
 }
 

@@ -354,6 +354,12 @@ pub(crate) fn unlock_inode(file: &File) -> io::Result<()> {
     fs2::FileExt::unlock(file)
 }
 
+/// Flushes a view by the given call.
+pub(crate) fn flush_of_view(flush: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+    let mut flush = flush;
+    flush()
+}
+
 /// Takes a file's name away; who has the file open keeps it.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
     fs::remove_file(path)

@@ -213,8 +213,9 @@ pub(crate) fn open_temporary(dir: &Path) -> io::Result<File> {
 
 /// `LockFileEx`. The holder is the open file, as on Unix; unlike there,
 ///
-/// - a second lock by the same holder does not replace the first but meets it like any other's, so
-///   a lock cannot be raised or lowered in place;
+/// - a second lock by the same holder does not replace the first: an exclusive one meets it like
+///   any other's, so that a lock cannot be raised in place, and a shared one is stacked upon an
+///   exclusive one, which is then given back first;
 /// - an exclusive lock also refuses reads and writes of the range by other handles, which is why
 ///   locks are never taken on bytes that someone reads.
 pub(crate) fn try_lock_range(
@@ -263,6 +264,16 @@ pub(crate) fn unlock_range(file: &File, start: u64, len: u64) -> io::Result<()> 
         }
         result => result,
     }
+}
+
+/// Flushes a view by the given call, which is `FlushViewOfFile`.
+///
+/// It is refused (`ERROR_LOCK_VIOLATION`) while the system is just writing pages of the range of
+/// its own accord. Nothing was dropped then, unlike after any other failure.
+pub(crate) fn flush_of_view(flush: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+    const PATIENCE: Duration = Duration::from_secs(10);
+    let is_busy = |error: &io::Error| code(error) == errors::ERROR_LOCK_VIOLATION;
+    super::retry(PATIENCE, is_busy, flush)
 }
 
 /// Whether somebody else holds an exclusive lock in the range. Windows cannot be asked, so this

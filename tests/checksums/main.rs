@@ -87,6 +87,9 @@ fn is_reserved(offset: usize, end_of_schema: usize) -> bool {
         || (end_of_schema..D).contains(&offset)
 }
 
+/// Which bits of a byte are flipped. Under Wine each look at a file takes milliseconds.
+const MASKS: &[u8] = if cfg!(windows) { &[0xFF] } else { &[0x01, 0x80, 0xFF] };
+
 #[test]
 fn every_flipped_byte_is_found_or_reserved() {
     let place = Place::new();
@@ -120,7 +123,7 @@ fn every_flipped_byte_is_found_or_reserved() {
             if reserved && at % 64 != 0 {
                 continue;
             }
-            for mask in [0x01, 0x80, 0xFF] {
+            for &mask in MASKS {
                 poke(file, at, byte ^ mask);
                 let report = verify(&path, 9).unwrap();
                 let name = file.display();

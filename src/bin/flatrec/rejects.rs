@@ -140,7 +140,11 @@ fn sync(out: &mut BufWriter<File>, aside: &Aside) -> io::Result<RejectsSoFar> {
 
 /// Whether the system has a device of that name, as `NUL`: on Unix one lies where files do.
 fn is_device(path: &Path) -> bool {
-    let is_device = |full: PathBuf| full.as_os_str().as_encoded_bytes().starts_with(br"\\.\");
+    let is_device = |full: PathBuf| {
+        let rest = full.as_os_str().as_encoded_bytes().strip_prefix(br"\\.\");
+        // `\\.\C:\file` is a file.
+        rest.is_some_and(|rest| !matches!(rest, [_, b':', ..]))
+    };
     cfg!(windows) && std::path::absolute(path).is_ok_and(is_device)
 }
 

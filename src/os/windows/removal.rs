@@ -5,11 +5,16 @@ use std::io;
 use std::os::windows::fs::OpenOptionsExt;
 use std::os::windows::io::AsRawHandle;
 use std::path::Path;
+use std::time::Duration;
 
 use windows_sys::Win32::Foundation as errors;
 use windows_sys::Win32::Storage::FileSystem as files;
 
-use super::{check, code, size_of_u32};
+use super::{check, code, rename_new, size_of_u32};
+use crate::os::{retry, unlikely_name};
+
+/// How long a scanner, an indexer or a backup may hold a file that is to be removed.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Takes a file's name away.
 ///
@@ -17,13 +22,19 @@ use super::{check, code, size_of_u32};
 /// open it or make another file of that name. So the name is removed as POSIX has it
 /// (`FileDispositionInfoEx`: NTFS since Windows 10, version 1607). A file system without that gets
 /// another name for the file first, which nobody looks for; it stays for as long as somebody has
-/// the file open.
+/// the file open. What others hold for a moment without letting it be removed is tried again.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
-    match remove_at_once(path) {
+    let is_held = |error: &io::Error| {
+        matches!(code(error), errors::ERROR_SHARING_VIOLATION | errors::ERROR_ACCESS_DENIED)
+    };
+    match retry(PATIENCE, is_held, || remove_at_once(path)) {
         Err(error) if is_lacking(&error) => {
-            let aside = path.with_file_name(crate::os::unlikely_name());
+            let aside = path.with_file_name(unlikely_name());
             match fs::rename(path, &aside) {
-                Ok(()) => fs::remove_file(&aside),
+                // That of a file which somebody has mapped is refused: it keeps its name.
+                Ok(()) => fs::remove_file(&aside).inspect_err(|_| {
+                    let _ = rename_new(&aside, path);
+                }),
                 Err(gone) if gone.kind() == io::ErrorKind::NotFound => Err(gone),
                 Err(_) => fs::remove_file(path),
             }

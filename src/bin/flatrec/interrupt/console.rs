@@ -3,9 +3,8 @@
 
 #![allow(unsafe_code, reason = "a call about the console")]
 
-use std::sync::Arc;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Once, OnceLock};
 
 use windows_sys::Win32::System::Console::{CTRL_BREAK_EVENT, CTRL_C_EVENT, SetConsoleCtrlHandler};
 use windows_sys::core::BOOL;
@@ -16,12 +15,14 @@ static ASKED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
 /// Notes the first event from now on; a second Ctrl-C or Ctrl-Break ends the process.
 pub(super) fn listen() -> Arc<AtomicBool> {
-    Arc::clone(ASKED.get_or_init(|| {
+    static LISTENING: Once = Once::new();
+    let asked = Arc::clone(ASKED.get_or_init(Arc::default));
+    LISTENING.call_once(|| {
         // Without a handler an event has its usual effect, which loses a clean end only.
         // SAFETY: the handler is one, which may be called on any thread.
         let _ = unsafe { SetConsoleCtrlHandler(Some(on_event), 1) };
-        Arc::default()
-    }))
+    });
+    asked
 }
 
 unsafe extern "system" fn on_event(event: u32) -> BOOL {
