@@ -174,6 +174,7 @@ impl Live {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "thousands of looks at files take minutes under Wine")]
 fn every_flipped_byte_of_a_live_log_is_found_or_tears_its_end() {
     let live = Live::new();
     // Blocks that the array holds by now are among them: they are part of the chain.
@@ -204,6 +205,7 @@ fn every_flipped_byte_of_a_live_log_is_found_or_tears_its_end() {
 }
 
 #[test]
+#[cfg_attr(windows, ignore = "thousands of looks at files take minutes under Wine")]
 fn every_flipped_byte_beside_a_live_log_is_found() {
     let live = Live::new();
     let counted = D + RECORDS as usize * STRIDE;
