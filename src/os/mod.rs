@@ -13,8 +13,8 @@
 //!   ([`Preallocated::LengthOnly`], [`Advised::Unsupported`]) or in its documentation, never by
 //!   silence.
 //!
-//! Linux is tested, and Windows under Wine. The macOS file stands behind the same functions, written
-//! from the manual pages and type-checked; it has not been run.
+//! Linux is tested, and Windows under Wine. The macOS file stands behind the same functions:
+//! written from the manual pages and type-checked, and not run.
 
 // The home of what only the system can vouch for: each block has its own proof.
 #![allow(unsafe_code)]
