@@ -471,7 +471,10 @@ fn run(fails_at: u64, how: Failure, life: &dyn Fn(&mut Rig) -> Result<(), Error>
         if let Err(error) = &lived {
             assert!(rig.faults.failed(), "nobody failed anything: {error}");
         } else if rig.faults.failed() {
-            assert!(rig.is_full_disk(), "a call failed, and nobody was told");
+            // Where views keep a file's length it is cut when the last one has gone. Nobody is
+            // there to be told by then, nor harmed if it stays longer.
+            let cut_late = cfg!(windows) && rig.faults.failed.get().is_some_and(|it| it == "trim");
+            assert!(rig.is_full_disk() || cut_late, "a call failed, and nobody was told");
         }
         rig.check_reopened();
     }));
