@@ -495,10 +495,13 @@ fn ways_to_fail() -> impl Iterator<Item = Failure> {
 
 #[test]
 fn every_call_fails_once() {
-    for how in ways_to_fail() {
-        let calls = (0..).take_while(|&n| run(n, how, &life)).count();
+    // Under Wine, where each life takes a second, each call fails in one of the ways.
+    let step = if cfg!(windows) { ways_to_fail().count() } else { 1 };
+    for (way, how) in ways_to_fail().enumerate() {
+        let calls = (way as u64 % step as u64..).step_by(step);
+        let calls = calls.take_while(|&n| run(n, how, &life)).count();
         println!("{how:?}: {calls} calls failed in turn");
-        assert!(calls > 100, "the life makes more calls than {calls}");
+        assert!(calls > 100 / step, "the life makes more calls than {calls}");
     }
 }
 
