@@ -7,11 +7,15 @@
 //! `FLATREC_STEP=1` at all of them.
 #![cfg(all(unix, feature = "derive"))]
 
+#[path = "common/mapped.rs"]
+mod mapped;
+
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use flatrec::{Database, DynStore, Error, ErrorKind, Record, Store, WindowedStore, le};
+use mapped::mapped_bytes;
 use tempfile::TempDir;
 
 #[derive(Clone, Copy, Debug, PartialEq, Record)]
@@ -85,20 +89,6 @@ fn create() -> (TempDir, PathBuf) {
         file.write_all_at(&bytes_of(&row(id)), DATA_OFFSET + id * STRIDE).unwrap();
     }
     (directory, path)
-}
-
-/// How much of a file this process maps, by the system's account.
-fn mapped_bytes(path: &Path) -> Option<u64> {
-    let name = std::fs::canonicalize(path).unwrap();
-    let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
-    let of_file = maps.lines().filter(|line| line.ends_with(name.to_str().unwrap()));
-    let len = |line: &str| {
-        let (start, rest) = line.split_once('-').unwrap();
-        let end = rest.split(' ').next().unwrap();
-        let number = |hex| u64::from_str_radix(hex, 16).unwrap();
-        number(end) - number(start)
-    };
-    Some(of_file.map(len).sum())
 }
 
 /// The most that was mapped, as the store and the system count it.

@@ -5,6 +5,9 @@
 //!
 //! It takes `FLATREC_SECONDS`, or two.
 
+#[path = "common/mapped.rs"]
+mod mapped;
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::RwLock;
@@ -12,6 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use flatrec::{Database, Durability, PodRecord, Store, WindowedStore, verify};
+use mapped::mapped_bytes;
 
 const WORDS: usize = 128;
 type Row = PodRecord<[u64; WORDS]>;
@@ -216,26 +220,6 @@ impl Bounded {
         }
         most
     }
-}
-
-/// How much of a file this process maps, by the system's account.
-#[cfg(target_os = "linux")]
-fn mapped_bytes(path: &Path) -> Option<u64> {
-    let name = std::fs::canonicalize(path).unwrap();
-    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
-    let of_file = maps.lines().filter(|line| line.ends_with(name.to_str().unwrap()));
-    let len = |line: &str| {
-        let (start, rest) = line.split_once('-').unwrap();
-        let end = rest.split(' ').next().unwrap();
-        let number = |hex| u64::from_str_radix(hex, 16).unwrap();
-        number(end) - number(start)
-    };
-    Some(of_file.map(len).sum())
-}
-
-#[cfg(not(target_os = "linux"))]
-fn mapped_bytes(_: &Path) -> Option<u64> {
-    None
 }
 
 /// Ends the test for everybody when one of them fails.

@@ -355,8 +355,7 @@ pub(crate) fn unlock_inode(file: &File) -> io::Result<()> {
 }
 
 /// Flushes a view by the given call.
-pub(crate) fn flush_of_view(flush: impl FnMut() -> io::Result<()>) -> io::Result<()> {
-    let mut flush = flush;
+pub(crate) fn flush_of_view(flush: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
     flush()
 }
 
