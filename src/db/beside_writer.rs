@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use super::core::Core;
 use super::engine::{self, Recovered};
 use super::locks::Locks;
-use super::sharing::{Hold, LockWords, Mark, Presence, Taken, WriterSide, process, store_word};
+use super::sharing::{
+    Hold, LockWords, Mark, Presence, Quiet, Taken, WriterSide, process, store_word,
+};
 use super::table::Table;
 use crate::error::{Error, ErrorKind, Result};
 use crate::map::{FileBacking, Wait};
@@ -22,6 +24,8 @@ pub(super) const CHECKPOINT_WAIT: Duration = Duration::from_secs(10);
 const OPENING_WAIT: Duration = Duration::from_secs(5);
 /// How long it waits before it looks at the log again, unless the writer says that it is done.
 const OPENING_PAUSE: Duration = Duration::from_millis(1);
+/// How often a reader is too late before it asks the writer to make no checkpoint meanwhile.
+const OVERTAKEN_TIMES: u32 = 4;
 
 /// Takes the locks of a handle that only lends records. A checkpoint shuts readers out for as long
 /// as it takes to write its records, which nobody should have to think of; an exclusive edit, which
@@ -70,8 +74,8 @@ pub(super) struct Found {
 /// The writer may be going on, to other files even, while this reads: then it looks again.
 ///
 /// # Errors
-/// [`ErrorKind::Corrupt`] if what is found makes no sense and the writer does nothing to change
-/// that; the system's.
+/// [`ErrorKind::Corrupt`] if what is found makes no sense, though the writer has given up nothing
+/// of what was read, and does nothing to change that; as [`Patience::wait`]; the system's.
 pub(super) fn read(core: &mut Core, presence: &Presence, alignment: usize) -> Result<Found> {
     let (mut tries, mut since) = (0, Instant::now());
     let (mut last, _) = presence.mark();
@@ -96,7 +100,12 @@ pub(super) fn read(core: &mut Core, presence: &Presence, alignment: usize) -> Re
                 }
                 patience.wait(presence, mark, published)?;
             }
-            Err(error) if error.kind() == ErrorKind::Corrupt => {
+            Err(error) if error.kind() != ErrorKind::Corrupt => return Err(error),
+            // Nothing that the writer gives up while it is read needs to make sense.
+            Err(_) if is_live && !is_kept(core, presence, mark) => {
+                patience.wait(presence, mark, published)?;
+            }
+            Err(error) => {
                 tries += 1;
                 // A writer that is just opening the store takes its time to write the log anew.
                 let patient = is_live && since.elapsed() < OPENING_WAIT;
@@ -107,7 +116,6 @@ pub(super) fn read(core: &mut Core, presence: &Presence, alignment: usize) -> Re
                     presence.wait_until(OPENING_PAUSE, || Ok(presence.mark().0 != mark))?;
                 }
             }
-            Err(error) => return Err(error),
         }
         *core = Core::open(Arc::clone(core.backing()))?;
     }
@@ -120,18 +128,38 @@ fn is_still(core: &Core, presence: &Presence) -> Result<bool> {
     Ok(!presence.has_writer()? && now.header() == core.header())
 }
 
-/// Who finds again and again that it is too late, though nothing goes on, does not try for ever.
-#[derive(Default)]
-pub(super) struct Patience(Option<(Mark, u64, Instant)>);
+/// Whether the writer still keeps the log from where the header leaves off.
+fn is_kept(core: &Core, presence: &Presence, mark: Mark) -> bool {
+    let _needed = Needed(presence);
+    presence.need(core.header().commit.saturating_add(1), mark)
+}
 
-impl Patience {
+/// Who finds again and again that it is too late does not try for ever: if the writer goes on, it
+/// is kept from going on to other places, and if nothing goes on, that is an error.
+#[derive(Default)]
+pub(super) struct Patience<'p> {
+    seen: Option<(Mark, u64, Instant)>,
+    times: u32,
+    quiet: Option<Quiet<'p>>,
+}
+
+impl<'p> Patience<'p> {
     /// To be called before the next try, with what there was to be read in this one.
     ///
     /// # Errors
-    /// [`ErrorKind::Locked`] if that has been the same for long.
-    pub(super) fn wait(&mut self, presence: &Presence, mark: Mark, commit: u64) -> Result<()> {
-        let Some((.., since)) = self.0.filter(|&(last, at, _)| (last, at) == (mark, commit)) else {
-            self.0 = Some((mark, commit, Instant::now()));
+    /// [`ErrorKind::Locked`] if that has been the same for long; the system's.
+    pub(super) fn wait(&mut self, presence: &'p Presence, mark: Mark, commit: u64) -> Result<()> {
+        self.times += 1;
+        if self.times >= OVERTAKEN_TIMES && self.quiet.is_none() {
+            self.quiet = match presence.keep_quiet(Wait::AtMost(CHECKPOINT_WAIT)) {
+                // One checkpoint overtakes nobody for as long as that.
+                Err(error) if error.kind() == ErrorKind::Locked => None,
+                quiet => Some(quiet?),
+            };
+        }
+        let now = (mark, commit);
+        let Some((.., since)) = self.seen.filter(|&(last, at, _)| (last, at) == now) else {
+            self.seen = Some((mark, commit, Instant::now()));
             return Ok(());
         };
         if since.elapsed() < CHECKPOINT_WAIT {
@@ -247,3 +275,6 @@ impl<T: Copy + Send + Sync> Table<T> {
         ids.into_iter().any(|id| log.overlay.find(id).is_some())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -127,7 +127,8 @@ impl Engine {
         }
         writer.shut_out = !self.locks.begin_checkpoint().map_err(|error| self.name(error))?;
         if writer.shut_out {
-            let by = "a reader has the store open that has no slot, or under another name";
+            let by = "a reader has the store open that has no slot, or under another name, or is just \
+                      reading the log";
             return Ok(done(writer, 0, Some(by.to_owned())));
         }
         let written = self.write_allowed(writer, target, closing);
@@ -243,14 +244,14 @@ impl Engine {
         }
         let sharing = self.published.sharing();
         sharing.hold(target.commit);
-        let unread = sharing.retire(target.commit)?;
+        let needed = sharing.retire(target.commit)?;
         if let Some(log) = &mut writer.log {
-            log.release(target.commit, unread)?;
+            log.release(target.commit, needed.saturating_sub(1))?;
             // A reader that stops in the midst of reading must not hold the log for ever. It reads
             // again, if it ever goes on: blocks say themselves whether they are what was meant.
             if log.kept_bytes(target.commit) > KEPT_FOR_READERS_BYTES_MAX {
                 sharing.give_up(target.commit);
-                log.release(target.commit, target.commit)?;
+                log.release(target.commit, target.commit.saturating_sub(1))?;
             }
         }
         let newest = &writer.newest;

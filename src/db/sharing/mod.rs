@@ -13,7 +13,7 @@ mod presence;
 pub(in crate::db) mod protocol;
 
 pub(in crate::db) use lock_words::LockWords;
-pub(in crate::db) use presence::{Hold, Presence};
+pub(in crate::db) use presence::{Hold, Presence, Quiet};
 pub(in crate::db) use protocol::{Mark, Seen, Taken, WriterSide, writer_of};
 
 /// The part of a store's id by which the words tell it from others; never 0.

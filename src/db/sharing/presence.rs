@@ -27,8 +27,14 @@ use crate::map::Wait;
 /// How long a waiter sleeps that sees no words before it looks for them again.
 const WORDLESS_WAIT: Duration = Duration::from_millis(20);
 
-/// What a reader holds at a time: by lineage and commit, how often, and since when.
-type Held = BTreeMap<(u64, u64), (usize, u64)>;
+/// What a reader holds at a time.
+#[derive(Debug, Default)]
+struct Held {
+    /// By lineage and commit: how often, and since when.
+    commits: BTreeMap<(u64, u64), (usize, u64)>,
+    /// How often checkpoints are kept away besides: see [`Quiet`].
+    quiet: usize,
+}
 
 /// A reader's place, for as long as it has the store open.
 #[derive(Debug)]
@@ -49,6 +55,11 @@ pub(in crate::db) struct Hold {
     presence: Arc<Presence>,
     taken: Taken,
 }
+
+/// No checkpoint is made until this is dropped. A reader asks for that only if it has been too
+/// late for what it read again and again: it holds the writer up as little as it can.
+#[derive(Debug)]
+pub(in crate::db) struct Quiet<'p>(&'p Presence);
 
 impl Hold {
     /// Whose place among the readers it is held from.
@@ -82,7 +93,7 @@ impl Presence {
         };
         let side = words.map(|words| ReaderSide::new(words, store, slot, process()));
         let slot = slot.map(|slot| slot as u64);
-        let (late, held) = (OnceLock::new(), Mutex::new(Held::new()));
+        let (late, held) = (OnceLock::new(), Mutex::default());
         let presence = Self { side, late, store, slot, held, locks };
         if presence.side.is_none() {
             // It does not see what a checkpoint is about to do: none is to be for as long as it is
@@ -180,11 +191,11 @@ impl Presence {
     /// without a slot; the system's.
     pub(in crate::db) fn hold(self: &Arc<Self>, taken: Taken, wait: Wait) -> Result<Option<Hold>> {
         let mut held = self.lock();
-        if held.is_empty() && self.slot.is_none() && self.side.is_some() {
-            self.locks.keep_checkpoints_away(wait)?;
+        if self.slot.is_none() {
+            self.keep_checkpoints_away(&held, wait)?;
         }
         let key = (taken.mark.lineage, taken.commit);
-        let (times, _) = held.entry(key).or_insert_with(|| (0, now()));
+        let (times, _) = held.commits.entry(key).or_insert_with(|| (0, now()));
         *times += 1;
         let hold = Hold { presence: Arc::clone(self), taken };
         let safe = match (&self.side, span(&held)) {
@@ -198,30 +209,60 @@ impl Presence {
     /// Says what is left once a commit is read no more.
     fn release(&self, lineage: u64, commit: u64) {
         let mut held = self.lock();
-        if let Some((times, _)) = held.get_mut(&(lineage, commit)) {
+        if let Some((times, _)) = held.commits.get_mut(&(lineage, commit)) {
             *times -= 1;
             if *times > 0 {
                 return;
             }
-            held.remove(&(lineage, commit));
+            held.commits.remove(&(lineage, commit));
         }
         match (self.slot, &self.side) {
             (Some(_), Some(side)) => side.say(span(&held)),
-            (None, Some(_)) if held.is_empty() => {
-                // Should it fail, checkpoints wait until this handle is closed.
-                let _ = self.locks.let_checkpoints_go_on();
-            }
-            _ => {}
+            _ => self.let_checkpoints_go_on(&held),
+        }
+    }
+
+    /// Keeps checkpoints away for a while.
+    ///
+    /// # Errors
+    /// [`Locked`](crate::ErrorKind::Locked) if one takes longer than `wait`; the system's.
+    pub(in crate::db) fn keep_quiet(&self, wait: Wait) -> Result<Quiet<'_>> {
+        let mut held = self.lock();
+        self.keep_checkpoints_away(&held, wait)?;
+        held.quiet += 1;
+        Ok(Quiet(self))
+    }
+
+    /// Whether what is held keeps checkpoints away, or that nothing is seen of them.
+    fn keeps_away(&self, held: &Held) -> bool {
+        let by_commits = self.slot.is_none() && !held.commits.is_empty();
+        self.side.is_none() || by_commits || held.quiet > 0
+    }
+
+    /// Keeps checkpoints away, before anything is held that is to do so. Once only: Windows counts.
+    fn keep_checkpoints_away(&self, held: &Held, wait: Wait) -> Result<()> {
+        if self.keeps_away(held) {
+            return Ok(());
+        }
+        self.locks.keep_checkpoints_away(wait)
+    }
+
+    /// Lets checkpoints go on, unless what is still held keeps them away.
+    fn let_checkpoints_go_on(&self, held: &Held) {
+        if !self.keeps_away(held) {
+            // Should it fail, checkpoints wait until this handle is closed.
+            let _ = self.locks.let_checkpoints_go_on();
         }
     }
 }
 
 /// What a slot says of what is held.
 fn span(held: &Held) -> Option<Span> {
-    let lineage = held.keys().map(|&(lineage, _)| lineage).min()?;
-    let oldest = held.keys().map(|&(_, commit)| commit).min()?;
-    let newest = held.keys().map(|&(_, commit)| commit).max()?;
-    let since = held.values().map(|&(_, since)| since).min()?;
+    let commits = &held.commits;
+    let lineage = commits.keys().map(|&(lineage, _)| lineage).min()?;
+    let oldest = commits.keys().map(|&(_, commit)| commit).min()?;
+    let newest = commits.keys().map(|&(_, commit)| commit).max()?;
+    let since = commits.values().map(|&(_, since)| since).min()?;
     Some(Span { lineage, oldest, newest, since })
 }
 
@@ -234,6 +275,14 @@ impl Drop for Presence {
             // Closing the file gives it back as well, unless a child process has a copy.
             let _ = lock.unlock_slot(slot);
         }
+    }
+}
+
+impl Drop for Quiet<'_> {
+    fn drop(&mut self) {
+        let mut held = self.0.lock();
+        held.quiet -= 1;
+        self.0.let_checkpoints_go_on(&held);
     }
 }
 

@@ -41,7 +41,7 @@ const LINEAGE: usize = 11;
 pub(super) const PUBLISHED: usize = 12;
 /// The array may hold images of commits up to this one.
 const TARGET: usize = 13;
-/// Segments of the log that end with this commit, or before, may be gone.
+/// Segments of the log that end before this commit may be gone.
 const RETIRED: usize = 14;
 /// The array holds all commits up to this one.
 const HELD: usize = 15;
@@ -241,8 +241,9 @@ impl<S: Shared> WriterSide<S> {
         self.shared.store(HELD, commit);
     }
 
-    /// Asks up to which commit, at most `through`, the log may go. Until the next call no reader
-    /// begins to read it further back.
+    /// Asks behind which commit, at most `through`, readers need the log. That commit's segment
+    /// is needed with it: a header that was written when it was the last names that segment. Those
+    /// that end before may go, and until the next call no reader begins to read the log further back.
     pub(in crate::db) fn retire(&self, through: u64) -> Result<u64> {
         let shared = &self.shared;
         let before = shared.load(RETIRED);
@@ -276,7 +277,7 @@ impl<S: Shared> WriterSide<S> {
         Ok(false)
     }
 
-    /// Gives up the log up to commit `through`, whoever needs it: they find that out, from this or
+    /// Gives up the log before commit `through`, whoever needs it: they find that out, from this or
     /// from what they read, and read from the header on.
     pub(in crate::db) fn give_up(&self, through: u64) {
         self.shared.store(RETIRED, through.max(self.shared.load(RETIRED)));

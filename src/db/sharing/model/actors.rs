@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::disk::{Array, Block, Live, RECORDS};
+use super::disk::{Array, Block, Disk, Live, RECORDS};
 use super::scheduler::Port;
 use crate::db::sharing::protocol::{Mark, ReaderSide, Span, Taken, WriterSide};
 
@@ -16,6 +16,9 @@ pub(super) enum Flaw {
     RecycleFirst,
     /// The log is used anew as far as the array goes, whatever readers need.
     RecycleAll,
+    /// The log is used anew up to the first commit that readers need: they do not find that one
+    /// without the commit before it.
+    RecycleUpTo,
     /// A checkpoint goes as far as it wants to, whatever it is offered.
     IgnoreOffer,
     /// A reader looks whether there is a writer before it asks for the mark, and not again.
@@ -162,13 +165,17 @@ impl Writer {
         }
         let after = blocks.last().map_or([0; RECORDS], |block| block.after);
         self.port.change("writes the header", |disk| {
+            let begins = (through + 1).min(disk.stores[store].end());
             let header = &mut disk.stores[store].header;
-            (header.commit, header.after) = (through, after);
+            (header.commit, header.begins, header.after) = (through, begins, after);
         });
         self.side.hold(through);
         let allowed = self.side.retire(through).expect("simulated words have no errors");
-        let all = self.flaw == Some(Flaw::RecycleAll);
-        recycle(if all { through } else { allowed.min(through) });
+        recycle(match self.flaw {
+            Some(Flaw::RecycleAll) => through,
+            Some(Flaw::RecycleUpTo) => allowed.min(through),
+            _ => allowed.min(through).saturating_sub(1),
+        });
         self.held = through;
     }
 
@@ -178,7 +185,8 @@ impl Writer {
         self.checkpoint(end);
         let reached = self.port.look("looks at the header", |disk| {
             let store = &disk.stores[store];
-            let is_recycled = store.block(store.header.log, end).is_none();
+            // The last is not: behind it goes the next.
+            let is_recycled = store.block(store.header.log, end.saturating_sub(1)).is_none();
             (store.header.commit, is_recycled)
         });
         if reached != (end, true) {
@@ -213,6 +221,8 @@ struct State {
     /// Whether it was all there was, without a writer.
     at_rest: bool,
     log: usize,
+    /// From where on that is read for the next commit.
+    begins: u64,
     /// By record, its newest image and whose it is.
     overlay: BTreeMap<usize, (u64, u64)>,
     after: Array,
@@ -315,6 +325,7 @@ impl Reader {
             commit: header.commit,
             at_rest: false,
             log: header.log,
+            begins: header.begins,
             overlay: BTreeMap::new(),
             after: header.after,
         };
@@ -331,7 +342,11 @@ impl Reader {
             return None;
         }
         if self.slot.is_some() {
-            self.port.note(|disk| disk.read_log(self.me, store, log, from));
+            self.port.note(|disk| disk.read_log(self.me, store, log, state.begins));
+        }
+        if state.begins < from {
+            let before = |disk: &mut Disk| disk.stores[store].block(log, state.begins);
+            self.port.look("finds its place in the log", before)?;
         }
         (from..=published).try_fold(state, |state, commit| {
             let block =
@@ -438,6 +453,7 @@ impl State {
     fn with(mut self, block: Block) -> Self {
         self.overlay.insert(block.record, (block.commit, block.image));
         self.commit = block.commit;
+        self.begins = block.commit + 1;
         self.after = block.after;
         self
     }

@@ -27,6 +27,9 @@ pub(super) struct Header {
     pub(super) commit: u64,
     /// Which log goes on from there.
     pub(super) log: usize,
+    /// Where that is read from: the first commit that the array does not hold, or, before there
+    /// is one, the last that it does, behind which the next is going to be written.
+    pub(super) begins: u64,
     /// What all records are after the commit.
     pub(super) after: Array,
 }
@@ -115,6 +118,7 @@ impl Store {
             .collect();
         self.logs.push(copy);
         self.header.log = self.logs.len() - 1;
+        self.header.begins = self.header.commit + 1;
         self.recycled = self.header.commit;
         self.sync();
     }
@@ -123,7 +127,7 @@ impl Store {
 impl Disk {
     pub(super) fn new(stores: usize) -> Self {
         let store = || Store {
-            header: Header { commit: 0, log: 0, after: [0; RECORDS] },
+            header: Header { commit: 0, log: 0, begins: 1, after: [0; RECORDS] },
             array: [0; RECORDS],
             logs: vec![BTreeMap::new()],
             recycled: 0,

@@ -171,6 +171,7 @@ noticed! {
     shown_before_it_is_written: ONE_READER, &[], Some(Flaw::PublishFirst), "published";
     log_used_anew_before_the_header: ONE_READER, &[], Some(Flaw::RecycleFirst), "used anew";
     log_used_anew_without_asking: TWO_READERS, &[], Some(Flaw::RecycleAll), "used anew";
+    log_used_anew_up_to_what_is_needed: TWO_READERS, &[], Some(Flaw::RecycleUpTo), "used anew";
     checkpoint_beyond_the_offer: ONE_READER, &[], Some(Flaw::IgnoreOffer), "finds";
     reader_looks_for_a_writer_first: REOPENED, &[], Some(Flaw::WriterFirst), "finds";
     no_slot_and_no_lock: WITHOUT_SLOT, &[], Some(Flaw::NoLock), "finds";
