@@ -246,12 +246,12 @@ impl Engine {
         sharing.hold(target.commit);
         let needed = sharing.retire(target.commit)?;
         if let Some(log) = &mut writer.log {
-            log.release(target.commit, needed.saturating_sub(1))?;
+            log.release(target.commit, needed.saturating_sub(1));
             // A reader that stops in the midst of reading must not hold the log for ever. It reads
             // again, if it ever goes on: blocks say themselves whether they are what was meant.
             if log.kept_bytes(target.commit) > KEPT_FOR_READERS_BYTES_MAX {
                 sharing.give_up(target.commit);
-                log.release(target.commit, target.commit.saturating_sub(1))?;
+                log.release(target.commit, target.commit.saturating_sub(1));
             }
         }
         let newest = &writer.newest;
