@@ -26,6 +26,8 @@ const OPENING_WAIT: Duration = Duration::from_secs(5);
 const OPENING_PAUSE: Duration = Duration::from_millis(1);
 /// How often a reader is too late before it asks the writer to make no checkpoint meanwhile.
 const OVERTAKEN_TIMES: u32 = 4;
+/// How long it waits for one that is under way.
+const QUIET_WAIT: Duration = Duration::from_secs(1);
 
 /// Takes the locks of a handle that only lends records. A checkpoint shuts readers out for as long
 /// as it takes to write its records, which nobody should have to think of; an exclusive edit, which
@@ -83,10 +85,19 @@ pub(super) fn read(core: &mut Core, presence: &Presence, alignment: usize) -> Re
     loop {
         let (mark, published) = presence.mark();
         if mark != last {
-            (last, since) = (mark, Instant::now());
+            (last, since, tries) = (mark, Instant::now(), 0);
         }
         let is_live = presence.has_writer()?;
-        match read_once(core, presence, alignment, is_live.then_some((mark, published))) {
+        let needed = Needed(presence);
+        let found = read_once(core, presence, alignment, is_live.then_some((mark, published)));
+        // Nothing that is given up while it is read needs to make sense.
+        let is_kept = match found {
+            Err(_) if is_live => presence.need(first_needed(core), mark),
+            Err(_) => presence.mark().0 == mark,
+            Ok(_) => true,
+        };
+        drop(needed);
+        match found {
             Ok(found) => {
                 let at_rest = !is_live && found.is_some() && is_still(core, presence)?;
                 // A writer by another name of the file is seen by nothing but the header, which it
@@ -101,10 +112,7 @@ pub(super) fn read(core: &mut Core, presence: &Presence, alignment: usize) -> Re
                 patience.wait(presence, mark, published)?;
             }
             Err(error) if error.kind() != ErrorKind::Corrupt => return Err(error),
-            // Nothing that the writer gives up while it is read needs to make sense.
-            Err(_) if is_live && !is_kept(core, presence, mark) => {
-                patience.wait(presence, mark, published)?;
-            }
+            Err(_) if !is_kept => patience.wait(presence, mark, published)?,
             Err(error) => {
                 tries += 1;
                 // A writer that is just opening the store takes its time to write the log anew.
@@ -128,19 +136,20 @@ fn is_still(core: &Core, presence: &Presence) -> Result<bool> {
     Ok(!presence.has_writer()? && now.header() == core.header())
 }
 
-/// Whether the writer still keeps the log from where the header leaves off.
-fn is_kept(core: &Core, presence: &Presence, mark: Mark) -> bool {
-    let _needed = Needed(presence);
-    presence.need(core.header().commit.saturating_add(1), mark)
+/// From which commit on a reader needs the log that comes from this header.
+fn first_needed(core: &Core) -> u64 {
+    core.header().commit.saturating_add(1)
 }
 
 /// Who finds again and again that it is too late does not try for ever: if the writer goes on, it
 /// is kept from going on to other places, and if nothing goes on, that is an error.
 #[derive(Default)]
 pub(super) struct Patience<'p> {
+    /// What there was to be read last, and since when.
     seen: Option<(Mark, u64, Instant)>,
     times: u32,
-    quiet: Option<Quiet<'p>>,
+    /// Once that was often: since when, and what keeps checkpoints away if that could be had.
+    overtaken: Option<(Instant, Option<Quiet<'p>>)>,
 }
 
 impl<'p> Patience<'p> {
@@ -150,12 +159,20 @@ impl<'p> Patience<'p> {
     /// [`ErrorKind::Locked`] if that has been the same for long; the system's.
     pub(super) fn wait(&mut self, presence: &'p Presence, mark: Mark, commit: u64) -> Result<()> {
         self.times += 1;
-        if self.times >= OVERTAKEN_TIMES && self.quiet.is_none() {
-            self.quiet = match presence.keep_quiet(Wait::AtMost(CHECKPOINT_WAIT)) {
-                // One checkpoint overtakes nobody for as long as that.
-                Err(error) if error.kind() == ErrorKind::Locked => None,
-                quiet => Some(quiet?),
-            };
+        if self.times >= OVERTAKEN_TIMES {
+            let (since, quiet) = self.overtaken.get_or_insert_with(|| (Instant::now(), None));
+            if since.elapsed() >= CHECKPOINT_WAIT && self.times >= 2 * OVERTAKEN_TIMES {
+                return Err(too_late(commit));
+            }
+            if quiet.is_none() {
+                *quiet = match presence.keep_quiet(Wait::AtMost(QUIET_WAIT)) {
+                    // One checkpoint overtakes nobody for as long as that.
+                    Err(error) if error.kind() == ErrorKind::Locked => None,
+                    quiet => Some(quiet?),
+                };
+                self.seen = None;
+                return Ok(());
+            }
         }
         let now = (mark, commit);
         let Some((.., since)) = self.seen.filter(|&(last, at, _)| (last, at) == now) else {
@@ -167,16 +184,21 @@ impl<'p> Patience<'p> {
             presence.wait_until(OPENING_PAUSE, || Ok(presence.mark() != shown))?;
             return Ok(());
         }
-        Err(Error::new(ErrorKind::Locked, "read")
-            .detail(format!(
-                "by the lock file, records are being written over that commit {commit} reads, and \
-                 no newer commit is shown"
-            ))
-            .advice("let the writer go on, or end it and open the store to write once"))
+        Err(too_late(commit))
     }
 }
 
-/// As [`read`], once: `None` if the writer has gone on meanwhile.
+fn too_late(commit: u64) -> Error {
+    Error::new(ErrorKind::Locked, "read")
+        .detail(format!(
+            "by the lock file, records are being written over that commit {commit} reads, or its \
+             log is no more, and no other commit is to be had"
+        ))
+        .advice("let the writer go on, or end it and open the store to write once")
+}
+
+/// As [`read`], once: `None` if the writer has gone on meanwhile. It says what is needed of the
+/// log; to take that back is the caller's.
 fn read_once(
     core: &Core,
     presence: &Presence,
@@ -186,12 +208,11 @@ fn read_once(
     let Some((mark, published)) = live.filter(|(mark, _)| mark.has_words) else {
         return Ok(Some((engine::read_log(core, alignment)?, None)));
     };
-    let after = core.header().commit;
-    let _needed = Needed(presence);
-    if !presence.need(after.saturating_add(1), mark) {
+    if !presence.need(first_needed(core), mark) {
         return Ok(None);
     }
-    engine::read_log_through(core, alignment, published.max(after)).map(Some)
+    let through = published.max(core.header().commit);
+    engine::read_log_through(core, alignment, through).map(Some)
 }
 
 /// What is needed of the log, until this is dropped.

@@ -217,8 +217,8 @@ impl Locks {
         self.file.as_ref().map_or(Ok(false), |file| file.is_at(path))
     }
 
-    /// Shuts the readers out that have no slot, and those that have one where this writer does not
-    /// see it; `false` if there are such readers.
+    /// Shuts the readers out that have no slot, those that have one where this writer does not see
+    /// it, and those that are just reading the log; `false` if there are such readers.
     pub(super) fn begin_checkpoint(&self) -> Result<bool> {
         let begun = self.try_begin_checkpoint();
         if !matches!(begun, Ok(true)) {

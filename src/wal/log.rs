@@ -75,6 +75,8 @@ pub(crate) struct Log {
     /// Files to be recycled. The oldest goes first, so that a state whose log began further back
     /// finds the beginning gone, and not its end.
     idle: VecDeque<Idle>,
+    /// Files that could not be removed.
+    stuck: Vec<String>,
     /// How long the next new segment is to be.
     next_len_bytes: u64,
     /// No shorter than that; segments for larger blocks are not used anew.
@@ -127,6 +129,7 @@ impl Log {
             current: Current { file, salt, end: SECTOR_BYTES, checkpointed_end: SECTOR_BYTES },
             prepared: None,
             idle: VecDeque::new(),
+            stuck: Vec::new(),
             next_len_bytes: 2 * SEGMENT_MIN_BYTES,
             segment_max_bytes: SEGMENT_MAX_BYTES,
             next: first,
@@ -259,15 +262,16 @@ impl Log {
         needed.map_or(self.current.salt, |older| older.salt)
     }
 
-    /// Lets go of the segments that hold no commit after `unread`, for recycling; the array holds
-    /// those up to `checkpointed`, and nobody reads those up to `unread`, which is no higher. Only
-    /// to be called once a header that names [`Log::oldest_after`] is durable.
-    pub(crate) fn release(&mut self, checkpointed: u64, unread: u64) {
+    /// Lets go of the segments whose commits the array holds, which are those up to `checkpointed`,
+    /// for recycling. Of these the one stays that ends with commit `needed`, and what comes behind
+    /// it: somebody just reads on from there. Only to be called once a header that names
+    /// [`Log::oldest_after`] is durable.
+    pub(crate) fn release(&mut self, checkpointed: u64, needed: Option<u64>) {
         if checkpointed.checked_add(1) == Some(self.next) {
             self.current.checkpointed_end = self.current.end;
         }
         while let Some(older) = self.older.front() {
-            if older.last > checkpointed.min(unread) {
+            if older.last > checkpointed || needed.is_some_and(|needed| older.last >= needed) {
                 break;
             }
             if let Some(Older { suffix, len_bytes, .. }) = self.older.pop_front() {
@@ -282,9 +286,9 @@ impl Log {
     /// # Errors
     /// The system's: the first one, after all that could be removed was.
     pub(crate) fn remove(self) -> Result<()> {
-        let Self { data, older, current, prepared, idle, .. } = self;
+        let Self { data, older, current, prepared, idle, stuck, .. } = self;
         let suffixes = older.into_iter().map(|older| older.suffix);
-        let suffixes = suffixes.chain(idle.into_iter().map(|idle| idle.suffix));
+        let suffixes = suffixes.chain(idle.into_iter().map(|idle| idle.suffix)).chain(stuck);
         // Dropped with it is the open file: Windows removes none that is open.
         let suffixes = suffixes.chain(prepared.map(|file| file.suffix));
         let suffixes = suffixes.chain([current.file.suffix]);
@@ -402,9 +406,10 @@ impl Log {
             let too_many = self.idle.len() > POOL_MAX_FILES || held > POOL_MAX_BYTES;
             let Some(at) = oversized.or(too_many.then_some(0)) else { return };
             if let Some(idle) = self.idle.remove(at) {
-                // One that cannot be removed (on Windows, while somebody else has it open) is no
-                // reason to stop: it lies about until the next `remove_stale`.
-                let _ = self.data.remove_side(&idle.suffix);
+                // One that somebody else has open on Windows is no reason to stop.
+                if self.data.remove_side(&idle.suffix).is_err() {
+                    self.stuck.push(idle.suffix);
+                }
             }
         }
     }

@@ -2,41 +2,57 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
 
 use super::{Needed, OVERTAKEN_TIMES, reader_locks, take_up};
 use crate::db::core::Core;
-use crate::db::engine;
+use crate::db::database::Database;
+use crate::db::engine::{self, Durability};
 use crate::db::locks::Locks;
-use crate::db::sharing::{Presence, store_word};
-use crate::error::Result;
-use crate::map::{Access, Backing, FileBacking, Grown, OpenSide, Properties, View, Wait};
-use crate::{Database, Durability, PodRecord};
+use crate::db::options::Options;
+use crate::db::sharing::{Presence, Taken, store_word};
+use crate::error::{ErrorKind, Result};
+use crate::format::PodRecord;
+use crate::map::{
+    Access, Backing, CHECKPOINT, FileBacking, Grown, OpenSide, Properties, View, Wait,
+};
+use crate::os::LockKind;
 
 /// A commit of three of them fills a large part of a log's smallest segment.
 type Row = PodRecord<[u64; 512]>;
 
-fn store(count: usize) -> (tempfile::TempDir, PathBuf, Database<Row>) {
+fn options() -> Options<Database<Row>> {
+    Database::<Row>::options().checkpoint_at(64 << 10)
+}
+
+fn store(options: &Options<Database<Row>>) -> (tempfile::TempDir, PathBuf, Database<Row>) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store.rec");
-    let options = Database::<Row>::options().checkpoint_at(64 << 10);
-    let database = options.create(&path).unwrap();
+    let database = options.clone().create(&path).unwrap();
+    (directory, path, database)
+}
+
+fn append(database: &Database<Row>, count: usize) {
     let mut transaction = database.begin_write().unwrap();
     for _ in 0..count {
         transaction.append(&PodRecord([0; 512])).unwrap();
     }
     transaction.commit(Durability::Eventual).unwrap();
-    (directory, path, database)
 }
 
-/// Commits `number` as all there is in every record.
-fn commit(database: &Database<Row>, number: u64) {
+/// Commits `number` as all there is in so many records.
+fn try_commit(database: &Database<Row>, count: u64, number: u64) -> Result<()> {
     let mut transaction = database.begin_write().unwrap();
-    for id in 0..transaction.count() {
+    for id in 0..count {
         transaction.set(id, &PodRecord([number; 512])).unwrap();
     }
-    transaction.commit(Durability::Eventual).unwrap();
+    transaction.commit(Durability::Eventual).map(drop)
+}
+
+fn commit(database: &Database<Row>, count: u64, number: u64) {
+    try_commit(database, count, number).unwrap();
 }
 
 fn open(path: &Path) -> (Arc<FileBacking>, Locks) {
@@ -45,29 +61,69 @@ fn open(path: &Path) -> (Arc<FileBacking>, Locks) {
     (file, locks)
 }
 
+fn begin(path: &Path) -> (Core, Presence) {
+    let (file, locks) = open(path);
+    let core = Core::open(file as _).unwrap();
+    let presence = Presence::new(locks, store_word(core.header().file_id)).unwrap();
+    (core, presence)
+}
+
 /// The segment that the header names may end with the very commit up to which the array holds
 /// everything: only what comes behind is needed, and that it does is known from that segment.
 #[test]
 fn a_log_is_there_for_whom_it_was_promised_wherever_its_segments_end() {
-    let (_directory, path, database) = store(3);
+    let (_directory, path, database) = store(&options());
+    append(&database, 3);
     let mut number = 0;
     for round in 0..12 {
-        let (file, locks) = open(&path);
-        let core = Core::open(file as _).unwrap();
-        let presence = Presence::new(locks, store_word(core.header().file_id)).unwrap();
+        let (core, presence) = begin(&path);
         let (mark, published) = presence.mark();
         let _needed = Needed(&presence);
         assert!(presence.need(core.header().commit + 1, mark), "nothing has gone on");
         for _ in 0..40 {
             number += 1;
-            commit(&database, number);
+            commit(&database, 3, number);
             database.checkpoint().unwrap();
         }
         let found = engine::read_log_through(&core, 1, published);
         assert!(found.is_ok(), "round {round}: {}", found.err().unwrap());
         number += 1;
-        commit(&database, number);
+        commit(&database, 3, number);
     }
+}
+
+/// A first commit that is larger than the first segment leaves that one empty.
+#[test]
+fn a_log_is_there_for_whom_its_first_commit_was_promised() {
+    let (_directory, path, database) = store(&options());
+    let nothing = database.begin_read();
+    append(&database, 20);
+    let (core, presence) = begin(&path);
+    assert_eq!(core.header().commit, 0, "no checkpoint goes past what is read");
+    let (mark, published) = presence.mark();
+    let _needed = Needed(&presence);
+    assert!(presence.need(1, mark), "nothing has gone on");
+    drop(nothing);
+    for number in 1..40 {
+        commit(&database, 3, number);
+        database.checkpoint().unwrap();
+        let found = engine::read_log_through(&core, 1, published);
+        assert!(found.is_ok(), "after {number}: {}", found.err().unwrap());
+    }
+}
+
+#[test]
+fn a_segment_that_nobody_needs_counts_for_nothing() {
+    let (_directory, _path, database) = store(&options().max_log(6 << 20).checkpoint_at(64 << 20));
+    append(&database, 1100);
+    database.checkpoint().unwrap();
+    let before = database.begin_read();
+    commit(&database, 1100, 1);
+    let held = database.begin_read();
+    commit(&database, 1, 2);
+    drop(before);
+    assert_eq!(database.checkpoint().unwrap().commit(), held.commit());
+    commit(&database, 1100, 3);
 }
 
 /// A file in front of whose log, whenever somebody looks for it, the writer goes on, so far that
@@ -130,7 +186,7 @@ impl Backing for Overtaken {
     fn list_sides(&self) -> Result<Vec<String>> {
         for _ in 0..4 {
             let number = self.database.begin_read().commit() + 1;
-            commit(&self.database, number);
+            commit(&self.database, 768, number);
             let made = self.database.checkpoint()?.held_back().is_none();
             let count = if made { &self.made } else { &self.kept_away };
             count.fetch_add(1, SeqCst);
@@ -142,7 +198,8 @@ impl Backing for Overtaken {
 #[test]
 fn who_is_overtaken_again_and_again_keeps_the_writer_from_it_for_a_while() {
     // Three commits are more than is kept for a reader, and less than a segment may have.
-    let (_directory, path, database) = store(768);
+    let (_directory, path, database) = store(&options());
+    append(&database, 768);
     let (file, locks) = open(&path);
     let (made, kept_away) = Default::default();
     let overtaken = Arc::new(Overtaken { file, database, made, kept_away });
@@ -161,4 +218,63 @@ fn who_is_overtaken_again_and_again_keeps_the_writer_from_it_for_a_while() {
     // It is kept from nothing any more, but for what is held.
     drop(hold);
     assert_eq!(overtaken.database.checkpoint().unwrap().held_back(), None);
+}
+
+/// Who waits for the end of a checkpoint to keep others away holds nobody up meanwhile.
+#[test]
+fn a_snapshot_ends_while_another_thread_waits_for_a_checkpoint() {
+    let (_directory, path, database) = store(&options());
+    append(&database, 3);
+    let (_core, presence) = begin(&path);
+    let presence = Arc::new(presence);
+    let (mark, commit) = presence.mark();
+    let hold = presence.hold(Taken { mark, commit, at_rest: false }, Wait::No).unwrap().unwrap();
+    let (_file, writer) = open(&path);
+    let writer = writer.side().unwrap();
+    assert!(writer.try_lock(CHECKPOINT, LockKind::Exclusive).unwrap());
+    let both = Barrier::new(2);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            both.wait();
+            presence.keep_quiet(Wait::AtMost(Duration::from_secs(30))).unwrap();
+        });
+        both.wait();
+        drop(hold);
+        writer.unlock(CHECKPOINT).unwrap();
+    });
+    assert_eq!(database.checkpoint().unwrap().held_back(), None);
+}
+
+#[test]
+fn a_full_log_and_the_end_wait_for_who_is_just_reading_the_log() {
+    let (_directory, path, database) = store(&options().max_log(128 << 10));
+    append(&database, 10);
+    let (core, presence) = begin(&path);
+    let both = Barrier::new(2);
+    let beside_a_reader = |work: &mut dyn FnMut()| {
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let _quiet = presence.keep_quiet(Wait::No).unwrap();
+                both.wait();
+                both.wait();
+            });
+            both.wait();
+            work();
+        });
+    };
+    beside_a_reader(&mut || {
+        let refused = (1..9).find_map(|number| try_commit(&database, 10, number).err());
+        let refused = refused.expect("nothing may go to the array");
+        assert_eq!(refused.kind(), ErrorKind::LogFull);
+        assert!(refused.to_string().contains("just reading the log"), "{refused}");
+        both.wait();
+        commit(&database, 10, 9);
+    });
+    let mut database = Some(database);
+    beside_a_reader(&mut || {
+        both.wait();
+        database.take().unwrap().close().unwrap();
+    });
+    let core = Core::open(Arc::clone(core.backing())).unwrap();
+    assert_eq!(core.header().live_log, None, "it ended with the log");
 }

@@ -2,16 +2,32 @@
 //! be used anew.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::super::source::Source;
 use super::recover::{ranges_of, read_log_through};
 use super::{Engine, State, Writer};
 use crate::error::{Error, ErrorKind, Result};
+use crate::map::Wait;
 use crate::step::{self, Step};
 use crate::wal;
 
 /// As much of the log is kept for readers that are just reading it, though the array holds it.
 const KEPT_FOR_READERS_BYTES_MAX: u64 = 8 << 20;
+
+/// How long a checkpoint that matters waits for who has asked for none while the log is read.
+const QUIET_WAIT: Wait = Wait::AtMost(Duration::from_secs(1));
+
+/// Why a checkpoint is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// Somebody asked for it, or the log is long enough.
+    Due,
+    /// The log may grow no more.
+    Full,
+    /// The log is to end.
+    Closing,
+}
 
 /// What a checkpoint has done.
 ///
@@ -60,7 +76,7 @@ impl Engine {
     /// Writes to the array what no reader is in the way of.
     pub(in crate::db) fn checkpoint(&self) -> Result<Checkpoint> {
         let mut writer = self.lock("checkpoint")?;
-        self.checkpoint_locked(&mut writer, false)
+        self.checkpoint_locked(&mut writer, Reason::Due)
     }
 
     /// After a commit: a checkpoint if the log has grown past its size, and is not held back by
@@ -80,7 +96,7 @@ impl Engine {
         }
         // The commit that this follows is done whatever comes of it; an error that matters has
         // poisoned the handle, and the next commit tells.
-        let _ = self.checkpoint_locked(&mut writer, false);
+        let _ = self.checkpoint_locked(&mut writer, Reason::Due);
         let left = writer.log_size().1;
         let reached = writer.core.header().commit;
         writer.held_back_by =
@@ -104,8 +120,9 @@ impl Engine {
     pub(super) fn checkpoint_locked(
         &self,
         writer: &mut Writer,
-        closing: bool,
+        reason: Reason,
     ) -> Result<Checkpoint> {
+        let closing = reason == Reason::Closing;
         self.step(writer, |_| {
             step::take(Step::CheckpointLogSync, || self.group.settle_all(&self.published))
         })?;
@@ -125,10 +142,12 @@ impl Engine {
         if target.commit <= writer.core.header().commit && !(closing && held_back.is_none()) {
             return Ok(done(writer, 0, held_back));
         }
-        writer.shut_out = !self.locks.begin_checkpoint().map_err(|error| self.name(error))?;
+        let wait = if reason == Reason::Due { Wait::No } else { QUIET_WAIT };
+        let begun = wait.until(|| self.locks.begin_checkpoint());
+        writer.shut_out = !begun.map_err(|error| self.name(error))?;
         if writer.shut_out {
-            let by = "a reader has the store open that has no slot, or under another name, or is just \
-                      reading the log";
+            let by = "a reader has the store open that has no slot, or under another name, or is \
+                      just reading the log";
             return Ok(done(writer, 0, Some(by.to_owned())));
         }
         let written = self.write_allowed(writer, target, closing);
@@ -246,12 +265,12 @@ impl Engine {
         sharing.hold(target.commit);
         let needed = sharing.retire(target.commit)?;
         if let Some(log) = &mut writer.log {
-            log.release(target.commit, needed.saturating_sub(1));
+            log.release(target.commit, Some(needed).filter(|&needed| needed < target.commit));
             // A reader that stops in the midst of reading must not hold the log for ever. It reads
             // again, if it ever goes on: blocks say themselves whether they are what was meant.
             if log.kept_bytes(target.commit) > KEPT_FOR_READERS_BYTES_MAX {
                 sharing.give_up(target.commit);
-                log.release(target.commit, target.commit.saturating_sub(1));
+                log.release(target.commit, None);
             }
         }
         let newest = &writer.newest;
@@ -304,7 +323,7 @@ impl Engine {
     }
 
     fn close_locked(&self, writer: &mut Writer) -> Result<()> {
-        let checkpoint = self.checkpoint_locked(writer, true)?;
+        let checkpoint = self.checkpoint_locked(writer, Reason::Closing)?;
         if writer.core.header().live_log.is_some() {
             // A reader is left: the log stays for who opens the store next.
             debug_assert!(checkpoint.held_back.is_some());

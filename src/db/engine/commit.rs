@@ -3,6 +3,7 @@
 use std::sync::{Arc, MutexGuard};
 
 use super::super::source::Source;
+use super::checkpoint::Reason;
 use super::{Changes, Engine, State, Writer, unknown, view_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::map::{FileSystemKind, View};
@@ -129,7 +130,7 @@ impl Engine {
         match reserve(writer) {
             // What the array takes over leaves segments to be used again.
             Err(error) if error.kind() == ErrorKind::NoSpace && writer.log_size().0 > 1 => {
-                self.checkpoint_locked(writer, false)?;
+                self.checkpoint_locked(writer, Reason::Full)?;
                 named(reserve(writer))
             }
             other => named(other),
@@ -161,7 +162,7 @@ impl Engine {
         if !is_full(writer) || writer.log_size().1 == 0 {
             return Ok(());
         }
-        let checkpoint = self.checkpoint_locked(writer, false)?;
+        let checkpoint = self.checkpoint_locked(writer, Reason::Full)?;
         if !is_full(writer) || checkpoint.held_back().is_none() {
             return Ok(());
         }

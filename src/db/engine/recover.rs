@@ -319,8 +319,8 @@ fn held_back_by(reader: Option<Seen>) -> Error {
     match reader {
         Some(reader) => error.detail(format!("the log must be ended first, and {reader}")),
         None => error.detail(
-            "the log must be ended first, and a reader without a slot has the store open, or one \
-             under another name",
+            "the log must be ended first, and a reader without a slot has the store open, one \
+             under another name, or one that is just reading the log",
         ),
     }
 }

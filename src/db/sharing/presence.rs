@@ -190,10 +190,10 @@ impl Presence {
     /// [`Locked`](crate::ErrorKind::Locked) if a checkpoint takes longer than `wait`, for a reader
     /// without a slot; the system's.
     pub(in crate::db) fn hold(self: &Arc<Self>, taken: Taken, wait: Wait) -> Result<Option<Hold>> {
-        let mut held = self.lock();
-        if self.slot.is_none() {
-            self.keep_checkpoints_away(&held, wait)?;
-        }
+        let mut held = match self.slot {
+            None => self.lock_and_keep_away(wait)?,
+            Some(_) => self.lock(),
+        };
         let key = (taken.mark.lineage, taken.commit);
         let (times, _) = held.commits.entry(key).or_insert_with(|| (0, now()));
         *times += 1;
@@ -227,9 +227,7 @@ impl Presence {
     /// # Errors
     /// [`Locked`](crate::ErrorKind::Locked) if one takes longer than `wait`; the system's.
     pub(in crate::db) fn keep_quiet(&self, wait: Wait) -> Result<Quiet<'_>> {
-        let mut held = self.lock();
-        self.keep_checkpoints_away(&held, wait)?;
-        held.quiet += 1;
+        self.lock_and_keep_away(wait)?.quiet += 1;
         Ok(Quiet(self))
     }
 
@@ -239,12 +237,25 @@ impl Presence {
         self.side.is_none() || by_commits || held.quiet > 0
     }
 
-    /// Keeps checkpoints away, before anything is held that is to do so. Once only: Windows counts.
-    fn keep_checkpoints_away(&self, held: &Held, wait: Wait) -> Result<()> {
-        if self.keeps_away(held) {
-            return Ok(());
-        }
-        self.locks.keep_checkpoints_away(wait)
+    /// Keeps checkpoints away for what is going to be held. Nobody else who ends a snapshot, or
+    /// begins one, waits for a checkpoint meanwhile.
+    fn lock_and_keep_away(&self, wait: Wait) -> Result<MutexGuard<'_, Held>> {
+        let mut refused = Ok(());
+        let mut held = None;
+        wait.until(|| {
+            let guard = self.lock();
+            refused = match self.keeps_away(&guard) {
+                true => Ok(()), // Once only: Windows counts locks.
+                false => self.locks.keep_checkpoints_away(Wait::No),
+            };
+            match &refused {
+                Err(error) if error.kind() == ErrorKind::Locked => return Ok(false),
+                _ => held = Some(guard),
+            }
+            Ok(true)
+        })?;
+        refused?;
+        Ok(held.unwrap_or_else(|| self.lock()))
     }
 
     /// Lets checkpoints go on, unless what is still held keeps them away.

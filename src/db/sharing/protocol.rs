@@ -41,7 +41,7 @@ const LINEAGE: usize = 11;
 pub(super) const PUBLISHED: usize = 12;
 /// The array may hold images of commits up to this one.
 const TARGET: usize = 13;
-/// Segments of the log that end before this commit may be gone.
+/// Nobody is promised commits of the log up to this one.
 const RETIRED: usize = 14;
 /// The array holds all commits up to this one.
 const HELD: usize = 15;
@@ -241,9 +241,10 @@ impl<S: Shared> WriterSide<S> {
         self.shared.store(HELD, commit);
     }
 
-    /// Asks behind which commit, at most `through`, readers need the log. That commit's segment
-    /// is needed with it: a header that was written when it was the last names that segment. Those
-    /// that end before may go, and until the next call no reader begins to read the log further back.
+    /// Asks behind which commit, at most `through`, readers need the log; until the next call none
+    /// begins to read it further back. If that is less than `through`, the segment that ends with
+    /// that very commit is needed, too: the header from which somebody reads may name it, having
+    /// been written when no commit came behind.
     pub(in crate::db) fn retire(&self, through: u64) -> Result<u64> {
         let shared = &self.shared;
         let before = shared.load(RETIRED);
@@ -277,7 +278,7 @@ impl<S: Shared> WriterSide<S> {
         Ok(false)
     }
 
-    /// Gives up the log before commit `through`, whoever needs it: they find that out, from this or
+    /// Gives up the log up to commit `through`, whoever needs it: they find that out, from this or
     /// from what they read, and read from the header on.
     pub(in crate::db) fn give_up(&self, through: u64) {
         self.shared.store(RETIRED, through.max(self.shared.load(RETIRED)));

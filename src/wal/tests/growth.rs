@@ -39,7 +39,7 @@ fn what_is_released_is_recycled_and_never_read_again() {
         }
         synced = round * 10 + 7;
         let oldest = log.oldest_after(synced);
-        log.release(synced, synced);
+        log.release(synced, None);
         assert_eq!(log.salt(), oldest);
         salts.insert(oldest);
         let found = place.replay(oldest, synced).unwrap();
@@ -63,9 +63,9 @@ fn a_segment_is_kept_while_one_of_its_commits_is_needed() {
     let second = log.oldest_after(1);
     assert_ne!(second, first);
     assert_eq!(log.oldest_after(3), second, "the current segment stays");
-    log.release(0, 0);
+    log.release(0, None);
     assert_eq!(log.salt(), first);
-    log.release(3, 3);
+    log.release(3, None);
     assert_eq!((log.salt(), log.segments()), (second, 1));
     assert_eq!(log.len_bytes(), 0, "the array has it all");
     append(&mut log, &commit_of(4, 1), 0);
@@ -88,7 +88,7 @@ fn a_large_block_has_a_segment_of_its_own() {
     // A flip far in, where it is read in pieces.
     flip(&place.file("-wal-2"), 5 << 20);
     assert_corrupt(place.replay(log.salt(), 0), "commit 2 was synced and is damaged");
-    log.release(2, 2);
+    log.release(2, None);
     assert_eq!(place.segments(), ["-wal-1", "-wal-3"], "too long to be kept");
 }
 

@@ -73,7 +73,7 @@ impl Rig {
                 self.entries.drain(..usize::try_from(moved).unwrap());
                 self.after += moved;
                 let oldest = self.log.oldest_after(self.after);
-                self.log.release(self.after, self.after);
+                self.log.release(self.after, None);
                 assert_eq!(self.log.salt(), oldest);
             }
             Step::Reserve(images) => self.log.reserve(*images, IMAGE_LEN).unwrap(),

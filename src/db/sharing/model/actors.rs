@@ -171,9 +171,12 @@ impl Writer {
         });
         self.side.hold(through);
         let allowed = self.side.retire(through).expect("simulated words have no errors");
+        // The last one's segment goes on, if nothing has been written behind it.
+        let unfinished = self.newest == through;
         recycle(match self.flaw {
             Some(Flaw::RecycleAll) => through,
             Some(Flaw::RecycleUpTo) => allowed.min(through),
+            _ if allowed >= through && !unfinished => through,
             _ => allowed.min(through).saturating_sub(1),
         });
         self.held = through;
