@@ -10,13 +10,28 @@ pub(crate) fn interrupt(child: &Child) {
     rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
 }
 
+/// A shell that runs these tests in the background has them ignore interrupts, and with them every
+/// command: this one is not to.
+#[cfg(unix)]
+#[allow(unsafe_code, reason = "a call about signals, before the command is run")]
+pub(crate) fn heed_interrupts(command: &mut std::process::Command) {
+    use std::os::unix::process::CommandExt as _;
+    let heed = || {
+        // SAFETY: the call takes two numbers, and may be made between fork and exec.
+        unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
+        Ok(())
+    };
+    // SAFETY: the closure makes that one call and touches no memory.
+    unsafe { command.pre_exec(heed) };
+}
+
 #[cfg(unix)]
 pub(crate) fn was_run_in_a_console_of_its_own(_test: &str) -> bool {
     false
 }
 
 #[cfg(windows)]
-pub(crate) use console::{interrupt, was_run_in_a_console_of_its_own};
+pub(crate) use console::{heed_interrupts, interrupt, was_run_in_a_console_of_its_own};
 
 /// On Windows an interrupt goes to all processes of a console. So a test that sends one is run
 /// again, in a console that nobody else has.
@@ -59,6 +74,8 @@ mod console {
     }
 
     /// Sends Ctrl-C to a command that is going on, and to all else in the console.
+    pub(crate) fn heed_interrupts(_command: &mut Command) {}
+
     pub(crate) fn interrupt(_child: &Child) {
         // SAFETY: the call takes two numbers; group 0 is the console's.
         let sent = unsafe { console::GenerateConsoleCtrlEvent(console::CTRL_C_EVENT, 0) };

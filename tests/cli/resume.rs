@@ -174,7 +174,10 @@ fn a_finished_resume_leaves_no_files_behind() {
     let place = place();
     let (expected, rejects, _) = uninterrupted(&place);
     cut(&place, &load("in.csv", &[]));
-    assert_eq!(place.files().len(), 7, "{:?}", place.files());
+    let mut files = place.files();
+    // It may have been killed while it kept its progress, which is written aside.
+    files.retain(|name| name != "out.rec-unfinished-progress-new");
+    assert_eq!(files.len(), 7, "{files:?}");
     // Moved, it is still the same input.
     fs::rename(place.path("in.csv"), place.path("moved.csv")).unwrap();
     let row = resumed(&place, &load("moved.csv", &["--resume"]));

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use flatrec::{Durability, DynDatabase};
 
-use super::interrupt::{interrupt, was_run_in_a_console_of_its_own};
+use super::interrupt::{heed_interrupts, interrupt, was_run_in_a_console_of_its_own};
 use super::*;
 
 /// Longer than anything here takes; who waits so long has failed.
@@ -49,6 +49,7 @@ struct Going {
 impl Going {
     fn spawn(place: &Place, args: &[&str]) -> Self {
         let mut command = place.command(args);
+        heed_interrupts(&mut command);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
         let (into, lines) = channel();
