@@ -18,7 +18,7 @@
 # restarted: a test that starts processes could not start its own otherwise.
 #
 #     FLATREC_CROSS_HOME    the folder for what is unpacked; ${TMPDIR:-/tmp}/flatrec-cross
-#     CARGO_TARGET_DIR      where cargo builds; target/cross
+#     CARGO_TARGET_DIR      where cargo builds; target/cross/TARGET
 #
 # Ends with cargo's status; with 2 where it was called wrongly, 1 where it cannot get what it needs.
 set -euo pipefail
@@ -106,6 +106,13 @@ install_packages() {
     done
 }
 
+# Starts the server, or ends it, if there is none, or one.
+wine_server() {
+    local server
+    server=$(command -v wineserver64 || echo /usr/lib/wine/wineserver64)
+    WINEPREFIX=$home/wine "$server" "$@" </dev/null >/dev/null 2>&1 || true
+}
+
 # Wine 8 lacks ProcessPrng, which Rust's standard library asks for: a library of ours has it.
 make_wine() {
     cat >"$home/prng.c" <<'C'
@@ -128,6 +135,7 @@ C
     WINEPREFIX=$home/wine WINEDEBUG=-all WINEARCH=win64 timeout 300 "$wine" wineboot -i \
         >/dev/null 2>&1 || true # it complains of the display that is not there
     [[ -d $home/wine/drive_c/windows/system32 ]] || fail "wineboot made no $home/wine"
+    wine_server -k
     cp "$home/bcryptprimitives.dll" "$home/wine/drive_c/windows/system32/"
     cat >"$runner" <<SH
 #!/bin/sh
@@ -176,6 +184,9 @@ if [[ ! -e $home/ready-$target ]]; then
 fi
 [[ $target != s390x-unknown-linux-gnu ]] || tell_the_kernel_of_qemu
 exec 9>&-
+# A server that ends with the last program may just be ending when the next one begins, which is
+# lost then. This one waits two minutes for more.
+[[ $target != x86_64-pc-windows-gnu ]] || wine_server -p120
 
 name=$(tr 'a-z-' 'A-Z_' <<<"$target")
 export "CARGO_TARGET_${name}_LINKER=$linker" "CARGO_TARGET_${name}_RUNNER=$runner"
@@ -184,14 +195,14 @@ export LD_LIBRARY_PATH=$rust/usr/lib/x86_64-linux-gnu${LD_LIBRARY_PATH:+:$LD_LIB
 export RUSTC=$rust/usr/bin/rustc RUSTDOC=$rust/usr/bin/rustdoc
 # A stable compiler builds the standard library, too, for what is no release of anything.
 export RUSTC_BOOTSTRAP=1
-export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target/cross}
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target/cross/$target}
 # Without debug information it builds faster, and a test has its line all the same.
-export CARGO_PROFILE_DEV_DEBUG=${CARGO_PROFILE_DEV_DEBUG:-0}
+export CARGO_PROFILE_DEV_DEBUG=0
 export CARGO_INCREMENTAL=${CARGO_INCREMENTAL:-0}
-# What is emulated is worth optimising a little; assertions and overflow checks stay.
-if [[ $target == s390x-* ]]; then
-    export CARGO_PROFILE_DEV_OPT_LEVEL=${CARGO_PROFILE_DEV_OPT_LEVEL:-1}
-    export CARGO_PROFILE_DEV_CODEGEN_UNITS=${CARGO_PROFILE_DEV_CODEGEN_UNITS:-8}
-fi
+# What is emulated is worth optimising a little. For the others it takes longer than it saves.
+case $target in
+    s390x-*) export CARGO_PROFILE_DEV_OPT_LEVEL=1 CARGO_PROFILE_DEV_CODEGEN_UNITS=8 ;;
+    *) export CARGO_PROFILE_DEV_OPT_LEVEL=0 ;;
+esac
 unset RUSTFLAGS RUSTUP_TOOLCHAIN
 exec "$rust/usr/bin/cargo" "$command" -Zbuild-std=std,panic_unwind --target "$target" "$@"
