@@ -214,7 +214,7 @@ fn who_is_overtaken_again_and_again_keeps_the_writer_from_it_for_a_while() {
     core.backing()
         .read_at(engine::Layout::of(&core, 1).unwrap().geometry.offset_of(500).unwrap(), &mut first)
         .unwrap();
-    assert_eq!(u64::from_le_bytes(first), found.commit);
+    assert_eq!(u64::from_ne_bytes(first), found.commit);
     // It is kept from nothing any more, but for what is held.
     drop(hold);
     assert_eq!(overtaken.database.checkpoint().unwrap().held_back(), None);
