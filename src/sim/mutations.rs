@@ -29,31 +29,32 @@ macro_rules! caught {
     )*};
 }
 
-// The seeds are a few before one that shows it, since in debug builds and under emulators hundreds
-// of histories take minutes.
+// The seeds are those of histories that show it, since in debug builds and under emulators hundreds
+// of histories take minutes. They show it on Windows too, where calls never see what views hold. A
+// change to what histories do may make it some more.
 caught! {
-    commits_sync_the_log: LogSync, from 1;
-    checkpoints_sync_the_log_first: CheckpointLogSync, from 1;
-    a_failed_sync_ends_a_handle: Poison, from 1;
-    segments_are_synced_before_their_successors: SegmentSync, from 1;
-    new_segments_are_synced: SegmentZeroSync, from 55;
-    names_of_segments_are_synced: SegmentNameSync, from 1;
-    growth_is_synced_before_it_is_counted_on: GrowthSync, from 34;
-    appends_in_place_are_synced_before_they_are_counted: BulkSync, from 1;
-    checkpoints_sync_the_array_before_the_header: CheckpointDataSync, from 1;
-    checksums_are_synced_before_the_header: SumsSync, from 1;
-    headers_are_synced: HeaderSync, from 1;
-    headers_are_written_to_the_other_slot: OtherSlot, from 240;
-    headers_are_written_after_the_data: HeaderLast, from 1;
-    segments_are_given_up_after_the_header: ReleaseLast, from 45;
-    recovery_syncs_what_it_found: RecoverySync, from 1;
-    exclusive_handles_sync_the_array_before_the_log_ends: AbsorbSync, from 66;
-    flushes_sync_the_array_before_the_header: FlushDataSync, from 1;
-    checkpoints_heed_snapshots: SnapshotTarget, from 1;
-    torn_blocks_are_no_blocks: BlockCheck, from 1;
+    commits_sync_the_log: LogSync, from 13;
+    checkpoints_sync_the_log_first: CheckpointLogSync, from 468;
+    a_failed_sync_ends_a_handle: Poison, from 427;
+    segments_are_synced_before_their_successors: SegmentSync, from 148;
+    new_segments_are_synced: SegmentZeroSync, from 660;
+    names_of_segments_are_synced: SegmentNameSync, from 60;
+    growth_is_synced_before_it_is_counted_on: GrowthSync, from 466;
+    appends_in_place_are_synced_before_they_are_counted: BulkSync, from 389;
+    checkpoints_sync_the_array_before_the_header: CheckpointDataSync, from 31;
+    checksums_are_synced_before_the_header: SumsSync, from 106;
+    headers_are_synced: HeaderSync, from 11;
+    headers_are_written_to_the_other_slot: OtherSlot, from 571;
+    headers_are_written_after_the_data: HeaderLast, from 44;
+    segments_are_given_up_after_the_header: ReleaseLast, from 527;
+    recovery_syncs_what_it_found: RecoverySync, from 98;
+    exclusive_handles_sync_the_array_before_the_log_ends: AbsorbSync, from 527;
+    flushes_sync_the_array_before_the_header: FlushDataSync, from 518;
+    checkpoints_heed_snapshots: SnapshotTarget, from 2;
+    torn_blocks_are_no_blocks: BlockCheck, from 189;
     // Any one of the three tells an old block from a new one; bytes that no history leaves, which
     // each alone must refuse, are made by hand in the log's own tests.
-    old_blocks_are_no_blocks: SaltCheck ChainCheck NumberCheck, from 150;
+    old_blocks_are_no_blocks: SaltCheck ChainCheck NumberCheck, from 153;
 }
 
 /// A truncation is killed when its header is written and not synced; the next handle appends over
@@ -94,8 +95,10 @@ fn truncated_and_killed(seed: u64) -> Result<(), Stop> {
 
 #[test]
 fn what_is_found_is_made_durable_before_it_is_built_upon() {
+    // Under Wine the simulated disk's own calls are slow.
+    let seeds = 0..if cfg!(windows) { 60 } else { 300 };
     let broken = |seed: &u64| matches!(truncated_and_killed(*seed), Err(Stop::Broken(_)));
-    assert_eq!((0..300).find(broken), None);
-    let broken_without = without(&[Step::Settle], || (0..300).find(broken));
+    assert_eq!(seeds.clone().find(broken), None);
+    let broken_without = without(&[Step::Settle], || seeds.clone().find(broken));
     assert!(broken_without.is_some(), "nobody notices");
 }
