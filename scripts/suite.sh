@@ -40,7 +40,7 @@ cargo_test() {
 if [[ $target != host ]]; then
     # Python is this machine's: under Wine there is none.
     unset FLATREC_REQUIRE_NUMPY
-    export PROPTEST_CASES=${PROPTEST_CASES:-32} FLATREC_CASES=${FLATREC_CASES:-50}
+    export PROPTEST_CASES=${PROPTEST_CASES:-12} FLATREC_CASES=${FLATREC_CASES:-25}
     export FLATREC_HISTORIES=${FLATREC_HISTORIES:-30}
     export FLATREC_INTERLEAVINGS=${FLATREC_INTERLEAVINGS:-100}
 fi

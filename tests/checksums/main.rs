@@ -87,8 +87,10 @@ fn is_reserved(offset: usize, end_of_schema: usize) -> bool {
         || (end_of_schema..D).contains(&offset)
 }
 
-/// Which bits of a byte are flipped. Under Wine each look at a file takes milliseconds.
-const MASKS: &[u8] = if cfg!(windows) { &[0xFF] } else { &[0x01, 0x80, 0xFF] };
+const MASKS: [u8; 3] = [0x01, 0x80, 0xFF];
+/// Each so many bytes one is changed. Under Wine each look at a file takes milliseconds, and under
+/// qemu, which big-endian machines are here, each instruction costs ten.
+const EVERY: usize = if cfg!(any(windows, target_endian = "big")) { 13 } else { 1 };
 
 #[test]
 fn every_flipped_byte_is_found_or_reserved() {
@@ -117,13 +119,13 @@ fn every_flipped_byte_is_found_or_reserved() {
     let sums = std::fs::read(&sums_path).unwrap();
     assert_eq!(sums.len(), 512 + 8);
     for (file, bytes) in [(&path, &whole), (&sums_path, &sums)] {
-        for (at, &byte) in bytes.iter().enumerate() {
+        for (at, &byte) in bytes.iter().enumerate().step_by(EVERY) {
             let reserved = file == &path && is_reserved(at, end_of_schema);
             // Reserved bytes are many, and all alike.
-            if reserved && at % 64 != 0 {
+            if reserved && at % (EVERY * 64) != 0 {
                 continue;
             }
-            for &mask in MASKS {
+            for mask in MASKS {
                 poke(file, at, byte ^ mask);
                 let report = verify(&path, 9).unwrap();
                 let name = file.display();
