@@ -1,0 +1,196 @@
+//! Work to be counted in instructions: `scripts/instructions.py` runs each piece under valgrind.
+//!
+//! ```text
+//! instructions WORK TIMES FOLDER    does a piece of work TIMES times, on a store made in FOLDER
+//! instructions --test               does each piece once
+//! ```
+//!
+//! Time on a shared machine says little about a change of a few instructions; their number says it
+//! exactly. The script runs each piece of work with two counts and divides the difference, so that
+//! the start of the program and the making of the store fall out.
+
+use std::hint::black_box;
+use std::path::Path;
+
+use flatrec::{Database, Durability, Record, Store};
+
+/// How many records the stores have that are read.
+const RECORDS: u64 = 10_000;
+
+/// The classic record of 125 bytes.
+#[derive(Clone, Copy, Record)]
+#[repr(C, packed)]
+struct Item {
+    id: u64,
+    value: u64,
+    words: [u64; 13],
+    tail: [u8; 5],
+}
+
+const _: () = assert!(size_of::<Item>() == 125);
+
+impl Item {
+    fn new(id: u64) -> Self {
+        let value = id.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        Self { id, value, words: [value; 13], tail: [7; 5] }
+    }
+}
+
+/// A piece of work: what it is called, and what does it so many times in a folder.
+type Work = (&'static str, fn(u64, &Path) -> flatrec::Result<()>);
+
+const WORKS: [Work; 9] = [
+    ("get", get),
+    ("get_store", get_store),
+    ("scan", scan),
+    ("append", append),
+    ("append_transaction", append_transaction),
+    ("commit", commit),
+    ("commit_100", commit_100),
+    ("begin_read", begin_read),
+    ("begin_read_beside", begin_read_beside),
+];
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let done = match arguments.as_slice() {
+        [work, times, folder] => work_named(work, times, Path::new(folder)),
+        _ if arguments.iter().any(|argument| argument == "--test") => each_once(),
+        _ => {
+            println!("instructions: run scripts/instructions.py, which counts them");
+            Ok(())
+        }
+    };
+    if let Err(error) = done {
+        eprintln!("instructions: {error}");
+        std::process::exit(1);
+    }
+}
+
+fn work_named(name: &str, times: &str, folder: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let (_, work) = WORKS.iter().find(|(known, _)| *known == name).ok_or("no such work")?;
+    Ok(work(times.parse()?, folder)?)
+}
+
+fn each_once() -> Result<(), Box<dyn std::error::Error>> {
+    for (_, work) in WORKS {
+        let folder = tempfile::tempdir()?;
+        work(1, folder.path())?;
+    }
+    Ok(())
+}
+
+/// A database of `RECORDS` records, whose log is empty.
+fn database(folder: &Path) -> flatrec::Result<Database<Item>> {
+    let path = folder.join("store.rec");
+    let mut store = Store::<Item>::create(&path)?;
+    store.append_all((0..RECORDS).map(Item::new))?;
+    store.close()?;
+    Database::open(path)
+}
+
+/// Record numbers that follow no order, the same each time.
+fn numbers() -> impl Iterator<Item = u64> {
+    (1_u64..).map(|turn| turn.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 32).map(|id| id % RECORDS)
+}
+
+fn two_fields(item: &Item) -> u64 {
+    { item.id }.wrapping_add(item.value)
+}
+
+/// Two fields of a record by its number, in a snapshot.
+fn get(times: u64, folder: &Path) -> flatrec::Result<()> {
+    let database = database(folder)?;
+    let snapshot = database.begin_read();
+    let mut sum = 0_u64;
+    for (id, _) in numbers().zip(0..times) {
+        sum = sum.wrapping_add(two_fields(snapshot.get(id).expect("a record")));
+    }
+    black_box(sum);
+    Ok(())
+}
+
+/// The same, in a store.
+fn get_store(times: u64, folder: &Path) -> flatrec::Result<()> {
+    database(folder)?.close()?;
+    let store = Store::<Item>::open_read_only(folder.join("store.rec"))?;
+    let mut sum = 0_u64;
+    for (id, _) in numbers().zip(0..times) {
+        sum = sum.wrapping_add(two_fields(store.get(id).expect("a record")));
+    }
+    black_box(sum);
+    Ok(())
+}
+
+/// Two fields of all records in their order, in a snapshot.
+fn scan(times: u64, folder: &Path) -> flatrec::Result<()> {
+    let database = database(folder)?;
+    let snapshot = database.begin_read();
+    for _ in 0..times {
+        let sum = snapshot.iter().fold(0_u64, |sum, (_, item)| sum.wrapping_add(two_fields(item)));
+        black_box(sum);
+    }
+    Ok(())
+}
+
+/// A record to the end of a store.
+fn append(times: u64, folder: &Path) -> flatrec::Result<()> {
+    let mut store = Store::<Item>::create(folder.join("store.rec"))?;
+    for id in 0..times {
+        store.append(&Item::new(id))?;
+    }
+    store.close()
+}
+
+/// A record to the end of a database, in one transaction for all of them.
+fn append_transaction(times: u64, folder: &Path) -> flatrec::Result<()> {
+    let database = Database::<Item>::create(folder.join("store.rec"))?;
+    let mut transaction = database.begin_write()?;
+    for id in 0..times {
+        transaction.append(&Item::new(id))?;
+    }
+    transaction.commit(Durability::Immediate)?;
+    database.close()
+}
+
+/// A durable commit that changes `changes` records.
+fn commits(times: u64, folder: &Path, changes: usize) -> flatrec::Result<()> {
+    let database = database(folder)?;
+    let mut numbers = numbers();
+    for turn in 0..times {
+        let mut transaction = database.begin_write()?;
+        for id in numbers.by_ref().take(changes) {
+            transaction.set(id, &Item::new(turn))?;
+        }
+        transaction.commit(Durability::Immediate)?;
+    }
+    Ok(())
+}
+
+fn commit(times: u64, folder: &Path) -> flatrec::Result<()> {
+    commits(times, folder, 1)
+}
+
+fn commit_100(times: u64, folder: &Path) -> flatrec::Result<()> {
+    commits(times, folder, 100)
+}
+
+/// A snapshot, begun and ended, in the writer's process.
+fn begin_read(times: u64, folder: &Path) -> flatrec::Result<()> {
+    let database = database(folder)?;
+    for _ in 0..times {
+        black_box(database.begin_read());
+    }
+    Ok(())
+}
+
+/// The same, of a reader that follows the writer by the words in the lock file.
+fn begin_read_beside(times: u64, folder: &Path) -> flatrec::Result<()> {
+    let writer = database(folder)?;
+    let reader = Database::<Item>::open_read_only(folder.join("store.rec"))?;
+    for _ in 0..times {
+        black_box(reader.begin_read()?);
+    }
+    drop(reader);
+    writer.close()
+}

@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+"""Counts the instructions of what flatrec is used for, and compares them with those on record.
+
+    scripts/instructions.py            counts, and prints each beside the number on record
+    scripts/instructions.py --check    the same, and fails if one grew by 5 % or more
+    scripts/instructions.py --write    puts the numbers on record, in benches/instructions.json
+
+Needs valgrind. Each piece of work (benches/instructions.rs, and the command) runs with two counts, and
+the difference is divided by theirs: the start of the program falls out. Only instructions of the program
+itself are counted, the system's are not. The numbers are those of one compiler and one kind of processor;
+the record names both.
+"""
+
+import json
+import os
+import pathlib
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+RECORD = ROOT / "benches" / "instructions.json"
+GROWTH_MAX = 0.05
+SCAN_RECORDS = 10_000
+
+# What is counted: name, how many times, per how many things each time, and what it is.
+WORKS = [
+    ("get", 100_000, 1, "two fields of a record by number, in a snapshot"),
+    ("get_store", 100_000, 1, "two fields of a record by number, in a store"),
+    ("scan", 10, SCAN_RECORDS, "two fields of each record, in a snapshot, per record"),
+    ("append", 20_000, 1, "a record appended to a store"),
+    ("append_transaction", 20_000, 1, "a record appended in one transaction of all"),
+    ("commit", 500, 1, "a durable commit of one changed record"),
+    ("commit_100", 200, 1, "a durable commit of 100 changed records"),
+    ("begin_read", 20_000, 1, "a snapshot begun and ended, in the writer's process"),
+    ("begin_read_beside", 20_000, 1, "a snapshot begun and ended, of a reader beside the writer"),
+]
+ROWS = 20_000
+COMMANDS = [
+    ("load", ["load", "{csv}", "{new}"], "a row of CSV loaded by the command"),
+    ("filter", ["scan", "{store}", "--count", "--where", "delay > 400 and code <> 'HNL'"],
+     "a record asked by a condition of two terms"),
+    ("export", ["export", "{store}", "{out}"], "a record written as a row of CSV"),
+]
+
+
+def main() -> None:
+    mode = sys.argv[1] if len(sys.argv) > 1 else ""
+    if mode not in ("", "--check", "--write") or len(sys.argv) > 2:
+        sys.exit(__doc__)
+    programs = build()
+    counts = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, times, per, text in WORKS:
+            counts[name] = (count_work(programs["instructions"], folder, name, times) / per, text)
+        samples = [sample(programs["flatrec"], pathlib.Path(folder), rows) for rows in (ROWS, 2 * ROWS)]
+        for name, words, text in COMMANDS:
+            fewer, more = (count_command(programs["flatrec"], words, files) for files in samples)
+            counts[name] = ((more - fewer) / ROWS, text)
+    known = json.loads(RECORD.read_text()) if RECORD.exists() else {"instructions": {}}
+    grown = show(counts, known)
+    if mode == "--write":
+        write(counts)
+    elif mode == "--check" and grown:
+        sys.exit(f"{', '.join(grown)}: grown by {GROWTH_MAX:.0%} or more. If there is a reason, put the new "
+                 "numbers on record with `scripts/instructions.py --write`, and give it in the commit.")
+
+
+def build() -> dict[str, str]:
+    """The programs, by name."""
+    command = ["cargo", "bench", "--no-run", "--locked", "--bench", "instructions", "--bin", "flatrec",
+               "--message-format=json"]
+    printed = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+    messages = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
+    # The command's own unit tests have its name, too.
+    return {message["target"]["name"]: message["executable"] for message in messages
+            if message.get("executable") and ("bench" in message["target"]["kind"] or not message["profile"]["test"])}
+
+
+def instructions(command: list[str]) -> int:
+    """How many instructions a command takes."""
+    valgrind = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]
+    run = subprocess.run(valgrind + command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    found = re.search(r"I\s+refs:\s+([\d,]+)", run.stderr)
+    if run.returncode != 0 or not found:
+        sys.exit(f"{' '.join(command)} under valgrind ended with {run.returncode}:\n{run.stderr}")
+    return int(found.group(1).replace(",", ""))
+
+
+def count_work(program: str, folder: str, name: str, times: int) -> float:
+    counted = []
+    for many in (times, 2 * times):
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            counted.append(instructions([program, name, str(many), scratch]))
+    return (counted[1] - counted[0]) / times
+
+
+def sample(program: str, folder: pathlib.Path, rows: int) -> dict[str, str]:
+    """A file of CSV with so many rows, and a store of them."""
+    csv = folder / f"{rows}.csv"
+    with csv.open("w") as file:
+        file.write("id,code,delay,price,at\n")
+        for row in range(rows):
+            code = ("HNL", "JFK", "BWI", "ORD")[row % 4]
+            file.write(f"{row},{code},{row * 7919 % 1000},{row % 9973 / 100:.2f},2013-01-{row % 28 + 1:02}\n")
+    store = folder / f"{rows}.rec"
+    subprocess.run([program, "load", csv, store], check=True, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL)
+    return {"csv": str(csv), "store": str(store), "new": str(folder / f"{rows}-new.rec"),
+            "out": str(folder / f"{rows}-out.csv")}
+
+
+def count_command(program: str, words: list[str], files: dict[str, str]) -> int:
+    return instructions([program] + [word.format(**files) if "{" in word else word for word in words])
+
+
+def show(counts: dict, known: dict) -> list[str]:
+    """Prints what was counted, and returns what has grown too much."""
+    grown = []
+    here = surroundings()
+    there = known.get("with", here)
+    if there != here:
+        print(f"the numbers on record are of {there}, these of {here}")
+    print(f"{'':20}{'on record':>12}{'now':>12}{'change':>9}")
+    for name, (count, text) in counts.items():
+        before = known["instructions"].get(name)
+        change = "" if not before else f"{count / before - 1:+.1%}"
+        print(f"{name:20}{before or '':>12}{count:>12.2f}{change:>9}  {text}")
+        if before and count / before - 1 >= GROWTH_MAX:
+            grown.append(name)
+    return grown
+
+
+def surroundings() -> str:
+    compiler = subprocess.run(["rustc", "--version"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    return f"{compiler.split(' (')[0]}, {platform.machine()}"
+
+
+def write(counts: dict) -> None:
+    record = {"with": surroundings(),
+              "instructions": {name: round(count, 2) for name, (count, _) in counts.items()}}
+    RECORD.write_text(json.dumps(record, indent=2) + "\n")
+    print(f"put on record: {os.path.relpath(RECORD)}")
+
+
+if __name__ == "__main__":
+    main()
