@@ -142,6 +142,9 @@ impl SideLock {
     pub(crate) fn open_or_create_shared(data_path: &Path, sharing: &Sharing) -> Result<Self> {
         refuse_no_file(data_path, "lock")?;
         refuse_long(data_path)?;
+        if os::is_nameless(data_path) {
+            return Err(side::nameless().path(data_path));
+        }
         let (path, real) = (side::path_of(data_path, SUFFIX), Self::real_path_of(data_path));
         refuse_irregular(&real).map_err(|error| error.path(&path))?;
         let file = open_or_create(&real, sharing).map_err(|source| {
@@ -190,7 +193,7 @@ impl SideLock {
     pub(crate) fn open_for_reading(data_path: &Path) -> Result<Option<Self>> {
         match Self::open_if_there(data_path)? {
             Some(lock) => Ok(Some(lock)),
-            None if is_unfinished(data_path) => Ok(None),
+            None if is_unfinished(data_path) || os::is_nameless(data_path) => Ok(None),
             None => {
                 // Who may not write the data makes no lock file: it would be one that those who
                 // may could not lock.

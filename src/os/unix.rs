@@ -395,9 +395,50 @@ pub(crate) fn has_room_for(_path: &Path, _suffix: &str) -> bool {
 }
 
 /// The path beside which the lock file of the store at `path` lies: as near as the system comes to
-/// one for all who mean that file. Here it is the path as given, since the file itself is locked.
+/// one for all who mean that file. Here it is the path as given, since the file itself is locked;
+/// but a path such as `/dev/fd/3`, which is a descriptor's, has nothing beside it, and means the
+/// name of the file that the descriptor has open.
 pub(crate) fn agreed_path(path: &Path) -> PathBuf {
-    path.to_path_buf()
+    match named_by_descriptor(path) {
+        Some(Descriptor::Of(real)) => real,
+        _ => path.to_path_buf(),
+    }
+}
+
+/// Whether `path` is that of a descriptor whose file has no name, or none that is seen from here:
+/// nothing lies beside it.
+pub(crate) fn is_nameless(path: &Path) -> bool {
+    matches!(named_by_descriptor(path), Some(Descriptor::Nameless))
+}
+
+/// What a path of a descriptor leads to.
+enum Descriptor {
+    Of(PathBuf),
+    Nameless,
+}
+
+/// Follows the links at the end of `path`; `None` if none of them is one of those in `/proc` that
+/// stand for a descriptor, by whose text the file need not be found.
+fn named_by_descriptor(path: &Path) -> Option<Descriptor> {
+    const LINKS_MAX: u32 = 40;
+    let mut path = path.to_path_buf();
+    for _ in 0..LINKS_MAX {
+        let target = fs::read_link(&path).ok()?;
+        let directory = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let real = fs::canonicalize(directory).ok()?;
+        if real.starts_with("/proc") && real.ends_with("fd") {
+            let is_there = match (fs::metadata(&path), fs::symlink_metadata(&target)) {
+                (Ok(open), Ok(named)) => identity_in(&open) == identity_in(&named),
+                _ => false,
+            };
+            return Some(if is_there { Descriptor::Of(target) } else { Descriptor::Nameless });
+        }
+        path = directory.join(target);
+    }
+    None
 }
 
 /// Whether the name of a file is `own` and perhaps more, as the system compares names.

@@ -31,7 +31,7 @@ pub(crate) use memory::{advise, lock_memory, residency, unlock_memory};
 pub(super) use memory::{
     allocation_granularity_bytes, page_size_bytes, process_faults, thread_faults,
 };
-pub(crate) use names::{agreed_path, begins_with_name, has_room_for, why_no_file};
+pub(crate) use names::{agreed_path, begins_with_name, has_room_for, is_nameless, why_no_file};
 pub(crate) use removal::remove;
 
 /// "A mapped view of a file is not guaranteed to be coherent with a file that is being accessed by

@@ -47,6 +47,11 @@ pub(crate) fn agreed_path(path: &Path) -> PathBuf {
     })
 }
 
+/// Whether `path` is that of a descriptor whose file has no name: there are no such paths here.
+pub(crate) fn is_nameless(_path: &Path) -> bool {
+    false
+}
+
 /// Upper and lower case are the same. Of other letters than those of ASCII that is not known here:
 /// it does not matter where the system has said how the name is written.
 pub(crate) fn begins_with_name(name: &OsStr, own: &OsStr) -> bool {
