@@ -9,6 +9,39 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// `text` as a terminal may show it: control characters, which could command the terminal or begin
+/// a line, and those that turn the direction of writing are escaped as in Rust's literals.
+///
+/// Errors show their paths so. Programs that print a name, or text that they found in a file, can
+/// do the same.
+///
+/// ```
+/// assert_eq!(flatrec::printable("Łukasz.rec"), "Łukasz.rec");
+/// assert_eq!(flatrec::printable("a\x1b[2Jb"), "a\\u{1b}[2Jb");
+/// assert_eq!(flatrec::printable("cer.\u{202e}txt"), "cer.\\u{202e}txt");
+/// ```
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_command) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match is_command(c) {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// Whether a character changes how what follows it is shown. Joiners, of which emoji are made, do
+/// not.
+fn is_command(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(c, '\u{2066}'..='\u{2069}')
+}
+
 /// The result of every fallible call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -247,9 +280,13 @@ fn classify(source: &io::Error) -> (ErrorKind, Option<&'static str>) {
         io::ErrorKind::ReadOnlyFilesystem => {
             (ErrorKind::PermissionDenied, Some("the file system is mounted read-only"))
         }
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             (ErrorKind::NoSpace, Some("free some space or choose another disk"))
         }
+        io::ErrorKind::FileTooLarge => (
+            ErrorKind::NoSpace,
+            Some("raise the limit on the size of files, or choose another file system"),
+        ),
         io::ErrorKind::UnexpectedEof => {
             (ErrorKind::Truncated, Some("the file is shorter than it was or should be"))
         }
@@ -282,7 +319,7 @@ impl fmt::Display for Error {
         let inner = &*self.0;
         f.write_str(&inner.operation)?;
         if let Some(path) = &inner.path {
-            write!(f, " {}", path.display())?;
+            write!(f, " {}", printable(&path.to_string_lossy()))?;
         }
         if let Some(offset) = inner.offset {
             write!(f, " at byte {offset}")?;

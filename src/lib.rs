@@ -60,9 +60,10 @@ pub use db::{
     DynStore, Edit, LogInfo, Lost, Options, Reader, ReaderInfo, Rebuilt, Receipt, Records,
     RecordsWithIds, Row, SalvageOptions, SalvageReport, SlotInfo, Snapshot, SnapshotRecords, Store,
     StoreInfo, Survives, VerifyReport, WindowedStore, WriteTransaction, WriterInfo, backup,
-    compact, rebuild_checksums, salvage, verify,
+    compact, rebuild_checksums, rebuild_checksums_with_progress, salvage, salvage_with_progress,
+    verify,
 };
-pub use error::{Error, ErrorKind, Result};
+pub use error::{Error, ErrorKind, Result, printable};
 #[cfg(feature = "derive")]
 pub use flatrec_derive::Record;
 #[doc(hidden)]

@@ -241,8 +241,11 @@ fn gzip_is_known_by_its_first_bytes_and_may_have_several_members() {
     bytes.extend(gzipped(b"y\n"));
     std::fs::write(&path, &bytes).unwrap();
     let mut last = Progress::default();
-    let mut reader = CsvReader::new(Input::open(&path).unwrap(), CsvOptions::new())
-        .on_progress(|progress| last = progress);
+    let mut reader =
+        CsvReader::new(Input::open(&path).unwrap(), CsvOptions::new()).on_progress(|progress| {
+            last = progress;
+            Ok(())
+        });
     let schema = reader.infer(None).unwrap().schema;
     let mut records: Vec<u8> = Vec::new();
     let report = reader.load(&schema, &mut records).unwrap();

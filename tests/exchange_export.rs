@@ -135,7 +135,10 @@ fn files_are_whole_and_nothing_else_is_left() {
         assert_eq!(ExportFormat::from_path(&path).unwrap(), format);
         let mut seen: Vec<Progress> = Vec::new();
         let report = Exporter::new(&schema, format)
-            .on_progress(|progress| seen.push(progress))
+            .on_progress(|progress| {
+                seen.push(progress);
+                Ok(())
+            })
             .export(store.iter(), &path)
             .unwrap();
         assert_eq!(report.records, 300_000);

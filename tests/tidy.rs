@@ -50,6 +50,7 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
     ("src/db/tests.rs", "tests of what is opened by that promise"),
     ("src/db/sweep/tests.rs", "tests of what is opened by that promise"),
     ("src/bin/flatrec/interrupt/console.rs", "asks Windows for the events of the console"),
+    ("src/bin/flatrec/interrupt/signals.rs", "asks what becomes of a signal"),
     ("src/db/dyn_store.rs", "makes that promise under a lock, or asks it of the caller"),
 ];
 

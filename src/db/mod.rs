@@ -40,7 +40,7 @@ mod verify;
 mod windowed;
 
 pub use backup::{BackupReport, backup};
-pub use checksums::{Checksums, Rebuilt, rebuild_checksums};
+pub use checksums::{Checksums, Rebuilt, rebuild_checksums, rebuild_checksums_with_progress};
 pub use compact::{CompactReport, compact};
 pub use copies::Copies;
 pub use copy::CopyOptions;
@@ -53,7 +53,7 @@ pub use iter::{DynRecords, DynRecordsWithIds, Records, RecordsWithIds};
 pub use options::Options;
 pub use reader::{DynReader, Reader, ReaderInfo};
 pub use row::Row;
-pub use salvage::{Lost, SalvageOptions, SalvageReport, salvage};
+pub use salvage::{Lost, SalvageOptions, SalvageReport, salvage, salvage_with_progress};
 pub use snapshot::{Chunk, Chunks, Snapshot, SnapshotRecords};
 pub use store::Store;
 pub use transaction::WriteTransaction;

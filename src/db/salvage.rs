@@ -29,6 +29,7 @@ pub struct SalvageOptions {
     keep_ids: bool,
     keep_doubtful: bool,
     replace: bool,
+    wait: Wait,
 }
 
 impl SalvageOptions {
@@ -54,6 +55,12 @@ impl SalvageOptions {
     /// Takes the place of a store that is there.
     pub fn replace(mut self) -> Self {
         self.replace = true;
+        self
+    }
+
+    /// How long to wait for a lock that another handle holds; [`Wait::No`] by default.
+    pub fn wait(mut self, wait: Wait) -> Self {
+        self.wait = wait;
         self
     }
 }
@@ -145,8 +152,40 @@ pub fn salvage(
     out: impl AsRef<Path>,
     options: SalvageOptions,
 ) -> Result<SalvageReport> {
+    salvage_with_progress(path, out, options, &mut |_, _| Ok(()))
+}
+
+/// As [`salvage`], and calls `progress` now and then with how many records are done, and of how
+/// many, the last time before the new store gets its name. An error that it returns ends the work,
+/// and leaves nothing of the new store.
+///
+/// ```
+/// use flatrec::{DataType, DynStore, Field, SalvageOptions, Schema};
+/// let directory = tempfile::tempdir()?;
+/// let (path, out) = (directory.path().join("numbers.rec"), directory.path().join("saved.rec"));
+/// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
+/// let mut store = DynStore::create(&path, &schema)?;
+/// store.append_packed(&[7; 8 * 100])?;
+/// store.close()?;
+/// let mut last = (0, 0);
+/// flatrec::salvage_with_progress(&path, &out, SalvageOptions::new(), &mut |done, all| {
+///     last = (done, all);
+///     Ok(())
+/// })?;
+/// assert_eq!(last, (100, 100));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// Those of [`salvage`] and of `progress`.
+pub fn salvage_with_progress(
+    path: impl AsRef<Path>,
+    out: impl AsRef<Path>,
+    options: SalvageOptions,
+    progress: &mut dyn FnMut(u64, u64) -> Result<()>,
+) -> Result<SalvageReport> {
     let (path, out) = (path.as_ref(), out.as_ref());
-    let store = Damaged::open(path, Wait::No)?;
+    let store = Damaged::open(path, options.wait)?;
     refuse_same(path, out)?;
     let mut report = SalvageReport {
         records: store.count(),
@@ -158,7 +197,8 @@ pub fn salvage(
         report.doubt(doubt);
     }
     let schema = store.core.schema();
-    let mut new = DynStore::options().checksums().metadata(store.core.metadata());
+    let mut new =
+        DynStore::options().wait(options.wait).checksums().metadata(store.core.metadata());
     if store.slots.mark().is_some() {
         new = new.deletes();
     }
@@ -173,8 +213,11 @@ pub fn salvage(
         fields: store.doubtful_fields(),
         zeros: vec![0; record_len],
         why: Vec::new(),
+        progress,
+        records: store.count(),
     };
     store.sweep(&mut saver)?;
+    progress(store.count(), store.count())?;
     saved.close()?;
     Ok(report)
 }
@@ -189,7 +232,13 @@ struct Saver<'s> {
     zeros: Vec<u8>,
     /// The bad blocks that records to come may lie in, the first one first.
     why: Vec<BadBlock>,
+    progress: &'s mut dyn FnMut(u64, u64) -> Result<()>,
+    /// How many there are in all.
+    records: u64,
 }
+
+/// So many records go between two calls of the progress.
+const PROGRESS_STEP: u64 = 1 << 12;
 
 impl Inspect for Saver<'_> {
     fn bad_block(&mut self, bad: &BadBlock) -> Result<()> {
@@ -198,6 +247,9 @@ impl Inspect for Saver<'_> {
     }
 
     fn record(&mut self, id: u64, record: Swept<'_>) -> Result<()> {
+        if id % PROGRESS_STEP == 0 {
+            (self.progress)(id, self.records)?;
+        }
         let (slot, sound) = match record {
             Swept::Sound(bytes) => (bytes, true),
             Swept::Doubtful(bytes) if self.options.keep_doubtful => (bytes, false),

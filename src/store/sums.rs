@@ -33,6 +33,9 @@ pub(crate) const SUM_SUFFIX: &str = "-sum";
 /// [`BLOCK_BYTES`], as a length in a file.
 pub(crate) const BLOCK_LEN_BYTES: u64 = BLOCK_BYTES as u64;
 
+/// A whole number of blocks: so many bytes are summed between two calls of the progress.
+const SUM_STEP_BYTES: u64 = 256 * BLOCK_LEN_BYTES;
+
 /// Entries gather into writes of at most this many bytes.
 const RUN_BYTES: usize = 64 << 10;
 
@@ -130,6 +133,17 @@ impl Sums {
     /// [`ErrorKind::AlreadyExists`] if what is there is no checksum file;
     /// [`ErrorKind::Unsupported`] beside what has no name; the system's.
     pub(crate) fn create(data: &dyn Backing, suffix: &str, header: &Header) -> Result<Self> {
+        Self::create_with_progress(data, suffix, header, &mut |_, _| Ok(()))
+    }
+
+    /// As [`Sums::create`]; calls `progress` with how many bytes of records are summed, and of how
+    /// many, and removes the file if that fails.
+    pub(crate) fn create_with_progress(
+        data: &dyn Backing,
+        suffix: &str,
+        header: &Header,
+        progress: &mut dyn FnMut(u64, u64) -> Result<()>,
+    ) -> Result<Self> {
         vacate(data, suffix)?;
         let side = data.open_side(suffix, OpenSide::Create)?.ok_or_else(|| {
             Error::new(ErrorKind::Unsupported, "make a checksum file")
@@ -150,13 +164,32 @@ impl Sums {
         let made = sums
             .side
             .write_at(0, &sum_header.encode())
-            .and_then(|()| sums.update(data, &[], geometry.offset_of(header.count)?))
+            .and_then(|()| sums.sum_all(data, geometry.offset_of(header.count)?, progress))
             .and_then(|()| sums.side.sync_data());
         match made {
             Ok(()) => Ok(sums),
             Err(error) => {
                 let _ = data.remove_side(suffix);
                 Err(error)
+            }
+        }
+    }
+
+    /// Sums the records up to `end`, a step at a time.
+    fn sum_all(
+        &mut self,
+        data: &dyn Backing,
+        end: u64,
+        progress: &mut dyn FnMut(u64, u64) -> Result<()>,
+    ) -> Result<()> {
+        let start = self.geometry.data_offset;
+        let mut done = start;
+        loop {
+            done = end.min(done.saturating_add(SUM_STEP_BYTES));
+            self.update(data, &[], done)?;
+            progress(done - start, end - start)?;
+            if done == end {
+                return Ok(());
             }
         }
     }

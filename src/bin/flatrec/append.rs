@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::csv_input::CsvArgs;
 use crate::failure::Failure;
 use crate::load;
+use crate::waiting::WaitArgs;
 
 /// Add the rows of a CSV file to a store
 ///
@@ -24,10 +25,13 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     csv: CsvArgs,
+
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        load::append(&self.input, &self.store, &self.csv, "flatrec load makes one")
+        load::append(&self.input, &self.store, &self.csv, self.wait, "flatrec load makes one")
     }
 }

@@ -1,6 +1,5 @@
 //! `flatrec backup`: a store copied as it is at one moment, while others write to it.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use flatrec::{CopyOptions, ErrorKind};
@@ -8,9 +7,10 @@ use flatrec::{CopyOptions, ErrorKind};
 use crate::failure::Failure;
 use crate::info::bytes;
 use crate::interrupt::Interrupt;
-use crate::output::stdout;
+use crate::output::report;
 use crate::paths;
 use crate::progress::Bar;
+use crate::waiting::WaitArgs;
 
 /// Copy a store as it is at this moment, while other programs may write to it
 ///
@@ -31,32 +31,31 @@ pub(crate) struct Args {
     /// Replace an existing store; what is no store is not replaced
     #[arg(long, visible_alias = "replace")]
     force: bool,
+
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let copying = Copying::start("backup", &self.store, &self.out, self.force)?;
-        let report = copying.finish(flatrec::backup(&self.store, &self.out, copying.options()))?;
-        let deleted = match report.deleted {
+        let copied = self.wait.patiently(Some(&copying.interrupt), |wait| {
+            flatrec::backup(&self.store, &self.out, copying.options().wait(wait))
+        });
+        let copied = copying.finish(copied)?;
+        let deleted = match copied.deleted {
             0 => String::new(),
             deleted => format!(" and {deleted} deleted ones"),
         };
-        let mut out = stdout();
-        writeln!(
-            out,
-            "copied {} records{deleted} to {}: {}",
-            report.records,
-            self.out.display(),
-            bytes(report.written_bytes)
-        )?;
-        Ok(out.flush()?)
+        let done = format!("copied {} records{deleted} to {}", copied.records, self.out.display());
+        report(&done, &format!("{done}: {}", bytes(copied.written_bytes)))
     }
 }
 
 /// A copy under way, with a bar that shows how far it has come and an ear for Ctrl-C.
 pub(crate) struct Copying {
     bar: Bar,
-    interrupt: Interrupt,
+    pub(crate) interrupt: Interrupt,
     replace: bool,
 }
 
@@ -78,23 +77,17 @@ impl Copying {
 
     pub(crate) fn options(&self) -> CopyOptions<'_> {
         CopyOptions::new().replace(self.replace).on_progress(|done_bytes, total_bytes| {
-            if self.interrupt.is_asked() {
-                return Err(std::io::Error::from(std::io::ErrorKind::Interrupted).into());
-            }
             self.bar.show_of(done_bytes, total_bytes);
-            Ok(())
+            self.interrupt.check_progress(done_bytes, total_bytes)
         })
     }
 
     /// What came of the copy, in the words of the command line.
-    pub(crate) fn finish<V>(&self, copied: flatrec::Result<V>) -> Result<V, Failure> {
+    pub(crate) fn finish<V>(&self, copied: Result<V, Failure>) -> Result<V, Failure> {
         self.bar.clear();
-        copied.map_err(|error| match self.interrupt.is_asked() {
-            true => Failure::Interrupted,
-            false => Failure::from(error).advise(
-                ErrorKind::AlreadyExists,
-                "choose another path, or replace it with --force",
-            ),
+        self.interrupt.outcome(copied).map_err(|failure| {
+            failure
+                .advise(ErrorKind::AlreadyExists, "choose another path, or replace it with --force")
         })
     }
 }

@@ -6,25 +6,27 @@ use flatrec::{Durability, DynDatabase, ErrorKind, WriteTransaction};
 
 use crate::failure::Failure;
 
-/// Makes the changes of a transaction, which `done` tells in the past tense, durable.
-pub(crate) fn commit(transaction: WriteTransaction<'_, [u8]>, done: &str) -> Result<(), Failure> {
+/// Makes the changes of a transaction, which `what` tells in the past tense, durable; tells that
+/// with the number of the commit.
+pub(crate) fn commit(
+    transaction: WriteTransaction<'_, [u8]>,
+    what: &str,
+) -> Result<String, Failure> {
     match transaction.commit(Durability::Immediate) {
-        Ok(_) => Ok(()),
+        Ok(receipt) => Ok(format!("{what} as commit {}", receipt.commit())),
         Err(error) if matches!(error.kind(), ErrorKind::NoSpace | ErrorKind::LogFull) => {
             Err(error.into())
         }
         Err(error) => Err(Failure::Message(format!(
-            "{error}; whether {done} shows when the store is opened again"
+            "{error}; whether this command {what} shows when the store is opened again"
         ))),
     }
 }
 
-/// Brings the changes that are committed to their places, as far as nobody reads there.
+/// Brings the changes that are committed to their places, as far as no reader reads there.
 pub(crate) fn close(database: DynDatabase, done: &str) -> Result<(), Failure> {
     database.close().map_err(|error| {
-        Failure::Message(format!(
-            "{done}, but its log could not be brought to its records: {error}"
-        ))
+        Failure::Done(format!("{done}, but its log could not be brought to its records: {error}"))
     })
 }
 

@@ -1,12 +1,10 @@
 //! `flatrec checkpoint`: the log of a store brought to its records.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 
-use flatrec::DynDatabase;
-
 use crate::failure::Failure;
-use crate::output::stdout;
+use crate::output::report;
+use crate::waiting::WaitArgs;
 
 /// Bring what the log holds to its place in the file
 ///
@@ -19,12 +17,15 @@ Example:
 pub(crate) struct Args {
     /// The store
     store: PathBuf,
+
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let shown = self.store.display();
-        let database = DynDatabase::open(&self.store)?;
+        let database = self.wait.open(&self.store)?;
         let checkpoint = database.checkpoint()?;
         database.close()?;
         if let Some(held_back) = checkpoint.held_back() {
@@ -33,8 +34,9 @@ impl Args {
             )));
         }
         let (records, commit) = (checkpoint.records(), checkpoint.commit());
-        let mut out = stdout();
-        writeln!(out, "{shown}: {records} records brought to their places, up to commit {commit}")?;
-        Ok(out.flush()?)
+        report(
+            &format!("brought the log of {shown} to its records"),
+            &format!("{shown}: {records} records brought to their places, up to commit {commit}"),
+        )
     }
 }

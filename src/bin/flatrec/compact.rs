@@ -4,11 +4,12 @@ use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::backup::Copying;
-use crate::failure::Failure;
+use crate::failure::{Failure, tell};
 use crate::info::bytes;
-use crate::output::stdout;
+use crate::output::report;
 use crate::paths::{is_same, with_ending};
 use crate::rejects::{Aside, create_aside};
+use crate::waiting::WaitArgs;
 
 /// Copy a store without its deleted records; the others get new numbers
 ///
@@ -34,49 +35,49 @@ pub(crate) struct Args {
     /// too
     #[arg(long, visible_alias = "replace")]
     force: bool,
+
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let copying = Copying::start("compact", &self.store, &self.out, self.force)?;
         let mut map = self.map.as_ref().map(|path| self.create_map(path)).transpose()?;
-        let copied =
-            flatrec::compact(&self.store, &self.out, copying.options(), &mut |old, new| {
-                match &mut map {
-                    Some(map) => map.write(old, new),
-                    None => Ok(()),
-                }
-            });
+        let copied = self.wait.patiently(Some(&copying.interrupt), |wait| {
+            let options = copying.options().wait(wait);
+            flatrec::compact(&self.store, &self.out, options, &mut |old, new| match &mut map {
+                Some(map) => map.write(old, new),
+                None => Ok(()),
+            })
+        });
         if let Some(error) = map.as_mut().and_then(|map| map.failed.take()) {
             return Err(self.map_failed(&error));
         }
-        let report = copying.finish(copied)?;
-        map.map_or(Ok(()), Map::publish)?;
-        let mut out = stdout();
-        writeln!(
-            out,
-            "copied {} records to {}: {}, {} deleted ones left out",
-            report.records,
-            self.out.display(),
-            bytes(report.written_bytes),
-            report.dropped
-        )?;
-        out.flush()?;
-        if report.renumbered > 0 {
-            // If nobody can be told, there is nobody left to tell that.
-            let _ = writeln!(
-                io::stderr(),
-                "note: {} of the records have other numbers in {} than in {}{}",
-                report.renumbered,
-                self.out.display(),
+        let copied = copying.finish(copied)?;
+        let shown = self.out.display();
+        let done = format!("copied {} records to {shown}", copied.records);
+        map.map_or(Ok(()), |map| map.publish(&done))?;
+        let (written, dropped) = (bytes(copied.written_bytes), copied.dropped);
+        let told = report(&done, &format!("{done}: {written}, {dropped} deleted ones left out"));
+        if copied.renumbered > 0 {
+            let (from, where_to) = (
                 self.store.display(),
                 match &self.map {
                     Some(map) => format!(": see {}", map.display()),
                     None => " (--map FILE writes which)".to_owned(),
-                }
+                },
+            );
+            let renumbered = copied.renumbered;
+            tell(
+                "note: ",
+                &format!(
+                    "{renumbered} of the records have other numbers in {shown} than in \
+                     {from}{where_to}"
+                ),
             );
         }
-        Ok(())
+        told
     }
 
     fn map_failed(&self, error: &io::Error) -> Failure {
@@ -124,12 +125,14 @@ impl Map {
     }
 
     /// Makes the file durable and gives it its name.
-    fn publish(self) -> Result<(), Failure> {
+    fn publish(self, done: &str) -> Result<(), Failure> {
         let Self { out, aside, .. } = self;
         let synced = out.into_inner().map_err(|error| error.into_error());
-        synced.and_then(|file| file.sync_data()).map_err(|error| {
-            Failure::Message(format!("write --map: {error} (the new store is complete)"))
-        })?;
-        aside.publish_after("the new store is complete; the numbers are in the former file")
+        synced
+            .and_then(|file| file.sync_data())
+            .map_err(|error| Failure::Done(format!("{done}, but not all of --map: {error}")))?;
+        aside
+            .publish_after("the new store is complete; the numbers are in the former file")
+            .map_err(|failure| failure.after(done))
     }
 }

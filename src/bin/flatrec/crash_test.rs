@@ -62,7 +62,7 @@ impl Args {
                 bar.finish_and_clear();
                 // Whatever becomes of the output, the command ends here.
                 let _ = tell(seed, report);
-                std::process::exit(interrupt::EXIT_STATUS.into());
+                std::process::exit(interrupt::exit_status().into());
             }
             bar.set_message(format!("{} histories", HumanCount(report.histories)));
             bar.tick();
@@ -79,6 +79,19 @@ fn seed_of_the_clock() -> u64 {
 }
 
 fn tell(seed: u64, report: &CrashReport) -> Result<(), Failure> {
+    let written = write(seed, report);
+    match report.violations.first() {
+        None => Ok(written?),
+        // That is known, whether the report has a reader or not.
+        Some(violation) => Err(Failure::Message(format!(
+            "a promise was broken: {} (repeat it with `flatrec crash-test --seed {} --histories \
+             1`, and please report it)",
+            violation.what, violation.seed
+        ))),
+    }
+}
+
+fn write(seed: u64, report: &CrashReport) -> std::io::Result<()> {
     let mut out = stdout();
     for violation in &report.violations {
         describe(&mut out, violation)?;
@@ -95,15 +108,7 @@ fn tell(seed: u64, report: &CrashReport) -> Result<(), Failure> {
     ] {
         writeln!(out, "{what:<18} {count:>12}")?;
     }
-    out.flush()?;
-    match report.violations.first() {
-        None => Ok(()),
-        Some(violation) => Err(Failure::Message(format!(
-            "a promise was broken: {} (repeat it with `flatrec crash-test --seed {} --histories \
-             1`, and please report it)",
-            violation.what, violation.seed
-        ))),
-    }
+    out.flush()
 }
 
 /// What happened before a promise was broken.

@@ -1,7 +1,8 @@
 //! What `load` and `append` have in common: a CSV file read into a store.
 
 use std::cell::RefCell;
-use std::io::Write;
+#[cfg(unix)]
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -13,9 +14,12 @@ use serde_json::{Map, Value, json};
 use crate::failure::Failure;
 use crate::info::bytes;
 use crate::interrupt::Interrupt;
-use crate::output::{Column, Format, Sheet, stdout};
+#[cfg(unix)]
+use crate::interrupt::Stream;
+use crate::output::{Column, Format, Sheet};
 use crate::progress::Bar;
 use crate::rejects::Rejects;
+use crate::verify::counted;
 
 /// How the CSV file is written, and what becomes of its bad rows.
 #[derive(Debug, clap::Args)]
@@ -86,7 +90,24 @@ fn parse_delimiter(text: &str) -> Result<u8, String> {
     CsvOptions::new().delimiter(byte).map(|_| byte).map_err(|error| error.to_string())
 }
 
+/// The file at `path`, or standard input for `-`. Reads of a pipe end when a signal asks for it.
+#[cfg(unix)]
+pub(crate) fn open(path: &Path) -> flatrec::Result<Input> {
+    use std::os::fd::AsFd as _;
+    if path.as_os_str() == "-" {
+        let stdin = std::io::stdin().as_fd().try_clone_to_owned()?;
+        return Ok(Input::from_reader("standard input", Stream(stdin.into())));
+    }
+    let is_stream = |file: &File| file.metadata().is_ok_and(|it| !it.is_file() && !it.is_dir());
+    match File::open(path) {
+        Ok(file) if is_stream(&file) => Ok(Input::from_reader(path, Stream(file))),
+        // Opened once more, which a file does not mind.
+        _ => Input::open(path),
+    }
+}
+
 /// The file at `path`, or standard input for `-`.
+#[cfg(not(unix))]
 pub(crate) fn open(path: &Path) -> flatrec::Result<Input> {
     match path.as_os_str() == "-" {
         true => Ok(Input::from_reader("standard input", std::io::stdin())),
@@ -99,6 +120,7 @@ pub(crate) struct Job<'j> {
     reader: CsvReader<'j>,
     bar: Bar,
     started: Instant,
+    interrupt: &'j Interrupt,
 }
 
 impl<'j> Job<'j> {
@@ -108,15 +130,18 @@ impl<'j> Job<'j> {
         args: &CsvArgs,
         what: &'static str,
         rejects: Option<&'j RefCell<Rejects>>,
+        interrupt: &'j Interrupt,
     ) -> Result<Self, Failure> {
         let bar = Bar::new(what, input.total_bytes());
         let shown = bar.clone();
-        let mut reader =
-            CsvReader::new(input, args.options()?).on_progress(move |done| shown.show(done));
+        let mut reader = CsvReader::new(input, args.options()?).on_progress(move |done| {
+            shown.show(done);
+            interrupt.check()
+        });
         if let Some(rejects) = rejects {
             reader = reader.on_reject(|reject| rejects.borrow_mut().write(reject));
         }
-        Ok(Self { reader, bar, started: Instant::now() })
+        Ok(Self { reader, bar, started: Instant::now(), interrupt })
     }
 
     /// The narrowest schema of the first rows, or of all.
@@ -124,7 +149,8 @@ impl<'j> Job<'j> {
         &mut self,
         sample_rows: Option<u64>,
     ) -> Result<(Schema, Option<u64>), Failure> {
-        let inferred = self.reader.infer(sample_rows)?;
+        let inferred = self.reader.infer(sample_rows).map_err(Failure::from);
+        let inferred = self.interrupt.outcome(inferred)?;
         self.bar.next("load");
         Ok((inferred.schema, sample_rows.is_none().then_some(inferred.rows)))
     }
@@ -136,13 +162,10 @@ impl<'j> Job<'j> {
         schema: &Schema,
         sink: &mut dyn RecordSink,
         from: &LoadPoint,
-        interrupt: &Interrupt,
     ) -> Result<Loaded, Failure> {
-        match self.reader.load_from(schema, sink, from) {
-            Ok(report) => Ok(Loaded { report, from: *from, time: self.started.elapsed() }),
-            Err(_) if interrupt.is_asked() => Err(Failure::Interrupted),
-            Err(error) => Err(error.into()),
-        }
+        let report = self.reader.load_from(schema, sink, from).map_err(Failure::from);
+        let report = self.interrupt.outcome(report)?;
+        Ok(Loaded { report, from: *from, time: self.started.elapsed() })
     }
 }
 
@@ -155,13 +178,25 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
-    /// Says what was done, and what there is now.
-    pub(crate) fn summarise(
+    /// How many records this has loaded, and rows set aside, in the past tense.
+    pub(crate) fn what(&self, loaded_into: [&str; 2], path: &Path) -> String {
+        let LoadReport { loaded, rejected, .. } = self.report;
+        let aside = match rejected {
+            0 => String::new(),
+            rejected => format!(", {} set aside,", counted(rejected, "row")),
+        };
+        let [verb, preposition] = loaded_into;
+        let count = counted(loaded, "record");
+        format!("{verb} {count}{aside} {preposition} {}", path.display())
+    }
+
+    /// What is told of what was done, and what there is now.
+    pub(crate) fn summary(
         &self,
         path: &Path,
         schema: &Schema,
         count: u64,
-    ) -> Result<(), Failure> {
+    ) -> Result<Vec<u8>, Failure> {
         let Self { report, from, time } = self;
         let seconds = time.as_secs_f64().max(1e-6);
         let rows_before = from.report.loaded + from.report.rejected;
@@ -190,8 +225,8 @@ impl Loaded {
         if rows_before > 0 {
             sheet.row(["resumed".into(), format!("behind row {rows_before}").into()]);
         }
-        let mut out = stdout();
+        let mut out = Vec::new();
         sheet.write(Format::Table, &mut out)?;
-        Ok(out.flush()?)
+        Ok(out)
     }
 }

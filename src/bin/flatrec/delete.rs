@@ -1,14 +1,15 @@
 //! `flatrec delete`: records taken out of a store, in one transaction.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 
-use flatrec::{DynDatabase, ErrorKind};
+use flatrec::ErrorKind;
 
 use crate::change;
 use crate::failure::Failure;
 use crate::get;
-use crate::output::stdout;
+use crate::interrupt::Interrupt;
+use crate::output::report;
+use crate::waiting::WaitArgs;
 
 /// Delete records by number
 ///
@@ -27,13 +28,17 @@ pub(crate) struct Args {
     /// Numbers of records, the first being 0, with spaces or commas
     #[arg(required = true, value_name = "ID", value_delimiter = ',')]
     ids: Vec<u64>,
+
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
         change::refuse_repeated(&self.ids)?;
         let shown = self.store.display();
-        let database = DynDatabase::open(&self.store)?;
+        let database = self.wait.open(&self.store)?;
+        let interrupt = Interrupt::watch();
         let mut transaction = database.begin_write()?;
         for &id in &self.ids {
             let deleted = transaction.delete(id).map_err(|error| match error.kind() {
@@ -47,15 +52,14 @@ impl Args {
             }
         }
         let left = transaction.live_count();
-        let done = match self.ids.len() {
-            1 => format!("1 record of {shown} was deleted"),
-            deleted => format!("{deleted} records of {shown} were deleted"),
+        let (count, has) = match self.ids.len() {
+            1 => ("1 record".to_owned(), "was"),
+            deleted => (format!("{deleted} records"), "were"),
         };
-        change::commit(transaction, &done)?;
+        let deciding = interrupt.decide()?;
+        let done = change::commit(transaction, &format!("deleted {count} of {shown}"))?;
         change::close(database, &done)?;
-        let mut out = stdout();
-        writeln!(out, "{done}, {left} are left")
-            .and_then(|()| out.flush())
-            .map_err(|error| Failure::OutputAfter(done, error))
+        deciding.done(&done);
+        report(&done, &format!("{count} of {shown} {has} deleted, {left} are left"))
     }
 }

@@ -1,6 +1,5 @@
 //! `flatrec export`: a store written in a format that others read.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use flatrec::exchange::{ExportFormat, Exporter};
@@ -8,7 +7,8 @@ use flatrec::{DynStore, ErrorKind};
 
 use crate::failure::Failure;
 use crate::info::bytes;
-use crate::output::stdout;
+use crate::interrupt::Interrupt;
+use crate::output::report;
 use crate::paths;
 use crate::progress::Bar;
 
@@ -40,21 +40,20 @@ impl Args {
         let store = DynStore::open_read_only(&self.store)?;
         let total_bytes = store.live_count().saturating_mul(store.schema().record_size().into());
         let bar = Bar::new("export", Some(total_bytes));
-        let report = Exporter::new(store.schema(), format)
+        let interrupt = Interrupt::watch();
+        let exported = Exporter::new(store.schema(), format)
             .replace(self.force)
-            .on_progress(|progress| bar.show(progress))
+            .on_progress(|progress| {
+                bar.show(progress);
+                let all = progress.total_bytes.unwrap_or(u64::MAX);
+                interrupt.check_progress(progress.done_bytes, all)
+            })
             .export_copies(store.copies(0..store.count()), &self.out)
-            .map_err(|error| self.failure(error))?;
+            .map_err(|error| self.failure(error));
         bar.clear();
-        let mut out = stdout();
-        writeln!(
-            out,
-            "exported {} records to {}: {}",
-            report.records,
-            self.out.display(),
-            bytes(report.written_bytes)
-        )?;
-        Ok(out.flush()?)
+        let exported = interrupt.outcome(exported)?;
+        let done = format!("exported {} records to {}", exported.records, self.out.display());
+        report(&done, &format!("{done}: {}", bytes(exported.written_bytes)))
     }
 
     /// The library names the file that it writes; a record that cannot be read is the store's.

@@ -5,9 +5,13 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
-use flatrec::ErrorKind;
+use flatrec::{ErrorKind, printable};
 
 use crate::interrupt;
+use crate::output;
+
+/// The status of a command that has done its work, and could not say so, or not do what follows.
+pub(crate) const DONE_STATUS: u8 = 3;
 
 /// Why a command did not do what it was asked.
 #[derive(Debug)]
@@ -16,42 +20,59 @@ pub(crate) enum Failure {
     Library(flatrec::Error),
     /// What only the command line can find wrong.
     Message(String),
-    /// Standard output could not be written.
+    /// Standard output, which is what the command is for, could not be written.
     Output(io::Error),
-    /// Standard output could not be written, when the work had been done already: what was.
-    OutputAfter(String, io::Error),
-    /// Someone pressed Ctrl-C, and the work has been taken back.
+    /// The work was done, and something that follows it was not: both in words.
+    Done(String),
+    /// A signal asked for the end, and the work has been taken back.
     Interrupted,
     /// Why a load was cut, and how it can go on.
     Cut(Box<Failure>, String),
 }
 
+/// Says `text`, escaped as a terminal may show it, in a line of its own on standard error.
+pub(crate) fn say(text: &str) {
+    tell("flatrec: ", text);
+}
+
+/// As [`say`], with another beginning.
+pub(crate) fn tell(beginning: &str, text: &str) {
+    let line = format!("{beginning}{}\n", printable(text));
+    // If standard error cannot be written, nothing can be told about that.
+    let _ = io::stderr().write_all(line.as_bytes());
+}
+
 impl Failure {
     /// Reports the failure on standard error; the status to exit with.
     pub(crate) fn exit_code(&self) -> ExitCode {
-        if self.is_broken_pipe() {
+        if self.is_end_of_reading() {
             // The reader has seen enough: `flatrec scan … | head`.
             return ExitCode::SUCCESS;
         }
-        let (status, text) = self.report();
-        // If nobody can be told, there is nobody left to tell that.
-        let _ = writeln!(io::stderr(), "flatrec: {text}");
+        let (status, lines) = self.report();
+        lines.iter().for_each(|line| say(line));
         ExitCode::from(status)
     }
 
-    /// The status to exit with, and what is said.
-    fn report(&self) -> (u8, String) {
+    /// The status to exit with, and what is said, in lines.
+    fn report(&self) -> (u8, Vec<String>) {
         match self {
-            Self::Library(error) => (1, told(error)),
-            Self::Message(text) => (1, text.clone()),
-            Self::Output(error) => (1, format!("write to standard output: {error}")),
-            Self::OutputAfter(done, error) => {
-                (1, format!("{done}, but this could not be written to standard output: {error}"))
+            Self::Library(error) => (1, vec![told(error)]),
+            Self::Message(text) => (1, vec![text.clone()]),
+            Self::Output(error) => (1, vec![format!("write to standard output: {error}")]),
+            Self::Done(text) => (DONE_STATUS, vec![text.clone()]),
+            Self::Interrupted => {
+                (interrupt::exit_status(), vec!["interrupted, nothing changed".into()])
             }
-            Self::Interrupted => (interrupt::EXIT_STATUS, "interrupted, nothing changed".into()),
             Self::Cut(why, kept) => match &**why {
-                Self::Interrupted => (interrupt::EXIT_STATUS, format!("interrupted; {kept}")),
-                why => (why.report().0, format!("{}\nflatrec: {kept}", why.report().1)),
+                Self::Interrupted => {
+                    (interrupt::exit_status(), vec![format!("interrupted; {kept}")])
+                }
+                why => {
+                    let (status, mut lines) = why.report();
+                    lines.push(kept.clone());
+                    (status, lines)
+                }
             },
         }
     }
@@ -100,15 +121,20 @@ impl Failure {
         }
     }
 
-    fn is_broken_pipe(&self) -> bool {
-        let cause = match self {
-            Self::Library(error) => error.source().and_then(|source| source.downcast_ref()),
-            Self::Output(error) | Self::OutputAfter(_, error) => Some(error),
-            Self::Message(_) | Self::Interrupted | Self::Cut(..) => None,
-        };
+    /// The failure of what follows work that is done, as `done` says.
+    pub(crate) fn after(self, done: &str) -> Self {
+        let (_, lines) = self.report();
+        Self::Done(format!("{done}, but: {}", lines.join("; ")))
+    }
+
+    /// Whether standard output lost its reader, in a command that is for its output alone.
+    fn is_end_of_reading(&self) -> bool {
         // ERROR_PIPE_NOT_CONNECTED: "no process is on the other end".
         let is_left = |error: &io::Error| cfg!(windows) && error.raw_os_error() == Some(233);
-        cause.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe || is_left(error))
+        match self {
+            Self::Output(error) => error.kind() == io::ErrorKind::BrokenPipe || is_left(error),
+            _ => false,
+        }
     }
 }
 
@@ -123,6 +149,10 @@ fn is_about_bytes(error: &flatrec::Error) -> bool {
 /// The library's words, but for advice that only a program can follow.
 fn told(error: &flatrec::Error) -> String {
     match error.kind() {
+        // Ours, which says all.
+        _ if error.operation() == "call back" && error.source().is_some() => {
+            error.source().map(ToString::to_string).unwrap_or_default()
+        }
         ErrorKind::Locked => format!(
             "{} (close the other program that has it open, or try again when it has finished)",
             without_advice(error)
@@ -133,7 +163,7 @@ fn told(error: &flatrec::Error) -> String {
 
 /// The error without the parenthesis at its end, in which the library says what to do; the system's
 /// own, such as `(os error 17)`, stays.
-fn without_advice(error: &flatrec::Error) -> String {
+pub(crate) fn without_advice(error: &flatrec::Error) -> String {
     let mut text = error.to_string();
     let mut depth = 0u32;
     let start = text.char_indices().rev().find(|(_, c)| {
@@ -161,15 +191,20 @@ fn why(error: &flatrec::Error) -> String {
     }
 }
 
+/// An error of standard output is told from those of files, also after it went through the library.
 impl From<flatrec::Error> for Failure {
     fn from(error: flatrec::Error) -> Self {
-        Self::Library(error)
+        let source = error.source().and_then(|source| source.downcast_ref());
+        match source.and_then(output::failure_in) {
+            Some(of_output) => Self::Output(of_output),
+            None => Self::Library(error),
+        }
     }
 }
 
 /// Only standard output is written with plain `io` calls; files are the library's.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        Self::Output(error)
+        Self::Output(output::failure_in(&error).unwrap_or(error))
     }
 }

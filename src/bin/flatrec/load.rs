@@ -5,21 +5,21 @@ mod resume;
 pub(crate) mod unfinished;
 
 use std::cell::RefCell;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use flatrec::exchange::{Input, LoadPoint, schema_from_json};
-use flatrec::{DynDatabase, DynStore, ErrorKind, Schema};
+use flatrec::{DynStore, ErrorKind, Schema};
 
 use crate::change;
-use crate::csv_input::{self, CsvArgs, Job, Loaded};
-use crate::failure::Failure;
+use crate::csv_input::{self, CsvArgs, Job};
+use crate::failure::{Failure, say};
 use crate::info::fields;
 use crate::interrupt::{Interrupt, Interruptible};
-use crate::output::{Format, stdout};
+use crate::output::{Format, report_text};
 use crate::paths;
 use crate::progress::Bar;
 use crate::rejects::{Aside, Rejects};
+use crate::waiting::WaitArgs;
 use keeper::{Keeper, Loading};
 use unfinished::{ENDINGS, Unfinished};
 
@@ -84,12 +84,16 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     csv: CsvArgs,
+
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
         if self.append {
-            return append(&self.input, &self.store, &self.csv, "load without --append makes one");
+            let advice = "load without --append makes one";
+            return append(&self.input, &self.store, &self.csv, self.wait, advice);
         }
         paths::refuse_same(&self.input, &self.store)?;
         for ending in ENDINGS {
@@ -105,24 +109,25 @@ impl Args {
     fn start(&self) -> Result<(), Failure> {
         self.refuse_taken()?;
         Unfinished::refuse_foreign(&self.store)?;
+        // Opening a pipe waits for its writer: before anything is made that a signal would leave.
+        let given = self.schema.as_deref().map(read_schema).transpose()?;
+        let mut input = csv_input::open(&self.input)?;
+        let interrupt = Interrupt::watch();
         let read = self.schema.as_deref().into_iter().chain([&*self.input]);
         let rejects = |path: &PathBuf| Rejects::create(path, read, &self.store, self.force);
         let rejects = self.csv.rejects.as_ref().map(rejects).transpose()?.map(RefCell::new);
-        let given = self.schema.as_deref().map(read_schema).transpose()?;
         let identity = self.identity();
         let choices = self.choices(given.as_ref());
-        let mut input = csv_input::open(&self.input)?;
         if given.is_none() && self.sample.is_none() {
-            input = spooled(input, &self.store)?;
+            input = interrupt.outcome(spooled(input, &self.store))?;
         }
-        let mut job = Job::new(input, &self.csv, "infer", rejects.as_ref())?;
+        let mut job = Job::new(input, &self.csv, "infer", rejects.as_ref(), &interrupt)?;
         let (schema, rows) = match given {
             Some(schema) => (schema, None),
             None => job
                 .infer(self.sample)
                 .map_err(|failure| failure.advise_on_row(self.advice_on_row()))?,
         };
-        let interrupt = Interrupt::watch();
         let mut options = DynStore::options();
         if self.deletes {
             options = options.deletes();
@@ -130,10 +135,12 @@ impl Args {
         if !self.no_checksums {
             options = options.checksums();
         }
-        let mut store = options.create_aside(&self.store, &schema, self.force)?;
+        let mut store = self.wait.patiently(Some(&interrupt), |wait| {
+            options.clone().wait(wait).create_aside(&self.store, &schema, self.force)
+        })?;
         // Under the lock of the store: nobody else is loading.
         if Unfinished::discard(&self.store) {
-            eprintln!("flatrec: the unfinished load of {} is discarded", self.store.display());
+            say(&format!("the unfinished load of {} is discarded", self.store.display()));
         }
         if let Some(rows) = rows {
             store.reserve(rows)?;
@@ -163,9 +170,9 @@ impl Args {
         let schema = store.schema().clone();
         let mut sink = Loading { store: &mut store, interrupt, keeper: keeper.as_mut() };
         let loaded = job
-            .load(&schema, &mut sink, from, interrupt)
-            .and_then(|loaded| Ok((loaded, finish_rejects(rejects)?)));
-        let (loaded, rejects) = match loaded {
+            .load(&schema, &mut sink, from)
+            .and_then(|loaded| Ok((loaded, finish_rejects(rejects)?, interrupt.decide()?)));
+        let (loaded, rejects, deciding) = match loaded {
             Ok(loaded) => loaded,
             Err(failure) => {
                 let failure = match keeper {
@@ -183,18 +190,16 @@ impl Args {
             });
         }
         // What is kept goes last: until then a cut load can be resumed, if only to rename a file.
-        rejects.map_or(Ok(()), Aside::publish)?;
+        let done = loaded.what(["loaded", "into"], &self.store);
+        rejects.map_or(Ok(()), Aside::publish).map_err(|failure| failure.after(&done))?;
         if let Some(keeper) = keeper {
             keeper.finish();
         }
-        self.summarise(&loaded, &schema, count)
-    }
-
-    fn summarise(&self, loaded: &Loaded, schema: &Schema, count: u64) -> Result<(), Failure> {
-        loaded.summarise(&self.store, schema, count)?;
-        let mut out = stdout();
-        writeln!(out)?;
-        Ok(fields(schema).write(Format::Table, out)?)
+        deciding.done(&done);
+        let mut text = loaded.summary(&self.store, &schema, count)?;
+        text.push(b'\n');
+        fields(&schema).write(Format::Table, &mut text)?;
+        report_text(&done, &text)
     }
 
     /// Refuses to make a store where something is that is not to be replaced.
@@ -247,21 +252,24 @@ pub(crate) fn append(
     input: &Path,
     path: &Path,
     csv: &CsvArgs,
+    wait: WaitArgs,
     if_missing: &str,
 ) -> Result<(), Failure> {
     paths::refuse_same(input, path)?;
-    let database = DynDatabase::open(path)
-        .map_err(|error| Failure::from(error).advise(ErrorKind::NotFound, if_missing))?;
+    let database =
+        wait.open(path).map_err(|failure| failure.advise(ErrorKind::NotFound, if_missing))?;
+    let opened = csv_input::open(input)?;
+    let interrupt = Interrupt::watch();
     let rejects = |file: &PathBuf| Rejects::create(file, [input], path, false);
     let rejects = csv.rejects.as_ref().map(rejects).transpose()?.map(RefCell::new);
-    let job = Job::new(csv_input::open(input)?, csv, "append", rejects.as_ref())?;
-    let (schema, interrupt) = (database.schema().clone(), Interrupt::watch());
+    let job = Job::new(opened, csv, "append", rejects.as_ref(), &interrupt)?;
+    let schema = database.schema().clone();
     let mut transaction = database.begin_write()?;
     let mut sink = Interruptible { transaction: &mut transaction, interrupt: &interrupt };
     let added = job
-        .load(&schema, &mut sink, &LoadPoint::default(), &interrupt)
-        .and_then(|loaded| Ok((loaded, finish_rejects(rejects.as_ref())?)));
-    let (loaded, rejects) = match added {
+        .load(&schema, &mut sink, &LoadPoint::default())
+        .and_then(|loaded| Ok((loaded, finish_rejects(rejects.as_ref())?, interrupt.decide()?)));
+    let (loaded, rejects, deciding) = match added {
         Ok(added) => added,
         Err(failure) => {
             transaction.rollback();
@@ -270,13 +278,13 @@ pub(crate) fn append(
             return Err(failure.advise_on_row(advice));
         }
     };
-    let (count, shown) = (transaction.live_count(), path.display());
-    let done = format!("the rows of {} were added to {shown}", input.display());
-    change::commit(transaction, &done)?;
+    let count = transaction.live_count();
+    let done = change::commit(transaction, &loaded.what(["appended", "to"], path))?;
     let closed = change::close(database, &done);
-    rejects.map_or(Ok(()), Aside::publish)?;
+    rejects.map_or(Ok(()), Aside::publish).map_err(|failure| failure.after(&done))?;
     closed?;
-    loaded.summarise(path, &schema, count)
+    deciding.done(&done);
+    report_text(&done, &loaded.summary(path, &schema, count)?)
 }
 
 fn read_schema(path: &Path) -> Result<Schema, Failure> {

@@ -1,9 +1,8 @@
 //! `flatrec`: record files at the command line, one file a command, thin over the library.
 //!
-//! Results go to standard output; errors and progress to standard error. A closed pipe ends a
-//! command quietly, since whoever reads has seen enough. The exit status is 0 if all went well, 1
-//! for an error (and for doubts of `verify` and losses of `salvage`), 2 for a wrong command line,
-//! 130 if interrupted.
+//! Results go to standard output; errors and progress to standard error. Where the output is the
+//! work, a closed pipe ends a command quietly: its reader has seen enough. The exit status tells
+//! whether the work was done: see [`HELP`].
 
 mod append;
 mod backup;
@@ -31,27 +30,40 @@ mod schema;
 mod set;
 mod tail;
 mod verify;
+mod waiting;
 
+use std::ffi::OsString;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
 use failure::Failure;
 
-/// Keep records that all have the same size in one flat, memory-mapped file.
-#[derive(Debug, Parser)]
-#[command(
-    version,
-    arg_required_else_help = true,
-    after_help = "\
+/// What the help says behind the commands.
+const HELP: &str = "\
 Examples:
   flatrec load flights.csv flights.rec
   flatrec info flights.rec
   flatrec scan flights.rec --select carrier,flight,dep_delay --where 'dep_delay > 120' --limit 10
   flatrec export flights.rec flights.npy
 
-Exit status: 0 if all went well, 1 for an error, 2 for a wrong command line, 130 if interrupted."
-)]
+Exit status:
+  0    done
+  1    failed: nothing was changed, or standard error says what was; verify has doubts, or
+       salvage lost records
+  2    a wrong command line
+  3    the work was done, but its report could not be written, or what follows it failed:
+       standard error says what was done; the same command again would do it twice
+  129, 130, 143
+       ended by the signal HUP, INT (Ctrl-C) or TERM, and nothing was changed, but that what
+       a load has kept can be resumed
+
+Commands whose output is their work, such as scan, end with 0 when the reader of a pipe leaves.";
+
+/// Keep records that all have the same size in one flat, memory-mapped file.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true, after_help = HELP)]
 struct CommandLine {
     #[command(subcommand)]
     command: Command,
@@ -101,11 +113,40 @@ impl Command {
 }
 
 fn main() -> ExitCode {
-    let command = CommandLine::parse().command;
+    let command = match CommandLine::try_parse() {
+        Ok(line) => line.command,
+        Err(answer) => return tell(&answer),
+    };
+    #[cfg(unix)]
+    interrupt::report_large_files();
     // Records are read by calls that copy: a store that is cut, or whose disk fails, is an error.
     let guarded = flatrec::install_fault_guard().map_err(Failure::from);
     match guarded.and_then(|()| command.run()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.exit_code(),
+    }
+}
+
+/// Says what is wrong with the command line, or the help that it asks for.
+fn tell(answer: &clap::Error) -> ExitCode {
+    if answer.use_stderr() {
+        // A file's name may have become an argument, and command the terminal.
+        let is_plain = |argument: OsString| {
+            let text = argument.to_string_lossy();
+            flatrec::printable(&text) == text
+        };
+        // If standard error cannot be written, nothing can be told about that.
+        if std::env::args_os().all(is_plain) {
+            let _ = answer.print();
+        } else {
+            let text = answer.render().to_string();
+            let lines: Vec<_> = text.lines().map(flatrec::printable).collect();
+            let _ = io::stderr().write_all((lines.join("\n") + "\n").as_bytes());
+        }
+        return ExitCode::from(2);
+    }
+    match answer.print().and_then(|()| io::stdout().flush()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => Failure::Output(error).exit_code(),
     }
 }

@@ -1,9 +1,15 @@
 //! Standard output in three forms: aligned columns for people, CSV and NDJSON for programs.
 
+use std::fmt;
 use std::io::{self, BufWriter, StdoutLock, Write};
+use std::path::Path;
 
+use flatrec::printable;
 use serde_json::{Map, Value};
 use unicode_width::UnicodeWidthStr;
+
+use crate::failure::Failure;
+use crate::interrupt;
 
 /// How a reading command writes what it found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -18,8 +24,81 @@ pub(crate) enum Format {
 }
 
 /// Standard output, buffered; flush it at the end, or errors go unseen.
-pub(crate) fn stdout() -> BufWriter<StdoutLock<'static>> {
-    BufWriter::with_capacity(1 << 16, io::stdout().lock())
+pub(crate) fn stdout() -> BufWriter<Stdout> {
+    BufWriter::with_capacity(1 << 16, Stdout(io::stdout().lock()))
+}
+
+/// Standard output, whose errors say whose they are, through whatever hands they go.
+#[derive(Debug)]
+pub(crate) struct Stdout(StdoutLock<'static>);
+
+impl Write for Stdout {
+    fn write(&mut self, from: &[u8]) -> io::Result<usize> {
+        self.0.write(from).map_err(marked)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush().map_err(marked)
+    }
+}
+
+/// An error of standard output.
+#[derive(Debug)]
+struct OutputError(io::Error);
+
+impl fmt::Display for OutputError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for OutputError {}
+
+fn marked(error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), OutputError(error))
+}
+
+/// The error of standard output that `error` is, if it is one.
+pub(crate) fn failure_in(error: &io::Error) -> Option<io::Error> {
+    let OutputError(of_output) = error.get_ref()?.downcast_ref()?;
+    Some(match of_output.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => of_output.kind().into(),
+    })
+}
+
+/// Writes what a command tells that has done its work, as `done` says in the past tense. It is
+/// written at once, so that a reader who takes the first line takes all of it.
+///
+/// # Errors
+/// [`Failure::Done`]: a caller that tries again does the work twice.
+pub(crate) fn report(done: &str, text: &str) -> Result<(), Failure> {
+    let mut lines = String::with_capacity(text.len());
+    for line in text.lines() {
+        lines.extend([&*printable(line), "\n"]);
+    }
+    report_text(done, lines.as_bytes())
+}
+
+/// As [`report`], of text in which what comes from files is escaped already.
+///
+/// # Errors
+/// As [`report`].
+pub(crate) fn report_text(done: &str, text: &[u8]) -> Result<(), Failure> {
+    interrupt::done(done);
+    let mut out = io::stdout().lock();
+    let written = out.write_all(text).and_then(|()| out.flush());
+    interrupt::reported();
+    written.map_err(|error| {
+        Failure::Done(format!(
+            "{done}; only its report could not be written to standard output: {error}"
+        ))
+    })
+}
+
+/// A path as it is shown.
+pub(crate) fn shown(path: &Path) -> String {
+    printable(&path.to_string_lossy()).into_owned()
 }
 
 /// Whether anybody may still read standard output: a pipe tells of its end only who writes to it,
@@ -61,7 +140,7 @@ impl Column {
     }
 
     fn new(name: String, numeric: bool) -> Self {
-        let name = printable(&name);
+        let name = printable(&name).into_owned();
         Self { width: name.width(), name, numeric }
     }
 }
@@ -88,7 +167,7 @@ impl<W: Write> Table<W> {
 
     /// Writes a row of as many cells as there are columns.
     pub(crate) fn row(&mut self, cells: &[String]) -> io::Result<()> {
-        let printable = cells.iter().map(|cell| printable(cell));
+        let printable = cells.iter().map(|cell| printable(cell).into_owned());
         if self.settled {
             let cells: Vec<String> = printable.collect();
             return write_row(&mut self.out, &self.columns, &cells);
@@ -141,22 +220,6 @@ fn write_row(out: &mut impl Write, columns: &[Column], cells: &[String]) -> io::
         line.extend([left, cell, right]);
     }
     writeln!(out, "{}", line.trim_end())
-}
-
-/// `text` with its control characters escaped: they would break lines and columns, and could
-/// command the terminal.
-fn printable(text: &str) -> String {
-    if !text.contains(char::is_control) {
-        return text.to_owned();
-    }
-    let mut shown = String::with_capacity(text.len() + 8);
-    for c in text.chars() {
-        match c.is_control() {
-            true => shown.extend(c.escape_default()),
-            false => shown.push(c),
-        }
-    }
-    shown
 }
 
 /// A small table of known columns, written whole in any [`Format`].

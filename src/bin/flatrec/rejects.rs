@@ -107,7 +107,16 @@ impl Rejects {
     }
 
     pub(crate) fn write(&mut self, reject: &Reject<'_>) -> flatrec::Result<()> {
-        self.out.write(reject)
+        self.out.write(reject).map_err(|error| {
+            // Of a pipe whose reader has left, too: they are not what the command is for.
+            let source = std::error::Error::source(&error);
+            let source = source.and_then(|source| source.downcast_ref::<io::Error>());
+            let (kind, why) = match source {
+                Some(source) => (source.kind(), source.to_string()),
+                None => (io::ErrorKind::Other, error.to_string()),
+            };
+            io::Error::new(kind, format!("write the rows set aside: {why}")).into()
+        })
     }
 
     /// Makes sure that all of them are written; the file still has to get its name.

@@ -1,16 +1,18 @@
 //! `flatrec salvage`: what can be trusted of a damaged store, copied into a new one.
 
 use std::fs::OpenOptions;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use flatrec::{Checksums, ErrorKind, Lost, SalvageOptions, SalvageReport};
+use flatrec::{Checksums, ErrorKind, Lost, SalvageOptions, SalvageReport, printable};
 use serde_json::Value;
 
 use crate::failure::Failure;
-use crate::output::{Column, Format, Sheet, stdout};
+use crate::interrupt::{self, Interrupt};
+use crate::output::{Column, Format, Sheet, report_text, shown, stdout};
 use crate::paths;
-use crate::verify::{counted, doubts};
+use crate::verify::{counted, doubts, unlisted};
+use crate::waiting::WaitArgs;
 
 /// Copy what can be trusted of a damaged store into a new one, and list what cannot
 ///
@@ -51,6 +53,9 @@ pub(crate) struct Args {
     /// How to write the list
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 impl Args {
@@ -59,32 +64,55 @@ impl Args {
             paths::refuse_other_than_store(&self.out)?;
         }
         self.check_list()?;
-        let report = flatrec::salvage(&self.store, &self.out, self.options())
-            .map_err(|error| Failure::from(error).advise(ErrorKind::AlreadyExists, ADVICE))?;
+        let interrupt = Interrupt::watch();
+        let salvaged = self.wait.patiently(Some(&interrupt), |wait| {
+            flatrec::salvage_with_progress(
+                &self.store,
+                &self.out,
+                self.options().wait(wait),
+                &mut |done, all| interrupt.check_progress(done, all),
+            )
+        });
+        let salvaged = interrupt
+            .outcome(salvaged)
+            .map_err(|failure| failure.advise(ErrorKind::AlreadyExists, ADVICE))?;
+        let summary = self.summary(&salvaged);
         if let Some(path) = &self.list {
-            self.write_list(path, &report)?;
+            self.write_list(path, &salvaged).map_err(|failure| failure.after(&summary))?;
         }
-        let all_saved = report.lost.is_empty() && !report.log_lost;
-        let nothing_to_list = report.lost.is_empty() && report.doubtful.is_empty();
+        let all_saved = salvaged.lost.is_empty() && !salvaged.log_lost;
+        let told = self.tell(&salvaged, all_saved.then_some(&*summary))?;
+        if all_saved {
+            return report_text(&summary, &told);
+        }
+        // What is lost is known, whether the list has a reader or not.
+        interrupt::done(&summary);
         let mut out = stdout();
+        let listed = out.write_all(&told).and_then(|()| out.flush());
+        Err(Failure::Message(format!("{summary}{}", unlisted(listed))))
+    }
+
+    /// What is written about a salvage, with a summary at its end if nothing else tells that.
+    fn tell(&self, report: &SalvageReport, summary: Option<&str>) -> io::Result<Vec<u8>> {
+        let mut out = Vec::new();
+        let nothing_to_list = report.lost.is_empty() && report.doubtful.is_empty();
         if !nothing_to_list || self.format != Format::Table {
-            list(&report).write(self.format, &mut out)?;
+            list(report).write(self.format, &mut out)?;
         }
-        if self.format == Format::Table {
-            if !report.doubts.is_empty() {
-                doubts(&report.doubts).write(Format::Table, &mut out)?;
-            }
-            if !matches!(report.checksums, Checksums::Present { .. }) {
-                let store = self.store.display();
-                writeln!(out, "{store} has no checksums: damage within records goes unseen")?;
-            }
+        if self.format != Format::Table {
+            return Ok(out);
         }
-        let summary = self.summary(&report);
-        if all_saved && self.format == Format::Table {
-            writeln!(out, "{summary}")?;
+        if !report.doubts.is_empty() {
+            doubts(&report.doubts).write(Format::Table, &mut out)?;
         }
-        out.flush()?;
-        if all_saved { Ok(()) } else { Err(Failure::Message(summary)) }
+        if !matches!(report.checksums, Checksums::Present { .. }) {
+            let store = shown(&self.store);
+            writeln!(out, "{store} has no checksums: damage within records goes unseen")?;
+        }
+        if let Some(summary) = summary {
+            writeln!(out, "{}", printable(summary))?;
+        }
+        Ok(out)
     }
 
     fn options(&self) -> SalvageOptions {
@@ -122,10 +150,7 @@ impl Args {
     }
 
     fn write_list(&self, path: &Path, report: &SalvageReport) -> Result<(), Failure> {
-        let named = |error| {
-            let (path, out) = (path.display(), self.out.display());
-            Failure::Message(format!("write {path}: {error} ({out} is complete)"))
-        };
+        let named = |error| Failure::Message(format!("write {}: {error}", path.display()));
         let mut file =
             OpenOptions::new().write(true).create(true).truncate(true).open(path).map_err(named)?;
         list(report).write(Format::Csv, &mut file).map_err(named)

@@ -1,15 +1,16 @@
 //! `flatrec set`: fields of records changed, in one transaction.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 
-use flatrec::{DataType, DynDatabase, Field, Schema, Value, query};
+use flatrec::{DataType, Field, Schema, Value, printable, query};
 
 use crate::change;
 use crate::failure::Failure;
 use crate::get;
-use crate::output::stdout;
+use crate::interrupt::Interrupt;
+use crate::output::report;
 use crate::records::cell;
+use crate::waiting::WaitArgs;
 
 /// Change fields of records
 ///
@@ -39,6 +40,9 @@ pub(crate) struct Args {
     /// Make this field null; may be given more than once
     #[arg(long, value_name = "FIELD")]
     null: Vec<String>,
+
+    #[command(flatten)]
+    wait: WaitArgs,
 }
 
 /// `5` or `5,8,13`.
@@ -49,7 +53,8 @@ impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let ids = &self.ids.0;
         change::refuse_repeated(ids)?;
-        let database = DynDatabase::open(&self.store)?;
+        let database = self.wait.open(&self.store)?;
+        let interrupt = Interrupt::watch();
         let mut transaction = database.begin_write()?;
         let mut lines = String::new();
         for &id in ids {
@@ -68,20 +73,20 @@ impl Args {
                 if ids.len() > 1 {
                     lines.push_str(&format!("record {id}, "));
                 }
-                lines.extend([field.name(), ": ", &old, " -> ", &new, "\n"]);
+                let line = format!("{}: {old} -> {new}", field.name());
+                lines.extend([&*printable(&line), "\n"]);
             }
             transaction.set(id, &after)?;
         }
-        let done = match **ids {
-            [id] => format!("record {id} of {} was changed", self.store.display()),
-            _ => format!("{} records of {} were changed", ids.len(), self.store.display()),
+        let what = match **ids {
+            [id] => format!("changed record {id} of {}", self.store.display()),
+            _ => format!("changed {} records of {}", ids.len(), self.store.display()),
         };
-        change::commit(transaction, &done)?;
+        let deciding = interrupt.decide()?;
+        let done = change::commit(transaction, &what)?;
         change::close(database, &done)?;
-        let mut out = stdout();
-        out.write_all(lines.as_bytes())
-            .and_then(|()| out.flush())
-            .map_err(|error| Failure::OutputAfter(done, error))
+        deciding.done(&done);
+        report(&done, &lines)
     }
 
     /// Makes the changes in a copy of the record; the fields changed.

@@ -3,7 +3,7 @@
 //! No snapshot is held while anything is written or waited for, so that a slow reader of the output
 //! is not in the way of the store's writer: records are copied, a chunk at a time.
 
-use std::io::{self, BufWriter, StdoutLock, Write as _};
+use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -11,8 +11,8 @@ use flatrec::query::Filter;
 use flatrec::{DynDatabase, DynReader, ErrorKind, Snapshot};
 
 use crate::choice::Choice;
-use crate::failure::Failure;
-use crate::output::{has_reader, stdout};
+use crate::failure::{Failure, say};
+use crate::output::{Stdout, has_reader, stdout};
 use crate::records::Records;
 
 /// Records are copied about so many bytes at a time.
@@ -101,7 +101,7 @@ struct Chunk {
 struct Tail<'p> {
     path: &'p Path,
     filter: Option<Filter>,
-    out: Records<BufWriter<StdoutLock<'static>>>,
+    out: Records<BufWriter<Stdout>>,
     /// The first record that was not looked at yet.
     next: u64,
     /// The record that is looked at.
@@ -249,8 +249,7 @@ impl Follow<'_> {
     }
 
     fn say(&self, what: &str) {
-        // If nobody can be told, the records may still have a reader.
-        let _ = writeln!(io::stderr(), "flatrec: {} {what}", self.tail.path.display());
+        say(&format!("{} {what}", self.tail.path.display()));
     }
 }
 

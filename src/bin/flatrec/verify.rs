@@ -1,13 +1,15 @@
 //! `flatrec verify`: what cannot be right in a store, listed and left as it is.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 
-use flatrec::Checksums;
+use flatrec::{Checksums, VerifyReport};
 use serde_json::Value;
 
 use crate::failure::Failure;
-use crate::output::{Column, Format, Sheet, stdout};
+use crate::interrupt::Interrupt;
+use crate::output::{Column, Format, Sheet, report, shown, stdout};
+use crate::waiting::WaitArgs;
 
 /// Check a store's header, schema, length, checksums and values, and list what is doubtful
 ///
@@ -34,6 +36,9 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["limit", "format"])]
     rebuild: bool,
 
+    #[command(flatten)]
+    wait: WaitArgs,
+
     /// How to write
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -41,33 +46,25 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        let path = self.store.display();
         if self.rebuild {
             return self.rebuild();
         }
         let report = flatrec::verify(&self.store, self.limit)?;
         if report.doubts_found == 0 {
-            let mut out = stdout();
-            match self.format {
-                Format::Table => {
-                    let records = counted(report.records, "record");
-                    let deleted = match report.deleted {
-                        0 => String::new(),
-                        deleted => format!(", {deleted} deleted"),
-                    };
-                    let checksums = match report.checksums {
-                        Checksums::Present { blocks } => {
-                            format!("checksums of {}", counted(blocks, "block"))
-                        }
-                        _ => "no checksums".to_owned(),
-                    };
-                    writeln!(out, "{path}: {records}{deleted}, {checksums}, no doubts")?;
+            return self.acquit(&report).map_err(|error| match Failure::from(error) {
+                // The verdict is there, and status 1 would tell another.
+                Failure::Output(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                    Failure::Done(format!(
+                        "{} has no doubts; only that could not be written to standard output: \
+                         {error}",
+                        self.store.display()
+                    ))
                 }
-                Format::Csv | Format::Ndjson => doubts(&[]).write(self.format, &mut out)?,
-            }
-            return Ok(out.flush()?);
+                other => other,
+            });
         }
-        doubts(&report.doubts).write(self.format, stdout())?;
+        // The verdict is the same, whether the list has a reader or not.
+        let listed = doubts(&report.doubts).write(self.format, stdout());
         let shown = u64::try_from(report.doubts.len()).unwrap_or(u64::MAX);
         let more = match report.doubts_found - shown {
             0 => String::new(),
@@ -79,11 +76,37 @@ impl Args {
             0 => String::new(),
             records => format!(" in {}", counted(records, "record")),
         };
-        Err(Failure::Message(format!("{path}: {doubts}{records}{more}")))
+        let path = self.store.display();
+        Err(Failure::Message(format!("{path}: {doubts}{records}{more}{}", unlisted(listed))))
+    }
+
+    /// Says that there are no doubts.
+    fn acquit(&self, report: &VerifyReport) -> io::Result<()> {
+        let (path, mut out) = (shown(&self.store), stdout());
+        if self.format != Format::Table {
+            return doubts(&[]).write(self.format, &mut out);
+        }
+        let records = counted(report.records, "record");
+        let deleted = match report.deleted {
+            0 => String::new(),
+            deleted => format!(", {deleted} deleted"),
+        };
+        let checksums = match report.checksums {
+            Checksums::Present { blocks } => format!("checksums of {}", counted(blocks, "block")),
+            _ => "no checksums".to_owned(),
+        };
+        writeln!(out, "{path}: {records}{deleted}, {checksums}, no doubts")?;
+        out.flush()
     }
 
     fn rebuild(&self) -> Result<(), Failure> {
-        let rebuilt = flatrec::rebuild_checksums(&self.store)?;
+        let interrupt = Interrupt::watch();
+        let rebuilt = self.wait.patiently(Some(&interrupt), |wait| {
+            flatrec::rebuild_checksums_with_progress(&self.store, wait, &mut |done, all| {
+                interrupt.check_progress(done, all)
+            })
+        });
+        let rebuilt = interrupt.outcome(rebuilt)?;
         let blocks = counted(rebuilt.blocks, "block");
         let before = match rebuilt.before {
             Checksums::Present { .. } => match rebuilt.mismatched {
@@ -96,9 +119,21 @@ impl Args {
             Checksums::Stale => "those there were had not been kept".to_owned(),
             _ => "those there were could not be used".to_owned(),
         };
-        let mut out = stdout();
-        writeln!(out, "{}: new checksums of {blocks}; {before}", self.store.display())?;
-        Ok(out.flush()?)
+        let path = self.store.display();
+        report(
+            &format!("made new checksums of {path}"),
+            &format!("{path}: new checksums of {blocks}; {before}"),
+        )
+    }
+}
+
+/// What is said of a list that could not be written.
+pub(crate) fn unlisted(listed: io::Result<()>) -> String {
+    match listed.map_err(Failure::from) {
+        Err(Failure::Output(error)) if error.kind() != io::ErrorKind::BrokenPipe => {
+            format!("; the list could not be written to standard output: {error}")
+        }
+        _ => String::new(),
     }
 }
 

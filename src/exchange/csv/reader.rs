@@ -20,7 +20,7 @@ const ONE_THREAD_BYTES: u64 = 1 << 20;
 /// More threads than this wait for the one that reads and writes.
 const THREADS_MAX: usize = 8;
 
-type OnProgress<'a> = Box<dyn FnMut(Progress) + 'a>;
+type OnProgress<'a> = Box<dyn FnMut(Progress) -> Result<()> + 'a>;
 type OnReject<'a> = Box<dyn FnMut(&Reject<'_>) -> Result<()> + 'a>;
 
 /// A row that does not fit, set aside.
@@ -150,8 +150,9 @@ impl<'a> CsvReader<'a> {
         Self { input, options, on_progress: None, on_reject: None }
     }
 
-    /// Calls `progress` now and then, with what has been read in the pass under way.
-    pub fn on_progress(mut self, progress: impl FnMut(Progress) + 'a) -> Self {
+    /// Calls `progress` now and then, with what has been read in the pass under way. An error that
+    /// it returns ends the pass.
+    pub fn on_progress(mut self, progress: impl FnMut(Progress) -> Result<()> + 'a) -> Self {
         self.on_progress = Some(Box::new(progress));
         self
     }
@@ -229,8 +230,7 @@ impl<'a> CsvReader<'a> {
                 if sample_rows.is_some() {
                     rows_left.set(rows_left.get() - part.rows);
                 }
-                watch.pass(part);
-                Ok(())
+                watch.pass(part)
             },
         )?;
         let fields = source.layout.names.iter().zip(&seen).map(|(name, seen)| seen.field(name));
@@ -315,7 +315,7 @@ impl<'a> CsvReader<'a> {
                 report.rejected += part.faults.len() as u64;
                 report.nulls += part.result.nulls;
                 report.read_bytes = part.read_bytes;
-                watch.pass(part);
+                watch.pass(part)?;
                 let (offset_bytes, lines) = (part.end_offset, watch.lines);
                 sink.reached(&LoadPoint { offset_bytes, lines, report })
             },
@@ -415,15 +415,16 @@ impl<'w, 'a> Watch<'w, 'a> {
             .advice("correct it, set bad rows aside, or give the field another type")
     }
 
-    fn pass<T>(&mut self, part: &Part<T>) {
+    fn pass<T>(&mut self, part: &Part<T>) -> Result<()> {
         self.lines += part.lines;
         self.rows += part.rows;
-        if let Some(on_progress) = &mut self.on_progress {
-            on_progress(Progress {
+        match &mut self.on_progress {
+            Some(on_progress) => on_progress(Progress {
                 done_bytes: part.read_bytes,
                 total_bytes: self.total_bytes,
                 rows: self.rows,
-            });
+            }),
+            None => Ok(()),
         }
     }
 }

@@ -13,6 +13,9 @@ use crate::format::Schema;
 /// How many bytes of records go between two progress reports.
 const PROGRESS_STEP_BYTES: u64 = 1 << 20;
 
+/// Called with how far an export has come.
+type OnProgress<'a> = Box<dyn FnMut(Progress) -> Result<()> + 'a>;
+
 /// What kind of file to write.
 ///
 /// ```
@@ -90,7 +93,7 @@ pub struct Exporter<'a> {
     format: ExportFormat,
     delimiter: u8,
     replace: bool,
-    on_progress: Option<Box<dyn FnMut(Progress) + 'a>>,
+    on_progress: Option<OnProgress<'a>>,
 }
 
 impl<'a> Exporter<'a> {
@@ -112,8 +115,9 @@ impl<'a> Exporter<'a> {
         self
     }
 
-    /// Calls `progress` now and then.
-    pub fn on_progress(mut self, progress: impl FnMut(Progress) + 'a) -> Self {
+    /// Calls `progress` now and then, and before the file gets its name. An error that it returns
+    /// ends the export, and leaves nothing of it.
+    pub fn on_progress(mut self, progress: impl FnMut(Progress) -> Result<()> + 'a) -> Self {
         self.on_progress = Some(Box::new(progress));
         self
     }
@@ -214,13 +218,14 @@ impl<'a, 'p> Export<'a, 'p> {
         self.done_bytes += record.len() as u64;
         if self.done_bytes - self.reported_bytes >= PROGRESS_STEP_BYTES {
             self.reported_bytes = self.done_bytes;
-            self.report();
+            self.report()?;
         }
         Ok(())
     }
 
     fn finish(mut self) -> Result<ExportReport> {
-        self.report();
+        self.total_bytes = Some(self.done_bytes);
+        self.report()?;
         let Self { options, path, sink, most, rows, .. } = self;
         let mut out = sink.finish().map_err(|error| error.path(path))?;
         if options.format == ExportFormat::Npy && rows != most {
@@ -232,13 +237,14 @@ impl<'a, 'p> Export<'a, 'p> {
         Ok(ExportReport { records: rows, written_bytes })
     }
 
-    fn report(&mut self) {
-        if let Some(on_progress) = &mut self.options.on_progress {
-            on_progress(Progress {
+    fn report(&mut self) -> Result<()> {
+        match &mut self.options.on_progress {
+            Some(on_progress) => on_progress(Progress {
                 done_bytes: self.done_bytes,
                 total_bytes: self.total_bytes,
                 rows: self.rows,
-            });
+            }),
+            None => Ok(()),
         }
     }
 }

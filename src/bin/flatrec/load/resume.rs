@@ -3,7 +3,6 @@
 
 use std::cell::RefCell;
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 
 use flatrec::exchange::schema_to_json;
@@ -13,9 +12,9 @@ use serde_json::{Map, Value, json};
 use super::unfinished::{InputIdentity, Unfinished};
 use super::{Args, read_schema};
 use crate::csv_input::{self, Job};
-use crate::failure::Failure;
+use crate::failure::{Failure, say};
 use crate::interrupt::Interrupt;
-use crate::output::stdout;
+use crate::output::report;
 use crate::paths::with_ending;
 use crate::rejects::{Aside, Rejects};
 
@@ -42,7 +41,7 @@ impl Args {
 
     fn say_nothing_is_left(&self) {
         let store = self.store.display();
-        eprintln!("flatrec: there is no unfinished load of {store} to resume: this one starts");
+        say(&format!("there is no unfinished load of {store} to resume: this one starts"));
     }
 
     /// Goes on with what is left of a load that was cut.
@@ -53,8 +52,11 @@ impl Args {
             return self.publish(&left);
         }
         self.refuse_taken()?;
-        let mut store = match DynStore::options().resume_aside(&self.store, self.force) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
+        let resumed = self.wait.patiently(None, |wait| {
+            DynStore::options().wait(wait).resume_aside(&self.store, self.force)
+        });
+        let mut store = match resumed {
+            Err(Failure::Library(error)) if error.kind() == ErrorKind::NotFound => {
                 self.say_nothing_is_left();
                 return self.start();
             }
@@ -78,10 +80,10 @@ impl Args {
         };
         let rejects = rejects.map(RefCell::new);
         let input = csv_input::open(&self.input)?;
-        let job = Job::new(input, &self.csv, "load", rejects.as_ref())?;
+        let interrupt = Interrupt::watch();
+        let job = Job::new(input, &self.csv, "load", rejects.as_ref(), &interrupt)?;
         // Records may have been flushed and the progress not written down.
         store.truncate(loaded)?;
-        let interrupt = Interrupt::watch();
         let (rows, point) = (left.rows, left.point);
         let keeper = self.keeper(rejects.as_ref(), left, true);
         if let Some(rows) = rows {
@@ -105,9 +107,8 @@ impl Args {
             let _ = fs::remove_file(sums);
         }
         Unfinished::remove(&self.store);
-        let mut out = stdout();
-        writeln!(out, "{} was complete already", self.store.display())?;
-        Ok(out.flush()?)
+        let done = format!("{} was complete already", self.store.display());
+        report(&done, &done)
     }
 
     fn compare_input(&self, left: &Unfinished) -> Result<(), Failure> {

@@ -1,0 +1,96 @@
+//! Signals on Unix, and reads that they end.
+
+#![allow(unsafe_code, reason = "a call that asks what becomes of a signal")]
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError, mpsc};
+use std::thread;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::iterator::Signals;
+
+use super::ask;
+
+/// Two ends of a line: the second is closed when a signal asks for the end, which the first shows.
+static LINE: OnceLock<(UnixStream, Mutex<Option<UnixStream>>)> = OnceLock::new();
+
+/// Starts the thread that hears of signals.
+pub(super) fn listen() {
+    static LISTENING: Once = Once::new();
+    LISTENING.call_once(|| {
+        if let Ok((here, there)) = UnixStream::pair() {
+            let _ = LINE.set((here, Mutex::new(Some(there))));
+        }
+        let heeded: Vec<i32> =
+            [SIGINT, SIGHUP, SIGTERM].into_iter().filter(|signal| !is_ignored(*signal)).collect();
+        let (ready, is_ready) = mpsc::channel();
+        let hear = move || {
+            let Ok(mut signals) = Signals::new(heeded) else { return };
+            let _ = ready.send(());
+            for signal in signals.forever() {
+                ask(signal.try_into().unwrap_or_default());
+            }
+        };
+        // Without the thread signals have their usual effect, which loses a clean end only.
+        if thread::Builder::new().name("signals".into()).spawn(hear).is_ok() {
+            let _ = is_ready.recv();
+        }
+    });
+}
+
+/// Ends the reads of [`Stream`]s.
+pub(super) fn wake() {
+    if let Some((_, there)) = LINE.get() {
+        *there.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+/// Whether the process was started so that it ignores `signal`.
+fn is_ignored(signal: i32) -> bool {
+    let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
+    // SAFETY: sigaction(2) without a new action writes the present one to where it is told, which
+    // has room for one.
+    let result = unsafe { libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) };
+    if result != 0 {
+        return false;
+    }
+    // SAFETY: all its fields are integers or a pointer that may be null, zeroed above and then
+    // filled by a call that succeeded.
+    let action = unsafe { action.assume_init() };
+    action.sa_sigaction == libc::SIG_IGN
+}
+
+/// Has a file that grows beyond the process's limit be an error of the call, and not a signal.
+pub(crate) fn report_large_files() {
+    // A handler that does nothing of use: the call goes on and fails. Without it the signal has
+    // its usual effect.
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
+}
+
+/// A pipe or the like whose reads end when a signal asks for the end of the work.
+pub(crate) struct Stream(pub(crate) File);
+
+impl Read for Stream {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let Some((here, _)) = LINE.get() else { return self.0.read(into) };
+        loop {
+            let mut asked = [PollFd::new(&self.0, PollFlags::IN), PollFd::new(here, PollFlags::IN)];
+            match poll(&mut asked, None) {
+                Err(rustix::io::Errno::INTR) => continue,
+                // What cannot be waited for is read.
+                Err(_) => return self.0.read(into),
+                Ok(_) => {}
+            }
+            if !asked[1].revents().is_empty() {
+                return Err(io::Error::other("a signal asked for the end"));
+            }
+            if !asked[0].revents().is_empty() {
+                return self.0.read(into);
+            }
+        }
+    }
+}

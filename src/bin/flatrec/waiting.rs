@@ -1,0 +1,71 @@
+//! `--wait`: how long a command waits for a lock that another program holds.
+
+use std::time::{Duration, Instant};
+
+use flatrec::{DynDatabase, ErrorKind, Wait};
+
+use crate::failure::{Failure, without_advice};
+use crate::interrupt::Interrupt;
+
+/// So long one attempt waits, before it is asked whether a signal wants the end.
+const SLICE: Duration = Duration::from_millis(100);
+
+/// The option of the commands that write.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct WaitArgs {
+    /// Wait so long for a program that has the store open to write; fractions are allowed
+    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = parse_seconds)]
+    wait: Duration,
+}
+
+impl WaitArgs {
+    /// The store at `path`, opened to write.
+    pub(crate) fn open(&self, path: &std::path::Path) -> Result<DynDatabase, Failure> {
+        self.patiently(None, |wait| DynDatabase::options().wait(wait).open(path))
+    }
+
+    /// Makes `attempt`, which is told how long to wait itself, until it meets no lock or the time
+    /// is over; or, with an `interrupt`, until a signal asks for the end.
+    pub(crate) fn patiently<T>(
+        &self,
+        interrupt: Option<&Interrupt>,
+        mut attempt: impl FnMut(Wait) -> flatrec::Result<T>,
+    ) -> Result<T, Failure> {
+        let started = Instant::now();
+        loop {
+            let left = self.wait.saturating_sub(started.elapsed());
+            let wait = if left.is_zero() { Wait::No } else { Wait::AtMost(left.min(SLICE)) };
+            match attempt(wait) {
+                Err(error) if error.kind() == ErrorKind::Locked => {
+                    if interrupt.is_some_and(Interrupt::is_asked) {
+                        return Err(Failure::Interrupted);
+                    }
+                    if started.elapsed() >= self.wait {
+                        return Err(self.locked(&error));
+                    }
+                }
+                other => return Ok(other?),
+            }
+        }
+    }
+
+    fn locked(&self, error: &flatrec::Error) -> Failure {
+        let text = without_advice(error);
+        Failure::Message(match self.wait.is_zero() {
+            true => format!(
+                "{text} (close the other program that has it open, or wait for it with --wait \
+                 SECONDS)"
+            ),
+            false => format!(
+                "{text}, and still was after {} s (close the other program that has it open, or \
+                 wait longer with --wait SECONDS)",
+                self.wait.as_secs_f64()
+            ),
+        })
+    }
+}
+
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "it must be a number of seconds, such as 2.5")?;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
