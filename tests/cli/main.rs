@@ -8,6 +8,8 @@ mod deletes;
 // Under Wine a lost page ends the command, and Windows lets nobody cut a file that is mapped.
 #[cfg(unix)]
 mod faults;
+#[cfg(target_os = "linux")]
+mod guard;
 mod interrupt;
 mod load;
 mod read;

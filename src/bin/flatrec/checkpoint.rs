@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::failure::Failure;
+use crate::interrupt::Interrupt;
 use crate::output::report;
 use crate::waiting::WaitArgs;
 
@@ -25,7 +26,10 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let shown = self.store.display();
-        let database = self.wait.open(&self.store)?;
+        let interrupt = Interrupt::watch();
+        let database = self.wait.open(&self.store, Some(&interrupt))?;
+        // Opening it has brought over what a killed writer left.
+        let deciding = interrupt.decide_anyway();
         let checkpoint = database.checkpoint()?;
         database.close()?;
         if let Some(held_back) = checkpoint.held_back() {
@@ -34,9 +38,9 @@ impl Args {
             )));
         }
         let (records, commit) = (checkpoint.records(), checkpoint.commit());
-        report(
-            &format!("brought the log of {shown} to its records"),
-            &format!("{shown}: {records} records brought to their places, up to commit {commit}"),
-        )
+        let done = format!("brought the log of {shown} to its records");
+        deciding.done(&done);
+        let text = "records brought to their places, up to commit";
+        report(&done, &format!("{shown}: {records} {text} {commit}"))
     }
 }

@@ -37,7 +37,7 @@ impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
         change::refuse_repeated(&self.ids)?;
         let shown = self.store.display();
-        let database = self.wait.open(&self.store)?;
+        let database = self.wait.open(&self.store, None)?;
         let interrupt = Interrupt::watch();
         let mut transaction = database.begin_write()?;
         for &id in &self.ids {

@@ -47,8 +47,9 @@ enum Stage {
     Working { asked: Option<Instant> },
     /// The outcome is being decided. `told` is whether a signal was answered so.
     Deciding { told: bool },
-    /// The work is done, as the text says; only the report is left.
-    Done(String),
+    /// The work is done, as the text says; only the report is left. With the status of a command
+    /// that does not get to that.
+    Done(String, u8),
     /// The report is written, too.
     Reported,
 }
@@ -109,6 +110,12 @@ impl Interrupt {
         self.check_progress(0, 0).map_err(|_| Failure::Interrupted)?;
         Ok(Deciding(()))
     }
+
+    /// As [`Interrupt::decide`], of work that cannot be taken back any more.
+    pub(crate) fn decide_anyway(&self) -> Deciding {
+        *stage() = Stage::Deciding { told: false };
+        Deciding(())
+    }
 }
 
 /// The outcome is being decided.
@@ -129,7 +136,12 @@ impl Drop for Deciding {
 
 /// Says that the work is done, as `text` tells in the past tense.
 pub(crate) fn done(text: &str) {
-    *stage() = Stage::Done(text.to_owned());
+    done_but(text, DONE_STATUS);
+}
+
+/// As [`done`], of work whose status is known already.
+pub(crate) fn done_but(text: &str, status: u8) {
+    *stage() = Stage::Done(text.to_owned(), status);
 }
 
 /// Says that the outcome has been decided, and the work was not done.
@@ -170,9 +182,9 @@ fn ask(signal: u8) {
                 say("the work is being made durable, which cannot be taken back: waiting for it");
             }
         }
-        Stage::Done(text) => {
+        Stage::Done(text, status) => {
             say(&format!("{text}; a signal ended the command before it had reported that"));
-            std::process::exit(DONE_STATUS.into());
+            std::process::exit((*status).into());
         }
     }
 }

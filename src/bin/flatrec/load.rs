@@ -257,7 +257,7 @@ pub(crate) fn append(
 ) -> Result<(), Failure> {
     paths::refuse_same(input, path)?;
     let database =
-        wait.open(path).map_err(|failure| failure.advise(ErrorKind::NotFound, if_missing))?;
+        wait.open(path, None).map_err(|failure| failure.advise(ErrorKind::NotFound, if_missing))?;
     let opened = csv_input::open(input)?;
     let interrupt = Interrupt::watch();
     let rejects = |file: &PathBuf| Rejects::create(file, [input], path, false);

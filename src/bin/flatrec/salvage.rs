@@ -86,7 +86,7 @@ impl Args {
             return report_text(&summary, &told);
         }
         // What is lost is known, whether the list has a reader or not.
-        interrupt::done(&summary);
+        interrupt::done_but(&summary, 1);
         let mut out = stdout();
         let listed = out.write_all(&told).and_then(|()| out.flush());
         Err(Failure::Message(format!("{summary}{}", unlisted(listed))))

@@ -53,7 +53,7 @@ impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let ids = &self.ids.0;
         change::refuse_repeated(ids)?;
-        let database = self.wait.open(&self.store)?;
+        let database = self.wait.open(&self.store, None)?;
         let interrupt = Interrupt::watch();
         let mut transaction = database.begin_write()?;
         let mut lines = String::new();

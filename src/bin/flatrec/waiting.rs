@@ -1,5 +1,6 @@
 //! `--wait`: how long a command waits for a lock that another program holds.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use flatrec::{DynDatabase, ErrorKind, Wait};
@@ -19,9 +20,14 @@ pub(crate) struct WaitArgs {
 }
 
 impl WaitArgs {
-    /// The store at `path`, opened to write.
-    pub(crate) fn open(&self, path: &std::path::Path) -> Result<DynDatabase, Failure> {
-        self.patiently(None, |wait| DynDatabase::options().wait(wait).open(path))
+    /// The store at `path`, opened to write. Without an `interrupt` the system ends a command that
+    /// waits.
+    pub(crate) fn open(
+        &self,
+        path: &Path,
+        interrupt: Option<&Interrupt>,
+    ) -> Result<DynDatabase, Failure> {
+        self.patiently(interrupt, |wait| DynDatabase::options().wait(wait).open(path))
     }
 
     /// Makes `attempt`, which is told how long to wait itself, until it meets no lock or the time

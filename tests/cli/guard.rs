@@ -1,0 +1,147 @@
+//! Every command under every hostile condition: what it says, its exit status, what was done and
+//! what is left, compared with a table.
+//!
+//! The commands are those that `flatrec help` lists: one without a row fails the first test.
+
+mod limits;
+mod output;
+mod signals;
+mod table;
+
+use std::process::Child;
+use std::sync::OnceLock;
+
+use flatrec::{Durability, DynDatabase};
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::*;
+use table::{Kind, ROWS, Row};
+
+/// Records of the stores.
+const RECORDS: u64 = 600;
+
+/// A directory with the stores and files that the rows of the table speak of.
+fn place() -> Place {
+    static TEMPLATE: OnceLock<Place> = OnceLock::new();
+    let place = Place::new();
+    copy_to(TEMPLATE.get_or_init(template), place.0.path());
+    place
+}
+
+fn copy_to(template: &Place, directory: &Path) {
+    for name in template.files() {
+        std::fs::copy(template.path(&name), directory.join(name)).unwrap();
+    }
+}
+
+/// - `s.rec`: with deletes and checksums, one record deleted.
+/// - `n.rec`: without checksums.
+/// - `d.rec`: with checksums, one of its records damaged.
+/// - `l.rec`: with a log that a killed writer has left.
+/// - `in.csv`: five rows; `bad.csv`: many rows, every one bad.
+fn template() -> Place {
+    let place = Place::new();
+    let rows = |count: u64| (0..count).map(|n| format!("{n},row {n}\n")).collect::<String>();
+    place.write("in.csv", format!("n,text\n{}", rows(RECORDS)));
+    place.ok(["load", "in.csv", "s.rec", "--deletes"]);
+    place.ok(["delete", "s.rec", "7"]);
+    place.ok(["load", "in.csv", "n.rec", "--no-checksums"]);
+    place.ok(["load", "in.csv", "d.rec"]);
+    let mut damaged = bytes(&place.path("d.rec"));
+    damaged[65_536 + 50] ^= 0x10;
+    std::fs::write(place.path("d.rec"), damaged).unwrap();
+    place.write("in.csv", format!("n,text\n{}", rows(5)));
+    place.write("bad.csv", format!("n,text\n{}", "x,y\n".repeat(20_000)));
+
+    place.ok(["load", "in.csv", "l.rec"]);
+    let database = DynDatabase::open(place.path("l.rec")).unwrap();
+    let mut transaction = database.begin_write().unwrap();
+    let record = transaction.get(1).unwrap().to_vec();
+    transaction.set(0, &record).unwrap();
+    transaction.commit(Durability::Immediate).unwrap();
+    let killed = Place::new();
+    copy_to(&place, killed.0.path());
+    database.close().unwrap();
+    assert!(killed.files().iter().any(|name| name.starts_with("l.rec-wal-")));
+    killed
+}
+
+/// How a command has ended, as a shell shows it.
+#[derive(Debug)]
+struct Ended {
+    status: i32,
+    stderr: String,
+}
+
+fn status_of(status: std::process::ExitStatus) -> i32 {
+    use std::os::unix::process::ExitStatusExt as _;
+    status.code().or(status.signal().map(|signal| 128 + signal)).unwrap()
+}
+
+fn wait(child: Child) -> Ended {
+    let output = child.wait_with_output().unwrap();
+    Ended { status: status_of(output.status), stderr: String::from_utf8(output.stderr).unwrap() }
+}
+
+/// Runs `line` of shell, in which `"$@"` stands for the command of the row.
+fn in_shell(place: &Place, line: &str, args: &[&str]) -> Command {
+    let mut command = Command::new("sh");
+    command.current_dir(place.0.path()).args(["-c", line, "sh"]);
+    command.arg(env!("CARGO_BIN_EXE_flatrec")).args(args).stdin(Stdio::null());
+    command
+}
+
+/// What must hold after a command, whatever has happened to it: the work was done or it was not, and
+/// in either case nothing else is left.
+#[track_caller]
+fn check_left(place: &Place, before: &[String], row: &Row, done: bool, about: &str) {
+    assert_eq!((row.done)(place), done, "{about}: what was done");
+    let mut expected = before.to_vec();
+    if done {
+        expected.extend(row.makes.iter().map(|&name| name.to_owned()));
+        expected.retain(|name| !row.removes.contains(&&**name));
+    }
+    expected.sort();
+    expected.dedup();
+    assert_eq!(place.files(), expected, "{about}: what is left");
+    for name in row.reads {
+        let verified = flatrec::verify(place.path(name), 10).unwrap();
+        let doubts = u64::from(*name == "d.rec");
+        assert_eq!(verified.doubts_found, doubts, "{about}: {name}: {verified:?}");
+    }
+}
+
+/// Sends a signal.
+fn send(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).unwrap();
+}
+
+#[test]
+fn every_command_has_rows() {
+    let help = Place::new().ok(["help"]);
+    let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let listed = listed.take_while(|line| !line.is_empty());
+    let commands: Vec<&str> =
+        listed.filter_map(|line| line.strip_prefix("  ")?.split(' ').next()).collect();
+    let commands: Vec<&str> =
+        commands.into_iter().filter(|name| !name.is_empty() && *name != "help").collect();
+    assert!(commands.len() >= 16, "{help}");
+    for command in &commands {
+        assert!(ROWS.iter().any(|row| row.args[0] == *command), "{command} has no row");
+    }
+    for row in ROWS {
+        assert!(commands.contains(&row.args[0]), "there is no command {}", row.args[0]);
+    }
+}
+
+/// Without any hostility: what the rows say of themselves is true.
+#[test]
+fn the_table_is_true() {
+    for row in ROWS {
+        let place = place();
+        let before = place.files();
+        let ran = place.run(row.args);
+        assert_eq!(ran.status, Some(row.kind.status()), "{:?}: {}", row.args, ran.stderr);
+        check_left(&place, &before, row, row.kind.is_work(), &format!("{:?}", row.args));
+    }
+}

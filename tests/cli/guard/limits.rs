@@ -1,0 +1,141 @@
+//! A disk that is full, and limits of the process on its memory and on the size of its files.
+
+use super::super::shell::shell;
+use super::*;
+
+/// What a command may come to where it runs out of something: it is done, or nothing is.
+#[track_caller]
+fn check_all_or_nothing(
+    place: &Place,
+    before: &[String],
+    row: &Row,
+    ended: &Ended,
+    why: &[&str],
+    about: &str,
+) {
+    let done = ended.status == row.kind.status() && !is_told(ended, why);
+    if !done {
+        assert_eq!(ended.status, 1, "{about}");
+        assert!(ended.stderr.starts_with("flatrec: ") && is_told(ended, why), "{about}");
+    }
+    check_left(place, before, row, done && row.kind.is_work(), about);
+}
+
+fn is_told(ended: &Ended, why: &[&str]) -> bool {
+    why.iter().any(|why| ended.stderr.contains(why))
+}
+
+/// A signal ended the command where the file grew beyond the limit, and what it was making stayed.
+#[test]
+#[cfg_attr(target_arch = "s390x", ignore = "qemu-user does not pass limits on")]
+fn a_limit_on_the_size_of_files_is_an_error_that_says_so() {
+    let mut failed = 0;
+    for row in ROWS {
+        // In the blocks of 512 bytes that the shell counts.
+        for blocks in [0, 1, 100, 129, 200] {
+            let place = place();
+            let before = place.files();
+            let mut command =
+                in_shell(&place, &format!("ulimit -f {blocks}; exec \"$@\""), row.args);
+            let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            let ended = wait(child);
+            let about = format!("{:?}, {blocks} blocks: {ended:?}", row.args);
+            failed += u32::from(ended.stderr.contains("File too large"));
+            check_all_or_nothing(&place, &before, row, &ended, &["File too large"], &about);
+        }
+    }
+    assert!(failed > 20, "{failed}");
+}
+
+/// Beyond this much of address space and the program itself, a command is never ended by the
+/// failure of an allocation.
+const ENOUGH_MIB: u64 = 16;
+
+#[test]
+#[cfg_attr(target_arch = "s390x", ignore = "qemu-user needs memory of its own")]
+fn a_limit_on_memory_is_an_error_that_says_so() {
+    let program = std::fs::metadata(env!("CARGO_BIN_EXE_flatrec")).unwrap().len();
+    let mut failed = 0;
+    for row in ROWS {
+        for mib in [ENOUGH_MIB, 2 * ENOUGH_MIB, 8 * ENOUGH_MIB] {
+            let place = place();
+            let before = place.files();
+            let kib = (program >> 10) + (mib << 10);
+            let mut command = in_shell(&place, &format!("ulimit -v {kib}; exec \"$@\""), row.args);
+            let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            let ended = wait(child);
+            let about = format!("{:?}, {kib} KiB: {ended:?}", row.args);
+            let why = ["Cannot allocate memory", "Resource temporarily unavailable"];
+            failed += u32::from(is_told(&ended, &why));
+            check_all_or_nothing(&place, &before, row, &ended, &why, &about);
+        }
+    }
+    println!("{failed} commands had too little memory");
+}
+
+/// A small disk, unmounted when dropped.
+struct Disk(Place);
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = shell(self.0.0.path().parent().unwrap(), &format!("umount -l {}", self.name()));
+    }
+}
+
+impl Disk {
+    fn mount() -> Result<Self, String> {
+        let place = Place::new();
+        let disk = Self(place);
+        let line = format!("mount -t tmpfs -o size=2m tmpfs {}", disk.name());
+        match shell(disk.0.0.path().parent().unwrap(), &line) {
+            Some(Ok(())) => Ok(disk),
+            Some(Err(said)) => Err(said),
+            None => Err("there is no shell to mount a disk".to_owned()),
+        }
+    }
+
+    fn name(&self) -> String {
+        self.0.0.path().file_name().unwrap().to_str().unwrap().to_owned()
+    }
+
+    /// Fills the disk until so many bytes are left.
+    fn fill(&self, left: usize) {
+        let mut ballast = std::fs::File::create(self.0.path("ballast")).unwrap();
+        while ballast.write_all(&[1; 4096]).is_ok() {}
+        let len = ballast.metadata().unwrap().len();
+        ballast.set_len(len.saturating_sub(left as u64)).unwrap();
+    }
+}
+
+#[test]
+fn a_full_disk_is_an_error_that_says_so() {
+    let template = place();
+    template.write("bad.csv", format!("n,text\n{}", "x,y\n".repeat(3_000)));
+    let mut failed = 0;
+    for row in ROWS {
+        for left in [0, 4 << 10, 32 << 10, 80 << 10, 200 << 10] {
+            let disk = match Disk::mount() {
+                Ok(disk) => disk,
+                Err(why) => return println!("skipped: {why}"),
+            };
+            let place = &disk.0;
+            copy_to(&template, place.0.path());
+            disk.fill(left);
+            let before = place.files();
+            let mut command = place.command(row.args);
+            let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            let ended = wait(child);
+            let about = format!("{:?}, {left} bytes left: {ended:?}", row.args);
+            failed += u32::from(ended.stderr.contains("No space left"));
+            // The look that follows may need room.
+            std::fs::File::options()
+                .write(true)
+                .open(place.path("ballast"))
+                .unwrap()
+                .set_len(0)
+                .unwrap();
+            check_all_or_nothing(place, &before, row, &ended, &["No space left"], &about);
+        }
+    }
+    assert!(failed > 20, "{failed}");
+}

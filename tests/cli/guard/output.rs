@@ -1,0 +1,143 @@
+//! Standard output and standard error that are full, closed, or were never there.
+
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+
+use super::*;
+
+fn full() -> File {
+    File::options().write(true).open("/dev/full").unwrap()
+}
+
+/// Where a write finds no reader, from the first byte on.
+fn closed() -> OwnedFd {
+    let (here, _) = UnixStream::pair().unwrap();
+    here.into()
+}
+
+/// `append` said 1 after it had added the rows, so that a retry added them twice; and `verify` of a
+/// damaged store said 0 where nothing read its list.
+#[test]
+fn an_output_that_cannot_be_written_does_not_change_what_was_done() {
+    for row in ROWS {
+        for is_full in [true, false] {
+            let place = place();
+            let before = place.files();
+            let mut command = place.command(row.args);
+            let stdout: Stdio = if is_full { full().into() } else { closed().into() };
+            let child = command.stdout(stdout).stderr(Stdio::piped()).spawn().unwrap();
+            let ended = wait(child);
+            let about = format!("{:?}, full: {is_full}, {ended:?}", row.args);
+            let status = match is_full {
+                true => row.kind.status_when_full(),
+                false => row.kind.status_when_closed(),
+            };
+            assert_eq!(ended.status, status, "{about}");
+            // A note may come before it.
+            let last = ended.stderr.lines().last().unwrap_or_default();
+            let said = last.strip_prefix("flatrec: ").unwrap_or_default();
+            if status == 0 {
+                assert_eq!(ended.stderr, "", "{about}");
+            } else if row.kind == Kind::Output {
+                assert!(said.starts_with("write to standard output: "), "{about}");
+            } else {
+                assert!(said.starts_with(row.says), "{about}");
+            }
+            assert_eq!(status == 3, said.contains("; only "), "{about}");
+            assert!(status != 3 || said.contains("could not be written to standard output: "));
+            check_left(&place, &before, row, row.kind.is_work(), &about);
+        }
+    }
+}
+
+/// A message that cannot be told was a panic, status 101.
+#[test]
+fn without_standard_error_the_status_is_the_same() {
+    for row in ROWS {
+        for error in ["full", "closed", "none"] {
+            let place = place();
+            let before = place.files();
+            let mut command = match error {
+                "none" => in_shell(&place, "exec \"$@\" 2>&-", row.args),
+                _ => place.command(row.args),
+            };
+            match error {
+                "full" => command.stderr(full()),
+                "closed" => command.stderr(closed()),
+                _ => command.stderr(Stdio::null()),
+            };
+            let ended = wait(command.stdout(Stdio::null()).spawn().unwrap());
+            let about = format!("{:?}, {error}", row.args);
+            assert_eq!(ended.status, row.kind.status(), "{about}");
+            check_left(&place, &before, row, row.kind.is_work(), &about);
+        }
+    }
+}
+
+/// What is said before the work can be unsaid, too: that a load is discarded, that there is
+/// nothing to resume, a command line that is wrong.
+#[test]
+fn what_is_said_beside_the_work_needs_no_listener() {
+    let place = place();
+    let load = ["load", "in.csv", "o.rec", "--resume"];
+    let ended = wait(place.command(load).stderr(full()).stdout(Stdio::null()).spawn().unwrap());
+    assert_eq!(ended.status, 0);
+    let wrong = place.command(["scan"]).stderr(full()).stdout(Stdio::null()).spawn().unwrap();
+    assert_eq!(wait(wrong).status, 2);
+    for args in [&["--help"][..], &["help"], &["scan", "--help"], &["--version"]] {
+        let status = |stdout: Stdio| {
+            wait(place.command(args).stdout(stdout).stderr(Stdio::null()).spawn().unwrap()).status
+        };
+        assert_eq!((status(full().into()), status(closed().into())), (1, 0), "{args:?}");
+    }
+}
+
+/// A standard stream that was closed is an empty one: no file that the command opens takes its
+/// place.
+#[test]
+fn a_stream_that_was_closed_is_empty() {
+    for row in ROWS {
+        for closed in ["<&-", ">&-", "<&- >&- 2>&-"] {
+            let place = place();
+            let before = place.files();
+            let mut command = in_shell(&place, &format!("exec \"$@\" {closed}"), row.args);
+            let ended = wait(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
+            let about = format!("{:?} {closed}: {ended:?}", row.args);
+            assert_eq!(ended.status, row.kind.status(), "{about}");
+            check_left(&place, &before, row, row.kind.is_work(), &about);
+        }
+    }
+    let place = place();
+    let mut load = in_shell(&place, "exec \"$@\" <&-", &["append", "s.rec", "-"]);
+    let ended = wait(load.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
+    assert_eq!(ended.status, 1, "{ended:?}");
+}
+
+/// `load --rejects /dev/stdout | head -1` loaded nothing, without a word, and said 0.
+#[test]
+fn rejected_rows_without_a_reader_are_a_failure() {
+    let schema = Place::new();
+    copy_to(&place(), schema.0.path());
+    let schema = schema.ok(["schema", "n.rec", "--as", "json"]);
+    for args in [
+        &["load", "bad.csv", "o.rec", "--schema", "schema.json"][..],
+        &["load", "bad.csv", "s.rec", "--append"],
+        &["append", "s.rec", "bad.csv"],
+    ] {
+        let place = place();
+        place.write("schema.json", &schema);
+        let (before, store) = (place.files(), bytes(&place.path("s.rec")));
+        let args = [args, &["--rejects", "/dev/stdout"]].concat();
+        let line = "{ \"$@\" 2>said; echo $? >status; } | head -1 >/dev/null";
+        assert!(in_shell(&place, line, &args).status().unwrap().success());
+        let (said, status) = (place.read("said"), place.read("status"));
+        assert_eq!(status, "1\n", "{args:?}: {said}");
+        assert!(said.starts_with("flatrec: write the rows set aside: Broken pipe"), "{said}");
+        for name in ["said", "status"] {
+            std::fs::remove_file(place.path(name)).unwrap();
+        }
+        assert_eq!(place.files(), before, "{args:?}");
+        assert!(bytes(&place.path("s.rec"))[65_536..] == store[65_536..], "{args:?}");
+    }
+}
