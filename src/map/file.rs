@@ -290,7 +290,11 @@ impl OpenFile {
     /// that by now. Then nothing beside it is this file's to touch.
     fn checked_place(&self, operation: &'static str) -> Result<Option<Place>> {
         let Some(place) = self.place() else { return Ok(None) };
-        self.check_place(&place, operation).map(|()| Some(place))
+        match self.check_place(&place, operation) {
+            // The path is a descriptor's, and never was that of a place in a directory.
+            Err(_) if os::is_nameless(place.given()) => Ok(None),
+            checked => checked.map(|()| Some(place)),
+        }
     }
 
     fn check_place(&self, place: &Place, operation: &'static str) -> Result<()> {

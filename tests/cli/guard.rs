@@ -3,6 +3,7 @@
 //!
 //! The commands are those that `flatrec help` lists: one without a row fails the first test.
 
+mod commit;
 mod limits;
 mod output;
 mod signals;
@@ -91,8 +92,8 @@ fn in_shell(place: &Place, line: &str, args: &[&str]) -> Command {
     command
 }
 
-/// What must hold after a command, whatever has happened to it: the work was done or it was not, and
-/// in either case nothing else is left.
+/// What must hold after a command, whatever has happened to it: the work was done or it was not,
+/// and in either case nothing else is left.
 #[track_caller]
 fn check_left(place: &Place, before: &[String], row: &Row, done: bool, about: &str) {
     assert_eq!((row.done)(place), done, "{about}: what was done");

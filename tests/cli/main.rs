@@ -18,8 +18,10 @@ mod salvage;
 mod sharing;
 #[path = "../common/shell.rs"]
 mod shell;
+mod shown;
 mod tail;
 mod transactions;
+mod waits;
 #[cfg(windows)]
 mod windows;
 

@@ -32,7 +32,6 @@ mod tail;
 mod verify;
 mod waiting;
 
-use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
@@ -130,19 +129,15 @@ fn main() -> ExitCode {
 /// Says what is wrong with the command line, or the help that it asks for.
 fn tell(answer: &clap::Error) -> ExitCode {
     if answer.use_stderr() {
-        // A file's name may have become an argument, and command the terminal.
-        let is_plain = |argument: OsString| {
-            let text = argument.to_string_lossy();
-            flatrec::printable(&text) == text
-        };
+        // A file's name may have become an argument, and command the terminal: what is said is
+        // said about arguments without such characters.
+        let shown = std::env::args_os()
+            .map(|argument| flatrec::printable(&argument.to_string_lossy()).into_owned());
         // If standard error cannot be written, nothing can be told about that.
-        if std::env::args_os().all(is_plain) {
-            let _ = answer.print();
-        } else {
-            let text = answer.render().to_string();
-            let lines: Vec<_> = text.lines().map(flatrec::printable).collect();
-            let _ = io::stderr().write_all((lines.join("\n") + "\n").as_bytes());
-        }
+        let _ = match CommandLine::try_parse_from(shown) {
+            Err(answer) if answer.use_stderr() => answer.print(),
+            _ => writeln!(io::stderr(), "error: a wrong command line (see flatrec --help)"),
+        };
         return ExitCode::from(2);
     }
     match answer.print().and_then(|()| io::stdout().flush()) {

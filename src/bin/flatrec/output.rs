@@ -67,20 +67,16 @@ pub(crate) fn failure_in(error: &io::Error) -> Option<io::Error> {
     })
 }
 
-/// Writes what a command tells that has done its work, as `done` says in the past tense. It is
-/// written at once, so that a reader who takes the first line takes all of it.
+/// Writes the line that a command tells that has done its work, as `done` says in the past tense.
 ///
 /// # Errors
 /// [`Failure::Done`]: a caller that tries again does the work twice.
-pub(crate) fn report(done: &str, text: &str) -> Result<(), Failure> {
-    let mut lines = String::with_capacity(text.len());
-    for line in text.lines() {
-        lines.extend([&*printable(line), "\n"]);
-    }
-    report_text(done, lines.as_bytes())
+pub(crate) fn report(done: &str, line: &str) -> Result<(), Failure> {
+    report_text(done, format!("{}\n", printable(line)).as_bytes())
 }
 
-/// As [`report`], of text in which what comes from files is escaped already.
+/// As [`report`], of text in which what comes from files is escaped already. It is written at
+/// once, so that a reader that takes the first line takes all of it.
 ///
 /// # Errors
 /// As [`report`].

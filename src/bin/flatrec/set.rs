@@ -8,7 +8,7 @@ use crate::change;
 use crate::failure::Failure;
 use crate::get;
 use crate::interrupt::Interrupt;
-use crate::output::report;
+use crate::output::report_text;
 use crate::records::cell;
 use crate::waiting::WaitArgs;
 
@@ -86,7 +86,7 @@ impl Args {
         let done = change::commit(transaction, &what)?;
         change::close(database, &done)?;
         deciding.done(&done);
-        report(&done, &lines)
+        report_text(&done, lines.as_bytes())
     }
 
     /// Makes the changes in a copy of the record; the fields changed.

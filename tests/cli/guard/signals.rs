@@ -1,5 +1,5 @@
-//! INT, TERM and HUP at several moments: before anything was done, in the middle of the work, within
-//! its commit, and when only the report is left.
+//! INT, TERM and HUP at several moments: before anything was done, in the middle of the work, and
+//! when only the report is left. Those within a commit are in `commit.rs`.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -24,26 +24,26 @@ fn from_pipe(row: &Row) -> Option<Vec<&'static str>> {
 }
 
 /// The pipe, open at both ends, so that opening one of them waits for nothing.
-fn pipe(place: &Place) -> File {
+pub(super) fn pipe(place: &Place) -> File {
     let made = Command::new("mkfifo").arg(place.path("in.fifo")).status().unwrap();
     assert!(made.success());
     File::options().read(true).write(true).open(place.path("in.fifo")).unwrap()
 }
 
-fn spawn(mut command: Command, stdout: Stdio) -> Child {
+pub(super) fn spawn(mut command: Command, stdout: Stdio) -> Child {
     heed_interrupts(&mut command);
     command.stdout(stdout).stderr(Stdio::piped()).spawn().unwrap()
 }
 
 /// Whether the process has a handler for SIGTERM, the last for which it gets one; or has ended.
-fn handles_signals(child: &mut Child) -> bool {
+pub(super) fn handles_signals(child: &mut Child) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
     let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
     let caught = caught.map_or(0, |mask| u64::from_str_radix(mask.trim(), 16).unwrap());
     caught & 1 << 14 != 0 || child.try_wait().unwrap().is_some()
 }
 
-fn wait_until(child: &mut Child, mut holds: impl FnMut(&mut Child) -> bool) {
+pub(super) fn wait_until(child: &mut Child, mut holds: impl FnMut(&mut Child) -> bool) {
     while !holds(child) {
         assert!(child.try_wait().unwrap().is_none(), "it has ended");
         std::thread::yield_now();
@@ -108,7 +108,7 @@ const LONG: [(&[&str], &str); 7] = [
 ];
 
 /// A store of 24 MiB, `big.rec`, and as many rows.
-fn make_big(place: &Place) {
+pub(super) fn make_big(place: &Place) {
     let schema = Schema::packed([Field::new("bytes", DataType::Binary(1024))]).unwrap();
     let options = DynStore::options().checksums();
     let mut store = options.create(place.path("big.rec"), &schema).unwrap();

@@ -28,18 +28,34 @@ pub(super) fn listen() {
         let heeded: Vec<i32> =
             [SIGINT, SIGHUP, SIGTERM].into_iter().filter(|signal| !is_ignored(*signal)).collect();
         let (ready, is_ready) = mpsc::channel();
+        let heard = heeded.clone();
         let hear = move || {
-            let Ok(mut signals) = Signals::new(heeded) else { return };
+            let Ok(mut signals) = Signals::new(heard) else { return };
             let _ = ready.send(());
             for signal in signals.forever() {
                 ask(signal.try_into().unwrap_or_default());
             }
         };
         // Without the thread signals have their usual effect, which loses a clean end only.
-        if thread::Builder::new().name("signals".into()).spawn(hear).is_ok() {
-            let _ = is_ready.recv();
+        let spawned = thread::Builder::new().name("signals".into()).spawn(hear);
+        if spawned.is_ok() && is_ready.recv().is_ok() {
+            leave_to_others(&heeded);
         }
     });
+}
+
+/// Has this thread, and those that it starts, get none of these signals: while it waits for a
+/// disk, it could not pass one on.
+fn leave_to_others(signals: &[i32]) {
+    let mut set = std::mem::MaybeUninit::<libc::sigset_t>::zeroed();
+    // SAFETY: sigemptyset(3) makes a set where it is told, which has room for one.
+    unsafe { libc::sigemptyset(set.as_mut_ptr()) };
+    for &signal in signals {
+        // SAFETY: the set was made above, and the signal is one that the system has.
+        unsafe { libc::sigaddset(set.as_mut_ptr(), signal) };
+    }
+    // SAFETY: the set was made above, and lives through the call; no old one is asked for.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), std::ptr::null_mut()) };
 }
 
 /// Ends the reads of [`Stream`]s.

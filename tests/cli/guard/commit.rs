@@ -1,0 +1,146 @@
+//! Signals while a commit is under way, which a frozen file system holds up; and makers that are
+//! killed.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
+
+use super::super::shell::shell;
+use super::signals::{handles_signals, make_big, pipe, spawn, wait_until};
+use super::*;
+
+/// A file system that can be frozen, thawed and unmounted when dropped.
+struct Frozen<'p>(&'p Place);
+
+impl Drop for Frozen<'_> {
+    fn drop(&mut self) {
+        let _ = self.shell("fsfreeze -u disk");
+        let _ = self.shell("umount -l disk");
+    }
+}
+
+impl<'p> Frozen<'p> {
+    fn mount(place: &'p Place) -> Result<Self, String> {
+        let line = "mkdir disk && truncate -s 32m image && mkfs.ext4 -q image \
+                    && mount -o loop image disk && fsfreeze -f disk && fsfreeze -u disk";
+        let mounted = shell(place.0.path(), line).ok_or("there is no shell to mount a disk")?;
+        let disk = Self(place);
+        mounted.map(|()| disk)
+    }
+
+    fn shell(&self, line: &str) -> Result<(), String> {
+        shell(self.0.0.path(), line).unwrap()
+    }
+}
+
+/// The state of the process's thread of that name, as /proc has it.
+fn state_of(child: &Child, name: &str) -> Option<String> {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", child.id())).unwrap();
+    let stats =
+        tasks.flatten().filter_map(|it| std::fs::read_to_string(it.path().join("stat")).ok());
+    let of_name = |stat: String| {
+        let (before, after) = stat.rsplit_once(')')?;
+        before.ends_with(&format!("({name}")).then(|| after.trim_start()[..1].to_owned())
+    };
+    stats.filter_map(of_name).next()
+}
+
+/// Whether the process has taken every signal that it was sent, and done what it does about it.
+fn has_heard(child: &Child) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let pending = status.lines().find_map(|line| line.strip_prefix("ShdPnd:")).unwrap();
+    u64::from_str_radix(pending.trim(), 16).unwrap() == 0
+        && state_of(child, "signals").as_deref() == Some("S")
+}
+
+/// A second Ctrl-C within a commit ended the command with 130, which says that nothing was changed,
+/// and the rows came in all the same.
+#[test]
+#[cfg_attr(target_arch = "s390x", ignore = "qemu-user hides the states of threads")]
+fn signals_within_a_commit_wait_for_its_end() {
+    let place = place();
+    let disk = match Frozen::mount(&place) {
+        Ok(disk) => disk,
+        Err(why) => return println!("skipped: {why}"),
+    };
+    place.ok(["load", "in.csv", "disk/s.rec"]);
+    let mut input = pipe(&place);
+    let command = place.command(["append", "disk/s.rec", "in.fifo"]);
+    let mut child = spawn(command, Stdio::piped());
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+    input.write_all(b"n,text\n1,a\n2,b\n").unwrap();
+    wait_until(&mut child, handles_signals);
+    wait_until(&mut child, |_| rustix::io::ioctl_fionread(&input).unwrap() == 0);
+    disk.shell("fsfreeze -f disk").unwrap();
+    drop(input);
+    // The commit waits for the disk, and nothing can end that.
+    wait_until(&mut child, |child| state_of(child, "flatrec").as_deref() == Some("D"));
+    send(&child, Signal::INT);
+    let told = said.next().unwrap().unwrap();
+    assert_eq!(
+        told,
+        "flatrec: the work is being made durable, which cannot be taken back: waiting for it"
+    );
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        send(&child, signal);
+        wait_until(&mut child, |child| has_heard(child));
+    }
+    disk.shell("fsfreeze -u disk").unwrap();
+    let output = child.wait_with_output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(status_of(output.status), 0, "{stdout}");
+    assert!(stdout.starts_with("loaded    2 records into disk/s.rec\n"), "{stdout}");
+    assert_eq!(said.map(Result::unwrap).collect::<Vec<_>>(), [""; 0], "it is said once");
+    assert_eq!(place.ok(["scan", "disk/s.rec", "--count"]), "7\n");
+}
+
+/// The names of the files under which exports are being made.
+fn temporary(place: &Place) -> Vec<PathBuf> {
+    let names = place.files();
+    names.iter().filter(|name| name.starts_with(".o.csv.")).map(|name| place.path(name)).collect()
+}
+
+/// What a killed export had written stayed for ever.
+#[test]
+fn what_a_killed_export_left_is_removed_by_the_next_one() {
+    let place = place();
+    make_big(&place);
+    // Files of other programs, whose names are none of ours, and a directory that has such a name.
+    let others =
+        [".o.csv.tmp", ".o.csv.0123456789abcdef.tmp", ".o.csv.flatrec-xyz.tmp", ".o.csvflatrec"];
+    for name in others {
+        place.write(name, "another program's");
+    }
+    std::fs::create_dir(place.path(".o.csv.flatrec-0000000000000000.tmp")).unwrap();
+    let before = place.files();
+    let export = |left: &[PathBuf]| {
+        let mut child = spawn(place.command(["export", "big.rec", "o.csv"]), Stdio::null());
+        let mut made = Vec::new();
+        wait_until(&mut child, |_| {
+            made = temporary(&place);
+            made.retain(|path| !left.contains(path));
+            !made.is_empty()
+        });
+        (child, made)
+    };
+    let not_ours = temporary(&place);
+    let (mut killed, left) = export(&not_ours);
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    assert!(left[0].exists());
+    // One that lives is none that was left, however long it takes.
+    let (mut living, made) = export(&[&not_ours[..], &left].concat());
+    send(&living, Signal::STOP);
+    assert!(!left[0].exists() && made[0].exists());
+    place.ok(["export", "s.rec", "o.csv"]);
+    assert!(made[0].exists());
+    living.kill().unwrap();
+    living.wait().unwrap();
+    place.ok(["export", "s.rec", "o.csv", "--force"]);
+    let mut expected = before;
+    expected.push("o.csv".to_owned());
+    expected.sort();
+    assert_eq!(place.files(), expected);
+    // The longest name that a file can have.
+    let long = format!("{}.csv", "ä".repeat(125));
+    place.ok(["export", "s.rec", &long]);
+}
