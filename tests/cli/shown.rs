@@ -6,6 +6,7 @@ use super::*;
 const HOSTILE: &str = "a\x1b[2J\u{9b}31m\nflatrec: all is well\u{202e}cer";
 
 /// What such a name becomes.
+#[cfg(unix)]
 const ESCAPED: &str = r"a\u{1b}[2J\u{9b}31m\nflatrec: all is well\u{202e}cer";
 
 #[track_caller]
@@ -18,7 +19,7 @@ fn check_shown(ran: &Ran, about: &str) {
 }
 
 /// A file's name went to the terminal as it was.
-#[cfg(unix)]
+#[cfg(unix)] // no such name is one on Windows
 #[test]
 fn no_name_of_a_file_commands_the_terminal() {
     let place = Place::new();
