@@ -21,7 +21,8 @@ use std::path::{Path, PathBuf};
 /// assert_eq!(flatrec::printable("cer.\u{202e}txt"), "cer.\\u{202e}txt");
 /// ```
 pub fn printable(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_command) {
+    // Most text is of such bytes alone, and these are quick to look at.
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) || !text.contains(is_command) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len() + 16);
