@@ -39,6 +39,10 @@
 //!
 //! Without default features the library has no command line, no CSV and no JSON.
 
+// What the fuzz targets feed is written for users of the crate, and tested within it.
+#[cfg(all(test, feature = "derive", feature = "text"))]
+extern crate self as flatrec;
+
 mod db;
 mod error;
 #[cfg(feature = "exchange")]
@@ -68,7 +72,7 @@ pub use error::{Error, ErrorKind, Result, printable};
 pub use flatrec_derive::Record;
 #[doc(hidden)]
 pub use format::derived;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub use format::fuzzing;
 pub use format::{
@@ -77,7 +81,7 @@ pub use format::{
 };
 pub use map::{RecordGuard, ViewCounters, Wait, WindowGuard, WriteBack, install_fault_guard};
 pub use os::{Advice, FaultCounts, FileSystemKind, Residency, process_faults, thread_faults};
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub use wal::fuzzing as log_fuzzing;
 /// The crate whose traits stand behind [`FieldType`], for `#[zerocopy(crate =

@@ -61,7 +61,7 @@ fn a_backup_has_the_records_their_numbers_and_the_free_list() {
     let store = DynStore::open_read_only(&out).unwrap();
     let info = store.info().unwrap();
     assert_eq!((info.count, info.live_count, info.free_head), (300_000, 299_996, Some(100_000)));
-    assert_eq!(store.metadata(), b"the user's");
+    assert_eq!(store.metadata().unwrap(), b"the user's");
     assert_eq!(verify(&out, 10).unwrap().doubts_found, 0);
 }
 

@@ -50,8 +50,7 @@ fn patient(
 ) -> Result<Locks> {
     match lock(wait) {
         Err(error) if error.kind() == ErrorKind::Locked && wait == Wait::No => {
-            let core = Core::open(Arc::clone(file) as _)?;
-            if core.header().editing {
+            if Core::header_in(&**file)?.editing {
                 return Err(error);
             }
             lock(Wait::AtMost(CHECKPOINT_WAIT))
@@ -125,15 +124,15 @@ pub(super) fn read(core: &mut Core, presence: &Presence, alignment: usize) -> Re
                 }
             }
         }
-        *core = Core::open(Arc::clone(core.backing()))?;
+        core.look_again()?;
     }
 }
 
 /// Whether there still is no writer, and none has been since `core` was read.
 fn is_still(core: &Core, presence: &Presence) -> Result<bool> {
     // In this order: one that comes after the first look changes nothing before it says so.
-    let now = Core::open(Arc::clone(core.backing()))?;
-    Ok(!presence.has_writer()? && now.header() == core.header())
+    let now = Core::header_in(&**core.backing())?;
+    Ok(!presence.has_writer()? && now == *core.header())
 }
 
 /// From which commit on a reader needs the log that comes from this header.
@@ -240,7 +239,7 @@ pub(super) fn take_up(
             return Ok((log, Some(hold)));
         }
         patience.wait(&presence, taken.mark, taken.commit)?;
-        *core = Core::open(Arc::clone(core.backing()))?;
+        core.look_again()?;
     }
 }
 
@@ -252,7 +251,7 @@ pub(super) fn read_log(core: &mut Core, alignment: usize) -> Result<Option<Recov
         match engine::read_log(core, alignment) {
             Err(error) if error.kind() == ErrorKind::Corrupt && tries < LOG_TRIES => {
                 tries += 1;
-                *core = Core::open(Arc::clone(core.backing()))?;
+                core.look_again()?;
             }
             other => return other,
         }

@@ -3,8 +3,10 @@
 use std::fs;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::dyn_store::DynStore;
+use super::metadata::NewMetadata;
 use super::sweep::{BadBlock, Inspect, Sweep, Swept};
 use super::table::Table;
 use crate::error::{Error, ErrorKind, Result};
@@ -108,7 +110,8 @@ impl<'a> Copy<'a> {
     pub(super) fn start(path: &Path, out: &Path, options: CopyOptions<'a>) -> Result<Self> {
         refuse_same(path, out)?;
         let from = DynStore::options().wait(options.wait).open_read_only(path)?;
-        let mut new = DynStore::options().wait(options.wait).metadata(from.metadata());
+        let mut new = DynStore::options().wait(options.wait);
+        new.common.metadata = NewMetadata::Of(Arc::clone(from.table.core.metadata()));
         if from.table.slots.mark().is_some() {
             new = new.deletes();
         }

@@ -6,10 +6,11 @@
 
 use std::sync::Arc;
 
+use super::metadata::{Metadata, NewMetadata, SchemaBytes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{
-    DESCRIPTORS_OFFSET, Header, MAGIC, Schema, Slot, SlotReport, UnverifiedHeader, new_header,
-    parse_schema,
+    DESCRIPTORS_OFFSET, Header, MAGIC, Schema, Slot, SlotReport, Source as _, UnverifiedHeader,
+    in_pieces, new_header, parse_schema,
 };
 use crate::map::{Backing, FileBacking};
 use crate::os;
@@ -32,7 +33,7 @@ pub(super) struct Core {
     slot: Slot,
     report: SlotReport,
     schema: Schema,
-    metadata: Vec<u8>,
+    metadata: Arc<Metadata>,
     poisoned: bool,
     /// Whether this handle has committed anything, so that closing has something to tidy.
     changed: bool,
@@ -49,13 +50,13 @@ impl Core {
     pub(super) fn create(
         backing: Arc<dyn Backing>,
         schema: &Schema,
-        metadata: &[u8],
+        metadata: &NewMetadata,
         deletes: bool,
     ) -> Result<Self> {
         let file_id = os::random_id().map_err(|source| Error::io("draw a file id", source))?;
         let (header, region) = new_header(schema, metadata, deletes, file_id)?;
         backing.grow(header.data_offset)?;
-        backing.write_at(DESCRIPTORS_OFFSET, &region)?;
+        write_schema(&*backing, region, metadata)?;
         let bytes = header.encode();
         for slot in [Slot::A, Slot::B] {
             backing.write_at(slot.offset(), &bytes)?;
@@ -67,24 +68,55 @@ impl Core {
     /// Reads and verifies header and schema.
     pub(super) fn open(backing: Arc<dyn Backing>) -> Result<Self> {
         let core = Self::open_even_short(backing)?;
-        let len_bytes = core.backing.len_bytes()?;
-        core.header.check_length(len_bytes).map_err(|error| core.name(error))?;
+        core.check_length()?;
         Ok(core)
     }
 
     /// As [`Core::open`], of a file that may have lost records at its end.
     pub(super) fn open_even_short(backing: Arc<dyn Backing>) -> Result<Self> {
-        let mut tries = 0;
-        loop {
-            match Self::read(&backing) {
-                // A reader beside a writer may meet one slot half written, and in the time of two
-                // commits the other: looking again tells that from corruption.
-                Err(error) if error.kind() == ErrorKind::Corrupt && tries < HEADER_TRIES => {
-                    tries += 1;
-                }
-                other => return other.map_err(|error| named(error, &*backing)),
-            }
+        let found = Front::read(&*backing).map_err(|error| named(error, &*backing))?;
+        let schema = found.schema(&*backing).map_err(|error| named(error, &*backing))?;
+        let metadata = Metadata::new(Arc::clone(&backing), found.header.clone(), &found.bytes);
+        let Front { header, slot, report, at_rest, .. } = found;
+        let found_editing = header.editing;
+        Ok(Self {
+            backing,
+            header,
+            slot,
+            report,
+            schema,
+            metadata: Arc::new(metadata),
+            poisoned: false,
+            changed: false,
+            at_rest,
+            settled: false,
+            found_editing,
+        })
+    }
+
+    /// Reads the header again, as a handle that writes nothing does beside one that does. The
+    /// schema of a file never changes, so that it is not read as long as the header says the same
+    /// of it.
+    pub(super) fn look_again(&mut self) -> Result<()> {
+        let found = Front::read(&*self.backing).map_err(|error| self.name(error))?;
+        if !found.header.has_schema_of(&self.header) {
+            *self = Self::open_even_short(Arc::clone(&self.backing))?;
+        } else {
+            self.found_editing = found.header.editing;
+            self.header = found.header;
+            (self.slot, self.report, self.at_rest) = (found.slot, found.report, found.at_rest);
         }
+        self.check_length()
+    }
+
+    fn check_length(&self) -> Result<()> {
+        let len_bytes = self.backing.len_bytes()?;
+        self.header.check_length(len_bytes).map_err(|error| self.name(error))
+    }
+
+    /// The header as the file has it now, and nothing else.
+    pub(super) fn header_in(backing: &dyn Backing) -> Result<Header> {
+        Ok(Front::read(backing).map_err(|error| named(error, backing))?.header)
     }
 
     /// An error if the file is no store at all; what else may be wrong shows when it is opened.
@@ -109,54 +141,6 @@ impl Core {
         Ok(blank || begins(Slot::A) || begins(Slot::B))
     }
 
-    fn read(backing: &Arc<dyn Backing>) -> Result<Self> {
-        let front = read_front(&**backing)?;
-        let (found, slot, report) = choose(&front)?;
-        let file_len_bytes = backing.len_bytes()?;
-        let at_rest = is_at_rest(&front, file_len_bytes);
-        let header = found.verify_alone()?;
-        let region_len = u64::from(header.schema_len_bytes) + u64::from(header.metadata_len_bytes);
-        let region = Self::read_schema(&**backing, front, region_len)?;
-        let (schema, metadata) = parse_schema(&region, &header)?;
-        let found_editing = header.editing;
-        Ok(Self {
-            backing: Arc::clone(backing),
-            header,
-            slot,
-            report,
-            schema,
-            metadata,
-            poisoned: false,
-            changed: false,
-            at_rest,
-            settled: false,
-            found_editing,
-        })
-    }
-
-    /// The schema's bytes: out of the front of the file, or read by themselves if they are many.
-    fn read_schema(backing: &dyn Backing, mut front: Vec<u8>, len: u64) -> Result<Vec<u8>> {
-        let start = usize::try_from(DESCRIPTORS_OFFSET).unwrap_or(usize::MAX);
-        // Nothing is allocated by a length that the file has not.
-        let end = DESCRIPTORS_OFFSET.saturating_add(len);
-        if backing.len_bytes()? < end {
-            return Err(Error::new(ErrorKind::Truncated, "read the schema of").offset(end));
-        }
-        let len = usize::try_from(len).unwrap_or(usize::MAX);
-        if front.len().saturating_sub(start) >= len {
-            front.drain(..start);
-            front.truncate(len);
-            return Ok(front);
-        }
-        let mut region = vec![0; len];
-        let got = backing.read_at(DESCRIPTORS_OFFSET, &mut region)?;
-        if got < len {
-            return Err(Error::new(ErrorKind::Truncated, "read the schema of")
-                .offset(DESCRIPTORS_OFFSET + got as u64));
-        }
-        Ok(region)
-    }
-
     /// The header as committed.
     pub(super) fn header(&self) -> &Header {
         &self.header
@@ -176,7 +160,7 @@ impl Core {
         &self.schema
     }
 
-    pub(super) fn metadata(&self) -> &[u8] {
+    pub(super) fn metadata(&self) -> &Arc<Metadata> {
         &self.metadata
     }
 
@@ -276,6 +260,72 @@ impl Core {
     pub(super) fn name(&self, error: Error) -> Error {
         named(error, &*self.backing)
     }
+}
+
+/// What the front of a file says: the header, verified but for the file's length.
+struct Front {
+    header: Header,
+    slot: Slot,
+    report: SlotReport,
+    at_rest: bool,
+    /// The first bytes of the file.
+    bytes: Vec<u8>,
+}
+
+impl Front {
+    fn read(backing: &dyn Backing) -> Result<Self> {
+        let mut tries = 0;
+        loop {
+            match Self::read_once(backing) {
+                // A reader beside a writer may meet one slot half written, and in the time of two
+                // commits the other: looking again tells that from corruption.
+                Err(error) if error.kind() == ErrorKind::Corrupt && tries < HEADER_TRIES => {
+                    tries += 1;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    fn read_once(backing: &dyn Backing) -> Result<Self> {
+        let bytes = read_front(backing)?;
+        let (found, slot, report) = choose(&bytes)?;
+        let at_rest = is_at_rest(&bytes, backing.len_bytes()?);
+        Ok(Self { header: found.verify_alone()?, slot, report, at_rest, bytes })
+    }
+
+    /// The schema behind the header, which is written before the header and never after: to look
+    /// again at one that is damaged, as at a header, is of no use.
+    fn schema(&self, backing: &dyn Backing) -> Result<Schema> {
+        let end = self.header.end_of_schema();
+        if backing.len_bytes()? < end {
+            return Err(Error::new(ErrorKind::Truncated, "read the schema of").offset(end));
+        }
+        parse_schema(&SchemaBytes::of(backing, &self.bytes, &self.header), &self.header)
+    }
+}
+
+/// Writes a new store's schema, and its metadata behind it, into a file that has nothing but zeros
+/// there.
+fn write_schema(backing: &dyn Backing, mut bytes: Vec<u8>, metadata: &NewMetadata) -> Result<()> {
+    let start = DESCRIPTORS_OFFSET + bytes.len() as u64;
+    if metadata.len_bytes() <= FRONT_BYTES as u64 {
+        // In one write with the schema.
+        let len = usize::try_from(metadata.len_bytes()).unwrap_or(FRONT_BYTES);
+        let schema_len = bytes.len();
+        bytes.resize(schema_len + len, 0);
+        metadata.read_at(0, &mut bytes[schema_len..])?;
+        return backing.write_at(DESCRIPTORS_OFFSET, &bytes);
+    }
+    backing.write_at(DESCRIPTORS_OFFSET, &bytes)?;
+    let mut at = start;
+    in_pieces(metadata, 0..metadata.len_bytes(), |zeros, piece| {
+        at += zeros;
+        backing.write_at(at, piece)?;
+        at += piece.len() as u64;
+        Ok(())
+    })?;
+    Ok(())
 }
 
 /// The first bytes of the file, both header slots among them, as far as it has them.

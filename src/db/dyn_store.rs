@@ -122,9 +122,16 @@ impl DynStore {
         self.table.core.schema()
     }
 
-    /// The bytes that the store was created with by [`Options::metadata`].
-    pub fn metadata(&self) -> &[u8] {
-        self.table.core.metadata()
+    /// The bytes that the store was created with by [`Options::metadata`]. They are read from the
+    /// file when they are asked for first; [`StoreInfo::metadata_len_bytes`](crate::StoreInfo) says
+    /// how many they are.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] if they do not fit in this process's memory;
+    /// [`ErrorKind::Corrupt`] if they are not what they were when the store was opened; the
+    /// system's.
+    pub fn metadata(&self) -> Result<&[u8]> {
+        self.table.core.metadata().get()
     }
 
     /// Where the store is; `None` for a temporary one.

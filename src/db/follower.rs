@@ -13,6 +13,7 @@ use super::beside_writer::{self, CHECKPOINT_WAIT, Found, Needed, Patience};
 use super::core::Core;
 use super::engine::{Gathering, Layout, Recovered, State, nothing, view_of};
 use super::locks::Locks;
+use super::metadata::Metadata;
 use super::sharing::{Hold, Presence, Taken, store_word};
 use super::source::Source;
 use crate::error::Result;
@@ -27,7 +28,7 @@ pub(super) struct Follower {
     layout: Layout,
     file_id: [u8; 16],
     schema: Schema,
-    metadata: Vec<u8>,
+    metadata: Arc<Metadata>,
     backing: Arc<dyn Backing>,
 }
 
@@ -62,12 +63,12 @@ impl Follower {
             last: Weak::new(),
         };
         let layout = Layout::of(&core, alignment)?;
-        let (schema, metadata) = (core.schema().clone(), core.metadata().to_vec());
+        let (schema, metadata) = (core.schema().clone(), Arc::clone(core.metadata()));
         let inner = Mutex::new(inner);
         Ok(Self { inner, presence, layout, file_id, schema, metadata, backing })
     }
 
-    pub(super) fn metadata(&self) -> &[u8] {
+    pub(super) fn metadata(&self) -> &Metadata {
         &self.metadata
     }
 

@@ -10,7 +10,7 @@ use super::table::Table;
 use crate::error::{Error, Result};
 use crate::format::SlotState;
 use crate::map::{
-    Access, Backing, FaultCounts, FileSystemKind, Residency, ViewCounters, process_faults,
+    Access, Backing, FaultCounts, FileSystemKind, Residency, View, ViewCounters, process_faults,
 };
 
 /// Sizes, header slots, views, residency and faults of an open store, as they were when asked.
@@ -47,6 +47,8 @@ pub struct StoreInfo {
     pub record_size: u32,
     /// Bytes from one record to the next.
     pub stride: u32,
+    /// Bytes of the metadata that the store was created with.
+    pub metadata_len_bytes: u32,
     /// Bytes from the start of the file to record 0.
     pub data_offset: u64,
     /// Bytes of the file, preallocated ones among them while a writer has it open.
@@ -79,8 +81,12 @@ pub struct StoreInfo {
     pub mapped_bytes: u64,
     /// What the sliding windows have done, for a windowed store.
     pub windows: Option<ViewCounters>,
-    /// How many pages of the records are in memory; `None` where there is no whole view to ask.
+    /// How many pages of the records are in memory; `None` where there is no whole view to ask. Of
+    /// a large file an estimate: see [`StoreInfo::residency_asked_pages`].
     pub residency: Option<Residency>,
+    /// How many pages were asked about for that: all, or a sample of 262,144 where there are more
+    /// (1 GiB at 4096 bytes), spread evenly. A hole may have billions of pages.
+    pub residency_asked_pages: u64,
     /// Page faults of this process so far.
     pub faults: FaultCounts,
 }
@@ -148,9 +154,9 @@ impl StoreInfo {
         // A view may reach past the end of the file, where there are no pages to ask for.
         let shown = file_len_bytes.min(view.len_bytes() as u64);
         let shown = usize::try_from(shown).unwrap_or(view.len_bytes());
-        let residency = match shown {
-            0 => None,
-            _ => Some(view.residency(0..shown)?),
+        let (residency, residency_asked_pages) = match shown {
+            0 => (None, 0),
+            _ => residency_of(view, shown)?,
         };
         let report = table.core.report();
         let log = table.log.as_ref().map(|log| LogInfo::of(log, &**backing)).transpose()?;
@@ -165,6 +171,7 @@ impl StoreInfo {
             committed_count: table.committed_count(),
             record_size: header.record_size,
             stride: header.stride,
+            metadata_len_bytes: header.metadata_len_bytes,
             data_offset: header.data_offset,
             file_len_bytes,
             allocated_bytes: backing.allocated_bytes()?,
@@ -184,9 +191,41 @@ impl StoreInfo {
             mapped_bytes: windows.map_or(view.len_bytes() as u64, |windows| windows.mapped_bytes),
             windows,
             residency,
+            residency_asked_pages,
             faults: process_faults().map_err(|source| Error::io("count page faults", source))?,
         })
     }
+}
+
+/// The runs of pages that a sample has, and the pages of each.
+const SAMPLE_RUNS: u64 = 1024;
+const SAMPLE_RUN_PAGES: u64 = 256;
+
+/// How much of the first `len_bytes` bytes of a view is in memory, and how many pages were asked
+/// about to know.
+fn residency_of(view: &View, len_bytes: usize) -> Result<(Option<Residency>, u64)> {
+    let first = view.residency(0..1)?;
+    let page_size_bytes = first.page_size_bytes.max(1);
+    let pages = (len_bytes as u64).div_ceil(page_size_bytes);
+    if pages <= SAMPLE_RUNS * SAMPLE_RUN_PAGES {
+        let all = view.residency(0..len_bytes)?;
+        return Ok((Some(all), all.pages));
+    }
+    let mut asked = Residency { pages: 0, resident_pages: 0, page_size_bytes };
+    for run in 0..SAMPLE_RUNS {
+        let start = run * (pages / SAMPLE_RUNS) * page_size_bytes;
+        let end = start + SAMPLE_RUN_PAGES * page_size_bytes;
+        // Both lie in the view, whose length is an index.
+        let range = usize::try_from(start).unwrap_or(len_bytes)
+            ..usize::try_from(end).unwrap_or(len_bytes).min(len_bytes);
+        let found = view.residency(range)?;
+        asked.pages += found.pages;
+        asked.resident_pages += found.resident_pages;
+    }
+    let share = u128::from(asked.resident_pages) * u128::from(pages);
+    let resident = u64::try_from(share / u128::from(asked.pages.max(1))).unwrap_or(pages);
+    let all = Residency { pages, resident_pages: resident, page_size_bytes };
+    Ok((Some(all), asked.pages))
 }
 
 /// Who has the store of `table` open beside it, and who writes to it.

@@ -20,6 +20,7 @@ mod follower;
 mod info;
 mod iter;
 mod locks;
+mod metadata;
 mod opening;
 mod options;
 mod reader;

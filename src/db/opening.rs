@@ -21,8 +21,7 @@ fn open_locked(path: &Path, access: Access, common: &Common) -> Result<(Arc<File
         Core::check_is_store(&*file)?;
         let locks = match access {
             Access::ReadWrite => {
-                let file_id =
-                    || Core::open(Arc::clone(&file) as _).ok().map(|core| core.header().file_id);
+                let file_id = || Core::header_in(&*file).ok().map(|header| header.file_id);
                 Locks::writer(path, common.wait, file_id)?.add_inode(path, &file, common.wait)?
             }
             _ => beside_writer::reader_locks(path, &file, common.wait)?,

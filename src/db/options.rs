@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 use std::path::Path;
 
+use super::metadata::NewMetadata;
 use crate::error::{Error, Result};
 use crate::format::Schema;
 use crate::map::{Advice, Wait, WriteBack};
@@ -21,7 +22,7 @@ use crate::os::{Permissions, Sharing};
 ///     .wait(Wait::AtMost(Duration::from_secs(5)))
 ///     .metadata("made by the example");
 /// options.clone().create(&path, &schema)?.close()?;
-/// assert_eq!(options.open_read_only(&path)?.metadata(), b"made by the example");
+/// assert_eq!(options.open_read_only(&path)?.metadata()?, b"made by the example");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
@@ -41,7 +42,7 @@ pub(super) struct Common {
     pub(super) write_back: WriteBack,
     pub(super) advice: Option<Advice>,
     pub(super) wait: Wait,
-    pub(super) metadata: Vec<u8>,
+    pub(super) metadata: NewMetadata,
     pub(super) allow_network: bool,
     pub(super) accept_interrupted_edit: bool,
     pub(super) deletes: bool,
@@ -58,7 +59,7 @@ impl Default for Common {
             write_back: WriteBack::default(),
             advice: None,
             wait: Wait::default(),
-            metadata: Vec::new(),
+            metadata: NewMetadata::Bytes(Vec::new()),
             allow_network: false,
             accept_interrupted_edit: false,
             deletes: false,
@@ -119,7 +120,7 @@ impl<S> Options<S> {
     /// Bytes of the user's own to keep in the file when it is created, such as a source or a
     /// version.
     pub fn metadata(mut self, metadata: impl Into<Vec<u8>>) -> Self {
-        self.common.metadata = metadata.into();
+        self.common.metadata = NewMetadata::Bytes(metadata.into());
         self
     }
 

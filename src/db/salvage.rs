@@ -6,10 +6,12 @@
 
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::checksums::Checksums;
 use super::damaged::{Damaged, wrong_value};
 use super::dyn_store::DynStore;
+use super::metadata::NewMetadata;
 use super::slots::{Found, Slots, bad_status};
 use super::sweep::{BadBlock, Inspect, Swept};
 use super::verify::Doubt;
@@ -197,8 +199,8 @@ pub fn salvage_with_progress(
         report.doubt(doubt);
     }
     let schema = store.core.schema();
-    let mut new =
-        DynStore::options().wait(options.wait).checksums().metadata(store.core.metadata());
+    let mut new = DynStore::options().wait(options.wait).checksums();
+    new.common.metadata = NewMetadata::Of(Arc::clone(store.core.metadata()));
     if store.slots.mark().is_some() {
         new = new.deletes();
     }

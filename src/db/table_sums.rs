@@ -5,7 +5,6 @@
 
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 
 use super::core::Core;
 use super::options::Common;
@@ -175,7 +174,7 @@ fn replaced_id(aside: &Aside) -> Option<[u8; 16]> {
     let path = aside.file.destination(&aside.publish_at);
     path.symlink_metadata().ok().filter(|found| found.is_file())?;
     let file = FileBacking::open(&path, false).ok()?;
-    Core::open_even_short(Arc::new(file)).ok().map(|core| core.header().file_id)
+    Core::header_in(&file).ok().map(|header| header.file_id)
 }
 
 /// Refuses to make a checksum file in the place of somebody's file of another kind.

@@ -17,6 +17,27 @@ pub(crate) fn crc32c_append(crc: u32, bytes: &[u8]) -> u32 {
     ::crc32c::crc32c_append(crc, bytes)
 }
 
+/// The CRC-32C of the bytes that have `crc`, followed by so many zeros: in few steps, however many
+/// they are.
+pub(crate) fn crc32c_append_zeros(crc: u32, zeros: u64) -> u32 {
+    // The register holds the complement of the sum, and to append bytes that have the sum 0 to it
+    // is to shift it, without adding anything.
+    let (mut register, mut left) = (!crc, zeros);
+    while left > 0 {
+        // 32-bit systems count no further at a time.
+        let step = usize::try_from(left).unwrap_or(1 << 30);
+        register = ::crc32c::crc32c_combine(register, 0, step);
+        left -= step as u64;
+    }
+    !register
+}
+
+/// The CRC-32C of bytes of which `before` is the sum of those in front of them, `through` of both
+/// together, and which are `len_bytes` long.
+pub(crate) fn crc32c_between(before: u32, through: u32, len_bytes: u64) -> u32 {
+    crc32c_append_zeros(!before, len_bytes) ^ !through
+}
+
 /// The checksum of the written part of one block.
 ///
 /// It says how many bytes it covers, so that records appended to the last block after its sum was
@@ -80,6 +101,29 @@ mod tests {
         // RFC 3720, B.4: 32 bytes of zeros.
         assert_eq!(crc32c(&[0; 32]), 0x8A91_36AA);
         assert_eq!(crc32c_append(crc32c(b"1234"), b"56789"), 0xE306_9283);
+    }
+
+    #[test]
+    fn zeros_are_appended_without_being_read() {
+        for (front, zeros) in [(&b""[..], 0), (b"", 1), (b"front", 32), (b"front", 100_000)] {
+            let whole = [front, &vec![0; zeros]].concat();
+            assert_eq!(crc32c_append_zeros(crc32c(front), zeros as u64), crc32c(&whole));
+        }
+        let halves = crc32c_append_zeros(crc32c_append_zeros(7, 1 << 40), 1 << 40);
+        assert_eq!(crc32c_append_zeros(7, 1 << 41), halves);
+    }
+
+    #[test]
+    fn the_sum_of_a_part_follows_from_the_sums_up_to_its_ends() {
+        let bytes: Vec<u8> = (0..5000_u32).map(|at| ((at * at) >> 3) as u8).collect();
+        for (start, end) in [(0, 0), (0, 5000), (8, 4000), (4096, 4097), (5000, 5000)] {
+            let between = crc32c_between(
+                crc32c(&bytes[..start]),
+                crc32c(&bytes[..end]),
+                (end - start) as u64,
+            );
+            assert_eq!(between, crc32c(&bytes[start..end]), "{start}..{end}");
+        }
     }
 
     #[test]

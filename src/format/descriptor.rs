@@ -9,7 +9,10 @@
 //!
 //! There is one encoding of a schema only, and [`parse_schema`] refuses all others: a name that
 //! would fit in its descriptor lies there, the string area has no gap and nothing else in it, and
-//! what means nothing is zero. So no bytes hide, and no allocation is larger than the input.
+//! what means nothing is zero. So no bytes hide.
+//!
+//! The lengths are claims, and a sparse file makes them free: everything is read in pieces
+//! ([`Source`]), and memory is taken for fields and names that were read, never for a length.
 
 use std::mem::{offset_of, size_of};
 
@@ -19,6 +22,7 @@ use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligne
 use super::checksum::crc32c;
 use super::header::{DATA_ALIGNMENT_BYTES, DESCRIPTORS_OFFSET, Header, stride_for};
 use super::schema::{DataType, Field, MAX_NAME_BYTES, Schema, TimeUnit};
+use super::source::{Cursor, Source, crc32c_of};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The bytes of one field descriptor.
@@ -54,7 +58,7 @@ struct DescriptorBytes {
 
 const _: () = {
     assert!(size_of::<DescriptorBytes>() as u64 == DESCRIPTOR_BYTES);
-    // `parse_schema` allocates no more than its input.
+    // `parse_schema` takes no more memory than it reads.
     assert!(size_of::<Field>() <= size_of::<DescriptorBytes>());
     assert!(offset_of!(DescriptorBytes, data_type) == 2);
     assert!(offset_of!(DescriptorBytes, flags) == 3);
@@ -115,19 +119,18 @@ fn type_of_code(code: u8, width_bytes: u32) -> Option<DataType> {
     })
 }
 
-/// The bytes that say `schema` and carry `metadata`, as they lie in the file at
-/// [`DESCRIPTORS_OFFSET`].
+/// The bytes that say `schema`, as they lie in the file at [`DESCRIPTORS_OFFSET`], before the
+/// metadata.
 ///
 /// # Errors
 /// [`ErrorKind::InvalidSchema`] if their length does not fit in 32 bits.
-pub(crate) fn encode_schema(schema: &Schema, metadata: &[u8]) -> Result<Vec<u8>> {
+pub(crate) fn encode_schema(schema: &Schema) -> Result<Vec<u8>> {
     let mut strings = Vec::new();
     let mut bytes = Vec::new();
     for field in schema.fields() {
         bytes.extend_from_slice(describe(field, &mut strings)?.as_bytes());
     }
     bytes.append(&mut strings);
-    bytes.extend_from_slice(metadata);
     u32::try_from(bytes.len()).map_err(|_| too_large())?;
     Ok(bytes)
 }
@@ -163,58 +166,98 @@ fn too_large() -> Error {
         .detail("the schema and its metadata take more than 4 GiB")
 }
 
-/// The schema and the metadata that `bytes` hold: what lies at [`DESCRIPTORS_OFFSET`], as long as
-/// `header` says.
+/// The schema that lies at the start of `source`, which begins at [`DESCRIPTORS_OFFSET`], with the
+/// metadata behind it, as long as `header` says. Both are compared with their checksum; the
+/// metadata, which may be long, is not kept.
 ///
 /// # Errors
 /// [`ErrorKind::Corrupt`] if the checksum does not hold, a descriptor has no meaning, or the fields
 /// make no schema of the header's record size; [`ErrorKind::UnsupportedFormat`] for an unknown type
-/// or flag.
-pub(crate) fn parse_schema(bytes: &[u8], header: &Header) -> Result<(Schema, Vec<u8>)> {
-    let lengths = usize::try_from(header.schema_len_bytes)
-        .ok()
-        .zip(usize::try_from(header.metadata_len_bytes).ok())
-        .filter(|&(schema, metadata)| schema.checked_add(metadata) == Some(bytes.len()));
-    let Some((schema_len, _)) = lengths else {
+/// or flag; the system's.
+pub(crate) fn parse_schema(source: &(impl Source + ?Sized), header: &Header) -> Result<Schema> {
+    let schema_len = u64::from(header.schema_len_bytes);
+    let whole = 0..schema_len + u64::from(header.metadata_len_bytes);
+    let Some(crc) = crc32c_of(0, source, whole)? else {
         return Err(corrupt("the file ends within it"));
     };
-    if crc32c(bytes) != header.schema_crc {
+    if crc != header.schema_crc {
         return Err(corrupt("its checksum does not hold").advice("restore the file from a copy"));
     }
-    let (schema_bytes, metadata) = bytes.split_at(schema_len);
-    let descriptors = usize::try_from(header.field_count).ok().and_then(|count| {
-        <[DescriptorBytes]>::ref_from_prefix_with_elems(schema_bytes, count).ok()
-    });
-    let Some((descriptors, mut strings)) = descriptors else {
+    let strings_start = u64::from(header.field_count) * DESCRIPTOR_BYTES;
+    if strings_start > schema_len {
         return Err(corrupt("more fields than descriptors"));
-    };
-    let strings_len = strings.len();
-    let mut fields = Vec::with_capacity(descriptors.len());
-    let offsets = (DESCRIPTORS_OFFSET..).step_by(size_of::<DescriptorBytes>());
-    for (descriptor, at) in descriptors.iter().zip(offsets) {
-        let field = parse_field(descriptor, &mut strings, strings_len)
+    }
+    let mut descriptors = Cursor::new(source, 0..strings_start);
+    let mut strings = Cursor::new(source, strings_start..schema_len);
+    let mut fields: Vec<Field> = Vec::new();
+    while descriptors.left() > 0 {
+        let at = DESCRIPTORS_OFFSET + descriptors.at();
+        let found = descriptors.take(size_of::<DescriptorBytes>())?;
+        let found = found.and_then(|bytes| DescriptorBytes::read_from_bytes(bytes).ok());
+        let Some(descriptor) = found else { return Err(corrupt("the file ends within it")) };
+        let field = parse_field(&descriptor, &mut strings, strings_start)?
             .map_err(|(kind, detail)| read_error(kind).offset(at).detail(detail))?;
         if fields.last().is_some_and(|last: &Field| last.offset > field.offset) {
             return Err(corrupt("the fields are not in the order of their offsets").offset(at));
         }
         fields.push(field);
     }
-    if !strings.is_empty() {
+    if strings.left() > 0 {
         return Err(corrupt("there are bytes behind the last name"));
     }
-    let schema = Schema::new(fields, header.record_size, header.alignment)
-        .map_err(|error| read_error(ErrorKind::Corrupt).source_error(error))?;
-    Ok((schema, metadata.to_vec()))
+    Schema::new(fields, header.record_size, header.alignment)
+        .map_err(|error| read_error(ErrorKind::Corrupt).source_error(error))
 }
 
-/// The field that `descriptor` describes; a long name is taken from the front of `strings`, what is
-/// left of a string area of `strings_len` bytes.
+/// Why a descriptor is none.
+type Broken = (ErrorKind, String);
+
+/// The field that `descriptor` describes; a long name is the next of `strings`, the string area,
+/// which begins at `strings_start`. The outer error is the system's.
 fn parse_field(
     descriptor: &DescriptorBytes,
-    strings: &mut &[u8],
-    strings_len: usize,
-) -> Result<Field, (ErrorKind, String)> {
-    let corrupt = |detail: &str| (ErrorKind::Corrupt, detail.to_owned());
+    strings: &mut Cursor<'_, impl Source + ?Sized>,
+    strings_start: u64,
+) -> Result<Result<Field, Broken>> {
+    let (data_type, flags) = match parse_type(descriptor) {
+        Ok(found) => found,
+        Err(broken) => return Ok(Err(broken)),
+    };
+    let corrupt = |detail: &str| Ok(Err((ErrorKind::Corrupt, detail.to_owned())));
+    let name_len = usize::from(descriptor.name_len_bytes.get());
+    let name_offset = u64::from(descriptor.name_offset.get());
+    let name = if name_len <= INLINE_NAME_BYTES {
+        let (name, padding) = descriptor.name.split_at(name_len);
+        if name_offset != 0 || padding.iter().any(|&byte| byte != 0) {
+            return corrupt("a name in the descriptor with more bytes than its length");
+        }
+        name
+    } else {
+        if name_len > MAX_NAME_BYTES || descriptor.name != [0; INLINE_NAME_BYTES] {
+            return corrupt("a long name that lies in two places or is too long");
+        }
+        let next = name_offset == strings.at() - strings_start;
+        match strings.take(name_len)? {
+            Some(name) if next => name,
+            _ => return corrupt("a name that is not next in the string area"),
+        }
+    };
+    let Ok(name) = std::str::from_utf8(name) else {
+        return corrupt("a name that is not UTF-8");
+    };
+    Ok(Ok(Field {
+        name: name.to_owned(),
+        data_type,
+        offset: descriptor.offset.get(),
+        array_len: Some(descriptor.array_len.get()).filter(|&len| len != 0),
+        nullable: flags & FLAG_NULLABLE != 0,
+        big_endian: flags & FLAG_BIG_ENDIAN != 0,
+        utc: flags & FLAG_UTC != 0,
+    }))
+}
+
+/// The type that `descriptor` says, and its flags.
+fn parse_type(descriptor: &DescriptorBytes) -> Result<(DataType, u8), Broken> {
     let code = descriptor.data_type;
     let width_bytes = descriptor.width_bytes.get();
     let Some(data_type) = type_of_code(code, width_bytes) else {
@@ -228,38 +271,10 @@ fn parse_field(
         return Err((ErrorKind::UnsupportedFormat, format!("unknown field flags {flags:#x}")));
     }
     if descriptor.zeros != [0; 4] {
-        return Err(corrupt("reserved bytes of a descriptor are not zero"));
+        let detail = "reserved bytes of a descriptor are not zero";
+        return Err((ErrorKind::Corrupt, detail.to_owned()));
     }
-    let name_len = usize::from(descriptor.name_len_bytes.get());
-    let name_offset = usize::try_from(descriptor.name_offset.get())
-        .map_err(|_| corrupt("a name past the string area"))?;
-    let name = if name_len <= INLINE_NAME_BYTES {
-        let (name, padding) = descriptor.name.split_at(name_len);
-        if name_offset != 0 || padding.iter().any(|&byte| byte != 0) {
-            return Err(corrupt("a name in the descriptor with more bytes than its length"));
-        }
-        name
-    } else {
-        if name_len > MAX_NAME_BYTES || descriptor.name != [0; INLINE_NAME_BYTES] {
-            return Err(corrupt("a long name that lies in two places or is too long"));
-        }
-        if name_offset != strings_len - strings.len() || name_len > strings.len() {
-            return Err(corrupt("a name that is not next in the string area"));
-        }
-        let (name, rest) = strings.split_at(name_len);
-        *strings = rest;
-        name
-    };
-    let name = std::str::from_utf8(name).map_err(|_| corrupt("a name that is not UTF-8"))?;
-    Ok(Field {
-        name: name.to_owned(),
-        data_type,
-        offset: descriptor.offset.get(),
-        array_len: Some(descriptor.array_len.get()).filter(|&len| len != 0),
-        nullable: flags & FLAG_NULLABLE != 0,
-        big_endian: flags & FLAG_BIG_ENDIAN != 0,
-        utc: flags & FLAG_UTC != 0,
-    })
+    Ok((data_type, flags))
 }
 
 fn read_error(kind: ErrorKind) -> Error {
@@ -270,27 +285,31 @@ fn corrupt(detail: &'static str) -> Error {
     read_error(ErrorKind::Corrupt).offset(DESCRIPTORS_OFFSET).detail(detail)
 }
 
-/// The header of a new store without records, and the bytes of its schema and metadata.
+/// The header of a new store without records, and the bytes of its schema, behind which the
+/// metadata belongs.
 ///
 /// # Errors
 /// [`ErrorKind::InvalidSchema`] if the schema and metadata take more than 4 GiB, or `deletes` is
-/// asked for with records under 8 bytes, or of so many that the stride would exceed 16 MiB.
+/// asked for with records under 8 bytes, or of so many that the stride would exceed 16 MiB; those
+/// of reading the metadata.
 pub(crate) fn new_header(
     schema: &Schema,
-    metadata: &[u8],
+    metadata: &(impl Source + ?Sized),
     deletes: bool,
     file_id: [u8; 16],
 ) -> Result<(Header, Vec<u8>)> {
-    let bytes = encode_schema(schema, metadata)?;
+    let bytes = encode_schema(schema)?;
     let (record_size, alignment) = (schema.record_size(), schema.alignment());
     let Some(stride) = stride_for(record_size, alignment, deletes) else {
         return Err(Error::new(ErrorKind::InvalidSchema, "create").detail(format!(
             "records that may be deleted take 8 bytes to just under 16 MiB, not {record_size}"
         )));
     };
-    let total_len = u32::try_from(bytes.len()).map_err(|_| too_large())?;
-    let metadata_len_bytes = u32::try_from(metadata.len()).map_err(|_| too_large())?;
+    let schema_len_bytes = u32::try_from(bytes.len()).map_err(|_| too_large())?;
+    let metadata_len_bytes = u32::try_from(metadata.len_bytes()).map_err(|_| too_large())?;
+    let total_len = schema_len_bytes.checked_add(metadata_len_bytes).ok_or_else(too_large)?;
     let end_of_schema = DESCRIPTORS_OFFSET + u64::from(total_len);
+    let schema_crc = crc32c_of(crc32c(&bytes), metadata, 0..metadata.len_bytes())?;
     let header = Header {
         file_id,
         record_size,
@@ -307,9 +326,9 @@ pub(crate) fn new_header(
         editing: false,
         writers_flags: 0,
         field_count: u32::try_from(schema.fields().len()).map_err(|_| too_large())?,
-        schema_len_bytes: total_len - metadata_len_bytes,
+        schema_len_bytes,
         metadata_len_bytes,
-        schema_crc: crc32c(&bytes),
+        schema_crc: schema_crc.ok_or_else(|| corrupt("the metadata to be copied ends early"))?,
     };
     Ok((header, bytes))
 }

@@ -251,6 +251,17 @@ impl Header {
         DESCRIPTORS_OFFSET + u64::from(self.schema_len_bytes) + u64::from(self.metadata_len_bytes)
     }
 
+    /// Whether both headers say the same of the schema and the metadata behind them.
+    pub(crate) fn has_schema_of(&self, other: &Self) -> bool {
+        let schema = |header: &Self| {
+            let &Self { field_count, schema_len_bytes, metadata_len_bytes, schema_crc, .. } =
+                header;
+            let layout = (header.record_size, header.stride, header.alignment, header.data_offset);
+            (header.file_id, layout, field_count, schema_len_bytes, metadata_len_bytes, schema_crc)
+        };
+        schema(self) == schema(other)
+    }
+
     /// Every invariant that needs no more than the header itself; what is wrong, if one is broken.
     fn check(&self) -> Result<(), String> {
         let Self { record_size, alignment, stride, data_offset, count, .. } = *self;

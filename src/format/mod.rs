@@ -8,12 +8,13 @@ pub(crate) mod checksum;
 pub mod derived;
 pub(crate) mod descriptor;
 mod diff;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
 pub(crate) mod header;
 pub(crate) mod record;
 pub(crate) mod schema;
+mod source;
 mod status;
 mod sum_file;
 #[cfg(feature = "text")]
@@ -21,7 +22,7 @@ mod text;
 mod types;
 mod value;
 
-pub(crate) use checksum::{BLOCK_BYTES, BlockChecksum, block_checksum};
+pub(crate) use checksum::{BLOCK_BYTES, BlockChecksum, block_checksum, crc32c_append};
 pub(crate) use descriptor::{new_header, parse_schema};
 pub(crate) use header::{
     DESCRIPTORS_OFFSET, Header, MAGIC, Slot, SlotReport, SlotState, UnverifiedHeader, VERSION,
@@ -32,6 +33,7 @@ pub(crate) use record::{
     bytes_of, bytes_of_mut, from_bytes, one_from_bytes, one_from_bytes_mut, zeroed,
 };
 pub use schema::{DataType, Field, MAX_RECORD_BYTES, Schema, TimeUnit};
+pub(crate) use source::{Source, crc32c_of, in_pieces};
 pub(crate) use status::{STATUS_DEAD, STATUS_LIVE, next_free, put_dead, put_live};
 pub(crate) use sum_file::{ENTRY_BYTES, NoSumHeader, SUM_HEADER_BYTES, SUM_MAGIC, SumHeader};
 pub use types::{Bool, Nullable, Utf8};

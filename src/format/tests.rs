@@ -13,7 +13,7 @@ fn example() -> Vec<u8> {
     ])
     .unwrap();
     let file_id = std::array::from_fn(|index| 0xA0 + u8::try_from(index).unwrap());
-    let (empty, region) = new_header(&schema, b"demo", false, file_id).unwrap();
+    let (empty, region) = new_header(&schema, &b"demo"[..], false, file_id).unwrap();
     let two = Header { sequence: 2, count: 2, live_count: 2, ..empty.clone() };
 
     let mut file = vec![0; usize::try_from(two.end_of_data().unwrap()).unwrap()];
@@ -23,7 +23,7 @@ fn example() -> Vec<u8> {
     };
     put(Slot::A.offset(), &empty.encode());
     put(Slot::B.offset(), &two.encode());
-    put(DESCRIPTORS_OFFSET, &region);
+    put(DESCRIPTORS_OFFSET, &[&region[..], b"demo"].concat());
     let rows = [(1_u64, Value::Text("Ada"), [1, -1]), (2, Value::Null, [0, 256])];
     for (index, (id, name, pair)) in (0..).zip(rows) {
         let mut record = vec![0; 14];
@@ -72,8 +72,8 @@ fn the_documents_example_is_read() {
     assert_eq!(slot, Slot::B);
     let header = header.verify(file.len() as u64).unwrap();
     let region = &file[8192..usize::try_from(header.end_of_schema()).unwrap()];
-    let (schema, metadata) = parse_schema(region, &header).unwrap();
-    assert_eq!(metadata, b"demo");
+    let schema = parse_schema(region, &header).unwrap();
+    assert_eq!(&region[header.schema_len_bytes as usize..], b"demo");
     let second = &file[65_536 + 14..];
     let read = |name: &str| schema.field(name).unwrap().read(second).unwrap();
     assert_eq!(read("id"), Value::UInt(2));

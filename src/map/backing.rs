@@ -87,6 +87,15 @@ pub trait Backing: fmt::Debug + Send + Sync {
     /// The system's.
     fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize>;
 
+    /// A place from `offset` on before which all bytes from `offset` on are zeros: the end of a
+    /// hole, where the file system tells of holes. `offset` itself is right, and slow.
+    ///
+    /// # Errors
+    /// The system's.
+    fn next_data(&self, offset: u64) -> Result<u64> {
+        Ok(offset)
+    }
+
     /// Writes all of `from` at `offset`.
     ///
     /// # Errors

@@ -390,6 +390,14 @@ impl Backing for FileBacking {
         self.open.read_at(offset, into)
     }
 
+    fn next_data(&self, offset: u64) -> Result<u64> {
+        match os::next_data(&self.open.file, offset) {
+            Ok(Some(data)) => Ok(data),
+            Ok(None) => Ok(self.len_bytes()?.max(offset)),
+            Err(source) => Err(self.error("look for data in", source).offset(offset)),
+        }
+    }
+
     fn write_at(&self, offset: u64, from: &[u8]) -> Result<()> {
         self.open.write_at(offset, from)
     }

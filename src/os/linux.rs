@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-use rustix::fs::{FallocateFlags, Mode, OFlags};
+use rustix::fs::{FallocateFlags, Mode, OFlags, SeekFrom};
 use rustix::io::Errno;
 use rustix::mm::Advice as Madvise;
 use rustix::shm;
@@ -28,6 +28,23 @@ pub(super) const SEEK_SET: libc::c_short = libc::SEEK_SET as libc::c_short;
 pub(super) fn allocate(file: &File, old_len_bytes: u64, new_len_bytes: u64) -> Result<(), Errno> {
     let more_bytes = new_len_bytes - old_len_bytes;
     rustix::fs::fallocate(file, FallocateFlags::empty(), old_len_bytes, more_bytes)
+}
+
+/// The first byte from `offset` on that is not in a hole; `None` if all up to the end are.
+///
+/// File systems that do not know say `offset`: "a filesystem may simply return a file offset equal
+/// to the requested" (lseek(2)).
+pub(crate) fn next_data(file: &File, offset: u64) -> io::Result<Option<u64>> {
+    // The cursor is put back, since a caller's own copy of the descriptor may share it.
+    let cursor = rustix::fs::tell(file)?;
+    let found = rustix::fs::seek(file, SeekFrom::Data(offset));
+    rustix::fs::seek(file, SeekFrom::Start(cursor))?;
+    match found {
+        Ok(data) => Ok(Some(data.max(offset))),
+        Err(Errno::NXIO) => Ok(None),
+        Err(Errno::INVAL | Errno::OPNOTSUPP) => Ok(Some(offset)),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Tells the system how the range will be used; the pages that it touches count as a whole.

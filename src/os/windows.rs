@@ -374,6 +374,11 @@ pub(crate) fn allocated_bytes(file: &File) -> io::Result<u64> {
     check(done).map(|()| u64::try_from(found.AllocationSize).unwrap_or(0))
 }
 
+/// Nothing is skipped: files are sparse only where a program asks for it.
+pub(crate) fn next_data(_file: &File, offset: u64) -> io::Result<Option<u64>> {
+    Ok(Some(offset))
+}
+
 /// The volume's file system, and whether the file's final path leads to another machine: mapped
 /// drives, and links to them, resolve to `\\?\UNC\server\share`.
 pub(crate) fn file_system(file: &File) -> io::Result<FileSystemKind> {

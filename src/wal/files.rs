@@ -1,6 +1,6 @@
 //! The files of a log: their names, how new ones are made, and which there are.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -129,11 +129,90 @@ pub(super) struct Found {
 /// What there is beside a data file.
 #[derive(Debug, Default)]
 pub(super) struct Survey {
-    pub(super) segments: Vec<Found>,
+    /// Those of this store, without those that were taken.
+    segments: Vec<Option<Found>>,
+    /// Where in `segments` those are that claim a place. There may be very many, in long chains:
+    /// no link is looked for among all.
+    places: HashMap<Following, Vec<usize>>,
     /// Suffixes of segments of other stores.
     pub(super) strangers: Vec<String>,
     /// Suffixes of segments whose header is damaged, and whose first block does not replace it.
     pub(super) damaged: Vec<String>,
+}
+
+/// The place that a segment claims in a chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Following {
+    /// Behind the segment of a salt.
+    Salt { chain: u64, salt: u64 },
+    /// Behind a block, for one that does not know the salt before it: before this commit.
+    Block { chain: u64, first: u64, previous_crc: u32 },
+}
+
+impl Found {
+    fn following(&self) -> Following {
+        let SegmentHeader { chain, first, previous_crc, previous_salt: salt, .. } = self.header;
+        match self.headless {
+            true => Following::Block { chain, first, previous_crc },
+            false => Following::Salt { chain, salt },
+        }
+    }
+}
+
+impl Survey {
+    fn add(&mut self, found: Found) {
+        self.places.entry(found.following()).or_default().push(self.segments.len());
+        self.segments.push(Some(found));
+    }
+
+    /// The segments that were not taken.
+    pub(super) fn segments(&self) -> impl Iterator<Item = &Found> {
+        self.segments.iter().flatten()
+    }
+
+    /// Takes the one segment that has one of the places. The error is two that claim the same.
+    pub(super) fn take(&mut self, places: &[Following]) -> Result<Option<Found>, Box<[Found; 2]>> {
+        let numbers = places.iter().filter_map(|place| self.places.get(place)).flatten();
+        self.take_one(numbers.copied().collect())
+    }
+
+    /// As [`Survey::take`], of the segments of that salt.
+    pub(super) fn take_salt(&mut self, salt: u64) -> Result<Option<Found>, Box<[Found; 2]>> {
+        let named = |(number, found): (usize, &Option<Found>)| {
+            found.as_ref().filter(|found| found.header.salt == salt).map(|_| number)
+        };
+        self.take_one(self.segments.iter().enumerate().filter_map(named).collect())
+    }
+
+    fn take_one(&mut self, mut numbers: Vec<usize>) -> Result<Option<Found>, Box<[Found; 2]>> {
+        steps::add(numbers.len());
+        numbers.retain(|&number| self.segments[number].is_some());
+        numbers.sort_unstable();
+        let mut claiming = numbers.iter().map(|&number| self.segments[number].clone());
+        match (claiming.next().flatten(), claiming.next().flatten()) {
+            (Some(one), Some(other)) => Err(Box::new([one, other])),
+            (one, _) => {
+                numbers.iter().for_each(|&number| self.segments[number] = None);
+                Ok(one)
+            }
+        }
+    }
+}
+
+/// How many segments were looked at to find a successor: tests show that it is no square.
+pub(super) mod steps {
+    #[cfg(test)]
+    thread_local!(static TAKEN: std::cell::Cell<usize> = const { std::cell::Cell::new(0) });
+
+    pub(super) fn add(_steps: usize) {
+        #[cfg(test)]
+        TAKEN.set(TAKEN.get() + _steps);
+    }
+
+    #[cfg(test)]
+    pub(in crate::wal) fn take() -> usize {
+        TAKEN.take()
+    }
 }
 
 /// Opens a file that is called like a segment; `None` if it is gone, or nothing one could read.
@@ -155,10 +234,11 @@ pub(super) fn survey(data: &dyn Backing, file_id: [u8; 16]) -> Result<Survey> {
     let mut survey = Survey::default();
     for suffix in suffixes(data)? {
         let Some(mut reader) = open(data, &suffix)? else { continue };
+        reader.expect_little();
         let label = Label::read(reader.head()?, file_id);
         match label {
             Label::Ours(header) => {
-                survey.segments.push(Found { suffix, header, headless: false });
+                survey.add(Found { suffix, header, headless: false });
             }
             Label::Other { version, sector } => {
                 let (detail, advice) = match version {
@@ -184,7 +264,7 @@ pub(super) fn survey(data: &dyn Backing, file_id: [u8; 16]) -> Result<Survey> {
                         first: block.commit.number,
                         previous_crc: block.previous_crc,
                     };
-                    survey.segments.push(Found { suffix, header, headless: true });
+                    survey.add(Found { suffix, header, headless: true });
                 }
                 None if label == Label::Damaged => survey.damaged.push(suffix),
                 None => {}
@@ -200,7 +280,7 @@ pub(super) fn survey(data: &dyn Backing, file_id: [u8; 16]) -> Result<Survey> {
 /// As [`survey`].
 pub(crate) fn newest_begun(data: &dyn Backing, file_id: [u8; 16]) -> Result<Option<u64>> {
     let mut newest = None;
-    for segment in survey(data, file_id)?.segments {
+    for segment in survey(data, file_id)?.segments() {
         let Some(mut reader) = open(data, &segment.suffix)? else { continue };
         if let Some(block) = reader.first_block(file_id)? {
             newest = newest.max(Some(block.commit.number));
@@ -218,6 +298,10 @@ fn is_unwritten(reader: &mut SegmentReader) -> Result<bool> {
     let end = reader.len_bytes().min(LOOK_BYTES_MAX);
     let mut at = SECTOR_BYTES;
     while at < end {
+        at = reader.next_data(at)?.max(at);
+        if at >= end {
+            break;
+        }
         let len = (end - at).min(ZEROS.len() as u64);
         let bytes = reader.bytes(at, usize::try_from(len).unwrap_or(ZEROS.len()))?;
         if !bytes.is_some_and(|bytes| bytes.iter().all(|&byte| byte == 0)) {
@@ -237,6 +321,7 @@ pub(crate) fn remove_stale(data: &dyn Backing, file_id: [u8; 16], keep: &[u64]) 
     let mut result = Ok(());
     for suffix in suffixes(data)? {
         let Some(mut reader) = open(data, &suffix)? else { continue };
+        reader.expect_little();
         let stale = match Label::read(reader.head()?, file_id) {
             Label::Ours(header) => !keep.contains(&header.salt),
             label @ (Label::Damaged | Label::Blank) => match reader.first_block(file_id)? {

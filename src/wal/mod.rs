@@ -19,10 +19,11 @@
 //!
 //! [`ErrorKind::Corrupt`]: crate::error::ErrorKind::Corrupt
 
+mod evidence;
 mod files;
 mod follow;
 mod format;
-#[cfg(fuzzing)]
+#[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod log;

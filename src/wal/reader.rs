@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use super::format::{BLOCK_CRC_END, BLOCK_HEAD_BYTES, BlockHead, SECTOR_BYTES};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::checksum::{crc32c, crc32c_append};
+use crate::format::checksum::{crc32c, crc32c_append, crc32c_append_zeros};
 use crate::map::Backing;
 use crate::step::{self, Step};
 
 /// How much is read at a time. A block that is longer is checked before memory is taken for it.
-const WINDOW_BYTES: usize = 256 << 10;
+pub(super) const WINDOW_BYTES: usize = 256 << 10;
 
-/// How much is read at a time by who follows a log as it is written.
+/// How much is read at a time to follow a log as it is written, or to look at a header.
 const FOLLOWING_WINDOW_BYTES: usize = 16 << 10;
 
 /// A segment's bytes, of which a window lies in memory.
@@ -22,8 +22,6 @@ pub(super) struct SegmentReader {
     buffer: Vec<u8>,
     /// Where in the segment the buffer's bytes lie.
     start: u64,
-    /// How many bytes of blocks were summed: see [`SegmentReader::summed_bytes`].
-    summed_bytes: u64,
     /// How much is read at a time.
     window_bytes: usize,
 }
@@ -32,15 +30,20 @@ impl SegmentReader {
     pub(super) fn new(backing: Arc<dyn Backing>) -> Result<Self> {
         let len_bytes = backing.len_bytes()?;
         let (buffer, window_bytes) = (Vec::new(), WINDOW_BYTES);
-        Ok(Self { backing, len_bytes, buffer, start: 0, summed_bytes: 0, window_bytes })
+        Ok(Self { backing, len_bytes, buffer, start: 0, window_bytes })
     }
 
     /// Forgets what was read: more has been written since. Expects that it is little.
     pub(super) fn look_again(&mut self) -> Result<()> {
         self.buffer.clear();
-        self.window_bytes = FOLLOWING_WINDOW_BYTES;
+        self.expect_little();
         self.len_bytes = self.backing.len_bytes()?;
         Ok(())
+    }
+
+    /// Reads no more than a little at a time from now on.
+    pub(super) fn expect_little(&mut self) {
+        self.window_bytes = FOLLOWING_WINDOW_BYTES;
     }
 
     pub(super) fn len_bytes(&self) -> u64 {
@@ -51,9 +54,17 @@ impl SegmentReader {
         self.backing.path().unwrap_or_default()
     }
 
-    /// How many bytes of blocks have been summed so far: what it cost to look for blocks.
-    pub(super) fn summed_bytes(&self) -> u64 {
-        self.summed_bytes
+    /// Ends the segment where its header says that it does: what a file has behind that is no part
+    /// of it, and may be a hole of any length. 0: the header is not known.
+    pub(super) fn end_at(&mut self, len_bytes: u64) {
+        if len_bytes > 0 {
+            self.len_bytes = self.len_bytes.min(len_bytes);
+        }
+    }
+
+    /// A place from `offset` on before which all bytes from `offset` on are zeros.
+    pub(super) fn next_data(&self, offset: u64) -> Result<u64> {
+        self.backing.next_data(offset)
     }
 
     /// The first sector, or what there is of it.
@@ -96,9 +107,25 @@ impl SegmentReader {
         Ok(Some(&bytes[BLOCK_HEAD_BYTES..]))
     }
 
+    /// Whether the number 0 is there twice among the records' numbers of a block that
+    /// [`SegmentReader::block_at`] found at `offset`: memory is not taken for numbers that lie in a
+    /// hole.
+    pub(super) fn numbers_repeat_zero(&mut self, offset: u64, block: &BlockHead) -> Result<bool> {
+        let start = offset.saturating_add(BLOCK_HEAD_BYTES as u64);
+        let end = start.saturating_add(block.images.saturating_mul(size_of::<u64>() as u64));
+        let (mut at, mut zeros) = (start, 0);
+        while at < end && zeros < 2 {
+            let len = usize::try_from(end - at).unwrap_or(WINDOW_BYTES).min(WINDOW_BYTES);
+            let Some(bytes) = self.bytes(at, len)? else { return Ok(false) };
+            let numbers = bytes.chunks_exact(size_of::<u64>());
+            zeros += numbers.filter(|number| number.iter().all(|&byte| byte == 0)).count();
+            at += len as u64;
+        }
+        Ok(zeros > 1)
+    }
+
     /// The checksum of a block of so many bytes, `None` if the segment is shorter.
     fn crc_at(&mut self, offset: u64, len_bytes: u64) -> Result<Option<u32>> {
-        self.summed_bytes = self.summed_bytes.saturating_add(len_bytes);
         let mut crc = 0;
         let mut done = 0;
         while done < len_bytes {
@@ -108,7 +135,14 @@ impl SegmentReader {
             };
             let covered = if done == 0 { &bytes[BLOCK_CRC_END..] } else { bytes };
             crc = crc32c_append(crc, covered);
+            let zeros = bytes.len() == WINDOW_BYTES && bytes.iter().all(|&byte| byte == 0);
             done += bytes.len() as u64;
+            if zeros {
+                // Where so many are zeros, there may be a hole.
+                let data = self.next_data(offset + done)?.saturating_sub(offset).min(len_bytes);
+                crc = crc32c_append_zeros(crc, data.saturating_sub(done));
+                done = done.max(data);
+            }
         }
         Ok(Some(crc))
     }

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 
 use super::Commit;
-use super::files::{Found, Survey, open, path_of, survey};
+use super::evidence::{self, Sought};
+use super::files::{Following, Found, Survey, open, path_of, survey};
 use super::format::{BlockHead, SECTOR_BYTES, in_sectors};
 use super::reader::SegmentReader;
 use crate::error::{Error, ErrorKind, Result};
@@ -84,6 +85,7 @@ pub(crate) fn replay(
         let mut reader = open(data, &segment.suffix)?.ok_or_else(|| {
             missing(path_of(data, &segment.suffix), "it was removed while the log was read")
         })?;
+        reader.end_at(segment.header.len_bytes);
         let end = walk.segment(&mut reader, segment.header.salt, SECTOR_BYTES, each)?;
         walk.note_cut(&reader, segment.header.len_bytes, end);
         // Each segment is taken out of those found, so that no chain goes round in circles.
@@ -134,8 +136,15 @@ impl Walk<'_> {
             let Some(block) = reader.block_at(offset)?.filter(|it| self.continues(it, salt)) else {
                 break;
             };
-            let Some(payload) = reader.payload(offset, &block)? else { break };
-            if let Err(broken) = self.take(&block, payload, &mut ids, each)? {
+            let taken = match self.check(&block) {
+                Ok(()) if reader.numbers_repeat_zero(offset, &block)? => Err(twice_in_one(0)),
+                Ok(()) => {
+                    let Some(payload) = reader.payload(offset, &block)? else { break };
+                    self.take(&block, payload, &mut ids, each)?
+                }
+                broken => broken,
+            };
+            if let Err(broken) = taken {
                 return Err(Error::new(ErrorKind::Corrupt, OPERATION)
                     .path(reader.path())
                     .offset(offset)
@@ -169,6 +178,24 @@ impl Walk<'_> {
             && (block.previous_crc == self.last_crc || step::skip(Step::ChainCheck))
     }
 
+    /// What is impossible about a block by its head alone: before memory is taken for what it says
+    /// that it holds.
+    fn check(&self, block: &BlockHead) -> Result<(), String> {
+        if block.images > 0 && block.image_len_bytes != self.image_len {
+            return Err(format!(
+                "its images have {} bytes, and the store's records {}",
+                block.image_len_bytes, self.image_len
+            ));
+        }
+        if block.images > block.commit.count {
+            return Err("it has more images than there are records".to_owned());
+        }
+        if block.synced >= block.commit.number || block.commit.number == u64::MAX {
+            return Err("it claims to have been synced before it was written".to_owned());
+        }
+        Ok(())
+    }
+
     /// Hands the next block of the chain out, unless the array holds it already. The inner error
     /// says what is impossible about it.
     fn take(
@@ -179,16 +206,6 @@ impl Walk<'_> {
         each: &mut Each<'_>,
     ) -> Result<Result<(), String>> {
         let commit = &block.commit;
-        if block.images > 0 && block.image_len_bytes != self.image_len {
-            return Ok(Err(format!(
-                "its images have {} bytes, and the store's records {}",
-                block.image_len_bytes, self.image_len
-            )));
-        }
-        let Some(next) = commit.number.checked_add(1).filter(|_| block.synced < commit.number)
-        else {
-            return Ok(Err("it claims to have been synced before it was written".to_owned()));
-        };
         let numbers = usize::try_from(block.images).ok();
         let split = numbers.and_then(|images| images.checked_mul(size_of::<u64>()));
         let Some((numbers, images)) = split.and_then(|at| payload.split_at_checked(at)) else {
@@ -203,12 +220,15 @@ impl Walk<'_> {
         if let Err(broken) = commit.check(ids) {
             return Ok(Err(broken.to_owned()));
         }
+        if let Some(twice) = repeated(ids) {
+            return Ok(Err(twice_in_one(twice)));
+        }
         if commit.number > self.after {
             each(commit, ids, images)?;
             self.replayed.blocks += 1;
             self.replayed.last = commit.number;
         }
-        self.next = next;
+        self.next = commit.number + 1; // checked with the head
         self.last_crc = block.crc;
         Ok(Ok(()))
     }
@@ -220,25 +240,21 @@ impl Walk<'_> {
         salt: u64,
         place: &Place,
     ) -> Result<Option<Found>> {
-        let follows = |segment: &Found| {
-            // Without its header a segment is known by its first block alone.
-            let header = &segment.header;
-            header.chain == self.chain
-                && if segment.headless { self.links(segment) } else { header.previous_salt == salt }
-        };
-        let mut followers = found.segments.iter().enumerate().filter(|(_, found)| follows(found));
-        let Some((at, segment)) = followers.next() else { return Ok(None) };
-        if let Some((_, other)) = followers.next() {
-            return Err(twice(self.data, segment, other));
-        }
-        if !self.links(segment) {
+        let (chain, first, previous_crc) = (self.chain, self.next, self.last_crc);
+        // Without its header a segment is known by its first block alone.
+        let places =
+            [Following::Salt { chain, salt }, Following::Block { chain, first, previous_crc }];
+        let taken = found.take(&places);
+        let taken = taken.map_err(|two| twice(self.data, &two))?;
+        let Some(segment) = taken else { return Ok(None) };
+        if !self.links(&segment) {
             // The segment before was synced before this one was begun.
             let path = path_of(self.data, &segment.suffix);
             let first = segment.header.first;
             let evidence = format!("{} was begun after it, with commit {first}", path.display());
             return Err(self.lost(place, &evidence));
         }
-        Ok(Some(found.segments.swap_remove(at)))
+        Ok(Some(segment))
     }
 
     fn links(&self, segment: &Found) -> bool {
@@ -260,7 +276,7 @@ impl Walk<'_> {
     /// of other chains say nothing: a recovery that was interrupted leaves copies of commits that
     /// may be lost by now, and that nobody was promised.
     fn judge_others(&self, found: &Survey, place: &Place) -> Result<()> {
-        for segment in found.segments.iter().filter(|found| found.header.chain == self.chain) {
+        for segment in found.segments().filter(|found| found.header.chain == self.chain) {
             let Some(mut reader) = open(self.data, &segment.suffix)? else { continue };
             let evidence = if segment.headless {
                 self.evidence(&mut reader, None, SECTOR_BYTES)?
@@ -287,27 +303,11 @@ impl Walk<'_> {
         &self,
         reader: &mut SegmentReader,
         salt: Option<u64>,
-        mut offset: u64,
+        offset: u64,
     ) -> Result<Option<String>> {
-        // Blocks do not overlap, so that an honest segment is summed once at most. One that takes
-        // more has been made to take long.
-        let budget = reader.summed_bytes().saturating_add(2 * reader.len_bytes());
-        while offset < reader.len_bytes() {
-            if let Some(block) = reader.block_at(offset)? {
-                let number = block.commit.number;
-                let ours = block.file_id == self.file_id
-                    && block.chain == self.chain
-                    && salt.unwrap_or(block.salt) == block.salt;
-                if ours && number > self.next && block.synced >= self.next {
-                    return Ok(Some(format!("commit {number} says so, at byte {offset}")));
-                }
-            }
-            if reader.summed_bytes() > budget {
-                return Ok(Some("behind it lie blocks that no writer leaves".to_owned()));
-            }
-            offset += SECTOR_BYTES;
-        }
-        Ok(None)
+        let sought = Sought { file_id: self.file_id, chain: self.chain, salt, missing: self.next };
+        let found = evidence::find(reader, &sought, offset)?;
+        Ok(found.map(|(number, at)| format!("commit {number} says so, at byte {at}")))
     }
 
     /// The error of a commit that was durable and is not there.
@@ -320,14 +320,27 @@ impl Walk<'_> {
     }
 }
 
+fn twice_in_one(id: u64) -> String {
+    format!("it has two images of record {id}")
+}
+
+/// A number that is there more than once.
+fn repeated(ids: &[u64]) -> Option<u64> {
+    if ids.windows(2).all(|pair| pair[0] < pair[1]) {
+        return None; // As most writers leave them.
+    }
+    let mut sorted = ids.to_vec();
+    sorted.sort_unstable();
+    sorted.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
+}
+
 /// Takes the segment that the header names out of those found.
 pub(super) fn take_first(data: &dyn Backing, found: &mut Survey, salt: u64) -> Result<Found> {
-    let mut named = found.segments.iter().enumerate().filter(|(_, one)| one.header.salt == salt);
-    let Some((at, first)) = named.next() else { return Err(absent(data, found)) };
-    if let Some((_, second)) = named.next() {
-        return Err(twice(data, first, second));
+    match found.take_salt(salt) {
+        Ok(Some(first)) => Ok(first),
+        Ok(None) => Err(absent(data, found)),
+        Err(two) => Err(twice(data, &two)),
     }
-    Ok(found.segments.swap_remove(at))
 }
 
 /// The error of a log that is not there, given what is there instead.
@@ -343,7 +356,7 @@ fn absent(data: &dyn Backing, found: &Survey) -> Error {
             .detail("it belongs to another store, and this store's own log is not there")
             .advice("put the log back that was beside this data file, under the same name");
     }
-    match found.segments.first() {
+    match found.segments().next() {
         Some(other) => missing(
             wanted,
             format!("{} is there, and is not what the header names", named(&other.suffix)),
@@ -369,7 +382,7 @@ pub(super) fn gap(data: &dyn Backing, segment: &Found, after: u64) -> Error {
         .advice("restore data file and log together, from the same time")
 }
 
-fn twice(data: &dyn Backing, one: &Found, other: &Found) -> Error {
+fn twice(data: &dyn Backing, [one, other]: &[Found; 2]) -> Error {
     let other = path_of(data, &other.suffix);
     Error::new(ErrorKind::Corrupt, OPERATION)
         .path(path_of(data, &one.suffix))

@@ -3,6 +3,7 @@
 mod calls;
 mod damage;
 mod growth;
+mod hostile;
 mod random;
 
 use std::path::{Path, PathBuf};

@@ -10,6 +10,9 @@ mod deletes;
 mod faults;
 #[cfg(target_os = "linux")]
 mod guard;
+// Other systems' files have no holes unless a program asks for them.
+#[cfg(target_os = "linux")]
+mod hostile;
 mod interrupt;
 mod load;
 mod read;

@@ -14,7 +14,8 @@ use crate::output::{Column, Format, Sheet, stdout};
 ///
 /// Of programs that have the store open: who writes, and which snapshots readers hold, this command
 /// apart. While a reader holds one, later commits stay in the log.
-/// Residency is how much of the file is in memory, faults are those of this process so far.
+/// Residency is how much of the file is in memory, of a large one by a sample; faults are those of
+/// this process so far.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -48,7 +49,7 @@ impl Args {
                         Column::text("store"),
                         Column::text(self.store.display().to_string()),
                     ]);
-                    for (name, value) in lines_of(&store, &info) {
+                    for (name, value) in lines_of(&info) {
                         lines.row([name.into(), value.into()]);
                     }
                     lines.write(Format::Table, &mut out)?;
@@ -97,7 +98,7 @@ pub(crate) fn fields(schema: &Schema) -> Sheet {
 }
 
 /// What people want to know, in their words.
-fn lines_of(store: &DynStore, info: &StoreInfo) -> Vec<(&'static str, String)> {
+fn lines_of(info: &StoreInfo) -> Vec<(&'static str, String)> {
     let deleted = info.count - info.live_count;
     let records = match (info.deletes, info.free_head) {
         (false, _) => info.count.to_string(),
@@ -128,16 +129,18 @@ fn lines_of(store: &DynStore, info: &StoreInfo) -> Vec<(&'static str, String)> {
     let at = lines.iter().position(|(name, _)| *name == "checksums").unwrap_or(lines.len());
     lines.splice(at..at, info.readers.iter().map(|one| ("", reader(one, info.commit))));
     if let Some(residency) = info.residency {
-        let pages = format!(
-            "{} of {} pages of {} bytes",
-            residency.resident_pages, residency.pages, residency.page_size_bytes
-        );
-        lines.push(("in memory", pages));
+        let (pages, asked) = (residency.pages, info.residency_asked_pages);
+        let about = if asked < pages { "about " } else { "" };
+        let sample =
+            if asked < pages { format!(", by a sample of {asked}") } else { String::new() };
+        let (resident, size) = (residency.resident_pages, residency.page_size_bytes);
+        let text = format!("{about}{resident} of {pages} pages of {size} bytes{sample}");
+        lines.push(("in memory", text));
     }
     let faults = format!("{} minor, {} major", info.faults.minor, info.faults.major);
     lines.push(("page faults", faults));
-    if !store.metadata().is_empty() {
-        lines.push(("metadata", bytes(store.metadata().len().try_into().unwrap_or(u64::MAX))));
+    if info.metadata_len_bytes > 0 {
+        lines.push(("metadata", bytes(info.metadata_len_bytes.into())));
     }
     if info.editing {
         lines.push(("interrupted", "an exclusive edit: records may be half changed".into()));
@@ -230,6 +233,7 @@ fn object(store: &DynStore, info: &StoreInfo) -> Value {
         json!({
             "pages": residency.pages,
             "resident_pages": residency.resident_pages,
+            "asked_pages": info.residency_asked_pages,
             "page_size_bytes": residency.page_size_bytes,
         })
     });
@@ -248,7 +252,7 @@ fn object(store: &DynStore, info: &StoreInfo) -> Value {
         "data_offset_bytes": info.data_offset,
         "file_len_bytes": info.file_len_bytes,
         "allocated_bytes": info.allocated_bytes,
-        "metadata_len_bytes": store.metadata().len(),
+        "metadata_len_bytes": info.metadata_len_bytes,
         "file_system": {
             "name": info.file_system.name(),
             "network": info.file_system.is_network(),

@@ -5,6 +5,7 @@ mod resume;
 pub(crate) mod unfinished;
 
 use std::cell::RefCell;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use flatrec::exchange::{Input, LoadPoint, schema_from_json};
@@ -287,10 +288,19 @@ pub(crate) fn append(
     report_text(&done, &loaded.summary(path, &schema, count)?)
 }
 
+/// The longest text of a schema that is read.
+const SCHEMA_BYTES_MAX: u64 = 64 << 20;
+
 fn read_schema(path: &Path) -> Result<Schema, Failure> {
     let named =
         |why: &dyn std::fmt::Display| Failure::Message(format!("{}: {why}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| named(&error))?;
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(|error| named(&error))?;
+    // What has that name may have no end, as a device has none.
+    let taken = file.take(SCHEMA_BYTES_MAX + 1).read_to_string(&mut text);
+    if taken.map_err(|error| named(&error))? as u64 > SCHEMA_BYTES_MAX {
+        return Err(named(&format!("it is longer than {} MiB", SCHEMA_BYTES_MAX >> 20)));
+    }
     schema_from_json(&text).map_err(|error| named(&error))
 }
 

@@ -35,6 +35,7 @@ pub(super) use self::state::State;
 use self::{group::Group, state::Published};
 use super::core::Core;
 use super::locks::Locks;
+use super::metadata::Metadata;
 use super::options::Common;
 use super::sharing::Seen;
 use super::source::Source;
@@ -85,7 +86,7 @@ pub(super) struct Engine {
     published: Published,
     layout: Layout,
     schema: Schema,
-    metadata: Vec<u8>,
+    metadata: Arc<Metadata>,
     backing: Arc<dyn Backing>,
     common: Common,
     locks: Locks,
@@ -146,7 +147,7 @@ impl Engine {
         &self.layout
     }
 
-    pub(super) fn metadata(&self) -> &[u8] {
+    pub(super) fn metadata(&self) -> &Metadata {
         &self.metadata
     }
 

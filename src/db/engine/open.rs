@@ -55,7 +55,7 @@ impl Engine {
         });
         let sharing = locks.words(core.header().file_id)?;
         sharing.begin(newest.commit, core.header().commit, process())?;
-        let (schema, metadata) = (core.schema().clone(), core.metadata().to_vec());
+        let (schema, metadata) = (core.schema().clone(), Arc::clone(core.metadata()));
         let writer = Writer {
             core,
             log,

@@ -134,7 +134,7 @@ fn sweep(bad: &[Range<u64>], has_sums: bool, cut: u64) -> Found {
         disk.write_at(D + id * 8192, &[id as u8; 8192]).unwrap();
     }
     let schema = Schema::packed([Field::new("b", DataType::Binary(8192))]).unwrap();
-    let (header, _) = new_header(&schema, &[], false, [7; 16]).unwrap();
+    let (header, _) = new_header(&schema, &b""[..], false, [7; 16]).unwrap();
     let header = Header { count: 40, live_count: 40, ..header };
     let sums = has_sums.then(|| Sums::create(&disk, SUM_SUFFIX, &header).unwrap());
     disk.bad = bad.to_vec();

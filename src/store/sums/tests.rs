@@ -17,7 +17,7 @@ impl Rig {
         let directory = tempfile::tempdir().unwrap();
         let data = FileBacking::create_new(directory.path().join("x")).unwrap();
         let schema = Schema::packed([Field::new("b", DataType::Binary(100))]).unwrap();
-        let (mut header, _) = new_header(&schema, &[], false, [7; 16]).unwrap();
+        let (mut header, _) = new_header(&schema, &b""[..], false, [7; 16]).unwrap();
         (header.count, header.live_count) = (count, count);
         let rig = Self { _directory: directory, data, header };
         rig.fill(0, count);

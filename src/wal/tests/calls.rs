@@ -10,6 +10,8 @@ use crate::map::{Access, Backing, Grown, OpenSide, Properties, View};
 #[derive(Debug, Default)]
 struct Record {
     calls: Vec<String>,
+    /// How many bytes were read.
+    read_bytes: u64,
     /// The call that fails with a full disk, and after how many of its kind.
     failing: Option<(&'static str, usize)>,
 }
@@ -49,6 +51,11 @@ impl Calls {
         std::mem::take(&mut self.record.lock().unwrap().calls)
     }
 
+    /// How many bytes were read since the last time.
+    pub(super) fn take_read_bytes(&self) -> u64 {
+        std::mem::take(&mut self.record.lock().unwrap().read_bytes)
+    }
+
     /// Lets a call that begins with `kind` fail, once `after` such have not.
     pub(super) fn fail(&self, kind: &'static str, after: usize) {
         self.record.lock().unwrap().failing = Some((kind, after));
@@ -77,7 +84,12 @@ impl Backing for Calls {
         self.inner.allocated_bytes()
     }
     fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize> {
-        self.inner.read_at(offset, into)
+        let read = self.inner.read_at(offset, into)?;
+        self.record.lock().unwrap().read_bytes += read as u64;
+        Ok(read)
+    }
+    fn next_data(&self, offset: u64) -> Result<u64> {
+        self.inner.next_data(offset)
     }
     fn write_at(&self, offset: u64, from: &[u8]) -> Result<()> {
         self.call(format!("write {} {offset} {}", self.suffix, from.len()))?;

@@ -1,0 +1,157 @@
+//! The user's metadata: up to 4 GiB, which opening compares with their checksum and does not keep.
+
+use std::sync::{Arc, OnceLock};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{DESCRIPTORS_OFFSET, Header, Source, crc32c_append, crc32c_of};
+use crate::map::Backing;
+
+/// The schema and the metadata in a file, of whose front some bytes were read already.
+pub(super) struct SchemaBytes<'b> {
+    pub(super) backing: &'b dyn Backing,
+    /// The file's first bytes.
+    pub(super) front: &'b [u8],
+    pub(super) len_bytes: u64,
+}
+
+impl SchemaBytes<'_> {
+    pub(super) fn of<'b>(
+        backing: &'b dyn Backing,
+        front: &'b [u8],
+        header: &Header,
+    ) -> SchemaBytes<'b> {
+        let len_bytes = header.end_of_schema() - DESCRIPTORS_OFFSET;
+        SchemaBytes { backing, front, len_bytes }
+    }
+}
+
+impl Source for SchemaBytes<'_> {
+    fn len_bytes(&self) -> u64 {
+        self.len_bytes
+    }
+
+    fn read_at(&self, at: u64, into: &mut [u8]) -> Result<usize> {
+        let offset = DESCRIPTORS_OFFSET.saturating_add(at);
+        let known = usize::try_from(offset)
+            .ok()
+            .and_then(|start| self.front.get(start..start.checked_add(into.len())?));
+        match known {
+            Some(known) => into.copy_from_slice(known),
+            None => return self.backing.read_at(offset, into),
+        }
+        Ok(into.len())
+    }
+
+    fn next_data(&self, at: u64) -> Result<u64> {
+        let data = self.backing.next_data(DESCRIPTORS_OFFSET.saturating_add(at))?;
+        Ok(data.saturating_sub(DESCRIPTORS_OFFSET).max(at))
+    }
+}
+
+/// The metadata of an open store, read when somebody asks for them.
+#[derive(Debug)]
+pub(super) struct Metadata {
+    backing: Arc<dyn Backing>,
+    header: Header,
+    bytes: OnceLock<Box<[u8]>>,
+}
+
+impl Metadata {
+    /// The metadata in `backing`, of whose front some bytes were read already.
+    pub(super) fn new(backing: Arc<dyn Backing>, header: Header, front: &[u8]) -> Self {
+        let found = Self { backing, header, bytes: OnceLock::new() };
+        let end = usize::try_from(found.header.end_of_schema()).ok();
+        let start = end.and_then(|end| end.checked_sub(found.len()?));
+        if let Some(bytes) = start.zip(end).and_then(|(start, end)| front.get(start..end)) {
+            found.bytes.get_or_init(|| bytes.into());
+        }
+        found
+    }
+
+    /// Their length, where so many bytes could be in memory.
+    fn len(&self) -> Option<usize> {
+        usize::try_from(self.header.metadata_len_bytes).ok()
+    }
+
+    /// The bytes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] if they do not fit in this process's memory;
+    /// [`ErrorKind::Corrupt`] if they are not what they were when the store was opened; the
+    /// system's.
+    pub(super) fn get(&self) -> Result<&[u8]> {
+        if let Some(bytes) = self.bytes.get() {
+            return Ok(bytes);
+        }
+        let read = self.read().map_err(|error| super::core::named(error, &*self.backing))?;
+        Ok(self.bytes.get_or_init(|| read))
+    }
+
+    fn read(&self) -> Result<Box<[u8]>> {
+        let header = &self.header;
+        let mut bytes = Vec::new();
+        let len = self.len().filter(|&len| bytes.try_reserve_exact(len).is_ok());
+        let Some(len) = len else {
+            return Err(Error::new(ErrorKind::Unsupported, "read the metadata of")
+                .detail(format!(
+                    "{} bytes do not fit in this process's memory",
+                    header.metadata_len_bytes
+                ))
+                .advice("read them where there is more memory"));
+        };
+        bytes.resize(len, 0);
+        let source = SchemaBytes::of(&*self.backing, &[], header);
+        let start = u64::from(header.schema_len_bytes);
+        let got = source.read_at(start, &mut bytes)?;
+        let before = crc32c_of(0, &source, 0..start)?;
+        if got < len || before.map(|crc| crc32c_append(crc, &bytes)) != Some(header.schema_crc) {
+            return Err(Error::new(ErrorKind::Corrupt, "read the metadata of")
+                .offset(DESCRIPTORS_OFFSET + start)
+                .detail("they are not what they were when the store was opened")
+                .advice("restore the file from a copy"));
+        }
+        Ok(bytes.into())
+    }
+}
+
+/// What metadata a new store gets.
+#[derive(Clone, Debug)]
+pub(super) enum NewMetadata {
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// Those of an open store, which are copied a piece at a time.
+    Of(Arc<Metadata>),
+}
+
+impl Source for NewMetadata {
+    fn len_bytes(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Of(metadata) => metadata.header.metadata_len_bytes.into(),
+        }
+    }
+
+    fn read_at(&self, at: u64, into: &mut [u8]) -> Result<usize> {
+        match self {
+            Self::Bytes(bytes) => bytes.read_at(at, into),
+            Self::Of(of) => {
+                let left = self.len_bytes().saturating_sub(at);
+                let len = usize::try_from(left).unwrap_or(usize::MAX).min(into.len());
+                let start = u64::from(of.header.schema_len_bytes);
+                let source = SchemaBytes::of(&*of.backing, &[], &of.header);
+                source.read_at(start.saturating_add(at), &mut into[..len])
+            }
+        }
+    }
+
+    fn next_data(&self, at: u64) -> Result<u64> {
+        match self {
+            Self::Bytes(_) => Ok(at),
+            Self::Of(of) => {
+                let start = u64::from(of.header.schema_len_bytes);
+                let source = SchemaBytes::of(&*of.backing, &[], &of.header);
+                Ok(source.next_data(start.saturating_add(at))?.saturating_sub(start).max(at))
+            }
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Lengths that cost their writer nothing, and what they may cost a reader: no more than the bytes
+//! that are there, however long a hole a file has.
+
+use super::calls::Calls;
+use super::damage::{SECTOR, change, put, seal_block, seal_header, small_log};
+use super::*;
+use crate::format::checksum::{crc32c, crc32c_append_zeros};
+
+/// How much is read to replay what is there, and at the end of it a window of nothing.
+const LITTLE_BYTES: u64 = 2 << 20;
+
+const HUGE_BYTES: u64 = 1 << 40;
+
+/// Replays the log in `place`, and counts the bytes that are read.
+fn replay_counted(place: &Place, salt: u64) -> (Result<u64>, u64) {
+    let calls = Calls::over(place);
+    let each = &mut |_: &Commit, _: &[u64], _: &[u8]| Ok(());
+    let replayed = replay(&*calls, FILE_ID, salt, 0, IMAGE_LEN, each);
+    (replayed.map(|replayed| replayed.last), calls.take_read_bytes())
+}
+
+/// Says in a segment's header how long it is.
+fn claim_length(place: &Place, len_bytes: u64) {
+    change(place, "-wal-1", |bytes| {
+        put(bytes, 72, len_bytes);
+        seal_header(bytes);
+    });
+}
+
+/// Makes a segment longer by a hole; `false` where files have none.
+fn lengthen(place: &Place, len_bytes: u64) -> bool {
+    let file = std::fs::File::options().write(true).open(place.file("-wal-1")).unwrap();
+    cfg!(target_os = "linux") && file.set_len(len_bytes).is_ok()
+}
+
+/// Once each of them was summed up to the end of the segment, which took hours.
+#[test]
+fn heads_that_all_promise_a_block_up_to_the_end_are_summed_together() {
+    const LEN_BYTES: usize = 4 << 20;
+    let place = Place::new();
+    let (salt, _) = small_log(&place, false);
+    change(&place, "-wal-1", |bytes| {
+        let head = bytes[2 * SECTOR..2 * SECTOR + 128].to_vec();
+        bytes.resize(LEN_BYTES, 0);
+        for at in (2 * SECTOR..bytes.len() - SECTOR).step_by(SECTOR) {
+            bytes[at..at + 128].copy_from_slice(&head);
+            let images = (bytes.len() - at - 128) as u64 / 32;
+            put(bytes, at + 40, 1000 + at as u64); // the commit
+            put(bytes, at + 48, 999); // known to be synced
+            put(bytes, at + 80, images);
+            put(bytes, at + 8, images * 32);
+        }
+    });
+    claim_length(&place, LEN_BYTES as u64);
+    let (last, read_bytes) = replay_counted(&place, salt);
+    assert_eq!(last.unwrap(), 1, "none of them is whole");
+    assert!(read_bytes < 3 * LEN_BYTES as u64, "{read_bytes} bytes were read");
+
+    // One of them is: it says what was synced, though blocks that are none overlap it.
+    let at = 3 * SECTOR;
+    change(&place, "-wal-1", |bytes| seal_block(bytes, at));
+    let error = replay_counted(&place, salt).0.unwrap_err();
+    assert!(error.to_string().contains(&format!("at byte {at}")), "{error}");
+}
+
+/// Once a hole was walked at a second a GiB.
+#[test]
+fn a_hole_behind_the_log_is_not_walked() {
+    let place = Place::new();
+    let (salt, _) = small_log(&place, false);
+    claim_length(&place, 8 * SECTOR as u64);
+    if !lengthen(&place, HUGE_BYTES) {
+        return println!("this system's files have no holes of a TiB");
+    }
+    let (last, read_bytes) = replay_counted(&place, salt);
+    assert_eq!(last.unwrap(), 6);
+    assert!(read_bytes < LITTLE_BYTES, "{read_bytes} bytes were read");
+}
+
+/// So it is where the header claims the hole, and what lies behind it still counts.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_hole_that_the_header_claims_is_passed() {
+    use std::os::unix::fs::FileExt as _;
+
+    let place = Place::new();
+    let (salt, _) = small_log(&place, false);
+    claim_length(&place, HUGE_BYTES);
+    assert!(lengthen(&place, HUGE_BYTES), "a file system with large files");
+    let (last, read_bytes) = replay_counted(&place, salt);
+    assert_eq!(last.unwrap(), 6);
+    assert!(read_bytes < LITTLE_BYTES, "{read_bytes} bytes were read");
+
+    let file = std::fs::File::options().read(true).write(true).open(place.file("-wal-1")).unwrap();
+    let mut block = vec![0; SECTOR];
+    file.read_exact_at(&mut block, 6 * SECTOR as u64).unwrap();
+    put(&mut block, 40, 9);
+    put(&mut block, 48, 8);
+    seal_block(&mut block, 0);
+    file.write_all_at(&block, HUGE_BYTES - SECTOR as u64).unwrap();
+    let (last, read_bytes) = replay_counted(&place, salt);
+    let error = last.unwrap_err();
+    assert!(error.to_string().contains("commit 9 says so"), "{error}");
+    assert!(read_bytes < LITTLE_BYTES, "{read_bytes} bytes were read");
+}
+
+/// A block whose checksum holds and whose images are a hole, up to its end.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_block_that_is_a_hole_is_summed_and_refused_without_being_read() {
+    let place = Place::new();
+    let (salt, _) = small_log(&place, false);
+    let images = (HUGE_BYTES - SECTOR as u64 - 128) / 32;
+    claim_length(&place, HUGE_BYTES);
+    change(&place, "-wal-1", |bytes| {
+        bytes.truncate(SECTOR + 128);
+        put(bytes, SECTOR + 56, images + 9); // the count
+        put(bytes, SECTOR + 80, images);
+        put(bytes, SECTOR + 8, images * 32);
+        let crc = crc32c_append_zeros(crc32c(&bytes[SECTOR + 8..]), images * 32);
+        bytes[SECTOR + 4..SECTOR + 8].copy_from_slice(&crc.to_le_bytes());
+    });
+    assert!(lengthen(&place, HUGE_BYTES), "a file system with large files");
+    let (last, read_bytes) = replay_counted(&place, salt);
+    let error = last.unwrap_err();
+    assert!(error.to_string().contains("two images of record 0"), "{error}");
+    assert!(read_bytes < LITTLE_BYTES, "{read_bytes} bytes were read");
+}
+
+/// docs/FORMAT.md: each once, in any order.
+#[test]
+fn record_numbers_come_in_any_order_and_once() {
+    for (numbers, accepted) in [([7, 5], true), ([5, 7], true), ([7, 7], false), ([0, 0], false)] {
+        let place = Place::new();
+        let (salt, entries) = small_log(&place, false);
+        change(&place, "-wal-1", |bytes| {
+            put(bytes, 6 * SECTOR + 128, numbers[0]);
+            put(bytes, 6 * SECTOR + 136, numbers[1]);
+            seal_block(bytes, 6 * SECTOR);
+        });
+        match place.replay(salt, 0) {
+            Ok(replayed) => {
+                assert!(accepted, "{numbers:?}");
+                assert_eq!(replayed[..5], entries[..5]);
+                assert_eq!(replayed[5].ids, numbers);
+            }
+            refused => {
+                assert!(!accepted, "{numbers:?}: {refused:?}");
+                assert_corrupt(refused, &format!("two images of record {}", numbers[0]));
+            }
+        }
+    }
+}
+
+/// A chain of very many segments, all but the first of them empty, and as many of other chains.
+/// Once each link was looked for among all.
+#[test]
+fn long_chains_of_empty_segments_are_followed_link_by_link() {
+    const LINKS: u64 = if cfg!(windows) { 200 } else { 2000 };
+    let place = Place::new();
+    let (salt, entries) = small_log(&place, false);
+    let mut header = place.read("-wal-1")[..SECTOR].to_vec();
+    let last_crc = place.read("-wal-1")[6 * SECTOR + 4..6 * SECTOR + 8].to_vec();
+    header[56..60].copy_from_slice(&last_crc);
+    put(&mut header, 48, 7);
+    for link in 0..2 * LINKS {
+        let in_chain = link < LINKS;
+        let before = if link == 0 { salt } else { 1000 + link - 1 };
+        put(&mut header, 32, 1000 + link);
+        put(&mut header, 40, before);
+        put(&mut header, 64, if in_chain { salt } else { 77 });
+        seal_header(&mut header);
+        place.write(&format!("-wal-{}", 2 + link), &header);
+    }
+    files::steps::take();
+    assert_eq!(place.replay(salt, 0).unwrap(), entries);
+    let steps = files::steps::take() as u64;
+    assert!((LINKS..3 * LINKS).contains(&steps), "{steps} segments were looked at");
+
+    // Without the link in its middle the chain has an end, and what was begun behind it is empty.
+    std::fs::remove_file(place.file(&format!("-wal-{}", 2 + LINKS / 2))).unwrap();
+    assert_eq!(place.replay(salt, 0).unwrap(), entries);
+}
+
+/// Files of zeros, as a maker of segments leaves them, are read as far as they have bytes.
+#[test]
+#[cfg(target_os = "linux")]
+fn holes_that_look_like_new_segments_are_removed_unread() {
+    let place = Place::new();
+    let (salt, _) = small_log(&place, false);
+    for number in 2..52 {
+        let file = std::fs::File::create(place.file(&format!("-wal-{number}"))).unwrap();
+        file.set_len(HUGE_BYTES).unwrap();
+    }
+    let calls = Calls::over(&place);
+    remove_stale(&*calls, FILE_ID, &[salt]).unwrap();
+    let read_bytes = calls.take_read_bytes();
+    assert!(read_bytes < LITTLE_BYTES, "{read_bytes} bytes were read");
+    assert_eq!(place.segments(), ["-wal-1"]);
+}

@@ -1,0 +1,220 @@
+//! Numbers and lengths in files that cost their writer nothing: no command takes memory or time by
+//! them. Sparse files give their bytes for nothing, so that the file's length confirms none.
+
+use std::fs::File;
+
+use flatrec::{DataType, Durability, DynDatabase, DynStore, Field, Schema};
+
+use super::{Place, Ran};
+
+/// 4 GiB, but for what lies before the records.
+const METADATA_BYTES: u32 = u32::MAX - (64 << 10);
+
+/// Runs the command with little memory of its own; files may be mapped. Where an emulator runs it,
+/// which reserves far more for itself, without a limit.
+fn with_little_memory(place: &Place, args: &[&str]) -> Ran {
+    const KIB: u32 = 128 << 10;
+    if !cfg!(any(target_arch = "x86_64", target_arch = "x86")) {
+        return place.run(args);
+    }
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", &format!("ulimit -c 0; ulimit -d {KIB} && exec \"$@\""), "sh"]);
+    command.arg(env!("CARGO_BIN_EXE_flatrec")).args(args).current_dir(place.0.path());
+    let output = command.stdin(std::process::Stdio::null()).output().unwrap();
+    Ran {
+        status: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap())
+}
+
+/// Changes both header slots of the store in `place`, after docs/FORMAT.md alone, puts their
+/// checksums right, and makes the file as long as asked, by a hole.
+fn forge(place: &Place, name: &str, len_bytes: u64, change: impl Fn(&mut [u8], &[u8])) {
+    use std::os::unix::fs::FileExt as _;
+
+    let file = File::options().read(true).write(true).open(place.path(name)).unwrap();
+    let mut front = vec![0; 8192];
+    file.read_exact_at(&mut front, 0).unwrap();
+    let mut schema = vec![0; u32_at(&front, 112) as usize];
+    file.read_exact_at(&mut schema, 8192).unwrap();
+    for slot in [0, 4096] {
+        let slot = &mut front[slot..slot + 512];
+        change(slot, &schema);
+        let crc = crc32c::crc32c(&slot[..508]);
+        slot[508..].copy_from_slice(&crc.to_le_bytes());
+    }
+    file.write_all_at(&front, 0).unwrap();
+    file.set_len(len_bytes).unwrap();
+}
+
+/// A store `x.rec` without records, whose metadata is a hole of so many bytes; `sound` if its
+/// checksum is right.
+fn with_metadata(place: &Place, metadata_bytes: u32, sound: bool) {
+    let schema = Schema::packed([Field::new("n", DataType::UInt64)]).unwrap();
+    DynStore::create(place.path("x.rec"), &schema).unwrap().close().unwrap();
+    let data_offset = (8192 + 64 + u64::from(metadata_bytes)).next_multiple_of(65_536);
+    forge(place, "x.rec", data_offset, |slot, schema| {
+        slot[116..120].copy_from_slice(&metadata_bytes.to_le_bytes());
+        slot[56..64].copy_from_slice(&data_offset.to_le_bytes());
+        let mut crc = !crc32c::crc32c(schema);
+        for _ in 0..2 {
+            // Halves, since a 32-bit system counts no further at once.
+            crc = crc32c::crc32c_combine(crc, 0, metadata_bytes as usize / 2);
+        }
+        crc = crc32c::crc32c_combine(crc, 0, metadata_bytes as usize % 2);
+        slot[120..124].copy_from_slice(&(!crc ^ u32::from(!sound)).to_le_bytes());
+    });
+}
+
+/// Once every command took 4.2 GB and half a minute, and was ended where there was less memory.
+#[test]
+fn metadata_of_4_gib_cost_no_memory() {
+    let place = Place::new();
+    with_metadata(&place, METADATA_BYTES, true);
+    place.write("rows.csv", "n\n7\n");
+    let commands: [(&[&str], &str); 7] = [
+        (&["info", "x.rec"], "4294901759 bytes"),
+        (&["info", "x.rec", "--json"], "\"metadata_len_bytes\": 4294901759"),
+        (&["schema", "x.rec"], "uint64"),
+        (&["append", "x.rec", "rows.csv"], "1"),
+        (&["scan", "x.rec", "--format", "csv"], "7"),
+        (&["get", "x.rec", "0", "--format", "csv"], "7"),
+        (&["verify", "x.rec"], ""),
+    ];
+    for (args, expected) in commands {
+        let ran = with_little_memory(&place, args);
+        assert_eq!(ran.status, Some(0), "{args:?}: {ran:?}");
+        assert!(
+            ran.stdout.contains(expected) || ran.stderr.contains(expected),
+            "{args:?}: {ran:?}"
+        );
+    }
+    let store = DynStore::open_read_only(place.path("x.rec")).unwrap();
+    assert_eq!(store.info().unwrap().metadata_len_bytes, METADATA_BYTES);
+}
+
+#[test]
+fn metadata_that_are_damaged_are_told_by_every_command() {
+    let place = Place::new();
+    with_metadata(&place, METADATA_BYTES, false);
+    for args in [&["info", "x.rec"][..], &["scan", "x.rec"], &["verify", "x.rec"]] {
+        let ran = with_little_memory(&place, args);
+        assert_eq!(ran.status, Some(1), "{args:?}: {ran:?}");
+        let said = ran.stdout + &ran.stderr;
+        assert!(said.contains("its checksum does not hold"), "{args:?}: {said}");
+    }
+}
+
+/// Copies have the metadata, too, and take a piece of them at a time.
+#[test]
+fn metadata_are_copied_in_pieces() {
+    use std::os::unix::fs::FileExt as _;
+
+    // More than the memory there is, though no more room on the disk than a test may take.
+    const BYTES: u32 = 200 << 20;
+    let place = Place::new();
+    let schema = Schema::packed([Field::new("n", DataType::UInt64)]).unwrap();
+    DynStore::create(place.path("x.rec"), &schema).unwrap().close().unwrap();
+    let note = b"a note behind a hole";
+    let at = 8192 + 64 + u64::from(BYTES) - note.len() as u64;
+    let data_offset = (8192 + 64 + u64::from(BYTES)).next_multiple_of(65_536);
+    forge(&place, "x.rec", data_offset, |slot, schema| {
+        slot[116..120].copy_from_slice(&BYTES.to_le_bytes());
+        slot[56..64].copy_from_slice(&data_offset.to_le_bytes());
+        let zeros = BYTES as usize - note.len();
+        let crc = !crc32c::crc32c_combine(!crc32c::crc32c(schema), 0, zeros);
+        slot[120..124].copy_from_slice(&crc32c::crc32c_append(crc, note).to_le_bytes());
+    });
+    let file = File::options().write(true).open(place.path("x.rec")).unwrap();
+    file.write_all_at(note, at).unwrap();
+    for (command, out) in [("backup", "b.rec"), ("compact", "c.rec"), ("salvage", "s.rec")] {
+        let ran = with_little_memory(&place, &[command, "x.rec", out]);
+        assert_eq!(ran.status, Some(0), "{command}: {ran:?}");
+        let mut found = vec![0; note.len()];
+        File::open(place.path(out)).unwrap().read_exact_at(&mut found, at).unwrap();
+        assert_eq!(found, note, "{command}");
+        assert_eq!(with_little_memory(&place, &["verify", out]).status, Some(0), "{command}");
+        std::fs::remove_file(place.path(out)).unwrap();
+    }
+    let store = DynStore::open_read_only(place.path("x.rec")).unwrap();
+    assert!(store.metadata().unwrap().ends_with(note));
+}
+
+/// Descriptors are read as far as they are descriptors, whatever their number.
+#[test]
+fn schemas_of_4_gib_cost_no_memory() {
+    let place = Place::new();
+    let schema = Schema::packed([Field::new("n", DataType::UInt64)]).unwrap();
+    DynStore::create(place.path("x.rec"), &schema).unwrap().close().unwrap();
+    let schema_bytes = 1_u32 << 31;
+    let data_offset = (8192 + u64::from(schema_bytes)).next_multiple_of(65_536);
+    forge(&place, "x.rec", data_offset, |slot, schema| {
+        slot[56..64].copy_from_slice(&data_offset.to_le_bytes());
+        slot[108..112].copy_from_slice(&(schema_bytes / 64).to_le_bytes());
+        slot[112..116].copy_from_slice(&schema_bytes.to_le_bytes());
+        let zeros = schema_bytes as usize - schema.len();
+        let crc = !crc32c::crc32c_combine(!crc32c::crc32c(schema), 0, zeros);
+        slot[120..124].copy_from_slice(&crc.to_le_bytes());
+    });
+    let ran = with_little_memory(&place, &["info", "x.rec"]);
+    assert_eq!(ran.status, Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("unknown type code 0"), "{ran:?}");
+}
+
+/// Once a hole behind the log was walked at a second a GiB.
+#[test]
+fn a_hole_behind_the_log_is_passed() {
+    let place = Place::new();
+    let schema = Schema::packed([Field::new("n", DataType::UInt64)]).unwrap();
+    let database = DynDatabase::create(place.path("x.rec"), &schema).unwrap();
+    let mut transaction = database.begin_write().unwrap();
+    transaction.append(&7_u64.to_le_bytes()).unwrap();
+    transaction.commit(Durability::Immediate).unwrap();
+    // A copy of a store at work is what a writer leaves that was killed.
+    for name in place.files() {
+        let suffix = name.strip_prefix("x.rec").unwrap();
+        if !suffix.ends_with("lock") {
+            std::fs::copy(place.path(&name), place.path(&format!("y.rec{suffix}"))).unwrap();
+        }
+    }
+    database.close().unwrap();
+    let logs: Vec<String> =
+        place.files().into_iter().filter(|name| name.starts_with("y.rec-wal-")).collect();
+    assert!(!logs.is_empty());
+    for log in logs {
+        let file = File::options().write(true).open(place.path(&log)).unwrap();
+        file.set_len(8 << 40).unwrap();
+    }
+    for (args, expected) in [(["scan", "y.rec", "--count"], "1"), (["get", "y.rec", "0"], "7")] {
+        let ran = with_little_memory(&place, &args);
+        assert_eq!(ran.status, Some(0), "{args:?}: {ran:?}");
+        assert!(ran.stdout.contains(expected), "{args:?}: {ran:?}");
+    }
+}
+
+/// Once `info` asked about every page: 3.7 s for a TiB that is a hole.
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn residency_of_a_large_file_is_a_sample() {
+    const LEN_BYTES: u64 = 8 << 40;
+    let place = Place::new();
+    let schema = Schema::packed([Field::new("data", DataType::Binary(4096))]).unwrap();
+    DynStore::create(place.path("x.rec"), &schema).unwrap().close().unwrap();
+    let count = (LEN_BYTES - 65_536) / 4096;
+    forge(&place, "x.rec", LEN_BYTES, |slot, _| {
+        slot[72..80].copy_from_slice(&count.to_le_bytes());
+        slot[80..88].copy_from_slice(&count.to_le_bytes());
+    });
+    let info = DynStore::open_read_only(place.path("x.rec")).unwrap().info().unwrap();
+    let residency = info.residency.unwrap();
+    assert_eq!(info.residency_asked_pages, 1 << 18);
+    assert_eq!(residency.pages * residency.page_size_bytes, LEN_BYTES);
+    assert!(residency.resident_pages < 1 << 30, "{residency:?}");
+    let said = place.ok(["info", "x.rec"]);
+    assert!(said.contains("by a sample of 262144"), "{said}");
+}
