@@ -37,7 +37,10 @@ fn list(schema: &Schema) -> String {
 fn nearest<'n>(wanted: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let wanted: Vec<char> = wanted.to_lowercase().chars().collect();
     let distance_max = (wanted.len() / 3).max(1);
+    let lengths = wanted.len().saturating_sub(distance_max)..=wanted.len() + distance_max;
     names
+        // What is so much longer or shorter is not near, and may be a million long names.
+        .filter(|name| lengths.contains(&name.to_lowercase().chars().count()))
         .map(|name| (distance(&wanted, &name.to_lowercase()), name))
         .filter(|(distance, name)| *distance <= distance_max && *distance < name.chars().count())
         .min_by_key(|(distance, _)| *distance)

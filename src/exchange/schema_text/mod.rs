@@ -10,7 +10,7 @@ pub use json::{schema_from_json, schema_to_json};
 pub use numpy::{schema_to_numpy, slots_to_numpy};
 pub use rust::schema_to_rust;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::header::stride_for;
@@ -53,19 +53,33 @@ fn pieces(schema: &Schema) -> Vec<Piece<'_>> {
 /// Names, each given out once.
 struct Names {
     taken: HashSet<String>,
+    /// The number to be tried next behind a name that was wanted before. A file can have a million
+    /// names that are one as identifiers, and none of them searches from the start.
+    next: HashMap<String, u64>,
 }
 
 impl Names {
     fn new(taken: impl IntoIterator<Item = String>) -> Self {
-        Self { taken: taken.into_iter().collect() }
+        Self { taken: taken.into_iter().collect(), next: HashMap::new() }
     }
 
-    /// `wanted`, with as many underscores behind it as make it new.
-    fn unique(&mut self, mut wanted: String) -> String {
-        while !self.taken.insert(wanted.clone()) {
-            wanted.push('_');
+    /// `wanted`, or where that is taken the first of `wanted_`, `wanted_2`, `wanted_3` and so on
+    /// that is new.
+    fn unique(&mut self, wanted: String) -> String {
+        if self.taken.insert(wanted.clone()) {
+            return wanted;
         }
-        wanted
+        let next = self.next.entry(wanted.clone()).or_insert(1);
+        loop {
+            let name = match *next {
+                1 => format!("{wanted}_"),
+                number => format!("{wanted}_{number}"),
+            };
+            *next += 1;
+            if self.taken.insert(name.clone()) {
+                return name;
+            }
+        }
     }
 }
 
