@@ -1,9 +1,113 @@
 //! From the struct to its `impl Record` and the assertions that make it true.
+//!
+//! What the derive reads need not be what is compiled: an attribute macro below it changes the
+//! struct afterwards. So every assertion is about the struct's own fields. A change that leaves a
+//! record is one:
+//!
+//! ```
+//! #[derive(Clone, Copy, flatrec::Record)]
+//! #[repr(C)]
+//! #[flatrec_changed::change(u8 => i8)]
+//! struct Good { a: u8, b: [u8; 3] }
+//! let schema = <Good as flatrec::Record>::schema().unwrap();
+//! let fields: Vec<String> = schema.fields().iter().map(ToString::to_string).collect();
+//! assert_eq!(fields, ["a: int8 at 0", "b: int8[3] at 1"]);
+//! ```
+//!
+//! Once this was a record, too, and safe code held a `bool` of 7:
+//!
+//! ```compile_fail
+//! #[derive(Clone, Copy, flatrec::Record)]
+//! #[repr(C)]
+//! #[flatrec_changed::change(u8 => bool)]
+//! struct Bad { a: u8, b: [u8; 3] }
+//! ```
+//!
+//! Nor are these, with a field that the derive has not seen, without bytes or with some:
+//!
+//! ```compile_fail
+//! #[derive(Clone, Copy, flatrec::Record)]
+//! #[repr(C)]
+//! #[flatrec_changed::change(u8 => u8, hidden: ())]
+//! struct Bad { a: u8 }
+//! ```
+//!
+//! ```compile_fail
+//! #[derive(Clone, Copy, flatrec::Record)]
+//! #[repr(C, packed)]
+//! #[flatrec_changed::change(u8 => u8, hidden: bool)]
+//! struct Bad { a: u8 }
+//! ```
+//!
+//! With another struct's field of that name, which method calls and field accesses would find:
+//!
+//! ```compile_fail
+//! # #[derive(Clone, Copy)]
+//! # struct Other { a: u8 }
+//! # impl std::ops::Deref for Bad {
+//! #     type Target = Other;
+//! #     fn deref(&self) -> &Other { &Other { a: 1 } }
+//! # }
+//! #[derive(Clone, Copy, flatrec::Record)]
+//! #[repr(C)]
+//! #[flatrec_changed::change(a => b)]
+//! struct Bad { a: u8 }
+//! ```
+//!
+//! With padding, packed no more:
+//!
+//! ```compile_fail
+//! #[derive(Clone, Copy, flatrec::Record)]
+//! #[repr(C, packed)]
+//! #[flatrec_changed::change(packed => align(4))]
+//! struct Bad { a: u8, b: flatrec::le::U32 }
+//! ```
+//!
+//! As something else than a struct:
+//!
+//! ```compile_fail
+//! #[derive(Clone, Copy, flatrec::Record)]
+//! #[repr(C)]
+//! #[flatrec_changed::change(struct => union)]
+//! struct Bad { a: u8 }
+//! ```
+//!
+//! Nor does the path to flatrec lead the assertions elsewhere. The first is a record; the second
+//! asks a trait of flatrec's name that says yes to everything:
+//!
+//! ```
+//! mod elsewhere { pub use flatrec::*; }
+//! #[derive(Clone, Copy, flatrec::Record)]
+//! #[record(crate = "elsewhere")]
+//! #[repr(C)]
+//! struct Good { a: u8 }
+//! ```
+//!
+//! ```compile_fail
+//! mod elsewhere {
+//!     pub use flatrec::{DataType, Field, Record, Result, Schema};
+//!     pub trait FieldType {}
+//!     impl<T> FieldType for T {}
+//!     pub mod derived {
+//!         use super::*;
+//!         pub const fn native_endian<R, T>(_: fn(R) -> T) -> bool { false }
+//!         pub const fn field_type_problem_of<R, T>(_: fn(R) -> T) -> Option<&'static str> { None }
+//!         pub const fn check_size<T>() {}
+//!         pub fn field<R, T>(_: fn(R) -> T, name: &str, _: usize) -> Field {
+//!             Field::new(name, DataType::UInt8)
+//!         }
+//!     }
+//! }
+//! #[derive(Clone, Copy, flatrec::Record)]
+//! #[record(crate = "elsewhere")]
+//! #[repr(C)]
+//! struct Bad { a: bool }
+//! ```
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Data, DeriveInput, Error, Field, Fields, Path, Result, Type};
+use syn::{Data, DeriveInput, Error, Field, Fields, Path, Result};
 
 use crate::attributes::{FieldAttributes, Meaning, check_repr, crate_path};
 
@@ -20,11 +124,10 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     check_names(&fields, &described)?;
 
     let ident = &input.ident;
-    let types: Vec<&Type> = fields.iter().map(|field| &field.ty).collect();
-    let native: Vec<TokenStream> = types
-        .iter()
-        .map(|ty| quote_spanned! {ty.span()=> <#ty as #flatrec::FieldType>::NATIVE_ENDIAN})
-        .collect();
+    let native = fields.iter().map(|field| {
+        let own = projection(ident, field);
+        quote_spanned! {field.ty.span()=> #flatrec::derived::native_endian(#own)}
+    });
     let columns = fields
         .iter()
         .zip(&described)
@@ -32,25 +135,38 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
         .map(|(field, attributes)| column(&flatrec, ident, field, attributes));
     let assertions = assertions(&flatrec, ident, &fields);
     let meanings = fields.iter().zip(&described).filter_map(|(field, attributes)| {
-        let data_type = retyped(&flatrec, &field.ty, attributes)?;
+        let data_type = retyped(&flatrec, ident, field, attributes)?;
         Some(quote_spanned! {field.ty.span()=> const _: #flatrec::DataType = #data_type; })
     });
     Ok(quote! {
         #assertions
         #(#meanings)*
 
-        // SAFETY: every field is a `FieldType`, so any bytes are valid, none is padding, and there
-        // is no interior mutability; the assertions above show that the fields fill the struct;
-        // `schema` states the struct's own size and alignment.
+        // SAFETY: every field of the struct, as the compiler has it, is a `FieldType`, so any bytes
+        // are valid, none is padding, and there is no interior mutability; the assertions above
+        // show that there are no other fields and that these fill the struct; `schema_of` states
+        // the struct's own size and alignment.
         #[automatically_derived]
         unsafe impl #flatrec::Record for #ident {
             const NATIVE_ENDIAN: bool = false #(|| #native)*;
 
             fn schema() -> #flatrec::Result<#flatrec::Schema> {
-                #flatrec::derived::schema::<Self>([#(#columns),*].into())
+                <Self as #flatrec::Record>::schema_of([#(#columns),*].into())
             }
         }
     })
+}
+
+/// A function from the struct to one of its fields, whose type the compiler finds out.
+///
+/// What stands here of a field's type is not asked: an attribute macro behind the derive may have
+/// put another in its place. A pattern names the struct's own field, where `record.field` might
+/// lead to that of another struct; and it copies, since a packed field has no reference.
+fn projection(ident: &Ident, field: &Field) -> TokenStream {
+    let member = &field.ident;
+    quote_spanned! {field.ty.span()=>
+        |#ident { #member: __flatrec_field, .. }: #ident| __flatrec_field
+    }
 }
 
 fn named_fields(input: &DeriveInput) -> Result<Vec<&Field>> {
@@ -106,11 +222,11 @@ fn column(
     field: &Field,
     attributes: &FieldAttributes,
 ) -> TokenStream {
-    let (name, member, ty) = (&attributes.name, &field.ident, &field.ty);
-    let mut column = quote_spanned! {ty.span()=>
-        #flatrec::derived::field::<#ty>(#name, ::core::mem::offset_of!(#ident, #member))
+    let (name, member, own) = (&attributes.name, &field.ident, projection(ident, field));
+    let mut column = quote_spanned! {field.ty.span()=>
+        #flatrec::derived::field(#own, #name, ::core::mem::offset_of!(#ident, #member))
     };
-    if let Some(data_type) = retyped(flatrec, ty, attributes) {
+    if let Some(data_type) = retyped(flatrec, ident, field, attributes) {
         column.extend(quote! { .retyped(const { #data_type }) });
     }
     if attributes.utc {
@@ -120,8 +236,14 @@ fn column(
 }
 
 /// The type that an attribute gives the field; computing it fails if the bytes do not fit.
-fn retyped(flatrec: &Path, ty: &Type, attributes: &FieldAttributes) -> Option<TokenStream> {
-    let own = quote! { <#ty as #flatrec::FieldType>::DATA_TYPE };
+fn retyped(
+    flatrec: &Path,
+    ident: &Ident,
+    field: &Field,
+    attributes: &FieldAttributes,
+) -> Option<TokenStream> {
+    let own = projection(ident, field);
+    let own = quote! { #flatrec::derived::data_type(#own) };
     let (data_type, needs) = match attributes.meaning.as_ref()? {
         Meaning::Date => {
             (quote! { date(#own) }, "a date is a 32-bit signed integer: i32 or le::I32")
@@ -137,7 +259,7 @@ fn retyped(flatrec: &Path, ty: &Type, attributes: &FieldAttributes) -> Option<To
             )
         }
     };
-    Some(quote_spanned! {ty.span()=>
+    Some(quote_spanned! {field.ty.span()=>
         match #flatrec::derived::#data_type {
             ::core::option::Option::Some(data_type) => data_type,
             ::core::option::Option::None => ::core::panic!(#needs),
@@ -145,38 +267,50 @@ fn retyped(flatrec: &Path, ty: &Type, attributes: &FieldAttributes) -> Option<To
     })
 }
 
-/// Assertions that hold at compile time: the fields' types are what they say, and fill the struct.
+/// Assertions that hold at compile time: the fields' types are what they say, there are no others,
+/// and they fill the struct.
+///
+/// The struct's safety does not rest on what `flatrec` leads to, which a user may say: that a field
+/// is a `FieldType` is asked by a method of the very trait that is implemented, and the rest by
+/// what stands here.
 fn assertions(flatrec: &Path, ident: &Ident, fields: &[&Field]) -> TokenStream {
     let mut end = quote! { 0usize };
-    let mut assertions = TokenStream::new();
+    let (mut checks, mut problems) = (TokenStream::new(), TokenStream::new());
     for field in fields {
-        let (member, ty) = (&field.ident, &field.ty);
-        assertions.extend(quote_spanned! {ty.span()=>
-            const _: () = match #flatrec::derived::field_type_problem::<#ty>() {
+        let (member, own) = (&field.ident, projection(ident, field));
+        problems.extend(quote_spanned! {field.ty.span()=>
+            const _: fn() = || <#ident as #flatrec::Record>::has_field(#own);
+            const _: () = match #flatrec::derived::field_type_problem_of(#own) {
                 ::core::option::Option::None => {}
                 ::core::option::Option::Some(problem) => ::core::panic!("{}", problem),
             };
         });
-        assertions.extend(quote_spanned! {field.span()=>
-            const _: () = ::core::assert!(
+        checks.extend(quote_spanned! {field.span()=>
+            ::core::assert!(
                 ::core::mem::offset_of!(#ident, #member) == #end,
                 "there is padding before this field: order the fields from large to small, write \
                  the padding out as bytes with #[record(skip)], or use #[repr(C, packed)]"
             );
         });
-        end = quote! {
-            ::core::mem::offset_of!(#ident, #member) + ::core::mem::size_of::<#ty>()
-        };
+        end = quote! { ::core::mem::offset_of!(#ident, #member) + size_of_field(#own) };
     }
-    assertions.extend(quote_spanned! {ident.span()=>
-        const _: () = ::core::assert!(
-            ::core::mem::size_of::<#ident>() == #end,
-            "there is padding behind the last field: write it out as bytes with \
-             #[record(skip)], or use #[repr(C, packed)]"
-        );
+    let members = fields.iter().map(|field| &field.ident);
+    quote_spanned! {ident.span()=>
+        #problems
+        const _: fn(#ident) = |#ident { #(#members: _),* }: #ident| {};
+        const _: () = {
+            const fn size_of_field<R, T>(_: fn(R) -> T) -> usize {
+                ::core::mem::size_of::<T>()
+            }
+            #checks
+            ::core::assert!(
+                ::core::mem::size_of::<#ident>() == #end,
+                "there is padding behind the last field: write it out as bytes with \
+                 #[record(skip)], or use #[repr(C, packed)]"
+            );
+        };
         const _: () = #flatrec::derived::check_size::<#ident>();
-    });
-    assertions
+    }
 }
 
 /// All that is wrong, so that one compilation tells of everything.

@@ -72,13 +72,30 @@
 
 use std::mem::{align_of, size_of};
 
-pub use super::record::field_type_problem;
-use super::record::{FieldType, Record};
+use super::record::{FieldType, Record, field_type_problem};
 use super::schema::{DataType, Field, MAX_ALIGNMENT_BYTES, MAX_RECORD_BYTES, Schema, TimeUnit};
 use crate::error::Result;
 
-/// A field of the Rust type `T`, at `offset` bytes of a struct that [`check_size`] has passed.
-pub fn field<T: FieldType>(name: &str, offset: usize) -> Field {
+// The functions that take a function from a record to its field ask the compiler for the field's
+// type: what the derive reads may not be what the struct has by the time that it is compiled.
+
+/// Why the type of a field is none after all.
+pub const fn field_type_problem_of<R, T: FieldType>(_: fn(R) -> T) -> Option<&'static str> {
+    field_type_problem::<T>()
+}
+
+/// Whether the field's bytes are in the host's order.
+pub const fn native_endian<R, T: FieldType>(_: fn(R) -> T) -> bool {
+    T::NATIVE_ENDIAN
+}
+
+/// The field's type in a schema, unless an attribute says another.
+pub const fn data_type<R, T: FieldType>(_: fn(R) -> T) -> DataType {
+    T::DATA_TYPE
+}
+
+/// A field, at `offset` bytes of a struct that [`check_size`] has passed.
+pub fn field<R, T: FieldType>(_: fn(R) -> T, name: &str, offset: usize) -> Field {
     // An offset that saturates is one that every schema refuses.
     Field::of::<T>(name).at(u32::try_from(offset).unwrap_or(u32::MAX))
 }

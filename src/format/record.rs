@@ -57,6 +57,17 @@ pub unsafe trait Record: Copy + Send + Sync + 'static {
     /// than 16 MiB of them, or an alignment above 4096.
     fn schema() -> Result<Schema>;
 
+    /// The schema of these fields, for what the derive writes.
+    #[doc(hidden)]
+    fn schema_of(fields: Vec<Field>) -> Result<Schema> {
+        super::derived::schema::<Self>(fields)
+    }
+
+    /// Asks that a field's type, as the compiler has it, is one. A method, so that the derive asks
+    /// it of this trait and of no other of its name.
+    #[doc(hidden)]
+    fn has_field<T: FieldType>(_: fn(Self) -> T) {}
+
     /// Whether records of the schema `found` in a file can be read as this type.
     ///
     /// # Errors
@@ -224,7 +235,7 @@ impl Field {
 /// Why `T` is no field, if it is none: it is put together from types that do not go together, or
 /// its constants do not describe its bytes.
 #[doc(hidden)]
-pub const fn field_type_problem<T: FieldType>() -> Option<&'static str> {
+pub(super) const fn field_type_problem<T: FieldType>() -> Option<&'static str> {
     if T::PROBLEM.is_some() {
         return T::PROBLEM;
     }

@@ -33,9 +33,9 @@ fn accepts_every_attribute() {
     };
     let output = expand(&input).unwrap().to_string();
     assert!(output.contains("unsafe impl crate :: vendored :: flatrec :: Record for Everything"));
-    assert!(output.contains("(\"type\""), "{output}");
-    assert!(output.contains("(\"at\""), "{output}");
-    assert!(!output.contains("(\"padding\""), "{output}");
+    assert!(output.contains("\"type\" ,"), "{output}");
+    assert!(output.contains("\"at\" ,"), "{output}");
+    assert!(!output.contains("\"padding\""), "{output}");
 }
 
 #[test]
