@@ -1,15 +1,7 @@
-//! Bytes as a write-ahead log: one segment of any bytes, and variants of a good log of two.
+//! What this feeds is in `tests/common/fuzzed/log_replay.rs`, where the tests have it, too.
 #![no_main]
 
-use flatrec::log_fuzzing::{replay_bytes, replay_variant};
-use libfuzzer_sys::fuzz_target;
+#[path = "../../tests/common/fuzzed/log_replay.rs"]
+mod log_replay;
 
-fuzz_target!(|data: &[u8]| {
-    let dir = tempfile::tempdir().expect("a directory");
-    for (name, replay) in [("raw", replay_bytes as fn(&_, &_) -> _), ("variant", replay_variant)] {
-        let path = dir.path().join(name);
-        std::fs::write(&path, b"").expect("a file");
-        // Refusing is as good as accepting; panicking, or accepting what cannot be, is not.
-        let _ = replay(&path, data);
-    }
-});
+libfuzzer_sys::fuzz_target!(|data: &[u8]| log_replay::run(data));

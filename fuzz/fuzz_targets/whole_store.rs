@@ -1,15 +1,11 @@
-//! A store's files, changed together: data, two segments of a live log, and checksums, opened and
-//! used in every way.
+//! What this feeds is in `tests/common/fuzzed/whole_store.rs`, where the tests have it, too.
 #![no_main]
 
 #[path = "../../tests/common/every_way.rs"]
 mod every_way;
 #[path = "../../tests/common/patched.rs"]
 mod patched;
+#[path = "../../tests/common/fuzzed/whole_store.rs"]
+mod whole_store;
 
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|data: &[u8]| {
-    let dir = tempfile::tempdir().expect("a directory");
-    every_way::open_every_way(dir.path(), &patched::changed(data));
-});
+libfuzzer_sys::fuzz_target!(|data: &[u8]| whole_store::run(data));

@@ -2,6 +2,9 @@
 
 #![allow(unsafe_code, reason = "opening over a backing of one's own is unsafe")]
 
+#[cfg(all(feature = "derive", feature = "text"))]
+mod seeds;
+
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Builds every fuzz target and runs each for some seconds from the inputs that are kept of it:
+#
+#     scripts/fuzz.sh [SECONDS]
+#
+# 10 seconds unless said. Finds are added to fuzz/corpus (not kept), what fails to fuzz/artifacts.
+# fuzz/README.md says what the targets feed to what.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+seconds=${1:-10}
+cargo fuzz --version >/dev/null 2>&1 || cargo install --quiet --locked cargo-fuzz@0.13.2
+
+# Lets the stable compiler build the sanitizers that cargo-fuzz asks for.
+export RUSTC_BOOTSTRAP=1
+cargo fuzz build
+echo "fuzz targets built after $SECONDS s"
+
+# The targets work on files: where there is a file system in memory, there.
+if [[ -d /dev/shm && -w /dev/shm ]]; then
+    scratch=$(mktemp -d /dev/shm/flatrec-fuzz-XXXXXX)
+    trap 'rm -rf "$scratch"' EXIT
+    export TMPDIR=$scratch
+fi
+failed=()
+for target in $(cargo fuzz list); do
+    corpus=fuzz/corpus/$target
+    mkdir -p "$corpus"
+    log=$corpus.log
+    # No input of these targets is worth more than 20 s or 2 GiB: that is a find, too.
+    if cargo fuzz run "$target" "$corpus" "fuzz/seeds/$target" -- -verbosity=0 \
+        -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
+        >"$log" 2>&1; then
+        runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+        echo "$target: ${runs:-no} runs, nothing found"
+    else
+        tail -n 40 "$log"
+        failed+=("$target")
+    fi
+done
+if ((${#failed[@]})); then
+    echo "fuzz targets that failed: ${failed[*]}; their inputs are in fuzz/artifacts" >&2
+    exit 1
+fi

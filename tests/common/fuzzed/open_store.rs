@@ -1,0 +1,41 @@
+//! Bytes as a whole file on disk: opened, read to the end, and verified.
+
+use std::path::Path;
+
+use flatrec::fuzzing::variant;
+use flatrec::{DynStore, Result};
+
+/// Feeds these bytes.
+///
+/// # Panics
+/// If something is wrong with us.
+pub(crate) fn run(data: &[u8]) {
+    let dir = tempfile::tempdir().expect("a directory");
+    for (name, bytes) in [("raw", data), ("variant", &variant(data))] {
+        let path = dir.path().join(name);
+        std::fs::write(&path, bytes).expect("a file");
+        // Refusing is as good as accepting; panicking is not.
+        let _ = open_every_way(&path);
+    }
+}
+
+/// Reads every field of every record of a store, as far as anyone would wait for it.
+fn read_all(store: &DynStore) -> usize {
+    let fields = store.schema().fields();
+    let records = store.iter().take(1000);
+    records.map(|record| fields.iter().filter(|field| field.read(record).is_ok()).count()).sum()
+}
+
+fn open_every_way(path: &Path) -> Result<()> {
+    let store = DynStore::open_read_only(path)?;
+    read_all(&store);
+    assert!(store.iter().size_hint().1.is_some_and(|most| most as u64 == store.count()));
+    for found in store.iter_with_ids().take(1000).flatten() {
+        assert_eq!(store.get(found.0), Some(found.1));
+    }
+    store.close()?;
+    let store = DynStore::open_private(path)?;
+    read_all(&store);
+    store.close()?;
+    flatrec::verify(path, 10).map(drop)
+}
