@@ -6,7 +6,8 @@ mod dead;
 use std::path::{Path, PathBuf};
 
 use flatrec::{
-    DataType, DynStore, ErrorKind, Field, PodRecord, Schema, Store, Value, WindowedStore, verify,
+    DataType, Durability, DynDatabase, DynStore, ErrorKind, Field, PodRecord, Schema, Store, Value,
+    WindowedStore, verify,
 };
 
 /// A record of 12 bytes aligned to 4, so that its stride is 16.
@@ -304,4 +305,27 @@ fn doubts_of_field(path: &Path, good: &[u8], at: u64) -> String {
     std::fs::write(path, good).unwrap();
     set_byte(path, at, 9);
     doubts(path).concat()
+}
+
+/// The live count of a header may be that of all records though some are deleted: `insert` took it
+/// past them, and panicked.
+#[test]
+fn an_insert_does_not_take_the_live_count_past_the_records() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = numbers(directory.path(), 5);
+    dead::delete(&path, &[3, 1]);
+    dead::set_header(&path, 5, 1);
+    let database = DynDatabase::open(&path).unwrap();
+    let mut transaction = database.begin_write().unwrap();
+    transaction.set(0, &record(9)).unwrap();
+    let error = transaction.insert(&record(7)).unwrap_err();
+    assert_eq!((error.kind(), error.record_number()), (ErrorKind::Corrupt, Some(1)), "{error}");
+    assert!(error.to_string().contains("counts all 5 records as living"), "{error}");
+    // Nothing was changed by that, and the rest of the transaction is sound.
+    assert_eq!(transaction.append(&record(5)).unwrap(), 5);
+    transaction.commit(Durability::Immediate).unwrap();
+    database.close().unwrap();
+    let store = DynStore::open_read_only(&path).unwrap();
+    assert_eq!((store.count(), store.get(0)), (6, Some(&record(9)[..])));
+    assert_eq!((store.get(1), store.get(5)), (None, Some(&record(5)[..])));
 }

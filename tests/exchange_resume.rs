@@ -127,3 +127,18 @@ fn a_point_that_is_not_there_is_an_error() {
         assert!(sink.bytes.is_empty());
     }
 }
+
+/// A point is what somebody has written down: counting on from the end of all numbers panicked, or
+/// began at 0 again.
+#[test]
+fn a_point_that_counts_to_the_end_of_numbers_is_gone_on_from() {
+    let schema = Schema::packed([Field::new("n", DataType::Int32)]).unwrap();
+    let text = b"n\n1\nnone\n3\n";
+    let far = LoadReport { loaded: u64::MAX, rejected: u64::MAX, ..LoadReport::default() };
+    let mut from = LoadPoint { offset_bytes: 2, lines: u64::MAX, report: far };
+    from.report.nulls = u64::MAX;
+    let (sink, rejects, report) = load(text, &CsvOptions::new(), &schema, &from);
+    assert_eq!(sink.bytes, [1, 0, 0, 0, 3, 0, 0, 0]);
+    assert_eq!(rejects[0].0, u64::MAX);
+    assert_eq!((report.loaded, report.rejected, report.nulls), (u64::MAX, u64::MAX, u64::MAX));
+}

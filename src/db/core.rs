@@ -198,9 +198,8 @@ impl Core {
         self.make_slot_durable()?;
         let mut next = self.header.clone();
         change(&mut next);
-        next.sequence = self.header.sequence.checked_add(1).ok_or_else(|| {
-            self.name(Error::new(ErrorKind::Corrupt, "commit").detail("the sequence is used up"))
-        })?;
+        next.sequence = self.header.sequence.saturating_add(1);
+        next.check_countable().map_err(|error| self.name(error))?;
         let slot = match step::skip(Step::OtherSlot) {
             true => self.slot,
             false => self.slot.other(),

@@ -5,6 +5,7 @@ mod crash_test;
 #[path = "../common/dead.rs"]
 mod dead;
 mod deletes;
+mod edges;
 // Under Wine a lost page ends the command, and Windows lets nobody cut a file that is mapped.
 #[cfg(unix)]
 mod faults;

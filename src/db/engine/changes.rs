@@ -206,6 +206,13 @@ impl Changes {
                 None => self.append(writer, record),
             };
         };
+        // A count that goes past all records would be refused by all who read it.
+        if self.live_count >= self.count {
+            return Err(Error::new(ErrorKind::Corrupt, "insert").record(id).detail(format!(
+                "it is deleted, and the header counts all {} records as living",
+                self.count
+            )));
+        }
         put_live(self.stride_mut(writer, id)?, record);
         self.free_head = next;
         self.live_count += 1;

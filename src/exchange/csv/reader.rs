@@ -311,9 +311,10 @@ impl<'a> CsvReader<'a> {
                         row: &part.block[fault.place.clone()],
                     })?;
                 }
-                report.loaded += part.rows;
-                report.rejected += part.faults.len() as u64;
-                report.nulls += part.result.nulls;
+                // They may go on from a point that somebody has written down, whatever it says.
+                report.loaded = report.loaded.saturating_add(part.rows);
+                report.rejected = report.rejected.saturating_add(part.faults.len() as u64);
+                report.nulls = report.nulls.saturating_add(part.result.nulls);
                 report.read_bytes = part.read_bytes;
                 watch.pass(part)?;
                 let (offset_bytes, lines) = (part.end_offset, watch.lines);
@@ -405,7 +406,7 @@ impl<'w, 'a> Watch<'w, 'a> {
 
     /// The line on which the bad row of the part under way begins.
     fn line_of(&self, fault: &Fault) -> u64 {
-        self.lines + fault.lines + 1
+        self.lines.saturating_add(fault.lines).saturating_add(1)
     }
 
     fn bad_row(&self, fault: &Fault) -> Error {
@@ -416,8 +417,8 @@ impl<'w, 'a> Watch<'w, 'a> {
     }
 
     fn pass<T>(&mut self, part: &Part<T>) -> Result<()> {
-        self.lines += part.lines;
-        self.rows += part.rows;
+        self.lines = self.lines.saturating_add(part.lines);
+        self.rows = self.rows.saturating_add(part.rows);
         match &mut self.on_progress {
             Some(on_progress) => on_progress(Progress {
                 done_bytes: part.read_bytes,
