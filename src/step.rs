@@ -23,6 +23,10 @@ pub(crate) enum Step {
     GrowthSync,
     /// Records that are appended in place are synced before a commit counts them.
     BulkSync,
+    /// Records that were appended in place are compared with what the log says of them.
+    InPlaceCheck,
+    /// Records that were appended in place count towards a checkpoint.
+    InPlaceDue,
     /// The array is synced before a header says that it holds what a checkpoint wrote.
     CheckpointDataSync,
     /// The header is synced before anything relies on it.

@@ -6,7 +6,9 @@
 use std::fs;
 use std::path::Path;
 
-use flatrec::{DataType, Database, Durability, DynDatabase, Field, Record, Schema, Store};
+use flatrec::{
+    DataType, Database, Durability, DynDatabase, ErrorKind, Field, Record, Schema, Store,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Record)]
 #[repr(C)]
@@ -293,4 +295,54 @@ fn names_that_look_like_segments_do_no_harm() {
         assert_eq!((first.begin_read().count(), second.begin_read().count()), (2, 200));
     }
     assert!(at("a-wal-5").exists());
+}
+
+/// A file in memory may be as long as offsets go, and its records as many: what is past the last
+/// offset is an error, wherever it is come to.
+#[cfg(target_os = "linux")]
+#[test]
+fn records_up_to_the_last_offset_leave_no_room_for_more() {
+    let Ok(directory) = tempfile::tempdir_in("/dev/shm") else {
+        println!("skipped: there is no file system in memory");
+        return;
+    };
+    let path = directory.path().join("n.rec");
+    Store::<N>::create(&path).unwrap().close().unwrap();
+    let empty = fs::read(&path).unwrap();
+    for count in [(1 << 60) - 8193, (1 << 60) - 8194, 1 << 59] {
+        let mut bytes = empty.clone();
+        for slot in [0, 4096] {
+            bytes[slot + 72..slot + 80].copy_from_slice(&u64::to_le_bytes(count));
+            bytes[slot + 80..slot + 88].copy_from_slice(&u64::to_le_bytes(count));
+            let crc = crc32c::crc32c(&bytes[slot..slot + 508]);
+            bytes[slot + 508..slot + 512].copy_from_slice(&crc.to_le_bytes());
+        }
+        fs::write(&path, bytes).unwrap();
+        let file = fs::File::options().write(true).open(&path).unwrap();
+        if let Err(error) = file.set_len(65_536 + count * 8) {
+            println!("skipped: no file in memory is as long as that: {error}");
+            return;
+        }
+        // More than any address space maps.
+        assert!(Store::<N>::open_read_only(&path).is_err());
+        assert!(Store::<N>::open(&path).is_err());
+        assert!(Database::<N>::open(&path).is_err());
+        let windows = (1 << 20, 64 << 10);
+        let mut store = Store::<N>::open_windowed(&path, windows.0, windows.1).unwrap();
+        // The system maps no page that ends past the last offset.
+        assert_eq!(store.read(count - 10_000).unwrap(), Some(N { n: 0 }));
+        let last = store.read(count - 1).map_err(|error| error.kind());
+        assert!(matches!(last, Ok(Some(N { n: 0 })) | Err(ErrorKind::OutOfRange)), "{last:?}");
+        assert_eq!((store.read(count).unwrap(), store.count()), (None, count));
+        let room = (1 << 60) - 8193 - count;
+        if room < 2 {
+            let rows = [N { n: 7 }; 2];
+            let error = store.append_slice(&rows).unwrap_err();
+            assert_eq!((error.kind(), store.count()), (ErrorKind::OutOfRange, count));
+            // The file grows by more than a record at a time.
+            let one = store.append(&N { n: 8 }).map_err(|error| error.kind());
+            assert!(matches!(one, Ok(_) | Err(ErrorKind::OutOfRange)), "{one:?}");
+        }
+        store.close().unwrap();
+    }
 }

@@ -128,8 +128,8 @@ fn a_point_that_is_not_there_is_an_error() {
     }
 }
 
-/// A point is what somebody has written down: counting on from the end of all numbers panicked, or
-/// began at 0 again.
+/// A point may say anything, since it was read from a file: counting on from the end of all numbers
+/// panicked, or began at 0 again.
 #[test]
 fn a_point_that_counts_to_the_end_of_numbers_is_gone_on_from() {
     let schema = Schema::packed([Field::new("n", DataType::Int32)]).unwrap();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::core::Core;
-use super::engine::{self, Recovered};
+use super::engine::{self, Recovered, Torn};
 use super::locks::Locks;
 use super::sharing::{
     Hold, LockWords, Mark, Presence, Quiet, Taken, WriterSide, process, store_word,
@@ -243,12 +243,11 @@ pub(super) fn take_up(
     }
 }
 
-/// Reads the log for a handle that keeps every checkpoint away.
-/// The images are aligned to `alignment`.
-pub(super) fn read_log(core: &mut Core, alignment: usize) -> Result<Option<Recovered>> {
+/// Reads the log for a handle that keeps every checkpoint away, and takes a store as it is.
+pub(super) fn read_log(core: &mut Core) -> Result<Option<(Recovered, Vec<Torn>)>> {
     let mut tries = 0;
     loop {
-        match engine::read_log(core, alignment) {
+        match engine::read_log_even_torn(core, 1) {
             Err(error) if error.kind() == ErrorKind::Corrupt && tries < LOG_TRIES => {
                 tries += 1;
                 core.look_again()?;

@@ -146,6 +146,7 @@ impl<'a> Copy<'a> {
             count: table.array.count(),
             sums: sums.as_ref(),
             images: table.log.as_ref().map(|log| &log.overlay),
+            torn: &[],
         };
         let mut copier = Copier {
             from: table,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::beside_writer;
 use super::checksums::Checksums;
 use super::core::Core;
-use super::engine::Recovered;
+use super::engine::{Recovered, Torn};
 use super::info::{SlotInfo, slot_info};
 use super::locks::Locks;
 use super::slots::Slots;
@@ -27,6 +27,8 @@ pub(super) struct Damaged {
     log: Option<Recovered>,
     /// Why the log cannot be read, if so: the newest commits are lost then.
     log_lost: Option<String>,
+    /// The records that are not what the log counts.
+    torn: Vec<Torn>,
     sums: Option<Sums>,
     /// Keeps the records as they are while they are looked at.
     _locks: Locks,
@@ -42,18 +44,19 @@ impl Damaged {
         let locks = beside_writer::onlooker_locks(path, &file, wait)?;
         let mut core = Core::open_even_short(file)?;
         let slots = Slots::of(core.header())?;
-        let (log, log_lost) = match beside_writer::read_log(&mut core, 1) {
+        let (log, log_lost) = match beside_writer::read_log(&mut core) {
             Ok(log) => (log, None),
             Err(error) if is_doubt(&error) => (None, Some(error.to_string())),
             Err(error) => return Err(error),
         };
+        let (log, torn) = log.map_or((None, Vec::new()), |(log, torn)| (Some(log), torn));
         let found = Sums::find(&**core.backing(), core.header(), false)?;
         let checksums = Checksums::of(&found);
         let sums = match found {
             FoundSums::Kept(sums) => Some(sums),
             _ => None,
         };
-        Ok(Self { core, checksums, slots, log, log_lost, sums, _locks: locks })
+        Ok(Self { core, checksums, slots, log, log_lost, torn, sums, _locks: locks })
     }
 
     /// The records there are, those in the log and deleted ones among them.
@@ -69,6 +72,22 @@ impl Damaged {
     /// How many commits are in the log.
     pub(super) fn commits_in_log(&self) -> u64 {
         self.log.as_ref().map_or(0, |log| log.blocks)
+    }
+
+    /// The records that are not what the log counts.
+    pub(super) fn torn(&self) -> &[Torn] {
+        &self.torn
+    }
+
+    /// How many records in their places the log counts and sums.
+    pub(super) fn summed_in_log(&self) -> u64 {
+        self.log.as_ref().map_or(0, Recovered::summed)
+    }
+
+    /// How many records nothing sums: neither the checksums nor the log.
+    pub(super) fn unsummed(&self) -> u64 {
+        let in_header = if self.sums.is_some() { 0 } else { self.core.header().count };
+        in_header.saturating_add(self.log.as_ref().map_or(0, |log| log.unsummed))
     }
 
     /// How many of them live, by the newest commit.
@@ -109,6 +128,18 @@ impl Damaged {
         if let Err(error) = self.core.header().check_length(self.backing().len_bytes()?) {
             doubts.push(at(None, error.to_string()));
         }
+        if let Some(log) = &self.log {
+            let end = self.geometry()?.offset_of(log.count)?;
+            let len_bytes = self.backing().len_bytes()?;
+            if end > len_bytes {
+                let (count, ends) = (log.count, format!("the file ends at byte {len_bytes}"));
+                let what = format!("the log counts {count} records, up to byte {end}; {ends}");
+                doubts.push(at(None, what));
+            }
+        }
+        for torn in &self.torn {
+            doubts.push(Doubt::of_record(torn.ids.start, torn.to_string()));
+        }
         if let Some(why) = &self.log_lost {
             doubts.push(at(None, format!("the log with the newest commits cannot be read: {why}")));
         }
@@ -127,15 +158,20 @@ impl Damaged {
     /// Reads all records and compares all blocks, but for those that hold records of which the log
     /// has newer images: a checkpoint may have written some, and is to write them all.
     pub(super) fn sweep(&self, to: &mut impl Inspect) -> Result<()> {
-        let header = self.core.header();
         let sweep = Sweep {
             data: &**self.core.backing(),
-            geometry: Geometry::new(header.data_offset, u64::from(header.stride))?,
+            geometry: self.geometry()?,
             count: self.count(),
             sums: self.sums.as_ref(),
             images: self.log.as_ref().map(|log| &log.overlay),
+            torn: &self.torn,
         };
         sweep.run(to)
+    }
+
+    fn geometry(&self) -> Result<Geometry> {
+        let header = self.core.header();
+        Geometry::new(header.data_offset, u64::from(header.stride))
     }
 
     /// The fields whose bytes can be wrong.

@@ -75,6 +75,9 @@ pub struct StoreInfo {
     pub editing: bool,
     /// Whether the store has checksums of its records.
     pub checksums: Checksums,
+    /// How many records, deleted ones included, no checksum covers: neither one of the store's nor
+    /// one of the log's.
+    pub unsummed: u64,
     /// What the file lies on.
     pub file_system: FileSystemKind,
     /// Bytes that this handle maps to read.
@@ -161,6 +164,14 @@ impl StoreInfo {
         let report = table.core.report();
         let log = table.log.as_ref().map(|log| LogInfo::of(log, &**backing)).transpose()?;
         let (writer, readers) = sharers(table)?;
+        let checksums = match &table.sums {
+            Some(sums) => Checksums::Present { blocks: sums.blocks() },
+            None => Checksums::look(&**backing, header)?,
+        };
+        let unsummed = match &checksums {
+            Checksums::Present { .. } => 0,
+            _ => header.count,
+        };
         Ok(Self {
             path: table.path(),
             access: table.access(),
@@ -183,10 +194,8 @@ impl StoreInfo {
             file_id: header.file_id,
             slots: [slot_info(&report.a), slot_info(&report.b)],
             editing: table.core.found_editing(),
-            checksums: match &table.sums {
-                Some(sums) => Checksums::Present { blocks: sums.blocks() },
-                None => Checksums::look(&**backing, header)?,
-            },
+            checksums,
+            unsummed: unsummed.saturating_add(table.log.as_ref().map_or(0, |log| log.unsummed)),
             file_system: backing.properties().file_system.clone(),
             mapped_bytes: windows.map_or(view.len_bytes() as u64, |windows| windows.mapped_bytes),
             windows,

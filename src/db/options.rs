@@ -180,7 +180,8 @@ impl<S> Options<S> {
 
     /// How large the log of a [`Database`](crate::Database) grows before a commit brings it to the
     /// array; 16 MiB unless said. A smaller log makes for shorter recovery, a larger one for fewer
-    /// writes where the same records change again and again.
+    /// writes where the same records change again and again. Records that are appended a mebibyte
+    /// or more at a time are not logged, and count all the same: header and checksums follow them.
     pub fn checkpoint_at(mut self, log_bytes: u64) -> Self {
         self.common.checkpoint_bytes = log_bytes;
         self

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::checksums::Checksums;
 use super::damaged::{Damaged, wrong_value};
 use super::dyn_store::DynStore;
+use super::engine::Torn;
 use super::metadata::NewMetadata;
 use super::slots::{Found, Slots, bad_status};
 use super::sweep::{BadBlock, Inspect, Swept};
@@ -217,6 +218,7 @@ pub fn salvage_with_progress(
         why: Vec::new(),
         progress,
         records: store.count(),
+        torn: store.torn(),
     };
     store.sweep(&mut saver)?;
     progress(store.count(), store.count())?;
@@ -237,6 +239,7 @@ struct Saver<'s> {
     progress: &'s mut dyn FnMut(u64, u64) -> Result<()>,
     /// How many there are in all.
     records: u64,
+    torn: &'s [Torn],
 }
 
 /// So many records go between two calls of the progress.
@@ -310,7 +313,10 @@ impl Saver<'_> {
         self.why.retain(|bad| bad.records.end > id);
         match self.why.iter().find(|bad| bad.records.contains(&id)) {
             Some(bad) => format!("{}: {}", describe(bad.block, &bad.bytes, &bad.records), bad.why),
-            None => "it cannot be read".to_owned(),
+            None => match self.torn.iter().find(|torn| torn.ids.contains(&id)) {
+                Some(torn) => torn.to_string(),
+                None => "it cannot be read".to_owned(),
+            },
         }
     }
 }

@@ -7,6 +7,7 @@
 
 use std::ops::Range;
 
+use super::engine::Torn;
 use crate::error::{Error, Result};
 use crate::map::{Backing, Geometry};
 use crate::store::{BLOCK_LEN_BYTES, BlockState, Overlay, Sums};
@@ -56,6 +57,8 @@ pub(super) struct Sweep<'s> {
     pub(super) sums: Option<&'s Sums>,
     /// The records' images in the log, which count for more than what the array has.
     pub(super) images: Option<&'s Overlay>,
+    /// What is not what the log counts.
+    pub(super) torn: &'s [Torn],
 }
 
 /// How far the bytes of a range are to be trusted.
@@ -110,15 +113,25 @@ impl Sweep<'_> {
             if why.is_some() {
                 read.bad.push((start..start + counted, Trust::Doubtful));
             }
-        } else if self.sums.is_some() {
+        } else if self.sums.is_some_and(|sums| block < sums.blocks()) {
             // What could be read of it cannot be compared with anything.
             read.bad.insert(0, (start..start + counted, Trust::Doubtful));
         }
+        read.bad.extend(self.torn_within(start..start + counted));
+        read.bad.sort_by_key(|(bytes, _)| bytes.start);
         read.bytes.resize(counted_len, 0);
         window.bytes.extend_from_slice(&read.bytes);
         window.bad.extend(read.bad);
         let bytes = offset..offset + counted;
         why.map(|why| BadBlock { block, records: self.records_in(&bytes), bytes, why })
+    }
+
+    /// Those of the bytes of a block that are not what the log counts.
+    fn torn_within(&self, block: Range<u64>) -> impl Iterator<Item = (Range<u64>, Trust)> {
+        let within =
+            move |torn: &Torn| torn.bytes.start.max(block.start)..torn.bytes.end.min(block.end);
+        let doubtful = self.torn.iter().map(within).filter(|bytes| bytes.start < bytes.end);
+        doubtful.map(|bytes| (bytes, Trust::Doubtful))
     }
 
     /// Compares a block with its checksum; `None` if there is none, or it matches. `bytes` become

@@ -79,6 +79,12 @@ pub struct VerifyReport {
     pub commits_in_log: u64,
     /// Whether there are checksums by which damaged records would show.
     pub checksums: Checksums,
+    /// How many records the log counts that lie in their places, with checksums in the log: those
+    /// of the store follow with the next checkpoint.
+    pub summed_in_log: u64,
+    /// How many records, deleted ones included, no checksum covers: neither one of the store's nor
+    /// one of the log's. Damage in them can go unseen.
+    pub unsummed: u64,
     /// The first doubts, in the order of the file, as many as were asked for.
     pub doubts: Vec<Doubt>,
     /// How many doubts there are in all.
@@ -128,6 +134,8 @@ pub fn verify(path: impl AsRef<Path>, doubts_max: usize) -> Result<VerifyReport>
     }
     report.checksums = store.checksums.clone();
     report.commits_in_log = store.commits_in_log();
+    report.summed_in_log = store.summed_in_log();
+    report.unsummed = store.unsummed();
     let mut verifier = Verifier {
         report: &mut report,
         doubts_max,

@@ -17,25 +17,34 @@ pub(crate) fn crc32c_append(crc: u32, bytes: &[u8]) -> u32 {
     ::crc32c::crc32c_append(crc, bytes)
 }
 
-/// The CRC-32C of the bytes that have `crc`, followed by so many zeros: in few steps, however many
-/// they are.
-pub(crate) fn crc32c_append_zeros(crc: u32, zeros: u64) -> u32 {
-    // The register holds the complement of the sum, and to append bytes that have the sum 0 to it
-    // is to shift it, without adding anything.
-    let (mut register, mut left) = (!crc, zeros);
+/// What a CRC-32C becomes `len_bytes` further on, but for what the bytes there add to it: in few
+/// steps, however many bytes they are.
+fn moved_on(mut crc: u32, len_bytes: u64) -> u32 {
+    let mut left = len_bytes;
     while left > 0 {
         // 32-bit systems count no further at a time.
         let step = usize::try_from(left).unwrap_or(1 << 30);
-        register = ::crc32c::crc32c_combine(register, 0, step);
+        crc = ::crc32c::crc32c_combine(crc, 0, step);
         left -= step as u64;
     }
-    !register
+    crc
+}
+
+/// The CRC-32C of the bytes that have `crc`, followed by `len_bytes` bytes that have `crc_behind`.
+pub(crate) fn crc32c_combine(crc: u32, crc_behind: u32, len_bytes: u64) -> u32 {
+    moved_on(crc, len_bytes) ^ crc_behind
+}
+
+/// The CRC-32C of the bytes that have `crc`, followed by so many zeros.
+pub(crate) fn crc32c_append_zeros(crc: u32, zeros: u64) -> u32 {
+    // The register holds the complement of the sum, and zeros add nothing to it.
+    !moved_on(!crc, zeros)
 }
 
 /// The CRC-32C of bytes of which `before` is the sum of those in front of them, `through` of both
 /// together, and which are `len_bytes` long.
 pub(crate) fn crc32c_between(before: u32, through: u32, len_bytes: u64) -> u32 {
-    crc32c_append_zeros(!before, len_bytes) ^ !through
+    moved_on(before, len_bytes) ^ through
 }
 
 /// The checksum of the written part of one block.
@@ -101,6 +110,16 @@ mod tests {
         // RFC 3720, B.4: 32 bytes of zeros.
         assert_eq!(crc32c(&[0; 32]), 0x8A91_36AA);
         assert_eq!(crc32c_append(crc32c(b"1234"), b"56789"), 0xE306_9283);
+        assert_eq!(crc32c_combine(crc32c(b"1234"), crc32c(b"56789"), 5), 0xE306_9283);
+    }
+
+    #[test]
+    fn long_pieces_are_put_together_as_short_ones_are() {
+        let (front, half, whole) = (crc32c(b"front"), 5 << 29, 5 << 30);
+        // Zeros, whose sum is what is left of nothing after as many of them.
+        let zeros = |len| crc32c_combine(0, 0, len);
+        let in_two = crc32c_combine(crc32c_combine(front, zeros(half), half), zeros(half), half);
+        assert_eq!(crc32c_combine(front, zeros(whole), whole), in_two);
     }
 
     #[test]

@@ -18,11 +18,14 @@
 //! broken sums and invariants are [`ErrorKind::Corrupt`]; a file that ends before its records is
 //! [`ErrorKind::Truncated`].
 
+mod numbers;
+
 use std::mem::{offset_of, size_of};
 
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use self::numbers::NUMBERS_END;
 use super::checksum::crc32c;
 use super::descriptor::DESCRIPTOR_BYTES;
 use super::schema::{MAX_ALIGNMENT_BYTES, MAX_RECORD_BYTES};
@@ -228,35 +231,6 @@ impl Header {
         zerocopy::transmute!(slot)
     }
 
-    /// An error if the file has features that this program would not keep up if it wrote, or if its
-    /// numbers could end while it writes: before anything is promised that no header could tell.
-    pub(crate) fn check_writable(&self) -> Result<()> {
-        if self.writers_flags != 0 {
-            return Err(Error::new(ErrorKind::UnsupportedFormat, "write to")
-                .detail(format!("unknown flags for writers {:#x}", self.writers_flags))
-                .advice("a newer version of flatrec wrote it; use that one, or open it to read"));
-        }
-        self.check_numbers(NUMBERS_END - NUMBERS_LEFT_MIN)
-    }
-
-    /// An error if a header with these numbers would be refused by all who read it.
-    pub(crate) fn check_countable(&self) -> Result<()> {
-        self.check_numbers(NUMBERS_END)
-    }
-
-    fn check_numbers(&self, end: u64) -> Result<()> {
-        let used_up = self.numbers().into_iter().find(|&(_, number)| number >= end);
-        let Some((what, number)) = used_up else { return Ok(()) };
-        Err(Error::new(ErrorKind::OutOfRange, "write to")
-            .detail(format!("its {what} is {number}, and such numbers end at 2^63"))
-            .advice("make a copy of it with backup, which counts from 1 again, and write to that"))
-    }
-
-    /// What only ever counts up.
-    fn numbers(&self) -> [(&'static str, u64); 2] {
-        [("sequence", self.sequence), ("commit", self.commit)]
-    }
-
     /// The first byte behind the last record; `None` if it would not be below 2^63.
     pub(crate) fn end_of_data(&self) -> Option<u64> {
         self.count
@@ -335,12 +309,6 @@ impl Header {
         Ok(())
     }
 }
-
-/// Where sequences and numbers of commits end: no store comes that far by counting.
-const NUMBERS_END: u64 = 1 << 63;
-
-/// A writer needs that many left when it begins: more than it could use up in a lifetime.
-const NUMBERS_LEFT_MIN: u64 = 1 << 48;
 
 /// The bytes from one record to the next: the record, and with deletes a status byte behind it and
 /// padding up to the alignment. `None` if no store has such records.

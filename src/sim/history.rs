@@ -40,7 +40,7 @@ fn lives(world: &mut World) -> Result<(), Stop> {
 fn life(world: &mut World) -> Result<(), Stop> {
     let ending = Ending::draw(&mut world.random);
     let lived = match world.random.below(world.exclusive_odds) {
-        0 => exclusive::live(world, ending),
+        0 if !world.bulk_only => exclusive::live(world, ending),
         _ => transactional::live(world, ending),
     };
     match lived {

@@ -1,9 +1,12 @@
 //! Breaks each step of the protocol on purpose: the simulation must notice.
 
+use std::sync::Arc;
+
 use super::CrashTest;
 use super::disk::Fault;
-use super::exclusive;
 use super::world::{Ending, Stop, World};
+use super::{exclusive, transactional};
+use crate::db::Durability;
 use crate::step::{Step, without};
 
 /// How many histories may pass before one shows that something is broken. Most take a few.
@@ -52,6 +55,7 @@ caught! {
     flushes_sync_the_array_before_the_header: FlushDataSync, from 518;
     checkpoints_heed_snapshots: SnapshotTarget, from 2;
     torn_blocks_are_no_blocks: BlockCheck, from 189;
+    appends_in_place_are_counted_before_long: InPlaceDue, from 7;
     // Any one of the three tells an old block from a new one; bytes that no history leaves, which
     // each alone must refuse, are made by hand in the log's own tests.
     old_blocks_are_no_blocks: SaltCheck ChainCheck NumberCheck, from 153;
@@ -62,6 +66,7 @@ caught! {
 fn truncated_and_killed(seed: u64) -> Result<(), Stop> {
     let mut world = World::new(seed, false);
     (world.deletes, world.checksums, world.record_len) = (false, false, 100);
+    world.bulk_only = false;
     let world = &mut world;
     world.create()?;
     world.end(Ending::Drop)?;
@@ -99,4 +104,53 @@ fn what_is_found_is_made_durable_before_it_is_built_upon() {
     assert_eq!((0..300).find(broken), None);
     let broken_without = without(&[Step::Settle], || (0..300).find(broken));
     assert!(broken_without.is_some(), "nobody notices");
+}
+
+/// A store that is only appended to is copied while it is written to: the data file first, and its
+/// log two commits later. What the log counts then is not in the data file.
+fn copied_alive(seed: u64) -> Result<(), Stop> {
+    let mut world = World::new(seed, false);
+    (world.bulk_only, world.checksums, world.record_len) = (true, seed % 2 == 0, 900);
+    let world = &mut world;
+    world.create()?;
+    world.end(Ending::Drop)?;
+    let database = transactional::open(world, 64 << 20)?;
+    let mut next = Vec::new();
+    let mut copied = Vec::new();
+    for commit in 0..4 {
+        if commit == 2 {
+            let file = world.file()?;
+            let len = file.len_bytes().map_err(|error| Stop::Broken(error.to_string()))?;
+            copied = vec![0; usize::try_from(len).unwrap_or(0)];
+            let read = file.read_at(0, &mut copied);
+            world.take("read", read)?;
+        }
+        let begun = database.begin_write();
+        let mut transaction = world.take("begin", begun)?;
+        transactional::append_many(world, &mut transaction, &mut next)?;
+        world.oracle.attempt(Arc::new(next.clone()));
+        let committed = transaction.commit(Durability::Immediate);
+        world.take("commit", committed)?;
+        world.acknowledge(true);
+    }
+    world.disk.bring_down();
+    drop(database);
+    world.end(Ending::Kill)?;
+    let file = world.file()?;
+    let rest = file.len_bytes().map_or(0, |len| usize::try_from(len).unwrap_or(0));
+    // A file that had grown ahead ends in zeros.
+    copied.resize(rest, 0);
+    let written = file.write_at(0, &copied);
+    world.take("write", written)?;
+    match exclusive::look(world) {
+        Err(Stop::Broken(refused)) if refused.contains("are not those that commit 3") => Ok(()),
+        other => Err(Stop::Broken(format!("it is not refused: {other:?}"))),
+    }
+}
+
+#[test]
+fn what_the_log_counts_in_the_array_is_compared() {
+    let broken = |seed: &u64| copied_alive(*seed).is_err();
+    assert_eq!((0..6).find(broken), None);
+    assert!(without(&[Step::InPlaceCheck], || (0..6).all(|seed| broken(&seed))));
 }

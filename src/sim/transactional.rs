@@ -15,10 +15,15 @@ use crate::error::ErrorKind;
 /// What a transaction appends at most, to be written in place rather than logged.
 const BULK_BYTES: usize = 3 << 20;
 
+/// How far a store grows that is only appended to.
+const BULK_ONLY_BYTES: usize = 8 << 20;
+
 /// A handle, the snapshots that it has lent, and what each must show.
 struct Life<'w> {
     world: &'w mut World,
     database: DynDatabase,
+    /// With how much in the log, and counted by it in the array, a checkpoint is due.
+    checkpoint_at: u64,
     snapshots: Vec<(Snapshot<[u8]>, State)>,
     /// Whether the handle has said that it writes no more.
     poisoned: bool,
@@ -27,8 +32,10 @@ struct Life<'w> {
 /// Opens the store, works with it, and ends as `ending` says or as what strikes it.
 pub(super) fn live(world: &mut World, ending: Ending) -> Result<(), Stop> {
     world.note(|| "transactions:".into());
-    let database = open(world)?;
-    let mut life = Life { world, database, snapshots: Vec::new(), poisoned: false };
+    let checkpoint_at = draw_checkpoint_at(world);
+    let database = open(world, checkpoint_at)?;
+    let (snapshots, poisoned) = (Vec::new(), false);
+    let mut life = Life { world, database, checkpoint_at, snapshots, poisoned };
     let found = life.see()?;
     life.world.find(&found)?;
     // Some live long enough for segments to be used anew.
@@ -46,8 +53,13 @@ pub(super) fn live(world: &mut World, ending: Ending) -> Result<(), Stop> {
     life.end(ending)
 }
 
-fn open(world: &mut World) -> Result<DynDatabase, Stop> {
-    let checkpoint_at = world.random.pick(&[20 << 10, 60 << 10, 100 << 10, 300 << 10, 4 << 20]);
+fn draw_checkpoint_at(world: &mut World) -> u64 {
+    let logged = [20 << 10, 60 << 10, 100 << 10, 300 << 10, 4 << 20];
+    let in_place = [20 << 10, 2 << 20, 3 << 20, 5 << 20, 16 << 20];
+    world.random.pick(if world.bulk_only { &in_place } else { &logged })
+}
+
+pub(super) fn open(world: &mut World, checkpoint_at: u64) -> Result<DynDatabase, Stop> {
     let options: Options<DynDatabase> = DynDatabase::options().checkpoint_at(checkpoint_at);
     let file = world.file()?;
     // SAFETY: nobody else knows the simulated disk, and every other handle of it has ended.
@@ -143,6 +155,7 @@ impl Life<'_> {
             return Err(Stop::Broken(format!("{durability:?} gives {receipt:?}")));
         }
         self.world.acknowledge(survives_power);
+        self.check_counted()?;
         if self.world.random.one_in(4) { self.check_shown() } else { Ok(()) }
     }
 
@@ -152,6 +165,20 @@ impl Life<'_> {
             return Err(Stop::Broken(format!("{doing}: succeeds on a poisoned handle")));
         }
         Ok(())
+    }
+
+    /// Where nothing is in its way, a checkpoint has made header and checksums follow what is only
+    /// appended.
+    fn check_counted(&mut self) -> Result<(), Stop> {
+        if !self.world.bulk_only || !self.snapshots.is_empty() {
+            return Ok(());
+        }
+        let stride = (self.world.record_len + usize::from(self.world.deletes)) as u64;
+        let uncounted_bytes = self.world.uncounted()?.saturating_mul(stride);
+        if uncounted_bytes < self.checkpoint_at || self.world.disk.struck().is_some() {
+            return Ok(());
+        }
+        Err(Stop::Broken(format!("no header counts {uncounted_bytes} bytes of records")))
     }
 
     /// A reader sees what was committed last.
@@ -243,6 +270,10 @@ fn change(
     transaction: &mut WriteTransaction<'_, [u8]>,
     next: &mut Vec<Stamp>,
 ) -> Result<(), Stop> {
+    if world.bulk_only {
+        let is_full = next.len() * world.record_len >= BULK_ONLY_BYTES;
+        return if is_full { Ok(()) } else { append_many(world, transaction, next) };
+    }
     let changes = match world.random.below(12) {
         0 => 0,
         1 => 150,
@@ -328,14 +359,14 @@ fn insert_at(next: &mut Vec<Stamp>, id: u64, stamp: Stamp) -> Result<(), Stop> {
 }
 
 /// Appends many records at once: some kilobytes, or, once in a while, more than are logged.
-fn append_many(
+pub(super) fn append_many(
     world: &mut World,
     transaction: &mut WriteTransaction<'_, [u8]>,
     next: &mut Vec<Stamp>,
 ) -> Result<(), Stop> {
     let (len, held_bytes) = (world.record_len, next.len() * world.record_len);
     // Small records would be too many, and much would be read again and again.
-    let bulk = len >= 100 && held_bytes < BULK_BYTES && world.random.one_in(5);
+    let bulk = world.bulk_only || len >= 100 && held_bytes < BULK_BYTES && world.random.one_in(5);
     let bytes = if bulk { (1 << 20) + world.random.index(200 << 10) } else { 20 << 10 };
     let many = if bulk { bytes / len } else { world.random.index(bytes / len + 1) };
     world.note(|| format!("    append {many} at once"));

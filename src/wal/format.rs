@@ -2,10 +2,11 @@
 
 use std::mem::{offset_of, size_of};
 
-use zerocopy::little_endian::{U32, U64};
+use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::Commit;
+use super::placed::{PlacedSums, SUMS_IN_HEAD, SUMS_MAX};
 use crate::format::VERSION;
 use crate::format::checksum::crc32c;
 
@@ -182,8 +183,10 @@ impl Label {
 ///  32    | salt            | number          | synced          | count           |
 ///  64    | live count      | free head       | images          | prev.  | image  |
 ///        |                 |                 |                 | crc    | length |
-///  96    | chain           | zeros                                               |
+///  96    | chain           |pieces|log2| crc of  | placed length   | sum 0  | sum 1  |
+///        |                 |          | the rest|                 |        |        |
 /// 128    | payload: a record number for each image, each once; then the images
+///        | sums 2 and on, in what fills the last sector
 /// ```
 ///
 /// The checksum covers bytes 8 up to the end of the payload.
@@ -204,7 +207,11 @@ struct BlockBytes {
     previous_crc: U32,
     image_len_bytes: U32,
     chain: U64,
-    zeros: [u8; 24],
+    pieces: U16,
+    piece_log2: U16,
+    further_crc: U32,
+    placed_len_bytes: U64,
+    first_sums: [U32; SUMS_IN_HEAD],
 }
 
 const _: () = {
@@ -222,12 +229,18 @@ const _: () = {
     assert!(offset_of!(BlockBytes, previous_crc) == 88);
     assert!(offset_of!(BlockBytes, image_len_bytes) == 92);
     assert!(offset_of!(BlockBytes, chain) == 96);
-    assert!(offset_of!(BlockBytes, zeros) == 104);
+    assert!(offset_of!(BlockBytes, pieces) == 104);
+    assert!(offset_of!(BlockBytes, piece_log2) == 106);
+    assert!(offset_of!(BlockBytes, further_crc) == 108);
+    assert!(offset_of!(BlockBytes, placed_len_bytes) == 112);
+    assert!(offset_of!(BlockBytes, first_sums) == 120);
+    // Without images, what is left of a sector is for sums.
+    assert!(BLOCK_HEAD_BYTES + 4 * (SUMS_MAX - SUMS_IN_HEAD) == SECTOR as usize);
 };
 
 /// What stands in front of a block's payload. One that was read is untrusted until its checksum
 /// has been compared, except that it ends within its segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct BlockHead {
     /// Of bytes 8 up to the end of the payload.
     pub(super) crc: u32,
@@ -244,6 +257,62 @@ pub(super) struct BlockHead {
     pub(super) image_len_bytes: u32,
     /// The checksum of the block before it in the chain; 0 if there is none.
     pub(super) previous_crc: u32,
+    /// What it says of records in their places; not in `commit`, as long as it is not complete.
+    pub(super) sums: SumsHead,
+}
+
+/// What stands in a block's head of the checksums of records in their places.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct SumsHead {
+    /// How many there are; 0 for none.
+    pieces: u16,
+    piece_log2: u16,
+    /// Of the bytes of those that are not in the head.
+    further_crc: u32,
+    placed_len_bytes: u64,
+    first: [u32; SUMS_IN_HEAD],
+}
+
+impl SumsHead {
+    /// What stands in the head of a block of so many bytes, and what behind its payload.
+    pub(super) fn of(sums: &PlacedSums, block_len_bytes: u64) -> (Self, Vec<u8>) {
+        let room = (in_sectors(block_len_bytes) - block_len_bytes) / size_of::<u32>() as u64;
+        let mut sums = sums.clone();
+        sums.fit(SUMS_IN_HEAD + usize::try_from(room).unwrap_or(0));
+        let mut first = [0; SUMS_IN_HEAD];
+        let (in_head, further) = sums.sums().split_at(sums.sums().len().min(SUMS_IN_HEAD));
+        first[..in_head.len()].copy_from_slice(in_head);
+        let further: Vec<u8> = further.iter().flat_map(|sum| sum.to_le_bytes()).collect();
+        let head = Self {
+            pieces: u16::try_from(sums.sums().len()).unwrap_or(0),
+            piece_log2: u16::try_from(sums.piece_log2()).unwrap_or(0),
+            further_crc: crc32c(&further),
+            placed_len_bytes: sums.len_bytes(),
+            first,
+        };
+        (head, further)
+    }
+
+    /// How many bytes of sums lie behind the payload of a block of so many bytes; `None` if there
+    /// are no sums, or there is no room for them.
+    pub(super) fn further_len_bytes(&self, block_len_bytes: u64) -> Option<usize> {
+        let pieces = Some(usize::from(self.pieces)).filter(|&pieces| pieces > 0)?;
+        let len = pieces.saturating_sub(SUMS_IN_HEAD) * size_of::<u32>();
+        let room = in_sectors(block_len_bytes) - block_len_bytes;
+        (len as u64 <= room).then_some(len)
+    }
+
+    /// The sums, with those of these bytes behind the payload: which mean nothing if they are not
+    /// what was written there. `None` if what it all says makes no sense.
+    pub(super) fn with(&self, further: Option<&[u8]>) -> Option<PlacedSums> {
+        let pieces = usize::from(self.pieces);
+        let mut sums = self.first[..pieces.min(SUMS_IN_HEAD)].to_vec();
+        if let Some(further) = further.filter(|bytes| crc32c(bytes) == self.further_crc) {
+            let sum = |bytes: &[u8]| bytes.iter().rev().fold(0, |sum, &b| sum << 8 | u32::from(b));
+            sums.extend(further.chunks(size_of::<u32>()).map(sum));
+        }
+        PlacedSums::of(self.placed_len_bytes, self.piece_log2.into(), pieces, sums)
+    }
 }
 
 /// The bytes of a payload of so many images; `None` past what a file can hold.
@@ -286,6 +355,11 @@ impl BlockHead {
         block.previous_crc = self.previous_crc.into();
         block.image_len_bytes = self.image_len_bytes.into();
         block.chain = self.chain.into();
+        block.pieces = self.sums.pieces.into();
+        block.piece_log2 = self.sums.piece_log2.into();
+        block.further_crc = self.sums.further_crc.into();
+        block.placed_len_bytes = self.sums.placed_len_bytes.into();
+        block.first_sums = self.sums.first.map(U32::new);
         zerocopy::transmute!(block)
     }
 
@@ -313,11 +387,19 @@ impl BlockHead {
                 count: block.count.get(),
                 live_count: block.live_count.get(),
                 free_head,
+                placed: None,
             },
             synced: block.synced.get(),
             images,
             image_len_bytes,
             previous_crc: block.previous_crc.get(),
+            sums: SumsHead {
+                pieces: block.pieces.get(),
+                piece_log2: block.piece_log2.get(),
+                further_crc: block.further_crc.get(),
+                placed_len_bytes: block.placed_len_bytes.get(),
+                first: block.first_sums.map(U32::get),
+            },
         })
     }
 }

@@ -43,7 +43,8 @@ fn good(path: &Path) -> &'static Good {
             let ids: Vec<u64> = (0..images).collect();
             let bytes = vec![0xA5; ids.len() * 8];
             let count = 5000;
-            let commit = Commit { number, count, live_count: 9, free_head: Some(number) };
+            let (live_count, free_head) = (9, Some(number));
+            let commit = Commit { number, count, live_count, free_head, placed: None };
             let images = Images { ids: &ids, image_len: IMAGE_LEN, pieces: &[&bytes] };
             log.append(&commit, number - 2.min(number), &images).expect("a commit");
         }

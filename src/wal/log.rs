@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::files::{Fill, SegmentFile, new_salt};
 use super::format::{
-    BLOCK_CRC_END, BLOCK_HEAD_BYTES, BlockHead, SECTOR_BYTES, SegmentHeader, block_len_bytes,
-    in_sectors,
+    BLOCK_CRC_END, BLOCK_HEAD_BYTES, BlockHead, SECTOR_BYTES, SegmentHeader, SumsHead,
+    block_len_bytes, in_sectors,
 };
 use super::{Commit, Images};
 use crate::error::{Error, ErrorKind, Result};
@@ -220,17 +220,20 @@ impl Log {
         let len_bytes = block_len_bytes(count, images.image_len).expect("it was reserved");
         let fits = in_sectors(len_bytes) <= self.room_bytes();
         let begun = if fits { None } else { Some(self.begin_segment()?) };
+        let placed = commit.placed.as_deref();
+        let (sums, further) = placed.map(|it| SumsHead::of(it, len_bytes)).unwrap_or_default();
         let mut head = BlockHead {
             crc: 0,
             file_id: self.file_id,
             salt: self.current.salt,
             chain: self.chain,
-            commit: *commit,
+            commit: Commit { placed: None, ..*commit },
             // The segment before was synced just now, with every block so far.
             synced: if begun.is_some() { commit.number.saturating_sub(1) } else { synced },
             images: count,
             image_len_bytes: images.image_len,
             previous_crc: self.last_crc,
+            sums,
         };
         // A new segment's header goes out together with its first block.
         let header = begun.as_ref().map_or(&[][..], |header| header);
@@ -239,11 +242,12 @@ impl Log {
         buffer.clear();
         buffer.extend_from_slice(header);
         if len_bytes <= ONE_WRITE_MAX_BYTES {
-            head.crc = put_block(buffer, &head, images);
+            head.crc = put_block(buffer, &head, images, &further);
             self.current.file.backing.write_at(offset, buffer)?;
         } else {
             head.crc = crc_of(&head, images);
-            write_large(&*self.current.file.backing, offset, buffer, &head, images)?;
+            let tail = &further;
+            write_large(&*self.current.file.backing, offset, buffer, &head, images, tail)?;
         }
         self.current.end += in_sectors(len_bytes);
         self.last_crc = head.crc;
@@ -433,8 +437,9 @@ fn each_piece(
     images.pieces.iter().try_for_each(|piece| each(piece))
 }
 
-/// Puts a block with its checksum, which is returned, behind what `buffer` holds, in whole sectors.
-fn put_block(buffer: &mut Vec<u8>, head: &BlockHead, images: &Images<'_>) -> u32 {
+/// Puts a block with its checksum, which is returned, and `tail` behind what `buffer` holds, in
+/// whole sectors.
+fn put_block(buffer: &mut Vec<u8>, head: &BlockHead, images: &Images<'_>, tail: &[u8]) -> u32 {
     let start = buffer.len();
     buffer.extend_from_slice(&head.encode());
     for id in images.ids {
@@ -444,7 +449,9 @@ fn put_block(buffer: &mut Vec<u8>, head: &BlockHead, images: &Images<'_>) -> u32
         buffer.extend_from_slice(piece);
     }
     let crc = crc32c(&buffer[start + BLOCK_CRC_END..]);
-    buffer[start..start + BLOCK_HEAD_BYTES].copy_from_slice(&BlockHead { crc, ..*head }.encode());
+    let head = BlockHead { crc, ..head.clone() };
+    buffer[start..start + BLOCK_HEAD_BYTES].copy_from_slice(&head.encode());
+    buffer.extend_from_slice(tail);
     let sector = usize::try_from(SECTOR_BYTES).expect("a sector is small");
     buffer.resize(buffer.len().next_multiple_of(sector), 0);
     crc
@@ -462,14 +469,15 @@ fn crc_of(head: &BlockHead, images: &Images<'_>) -> u32 {
     crc
 }
 
-/// Writes what `buffer` holds, and behind it a block in whole sectors, from `offset` on, in pieces
-/// of bounded length.
+/// Writes what `buffer` holds, and behind it a block and `tail` in whole sectors, from `offset` on,
+/// in pieces of bounded length.
 fn write_large(
     backing: &dyn Backing,
     mut offset: u64,
     buffer: &mut Vec<u8>,
     head: &BlockHead,
     images: &Images<'_>,
+    tail: &[u8],
 ) -> Result<()> {
     let limit = usize::try_from(ONE_WRITE_MAX_BYTES).expect("far less than any address space");
     each_piece(head, images, &mut |mut bytes| {
@@ -490,6 +498,8 @@ fn write_large(
         Ok(())
     })?;
     let fill = in_sectors(head.len_bytes()) - head.len_bytes();
-    buffer.resize(buffer.len() + usize::try_from(fill).expect("less than a sector"), 0);
+    let end = buffer.len() + usize::try_from(fill).expect("less than a sector");
+    buffer.extend_from_slice(tail);
+    buffer.resize(end, 0);
     backing.write_at(offset, buffer)
 }

@@ -27,19 +27,23 @@ mod format;
 #[doc(hidden)]
 pub mod fuzzing;
 mod log;
+mod placed;
 mod reader;
 mod replay;
 
 pub(crate) use files::{newest_begun, remove_stale};
 pub(crate) use follow::Position;
 pub(crate) use log::Log;
+pub(crate) use placed::PlacedSums;
 pub(crate) use replay::replay;
 
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 /// What a commit leaves behind, besides the records it changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Commit {
     /// Commits are numbered 1, 2, 3 and so on.
     pub(crate) number: u64,
@@ -49,6 +53,9 @@ pub(crate) struct Commit {
     pub(crate) live_count: u64,
     /// The deleted record that is reused first.
     pub(crate) free_head: Option<u64>,
+    /// The checksums of the records that it counts for the first time and has put to their places,
+    /// if it has done so with all of them and says so.
+    pub(crate) placed: Option<Arc<PlacedSums>>,
 }
 
 impl Commit {

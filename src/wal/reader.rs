@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::format::{BLOCK_CRC_END, BLOCK_HEAD_BYTES, BlockHead, SECTOR_BYTES};
+use super::placed::PlacedSums;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::checksum::{crc32c, crc32c_append, crc32c_append_zeros};
 use crate::map::Backing;
@@ -87,6 +88,14 @@ impl SegmentReader {
         let crc = self.crc_at(offset, block.len_bytes())?;
         let whole = crc == Some(block.crc) || crc.is_some() && step::skip(Step::BlockCheck);
         Ok(whole.then_some(block))
+    }
+
+    /// The checksums that a block, found at `offset`, has of records in their places.
+    pub(super) fn placed(&mut self, offset: u64, block: &BlockHead) -> Result<Option<PlacedSums>> {
+        let len_bytes = block.len_bytes();
+        let Some(further_len) = block.sums.further_len_bytes(len_bytes) else { return Ok(None) };
+        let further = self.bytes(offset.saturating_add(len_bytes), further_len)?;
+        Ok(block.sums.with(further))
     }
 
     /// The payload of a block that [`SegmentReader::block_at`] found at `offset`; `None` if it has

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::Commit;
 use super::evidence::{self, Sought};
@@ -133,13 +134,16 @@ impl Walk<'_> {
     ) -> Result<u64> {
         let mut ids = Vec::new();
         while self.next <= self.through {
-            let Some(block) = reader.block_at(offset)?.filter(|it| self.continues(it, salt)) else {
+            let Some(mut block) = reader.block_at(offset)?.filter(|it| self.continues(it, salt))
+            else {
                 break;
             };
             let taken = match self.check(&block) {
                 Ok(()) if reader.numbers_repeat_zero(offset, &block)? => Err(twice_in_one(0)),
                 Ok(()) => {
+                    let placed = reader.placed(offset, &block)?.map(Arc::new);
                     let Some(payload) = reader.payload(offset, &block)? else { break };
+                    block = BlockHead { commit: Commit { placed, ..block.commit }, ..block };
                     self.take(&block, payload, &mut ids, each)?
                 }
                 broken => broken,

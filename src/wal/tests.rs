@@ -4,6 +4,7 @@ mod calls;
 mod damage;
 mod growth;
 mod hostile;
+mod placed;
 mod random;
 
 use std::path::{Path, PathBuf};
@@ -62,7 +63,11 @@ impl Place {
         let mut entries = Vec::new();
         let replayed =
             replay(&*self.data, file_id, salt, after, IMAGE_LEN, &mut |commit, ids, images| {
-                entries.push(Entry { commit: *commit, ids: ids.to_vec(), images: images.to_vec() });
+                entries.push(Entry {
+                    commit: commit.clone(),
+                    ids: ids.to_vec(),
+                    images: images.to_vec(),
+                });
                 Ok(())
             })?;
         let numbers: Vec<u64> = entries.iter().map(|entry| entry.commit.number).collect();
@@ -89,7 +94,7 @@ fn entry(number: u64, ids: &[u64]) -> Entry {
         (0..u64::from(IMAGE_LEN)).map(move |at| ((number * 31 + id * 7 + at) % 251) as u8)
     });
     Entry {
-        commit: Commit { number, count, live_count: number, free_head },
+        commit: Commit { number, count, live_count: number, free_head, placed: None },
         ids: ids.to_vec(),
         images: images.collect(),
     }

@@ -2,6 +2,7 @@
 //! by crashes, copies and other stores is told for what it is.
 
 mod flips;
+mod hot_copies;
 mod salvaged;
 
 use std::fs::OpenOptions;

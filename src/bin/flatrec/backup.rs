@@ -16,6 +16,10 @@ use crate::waiting::WaitArgs;
 ///
 /// Records keep their numbers, and deleted ones stay deleted. OUT is written aside and takes its
 /// name, durably, when it is complete; it is a store of its own, with its own file id.
+///
+/// This is the way to copy a store that is open to write: `cp` reads its files one after the other,
+/// so that they are of different moments, and what it makes may be refused or wrong. A store that
+/// is closed can be copied with `cp`, together with its `-sum` file.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -123,7 +123,7 @@ fn lines_of(info: &StoreInfo) -> Vec<(&'static str, String)> {
         ("log", log(info.log.as_ref())),
         ("writer", writer(info.writer.as_ref())),
         ("readers", readers(info)),
-        ("checksums", info.checksums.to_string()),
+        ("checksums", sums(info)),
         ("mapped", bytes(info.mapped_bytes)),
     ];
     let at = lines.iter().position(|(name, _)| *name == "checksums").unwrap_or(lines.len());
@@ -161,6 +161,15 @@ fn log(log: Option<&LogInfo>) -> String {
         bytes(log.len_bytes),
         count(log.segments, "segment"),
     )
+}
+
+fn sums(info: &StoreInfo) -> String {
+    match (&info.checksums, info.unsummed) {
+        (Checksums::Present { .. }, 1..) => {
+            format!("{}; {} without one", info.checksums, count(info.unsummed, "record"))
+        }
+        (checksums, _) => checksums.to_string(),
+    }
 }
 
 fn writer(writer: Option<&WriterInfo>) -> String {
@@ -274,6 +283,7 @@ fn object(store: &DynStore, info: &StoreInfo) -> Value {
         "readers_hold_log_bytes": held_log_bytes(info),
         "interrupted_edit": info.editing,
         "checksums": checksums(&info.checksums),
+        "unsummed_records": info.unsummed,
         "mapped_bytes": info.mapped_bytes,
         "residency": residency,
         "faults": { "minor": info.faults.minor, "major": info.faults.major },

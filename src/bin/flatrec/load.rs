@@ -5,7 +5,7 @@ mod resume;
 pub(crate) mod unfinished;
 
 use std::cell::RefCell;
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use flatrec::exchange::{Input, LoadPoint, schema_from_json};

@@ -92,7 +92,7 @@ impl Args {
             deleted => format!(", {deleted} deleted"),
         };
         let checksums = match report.checksums {
-            Checksums::Present { blocks } => format!("checksums of {}", counted(blocks, "block")),
+            Checksums::Present { blocks } => sums(blocks, report.summed_in_log, report.unsummed),
             _ => "no checksums".to_owned(),
         };
         writeln!(out, "{path}: {records}{deleted}, {checksums}, no doubts")?;
@@ -135,6 +135,20 @@ pub(crate) fn unlisted(listed: io::Result<()>) -> String {
         }
         _ => String::new(),
     }
+}
+
+/// What the checksums cover, and what they do not.
+fn sums(blocks: u64, in_log: u64, unsummed: u64) -> String {
+    let blocks = counted(blocks, "block");
+    let in_log = match in_log {
+        0 => String::new(),
+        in_log => format!(" and of {} in the log", counted(in_log, "record")),
+    };
+    let unsummed = match unsummed {
+        0 => String::new(),
+        unsummed => format!(", {} without a checksum", counted(unsummed, "record")),
+    };
+    format!("checksums of {blocks}{in_log}{unsummed}")
 }
 
 /// `1 doubt`, `2 doubts`.

@@ -6,6 +6,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::{STATUS_DEAD, STATUS_LIVE, next_free, put_dead, put_live};
 use crate::step::{self, Step};
 use crate::store::{Images, Tail};
+use crate::wal::PlacedSums;
 
 /// Appended records that take more than this are not logged but written to their places.
 const LOGGED_TAIL_BYTES_MAX: usize = 1 << 20;
@@ -19,6 +20,8 @@ pub(in crate::db) struct Changes {
     /// The number of the tail's first record. Those between the base's count and this are in the
     /// file already, above every count.
     pub(super) tail_start: u64,
+    /// The checksums of those.
+    pub(super) placed: Option<PlacedSums>,
     pub(super) count: u64,
     pub(super) live_count: u64,
     pub(super) free_head: Option<u64>,
@@ -31,6 +34,7 @@ impl Changes {
             images: Images::new(layout.stride, layout.alignment),
             tail: Tail::new(layout.stride, layout.alignment),
             tail_start: base.count,
+            placed: None,
             count: base.count,
             live_count: base.live_count,
             free_head: base.free_head,
@@ -165,6 +169,8 @@ impl Changes {
         writer.make_room(end)?;
         let written = writer.placed.write(self.tail_start, self.tail.bytes());
         written.inspect_err(|error| writer.doubt(error))?;
+        // Now that they are in the processor's cache.
+        self.placed.get_or_insert_with(PlacedSums::new).add(self.tail.bytes());
         writer.show_in_file(&self.layout, end)?;
         self.tail_start = end;
         self.tail.clear();
@@ -206,7 +212,7 @@ impl Changes {
                 None => self.append(writer, record),
             };
         };
-        // A count that goes past all records would be refused by all who read it.
+        // Every reader refuses a count that goes past all records.
         if self.live_count >= self.count {
             return Err(Error::new(ErrorKind::Corrupt, "insert").record(id).detail(format!(
                 "it is deleted, and the header counts all {} records as living",

@@ -79,17 +79,17 @@ impl Engine {
         self.checkpoint_locked(&mut writer, Reason::Due)
     }
 
-    /// After a commit: a checkpoint if the log has grown past its size, and is not held back by
-    /// what held back the last one.
+    /// After a commit: a checkpoint if the log has grown past its size, with the records in their
+    /// places that it counts, and is not held back by what held back the last one.
     pub(super) fn checkpoint_if_due(&self) {
         // Who has the writer's place meanwhile does it after their own commit.
         let Some(mut writer) = self.try_lock() else { return };
         if self.check(&writer, "checkpoint").is_err() {
             return;
         }
-        let log_bytes = writer.log_size().1;
-        let is_due = log_bytes >= writer.checkpoint_at_bytes
-            || log_bytes >= self.common.checkpoint_bytes
+        let due_bytes = writer.due_bytes();
+        let is_due = due_bytes >= writer.checkpoint_at_bytes
+            || due_bytes >= self.common.checkpoint_bytes
                 && writer.held_back_by.is_some_and(|commit| !self.is_held(commit));
         if !is_due {
             return;
@@ -97,7 +97,7 @@ impl Engine {
         // The commit that this follows is done whatever comes of it; an error that matters has
         // poisoned the handle, and the next commit tells.
         let _ = self.checkpoint_locked(&mut writer, Reason::Due);
-        let left = writer.log_size().1;
+        let left = writer.due_bytes();
         let reached = writer.core.header().commit;
         writer.held_back_by =
             Some(reached).filter(|&commit| commit < writer.newest.commit && self.is_held(commit));
@@ -251,8 +251,11 @@ impl Engine {
         if let Some(sums) = writer.sums.as_mut().filter(|_| !images.is_empty()) {
             sums.sync(target.commit)?;
         }
-        writer.placed.write_sorted(images)?;
-        step::take(Step::CheckpointDataSync, || writer.placed.sync())?;
+        // Records that are in their places already were synced before the log counted them.
+        if !images.is_empty() {
+            writer.placed.write_sorted(images)?;
+            step::take(Step::CheckpointDataSync, || writer.placed.sync())?;
+        }
         if let Some(sums) = &mut writer.sums {
             let end = self.layout.geometry.offset_of(target.count)?;
             sums.update(&*self.backing, &ranges_of(&self.layout, images), end)?;
@@ -261,6 +264,7 @@ impl Engine {
         if !step::skip(Step::HeaderLast) {
             self.say_written(writer, target, closing)?;
         }
+        writer.uncounted.count(target.commit);
         let sharing = self.published.sharing();
         sharing.hold(target.commit);
         let needed = sharing.retire(target.commit)?;

@@ -189,7 +189,9 @@ impl Engine {
             count: changes.count,
             live_count: changes.live_count,
             free_head: changes.free_head,
+            placed: changes.placed.take().map(Arc::new),
         };
+        let placed = commit.placed.as_ref().map_or(0, |sums| sums.len_bytes());
         let pieces = changes.images.pieces();
         let image_len = writer.core.header().stride;
         let images = wal::Images { ids: changes.images.ids(), image_len, pieces: &pieces };
@@ -201,6 +203,7 @@ impl Engine {
         }
         log.append(&commit, self.group.synced(), &images)?;
         let segment = log.segment();
+        writer.uncounted.add(commit.number, placed);
         drop(pieces);
         let committed = Committed { commit: commit.number, images: changes.images };
         let state = Arc::new(State {

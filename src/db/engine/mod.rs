@@ -17,6 +17,7 @@ mod commit;
 mod group;
 #[cfg(all(test, loom))]
 mod in_loom;
+mod in_place;
 mod newest;
 mod open;
 mod parts;
@@ -30,9 +31,12 @@ use std::time::Duration;
 pub(super) use self::changes::Changes;
 pub use self::checkpoint::Checkpoint;
 pub use self::commit::{Durability, Receipt, Survives};
-pub(super) use self::recover::{Gathering, Recovered, absorb, nothing, read_log, read_log_through};
+pub(super) use self::in_place::Torn;
+pub(super) use self::recover::{
+    Gathering, Recovered, absorb, nothing, read_log, read_log_even_torn, read_log_through,
+};
 pub(super) use self::state::State;
-use self::{group::Group, state::Published};
+use self::{group::Group, in_place::Uncounted, state::Published};
 use super::core::Core;
 use super::locks::Locks;
 use super::metadata::Metadata;
@@ -42,6 +46,7 @@ use super::source::Source;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Schema;
 use crate::map::{Access, Backing, Geometry, RecordView, View};
+use crate::step::{self, Step};
 use crate::store::{Placed, Sums, view_with_room};
 use crate::wal::Log;
 
@@ -113,7 +118,10 @@ pub(super) struct Writer {
     closed: bool,
     /// The records to which the file is to be cut once this process has no view of it any more.
     untrimmed: Option<u64>,
-    /// How large the log is to grow before the next checkpoint.
+    /// The records in their places that only the log counts.
+    uncounted: Uncounted,
+    /// How much there is to be for a checkpoint, in the log and of records in their places, before
+    /// the next one.
     checkpoint_at_bytes: u64,
     /// The commit of the snapshot that held the last checkpoint back.
     held_back_by: Option<u64>,
@@ -253,6 +261,13 @@ impl Writer {
     /// What the log holds: segments, and bytes of blocks.
     pub(super) fn log_size(&self) -> (u64, u64) {
         self.log.as_ref().map_or((0, 0), |log| (log.segments(), log.len_bytes()))
+    }
+
+    /// What a checkpoint takes off the log: blocks, and the counting of records in their places,
+    /// which until then neither header nor checksums know.
+    fn due_bytes(&self) -> u64 {
+        let uncounted = if step::skip(Step::InPlaceDue) { 0 } else { self.uncounted.bytes() };
+        self.log_size().1.saturating_add(uncounted)
     }
 }
 

@@ -8,6 +8,7 @@ use super::super::options::Common;
 use super::super::sharing::process;
 use super::super::table_sums;
 use super::commit::SEGMENTS_OF_A_LOG;
+use super::in_place::Uncounted;
 use super::recover::{ranges_of, recover};
 use super::{Engine, Group, Layout, Published, State, Writer, records_in, view_of};
 use crate::error::Result;
@@ -55,6 +56,8 @@ impl Engine {
         });
         let sharing = locks.words(core.header().file_id)?;
         sharing.begin(newest.commit, core.header().commit, process())?;
+        let mut uncounted = Uncounted::default();
+        uncounted.add(found.commit, found.in_place.saturating_mul(layout.geometry.stride));
         let (schema, metadata) = (core.schema().clone(), Arc::clone(core.metadata()));
         let writer = Writer {
             core,
@@ -67,6 +70,7 @@ impl Engine {
             busy: false,
             closed: false,
             untrimmed: None,
+            uncounted,
             checkpoint_at_bytes: common.checkpoint_bytes,
             held_back_by: None,
             shut_out: false,

@@ -11,6 +11,7 @@ use super::super::core::Core;
 use super::super::locks::Locks;
 use super::super::sharing::{LockWords, Seen, WriterSide, process};
 use super::Layout;
+use super::in_place::{InPlace, InPlaces, Torn};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::SlotState;
 use crate::map::{Backing, Wait};
@@ -32,6 +33,17 @@ pub(in crate::db) struct Recovered {
     pub(in crate::db) blocks: u64,
     /// The bytes of their blocks.
     pub(in crate::db) log_len_bytes: u64,
+    /// How many records they count that the array had been given before, header or not.
+    pub(in crate::db) in_place: u64,
+    /// How many of these nothing sums.
+    pub(in crate::db) unsummed: u64,
+}
+
+impl Recovered {
+    /// How many records the log counts in their places, and sums.
+    pub(in crate::db) fn summed(&self) -> u64 {
+        self.in_place.saturating_sub(self.unsummed)
+    }
 }
 
 /// What `also` is told of: each commit, the records it changed, and their images.
@@ -47,13 +59,16 @@ pub(in crate::db) struct Gathering {
     images: Images,
     /// The most records that any of them counts.
     most: u64,
+    /// The records that they count and have no images of.
+    in_place: Vec<InPlace>,
 }
 
 impl Gathering {
     /// From `found` on.
     pub(in crate::db) fn new(layout: Layout, found: Recovered) -> Self {
         let most = found.count;
-        Self { layout, found, images: Images::new(layout.stride, layout.alignment), most }
+        let (images, in_place) = (Images::new(layout.stride, layout.alignment), Vec::new());
+        Self { layout, found, images, most, in_place }
     }
 
     pub(in crate::db) fn take(&mut self, (commit, ids, images): Block<'_>) -> Result<()> {
@@ -71,6 +86,7 @@ impl Gathering {
                 commit.number
             )));
         }
+        self.in_place.extend(InPlace::of(commit, ids, found.count));
         for (&id, image) in ids.iter().zip(images.chunks_exact(self.layout.stride)) {
             match self.images.number_of(id) {
                 Some(number) => self.images.image_mut(number).copy_from_slice(image),
@@ -90,20 +106,51 @@ impl Gathering {
     /// # Errors
     /// [`ErrorKind::Truncated`] if the file does not have all records.
     pub(in crate::db) fn end(self, backing: &dyn Backing) -> Result<Recovered> {
-        check_length(backing, &self.layout, self.most)?;
-        let Self { mut found, images, .. } = self;
+        let (layout, most) = (self.layout, self.most);
+        check_length(backing, &layout, most)?;
+        Ok(self.finish().0)
+    }
+
+    /// The state after the last of them, whether or not the file has it, and what is in its place
+    /// of the records that they count.
+    fn finish(self) -> (Recovered, Vec<InPlace>) {
+        let Self { mut found, images, in_place, .. } = self;
         if !images.is_empty() {
             let committed = Committed { commit: found.commit, images };
             found.overlay = found.overlay.with(Arc::new(committed), found.count);
         }
-        Ok(found)
+        (found, in_place)
     }
 }
 
 /// Reads the log that the header names; `None` if it names none.
 /// The images are aligned to `alignment`.
+///
+/// What it counts in the array is compared with what it says of that: beside a writer at work the
+/// array has it, and [`read_log_through`] need not look.
 pub(in crate::db) fn read_log(core: &Core, alignment: usize) -> Result<Option<Recovered>> {
-    read_log_and(core, alignment, &mut |_| Ok(()))
+    let Some((found, torn)) = read_log_even_torn(core, alignment)? else { return Ok(None) };
+    check_length(&**core.backing(), &Layout::of(core, alignment)?, found.count)
+        .map_err(|error| core.name(error))?;
+    match torn.first() {
+        Some(torn) => Err(core.name(torn.error())),
+        None => Ok(Some(found)),
+    }
+}
+
+/// As [`read_log`], where the file may be shorter than what the log counts, and what is in it may
+/// be something else: which records those are.
+pub(in crate::db) fn read_log_even_torn(
+    core: &Core,
+    alignment: usize,
+) -> Result<Option<(Recovered, Vec<Torn>)>> {
+    let read = read_log_and(core, alignment, &mut |_| Ok(()))?;
+    let Some((found, in_place)) = read else { return Ok(None) };
+    let layout = Layout::of(core, alignment)?;
+    let in_place = InPlaces::new(&layout, &in_place, &found.overlay);
+    let torn = in_place.torn(&**core.backing()).map_err(|error| core.name(error))?;
+    let found = Recovered { in_place: in_place.records(), unsummed: in_place.unsummed(), ..found };
+    Ok(Some((found, torn)))
 }
 
 /// As [`read_log`], up to a commit that the writer, who is at work, has published; with the place
@@ -125,9 +172,14 @@ pub(in crate::db) fn read_log_through(
         &mut |commit, ids, images| gathering.take((commit, ids, images)),
     );
     let position = position.map_err(|error| core.name(error))?;
-    let found = gathering.end(&**core.backing()).map_err(|error| core.name(error))?;
+    let (found, in_place) = gathering.finish();
+    let layout = Layout::of(core, alignment)?;
+    check_length(&**core.backing(), &layout, found.count).map_err(|error| core.name(error))?;
+    let of_log = InPlaces::new(&layout, &in_place, &found.overlay);
+    let (in_place, unsummed) = (of_log.records(), of_log.unsummed());
     let (blocks, log_len_bytes) = position.passed();
-    Ok((Some(Recovered { blocks, log_len_bytes, ..found }), Some(position)))
+    let found = Recovered { blocks, log_len_bytes, in_place, unsummed, ..found };
+    Ok((Some(found), Some(position)))
 }
 
 /// As [`read_log`], telling `also` of each block.
@@ -135,7 +187,7 @@ fn read_log_and(
     core: &Core,
     alignment: usize,
     also: &mut dyn FnMut(Block<'_>) -> Result<()>,
-) -> Result<Option<Recovered>> {
+) -> Result<Option<(Recovered, Vec<InPlace>)>> {
     let header = core.header();
     let Some(salt) = header.live_log else {
         check_no_log_is_lost(core)?;
@@ -155,8 +207,9 @@ fn read_log_and(
     );
     let replayed = replayed.map_err(|error| core.name(error))?;
     replayed.check_uncut()?;
-    let found = gathering.end(&**core.backing()).map_err(|error| core.name(error))?;
-    Ok(Some(Recovered { blocks: replayed.blocks, log_len_bytes: replayed.log_len_bytes, ..found }))
+    let (found, in_place) = gathering.finish();
+    let (blocks, log_len_bytes) = (replayed.blocks, replayed.log_len_bytes);
+    Ok(Some((Recovered { blocks, log_len_bytes, ..found }, in_place)))
 }
 
 /// A header that names no log is taken at its word, unless the other slot is damaged: that one may
@@ -264,6 +317,8 @@ pub(in crate::db) fn nothing(core: &Core) -> Recovered {
         overlay: Overlay::default(),
         blocks: 0,
         log_len_bytes: 0,
+        in_place: 0,
+        unsummed: 0,
     }
 }
 

@@ -146,6 +146,7 @@ fn sweep(bad: &[Range<u64>], has_sums: bool, cut: u64) -> Found {
         count: 40,
         sums: sums.as_ref(),
         images: None,
+        torn: &[],
     };
     sweep.run(&mut found).unwrap();
     found

@@ -311,7 +311,7 @@ impl<'a> CsvReader<'a> {
                         row: &part.block[fault.place.clone()],
                     })?;
                 }
-                // They may go on from a point that somebody has written down, whatever it says.
+                // They may go on from a point that was read from a file, whatever it says.
                 report.loaded = report.loaded.saturating_add(part.rows);
                 report.rejected = report.rejected.saturating_add(part.faults.len() as u64);
                 report.nulls = report.nulls.saturating_add(part.result.nulls);

@@ -1,0 +1,229 @@
+//! Records that the log counts and has no images of: they are in the array, and what the log says
+//! of their bytes is compared with those.
+//!
+//! A block that counts such records is written after they have been synced, so whatever a crash
+//! leaves, they are there whenever it is. They are not where data file and log are of different
+//! times, as in a copy that was made while a writer went on.
+//!
+//! Pieces with records of which a later commit has an image are left out: a checkpoint that was cut
+//! short may have written that.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::Layout;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::checksum::crc32c_append;
+use crate::map::Backing;
+use crate::step::{self, Step};
+use crate::store::Overlay;
+use crate::wal::{Commit, PlacedSums};
+
+/// How much is read at a time.
+const CHUNK_BYTES: usize = 256 << 10;
+
+/// The records that one commit counts for the first time, where it has no images of them all.
+#[derive(Debug)]
+pub(super) struct InPlace {
+    commit: u64,
+    ids: Range<u64>,
+    sums: Option<Arc<PlacedSums>>,
+}
+
+impl InPlace {
+    /// Those of a commit behind one that counted `before` records.
+    pub(super) fn of(commit: &Commit, ids: &[u64], before: u64) -> Option<Self> {
+        if commit.count == before {
+            return None;
+        }
+        let appended = before..commit.count;
+        let logged = ids.iter().filter(|&id| appended.contains(id)).count() as u64;
+        let is_in_place = appended.end.saturating_sub(appended.start) > logged;
+        let sums = commit.placed.clone();
+        is_in_place.then_some(Self { commit: commit.number, ids: appended, sums })
+    }
+}
+
+/// How many bytes of records lie in their places that no header counts yet, and since which commit.
+#[derive(Debug, Default)]
+pub(super) struct Uncounted {
+    commits: VecDeque<(u64, u64)>,
+    bytes: u64,
+}
+
+impl Uncounted {
+    /// A commit counts so many bytes of records in their places.
+    pub(super) fn add(&mut self, commit: u64, bytes: u64) {
+        if bytes > 0 {
+            self.commits.push_back((commit, bytes));
+            self.bytes = self.bytes.saturating_add(bytes);
+        }
+    }
+
+    /// A header counts what commits up to this one count.
+    pub(super) fn count(&mut self, through: u64) {
+        while let Some(&(commit, bytes)) = self.commits.front() {
+            if commit > through {
+                return;
+            }
+            self.commits.pop_front();
+            self.bytes = self.bytes.saturating_sub(bytes);
+        }
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+/// Records that are not what their commit has put there.
+#[derive(Clone, Debug)]
+pub(in crate::db) struct Torn {
+    commit: u64,
+    pub(in crate::db) ids: Range<u64>,
+    /// Their bytes, from the start of the array.
+    pub(in crate::db) bytes: Range<u64>,
+}
+
+impl fmt::Display for Torn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { commit, ids, .. } = self;
+        write!(
+            f,
+            "records {}..{} are not those that commit {commit} in the log counts: data file and \
+             log are not of the same moment, as in a copy that was made while the store was \
+             written to",
+            ids.start, ids.end
+        )
+    }
+}
+
+impl Torn {
+    pub(super) fn error(&self) -> Error {
+        Error::new(ErrorKind::Corrupt, "read the log of")
+            .record(self.ids.start)
+            .detail(self.to_string())
+            .advice(
+                "copy a store with flatrec backup, or when it is closed; salvage saves the other \
+                 records",
+            )
+    }
+}
+
+/// What is known of records that the log counts and has no images of.
+#[derive(Debug)]
+pub(super) struct InPlaces<'a> {
+    layout: &'a Layout,
+    all: &'a [InPlace],
+    /// The records of which the log has images, in order.
+    images: Vec<u64>,
+}
+
+impl<'a> InPlaces<'a> {
+    pub(super) fn new(layout: &'a Layout, all: &'a [InPlace], overlay: &Overlay) -> Self {
+        let images = match all.is_empty() {
+            true => Vec::new(),
+            false => overlay.sorted_after(0).into_iter().map(|(id, _)| id).collect(),
+        };
+        Self { layout, all, images }
+    }
+
+    /// The pieces that can be compared: which records have bytes in them, which bytes of the array
+    /// they are, and their sum.
+    fn pieces(&self, one: &InPlace) -> Vec<(Range<u64>, Range<u64>, u32)> {
+        let stride = self.layout.geometry.stride;
+        let (Some(sums), Some(start)) = (&one.sums, one.ids.start.checked_mul(stride)) else {
+            return Vec::new();
+        };
+        let len_bytes = (one.ids.end - one.ids.start).checked_mul(stride);
+        if len_bytes != Some(sums.len_bytes()) {
+            return Vec::new();
+        }
+        let located = sums.pieces().map(|(bytes, sum)| {
+            let (first, end) = (bytes.start / stride, bytes.end.div_ceil(stride));
+            let ids = one.ids.start + first..one.ids.start + end;
+            (ids, start + bytes.start..start + bytes.end, sum)
+        });
+        located.filter(|(ids, ..)| self.images_in(ids) == 0).collect()
+    }
+
+    fn images_in(&self, ids: &Range<u64>) -> u64 {
+        let below = |end: u64| self.images.partition_point(|&id| id < end);
+        (below(ids.end) - below(ids.start)) as u64
+    }
+
+    /// How many records there are of these.
+    pub(super) fn records(&self) -> u64 {
+        self.all.iter().map(|one| one.ids.end - one.ids.start).sum()
+    }
+
+    /// How many records nothing sums.
+    pub(super) fn unsummed(&self) -> u64 {
+        let stride = self.layout.geometry.stride;
+        let of_one = |one: &InPlace| {
+            let mut runs: Vec<Range<u64>> = Vec::new();
+            for (_, bytes, _) in self.pieces(one) {
+                match runs.last_mut() {
+                    Some(last) if last.end == bytes.start => last.end = bytes.end,
+                    _ => runs.push(bytes),
+                }
+            }
+            let whole =
+                |run: &Range<u64>| (run.end / stride).saturating_sub(run.start.div_ceil(stride));
+            let summed: u64 = runs.iter().map(whole).sum();
+            let other = summed.saturating_add(self.images_in(&one.ids));
+            (one.ids.end - one.ids.start).saturating_sub(other)
+        };
+        self.all.iter().map(of_one).sum()
+    }
+
+    /// Compares what can be compared.
+    ///
+    /// # Errors
+    /// The system's; what does not match is no error.
+    pub(super) fn torn(&self, backing: &dyn Backing) -> Result<Vec<Torn>> {
+        let mut torn: Vec<Torn> = Vec::new();
+        if step::skip(Step::InPlaceCheck) {
+            return Ok(torn);
+        }
+        let mut buffer = Vec::new();
+        for one in self.all {
+            for (ids, bytes, sum) in self.pieces(one) {
+                if self.sum(backing, &bytes, &mut buffer)? == Some(sum) {
+                    continue;
+                }
+                match torn.last_mut() {
+                    Some(last) if last.commit == one.commit && last.bytes.end == bytes.start => {
+                        (last.ids.end, last.bytes.end) = (ids.end, bytes.end);
+                    }
+                    _ => torn.push(Torn { commit: one.commit, ids, bytes }),
+                }
+            }
+        }
+        Ok(torn)
+    }
+
+    /// The sum of these bytes of the array; `None` if the file ends before.
+    fn sum(
+        &self,
+        backing: &dyn Backing,
+        bytes: &Range<u64>,
+        buffer: &mut Vec<u8>,
+    ) -> Result<Option<u32>> {
+        buffer.resize(CHUNK_BYTES, 0);
+        let (mut at, mut sum) = (bytes.start, 0);
+        while at < bytes.end {
+            let left = usize::try_from(bytes.end - at).unwrap_or(usize::MAX);
+            let part = &mut buffer[..left.min(CHUNK_BYTES)];
+            let offset = self.layout.geometry.data_offset.saturating_add(at);
+            if backing.read_at(offset, part)? < part.len() {
+                return Ok(None);
+            }
+            sum = crc32c_append(sum, part);
+            at += part.len() as u64;
+        }
+        Ok(Some(sum))
+    }
+}

@@ -1,0 +1,71 @@
+//! What blocks say of records in their places.
+
+use super::*;
+use crate::wal::placed::SUMS_MAX;
+
+fn sums(len: usize) -> Arc<PlacedSums> {
+    let mut sums = PlacedSums::new();
+    sums.add(&(0..len).map(|at| (at % 253) as u8).collect::<Vec<u8>>());
+    Arc::new(sums)
+}
+
+fn written(image_counts: &[u64], len: usize) -> (Place, u64, Vec<Entry>) {
+    let place = Place::new();
+    let mut log = place.log(1);
+    let entries: Vec<Entry> = (1..)
+        .zip(image_counts)
+        .map(|(number, &images)| {
+            let ids: Vec<u64> = (0..images).collect();
+            let mut entry = entry(number, &ids);
+            entry.commit.placed = Some(sums(len));
+            append(&mut log, &entry, 0);
+            entry
+        })
+        .collect();
+    let salt = log.salt();
+    (place, salt, entries)
+}
+
+/// A block has as many sums as it has room for, whatever images it has, and of all the bytes.
+#[test]
+fn sums_are_given_back_in_as_many_pieces_as_there_is_room_for() {
+    // Images of 24 bytes and their numbers, 32 in all: 11 fill a sector but for 32 bytes, 12 to the
+    // end, and the last more than is written at once.
+    let images = [0, 1, 11, 12, 13, 10_000];
+    let rooms = [96, 88, 8, 0, 120, 96];
+    let len = 200 << 16;
+    let (place, salt, entries) = written(&images, len);
+    let found = place.replay(salt, 0).unwrap();
+    for ((found, entry), room) in found.iter().zip(&entries).zip(rooms) {
+        assert_eq!((&found.ids, &found.images), (&entry.ids, &entry.images));
+        let mut expected = (**entry.commit.placed.as_ref().unwrap()).clone();
+        expected.fit((2 + room).min(SUMS_MAX));
+        assert_eq!(found.commit.placed.as_deref(), Some(&expected), "{} images", entry.ids.len());
+        assert_eq!(found.commit.number, entry.commit.number);
+    }
+    assert_eq!(found.len(), entries.len());
+}
+
+/// What fills a block's last sector is not summed with the block: damaged, it says nothing, and the
+/// block is as good as ever.
+#[test]
+fn sums_that_are_damaged_say_nothing() {
+    let (place, salt, entries) = written(&[0, 1], 20 << 16);
+    let whole: Vec<(std::ops::Range<u64>, u32)> =
+        entries[0].commit.placed.as_ref().unwrap().pieces().collect();
+    assert_eq!(whole.len(), 20);
+    for at in [512 + 128, 512 + 128 + 71] {
+        let before = place.read("-wal-1");
+        flip(&place.file("-wal-1"), at);
+        let found = place.replay(salt, 0).unwrap();
+        let pieces: Vec<_> = found[0].commit.placed.as_ref().unwrap().pieces().collect();
+        assert_eq!(pieces, whole[..2], "those in the head");
+        assert_eq!(found[1].commit.placed, entries[1].commit.placed);
+        place.write("-wal-1", &before);
+    }
+    // Behind the sums nothing means anything; in the head the block's own sum covers them.
+    flip(&place.file("-wal-1"), 512 + 128 + 72);
+    assert_eq!(place.replay(salt, 0).unwrap(), entries);
+    flip(&place.file("-wal-1"), 512 + 120);
+    assert!(place.replay(salt, 0).unwrap_or_default().is_empty());
+}

@@ -1,0 +1,240 @@
+//! Copies of stores that were open to write while their files were copied: data file and log may be
+//! of different times. Records that a log only counts are compared with what it says of them.
+
+use super::*;
+
+/// As many records take more than a mebibyte, which is written to the array, and not logged.
+const BULK: u64 = 12_000;
+
+/// A place in the data file.
+fn at(id: u64) -> usize {
+    D + usize::try_from(id).unwrap() * 100
+}
+
+/// Appends as many records in place, in one commit.
+fn append_bulk(database: &DynDatabase, from: u64) {
+    let mut transaction = database.begin_write().unwrap();
+    let rows: Vec<u8> = (from..from + BULK).flat_map(record).collect();
+    assert_eq!(transaction.append_packed(&rows).unwrap(), from..from + BULK);
+    transaction.commit(Durability::Immediate).unwrap();
+}
+
+fn set(database: &DynDatabase, id: u64, value: u64) {
+    let mut transaction = database.begin_write().unwrap();
+    transaction.set(id, &record(value)).unwrap();
+    transaction.commit(Durability::Immediate).unwrap();
+}
+
+/// A database `x` that makes checkpoints only when it is told to.
+fn database(place: &Place, checksums: bool) -> DynDatabase {
+    let options = DynDatabase::options().checkpoint_at(1 << 30);
+    let options = if checksums { options.checksums() } else { options };
+    options.create(place.path("x"), &schema()).unwrap()
+}
+
+/// The files of `x` as they are, but with `data` for its data file, in a place of their own.
+fn copy(place: &Place, data: &[u8]) -> (Place, PathBuf) {
+    let to = Place::new();
+    for name in place.files().iter().filter(|name| !name.ends_with("-lock")) {
+        std::fs::copy(place.path(name), to.path(name)).unwrap();
+    }
+    let path = to.path("x");
+    std::fs::write(&path, data).unwrap();
+    (to, path)
+}
+
+fn data(place: &Place) -> Vec<u8> {
+    std::fs::read(place.path("x")).unwrap()
+}
+
+/// The copy opens, and has these records.
+#[track_caller]
+fn holds(path: &Path, expected: impl Fn(u64) -> u64, count: u64) {
+    let store = DynStore::open_read_only(path).unwrap();
+    assert_eq!(store.count(), count);
+    let wrong = (0..count).find(|&id| store.get(id) != Some(&record(expected(id))[..]));
+    assert_eq!(wrong, None);
+}
+
+/// Every handle refuses the copy, and the error names the first of these records and what to do.
+#[track_caller]
+fn is_refused(path: &Path, commit: u64, ids: Range<u64>) {
+    let refusals = [
+        DynStore::open_read_only(path).unwrap_err(),
+        DynDatabase::open_read_only(path).unwrap_err(),
+        DynStore::open(path).unwrap_err(),
+        DynDatabase::open(path).unwrap_err(),
+        flatrec::backup(path, path.with_extension("copy"), Default::default()).unwrap_err(),
+    ];
+    for error in refusals {
+        assert_eq!((error.kind(), error.record_number()), (ErrorKind::Corrupt, Some(ids.start)));
+        let text = error.to_string();
+        let names =
+            format!("records {}..{} are not those that commit {commit}", ids.start, ids.end);
+        assert!(text.contains(&names), "{text}");
+        assert!(text.contains("flatrec backup") && text.contains("salvage"), "{text}");
+    }
+}
+
+/// A log counted 40,000 records in the array of a copied data file that did not have them yet:
+/// they read as zeros, and verify had no doubts.
+#[test]
+fn a_copy_whose_data_is_older_than_its_log_is_refused_and_salvaged() {
+    for checksums in [true, false] {
+        let place = Place::new();
+        let database = database(&place, checksums);
+        append_bulk(&database, 0);
+        let mut old = data(&place);
+        append_bulk(&database, BULK);
+        append_bulk(&database, 2 * BULK);
+        // As a file that had grown ahead.
+        old.resize(data(&place).len(), 0);
+        // It was copied while the third commit wrote: that one's end is there.
+        let end = at(3 * BULK) - 10_000;
+        old[end..].copy_from_slice(&data(&place)[end..]);
+        let (to, path) = copy(&place, &old);
+        is_refused(&path, 2, BULK..2 * BULK);
+
+        let report = verify(&path, 10).unwrap();
+        let doubted: Vec<Option<u64>> = report.doubts.iter().map(|doubt| doubt.record).collect();
+        assert_eq!(doubted, [Some(BULK), Some(2 * BULK)], "{:?}", report.doubts);
+        let saved = to.path("saved");
+        let report = salvage(&path, &saved, SalvageOptions::new()).unwrap();
+        assert_eq!(report.lost[0].records.start, BULK);
+        assert!(report.lost[0].why.contains("are not those that commit 2"), "{:?}", report.lost);
+        assert_eq!((report.saved, report.lost_records()), (BULK, 2 * BULK));
+        holds(&saved, |id| id, BULK);
+
+        // Cut short it is told as that, and no less is saved.
+        old.truncate(at(BULK + 10));
+        let (to, path) = copy(&place, &old);
+        let kind = DynStore::open_read_only(&path).unwrap_err().kind();
+        assert_eq!(kind, ErrorKind::Truncated);
+        let report = salvage(&path, to.path("saved"), SalvageOptions::new()).unwrap();
+        assert_eq!((report.saved, report.lost_records()), (BULK, 2 * BULK));
+        assert!(verify(&path, 10).unwrap().doubts_found >= 3);
+    }
+}
+
+#[test]
+fn a_copy_of_one_moment_opens_and_says_what_is_summed() {
+    for checksums in [true, false] {
+        let place = Place::new();
+        let database = database(&place, checksums);
+        append_bulk(&database, 0);
+        database.checkpoint().unwrap();
+        append_bulk(&database, BULK);
+        let (_to, path) = copy(&place, &data(&place));
+        holds(&path, |id| id, 2 * BULK);
+        let report = verify(&path, 10).unwrap();
+        assert_eq!((report.doubts_found, report.summed_in_log), (0, BULK), "{:?}", report.doubts);
+        assert_eq!(report.unsummed, if checksums { 0 } else { BULK });
+        let info = DynStore::open_read_only(&path).unwrap().info().unwrap();
+        assert_eq!(info.unsummed, report.unsummed);
+        // A writer that goes on with it sums what was counted.
+        DynDatabase::open(&path).unwrap().close().unwrap();
+        let report = verify(&path, 10).unwrap();
+        assert_eq!((report.doubts_found, report.summed_in_log), (0, 0), "{:?}", report.doubts);
+        assert_eq!(report.unsummed, if checksums { 0 } else { 2 * BULK });
+        holds(&path, |id| id, 2 * BULK);
+    }
+}
+
+/// Records that a later commit changes may be that commit's already, where a checkpoint was cut
+/// short, or as they were before: either is right, and damage next to them is none of it.
+#[test]
+fn what_a_checkpoint_that_was_cut_short_has_written_is_no_damage() {
+    let place = Place::new();
+    let database = database(&place, true);
+    append_bulk(&database, 0);
+    for id in [3, 5000, BULK - 1] {
+        set(&database, id, id + 7);
+    }
+    let changed = |id| if [3, 5000, BULK - 1].contains(&id) { id + 7 } else { id };
+    let before = data(&place);
+    let (_to, path) = copy(&place, &before);
+    holds(&path, changed, BULK);
+    // The records' pieces cannot be compared.
+    let unsummed = verify(&path, 10).unwrap().unsummed;
+    assert!((1000..2500).contains(&unsummed), "{unsummed}");
+
+    let mut cut_short = before.clone();
+    cut_short[at(3)..at(4)].copy_from_slice(&record(10));
+    cut_short[at(5000)..at(5000) + 50].copy_from_slice(&record(5007)[..50]);
+    let (_to, path) = copy(&place, &cut_short);
+    holds(&path, changed, BULK);
+    DynDatabase::open(&path).unwrap().close().unwrap();
+    holds(&path, changed, BULK);
+
+    let mut torn = cut_short;
+    torn[at(2000)] ^= 1;
+    let (_to, path) = copy(&place, &torn);
+    // The piece of 64 KiB: its first record begins in the one before.
+    is_refused(&path, 1, 1966..2622);
+}
+
+/// Nothing is logged of what is appended in place, so the log never grew to be due, and header and
+/// checksums stayed where they were: millions of records were unsummed after a kill.
+#[test]
+fn appends_in_place_count_towards_a_checkpoint() {
+    let place = Place::new();
+    let options = DynDatabase::options().checksums().checkpoint_at(3 << 20);
+    let database = options.create(place.path("x"), &schema()).unwrap();
+    for commit in 0..12 {
+        append_bulk(&database, commit * BULK);
+    }
+    let counted = |place: &Place| {
+        let (_to, path) = copy(place, &data(place));
+        let info = DynStore::open_read_only(&path).unwrap().info().unwrap();
+        assert_eq!(info.committed_count, 12 * BULK);
+        let report = verify(&path, 10).unwrap();
+        assert_eq!((report.doubts_found, report.unsummed), (0, 0), "{:?}", report.doubts);
+        let Checksums::Present { blocks } = report.checksums else { panic!("{report:?}") };
+        (blocks * BLOCK as u64 / 100, report.summed_in_log)
+    };
+    let (in_blocks, in_log) = counted(&place);
+    assert!(in_blocks >= 9 * BULK && in_log <= 3 * BULK, "{in_blocks} and {in_log}");
+    // A snapshot keeps it from that, as it does with what is logged.
+    let snapshot = database.begin_read();
+    for commit in 12..24 {
+        append_bulk(&database, commit * BULK);
+    }
+    assert_eq!(snapshot.count(), 12 * BULK);
+    drop(snapshot);
+    append_bulk(&database, 24 * BULK);
+    database.checkpoint().unwrap();
+    let (_to, path) = copy(&place, &data(&place));
+    assert_eq!(verify(&path, 10).unwrap().summed_in_log, 0);
+    drop(database);
+}
+
+/// Logs of programs from before count records in the array without a word on what they are: they
+/// are taken as they were, and it is said that nothing sums them.
+#[test]
+fn a_log_that_sums_nothing_is_read_and_said_to() {
+    let place = Place::new();
+    let database = database(&place, true);
+    append_bulk(&database, 0);
+    let (to, path) = copy(&place, &data(&place));
+    let segment = to.path("x-wal-1");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    // The first block: bytes 104 to 127 of its head, and what fills its sector.
+    bytes[512 + 104..1024].fill(0);
+    let crc = crc32c::crc32c(&bytes[512 + 8..512 + 128]);
+    bytes[512 + 4..512 + 8].copy_from_slice(&crc.to_le_bytes());
+    std::fs::write(&segment, &bytes).unwrap();
+    holds(&path, |id| id, BULK);
+    let report = verify(&path, 10).unwrap();
+    assert_eq!((report.doubts_found, report.unsummed, report.summed_in_log), (0, BULK, 0));
+    DynDatabase::open(&path).unwrap().close().unwrap();
+    assert_eq!(verify(&path, 10).unwrap().unsummed, 0);
+
+    // What fills a block's last sector means nothing where it is damaged: the sums in the head are
+    // what is left.
+    let (to, path) = copy(&place, &data(&place));
+    let mut bytes = std::fs::read(to.path("x-wal-1")).unwrap();
+    bytes[512 + 130] ^= 1;
+    std::fs::write(to.path("x-wal-1"), &bytes).unwrap();
+    holds(&path, |id| id, BULK);
+    assert_eq!(verify(&path, 10).unwrap().summed_in_log, 1310);
+}
