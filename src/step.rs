@@ -55,6 +55,12 @@ pub(crate) enum Step {
     TargetFence,
     /// A writer looks at the slots of readers.
     SlotScan,
+    /// A writer looks for readers whose slots it does not see.
+    NameScan,
+    /// A writer looks for slots whose owners are alive and say nothing.
+    SilentSlotScan,
+    /// A reader says in its slot by which byte of the data file it is known.
+    SlotName,
     /// A writer gives up no part of the log that a reader says it needs.
     NeedsScan,
     /// Between what a reader says and what it looks at lies a fence.

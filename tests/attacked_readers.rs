@@ -3,6 +3,13 @@
 
 #![cfg(feature = "derive")]
 
+#[path = "attacked_readers/other_names.rs"]
+#[cfg(target_os = "linux")] // elsewhere a store has one name: docs/CONCURRENCY.md
+mod other_names;
+#[path = "common/shell.rs"]
+#[cfg(target_os = "linux")]
+mod shell;
+
 use std::io::{Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -201,4 +208,68 @@ fn a_reader_that_stops_while_it_reads_the_log_does_not_let_it_grow_for_ever() {
     let all: u64 = std::fs::read_dir(directory.path()).unwrap().map(len_bytes).sum();
     assert!(all < 12 << 20, "{all} bytes");
     assert_eq!(reader.begin_read().unwrap().get(3), Some(&row(11_999)));
+}
+
+/// Bytes over all slots of a lock file, as another program may write them.
+fn overwrite_slots(path: &Path, byte: u8) {
+    let mut lock = std::fs::OpenOptions::new().write(true).open(lock_file(path)).unwrap();
+    lock.seek(std::io::SeekFrom::Start(4096)).unwrap();
+    lock.write_all(&[byte; 4096]).unwrap();
+}
+
+/// A reader whose slot says nothing any more was overlooked, and the checkpoint changed what it
+/// lends: by its lock on the slot it is known to be there.
+#[test]
+fn a_reader_whose_slot_was_wiped_keeps_what_it_reads() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("rows.rec");
+    let database = Database::<Row>::create(&path).unwrap();
+    append(&database, 0..10);
+    database.close().unwrap();
+    let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
+    let snapshot = reader.begin_read().unwrap();
+    let held = snapshot.get(3).unwrap();
+    overwrite_slots(&path, 0);
+    let database = Database::<Row>::open(&path).unwrap();
+    let mut transaction = database.begin_write().unwrap();
+    transaction.set(3, &row(666)).unwrap();
+    transaction.commit(Durability::Immediate).unwrap();
+    let checkpoint = database.checkpoint().unwrap();
+    assert!(checkpoint.held_back().is_some(), "{checkpoint:?}");
+    assert_eq!(*std::hint::black_box(held), row(3));
+    // One that comes then has a slot that says something.
+    let other: Reader<Row> = Database::open_read_only(&path).unwrap();
+    assert_eq!(other.begin_read().unwrap().get(3), Some(&row(666)));
+    assert!(database.checkpoint().unwrap().held_back().is_some());
+    // What begins later says what it reads in a slot that still does not say whose it is.
+    drop(snapshot);
+    let snapshot = reader.begin_read().unwrap();
+    assert_eq!(snapshot.get(3), Some(&row(666)));
+    assert!(database.checkpoint().unwrap().held_back().is_some());
+    drop((snapshot, reader));
+    let checkpoint = database.checkpoint().unwrap();
+    assert_eq!((checkpoint.held_back(), checkpoint.records()), (None, 1));
+    database.close().unwrap();
+}
+
+/// The same where the slots come to say something that makes no sense.
+#[cfg(target_os = "linux")] // elsewhere what a slot says of another store is believed
+#[test]
+fn a_reader_whose_slot_speaks_of_another_store_keeps_what_it_reads() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("rows.rec");
+    let database = Database::<Row>::create(&path).unwrap();
+    append(&database, 0..10);
+    let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
+    let snapshot = reader.begin_read().unwrap();
+    overwrite_slots(&path, 0x77);
+    let mut transaction = database.begin_write().unwrap();
+    transaction.set(3, &row(666)).unwrap();
+    transaction.commit(Durability::Immediate).unwrap();
+    let checkpoint = database.checkpoint().unwrap();
+    assert!(checkpoint.held_back().is_some(), "{checkpoint:?}");
+    assert_eq!(snapshot.get(3), Some(&row(3)));
+    drop((snapshot, reader));
+    assert_eq!(database.checkpoint().unwrap().held_back(), None);
+    database.close().unwrap();
 }

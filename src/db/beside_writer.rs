@@ -81,12 +81,18 @@ pub(super) fn read(core: &mut Core, presence: &Presence, alignment: usize) -> Re
     let (mut tries, mut since) = (0, Instant::now());
     let (mut last, _) = presence.mark();
     let mut patience = Patience::default();
+    let mut is_first = true;
     loop {
         let (mark, published) = presence.mark();
         if mark != last {
             (last, since, tries) = (mark, Instant::now(), 0);
         }
         let is_live = presence.has_writer()?;
+        // It was read before this reader had said that it is here, perhaps, and what waits to write
+        // under this name may not be the writer: one under another name went on meanwhile.
+        if std::mem::take(&mut is_first) && is_live && !core.is_current().is_ok_and(|is| is) {
+            *core = Core::open(Arc::clone(core.backing()))?;
+        }
         let needed = Needed(presence);
         let found = read_once(core, presence, alignment, is_live.then_some((mark, published)));
         // Nothing that is given up while it is read needs to make sense.

@@ -119,6 +119,12 @@ impl Core {
         Ok(Front::read(backing).map_err(|error| named(error, backing))?.header)
     }
 
+    /// Whether the file's header is the one that was found still.
+    pub(super) fn is_current(&self) -> Result<bool> {
+        let (found, ..) = choose(&read_front(&*self.backing)?)?;
+        Ok(found.verify_alone()? == self.header)
+    }
+
     /// An error if the file is no store at all; what else may be wrong shows when it is opened.
     pub(super) fn check_is_store(backing: &dyn Backing) -> Result<()> {
         let front = read_front(backing)?;

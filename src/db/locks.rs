@@ -11,7 +11,7 @@
 //!   takes; a reader without a slot holds it shared while it reads anything.
 //! - These ranges are locked in the lock file and, on Linux, in the data inode too: another name of
 //!   the store has another lock file, and a file that is handed over has none. For the same reason
-//!   a reader with a slot says on the data inode in which lock file it has that.
+//!   a reader with a slot locks a byte of its own on the data inode, and says in the slot which.
 //! - A reader that has no lock file and may not make one holds the data inode's lock shared, which
 //!   keeps every writer out.
 
@@ -21,9 +21,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::core::named;
-use super::sharing::{LockWords, WriterSide, store_word, writer_of};
+use super::sharing::{LockWords, Offer, WriterSide, store_word, writer_of};
 use crate::error::Result;
-use crate::map::{CHECKPOINT, FileBacking, IN_PLACE, NAMES, SideLock, WRITER, Wait, held_by};
+use crate::map::{
+    CHECKPOINT, FOR_EARLIER_WRITERS, FileBacking, IN_PLACE, READERS, SideLock, WRITER, Wait,
+    held_by,
+};
 use crate::os::{LOCKS_CAN_BE_ASKED_FOR, LockKind, Sharing};
 
 /// Longer than anybody takes to find out whether somebody else has a lock.
@@ -203,13 +206,13 @@ impl Locks {
             Some(side) => LockWords::open(side)?,
             None => None,
         };
-        let words = words.unwrap_or_else(LockWords::in_memory);
+        let words = words.unwrap_or_else(LockWords::in_memory).beside(self.file.clone());
         Ok(WriterSide::new(words, store_word(file_id)))
     }
 
     /// Whether somebody has the store open to write, under this name.
     pub(super) fn has_writer(&self) -> Result<bool> {
-        self.side.as_ref().map_or(Ok(false), |side| side.is_locked(WRITER))
+        self.side.as_ref().map_or(Ok(false), |side| side.is_locked(WRITER, LockKind::Exclusive))
     }
 
     /// Whether `path` leads to the data file.
@@ -217,33 +220,32 @@ impl Locks {
         self.file.as_ref().map_or(Ok(false), |file| file.is_at(path))
     }
 
-    /// Shuts the readers out that have no slot, those that have one where this writer does not see
-    /// it, and those that are just reading the log; `false` if there are such readers.
-    pub(super) fn begin_checkpoint(&self) -> Result<bool> {
-        let begun = self.try_begin_checkpoint();
-        if !matches!(begun, Ok(true)) {
+    /// Shuts the readers out that have no slot and those that are just reading the log, and asks
+    /// how far, up to `target`, a checkpoint may go. `None` if there are such readers, or some that
+    /// this writer does not see.
+    pub(super) fn begin_checkpoint(
+        &self,
+        sharing: &WriterSide<LockWords>,
+        target: u64,
+    ) -> Result<Option<Offer>> {
+        let begun = match self.try_lock_checkpoint() {
+            Ok(true) => sharing.offer(target),
+            other => other.map(|_| None),
+        };
+        if !matches!(begun, Ok(Some(_))) {
             self.end_checkpoint()?;
         }
         begun
     }
 
-    fn try_begin_checkpoint(&self) -> Result<bool> {
+    fn try_lock_checkpoint(&self) -> Result<bool> {
         if let Some(side) = &self.side {
             if !side.try_lock(CHECKPOINT, LockKind::Exclusive)? {
                 return Ok(false);
             }
         }
         let Some(file) = &self.file else { return Ok(true) };
-        if !file.try_lock_data(CHECKPOINT, LockKind::Exclusive)? {
-            return Ok(false);
-        }
-        let named_elsewhere = match self.own_name()? {
-            Some(own) => {
-                file.is_data_locked(NAMES.start..own)? || file.is_data_locked(own + 1..NAMES.end)?
-            }
-            None => file.is_data_locked(NAMES)?,
-        };
-        Ok(!named_elsewhere)
+        file.try_lock_data(CHECKPOINT, LockKind::Exclusive)
     }
 
     /// Lets the readers in again that [`Locks::begin_checkpoint`] shut out.
@@ -267,17 +269,33 @@ impl Locks {
         self.unlock(CHECKPOINT)
     }
 
-    /// For a reader that is going to have a slot: says in which lock file.
-    pub(super) fn name_reader(&self) -> Result<()> {
-        let (Some(file), Some(own)) = (&self.file, self.own_name()?) else { return Ok(()) };
-        // Nobody locks this exclusively.
-        file.try_lock_data(own..own + 1, LockKind::Shared).map(drop)
+    /// For a reader that is going to have a slot: locks a byte of its own on the data file, by
+    /// which a writer under whatever name knows of it. Returns which, where there are such locks.
+    pub(super) fn name_reader(&self) -> Result<Option<u64>> {
+        let Some(file) = &self.file else { return Ok(None) };
+        // Nothing locks these exclusively.
+        file.try_lock_data(FOR_EARLIER_WRITERS, LockKind::Shared)?;
+        file.lock_some_byte(READERS)
     }
 
-    /// The byte of the data file that stands for this lock file.
-    fn own_name(&self) -> Result<Option<u64>> {
-        let Some(side) = &self.side else { return Ok(None) };
-        Ok(Some(NAMES.start + side.inode()? % (NAMES.end - NAMES.start)))
+    /// Gives that byte back.
+    pub(super) fn unname_reader(&self, byte: u64) -> Result<()> {
+        let Some(file) = &self.file else { return Ok(()) };
+        file.unlock_data(FOR_EARLIER_WRITERS)?;
+        file.unlock_data(byte..byte + 1)
+    }
+
+    /// For a reader that has just locked its byte: a writer under another name whose checkpoint had
+    /// begun before knows nothing of it yet, and is waited for. Every later checkpoint does. What
+    /// the writer under this name does is in the words.
+    pub(super) fn await_checkpoint_elsewhere(&self, wait: Wait) -> Result<()> {
+        let (Some(file), Some(side)) = (&self.file, &self.side) else { return Ok(()) };
+        let is_over = || {
+            // In this order: the writer under this name locks the lock file first.
+            Ok(!file.is_data_locked(CHECKPOINT, LockKind::Shared)?
+                || side.is_locked(CHECKPOINT, LockKind::Shared)?)
+        };
+        if wait.until(is_over)? { Ok(()) } else { Err(side.held_by(CHECKPOINTING)) }
     }
 }
 

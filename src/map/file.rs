@@ -14,7 +14,7 @@ use super::backing::{Backing, Grown, OpenSide, Properties};
 use super::geometry::OFFSET_MAX;
 use super::place::Place;
 use super::side;
-use super::side_lock::NAMES;
+use super::side_lock::READERS;
 use super::view::{Access, View};
 use crate::error::{Error, ErrorKind, Result};
 use crate::os::{self, FileSystemKind, LockKind, Sharing};
@@ -168,6 +168,19 @@ impl FileBacking {
         Ok(locked)
     }
 
+    /// Locks a byte of this range of the inode, shared, that no other handle is likely to have, and
+    /// returns which; `None` where ranges of the inode are not locked.
+    pub(crate) fn lock_some_byte(&self, range: Range<u64>) -> Result<Option<u64>> {
+        if !LOCKS_RANGES_OF_DATA {
+            return Ok(None);
+        }
+        let drawn =
+            os::random_number().map_err(|source| self.error("draw a number for", source))?;
+        let byte = range.start + drawn % (range.end - range.start);
+        // Nothing locks such a byte exclusively.
+        Ok(self.try_lock_data(byte..byte + 1, LockKind::Shared)?.then_some(byte))
+    }
+
     /// Gives a lock of [`FileBacking::try_lock_data`] back.
     pub(crate) fn unlock_data(&self, range: Range<u64>) -> Result<()> {
         if !self.range_locked.load(Ordering::Relaxed) {
@@ -177,12 +190,13 @@ impl FileBacking {
             .map_err(|source| self.error("unlock", source))
     }
 
-    /// Whether another handle has locked something in this range of the inode.
-    pub(crate) fn is_data_locked(&self, range: Range<u64>) -> Result<bool> {
+    /// Whether another handle has locked something in this range of the inode that is in the way of
+    /// a lock of this kind. Where ranges of the inode are not locked, none has.
+    pub(crate) fn is_data_locked(&self, range: Range<u64>, kind: LockKind) -> Result<bool> {
         if !LOCKS_RANGES_OF_DATA || range.is_empty() {
             return Ok(false);
         }
-        os::is_range_locked(&self.open.file, range.start, range.end - range.start)
+        os::is_range_locked(&self.open.file, range.start, range.end - range.start, kind)
             .map_err(|source| self.error("look at the locks of", source))
     }
 
@@ -361,7 +375,7 @@ impl Drop for FileBacking {
     fn drop(&mut self) {
         // By name, since a process that is just being started holds a copy of every open file for
         // a moment, and with it the locks.
-        let _ = self.unlock_data(0..NAMES.end);
+        let _ = self.unlock_data(0..READERS.end);
         if *self.inode_locked.get_mut() {
             let _ = os::unlock_inode(&self.open.file);
         }

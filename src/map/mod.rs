@@ -59,8 +59,8 @@ pub(crate) use record_view::RecordView;
 pub(crate) use shared_words::SharedWords;
 pub(crate) use side::path_of as side_path;
 pub(crate) use side_lock::{
-    CHECKPOINT, IN_PLACE, NAMES, SLOTS_MAX, SideLock, WRITER, held_by, unfinished_aside,
-    vacate_aside,
+    CHECKPOINT, EARLIER_READERS, FOR_EARLIER_WRITERS, IN_PLACE, READERS, SLOTS_MAX, SideLock,
+    WRITER, held_by, unfinished_aside, vacate_aside,
 };
 pub(crate) use sliding::Slider;
 pub(crate) use write_back::{Mapped, Mixed, Positioned, Writer};

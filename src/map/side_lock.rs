@@ -43,10 +43,15 @@ pub(crate) const SLOTS_MAX: u64 = 1 << 16;
 /// No lock file has words past this byte: there are fewer than so many for each slot.
 const WORDS_MAX_BYTES: u64 = 8192 + SLOTS_MAX * 64;
 
-/// On the data file itself: a reader who has a slot in some lock file holds the byte of that lock
-/// file here, shared. A writer that came by another name of the file sees that there are readers
-/// whose slots it does not see.
-pub(crate) const NAMES: Range<u64> = 1 << 29..1 << 30;
+/// On the data file itself: a reader that has a slot, in whichever lock file, holds a byte of its
+/// own here, shared, and says in the slot which. By a locked byte that no slot speaks of a writer
+/// knows that there is a reader whose slot it does not see.
+pub(crate) const READERS: Range<u64> = 1 << 62..(1 << 63) - 1;
+/// On the data file, too: where readers of earlier programs lock a byte that stands for their lock
+/// file. A writer of those looks at all of these bytes but the one of its own lock file.
+pub(crate) const EARLIER_READERS: Range<u64> = 1 << 29..1 << 30;
+/// Held shared by readers for such a writer: whichever byte is its own, it finds the other locked.
+pub(crate) const FOR_EARLIER_WRITERS: Range<u64> = 1 << 29..(1 << 29) + 2;
 
 /// How long to wait for somebody who makes the lock file longer: they do nothing else meanwhile.
 const GROWTH_WAIT: Wait = Wait::AtMost(Duration::from_secs(10));
@@ -254,12 +259,13 @@ impl SideLock {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether somebody else holds a lock there.
-    pub(crate) fn is_locked(&self, range: Range<u64>) -> Result<bool> {
+    /// Whether another handle holds a lock there that is in the way of one of this kind; on Windows
+    /// whether one holds an exclusive lock there.
+    pub(crate) fn is_locked(&self, range: Range<u64>, kind: LockKind) -> Result<bool> {
         // On Windows asking would give the lock back.
         debug_assert!(!self.held().contains(&range), "asked of one's own lock");
         let (start, len) = lock_place(&range);
-        os::is_range_locked(self.open.file(), start, len)
+        os::is_range_locked(self.open.file(), start, len, kind)
             .map_err(|source| Error::io("look at the locks of", source).path(&self.path))
     }
 
@@ -273,9 +279,9 @@ impl SideLock {
         self.unlock(FIRST_SLOT + slot..FIRST_SLOT + slot + 1)
     }
 
-    /// Whether the owner of a slot is alive, as somebody else sees it.
-    pub(crate) fn is_slot_locked(&self, slot: u64) -> Result<bool> {
-        self.is_locked(FIRST_SLOT + slot..FIRST_SLOT + slot + 1)
+    /// Whether the owner of one of these slots is alive, as another handle sees it.
+    pub(crate) fn is_slot_locked(&self, slots: Range<u64>) -> Result<bool> {
+        self.is_locked(FIRST_SLOT + slots.start..FIRST_SLOT + slots.end, LockKind::Exclusive)
     }
 
     /// The words in the lock file, of which there are to be `len`: as many as there are if it may
@@ -331,13 +337,6 @@ impl SideLock {
     /// Whether the lock file may be written, and so locked exclusively.
     pub(crate) fn is_writable(&self) -> bool {
         self.writable
-    }
-
-    /// A number that tells this lock file from others, mostly.
-    pub(crate) fn inode(&self) -> Result<u64> {
-        let identity = os::file_identity(self.open.file())
-            .map_err(|source| Error::io("identify", source).path(&self.path))?;
-        Ok(identity.digest())
     }
 
     /// Whether the lock file still has its name.

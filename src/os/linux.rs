@@ -18,6 +18,7 @@ use super::file_system::{FileSystemKind, kind_of_magic, kind_of_type_name, mount
 use super::{Advice, Advised, FaultCounts, unix};
 
 pub(super) use libc::{F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW};
+pub(super) use range_lock::{RangeLock, lock_call};
 
 pub(super) const F_RDLCK: libc::c_short = libc::F_RDLCK as libc::c_short;
 pub(super) const F_WRLCK: libc::c_short = libc::F_WRLCK as libc::c_short;
@@ -188,4 +189,48 @@ pub(crate) fn wait_while(word: &AtomicU32, value: u32, at_most: Duration) {
 pub(crate) fn wake_all(word: &AtomicU32) {
     // It fails only for addresses that are none.
     let _ = futex::wake(word, futex::Flags::empty(), i32::MAX.unsigned_abs());
+}
+
+/// The lock of a range, and the call that takes one. Its offsets have 64 bits on every target:
+/// programs of 32 and of 64 bits that have one file open mean the same bytes.
+#[cfg(not(all(
+    target_env = "gnu",
+    any(target_arch = "x86", target_arch = "arm", target_arch = "mips", target_arch = "powerpc")
+)))]
+mod range_lock {
+    pub(in crate::os) use libc::flock as RangeLock;
+
+    /// # Safety
+    /// `fd` is open, and `lock` can be read and written.
+    pub(in crate::os) unsafe fn lock_call(
+        fd: libc::c_int,
+        command: libc::c_int,
+        lock: *mut RangeLock,
+    ) -> libc::c_int {
+        // SAFETY: fcntl(2) takes an open descriptor, and for lock commands one `flock` to read and
+        // write, as the caller vouches.
+        unsafe { libc::fcntl(fd, command, lock) }
+    }
+}
+
+/// As above, where the C library's `off_t` has 32 bits.
+#[cfg(all(
+    target_env = "gnu",
+    any(target_arch = "x86", target_arch = "arm", target_arch = "mips", target_arch = "powerpc")
+))]
+mod range_lock {
+    pub(in crate::os) use libc::flock64 as RangeLock;
+
+    /// # Safety
+    /// `fd` is open, and `lock` can be read and written.
+    pub(in crate::os) unsafe fn lock_call(
+        fd: libc::c_int,
+        command: libc::c_int,
+        lock: *mut RangeLock,
+    ) -> libc::c_int {
+        // SAFETY: fcntl64 takes an open descriptor, and for the locks of open files one `flock64`
+        // to read and write, as the caller vouches (fcntl(2), "struct flock64").
+        let result = unsafe { libc::syscall(libc::SYS_fcntl64, fd, command, lock) };
+        libc::c_int::try_from(result).unwrap_or(-1)
+    }
 }

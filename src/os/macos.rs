@@ -23,6 +23,20 @@ pub(super) const F_OFD_SETLK: libc::c_int = 90;
 pub(super) const F_OFD_SETLKW: libc::c_int = 91;
 pub(super) const F_OFD_GETLK: libc::c_int = 92;
 
+pub(super) use libc::flock as RangeLock;
+
+/// # Safety
+/// `fd` is open, and `lock` can be read and written.
+pub(super) unsafe fn lock_call(
+    fd: libc::c_int,
+    command: libc::c_int,
+    lock: *mut RangeLock,
+) -> libc::c_int {
+    // SAFETY: fcntl(2) takes an open descriptor, and for lock commands one `flock` to read and
+    // write, as the caller vouches.
+    unsafe { libc::fcntl(fd, command, lock) }
+}
+
 pub(super) const SEEK_SET: libc::c_short = libc::SEEK_SET as libc::c_short;
 
 /// `F_PREALLOCATE` from the physical end of the file, all or nothing, then the length.

@@ -117,6 +117,11 @@ pub(crate) fn open_anonymous() -> io::Result<File> {
     }
 }
 
+/// A number that nothing foretells, from the system's source of randomness.
+pub(crate) fn random_number() -> io::Result<u64> {
+    Ok(getrandom::u64()?)
+}
+
 /// 16 bytes from the system's source of randomness.
 pub(crate) fn random_id() -> io::Result<[u8; 16]> {
     let mut id = [0; 16];
@@ -165,14 +170,6 @@ pub(crate) struct FileIdentity {
     volume: u64,
     /// Its number there.
     number: u128,
-}
-
-impl FileIdentity {
-    /// A number that differs for files of one volume, nearly always.
-    pub(crate) fn digest(self) -> u64 {
-        let [low, high] = [self.number, self.number >> 64].map(|half| half & u128::from(u64::MAX));
-        u64::try_from(low ^ high).unwrap_or(0)
-    }
 }
 
 impl PartialEq for FileIdentity {

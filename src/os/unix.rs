@@ -247,7 +247,7 @@ pub(super) fn faults_of(who: libc::c_int) -> io::Result<FaultCounts> {
 ///
 /// # Errors
 ///
-/// `InvalidInput` for an empty range or one past the largest offset; `NotFound`-like errors of file
+/// `InvalidInput` for an empty range or one past offset 2^63 - 1; `NotFound`-like errors of file
 /// systems without locks (`ENOLCK`) as they come.
 pub(crate) fn try_lock_range(
     file: &File,
@@ -277,15 +277,16 @@ pub(crate) fn unlock_range(file: &File, start: u64, len: u64) -> io::Result<()> 
     set_lock(file, kernel::F_OFD_SETLK, start, len, kernel::F_UNLCK)
 }
 
-/// Whether somebody else holds a lock in the range, exclusive or shared. Takes none.
-pub(crate) fn is_range_locked(file: &File, start: u64, len: u64) -> io::Result<bool> {
-    let mut lock = flock(start, len, kernel::F_WRLCK)?;
-    // SAFETY: fcntl(2) takes an open descriptor, which `file` owns, and reads and writes one
-    // `flock`, which outlives the call.
-    let result = unsafe { libc::fcntl(file.as_raw_fd(), kernel::F_OFD_GETLK, &raw mut lock) };
-    if result != 0 {
-        return Err(io::Error::last_os_error());
-    }
+/// Whether another handle holds a lock in the range that is in the way of one of this kind. Takes
+/// none.
+pub(crate) fn is_range_locked(
+    file: &File,
+    start: u64,
+    len: u64,
+    kind: LockKind,
+) -> io::Result<bool> {
+    let mut lock = range_lock(start, len, lock_type(kind))?;
+    call_lock(file, kernel::F_OFD_GETLK, &mut lock)?;
     Ok(lock.l_type != kernel::F_UNLCK)
 }
 
@@ -308,21 +309,22 @@ fn set_lock(
     len: u64,
     lock_type: libc::c_short,
 ) -> io::Result<()> {
-    let lock = flock(start, len, lock_type)?;
-    // SAFETY: fcntl(2) takes an open descriptor, which `file` owns, and reads one `flock`, which
-    // outlives the call.
-    let result = unsafe { libc::fcntl(file.as_raw_fd(), command, &raw const lock) };
+    call_lock(file, command, &mut range_lock(start, len, lock_type)?)
+}
+
+fn call_lock(file: &File, command: libc::c_int, lock: &mut kernel::RangeLock) -> io::Result<()> {
+    // SAFETY: `file` owns an open descriptor, and `lock` is a lock that outlives the call.
+    let result = unsafe { kernel::lock_call(file.as_raw_fd(), command, lock) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-fn flock(start: u64, len: u64, lock_type: libc::c_short) -> io::Result<libc::flock> {
-    // On 32-bit Linux `off_t`, and with it the range, ends at 2 GiB.
-    let offset = |value: u64| libc::off_t::try_from(value).map_err(|_| io::ErrorKind::InvalidInput);
+fn range_lock(start: u64, len: u64, lock_type: libc::c_short) -> io::Result<kernel::RangeLock> {
+    let offset = |value: u64| i64::try_from(value).map_err(|_| io::ErrorKind::InvalidInput);
     if len == 0 {
         // To fcntl a length of 0 means "to the end and beyond".
         return Err(io::ErrorKind::InvalidInput.into());
     }
-    Ok(libc::flock {
+    Ok(kernel::RangeLock {
         l_type: lock_type,
         l_whence: kernel::SEEK_SET,
         l_start: offset(start)?,

@@ -276,10 +276,15 @@ pub(crate) fn flush_of_view(flush: impl FnMut() -> io::Result<()>) -> io::Result
     super::retry(PATIENCE, is_busy, flush)
 }
 
-/// Whether somebody else holds an exclusive lock in the range. Windows cannot be asked, so this
-/// takes a shared lock for a moment: who tries for an exclusive one at that moment finds it taken,
-/// and who only asks at the same time does not.
-pub(crate) fn is_range_locked(file: &File, start: u64, len: u64) -> io::Result<bool> {
+/// Whether another handle holds an exclusive lock in the range, whatever `kind` of lock it might be
+/// in the way of. Windows cannot be asked, so this takes a shared lock for a moment: who tries for
+/// an exclusive one at that moment finds it taken, and who only asks at the same time does not.
+pub(crate) fn is_range_locked(
+    file: &File,
+    start: u64,
+    len: u64,
+    _kind: LockKind,
+) -> io::Result<bool> {
     if !try_lock_range(file, start, len, LockKind::Shared)? {
         return Ok(true);
     }

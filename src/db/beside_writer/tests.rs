@@ -18,6 +18,8 @@ use crate::format::PodRecord;
 use crate::map::{
     Access, Backing, CHECKPOINT, FileBacking, Grown, OpenSide, Properties, View, Wait,
 };
+#[cfg(target_os = "linux")]
+use crate::map::{EARLIER_READERS, READERS};
 use crate::os::LockKind;
 
 /// A commit of three of them fills a large part of a log's smallest segment.
@@ -277,4 +279,54 @@ fn a_full_log_and_the_end_wait_for_who_is_just_reading_the_log() {
     });
     let core = Core::open(Arc::clone(core.backing())).unwrap();
     assert_eq!(core.header().live_log, None, "it ended with the log");
+}
+
+/// As the one before this version, which locks a byte that stands for its lock file.
+#[cfg(target_os = "linux")]
+#[test]
+fn readers_and_writers_of_earlier_programs_are_reckoned_with() {
+    let (_directory, path, database) = store(&options());
+    append(&database, 3);
+    let (earlier, _locks) = open(&path);
+    for byte in [EARLIER_READERS.start + 2, EARLIER_READERS.start + 131, EARLIER_READERS.end - 1] {
+        assert!(earlier.try_lock_data(byte..byte + 1, LockKind::Shared).unwrap());
+        commit(&database, 3, byte);
+        assert!(database.checkpoint().unwrap().held_back().is_some(), "{byte}");
+        earlier.unlock_data(byte..byte + 1).unwrap();
+        assert_eq!(database.checkpoint().unwrap().held_back(), None, "{byte}");
+    }
+    // Such a writer asks of all bytes but its own, whichever that is.
+    let (_core, presence) = begin(&path);
+    let is_locked = |range| earlier.is_data_locked(range, LockKind::Exclusive).unwrap();
+    for own in [EARLIER_READERS.start, EARLIER_READERS.start + 1, EARLIER_READERS.start + 77] {
+        assert!(is_locked(EARLIER_READERS.start..own) || is_locked(own + 1..EARLIER_READERS.end));
+    }
+    drop(presence);
+    assert!(!is_locked(EARLIER_READERS));
+}
+
+/// One that had begun before the reader said that it is there: it knows nothing of it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_reader_waits_for_the_checkpoint_of_a_writer_under_another_name() {
+    let (directory, path, database) = store(&options());
+    append(&database, 3);
+    database.close().unwrap();
+    let link = directory.path().join("link.rec");
+    std::fs::hard_link(&path, &link).unwrap();
+    let (writer, _locks) = open(&path);
+    assert!(writer.try_lock_data(CHECKPOINT, LockKind::Exclusive).unwrap());
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let _place = begin(&link);
+            is_over.load(SeqCst)
+        });
+        while !writer.is_data_locked(READERS, LockKind::Exclusive).unwrap() {
+            std::thread::yield_now();
+        }
+        is_over.store(true, SeqCst);
+        writer.unlock_data(CHECKPOINT).unwrap();
+        assert!(reader.join().unwrap(), "it has not waited");
+    });
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::super::sharing::Offer;
 use super::super::source::Source;
 use super::recover::{ranges_of, read_log_through};
 use super::{Engine, State, Writer};
@@ -143,18 +144,33 @@ impl Engine {
             return Ok(done(writer, 0, held_back));
         }
         let wait = if reason == Reason::Due { Wait::No } else { QUIET_WAIT };
-        let begun = wait.until(|| self.locks.begin_checkpoint());
-        writer.shut_out = !begun.map_err(|error| self.name(error))?;
-        if writer.shut_out {
+        let mut offer = None;
+        let begun = wait.until(|| {
+            offer = self.locks.begin_checkpoint(self.published.sharing(), target.commit)?;
+            Ok(offer.is_some())
+        });
+        begun.map_err(|error| self.name(error))?;
+        writer.shut_out = offer.is_none();
+        let Some(offer) = offer else {
             let by = "a reader has the store open that has no slot, or under another name, or is \
-                      just reading the log";
+                      just coming, or is just reading the log";
             return Ok(done(writer, 0, Some(by.to_owned())));
-        }
-        let written = self.write_allowed(writer, target, closing);
+        };
+        let written = self.recheck_strangers(writer);
+        let written = written.and_then(|()| self.write_allowed(writer, target, &offer, closing));
         let admitted = self.locks.end_checkpoint();
         let (records, by) = written?;
         admitted.map_err(|error| self.name(error))?;
         Ok(done(writer, records, by.or(held_back)))
+    }
+
+    /// Now that this writer sees every reader: of those of commits that are no more, none comes.
+    fn recheck_strangers(&self, writer: &mut Writer) -> Result<()> {
+        if writer.logs_all {
+            let strangers = self.published.sharing().has_strangers();
+            writer.logs_all = strangers.map_err(|error| self.name(error))?;
+        }
+        Ok(())
     }
 
     /// Which snapshot of this process keeps a checkpoint from going past `target`.
@@ -174,10 +190,9 @@ impl Engine {
         &self,
         writer: &mut Writer,
         target: Arc<State>,
+        offer: &Offer,
         closing: bool,
     ) -> Result<(u64, Option<String>)> {
-        let offer = self.published.sharing().offer(target.commit);
-        let offer = offer.map_err(|error| self.name(error))?;
         let held_back = offer.blocker.map(|reader| reader.to_string());
         let done = writer.core.header().commit;
         let target = if held_back.is_none() {

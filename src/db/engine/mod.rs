@@ -103,7 +103,8 @@ pub(super) struct Writer {
     log: Option<Log>,
     placed: Placed,
     /// Whether nothing may be written to places above every count: when the store was opened,
-    /// somebody was reading a commit that is no more, which may have counted more records.
+    /// somebody was reading a commit that is no more, or may have been: it may have counted more
+    /// records.
     logs_all: bool,
     /// The checksums of the array, if the store has them.
     sums: Option<Sums>,

@@ -63,7 +63,8 @@ impl Engine {
             core,
             log,
             placed,
-            logs_all: sharing.has_strangers()?,
+            // One that is not seen may be such a reader as well.
+            logs_all: sharing.has_strangers()? || sharing.is_blind()?,
             sums,
             newest: Arc::clone(&newest),
             in_file: records_in(view, layout.geometry, found.count)?,

@@ -347,10 +347,10 @@ pub(in crate::db) fn absorb(
     let Some(log) = log else { return Ok(()) };
     let mut in_the_way = None;
     let alone = wait.until(|| {
-        if !locks.begin_checkpoint()? {
+        let Some(offer) = locks.begin_checkpoint(sharing, found.commit)? else {
+            in_the_way = None;
             return Ok(false);
-        }
-        let offer = sharing.offer(found.commit).inspect_err(|_| drop(locks.end_checkpoint()))?;
+        };
         in_the_way = offer.blocker;
         if in_the_way.is_some() {
             locks.end_checkpoint()?;
@@ -375,7 +375,7 @@ fn held_back_by(reader: Option<Seen>) -> Error {
         Some(reader) => error.detail(format!("the log must be ended first, and {reader}")),
         None => error.detail(
             "the log must be ended first, and a reader without a slot has the store open, one \
-             under another name, or one that is just reading the log",
+             under another name, or one that is just coming, or one that is just reading the log",
         ),
     }
 }

@@ -1,10 +1,14 @@
 //! The words of the protocol in a store's lock file, or in memory where there is none.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::protocol::{BELL, FIRST_SLOT, SLOT_PROCESS, SLOT_WORDS, Shared, WAITERS, slot_word};
 use crate::error::{Error, ErrorKind, Result};
-use crate::map::{SLOTS_MAX, SharedWords, SideLock};
+use crate::map::{
+    EARLIER_READERS, FOR_EARLIER_WRITERS, FileBacking, READERS, SLOTS_MAX, SharedWords, SideLock,
+};
+use crate::os::{LOCKS_CAN_BE_ASKED_FOR, LockKind};
 
 /// Slots are made so many at a time: a page of them.
 const SLOTS_AT_A_TIME: usize = 64;
@@ -19,6 +23,8 @@ fn words_of(slots: usize) -> usize {
 pub(in crate::db) struct LockWords {
     /// `None`: nobody else sees these words.
     lock: Option<Arc<SideLock>>,
+    /// The data file, for a writer that looks for readers which it does not see by these words.
+    data: Option<Arc<FileBacking>>,
     words: SharedWords,
     /// The words again, where slots have been added since the first were mapped.
     more: Mutex<Option<Arc<SharedWords>>>,
@@ -27,7 +33,13 @@ pub(in crate::db) struct LockWords {
 impl LockWords {
     /// Words that nobody else sees.
     pub(in crate::db) fn in_memory() -> Self {
-        Self { lock: None, words: SharedWords::in_memory(FIRST_SLOT), more: Mutex::new(None) }
+        let words = SharedWords::in_memory(FIRST_SLOT);
+        Self { lock: None, data: None, words, more: Mutex::new(None) }
+    }
+
+    /// For the writer of this data file.
+    pub(in crate::db) fn beside(self, data: Option<Arc<FileBacking>>) -> Self {
+        Self { data, ..self }
     }
 
     /// The words in the lock file, made if need be; `None` if they are not there and cannot be
@@ -49,7 +61,8 @@ impl LockWords {
         if words.len() < FIRST_SLOT {
             return Ok(None);
         }
-        Ok(Some(Self { lock: Some(Arc::clone(lock)), words, more: Mutex::new(None) }))
+        let (lock, more) = (Some(Arc::clone(lock)), Mutex::new(None));
+        Ok(Some(Self { lock, data: None, words, more }))
     }
 
     /// The lock file, where there is one.
@@ -139,14 +152,48 @@ impl Shared for LockWords {
 
     fn is_alive(&self, slot: usize) -> Result<bool> {
         match &self.lock {
-            Some(lock) => lock.is_slot_locked(slot as u64),
+            Some(lock) => lock.is_slot_locked(slot as u64..slot as u64 + 1),
             None => Ok(false),
         }
+    }
+
+    fn has_other_slots(&self, slots: &[usize]) -> Result<bool> {
+        let Some(lock) = &self.lock else { return Ok(false) };
+        let spoken_for = slots.iter().map(|&slot| slot as u64);
+        if LOCKS_CAN_BE_ASKED_FOR {
+            // Past the end as well: a slot is locked before the file is made longer for it.
+            return any(gaps(0..SLOTS_MAX, spoken_for), |gap| lock.is_slot_locked(gap));
+        }
+        // Asking takes the lock for a moment: one slot at a time, so that a reader has others.
+        let gaps = gaps(0..self.slots()? as u64, spoken_for);
+        any(gaps.flatten(), |slot| lock.is_slot_locked(slot..slot + 1))
+    }
+
+    fn has_other_names(&self, names: &[u64]) -> Result<bool> {
+        let Some(data) = &self.data else { return Ok(false) };
+        let is_locked = |range| data.is_data_locked(range, LockKind::Exclusive);
+        let earlier = FOR_EARLIER_WRITERS.end..EARLIER_READERS.end;
+        Ok(is_locked(earlier)? || any(gaps(READERS, names.iter().copied()), is_locked)?)
     }
 
     fn ring(&self) {
         self.words.ring(BELL, WAITERS);
     }
+}
+
+/// What of a range lies between these numbers, which are in order.
+fn gaps(range: Range<u64>, between: impl Iterator<Item = u64>) -> impl Iterator<Item = Range<u64>> {
+    let within = range.clone();
+    let borders = between.filter(move |number| within.contains(number));
+    let mut start = range.start;
+    let ends = borders.chain(std::iter::once(range.end));
+    ends.map(move |end| std::mem::replace(&mut start, end + 1)..end)
+        .filter(|gap| gap.start < gap.end)
+}
+
+/// Whether it is true of one.
+fn any<T>(mut among: impl Iterator<Item = T>, is: impl Fn(T) -> Result<bool>) -> Result<bool> {
+    among.find_map(|one| is(one).map(|is| is.then_some(true)).transpose()).unwrap_or(Ok(false))
 }
 
 fn too_short() -> Error {

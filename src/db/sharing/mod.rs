@@ -14,7 +14,7 @@ pub(in crate::db) mod protocol;
 
 pub(in crate::db) use lock_words::LockWords;
 pub(in crate::db) use presence::{Hold, Presence, Quiet};
-pub(in crate::db) use protocol::{Mark, Seen, Taken, WriterSide, writer_of};
+pub(in crate::db) use protocol::{Mark, Offer, Seen, Taken, WriterSide, writer_of};
 
 /// The part of a store's id by which the words tell it from others; never 0.
 pub(in crate::db) fn store_word(file_id: [u8; 16]) -> u64 {

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::lock_words::LockWords;
-use super::protocol::{Mark, ReaderSide, Seen, Span, Taken};
+use super::protocol::{Mark, ReaderSide, Seen, Slot, Span, Taken};
 use super::{now, process};
 use crate::db::beside_writer::CHECKPOINT_WAIT;
 use crate::db::locks::Locks;
@@ -44,7 +44,7 @@ pub(in crate::db) struct Presence {
     /// The words that a writer has made since, where there were none.
     late: OnceLock<ReaderSide<LockWords>>,
     store: u64,
-    slot: Option<u64>,
+    slot: Option<Slot>,
     held: Mutex<Held>,
     locks: Locks,
 }
@@ -85,20 +85,21 @@ impl Presence {
         let (words, slot) = match words {
             Some(words) if words.lock().is_some_and(|lock| lock.is_writable()) => {
                 // Before there is a slot, so that nobody is ever overlooked who has one.
-                locks.name_reader()?;
-                let (words, slot) = words.take_slot()?;
-                (Some(words), Some(slot))
+                let name = locks.name_reader()?;
+                let (words, number) = words.take_slot()?;
+                (Some(words), Some(Slot { number, name }))
             }
             words => (words, None),
         };
         let side = words.map(|words| ReaderSide::new(words, store, slot, process()));
-        let slot = slot.map(|slot| slot as u64);
         let (late, held) = (OnceLock::new(), Mutex::default());
         let presence = Self { side, late, store, slot, held, locks };
         if presence.side.is_none() {
             // It does not see what a checkpoint is about to do: none is to be for as long as it is
             // here, even if there are words later.
             presence.locks.keep_checkpoints_away(Wait::AtMost(CHECKPOINT_WAIT))?;
+        } else if presence.slot.is_some() {
+            presence.locks.await_checkpoint_elsewhere(Wait::AtMost(CHECKPOINT_WAIT))?;
         }
         Ok(presence)
     }
@@ -279,12 +280,16 @@ fn span(held: &Held) -> Option<Span> {
 
 impl Drop for Presence {
     fn drop(&mut self) {
+        // Closing the files gives the locks back as well, unless a child process has a copy. The
+        // byte goes first: while it is locked, the slot must speak of it.
+        if let Some(name) = self.slot.and_then(|slot| slot.name) {
+            let _ = self.locks.unname_reader(name);
+        }
         if let Some(side) = &self.side {
             side.leave();
         }
         if let (Some(slot), Some(lock)) = (self.slot, self.locks.side()) {
-            // Closing the file gives it back as well, unless a child process has a copy.
-            let _ = lock.unlock_slot(slot);
+            let _ = lock.unlock_slot(slot.number as u64);
         }
     }
 }

@@ -11,6 +11,12 @@
 //! | looks at the slots | looks at the target |
 //! | writes no further than the oldest | reads only if the target has not passed |
 //!
+//! Besides, a writer must see every reader that there is. A reader with a slot has locked a byte of
+//! its own on the data file, and names it in the slot. A writer that finds another byte locked
+//! there does not see that reader's slot, or not its words: another name of the file has another
+//! lock file, and what is in one may be wiped. It writes nothing then. A slot whose owner is alive
+//! and which says nothing counts alike.
+//!
 //! The segments of the log go the same way: *retired* for the target, what a reader *needs* for
 //! what it reads. docs/CONCURRENCY.md argues why that is enough.
 //!
@@ -68,6 +74,8 @@ const SLOT_NEWEST: usize = 3;
 const SLOT_NEEDS: usize = 4;
 pub(super) const SLOT_PROCESS: usize = 5;
 const SLOT_SINCE: usize = 6;
+/// Which byte of the data file the reader has locked; 0 if it has not said so.
+const SLOT_NAME: usize = 7;
 
 /// No commit: nothing is read.
 const NONE: u64 = u64::MAX;
@@ -84,6 +92,11 @@ pub(in crate::db) trait Shared {
     fn slots(&self) -> Result<usize>;
     /// Whether the owner of a slot is alive.
     fn is_alive(&self, slot: usize) -> Result<bool>;
+    /// Whether the owner of a slot is alive that is not among these, which are in order.
+    fn has_other_slots(&self, slots: &[usize]) -> Result<bool>;
+    /// Whether a reader has the data file open, under whatever name, that has locked another byte
+    /// of it than these, which are in order.
+    fn has_other_names(&self, names: &[u64]) -> Result<bool>;
     /// Wakes those who wait for something to be published.
     fn ring(&self);
 }
@@ -114,6 +127,8 @@ pub(in crate::db) struct Seen {
     /// Since when it has read something, in seconds since 1970.
     pub(in crate::db) since: u64,
     lineage: u64,
+    /// The byte of the data file that it has locked, or 0.
+    name: u64,
 }
 
 impl Seen {
@@ -201,8 +216,9 @@ impl<S: Shared> WriterSide<S> {
     }
 
     /// Asks how far, up to `target`, commits may be written to the array. Until the next call no
-    /// reader begins to read a commit older than the answer.
-    pub(in crate::db) fn offer(&self, target: u64) -> Result<Offer> {
+    /// reader begins to read a commit older than the answer. `None` if there is a reader that this
+    /// writer does not see: nothing may be written.
+    pub(in crate::db) fn offer(&self, target: u64) -> Result<Option<Offer>> {
         let shared = &self.shared;
         let before = shared.load(TARGET);
         if !step::skip(Step::TargetFirst) {
@@ -211,15 +227,39 @@ impl<S: Shared> WriterSide<S> {
         fence(shared, Step::TargetFence);
         let lineage = shared.load(LINEAGE);
         let mut offer = Offer { through: target, blocker: None };
-        for seen in self.readers()? {
+        let readers = self.readers()?;
+        for &seen in &readers {
             let allowed = seen.allows(lineage);
             if allowed < offer.through && !step::skip(Step::SlotScan) {
                 offer = Offer { through: allowed, blocker: Some(seen) };
             }
         }
+        // After that, and by what was seen then: a slot that is wiped before was not obeyed.
+        let is_blind = self.misses_some(&readers)?;
         // Nothing was written beyond what was allowed: readers of what is between may come again.
-        shared.store(TARGET, offer.through.max(before));
-        Ok(offer)
+        shared.store(TARGET, if is_blind { before } else { offer.through.max(before) });
+        Ok((!is_blind).then_some(offer))
+    }
+
+    /// Whether there is a reader that this writer does not see.
+    pub(in crate::db) fn is_blind(&self) -> Result<bool> {
+        self.misses_some(&self.readers()?)
+    }
+
+    /// Whether there is a reader besides these. One that is just coming, and has yet to say so in
+    /// its slot, is one.
+    fn misses_some(&self, readers: &[Seen]) -> Result<bool> {
+        let mut names: Vec<u64> = readers.iter().map(|seen| seen.name).collect();
+        names.sort_unstable();
+        if !step::skip(Step::NameScan) && self.shared.has_other_names(&names)? {
+            return Ok(true);
+        }
+        // What a slot says of another store is understood: it is of a file that lay here before.
+        let says = |slot: &usize| {
+            [SLOT_STORE, SLOT_PROCESS].iter().all(|&it| self.shared.load(slot_word(*slot, it)) != 0)
+        };
+        let speaking: Vec<usize> = (0..self.shared.slots()?).filter(says).collect();
+        Ok(!step::skip(Step::SilentSlotScan) && self.shared.has_other_slots(&speaking)?)
     }
 
     /// Says which commit the writer's own process still reads, for those who ask who holds the log.
@@ -307,6 +347,7 @@ fn own_reader(shared: &impl Shared, store: u64) -> Option<Seen> {
         needs: None,
         since: shared.load(OWN_SINCE),
         lineage: shared.load(LINEAGE),
+        name: 0,
     })
 }
 
@@ -336,6 +377,7 @@ fn readers(shared: &impl Shared, store: u64, own: Option<usize>) -> Result<Vec<S
             needs: some(word(SLOT_NEEDS)),
             since: word(SLOT_SINCE),
             lineage: word(SLOT_LINEAGE),
+            name: word(SLOT_NAME),
         };
         // One of no process was given back, or never taken.
         if seen.process != 0 && word(SLOT_STORE) == store && shared.is_alive(slot)? {
@@ -389,6 +431,14 @@ pub(in crate::db) struct Span {
     pub(in crate::db) since: u64,
 }
 
+/// A reader's slot, whose lock it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::db) struct Slot {
+    pub(in crate::db) number: usize,
+    /// The byte of the data file that the reader has locked besides, where there are such locks.
+    pub(in crate::db) name: Option<u64>,
+}
+
 /// A reader's side. Without a slot it only looks; something else must keep the writer away then.
 #[derive(Debug)]
 pub(in crate::db) struct ReaderSide<S> {
@@ -399,11 +449,14 @@ pub(in crate::db) struct ReaderSide<S> {
 
 impl<S: Shared> ReaderSide<S> {
     /// Takes a slot, whose lock the caller holds.
-    pub(in crate::db) fn new(shared: S, store: u64, slot: Option<usize>, process: u64) -> Self {
-        let side = Self { shared, store, slot };
+    pub(in crate::db) fn new(shared: S, store: u64, slot: Option<Slot>, process: u64) -> Self {
+        let side = Self { shared, store, slot: slot.map(|slot| slot.number) };
         // Somebody who died may have left it as it pleased; whoever looks meanwhile is careful.
         side.say(None);
         side.set(SLOT_NEEDS, NONE);
+        if !step::skip(Step::SlotName) {
+            side.set(SLOT_NAME, slot.and_then(|slot| slot.name).unwrap_or(0));
+        }
         side.set(SLOT_STORE, store);
         side.set(SLOT_PROCESS, process.max(1));
         side

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use super::disk::{Array, Block, Disk, Live, RECORDS};
+use super::explorer::Reading;
 use super::scheduler::Port;
-use crate::db::sharing::protocol::{Mark, ReaderSide, Span, Taken, WriterSide};
+use crate::db::sharing::protocol::{Mark, Offer, ReaderSide, Slot, Span, Taken, WriterSide};
 
 /// Mistakes of who uses the protocol, which are to be noticed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +28,10 @@ pub(super) enum Flaw {
     NoLock,
     /// A reader goes on with what it has read in the time of another writer.
     KeepCache,
+    /// A reader locks its byte of the data file only when it has read header and log.
+    NameLate,
+    /// A reader does not wait for the checkpoint of a writer under another name.
+    NoWait,
 }
 
 /// What a writer does, one after the other.
@@ -48,12 +53,19 @@ pub(super) enum Deed {
     Replace,
     /// Ends its process and opens the store anew.
     Reopen,
+    /// The same, by the other name.
+    Move,
+    /// Wipes all slots, as nothing does that knows the protocol.
+    Wipe,
+    /// Lets all slots say something of another store.
+    Falsify,
 }
 
 pub(super) struct Writer {
     port: Port,
     me: usize,
     store: usize,
+    file: usize,
     side: WriterSide<Port>,
     flaw: Option<Flaw>,
     newest: u64,
@@ -70,8 +82,13 @@ fn name_of(store: usize) -> u64 {
 impl Writer {
     /// Opens the store that has the name. With `loses`, what nobody had synced is gone.
     pub(super) fn open(port: &Port, me: usize, flaw: Option<Flaw>, loses: bool) -> Self {
+        Self::open_by(port, me, 0, flaw, loses)
+    }
+
+    fn open_by(port: &Port, me: usize, file: usize, flaw: Option<Flaw>, loses: bool) -> Self {
         let store = port.look("which store is it", |disk| disk.named);
-        port.change("opens the store", |disk| disk.lock_writer(store, me));
+        let port = &port.at(store, file);
+        port.change("opens the store", |disk| disk.lock_writer(store, me, file));
         port.change("writes the log elsewhere", |disk| disk.recover(store, loses));
         let (newest, held) = port.look("finds commits", |disk| {
             (disk.stores[store].end(), disk.stores[store].header.commit)
@@ -81,7 +98,7 @@ impl Writer {
         port.note(|disk| disk.show(store, newest));
         // Rather late: some systems remove no file that a reader has open.
         port.change("removes old logs", |disk| disk.remove_old_logs(store));
-        Self { port: port.clone(), me, store, side, flaw, newest, held, dies: false }
+        Self { port: port.clone(), me, store, file, side, flaw, newest, held, dies: false }
     }
 
     pub(super) fn act(&mut self, deed: Deed) {
@@ -95,13 +112,16 @@ impl Writer {
                 self.dies = true;
                 self.checkpoint(self.newest);
             }
-            Deed::Replace | Deed::Reopen => {
+            Deed::Replace | Deed::Reopen | Deed::Move => {
                 self.port.exit();
                 if deed == Deed::Replace {
                     self.port.change("replaces the store", |disk| disk.named = 1 - disk.named);
                 }
-                *self = Self::open(&self.port, self.me, self.flaw, false);
+                let file = if deed == Deed::Move { 1 - self.file } else { self.file };
+                *self = Self::open_by(&self.port, self.me, file, self.flaw, false);
             }
+            Deed::Wipe => self.port.overwrite_slots(0),
+            Deed::Falsify => self.port.overwrite_slots(name_of(self.store + 1)),
         }
     }
 
@@ -129,7 +149,8 @@ impl Writer {
         }
         let offer = self.side.offer(target).expect("simulated words have no errors");
         let ignores = self.flaw == Some(Flaw::IgnoreOffer);
-        let through = if ignores { target } else { offer.through };
+        let allowed = offer.map_or(0, |Offer { through, .. }| through);
+        let through = if ignores { target } else { allowed };
         if through > self.held {
             self.write_back(through);
         }
@@ -242,23 +263,32 @@ pub(super) struct Reader {
     me: usize,
     store: usize,
     side: ReaderSide<Port>,
-    slot: Option<usize>,
+    slot: Option<Slot>,
+    file: usize,
     flaw: Option<Flaw>,
     cached: Option<State>,
     held: Vec<Held>,
 }
 
 impl Reader {
-    pub(super) fn open(
-        port: &Port,
-        me: usize,
-        store: usize,
-        has_slot: bool,
-        flaw: Option<Flaw>,
-    ) -> Self {
-        let slot = has_slot.then(|| port.take_slot());
+    pub(super) fn open(port: &Port, me: usize, reading: &Reading, flaw: Option<Flaw>) -> Self {
+        let &Reading { store, file, has_slot, .. } = reading;
+        let port = port.at(store, file);
+        let slot = has_slot.then(|| {
+            let is_late = flaw == Some(Flaw::NameLate) && file != 0;
+            let lock_name = |disk: &mut Disk| disk.lock_name(store, me);
+            let name = if is_late { None } else { port.change("locks its byte", lock_name) };
+            Slot { number: port.take_slot(), name }
+        });
         let side = ReaderSide::new(port.clone(), name_of(store), slot, 1 + me as u64);
-        Self { port: port.clone(), me, store, side, slot, flaw, cached: None, held: Vec::new() }
+        let is_under_way = |disk: &mut Disk| disk.is_checkpoint_elsewhere(store, file);
+        while slot.is_some()
+            && flaw != Some(Flaw::NoWait)
+            && port.look("is there a checkpoint elsewhere?", is_under_way)
+        {
+            port.wait_for_change();
+        }
+        Self { port, me, store, side, slot, file, flaw, cached: None, held: Vec::new() }
     }
 
     pub(super) fn act(&mut self, act: Act) {
@@ -307,6 +337,10 @@ impl Reader {
             self.port.note(|disk| disk.end_log(self.me));
             self.side.need_nothing();
             self.cached = found;
+            if self.flaw == Some(Flaw::NameLate) && self.file != 0 {
+                let (store, me) = (self.store, self.me);
+                self.port.change("locks its byte", |disk| disk.lock_name(store, me));
+            }
         }
         let Some(state) = self.cached.clone() else { return false };
         let mark = if self.flaw == Some(Flaw::KeepCache) { mark } else { state.mark };
@@ -314,9 +348,9 @@ impl Reader {
     }
 
     fn has_writer(&self, flaw: Option<Flaw>) -> Option<bool> {
-        let store = self.store;
+        let (store, file) = (self.store, self.file);
         let asks = flaw.is_none() || flaw == self.flaw;
-        asks.then(|| self.port.look("is there a writer?", |disk| disk.has_writer(store)))
+        asks.then(|| self.port.look("is there a writer?", |disk| disk.has_writer(store, file)))
     }
 
     /// Reads header and log: up to what a living writer shows, or else to the log's end.
@@ -368,7 +402,8 @@ impl Reader {
             let Some(block) = block else { break };
             state = state.with(block);
         }
-        if state.mark.has_words && self.flaw != Some(Flaw::WriterFirst) {
+        let has_words = state.mark.has_words || self.file != 0;
+        if has_words && self.flaw != Some(Flaw::WriterFirst) {
             let has_writer = self.has_writer(None).unwrap_or(false);
             let same = self.port.look("reads the header again", |disk| {
                 let header = &disk.stores[store].header;
@@ -406,6 +441,7 @@ impl Reader {
         let live = Live {
             reader: me,
             store,
+            file: self.file,
             commit,
             overlay: held.state.overlay.clone(),
             after: held.state.after,

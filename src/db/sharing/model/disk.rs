@@ -47,6 +47,10 @@ pub(super) struct Store {
     /// The newest commit that is durable.
     synced: u64,
     writer: Option<usize>,
+    /// By which name that one, or the last one, has opened the store.
+    writer_file: usize,
+    /// By reader, the byte that it has locked.
+    names: Vec<(usize, u64)>,
     /// Held by readers without a slot, and by a checkpoint alone.
     keeping_away: Vec<usize>,
     checkpointing: Option<usize>,
@@ -57,6 +61,8 @@ pub(super) struct Store {
 pub(super) struct Live {
     pub(super) reader: usize,
     pub(super) store: usize,
+    /// By which name it has opened the store.
+    pub(super) file: usize,
     pub(super) commit: u64,
     pub(super) overlay: BTreeMap<usize, (u64, u64)>,
     pub(super) after: Array,
@@ -76,6 +82,11 @@ pub(super) struct Disk {
     pub(super) stores: Vec<Store>,
     /// Which of them has the name.
     pub(super) named: usize,
+    /// Whether something waits to write under each name that is not the writer's.
+    pub(super) others_wait: bool,
+    /// Whether bytes of the data file can be locked.
+    pub(super) locks_bytes: bool,
+    names: u64,
     images: u64,
     live: Vec<(u64, Live)>,
     lives: u64,
@@ -134,6 +145,8 @@ impl Disk {
             shown: None,
             synced: 0,
             writer: None,
+            writer_file: 0,
+            names: Vec::new(),
             keeping_away: Vec::new(),
             checkpointing: None,
         };
@@ -157,18 +170,39 @@ impl Disk {
             }
             store.checkpointing = store.checkpointing.filter(|&writer| writer != actor);
             store.keeping_away.retain(|&reader| reader != actor);
+            store.names.retain(|&(reader, _)| reader != actor);
         }
         self.live.retain(|(_, live)| live.reader != actor);
         self.reading.retain(|reading| reading.reader != actor);
     }
 
-    pub(super) fn has_writer(&self, store: usize) -> bool {
-        self.stores[store].writer.is_some()
+    /// Whether the writer's place is taken under this name, be it by one that waits for the other.
+    pub(super) fn has_writer(&self, store: usize, file: usize) -> bool {
+        let Store { writer, writer_file, .. } = self.stores[store];
+        writer.is_some() && (writer_file == file || self.others_wait)
     }
 
     /// Takes the writer's place.
-    pub(super) fn lock_writer(&mut self, store: usize, actor: usize) {
-        self.stores[store].writer = Some(actor);
+    pub(super) fn lock_writer(&mut self, store: usize, actor: usize, file: usize) {
+        (self.stores[store].writer, self.stores[store].writer_file) = (Some(actor), file);
+    }
+
+    /// Locks a byte of a reader's own, where that can be done.
+    pub(super) fn lock_name(&mut self, store: usize, reader: usize) -> Option<u64> {
+        self.names += 1;
+        let name = self.locks_bytes.then_some(self.names)?;
+        self.stores[store].names.push((reader, name));
+        Some(name)
+    }
+
+    pub(super) fn has_other_names(&self, store: usize, names: &[u64]) -> bool {
+        self.stores[store].names.iter().any(|(_, name)| !names.contains(name))
+    }
+
+    /// Whether a writer under another name is writing to the array.
+    pub(super) fn is_checkpoint_elsewhere(&self, store: usize, file: usize) -> bool {
+        let Store { checkpointing, writer_file, .. } = self.stores[store];
+        checkpointing.is_some() && writer_file != file
     }
 
     /// Finds what a writer before has left, and writes its log again.
@@ -280,7 +314,9 @@ impl Disk {
 
     /// A reader was told that it may read a state, and does so from now on.
     pub(super) fn begin(&mut self, live: Live) -> u64 {
-        if self.stores[live.store].shown.is_some_and(|shown| live.commit > shown) {
+        // Under another name the log is read to its end, whatever is shown.
+        let Store { shown, writer_file, .. } = self.stores[live.store];
+        if writer_file == live.file && shown.is_some_and(|shown| live.commit > shown) {
             let Live { reader, commit, .. } = live;
             self.blame(format!("reader {reader} sees commit {commit}, which was not published"));
         }

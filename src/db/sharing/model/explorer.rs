@@ -19,14 +19,22 @@ pub(super) struct Scenario {
     pub(super) kills: usize,
     /// Whether what was not synced is gone after that.
     pub(super) loses: bool,
+    /// Whether bytes of the data file can be locked here.
+    pub(super) locks_bytes: bool,
+    /// Whether something waits to write under each name that is not the writer's.
+    pub(super) others_wait: bool,
     pub(super) readers: &'static [Reading],
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reading {
     pub(super) store: usize,
+    /// By which name it opens the store.
+    pub(super) file: usize,
     pub(super) has_slot: bool,
     pub(super) kills: usize,
+    /// Whether its last process ends, too.
+    pub(super) leaves: bool,
     pub(super) acts: &'static [&'static [Act]],
 }
 
@@ -50,7 +58,9 @@ impl Scenario {
     fn run(&self, plan: Plan, wrong: Wrong, traced: bool) -> Outcome {
         let kills = self.readers.iter().map(|reader| reader.kills);
         let lives: Vec<usize> = [self.kills].into_iter().chain(kills).collect();
-        let execution = Execution::new(plan, &lives, Disk::new(self.stores), traced);
+        let mut disk = Disk::new(self.stores);
+        (disk.locks_bytes, disk.others_wait) = (self.locks_bytes, self.others_wait);
+        let execution = Execution::new(plan, &lives, disk, traced);
         execution.start();
         std::thread::scope(|scope| {
             for me in 0..lives.len() {
@@ -140,11 +150,11 @@ impl Reading {
     fn read(&self, port: &Port, me: usize, flaw: Option<Flaw>) {
         for (index, acts) in self.acts.iter().enumerate() {
             let lived = live(port, || {
-                let mut reader = Reader::open(port, me, self.store, self.has_slot, flaw);
+                let mut reader = Reader::open(port, me, self, flaw);
                 acts.iter().for_each(|&act| reader.act(act));
                 reader.drop_all();
                 // The last one stays, and must be in nobody's way.
-                if index + 1 < self.acts.len() {
+                if index + 1 < self.acts.len() || self.leaves {
                     reader.leave();
                     port.exit();
                 }

@@ -2,7 +2,7 @@
 
 use super::actors::Act::{self, Drop, Read, Take, TakeAnew, Wait};
 use super::actors::Deed::{self, Checkpoint, CheckpointHeldBack, Commit, CommitUnsynced};
-use super::actors::Deed::{Die, DieInCheckpoint, Reopen, Replace};
+use super::actors::Deed::{Die, DieInCheckpoint, Falsify, Move, Reopen, Replace, Wipe};
 use super::actors::Flaw;
 use super::explorer::{Found, Reading, Scenario, Wrong};
 use crate::step::Step;
@@ -15,11 +15,13 @@ const EXECUTIONS_MAX: usize = 20_000;
 const TWO_CHECKPOINTS: &[Deed] = &[Commit, Commit, Checkpoint, Commit, Checkpoint];
 
 const fn reader(acts: &'static [&'static [Act]]) -> Reading {
-    Reading { store: 0, has_slot: true, kills: 0, acts }
+    Reading { store: 0, file: 0, has_slot: true, kills: 0, leaves: false, acts }
 }
 
 const fn beside(readers: &'static [Reading]) -> Scenario {
-    Scenario { stores: 1, writer: &[TWO_CHECKPOINTS], kills: 0, loses: false, readers }
+    let writer = &[TWO_CHECKPOINTS];
+    let (locks_bytes, others_wait) = (true, false);
+    Scenario { stores: 1, writer, kills: 0, loses: false, locks_bytes, others_wait, readers }
 }
 
 /// A reader with two snapshots at a time.
@@ -97,6 +99,42 @@ const REOPENED: Scenario = Scenario {
     ..beside(&[reader(&[&[Take, Read, Drop, Take]]), reader(&[&[TakeAnew, Read]])])
 };
 
+/// One that came by another name, and one that did not.
+const OTHER_NAME: Scenario = beside(&[
+    Reading { file: 1, leaves: true, ..reader(&[&[Take, Read, Take, Read], &[Take, Read]]) },
+    reader(&[&[Take, Read, Drop]]),
+]);
+
+/// The writer has come by the other name before, and something else waits to do so: in that lock
+/// file are words of this store that are not the writer's.
+const OTHER_WORDS: Scenario = Scenario {
+    writer: &[&[Move, Commit, Move, Commit, Commit, Checkpoint, Commit, Checkpoint]],
+    others_wait: true,
+    ..beside(&[Reading { file: 1, leaves: true, ..reader(&[&[TakeAnew, Read, TakeAnew, Read]]) }])
+};
+
+/// Readers come and go by two names, and the writer by either.
+const NAMES_CHANGE: Scenario = Scenario {
+    writer: &[&[Commit, Checkpoint, Move, Commit, Commit, Checkpoint, Move, Commit, Checkpoint]],
+    ..beside(&[
+        Reading { file: 1, leaves: true, ..reader(&[&[Take, Read, Drop, Take], &[Take, Read]]) },
+        Reading { leaves: true, ..reader(&[&[Take, Read], &[TakeAnew, Read]]) },
+    ])
+};
+
+/// Slots are wiped while a reader reads.
+const WIPED: Scenario = Scenario {
+    writer: &[&[Commit, Wipe, Commit, Checkpoint, Wipe, Commit, Checkpoint]],
+    ..beside(&[Reading { leaves: true, ..reader(&[&[Take, Read, Take, Read, Drop], &[Take]]) }])
+};
+
+/// The same where bytes of the data file cannot be locked.
+const WIPED_WITHOUT_BYTES: Scenario = Scenario { locks_bytes: false, ..WIPED };
+
+/// Slots come to say something of another store.
+const FALSIFIED: Scenario =
+    Scenario { writer: &[&[Commit, Falsify, Commit, Checkpoint, Commit, Checkpoint]], ..WIPED };
+
 /// `FLATREC_INTERLEAVINGS`, or so many as a test has time for.
 fn executions() -> usize {
     let asked = std::env::var("FLATREC_INTERLEAVINGS");
@@ -141,6 +179,12 @@ hold! {
     a_reader_without_a_slot: WITHOUT_SLOT;
     the_store_is_replaced_and_comes_back: REPLACED;
     the_store_is_closed_and_opened: REOPENED;
+    a_reader_under_another_name: OTHER_NAME;
+    a_reader_beside_words_of_a_writer_that_waits: OTHER_WORDS;
+    readers_and_writers_change_their_names: NAMES_CHANGE;
+    slots_that_are_wiped: WIPED;
+    slots_that_are_wiped_where_no_byte_is_locked: WIPED_WITHOUT_BYTES;
+    slots_that_speak_of_another_store: FALSIFIED;
 }
 
 macro_rules! noticed {
@@ -175,5 +219,11 @@ noticed! {
     checkpoint_beyond_the_offer: ONE_READER, &[], Some(Flaw::IgnoreOffer), "finds";
     reader_looks_for_a_writer_first: REOPENED, &[], Some(Flaw::WriterFirst), "finds";
     no_slot_and_no_lock: WITHOUT_SLOT, &[], Some(Flaw::NoLock), "finds";
+    without_name_scan: OTHER_NAME, &[Step::NameScan], None, "finds";
+    without_name_scan_of_falsified_slots: FALSIFIED, &[Step::NameScan], None, "finds";
+    without_silent_slot_scan: WIPED_WITHOUT_BYTES, &[Step::SilentSlotScan], None, "reader 1";
+    without_slot_name: ONE_READER, &[Step::SlotName], None, "nobody reads";
+    byte_locked_after_reading: OTHER_NAME, &[], Some(Flaw::NameLate), "finds";
+    no_wait_for_a_checkpoint_elsewhere: OTHER_WORDS, &[], Some(Flaw::NoWait), "finds";
     state_kept_over_another_writer: OTHER_COMMITS, &[], Some(Flaw::KeepCache), "finds";
 }

@@ -15,6 +15,10 @@ use crate::db::sharing::protocol::{FIRST_SLOT, PUBLISHED, SLOT_WORDS, Shared};
 use crate::error::Result;
 
 pub(super) const SLOTS: usize = 3;
+/// How many names the stores have, each with a lock file of its own.
+const FILES: usize = 2;
+/// The words of a lock file.
+const WORDS: usize = FIRST_SLOT + SLOTS * SLOT_WORDS;
 /// No execution takes so many turns: one that does goes round in circles.
 const TURNS_MAX: usize = 20_000;
 /// How often a reader may look again when nobody changes anything any more.
@@ -57,10 +61,10 @@ pub(super) struct Inner {
     status: Vec<Status>,
     /// How often each may yet be killed.
     lives: Vec<usize>,
-    /// Whose slot it is that holds its lock.
-    owners: [Option<usize>; SLOTS],
-    /// How many slots have ever been made.
-    slots: usize,
+    /// Whose slot it is that holds its lock, in each lock file.
+    owners: [[Option<usize>; SLOTS]; FILES],
+    /// How many slots have ever been made there.
+    slots: [usize; FILES],
     /// Changes with everything that a reader may wait for.
     version: u64,
     quiet_tries: usize,
@@ -87,14 +91,14 @@ impl Execution {
     pub(super) fn new(plan: Plan, lives: &[usize], disk: Disk, traced: bool) -> Arc<Self> {
         let actors = lives.len();
         let inner = Inner {
-            memory: Memory::new(FIRST_SLOT + SLOTS * SLOT_WORDS, actors),
+            memory: Memory::new(FILES * WORDS, actors),
             disk,
             plan,
             current: NOBODY,
             status: vec![Status::Ready; actors],
             lives: lives.to_vec(),
-            owners: [None; SLOTS],
-            slots: 0,
+            owners: [[None; SLOTS]; FILES],
+            slots: [0; FILES],
             version: 1,
             quiet_tries: 0,
             turns: 0,
@@ -164,11 +168,11 @@ impl Inner {
     fn arrive(&mut self, actor: usize, count: usize) {
         for _ in 0..count {
             let Some((word, value)) = self.memory.flush_one(actor) else { return };
-            if word < FIRST_SLOT {
+            if word % WORDS < FIRST_SLOT {
                 self.has_changed();
             }
             self.say(actor, || format!("  word {word} = {value} arrives"));
-            if word == PUBLISHED {
+            if word % WORDS == PUBLISHED {
                 if let Err(what) = self.disk.check_published(value) {
                     self.fail(what);
                 }
@@ -240,11 +244,20 @@ impl Inner {
 pub(super) struct Port {
     execution: Arc<Execution>,
     me: usize,
+    /// Which lock file's words it sees.
+    file: usize,
+    /// Which store's data file it has open.
+    store: usize,
 }
 
 impl Port {
     pub(super) fn new(execution: &Arc<Execution>, me: usize) -> Self {
-        Self { execution: Arc::clone(execution), me }
+        Self { execution: Arc::clone(execution), me, file: 0, store: 0 }
+    }
+
+    /// The same actor's, with the data file of this store open under that name.
+    pub(super) fn at(&self, store: usize, file: usize) -> Self {
+        Self { store, file, ..self.clone() }
     }
 
     /// The first turn of a process. Whoever else is there may go on before that.
@@ -320,9 +333,8 @@ impl Port {
     }
 
     fn give_up(&self, inner: &mut Inner) {
-        inner.owners.iter_mut().filter(|owner| **owner == Some(self.me)).for_each(|owner| {
-            *owner = None;
-        });
+        let owners = inner.owners.as_flattened_mut().iter_mut();
+        owners.filter(|owner| **owner == Some(self.me)).for_each(|owner| *owner = None);
         inner.disk.forget(self.me);
     }
 
@@ -451,16 +463,27 @@ impl Port {
     /// Takes the first slot that nobody has.
     pub(super) fn take_slot(&self) -> usize {
         let mut inner = self.point();
-        let slot = inner.owners.iter().position(Option::is_none).expect("there are enough slots");
-        inner.owners[slot] = Some(self.me);
-        inner.slots = inner.slots.max(slot + 1);
+        let owners = &mut inner.owners[self.file];
+        let slot = owners.iter().position(Option::is_none).expect("there are enough slots");
+        owners[slot] = Some(self.me);
+        inner.slots[self.file] = inner.slots[self.file].max(slot + 1);
         inner.say(self.me, || format!("takes slot {slot}"));
         slot
+    }
+
+    /// Gives every word of every slot of the lock file this value: nothing that knows the protocol
+    /// does that.
+    pub(super) fn overwrite_slots(&self, value: u64) {
+        for word in FIRST_SLOT..WORDS {
+            self.store(word, value);
+        }
+        self.fence();
     }
 }
 
 impl Shared for Port {
     fn load(&self, word: usize) -> u64 {
+        let word = self.file * WORDS + word;
         let mut inner = self.point();
         let value = inner.memory.load(self.me, word);
         inner.say(self.me, || format!("word {word} is {value}"));
@@ -468,6 +491,7 @@ impl Shared for Port {
     }
 
     fn store(&self, word: usize, value: u64) {
+        let word = self.file * WORDS + word;
         let mut inner = self.execution.lock();
         inner = self.execution.wait(inner, self.me);
         inner.say(self.me, || format!("word {word} = {value}"));
@@ -482,14 +506,28 @@ impl Shared for Port {
     }
 
     fn slots(&self) -> Result<usize> {
-        Ok(self.point().slots)
+        Ok(self.point().slots[self.file])
     }
 
     fn is_alive(&self, slot: usize) -> Result<bool> {
         let mut inner = self.point();
-        let owner = inner.owners[slot];
+        let owner = inner.owners[self.file][slot];
         inner.say(self.me, || format!("slot {slot} is {owner:?}'s"));
         Ok(owner.is_some())
+    }
+
+    fn has_other_slots(&self, slots: &[usize]) -> Result<bool> {
+        let mut inner = self.point();
+        let owners = &inner.owners[self.file];
+        let other = (0..SLOTS).find(|slot| owners[*slot].is_some() && !slots.contains(slot));
+        inner.say(self.me, || format!("a slot besides {slots:?} is taken: {other:?}"));
+        Ok(other.is_some())
+    }
+
+    fn has_other_names(&self, names: &[u64]) -> Result<bool> {
+        Ok(self.look("looks for readers by other names", |disk| {
+            disk.has_other_names(self.store, names)
+        }))
     }
 
     // Who waits looks again by themselves, and nothing rests on it.
