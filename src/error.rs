@@ -126,6 +126,10 @@ pub enum ErrorKind {
     /// This system cannot do it.
     #[error("not supported here")]
     Unsupported,
+    /// The file that is open is not the one that is written any more: a file system that lays one
+    /// directory over another copied it when a writer opened it. Opened again it is the new one.
+    #[error("outdated copy")]
+    Outdated,
 }
 
 /// An error: what failed, where, why, and what to do.

@@ -3,9 +3,15 @@
 
 #![cfg(feature = "derive")]
 
+#[path = "common/mounts.rs"]
+#[cfg(target_os = "linux")]
+mod mounts;
 #[path = "attacked_readers/other_names.rs"]
 #[cfg(target_os = "linux")] // elsewhere a store has one name: docs/CONCURRENCY.md
 mod other_names;
+#[path = "attacked_readers/overlay.rs"]
+#[cfg(target_os = "linux")]
+mod overlay;
 #[path = "common/shell.rs"]
 #[cfg(target_os = "linux")]
 mod shell;

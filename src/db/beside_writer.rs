@@ -111,6 +111,7 @@ pub(super) fn read(core: &mut Core, presence: &Presence, alignment: usize) -> Re
                     if presence.mark().0 == mark {
                         let commit = log.as_ref().map_or(core.header().commit, |log| log.commit);
                         let taken = Taken { mark, commit, at_rest };
+                        core.check_views()?;
                         return Ok(Found { log, position, taken });
                     }
                 }

@@ -12,7 +12,7 @@ use crate::format::{
     DESCRIPTORS_OFFSET, Header, MAGIC, Schema, Slot, SlotReport, Source as _, UnverifiedHeader,
     in_pieces, new_header, parse_schema,
 };
-use crate::map::{Backing, FileBacking};
+use crate::map::{Access, Backing, FileBacking};
 use crate::os;
 use crate::step::{self, Step};
 
@@ -123,6 +123,34 @@ impl Core {
     pub(super) fn is_current(&self) -> Result<bool> {
         let (found, ..) = choose(&read_front(&*self.backing)?)?;
         Ok(found.verify_alone()? == self.header)
+    }
+
+    /// An error if views of the file show another than the one that calls read, whose header this
+    /// is: they always will then.
+    ///
+    /// Whatever the writer of the other does, it changes the header there before readers are told
+    /// of anything: as long as both headers are alike, so is all that this one counts.
+    pub(super) fn check_views(&self) -> Result<()> {
+        let properties = self.backing.properties();
+        if !os::copies_up(&properties.file_system) || !properties.calls_see_views {
+            return Ok(());
+        }
+        let len = usize::try_from(DESCRIPTORS_OFFSET).unwrap_or(usize::MAX);
+        let view = self.backing.view(0, len, Access::ReadOnly)?;
+        let (mut seen, mut read) = (vec![0; len], vec![0; len]);
+        let mut before = Vec::new();
+        loop {
+            let got = self.backing.read_at(0, &mut read)?;
+            if read == before {
+                // No writer was just writing it, and it never is as it was once.
+                return Err(self.name(outdated()));
+            }
+            view.read(0, &mut seen)?;
+            if seen == read && got == len {
+                return Ok(());
+            }
+            before.clone_from(&read);
+        }
     }
 
     /// An error if the file is no store at all; what else may be wrong shows when it is opened.
@@ -334,6 +362,13 @@ fn write_schema(backing: &dyn Backing, mut bytes: Vec<u8>, metadata: &NewMetadat
 }
 
 /// The first bytes of the file, both header slots among them, as far as it has them.
+/// The error of a handle whose views show a file that is not written any more.
+pub(super) fn outdated() -> Error {
+    Error::new(ErrorKind::Outdated, "read")
+        .detail("the file system copied the store to its upper layer when a writer opened it")
+        .advice("open it again; snapshots that are held stay as they are")
+}
+
 fn read_front(backing: &dyn Backing) -> Result<Vec<u8>> {
     let mut front = vec![0; FRONT_BYTES];
     let got = backing.read_at(0, &mut front)?;

@@ -83,6 +83,7 @@ impl Follower {
 
     /// Reads what the writer has published since.
     fn catch_up(&self, inner: &mut Inner) -> Result<()> {
+        self.presence.check_words()?;
         let (mark, published) = self.presence.mark();
         let Taken { mark: then, commit, .. } = inner.taken;
         if mark == then && (!inner.taken.goes_by_words() || published <= commit) {
@@ -187,10 +188,11 @@ impl Source for Follower {
 
     fn is_newest(&self, state: &State) -> bool {
         let (mark, published) = self.presence.mark();
-        state.hold.as_ref().is_some_and(|hold| {
+        let is_newest = state.hold.as_ref().is_some_and(|hold| {
             let taken = hold.taken();
             taken.mark == mark && (!taken.goes_by_words() || published <= taken.commit)
-        })
+        });
+        is_newest && self.presence.check_words().is_ok()
     }
 
     fn newest_commit(&self) -> u64 {
@@ -207,7 +209,11 @@ impl Source for Follower {
     }
 
     fn wait(&self, commit: u64, at_most: Duration) -> Result<bool> {
-        self.presence.wait_until(at_most, || Ok(self.newest_commit() > commit))
+        let waited = self.presence.wait_until(at_most, || {
+            self.presence.check_words()?;
+            Ok(self.newest_commit() > commit)
+        });
+        waited.map_err(|error| self.name(error))
     }
 
     fn layout(&self) -> &Layout {

@@ -37,6 +37,19 @@ fn open_locked(path: &Path, access: Access, common: &Common) -> Result<(Arc<File
     }
 }
 
+/// Opens a store to read, again if the file system copied it meanwhile: views of what was opened
+/// before do not follow.
+pub(super) fn until_current<V>(mut open: impl FnMut() -> Result<V>) -> Result<V> {
+    const TRIES: u32 = 8;
+    let mut tries = 0;
+    loop {
+        match open() {
+            Err(error) if error.kind() == ErrorKind::Outdated && tries < TRIES => tries += 1,
+            other => return other,
+        }
+    }
+}
+
 /// Opens the data file with its locks, and reads the header.
 pub(super) fn open_core(path: &Path, access: Access, common: &Common) -> Result<(Core, Locks)> {
     let (file, locks) = open_locked(path, access, common)?;

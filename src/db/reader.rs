@@ -74,7 +74,9 @@ impl<R: Row + ?Sized> Reader<R> {
     /// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if the log is damaged;
     /// [`ErrorKind::Locked`](crate::ErrorKind::Locked) if a checkpoint takes longer than ten
     /// seconds, for a reader that may not write the lock file, or if for as long the lock file says
-    /// that the newest commit is being written over, which no writer of ours does; the system's.
+    /// that the newest commit is being written over, which no writer of ours does;
+    /// [`ErrorKind::Outdated`](crate::ErrorKind::Outdated) on an overlay file system, from when a
+    /// writer has had the store copied to the upper layer: open it again; the system's.
     pub fn begin_read(&self) -> Result<Snapshot<R>> {
         let state = self.follower.newest()?;
         Snapshot::new(Arc::clone(&self.follower) as Arc<dyn Source>, state)
@@ -91,7 +93,8 @@ impl<R: Row + ?Sized> Reader<R> {
     /// a reader that may not write the lock file, it looks every few milliseconds.
     ///
     /// # Errors
-    /// The system's.
+    /// [`ErrorKind::Outdated`](crate::ErrorKind::Outdated) as for [`Reader::begin_read`]; the
+    /// system's.
     pub fn wait(&self, after: u64, at_most: Duration) -> Result<bool> {
         self.follower.wait(after, at_most)
     }
@@ -152,11 +155,13 @@ impl<R: Row + ?Sized> Options<Database<R>> {
     /// # Errors
     /// As [`Database::open_read_only`].
     pub fn open_read_only(self, path: impl AsRef<Path>) -> Result<Reader<R>> {
-        let (core, locks) = opening::open_core(path.as_ref(), Access::ReadOnly, &self.common)?;
-        let backing = Arc::clone(core.backing());
-        let opened = opening::check_rows::<R>(&core, self.schema.as_ref(), &self.common)
-            .and_then(|()| Follower::open(core, locks, R::ALIGNMENT));
-        let follower = opened.map_err(|error| named(error, &*backing))?;
+        let follower = opening::until_current(|| {
+            let (core, locks) = opening::open_core(path.as_ref(), Access::ReadOnly, &self.common)?;
+            let backing = Arc::clone(core.backing());
+            let opened = opening::check_rows::<R>(&core, self.schema.as_ref(), &self.common)
+                .and_then(|()| Follower::open(core, locks, R::ALIGNMENT));
+            opened.map_err(|error| named(error, &*backing))
+        })?;
         Ok(Reader { follower: Arc::new(follower), marker: PhantomData })
     }
 }

@@ -16,7 +16,7 @@ use super::beside_writer;
 use super::core::Core;
 use super::engine::{self, Recovered};
 use super::locks::Locks;
-use super::opening::{check_features, open_core, refuse_network_unless};
+use super::opening::{check_features, open_core, refuse_network_unless, until_current};
 use super::options::Common;
 use super::sharing::{Hold, LockWords, WriterSide};
 use super::slots::Slots;
@@ -155,13 +155,15 @@ impl<T: Copy + Send + Sync> Table<T> {
         access: Access,
         reading: Reading,
         common: &Common,
-        check: impl FnOnce(&Schema) -> Result<()>,
+        check: impl Fn(&Schema) -> Result<()>,
     ) -> Result<Self> {
-        let (core, locks) = open_core(path, access, common)?;
-        check(core.schema()).map_err(|error| core.name(error))?;
-        // SAFETY: `open_core` took the locks that keep the records as they are, and the caller
-        // vouches for `T`.
-        unsafe { Self::assemble(core, locks, common, access, reading) }
+        until_current(|| {
+            let (core, locks) = open_core(path, access, common)?;
+            check(core.schema()).map_err(|error| core.name(error))?;
+            // SAFETY: `open_core` took the locks that keep the records as they are, and the caller
+            // vouches for `T`.
+            unsafe { Self::assemble(core, locks, common, access, reading) }
+        })
     }
 
     /// Makes a store in a file without a name, gone when it is closed.

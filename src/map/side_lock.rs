@@ -119,6 +119,9 @@ pub(crate) struct SideLock {
     open: Arc<OpenFile>,
     /// Whether it may be written, and so locked exclusively.
     writable: bool,
+    /// Its length when it was opened, if the file system may copy it once it is opened to be
+    /// written: a view of what is open here stays with the original.
+    original_bytes: Option<u64>,
     /// The path for errors.
     path: PathBuf,
     /// Where it lies, wherever the process is by now.
@@ -163,7 +166,10 @@ impl SideLock {
     fn over(file: File, writable: bool, path: PathBuf, real: &Path, data_path: &Path) -> Self {
         let open = Arc::new(OpenFile::new(file, Some(Place::as_given(&path))));
         let (real, data) = (absolute(real), absolute(data_path));
-        Self { open, writable, path, real, data, held: Mutex::default() }
+        let is_original =
+            !writable && os::file_system(open.file()).is_ok_and(|kind| os::copies_up(&kind));
+        let original_bytes = is_original.then(|| open.len_bytes().unwrap_or(0));
+        Self { open, writable, original_bytes, path, real, data, held: Mutex::default() }
     }
 
     /// Opens the lock file beside `data_path` for shared locks, if there is one; for all that its
@@ -202,7 +208,7 @@ impl SideLock {
             None => {
                 // Who may not write the data makes no lock file: it would be one that those who
                 // may could not lock.
-                if OpenOptions::new().write(true).open(data_path).is_err() {
+                if !os::may_write(data_path) {
                     return Ok(None);
                 }
                 match Self::open_or_create(data_path) {
@@ -299,6 +305,9 @@ impl SideLock {
             self.unlock(INITIALISER)?;
             len_bytes = grown?;
         }
+        if self.original_bytes.is_some_and(|original| original != len_bytes) {
+            return Err(Error::new(ErrorKind::Outdated, "map the lock file").path(&self.path));
+        }
         let mapped = usize::try_from(len_bytes.min(wanted)).unwrap_or(usize::MAX);
         let access = if self.writable { Access::ReadWrite } else { Access::ReadOnly };
         SharedWords::of_view(self.open.map(0, mapped, access)?)
@@ -326,6 +335,19 @@ impl SideLock {
         os::fill_holes(self.open.file(), wanted.max(len_bytes.min(WORDS_MAX_BYTES)))
             .map_err(named)?;
         Ok(len_bytes)
+    }
+
+    /// Whether the file system may copy the file when it is opened to be written, beside this
+    /// handle, which is not: what was mapped here stays with the original then.
+    pub(crate) fn is_original(&self) -> bool {
+        self.original_bytes.is_some()
+    }
+
+    /// Word `at` as calls read it, in the copy if there is one; 0 past the end.
+    pub(crate) fn word_in_file(&self, at: usize) -> Result<u64> {
+        let mut word = [0; size_of::<u64>()];
+        self.open.read_at((at * size_of::<u64>()) as u64, &mut word)?;
+        Ok(u64::from_le_bytes(word))
     }
 
     /// The lock file's length in words.

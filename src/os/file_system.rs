@@ -72,6 +72,13 @@ pub(crate) fn preallocation_binds(kind: &FileSystemKind) -> bool {
     }
 }
 
+/// Whether a file system lays one directory over another, and copies a file to the upper one when
+/// it is opened to be written. Views of a handle that was opened before stay with the lower file
+/// for good, though file calls on that handle go to the upper one.
+pub(crate) fn copies_up(kind: &FileSystemKind) -> bool {
+    ["overlay", "fuse.fuse-overlayfs"].contains(&kind.name())
+}
+
 /// Local file systems that overwrite a block where it is.
 const IN_PLACE: &[&str] =
     &["ext2/3/4", "xfs", "jfs", "f2fs", "vfat", "fat", "fat32", "exfat", "ntfs", "hfs"];

@@ -366,6 +366,17 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
     fs::remove_file(path)
 }
 
+/// Whether this process may write the file. It is not opened for that: an overlay file system would
+/// copy it.
+pub(crate) fn may_write(path: &Path) -> bool {
+    use rustix::fs::{Access, AtFlags, CWD, accessat};
+    match accessat(CWD, path, Access::WRITE_OK, AtFlags::EACCESS) {
+        // A kernel that only tells what the real user may.
+        Err(rustix::io::Errno::NOSYS) => fs::OpenOptions::new().write(true).open(path).is_ok(),
+        told => told.is_ok(),
+    }
+}
+
 /// Device and inode.
 pub(crate) fn file_identity(file: &File) -> io::Result<FileIdentity> {
     file.metadata().map(|metadata| identity_in(&metadata))

@@ -323,6 +323,11 @@ pub(crate) fn unlock_inode(_file: &File) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether this process may write the file, which nothing but opening it tells.
+pub(crate) fn may_write(path: &Path) -> bool {
+    OpenOptions::new().write(true).open(path).is_ok()
+}
+
 /// `FileIdInfo`: the volume's serial number and the file's 128-bit number, which ReFS needs; where
 /// a file system (FAT) or an emulation lacks it, what `GetFileInformationByHandle` says.
 pub(crate) fn file_identity(file: &File) -> io::Result<FileIdentity> {

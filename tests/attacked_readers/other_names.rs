@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use flatrec::{Database, Durability, Reader, Snapshot};
 
-use super::shell::shell;
+use super::mounts::Mounts;
 use super::{Row, append, kill, lock_file, row};
 
 /// A store of ten records, which no handle has open.
@@ -176,45 +176,6 @@ fn records_above_every_count_stay_for_a_reader_by_another_name() {
     let logs = files.filter(|file| file.file_name().to_string_lossy().contains("-wal-"));
     let log_bytes: u64 = logs.map(|log| log.metadata().unwrap().len()).sum();
     assert!(log_bytes < 8 << 20, "{log_bytes}");
-}
-
-/// File systems that are mounted below a directory, until this is dropped.
-struct Mounts {
-    home: tempfile::TempDir,
-    points: &'static [&'static str],
-}
-
-impl Mounts {
-    /// `None`, with the reason printed, where that cannot be done.
-    fn make(line: &str, points: &'static [&'static str]) -> Option<Self> {
-        let mounts = Self { home: tempfile::tempdir().unwrap(), points };
-        for point in points {
-            std::fs::create_dir(mounts.home.path().join(point)).unwrap();
-        }
-        match shell(mounts.home.path(), line) {
-            Some(Ok(())) => Some(mounts),
-            Some(Err(said)) => {
-                println!("skipped: {said}");
-                None
-            }
-            None => {
-                println!("skipped: there is no shell to mount a disk");
-                None
-            }
-        }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.home.path().join(name)
-    }
-}
-
-impl Drop for Mounts {
-    fn drop(&mut self) {
-        for point in self.points {
-            let _ = shell(self.home.path(), &format!("umount -l {point} 2>/dev/null"));
-        }
-    }
 }
 
 fn inode_of(path: &Path) -> u64 {

@@ -16,6 +16,9 @@ mod guard;
 mod hostile;
 mod interrupt;
 mod load;
+#[path = "../common/mounts.rs"]
+#[cfg(target_os = "linux")]
+mod mounts;
 mod read;
 mod resume;
 mod salvage;

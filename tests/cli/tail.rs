@@ -346,3 +346,36 @@ fn a_store_of_other_fields_in_the_place_ends_it() {
     assert_eq!((rest.len(), status.code()), (0, Some(1)));
     assert!(stderr.contains("n.rec was replaced by a store with other fields"), "{stderr}");
 }
+
+/// On an overlay file system the first writer has the store copied: the tail stayed with the
+/// original, which nothing is appended to.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_store_that_is_copied_to_an_upper_layer_is_followed_there() {
+    let line = "mount -t tmpfs -o size=64m none disk && mkdir disk/lower disk/upper disk/work";
+    let Some(mounts) = super::mounts::Mounts::make(line, &["disk", "mnt"]) else { return };
+    let lower = mounts.path("disk/lower/n.rec");
+    let database = DynDatabase::create(&lower, &schema()).unwrap();
+    append(&database, 0..5);
+    database.close().unwrap();
+    let line = "cd disk && mount -t overlay overlay ../mnt \
+                -o lowerdir=lower,upperdir=upper,workdir=work";
+    if !mounts.shell(line) {
+        return;
+    }
+    let (place, path) = (Place::new(), mounts.path("mnt/n.rec"));
+    let args = ["tail", path.to_str().unwrap(), "-n+0", "-f", "--format", "csv"];
+    let mut tail = Going::spawn(&place, &args);
+    assert_eq!(tail.line(), "n");
+    tail.expect(0..5);
+    // The last one appends more than the original has room for, in place.
+    for (from, to) in [(5, 6), (6, 9), (9, 200_000)] {
+        let database = DynDatabase::open(&path).unwrap();
+        append(&database, from..to);
+        database.close().unwrap();
+        tail.expect(from..to);
+    }
+    tail.child.kill().unwrap();
+    let (rest, _, stderr) = tail.end();
+    assert_eq!((rest, &*stderr), (Vec::new(), ""));
+}

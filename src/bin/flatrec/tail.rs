@@ -199,14 +199,18 @@ impl Follow<'_> {
                 looked = Instant::now();
             }
             let at_most = if self.until_writer_ends { WRITER_EVERY } else { LOOK_EVERY };
-            self.reader.wait(commit, at_most)?;
+            match self.reader.wait(commit, at_most) {
+                // The next look finds it, too, and opens the store again.
+                Err(error) if error.kind() == ErrorKind::Outdated => {}
+                waited => drop(waited?),
+            }
         }
     }
 
     /// Shows all there is, and returns the commit up to which that is.
     fn catch_up(&mut self) -> Result<u64, Failure> {
         loop {
-            let snapshot = self.reader.begin_read()?;
+            let snapshot = self.begin_read()?;
             // What was asked for by its number may not be there yet.
             if snapshot.count() < self.tail.next && self.tail.next <= self.count {
                 self.say("has fewer records than were shown; going on at its end");
@@ -223,6 +227,19 @@ impl Follow<'_> {
             if !copied? {
                 return Ok(commit);
             }
+        }
+    }
+
+    /// A snapshot of the newest commit, by a new reader if the file system has copied the store.
+    fn begin_read(&mut self) -> Result<Snapshot<[u8]>, Failure> {
+        match self.reader.begin_read() {
+            Err(error)
+                if error.kind() == ErrorKind::Outdated && self.reader.is_at(self.tail.path)? =>
+            {
+                self.reader = DynDatabase::open_read_only(self.tail.path)?;
+                Ok(self.reader.begin_read()?)
+            }
+            begun => Ok(begun?),
         }
     }
 

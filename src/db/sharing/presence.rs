@@ -17,9 +17,11 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::lock_words::LockWords;
-use super::protocol::{Mark, ReaderSide, Seen, Slot, Span, Taken};
+use super::protocol::Shared as _;
+use super::protocol::{EPOCH, Mark, ReaderSide, Seen, Slot, Span, Taken};
 use super::{now, process};
 use crate::db::beside_writer::CHECKPOINT_WAIT;
+use crate::db::core::outdated;
 use crate::db::locks::Locks;
 use crate::error::{ErrorKind, Result};
 use crate::map::Wait;
@@ -116,6 +118,27 @@ impl Presence {
             let _ = self.late.set(ReaderSide::new(words, self.store, None, process()));
         }
         self.late.get()
+    }
+
+    /// An error if the words are no writer's any more: the file system copied the lock file when a
+    /// writer opened it, and what is mapped here is the original. That writer changes the epoch
+    /// before it does anything else.
+    pub(in crate::db) fn check_words(&self) -> Result<()> {
+        let Some(lock) = self.locks.side().filter(|lock| lock.is_original()) else {
+            return Ok(());
+        };
+        let mut before = None;
+        loop {
+            let written = lock.word_in_file(EPOCH)?;
+            if before == Some(written) {
+                return Err(outdated());
+            }
+            let seen = self.side.as_ref().map_or(0, |side| side.shared().load(EPOCH));
+            if seen == written {
+                return Ok(());
+            }
+            before = Some(written);
+        }
     }
 
     /// What the writer says now, and the newest commit that readers may see; what nobody changes,

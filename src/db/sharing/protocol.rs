@@ -40,7 +40,7 @@ pub(super) const MAGIC: usize = 8;
 /// Whose words they are: a part of the store's file id. A store may be replaced by another.
 const STORE: usize = 9;
 /// How often a writer has opened a store: where commits lie in the log changes with it.
-const EPOCH: usize = 10;
+pub(super) const EPOCH: usize = 10;
 /// Changes when commits that a reader may have seen are no more: numbers say nothing then.
 const LINEAGE: usize = 11;
 /// The newest commit that readers may see.

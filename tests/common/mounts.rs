@@ -1,0 +1,45 @@
+//! File systems that a test mounts, where root allows it.
+
+use std::path::PathBuf;
+
+use super::shell::shell;
+
+/// File systems that are mounted below a directory, until this is dropped.
+pub(crate) struct Mounts {
+    home: tempfile::TempDir,
+    points: &'static [&'static str],
+}
+
+impl Mounts {
+    /// `None`, with the reason printed, where that cannot be done.
+    pub(crate) fn make(line: &str, points: &'static [&'static str]) -> Option<Self> {
+        let mounts = Self { home: tempfile::tempdir().unwrap(), points };
+        for point in points {
+            std::fs::create_dir(mounts.home.path().join(point)).unwrap();
+        }
+        mounts.shell(line).then_some(mounts)
+    }
+
+    /// Runs a line of shell; `false`, with the reason printed, where that cannot be done.
+    pub(crate) fn shell(&self, line: &str) -> bool {
+        match shell(self.home.path(), line) {
+            Some(Ok(())) => return true,
+            Some(Err(said)) => println!("skipped: {said}"),
+            None => println!("skipped: there is no shell to mount a disk"),
+        }
+        false
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+}
+
+impl Drop for Mounts {
+    fn drop(&mut self) {
+        // The last one first: it may lie over the others.
+        for point in self.points.iter().rev() {
+            let _ = shell(self.home.path(), &format!("umount -l {point} 2>/dev/null"));
+        }
+    }
+}
