@@ -135,7 +135,7 @@ fn a_reader_beside_an_empty_lock_file_never_shows_old_records() {
     let Some(image) = Image::with("", make_blank) else { return };
     let reader = open(&image.read_only_path());
     let snapshot = reader.begin_read().unwrap();
-    let database = Database::<Row>::open(&image.path()).unwrap();
+    let database = Database::<Row>::open(image.path()).unwrap();
     set(&database, 666);
     assert_eq!(reader.commit(), snapshot.commit());
     assert!(!snapshot.is_newest());
