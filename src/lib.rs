@@ -72,7 +72,7 @@ pub use error::{Error, ErrorKind, Result, printable};
 pub use flatrec_derive::Record;
 #[doc(hidden)]
 pub use format::derived;
-#[cfg(any(test, fuzzing))]
+#[cfg(any(fuzzing, all(test, feature = "derive", feature = "text")))]
 #[doc(hidden)]
 pub use format::fuzzing;
 pub use format::{
@@ -81,7 +81,7 @@ pub use format::{
 };
 pub use map::{RecordGuard, ViewCounters, Wait, WindowGuard, WriteBack, install_fault_guard};
 pub use os::{Advice, FaultCounts, FileSystemKind, Residency, process_faults, thread_faults};
-#[cfg(any(test, fuzzing))]
+#[cfg(any(fuzzing, all(test, feature = "derive", feature = "text")))]
 #[doc(hidden)]
 pub use wal::fuzzing as log_fuzzing;
 /// The crate whose traits stand behind [`FieldType`], for `#[zerocopy(crate =

@@ -146,9 +146,9 @@ impl<R: Row + ?Sized> Database<R> {
     /// how many they are.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] if they do not fit in this process's memory;
-    /// [`ErrorKind::Corrupt`] if they are not what they were when the store was opened; the
-    /// system's.
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) if they do not fit in this
+    /// process's memory; [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if they are not what
+    /// they were when the store was opened; the system's.
     pub fn metadata(&self) -> Result<&[u8]> {
         self.engine.metadata().get()
     }

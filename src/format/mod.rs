@@ -8,7 +8,7 @@ pub(crate) mod checksum;
 pub mod derived;
 pub(crate) mod descriptor;
 mod diff;
-#[cfg(any(test, fuzzing))]
+#[cfg(any(fuzzing, all(test, feature = "derive", feature = "text")))]
 #[doc(hidden)]
 pub mod fuzzing;
 pub(crate) mod header;

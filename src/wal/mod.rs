@@ -23,7 +23,7 @@ mod evidence;
 mod files;
 mod follow;
 mod format;
-#[cfg(any(test, fuzzing))]
+#[cfg(any(fuzzing, all(test, feature = "derive", feature = "text")))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod log;
