@@ -10,13 +10,18 @@ mod signals;
 mod table;
 
 use std::process::Child;
-use std::sync::OnceLock;
+use std::sync::{OnceLock, mpsc};
+use std::thread;
+use std::time::Duration;
 
 use flatrec::{Durability, DynDatabase};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::*;
 use table::{Kind, ROWS, Row};
+
+/// A command that takes longer is killed, which is a status that no row expects.
+const AT_MOST: Duration = Duration::from_secs(120);
 
 /// Records of the stores.
 const RECORDS: u64 = 600;
@@ -79,8 +84,18 @@ fn status_of(status: std::process::ExitStatus) -> i32 {
     status.code().or(status.signal().map(|signal| 128 + signal)).unwrap()
 }
 
+/// Waits for the end of a command, or makes one of it where the command would go on for ever.
 fn wait(child: Child) -> Ended {
+    let process = Pid::from_child(&child);
+    let (over, is_over) = mpsc::channel::<()>();
+    let watchdog = thread::spawn(move || {
+        if is_over.recv_timeout(AT_MOST) == Err(mpsc::RecvTimeoutError::Timeout) {
+            let _ = kill_process(process, Signal::KILL);
+        }
+    });
     let output = child.wait_with_output().unwrap();
+    drop(over);
+    watchdog.join().unwrap();
     Ended { status: status_of(output.status), stderr: String::from_utf8(output.stderr).unwrap() }
 }
 

@@ -15,11 +15,11 @@ use crate::db::options::Options;
 use crate::db::sharing::{Presence, Taken, store_word};
 use crate::error::{ErrorKind, Result};
 use crate::format::PodRecord;
+#[cfg(target_os = "linux")]
+use crate::map::EARLIER_READERS;
 use crate::map::{
     Access, Backing, CHECKPOINT, FileBacking, Grown, OpenSide, Properties, View, Wait,
 };
-#[cfg(target_os = "linux")]
-use crate::map::{EARLIER_READERS, READERS};
 use crate::os::LockKind;
 
 /// A commit of three of them fills a large part of a log's smallest segment.
@@ -314,19 +314,15 @@ fn a_reader_waits_for_the_checkpoint_of_a_writer_under_another_name() {
     database.close().unwrap();
     let link = directory.path().join("link.rec");
     std::fs::hard_link(&path, &link).unwrap();
-    let (writer, _locks) = open(&path);
+    let writer = FileBacking::open(&path, true).unwrap();
     assert!(writer.try_lock_data(CHECKPOINT, LockKind::Exclusive).unwrap());
-    let is_over = std::sync::atomic::AtomicBool::new(false);
+    let (came, reader_came) = std::sync::mpsc::channel();
     std::thread::scope(|scope| {
-        let reader = scope.spawn(|| {
-            let _place = begin(&link);
-            is_over.load(SeqCst)
-        });
-        while !writer.is_data_locked(READERS, LockKind::Exclusive).unwrap() {
-            std::thread::yield_now();
-        }
-        is_over.store(true, SeqCst);
+        scope.spawn(move || came.send(begin(&link).1.mark()));
+        // One that does not wait is there in far less than that.
+        let early = reader_came.recv_timeout(Duration::from_millis(200));
+        assert!(early.is_err(), "it has not waited");
         writer.unlock_data(CHECKPOINT).unwrap();
-        assert!(reader.join().unwrap(), "it has not waited");
+        assert!(reader_came.recv().is_ok());
     });
 }
