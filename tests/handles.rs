@@ -13,7 +13,7 @@ use flatrec::Wait;
 #[cfg(target_os = "linux")]
 use flatrec::map::Access;
 use flatrec::map::Mapping;
-use flatrec::{DataType, DynStore, ErrorKind, Field, Schema};
+use flatrec::{CopyOptions, DataType, DynStore, ErrorKind, Field, Schema};
 
 fn schema() -> Schema {
     Schema::packed([Field::new("n", DataType::UInt32)]).unwrap()
@@ -112,9 +112,99 @@ fn a_store_that_is_named_like_an_unfinished_one_is_not_overwritten() {
     let error = DynStore::create(beside("table"), &schema()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
     assert!(error.to_string().contains("table-unfinished"), "{error}");
-    let error = Mapping::open_or_create(beside("table"), 10, |_| Ok(())).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
+    // What is no store is made under a name that no other file has.
+    Mapping::open_or_create(beside("table"), 10, |_| Ok(())).unwrap();
     assert_eq!(DynStore::open_read_only(beside("table-unfinished")).unwrap().count(), 7);
+}
+
+/// A copy has no lock file by which it would be known, and was removed by the next maker.
+#[test]
+fn a_whole_store_copied_to_an_unfinished_one_s_name_is_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let beside = |name: &str| directory.path().join(name);
+    make(&beside("made"), 7);
+    let mut flushed = DynStore::create(beside("flushed"), &schema()).unwrap();
+    flushed.append(&[1; 4]).unwrap();
+    flushed.flush().unwrap();
+    let mut aside = DynStore::options().create_aside(beside("aside"), &schema(), false).unwrap();
+    aside.append(&[1; 4]).unwrap();
+    aside.flush().unwrap();
+    aside.close().unwrap();
+    flatrec::backup(beside("made"), beside("backup"), CopyOptions::new()).unwrap();
+    for copied in ["made", "flushed", "aside", "backup"] {
+        let copy = beside("new-unfinished");
+        std::fs::copy(beside(copied), &copy).unwrap();
+        let before = std::fs::read(&copy).unwrap();
+        let refused = [
+            DynStore::create(beside("new"), &schema()).map(drop),
+            DynStore::options().create_aside(beside("new"), &schema(), true).map(drop),
+            DynStore::options().resume_aside(beside("new"), true).map(drop),
+            flatrec::backup(beside("made"), beside("new"), CopyOptions::new()).map(drop),
+        ];
+        for refused in refused {
+            let error = refused.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{copied}: {error}");
+            assert!(error.to_string().contains("new-unfinished"), "{copied}: {error}");
+        }
+        assert!(std::fs::read(&copy).unwrap() == before, "{copied}");
+        assert!(!beside("new").exists());
+    }
+    drop(flushed);
+}
+
+/// What a maker has flushed before it died is known by its header, whatever it holds.
+#[test]
+fn records_of_a_maker_that_died_are_made_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    for resumed in [false, true] {
+        let mut store = DynStore::options().create_aside(&path, &schema(), false).unwrap();
+        store.keep_unfinished(true);
+        store.append_packed(&[7; 4 * 3]).unwrap();
+        store.flush().unwrap();
+        drop(store); // as a kill would
+        if resumed {
+            let mut store = DynStore::options().resume_aside(&path, false).unwrap();
+            store.append(&[8; 4]).unwrap();
+            store.flush().unwrap();
+            drop(store);
+        }
+        make(&path, 1);
+        assert_eq!(names(directory.path()), ["s", "s-lock"]);
+        std::fs::remove_file(&path).unwrap();
+    }
+}
+
+/// Nothing tells what an initialiser leaves from a file of the user's: so it is made under a name
+/// that no user gives, and not as `other-unfinished`, which was once removed.
+#[test]
+fn an_initialiser_takes_no_file_of_the_user_s_and_what_it_leaves_is_removed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("shared");
+    let own = directory.path().join("shared-unfinished");
+    std::fs::write(&own, b"three years of work").unwrap();
+    for kept in [&own, &directory.path().join(".flatrec-new-notes")] {
+        std::fs::write(kept, b"three years of work").unwrap();
+    }
+    let spare = directory.path().join("spare");
+    for _ in 0..2 {
+        let mut left = None;
+        let failed = Mapping::open_or_create(&path, 10, |_| {
+            let is_new = |name: &String| name.starts_with(".flatrec-new-") && !name.ends_with('s');
+            left = names(directory.path()).into_iter().find(is_new);
+            std::fs::copy(directory.path().join(left.as_ref().unwrap()), &spare).unwrap();
+            Err(std::io::Error::from(std::io::ErrorKind::Interrupted).into())
+        });
+        failed.unwrap_err();
+        // As if it had been killed.
+        std::fs::rename(&spare, directory.path().join(left.unwrap())).unwrap();
+    }
+    Mapping::open_or_create(&path, 10, |_| Ok(())).unwrap();
+    assert_eq!(
+        names(directory.path()),
+        [".flatrec-new-notes", "shared", "shared-lock", "shared-unfinished"]
+    );
+    assert_eq!(std::fs::read(&own).unwrap(), b"three years of work");
 }
 
 #[test]

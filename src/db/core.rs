@@ -9,8 +9,8 @@ use std::sync::Arc;
 use super::metadata::{Metadata, NewMetadata, SchemaBytes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{
-    DESCRIPTORS_OFFSET, Header, MAGIC, Schema, Slot, SlotReport, Source as _, UnverifiedHeader,
-    in_pieces, new_header, parse_schema,
+    DATA_ALIGNMENT_BYTES, DESCRIPTORS_OFFSET, Header, MAGIC, Schema, Slot, SlotReport, Source as _,
+    UnverifiedHeader, in_pieces, new_header, parse_schema,
 };
 use crate::map::{Access, Backing, FileBacking};
 use crate::os;
@@ -22,8 +22,8 @@ const HEADER_TRIES: u32 = 8;
 /// What opening reads at once: both slots and the schema of all but very wide records.
 const FRONT_BYTES: usize = 12 << 10;
 
-/// How long a file is that gets its first header: up to its records, of which there are none.
-const UNWRITTEN_BYTES_MAX: u64 = 64 << 10;
+/// No store has a record before this byte: a file that is no longer has none to lose.
+const RECORDLESS_BYTES_MAX: u64 = DATA_ALIGNMENT_BYTES;
 
 /// The header, schema and metadata of a store, as committed.
 #[derive(Debug)]
@@ -43,6 +43,9 @@ pub(super) struct Core {
     settled: bool,
     /// Whether the header that was found carries the mark of an exclusive edit.
     found_editing: bool,
+    /// Whether the store is being made under another name, which its header says once it counts
+    /// records.
+    unfinished: bool,
 }
 
 impl Core {
@@ -91,6 +94,7 @@ impl Core {
             at_rest,
             settled: false,
             found_editing,
+            unfinished: false,
         })
     }
 
@@ -162,17 +166,21 @@ impl Core {
         }
     }
 
-    /// Whether the file is a store, or what a maker that died leaves of one: nothing, or no more
-    /// than the room of a header that is not written yet.
-    pub(super) fn is_unfinished(file: &FileBacking) -> Result<bool> {
+    /// Whether the file is what a maker that died leaves of a store: no more than the room of its
+    /// first header, be that written or not, or a store without records, or one whose header says
+    /// that it is unfinished. Of a store that was finished, under this name or another, none of
+    /// this holds once it has records.
+    pub(super) fn is_leftover(file: &FileBacking) -> Result<bool> {
         let mut front = read_front(file)?;
         front.truncate(usize::try_from(DESCRIPTORS_OFFSET).unwrap_or(usize::MAX));
-        let begins = |slot: Slot| {
-            let start = usize::try_from(slot.offset()).unwrap_or(usize::MAX);
-            front.get(start..).is_some_and(|bytes| bytes.starts_with(&MAGIC))
-        };
-        let blank = file.len_bytes()? <= UNWRITTEN_BYTES_MAX && front.iter().all(|&byte| byte == 0);
-        Ok(blank || begins(Slot::A) || begins(Slot::B))
+        if file.len_bytes()? <= RECORDLESS_BYTES_MAX {
+            let begins = |slot| slot_in(&front, slot).starts_with(&MAGIC);
+            let is_blank = front.iter().all(|&byte| byte == 0);
+            return Ok(is_blank || begins(Slot::A) || begins(Slot::B));
+        }
+        let Ok((found, ..)) = choose(&front) else { return Ok(false) };
+        let header = found.verify_alone();
+        Ok(header.is_ok_and(|it| it.unfinished || it.count == 0 && it.live_log.is_none()))
     }
 
     /// The header as committed.
@@ -232,6 +240,7 @@ impl Core {
         self.make_slot_durable()?;
         let mut next = self.header.clone();
         change(&mut next);
+        next.unfinished = self.unfinished && next.count > 0;
         next.sequence = self.header.sequence.saturating_add(1);
         next.check_countable().map_err(|error| self.name(error))?;
         let slot = match step::skip(Step::OtherSlot) {
@@ -246,6 +255,26 @@ impl Core {
         self.header = next;
         self.slot = slot;
         self.changed = true;
+        Ok(())
+    }
+
+    /// From now on the header says that the store is not finished, if it counts any records.
+    pub(super) fn begin_unfinished(&mut self) {
+        self.unfinished = true;
+    }
+
+    /// The store has got its name: the header no longer says that it is unfinished. This need not
+    /// be durable, since the slot before, which still says so, is as good otherwise.
+    pub(super) fn finish(&mut self) -> Result<()> {
+        self.unfinished = false;
+        if !self.header.unfinished {
+            return Ok(());
+        }
+        let mut next = Header { unfinished: false, ..self.header.clone() };
+        next.sequence = next.sequence.saturating_add(1);
+        let written = self.backing.write_at(self.slot.other().offset(), &next.encode());
+        self.keep(written)?;
+        (self.header, self.slot, self.settled) = (next, self.slot.other(), false);
         Ok(())
     }
 
@@ -386,12 +415,13 @@ fn choose(front: &[u8]) -> Result<(UnverifiedHeader, Slot, SlotReport)> {
     UnverifiedHeader::choose(slot_in(front, Slot::A), slot_in(front, Slot::B))
 }
 
-/// Whether both slots are valid and say the same but for their sequence.
+/// Whether both slots are valid and say the same but for their sequence, and for whether the store
+/// was unfinished: that goes from one of them when it gets its name.
 fn is_at_rest(front: &[u8], file_len_bytes: u64) -> bool {
     let header = |slot| {
         let (found, ..) = UnverifiedHeader::choose(slot_in(front, slot), &[]).ok()?;
         let header = found.verify(file_len_bytes).ok()?;
-        Some(Header { sequence: 0, ..header })
+        Some(Header { sequence: 0, unfinished: false, ..header })
     };
     header(Slot::A).is_some_and(|a| header(Slot::B) == Some(a))
 }

@@ -381,7 +381,10 @@ impl Options<DynStore> {
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] if there is nothing to resume; [`ErrorKind::AlreadyExists`] without
-    /// `replace` if there is something at `path`; those of [`DynStore::open`]. What was left stays.
+    /// `replace` if there is something at `path`, and if the store that would be resumed is a
+    /// finished one; [`ErrorKind::PermissionDenied`] if it is another user's, and
+    /// [`ErrorKind::InvalidArgument`] if it has other names; those of [`DynStore::open`]. What was
+    /// left stays.
     pub fn resume_aside(self, path: impl AsRef<Path>, replace: bool) -> Result<DynStore> {
         // SAFETY: the record type is `u8`.
         DynStore::over(unsafe { Table::resume_aside(path.as_ref(), &self.common, replace, any) }?)

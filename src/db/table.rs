@@ -23,7 +23,7 @@ use super::slots::Slots;
 use super::table_sums::{create_sums, refuse_other_file, settle};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Record, Schema};
-use crate::map::{Access, Backing, FileBacking, Geometry, vacate_aside};
+use crate::map::{Access, Backing, FileBacking, Geometry, vacate_unfinished};
 use crate::step::{self, Step};
 use crate::store::{Array, ArrayOptions, BlockSet, Reading, Sums};
 
@@ -92,7 +92,7 @@ impl<T: Copy + Send + Sync> Table<T> {
         }
         let sharing = common.sharing(path, replace);
         let locks = Locks::maker(path, common.wait, &sharing)?;
-        let made_at = vacant().and_then(|()| vacate_aside(path, Core::is_unfinished));
+        let made_at = vacant().and_then(|()| vacate_unfinished(path, Core::is_leftover));
         let made = made_at.and_then(|made_at| {
             let file = Arc::new(FileBacking::create_shared(&made_at, &sharing)?);
             let aside = Aside { file, publish_at: path.to_path_buf(), replace, keep: false };
@@ -135,6 +135,7 @@ impl<T: Copy + Send + Sync> Table<T> {
             });
         match made {
             Ok(mut table) => {
+                table.core.begin_unfinished();
                 table.aside = Some(aside);
                 Ok(table)
             }

@@ -136,6 +136,7 @@ impl<T: Copy + Send + Sync> Table<T> {
         let sharing = self.locks.words(self.core.header().file_id)?;
         backing.rename(&aside.publish_at, aside.replace)?;
         let published = self.aside.take();
+        self.core.finish()?;
         if let Some(aside) = published {
             self.publish_sums(&aside.publish_at)?;
             self.begin_sharing(sharing)?;

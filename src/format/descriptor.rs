@@ -324,6 +324,7 @@ pub(crate) fn new_header(
         live_log: None,
         deletes,
         editing: false,
+        unfinished: false,
         writers_flags: 0,
         field_count: u32::try_from(schema.fields().len()).map_err(|_| too_large())?,
         schema_len_bytes,

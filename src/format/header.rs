@@ -68,6 +68,9 @@ pub(crate) const DATA_ALIGNMENT_BYTES: u64 = 64 << 10;
 /// The smallest payload that can hold the next record number of the free list.
 pub(crate) const DELETES_MIN_RECORD_BYTES: u32 = 8;
 
+/// The store is being made under another name, or was left there by a maker that died.
+const COMPATIBLE_UNFINISHED: u64 = 1 << 0;
+
 /// The records were made with a status byte each, and may be deleted.
 const INCOMPATIBLE_DELETES: u64 = 1 << 0;
 /// An exclusive edit was begun and not finished: records may be half changed.
@@ -179,6 +182,9 @@ pub(crate) struct Header {
     pub(crate) deletes: bool,
     /// Whether an exclusive edit is under way, or was interrupted.
     pub(crate) editing: bool,
+    /// Whether the store is being made under another name, or was when its maker died: by this a
+    /// whole store of such a name is told from a leftover.
+    pub(crate) unfinished: bool,
     /// Features that a reader may ignore and a writer may not. None is known: who writes refuses.
     pub(crate) writers_flags: u64,
     /// Number of field descriptors.
@@ -206,6 +212,7 @@ impl Header {
         slot.magic = MAGIC;
         slot.version = VERSION.into();
         slot.slot_len_bytes = SLOT_LEN.into();
+        slot.compatible = U64::new(flag(self.unfinished, COMPATIBLE_UNFINISHED));
         slot.incompatible = U64::new(
             flag(self.deletes, INCOMPATIBLE_DELETES)
                 | flag(self.editing, INCOMPATIBLE_EDITING)
@@ -533,6 +540,7 @@ impl SlotBytes {
             live_log,
             deletes: flags & INCOMPATIBLE_DELETES != 0,
             editing: flags & INCOMPATIBLE_EDITING != 0,
+            unfinished: self.compatible.get() & COMPATIBLE_UNFINISHED != 0,
             field_count: self.field_count.get(),
             schema_len_bytes: self.schema_len_bytes.get(),
             metadata_len_bytes: self.metadata_len_bytes.get(),

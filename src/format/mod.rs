@@ -25,8 +25,8 @@ mod value;
 pub(crate) use checksum::{BLOCK_BYTES, BlockChecksum, block_checksum, crc32c_append};
 pub(crate) use descriptor::{new_header, parse_schema};
 pub(crate) use header::{
-    DESCRIPTORS_OFFSET, Header, MAGIC, Slot, SlotReport, SlotState, UnverifiedHeader, VERSION,
-    other_version,
+    DATA_ALIGNMENT_BYTES, DESCRIPTORS_OFFSET, Header, MAGIC, Slot, SlotReport, SlotState,
+    UnverifiedHeader, VERSION, other_version,
 };
 pub use record::{FieldType, PodRecord, Record};
 pub(crate) use record::{

@@ -76,17 +76,23 @@ impl FileBacking {
     /// [`ErrorKind::NotFound`], [`ErrorKind::PermissionDenied`], [`ErrorKind::InvalidArgument`]
     /// for what is no regular file; the system's.
     pub fn open(path: impl AsRef<Path>, writable: bool) -> Result<Self> {
-        let path = path.as_ref();
+        Self::open_with(path.as_ref(), OpenOptions::new().read(true).write(writable))
+    }
+
+    /// As [`FileBacking::open`], of a file and not of a symbolic link to one.
+    pub(crate) fn open_no_link(path: &Path, writable: bool) -> Result<Self> {
+        let mut options = OpenOptions::new();
+        os::no_follow(options.read(true).write(writable));
+        Self::open_with(path, &options)
+    }
+
+    fn open_with(path: &Path, options: &OpenOptions) -> Result<Self> {
         refuse_no_file(path, "open")?;
         // Looked at first: opening a pipe would wait for somebody to write into it.
         if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
             return Err(irregular().path(path));
         }
-        let file = OpenOptions::new()
-            .read(true)
-            .write(writable)
-            .open(path)
-            .map_err(|source| Error::io("open", source).path(path))?;
+        let file = options.open(path).map_err(|source| Error::io("open", source).path(path))?;
         Self::over(file, Some(Place::of(path)))
     }
 

@@ -10,8 +10,9 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 use super::backing::{Backing, Grown};
 use super::file::{FileBacking, refuse_network};
 use super::named::NamedMemory;
-use super::side_lock::{INITIALISER, SideLock, Wait, vacate_aside};
+use super::side_lock::{INITIALISER, SideLock, Wait};
 use super::typed::TypedView;
+use super::unfinished::new_unfinished;
 use super::view::{Access, View};
 use crate::error::{Error, ErrorKind, Result};
 use crate::os::LockKind;
@@ -74,11 +75,11 @@ impl Mapping {
     /// The file at `path`, made and initialised by exactly one of any number of processes that ask
     /// for it at the same time.
     ///
-    /// The first makes a file of `len_bytes` zero bytes under another name (`PATH-unfinished`, in
-    /// place of what an initialiser that died has left there), runs `initialise` on it, makes it
-    /// durable and gives it its name; the others wait for that. If the initialiser fails or its
-    /// process dies, nothing has the name, and the next opener runs its own. The lock is on the
-    /// file `PATH-lock`, which stays.
+    /// The first makes a file of `len_bytes` zero bytes under another name, which begins with
+    /// `.flatrec-new-` and that no other file has, runs `initialise` on it, makes it durable and
+    /// gives it its name; the others wait for that. If the initialiser fails or its process dies,
+    /// nothing has the name `path`, and the next opener removes what was left and runs its own.
+    /// The lock is on the file `PATH-lock`, which stays.
     ///
     /// # Errors
     /// What `initialise` returns; otherwise as [`Mapping::create_new`] and [`Mapping::open`].
@@ -94,7 +95,7 @@ impl Mapping {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             other => return other,
         }
-        let aside = vacate_aside(path, |_| Ok(true))?;
+        let aside = new_unfinished(path)?;
         Self::create_new(&aside, len_bytes)
             .and_then(|made| {
                 initialise(&made)?;

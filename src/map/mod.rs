@@ -32,6 +32,7 @@ mod sliding;
 #[cfg(test)]
 mod tests;
 mod typed;
+mod unfinished;
 mod view;
 mod window_guard;
 mod write_back;
@@ -60,7 +61,8 @@ pub(crate) use shared_words::SharedWords;
 pub(crate) use side::path_of as side_path;
 pub(crate) use side_lock::{
     CHECKPOINT, EARLIER_READERS, FOR_EARLIER_WRITERS, IN_PLACE, READERS, SLOTS_MAX, SideLock,
-    WRITER, held_by, unfinished_aside, vacate_aside,
+    WRITER, held_by,
 };
 pub(crate) use sliding::Slider;
+pub(crate) use unfinished::{open_unfinished, vacate_unfinished};
 pub(crate) use write_back::{Mapped, Mixed, Positioned, Writer};

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::file::{FileBacking, OpenFile, refuse_no_file};
+use super::file::{OpenFile, refuse_no_file};
 use super::place::Place;
 use super::shared_words::SharedWords;
 use super::side::{self, refuse_irregular};
@@ -134,7 +134,7 @@ pub(crate) struct SideLock {
 
 impl SideLock {
     /// Where the lock file of `data_path` lies.
-    fn real_path_of(data_path: &Path) -> PathBuf {
+    pub(super) fn real_path_of(data_path: &Path) -> PathBuf {
         side::path_of(&os::agreed_path(data_path), SUFFIX)
     }
 
@@ -448,55 +448,11 @@ fn refuse_long(path: &Path) -> Result<()> {
 }
 
 /// What follows the name of a file that is made aside, until it gets its own.
-const UNFINISHED: &str = "-unfinished";
+pub(super) const UNFINISHED: &str = "-unfinished";
 
 /// Whether a file at `path` may be one that is made aside.
 fn is_unfinished(path: &Path) -> bool {
     path.as_os_str().as_encoded_bytes().ends_with(UNFINISHED.as_bytes())
-}
-
-/// The name `X-unfinished` under which a file `X` is made before it gets its own.
-///
-/// # Errors
-/// [`ErrorKind::AlreadyExists`] if a store of that very name lies there, which has a lock file of
-/// its own.
-pub(crate) fn unfinished_aside(path: &Path) -> Result<PathBuf> {
-    let aside = side::path_of(path, UNFINISHED);
-    if SideLock::real_path_of(&aside).symlink_metadata().is_ok() && aside.symlink_metadata().is_ok()
-    {
-        return Err(Error::new(ErrorKind::AlreadyExists, "make an unfinished file at")
-            .path(aside)
-            .detail("a store of that name is there")
-            .advice("rename that store, or choose another path"));
-    }
-    Ok(aside)
-}
-
-/// As [`unfinished_aside`], with the name free for use: what a maker that died left there is
-/// removed. For whoever holds the lock under which `X` is made, and who can tell by `is_ours`
-/// whether a file is what such a maker leaves.
-///
-/// # Errors
-/// Those of [`unfinished_aside`]; [`ErrorKind::AlreadyExists`] if what is there is somebody's; the
-/// system's.
-pub(crate) fn vacate_aside(
-    path: &Path,
-    is_ours: impl FnOnce(&FileBacking) -> Result<bool>,
-) -> Result<PathBuf> {
-    let aside = unfinished_aside(path)?;
-    let Ok(found) = aside.symlink_metadata() else { return Ok(aside) };
-    if !found.is_file() || !is_ours(&FileBacking::open(&aside, false)?)? {
-        return Err(Error::new(ErrorKind::AlreadyExists, "make an unfinished file at")
-            .path(aside)
-            .detail("what is there was not left by a maker that died")
-            .advice("rename it, or choose another path"));
-    }
-    match os::remove(&aside) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            Err(Error::io("remove the unfinished file", source).path(aside))
-        }
-        _ => Ok(aside),
-    }
 }
 
 fn absolute(path: &Path) -> PathBuf {

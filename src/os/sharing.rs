@@ -82,12 +82,13 @@ fn make(path: &Path, private: bool) -> io::Result<File> {
     options.open(path)
 }
 
-/// Refuses a symbolic link, which could make us open or make any file.
+/// Refuses a symbolic link, which could make us open or make any file; and does not wait for the
+/// other end of a pipe that has come to that name.
 pub(crate) fn no_follow(options: &mut OpenOptions) {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
-        options.custom_flags(libc::O_NOFOLLOW);
+        options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
     }
     #[cfg(windows)]
     {
@@ -122,6 +123,37 @@ fn share(file: &File, sharing: &Sharing) {
 
 #[cfg(not(unix))]
 fn share(_file: &File, _sharing: &Sharing) {}
+
+/// Whether a file that was found is the process's user's. Root's own are also those of the owner of
+/// the file that they were made to replace, to whom root gives what it makes there. Where files
+/// have no owners each is.
+pub(crate) fn is_own(found: &Metadata, replaced: Option<&Permissions>) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let user = rustix::process::geteuid();
+        let given = |replaced: &Permissions| replaced.owner == found.uid();
+        found.uid() == user.as_raw() || user.is_root() && replaced.is_some_and(given)
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (found, replaced);
+        true
+    }
+}
+
+/// Whether a file has more names than one, where the system tells that at once.
+pub(crate) fn has_other_names(found: &Metadata) -> bool {
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::MetadataExt::nlink(found) > 1
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = found;
+        false
+    }
+}
 
 /// Takes from a file that the process owns what `like` does not grant: somebody has taken it from
 /// the store since. Nothing is ever added, or taken from a file that has other names.

@@ -10,7 +10,7 @@ use crate::db::locks::Locks;
 use crate::db::options::Common;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Schema;
-use crate::map::{Access, FileBacking, unfinished_aside};
+use crate::map::{Access, open_unfinished};
 use crate::store::Sums;
 
 impl<T: Copy + Send + Sync> Table<T> {
@@ -28,11 +28,12 @@ impl<T: Copy + Send + Sync> Table<T> {
     ) -> Result<Self> {
         let locks = Locks::writer(path, common.wait, || None)?;
         let resumed = Self::refuse_taken(path, replace).and_then(|()| {
-            let made_at = unfinished_aside(path)?;
-            let file = Arc::new(FileBacking::open(&made_at, true)?);
+            let (made_at, file) = open_unfinished(path, Core::is_leftover)?;
+            let file = Arc::new(file);
             refuse_network_unless(common, &file, "resume")?;
             let inode = Locks::handed_over(&file, Some(&made_at), true, common.wait)?;
-            let core = Core::open(Arc::clone(&file) as _)?;
+            let mut core = Core::open(Arc::clone(&file) as _)?;
+            core.begin_unfinished();
             check(core.schema()).map_err(|error| core.name(error))?;
             // SAFETY: the writer's locks on path and inode keep every other writer out, and the
             // caller vouches for `T`.

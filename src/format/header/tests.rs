@@ -43,6 +43,7 @@ pub(in crate::format) fn headers() -> impl Strategy<Value = Header> {
             live_log,
             deletes,
             editing,
+            unfinished: deletes != editing,
             writers_flags: 0,
             field_count,
             schema_len_bytes,
@@ -67,6 +68,7 @@ fn example() -> Header {
         live_log: None,
         deletes: false,
         editing: false,
+        unfinished: false,
         writers_flags: 0,
         field_count: 2,
         schema_len_bytes: 128,
@@ -163,6 +165,7 @@ fn a_slot_has_its_bytes_in_their_places() {
         live_log: Some(0x0807_0605_0403_0201),
         deletes: true,
         editing: true,
+        unfinished: true,
         stride: 126,
         metadata_len_bytes: 5,
         ..example()
@@ -171,7 +174,7 @@ fn a_slot_has_its_bytes_in_their_places() {
     let u32_at = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
     let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
     assert_eq!(&bytes[..8], b"\x89FLATREC");
-    assert_eq!((u32_at(8), u32_at(12), u64_at(16), u64_at(24)), (1, 512, 0, 0b111));
+    assert_eq!((u32_at(8), u32_at(12), u64_at(16), u64_at(24)), (1, 512, 1, 0b111));
     assert_eq!(&bytes[32..48], b"0123456789abcdef");
     assert_eq!((u32_at(48), u32_at(52), u64_at(56)), (125, 126, 65_536));
     assert_eq!((u64_at(64), u64_at(72), u64_at(80), u64_at(88)), (7, 10, 9, 3));
@@ -246,7 +249,10 @@ fn what_comes_from_the_future_is_refused_with_its_name() {
     let newest = Header { sequence: 9, ..example() };
     assert_eq!(open(&newest.encode(), &flags, EXAMPLE_END).unwrap(), newest);
     let compatible = forged(&example(), |slot| slot.compatible = u64::MAX.into());
-    assert_eq!(open(&compatible, NONE, EXAMPLE_END).unwrap(), example());
+    let unfinished = Header { unfinished: true, ..example() };
+    assert_eq!(open(&compatible, NONE, EXAMPLE_END).unwrap(), unfinished);
+    let unknown = forged(&example(), |slot| slot.compatible = (u64::MAX << 1).into());
+    assert_eq!(open(&unknown, NONE, EXAMPLE_END).unwrap(), example());
 }
 
 #[test]
