@@ -19,6 +19,10 @@ mod load;
 #[path = "../common/mounts.rs"]
 #[cfg(target_os = "linux")]
 mod mounts;
+mod names;
+// Elsewhere files have no owners that a command could ask for.
+#[cfg(unix)]
+mod planted;
 mod read;
 mod resume;
 mod salvage;

@@ -7,6 +7,7 @@ use flatrec::{CopyOptions, ErrorKind};
 use crate::failure::Failure;
 use crate::info::bytes;
 use crate::interrupt::Interrupt;
+use crate::names;
 use crate::output::report;
 use crate::paths;
 use crate::progress::Bar;
@@ -60,6 +61,7 @@ impl Args {
 pub(crate) struct Copying {
     bar: Bar,
     pub(crate) interrupt: Interrupt,
+    out: PathBuf,
     replace: bool,
 }
 
@@ -71,12 +73,13 @@ impl Copying {
         out: &Path,
         replace: bool,
     ) -> Result<Self, Failure> {
-        paths::refuse_same(store, out)?;
+        names::refuse_copy(store, out)?;
         if replace {
             paths::refuse_other_than_store(out)?;
         }
         // How many bytes there are is known when the store is open, and shown from then on.
-        Ok(Self { bar: Bar::new(what, Some(0)), interrupt: Interrupt::watch(), replace })
+        let (bar, out) = (Bar::new(what, Some(0)), out.to_owned());
+        Ok(Self { bar, interrupt: Interrupt::watch(), out, replace })
     }
 
     pub(crate) fn options(&self) -> CopyOptions<'_> {
@@ -90,8 +93,11 @@ impl Copying {
     pub(crate) fn finish<V>(&self, copied: Result<V, Failure>) -> Result<V, Failure> {
         self.bar.clear();
         self.interrupt.outcome(copied).map_err(|failure| {
-            failure
-                .advise(ErrorKind::AlreadyExists, "choose another path, or replace it with --force")
+            failure.advise_on(
+                &self.out,
+                ErrorKind::AlreadyExists,
+                "choose another path, or replace it with --force",
+            )
         })
     }
 }

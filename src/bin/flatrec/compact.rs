@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use crate::backup::Copying;
 use crate::failure::{Failure, tell};
 use crate::info::bytes;
+use crate::names;
 use crate::output::report;
-use crate::paths::{is_same, with_ending};
 use crate::rejects::{Aside, create_aside};
 use crate::waiting::WaitArgs;
 
@@ -87,18 +87,14 @@ impl Args {
 
     fn create_map(&self, path: &Path) -> Result<Map, Failure> {
         let shown = path.display();
-        let taken = ["", "-lock", "-sum", "-unfinished", "-unfinished-sum"]
-            .iter()
-            .flat_map(|ending| [&self.store, &self.out].map(|store| with_ending(store, ending)));
-        if taken.into_iter().any(|other| is_same(path, &other)) {
-            return Err(Failure::Message(format!("--map {shown} would overwrite that file")));
-        }
+        names::refuse("--map ", path, [&*self.store, &self.out], [])?;
         if !self.force && path.symlink_metadata().is_ok() {
             return Err(Failure::Message(format!(
                 "--map {shown} exists already (name another file, or remove it; --force replaces \
                  it)"
             )));
         }
+        names::refuse_replacing("--map ", path)?;
         let named = |error| Failure::Message(format!("create {shown}: {error}"));
         let (file, aside) = create_aside(path, self.force).map_err(named)?;
         let mut map = Map { out: BufWriter::new(file), aside, failed: None };

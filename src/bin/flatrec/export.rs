@@ -8,8 +8,9 @@ use flatrec::{DynStore, ErrorKind};
 use crate::failure::Failure;
 use crate::info::bytes;
 use crate::interrupt::Interrupt;
+use crate::names;
 use crate::output::report;
-use crate::paths;
+use crate::paths::refuse_same;
 use crate::progress::Bar;
 
 /// Write a store as CSV, NDJSON or NumPy array
@@ -36,7 +37,11 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
         let format = ExportFormat::from_path(&self.out)?;
-        paths::refuse_same(&self.store, &self.out)?;
+        refuse_same(&self.store, &self.out)?;
+        names::refuse("", &self.out, [&*self.store], [])?;
+        if self.force {
+            names::refuse_replacing("", &self.out)?;
+        }
         let store = DynStore::open_read_only(&self.store)?;
         let total_bytes = store.live_count().saturating_mul(store.schema().record_size().into());
         let bar = Bar::new("export", Some(total_bytes));

@@ -111,6 +111,14 @@ impl Failure {
         }
     }
 
+    /// As [`Failure::advise`], of an error about the file at `path` and no other.
+    pub(crate) fn advise_on(self, path: &Path, kind: ErrorKind, advice: &str) -> Self {
+        match &self {
+            Self::Library(error) if error.file_path() == Some(path) => self.advise(kind, advice),
+            _ => self,
+        }
+    }
+
     /// As [`Failure::advise`] for a row that its schema has no room for.
     pub(crate) fn advise_on_row(self, advice: &str) -> Self {
         match &self {

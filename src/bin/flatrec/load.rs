@@ -16,13 +16,14 @@ use crate::csv_input::{self, CsvArgs, Job};
 use crate::failure::{Failure, say};
 use crate::info::fields;
 use crate::interrupt::{Interrupt, Interruptible};
+use crate::names;
 use crate::output::{Format, report_text};
 use crate::paths;
 use crate::progress::Bar;
 use crate::rejects::{Aside, Rejects};
 use crate::waiting::WaitArgs;
 use keeper::{Keeper, Loading};
-use unfinished::{ENDINGS, Unfinished};
+use unfinished::Unfinished;
 
 /// Load a CSV file into a new store
 ///
@@ -96,9 +97,11 @@ impl Args {
             let advice = "load without --append makes one";
             return append(&self.input, &self.store, &self.csv, self.wait, advice);
         }
-        paths::refuse_same(&self.input, &self.store)?;
-        for ending in ENDINGS {
-            paths::refuse_same(&self.input, &paths::with_ending(&self.store, ending))?;
+        let read = || self.schema.as_deref().into_iter().chain([&*self.input]);
+        read().try_for_each(|input| names::refuse_reading_of(input, &self.store))?;
+        names::refuse_beside_store("", &self.store)?;
+        if let Some(path) = &self.csv.rejects {
+            Rejects::check(path, &self.store, read())?;
         }
         match self.left()? {
             Some(left) => self.go_on(left),
@@ -114,8 +117,7 @@ impl Args {
         let given = self.schema.as_deref().map(read_schema).transpose()?;
         let mut input = csv_input::open(&self.input)?;
         let interrupt = Interrupt::watch();
-        let read = self.schema.as_deref().into_iter().chain([&*self.input]);
-        let rejects = |path: &PathBuf| Rejects::create(path, read, &self.store, self.force);
+        let rejects = |path: &PathBuf| Rejects::create(path, self.force);
         let rejects = self.csv.rejects.as_ref().map(rejects).transpose()?.map(RefCell::new);
         let identity = self.identity();
         let choices = self.choices(given.as_ref());
@@ -140,7 +142,7 @@ impl Args {
             options.clone().wait(wait).create_aside(&self.store, &schema, self.force)
         })?;
         // Under the lock of the store: nobody else is loading.
-        if Unfinished::discard(&self.store) {
+        if Unfinished::discard(&self.store, self.csv.rejects.as_deref()) {
             say(&format!("the unfinished load of {} is discarded", self.store.display()));
         }
         if let Some(rows) = rows {
@@ -257,11 +259,14 @@ pub(crate) fn append(
     if_missing: &str,
 ) -> Result<(), Failure> {
     paths::refuse_same(input, path)?;
+    if let Some(file) = &csv.rejects {
+        Rejects::check(file, path, [input])?;
+    }
     let database =
         wait.open(path, None).map_err(|failure| failure.advise(ErrorKind::NotFound, if_missing))?;
     let opened = csv_input::open(input)?;
     let interrupt = Interrupt::watch();
-    let rejects = |file: &PathBuf| Rejects::create(file, [input], path, false);
+    let rejects = |file: &PathBuf| Rejects::create(file, false);
     let rejects = csv.rejects.as_ref().map(rejects).transpose()?.map(RefCell::new);
     let job = Job::new(opened, csv, "append", rejects.as_ref(), &interrupt)?;
     let schema = database.schema().clone();

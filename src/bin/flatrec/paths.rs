@@ -56,7 +56,7 @@ pub(crate) fn sync_directory_of(path: &Path) -> io::Result<()> {
 }
 
 /// `path` with its directory resolved, to compare files that are not there yet.
-fn made_at(path: &Path) -> PathBuf {
+pub(crate) fn made_at(path: &Path) -> PathBuf {
     // On Windows that cuts dots and spaces off the name.
     let full = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     match (directory_of(&full).canonicalize(), full.file_name()) {
@@ -108,7 +108,7 @@ pub(crate) fn refuse_other_than_store(path: &Path) -> Result<(), Failure> {
     }
 }
 
-fn starts_as_store(path: &Path) -> io::Result<bool> {
+pub(crate) fn starts_as_store(path: &Path) -> io::Result<bool> {
     let mut start = Vec::with_capacity(MAGIC.len());
     File::open(path)?.take(MAGIC.len() as u64).read_to_end(&mut start)?;
     Ok(start == MAGIC)

@@ -1,17 +1,24 @@
 //! The file of rows that did not fit: written aside, and published when the load has succeeded.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Seek as _, SeekFrom, Write as _};
+use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use flatrec::exchange::{Reject, RejectWriter};
 
 use crate::failure::Failure;
-use crate::load::unfinished::{ENDINGS, RejectsSoFar};
-use crate::paths::{is_same, sync_directory_of, with_ending};
+use crate::load::unfinished::RejectsSoFar;
+use crate::names;
+use crate::own::{self, Found};
+use crate::paths::sync_directory_of;
 
+/// What the command line calls these files.
+const OPTION: &str = "--rejects ";
 /// Names that are tried for the file aside, before something else must be wrong.
 const ATTEMPTS_MAX: u32 = 100;
+
+/// What every file of such rows begins with.
+const HEAD: &[u8] = b"line,column,reason,row\n";
 
 /// Rows that do not fit, on their way into a file.
 pub(crate) struct Rejects {
@@ -23,35 +30,37 @@ pub(crate) struct Rejects {
 /// A file beside its place, removed when dropped.
 pub(crate) struct Aside {
     made_at: PathBuf,
+    /// What tells `made_at` from other names that are made of `path`.
+    tag: String,
     path: PathBuf,
     replace: bool,
     keep: bool,
 }
 
 impl Rejects {
-    /// Makes a file aside that will be `path`; which may be none of `read`, nor the store or a
-    /// file of its making, nor exist unless `replace` says so.
-    pub(crate) fn create<'p>(
-        path: &Path,
+    /// Refuses a `path` that is one of `read`, or a file of `store`, by whatever name.
+    pub(crate) fn check<'p>(
+        path: &'p Path,
+        store: &'p Path,
         read: impl IntoIterator<Item = &'p Path>,
-        store: &Path,
-        replace: bool,
-    ) -> Result<Self, Failure> {
+    ) -> Result<(), Failure> {
+        names::refuse(OPTION, path, [store], read)
+    }
+
+    /// Makes a file aside that will be `path`, which may not exist unless `replace` says so.
+    pub(crate) fn create(path: &Path, replace: bool) -> Result<Self, Failure> {
         let shown = path.display();
-        let in_use = |other: &Path| is_same(path, other);
-        let is_taken = in_use(store) || ENDINGS.iter().any(|end| in_use(&with_ending(store, end)));
-        if is_taken || read.into_iter().any(in_use) {
-            return Err(Failure::Message(format!("--rejects {shown} would overwrite that file")));
-        }
         let named = |error| Failure::Message(format!("create {shown}: {error}"));
         let (file, aside) = match path.symlink_metadata() {
             found if is_device(path) || found.is_ok() && path.exists() && !path.is_file() => {
                 (OpenOptions::new().write(true).open(path).map_err(named)?, None)
             }
             Ok(_) if !replace => return Err(taken(path)),
-            _ => create_aside(path, replace)
-                .map(|(file, aside)| (file, Some(aside)))
-                .map_err(named)?,
+            _ => {
+                names::refuse_replacing(OPTION, path)?;
+                let made = create_aside(path, replace).map_err(named)?;
+                (made.0, Some(made.1))
+            }
         };
         Ok(Self { out: RejectWriter::new(BufWriter::new(file))?, aside })
     }
@@ -62,31 +71,37 @@ impl Rejects {
         so_far: &RejectsSoFar,
         replace: bool,
     ) -> Result<Self, Failure> {
-        let RejectsSoFar { made_at, len_bytes } = so_far;
+        let RejectsSoFar { tag, len_bytes } = so_far;
         if !replace && path.symlink_metadata().is_ok() {
             return Err(taken(path));
         }
+        names::refuse_replacing(OPTION, path)?;
+        let made_at = aside_path(path, tag);
         let named = |why: &dyn std::fmt::Display| {
             Failure::Message(format!(
                 "the rows set aside so far, in {}: {why} (start over without --resume)",
                 made_at.display()
             ))
         };
-        let mut file =
-            OpenOptions::new().write(true).open(made_at).map_err(|error| named(&error))?;
+        let mut file = match left(&made_at).map_err(|error| named(&error))? {
+            Left::Rows(file) => file,
+            Left::Nothing => return Err(named(&"there is no such file")),
+            Left::Foreign(why) => return Err(named(&why)),
+        };
         if file.metadata().map_err(|error| named(&error))?.len() < *len_bytes {
             return Err(named(&"some are missing"));
         }
         let end = file.set_len(*len_bytes).and_then(|()| file.seek(SeekFrom::End(0)));
         end.map_err(|error| named(&error))?;
         let out = RejectWriter::resume(BufWriter::new(file));
-        let aside = Aside { made_at: made_at.clone(), path: path.to_owned(), replace, keep: true };
+        let (tag, path) = (tag.clone(), path.to_owned());
+        let aside = Aside { made_at, tag, path, replace, keep: true };
         Ok(Self { out, aside: Some(aside) })
     }
 
     /// Whether they are in a file that a later load can go on with.
     pub(crate) fn can_resume(&self) -> bool {
-        self.aside.as_ref().is_some_and(|aside| aside.made_at.to_str().is_some())
+        self.aside.is_some()
     }
 
     /// Makes what was written so far durable.
@@ -143,8 +158,40 @@ fn sync(out: &mut BufWriter<File>, aside: &Aside) -> io::Result<RejectsSoFar> {
         // The first time: from now on its name must not get lost either.
         sync_directory_of(&aside.made_at)?;
     }
-    let made_at = std::path::absolute(&aside.made_at)?;
-    Ok(RejectsSoFar { made_at, len_bytes: file.stream_position()? })
+    Ok(RejectsSoFar { tag: aside.tag.clone(), len_bytes: file.stream_position()? })
+}
+
+/// What an earlier load has left under the name of a file aside.
+enum Left {
+    Nothing,
+    /// Rows that were set aside, opened to read and to write.
+    Rows(File),
+    /// Something else, and why it is not believed.
+    Foreign(&'static str),
+}
+
+fn left(made_at: &Path) -> io::Result<Left> {
+    let mut file = match own::look(made_at, OpenOptions::new().read(true).write(true))? {
+        Found::Own(file) => file,
+        Found::Nothing => return Ok(Left::Nothing),
+        Found::Foreign(why) => return Ok(Left::Foreign(why)),
+    };
+    let mut head = Vec::new();
+    (&mut file).take(HEAD.len() as u64).read_to_end(&mut head)?;
+    // What was cut off at its beginning is as much as nothing.
+    Ok(match HEAD.starts_with(&head) {
+        true => Left::Rows(file),
+        false => Left::Foreign("it holds something else"),
+    })
+}
+
+/// Removes the rows that an earlier load has set aside for `path`, and nothing else.
+pub(crate) fn discard(path: &Path, so_far: &RejectsSoFar) {
+    let made_at = aside_path(path, &so_far.tag);
+    if let Ok(Left::Rows(file)) = left(&made_at) {
+        // What stays behind says by its name that it is temporary.
+        let _ = own::remove(&made_at, file);
+    }
 }
 
 /// Whether the system has a device of that name, as `NUL`: on Unix one lies where files do.
@@ -168,9 +215,23 @@ fn taken(path: &Path) -> Failure {
 impl Aside {
     /// The file that a load left which had its store finished, and not this; `None` if it has its
     /// place already.
-    pub(crate) fn left(path: &Path, so_far: &RejectsSoFar, replace: bool) -> Option<Self> {
-        let made_at = so_far.made_at.clone();
-        made_at.is_file().then(|| Self { made_at, path: path.to_owned(), replace, keep: true })
+    pub(crate) fn left(
+        path: &Path,
+        so_far: &RejectsSoFar,
+        replace: bool,
+    ) -> Result<Option<Self>, Failure> {
+        let (tag, made_at) = (so_far.tag.clone(), aside_path(path, &so_far.tag));
+        let named = |why: &dyn std::fmt::Display| {
+            Failure::Message(format!("the rows set aside, in {}: {why}", made_at.display()))
+        };
+        match left(&made_at).map_err(|error| named(&error))? {
+            Left::Nothing => Ok(None),
+            Left::Foreign(why) => Err(named(&why)),
+            Left::Rows(_) => {
+                names::refuse_replacing(OPTION, path)?;
+                Ok(Some(Self { made_at, tag, path: path.to_owned(), replace, keep: true }))
+            }
+        }
     }
 
     /// Gives the file its name. If that fails the file stays where it is: the rows are loaded, and
@@ -243,11 +304,14 @@ fn create_new(path: &Path, _replaced: Option<&Path>) -> io::Result<File> {
 
 /// A new file beside `path`, under a name that nobody has.
 pub(crate) fn create_aside(path: &Path, replace: bool) -> io::Result<(File, Aside)> {
-    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
+    if path.file_name().is_none() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
     let process = std::process::id();
     let mut attempt = 0;
     loop {
-        let made_at = path.with_file_name(format!(".{name}.{process}-{attempt}.tmp"));
+        let tag = format!("{process}-{attempt}");
+        let made_at = aside_path(path, &tag);
         match create_new(&made_at, if replace { Some(path) } else { None }) {
             Err(error)
                 if error.kind() == io::ErrorKind::AlreadyExists && attempt < ATTEMPTS_MAX =>
@@ -256,8 +320,14 @@ pub(crate) fn create_aside(path: &Path, replace: bool) -> io::Result<(File, Asid
             }
             Err(error) => return Err(error),
             Ok(file) => {
-                return Ok((file, Aside { made_at, path: path.into(), replace, keep: false }));
+                return Ok((file, Aside { made_at, tag, path: path.into(), replace, keep: false }));
             }
         }
     }
+}
+
+/// The name beside `path` under which it is made.
+fn aside_path(path: &Path, tag: &str) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.{tag}.tmp"))
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::failure::Failure;
 use crate::interrupt::{self, Interrupt};
+use crate::names;
 use crate::output::{Column, Format, Sheet, report_text, shown, stdout};
 use crate::paths;
 use crate::verify::{counted, doubts, unlisted};
@@ -60,6 +61,7 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
+        names::refuse_copy(&self.store, &self.out)?;
         if self.force {
             paths::refuse_other_than_store(&self.out)?;
         }
@@ -75,7 +77,7 @@ impl Args {
         });
         let salvaged = interrupt
             .outcome(salvaged)
-            .map_err(|failure| failure.advise(ErrorKind::AlreadyExists, ADVICE))?;
+            .map_err(|failure| failure.advise_on(&self.out, ErrorKind::AlreadyExists, ADVICE))?;
         let summary = self.summary(&salvaged);
         if let Some(path) = &self.list {
             self.write_list(path, &salvaged).map_err(|failure| failure.after(&summary))?;
@@ -133,20 +135,15 @@ impl Args {
     fn check_list(&self) -> Result<(), Failure> {
         let Some(path) = &self.list else { return Ok(()) };
         let shown = path.display();
-        let endings = ["", "-lock", "-sum", "-unfinished", "-unfinished-sum"];
-        let taken = [&self.store, &self.out]
-            .into_iter()
-            .flat_map(|store| endings.map(|ending| paths::with_ending(store, ending)));
-        if taken.into_iter().any(|other| paths::is_same(path, &other)) {
-            return Err(Failure::Message(format!("--list {shown} would overwrite that file")));
-        }
+        names::refuse("--list ", path, [&*self.store, &self.out], [])?;
         if !self.force && path.is_file() {
             return Err(Failure::Message(format!(
                 "--list {shown} exists already (name another file, or remove it; --force replaces \
                  it)"
             )));
         }
-        Ok(())
+        // A device or a pipe is written as it is.
+        if path.is_file() { names::refuse_replacing("--list ", path) } else { Ok(()) }
     }
 
     fn write_list(&self, path: &Path, report: &SalvageReport) -> Result<(), Failure> {

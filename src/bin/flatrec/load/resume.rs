@@ -2,7 +2,8 @@
 //! and gone on with.
 
 use std::cell::RefCell;
-use std::fs;
+use std::fs::{File, OpenOptions};
+use std::io::Read as _;
 use std::path::Path;
 
 use flatrec::exchange::schema_to_json;
@@ -14,7 +15,9 @@ use super::{Args, read_schema};
 use crate::csv_input::{self, Job};
 use crate::failure::{Failure, say};
 use crate::interrupt::Interrupt;
+use crate::names::SUM_MAGIC;
 use crate::output::report;
+use crate::own::{self, Found};
 use crate::paths::with_ending;
 use crate::rejects::{Aside, Rejects};
 
@@ -97,14 +100,14 @@ impl Args {
     /// Finishes a load that was cut when its store had its name already.
     fn publish(&self, left: &Unfinished) -> Result<(), Failure> {
         if let (Some(path), Some(so_far)) = (&self.csv.rejects, &left.rejects) {
-            Aside::left(path, so_far, self.force).map_or(Ok(()), Aside::publish)?;
+            Aside::left(path, so_far, self.force)?.map_or(Ok(()), Aside::publish)?;
         }
         let sums = with_ending(&self.store, "-unfinished-sum");
-        if sums.exists() {
+        if let Some(file) = own_sums(&sums) {
             // The cut came before they got their name.
             rebuild_checksums(&self.store)?;
-            // One that stays is removed by who makes the next store there.
-            let _ = fs::remove_file(sums);
+            // Those that stay are removed by the maker of the next store there.
+            let _ = own::remove(&sums, file);
         }
         Unfinished::remove(&self.store);
         let done = format!("{} was complete already", self.store.display());
@@ -179,6 +182,16 @@ fn shown(value: &Value) -> String {
         Value::Array(texts) => texts.iter().map(shown).collect::<Vec<_>>().join(" and "),
         other => other.to_string(),
     }
+}
+
+/// The checksum file of this user at `path`, if there is one.
+fn own_sums(path: &Path) -> Option<File> {
+    let Ok(Found::Own(mut file)) = own::look(path, OpenOptions::new().read(true)) else {
+        return None;
+    };
+    let mut begin = Vec::new();
+    (&mut file).take(SUM_MAGIC.len() as u64).read_to_end(&mut begin).ok()?;
+    (begin == SUM_MAGIC).then_some(file)
 }
 
 /// The file id of the store at `path`, if there is one that can be read.

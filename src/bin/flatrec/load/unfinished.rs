@@ -5,8 +5,12 @@
 //! always a whole one: the last or, after a power cut, the one before, which is as good. It names
 //! the store by its file id, and means nothing beside any other.
 //!
+//! Any user may have put a file of that name there. It is believed only if it is this user's, no
+//! link, and not writable by others; and even so it names no file: of the bad rows it tells what
+//! their file's name has between that of `--rejects` and its ending.
+//!
 //! ```text
-//! flatrec unfinished load 1 <CRC-32C of the rest, hexadecimal>
+//! flatrec unfinished load 2 <CRC-32C of the rest, hexadecimal>
 //! { JSON }
 //! ```
 
@@ -19,22 +23,20 @@ use flatrec::exchange::{LoadPoint, LoadReport};
 use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
+use crate::own::{self, Found};
 use crate::paths::{sync_directory_of, with_ending};
+use crate::rejects;
 
-/// The first bytes of the file, its version among them.
-const MAGIC: &str = "flatrec unfinished load 1 ";
+/// The first bytes of the file in every version.
+const MAGIC: &[u8] = b"flatrec unfinished load ";
+/// Its first line, but for the checksum.
+const FIRST_LINE: &str = "flatrec unfinished load 2 ";
+/// The file is no longer: a schema of very many columns makes most of it.
+const TEXT_BYTES_MAX: u64 = 64 << 20;
+/// No tag is longer by which a file of bad rows is known.
+const TAG_BYTES_MAX: usize = 40;
 /// How much of the input is compared with what it was.
 const HEAD_BYTES: u64 = 64 << 10;
-
-/// The files that a load makes beside the store that will be at a path, by their endings.
-pub(crate) const ENDINGS: [&str; 6] = [
-    "-lock",
-    "-sum",
-    "-unfinished",
-    "-unfinished-sum",
-    "-unfinished-progress",
-    "-unfinished-progress-new",
-];
 
 /// How far a load has come, and of what, and how.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,18 +55,18 @@ pub(crate) struct Unfinished {
 /// The bad rows set aside so far.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RejectsSoFar {
-    pub(crate) made_at: PathBuf,
+    /// What tells the name of their file from others beside that of `--rejects`.
+    pub(crate) tag: String,
     pub(crate) len_bytes: u64,
 }
 
 impl RejectsSoFar {
-    /// Removes the file, unless its name is none that is given to such files.
-    fn remove(&self) {
-        let name = self.made_at.file_name().unwrap_or_default().to_string_lossy();
-        if name.starts_with('.') && name.ends_with(".tmp") {
-            // What stays behind says by its name that it is temporary.
-            let _ = fs::remove_file(&self.made_at);
-        }
+    /// Nothing but a part of a name: no path, however the file came about that says it.
+    fn from_json(value: &Value) -> Option<Self> {
+        let tag = value["tag"].as_str()?;
+        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        let is_tag = (1..=TAG_BYTES_MAX).contains(&tag.len()) && tag.bytes().all(is_part);
+        Some(Self { tag: is_tag.then(|| tag.to_owned())?, len_bytes: value["bytes"].as_u64()? })
     }
 }
 
@@ -117,7 +119,13 @@ fn nanoseconds(time: SystemTime) -> i64 {
 
 /// The path of the file that speaks of the load into the store at `path`.
 fn progress_path(store: &Path) -> PathBuf {
-    with_ending(store, "-unfinished-progress")
+    let [path, _] = paths(store);
+    path
+}
+
+/// That path, and the one under which the file is made.
+fn paths(store: &Path) -> [PathBuf; 2] {
+    ["-unfinished-progress", "-unfinished-progress-new"].map(|end| with_ending(store, end))
 }
 
 impl Unfinished {
@@ -127,9 +135,10 @@ impl Unfinished {
         let bad = |why: &dyn std::fmt::Display| {
             Failure::Message(format!("{}: {why} (start over without --resume)", path.display()))
         };
-        let Some(text) = read_own(&path)? else { return Ok(None) };
+        let Some((_, bytes)) = read_own(&path).map_err(Failure::Message)? else { return Ok(None) };
+        let text = String::from_utf8_lossy(&bytes);
         let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
-        let checksum = format!("{MAGIC}{:08x}", crc32c::crc32c(rest.as_bytes()));
+        let checksum = format!("{FIRST_LINE}{:08x}", crc32c::crc32c(rest.as_bytes()));
         if first != checksum {
             return Err(bad(&"damaged, or of another version of flatrec"));
         }
@@ -140,27 +149,34 @@ impl Unfinished {
     /// Writes the file anew, durably. What it speaks of is durable already.
     pub(crate) fn write(&self, store: &Path) -> io::Result<()> {
         let path = progress_path(store);
-        let made_at = with_ending(store, "-unfinished-progress-new");
+        let [_, made_at] = paths(store);
         let text = format!("{:#}\n", self.to_json());
+        let text = format!("{FIRST_LINE}{:08x}\n{text}", crc32c::crc32c(text.as_bytes()));
+        if text.len() as u64 > TEXT_BYTES_MAX {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
         let mut file = create_private(&made_at)?;
-        write!(file, "{MAGIC}{:08x}\n{text}", crc32c::crc32c(text.as_bytes()))?;
+        file.write_all(text.as_bytes())?;
         file.sync_all()?;
         drop(file);
+        // Anybody may have put another file there meanwhile.
+        read_own(&path).map_err(io::Error::other)?;
         fs::rename(&made_at, &path)?;
         sync_directory_of(&path)
     }
 
-    /// Refuses to begin a load where somebody else's file would be written over.
+    /// Refuses to begin a load where a file is in the way that no load of this user has left.
     pub(crate) fn refuse_foreign(store: &Path) -> Result<(), Failure> {
-        read_own(&progress_path(store)).map(drop)
+        paths(store).iter().try_for_each(|path| read_own(path).map(drop)).map_err(Failure::Message)
     }
 
-    /// Removes what an earlier load into the store at `path` has left, but for the store; whether
-    /// there was anything. For whoever has the store's writer lock.
-    pub(crate) fn discard(store: &Path) -> bool {
+    /// Removes what an earlier load into the store at `path` has left, but for the store: the rows
+    /// set aside, too, if they were so for this same `rejects`. Whether there was anything. For the
+    /// holder of the store's writer lock.
+    pub(crate) fn discard(store: &Path, rejects: Option<&Path>) -> bool {
         let left = Self::read(store);
-        if let Ok(Some(Self { rejects: Some(rejects), .. })) = &left {
-            rejects.remove();
+        if let (Ok(Some(Self { rejects: Some(so_far), .. })), Some(path)) = (&left, rejects) {
+            rejects::discard(path, so_far);
         }
         Self::remove(store);
         !matches!(left, Ok(None))
@@ -168,9 +184,9 @@ impl Unfinished {
 
     /// Removes the file, and with it the means to go on.
     pub(crate) fn remove(store: &Path) {
-        for ending in ["-unfinished-progress", "-unfinished-progress-new"] {
+        for path in paths(store) {
             // One that stays behind names a store that is gone, and so means nothing.
-            let _ = fs::remove_file(with_ending(store, ending));
+            let _ = remove_own(&path);
         }
     }
 
@@ -194,7 +210,7 @@ impl Unfinished {
                 "read_bytes": report.read_bytes,
             },
             "rejects": self.rejects.as_ref().map(|rejects| {
-                json!({ "made_at": rejects.made_at.to_str(), "bytes": rejects.len_bytes })
+                json!({ "tag": rejects.tag, "bytes": rejects.len_bytes })
             }),
         })
     }
@@ -204,10 +220,7 @@ impl Unfinished {
         let file_id = u128::from_str_radix(value["store"].as_str()?, 16).ok()?;
         let rejects = match &value["rejects"] {
             Value::Null => None,
-            rejects => Some(RejectsSoFar {
-                made_at: rejects["made_at"].as_str()?.into(),
-                len_bytes: rejects["bytes"].as_u64()?,
-            }),
+            rejects => Some(RejectsSoFar::from_json(rejects)?),
         };
         Some(Self {
             file_id: file_id.to_be_bytes(),
@@ -234,12 +247,9 @@ impl Unfinished {
 }
 
 /// Makes the file anew, for this user alone: it tells of the input, and only the one who began a
-/// load goes on with it. What has the name is removed, and never written through.
+/// load goes on with it. What a load has left under that name is removed, and nothing else.
 fn create_private(path: &Path) -> io::Result<File> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
+    remove_own(path)?;
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -247,19 +257,35 @@ fn create_private(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// The text of the file at `path`, if there is one; an error if it is somebody else's, which must
-/// not be written over.
-fn read_own(path: &Path) -> Result<Option<String>, Failure> {
+/// The file at `path` and what it holds, if there is one and it is a load's of this user; an error
+/// if it is anything else.
+fn read_own(path: &Path) -> Result<Option<(File, Vec<u8>)>, String> {
     let shown = path.display();
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Failure::Message(format!("read {shown}: {error}"))),
+    let in_the_way =
+        |why: &str| format!("{shown} is in the way: {why} (rename it, or have it removed)");
+    let failed = |error| format!("read {shown}: {error}");
+    let mut file = match own::look(path, OpenOptions::new().read(true)).map_err(failed)? {
+        Found::Nothing => return Ok(None),
+        Found::Foreign(why) => return Err(in_the_way(why)),
+        Found::Own(file) => file,
     };
-    if !bytes.starts_with(MAGIC.as_bytes()) {
-        return Err(Failure::Message(format!(
-            "{shown} is in the way, and no file of flatrec's (rename it)"
-        )));
+    if !own::is_private(&file).map_err(failed)? {
+        return Err(in_the_way("other users may write to it"));
     }
-    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+    let mut bytes = Vec::new();
+    (&mut file).take(TEXT_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
+    let is_ours = bytes.starts_with(MAGIC) || MAGIC.starts_with(&bytes);
+    if !is_ours || bytes.len() as u64 > TEXT_BYTES_MAX {
+        return Err(in_the_way("it is no file of flatrec's"));
+    }
+    Ok(Some((file, bytes)))
+}
+
+/// Removes the file at `path`, if it is a load's of this user.
+fn remove_own(path: &Path) -> io::Result<()> {
+    match read_own(path) {
+        Ok(Some((file, _))) => own::remove(path, file),
+        Ok(None) => Ok(()),
+        Err(why) => Err(io::Error::other(why)),
+    }
 }

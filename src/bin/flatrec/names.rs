@@ -1,0 +1,220 @@
+//! The names that belong to a store, which no command writes another file to.
+//!
+//! A store `X` is several files: `X`, and beside it `X-lock`, `X-sum`, the segments `X-wal-N` of
+//! its log, and all that is made as `X-unfinished…`. Each output of a command is compared with all
+//! of them, of the stores that the command reads or makes and of any other store beside which the
+//! output would lie: as names, through links and whatever the path to the directory, and as files,
+//! which hard links and bind mounts give other names.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use crate::failure::Failure;
+use crate::paths::{directory_of, is_same, made_at, refuse_same, starts_as_store};
+
+/// So many symbolic links may follow one another, as Linux has it.
+const LINKS_MAX: u32 = 40;
+
+/// How the parts of a store begin, and the file in which a load keeps its progress.
+const MAGICS: [&[u8]; 4] = [b"\x89FLATREC", b"\x89FLATWAL", SUM_MAGIC, b"flatrec unfinished load "];
+/// The first bytes of every checksum file.
+pub(crate) const SUM_MAGIC: &[u8] = b"\x89FLATSUM";
+/// A lock file has its magic further on, behind bytes that are only ever locked.
+const LOCK_MAGIC: &[u8] = b"\x89FLATLK";
+const LOCK_MAGIC_OFFSET: usize = 64;
+
+/// Whether `path` leads, or would lead, to a file of the store at `store`: the data file or one
+/// beside it.
+pub(crate) fn is_of_store(path: &Path, store: &Path) -> bool {
+    let to = resolved(path);
+    let places = [made_at(store), resolved(store)];
+    let is_there = path.exists();
+    places.iter().any(|place| {
+        let (directory, Some(own)) = (directory_of(place), place.file_name()) else { return false };
+        let is_named = to.file_name().is_some_and(|name| is_name_of(name, own));
+        is_named && is_same(directory_of(&to), directory)
+            || is_there && has_file(directory, own, path)
+    })
+}
+
+/// Refuses to write to a file of `stores`, or one that the command reads. `option` is what the
+/// command line calls the output.
+pub(crate) fn refuse<'p>(
+    option: &str,
+    path: &Path,
+    stores: impl IntoIterator<Item = &'p Path>,
+    read: impl IntoIterator<Item = &'p Path>,
+) -> Result<(), Failure> {
+    let of_store = stores.into_iter().any(|store| is_of_store(path, store));
+    if of_store || read.into_iter().any(|other| is_same(path, other)) {
+        let shown = path.display();
+        return Err(Failure::Message(format!("{option}{shown} would overwrite that file")));
+    }
+    refuse_beside_store(option, path)
+}
+
+/// Refuses to make a store at `out` of what `from` holds, if one has a name of the other.
+pub(crate) fn refuse_copy(from: &Path, out: &Path) -> Result<(), Failure> {
+    refuse_reading_of(from, out)?;
+    if is_of_store(out, from) {
+        return Err(beside("", out, from));
+    }
+    refuse_beside_store("", out)
+}
+
+/// Refuses to read a file that making the store `out` would write to.
+pub(crate) fn refuse_reading_of(input: &Path, out: &Path) -> Result<(), Failure> {
+    refuse_same(input, out)?;
+    match is_of_store(input, out) {
+        true => Err(Failure::Message(format!(
+            "{} has the name of a file beside {}, which is to be made: a file cannot be read and \
+             written at once",
+            input.display(),
+            out.display()
+        ))),
+        false => Ok(()),
+    }
+}
+
+/// Refuses to write to what is a file beside a store by its name, whether it is there or not.
+pub(crate) fn refuse_beside_store(option: &str, path: &Path) -> Result<(), Failure> {
+    for path in [made_at(path), resolved(path)] {
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        for at in (1..name.len()).filter(|at| name.get(*at) == Some(&b'-')) {
+            let (own, suffix) = name.split_at(at);
+            let is_suffix = str::from_utf8(suffix).is_ok_and(|it| is_side_suffix(&folded(it)));
+            let Some(store) = os_str(own).map(|own| path.with_file_name(own)) else { continue };
+            // A pipe would be waited for.
+            if is_suffix && store.is_file() && starts_as_store(&store).is_ok_and(|is| is) {
+                return Err(beside(option, &path, &store));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Refuses to replace a part of a store by something else, or what is no regular file at all.
+pub(crate) fn refuse_replacing(option: &str, path: &Path) -> Result<(), Failure> {
+    let shown = path.display();
+    match fs::metadata(path) {
+        // A link that leads nowhere is replaced itself.
+        Err(_) => return Ok(()),
+        Ok(found) if !found.is_file() => {
+            return Err(Failure::Message(format!(
+                "{option}{shown} is no regular file, and nothing else is replaced (choose another \
+                 path)"
+            )));
+        }
+        Ok(_) => {}
+    }
+    let begin = || -> io::Result<Vec<u8>> {
+        let mut begin = Vec::new();
+        let len = LOCK_MAGIC_OFFSET + LOCK_MAGIC.len();
+        File::open(path)?.take(len as u64).read_to_end(&mut begin)?;
+        Ok(begin)
+    };
+    let begin = begin().map_err(|error| Failure::Message(format!("open {shown}: {error}")))?;
+    let is_lock = begin.get(LOCK_MAGIC_OFFSET..).is_some_and(|it| it.starts_with(LOCK_MAGIC));
+    if !is_lock && !MAGICS.iter().any(|magic| begin.starts_with(magic)) {
+        return Ok(());
+    }
+    Err(Failure::Message(format!(
+        "{option}{shown} is a store or a part of one, and --force replaces none by other files \
+         (choose another path, or remove it yourself if that is meant)"
+    )))
+}
+
+fn beside(option: &str, path: &Path, store: &Path) -> Failure {
+    Failure::Message(format!(
+        "{option}{} has the name of a file beside the store {} (choose another path)",
+        path.display(),
+        store.display()
+    ))
+}
+
+/// A part of a name, as a name.
+#[cfg(unix)]
+fn os_str(bytes: &[u8]) -> Option<&OsStr> {
+    Some(std::os::unix::ffi::OsStrExt::from_bytes(bytes))
+}
+
+#[cfg(not(unix))]
+fn os_str(bytes: &[u8]) -> Option<&OsStr> {
+    str::from_utf8(bytes).ok().map(OsStr::new)
+}
+
+/// Whether one of the files of the store `own` in `directory` is the one at `path`.
+fn has_file(directory: &Path, own: &OsStr, path: &Path) -> bool {
+    // Where a directory cannot be listed the names alone are compared.
+    let mut entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.any(|entry| is_name_of(&entry.file_name(), own) && is_same(&entry.path(), path))
+}
+
+/// Whether `name` is the store's or that of a file beside it.
+fn is_name_of(name: &OsStr, own: &OsStr) -> bool {
+    let (name, own) = match cfg!(windows) {
+        true => (folded(&name.to_string_lossy()), folded(&own.to_string_lossy())),
+        false => {
+            let rest = name.as_encoded_bytes().strip_prefix(own.as_encoded_bytes());
+            return rest.and_then(|rest| str::from_utf8(rest).ok()).is_some_and(is_suffix);
+        }
+    };
+    name.strip_prefix(&own).is_some_and(is_suffix)
+}
+
+/// On Windows capitals make no other name.
+fn folded(text: &str) -> String {
+    if cfg!(windows) { text.to_uppercase().to_lowercase() } else { text.to_owned() }
+}
+
+fn is_suffix(suffix: &str) -> bool {
+    suffix.is_empty() || is_side_suffix(suffix)
+}
+
+/// Whether a file beside a store has this behind the store's name.
+fn is_side_suffix(suffix: &str) -> bool {
+    let unfinished = suffix.strip_prefix("-unfinished");
+    let rest = unfinished.unwrap_or(suffix);
+    let number = rest.strip_prefix("-wal-").unwrap_or_default();
+    match rest {
+        "-lock" | "-sum" | "-sum-unfinished" => true,
+        "" | "-progress" | "-progress-new" => unfinished.is_some(),
+        _ => !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()),
+    }
+}
+
+/// Where `path` leads, even if nothing is there yet.
+fn resolved(path: &Path) -> PathBuf {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        if let Ok(real) = path.canonicalize() {
+            return real;
+        }
+        match fs::read_link(&path) {
+            Ok(to) => path = directory_of(&path).join(to),
+            Err(_) => break,
+        }
+    }
+    made_at(&path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_of_a_store_are_those_that_it_makes() {
+        let beside = |name: &str| is_name_of(OsStr::new(name), OsStr::new("s.rec"));
+        for own in ["", "-lock", "-sum", "-sum-unfinished", "-wal-1", "-wal-18446744073709551615"] {
+            assert!(beside(&format!("s.rec{own}")), "{own}");
+        }
+        for own in ["", "-lock", "-sum", "-wal-7", "-progress", "-progress-new"] {
+            assert!(beside(&format!("s.rec-unfinished{own}")), "{own}");
+        }
+        for other in ["s.re", "s.rec2", "s.rec-", "s.rec-wal-", "s.rec-wal-1b", "s.rec-progress"] {
+            assert!(!beside(other), "{other}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Files that a command has left for itself: believed, and removed, only if no other user can have
+//! put them there.
+//!
+//! A file that lies where such a file would may be any user's: in a directory like `/tmp` each may
+//! make one of any name. So it is looked at through an open file, which no link led to and no pipe
+//! can hold up, and must be a regular file of this user's with no other name.
+
+use std::fs::{self, File, Metadata, OpenOptions};
+use std::io;
+use std::path::Path;
+
+/// What lies at a path.
+pub(crate) enum Found {
+    Nothing,
+    /// A file of this user's, opened as asked.
+    Own(File),
+    /// Something else, and why that is not believed.
+    Foreign(&'static str),
+}
+
+/// Opens the file at `path` as `options` say, if it is this user's own.
+pub(crate) fn look(path: &Path, options: &mut OpenOptions) -> io::Result<Found> {
+    // Looked at first: what cannot even be opened is perhaps another user's, which says more.
+    let found = match path.symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+        found => found?,
+    };
+    if let Some(why) = why_foreign(&found) {
+        return Ok(Found::Foreign(why));
+    }
+    no_follow(options);
+    let file = match options.open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+        opened => opened?,
+    };
+    Ok(match why_foreign(&file.metadata()?) {
+        Some(why) => Found::Foreign(why),
+        None => Found::Own(file),
+    })
+}
+
+/// Whether no other user can have written into the file.
+pub(crate) fn is_private(file: &File) -> io::Result<bool> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        Ok(file.metadata()?.mode() & 0o022 == 0)
+    }
+    #[cfg(not(unix))]
+    file.metadata().map(|_| true)
+}
+
+/// Removes the name `path`, if it still is that of `file`.
+pub(crate) fn remove(path: &Path, file: File) -> io::Result<()> {
+    if !is_at(path, &file)? {
+        return Ok(());
+    }
+    // Windows keeps the name while the file is open.
+    drop(file);
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(unix)]
+fn is_at(path: &Path, file: &File) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt as _;
+    let (named, open) = (path.symlink_metadata()?, file.metadata()?);
+    Ok((named.dev(), named.ino()) == (open.dev(), open.ino()))
+}
+
+#[cfg(not(unix))]
+fn is_at(path: &Path, _file: &File) -> io::Result<bool> {
+    path.symlink_metadata().map(|named| named.is_file())
+}
+
+/// Why a file cannot be one that a command of this user's has left, if so.
+fn why_foreign(found: &Metadata) -> Option<&'static str> {
+    if found.is_symlink() {
+        return Some("it is a symbolic link");
+    }
+    if !found.is_file() {
+        return Some("it is no regular file");
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        if found.uid() != rustix::process::geteuid().as_raw() {
+            return Some("it is another user's");
+        }
+        if found.nlink() > 1 {
+            return Some("the file has another name, too");
+        }
+    }
+    None
+}
+
+fn no_follow(options: &mut OpenOptions) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    }
+    #[cfg(windows)]
+    {
+        use std::os::windows::fs::OpenOptionsExt as _;
+        // FILE_FLAG_OPEN_REPARSE_POINT: opens the link itself, which then is no regular file.
+        options.custom_flags(0x0020_0000);
+    }
+}

@@ -1,0 +1,317 @@
+//! Files that another user has put where a load keeps its own: none of them is believed, written
+//! to or removed, and none says which file is.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
+use std::os::unix::process::CommandExt as _;
+
+use super::*;
+
+/// The users of these tests, who need no entry anywhere.
+const VICTIM: u32 = 65_531;
+const OTHER: u32 = 65_532;
+
+const SCHEMA: &str =
+    r#"{"record_size": 8, "fields": [{"name": "id", "type": "int64", "offset": 0}]}"#;
+
+/// As many rows as take a load some time; one that does not fit stands early among them.
+fn rows() -> String {
+    let mut csv = String::from("id\noops\n");
+    (0..400_000).for_each(|n| csv.push_str(&format!("{n}\n")));
+    csv
+}
+
+/// A directory like `/tmp`, and a command that every user may run; `None` where no test can become
+/// another user.
+fn shared_place() -> Option<Place> {
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: only root can become another user");
+        return None;
+    }
+    let place = Place::new();
+    fs::set_permissions(place.0.path(), Permissions::from_mode(0o755)).unwrap();
+    fs::copy(env!("CARGO_BIN_EXE_flatrec"), place.path("flatrec")).unwrap();
+    fs::set_permissions(place.path("flatrec"), Permissions::from_mode(0o755)).unwrap();
+    place.write("in.csv", rows());
+    place.write("schema.json", SCHEMA);
+    for (name, mode, user) in
+        [("sticky", 0o1777, 0), ("home", 0o755, VICTIM), ("evil", 0o755, OTHER)]
+    {
+        fs::create_dir(place.path(name)).unwrap();
+        fs::set_permissions(place.path(name), Permissions::from_mode(mode)).unwrap();
+        if chown(place.path(name), Some(user), Some(user)).is_err() {
+            println!("skipped: this root cannot give files away");
+            return None;
+        }
+    }
+    if as_user(&place, VICTIM, &["--version"]).output().is_err() {
+        println!("skipped: another user cannot run the command");
+        return None;
+    }
+    Some(place)
+}
+
+fn as_user(place: &Place, user: u32, args: &[&str]) -> Command {
+    let mut command = Command::new(place.path("flatrec"));
+    command.current_dir(place.0.path()).args(args).stdin(Stdio::null()).uid(user).gid(user);
+    command
+}
+
+fn run_as(place: &Place, user: u32, args: &[&str]) -> Ran {
+    let output = as_user(place, user, args).output().unwrap();
+    Ran {
+        status: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+fn load<'a>(rejects: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let args = ["load", "in.csv", "sticky/x.rec", "--schema", "schema.json", "--rejects", rejects];
+    [&args[..], &["--progress-every", "1"], more].concat()
+}
+
+/// What a load of that user leaves when it is killed once it has kept some progress.
+fn cut_as(place: &Place, user: u32, args: &[&str]) {
+    for _ in 0..50 {
+        let mut child =
+            as_user(place, user, args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        while !place.path("sticky/x.rec-unfinished-progress").exists()
+            && child.try_wait().unwrap().is_none()
+        {
+            std::thread::yield_now();
+        }
+        child.kill().unwrap();
+        if !child.wait().unwrap().success() {
+            return;
+        }
+        fs::remove_file(place.path("sticky/x.rec")).unwrap();
+        fs::remove_file(place.path(args[6])).unwrap();
+    }
+    panic!("no load was slow enough to be cut");
+}
+
+/// Everything below the shared and the users' directories: whose it is, and what it holds.
+fn everything(place: &Place) -> Vec<(PathBuf, u32, u64, u32)> {
+    let mut found = Vec::new();
+    for directory in ["sticky", "home", "evil"] {
+        for entry in fs::read_dir(place.path(directory)).unwrap() {
+            let path = entry.unwrap().path();
+            let metadata = fs::symlink_metadata(&path).unwrap();
+            let held = if metadata.is_file() { bytes(&path) } else { Vec::new() };
+            // A load that fails may have left a lock file, which holds nothing.
+            if !path.to_str().unwrap().ends_with("-lock") {
+                found.push((path, metadata.uid(), metadata.ino(), crc32c::crc32c(&held)));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Another user planted an unfinished store and a progress file that named the victim's own file as
+/// that of the rows set aside: `load --resume` cut that file, wrote rows into it and renamed it,
+/// and a load without `--resume` removed it.
+#[test]
+fn what_another_user_has_left_is_neither_resumed_nor_removed() {
+    let Some(place) = shared_place() else { return };
+    place.write("home/authorized_keys", "ssh-ed25519 AAAA the only key of the victim\n");
+    chown(place.path("home/authorized_keys"), Some(VICTIM), Some(VICTIM)).unwrap();
+    cut_as(&place, OTHER, &load("evil/bad.csv", &[]));
+    for entry in fs::read_dir(place.path("sticky")).unwrap() {
+        fs::set_permissions(entry.unwrap().path(), Permissions::from_mode(0o666)).unwrap();
+    }
+    // As the program wrote it first, and as it does now.
+    let progress = place.path("sticky/x.rec-unfinished-progress");
+    let key = place.path("home/authorized_keys");
+    let text = fs::read_to_string(&progress).unwrap();
+    let (_, rest) = text.split_once('\n').unwrap();
+    let mut json: serde_json::Value = serde_json::from_str(rest).unwrap();
+    json["choices"]["--rejects"] = place.path("home/bad.csv").to_str().into();
+    json["rejects"] = serde_json::json!({
+        "made_at": key.to_str(), "tag": "../authorized_keys", "bytes": 0
+    });
+    for version in ["1", "2"] {
+        let rest = format!("{json:#}\n");
+        let crc = crc32c::crc32c(rest.as_bytes());
+        let text = format!("flatrec unfinished load {version} {crc:08x}\n{rest}");
+        fs::write(&progress, text).unwrap();
+        let before = everything(&place);
+        for user in [VICTIM, 0] {
+            for more in [&["--resume"][..], &[], &["--force"], &["--resume", "--force"]] {
+                let ran = run_as(&place, user, &load("home/bad.csv", more));
+                assert_eq!(ran.status, Some(1), "{user} {more:?}: {ran:?}");
+                let why = "x.rec-unfinished-progress is in the way: it is another user's";
+                assert!(ran.stderr.contains(why), "{user} {more:?}: {ran:?}");
+                assert_eq!(everything(&place), before, "{user} {more:?}");
+            }
+        }
+    }
+    // The one who has left it goes on with nothing that others may have written.
+    let ran = run_as(&place, OTHER, &load("evil/bad.csv", &["--resume"]));
+    assert!(ran.stderr.contains("other users may write to it"), "{ran:?}");
+}
+
+/// Each file that a maker of `x.rec` removes or goes on with, left by another user alone.
+#[test]
+fn another_user_s_file_under_each_name_is_an_error_that_names_it() {
+    let Some(place) = shared_place() else { return };
+    run_as(&place, VICTIM, &["load", "in.csv", "home/t.rec", "--rejects", "home/t.csv"]);
+    for suffix in ["-unfinished", "-unfinished-progress", "-unfinished-progress-new"] {
+        let name = format!("x.rec{suffix}");
+        let planted = place.path(&format!("sticky/{name}"));
+        // What a maker that died would leave, and what would be removed if it were one's own.
+        for held in [&b""[..], &[0; 4096], b"flatrec unfinished load 2 00000000\n{}\n"] {
+            fs::write(&planted, held).unwrap();
+            fs::set_permissions(&planted, Permissions::from_mode(0o666)).unwrap();
+            chown(&planted, Some(OTHER), Some(OTHER)).unwrap();
+            let before = everything(&place);
+            for user in [VICTIM, 0] {
+                let made: [&[&str]; 4] = [
+                    &load("home/bad.csv", &[]),
+                    &load("home/bad.csv", &["--resume"]),
+                    &["backup", "home/t.rec", "sticky/x.rec"],
+                    &["salvage", "home/t.rec", "sticky/x.rec", "--force"],
+                ];
+                let made = if suffix == "-unfinished" { &made[..] } else { &made[..2] };
+                for args in made {
+                    let ran = run_as(&place, user, args);
+                    assert_eq!(ran.status, Some(1), "{user} {args:?} {name}: {ran:?}");
+                    assert!(ran.stderr.contains(&*name), "{user} {args:?}: {ran:?}");
+                    assert!(ran.stderr.contains("another user's"), "{user} {args:?}: {ran:?}");
+                    assert_eq!(everything(&place), before, "{user} {args:?} {name}");
+                }
+            }
+            fs::remove_file(&planted).unwrap();
+        }
+    }
+    let ran = run_as(&place, VICTIM, &load("home/bad.csv", &[]));
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+}
+
+/// What root makes in the place of a user's store is the user's, and so is what a root that was
+/// killed has left of it: root's next command removes it.
+#[test]
+fn what_root_left_in_the_place_of_a_user_s_store_is_root_s_own() {
+    let Some(place) = shared_place() else { return };
+    run_as(&place, VICTIM, &load("home/bad.csv", &[]));
+    let left = place.path("sticky/x.rec-unfinished");
+    fs::write(&left, [0; 4096]).unwrap();
+    chown(&left, Some(VICTIM), Some(VICTIM)).unwrap();
+    let ran = run_as(&place, 0, &load("home/bad.csv", &["--force"]));
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    assert!(!left.exists());
+    assert_eq!(fs::metadata(place.path("sticky/x.rec")).unwrap().uid(), VICTIM);
+}
+
+/// A load that was cut, of this user, in a place of its own.
+fn cut() -> Place {
+    let place = Place::new();
+    place.write("in.csv", rows());
+    place.write("schema.json", SCHEMA);
+    fs::create_dir(place.path("sticky")).unwrap();
+    fs::copy(env!("CARGO_BIN_EXE_flatrec"), place.path("flatrec")).unwrap();
+    let user = rustix::process::geteuid().as_raw();
+    cut_as(&place, user, &load("bad.csv", &[]));
+    place
+}
+
+/// The name under which the bad rows were set aside.
+fn set_aside(place: &Place) -> String {
+    place.files().into_iter().find(|name| name.starts_with(".bad.csv.")).unwrap()
+}
+
+#[test]
+fn a_progress_file_that_is_a_link_or_open_to_others_is_not_believed() {
+    type Change = fn(&Path, &Path);
+    let changes: [(Change, &str); 4] = [
+        (
+            |progress, to| (fs::rename(progress, to).unwrap(), symlink(to, progress).unwrap()).1,
+            "link",
+        ),
+        (|progress, to| fs::hard_link(progress, to).unwrap(), "another name"),
+        (
+            |progress, _| fs::set_permissions(progress, Permissions::from_mode(0o620)).unwrap(),
+            "other users may write to it",
+        ),
+        (
+            |progress, _| {
+                fs::remove_file(progress).unwrap();
+                fs::create_dir(progress).unwrap();
+            },
+            "no regular file",
+        ),
+    ];
+    for (change, why) in changes {
+        let place = cut();
+        change(&place.path("sticky/x.rec-unfinished-progress"), &place.path("elsewhere"));
+        for more in [&["--resume"][..], &[]] {
+            let text = place.error(load("bad.csv", more));
+            assert!(text.contains("is in the way: ") && text.contains(why), "{more:?}: {text}");
+        }
+        assert!(place.path("sticky/x.rec-unfinished").exists());
+    }
+}
+
+/// The rows are set aside beside the file of `--rejects`, where others may have put a link.
+#[test]
+fn the_rows_set_aside_are_written_through_no_link() {
+    for hard in [false, true] {
+        let place = cut();
+        let aside = place.path(&set_aside(&place));
+        place.write("precious", "line,column,reason,row\nof another file\n");
+        fs::remove_file(&aside).unwrap();
+        match hard {
+            true => fs::hard_link(place.path("precious"), &aside).unwrap(),
+            false => symlink(place.path("precious"), &aside).unwrap(),
+        }
+        let text = place.error(load("bad.csv", &["--resume"]));
+        assert!(text.starts_with("the rows set aside so far, in .bad.csv."), "{text}");
+        assert!(text.contains("start over without --resume"), "{text}");
+        // Without --resume what is there is not a load's, and stays.
+        let ran = place.run(load("bad.csv", &[]));
+        assert_eq!(ran.status, Some(0), "{ran:?}");
+        assert!(aside.symlink_metadata().is_ok());
+        assert_eq!(place.read("precious"), "line,column,reason,row\nof another file\n");
+    }
+}
+
+#[test]
+fn an_unfinished_store_that_is_a_link_is_not_gone_on_with() {
+    for hard in [false, true] {
+        let place = cut();
+        let (left, moved) = (place.path("sticky/x.rec-unfinished"), place.path("moved"));
+        fs::rename(&left, &moved).unwrap();
+        match hard {
+            true => fs::hard_link(&moved, &left).unwrap(),
+            false => symlink(&moved, &left).unwrap(),
+        }
+        let before = bytes(&moved);
+        let text = place.error(load("bad.csv", &["--resume"]));
+        assert!(text.contains("x.rec-unfinished"), "{text}");
+        assert!(bytes(&moved) == before);
+    }
+}
+
+/// Whatever a progress file says, be it one's own: its words are no paths.
+#[test]
+fn a_progress_file_names_no_file() {
+    let place = cut();
+    let progress = place.path("sticky/x.rec-unfinished-progress");
+    place.write("precious.tmp", "line,column,reason,row\nof another file\n");
+    let text = fs::read_to_string(&progress).unwrap();
+    let (first, rest) = text.split_once('\n').unwrap();
+    let json: serde_json::Value = serde_json::from_str(rest).unwrap();
+    for tag in ["/../precious", "x/../../precious", "", ".", "a\0b", &"9".repeat(41)] {
+        let mut json = json.clone();
+        json["rejects"]["tag"] = tag.into();
+        let rest = format!("{json:#}\n");
+        let crc = crc32c::crc32c(rest.as_bytes());
+        let first = &first[..first.rfind(' ').unwrap()];
+        fs::write(&progress, format!("{first} {crc:08x}\n{rest}")).unwrap();
+        let text = place.error(load("bad.csv", &["--resume"]));
+        assert!(text.contains("start over without --resume"), "{tag:?}: {text}");
+    }
+    assert!(place.run(load("bad.csv", &[])).status == Some(0));
+    assert_eq!(place.read("precious.tmp"), "line,column,reason,row\nof another file\n");
+}
