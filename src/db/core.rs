@@ -166,10 +166,9 @@ impl Core {
         }
     }
 
-    /// Whether the file is what a maker that died leaves of a store: no more than the room of its
-    /// first header, be that written or not, or a store without records, or one whose header says
-    /// that it is unfinished. Of a store that was finished, under this name or another, none of
-    /// this holds once it has records.
+    /// Whether the file is a leftover of a maker that died: too short for records, or a store
+    /// without records, or a store with the mark of an unfinished one in its header. A finished
+    /// store with records is not, whatever its name.
     pub(super) fn is_leftover(file: &FileBacking) -> Result<bool> {
         let mut front = read_front(file)?;
         front.truncate(usize::try_from(DESCRIPTORS_OFFSET).unwrap_or(usize::MAX));
@@ -258,13 +257,13 @@ impl Core {
         Ok(())
     }
 
-    /// From now on the header says that the store is not finished, if it counts any records.
+    /// From now on a header that counts records says that the store is unfinished.
     pub(super) fn begin_unfinished(&mut self) {
         self.unfinished = true;
     }
 
-    /// The store has got its name: the header no longer says that it is unfinished. This need not
-    /// be durable, since the slot before, which still says so, is as good otherwise.
+    /// The store has its name: the header no longer says that it is unfinished. The write is not
+    /// synced: the slot before differs in that mark only.
     pub(super) fn finish(&mut self) -> Result<()> {
         self.unfinished = false;
         if !self.header.unfinished {
@@ -415,8 +414,8 @@ fn choose(front: &[u8]) -> Result<(UnverifiedHeader, Slot, SlotReport)> {
     UnverifiedHeader::choose(slot_in(front, Slot::A), slot_in(front, Slot::B))
 }
 
-/// Whether both slots are valid and say the same but for their sequence, and for whether the store
-/// was unfinished: that goes from one of them when it gets its name.
+/// Whether both slots are valid and say the same, apart from the sequence and the mark of an
+/// unfinished store, which only one slot loses when the store gets its name.
 fn is_at_rest(front: &[u8], file_len_bytes: u64) -> bool {
     let header = |slot| {
         let (found, ..) = UnverifiedHeader::choose(slot_in(front, slot), &[]).ok()?;

@@ -68,7 +68,7 @@ pub(crate) const DATA_ALIGNMENT_BYTES: u64 = 64 << 10;
 /// The smallest payload that can hold the next record number of the free list.
 pub(crate) const DELETES_MIN_RECORD_BYTES: u32 = 8;
 
-/// The store is being made under another name, or was left there by a maker that died.
+/// The store is being made under another name, or its maker died before it got its own.
 const COMPATIBLE_UNFINISHED: u64 = 1 << 0;
 
 /// The records were made with a status byte each, and may be deleted.
@@ -182,8 +182,8 @@ pub(crate) struct Header {
     pub(crate) deletes: bool,
     /// Whether an exclusive edit is under way, or was interrupted.
     pub(crate) editing: bool,
-    /// Whether the store is being made under another name, or was when its maker died: by this a
-    /// whole store of such a name is told from a leftover.
+    /// Whether the store is being made under another name, or was when its maker died. This tells
+    /// a leftover from a whole store of such a name.
     pub(crate) unfinished: bool,
     /// Features that a reader may ignore and a writer may not. None is known: who writes refuses.
     pub(crate) writers_flags: u64,

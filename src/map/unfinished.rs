@@ -1,10 +1,9 @@
-//! Files that are made under another name until they are whole: the name, and whose a file of that
-//! name is.
+//! Files that are made under another name until they are whole: the name, and the owner of a file
+//! of that name.
 //!
-//! A maker that dies leaves its file behind, and the next one removes it or goes on with it. What
-//! has the name may as well be a file that a user keeps there, or one that another user has put in
-//! the way: so a leftover is believed only if it is a regular file of the maker's own user, reached
-//! by no link, and looks like what makers leave.
+//! A maker that dies leaves its file behind, and the next maker removes it or resumes it. A user may
+//! keep a file of that name, and another user may have put one in the way. So a leftover must be a
+//! regular file of the maker's own user, not a link, with the content of a leftover.
 
 use std::fs::Metadata;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -37,35 +36,36 @@ fn aside_of(path: &Path) -> Result<PathBuf> {
     Ok(aside)
 }
 
-/// Opens the file that a maker of `path` has left, for reading and writing. `is_ours` tells whether
-/// a file is what such a maker leaves.
+/// Opens the file that a maker of `path` has left, for reading and writing. `is_ours` tells by a
+/// file's content whether it is such a leftover.
 ///
 /// # Errors
-/// [`ErrorKind::NotFound`] if there is none; [`ErrorKind::AlreadyExists`] if what is there was not
-/// left by a maker; [`ErrorKind::PermissionDenied`] if it is another user's; the system's.
+/// [`ErrorKind::NotFound`] without such a file; [`ErrorKind::AlreadyExists`] if the file is not a
+/// maker's leftover; [`ErrorKind::PermissionDenied`] if it belongs to another user;
+/// [`ErrorKind::InvalidArgument`] if it has a second name; the system's.
 pub(crate) fn open_unfinished(
     path: &Path,
     is_ours: impl FnOnce(&FileBacking) -> Result<bool>,
 ) -> Result<(PathBuf, FileBacking)> {
     let aside = aside_of(path)?;
     let file = open_own(path, &aside, is_ours)?;
-    // What is written to it would be in a file of another name, too.
+    // The maker would write into a file of another name, too.
     let metadata = metadata_of(&file, &aside)?;
     if os::has_other_names(&metadata) {
         return Err(Error::new(ErrorKind::InvalidArgument, "resume")
             .path(aside)
-            .detail("the file has another name beside this one, and would be changed there, too")
-            .advice("remove one of the names, or start over"));
+            .detail("the file has a second name (a hard link)")
+            .advice("remove that name, or start over"));
     }
     Ok((aside, file))
 }
 
-/// The name under which `path` is made, free for use: what a maker that died left there is removed.
-/// For the holder of the lock under which `path` is made, who can tell by `is_ours` whether a file
-/// is what such a maker leaves.
+/// The name under which `path` is made, free for use: a leftover of a maker that died is removed.
+/// The caller holds the lock under which `path` is made; `is_ours` tells by a file's content whether
+/// it is such a leftover.
 ///
 /// # Errors
-/// As [`open_unfinished`], but that there may be none.
+/// As [`open_unfinished`], but for the absence of a file and a second name.
 pub(crate) fn vacate_unfinished(
     path: &Path,
     is_ours: impl FnOnce(&FileBacking) -> Result<bool>,
@@ -81,9 +81,9 @@ pub(crate) fn vacate_unfinished(
     }
 }
 
-/// A name beside `path` that no file has, for a file without anything by which it could be known
-/// again. What earlier makers of `path` have left under such names is removed: their form, with a
-/// random number, is no other file's. For the holder of the lock under which `path` is made.
+/// A random name beside `path`, for a file whose content does not show that it is a leftover.
+/// Removes what earlier makers of `path` left under such names: no user gives a file a name of this
+/// form. The caller holds the lock under which `path` is made.
 ///
 /// # Errors
 /// The system's.
@@ -95,13 +95,13 @@ pub(super) fn new_unfinished(path: &Path) -> Result<PathBuf> {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    // A directory that cannot be listed is one to make files in all the same.
+    // Without permission to list the directory, leftovers stay.
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let number = name.to_str().and_then(|name| name.strip_prefix(&start));
         let is_left = number.is_some_and(|it| u64::from_str_radix(it, 16).is_ok());
         if is_left && entry.metadata().is_ok_and(|it| it.is_file() && os::is_own(&it, None)) {
-            // One that stays is in the way of no other.
+            // A leftover does not block the new name.
             let _ = os::remove(&entry.path());
         }
     }
@@ -117,7 +117,7 @@ fn open_own(
     is_ours: impl FnOnce(&FileBacking) -> Result<bool>,
 ) -> Result<FileBacking> {
     let failed = |source| Error::io("look at the unfinished file", source).path(aside);
-    // Another user's may not even be readable, which would be a worse thing to say of it.
+    // Before the open, which fails with a less helpful error on another user's private file.
     check_own(path, aside, &aside.symlink_metadata().map_err(failed)?)?;
     let file = FileBacking::open_no_link(aside, true)?;
     check_own(path, aside, &metadata_of(&file, aside)?)?;
@@ -136,20 +136,20 @@ fn check_own(path: &Path, aside: &Path, found: &Metadata) -> Result<()> {
     if !found.is_file() {
         return Err(foreign(aside));
     }
-    // What root makes in the place of a user's file is that user's.
+    // Root gives its file the owner of the file that it replaces.
     let heir: Option<Permissions> = Sharing::like(path).like;
     if os::is_own(found, heir.as_ref()) {
         return Ok(());
     }
     Err(Error::new(ErrorKind::PermissionDenied, MAKE)
         .path(aside)
-        .detail("another user's file has that name")
+        .detail("a file of that name belongs to another user")
         .advice("have it removed, or choose another path"))
 }
 
 fn foreign(aside: &Path) -> Error {
     Error::new(ErrorKind::AlreadyExists, MAKE)
         .path(aside)
-        .detail("what is there was not left by a maker that died")
+        .detail("a file of that name is not a leftover of a maker that died")
         .advice("rename it, or choose another path")
 }

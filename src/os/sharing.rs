@@ -82,8 +82,8 @@ fn make(path: &Path, private: bool) -> io::Result<File> {
     options.open(path)
 }
 
-/// Refuses a symbolic link, which could make us open or make any file; and does not wait for the
-/// other end of a pipe that has come to that name.
+/// Refuses a symbolic link, which could make us open or make any file; and opens a pipe without
+/// waiting for its other end.
 pub(crate) fn no_follow(options: &mut OpenOptions) {
     #[cfg(unix)]
     {
@@ -124,9 +124,8 @@ fn share(file: &File, sharing: &Sharing) {
 #[cfg(not(unix))]
 fn share(_file: &File, _sharing: &Sharing) {}
 
-/// Whether a file that was found is the process's user's. Root's own are also those of the owner of
-/// the file that they were made to replace, to whom root gives what it makes there. Where files
-/// have no owners each is.
+/// Whether the process's user owns a file. Root gives a file that replaces another the owner of
+/// that one, so for root the owner of `replaced` counts, too. Where files have no owners, always.
 pub(crate) fn is_own(found: &Metadata, replaced: Option<&Permissions>) -> bool {
     #[cfg(unix)]
     {

@@ -262,7 +262,7 @@ fn a_whole_store_under_the_name_of_an_unfinished_one_is_kept() {
         ] {
             let ran = place.run(command);
             assert_eq!(ran.status, Some(1), "{command:?}: {ran:?}");
-            let why = "y.rec-unfinished: already exists: what is there was not left by a maker";
+            let why = "y.rec-unfinished: already exists: a file of that name is not a leftover";
             assert!(ran.stderr.contains(why), "{command:?}: {ran:?}");
             assert!(ran.stderr.contains("rename it"), "{command:?}: {ran:?}");
         }
@@ -283,7 +283,7 @@ fn what_a_command_has_made_is_no_leftover_under_another_name() {
     for made in ["loaded.rec", "backup.rec", "compact.rec", "salvage.rec"] {
         fs::copy(place.path(made), place.path("y.rec-unfinished")).unwrap();
         let text = place.error(["load", "good.csv", "y.rec"]);
-        assert!(text.contains("was not left by a maker that died"), "{made}: {text}");
+        assert!(text.contains("is not a leftover of a maker that died"), "{made}: {text}");
     }
 }
 
@@ -322,7 +322,7 @@ fn force_replaces_no_pipe() {
     ] {
         let text = place.error(command);
         assert!(
-            text.starts_with("--map pipe.csv is n") || text.starts_with("pipe.csv is n"),
+            text.starts_with("--map pipe.csv is not") || text.starts_with("pipe.csv is not"),
             "{text}"
         );
     }

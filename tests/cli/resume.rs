@@ -434,8 +434,8 @@ fn what_is_in_the_way_is_not_written_over() {
     let text = place.error(load("in.csv", &[]));
     assert_eq!(
         text,
-        "out.rec-unfinished-progress is in the way: it is no file of flatrec's (rename it, or \
-         have it removed)"
+        "out.rec-unfinished-progress is in the way: it is not a progress file of flatrec (rename \
+         it, or have it removed)"
     );
     assert_eq!(place.read("out.rec-unfinished-progress"), "a diary");
     fs::remove_file(place.path("out.rec-unfinished-progress")).unwrap();

@@ -29,7 +29,7 @@ pub(crate) struct Args {
     /// The file to write, ending in .csv, .ndjson or .npy
     out: PathBuf,
 
-    /// Replace an existing file
+    /// Replace an existing file; a store or a part of one is not replaced
     #[arg(long)]
     force: bool,
 }

@@ -1,10 +1,9 @@
-//! The names that belong to a store, which no command writes another file to.
+//! The names that belong to a store. No command writes another file to one of them.
 //!
-//! A store `X` is several files: `X`, and beside it `X-lock`, `X-sum`, the segments `X-wal-N` of
-//! its log, and all that is made as `X-unfinished…`. Each output of a command is compared with all
-//! of them, of the stores that the command reads or makes and of any other store beside which the
-//! output would lie: as names, through links and whatever the path to the directory, and as files,
-//! which hard links and bind mounts give other names.
+//! A store `X` has several files: `X`, `X-lock`, `X-sum`, the segments `X-wal-N` of its log, and
+//! `X-unfinished…`, in which makers of `X` work. Each output of a command is compared with the names
+//! of the stores that the command reads or makes, and with those of any store in its own directory:
+//! as a name, with links resolved, and as a file, which hard links and bind mounts give more names.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -21,12 +20,11 @@ const LINKS_MAX: u32 = 40;
 const MAGICS: [&[u8]; 4] = [b"\x89FLATREC", b"\x89FLATWAL", SUM_MAGIC, b"flatrec unfinished load "];
 /// The first bytes of every checksum file.
 pub(crate) const SUM_MAGIC: &[u8] = b"\x89FLATSUM";
-/// A lock file has its magic further on, behind bytes that are only ever locked.
+/// A lock file has its magic behind 64 bytes that programs only lock.
 const LOCK_MAGIC: &[u8] = b"\x89FLATLK";
 const LOCK_MAGIC_OFFSET: usize = 64;
 
-/// Whether `path` leads, or would lead, to a file of the store at `store`: the data file or one
-/// beside it.
+/// Whether `path` leads, or would lead, to the data file of `store` or to a file beside it.
 pub(crate) fn is_of_store(path: &Path, store: &Path) -> bool {
     let to = resolved(path);
     let places = [made_at(store), resolved(store)];
@@ -39,8 +37,8 @@ pub(crate) fn is_of_store(path: &Path, store: &Path) -> bool {
     })
 }
 
-/// Refuses to write to a file of `stores`, or one that the command reads. `option` is what the
-/// command line calls the output.
+/// Refuses to write to a file of `stores`, or to a file that the command reads. `option` is the
+/// option that names the output.
 pub(crate) fn refuse<'p>(
     option: &str,
     path: &Path,
@@ -55,7 +53,7 @@ pub(crate) fn refuse<'p>(
     refuse_beside_store(option, path)
 }
 
-/// Refuses to make a store at `out` of what `from` holds, if one has a name of the other.
+/// Refuses to copy the store `from` to `out`, if one has a name of the other.
 pub(crate) fn refuse_copy(from: &Path, out: &Path) -> Result<(), Failure> {
     refuse_reading_of(from, out)?;
     if is_of_store(out, from) {
@@ -64,13 +62,13 @@ pub(crate) fn refuse_copy(from: &Path, out: &Path) -> Result<(), Failure> {
     refuse_beside_store("", out)
 }
 
-/// Refuses to read a file that making the store `out` would write to.
+/// Refuses an input under a name in which makers of the store `out` write.
 pub(crate) fn refuse_reading_of(input: &Path, out: &Path) -> Result<(), Failure> {
     refuse_same(input, out)?;
     match is_of_store(input, out) {
         true => Err(Failure::Message(format!(
-            "{} has the name of a file beside {}, which is to be made: a file cannot be read and \
-             written at once",
+            "{} has the name of a file beside {}: a file cannot be read and written at once (rename \
+             it, or choose another store)",
             input.display(),
             out.display()
         ))),
@@ -78,7 +76,7 @@ pub(crate) fn refuse_reading_of(input: &Path, out: &Path) -> Result<(), Failure>
     }
 }
 
-/// Refuses to write to what is a file beside a store by its name, whether it is there or not.
+/// Refuses a name that belongs to any store in the same directory, whether the file exists or not.
 pub(crate) fn refuse_beside_store(option: &str, path: &Path) -> Result<(), Failure> {
     for path in [made_at(path), resolved(path)] {
         let name = path.file_name().unwrap_or_default().as_encoded_bytes();
@@ -86,7 +84,7 @@ pub(crate) fn refuse_beside_store(option: &str, path: &Path) -> Result<(), Failu
             let (own, suffix) = name.split_at(at);
             let is_suffix = str::from_utf8(suffix).is_ok_and(|it| is_side_suffix(&folded(it)));
             let Some(store) = os_str(own).map(|own| path.with_file_name(own)) else { continue };
-            // A pipe would be waited for.
+            // Opening a pipe would wait for a writer.
             if is_suffix && store.is_file() && starts_as_store(&store).is_ok_and(|is| is) {
                 return Err(beside(option, &path, &store));
             }
@@ -95,15 +93,15 @@ pub(crate) fn refuse_beside_store(option: &str, path: &Path) -> Result<(), Failu
     Ok(())
 }
 
-/// Refuses to replace a part of a store by something else, or what is no regular file at all.
+/// Refuses to replace a store, a part of one, or anything but a regular file.
 pub(crate) fn refuse_replacing(option: &str, path: &Path) -> Result<(), Failure> {
     let shown = path.display();
     match fs::metadata(path) {
-        // A link that leads nowhere is replaced itself.
+        // The rename replaces a link that leads nowhere.
         Err(_) => return Ok(()),
         Ok(found) if !found.is_file() => {
             return Err(Failure::Message(format!(
-                "{option}{shown} is no regular file, and nothing else is replaced (choose another \
+                "{option}{shown} is not a regular file: --force does not replace it (choose another \
                  path)"
             )));
         }
@@ -121,8 +119,8 @@ pub(crate) fn refuse_replacing(option: &str, path: &Path) -> Result<(), Failure>
         return Ok(());
     }
     Err(Failure::Message(format!(
-        "{option}{shown} is a store or a part of one, and --force replaces none by other files \
-         (choose another path, or remove it yourself if that is meant)"
+        "{option}{shown} is a store or a part of one: --force does not replace it by another kind \
+         of file (choose another path, or remove it first)"
     )))
 }
 
@@ -147,7 +145,7 @@ fn os_str(bytes: &[u8]) -> Option<&OsStr> {
 
 /// Whether one of the files of the store `own` in `directory` is the one at `path`.
 fn has_file(directory: &Path, own: &OsStr, path: &Path) -> bool {
-    // Where a directory cannot be listed the names alone are compared.
+    // Without permission to list the directory, only names are compared.
     let mut entries = fs::read_dir(directory).into_iter().flatten().flatten();
     entries.any(|entry| is_name_of(&entry.file_name(), own) && is_same(&entry.path(), path))
 }

@@ -1,9 +1,9 @@
-//! Files that a command has left for itself: believed, and removed, only if no other user can have
-//! put them there.
+//! Files that a command has left for itself. A command believes or removes one only if no other user
+//! can have put it there.
 //!
-//! A file that lies where such a file would may be any user's: in a directory like `/tmp` each may
-//! make one of any name. So it is looked at through an open file, which no link led to and no pipe
-//! can hold up, and must be a regular file of this user's with no other name.
+//! In a directory like `/tmp` every user can make a file of any name. So the command opens the file
+//! without following a link or waiting for a pipe, asks the open file, and accepts only a regular
+//! file of its own user with one name.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
@@ -12,7 +12,7 @@ use std::path::Path;
 /// What lies at a path.
 pub(crate) enum Found {
     Nothing,
-    /// A file of this user's, opened as asked.
+    /// A file of this user, opened as asked.
     Own(File),
     /// Something else, and why that is not believed.
     Foreign(&'static str),
@@ -20,7 +20,7 @@ pub(crate) enum Found {
 
 /// Opens the file at `path` as `options` say, if it is this user's own.
 pub(crate) fn look(path: &Path, options: &mut OpenOptions) -> io::Result<Found> {
-    // Looked at first: what cannot even be opened is perhaps another user's, which says more.
+    // Before the open, which fails with a less helpful error on another user's private file.
     let found = match path.symlink_metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
         found => found?,
@@ -75,22 +75,22 @@ fn is_at(path: &Path, _file: &File) -> io::Result<bool> {
     path.symlink_metadata().map(|named| named.is_file())
 }
 
-/// Why a file cannot be one that a command of this user's has left, if so.
+/// Why a command of this user cannot have left the file, if so.
 fn why_foreign(found: &Metadata) -> Option<&'static str> {
     if found.is_symlink() {
         return Some("it is a symbolic link");
     }
     if !found.is_file() {
-        return Some("it is no regular file");
+        return Some("it is not a regular file");
     }
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt as _;
         if found.uid() != rustix::process::geteuid().as_raw() {
-            return Some("it is another user's");
+            return Some("it belongs to another user");
         }
         if found.nlink() > 1 {
-            return Some("the file has another name, too");
+            return Some("it has a second name, a hard link");
         }
     }
     None
@@ -105,7 +105,7 @@ fn no_follow(options: &mut OpenOptions) {
     #[cfg(windows)]
     {
         use std::os::windows::fs::OpenOptionsExt as _;
-        // FILE_FLAG_OPEN_REPARSE_POINT: opens the link itself, which then is no regular file.
+        // FILE_FLAG_OPEN_REPARSE_POINT: opens the link itself, which is not a regular file.
         options.custom_flags(0x0020_0000);
     }
 }

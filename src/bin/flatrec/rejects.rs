@@ -17,7 +17,7 @@ const OPTION: &str = "--rejects ";
 /// Names that are tried for the file aside, before something else must be wrong.
 const ATTEMPTS_MAX: u32 = 100;
 
-/// What every file of such rows begins with.
+/// The first line of every file of such rows.
 const HEAD: &[u8] = b"line,column,reason,row\n";
 
 /// Rows that do not fit, on their way into a file.
@@ -30,7 +30,7 @@ pub(crate) struct Rejects {
 /// A file beside its place, removed when dropped.
 pub(crate) struct Aside {
     made_at: PathBuf,
-    /// What tells `made_at` from other names that are made of `path`.
+    /// The part of the name `made_at` that `path` does not give.
     tag: String,
     path: PathBuf,
     replace: bool,
@@ -161,7 +161,7 @@ fn sync(out: &mut BufWriter<File>, aside: &Aside) -> io::Result<RejectsSoFar> {
     Ok(RejectsSoFar { tag: aside.tag.clone(), len_bytes: file.stream_position()? })
 }
 
-/// What an earlier load has left under the name of a file aside.
+/// What lies under the name of a file aside of an earlier load.
 enum Left {
     Nothing,
     /// Rows that were set aside, opened to read and to write.
@@ -178,18 +178,18 @@ fn left(made_at: &Path) -> io::Result<Left> {
     };
     let mut head = Vec::new();
     (&mut file).take(HEAD.len() as u64).read_to_end(&mut head)?;
-    // What was cut off at its beginning is as much as nothing.
+    // A power cut may leave a part of the first line.
     Ok(match HEAD.starts_with(&head) {
         true => Left::Rows(file),
-        false => Left::Foreign("it holds something else"),
+        false => Left::Foreign("it does not hold rows set aside"),
     })
 }
 
-/// Removes the rows that an earlier load has set aside for `path`, and nothing else.
+/// Removes the rows that an earlier load has set aside for `path`; another file there stays.
 pub(crate) fn discard(path: &Path, so_far: &RejectsSoFar) {
     let made_at = aside_path(path, &so_far.tag);
     if let Ok(Left::Rows(file)) = left(&made_at) {
-        // What stays behind says by its name that it is temporary.
+        // Best effort: the name says that the file is temporary.
         let _ = own::remove(&made_at, file);
     }
 }

@@ -106,7 +106,7 @@ impl Args {
         if let Some(file) = own_sums(&sums) {
             // The cut came before they got their name.
             rebuild_checksums(&self.store)?;
-            // Those that stay are removed by the maker of the next store there.
+            // Best effort: the next maker of a store there removes them.
             let _ = own::remove(&sums, file);
         }
         Unfinished::remove(&self.store);

@@ -5,9 +5,9 @@
 //! always a whole one: the last or, after a power cut, the one before, which is as good. It names
 //! the store by its file id, and means nothing beside any other.
 //!
-//! Any user may have put a file of that name there. It is believed only if it is this user's, no
-//! link, and not writable by others; and even so it names no file: of the bad rows it tells what
-//! their file's name has between that of `--rejects` and its ending.
+//! Any user can put a file of that name there. A load believes it only if it belongs to the same
+//! user, is not a link and is not writable by others. Its content names no file: for the bad rows
+//! it holds a tag, which stands between the name of `--rejects` and the ending `.tmp`.
 //!
 //! ```text
 //! flatrec unfinished load 2 <CRC-32C of the rest, hexadecimal>
@@ -31,9 +31,9 @@ use crate::rejects;
 const MAGIC: &[u8] = b"flatrec unfinished load ";
 /// Its first line, but for the checksum.
 const FIRST_LINE: &str = "flatrec unfinished load 2 ";
-/// The file is no longer: a schema of very many columns makes most of it.
+/// The longest file that is read. The schema makes most of it.
 const TEXT_BYTES_MAX: u64 = 64 << 20;
-/// No tag is longer by which a file of bad rows is known.
+/// The longest tag of a file of bad rows.
 const TAG_BYTES_MAX: usize = 40;
 /// How much of the input is compared with what it was.
 const HEAD_BYTES: u64 = 64 << 10;
@@ -61,7 +61,7 @@ pub(crate) struct RejectsSoFar {
 }
 
 impl RejectsSoFar {
-    /// Nothing but a part of a name: no path, however the file came about that says it.
+    /// Accepts only a tag of letters, digits and dashes, so that it cannot lead to another directory.
     fn from_json(value: &Value) -> Option<Self> {
         let tag = value["tag"].as_str()?;
         let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
@@ -159,20 +159,20 @@ impl Unfinished {
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         drop(file);
-        // Anybody may have put another file there meanwhile.
+        // Another file may have come to that name since the load began.
         read_own(&path).map_err(io::Error::other)?;
         fs::rename(&made_at, &path)?;
         sync_directory_of(&path)
     }
 
-    /// Refuses to begin a load where a file is in the way that no load of this user has left.
+    /// Refuses to begin a load if a file of another origin has one of the names.
     pub(crate) fn refuse_foreign(store: &Path) -> Result<(), Failure> {
         paths(store).iter().try_for_each(|path| read_own(path).map(drop)).map_err(Failure::Message)
     }
 
-    /// Removes what an earlier load into the store at `path` has left, but for the store: the rows
-    /// set aside, too, if they were so for this same `rejects`. Whether there was anything. For the
-    /// holder of the store's writer lock.
+    /// Removes the progress of an earlier load into the store at `path`, and the rows that it set
+    /// aside for the same `rejects`; whether there was any. The caller holds the store's writer
+    /// lock.
     pub(crate) fn discard(store: &Path, rejects: Option<&Path>) -> bool {
         let left = Self::read(store);
         if let (Ok(Some(Self { rejects: Some(so_far), .. })), Some(path)) = (&left, rejects) {
@@ -185,7 +185,7 @@ impl Unfinished {
     /// Removes the file, and with it the means to go on.
     pub(crate) fn remove(store: &Path) {
         for path in paths(store) {
-            // One that stays behind names a store that is gone, and so means nothing.
+            // Without its store a progress file has no effect.
             let _ = remove_own(&path);
         }
     }
@@ -246,8 +246,8 @@ impl Unfinished {
     }
 }
 
-/// Makes the file anew, for this user alone: it tells of the input, and only the one who began a
-/// load goes on with it. What a load has left under that name is removed, and nothing else.
+/// Makes the file anew, for this user alone: it tells of the input, and only this user resumes the
+/// load. Replaces only a file that an earlier load of this user left.
 fn create_private(path: &Path) -> io::Result<File> {
     remove_own(path)?;
     let mut options = OpenOptions::new();
@@ -257,8 +257,7 @@ fn create_private(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// The file at `path` and what it holds, if there is one and it is a load's of this user; an error
-/// if it is anything else.
+/// Opens and reads the file at `path`, if there is one; an error unless a load of this user made it.
 fn read_own(path: &Path) -> Result<Option<(File, Vec<u8>)>, String> {
     let shown = path.display();
     let in_the_way =
@@ -276,12 +275,12 @@ fn read_own(path: &Path) -> Result<Option<(File, Vec<u8>)>, String> {
     (&mut file).take(TEXT_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
     let is_ours = bytes.starts_with(MAGIC) || MAGIC.starts_with(&bytes);
     if !is_ours || bytes.len() as u64 > TEXT_BYTES_MAX {
-        return Err(in_the_way("it is no file of flatrec's"));
+        return Err(in_the_way("it is not a progress file of flatrec"));
     }
     Ok(Some((file, bytes)))
 }
 
-/// Removes the file at `path`, if it is a load's of this user.
+/// Removes the file at `path`, if a load of this user made it.
 fn remove_own(path: &Path) -> io::Result<()> {
     match read_own(path) {
         Ok(Some((file, _))) => own::remove(path, file),
