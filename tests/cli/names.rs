@@ -313,29 +313,31 @@ fn a_load_removes_no_file_that_is_not_its_own() {
 #[cfg(unix)]
 #[test]
 fn force_replaces_no_pipe() {
-    let place = stores();
-    shell::shell(place.0.path(), "mkfifo pipe.csv").unwrap().unwrap();
-    for command in [
-        &["compact", "s.rec", "new.rec", "--force", "--map", "pipe.csv"][..],
-        &["export", "s.rec", "pipe.csv", "--force"],
-        &["backup", "s.rec", "pipe.csv", "--force"],
-    ] {
-        let text = place.error(command);
-        assert!(
-            text.starts_with("--map pipe.csv is not") || text.starts_with("pipe.csv is not"),
-            "{text}"
-        );
-    }
-    use std::os::unix::fs::FileTypeExt as _;
-    assert!(fs::metadata(place.path("pipe.csv")).unwrap().file_type().is_fifo());
+    promptly(|at| {
+        at("the first command".into());
+        let place = stores();
+        shell::shell(place.0.path(), "mkfifo pipe.csv").unwrap().unwrap();
+        for command in [
+            &["compact", "s.rec", "new.rec", "--force", "--map", "pipe.csv"][..],
+            &["export", "s.rec", "pipe.csv", "--force"],
+            &["backup", "s.rec", "pipe.csv", "--force"],
+        ] {
+            let text = place.error(command);
+            assert!(
+                text.starts_with("--map pipe.csv is not") || text.starts_with("pipe.csv is not"),
+                "{text}"
+            );
+        }
+        use std::os::unix::fs::FileTypeExt as _;
+        assert!(fs::metadata(place.path("pipe.csv")).unwrap().file_type().is_fifo());
+    });
 }
 
 /// A pipe under the name of a load's progress made it wait for ever.
 #[cfg(unix)]
 #[test]
 fn a_pipe_under_a_name_of_a_store_holds_no_command_up() {
-    let (done, wait) = std::sync::mpsc::channel();
-    std::thread::spawn(move || {
+    promptly(|at| {
         let commands: &[&[&str]] = &[
             &["load", "good.csv", "X"],
             &["load", "good.csv", "X", "--force"],
@@ -373,7 +375,7 @@ fn a_pipe_under_a_name_of_a_store_holds_no_command_up() {
                 for command in commands {
                     let words = command.iter().map(|it| if *it == "X" { store } else { *it });
                     let words: Vec<&str> = words.collect();
-                    done.send(Err(format!("{words:?} with a pipe at {pipe}"))).unwrap();
+                    at(format!("{words:?} with a pipe at {pipe}"));
                     let ran = place.run(&words);
                     let how = (ran.status, ran.stderr.is_empty());
                     assert!(matches!(how, (Some(0), _) | (Some(1), false)), "{words:?}: {ran:?}");
@@ -383,16 +385,23 @@ fn a_pipe_under_a_name_of_a_store_holds_no_command_up() {
                 assert!(there.file_type().is_fifo(), "{pipe} was replaced");
             }
         }
-        done.send(Ok(())).unwrap();
     });
+}
+
+/// Runs a test that tells where it is; fails if it stays there for a minute.
+#[cfg(unix)]
+fn promptly(test: impl FnOnce(&dyn Fn(String)) + Send + 'static) {
+    let (told, wait) = std::sync::mpsc::channel();
+    let running = std::thread::spawn(move || test(&|place| told.send(place).unwrap()));
     let mut last = String::new();
     loop {
         match wait.recv_timeout(std::time::Duration::from_secs(60)) {
-            Ok(Ok(())) => return,
-            Ok(Err(command)) => last = command,
-            Err(why) => panic!("{last}: {why}"),
+            Ok(place) => last = place,
+            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => panic!("{last}: it waits for ever"),
+            Err(_) => break,
         }
     }
+    running.join().unwrap();
 }
 
 /// The pipes and devices that a user names are written as they are.
