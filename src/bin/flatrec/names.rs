@@ -82,7 +82,7 @@ pub(crate) fn refuse_beside_store(option: &str, path: &Path) -> Result<(), Failu
         let name = path.file_name().unwrap_or_default().as_encoded_bytes();
         for at in (1..name.len()).filter(|at| name.get(*at) == Some(&b'-')) {
             let (own, suffix) = name.split_at(at);
-            let is_suffix = str::from_utf8(suffix).is_ok_and(|it| is_side_suffix(&folded(it)));
+            let is_suffix = std::str::from_utf8(suffix).is_ok_and(|it| is_side_suffix(&folded(it)));
             let Some(store) = os_str(own).map(|own| path.with_file_name(own)) else { continue };
             // Opening a pipe would wait for a writer.
             if is_suffix && store.is_file() && starts_as_store(&store).is_ok_and(|is| is) {
@@ -140,7 +140,7 @@ fn os_str(bytes: &[u8]) -> Option<&OsStr> {
 
 #[cfg(not(unix))]
 fn os_str(bytes: &[u8]) -> Option<&OsStr> {
-    str::from_utf8(bytes).ok().map(OsStr::new)
+    std::str::from_utf8(bytes).ok().map(OsStr::new)
 }
 
 /// Whether one of the files of the store `own` in `directory` is the one at `path`.
@@ -156,7 +156,7 @@ fn is_name_of(name: &OsStr, own: &OsStr) -> bool {
         true => (folded(&name.to_string_lossy()), folded(&own.to_string_lossy())),
         false => {
             let rest = name.as_encoded_bytes().strip_prefix(own.as_encoded_bytes());
-            return rest.and_then(|rest| str::from_utf8(rest).ok()).is_some_and(is_suffix);
+            return rest.and_then(|rest| std::str::from_utf8(rest).ok()).is_some_and(is_suffix);
         }
     };
     name.strip_prefix(&own).is_some_and(is_suffix)
