@@ -213,3 +213,254 @@ fn a_store_that_is_replaced_takes_its_log_along() {
     assert!(!log.exists() && dead.path().join("n.rec-wal-2").exists());
     assert_eq!(count(&path), 0);
 }
+
+/// Every way of opening that looks for the lock file of a store at `path`, or of a mapping there.
+fn open_every_way(path: &Path) -> Vec<(&'static str, flatrec::Result<()>)> {
+    use flatrec::map::Mapping;
+    let copy = path.with_extension("copy");
+    vec![
+        ("create", Store::<N>::create(path).map(drop)),
+        ("create over", Store::<N>::options().create_aside(path, true).map(drop)),
+        ("open", Store::<N>::open(path).map(drop)),
+        ("read", Store::<N>::open_read_only(path).map(drop)),
+        ("copy on write", Store::<N>::open_private(path).map(drop)),
+        ("windows", Store::<N>::open_windowed(path, 1 << 20, 1 << 16).map(drop)),
+        ("database", Database::<N>::open(path).map(drop)),
+        ("reader", Database::<N>::open_read_only(path).map(drop)),
+        ("verify", flatrec::verify(path, 10).map(drop)),
+        ("rebuild", flatrec::rebuild_checksums(path).map(drop)),
+        ("backup", flatrec::backup(path, copy, CopyOptions::new()).map(drop)),
+        ("mapping", Mapping::open_or_create(path, 100, |_| Ok(())).map(drop)),
+    ]
+}
+
+/// What is in a directory, by name.
+fn contents(directory: &Path) -> Vec<(std::ffi::OsString, Vec<u8>)> {
+    let read = |entry: fs::DirEntry| (entry.file_name(), fs::read(entry.path()).unwrap());
+    let mut files: Vec<_> =
+        fs::read_dir(directory).unwrap().map(|entry| read(entry.unwrap())).collect();
+    files.sort();
+    files
+}
+
+/// The lock file of a store that a writer has used.
+fn used_lock_file() -> Vec<u8> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("n.rec");
+    Store::<N>::create(&path).unwrap().close().unwrap();
+    fs::read(directory.path().join("n.rec-lock")).unwrap()
+}
+
+/// `notes-lock` was 400 lines of notes: `flatrec load in.csv notes`, and even `flatrec info notes`,
+/// wrote the words of a lock file into them, and a store of that name lost both its headers.
+#[test]
+fn a_file_that_is_called_like_a_lock_file_and_is_none_is_left_as_it_is() {
+    let lock = used_lock_file();
+    let pages = |front: &[u8], len: usize, back: &[u8]| {
+        let mut bytes = vec![0; len];
+        bytes[..front.len()].copy_from_slice(front);
+        bytes[len - back.len()..].copy_from_slice(back);
+        bytes
+    };
+    let store = {
+        let directory = tempfile::tempdir().unwrap();
+        Store::<N>::create(directory.path().join("n")).unwrap().close().unwrap();
+        fs::read(directory.path().join("n")).unwrap()
+    };
+    let foreign = [
+        ("text", b"The combination of the safe is 12-34-56.\n".repeat(400)),
+        ("one byte", b"!".to_vec()),
+        ("a store", store),
+        ("zeros and work", pages(&[], 4096, b"work")),
+        ("a blank page and work", pages(&[], 8192, &[b'w'; 4096])),
+        ("more zeros and work", pages(&[], 12_288, &[b'w'; 64])),
+        ("a lock file that was cut", lock[..5000].to_vec()),
+        ("a lock file and more", [&lock[..], b"work"].concat()),
+        ("a lock file that is too long", pages(&lock, 8 << 20, &[])),
+        ("more zeros than a lock file has", vec![0; 8 << 20]),
+    ];
+    for (what, bytes) in foreign {
+        for there in [false, true] {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("notes");
+            if there {
+                Store::<N>::create(&path).unwrap().close().unwrap();
+            }
+            fs::write(directory.path().join("notes-lock"), &bytes).unwrap();
+            let before = contents(directory.path());
+            for (way, opened) in open_every_way(&path) {
+                let error = opened.expect_err(&format!("{way}: {what}"));
+                let absent = !there && error.kind() == ErrorKind::NotFound;
+                let taken = error.kind() == ErrorKind::AlreadyExists;
+                assert!(taken || absent, "{way}: {what}: {error}");
+                let refused = error.to_string();
+                if taken && !(there && way == "create") {
+                    assert!(refused.contains("notes-lock"), "{way}: {what}: {refused}");
+                    assert!(refused.contains("rename one of the two"), "{way}: {what}: {refused}");
+                }
+                assert!(contents(directory.path()) == before, "{way}: {what}: changed");
+            }
+        }
+    }
+}
+
+/// Lock files as programs leave them: made by a maker that died, of readers alone, cut short while
+/// they were made, copied with holes.
+#[test]
+fn lock_files_in_every_state_are_taken() {
+    let by_a_reader_alone = {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("n.rec");
+        Store::<N>::create(&path).unwrap().close().unwrap();
+        fs::remove_file(directory.path().join("n.rec-lock")).unwrap();
+        let reader = Database::<N>::open_read_only(&path).unwrap();
+        let _snapshot = reader.begin_read().unwrap();
+        // Beside one that reads still, and so has not tidied up.
+        fs::read(directory.path().join("n.rec-lock")).unwrap()
+    };
+    assert!(by_a_reader_alone.iter().any(|&byte| byte != 0), "it says nothing");
+    let states = [vec![], vec![0; 5000], vec![0; 8192], used_lock_file(), by_a_reader_alone];
+    for (state, bytes) in states.iter().enumerate() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("n.rec");
+        let lock = directory.path().join("n.rec-lock");
+        Store::<N>::create(&path).unwrap().close().unwrap();
+        for _ in 0..2 {
+            fs::write(&lock, bytes).unwrap();
+            drop(Store::<N>::open_read_only(&path).unwrap_or_else(|e| panic!("{state}: {e}")));
+            let database = Database::<N>::open(&path).unwrap_or_else(|e| panic!("{state}: {e}"));
+            add(&database, 1).unwrap();
+            let reader = Database::<N>::open_read_only(&path).unwrap();
+            drop(reader.begin_read().unwrap());
+            drop(reader);
+            database.close().unwrap();
+            let left = fs::read(&lock).unwrap();
+            assert_eq!(left.len() % 4096, 0, "{state}: it would be refused");
+        }
+        assert_eq!(count(&path), 2);
+    }
+}
+
+/// A user's store may be called as a file beside another one would be.
+#[test]
+fn stores_that_are_called_like_side_files_are_left_as_they_are() {
+    for name in ["n-lock", "n-sum", "n-wal-1", "n-sum-unfinished", "n-unfinished"] {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let mut other = Store::<N>::create(at(name)).unwrap();
+        other.append(&N { n: 7 }).unwrap();
+        other.close().unwrap();
+        // As a copy that came without its lock file, and as it is.
+        for alone in [false, true] {
+            if alone {
+                fs::remove_file(at(&format!("{name}-lock"))).unwrap();
+            }
+            let before = fs::read(at(name)).unwrap();
+            let made = Store::<N>::create(at("n")).and_then(Store::close).and_then(|()| {
+                let database = Database::<N>::open(at("n"))?;
+                add(&database, 1)?;
+                add(&database, 2)?;
+                drop(Database::<N>::open_read_only(at("n"))?);
+                database.close()
+            });
+            let is_refused = matches!(name, "n-lock" | "n-unfinished");
+            assert_eq!(made.is_err(), is_refused, "{name}: {made:?}");
+            let summed = Store::<N>::options().checksums().create_aside(at("n"), true);
+            let _ = summed.and_then(Store::close);
+            let _ = flatrec::rebuild_checksums(at("n"));
+            let _ = flatrec::verify(at("n"), 10);
+            assert!(fs::read(at(name)).unwrap() == before, "{name}, alone: {alone}");
+            for entry in contents(directory.path()) {
+                let left = entry.0.to_str().unwrap();
+                if !left.starts_with(name) || left == "n" {
+                    fs::remove_file(at(left)).unwrap();
+                }
+            }
+        }
+        let kept = Store::<N>::open_read_only(at(name)).unwrap();
+        assert_eq!(kept.get(0), Some(&N { n: 7 }), "{name}");
+    }
+}
+
+/// Without a lock file beside it no maker can have left an unfinished file, whatever it is.
+#[test]
+fn an_unfinished_file_that_no_maker_has_left_is_not_removed() {
+    use flatrec::map::Mapping;
+    for text in [&b"three years of work"[..], b""] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("thesis");
+        let aside = directory.path().join("thesis-unfinished");
+        fs::write(&aside, text).unwrap();
+        let error = Mapping::open_or_create(&path, 100, |_| Ok(())).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
+        assert_eq!(fs::read(&aside).unwrap(), text);
+        let error = Store::<N>::create(&path).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
+        assert_eq!(fs::read(&aside).unwrap(), text);
+    }
+}
+
+/// An empty file may be a user's, too: only a lock file that the failed maker made goes with it.
+#[test]
+fn a_maker_that_fails_removes_no_empty_file_that_was_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    fs::write(at("n-lock"), "").unwrap();
+    fs::write(at("n-unfinished"), "three years of work").unwrap();
+    assert!(Store::<N>::create(at("n")).is_err());
+    assert!(at("n-lock").exists());
+}
+
+/// The checksums of a store that was made aside took the place of whatever had come to lie there.
+#[test]
+fn checksums_take_no_other_files_place_when_a_store_appears() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("n.rec");
+    let sums = directory.path().join("n.rec-sum");
+    let made = Store::<N>::options().checksums().create_aside(&path, false).unwrap();
+    fs::write(&sums, "three years of work").unwrap();
+    let error = made.close().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
+    assert_eq!(fs::read(&sums).unwrap(), b"three years of work");
+    assert!(!path.exists());
+}
+
+/// Of a file of zeros that was longer than 64 MiB only the beginning was looked at.
+#[test]
+fn a_long_file_that_is_called_like_a_segment_is_kept() {
+    use std::io::{Seek, SeekFrom, Write};
+    let directory = tempfile::tempdir().unwrap();
+    let other = directory.path().join("n.rec-wal-7");
+    let mut file = fs::File::create(&other).unwrap();
+    file.seek(SeekFrom::Start(80 << 20)).unwrap();
+    file.write_all(b"work").unwrap();
+    drop(file);
+    let database = Database::<N>::create(directory.path().join("n.rec")).unwrap();
+    add(&database, 1).unwrap();
+    database.close().unwrap();
+    assert!(other.exists());
+}
+
+#[cfg(unix)] // elsewhere permissions are the directory's
+#[test]
+fn the_permissions_of_other_files_stay() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("n.rec");
+    let chmod = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    Store::<N>::create(&path).unwrap().close().unwrap();
+    chmod(&path, 0o600);
+    let other = directory.path().join("n.rec-sum");
+    fs::write(&other, "three years of work").unwrap();
+    chmod(&other, 0o644);
+    Store::<N>::open(&path).unwrap().close().unwrap();
+    assert_eq!(fs::metadata(&other).unwrap().permissions().mode() & 0o777, 0o644);
+    fs::remove_file(&other).unwrap();
+    let lock = directory.path().join("n.rec-lock");
+    fs::write(&lock, "three years of work").unwrap();
+    chmod(&lock, 0o644);
+    assert!(Store::<N>::open(&path).is_err());
+    assert_eq!(fs::metadata(&lock).unwrap().permissions().mode() & 0o777, 0o644);
+}

@@ -109,6 +109,11 @@ impl Locks {
         self.side = other.side;
     }
 
+    /// Whether this handle has made the lock file.
+    pub(super) fn has_new_side(&self) -> bool {
+        self.side.as_ref().is_some_and(|side| side.is_new())
+    }
+
     /// Removes the lock file of a store that did not come into being after all. Only under the
     /// writer's lock, and only if there is no data file: a store's lock file is never unlinked.
     pub(super) fn withdraw(&self) {

@@ -132,6 +132,9 @@ impl<T: Copy + Send + Sync> Table<T> {
         let Some(aside) = &self.aside else { return Ok(()) };
         let backing = self.core.backing();
         let replaced = if aside.replace { replaced_id(aside) } else { None };
+        if self.sums.is_some() {
+            refuse_other_file(&aside.publish_at)?;
+        }
         // Before it has its name: a full disk is an error after which there is no such store.
         let sharing = self.locks.words(self.core.header().file_id)?;
         backing.rename(&aside.publish_at, aside.replace)?;
@@ -190,6 +193,6 @@ pub(super) fn refuse_other_file(path: &Path) -> Result<()> {
 
 fn other_file(operation: &'static str) -> Error {
     Error::new(ErrorKind::AlreadyExists, operation)
-        .detail("a file that is none has its name")
+        .detail("a file that is not a checksum file already has this name")
         .advice("rename that file, or do without checksums")
 }

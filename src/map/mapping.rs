@@ -89,12 +89,27 @@ impl Mapping {
         initialise: impl FnOnce(&Self) -> Result<()>,
     ) -> Result<Self> {
         let path = path.as_ref();
-        let lock = SideLock::open_or_create(path)?;
-        lock.lock(INITIALISER, LockKind::Exclusive, Wait::Forever, "another initialiser")?;
+        let lock = loop {
+            let lock = SideLock::open_or_create(path)?;
+            lock.lock(INITIALISER, LockKind::Exclusive, Wait::Forever, "another initialiser")?;
+            // An opener that waited for one that failed finds its lock file gone.
+            if lock.is_named()? {
+                break lock;
+            }
+        };
         match Self::open(path, Access::ReadWrite) {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             other => return other,
         }
+        Self::initialise(path, len_bytes, initialise).inspect_err(|_| lock.withdraw())
+    }
+
+    /// Makes the file at `path`, which is not there, under the initialiser's lock.
+    fn initialise(
+        path: &Path,
+        len_bytes: u64,
+        initialise: impl FnOnce(&Self) -> Result<()>,
+    ) -> Result<Self> {
         let aside = new_unfinished(path)?;
         Self::create_new(&aside, len_bytes)
             .and_then(|made| {

@@ -13,6 +13,9 @@ use super::place::Place;
 use crate::error::{Error, ErrorKind, Result};
 use crate::os::{self, Permissions, Sharing, no_follow};
 
+/// What headers, checksum files and segments begin with.
+const MAGIC: [u8; 5] = *b"\x89FLAT";
+
 /// The path of the file beside `data_path` that has this suffix.
 pub(crate) fn path_of(data_path: &Path, suffix: &str) -> PathBuf {
     let mut name = data_path.as_os_str().to_owned();
@@ -41,7 +44,7 @@ pub(super) fn open(data: &Place, file: &File, suffix: &str, how: OpenSide) -> Re
     refuse_irregular(side.real()).map_err(|error| error.path(side.given()))?;
     match options.open(side.real()) {
         Ok(found) => {
-            if how == OpenSide::Write {
+            if how == OpenSide::Write && is_ours(&found) {
                 os::narrow(&found, &permissions()?);
             }
             Ok(Some(found))
@@ -51,15 +54,30 @@ pub(super) fn open(data: &Place, file: &File, suffix: &str, how: OpenSide) -> Re
     }
 }
 
+/// Whether a file begins as all of ours do, or is empty as one that was just made. Another file's
+/// permissions are not changed.
+fn is_ours(found: &File) -> bool {
+    let mut front = [0; MAGIC.len()];
+    match os::read_at(found, 0, &mut front) {
+        Ok(0) => true,
+        Ok(got) => got == front.len() && front == MAGIC,
+        Err(_) => false,
+    }
+}
+
 /// Refuses what is no regular file, before it is opened: opening a pipe would wait for somebody to
 /// write into it.
 pub(super) fn refuse_irregular(path: &Path) -> Result<()> {
     if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
-        return Err(Error::new(ErrorKind::InvalidArgument, "open")
-            .detail("a store's side file is a regular file, and this is none")
-            .advice("move it out of the way"));
+        return Err(irregular());
     }
     Ok(())
+}
+
+pub(super) fn irregular() -> Error {
+    Error::new(ErrorKind::InvalidArgument, "open")
+        .detail("a file beside a store or mapping must have this name, and this is no regular file")
+        .advice("rename it, or the store")
 }
 
 /// The suffixes of what lies beside `data` under its name and more. Names that are no UTF-8 behind

@@ -5,6 +5,8 @@
 //! would then deny other handles' reads and writes. A range's lock belongs to the open file and
 //! dies with its process, whatever way that ends.
 
+mod whose;
+
 use std::borrow::Cow;
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -128,6 +130,8 @@ pub(crate) struct SideLock {
     real: PathBuf,
     /// The data file.
     data: PathBuf,
+    /// Whether this handle has made it.
+    made: bool,
     /// The ranges that it has locked: on Windows each is given back as it was taken.
     held: Mutex<Vec<Range<u64>>>,
 }
@@ -147,6 +151,10 @@ impl SideLock {
 
     /// As [`SideLock::open_or_create`], beside a data file that is yet to be made and to be shared
     /// with others like that.
+    ///
+    /// # Errors
+    /// [`ErrorKind::AlreadyExists`] if a file of another kind has its name, which is left as it is;
+    /// [`ErrorKind::InvalidArgument`] for what is no regular file; the system's.
     pub(crate) fn open_or_create_shared(data_path: &Path, sharing: &Sharing) -> Result<Self> {
         refuse_no_file(data_path, "lock")?;
         refuse_long(data_path)?;
@@ -155,21 +163,35 @@ impl SideLock {
         }
         let (path, real) = (side::path_of(data_path, SUFFIX), Self::real_path_of(data_path));
         refuse_irregular(&real).map_err(|error| error.path(&path))?;
-        let file = open_or_create(&real, sharing).map_err(|source| {
+        let (file, made) = open_or_create(&real, sharing).map_err(|source| {
             let no_directory = source.kind() == io::ErrorKind::NotFound;
             let error = Error::io("open the lock file", source).path(&path);
             if no_directory { error.advice("make the directory first") } else { error }
         })?;
-        Ok(Self::over(file, true, path, &real, data_path))
+        let mut lock = Self::over(file, true, path, &real, data_path)?;
+        lock.made = made;
+        if let Some(like) = sharing.like.or(sharing.copy_of).filter(|_| !made) {
+            os::narrow(lock.open.file(), &like);
+        }
+        Ok(lock)
     }
 
-    fn over(file: File, writable: bool, path: PathBuf, real: &Path, data_path: &Path) -> Self {
+    /// A lock file that was there, once it is known to be one.
+    fn over(
+        file: File,
+        writable: bool,
+        path: PathBuf,
+        real: &Path,
+        data_path: &Path,
+    ) -> Result<Self> {
         let open = Arc::new(OpenFile::new(file, Some(Place::as_given(&path))));
+        whose::refuse_foreign(&open, &path, data_path)?;
         let (real, data) = (absolute(real), absolute(data_path));
         let is_original =
             !writable && os::file_system(open.file()).is_ok_and(|kind| os::copies_up(&kind));
         let original_bytes = is_original.then(|| open.len_bytes().unwrap_or(0));
-        Self { open, writable, original_bytes, path, real, data, held: Mutex::default() }
+        let held = Mutex::default();
+        Ok(Self { open, writable, original_bytes, path, real, data, made: false, held })
     }
 
     /// Opens the lock file beside `data_path` for shared locks, if there is one; for all that its
@@ -192,7 +214,7 @@ impl SideLock {
             other => (true, other),
         };
         match opened {
-            Ok(file) => Ok(Some(Self::over(file, writable, path, &real, data_path))),
+            Ok(file) => Self::over(file, writable, path, &real, data_path).map(Some),
             Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(Error::io("open the lock file", source).path(&path)),
         }
@@ -298,7 +320,8 @@ impl SideLock {
     pub(crate) fn words(&self, len: usize) -> Result<SharedWords> {
         let wanted = (len * size_of::<u64>()) as u64;
         let mut len_bytes = self.open.len_bytes()?;
-        if self.writable && !self.has_room(wanted.max(len_bytes.min(WORDS_MAX_BYTES)))? {
+        let whole = whole_pages(wanted.max(len_bytes.min(WORDS_MAX_BYTES)));
+        if self.writable && !self.has_room(whole)? {
             // Somebody else who does this at the same time must not cut it again.
             self.lock(INITIALISER, LockKind::Exclusive, GROWTH_WAIT, "another initialiser")?;
             let grown = self.make_room(wanted);
@@ -324,7 +347,7 @@ impl SideLock {
     fn make_room(&self, wanted: u64) -> Result<u64> {
         let named = |source| Error::io("make room in the lock file", source).path(&self.path);
         let old = self.open.len_bytes()?;
-        let len_bytes = old.max(wanted);
+        let len_bytes = whole_pages(old.max(wanted));
         let made = os::preallocate(self.open.file(), old, len_bytes).map_err(named)?;
         if made == Preallocated::LengthOnly {
             // Behind what was there nobody has written anything yet.
@@ -356,6 +379,12 @@ impl SideLock {
         Ok(usize::try_from(len_bytes / size_of::<u64>() as u64).unwrap_or(usize::MAX))
     }
 
+    /// Whether this handle has made the lock file: no maker of the data file can have died before,
+    /// since each makes a lock file first.
+    pub(crate) fn is_new(&self) -> bool {
+        self.made
+    }
+
     /// Whether the lock file may be written, and so locked exclusively.
     pub(crate) fn is_writable(&self) -> bool {
         self.writable
@@ -367,14 +396,24 @@ impl SideLock {
             .map_err(|source| Error::io("look at the lock file", source).path(&self.path))
     }
 
-    /// Takes the lock file's name away, unless there is a data file, or it is somebody's file of
-    /// the same name: ours are empty.
+    /// Takes the name of a lock file that this handle has made away, unless there is a data file,
+    /// or one is being made. One that was there before may be a user's empty file.
     pub(crate) fn withdraw(&self) {
         let empty = self.open.file().metadata().is_ok_and(|metadata| metadata.len() == 0);
-        if empty && self.data.symlink_metadata().is_err() && self.is_named().is_ok_and(|is| is) {
+        if !self.made || !empty || !self.is_named().is_ok_and(|is| is) {
+            return;
+        }
+        let is_alone = [WRITER, INITIALISER].into_iter().all(|range| self.holds(range));
+        if is_alone && self.data.symlink_metadata().is_err() {
             // Best effort: a lock file without a store is clutter, not harm.
             let _ = os::remove(&self.real);
         }
+    }
+
+    /// Whether this handle has a lock, or can take it.
+    fn holds(&self, range: Range<u64>) -> bool {
+        let held = self.held().contains(&range);
+        held || self.try_lock(range, LockKind::Exclusive).is_ok_and(|locked| locked)
     }
 
     /// Gives a lock back.
@@ -398,13 +437,18 @@ impl Drop for SideLock {
     }
 }
 
+/// A lock file is made in whole pages, by which it is known. A maker that died may leave others.
+fn whole_pages(len_bytes: u64) -> u64 {
+    len_bytes.next_multiple_of(whose::PAGE_BYTES)
+}
+
 /// The bytes that stand for a range, and how many.
 fn lock_place(range: &Range<u64>) -> (u64, u64) {
     (os::LOCKS_START + range.start, range.end - range.start)
 }
 
-/// Opens a lock file, or makes it, whoever else makes and removes it meanwhile.
-fn open_or_create(path: &Path, sharing: &Sharing) -> io::Result<File> {
+/// Opens a lock file, or makes it, and says which, even if other programs make and remove it.
+fn open_or_create(path: &Path, sharing: &Sharing) -> io::Result<(File, bool)> {
     const ATTEMPTS_MAX: u32 = 100;
     let mut options = OpenOptions::new();
     options.read(true).write(true);
@@ -413,19 +457,13 @@ fn open_or_create(path: &Path, sharing: &Sharing) -> io::Result<File> {
     loop {
         match os::create_new(path, sharing) {
             Err(taken) if taken.kind() == io::ErrorKind::AlreadyExists => {}
-            made => return made,
+            made => return made.map(|made| (made, true)),
         }
         match options.open(path) {
             Err(gone) if gone.kind() == io::ErrorKind::NotFound && attempts < ATTEMPTS_MAX => {
                 attempts += 1;
             }
-            Ok(found) => {
-                if let Some(like) = sharing.like.or(sharing.copy_of) {
-                    os::narrow(&found, &like);
-                }
-                return Ok(found);
-            }
-            error => return error,
+            found => return found.map(|found| (found, false)),
         }
     }
 }

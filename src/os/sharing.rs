@@ -82,8 +82,8 @@ fn make(path: &Path, private: bool) -> io::Result<File> {
     options.open(path)
 }
 
-/// Refuses a symbolic link, which could make us open or make any file; and opens a pipe without
-/// waiting for its other end.
+/// Refuses a symbolic link, which could make us open or make any file. A pipe that has just taken a
+/// file's place is opened without waiting for its other end, and found to be none.
 pub(crate) fn no_follow(options: &mut OpenOptions) {
     #[cfg(unix)]
     {

@@ -293,9 +293,13 @@ pub(crate) fn newest_begun(data: &dyn Backing, file_id: [u8; 16]) -> Result<Opti
 const LOOK_BYTES_MAX: u64 = 64 << 20;
 
 /// Whether a file whose first sector is blank was being made into a segment: its maker had got no
-/// further than zeros. Somebody's file may begin with them too, and then says something.
+/// further than zeros. A user's file may begin with them too, and one that is too long to be looked
+/// through may be a user's.
 fn is_unwritten(reader: &mut SegmentReader) -> Result<bool> {
-    let end = reader.len_bytes().min(LOOK_BYTES_MAX);
+    let end = reader.len_bytes();
+    if end > LOOK_BYTES_MAX {
+        return Ok(false);
+    }
     let mut at = SECTOR_BYTES;
     while at < end {
         at = reader.next_data(at)?.max(at);

@@ -23,7 +23,7 @@ pub(super) fn vacate(data: &dyn Backing, suffix: &str) -> Result<()> {
         return data.remove_side(suffix);
     }
     let error = Error::new(ErrorKind::AlreadyExists, "make a checksum file at")
-        .detail("a file that is none has its name")
+        .detail("a file that is not a checksum file already has this name")
         .advice("rename that file, or do without checksums");
     Err(match side.path() {
         Some(path) => error.path(path),
