@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::Once;
 
 use flatrec::map::{Access, Mapping};
-use flatrec::{CopyOptions, Database, Durability, ErrorKind, Record, Store};
+use flatrec::{CopyOptions, Database, Durability, DynStore, ErrorKind, Record, Store};
 use tempfile::TempDir;
 
 #[derive(Clone, Copy, Debug, PartialEq, Record)]
@@ -247,6 +247,7 @@ fn named_memory_that_others_may_use_is_refused() {
 const OWNER: u32 = 65_531;
 const MEMBER: u32 = 65_532;
 const GROUP: u32 = 65_533;
+const STRANGER: u32 = 65_530;
 
 /// A directory that the owner and the group may write in, if we may give files away at all.
 fn shared_directory() -> Option<TempDir> {
@@ -265,12 +266,13 @@ fn shared_directory() -> Option<TempDir> {
     Some(directory)
 }
 
-/// Runs [`another_user`] as that user, of the group `GROUP` alone.
+/// Runs [`another_user`] as that user, of the group `GROUP` alone; a stranger is in none of that.
 fn as_user(user: u32, action: &str, path: &Path) -> bool {
+    let group = if user == STRANGER { STRANGER } else { GROUP };
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "another_user", "--nocapture"]).current_dir("/");
     command.env("FLATREC_TEST_ACTION", action).env("FLATREC_TEST_PATH", path);
-    command.uid(user).gid(GROUP).output().is_ok_and(|output| {
+    command.uid(user).gid(group).output().is_ok_and(|output| {
         let text = String::from_utf8_lossy(&output.stdout);
         if !output.status.success() {
             println!("{user} {action}: {text}{}", String::from_utf8_lossy(&output.stderr));
@@ -289,9 +291,18 @@ fn another_user() {
         "nothing" => {}
         "create" => Store::<N>::options().checksums().create(&path).unwrap().close().unwrap(),
         "read" => drop(Store::<N>::open_read_only(&path).unwrap()),
+        "plant" => {
+            fs::write(&path, std::env::var("FLATREC_TEST_BYTES").unwrap_or_default()).unwrap();
+            chmod(&path, 0o666);
+        }
+        "be refused" => {
+            rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+            be_refused(&path);
+        }
         "commit" => add(&Database::<N>::open(&path).unwrap(), 1),
         "commit and die" => {
-            add(&Database::<N>::open(&path).unwrap(), 1);
+            let database = Database::<N>::open(&path).unwrap();
+            add(&database, 1);
             println!("done: {action}");
             std::process::abort();
         }
@@ -373,4 +384,215 @@ fn root_does_not_use_a_user_s_named_memory() {
     fs::remove_file(&planted).unwrap();
     assert_eq!(refused.kind(), ErrorKind::PermissionDenied, "{refused}");
     assert!(refused.to_string().contains("another user"), "{refused}");
+}
+
+/// Nothing of a store beside which another user has put a lock file is used.
+fn be_refused(path: &Path) {
+    let opened = [
+        ("create", Store::<N>::create(path).map(drop)),
+        ("open", Store::<N>::open(path).map(drop)),
+        ("read", Store::<N>::open_read_only(path).map(drop)),
+        ("database", Database::<N>::open(path).map(drop)),
+        ("reader", Database::<N>::open_read_only(path).map(drop)),
+        ("verify", flatrec::verify(path, 10).map(drop)),
+        ("mapping", Mapping::open_or_create(path, 100, |_| Ok(())).map(drop)),
+    ];
+    let there = path.exists();
+    for (way, opened) in opened {
+        let error = opened.expect_err(way);
+        match error.kind() {
+            ErrorKind::AlreadyExists if there && way == "create" => {}
+            ErrorKind::NotFound if !there => {}
+            kind => assert_eq!(kind, ErrorKind::PermissionDenied, "{way}: {error}"),
+        }
+    }
+    assert_eq!(path.exists(), there);
+}
+
+/// A directory in which all may make files, and remove no others' files.
+fn sticky_directory() -> Option<TempDir> {
+    let directory = shared_directory()?;
+    chown(directory.path(), Some(0), Some(0)).unwrap();
+    chmod(directory.path(), 0o1777);
+    Some(directory)
+}
+
+/// A user who could not open the store made its lock file, and by wiping that let the owner's
+/// writer change what the owner's reader lent; cutting it ended the reader by a signal.
+#[test]
+fn a_lock_file_that_a_stranger_has_made_is_refused() {
+    let Some(directory) = sticky_directory() else { return };
+    let path = directory.path().join("n.rec");
+    let lock = beside(&path, "-lock");
+    assert!(as_user(STRANGER, "plant", &lock));
+    assert!(as_user(OWNER, "be refused", &path), "there is no store yet");
+    fs::remove_file(&lock).unwrap();
+    assert!(as_user(OWNER, "create", &path));
+    let used = fs::read(&lock).unwrap();
+    for (mode, setgid) in [(0o600, false), (0o644, false), (0o660, true)] {
+        chmod(&path, mode);
+        if setgid {
+            // What is made there is the group's, whoever makes it.
+            chown(directory.path(), None, Some(GROUP)).unwrap();
+            chmod(directory.path(), 0o3777);
+        }
+        for bytes in [&[][..], &[0; 8192], &used] {
+            fs::remove_file(&lock).unwrap();
+            assert!(as_user(STRANGER, "plant", &lock));
+            fs::write(&lock, bytes).unwrap();
+            chmod(&lock, 0o666);
+            assert_eq!(whose(&lock).1, if setgid { GROUP } else { STRANGER });
+            for user in [OWNER, 0] {
+                match user {
+                    0 => be_refused(&path),
+                    _ => assert!(as_user(user, "be refused", &path), "{mode:o}"),
+                }
+                assert_eq!(fs::read(&lock).unwrap(), bytes);
+                assert_eq!(whose(&lock).2, 0o666);
+            }
+        }
+    }
+    fs::remove_file(&lock).unwrap();
+    assert!(as_user(OWNER, "commit", &path));
+}
+
+/// What members of the group make is the group's, in a directory of any kind.
+#[test]
+fn a_lock_file_that_a_member_of_the_group_has_made_is_taken() {
+    for sticky in [true, false] {
+        let Some(directory) = (if sticky { sticky_directory() } else { shared_directory() }) else {
+            return;
+        };
+        let path = directory.path().join("n.rec");
+        assert!(as_user(OWNER, "create", &path));
+        chmod(&path, 0o660);
+        fs::remove_file(beside(&path, "-lock")).unwrap();
+        assert!(as_user(MEMBER, "commit", &path));
+        assert_eq!(whose(&beside(&path, "-lock")), (MEMBER, GROUP, 0o660));
+        assert!(as_user(OWNER, "commit", &path), "sticky: {sticky}");
+        Store::<N>::open(&path).unwrap();
+        // Once the group may not write the data, its members are strangers to it.
+        chmod(&path, 0o640);
+        assert!(as_user(OWNER, "be refused", &path), "sticky: {sticky}");
+    }
+}
+
+/// Permissions that were taken from the store are taken from its lock file before it is believed,
+/// by its owner and by root; another user cannot, and is refused.
+#[test]
+fn a_lock_file_that_is_more_open_than_the_store_is_narrowed_or_refused() {
+    let Some(directory) = sticky_directory() else { return };
+    let path = directory.path().join("n.rec");
+    let lock = beside(&path, "-lock");
+    assert!(as_user(OWNER, "create", &path));
+    for user in [OWNER, 0] {
+        for action in ["read", "commit"] {
+            chmod(&path, 0o640);
+            chmod(&lock, 0o666);
+            match (user, action) {
+                (0, "read") => drop(Store::<N>::open_read_only(&path).unwrap()),
+                (0, _) => add(&Database::<N>::open(&path).unwrap(), 1),
+                _ => assert!(as_user(user, action, &path)),
+            }
+            assert_eq!(whose(&lock), (OWNER, GROUP, 0o640), "{user} {action}");
+        }
+    }
+    chmod(&lock, 0o666);
+    let error = as_user(MEMBER, "read", &path);
+    assert!(!error, "a lock file that all may write was believed");
+    chmod(&lock, 0o640);
+    assert!(as_user(MEMBER, "read", &path));
+    // One with another name cannot be narrowed: that may be no lock file by there.
+    chmod(&lock, 0o666);
+    fs::hard_link(&lock, directory.path().join("linked")).unwrap();
+    assert!(as_user(OWNER, "be refused", &path));
+}
+
+/// A reader that may not write the store made a lock file of its own once, which the owner could
+/// not use.
+#[test]
+fn a_mere_reader_makes_no_lock_file() {
+    let Some(directory) = sticky_directory() else { return };
+    let path = directory.path().join("n.rec");
+    assert!(as_user(OWNER, "create", &path));
+    chmod(&path, 0o644);
+    fs::remove_file(beside(&path, "-lock")).unwrap();
+    assert!(as_user(STRANGER, "read", &path));
+    assert!(!beside(&path, "-lock").exists());
+    assert!(as_user(OWNER, "commit", &path));
+    assert!(as_user(STRANGER, "read", &path), "beside the owner's lock file");
+}
+
+/// A user who may read a store knows all that a log must say to go on with it.
+#[test]
+fn the_log_of_a_stranger_is_not_believed_and_is_in_nobody_s_way() {
+    let Some(directory) = sticky_directory() else { return };
+    let path = directory.path().join("n.rec");
+    let log = beside(&path, "-wal-1");
+    assert!(as_user(OWNER, "create", &path));
+    chmod(&path, 0o644);
+    assert!(!as_user(OWNER, "commit and die", &path));
+    assert!(log.exists());
+    chown(&log, Some(STRANGER), Some(STRANGER)).unwrap();
+    for opened in [Store::<N>::open(&path).map(drop), Store::<N>::open_read_only(&path).map(drop)] {
+        assert_eq!(opened.unwrap_err().kind(), ErrorKind::Corrupt, "its log is missing");
+    }
+    chown(&log, Some(OWNER), Some(GROUP)).unwrap();
+    // What a stranger puts beside it is gone around: of a whole log's bytes, or not to be read.
+    let bytes = fs::read(&log).unwrap();
+    for mode in [0o666, 0] {
+        let planted = beside(&path, "-wal-7");
+        fs::write(&planted, &bytes).unwrap();
+        chown(&planted, Some(STRANGER), Some(STRANGER)).unwrap();
+        chmod(&planted, mode);
+        assert!(as_user(OWNER, "read", &path), "{mode:o}");
+        assert!(!as_user(OWNER, "commit and die", &path), "{mode:o}");
+        assert!(planted.exists());
+        fs::remove_file(&planted).unwrap();
+    }
+    assert_eq!(Store::<N>::open(&path).unwrap().count(), 3);
+}
+
+/// Checksums of a stranger would call sound records damaged, and damaged ones sound.
+#[test]
+fn the_checksums_of_a_stranger_are_refused() {
+    let Some(directory) = sticky_directory() else { return };
+    let path = directory.path().join("n.rec");
+    assert!(as_user(OWNER, "create", &path));
+    chmod(&path, 0o644);
+    chown(beside(&path, "-sum"), Some(STRANGER), Some(STRANGER)).unwrap();
+    for opened in [Store::<N>::open(&path).map(drop), flatrec::verify(&path, 10).map(drop)] {
+        let error = opened.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
+        assert!(error.to_string().contains("n.rec-sum"), "{error}");
+    }
+    chown(beside(&path, "-sum"), Some(OWNER), None).unwrap();
+    assert!(as_user(OWNER, "commit", &path));
+}
+
+/// What a stranger has left as an unfinished store would be the stranger's when it appears.
+#[test]
+fn the_unfinished_store_of_a_stranger_is_not_gone_on_with() {
+    let Some(directory) = sticky_directory() else { return };
+    let path = directory.path().join("n.rec");
+    let aside = beside(&path, "-unfinished");
+    let mut made = DynStore::options().create_aside(&path, &N::schema().unwrap(), false).unwrap();
+    made.keep_unfinished(true);
+    made.append(&1u64.to_le_bytes()).unwrap();
+    made.flush().unwrap();
+    drop(made);
+    chown(&aside, Some(STRANGER), Some(STRANGER)).unwrap();
+    chmod(&aside, 0o666);
+    let error = DynStore::options().resume_aside(&path, false).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
+    assert!(!path.exists());
+    let target = directory.path().join("target");
+    fs::rename(&aside, &target).unwrap();
+    chown(&target, Some(0), Some(0)).unwrap();
+    symlink(&target, &aside).unwrap();
+    assert!(DynStore::options().resume_aside(&path, false).is_err());
+    fs::remove_file(&aside).unwrap();
+    fs::rename(&target, &aside).unwrap();
+    DynStore::options().resume_aside(&path, false).unwrap().close().unwrap();
+    assert_eq!(Store::<N>::open(&path).unwrap().count(), 1);
 }

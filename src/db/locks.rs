@@ -114,6 +114,12 @@ impl Locks {
         self.side.as_ref().is_some_and(|side| side.is_new())
     }
 
+    /// Refuses a lock file that was there before `file` was made, and is not to be believed beside
+    /// it.
+    pub(super) fn check_trust(&self, file: &FileBacking) -> Result<()> {
+        self.side.as_ref().map_or(Ok(()), |side| side.check_trust(&file.permissions()?))
+    }
+
     /// Removes the lock file of a store that did not come into being after all. Only under the
     /// writer's lock, and only if there is no data file: a store's lock file is never unlinked.
     pub(super) fn withdraw(&self) {

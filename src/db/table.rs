@@ -98,6 +98,7 @@ impl<T: Copy + Send + Sync> Table<T> {
         let made = made_at.and_then(|made_at| {
             let file = Arc::new(FileBacking::create_shared(&made_at, &sharing)?);
             let aside = Aside { file, publish_at: path.to_path_buf(), replace, keep: false };
+            locks.check_trust(&aside.file).inspect_err(|_| resume::discard(&aside))?;
             // SAFETY: the caller vouches for `T`.
             unsafe { Self::create_at(aside, &made_at, schema, common) }
         });

@@ -13,11 +13,11 @@ use memmap2::MmapOptions;
 use super::backing::{Backing, Grown, OpenSide, Properties};
 use super::geometry::OFFSET_MAX;
 use super::place::Place;
-use super::side;
+use super::side::{self, refuse_irregular};
 use super::side_lock::READERS;
 use super::view::{Access, View};
 use crate::error::{Error, ErrorKind, Result};
-use crate::os::{self, FileSystemKind, LockKind, Sharing};
+use crate::os::{self, FileSystemKind, LockKind, Permissions, Sharing, no_follow};
 
 /// A file, seen as a [`Backing`].
 ///
@@ -96,6 +96,29 @@ impl FileBacking {
         Self::over(file, Some(Place::of(path)))
     }
 
+    /// Opens a file that this user, or root, has left under a name that other users could take, for
+    /// reading and writing; never through a symbolic link. The owner of what it is `like` is as
+    /// good.
+    ///
+    /// # Errors
+    /// As [`FileBacking::open`]; [`ErrorKind::PermissionDenied`] for another user's.
+    pub(crate) fn open_own(path: &Path, like: &Sharing) -> Result<Self> {
+        refuse_no_file(path, "open")?;
+        refuse_irregular(path).map_err(|error| error.path(path))?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true);
+        no_follow(&mut options);
+        let file = options.open(path).map_err(|source| Error::io("open", source).path(path))?;
+        let file = Self::over(file, Some(Place::of(path)))?;
+        let owner = file.permissions()?.owner_but_for(like);
+        match owner {
+            None => Ok(file),
+            Some(user) => Err(side::disbelieved(format!("user {user} has left it"), path)
+                .path(path)
+                .advice("remove it, or go on with it as that user")),
+        }
+    }
+
     /// A file of `len_bytes` zero bytes without a name, gone when it is closed, in the directory
     /// for temporary files.
     ///
@@ -131,6 +154,14 @@ impl FileBacking {
     /// The open file itself, for locks and for handing on to child processes.
     pub fn file(&self) -> &File {
         &self.open.file
+    }
+
+    /// Whose it is, and who may use it.
+    pub(crate) fn permissions(&self) -> Result<Permissions> {
+        let metadata = self.file().metadata();
+        metadata
+            .map(|metadata| Permissions::of(&metadata))
+            .map_err(|source| self.error("ask the permissions of", source))
     }
 
     /// Whether both are one file, by whatever names.

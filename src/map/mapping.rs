@@ -113,6 +113,7 @@ impl Mapping {
         let aside = new_unfinished(path)?;
         Self::create_new(&aside, len_bytes)
             .and_then(|made| {
+                lock.check_trust(&FileBacking::open(&aside, false)?.permissions()?)?;
                 initialise(&made)?;
                 made.flush_unmapped()?;
                 made.sync()

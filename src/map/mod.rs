@@ -58,7 +58,7 @@ pub(crate) use lent::Lent;
 pub(crate) use mapped_writes::MappedWrites;
 pub(crate) use record_view::RecordView;
 pub(crate) use shared_words::SharedWords;
-pub(crate) use side::path_of as side_path;
+pub(crate) use side::{is_disbelieved, path_of as side_path};
 pub(crate) use side_lock::{
     CHECKPOINT, EARLIER_READERS, FOR_EARLIER_WRITERS, IN_PLACE, READERS, SLOTS_MAX, SideLock,
     WRITER, held_by,

@@ -4,14 +4,14 @@
 //! and permissions and never with more, exclusively, and never through a symbolic link, which could
 //! lead anywhere.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::backing::OpenSide;
 use super::place::Place;
 use crate::error::{Error, ErrorKind, Result};
-use crate::os::{self, Permissions, Sharing, no_follow};
+use crate::os::{self, Distrust, Permissions, Sharing, no_follow};
 
 /// What headers, checksum files and segments begin with.
 const MAGIC: [u8; 5] = *b"\x89FLAT";
@@ -42,16 +42,58 @@ pub(super) fn open(data: &Place, file: &File, suffix: &str, how: OpenSide) -> Re
     options.read(true).write(how == OpenSide::Write);
     no_follow(&mut options);
     refuse_irregular(side.real()).map_err(|error| error.path(side.given()))?;
+    let permissions = permissions()?;
+    let check = |found: io::Result<Metadata>| match found
+        .map(|found| why_not_believed(&found, side.real(), &permissions))
+    {
+        Ok(Some(Distrust::Owner(user))) => {
+            let why = format!("user {user} owns it, who may not write the data");
+            Err(disbelieved(why, data.given()).path(side.given()))
+        }
+        // One that is more open than the data is narrowed by the next writer.
+        Ok(_) => Ok(()),
+        Err(source) => Err(Error::io("open", source).path(side.given())),
+    };
     match options.open(side.real()) {
         Ok(found) => {
+            check(found.metadata())?;
             if how == OpenSide::Write && is_ours(&found) {
-                os::narrow(&found, &permissions()?);
+                os::narrow(&found, &permissions);
             }
             Ok(Some(found))
         }
         Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(Error::io("open", source).path(side.given())),
+        Err(source) => {
+            // One that another user has put there to be in the way is known by its owner.
+            check(side.real().symlink_metadata())?;
+            Err(Error::io("open", source).path(side.given()))
+        }
     }
+}
+
+/// Why a file beside data with these permissions is not believed.
+pub(super) fn why_not_believed(
+    found: &Metadata,
+    path: &Path,
+    data: &Permissions,
+) -> Option<Distrust> {
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    os::distrust(found, data, directory)
+}
+
+/// The error of a file that is not believed. It has no cause in the system, which would let us.
+pub(super) fn disbelieved(why: String, data: &Path) -> Error {
+    let name = data.file_name().unwrap_or(data.as_os_str()).to_string_lossy();
+    Error::new(ErrorKind::PermissionDenied, "open").detail(why).advice(format!(
+        "remove it, or give it the owner and the permissions of {name}, while nothing has the \
+         store open; keep stores where no other users make files",
+    ))
+}
+
+/// Whether an error is that of [`disbelieved`].
+pub(crate) fn is_disbelieved(error: &Error) -> bool {
+    error.kind() == ErrorKind::PermissionDenied && std::error::Error::source(error).is_none()
 }
 
 /// Whether a file begins as all of ours do, or is empty as one that was just made. Another file's

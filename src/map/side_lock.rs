@@ -21,7 +21,7 @@ use super::shared_words::SharedWords;
 use super::side::{self, refuse_irregular};
 use super::view::Access;
 use crate::error::{Error, ErrorKind, Result};
-use crate::os::{self, LockKind, Preallocated, Sharing, no_follow};
+use crate::os::{self, Distrust, LockKind, Permissions, Preallocated, Sharing, no_follow};
 
 /// What the lock file's name has behind the data file's.
 const SUFFIX: &str = "-lock";
@@ -154,6 +154,7 @@ impl SideLock {
     ///
     /// # Errors
     /// [`ErrorKind::AlreadyExists`] if a file of another kind has its name, which is left as it is;
+    /// [`ErrorKind::PermissionDenied`] for one that is not believed ([`SideLock::check_trust`]);
     /// [`ErrorKind::InvalidArgument`] for what is no regular file; the system's.
     pub(crate) fn open_or_create_shared(data_path: &Path, sharing: &Sharing) -> Result<Self> {
         refuse_no_file(data_path, "lock")?;
@@ -170,10 +171,34 @@ impl SideLock {
         })?;
         let mut lock = Self::over(file, true, path, &real, data_path)?;
         lock.made = made;
-        if let Some(like) = sharing.like.or(sharing.copy_of).filter(|_| !made) {
-            os::narrow(lock.open.file(), &like);
+        if let Some(like) = &sharing.like {
+            lock.check_trust(like)?;
         }
         Ok(lock)
+    }
+
+    /// Refuses a lock file that a user has made who may not write the data, or that others may use
+    /// who may not use the data: what it says decides over what is written beside readers.
+    ///
+    /// # Errors
+    /// [`ErrorKind::PermissionDenied`]; the system's.
+    pub(crate) fn check_trust(&self, data: &Permissions) -> Result<()> {
+        if !self.made {
+            os::narrow(self.open.file(), data);
+        }
+        let found = self.open.file().metadata();
+        let found =
+            found.map_err(|source| Error::io("ask the permissions of", source).path(&self.path))?;
+        let why = match side::why_not_believed(&found, &self.real, data) {
+            None => return Ok(()),
+            Some(Distrust::Owner(user)) => {
+                format!("user {user} owns the lock file, who may not write the data")
+            }
+            Some(Distrust::Open(mode)) => format!(
+                "the lock file's permissions ({mode:o}) let users at it who may not use the data"
+            ),
+        };
+        Err(side::disbelieved(why, &self.data).path(&self.path))
     }
 
     /// A lock file that was there, once it is known to be one.
@@ -214,7 +239,13 @@ impl SideLock {
             other => (true, other),
         };
         match opened {
-            Ok(file) => Self::over(file, writable, path, &real, data_path).map(Some),
+            Ok(file) => {
+                let lock = Self::over(file, writable, path, &real, data_path)?;
+                if let Some(like) = &Sharing::like(data_path).like {
+                    lock.check_trust(like)?;
+                }
+                Ok(Some(lock))
+            }
             Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(Error::io("open the lock file", source).path(&path)),
         }

@@ -46,7 +46,8 @@ pub use file_system::FileSystemKind;
 pub(crate) use file_system::{copies_up, preallocation_binds};
 pub(crate) use section::{InitGuard, NamedSection, SectionView};
 pub(crate) use sharing::{
-    Permissions, Sharing, create_new, has_other_names, is_own, narrow, no_follow,
+    Distrust, Permissions, Sharing, create_new, distrust, has_other_names, is_own, narrow,
+    no_follow,
 };
 pub(crate) use system::{
     FILE_CALLS_SEE_VIEWS, LOCKS_CAN_BE_ASKED_FOR, LOCKS_START, VIEWS_MAY_PASS_END, advise,

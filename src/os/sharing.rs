@@ -5,9 +5,13 @@
 //! known to be no more than the store itself. On Windows, where a new file has what its directory
 //! says, there is nothing to do.
 
+mod trust;
+
 use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::path::Path;
+
+pub(crate) use trust::{Distrust, distrust};
 
 /// Whose a file is, and who may use it.
 #[derive(Clone, Copy, Debug)]
@@ -154,17 +158,20 @@ pub(crate) fn has_other_names(found: &Metadata) -> bool {
     }
 }
 
-/// Takes from a file that the process owns what `like` does not grant: somebody has taken it from
-/// the store since. Nothing is ever added, or taken from a file that has other names.
+/// Takes from the group and the others what `like` does not grant them of a file that the process
+/// owns, or that root finds to be the owner's of `like`: it was taken from the store since. Nothing
+/// is ever added, or taken from a file that has other names.
 pub(crate) fn narrow(file: &File, like: &Permissions) {
     #[cfg(unix)]
     {
         use std::os::unix::fs::{MetadataExt, PermissionsExt};
         let Ok(found) = file.metadata() else { return };
-        let admitted = like.admitted(&Permissions::of(&found));
-        let is_ours = found.uid() == rustix::process::geteuid().as_raw() && found.nlink() == 1;
-        if is_ours && found.mode() & 0o666 & !admitted != 0 {
-            let narrowed = std::fs::Permissions::from_mode(found.mode() & admitted);
+        let excess = found.mode() & 0o066 & !like.admitted(&Permissions::of(&found));
+        let process = rustix::process::geteuid();
+        let is_ours =
+            found.uid() == process.as_raw() || process.is_root() && found.uid() == like.owner;
+        if is_ours && found.nlink() == 1 && excess != 0 {
+            let narrowed = std::fs::Permissions::from_mode(found.mode() & 0o7777 & !excess);
             // Best effort: it stays as its owner made it.
             let _ = file.set_permissions(narrowed);
         }

@@ -8,7 +8,7 @@ use super::format::{Label, SECTOR_BYTES, SegmentHeader};
 use super::reader::SegmentReader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{VERSION, other_version};
-use crate::map::{Backing, Grown, OpenSide};
+use crate::map::{Backing, Grown, OpenSide, is_disbelieved};
 use crate::os;
 use crate::step::{self, Step};
 
@@ -220,8 +220,10 @@ pub(super) fn open(data: &dyn Backing, suffix: &str) -> Result<Option<SegmentRea
     match data.open_side(suffix, OpenSide::Read) {
         Ok(Some(backing)) => Ok(Some(SegmentReader::new(backing)?)),
         Ok(None) => Ok(None),
-        // A directory or a pipe of that name.
-        Err(error) if error.kind() == ErrorKind::InvalidArgument => Ok(None),
+        // A directory or a pipe of that name, or the file of a user who may not write the data.
+        Err(error) if error.kind() == ErrorKind::InvalidArgument || is_disbelieved(&error) => {
+            Ok(None)
+        }
         Err(error) => Err(error),
     }
 }

@@ -365,7 +365,11 @@ fn absent(data: &dyn Backing, found: &Survey) -> Error {
             wanted,
             format!("{} is there, and is not what the header names", named(&other.suffix)),
         ),
-        None => missing(wanted, "the log that the header names is not there"),
+        None => missing(
+            wanted,
+            "the log that the header names is not there, or a user owns it who may not write the \
+             data",
+        ),
     }
 }
 

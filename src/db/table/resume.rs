@@ -30,6 +30,7 @@ impl<T: Copy + Send + Sync> Table<T> {
         let resumed = Self::refuse_taken(path, replace).and_then(|()| {
             let (made_at, file) = open_unfinished(path, Core::is_leftover)?;
             let file = Arc::new(file);
+            locks.check_trust(&file)?;
             refuse_network_unless(common, &file, "resume")?;
             let inode = Locks::handed_over(&file, Some(&made_at), true, common.wait)?;
             let mut core = Core::open(Arc::clone(&file) as _)?;

@@ -1,0 +1,159 @@
+//! Whether a file beside a data file is believed: only if nobody but those who may write the data
+//! can have put it there, or can write it now.
+//!
+//! The system says of a file who owns it, of which group it is, and what each class may do. Who is
+//! a member of a group it says to nobody without a name service; a file's group tells something,
+//! though. A user gives a file only to a group of their own (chown(2)), and a new file has its
+//! maker's group, or the directory's, as the directory and the mount say (open(2)). So a file of a
+//! group that is not the directory's is a member's. In a directory that only its owner and that
+//! group may write, every file is theirs.
+//!
+//! Believed are the process's own files, root's and those of the data's owner; those of members of
+//! the data's group, if the group may write the data; and everybody's, if everybody may.
+
+use std::fs::Metadata;
+use std::path::Path;
+
+use super::{Permissions, Sharing};
+
+/// A reason not to believe a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(unix), allow(dead_code, reason = "the directory says who may use a file there"))]
+pub(crate) enum Distrust {
+    /// This user owns it, and may not write the data.
+    Owner(u32),
+    /// Others may use it who may not use the data; these are the file's permissions.
+    Open(u32),
+}
+
+/// Why a file in `directory` that lies beside data with these permissions is not believed; `None`
+/// if it is. Where files have no owners, the directory answers for them.
+pub(crate) fn distrust(side: &Metadata, data: &Permissions, directory: &Path) -> Option<Distrust> {
+    #[cfg(unix)]
+    {
+        let here = || std::fs::metadata(directory).ok().map(|found| Permissions::of(&found));
+        data.distrusts(&Permissions::of(side), here, rustix::process::geteuid().as_raw())
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (side, data, directory);
+        None
+    }
+}
+
+impl Permissions {
+    /// The file's owner, unless that is this user, root, or the owner of what it is to be like.
+    pub(crate) fn owner_but_for(&self, like: &Sharing) -> Option<u32> {
+        #[cfg(unix)]
+        {
+            let process = rustix::process::geteuid();
+            let is_likes = like.like.is_some_and(|like| like.owner == self.owner);
+            let is_known = self.owner == process.as_raw() || self.owner == 0 || is_likes;
+            (!is_known).then_some(self.owner)
+        }
+        #[cfg(not(unix))]
+        {
+            let _ = like;
+            None
+        }
+    }
+}
+
+#[cfg(unix)]
+impl Permissions {
+    /// Why data with these permissions does not believe a file with those of `side`.
+    fn distrusts(
+        &self,
+        side: &Self,
+        directory: impl FnOnce() -> Option<Self>,
+        process: u32,
+    ) -> Option<Distrust> {
+        const ROOT: u32 = 0;
+        let is_known = [process, ROOT, self.owner].contains(&side.owner);
+        if !is_known && !self.is_for_everybody() && !self.is_members(side, directory) {
+            return Some(Distrust::Owner(side.owner));
+        }
+        let excess = side.mode & 0o066 & !self.admitted(side);
+        (excess != 0).then_some(Distrust::Open(side.mode & 0o777))
+    }
+
+    fn is_for_everybody(&self) -> bool {
+        self.mode & 0o022 == 0o022
+    }
+
+    /// Whether a file is surely one of a member of the data's group, which may write the data.
+    fn is_members(&self, side: &Self, directory: impl FnOnce() -> Option<Self>) -> bool {
+        if self.mode & 0o020 == 0 || side.group != self.group {
+            return false;
+        }
+        directory().is_some_and(|directory| {
+            let is_closed = directory.mode & 0o002 == 0;
+            if directory.group == self.group { is_closed } else { directory.mode & 0o2000 == 0 }
+        })
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    const ME: u32 = 1;
+    const OWNER: u32 = 2;
+    const OTHER: u32 = 3;
+    const GROUP: u32 = 10;
+
+    fn of(owner: u32, group: u32, mode: u32) -> Permissions {
+        Permissions { owner, group, mode }
+    }
+
+    #[test]
+    fn only_those_who_may_write_the_data_are_believed() {
+        let private = of(0, 0, 0o755);
+        let sticky = of(0, 0, 0o1777);
+        let shared = of(0, GROUP, 0o2770);
+        let shared_sticky = of(0, GROUP, 0o1777);
+        for (data, owner, group, directory, believed) in [
+            (0o600, ME, 99, sticky, true),
+            (0o600, 0, 0, sticky, true),
+            (0o600, OWNER, GROUP, sticky, true),
+            (0o600, OTHER, GROUP, sticky, false),
+            (0o644, OTHER, GROUP, sticky, false),
+            (0o640, OTHER, GROUP, shared, false),
+            // Not a directory's group: the owner's.
+            (0o660, OTHER, GROUP, sticky, true),
+            (0o660, OTHER, 99, sticky, false),
+            (0o660, OTHER, GROUP, private, true),
+            // Perhaps the directory's: whoever makes a file there gets it.
+            (0o660, OTHER, GROUP, shared_sticky, false),
+            (0o660, OTHER, GROUP, of(0, GROUP, 0o3777), false),
+            (0o660, OTHER, GROUP, shared, true),
+            (0o666, OTHER, 99, sticky, true),
+            (0o646, OTHER, 99, sticky, false),
+        ] {
+            let side = of(owner, group, 0o600);
+            let found = of(OWNER, GROUP, data).distrusts(&side, || Some(directory), ME);
+            let expected = (!believed).then_some(Distrust::Owner(owner));
+            assert_eq!(found, expected, "data {data:o}: {side:?} in {directory:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_more_open_than_the_data_is_not_believed() {
+        for (data, side, believed) in [
+            (0o600, of(OWNER, GROUP, 0o600), true),
+            (0o600, of(OWNER, GROUP, 0o640), false),
+            (0o640, of(OWNER, GROUP, 0o660), false),
+            (0o664, of(OWNER, GROUP, 0o664), true),
+            (0o664, of(OWNER, 11, 0o664), false),
+            (0o664, of(OWNER, 11, 0o644), true),
+            (0o644, of(OWNER, GROUP, 0o755), true),
+            // What its owner may do is no matter of others.
+            (0o400, of(OWNER, GROUP, 0o600), true),
+            (0o600, of(ME, GROUP, 0o602), false),
+        ] {
+            let found = of(OWNER, GROUP, data).distrusts(&side, || None, ME);
+            let expected = (!believed).then_some(Distrust::Open(side.mode));
+            assert_eq!(found, expected, "data {data:o}: {side:?}");
+        }
+    }
+}
