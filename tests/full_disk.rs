@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use flatrec::map::{Access, Mapping};
 use flatrec::{
-    DataType, Durability, DynDatabase, DynStore, Error, ErrorKind, Field, Schema, WriteBack, verify,
+    DataType, Durability, DynDatabase, DynStore, Error, ErrorKind, Field, Schema, Survives,
+    WriteBack, verify,
 };
 use shell::shell;
 
@@ -452,4 +453,72 @@ fn a_store_that_finds_no_room_is_not_made() {
         while (&file).write_all(&[1; 4096]).is_ok() {}
     }
     assert!(made.contains(&true) && made.contains(&false), "{made:?}");
+}
+
+/// What the receipt of a commit in `directory` says.
+#[cfg(target_os = "linux")]
+fn survives_in(directory: &Path) -> Survives {
+    let schema = Schema::packed([Field::new("n", DataType::UInt8)]).unwrap();
+    let database = DynDatabase::create(directory.join("n.rec"), &schema).unwrap();
+    let mut transaction = database.begin_write().unwrap();
+    transaction.append(&[1]).unwrap();
+    transaction.commit(Durability::Immediate).unwrap().survives()
+}
+
+/// An overlay whose upper layer lay in memory, or that was mounted `volatile`, said `Power`.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_receipt_claims_no_more_than_is_known_of_the_disk() {
+    let home = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let at = |name: &str| home.path().join(name);
+    let disk = survives_in(home.path());
+    let overlay = |layers: &str, more: &str| {
+        format!(
+            "mkdir -p lower {layers}/upper {layers}/work && mount -t overlay overlay \
+             -o lowerdir=$PWD/lower,upperdir=$PWD/{layers}/upper,workdir=$PWD/{layers}/work{more} m"
+        )
+    };
+    let image = |folder: &str, more: &str| {
+        format!(
+            "mkdir -p {folder} && truncate -s 16M {folder}/image && \
+             mkfs.ext4 -q {folder}/image && mount -o loop{more} {folder}/image m"
+        )
+    };
+    let ram = |then: String| format!("mkdir ram && mount -t tmpfs tmpfs ram && {then}");
+    let hidden = "mkdir -p lower up/upper up/work && mount -t overlay overlay -o \
+                  lowerdir=lower,upperdir=up/upper,workdir=up/work m";
+    let moved = format!("{} && mv up away", overlay("up", ""));
+    for (what, line, survives) in [
+        ("in memory", "mount -t tmpfs tmpfs m".to_owned(), Survives::Process),
+        ("an overlay", overlay("a b", "").replace("a b", "ab"), disk),
+        ("a volatile overlay", overlay("up", ",volatile"), Survives::Process),
+        ("an overlay in memory", ram(overlay("ram", "")), Survives::Process),
+        ("an overlay by a path of its mounter's", hidden.to_owned(), Survives::Process),
+        ("an overlay whose layer is elsewhere", moved, Survives::Process),
+        ("a disk in a file", image("files", ""), disk),
+        ("a disk in a file in memory", ram(image("ram", "")), Survives::Process),
+        ("a disk that keeps bytes in its cache", image("files", ",nobarrier"), {
+            disk.min(Survives::System)
+        }),
+    ] {
+        std::fs::create_dir(at("m")).unwrap();
+        let found = match shell(home.path(), &line) {
+            Some(Ok(())) => Some(std::panic::catch_unwind(|| survives_in(&at("m")))),
+            Some(Err(said)) => {
+                println!("skipped: {what}: {said}");
+                None
+            }
+            None => {
+                println!("skipped: there is no shell to mount a disk");
+                None
+            }
+        };
+        // Lazily: as above.
+        let _ = shell(home.path(), "umount -l m");
+        let _ = shell(home.path(), "umount -l ram");
+        shell(home.path(), "rm -rf m ram lower up away ab files").unwrap().unwrap();
+        if let Some(found) = found {
+            assert_eq!(found.unwrap(), survives, "{what}");
+        }
+    }
 }

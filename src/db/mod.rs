@@ -40,6 +40,7 @@ mod transaction;
 mod verify;
 mod windowed;
 
+pub use crate::map::Survives;
 pub use backup::{BackupReport, backup};
 pub use checksums::{Checksums, Rebuilt, rebuild_checksums, rebuild_checksums_with_progress};
 pub use compact::{CompactReport, compact};
@@ -48,7 +49,7 @@ pub use copy::CopyOptions;
 pub use database::{Database, DynDatabase};
 pub use dyn_store::DynStore;
 pub use edit::{DynEdit, Edit};
-pub use engine::{Checkpoint, Durability, Receipt, Survives};
+pub use engine::{Checkpoint, Durability, Receipt};
 pub use info::{LogInfo, SlotInfo, StoreInfo, WriterInfo};
 pub use iter::{DynRecords, DynRecordsWithIds, Records, RecordsWithIds};
 pub use options::Options;

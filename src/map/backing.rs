@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::view::{Access, View};
 use crate::error::{Error, ErrorKind, Result};
-use crate::os::FileSystemKind;
+use crate::os::{FileSystemKind, Survives};
 
 /// How the bytes of a grown range are backed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,6 +136,11 @@ pub trait Backing: fmt::Debug + Send + Sync {
     /// # Errors
     /// The system's. What the device holds is unknown then, and a second call proves nothing.
     fn sync_data(&self) -> Result<()>;
+
+    /// What bytes survive once they have been synced, as far as the system tells.
+    fn survives_synced(&self) -> Survives {
+        self.properties().file_system.survives_synced()
+    }
 
     /// As [`Backing::sync_data`], with all metadata, past the device's own cache where the system
     /// offers that.

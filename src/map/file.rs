@@ -6,7 +6,7 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use memmap2::MmapOptions;
 
@@ -17,7 +17,7 @@ use super::side::{self, refuse_irregular};
 use super::side_lock::READERS;
 use super::view::{Access, View};
 use crate::error::{Error, ErrorKind, Result};
-use crate::os::{self, FileSystemKind, LockKind, Permissions, Sharing, no_follow};
+use crate::os::{self, FileSystemKind, LockKind, Permissions, Sharing, Survives, no_follow};
 
 /// A file, seen as a [`Backing`].
 ///
@@ -38,6 +38,8 @@ pub struct FileBacking {
     properties: Properties,
     inode_locked: AtomicBool,
     range_locked: AtomicBool,
+    /// Asked for once: the system tells it in several places.
+    survives_synced: OnceLock<Survives>,
 }
 
 /// An open file and its name, which its views share: when a page of theirs cannot be had, they ask
@@ -276,6 +278,7 @@ impl FileBacking {
             properties,
             inode_locked: AtomicBool::new(false),
             range_locked: AtomicBool::new(false),
+            survives_synced: OnceLock::new(),
         })
     }
 
@@ -507,6 +510,11 @@ impl Backing for FileBacking {
 
     fn sync_data(&self) -> Result<()> {
         os::sync_data(&self.open.file).map_err(|source| self.error("sync", source))
+    }
+
+    fn survives_synced(&self) -> Survives {
+        let ask = || os::survives_synced(&self.open.file, &self.properties.file_system);
+        *self.survives_synced.get_or_init(ask)
     }
 
     fn sync_full(&self) -> Result<()> {

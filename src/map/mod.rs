@@ -37,7 +37,7 @@ mod view;
 mod window_guard;
 mod write_back;
 
-pub use crate::os::{Advice, Advised, FaultCounts, FileSystemKind, Residency};
+pub use crate::os::{Advice, Advised, FaultCounts, FileSystemKind, Residency, Survives};
 pub use crate::os::{process_faults, thread_faults};
 pub use backing::{Backing, Grown, OpenSide, Properties};
 pub use fault::install_fault_guard;

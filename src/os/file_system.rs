@@ -202,9 +202,164 @@ pub(super) fn mounted_type(mountinfo: &str, major: u32, minor: u32) -> Option<&s
     })
 }
 
+/// What a commit, or any bytes, survive; each survives what the one before it does.
+///
+/// ```
+/// use flatrec::Survives;
+/// assert!(Survives::Process < Survives::System && Survives::System < Survives::Power);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Survives {
+    /// The end of the process: the system has the bytes. All that is claimed of bytes in memory,
+    /// and where it cannot be told what the bytes lie on.
+    Process,
+    /// A crash of the system: its device has the bytes, in its cache perhaps.
+    System,
+    /// A loss of power: the device says that the bytes are on the medium.
+    Power,
+}
+
+impl FileSystemKind {
+    /// What synced bytes survive on a file system of which nothing but this is known.
+    pub(crate) fn survives_synced(&self) -> Survives {
+        match self {
+            // A server, of another machine or of a user, may do anything at a sync, or nothing.
+            Self::Memory(_) | Self::Network(_) | Self::Unknown(_) => Survives::Process,
+            Self::Local(_) => Survives::Power,
+        }
+    }
+}
+
+/// A line of `/proc/self/mountinfo` (see [`mounted_type`]): where it is mounted, of what, and how.
+#[cfg(any(target_os = "linux", test))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mount<'t> {
+    /// The directory of the file system that is mounted; octal numbers stand for spaces and such.
+    pub(super) root: &'t str,
+    /// Where.
+    pub(super) point: &'t str,
+    kind: &'t str,
+    /// The device, if the file system is on one.
+    pub(super) source: &'t str,
+    options: &'t str,
+}
+
+#[cfg(any(target_os = "linux", test))]
+impl<'t> Mount<'t> {
+    /// The mount with this number.
+    pub(super) fn find(mountinfo: &'t str, id: &str) -> Option<Self> {
+        mountinfo.lines().find_map(|line| {
+            let mut words = line.split(' ');
+            if words.next() != Some(id) {
+                return None;
+            }
+            let (root, point) = (words.nth(2)?, words.next()?);
+            words.find(|word| *word == "-")?;
+            let (kind, source, options) = (words.next()?, words.next()?, words.next()?);
+            Some(Self { root, point, kind, source, options })
+        })
+    }
+
+    fn options(&self) -> impl Iterator<Item = &'t str> {
+        self.options.split(',')
+    }
+
+    /// The value of an option of the file system.
+    pub(super) fn option(&self, name: &str) -> Option<&'t str> {
+        self.options().find_map(|option| option.strip_prefix(name)?.strip_prefix('='))
+    }
+
+    /// The most that synced bytes survive on a file system mounted so, whatever it lies on.
+    pub(super) fn survives(&self) -> Survives {
+        /// A sync there does not ask the device to empty its cache.
+        const NO_BARRIER: &[&str] =
+            &["nobarrier", "barrier=0", "barrier=none", "fsync_mode=nobarrier"];
+        match self.kind {
+            // A sync does nothing; later kernels name the option so.
+            "overlay" if self.options().any(|it| ["volatile", "fsync=volatile"].contains(&it)) => {
+                Survives::Process
+            }
+            // A user's program serves it; what lies under the other cannot be seen.
+            "fuseblk" | "ecryptfs" => Survives::Process,
+            _ if self.options().any(|option| NO_BARRIER.contains(&option)) => Survives::System,
+            _ => Survives::Power,
+        }
+    }
+}
+
+/// What synced bytes survive on the device of that name; `None` for a loop device, whose bytes are
+/// a file's.
+#[cfg(any(target_os = "linux", test))]
+pub(super) fn device_by_name(name: &str) -> Option<Survives> {
+    const IN_MEMORY: &[&str] = &["ram", "zram", "nullb"];
+    let stem = name.trim_end_matches(|digit: char| digit.is_ascii_digit());
+    match stem {
+        "loop" => None,
+        _ if IN_MEMORY.contains(&stem) => Some(Survives::Process),
+        _ => Some(Survives::Power),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_more_is_claimed_than_the_mount_allows() {
+        let mounted = |kind: &str, options: &str| {
+            let table = format!(
+                "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n\
+                 36 22 0:41 /in /mnt/a\\040b rw,nosuid shared:7 - {kind} source rw,{options}\n"
+            );
+            let mount = Mount::find(&table, "36").expect("it is in the table");
+            assert_eq!((mount.root, mount.point), ("/in", "/mnt/a\\040b"));
+            assert_eq!(mount.source, "source");
+            (mount.survives(), mount.option("upperdir").map(str::to_owned))
+        };
+        for (kind, options, survives) in [
+            ("ext4", "data=ordered", Survives::Power),
+            ("ext4", "nobarrier,data=ordered", Survives::System),
+            ("ext4", "barrier=0", Survives::System),
+            ("f2fs", "fsync_mode=nobarrier", Survives::System),
+            ("overlay", "lowerdir=/l,upperdir=/u,workdir=/w", Survives::Power),
+            ("overlay", "lowerdir=/l,upperdir=/u,workdir=/w,volatile", Survives::Process),
+            ("overlay", "lowerdir=/l,upperdir=/u,fsync=volatile", Survives::Process),
+            ("fuseblk", "user_id=0", Survives::Process),
+            ("ecryptfs", "", Survives::Process),
+        ] {
+            let (found, upper) = mounted(kind, options);
+            assert_eq!(found, survives, "{kind} {options}");
+            assert_eq!(upper.is_some(), options.contains("upperdir"));
+        }
+        assert_eq!(Mount::find("36 22 0:41 / /mnt rw - ext4", "36"), None);
+    }
+
+    #[test]
+    fn devices_in_memory_are_known_by_name() {
+        for (name, survives) in [
+            ("sda", Some(Survives::Power)),
+            ("nvme0n1", Some(Survives::Power)),
+            ("dm-3", Some(Survives::Power)),
+            ("ram0", Some(Survives::Process)),
+            ("zram12", Some(Survives::Process)),
+            ("nullb0", Some(Survives::Process)),
+            ("loop7", None),
+        ] {
+            assert_eq!(device_by_name(name), survives, "{name}");
+        }
+    }
+
+    #[test]
+    fn of_what_is_served_by_others_nothing_is_claimed() {
+        for (kind, survives) in [
+            (FileSystemKind::Local("ext4".into()), Survives::Power),
+            (FileSystemKind::Memory("tmpfs".into()), Survives::Process),
+            (FileSystemKind::Network("9p".into()), Survives::Process),
+            (FileSystemKind::Unknown("fuse".into()), Survives::Process),
+        ] {
+            assert_eq!(kind.survives_synced(), survives, "{kind}");
+        }
+    }
 
     #[test]
     fn the_magic_number_says_whether_views_are_coherent_and_blocks_bind() {

@@ -1,5 +1,7 @@
 //! What Linux does its own way: `madvise`, O_TMPFILE, `statfs` numbers, faults of a thread.
 
+mod medium;
+
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -24,6 +26,8 @@ pub(super) const F_RDLCK: libc::c_short = libc::F_RDLCK as libc::c_short;
 pub(super) const F_WRLCK: libc::c_short = libc::F_WRLCK as libc::c_short;
 pub(super) const F_UNLCK: libc::c_short = libc::F_UNLCK as libc::c_short;
 pub(super) const SEEK_SET: libc::c_short = libc::SEEK_SET as libc::c_short;
+
+pub(crate) use medium::survives_synced;
 
 /// Lengthens the file from `old_len_bytes` to `new_len_bytes`, with blocks behind the new bytes.
 pub(super) fn allocate(file: &File, old_len_bytes: u64, new_len_bytes: u64) -> Result<(), Errno> {

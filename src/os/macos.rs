@@ -13,7 +13,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::mm::Advice as Madvise;
 
-use super::file_system::{FileSystemKind, kind_of_type_name};
+use super::file_system::{FileSystemKind, Survives, kind_of_type_name};
 use super::{Advice, Advised, FaultCounts, unix};
 
 pub(super) use libc::{F_RDLCK, F_UNLCK, F_WRLCK};
@@ -141,3 +141,9 @@ pub(crate) fn wait_while(word: &AtomicU32, value: u32, at_most: Duration) {
 
 /// Nobody is woken: who waits looks by themselves ([`wait_while`]).
 pub(crate) fn wake_all(_word: &AtomicU32) {}
+
+/// What synced bytes survive. `fsync` hands them to the device, and does not ask it to empty its
+/// cache.
+pub(crate) fn survives_synced(_file: &File, kind: &FileSystemKind) -> Survives {
+    kind.survives_synced().min(Survives::System)
+}

@@ -19,7 +19,9 @@ use super::macos as kernel;
 use super::{FaultCounts, FileIdentity, LockKind, Preallocated, Residency, page_range};
 
 pub(in crate::os) use kernel::thread_faults;
-pub(crate) use kernel::{advise, file_system, next_data, open_temporary, wait_while, wake_all};
+pub(crate) use kernel::{
+    advise, file_system, next_data, open_temporary, survives_synced, wait_while, wake_all,
+};
 
 /// Whether read and write calls see what a shared view holds, and the other way round, at once.
 /// One page cache serves both: POSIX leaves it open, Linux and macOS promise it.

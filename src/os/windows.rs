@@ -24,7 +24,7 @@ use windows_sys::Win32::Foundation as errors;
 use windows_sys::Win32::Storage::FileSystem as files;
 use windows_sys::Win32::System::IO::{OVERLAPPED, OVERLAPPED_0, OVERLAPPED_0_0};
 
-use super::file_system::{FileSystemKind, kind_of_volume};
+use super::file_system::{FileSystemKind, Survives, kind_of_volume};
 use super::{FileIdentity, LockKind, Preallocated};
 
 pub(crate) use memory::{advise, lock_memory, residency, unlock_memory};
@@ -192,6 +192,11 @@ fn wide_path(path: &Path) -> io::Result<Vec<u16>> {
         return Err(io::ErrorKind::InvalidInput.into());
     }
     Ok(wide.into_iter().chain(iter::once(0)).collect())
+}
+
+/// What synced bytes survive: what the volume's file system is known for.
+pub(crate) fn survives_synced(_file: &File, kind: &FileSystemKind) -> Survives {
+    kind.survives_synced()
 }
 
 /// `FILE_FLAG_DELETE_ON_CLOSE`: the name stays until the last handle is closed, by this process or

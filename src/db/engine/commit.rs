@@ -6,7 +6,7 @@ use super::super::source::Source;
 use super::checkpoint::Reason;
 use super::{Changes, Engine, State, Writer, unknown, view_of};
 use crate::error::{Error, ErrorKind, Result};
-use crate::map::{FileSystemKind, View};
+use crate::map::{Survives, View};
 use crate::step::{self, Step};
 use crate::store::Committed;
 use crate::wal::{self, Log};
@@ -36,17 +36,6 @@ pub enum Durability {
     /// commit that asks for it, or the next checkpoint. A loss of power may take the last such
     /// commits, from the newest on, and never a part of one.
     Eventual,
-}
-
-/// What a commit survives; each survives what the one before it does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Survives {
-    /// The end of the process: the system has the bytes.
-    Process,
-    /// A crash of the system: its device has the bytes, in its cache perhaps.
-    System,
-    /// A loss of power: the device says that the bytes are on the medium.
-    Power,
 }
 
 /// What [`commit`](crate::WriteTransaction::commit) promises.
@@ -231,11 +220,9 @@ impl Engine {
 
     /// What a commit survives on this system and this file system.
     fn survives(&self, durability: Durability) -> Survives {
-        match (durability, &self.backing.properties().file_system) {
-            (Durability::Eventual, _) | (_, FileSystemKind::Memory(_)) => Survives::Process,
-            // `fsync` there hands the bytes to the device, and does not ask it to empty its cache.
-            _ if cfg!(target_os = "macos") => Survives::System,
-            _ => Survives::Power,
+        match durability {
+            Durability::Eventual => Survives::Process,
+            Durability::Immediate => self.backing.survives_synced(),
         }
     }
 }

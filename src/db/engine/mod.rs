@@ -30,7 +30,7 @@ use std::time::Duration;
 
 pub(super) use self::changes::Changes;
 pub use self::checkpoint::Checkpoint;
-pub use self::commit::{Durability, Receipt, Survives};
+pub use self::commit::{Durability, Receipt};
 pub(super) use self::in_place::Torn;
 pub(super) use self::recover::{
     Gathering, Recovered, absorb, nothing, read_log, read_log_even_torn, read_log_through,
