@@ -336,3 +336,137 @@ fn missing_permissions_say_so() {
     assert!(output.status.success(), "{said}{complained}");
     assert!(said.contains("refused as it should be"), "{said}{complained}");
 }
+
+/// A store of one record, 7.
+fn small_store(path: &std::path::Path) {
+    let schema = flatrec::Schema::packed([flatrec::Field::new("n", flatrec::DataType::UInt8)]);
+    let mut store = flatrec::DynStore::create(path, &schema.unwrap()).unwrap();
+    store.append(&[7]).unwrap();
+    store.close().unwrap();
+}
+
+/// A mapping in safe code wrote into a record that a store lent at that moment, and into the lock
+/// file, by which readers tell the writer what they read.
+#[test]
+fn no_safe_call_writes_into_what_a_store_lends() {
+    use flatrec::map::{Backing, FileBacking, OpenSide};
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let (path, lock) = (at("n.rec"), at("n.rec-lock"));
+    small_store(&path);
+    let linked = at("linked");
+    std::fs::hard_link(&path, &linked).unwrap();
+    let open = |path: &std::path::Path| {
+        std::fs::OpenOptions::new().read(true).write(true).open(path).unwrap()
+    };
+    let other = FileBacking::create_new(at("n")).unwrap();
+    for is_open in [true, false] {
+        let reader = is_open.then(|| flatrec::DynStore::open_read_only(&path).unwrap());
+        let lent = reader.as_ref().map(|reader| reader.get(0).unwrap());
+        // Of the lock file without the readers' slots: a backup is a reader.
+        let bytes =
+            || (std::fs::read(&path).unwrap(), std::fs::read(&lock).unwrap()[..192].to_vec());
+        let before = bytes();
+        for file in [&path, &lock, &linked] {
+            let refused = [
+                Mapping::open(file, Access::ReadWrite).map(drop),
+                Mapping::open_or_create(file, 10, |_| Ok(())).map(drop),
+                Mapping::from_file(open(file), Access::ReadWrite).map(drop),
+                FileBacking::open(file, true).map(drop),
+                FileBacking::from_file(open(file), Some(file)).map(drop),
+            ];
+            for (way, refused) in refused.into_iter().enumerate() {
+                let error = refused.expect_err(&format!("way {way} into {}", file.display()));
+                let kinds = [ErrorKind::InvalidArgument, ErrorKind::Locked];
+                let lock_of_none = file == &lock && way == 1;
+                assert!(kinds.contains(&error.kind()) || lock_of_none, "{way}: {error}");
+            }
+            Mapping::open(file, Access::ReadOnly).unwrap();
+            let private = Mapping::open(file, Access::Private).unwrap();
+            private.view(0..8).unwrap().write(0, &[0; 8]).unwrap();
+        }
+        // By way of a file that lies beside them.
+        for suffix in [".rec", ".rec-lock"] {
+            if let Some(side) = other.open_side(suffix, OpenSide::Write).unwrap() {
+                assert!(side.write_at(0, &[0; 8]).is_err(), "{suffix}");
+                assert!(side.trim(0).is_err(), "{suffix}");
+                assert!(side.view(0, 8, Access::ReadWrite).is_err(), "{suffix}");
+            }
+        }
+        assert!(other.remove_side(".rec-lock").is_err());
+        assert!(other.rename_side(".rec-lock", ".away").is_err());
+        assert!(FileBacking::open(&lock, false).unwrap().rename(&at("away"), false).is_err());
+        let new = FileBacking::create_new(at(&format!("new-{is_open}"))).unwrap();
+        assert!(new.rename(&lock, true).is_err());
+        let replaced = flatrec::CopyOptions::new().replace(true);
+        assert!(flatrec::backup(&path, &lock, replaced).is_err());
+        assert!(bytes() == before);
+        assert_eq!(lent, is_open.then_some(&[7][..]));
+    }
+}
+
+/// The other way round: what is written by its bytes does not become a store under the writer.
+#[cfg(target_os = "linux")] // elsewhere the bytes of a data file have no locks
+#[test]
+fn a_file_that_is_mapped_for_writing_is_not_opened_as_a_store() {
+    use std::os::fd::AsFd;
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    small_store(&at("made"));
+    let store = std::fs::read(at("made")).unwrap();
+    let path = at("n.rec");
+    let opened = || {
+        use flatrec::{DynDatabase, DynStore};
+        [
+            DynStore::open_read_only(&path).map(drop),
+            DynStore::open(&path).map(drop),
+            DynDatabase::open(&path).map(drop),
+            DynDatabase::open_read_only(&path).map(drop),
+            flatrec::verify(&path, 1).map(drop),
+        ]
+    };
+    let refused = |when: &str| {
+        for opened in opened() {
+            let error = opened.expect_err(when);
+            assert_eq!(error.kind(), ErrorKind::Locked, "{when}: {error}");
+            assert!(error.to_string().contains("open for writing"), "{when}: {error}");
+        }
+    };
+    let mapping = Mapping::create_new(&path, store.len() as u64).unwrap();
+    std::fs::write(&path, &store).unwrap();
+    refused("mapped");
+    let second = std::fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
+    let shared = std::fs::File::from(second.as_fd().try_clone_to_owned().unwrap());
+    std::fs::write(&path, vec![0; store.len()]).unwrap();
+    let first = Mapping::from_file(second, Access::ReadWrite).unwrap();
+    drop(Mapping::from_file(shared, Access::ReadWrite).unwrap());
+    std::fs::write(&path, &store).unwrap();
+    drop(mapping);
+    refused("mapped by a file that was handed over, of which a copy was closed");
+    let view = first.view(0..10).unwrap();
+    drop(first);
+    refused("seen by a view");
+    drop(view);
+    for opened in opened() {
+        opened.unwrap();
+    }
+}
+
+/// A lock file has nothing to be known by until a writer comes.
+#[cfg(target_os = "linux")] // as above
+#[test]
+fn a_lock_file_that_readers_alone_have_used_is_not_written_by_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    small_store(&at("n.rec"));
+    std::fs::remove_file(at("n.rec-lock")).unwrap();
+    let reader = flatrec::DynDatabase::open_read_only(at("n.rec")).unwrap();
+    let error = Mapping::open(at("n.rec-lock"), Access::ReadWrite).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
+    drop(reader);
+    let mapping = Mapping::open(at("n.rec-lock"), Access::ReadWrite).unwrap();
+    let error = flatrec::DynDatabase::open_read_only(at("n.rec")).map(drop).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
+    drop(mapping);
+    drop(flatrec::DynDatabase::open_read_only(at("n.rec")).unwrap());
+}

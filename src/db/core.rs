@@ -12,7 +12,7 @@ use crate::format::{
     DATA_ALIGNMENT_BYTES, DESCRIPTORS_OFFSET, Header, MAGIC, Schema, Slot, SlotReport, Source as _,
     UnverifiedHeader, in_pieces, new_header, parse_schema,
 };
-use crate::map::{Access, Backing, FileBacking};
+use crate::map::{Access, Backing, FileBacking, SECOND_SLOT, STORE_MAGIC};
 use crate::os;
 use crate::step::{self, Step};
 
@@ -24,6 +24,16 @@ const FRONT_BYTES: usize = 12 << 10;
 
 /// No store has a record before this byte: a file that is no longer has none to lose.
 const RECORDLESS_BYTES_MAX: u64 = DATA_ALIGNMENT_BYTES;
+
+// By these a store is known to those who know nothing else of it.
+const _: () = {
+    let (mut at, ours, known) = (0, MAGIC, STORE_MAGIC);
+    while at < ours.len() {
+        assert!(ours[at] == known[at]);
+        at += 1;
+    }
+    assert!(Slot::B.offset() == SECOND_SLOT);
+};
 
 /// The header, schema and metadata of a store, as committed.
 #[derive(Debug)]

@@ -100,6 +100,7 @@ impl Locks {
         wait: Wait,
     ) -> Result<Self> {
         lock_inode(path, file, LockKind::Exclusive, wait)?;
+        enter(file, wait)?;
         self.file = Some(Arc::clone(file));
         Ok(self)
     }
@@ -161,6 +162,7 @@ impl Locks {
             Some(side) => side.lock(IN_PLACE, LockKind::Shared, in_place, EDITING)?,
             None => lock_inode(path, file, LockKind::Shared, wait)?,
         }
+        enter(file, wait)?;
         lock_data(file, IN_PLACE, LockKind::Shared, in_place, EDITING)?;
         Ok(Self { file: Some(Arc::clone(file)), side: side.map(Arc::new) })
     }
@@ -176,6 +178,7 @@ impl Locks {
         if let Some(path) = path {
             let kind = if writes { LockKind::Exclusive } else { LockKind::Shared };
             lock_inode(path, file, kind, wait)?;
+            enter(file, wait)?;
         }
         if !writes {
             lock_data(file, IN_PLACE, LockKind::Shared, wait, EDITING)?;
@@ -329,6 +332,14 @@ fn lock_inode(path: &Path, file: &FileBacking, kind: LockKind, wait: Wait) -> Re
         }
     };
     Err(held_by(holder).path(path))
+}
+
+/// Says that a store's handle has the file open, and waits for those that write its bytes.
+fn enter(file: &FileBacking, wait: Wait) -> Result<()> {
+    if wait.until(|| file.enter_as_store().map(|is_written| !is_written))? {
+        return Ok(());
+    }
+    Err(named(held_by("a mapping or a backing has the data file open for writing"), file))
 }
 
 fn lock_data(

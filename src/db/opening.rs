@@ -16,7 +16,7 @@ use crate::map::{Access, FileBacking, refuse_network};
 /// the file replaced by another meanwhile, and then starts again with that.
 fn open_locked(path: &Path, access: Access, common: &Common) -> Result<(Arc<FileBacking>, Locks)> {
     loop {
-        let file = Arc::new(FileBacking::open(path, access == Access::ReadWrite)?);
+        let file = Arc::new(FileBacking::open_any(path, access == Access::ReadWrite)?);
         // Before a lock file is made beside what is none of our business.
         Core::check_is_store(&*file)?;
         let locks = match access {

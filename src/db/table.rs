@@ -199,7 +199,7 @@ impl<T: Copy + Send + Sync> Table<T> {
         common: &Common,
         check: impl FnOnce(&Schema) -> Result<()>,
     ) -> Result<Self> {
-        let file = Arc::new(FileBacking::from_file(file, path)?);
+        let file = Arc::new(FileBacking::adopt(file, path)?);
         let writes = access == Access::ReadWrite;
         let locks = Locks::handed_over(&file, path, writes, common.wait)?;
         if writes {

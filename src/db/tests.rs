@@ -170,7 +170,7 @@ fn make_aside(broken: bool) {
     // SAFETY: records are bytes, and this test alone has the backing.
     let made = unsafe { Table::<u8>::create_over(Arc::clone(&backing) as _, &schema, &common) };
     let mut table = made.unwrap();
-    let file = Arc::new(FileBacking::open(&made_at, true).unwrap());
+    let file = Arc::new(FileBacking::open_any(&made_at, true).unwrap());
     table.aside = Some(Aside { file, publish_at: publish_at.clone(), replace: false, keep: false });
     table.append(&[1; PAGE], 1).unwrap();
     backing.broken.store(broken, Ordering::Relaxed);

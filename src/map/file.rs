@@ -13,11 +13,12 @@ use memmap2::MmapOptions;
 use super::backing::{Backing, Grown, OpenSide, Properties};
 use super::geometry::OFFSET_MAX;
 use super::place::Place;
-use super::side::{self, refuse_irregular};
+use super::raw::{RawLock, refuse_lock_file};
+use super::side;
 use super::side_lock::READERS;
 use super::view::{Access, View};
 use crate::error::{Error, ErrorKind, Result};
-use crate::os::{self, FileSystemKind, LockKind, Permissions, Sharing, Survives, no_follow};
+use crate::os::{self, FileSystemKind, LockKind, Sharing, Survives};
 
 /// A file, seen as a [`Backing`].
 ///
@@ -34,7 +35,7 @@ use crate::os::{self, FileSystemKind, LockKind, Permissions, Sharing, Survives, 
 /// ```
 #[derive(Debug)]
 pub struct FileBacking {
-    open: Arc<OpenFile>,
+    pub(super) open: Arc<OpenFile>,
     properties: Properties,
     inode_locked: AtomicBool,
     range_locked: AtomicBool,
@@ -46,14 +47,16 @@ pub struct FileBacking {
 /// the file why.
 #[derive(Debug)]
 pub(super) struct OpenFile {
-    file: File,
+    pub(super) file: File,
     place: RwLock<Option<Place>>,
+    /// Held if its bytes may be written through this.
+    pub(super) raw: OnceLock<RawLock>,
 }
 
 /// Whether ranges of the data file itself can be locked beside [`FileBacking::try_lock_inode`],
 /// without hindering reads and writes. On Windows range locks forbid those; on macOS they and the
 /// inode's lock are in each other's way.
-const LOCKS_RANGES_OF_DATA: bool = cfg!(target_os = "linux");
+pub(super) const LOCKS_RANGES_OF_DATA: bool = cfg!(target_os = "linux");
 
 impl FileBacking {
     /// Creates a file of length 0 that did not exist, open for reading and writing.
@@ -61,7 +64,7 @@ impl FileBacking {
     /// # Errors
     /// [`ErrorKind::AlreadyExists`] if the path is taken; the system's.
     pub fn create_new(path: impl AsRef<Path>) -> Result<Self> {
-        Self::create_shared(path.as_ref(), &Sharing::default())
+        Self::create_shared(path.as_ref(), &Sharing::default())?.guarded(false)
     }
 
     /// As [`FileBacking::create_new`], of a file that is to be shared with others like that.
@@ -72,16 +75,26 @@ impl FileBacking {
         Self::over(file, Some(Place::of(path)))
     }
 
-    /// Opens a file that exists, for reading and, if `writable`, for writing.
+    /// Opens a file that exists, for reading and, if `writable`, for writing. What belongs to a
+    /// store is not written by its bytes: its handles lend records in place, which must not change
+    /// under them.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`], [`ErrorKind::PermissionDenied`], [`ErrorKind::InvalidArgument`]
-    /// for what is no regular file; the system's.
+    /// [`ErrorKind::NotFound`], [`ErrorKind::PermissionDenied`]; [`ErrorKind::InvalidArgument`]
+    /// for what is no regular file, and to write to a store or its lock file, which
+    /// [`FileBacking::open_unchecked`] opens; on Linux [`ErrorKind::Locked`] to write to a file
+    /// that a handle has open as a store; the system's.
     pub fn open(path: impl AsRef<Path>, writable: bool) -> Result<Self> {
-        Self::open_with(path.as_ref(), OpenOptions::new().read(true).write(writable))
+        let file = Self::open_any(path.as_ref(), writable)?;
+        if writable { file.guarded(false) } else { Ok(file) }
     }
 
-    /// As [`FileBacking::open`], of a file and not of a symbolic link to one.
+    /// As [`FileBacking::open`], of any file. A store's locks keep its records as they are.
+    pub(crate) fn open_any(path: &Path, writable: bool) -> Result<Self> {
+        Self::open_with(path, OpenOptions::new().read(true).write(writable))
+    }
+
+    /// As [`FileBacking::open_any`], of a file and not of a symbolic link to one.
     pub(crate) fn open_no_link(path: &Path, writable: bool) -> Result<Self> {
         let mut options = OpenOptions::new();
         os::no_follow(options.read(true).write(writable));
@@ -96,29 +109,6 @@ impl FileBacking {
         }
         let file = options.open(path).map_err(|source| Error::io("open", source).path(path))?;
         Self::over(file, Some(Place::of(path)))
-    }
-
-    /// Opens a file that this user, or root, has left under a name that other users could take, for
-    /// reading and writing; never through a symbolic link. The owner of what it is `like` is as
-    /// good.
-    ///
-    /// # Errors
-    /// As [`FileBacking::open`]; [`ErrorKind::PermissionDenied`] for another user's.
-    pub(crate) fn open_own(path: &Path, like: &Sharing) -> Result<Self> {
-        refuse_no_file(path, "open")?;
-        refuse_irregular(path).map_err(|error| error.path(path))?;
-        let mut options = OpenOptions::new();
-        options.read(true).write(true);
-        no_follow(&mut options);
-        let file = options.open(path).map_err(|source| Error::io("open", source).path(path))?;
-        let file = Self::over(file, Some(Place::of(path)))?;
-        let owner = file.permissions()?.owner_but_for(like);
-        match owner {
-            None => Ok(file),
-            Some(user) => Err(side::disbelieved(format!("user {user} has left it"), path)
-                .path(path)
-                .advice("remove it, or go on with it as that user")),
-        }
     }
 
     /// A file of `len_bytes` zero bytes without a name, gone when it is closed, in the directory
@@ -139,7 +129,7 @@ impl FileBacking {
         let directory = directory.as_ref();
         let file = os::open_temporary(directory)
             .map_err(|source| Error::io("create a temporary file in", source).path(directory))?;
-        let backing = Self::over(file, None)?;
+        let backing = Self::over(file, None)?.guarded(false)?;
         backing.grow(len_bytes)?;
         Ok(backing)
     }
@@ -148,22 +138,21 @@ impl FileBacking {
     /// what errors call it, and where [`Backing::rename`] finds it.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] for what is no regular file; the system's.
+    /// [`ErrorKind::InvalidArgument`] for what is no regular file; if the file was opened for
+    /// writing, as [`FileBacking::open`].
     pub fn from_file(file: File, path: Option<&Path>) -> Result<Self> {
+        let file = Self::adopt(file, path)?;
+        if os::is_writable(file.file()) { file.guarded(true) } else { Ok(file) }
+    }
+
+    /// As [`FileBacking::from_file`], of any file.
+    pub(crate) fn adopt(file: File, path: Option<&Path>) -> Result<Self> {
         Self::over(file, path.map(Place::of))
     }
 
     /// The open file itself, for locks and for handing on to child processes.
     pub fn file(&self) -> &File {
         &self.open.file
-    }
-
-    /// Whose it is, and who may use it.
-    pub(crate) fn permissions(&self) -> Result<Permissions> {
-        let metadata = self.file().metadata();
-        metadata
-            .map(|metadata| Permissions::of(&metadata))
-            .map_err(|source| self.error("ask the permissions of", source))
     }
 
     /// Whether both are one file, by whatever names.
@@ -256,7 +245,7 @@ impl FileBacking {
         }
     }
 
-    fn over(file: File, place: Option<Place>) -> Result<Self> {
+    pub(super) fn over(file: File, place: Option<Place>) -> Result<Self> {
         let named = |error: Error| match &place {
             Some(place) => error.path(place.given()),
             None => error,
@@ -283,7 +272,7 @@ impl FileBacking {
     }
 
     /// A system error of `operation` on this file.
-    fn error(&self, operation: &'static str, source: io::Error) -> Error {
+    pub(super) fn error(&self, operation: &'static str, source: io::Error) -> Error {
         self.open.error(operation, source)
     }
 
@@ -295,7 +284,13 @@ impl FileBacking {
 impl OpenFile {
     /// A file that is open, by this name.
     pub(super) fn new(file: File, place: Option<Place>) -> Self {
-        Self { file, place: RwLock::new(place) }
+        Self { file, place: RwLock::new(place), raw: OnceLock::new() }
+    }
+
+    /// Holds a lock for as long as the file is open here.
+    pub(super) fn keep(&self, lock: RawLock) {
+        // Each backing is guarded once, before anything shares the file.
+        let _ = self.raw.set(lock);
     }
 
     pub(super) fn file(&self) -> &File {
@@ -530,6 +525,8 @@ impl Backing for FileBacking {
         };
         self.open.check_place(from, "rename")?;
         let new = from.renamed(to);
+        refuse_lock_file(from.real(), "rename")?;
+        refuse_lock_file(new.real(), "rename to")?;
         let rename = if replace { os::replace } else { os::rename_new };
         rename(from.real(), new.real()).map_err(|source| rename_error(source, to, replace))?;
         *place = Some(new);
@@ -547,10 +544,16 @@ impl Backing for FileBacking {
 
     fn open_side(&self, suffix: &str, how: OpenSide) -> Result<Option<Arc<dyn Backing>>> {
         match (self.open.checked_place("open a file beside")?, how) {
-            (Some(place), _) => Ok(match side::open(&place, &self.open.file, suffix, how)? {
-                Some(file) => Some(Arc::new(Self::over(file, Some(place.beside(suffix)))?)),
-                None => None,
-            }),
+            (Some(place), _) => {
+                let open = |how| side::open(&place, &self.open.file, suffix, how);
+                let beside = place.beside(suffix);
+                let side = match open(how)? {
+                    None => None,
+                    Some(file) if how == OpenSide::Read => Some(Self::over(file, Some(beside))?),
+                    Some(file) => Self::over_side(file, beside, || open(OpenSide::Read))?,
+                };
+                Ok(side.map(|side| Arc::new(side) as Arc<dyn Backing>))
+            }
             (None, OpenSide::Create) => Err(side::nameless()),
             (None, _) => Ok(None),
         }
@@ -565,13 +568,16 @@ impl Backing for FileBacking {
         let place = self.open.checked_place("rename a file beside")?;
         let place = place.ok_or_else(side::nameless)?;
         let (from, to) = (place.beside(from), place.beside(to));
+        refuse_lock_file(from.real(), "rename")?;
+        refuse_lock_file(to.real(), "rename to")?;
         os::replace(from.real(), to.real())
             .map_err(|source| Error::io("rename", source).path(from.given()))
     }
 
     fn remove_side(&self, suffix: &str) -> Result<()> {
-        let place = self.open.checked_place("remove a file beside")?;
-        place.map_or(Ok(()), |place| side::remove(&place, suffix))
+        let Some(place) = self.open.checked_place("remove a file beside")? else { return Ok(()) };
+        refuse_lock_file(place.beside(suffix).real(), "remove")?;
+        side::remove(&place, suffix)
     }
 }
 

@@ -101,13 +101,14 @@ impl Mapping {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             other => return other,
         }
-        Self::initialise(path, len_bytes, initialise).inspect_err(|_| lock.withdraw())
+        Self::initialise(path, len_bytes, &lock, initialise).inspect_err(|_| lock.withdraw())
     }
 
     /// Makes the file at `path`, which is not there, under the initialiser's lock.
     fn initialise(
         path: &Path,
         len_bytes: u64,
+        lock: &SideLock,
         initialise: impl FnOnce(&Self) -> Result<()>,
     ) -> Result<Self> {
         let aside = new_unfinished(path)?;

@@ -7,6 +7,8 @@
 
 mod whose;
 
+pub(super) use whose::begins_like_ours as begins_like_a_lock_file;
+
 use std::borrow::Cow;
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -17,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use super::file::{OpenFile, refuse_no_file};
 use super::place::Place;
+use super::raw::{RAW, STORE};
 use super::shared_words::SharedWords;
 use super::side::{self, refuse_irregular};
 use super::view::Access;
@@ -24,7 +27,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::os::{self, Distrust, LockKind, Permissions, Preallocated, Sharing, no_follow};
 
 /// What the lock file's name has behind the data file's.
-const SUFFIX: &str = "-lock";
+pub(super) const SUFFIX: &str = "-lock";
 
 /// Held exclusively by the one writer of a store.
 pub(crate) const WRITER: Range<u64> = 0..1;
@@ -216,7 +219,15 @@ impl SideLock {
             !writable && os::file_system(open.file()).is_ok_and(|kind| os::copies_up(&kind));
         let original_bytes = is_original.then(|| open.len_bytes().unwrap_or(0));
         let held = Mutex::default();
-        Ok(Self { open, writable, original_bytes, path, real, data, made: false, held })
+        let lock = Self { open, writable, original_bytes, path, real, data, made: false, held };
+        // Where asking for a lock takes it for a moment, what a lock file begins with must do.
+        if os::LOCKS_CAN_BE_ASKED_FOR {
+            lock.try_lock(STORE, LockKind::Shared)?;
+            if lock.is_locked(RAW, LockKind::Exclusive)? {
+                return Err(lock.held_by("a mapping or a backing has it open for writing"));
+            }
+        }
+        Ok(lock)
     }
 
     /// Opens the lock file beside `data_path` for shared locks, if there is one; for all that its

@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use rustix::mm::Advice as Madvise;
 use rustix::shm;
 use rustix::thread::futex;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 
 use super::file_system::{FileSystemKind, kind_of_magic, kind_of_type_name, mounted_type};
 use super::{Advice, Advised, FaultCounts, unix};
@@ -237,4 +237,9 @@ mod range_lock {
         let result = unsafe { libc::syscall(libc::SYS_fcntl64, fd, command, lock) };
         libc::c_int::try_from(result).unwrap_or(-1)
     }
+}
+
+/// Opens the same file once more, to be read: with locks of its own.
+pub(crate) fn open_again(file: &File) -> io::Result<File> {
+    File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }

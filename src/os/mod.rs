@@ -52,10 +52,10 @@ pub(crate) use sharing::{
 pub(crate) use system::{
     FILE_CALLS_SEE_VIEWS, LOCKS_CAN_BE_ASKED_FOR, LOCKS_START, VIEWS_MAY_PASS_END, advise,
     agreed_path, allocated_bytes, begins_with_name, file_identity, file_system, fill_holes,
-    flush_of_view, has_room_for, is_at, is_nameless, is_range_locked, lock_memory, may_write,
-    next_data, open_temporary, read_at, remove, rename_new, replace, residency, survives_synced,
-    sync_directory, try_lock_inode, try_lock_range, unlock_inode, unlock_memory, unlock_range,
-    wait_while, wake_all, why_no_file, write_all_at,
+    flush_of_view, has_no_locks, has_room_for, is_at, is_nameless, is_range_locked, is_writable,
+    lock_memory, may_write, next_data, open_again, open_temporary, read_at, remove, rename_new,
+    replace, residency, survives_synced, sync_directory, try_lock_inode, try_lock_range,
+    unlock_inode, unlock_memory, unlock_range, wait_while, wake_all, why_no_file, write_all_at,
 };
 
 use std::ffi::c_void;

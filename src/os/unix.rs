@@ -20,7 +20,8 @@ use super::{FaultCounts, FileIdentity, LockKind, Preallocated, Residency, page_r
 
 pub(in crate::os) use kernel::thread_faults;
 pub(crate) use kernel::{
-    advise, file_system, next_data, open_temporary, survives_synced, wait_while, wake_all,
+    advise, file_system, next_data, open_again, open_temporary, survives_synced, wait_while,
+    wake_all,
 };
 
 /// Whether read and write calls see what a shared view holds, and the other way round, at once.
@@ -290,6 +291,18 @@ pub(crate) fn is_range_locked(
     let mut lock = range_lock(start, len, lock_type(kind))?;
     call_lock(file, kernel::F_OFD_GETLK, &mut lock)?;
     Ok(lock.l_type != kernel::F_UNLCK)
+}
+
+/// Whether an error of a lock says that the file system has none.
+pub(crate) fn has_no_locks(error: &io::Error) -> bool {
+    let code = error.raw_os_error();
+    matches!(code, Some(libc::ENOLCK | libc::ENOSYS | libc::EOPNOTSUPP))
+}
+
+/// Whether the file was opened for writing.
+pub(crate) fn is_writable(file: &File) -> bool {
+    let mode = rustix::fs::fcntl_getfl(file).map(|flags| flags & rustix::fs::OFlags::ACCMODE);
+    mode.is_ok_and(|mode| mode != rustix::fs::OFlags::RDONLY)
 }
 
 fn lock_type(kind: LockKind) -> libc::c_short {

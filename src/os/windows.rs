@@ -194,6 +194,22 @@ fn wide_path(path: &Path) -> io::Result<Vec<u16>> {
     Ok(wide.into_iter().chain(iter::once(0)).collect())
 }
 
+/// As on macOS.
+pub(crate) fn open_again(_file: &File) -> io::Result<File> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Every file system has locks.
+pub(crate) fn has_no_locks(_error: &io::Error) -> bool {
+    false
+}
+
+/// Whether the file was opened for writing: to write nothing is refused if not, and changes
+/// nothing.
+pub(crate) fn is_writable(file: &File) -> bool {
+    file.seek_write(&[], 0).is_ok()
+}
+
 /// What synced bytes survive: what the volume's file system is known for.
 pub(crate) fn survives_synced(_file: &File, kind: &FileSystemKind) -> Survives {
     kind.survives_synced()

@@ -56,7 +56,7 @@ impl Inode {
     pub(super) fn new(bytes: Vec<u8>) -> Result<Self> {
         let file =
             os::open_anonymous().map_err(|source| Error::io("make a simulated file", source))?;
-        let memory = Arc::new(FileBacking::from_file(file, None)?);
+        let memory = Arc::new(FileBacking::adopt(file, None)?);
         memory.write_at(0, &bytes)?;
         let sectors = vec![Sector::Clean; bytes.len().div_ceil(SECTOR_BYTES)];
         Ok(Self { memory, durable: bytes, sectors })

@@ -10,7 +10,7 @@ use crate::db::locks::Locks;
 use crate::db::options::Common;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Schema;
-use crate::map::{Access, open_unfinished};
+use crate::map::{Access, open_unfinished, refuse_lock_file};
 use crate::store::Sums;
 
 impl<T: Copy + Send + Sync> Table<T> {
@@ -59,6 +59,7 @@ impl<T: Copy + Send + Sync> Table<T> {
 
     /// Refuses to make a store where something lies, unless it is to be replaced.
     pub(super) fn refuse_taken(path: &Path, replace: bool) -> Result<()> {
+        refuse_lock_file(path, "make a store in place of")?;
         match path.symlink_metadata() {
             Ok(_) if !replace => Err(Error::new(ErrorKind::AlreadyExists, "create")
                 .path(path)
