@@ -470,3 +470,58 @@ fn a_lock_file_that_readers_alone_have_used_is_not_written_by_others() {
     drop(mapping);
     drop(flatrec::DynDatabase::open_read_only(at("n.rec")).unwrap());
 }
+
+/// An initialiser that asked for what it was making waited for itself for ever.
+#[test]
+fn an_initialiser_that_opens_what_it_makes_gets_an_error() {
+    let (done, wait) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("shared");
+        let mut errors = Vec::new();
+        let file = Mapping::open_or_create(&path, 100, |_| {
+            errors.push(Mapping::open_or_create(&path, 100, |_| Ok(())).unwrap_err());
+            // By another name of the directory.
+            let dotted = directory.path().join(".").join("shared");
+            errors.push(Mapping::open_or_create(dotted, 100, |_| Ok(())).unwrap_err());
+            let other = directory.path().join("other");
+            Mapping::open_or_create(other, 100, |_| Ok(())).map(drop)
+        });
+        file.unwrap();
+        let name = format!("flatrec-itself-{}", std::process::id());
+        let memory = Mapping::named(&name, 100, |_| {
+            errors.push(Mapping::named(&name, 100, |_| Ok(())).unwrap_err());
+            errors.push(Mapping::open_named(&name, Access::ReadOnly).unwrap_err());
+            Mapping::named(&format!("{name}-other"), 100, |_| Ok(())).map(drop)
+        });
+        let memory = memory.unwrap();
+        // Once it is made, anything opens it.
+        Mapping::open_or_create(&path, 100, |_| panic!("it is made")).unwrap();
+        Mapping::named(&name, 100, |_| panic!("it is made")).unwrap();
+        Mapping::open_named(&name, Access::ReadOnly).unwrap();
+        drop(memory);
+        done.send(errors).unwrap();
+    });
+    let errors = wait.recv_timeout(std::time::Duration::from_secs(30)).expect("it waits for ever");
+    assert_eq!(errors.len(), 4);
+    for error in errors {
+        assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
+        assert!(error.to_string().contains("its own initialiser"), "{error}");
+    }
+}
+
+#[test]
+fn a_thread_that_comes_while_another_initialises_gets_what_that_makes() {
+    let (begun, begin) = std::sync::mpsc::channel();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("shared");
+    std::thread::scope(|scope| {
+        let path = &path;
+        let waits = scope.spawn(move || {
+            begin.recv().unwrap();
+            Mapping::open_or_create(path, 100, |_| panic!("it is made")).map(drop)
+        });
+        Mapping::open_or_create(path, 100, |_| Ok(begun.send(()).unwrap())).unwrap();
+        waits.join().unwrap().unwrap();
+    });
+}

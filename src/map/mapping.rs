@@ -9,6 +9,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::backing::{Backing, Grown};
 use super::file::{FileBacking, refuse_network};
+use super::initialising::{Key, Turn};
 use super::named::NamedMemory;
 use super::side_lock::{INITIALISER, SideLock, Wait};
 use super::typed::TypedView;
@@ -82,25 +83,29 @@ impl Mapping {
     /// The lock is on the file `PATH-lock`, which stays.
     ///
     /// # Errors
-    /// What `initialise` returns; otherwise as [`Mapping::create_new`] and [`Mapping::open`].
+    /// What `initialise` returns; [`ErrorKind::Locked`] for what `initialise` itself opens there, and
+    /// for another thread of this process that has waited for it for a minute; otherwise as
+    /// [`Mapping::create_new`] and [`Mapping::open`].
     pub fn open_or_create(
         path: impl AsRef<Path>,
         len_bytes: u64,
         initialise: impl FnOnce(&Self) -> Result<()>,
     ) -> Result<Self> {
         let path = path.as_ref();
-        let lock = loop {
+        let (lock, turn) = loop {
             let lock = SideLock::open_or_create(path)?;
+            let turn = Turn::take(Key::File(lock.identity()?)).map_err(|it| it.path(path))?;
             lock.lock(INITIALISER, LockKind::Exclusive, Wait::Forever, "another initialiser")?;
             // An opener that waited for one that failed finds its lock file gone.
             if lock.is_named()? {
-                break lock;
+                break (lock, turn);
             }
         };
         match Self::open(path, Access::ReadWrite) {
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             other => return other,
         }
+        turn.run();
         Self::initialise(path, len_bytes, &lock, initialise).inspect_err(|_| lock.withdraw())
     }
 
@@ -172,7 +177,9 @@ impl Mapping {
     /// `Local\\name:lock`.
     ///
     /// # Errors
-    /// What `initialise` returns; [`ErrorKind::InvalidArgument`] for a name that is not 1 to 200
+    /// What `initialise` returns; [`ErrorKind::Locked`] for what `initialise` itself opens by that
+    /// name, and for another thread of this process that has waited for it for a minute;
+    /// [`ErrorKind::InvalidArgument`] for a name that is not 1 to 200
     /// of the characters `A-Z a-z 0-9 . _ -`, or starts with a dot; [`ErrorKind::PermissionDenied`]
     /// on Unix for memory that another user made or that others may
     /// use, whoever asks: root does not use a user's memory unawares; the system's.

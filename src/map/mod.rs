@@ -19,6 +19,7 @@ mod fault;
 mod file;
 mod geometry;
 mod in_private;
+mod initialising;
 mod lent;
 mod mapped_writes;
 mod mapping;

@@ -14,6 +14,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::backing::{Backing, Grown, Properties};
 use super::file::FileBacking;
+use super::initialising::{Key, Turn};
 use super::view::{Access, View};
 use crate::error::{Error, ErrorKind, Result};
 use crate::os::{self, FileSystemKind, NamedSection};
@@ -57,6 +58,7 @@ impl NamedMemory {
         let (section, made) = NamedSection::open_or_create(name, whole)
             .map_err(|source| error("share memory", source, name))?;
         let memory = Self::over(section, name)?;
+        let turn = Turn::take(Key::name(name)).map_err(|error| named(error, name))?;
         let guard = memory.lock()?;
         let header = memory.header(Access::ReadWrite)?;
         let found = memory.read_header(&header)?;
@@ -78,6 +80,7 @@ impl NamedMemory {
             // The handle that the initialiser gets knows its length from the words just written.
             let section =
                 NamedSection::open(name).map_err(|source| error("share memory", source, name))?;
+            turn.run();
             initialise(Arc::new(Self::sized(section, name, len_bytes)))?;
             header.write(8, &READY.to_le_bytes())?;
             // Who finishes what another began owns the name as the first would have.
@@ -93,6 +96,7 @@ impl NamedMemory {
         let section =
             NamedSection::open(name).map_err(|source| error("open shared memory", source, name))?;
         let memory = Self::over(section, name)?;
+        let _turn = Turn::take(Key::name(name)).map_err(|error| named(error, name))?;
         let guard = memory.lock()?;
         let found = memory.read_header(&memory.header(Access::ReadOnly)?)?;
         drop(guard);

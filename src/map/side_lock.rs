@@ -432,6 +432,12 @@ impl SideLock {
         self.writable
     }
 
+    /// What tells this lock file from others.
+    pub(super) fn identity(&self) -> Result<os::FileIdentity> {
+        os::file_identity(self.open.file())
+            .map_err(|source| Error::io("identify", source).path(&self.path))
+    }
+
     /// Whether the lock file still has its name.
     pub(crate) fn is_named(&self) -> Result<bool> {
         os::is_at(self.open.file(), &self.real)
