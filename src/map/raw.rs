@@ -7,17 +7,16 @@
 //! a store's handle holds the byte [`STORE`] of its data file and of its lock file. Each takes its
 //! own first and looks for the other then, so that of two that meet at least one gives way.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::path::Path;
 
-use super::file::{FileBacking, LOCKS_RANGES_OF_DATA, OpenFile, refuse_no_file};
+use super::file::{FileBacking, LOCKS_RANGES_OF_DATA, OpenFile};
 use super::place::Place;
-use super::side::{self, refuse_irregular};
 use super::side_lock::{SUFFIX, begins_like_a_lock_file};
 use crate::error::{Error, ErrorKind, Result};
-use crate::os::{self, LockKind, Permissions, Sharing, no_follow};
+use crate::os::{self, LockKind, Permissions};
 
 /// Held shared by those that write a file's bytes.
 pub(super) const RAW: Range<u64> = 4..5;
@@ -117,41 +116,12 @@ impl FileBacking {
         Ok(self)
     }
 
-    /// Opens a file that this user, or root, has left under a name that other users could take, for
-    /// reading and writing; never through a symbolic link. The owner of what it is `like` is as
-    /// good.
-    ///
-    /// # Errors
-    /// As [`FileBacking::open`]; [`ErrorKind::PermissionDenied`] for another user's.
-    pub(crate) fn open_own(path: &Path, like: &Sharing) -> Result<Self> {
-        refuse_no_file(path, "open")?;
-        refuse_irregular(path).map_err(|error| error.path(path))?;
-        let mut options = OpenOptions::new();
-        options.read(true).write(true);
-        no_follow(&mut options);
-        let file = options.open(path).map_err(|source| Error::io("open", source).path(path))?;
-        let file = Self::over(file, Some(Place::of(path)))?;
-        let owner = file.permissions()?.owner_but_for(like);
-        match owner {
-            None => Ok(file),
-            Some(user) => Err(side::disbelieved(format!("user {user} has left it"), path)
-                .path(path)
-                .advice("remove it, or go on with it as that user")),
-        }
-    }
-
     /// Whose it is, and who may use it.
     pub(crate) fn permissions(&self) -> Result<Permissions> {
         let metadata = self.file().metadata();
         metadata
             .map(|metadata| Permissions::of(&metadata))
             .map_err(|source| self.error("ask the permissions of", source))
-    }
-
-    /// Whether it begins like a store or a lock file.
-    pub(super) fn belongs_to_a_store(&self) -> Result<bool> {
-        let why = why_refused(self.file());
-        why.map(|why| why.is_some()).map_err(|source| self.open.name(Error::io("read", source)))
     }
 
     /// For a handle of a store: says that it is here, and whether others write the file's bytes.

@@ -14,7 +14,7 @@
 use std::fs::Metadata;
 use std::path::Path;
 
-use super::{Permissions, Sharing};
+use super::Permissions;
 
 /// A reason not to believe a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,24 +38,6 @@ pub(crate) fn distrust(side: &Metadata, data: &Permissions, directory: &Path) ->
     {
         let _ = (side, data, directory);
         None
-    }
-}
-
-impl Permissions {
-    /// The file's owner, unless that is this user, root, or the owner of what it is to be like.
-    pub(crate) fn owner_but_for(&self, like: &Sharing) -> Option<u32> {
-        #[cfg(unix)]
-        {
-            let process = rustix::process::geteuid();
-            let is_likes = like.like.is_some_and(|like| like.owner == self.owner);
-            let is_known = self.owner == process.as_raw() || self.owner == 0 || is_likes;
-            (!is_known).then_some(self.owner)
-        }
-        #[cfg(not(unix))]
-        {
-            let _ = like;
-            None
-        }
     }
 }
 
