@@ -60,12 +60,12 @@ mod wal;
 
 pub use db::{
     BackupReport, Checkpoint, Checksums, Chunk, Chunks, CompactReport, Copies, CopyOptions,
-    Database, Doubt, Durability, DynDatabase, DynEdit, DynReader, DynRecords, DynRecordsWithIds,
-    DynStore, Edit, LogInfo, Lost, Options, Reader, ReaderInfo, Rebuilt, Receipt, Records,
-    RecordsWithIds, Row, SalvageOptions, SalvageReport, SlotInfo, Snapshot, SnapshotRecords, Store,
-    StoreInfo, Survives, VerifyReport, WindowedStore, WriteTransaction, WriterInfo, backup,
-    compact, rebuild_checksums, rebuild_checksums_with_progress, salvage, salvage_with_progress,
-    verify,
+    DamagedBlock, Database, Doubt, Durability, DynDatabase, DynEdit, DynReader, DynRecords,
+    DynRecordsWithIds, DynStore, Edit, LogInfo, Lost, Options, Reader, ReaderInfo, Rebuilt,
+    Receipt, Records, RecordsWithIds, Row, SalvageOptions, SalvageReport, SlotInfo, Snapshot,
+    SnapshotRecords, Store, StoreInfo, Survives, VerifyReport, WindowedStore, WriteTransaction,
+    WriterInfo, backup, compact, rebuild_checksums, rebuild_checksums_with_progress, salvage,
+    salvage_with_progress, verify,
 };
 pub use error::{Error, ErrorKind, Result, printable};
 #[cfg(feature = "derive")]

@@ -47,6 +47,10 @@ pub(crate) enum Step {
     FlushDataSync,
     /// Checksums are synced before the header counts what they cover.
     SumsSync,
+    /// That a block is damaged is written down, durably, before the block is changed.
+    DoubtSync,
+    /// A block that was found damaged stays doubted, whatever is found of it later.
+    DoubtKept,
     /// A checkpoint goes no further than the oldest snapshot.
     SnapshotTarget,
     /// A writer says how far it means to go before it looks who is in the way.

@@ -117,6 +117,26 @@ impl<R: Row + ?Sized> Database<R> {
         self.engine.checkpoint()
     }
 
+    /// Why the last checkpoint failed, if none has succeeded since, or what poisoned this handle.
+    /// The checkpoints that commits make by themselves are among them: such a commit has happened
+    /// all the same. The log keeps what was to go to the file, and grows meanwhile; later commits
+    /// try again now and then, and so does [`Database::checkpoint`].
+    ///
+    /// ```
+    /// # #[cfg(feature = "derive")] {
+    /// # use flatrec::{Database, Record};
+    /// # #[derive(Clone, Copy, Record)]
+    /// # #[repr(C)]
+    /// # struct Counter { n: u64 }
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// let counters = Database::<Counter>::create(directory.path().join("counters.rec")).unwrap();
+    /// assert_eq!(counters.checkpoint_failure(), None);
+    /// # }
+    /// ```
+    pub fn checkpoint_failure(&self) -> Option<String> {
+        self.engine.failure()
+    }
+
     /// Waits until there is a commit after commit `after`, or until the time is over; says whether
     /// there is one. For readers of this handle; those of other processes have
     /// [`Reader::wait`](crate::Reader::wait).

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::checksums::Checksums;
+use super::checksums::{Checksums, DamagedBlock, Known};
 use super::engine::Recovered;
 use super::reader::ReaderInfo;
 use super::sharing::process;
@@ -78,6 +78,11 @@ pub struct StoreInfo {
     /// How many records, deleted ones included, no checksum covers: neither one of the store's nor
     /// one of the log's.
     pub unsummed: u64,
+    /// The blocks that did not match their checksums when a handle was about to change records of
+    /// them, the first 1000; [`verify`](crate::verify) looks at all blocks.
+    pub damaged: Vec<DamagedBlock>,
+    /// How many such blocks there are.
+    pub damaged_blocks: u64,
     /// What the file lies on.
     pub file_system: FileSystemKind,
     /// Bytes that this handle maps to read.
@@ -164,11 +169,8 @@ impl StoreInfo {
         let report = table.core.report();
         let log = table.log.as_ref().map(|log| LogInfo::of(log, &**backing)).transpose()?;
         let (writer, readers) = sharers(table)?;
-        let checksums = match &table.sums {
-            Some(sums) => Checksums::Present { blocks: sums.blocks() },
-            None => Checksums::look(&**backing, header)?,
-        };
-        let unsummed = match &checksums {
+        let known = Known::of(table.sums.as_ref(), &**backing, header)?;
+        let unsummed = match &known.checksums {
             Checksums::Present { .. } => 0,
             _ => header.count,
         };
@@ -194,8 +196,10 @@ impl StoreInfo {
             file_id: header.file_id,
             slots: [slot_info(&report.a), slot_info(&report.b)],
             editing: table.core.found_editing(),
-            checksums,
+            checksums: known.checksums,
             unsummed: unsummed.saturating_add(table.log.as_ref().map_or(0, |log| log.unsummed)),
+            damaged: known.damaged,
+            damaged_blocks: known.damaged_blocks,
             file_system: backing.properties().file_system.clone(),
             mapped_bytes: windows.map_or(view.len_bytes() as u64, |windows| windows.mapped_bytes),
             windows,

@@ -42,7 +42,9 @@ mod windowed;
 
 pub use crate::map::Survives;
 pub use backup::{BackupReport, backup};
-pub use checksums::{Checksums, Rebuilt, rebuild_checksums, rebuild_checksums_with_progress};
+pub use checksums::{
+    Checksums, DamagedBlock, Rebuilt, rebuild_checksums, rebuild_checksums_with_progress,
+};
 pub use compact::{CompactReport, compact};
 pub use copies::Copies;
 pub use copy::CopyOptions;

@@ -188,8 +188,10 @@ impl<S> Options<S> {
     }
 
     /// How large the log of a [`Database`](crate::Database) may grow while a reader holds
-    /// checkpoints back. Commits fail then with [`ErrorKind::LogFull`](crate::ErrorKind::LogFull),
-    /// which names the reader. Unless said, the log grows as far as the disk allows.
+    /// checkpoints back, or they fail. Commits fail then: with
+    /// [`ErrorKind::LogFull`](crate::ErrorKind::LogFull), which names the reader, or with what
+    /// makes checkpoints fail. Unless said, the log grows as far as the disk allows, and
+    /// [`Database::checkpoint_failure`](crate::Database::checkpoint_failure) tells.
     pub fn max_log(mut self, log_bytes: u64) -> Self {
         self.common.max_log_bytes = Some(log_bytes);
         self

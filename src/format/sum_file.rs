@@ -116,6 +116,17 @@ impl BlockChecksum {
     /// What a block has that was never summed.
     pub(crate) const NONE: Self = Self { covered_len_bytes: 0, crc: 0 };
 
+    /// What a block has in which damage was found before it was changed. It covers more than any
+    /// block has, so no bytes match it, whatever is written there and whatever is cut short: damage
+    /// never comes to look sound.
+    pub(crate) const DOUBTED: Self = Self { covered_len_bytes: u32::MAX, crc: 0 };
+
+    /// Whether damage was found in the block: see [`BlockChecksum::DOUBTED`]. What is left of such
+    /// an entry that was damaged itself matches nothing either.
+    pub(crate) fn is_doubted(self) -> bool {
+        self.covered_len_bytes == u32::MAX
+    }
+
     pub(crate) fn encode(self) -> [u8; ENTRY_BYTES] {
         let entry = u64::from(self.covered_len_bytes) | u64::from(self.crc) << 32;
         entry.to_le_bytes()
@@ -146,6 +157,10 @@ mod tests {
         }
         for len in 0..bytes.len() {
             assert!(SumHeader::decode(&bytes[..len]).is_err(), "{len} bytes");
+        }
+        assert!(BlockChecksum::decode(BlockChecksum::DOUBTED.encode()).is_doubted());
+        for len in [0, 1, BLOCK_BYTES] {
+            assert!(!BlockChecksum::DOUBTED.matches(&vec![0; len]), "{len} bytes");
         }
         let entry = BlockChecksum { covered_len_bytes: 0x0102_0304, crc: 0xA0B0_C0D0 };
         assert_eq!(entry.encode(), [4, 3, 2, 1, 0xD0, 0xC0, 0xB0, 0xA0]);

@@ -7,12 +7,16 @@
 //! is counted ([`Sums::settle`]) before the bytes behind can be written over.
 //!
 //! Damage is never summed away: bytes that are appended to a block extend its checksum without
-//! looking at the old bytes, and a block that is changed is compared with its checksum first
-//! ([`Sums::before_change`]). Nothing is cached: an entry is where it is on the disk.
+//! looking at the old bytes, and a block that is changed is compared with its checksum first. Where
+//! they differ, either the change is refused ([`Sums::before_change`]), or the block's entry says
+//! from then on, durably and before the change, that the block is doubted
+//! ([`Sums::doubt_damaged`]): nothing but making all sums anew takes that back. Nothing is cached:
+//! an entry is where it is on the disk.
 
 mod before_change;
 mod whose;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -68,6 +72,10 @@ pub(crate) enum BlockState {
     Uncovered(u32),
     /// Shorter in the file than its checksum says, which covers so many bytes.
     CutOff(u32),
+    /// Found damaged before it was changed, once and for all.
+    Doubted,
+    /// Not to be read, or its checksum is not.
+    Unreadable,
 }
 
 /// A set of blocks: a bit each.
@@ -119,9 +127,9 @@ pub(crate) struct Sums {
     /// The blocks that were compared with their entries since the store was opened, or were summed
     /// since by this handle.
     trusted: BlockSet,
-    /// The blocks that did not match when they were about to be changed all the same: what is
-    /// damaged is not to look sound once it is summed anew.
-    doubted: BlockSet,
+    /// The blocks that were about to be changed and did not match, as they were found; their
+    /// entries say so.
+    doubted: BTreeMap<u64, BlockState>,
 }
 
 impl Sums {
@@ -159,7 +167,7 @@ impl Sums {
             geometry,
             covered_len_bytes: 0,
             trusted: BlockSet::default(),
-            doubted: BlockSet::default(),
+            doubted: BTreeMap::new(),
         };
         let made = sums
             .side
@@ -231,7 +239,7 @@ impl Sums {
             geometry,
             covered_len_bytes,
             trusted: BlockSet::default(),
-            doubted: BlockSet::default(),
+            doubted: BTreeMap::new(),
         }))
     }
 
@@ -300,18 +308,32 @@ impl Sums {
         if as_counted && at_rest {
             return Ok(());
         }
-        let bytes = read_block(data, self.start_of(block), BLOCK_BYTES)?;
-        let counted = usize::try_from(partial).unwrap_or(usize::MAX).min(bytes.len());
-        let settled = if as_counted {
-            entry
-        } else if self.state_of(block, entry, &bytes) == BlockState::Sound {
-            block_checksum(&bytes[..counted])
-        } else {
-            // Summed as it is, what is damaged would look sound from now on.
-            BlockChecksum::doubting(&bytes[..counted])
-        };
+        let settled = if as_counted { entry } else { self.settled(data, block, entry, partial)? };
         self.side.write_at(offset_of_entry(block), &settled.encode())?;
         self.side.sync_data()
+    }
+
+    /// The entry of the last block, of which `counted_len` bytes are counted: that of those bytes
+    /// if what is there matches the old entry, and otherwise one that says that it does not.
+    fn settled(
+        &mut self,
+        data: &dyn Backing,
+        block: u64,
+        entry: BlockChecksum,
+        counted_len: u64,
+    ) -> Result<BlockChecksum> {
+        let state = match read_block(data, self.start_of(block), BLOCK_BYTES) {
+            Ok(bytes) => match self.state_of(block, entry, &bytes) {
+                BlockState::Sound => {
+                    let counted = usize::try_from(counted_len).unwrap_or(usize::MAX);
+                    return Ok(block_checksum(&bytes[..counted.min(bytes.len())]));
+                }
+                state => state,
+            },
+            Err(error) => unreadable(error)?,
+        };
+        self.doubted.insert(block, state);
+        Ok(BlockChecksum::DOUBTED)
     }
 
     /// Takes back the entries of what lies from `end` on, a byte offset in the file: for a store
@@ -322,6 +344,8 @@ impl Sums {
     pub(crate) fn truncate(&mut self, data: &dyn Backing, end: u64) -> Result<()> {
         let covered = self.covered_len_bytes.min(end.saturating_sub(self.geometry.data_offset));
         self.covered_len_bytes = covered;
+        // What is written where a block was cut off is another block.
+        self.doubted.split_off(&self.blocks());
         self.settle(data, false)
     }
 
@@ -334,6 +358,9 @@ impl Sums {
     }
 
     fn state_of(&self, block: u64, entry: BlockChecksum, bytes: &[u8]) -> BlockState {
+        if entry.is_doubted() {
+            return BlockState::Doubted;
+        }
         let counted = self.bytes_of(block);
         let covered = entry.covered_len_bytes;
         if u64::from(covered) < counted.end - counted.start {
@@ -396,7 +423,11 @@ impl Sums {
                 let touched = range.start.saturating_sub(self.start_of(block));
                 let sum = self.sum(data, block, touched, old_covered, &mut buffer)?;
                 run.push(block, sum)?;
-                self.trusted.insert(block);
+                if sum.is_doubted() {
+                    self.doubted.entry(block).or_insert(BlockState::Doubted);
+                } else {
+                    self.trusted.insert(block);
+                }
             }
         }
         run.write()
@@ -418,26 +449,26 @@ impl Sums {
             .ok()
             .and_then(|len| buffer.get_mut(..len))
             .ok_or_else(|| Error::new(ErrorKind::OutOfRange, "sum").offset(bytes.start))?;
-        let got = data.read_at(bytes.start + lead, buffer)?;
+        if self.doubted.contains_key(&block) {
+            return Ok(BlockChecksum::DOUBTED);
+        }
+        let got = match data.read_at(bytes.start + lead, buffer) {
+            Ok(got) => got,
+            Err(error) => return unreadable(error).map(|_| BlockChecksum::DOUBTED),
+        };
         if got < buffer.len() {
             return Err(Error::new(ErrorKind::Truncated, "sum")
                 .offset(bytes.start + lead + got as u64)
                 .detail("the file ends before its records"));
         }
-        if lead == 0 && !self.doubted.contains(block) {
+        if lead == 0 {
             return Ok(block_checksum(buffer));
         }
-        if lead == 0 {
-            return Ok(BlockChecksum::doubting(buffer));
-        }
         let old = self.entry(block)?;
-        if u64::from(old.covered_len_bytes) == lead {
-            return Ok(old.extended(buffer));
-        }
-        // The entry was damaged or lost, and with it the knowledge whether the old bytes are sound.
-        let counted = usize::try_from(bytes.end - bytes.start).unwrap_or(BLOCK_BYTES);
-        let whole = read_block(data, bytes.start, counted)?;
-        Ok(BlockChecksum::doubting(&whole))
+        // An entry that covers anything else was damaged or lost, and with it the knowledge whether
+        // the old bytes are sound.
+        let is_known = u64::from(old.covered_len_bytes) == lead;
+        Ok(if is_known { old.extended(buffer) } else { BlockChecksum::DOUBTED })
     }
 
     /// Makes all entries durable, for a header of that commit or an earlier one: before any header
@@ -499,6 +530,10 @@ impl BlockState {
             Self::CutOff(covered) => {
                 format!("its checksum covers {covered} bytes, and the file ends before those")
             }
+            Self::Doubted => "it did not match its checksum before some of its records were \
+                              changed: those may be right, and nothing tells which"
+                .into(),
+            Self::Unreadable => "it could not be read".into(),
         }
     }
 }
@@ -527,6 +562,11 @@ pub(crate) fn describe(block: u64, bytes: &Range<u64>, records: &Range<u64>) -> 
 /// Where a block's entry lies. No file has so many blocks that this could overflow.
 fn offset_of_entry(block: u64) -> u64 {
     block.saturating_mul(ENTRY_BYTES as u64).saturating_add(SUM_HEADER_BYTES as u64)
+}
+
+/// What a block is that could not be read: an error if that says nothing about the block.
+fn unreadable(error: Error) -> Result<BlockState> {
+    if error.kind() == ErrorKind::Io { Ok(BlockState::Unreadable) } else { Err(error) }
 }
 
 /// As many bytes as the file has from `offset` on, up to `len`.

@@ -143,3 +143,35 @@ fn a_log_that_is_gone_is_no_success() {
     );
     assert_eq!(place.ok(["scan", "saved.rec", "--count"]), "20000\n");
 }
+
+#[test]
+fn a_checkpoint_brings_the_log_into_a_damaged_block_and_says_so() {
+    let place = Place::new();
+    let path = loaded(&place);
+    flip(&path, 65_536 + 70_000);
+    // Beside a reader the change stays in the log. Once the command gave up at such a block.
+    let reader = DynDatabase::open_read_only(&path).unwrap();
+    let snapshot = reader.begin_read().unwrap();
+    place.ok(["set", "out.rec", "8200", "n=1"]);
+    drop((snapshot, reader));
+    let ran = place.run(["checkpoint", "out.rec"]);
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    assert!(ran.stdout.starts_with("out.rec: 1 records brought to their places"), "{ran:?}");
+    let block = "block 1, bytes 131072..196608, records 8192..16384";
+    assert_eq!(
+        ran.stderr,
+        format!("flatrec: warning: out.rec: {block}: it does not match its checksum\n")
+    );
+    let why = "it did not match its checksum before some of its records were changed: those may be \
+               right, and nothing tells which";
+    let info = place.ok(["info", "out.rec"]);
+    assert!(info.contains(&format!("\ndamage         {block}: {why}\n")), "{info}");
+    let info = place.ok(["info", "out.rec", "--json"]);
+    assert!(info.contains("\"damaged_blocks\": 1,"), "{info}");
+    assert!(info.contains("\"first_record\": 8192,"), "{info}");
+    let ran = place.run(["verify", "out.rec"]);
+    assert_eq!(ran.status, Some(1));
+    assert!(ran.stdout.contains(&format!("{block}: {why}")), "{}", ran.stdout);
+    place.ok(["verify", "out.rec", "--rebuild"]);
+    assert!(!place.ok(["info", "out.rec"]).contains("\ndamage "));
+}

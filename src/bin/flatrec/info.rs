@@ -1,10 +1,13 @@
 //! `flatrec info`: what a store is made of, and how it lies in file and memory.
 
 use std::io::Write;
+use std::iter::repeat;
 use std::path::PathBuf;
 
 use flatrec::exchange::schema_to_json;
-use flatrec::{Checksums, DynStore, LogInfo, ReaderInfo, Schema, SlotInfo, StoreInfo, WriterInfo};
+use flatrec::{
+    Checksums, DamagedBlock, DynStore, LogInfo, ReaderInfo, Schema, SlotInfo, StoreInfo, WriterInfo,
+};
 use serde_json::{Value, json};
 
 use crate::failure::Failure;
@@ -33,6 +36,9 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
+
+/// How many damaged blocks are shown to people.
+const DAMAGED_SHOWN: usize = 10;
 
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
@@ -126,6 +132,14 @@ fn lines_of(info: &StoreInfo) -> Vec<(&'static str, String)> {
         ("checksums", sums(info)),
         ("mapped", bytes(info.mapped_bytes)),
     ];
+    let at = lines.iter().position(|(name, _)| *name == "mapped").unwrap_or(lines.len());
+    lines.splice(
+        at..at,
+        damaged(info)
+            .into_iter()
+            .zip(["damage"].into_iter().chain(repeat("")))
+            .map(|(what, name)| (name, what)),
+    );
     let at = lines.iter().position(|(name, _)| *name == "checksums").unwrap_or(lines.len());
     lines.splice(at..at, info.readers.iter().map(|one| ("", reader(one, info.commit))));
     if let Some(residency) = info.residency {
@@ -223,6 +237,17 @@ fn slot(slot: &SlotInfo, sequence_in_force: u64) -> String {
     }
 }
 
+/// The damaged blocks that are known without a look at the records, a line each.
+fn damaged(info: &StoreInfo) -> Vec<String> {
+    let shown = info.damaged.iter().take(DAMAGED_SHOWN);
+    let mut lines: Vec<String> = shown.map(ToString::to_string).collect();
+    let more = info.damaged_blocks.saturating_sub(lines.len() as u64);
+    if more > 0 {
+        lines.push(format!("and {more} more: verify lists all"));
+    }
+    lines
+}
+
 /// Bytes in full and, from a KiB on, in a unit that can be read.
 pub(crate) fn bytes(len_bytes: u64) -> String {
     match len_bytes {
@@ -233,6 +258,17 @@ pub(crate) fn bytes(len_bytes: u64) -> String {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn damaged_object(damaged: &DamagedBlock) -> Value {
+    json!({
+        "block": damaged.block,
+        "first_byte": damaged.bytes.start,
+        "end_byte": damaged.bytes.end,
+        "first_record": damaged.records.start,
+        "end_record": damaged.records.end,
+        "why": damaged.why,
+    })
 }
 
 /// Everything, for programs.
@@ -284,6 +320,8 @@ fn object(store: &DynStore, info: &StoreInfo) -> Value {
         "interrupted_edit": info.editing,
         "checksums": checksums(&info.checksums),
         "unsummed_records": info.unsummed,
+        "damaged_blocks": info.damaged_blocks,
+        "damaged": info.damaged.iter().map(damaged_object).collect::<Vec<Value>>(),
         "mapped_bytes": info.mapped_bytes,
         "residency": residency,
         "faults": { "minor": info.faults.minor, "major": info.faults.major },

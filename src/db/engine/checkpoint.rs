@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::super::checksums::DamagedBlock;
 use super::super::sharing::Offer;
 use super::super::source::Source;
 use super::recover::{ranges_of, read_log_through};
@@ -53,6 +54,7 @@ pub struct Checkpoint {
     commit: u64,
     records: u64,
     held_back: Option<String>,
+    damaged: Vec<DamagedBlock>,
 }
 
 impl Checkpoint {
@@ -71,13 +73,23 @@ impl Checkpoint {
     pub fn held_back(&self) -> Option<&str> {
         self.held_back.as_deref()
     }
+
+    /// The blocks that this handle found not to match their checksums when it was about to bring
+    /// records into them, with this checkpoint or one before it. The records that were committed
+    /// since are in their places; the blocks stay doubted, until
+    /// [`rebuild_checksums`](crate::rebuild_checksums) takes what they hold as right.
+    pub fn damaged(&self) -> &[DamagedBlock] {
+        &self.damaged
+    }
 }
 
 impl Engine {
     /// Writes to the array what no reader is in the way of.
     pub(in crate::db) fn checkpoint(&self) -> Result<Checkpoint> {
         let mut writer = self.lock("checkpoint")?;
-        self.checkpoint_locked(&mut writer, Reason::Due)
+        let mut checkpoint = self.checkpoint_locked(&mut writer, Reason::Due)?;
+        checkpoint.damaged = writer.sums.as_ref().map(DamagedBlock::found_by).unwrap_or_default();
+        Ok(checkpoint)
     }
 
     /// After a commit: a checkpoint if the log has grown past its size, with the records in their
@@ -95,15 +107,16 @@ impl Engine {
         if !is_due {
             return;
         }
-        // The commit that this follows is done whatever comes of it; an error that matters has
-        // poisoned the handle, and the next commit tells.
-        let _ = self.checkpoint_locked(&mut writer, Reason::Due);
+        // The commit that this follows is done whatever comes of it. An error is kept for those who
+        // ask; one after which nothing may be written has poisoned the handle, too.
+        let has_failed = self.checkpoint_locked(&mut writer, Reason::Due).is_err();
         let left = writer.due_bytes();
         let reached = writer.core.header().commit;
         writer.held_back_by =
             Some(reached).filter(|&commit| commit < writer.newest.commit && self.is_held(commit));
-        // Beside readers without slots, who come and go unseen, it is tried again before long.
-        let next = if writer.shut_out {
+        // Beside readers without slots, who come and go unseen, it is tried again before long, as
+        // it is after a failure, which may have passed by then.
+        let next = if writer.shut_out || has_failed {
             left.saturating_add(self.common.checkpoint_bytes)
         } else {
             left.saturating_mul(2)
@@ -118,11 +131,18 @@ impl Engine {
             || self.published.sharing().is_read(commit).is_ok_and(|is| is)
     }
 
+    /// Makes a checkpoint. Why it fails, if it does, is kept until one does not.
     pub(super) fn checkpoint_locked(
         &self,
         writer: &mut Writer,
         reason: Reason,
     ) -> Result<Checkpoint> {
+        let done = self.try_checkpoint(writer, reason);
+        self.note_failure(done.as_ref().err().map(Error::to_string));
+        done
+    }
+
+    fn try_checkpoint(&self, writer: &mut Writer, reason: Reason) -> Result<Checkpoint> {
         let closing = reason == Reason::Closing;
         self.step(writer, |_| {
             step::take(Step::CheckpointLogSync, || self.group.settle_all(&self.published))
@@ -131,6 +151,7 @@ impl Engine {
             commit: writer.core.header().commit,
             records,
             held_back,
+            damaged: Vec::new(),
         };
         if writer.log.is_none() {
             return Ok(done(writer, 0, None));
@@ -202,14 +223,9 @@ impl Engine {
         } else {
             self.older_state(writer, offer.through)?
         };
-        // Damage in a block is no reason to poison the handle: the log keeps what is to go there.
         let images = target.overlay.sorted_after(done);
-        match self.check_blocks(writer, &target, &images) {
-            Ok(()) => {
-                self.step(writer, |writer| self.write_back(writer, &target, &images, closing))?;
-            }
-            Err(error) => return Err(self.name(error)),
-        }
+        self.reserve_sums(writer, &target)?;
+        self.step(writer, |writer| self.write_back(writer, &target, &images, closing))?;
         Ok((images.len() as u64, held_back))
     }
 
@@ -237,22 +253,21 @@ impl Engine {
         }))
     }
 
-    /// Compares the blocks that are to change with their checksums, those that this handle has not
-    /// looked at yet, and makes room for the checksums of those that are to come.
-    fn check_blocks(
-        &self,
-        writer: &mut Writer,
-        target: &State,
-        images: &[(u64, &[u8])],
-    ) -> Result<()> {
-        let Some(sums) = &mut writer.sums else { return Ok(()) };
-        sums.before_change(&*self.backing, &ranges_of(&self.layout, images))?;
-        sums.reserve(self.layout.geometry.offset_of(target.count)?)
+    /// Makes room for the checksums that are to come: a full disk is no reason to poison the
+    /// handle, since the log keeps what was to go to the array.
+    fn reserve_sums(&self, writer: &Writer, target: &State) -> Result<()> {
+        let Some(sums) = &writer.sums else { return Ok(()) };
+        let end = self.layout.geometry.offset_of(target.count)?;
+        sums.reserve(end).map_err(|error| self.name(error))
     }
 
     /// The steps of a checkpoint, in the order on which everything rests: the log is durable
-    /// through `target` (`settle_all`); images to their places; sync; sums, sync; header, sync;
-    /// only then are segments used anew.
+    /// through `target` (`settle_all`); blocks that are damaged are marked, sync; the sums are
+    /// stamped, sync; images to their places; sync; sums, sync; header, sync; only then are
+    /// segments used anew.
+    ///
+    /// Damage stops nothing: the log would grow without bound for the sake of one block, whose
+    /// damage is as well known once records of it are written.
     fn write_back(
         &self,
         writer: &mut Writer,
@@ -263,7 +278,9 @@ impl Engine {
         if step::skip(Step::HeaderLast) {
             self.say_written(writer, target, closing)?;
         }
+        let ranges = ranges_of(&self.layout, images);
         if let Some(sums) = writer.sums.as_mut().filter(|_| !images.is_empty()) {
+            sums.doubt_damaged(&*self.backing, &ranges)?;
             sums.sync(target.commit)?;
         }
         // Records that are in their places already were synced before the log counted them.
@@ -273,7 +290,7 @@ impl Engine {
         }
         if let Some(sums) = &mut writer.sums {
             let end = self.layout.geometry.offset_of(target.count)?;
-            sums.update(&*self.backing, &ranges_of(&self.layout, images), end)?;
+            sums.update(&*self.backing, &ranges, end)?;
             step::take(Step::SumsSync, || sums.sync(target.commit))?;
         }
         if !step::skip(Step::HeaderLast) {

@@ -89,6 +89,9 @@ pub(super) struct Engine {
     writer: Mutex<Writer>,
     group: Group,
     published: Published,
+    /// Why the last checkpoint failed, or the step that poisoned the handle, in words; nothing
+    /// since the last checkpoint that did not fail.
+    failure: Mutex<Option<String>>,
     layout: Layout,
     schema: Schema,
     metadata: Arc<Metadata>,
@@ -190,10 +193,15 @@ impl Engine {
             ));
         }
         if writer.busy || self.group.has_failed() {
+            let unknown = "an earlier write or sync failed, so what the disk holds is unknown";
+            let error = match self.failure() {
+                Some(why) => {
+                    Error::new(ErrorKind::Poisoned, operation).detail(format!("{unknown}: {why}"))
+                }
+                None => Error::new(ErrorKind::Poisoned, operation).detail(unknown),
+            };
             return Err(self.name(
-                Error::new(ErrorKind::Poisoned, operation)
-                    .detail("an earlier write or sync failed, so what the disk holds is unknown")
-                    .advice("reopen the store: it comes up with every acknowledged commit"),
+                error.advice("reopen the store: it comes up with every acknowledged commit"),
             ));
         }
         writer.core.check_healthy(operation)
@@ -208,10 +216,21 @@ impl Engine {
         writer.busy = true;
         let result = step(writer);
         writer.busy = false;
-        if result.is_err() {
+        let result = result.map_err(|error| self.name(unknown(error)));
+        if let Err(error) = &result {
+            self.note_failure(Some(error.to_string()));
             self.group.fail();
         }
-        result.map_err(|error| self.name(unknown(error)))
+        result
+    }
+
+    /// Why the last checkpoint failed, if none has succeeded since, or what poisoned the handle.
+    pub(super) fn failure(&self) -> Option<String> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note_failure(&self, failure: Option<String>) {
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
     }
 }
 

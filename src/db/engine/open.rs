@@ -33,7 +33,8 @@ impl Engine {
         }
         if let Some(sums) = sums.as_mut().filter(|sums| sums.checkpoint_begun()) {
             // It may have written some of what the log holds.
-            sums.exempt(&ranges_of(&layout, &found.overlay.sorted_after(core.header().commit)));
+            let images = found.overlay.sorted_after(core.header().commit);
+            sums.exempt(&ranges_of(&layout, &images))?;
         }
         let mut placed = Placed::new(Arc::clone(&backing), layout.geometry)?;
         // What a writer that died left behind the records may be holes by now, where views keep a
@@ -80,6 +81,7 @@ impl Engine {
             writer: Mutex::new(writer),
             group: Group::new(found.commit),
             published: Published::new(newest, sharing),
+            failure: Mutex::default(),
             layout,
             schema,
             metadata,

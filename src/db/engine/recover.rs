@@ -417,7 +417,7 @@ fn absorb_alone(
 /// change cut short knows that it had begun.
 fn announce(sums: &mut Sums, data: &dyn Backing, ranges: &[Range<u64>], commit: u64) -> Result<()> {
     if sums.checkpoint_begun() {
-        sums.exempt(ranges);
+        sums.exempt(ranges)?;
     } else {
         sums.doubt_damaged(data, ranges)?;
     }

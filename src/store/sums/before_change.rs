@@ -2,9 +2,17 @@
 
 use std::ops::Range;
 
-use super::{BLOCK_BYTES, BlockState, Sums, describe, read_block};
+use super::{
+    BLOCK_BYTES, BlockState, ENTRY_BYTES, Run, Sums, describe, offset_of_entry, read_block,
+    unreadable,
+};
 use crate::error::{Error, ErrorKind, Result};
+use crate::format::BlockChecksum;
 use crate::map::Backing;
+use crate::step::{self, Step};
+
+/// How many entries are read at a time.
+const ENTRIES_AT_ONCE: usize = 8192;
 
 impl Sums {
     /// Before bytes in `ranges` of the file are changed for the first time: compares the blocks
@@ -44,33 +52,105 @@ impl Sums {
         self.checkpoint_begun
     }
 
-    /// Before bytes in `ranges` of the file are changed by who cannot refuse to: blocks that do not
-    /// match will not match their new entries either.
+    /// Before bytes in `ranges` of the file are changed for the first time by who cannot refuse to:
+    /// the entries of blocks that do not match, or cannot be read, say so from then on, durably.
+    /// They must before the change: what an interrupted change has left is never told from damage.
     ///
     /// # Errors
-    /// The system's.
+    /// Of writing and syncing the entries.
     pub(crate) fn doubt_damaged(
         &mut self,
         data: &dyn Backing,
         ranges: &[Range<u64>],
     ) -> Result<()> {
+        let mut found = Vec::new();
         for block in self.blocks_to_compare(ranges) {
-            match self.compare(data, block)? {
+            if self.doubted.contains_key(&block) {
+                continue;
+            }
+            match self.compare(data, block).or_else(unreadable)? {
                 BlockState::Sound => self.trusted.insert(block),
-                _ => self.doubted.insert(block),
+                state => found.push((block, state)),
+            }
+        }
+        self.doubt(found)
+    }
+
+    /// Writes down that these blocks are doubted, durably.
+    fn doubt(&mut self, found: Vec<(u64, BlockState)>) -> Result<()> {
+        let mut entries = Run::new(&*self.side);
+        let mut is_new = false;
+        for &(block, state) in found.iter().filter(|(_, state)| *state != BlockState::Doubted) {
+            debug_assert_ne!(state, BlockState::Sound);
+            entries.push(block, BlockChecksum::DOUBTED)?;
+            is_new = true;
+        }
+        entries.write()?;
+        if is_new {
+            step::take(Step::DoubtSync, || self.side.sync_data())?;
+        }
+        self.doubted.extend(found);
+        Ok(())
+    }
+
+    /// Lets bytes in `ranges` be changed without a look at what is there: the log says what they
+    /// are to be, and an interrupted checkpoint may have written some of it. Blocks that were
+    /// doubted before it began stay so.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn exempt(&mut self, ranges: &[Range<u64>]) -> Result<()> {
+        let covered = self.covered_len_bytes;
+        for range in ranges {
+            for block in self.blocks_in(range, covered) {
+                if self.trusted.contains(block) || self.doubted.contains_key(&block) {
+                    continue;
+                }
+                match self.entry(block) {
+                    Ok(entry) if entry.is_doubted() && !step::skip(Step::DoubtKept) => {
+                        self.doubted.insert(block, BlockState::Doubted);
+                    }
+                    Ok(_) => self.trusted.insert(block),
+                    Err(error) => {
+                        self.doubted.insert(block, unreadable(error)?);
+                    }
+                }
             }
         }
         Ok(())
     }
 
-    /// Lets bytes in `ranges` be changed without a look at what is there: the log says what they
-    /// are to be, and an interrupted checkpoint may have written some of it.
-    pub(crate) fn exempt(&mut self, ranges: &[Range<u64>]) {
-        for range in ranges {
-            for block in self.blocks_in(range, self.covered_len_bytes) {
-                self.trusted.insert(block);
+    /// The blocks that were doubted as this handle found them, and how it did.
+    pub(crate) fn doubted(&self) -> impl Iterator<Item = (u64, BlockState)> + '_ {
+        self.doubted.iter().map(|(&block, &state)| (block, state))
+    }
+
+    /// The first `most` blocks whose entries say that they are doubted, and how many there are.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn find_doubted(&self, most: usize) -> Result<(Vec<u64>, u64)> {
+        let (mut first, mut found) = (Vec::new(), 0);
+        let mut bytes = vec![0; ENTRIES_AT_ONCE * ENTRY_BYTES];
+        let mut block = 0;
+        while block < self.blocks() {
+            let got = self.side.read_at(offset_of_entry(block), &mut bytes)?;
+            let entries = bytes[..got].chunks_exact(ENTRY_BYTES);
+            let entries = entries.filter_map(|entry| entry.try_into().ok());
+            for (number, entry) in (block..self.blocks()).zip(entries) {
+                if BlockChecksum::decode(entry).is_doubted() {
+                    found += 1;
+                    if first.len() < most {
+                        first.push(number);
+                    }
+                }
             }
+            if got < bytes.len() {
+                break;
+            }
+            block += ENTRIES_AT_ONCE as u64;
         }
+        Ok((first, found))
     }
 
     #[cold]
