@@ -51,6 +51,10 @@ pub(crate) enum Step {
     DoubtSync,
     /// A block that was found damaged stays doubted, whatever is found of it later.
     DoubtKept,
+    /// A block that differs while a checkpoint may be under way is judged when there is none.
+    MomentOfQuiet,
+    /// The stamp of the sums tells what that block is.
+    JudgeBlock,
     /// A checkpoint goes no further than the oldest snapshot.
     SnapshotTarget,
     /// A writer says how far it means to go before it looks who is in the way.
@@ -100,7 +104,19 @@ pub(crate) enum Step {
 /// Takes a step, unless a test leaves it out.
 #[inline(always)]
 pub(crate) fn take(step: Step, action: impl FnOnce() -> Result<()>) -> Result<()> {
+    reach(step);
     if skip(step) { Ok(()) } else { action() }
+}
+
+/// Lets a test that waits for this thread to come to `step` go on first.
+#[cfg(not(test))]
+#[inline(always)]
+pub(crate) const fn reach(_: Step) {}
+
+/// Lets a test that waits for this thread to come to `step` go on first.
+#[cfg(test)]
+pub(crate) fn reach(step: Step) {
+    tests::reach(step);
 }
 
 /// Whether to leave `step` out.
@@ -117,7 +133,7 @@ pub(crate) fn skip(step: Step) -> bool {
 }
 
 #[cfg(test)]
-pub(crate) use tests::without;
+pub(crate) use tests::{at, without};
 
 #[cfg(test)]
 mod tests {
@@ -126,6 +142,24 @@ mod tests {
 
     thread_local! {
         pub(super) static SKIPPED: RefCell<Vec<Step>> = const { RefCell::new(Vec::new()) };
+    }
+
+    type Hook = (Step, Box<dyn FnOnce()>);
+
+    thread_local! {
+        static HOOK: RefCell<Option<Hook>> = const { RefCell::new(None) };
+    }
+
+    /// Runs `hook` when this thread comes to `step` for the first time, before it takes it.
+    pub(crate) fn at(step: Step, hook: impl FnOnce() + 'static) {
+        HOOK.set(Some((step, Box::new(hook))));
+    }
+
+    pub(super) fn reach(step: Step) {
+        let hook = HOOK.with_borrow_mut(|hook| hook.take_if(|(at, _)| *at == step));
+        if let Some((_, hook)) = hook {
+            hook();
+        }
     }
 
     /// Runs `work`, on this thread, without these steps.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::dyn_store::DynStore;
 use super::metadata::NewMetadata;
+use super::sharing::Hold;
 use super::sweep::{BadBlock, Inspect, Sweep, Swept};
 use super::table::Table;
 use crate::error::{Error, ErrorKind, Result};
@@ -147,6 +148,7 @@ impl<'a> Copy<'a> {
             sums: sums.as_ref(),
             images: table.log.as_ref().map(|log| &log.overlay),
             torn: &[],
+            beside: table.hold.as_ref().map(Hold::presence),
         };
         let mut copier = Copier {
             from: table,

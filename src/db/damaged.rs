@@ -165,6 +165,7 @@ impl Damaged {
             sums: self.sums.as_ref(),
             images: self.log.as_ref().map(|log| &log.overlay),
             torn: &self.torn,
+            beside: None, // Its locks keep checkpoints away for as long as it is open.
         };
         sweep.run(to)
     }

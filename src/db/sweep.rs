@@ -6,15 +6,22 @@
 //! costs a page and not a block.
 
 use std::ops::Range;
+use std::time::Duration;
 
+use super::core::Core;
 use super::engine::Torn;
+use super::sharing::Presence;
 use crate::error::{Error, Result};
-use crate::map::{Backing, Geometry};
+use crate::map::{Backing, Geometry, Wait};
+use crate::step::{self, Step};
 use crate::store::{BLOCK_LEN_BYTES, BlockState, Overlay, Sums};
 
 /// How often a block that seems damaged is looked at again: a writer beside may have appended to it
 /// and summed it in the meantime.
 const TRIES: u32 = 8;
+
+/// How long a checkpoint beside may take that keeps a block from being judged.
+const CHECKPOINT_WAIT: Wait = Wait::AtMost(Duration::from_secs(60));
 
 /// What is read again by itself in a block that cannot be read whole.
 const PAGE_BYTES: usize = 4096;
@@ -59,6 +66,8 @@ pub(super) struct Sweep<'s> {
     pub(super) images: Option<&'s Overlay>,
     /// What is not what the log counts.
     pub(super) torn: &'s [Torn],
+    /// From where checkpoints can be kept away for a moment; `None` where none is made meanwhile.
+    pub(super) beside: Option<&'s Presence>,
 }
 
 /// How far the bytes of a range are to be trusted.
@@ -93,7 +102,7 @@ impl Sweep<'_> {
         for block in 0..there.div_ceil(BLOCK_LEN_BYTES) {
             let start = block * BLOCK_LEN_BYTES;
             let counted = (len_bytes - start).min(BLOCK_LEN_BYTES);
-            if let Some(bad) = self.block(block, counted, &mut window) {
+            if let Some(bad) = self.block(block, counted, &mut window)? {
                 to.bad_block(&bad)?;
             }
             next = self.hand_on(next, there, &mut window, to)?;
@@ -102,14 +111,14 @@ impl Sweep<'_> {
     }
 
     /// Adds a block to the window; what is wrong with it, if anything is.
-    fn block(&self, block: u64, counted: u64, window: &mut Window) -> Option<BadBlock> {
+    fn block(&self, block: u64, counted: u64, window: &mut Window) -> Result<Option<BadBlock>> {
         let start = block * BLOCK_LEN_BYTES;
         let offset = self.geometry.data_offset + start;
         let counted_len = usize::try_from(counted).unwrap_or(usize::MAX);
         let mut read = self.read(offset, counted_len, start);
         let mut why = read.why.take();
         if why.is_none() {
-            why = self.compare(block, offset, &mut read.bytes);
+            why = self.compare(block, offset, &mut read.bytes)?;
             if why.is_some() {
                 read.bad.push((start..start + counted, Trust::Doubtful));
             }
@@ -123,7 +132,7 @@ impl Sweep<'_> {
         window.bytes.extend_from_slice(&read.bytes);
         window.bad.extend(read.bad);
         let bytes = offset..offset + counted;
-        why.map(|why| BadBlock { block, records: self.records_in(&bytes), bytes, why })
+        Ok(why.map(|why| BadBlock { block, records: self.records_in(&bytes), bytes, why }))
     }
 
     /// Those of the bytes of a block that are not what the log counts.
@@ -134,28 +143,65 @@ impl Sweep<'_> {
         doubtful.map(|bytes| (bytes, Trust::Doubtful))
     }
 
-    /// Compares a block with its checksum; `None` if there is none, or it matches. `bytes` become
-    /// those that were compared.
-    fn compare(&self, block: u64, offset: u64, bytes: &mut Vec<u8>) -> Option<String> {
+    /// Compares a block with its checksum; `None` if there is none, or it matches, or a checkpoint
+    /// that was cut short may have changed it. `bytes` become those that were compared.
+    ///
+    /// # Errors
+    /// [`Locked`](crate::ErrorKind::Locked) if a checkpoint keeps it from being judged for long.
+    fn compare(&self, block: u64, offset: u64, bytes: &mut Vec<u8>) -> Result<Option<String>> {
         // Blocks that no header counts yet have no checksum.
-        let sums = self.sums.filter(|sums| block < sums.blocks())?;
-        let mut checked = sums.check_block(block, bytes);
+        let Some(sums) = self.sums.filter(|sums| block < sums.blocks()) else { return Ok(None) };
+        let found = self.look(sums, block, offset, bytes);
+        let is_named = self.is_changed_by_log(&self.records_in(&sums.bytes_of(block)));
+        match found {
+            Ok(BlockState::Sound) => return Ok(None),
+            Ok(state) if state == BlockState::Doubted || !is_named => return Ok(Some(state.why())),
+            Err(why) => return Ok(Some(why)),
+            Ok(_) => {}
+        }
+        // A checkpoint of what the log has of it may just be under way: between its writes and its
+        // sums every block that it changes differs. Once there is none, what differs is damaged,
+        // unless the last one was cut short, which the sums' stamp tells as long as no header is
+        // written that knows of it.
+        step::reach(Step::MomentOfQuiet);
+        let beside = self.beside.filter(|_| !step::skip(Step::MomentOfQuiet));
+        let _quiet = beside.map(|presence| presence.keep_quiet(CHECKPOINT_WAIT)).transpose()?;
+        match self.look(sums, block, offset, bytes) {
+            Ok(BlockState::Sound) => Ok(None),
+            Ok(state) if state == BlockState::Doubted => Ok(Some(state.why())),
+            Ok(state) => {
+                step::reach(Step::JudgeBlock);
+                let begun = sums.stamp()?;
+                let done = Core::header_in(self.data)?.commit;
+                Ok(if begun.is_some_and(|begun| begun > done) { None } else { Some(state.why()) })
+            }
+            Err(why) => Ok(Some(why)),
+        }
+    }
+
+    /// What a block is, read again a few times if it does not match; why that cannot be known, if
+    /// it cannot.
+    fn look(
+        &self,
+        sums: &Sums,
+        block: u64,
+        offset: u64,
+        bytes: &mut Vec<u8>,
+    ) -> Result<BlockState, String> {
+        let check = |bytes: &[u8]| {
+            let checked = sums.check_block(block, bytes);
+            checked.map_err(|error| format!("its checksum cannot be read: {error}"))
+        };
+        let mut state = check(bytes)?;
         for _ in 0..TRIES {
-            if matches!(checked, Ok(BlockState::Sound) | Err(_)) {
+            if state == BlockState::Sound {
                 break;
             }
-            match self.read_once(offset) {
-                Ok(again) => *bytes = again,
-                Err(error) => return Some(format!("it cannot be read: {error}")),
-            }
-            checked = sums.check_block(block, bytes);
+            let again = self.read_once(offset);
+            *bytes = again.map_err(|error| format!("it cannot be read: {error}"))?;
+            state = check(bytes)?;
         }
-        match checked {
-            Ok(BlockState::Sound) => None,
-            _ if self.is_changed_by_log(&self.records_in(&sums.bytes_of(block))) => None,
-            Ok(state) => Some(state.why()),
-            Err(error) => Some(format!("its checksum cannot be read: {error}")),
-        }
+        Ok(state)
     }
 
     fn read_once(&self, offset: u64) -> Result<Vec<u8>> {
@@ -245,10 +291,9 @@ impl Sweep<'_> {
         self.images?.find(id)
     }
 
-    /// Whether the checksum of a block that holds these records means nothing just now.
+    /// Whether a checkpoint may have changed a block that holds these records, or be about to.
     fn is_changed_by_log(&self, records: &Range<u64>) -> bool {
-        self.sums.is_some_and(Sums::checkpoint_begun)
-            && self.images.is_some_and(|images| !images.is_empty())
+        self.images.is_some_and(|images| !images.is_empty())
             && records.clone().any(|id| self.image(id).is_some())
     }
 
@@ -267,5 +312,7 @@ struct BlockRead {
     why: Option<String>,
 }
 
+#[cfg(test)]
+mod beside_writer;
 #[cfg(test)]
 mod tests;

@@ -278,6 +278,15 @@ impl Sums {
         self.side.rename(to, true)
     }
 
+    /// The commit up to which the sums are kept or a checkpoint has begun, as the file says now;
+    /// `None` if what it says makes no sense any more.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn stamp(&self) -> Result<Option<u64>> {
+        Ok(read_header(&*self.side)?.ok().map(|header| header.commit))
+    }
+
     /// How many blocks the counted records take.
     pub(crate) fn blocks(&self) -> u64 {
         self.covered_len_bytes.div_ceil(BLOCK_LEN_BYTES)

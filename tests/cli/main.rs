@@ -14,6 +14,7 @@ mod guard;
 // Other systems' files have no holes unless a program asks for them.
 #[cfg(target_os = "linux")]
 mod hostile;
+mod hot_copies;
 mod interrupt;
 mod load;
 #[path = "../common/mounts.rs"]

@@ -147,6 +147,7 @@ fn sweep(bad: &[Range<u64>], has_sums: bool, cut: u64) -> Found {
         sums: sums.as_ref(),
         images: None,
         torn: &[],
+        beside: None,
     };
     sweep.run(&mut found).unwrap();
     found
