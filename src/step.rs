@@ -41,6 +41,10 @@ pub(crate) enum Step {
     ReleaseLast,
     /// What was found in the log is synced elsewhere before the header leads there.
     RecoverySync,
+    /// Where there is no room for that, what was found is written over itself where it lies ...
+    KeptWrite,
+    /// ... and synced.
+    KeptSync,
     /// The array is synced before an exclusive handle ends the log.
     AbsorbSync,
     /// Appended records are synced before an exclusive handle's header counts them.

@@ -2,6 +2,8 @@
 
 #![cfg(any(target_os = "linux", windows))]
 
+#[path = "full_disk/recovery.rs"]
+mod recovery;
 #[path = "common/shell.rs"]
 mod shell;
 
@@ -339,36 +341,6 @@ fn log_that_fills_the_disk(checkpoint: bool) {
     database.close().unwrap();
     let store = DynStore::open_read_only(&path).unwrap();
     assert!((0..).zip(store.iter()).all(|(id, bytes)| bytes == changed(id, changes + 99)));
-}
-
-/// Taking a log over needs a copy of it: without room for that the store can be read, and nothing
-/// is lost.
-#[test]
-fn a_log_is_taken_over_once_there_is_room_for_it() {
-    let (Some(disk), Some(next)) = (SmallDisk::mount(), SmallDisk::mount()) else { return };
-    let database = DynDatabase::create(disk.path().join("store"), &thousand_bytes()).unwrap();
-    append(&database, 300).unwrap();
-    change(&database, 300, 1).unwrap();
-    // As the process leaves it that is killed now.
-    for entry in std::fs::read_dir(disk.path()).unwrap() {
-        let entry = entry.unwrap();
-        std::fs::copy(entry.path(), next.path().join(entry.file_name())).unwrap();
-    }
-    let path = next.path().join("store");
-    fill(&next);
-    for _ in 0..2 {
-        assert_no_space(&DynDatabase::open(&path).unwrap_err());
-        let store = DynStore::open_read_only(&path).unwrap();
-        assert_eq!(store.count(), 300);
-        assert!((0..).zip(store.iter()).all(|(id, bytes)| bytes == changed(id, 1)));
-    }
-    give_back(&next.path().join("filler"));
-    let database = DynDatabase::open(&path).unwrap();
-    change(&database, 300, 2).unwrap();
-    let snapshot = database.begin_read();
-    assert!(snapshot.count() == 300 && snapshot.iter().all(|(id, row)| row == changed(id, 2)));
-    drop(snapshot);
-    database.close().unwrap();
 }
 
 /// Bytes of memory that a file has none of yet are made when they are touched: on a full disk that

@@ -1,5 +1,7 @@
 //! The writer's end of the chain.
 
+mod kept;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -152,7 +154,6 @@ impl Log {
     }
 
     /// The number of the next commit.
-    #[cfg(test)]
     pub(crate) fn next(&self) -> u64 {
         self.next
     }

@@ -24,15 +24,34 @@ pub(crate) struct Replayed {
     pub(crate) blocks: u64,
     /// The bytes of all its blocks.
     pub(crate) log_len_bytes: u64,
+    /// The salt of the segment that it began with.
+    pub(super) chain: u64,
+    /// The checksum of its last block.
+    pub(super) last_crc: u32,
+    /// Its segments that are there, in order.
+    pub(super) segments: Vec<Passed>,
     /// A segment that is shorter than its header says, and its length: it was cut. Where it was cut
     /// at the end of a block, nothing else tells that from the end of the log.
     cut: Option<(PathBuf, u64, u64)>,
 }
 
+/// A segment that was walked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Passed {
+    pub(super) suffix: String,
+    pub(super) salt: u64,
+    /// Where its blocks end.
+    pub(super) end: u64,
+    /// The number of the last commit up to there.
+    pub(super) last: u64,
+    pub(super) blocks_len_bytes: u64,
+}
+
 impl Replayed {
     /// Of a chain of which nothing was handed out after commit `last`.
     pub(super) fn nothing(last: u64) -> Self {
-        Self { last, blocks: 0, log_len_bytes: 0, cut: None }
+        let (chain, last_crc, segments) = (0, 0, Vec::new());
+        Self { last, blocks: 0, log_len_bytes: 0, chain, last_crc, segments, cut: None }
     }
 
     /// An error if a segment was cut.
@@ -89,6 +108,7 @@ pub(crate) fn replay(
         reader.end_at(segment.header.len_bytes);
         let end = walk.segment(&mut reader, segment.header.salt, SECTOR_BYTES, each)?;
         walk.note_cut(&reader, segment.header.len_bytes, end);
+        walk.note_passed(&segment, end);
         // Each segment is taken out of those found, so that no chain goes round in circles.
         let place = (reader.path(), end);
         match walk.take_successor(&mut found, segment.header.salt, &place)? {
@@ -172,6 +192,17 @@ impl Walk<'_> {
         if end > SECTOR_BYTES && len_bytes < whole_bytes {
             self.replayed.cut = Some((reader.path(), len_bytes, whole_bytes));
         }
+    }
+
+    fn note_passed(&mut self, segment: &Found, end: u64) {
+        self.replayed.segments.push(Passed {
+            suffix: segment.suffix.clone(),
+            salt: segment.header.salt,
+            end,
+            last: self.next.saturating_sub(1),
+            blocks_len_bytes: end - SECTOR_BYTES,
+        });
+        (self.replayed.chain, self.replayed.last_crc) = (self.chain, self.last_crc);
     }
 
     /// Whether a whole block is the next of the chain.

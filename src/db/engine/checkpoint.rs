@@ -63,7 +63,8 @@ impl Checkpoint {
         self.commit
     }
 
-    /// How many records were written to the array.
+    /// How many records were written to the array; those among them that opening the store had to
+    /// write, for want of room for its log, unless a checkpoint has told of them before.
     pub fn records(&self) -> u64 {
         self.records
     }
@@ -88,6 +89,7 @@ impl Engine {
     pub(in crate::db) fn checkpoint(&self) -> Result<Checkpoint> {
         let mut writer = self.lock("checkpoint")?;
         let mut checkpoint = self.checkpoint_locked(&mut writer, Reason::Due)?;
+        checkpoint.records += std::mem::take(&mut writer.brought_at_open);
         checkpoint.damaged = writer.sums.as_ref().map(DamagedBlock::found_by).unwrap_or_default();
         Ok(checkpoint)
     }

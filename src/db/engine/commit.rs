@@ -118,12 +118,36 @@ impl Engine {
         };
         match reserve(writer) {
             // What the array takes over leaves segments to be used again.
-            Err(error) if error.kind() == ErrorKind::NoSpace && writer.log_size().0 > 1 => {
+            Err(error) if error.kind() == ErrorKind::NoSpace => {
                 self.checkpoint_locked(writer, Reason::Full)?;
-                named(reserve(writer))
+                match reserve(writer) {
+                    Err(error) if error.kind() == ErrorKind::NoSpace => {
+                        self.begin_anew(writer)?;
+                        named(reserve(writer))
+                    }
+                    other => named(other),
+                }
             }
             other => named(other),
         }
+    }
+
+    /// Ends a log of which the array holds everything, for the room that its files take, and begins
+    /// another one there.
+    fn begin_anew(&self, writer: &mut Writer) -> Result<()> {
+        if writer.newest.commit > writer.core.header().commit {
+            return Ok(());
+        }
+        self.checkpoint_locked(writer, Reason::Closing)?;
+        if writer.core.header().live_log.is_some() {
+            return Ok(());
+        }
+        // Who reads in it goes on from the header, like everybody who finds a log gone.
+        self.published.sharing().give_up(writer.newest.commit);
+        if let Some(log) = writer.log.take() {
+            log.remove().map_err(|error| self.name(error))?;
+        }
+        self.begin_log(writer)
     }
 
     /// Makes the first segment of a log, and then the header that names it.

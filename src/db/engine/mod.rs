@@ -131,6 +131,8 @@ pub(super) struct Writer {
     held_back_by: Option<u64>,
     /// Whether readers without slots kept the last checkpoint from beginning.
     shut_out: bool,
+    /// How many records were brought to the array when the store was opened, until that is told.
+    brought_at_open: u64,
 }
 
 impl Drop for Engine {

@@ -5,11 +5,10 @@ use std::sync::{Arc, Mutex};
 use super::super::core::Core;
 use super::super::locks::Locks;
 use super::super::options::Common;
-use super::super::sharing::process;
 use super::super::table_sums;
 use super::commit::SEGMENTS_OF_A_LOG;
 use super::in_place::Uncounted;
-use super::recover::{ranges_of, recover};
+use super::recover::{TakenOver, ranges_of, take_over};
 use super::{Engine, Group, Layout, Published, State, Writer, records_in, view_of};
 use crate::error::Result;
 use crate::map::Wait;
@@ -27,7 +26,8 @@ impl Engine {
         let mut sums = table_sums::settle(&mut core)?;
         let layout = Layout::of(&core, alignment)?;
         let backing = Arc::clone(core.backing());
-        let (found, mut log) = recover(&mut core, alignment)?;
+        let TakenOver { found, mut log, sharing, brought_at_open } =
+            take_over(&mut core, &mut sums, &locks, alignment)?;
         if let Some(log) = &mut log {
             log.limit_segments(common.checkpoint_bytes / SEGMENTS_OF_A_LOG);
         }
@@ -55,8 +55,6 @@ impl Engine {
             view: Arc::clone(&view),
             hold: None,
         });
-        let sharing = locks.words(core.header().file_id)?;
-        sharing.begin(newest.commit, core.header().commit, process())?;
         let mut uncounted = Uncounted::default();
         uncounted.add(found.commit, found.in_place.saturating_mul(layout.geometry.stride));
         let (schema, metadata) = (core.schema().clone(), Arc::clone(core.metadata()));
@@ -76,6 +74,7 @@ impl Engine {
             checkpoint_at_bytes: common.checkpoint_bytes,
             held_back_by: None,
             shut_out: false,
+            brought_at_open,
         };
         Ok(Self {
             writer: Mutex::new(writer),

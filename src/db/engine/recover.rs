@@ -258,7 +258,8 @@ fn check_length(backing: &dyn Backing, layout: &Layout, count: u64) -> Result<()
 ///
 /// What the log holds is copied into a fresh segment, synced, before the header names that and the
 /// old ones go: bytes that were found in the cache may not be on the disk, and a sync of a file
-/// that is clean in the cache would not put them there.
+/// that is clean in the cache would not put them there. Where there is no room for a copy, the
+/// bytes are written over themselves and synced where they lie ([`Log::keep`]).
 ///
 /// The copy is one segment, however long. Should its maker die before the header names it, it may
 /// hold commits that the disk has nowhere else, and that are taken back when the power goes; a
@@ -267,41 +268,68 @@ pub(super) fn recover(core: &mut Core, alignment: usize) -> Result<(Recovered, O
     // Log files that no header names are left for the next log's maker to remove: looking for them
     // would make opening a store wait for a large directory.
     let Some(found) = read_log(core, alignment)? else { return Ok((nothing(core), None)) };
-    let copy = if found.blocks > 0 { Some(copy_log(core, found.log_len_bytes)?) } else { None };
-    if let Some(copy) = &copy {
-        let synced = step::take(Step::RecoverySync, || copy.segment().sync_data());
-        core.keep(synced)?;
-    }
-    let salt = copy.as_ref().map(Log::salt);
+    let log = if found.blocks > 0 { Some(secure(core, &found)?) } else { None };
+    let salt = log.as_ref().map(Log::salt);
     core.commit(|header| header.live_log = salt)?;
-    let keep = copy.as_ref().map(Log::salts).unwrap_or_default();
+    let keep = log.as_ref().map(Log::salts).unwrap_or_default();
     // Durably: a copy that an earlier recovery left may have commits that are lost by now, and must
     // not come back to speak for them.
     let backing = core.backing();
     wal::remove_stale(&**backing, core.header().file_id, &keep)
         .and_then(|()| backing.sync_directory())
         .map_err(|error| core.name(error))?;
-    Ok((found, copy))
+    Ok((found, log))
 }
 
-/// Copies the blocks of the log into a segment of their own, which nothing names yet.
-fn copy_log(core: &Core, len_bytes: u64) -> Result<Log> {
+/// The log that goes on behind what was found, which is durable then.
+fn secure(core: &Core, found: &Recovered) -> Result<Log> {
+    match copy_log(core, found) {
+        Err(error) if error.kind() == ErrorKind::NoSpace => {
+            let header = core.header();
+            let salt = header.live_log.unwrap_or_default();
+            let stride = header.stride;
+            let kept = Log::keep(core.backing(), header.file_id, salt, header.commit, stride)
+                .map_err(|error| core.name(error))?;
+            check_unchanged(core, found, kept.next())?;
+            Ok(kept)
+        }
+        copied => copied,
+    }
+}
+
+/// An error if the log has not been read a second time as it was the first.
+fn check_unchanged(core: &Core, found: &Recovered, next: u64) -> Result<()> {
+    if next == found.commit.saturating_add(1) {
+        return Ok(());
+    }
+    Err(core.name(
+        Error::new(ErrorKind::Corrupt, "read the log of")
+            .detail("it has changed while it was read")
+            .advice("open the store again: it comes up with what the disk has"),
+    ))
+}
+
+/// Copies the blocks of the log into a segment of their own, which nothing names yet, durably.
+fn copy_log(core: &Core, found: &Recovered) -> Result<Log> {
     let header = core.header();
     let (file_id, first) = (header.file_id, header.commit.saturating_add(1));
     let backing = Arc::clone(core.backing());
-    let mut copy = Log::create_with_room(backing, file_id, first, len_bytes)
+    let mut copy = Log::create_with_room(backing, file_id, first, found.log_len_bytes)
         .map_err(|error| core.name(error))?;
     let copied = read_log_and(core, 1, &mut |(commit, ids, images)| {
         let pieces = [images];
         let images = wal::Images { ids, image_len: header.stride, pieces: &pieces };
         copy.append(commit, header.commit, &images)
     });
+    let copied = copied
+        .and_then(|_| check_unchanged(core, found, copy.next()))
+        .and_then(|()| step::take(Step::RecoverySync, || copy.segment().sync_data()));
     match copied {
-        Ok(_) => Ok(copy),
+        Ok(()) => Ok(copy),
         Err(error) => {
             // The log that was found stays as it is; the copy is only clutter.
             let _ = copy.remove();
-            Err(error)
+            Err(core.name(error))
         }
     }
 }
@@ -345,6 +373,65 @@ pub(in crate::db) fn absorb(
         ));
     }
     let Some(log) = log else { return Ok(()) };
+    match bring_home(core, sums, (locks, sharing), wait, (&found, log))? {
+        Brought::Home => Ok(()),
+        Brought::HeldBack(_, by) => Err(core.name(held_back_by(by))),
+    }
+}
+
+/// What has become of a log that was to be ended.
+enum Brought {
+    /// The array holds everything, and there is no log.
+    Home,
+    /// Somebody reads what would be changed; who, if that is known.
+    HeldBack(Log, Option<Seen>),
+}
+
+/// What a writer with transactions begins with.
+pub(super) struct TakenOver {
+    pub(super) found: Recovered,
+    pub(super) log: Option<Log>,
+    pub(super) sharing: WriterSide<LockWords>,
+    /// How many records the array had to be brought at once.
+    pub(super) brought_at_open: u64,
+}
+
+/// Recovers what a process before has left, for a writer with transactions, whose time begins with
+/// that. A log that has no room left, and whose files may take all the room there is, is ended,
+/// unless readers are in the way.
+pub(super) fn take_over(
+    core: &mut Core,
+    sums: &mut Option<Sums>,
+    locks: &Locks,
+    alignment: usize,
+) -> Result<TakenOver> {
+    let (found, log) = recover(core, alignment)?;
+    let sharing = locks.words(core.header().file_id)?;
+    sharing.begin(found.commit, core.header().commit, process())?;
+    let mut taken = TakenOver { found, log, sharing, brought_at_open: 0 };
+    let has_strangers = taken.sharing.has_strangers()?;
+    let Some(log) = taken.log.take_if(|log| log.is_full() && !has_strangers) else {
+        return Ok(taken);
+    };
+    let records = taken.found.overlay.sorted_after(core.header().commit).len() as u64;
+    match bring_home(core, sums, (locks, &taken.sharing), Wait::No, (&taken.found, log))? {
+        Brought::Home => {
+            taken.found = nothing(core);
+            taken.brought_at_open = records;
+        }
+        Brought::HeldBack(log, _) => taken.log = Some(log),
+    }
+    Ok(taken)
+}
+
+/// Brings what was found to the array and ends the log, once no reader is in the way.
+fn bring_home(
+    core: &mut Core,
+    sums: &mut Option<Sums>,
+    (locks, sharing): (&Locks, &WriterSide<LockWords>),
+    wait: Wait,
+    (found, log): (&Recovered, Log),
+) -> Result<Brought> {
     let mut in_the_way = None;
     let alone = wait.until(|| {
         let Some(offer) = locks.begin_checkpoint(sharing, found.commit)? else {
@@ -358,14 +445,14 @@ pub(in crate::db) fn absorb(
         Ok(in_the_way.is_none())
     });
     if !alone.map_err(|error| core.name(error))? {
-        return Err(core.name(held_back_by(in_the_way)));
+        return Ok(Brought::HeldBack(log, in_the_way));
     }
-    let absorbed = absorb_alone(core, sums, &found, log);
+    let absorbed = absorb_alone(core, sums, found, log);
     if absorbed.is_ok() {
         sharing.hold(found.commit);
     }
     let admitted = locks.end_checkpoint();
-    absorbed.and(admitted)
+    absorbed.and(admitted).map(|()| Brought::Home)
 }
 
 fn held_back_by(reader: Option<Seen>) -> Error {
@@ -393,6 +480,7 @@ fn absorb_alone(
     let end = layout.geometry.offset_of(found.count)?;
     let ranges = ranges_of(&layout, &images);
     if let Some(sums) = sums {
+        sums.reserve(end).map_err(|error| core.name(error))?;
         let begun = announce(sums, &*backing, &ranges, found.commit);
         core.keep(begun)?;
     }
