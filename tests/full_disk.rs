@@ -13,8 +13,7 @@ use std::time::Duration;
 
 use flatrec::map::{Access, Mapping};
 use flatrec::{
-    DataType, Durability, DynDatabase, DynStore, Error, ErrorKind, Field, Schema, Survives,
-    WriteBack, verify,
+    DataType, Durability, DynDatabase, DynStore, Error, ErrorKind, Field, Schema, WriteBack, verify,
 };
 use shell::shell;
 
@@ -429,7 +428,7 @@ fn a_store_that_finds_no_room_is_not_made() {
 
 /// What the receipt of a commit in `directory` says.
 #[cfg(target_os = "linux")]
-fn survives_in(directory: &Path) -> Survives {
+fn survives_in(directory: &Path) -> flatrec::Survives {
     let schema = Schema::packed([Field::new("n", DataType::UInt8)]).unwrap();
     let database = DynDatabase::create(directory.join("n.rec"), &schema).unwrap();
     let mut transaction = database.begin_write().unwrap();
@@ -461,16 +460,16 @@ fn a_receipt_claims_no_more_than_is_known_of_the_disk() {
                   lowerdir=lower,upperdir=up/upper,workdir=up/work m";
     let moved = format!("{} && mv up away", overlay("up", ""));
     for (what, line, survives) in [
-        ("in memory", "mount -t tmpfs tmpfs m".to_owned(), Survives::Process),
+        ("in memory", "mount -t tmpfs tmpfs m".to_owned(), flatrec::Survives::Process),
         ("an overlay", overlay("a b", "").replace("a b", "ab"), disk),
-        ("a volatile overlay", overlay("up", ",volatile"), Survives::Process),
-        ("an overlay in memory", ram(overlay("ram", "")), Survives::Process),
-        ("an overlay by a path of its mounter's", hidden.to_owned(), Survives::Process),
-        ("an overlay whose layer is elsewhere", moved, Survives::Process),
+        ("a volatile overlay", overlay("up", ",volatile"), flatrec::Survives::Process),
+        ("an overlay in memory", ram(overlay("ram", "")), flatrec::Survives::Process),
+        ("an overlay by a path of its mounter's", hidden.to_owned(), flatrec::Survives::Process),
+        ("an overlay whose layer is elsewhere", moved, flatrec::Survives::Process),
         ("a disk in a file", image("files", ""), disk),
-        ("a disk in a file in memory", ram(image("ram", "")), Survives::Process),
+        ("a disk in a file in memory", ram(image("ram", "")), flatrec::Survives::Process),
         ("a disk that keeps bytes in its cache", image("files", ",nobarrier"), {
-            disk.min(Survives::System)
+            disk.min(flatrec::Survives::System)
         }),
     ] {
         std::fs::create_dir(at("m")).unwrap();

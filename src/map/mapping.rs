@@ -83,8 +83,8 @@ impl Mapping {
     /// The lock is on the file `PATH-lock`, which stays.
     ///
     /// # Errors
-    /// What `initialise` returns; [`ErrorKind::Locked`] for what `initialise` itself opens there, and
-    /// for another thread of this process that has waited for it for a minute; otherwise as
+    /// What `initialise` returns; [`ErrorKind::Locked`] for what `initialise` itself opens there,
+    /// and for another thread of this process that has waited for it for a minute; otherwise as
     /// [`Mapping::create_new`] and [`Mapping::open`].
     pub fn open_or_create(
         path: impl AsRef<Path>,

@@ -14,6 +14,7 @@
 
 mod backing;
 mod copy;
+mod data_locks;
 mod dirty;
 mod fault;
 mod file;

@@ -1,9 +1,9 @@
 //! Files that are made under another name until they are whole: the name, and the owner of a file
 //! of that name.
 //!
-//! A maker that dies leaves its file behind, and the next maker removes it or resumes it. A user may
-//! keep a file of that name, and another user may have put one in the way. So a leftover must be a
-//! regular file of the maker's own user, not a link, with the content of a leftover.
+//! A maker that dies leaves its file behind, and the next maker removes it or resumes it. A user
+//! may keep a file of that name, and another user may have put one in the way. So a leftover must
+//! be a regular file of the maker's own user, not a link, with the content of a leftover.
 
 use std::fs::Metadata;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -61,8 +61,8 @@ pub(crate) fn open_unfinished(
 }
 
 /// The name under which `path` is made, free for use: a leftover of a maker that died is removed.
-/// The caller holds the lock under which `path` is made; `is_ours` tells by a file's content whether
-/// it is such a leftover.
+/// The caller holds the lock under which `path` is made; `is_ours` tells by a file's content
+/// whether it is such a leftover.
 ///
 /// # Errors
 /// As [`open_unfinished`], but for the absence of a file and a second name.

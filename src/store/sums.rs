@@ -14,6 +14,7 @@
 //! an entry is where it is on the disk.
 
 mod before_change;
+mod run;
 mod whose;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ use crate::format::{
 };
 use crate::map::{Backing, Geometry, OpenSide, round_up};
 
+use run::Run;
 use whose::vacate;
 pub(crate) use whose::{is_ours, is_sum_file};
 
@@ -39,9 +41,6 @@ pub(crate) const BLOCK_LEN_BYTES: u64 = BLOCK_BYTES as u64;
 
 /// A whole number of blocks: so many bytes are summed between two calls of the progress.
 const SUM_STEP_BYTES: u64 = 256 * BLOCK_LEN_BYTES;
-
-/// Entries gather into writes of at most this many bytes.
-const RUN_BYTES: usize = 64 << 10;
 
 /// How often a reader looks again when a writer was just writing the header.
 const HEADER_TRIES: u32 = 8;
@@ -584,41 +583,6 @@ fn read_block(data: &dyn Backing, offset: u64, len: usize) -> Result<Vec<u8>> {
     let got = data.read_at(offset, &mut bytes)?;
     bytes.truncate(got);
     Ok(bytes)
-}
-
-/// Entries that follow one another, on their way to the file.
-struct Run<'s> {
-    side: &'s dyn Backing,
-    first: u64,
-    entries: Vec<u8>,
-}
-
-impl<'s> Run<'s> {
-    fn new(side: &'s dyn Backing) -> Self {
-        Self { side, first: 0, entries: Vec::new() }
-    }
-
-    fn push(&mut self, block: u64, sum: BlockChecksum) -> Result<()> {
-        let next = self.first + (self.entries.len() / ENTRY_BYTES) as u64;
-        if block != next || self.entries.len() >= RUN_BYTES {
-            self.flush()?;
-            self.first = block;
-        }
-        self.entries.extend(sum.encode());
-        Ok(())
-    }
-
-    fn write(mut self) -> Result<()> {
-        self.flush()
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        if !self.entries.is_empty() {
-            self.side.write_at(offset_of_entry(self.first), &self.entries)?;
-            self.entries.clear();
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! The names that belong to a store. No command writes another file to one of them.
 //!
 //! A store `X` has several files: `X`, `X-lock`, `X-sum`, the segments `X-wal-N` of its log, and
-//! `X-unfinished…`, in which makers of `X` work. Each output of a command is compared with the names
-//! of the stores that the command reads or makes, and with those of any store in its own directory:
-//! as a name, with links resolved, and as a file, which hard links and bind mounts give more names.
+//! `X-unfinished…`, in which makers of `X` work. Each output of a command is compared with the
+//! names of the stores that the command reads or makes, and with those of any store in its own
+//! directory: as a name, with links resolved, and as a file, which hard links and bind mounts give
+//! more names.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -67,8 +68,8 @@ pub(crate) fn refuse_reading_of(input: &Path, out: &Path) -> Result<(), Failure>
     refuse_same(input, out)?;
     match is_of_store(input, out) {
         true => Err(Failure::Message(format!(
-            "{} has the name of a file beside {}: a file cannot be read and written at once (rename \
-             it, or choose another store)",
+            "{} has the name of a file beside {}: a file cannot be read and written at once \
+             (rename it, or choose another store)",
             input.display(),
             out.display()
         ))),
@@ -101,8 +102,8 @@ pub(crate) fn refuse_replacing(option: &str, path: &Path) -> Result<(), Failure>
         Err(_) => return Ok(()),
         Ok(found) if !found.is_file() => {
             return Err(Failure::Message(format!(
-                "{option}{shown} is not a regular file: --force does not replace it (choose another \
-                 path)"
+                "{option}{shown} is not a regular file: --force does not replace it \
+                 (choose another path)"
             )));
         }
         Ok(_) => {}

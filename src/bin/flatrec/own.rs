@@ -1,5 +1,5 @@
-//! Files that a command has left for itself. A command believes or removes one only if no other user
-//! can have put it there.
+//! Files that a command has left for itself. A command believes or removes one only if no other
+//! user can have put it there.
 //!
 //! In a directory like `/tmp` every user can make a file of any name. So the command opens the file
 //! without following a link or waiting for a pipe, asks the open file, and accepts only a regular

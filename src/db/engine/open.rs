@@ -11,7 +11,7 @@ use super::in_place::Uncounted;
 use super::recover::{TakenOver, ranges_of, take_over};
 use super::{Engine, Group, Layout, Published, State, Writer, records_in, view_of};
 use crate::error::Result;
-use crate::map::Wait;
+use crate::map::{Backing, Wait};
 use crate::store::Placed;
 
 impl Engine {
@@ -37,14 +37,7 @@ impl Engine {
             sums.exempt(&ranges_of(&layout, &images))?;
         }
         let mut placed = Placed::new(Arc::clone(&backing), layout.geometry)?;
-        // What a writer that died left behind the records may be holes by now, where views keep a
-        // file from being cut it has none.
-        // Not beside a reader, who may have seen more of a log than has survived since.
-        if backing.properties().views_pass_end && locks.exclude_readers(Wait::No).is_ok() {
-            let trimmed = placed.trim(found.count);
-            locks.admit_readers()?;
-            trimmed?;
-        }
+        trim(&*backing, &locks, &mut placed, found.count)?;
         let view = view_of(&*backing, placed.file_len_bytes())?;
         let newest = Arc::new(State {
             commit: found.commit,
@@ -89,4 +82,16 @@ impl Engine {
             locks,
         })
     }
+}
+
+/// Cuts off what a writer that died left behind the records, which may be holes by now. Where views
+/// keep a file from being cut it has none.
+fn trim(backing: &dyn Backing, locks: &Locks, placed: &mut Placed, count: u64) -> Result<()> {
+    // Not beside a reader, which may have seen more of a log than has survived since.
+    if !backing.properties().views_pass_end || locks.exclude_readers(Wait::No).is_err() {
+        return Ok(());
+    }
+    let trimmed = placed.trim(count);
+    locks.admit_readers()?;
+    trimmed
 }

@@ -61,7 +61,7 @@ pub(crate) struct RejectsSoFar {
 }
 
 impl RejectsSoFar {
-    /// Accepts only a tag of letters, digits and dashes, so that it cannot lead to another directory.
+    /// Accepts only a tag of letters, digits and dashes, which cannot lead to another directory.
     fn from_json(value: &Value) -> Option<Self> {
         let tag = value["tag"].as_str()?;
         let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
@@ -257,7 +257,7 @@ fn create_private(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Opens and reads the file at `path`, if there is one; an error unless a load of this user made it.
+/// Opens and reads the file at `path`, if there is one; an error unless this user's load made it.
 fn read_own(path: &Path) -> Result<Option<(File, Vec<u8>)>, String> {
     let shown = path.display();
     let in_the_way =
