@@ -521,7 +521,11 @@ fn a_thread_that_comes_while_another_initialises_gets_what_that_makes() {
             begin.recv().unwrap();
             Mapping::open_or_create(path, 100, |_| panic!("it is made")).map(drop)
         });
-        Mapping::open_or_create(path, 100, |_| Ok(begun.send(()).unwrap())).unwrap();
+        Mapping::open_or_create(path, 100, |_| {
+            begun.send(()).unwrap();
+            Ok(())
+        })
+        .unwrap();
         waits.join().unwrap().unwrap();
     });
 }

@@ -384,7 +384,7 @@ enum Brought {
     /// The array holds everything, and there is no log.
     Home,
     /// Somebody reads what would be changed; who, if that is known.
-    HeldBack(Log, Option<Seen>),
+    HeldBack(Box<Log>, Option<Seen>),
 }
 
 /// What a writer with transactions begins with.
@@ -419,7 +419,7 @@ pub(super) fn take_over(
             taken.found = nothing(core);
             taken.brought_at_open = records;
         }
-        Brought::HeldBack(log, _) => taken.log = Some(log),
+        Brought::HeldBack(log, _) => taken.log = Some(*log),
     }
     Ok(taken)
 }
@@ -445,7 +445,7 @@ fn bring_home(
         Ok(in_the_way.is_none())
     });
     if !alone.map_err(|error| core.name(error))? {
-        return Ok(Brought::HeldBack(log, in_the_way));
+        return Ok(Brought::HeldBack(Box::new(log), in_the_way));
     }
     let absorbed = absorb_alone(core, sums, found, log);
     if absorbed.is_ok() {
