@@ -23,5 +23,7 @@ fn no_history_breaks_a_promise() {
     assert_eq!(report.histories, histories);
     // A test of nothing would find nothing.
     assert!(report.commits > 5 * histories && report.recoveries > histories, "{report:?}");
+    let (without_room, damaged) = (report.opened_without_room, report.damaged_bytes);
+    assert!(without_room > histories / 50 && damaged > histories / 50, "{report:?}");
     assert!(report.power_cuts > histories / 2 && report.kills > histories / 4, "{report:?}");
 }

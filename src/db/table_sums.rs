@@ -58,7 +58,10 @@ impl<T: Copy + Send + Sync> Table<T> {
     /// Makes room for the checksums of `count` records. A full disk is an error that harms nothing.
     pub(super) fn reserve_sums(&self, count: u64) -> Result<()> {
         match &self.sums {
-            Some(sums) => sums.reserve(self.end_of(count)?).map_err(|error| self.core.name(error)),
+            Some(sums) => {
+                let reserved = sums.reserve(self.end_of(count)?);
+                reserved.map(drop).map_err(|error| self.core.name(error))
+            }
             None => Ok(()),
         }
     }

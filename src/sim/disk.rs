@@ -5,6 +5,8 @@
 //! after which all goes on. A struck write has written a part; a struck sync has made a part
 //! durable. At any time the system may write some of what is dirty of its own accord.
 
+mod room;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -60,6 +62,8 @@ struct State {
     writes_count: bool,
     struck: Option<Fault>,
     strikes: u64,
+    is_full: bool,
+    refusals: u64,
     /// Whether a sync has failed, so that what is read may be nowhere but in the cache.
     cache_in_doubt: bool,
     /// Which handles are alive: those that were opened since the last cut or kill.
@@ -91,6 +95,8 @@ impl Disk {
             writes_count: true,
             struck: None,
             strikes: 0,
+            is_full: false,
+            refusals: 0,
             cache_in_doubt: false,
             life: 0,
             down: false,
@@ -467,6 +473,9 @@ impl Backing for SimFile {
 
     fn write_at(&self, offset: u64, from: &[u8]) -> Result<()> {
         let end = offset + from.len() as u64;
+        if end > self.len_bytes()? {
+            self.alive()?.refuse("write").map_err(|error| self.named(error))?;
+        }
         let mut call = self.begin_counted(true, || format!("write {offset}..{end}"))?;
         let part = match self.is_side() {
             true => call.part(offset + HEADER_END, from.len()),
@@ -481,6 +490,7 @@ impl Backing for SimFile {
             drop(self.alive()?);
             return Ok(Grown::Reserved);
         }
+        self.alive()?.refuse("grow").map_err(|error| self.named(error))?;
         let mut call = self.begin(|| format!("grow to {len_bytes}"))?;
         if call.done() {
             call.inode()?.0.grow(len_bytes)?;

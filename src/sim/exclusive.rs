@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::model::{DEAD, Stamp, State, fill};
 use super::world::{Ending, Stop, World};
 use crate::db::{DynStore, Options};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::format::Schema;
 use crate::map::{Access, Backing, WriteBack};
 
@@ -47,6 +47,7 @@ pub(super) fn live(world: &mut World, ending: Ending) -> Result<(), Stop> {
     let mut store = open(world)?;
     let mut next = stamps(world, &store)?;
     world.find(&next)?;
+    world.give_room(false);
     let mut changed = false;
     for _ in 0..world.random.within(1..6) {
         if world.random.one_in(4) {
@@ -162,14 +163,25 @@ pub(super) fn truncate(
     let shorter = count < committed.len();
     if shorter {
         world.oracle.attempt(Arc::new(committed[..count].to_vec()));
+        world.cut_damage(count, false);
     }
     let cut = store.truncate(count as u64);
     world.take("truncate", cut)?;
     next.truncate(count);
     if shorter {
         world.acknowledge(true);
+        world.cut_damage(count, true);
     }
     Ok(())
+}
+
+/// An edit of a record in a damaged block is refused.
+fn refuses_to_bury(world: &World, error: Option<Error>) -> Result<(), Stop> {
+    match error {
+        _ if world.disk.struck().is_some() => Err(Stop::Struck),
+        Some(error) if error.kind() == ErrorKind::Corrupt => Ok(()),
+        other => Err(Stop::Broken(format!("an edit in a damaged block: {other:?}"))),
+    }
 }
 
 fn edit(world: &mut World, store: &mut DynStore, next: &mut [Stamp]) -> Result<(), Stop> {
@@ -185,6 +197,10 @@ fn edit(world: &mut World, store: &mut DynStore, next: &mut [Stamp]) -> Result<(
     for _ in 0..world.random.within(1..10) {
         let id = world.random.index(edited.len());
         if edited[id] == DEAD {
+            continue;
+        }
+        if world.is_damaged(id) {
+            refuses_to_bury(world, edit.get_mut(id as u64).err())?;
             continue;
         }
         let stamp = world.stamp();

@@ -14,6 +14,7 @@ pub(super) fn live(world: &mut World) -> Result<(), String> {
 fn lives(world: &mut World) -> Result<(), Stop> {
     world.create()?;
     for _ in 0..world.random.within(2..7) {
+        world.draw_damage()?;
         if world.random.one_in(2) {
             world.endanger(40);
         }
@@ -26,6 +27,7 @@ fn lives(world: &mut World) -> Result<(), Stop> {
                 return Ok(());
             }
         }
+        world.draw_room();
         life(world)?;
         if world.over {
             return Ok(());

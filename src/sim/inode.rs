@@ -86,6 +86,17 @@ impl Inode {
         Ok(())
     }
 
+    /// Changes bits of a byte, on the disk and in the cache alike.
+    pub(super) fn damage(&mut self, offset: u64, mask: u8) -> Result<()> {
+        let mut byte = [0];
+        self.memory.read_at(offset, &mut byte)?;
+        self.memory.write_at(offset, &[byte[0] ^ mask])?;
+        if let Some(durable) = self.durable.get_mut(as_len(offset)) {
+            *durable ^= mask;
+        }
+        Ok(())
+    }
+
     pub(super) fn grow(&mut self, len_bytes: u64) -> Result<()> {
         self.memory.grow(len_bytes)?;
         self.fit_sectors()

@@ -16,6 +16,9 @@ mod mutations;
 mod random;
 mod run;
 mod transactional;
+mod trouble;
+#[cfg(test)]
+mod troubled;
 mod world;
 
 pub use run::{CrashReport, CrashTest, Violation};

@@ -49,6 +49,10 @@ pub struct CrashReport {
     pub kills: u64,
     /// Calls that were made to fail.
     pub failed_calls: u64,
+    /// Times that a store was opened, to write, on a disk without room for what it wanted to make.
+    pub opened_without_room: u64,
+    /// Bytes of stores at rest that were changed behind their backs.
+    pub damaged_bytes: u64,
     /// Times that a store was opened after one of these and held against what it must hold.
     pub recoveries: u64,
     /// Promises that were broken.
@@ -135,6 +139,8 @@ impl CrashReport {
         self.power_cuts += history.power_cuts;
         self.kills += history.kills;
         self.failed_calls += history.failed_calls;
+        self.opened_without_room += history.opened_without_room;
+        self.damaged_bytes += history.damaged_bytes;
         self.recoveries += history.recoveries;
     }
 }

@@ -6,6 +6,7 @@ use super::disk::{Disk, Fault};
 use super::model::{Oracle, Stamp, State, recognise, record};
 use super::random::Random;
 use super::run::CrashReport;
+use super::trouble::Damage;
 use crate::error::{Error, ErrorKind};
 use crate::format::{DataType, Field, Header, Schema, Slot, UnverifiedHeader};
 use crate::map::Backing;
@@ -66,6 +67,16 @@ pub(super) struct World {
     pub(super) editing: bool,
     /// Whether the history is at its end.
     pub(super) over: bool,
+    /// What of room and damage is left to chance, whatever else is.
+    pub(super) trouble: Random,
+    /// What was changed behind the store's back, if anything was.
+    pub(super) damage: Option<Damage>,
+    /// Whether the store was closed, and nothing has happened since.
+    pub(super) is_at_rest: bool,
+    /// How many calls that were refused for want of room have shown in an error.
+    pub(super) refusals_told: u64,
+    /// Whether one was in this life.
+    pub(super) was_refused: bool,
     next_stamp: Stamp,
     /// The log's files that the life before left, one way or another: those that no header names
     /// are in nobody's way, and go when the next log is made.
@@ -100,6 +111,11 @@ impl World {
             exclusive_odds,
             editing: false,
             over: false,
+            trouble: Random::new(super::random::mix(seed ^ 0x7472_6F75_626C_6531)),
+            damage: None,
+            is_at_rest: false,
+            refusals_told: 0,
+            was_refused: false,
             next_stamp: 0,
             logs_left: Vec::new(),
             rebooted: false,
@@ -145,6 +161,7 @@ impl World {
         self.note(|| format!("  {doing}: {error}"));
         let broken = match self.disk.struck() {
             Some(Fault::PowerCut | Fault::Kill) => return Err(Stop::Struck),
+            _ if self.is_for_want_of_room(&error) => false,
             Some(Fault::Error) if self.disk.strikes() > self.strikes_told => false,
             Some(Fault::Error) => error.kind() != ErrorKind::Poisoned,
             None => true,
@@ -163,6 +180,9 @@ impl World {
                 self.note(|| "  an edit was interrupted: this history ends".into());
                 self.over = true;
                 Err(Stop::Struck)
+            }
+            Err(error) if error.kind() == ErrorKind::NoSpace && self.disk.struck().is_none() => {
+                Err(Stop::Broken(format!("open: it needs room: {error}")))
             }
             opened => self.take("open", opened),
         }
@@ -192,17 +212,25 @@ impl World {
         if len != wanted || names.iter().any(is_new_log) {
             return Err(Stop::Broken(format!("at rest: {names:?}, {len} bytes and not {wanted}")));
         }
+        self.is_at_rest = true;
         if self.checksums { self.check_sums("at rest") } else { Ok(()) }
     }
 
-    /// The checksums of a store cover what its header counts, and match.
+    /// The checksums of a store cover what its header counts, and match, but for that of a block
+    /// that was damaged: nothing that happened since may make that look sound.
     fn check_sums(&mut self, when: &str) -> Result<(), Stop> {
         let file = self.file()?;
-        let doubt = doubt_of_sums(&*file);
-        match self.take("look at the checksums", doubt)? {
-            None => Ok(()),
-            Some(doubt) => Err(Stop::Broken(format!("{when}: {doubt}"))),
-        }
+        let doubted = doubted_blocks(&*file);
+        let wrong = match self.take("look at the checksums", doubted)? {
+            Ok(doubted) => self.wrong_doubts(&doubted),
+            Err(why) => Some(why),
+        };
+        wrong.map_or(Ok(()), |wrong| Err(Stop::Broken(format!("{when}: {wrong}"))))
+    }
+
+    /// Changes bits of a byte of the records.
+    pub(super) fn damage_byte(&self, byte: u64, mask: u8) -> Result<(), Error> {
+        self.disk.damage(NAME, DATA_OFFSET + byte, mask)
     }
 
     /// How many records of those that were acknowledged the header does not count yet.
@@ -223,7 +251,11 @@ impl World {
                 stamps.push(super::model::DEAD);
                 continue;
             };
-            let stamp = recognise(bytes, &mut self.scratch).ok_or_else(|| {
+            let mut known = recognise(bytes, &mut self.scratch);
+            if let (None, Some(damage)) = (known, &self.damage) {
+                known = damage.recognise(bytes, &mut self.scratch);
+            }
+            let stamp = known.ok_or_else(|| {
                 Stop::Broken(format!("record {id} is torn: {:02x?}", &bytes[..bytes.len().min(16)]))
             })?;
             stamps.push(stamp);
@@ -275,6 +307,8 @@ impl World {
         self.report.kills += u64::from(kill);
         self.report.failed_calls += u64::from(self.disk.struck() == Some(Fault::Error));
         self.strikes_told = self.disk.strikes();
+        self.give_room(true);
+        self.was_refused = false;
         let up = if power_cut {
             self.oracle.lose_cache();
             self.rebooted = true;
@@ -327,21 +361,21 @@ fn header_of(file: &dyn Backing) -> Result<Header, Error> {
     header.verify(file.len_bytes()?)
 }
 
-/// What is wrong with the checksums of a store that has them.
-fn doubt_of_sums(file: &dyn Backing) -> Result<Option<String>, Error> {
+/// The blocks of a store that do not match their checksums; why there are none, if so.
+fn doubted_blocks(file: &dyn Backing) -> Result<Result<Vec<u64>, String>, Error> {
     let header = header_of(file)?;
     let sums = match Sums::find(file, &header, false)? {
         FoundSums::Kept(sums) => sums,
-        other => return Ok(Some(format!("no checksums: {other:?}"))),
+        other => return Ok(Err(format!("no checksums: {other:?}"))),
     };
+    let mut doubted = Vec::new();
     for block in 0..sums.blocks() {
         let range = sums.bytes_of(block);
         let mut bytes = vec![0; usize::try_from(range.end - range.start).unwrap_or(0)];
         file.read_at(range.start, &mut bytes)?;
-        let state = sums.check_block(block, &bytes)?;
-        if state != BlockState::Sound {
-            return Ok(Some(format!("block {block} is {state:?}")));
+        if sums.check_block(block, &bytes)? != BlockState::Sound {
+            doubted.push(block);
         }
     }
-    Ok(None)
+    Ok(Ok(doubted))
 }

@@ -321,29 +321,6 @@ impl Sums {
         self.side.sync_data()
     }
 
-    /// The entry of the last block, of which `counted_len` bytes are counted: that of those bytes
-    /// if what is there matches the old entry, and otherwise one that says that it does not.
-    fn settled(
-        &mut self,
-        data: &dyn Backing,
-        block: u64,
-        entry: BlockChecksum,
-        counted_len: u64,
-    ) -> Result<BlockChecksum> {
-        let state = match read_block(data, self.start_of(block), BLOCK_BYTES) {
-            Ok(bytes) => match self.state_of(block, entry, &bytes) {
-                BlockState::Sound => {
-                    let counted = usize::try_from(counted_len).unwrap_or(usize::MAX);
-                    return Ok(block_checksum(&bytes[..counted.min(bytes.len())]));
-                }
-                state => state,
-            },
-            Err(error) => unreadable(error)?,
-        };
-        self.doubted.insert(block, state);
-        Ok(BlockChecksum::DOUBTED)
-    }
-
     /// Takes back the entries of what lies from `end` on, a byte offset in the file: for a store
     /// that was truncated there, and whose header says so. Not durable before [`Sums::sync`].
     ///
@@ -388,13 +365,26 @@ impl Sums {
     }
 
     /// Makes room for the entries of records up to the byte `new_end` of the file, so that a full
-    /// disk shows before anything is changed.
+    /// disk shows before anything is changed; `true` if the file had to grow, which is not yet
+    /// durable then.
     ///
     /// # Errors
     /// [`ErrorKind::NoSpace`]; the system's.
-    pub(crate) fn reserve(&self, new_end: u64) -> Result<()> {
+    pub(crate) fn reserve(&self, new_end: u64) -> Result<bool> {
         let blocks = new_end.saturating_sub(self.geometry.data_offset).div_ceil(BLOCK_LEN_BYTES);
-        self.side.grow(round_up(offset_of_entry(blocks), 4096)).map(|_| ())
+        let needed = offset_of_entry(blocks);
+        if self.side.len_bytes()? >= needed {
+            return Ok(false);
+        }
+        self.side.grow(round_up(needed, 4096)).map(|_| true)
+    }
+
+    /// Makes the room that was made durable: before a commit that counts on it.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn sync_room(&self) -> Result<()> {
+        self.side.sync_data()
     }
 
     /// Sums what has changed: the bytes in `ranges` of the file, and those appended up to

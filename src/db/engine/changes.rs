@@ -289,6 +289,24 @@ impl Writer {
         })
     }
 
+    /// As [`Writer::make_room`], for the checksums of records up to the byte `end` of the file: a
+    /// full disk must not keep who finds the commit from bringing it to the array.
+    pub(super) fn make_room_for_sums(&mut self, end: u64) -> Result<()> {
+        let Some(sums) = &self.sums else { return Ok(()) };
+        let grown = match sums.reserve(end) {
+            Ok(grown) => grown,
+            Err(error) => {
+                self.doubt(&error);
+                return Err(error);
+            }
+        };
+        let synced = if grown { sums.sync_room() } else { Ok(()) };
+        synced.map_err(|error| {
+            self.busy = true;
+            unknown(error)
+        })
+    }
+
     /// Lets a transaction that begins read what the newest state finds in the array.
     pub(in crate::db) fn show_newest(&mut self, layout: &Layout) -> Result<()> {
         match self.newest.count {

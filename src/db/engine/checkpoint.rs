@@ -260,7 +260,7 @@ impl Engine {
     fn reserve_sums(&self, writer: &Writer, target: &State) -> Result<()> {
         let Some(sums) = &writer.sums else { return Ok(()) };
         let end = self.layout.geometry.offset_of(target.count)?;
-        sums.reserve(end).map_err(|error| self.name(error))
+        sums.reserve(end).map(drop).map_err(|error| self.name(error))
     }
 
     /// The steps of a checkpoint, in the order on which everything rests: the log is durable

@@ -104,9 +104,8 @@ impl Engine {
         let images = changes.images.len() as u64 + logged;
         self.check_log_size(writer, images)?;
         named(writer.make_room(changes.count))?;
-        if let (Some(sums), true) = (&writer.sums, changes.count > writer.newest.count) {
-            let end = self.layout.geometry.offset_of(changes.count)?;
-            named(sums.reserve(end))?;
+        if changes.count > writer.newest.count {
+            named(writer.make_room_for_sums(self.layout.geometry.offset_of(changes.count)?))?;
         }
         if writer.log.is_none() {
             self.begin_log(writer)?;

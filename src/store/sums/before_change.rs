@@ -7,7 +7,7 @@ use super::{
     unreadable,
 };
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::BlockChecksum;
+use crate::format::{BlockChecksum, block_checksum};
 use crate::map::Backing;
 use crate::step::{self, Step};
 
@@ -118,6 +118,29 @@ impl Sums {
             }
         }
         Ok(())
+    }
+
+    /// The entry of the last block, of which `counted_len` bytes are counted: that of those bytes
+    /// if what is there matches the old entry, and otherwise one that says that it does not.
+    pub(super) fn settled(
+        &mut self,
+        data: &dyn Backing,
+        block: u64,
+        entry: BlockChecksum,
+        counted_len: u64,
+    ) -> Result<BlockChecksum> {
+        let state = match read_block(data, self.start_of(block), BLOCK_BYTES) {
+            Ok(bytes) => match self.state_of(block, entry, &bytes) {
+                BlockState::Sound => {
+                    let counted = usize::try_from(counted_len).unwrap_or(usize::MAX);
+                    return Ok(block_checksum(&bytes[..counted.min(bytes.len())]));
+                }
+                state => state,
+            },
+            Err(error) => unreadable(error)?,
+        };
+        self.doubted.insert(block, state);
+        Ok(BlockChecksum::DOUBTED)
     }
 
     /// The blocks that were doubted as this handle found them, and how it did.

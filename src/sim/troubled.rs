@@ -1,0 +1,135 @@
+//! Scripted histories of stores in trouble, which random ones seldom meet, and what leaving a step
+//! out does to them.
+
+use std::sync::Arc;
+
+use super::disk::Fault;
+use super::model::Stamp;
+use super::transactional;
+use super::world::{Ending, Stop, World};
+use crate::db::{Durability, DynDatabase};
+use crate::step::{Step, without};
+
+/// No checkpoint is due before the store is closed.
+const NEVER: u64 = 64 << 20;
+
+/// The first seed of which a history breaks a promise, if one of the first so many does.
+fn first_broken(seeds: u64, history: fn(u64) -> Result<(), Stop>) -> Option<u64> {
+    (0..seeds).find(|seed| matches!(history(*seed), Err(Stop::Broken(_))))
+}
+
+/// Commits new records in the places of `ids`, or behind the last.
+fn commit(
+    world: &mut World,
+    database: &DynDatabase,
+    next: &mut Vec<Stamp>,
+    ids: &[usize],
+) -> Result<(), Stop> {
+    let mut transaction = world.take("begin", database.begin_write())?;
+    for &id in ids {
+        let (stamp, record) = world.record();
+        if id < next.len() {
+            world.take("set", transaction.set(id as u64, &record))?;
+            next[id] = stamp;
+        } else {
+            world.take("append", transaction.append(&record))?;
+            next.push(stamp);
+        }
+    }
+    world.oracle.attempt(Arc::new(next.clone()));
+    let committed = transaction.commit(Durability::Immediate);
+    world.take("commit", committed)?;
+    world.acknowledge(true);
+    Ok(())
+}
+
+/// A world with a closed store of so many records of 200 bytes.
+fn closed(seed: u64, records: usize, checksums: bool) -> Result<(World, Vec<Stamp>), Stop> {
+    let mut world = World::new(seed, false);
+    (world.deletes, world.bulk_only) = (false, false);
+    (world.checksums, world.record_len) = (checksums, 200);
+    world.create()?;
+    world.end(Ending::Drop)?;
+    let mut next = Vec::new();
+    let database = transactional::open(&mut world, NEVER)?;
+    commit(&mut world, &database, &mut next, &(0..records).collect::<Vec<_>>())?;
+    world.take("close", database.close())?;
+    world.end(Ending::Close)?;
+    Ok((world, next))
+}
+
+/// Opens the store and sees that it holds what it must.
+fn find(world: &mut World) -> Result<DynDatabase, Stop> {
+    let database = transactional::open(world, NEVER)?;
+    let snapshot = database.begin_read();
+    let found = world.stamps((0..snapshot.count()).map(|id| snapshot.get(id)))?;
+    drop(snapshot);
+    world.find(&found)?;
+    Ok(database)
+}
+
+/// A commit's sync fails, and what it wrote is in the cache alone, clean. The next handle finds it,
+/// has no room to copy the log, and brings it to the array, in the middle of which the power goes.
+fn kept_and_cut(seed: u64) -> Result<(), Stop> {
+    let (mut world, mut next) = closed(seed, 20, false)?;
+    let world = &mut world;
+    let database = transactional::open(world, NEVER)?;
+    commit(world, &database, &mut next, &[0])?;
+    world.disk.strike_after(0, false, Fault::Error);
+    match commit(world, &database, &mut next, &[3, 8, 13, 18]) {
+        Err(Stop::Failed) => {}
+        other => return other,
+    }
+    drop(database);
+    world.end(Ending::Drop)?;
+    world.disk.set_full(true);
+    let calls = world.random.below(20);
+    world.disk.strike_after(calls, true, Fault::PowerCut);
+    match find(world) {
+        Ok(_) | Err(Stop::Struck) => {}
+        Err(broken) => return Err(broken),
+    }
+    world.end(Ending::PowerCut)?;
+    find(world).map(drop)
+}
+
+#[test]
+fn a_log_is_written_over_itself_and_synced_where_it_is_kept() {
+    assert_eq!(first_broken(600, kept_and_cut), None);
+    for step in [Step::KeptWrite, Step::KeptSync] {
+        let broken = without(&[step], || first_broken(600, kept_and_cut));
+        assert!(broken.is_some(), "the histories do without {step:?}");
+    }
+}
+
+/// A checkpoint finds a damaged block, and the power goes about when it says that it has begun.
+fn doubted_and_cut(seed: u64) -> Result<(), Stop> {
+    // More than a block: the last one is looked at whenever the store is opened.
+    let (mut world, mut next) = closed(seed, 400, true)?;
+    let world = &mut world;
+    world.damage_record(world.random.clone().index(20))?;
+    let database = transactional::open(world, NEVER)?;
+    commit(world, &database, &mut next, &[3, 8])?;
+    let calls = world.random.below(8);
+    world.disk.strike_after(calls, true, Fault::PowerCut);
+    let checkpoint = database.checkpoint();
+    match world.take("checkpoint", checkpoint) {
+        Ok(_) | Err(Stop::Struck) => {}
+        Err(broken) => return Err(broken),
+    }
+    drop(database);
+    world.end(Ending::PowerCut)?;
+    let database = find(world)?;
+    commit(world, &database, &mut next, &[3, 8])?;
+    world.take("close", database.close())?;
+    world.check_at_rest()
+}
+
+#[test]
+fn that_a_block_is_doubted_is_durable_before_the_stamp_and_stays() {
+    assert_eq!(first_broken(300, doubted_and_cut), None);
+    for step in [Step::DoubtSync, Step::DoubtKept] {
+        let broken = without(&[step], || first_broken(300, doubted_and_cut));
+        assert!(broken.is_some(), "the histories do without {step:?}");
+    }
+}
