@@ -181,11 +181,20 @@ fn a_long_lock_file_takes_no_room() {
     append(&database, 0..10);
     database.close().unwrap();
     let lock = std::fs::OpenOptions::new().write(true).open(lock_file(&path)).unwrap();
-    lock.set_len(256 << 20).unwrap();
     let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
     let database = Database::<Row>::open(&path).unwrap();
+    lock.set_len(256 << 20).unwrap();
     append(&database, 10..20);
     assert_eq!(reader.begin_read().unwrap().count(), 20);
+    // No program makes one so long, so it is none to those that come now.
+    let error = Database::<Row>::open_read_only(&path).map(drop).unwrap_err();
+    assert_eq!(error.kind(), flatrec::ErrorKind::AlreadyExists, "{error}");
+    // Nearly as long as one of all readers: what it is used for is what there is.
+    lock.set_len(4 << 20).unwrap();
+    drop((reader, database));
+    let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
+    append(&Database::<Row>::open(&path).unwrap(), 20..30);
+    assert_eq!(reader.begin_read().unwrap().count(), 30);
     let allocated_bytes = lock.metadata().unwrap().blocks() * 512;
     assert!(allocated_bytes <= 8 << 20, "{allocated_bytes}");
 }

@@ -179,7 +179,8 @@ fn scripted(path: &Path) -> (Database<N>, Arc<World>) {
         script: Script::default(),
         durable: Mutex::default(),
     });
-    let file = Arc::new(FileBacking::open(path, true).unwrap());
+    // SAFETY: nobody else has it.
+    let file = Arc::new(unsafe { FileBacking::open_unchecked(path, true) }.unwrap());
     let backing = Scripted { file, suffix: String::new(), world: Arc::clone(&world) };
     // SAFETY: nobody else has it.
     let database = unsafe { Database::<N>::options().over(Arc::new(backing)) }.unwrap();

@@ -115,6 +115,13 @@ impl Locks {
         self.side.as_ref().is_some_and(|side| side.is_new())
     }
 
+    /// Takes over from a maker that died, and has left this lock file.
+    pub(super) fn take_over(&self) {
+        if let Some(side) = &self.side {
+            side.take_over();
+        }
+    }
+
     /// Refuses a lock file that was there before `file` was made, and is not to be believed beside
     /// it.
     pub(super) fn check_trust(&self, file: &FileBacking) -> Result<()> {

@@ -93,7 +93,13 @@ impl<T: Copy + Send + Sync> Table<T> {
         let sharing = common.sharing(path, replace);
         let locks = Locks::maker(path, common.wait, &sharing)?;
         // A maker that died has left its lock file, too.
-        let is_left = |file: &FileBacking| Ok(!locks.has_new_side() && Core::is_leftover(file)?);
+        let is_left = |file: &FileBacking| {
+            let is_left = !locks.has_new_side() && Core::is_leftover(file)?;
+            if is_left {
+                locks.take_over();
+            }
+            Ok(is_left)
+        };
         let made_at = vacant().and_then(|()| vacate_unfinished(path, is_left));
         let made = made_at.and_then(|made_at| {
             let file = Arc::new(FileBacking::create_shared(&made_at, &sharing)?);

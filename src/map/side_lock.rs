@@ -14,6 +14,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -135,6 +136,8 @@ pub(crate) struct SideLock {
     data: PathBuf,
     /// Whether this handle has made it.
     made: bool,
+    /// Whether it goes with a data file that does not come into being: it was made for that.
+    withdrawn: AtomicBool,
     /// The ranges that it has locked: on Windows each is given back as it was taken.
     held: Mutex<Vec<Range<u64>>>,
 }
@@ -174,6 +177,7 @@ impl SideLock {
         })?;
         let mut lock = Self::over(file, true, path, &real, data_path)?;
         lock.made = made;
+        lock.withdrawn = AtomicBool::new(made);
         if let Some(like) = &sharing.like {
             lock.check_trust(like)?;
         }
@@ -219,7 +223,8 @@ impl SideLock {
             !writable && os::file_system(open.file()).is_ok_and(|kind| os::copies_up(&kind));
         let original_bytes = is_original.then(|| open.len_bytes().unwrap_or(0));
         let held = Mutex::default();
-        let lock = Self { open, writable, original_bytes, path, real, data, made: false, held };
+        let (made, withdrawn) = (false, AtomicBool::new(false));
+        let lock = Self { open, writable, original_bytes, path, real, data, made, withdrawn, held };
         // Where asking for a lock takes it for a moment, what a lock file begins with must do.
         if os::LOCKS_CAN_BE_ASKED_FOR {
             lock.try_lock(STORE, LockKind::Shared)?;
@@ -427,6 +432,11 @@ impl SideLock {
         self.made
     }
 
+    /// Says that a maker has left it that died, and of whose data file this handle has taken over.
+    pub(crate) fn take_over(&self) {
+        self.withdrawn.store(true, Ordering::Relaxed);
+    }
+
     /// Whether the lock file may be written, and so locked exclusively.
     pub(crate) fn is_writable(&self) -> bool {
         self.writable
@@ -444,11 +454,13 @@ impl SideLock {
             .map_err(|source| Error::io("look at the lock file", source).path(&self.path))
     }
 
-    /// Takes the name of a lock file that this handle has made away, unless there is a data file,
-    /// or one is being made. One that was there before may be a user's empty file.
+    /// Takes the name of a lock file away that this handle has made, or that a maker has left of
+    /// which it has taken over, unless there is a data file, or one is being made. Any other may be
+    /// a user's empty file.
     pub(crate) fn withdraw(&self) {
         let empty = self.open.file().metadata().is_ok_and(|metadata| metadata.len() == 0);
-        if !self.made || !empty || !self.is_named().is_ok_and(|is| is) {
+        let is_ours = self.withdrawn.load(Ordering::Relaxed);
+        if !is_ours || !empty || !self.is_named().is_ok_and(|is| is) {
             return;
         }
         let is_alone = [WRITER, INITIALISER].into_iter().all(|range| self.holds(range));

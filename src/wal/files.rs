@@ -295,20 +295,20 @@ pub(crate) fn newest_begun(data: &dyn Backing, file_id: [u8; 16]) -> Result<Opti
 const LOOK_BYTES_MAX: u64 = 64 << 20;
 
 /// Whether a file whose first sector is blank was being made into a segment: its maker had got no
-/// further than zeros. A user's file may begin with them too, and one that is too long to be looked
-/// through may be a user's.
+/// further than zeros. A user's file may begin with them too, and one with more bytes than are
+/// looked at may be a user's.
 fn is_unwritten(reader: &mut SegmentReader) -> Result<bool> {
-    let end = reader.len_bytes();
-    if end > LOOK_BYTES_MAX {
-        return Ok(false);
-    }
-    let mut at = SECTOR_BYTES;
+    let (end, mut at, mut left) = (reader.len_bytes(), SECTOR_BYTES, LOOK_BYTES_MAX);
     while at < end {
         at = reader.next_data(at)?.max(at);
         if at >= end {
             break;
         }
         let len = (end - at).min(ZEROS.len() as u64);
+        if left < len {
+            return Ok(false);
+        }
+        left -= len;
         let bytes = reader.bytes(at, usize::try_from(len).unwrap_or(ZEROS.len()))?;
         if !bytes.is_some_and(|bytes| bytes.iter().all(|&byte| byte == 0)) {
             return Ok(false);

@@ -111,7 +111,7 @@ fn words_that_are_not_this_stores_name_no_writer() {
     let store = DynStore::open(&path).unwrap();
     let lock = PathBuf::from(format!("{}-lock", path.display()));
     let words = bytes(&lock);
-    for (at, fill) in [(64..72, 0xa5), (72..80, 0xa5), (128..136, 0)] {
+    for (at, fill) in [(71..72, 0xa5), (72..80, 0xa5), (128..136, 0)] {
         let mut other = words.clone();
         other[at].fill(fill);
         // In place: another file would be another lock.

@@ -31,6 +31,7 @@ impl<T: Copy + Send + Sync> Table<T> {
             let (made_at, file) = open_unfinished(path, Core::is_leftover)?;
             let file = Arc::new(file);
             locks.check_trust(&file)?;
+            locks.take_over();
             refuse_network_unless(common, &file, "resume")?;
             let inode = Locks::handed_over(&file, Some(&made_at), true, common.wait)?;
             let mut core = Core::open(Arc::clone(&file) as _)?;
