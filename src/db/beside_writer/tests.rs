@@ -314,7 +314,7 @@ fn a_reader_waits_for_the_checkpoint_of_a_writer_under_another_name() {
     database.close().unwrap();
     let link = directory.path().join("link.rec");
     std::fs::hard_link(&path, &link).unwrap();
-    let writer = FileBacking::open(&path, true).unwrap();
+    let writer = FileBacking::open_any(&path, true).unwrap();
     assert!(writer.try_lock_data(CHECKPOINT, LockKind::Exclusive).unwrap());
     let (came, reader_came) = std::sync::mpsc::channel();
     std::thread::scope(|scope| {
