@@ -4,6 +4,7 @@
 use super::calls::Calls;
 use super::damage::{SECTOR, change, put, seal_block, seal_header, small_log};
 use super::*;
+#[cfg(target_os = "linux")]
 use crate::format::checksum::{crc32c, crc32c_append_zeros};
 
 /// How much is read to replay what is there, and at the end of it a window of nothing.
