@@ -96,6 +96,11 @@ fn kept_and_cut(seed: u64) -> Result<(), Stop> {
 #[test]
 fn a_log_is_written_over_itself_and_synced_where_it_is_kept() {
     assert_eq!(first_broken(600, kept_and_cut), None);
+    if cfg!(windows) {
+        // Records are written through views there, which moves the calls: a cut after so few of
+        // them seldom comes within the checkpoint. Other systems show what these steps are for.
+        return;
+    }
     for step in [Step::KeptWrite, Step::KeptSync] {
         let broken = without(&[step], || first_broken(600, kept_and_cut));
         assert!(broken.is_some(), "the histories do without {step:?}");

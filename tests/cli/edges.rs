@@ -9,6 +9,12 @@ const NUMBERS: [(&str, usize); 5] =
 
 const EDGES: [u64; 6] = [0, 1 << 32, (1 << 63) - 2, (1 << 63) - 1, 1 << 63, u64::MAX];
 
+/// The header slots that say so. One way is enough where each command takes long to start.
+const SLOTS: &[&[usize]] = match cfg!(any(windows, target_endian = "big")) {
+    true => &[&[0, 4096]],
+    false => &[&[0], &[4096], &[0, 4096]],
+};
+
 /// Commands that change nothing, and must show what they show of any other store.
 const READING: [&[&str]; 9] = [
     &["info", "n.rec"],
@@ -71,7 +77,7 @@ fn every_command_takes_numbers_at_their_edges() {
     let good = store(&place);
     let mut used_up = 0;
     for ((name, at), edge) in NUMBERS.into_iter().flat_map(|of| EDGES.map(|edge| (of, edge))) {
-        for slots in [&[0_usize][..], &[4096], &[0, 4096]] {
+        for &slots in SLOTS {
             let store = patched(&good, slots, at, edge);
             let is_read = ends_well(&place, &["scan", "n.rec"], &store).status == Some(0);
             if !is_read {
