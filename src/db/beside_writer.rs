@@ -138,8 +138,8 @@ pub(super) fn read(core: &mut Core, presence: &Presence, alignment: usize) -> Re
 /// Whether there still is no writer, and none has been since `core` was read.
 fn is_still(core: &Core, presence: &Presence) -> Result<bool> {
     // In this order: one that comes after the first look changes nothing before it says so.
-    let now = Core::header_in(&**core.backing())?;
-    Ok(!presence.has_writer()? && now == *core.header())
+    let is_current = core.is_current()?;
+    Ok(is_current && !presence.has_writer()?)
 }
 
 /// From which commit on a reader needs the log that comes from this header.

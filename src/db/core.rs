@@ -135,8 +135,7 @@ impl Core {
 
     /// Whether the file's header is the one that was found still.
     pub(super) fn is_current(&self) -> Result<bool> {
-        let (found, ..) = choose(&read_front(&*self.backing)?)?;
-        Ok(found.verify_alone()? == self.header)
+        Ok(Self::header_in(&*self.backing)? == self.header)
     }
 
     /// An error if views of the file show another than the one that calls read, whose header this
