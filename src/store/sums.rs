@@ -418,12 +418,13 @@ impl Sums {
                     continue;
                 }
                 next = block + 1;
-                let touched = range.start.saturating_sub(self.start_of(block));
-                let sum = self.sum(data, block, touched, old_covered, &mut buffer)?;
+                let kept = self.kept_len(block, range.start, old_covered);
+                let sum = self.sum(data, block, kept, &mut buffer)?;
                 run.push(block, sum)?;
                 if sum.is_doubted() {
                     self.doubted.entry(block).or_insert(BlockState::Doubted);
-                } else {
+                } else if kept == 0 {
+                    // Nobody has looked at the old bytes of a block that was only extended.
                     self.trusted.insert(block);
                 }
             }
@@ -431,41 +432,45 @@ impl Sums {
         run.write()
     }
 
-    /// The checksum of `block`, in which the bytes from `touched` on may have changed.
+    /// How many bytes at the start of `block` keep their checksum: those that were covered, if
+    /// what changes begins behind them, and otherwise none.
+    fn kept_len(&self, block: u64, changed_from: u64, old_covered: u64) -> u64 {
+        let had = old_covered.saturating_sub(block * BLOCK_LEN_BYTES).min(BLOCK_LEN_BYTES);
+        if changed_from < self.start_of(block).saturating_add(had) { 0 } else { had }
+    }
+
+    /// The checksum of `block`, whose first `kept` bytes are what they were.
     fn sum(
         &self,
         data: &dyn Backing,
         block: u64,
-        touched: u64,
-        old_covered: u64,
+        kept: u64,
         buffer: &mut [u8],
     ) -> Result<BlockChecksum> {
         let bytes = self.bytes_of(block);
-        let had = old_covered.saturating_sub(block * BLOCK_LEN_BYTES).min(BLOCK_LEN_BYTES);
-        let lead = if touched < had { 0 } else { had };
-        let buffer = usize::try_from(bytes.end - bytes.start - lead)
+        let buffer = usize::try_from(bytes.end - bytes.start - kept)
             .ok()
             .and_then(|len| buffer.get_mut(..len))
             .ok_or_else(|| Error::new(ErrorKind::OutOfRange, "sum").offset(bytes.start))?;
         if self.doubted.contains_key(&block) {
             return Ok(BlockChecksum::DOUBTED);
         }
-        let got = match data.read_at(bytes.start + lead, buffer) {
+        let got = match data.read_at(bytes.start + kept, buffer) {
             Ok(got) => got,
             Err(error) => return unreadable(error).map(|_| BlockChecksum::DOUBTED),
         };
         if got < buffer.len() {
             return Err(Error::new(ErrorKind::Truncated, "sum")
-                .offset(bytes.start + lead + got as u64)
+                .offset(bytes.start + kept + got as u64)
                 .detail("the file ends before its records"));
         }
-        if lead == 0 {
+        if kept == 0 {
             return Ok(block_checksum(buffer));
         }
         let old = self.entry(block)?;
         // An entry that covers anything else was damaged or lost, and with it the knowledge whether
         // the old bytes are sound.
-        let is_known = u64::from(old.covered_len_bytes) == lead;
+        let is_known = u64::from(old.covered_len_bytes) == kept;
         Ok(if is_known { old.extended(buffer) } else { BlockChecksum::DOUBTED })
     }
 
