@@ -61,6 +61,6 @@ tests=("$@")
 if [[ ${#tests[@]} == 0 ]]; then
     tests=(database_threads group_commit transactions readers readers_beside soak bounded_snapshot)
 fi
-"$cargo" test -Zbuild-std --target "$target" --no-default-features --features derive --no-fail-fast \
+"$cargo" test -Zbuild-std --target "$target" -p flatrec --no-fail-fast \
     "${tests[@]/#/--test=}"
 echo "tsan.sh: no races seen"

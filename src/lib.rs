@@ -30,14 +30,13 @@
 //! | feature | what it brings |
 //! | --- | --- |
 //! | `derive` (default) | `#[derive(Record)]` |
-//! | `cli` (default) | the `flatrec` command, and what follows |
 //! | `text` | field values from and to text, dates and timestamps included |
 //! | `query` | conditions over fields, evaluated on the mapped bytes |
 //! | `exchange` | CSV, NDJSON and npy, in and out |
 //! | `rayon` | [`Snapshot`]s' chunks for rayon's threads |
 //! | `sim` | crash tests on a simulated disk: power cuts, killed processes, failing calls |
 //!
-//! Without default features the library has no command line, no CSV and no JSON.
+//! The `flatrec` command is a crate of its own, `flatrec-cli`.
 
 // What the fuzz targets feed is written for users of the crate, and tested within it.
 #[cfg(all(test, feature = "derive", feature = "text"))]

@@ -95,7 +95,7 @@ fn json_that_is_no_schema_says_why() {
 }
 
 /// The Rust struct is kept as a file, so that the next test is compiled with it. To make it again:
-/// `FLATREC_WRITE_EXPECTED=1 cargo test --no-default-features --features exchange rust_is`
+/// `FLATREC_WRITE_EXPECTED=1 cargo test -p flatrec --features exchange rust_is`
 #[test]
 fn rust_is_as_expected() {
     let text = schema_to_rust(&every_kind(), "EveryKind").unwrap();

@@ -81,28 +81,6 @@ fn whatever_opens_to_write_needs_no_room_to_recover() {
         way(&path);
         holds_kept(&path);
     }
-    for command in
-        ["checkpoint store", "append store in.csv", "set store 0 bytes=", "delete store 0"]
-    {
-        let path = killed_without_room(&disk);
-        let csv = disk.home.path().join("in.csv");
-        let zeros = "0".repeat(2000);
-        std::fs::write(&csv, format!("bytes\n{zeros}\n")).unwrap();
-        let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_flatrec"));
-        for arg in command.split(' ') {
-            match arg {
-                "store" => program.arg(&path),
-                "in.csv" => program.arg(&csv),
-                "bytes=" => program.arg(format!("bytes={zeros}")),
-                arg => program.arg(arg),
-            };
-        }
-        let ran = program.output().unwrap();
-        assert!(ran.status.success(), "{command}: {}", String::from_utf8_lossy(&ran.stderr));
-        let store = DynStore::open_read_only(&path).unwrap();
-        assert!((1..KEPT).all(|n| store.get(n) == Some(&kept(n)[..])), "{command}");
-        assert!(store.info().unwrap().log.is_none(), "{command}");
-    }
 }
 
 #[test]

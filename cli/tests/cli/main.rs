@@ -2,13 +2,15 @@
 
 mod change;
 mod crash_test;
-#[path = "../common/dead.rs"]
+#[path = "../../../tests/common/dead.rs"]
 mod dead;
 mod deletes;
 mod edges;
 // Under Wine a lost page ends the command, and Windows lets nobody cut a file that is mapped.
 #[cfg(unix)]
 mod faults;
+#[cfg(target_os = "linux")]
+mod full_disk;
 #[cfg(target_os = "linux")]
 mod guard;
 // Other systems' files have no holes unless a program asks for them.
@@ -17,7 +19,7 @@ mod hostile;
 mod hot_copies;
 mod interrupt;
 mod load;
-#[path = "../common/mounts.rs"]
+#[path = "../../../tests/common/mounts.rs"]
 #[cfg(target_os = "linux")]
 mod mounts;
 mod names;
@@ -28,7 +30,7 @@ mod read;
 mod resume;
 mod salvage;
 mod sharing;
-#[path = "../common/shell.rs"]
+#[path = "../../../tests/common/shell.rs"]
 mod shell;
 mod shown;
 mod tail;

@@ -432,7 +432,7 @@ fn export_goes_by_the_ending_and_keeps_what_is_there() {
 /// The real table of data/: in and out again, the same.
 #[test]
 fn the_flights_come_back_as_they_were() {
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/flights-2013-01.csv");
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/flights-2013-01.csv");
     let place = Place::new();
     let out = place.ok([
         OsStr::new("load"),
