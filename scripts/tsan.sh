@@ -5,7 +5,7 @@
 # It does not know that two maps of one page are the same memory: a race between a writer's store
 # through one map and a reader's load through another, or in another process, it cannot see. That
 # readers and writers of one page stay apart is shown by the model of their protocol, which tries
-# every interleaving (src/db/sharing), and by what the soak test reads (tests/soak).
+# every interleaving (src/shm), and by what the soak test reads (tests/soak).
 #
 # It needs, on x86-64 Linux, besides the compiler and a linker:
 #

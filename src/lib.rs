@@ -42,21 +42,51 @@
 #[cfg(all(test, feature = "derive", feature = "text"))]
 extern crate self as flatrec;
 
+mod array;
 mod db;
 mod error;
 #[cfg(feature = "exchange")]
 pub mod exchange;
 mod format;
-pub mod map;
+mod io;
+mod mapping;
 mod os;
+mod overlay;
 #[cfg(feature = "query")]
 pub mod query;
+mod shm;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
 mod step;
-mod store;
+mod sums;
 mod wal;
 
+/// File mapping objects and views over storage that grows.
+///
+/// A [`Mapping`](map::Mapping) is a growable array of bytes (a new, existing, temporary or
+/// inherited file, named shared memory, anonymous memory) opened with one
+/// [`Access`](map::Access); a [`View`](map::View) is one mapped range of it. Views overlap
+/// freely and are coherent.
+///
+/// The model is that of Win32's file mapping. `docs/WIN32.md` has its vocabulary beside that of
+/// POSIX and this module's, call by call, and the classic program in both; the example
+/// `win32_model` runs it.
+pub mod map {
+    pub use crate::array::{RecordGuard, ViewCounters, WindowGuard, WriteBack};
+    pub use crate::io::{
+        Access, Backing, FileBacking, Grown, OpenSide, Properties, View, install_fault_guard,
+    };
+    pub use crate::mapping::{Mapping, TypedView};
+    pub use crate::os::{
+        Advice, Advised, FaultCounts, FileSystemKind, Residency, Survives, process_faults,
+        thread_faults,
+    };
+    pub use crate::shm::Wait;
+}
+
+pub use crate::array::{RecordGuard, ViewCounters, WindowGuard, WriteBack};
+pub use crate::io::install_fault_guard;
+pub use crate::shm::Wait;
 pub use db::{
     BackupReport, Checkpoint, Checksums, Chunk, Chunks, CompactReport, Copies, CopyOptions,
     DamagedBlock, Database, Doubt, Durability, DynDatabase, DynEdit, DynReader, DynRecords,
@@ -78,7 +108,6 @@ pub use format::{
     ArrayValue, Bool, DataType, Field, FieldType, MAX_RECORD_BYTES, Nullable, PodRecord, Record,
     Schema, TimeUnit, Utf8, Value, be, le,
 };
-pub use map::{RecordGuard, ViewCounters, Wait, WindowGuard, WriteBack, install_fault_guard};
 pub use os::{Advice, FaultCounts, FileSystemKind, Residency, process_faults, thread_faults};
 #[cfg(any(fuzzing, all(test, feature = "derive", feature = "text")))]
 #[doc(hidden)]

@@ -8,12 +8,11 @@ use std::time::{Duration, Instant};
 use super::core::Core;
 use super::engine::{self, Recovered, Torn};
 use super::locks::Locks;
-use super::sharing::{
-    Hold, LockWords, Mark, Presence, Quiet, Taken, WriterSide, process, store_word,
-};
 use super::table::Table;
+use crate::db::presence::{Hold, Presence, Quiet};
 use crate::error::{Error, ErrorKind, Result};
-use crate::map::{FileBacking, Wait};
+use crate::io::FileBacking;
+use crate::shm::{LockWords, Mark, Taken, Wait, WriterSide, process, store_word};
 use crate::wal::Position;
 
 /// How often a reader looks again at a log that a writer may be changing.

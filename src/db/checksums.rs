@@ -8,10 +8,12 @@ use std::sync::Arc;
 use super::options::Common;
 use super::table::Table;
 use super::table_sums::refuse_other_file;
+use crate::array::Reading;
 use crate::error::Result;
 use crate::format::Header;
-use crate::map::{Access, Backing, Wait};
-use crate::store::{BLOCK_LEN_BYTES, BlockState, FoundSums, Reading, SUM_SUFFIX, Sums, describe};
+use crate::io::{Access, Backing};
+use crate::shm::Wait;
+use crate::sums::{BLOCK_LEN_BYTES, BlockState, FoundSums, SUM_SUFFIX, Sums, describe};
 
 /// The checksums of a store's records, a sum for each 64 KiB: whether it has them.
 ///

@@ -7,12 +7,14 @@ use std::sync::Arc;
 
 use super::dyn_store::DynStore;
 use super::metadata::NewMetadata;
-use super::sharing::Hold;
 use super::sweep::{BadBlock, Inspect, Sweep, Swept};
 use super::table::Table;
+use crate::db::presence::Hold;
 use crate::error::{Error, ErrorKind, Result};
-use crate::map::{FileBacking, Geometry, Wait};
-use crate::store::{FoundSums, Sums};
+use crate::format::Geometry;
+use crate::io::FileBacking;
+use crate::shm::Wait;
+use crate::sums::{FoundSums, Sums};
 
 /// How much is read and written at a time.
 const CHUNK_BYTES: u64 = 1 << 20;

@@ -12,7 +12,7 @@ use crate::format::{
     DATA_ALIGNMENT_BYTES, DESCRIPTORS_OFFSET, Header, MAGIC, Schema, Slot, SlotReport, Source as _,
     UnverifiedHeader, in_pieces, new_header, parse_schema,
 };
-use crate::map::{Access, Backing, FileBacking, SECOND_SLOT, STORE_MAGIC};
+use crate::io::{Access, Backing, FileBacking, SECOND_SLOT, STORE_MAGIC};
 use crate::os;
 use crate::step::{self, Step};
 

@@ -14,9 +14,10 @@ use super::slots::Slots;
 use super::sweep::{Inspect, Sweep};
 use super::verify::{Doubt, is_doubt};
 use crate::error::Result;
-use crate::format::{DataType, Field, Value};
-use crate::map::{Backing, FileBacking, Geometry, Wait};
-use crate::store::{FoundSums, Sums};
+use crate::format::{DataType, Field, Geometry, Value};
+use crate::io::{Backing, FileBacking};
+use crate::shm::Wait;
+use crate::sums::{FoundSums, Sums};
 
 /// An open store that may be damaged.
 pub(super) struct Damaged {

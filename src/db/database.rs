@@ -19,7 +19,7 @@ use super::table_sums::create_sums;
 use super::transaction::WriteTransaction;
 use crate::error::Result;
 use crate::format::{Record, Schema};
-use crate::map::{Access, Backing};
+use crate::io::{Access, Backing};
 
 /// A store that threads share: read through [snapshots](Snapshot), changed by
 /// [transactions](WriteTransaction) that happen whole or not at all, whatever is killed and however

@@ -13,10 +13,10 @@ use super::iter::{DynRecords, DynRecordsWithIds};
 use super::options::Options;
 use super::slots::Found;
 use super::table::Table;
+use crate::array::Reading;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Schema;
-use crate::map::{Access, Backing};
-use crate::store::Reading;
+use crate::io::{Access, Backing};
 
 /// A store of records that are bytes, with fields by name from the schema in the file; otherwise as
 /// [`Store`](crate::Store).

@@ -14,11 +14,12 @@ use super::core::Core;
 use super::engine::{Gathering, Layout, Recovered, State, nothing, view_of};
 use super::locks::Locks;
 use super::metadata::Metadata;
-use super::sharing::{Hold, Presence, Taken, store_word};
 use super::source::Source;
+use crate::db::presence::{Hold, Presence};
 use crate::error::Result;
 use crate::format::Schema;
-use crate::map::{Backing, View, Wait};
+use crate::io::{Backing, View};
+use crate::shm::{Taken, Wait, store_word};
 use crate::wal::Position;
 
 /// A store that is open to read, and what was last seen of it.

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use super::checksums::{Checksums, DamagedBlock, Known};
 use super::engine::Recovered;
 use super::reader::ReaderInfo;
-use super::sharing::process;
 use super::table::Table;
+use crate::array::ViewCounters;
 use crate::error::{Error, Result};
 use crate::format::SlotState;
-use crate::map::{
-    Access, Backing, FaultCounts, FileSystemKind, Residency, View, ViewCounters, process_faults,
-};
+use crate::io::{Access, Backing, View};
+use crate::os::{FaultCounts, FileSystemKind, Residency, process_faults};
+use crate::shm::process;
 
 /// Sizes, header slots, views, residency and faults of an open store, as they were when asked.
 ///

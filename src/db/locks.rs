@@ -7,7 +7,7 @@
 //! - An **exclusive edit** and a truncation are a writer's, with the in-place range held
 //!   exclusively for as long as they take.
 //! - A **checkpoint** changes records in place beside readers, as far as what they say in their
-//!   slots allows ([`super::sharing`]). It holds the checkpoint range exclusively for as long as it
+//!   slots allows ([`crate::shm`]). It holds the checkpoint range exclusively for as long as it
 //!   takes; a reader without a slot holds it shared while it reads anything.
 //! - These ranges are locked in the lock file and, on Linux, in the data inode too: another name of
 //!   the store has another lock file, and a file that is handed over has none. For the same reason
@@ -21,13 +21,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::core::named;
-use super::sharing::{LockWords, Offer, WriterSide, store_word, writer_of};
 use crate::error::Result;
-use crate::map::{
-    CHECKPOINT, FOR_EARLIER_WRITERS, FileBacking, IN_PLACE, READERS, SideLock, WRITER, Wait,
-    held_by,
-};
+use crate::io::FileBacking;
 use crate::os::{LOCKS_CAN_BE_ASKED_FOR, LockKind, Sharing};
+use crate::shm::{
+    CHECKPOINT, FOR_EARLIER_WRITERS, IN_PLACE, LockWords, Offer, READERS, SideLock, WRITER, Wait,
+    WriterSide, held_by, store_word, writer_of,
+};
 
 /// Longer than anybody takes to find out whether somebody else has a lock.
 const MOMENT: Wait = Wait::AtMost(Duration::from_millis(20));

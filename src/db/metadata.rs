@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{DESCRIPTORS_OFFSET, Header, Source, crc32c_append, crc32c_of};
-use crate::map::Backing;
+use crate::io::Backing;
 
 /// The schema and the metadata in a file, of whose front some bytes were read already.
 pub(super) struct SchemaBytes<'b> {

@@ -23,10 +23,10 @@ mod locks;
 mod metadata;
 mod opening;
 mod options;
+mod presence;
 mod reader;
 mod row;
 mod salvage;
-mod sharing;
 mod slots;
 mod snapshot;
 mod source;
@@ -40,7 +40,7 @@ mod transaction;
 mod verify;
 mod windowed;
 
-pub use crate::map::Survives;
+pub use crate::os::Survives;
 pub use backup::{BackupReport, backup};
 pub use checksums::{
     Checksums, DamagedBlock, Rebuilt, rebuild_checksums, rebuild_checksums_with_progress,

@@ -10,7 +10,7 @@ use super::options::Common;
 use super::row::Row;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Header, Schema};
-use crate::map::{Access, FileBacking, refuse_network};
+use crate::io::{Access, FileBacking, refuse_network};
 
 /// Opens the data file and takes the locks that `access` needs. Who had to wait for a lock may find
 /// the file replaced by another meanwhile, and then starts again with that.

@@ -4,10 +4,11 @@ use std::marker::PhantomData;
 use std::path::Path;
 
 use super::metadata::NewMetadata;
+use crate::array::WriteBack;
 use crate::error::{Error, Result};
 use crate::format::Schema;
-use crate::map::{Advice, Wait, WriteBack};
-use crate::os::{Permissions, Sharing};
+use crate::os::{Advice, Permissions, Sharing};
+use crate::shm::Wait;
 
 /// Options for creating and opening a store; [`Store::options`](crate::Store::options) and
 /// [`DynStore::options`](crate::DynStore::options) make them.

@@ -11,12 +11,12 @@ use super::follower::Follower;
 use super::opening;
 use super::options::Options;
 use super::row::Row;
-use super::sharing::{self, Seen};
 use super::snapshot::Snapshot;
 use super::source::Source;
 use crate::error::Result;
 use crate::format::Schema;
-use crate::map::Access;
+use crate::io::Access;
+use crate::shm::{self as sharing, Seen};
 
 /// A store that is open to read, while another handle, thread or process may be writing to it.
 /// [`Database::open_read_only`] makes one.

@@ -2,9 +2,9 @@
 
 use std::slice;
 
+use crate::array::RecordView;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Record, Schema, bytes_of, from_bytes, one_from_bytes, one_from_bytes_mut};
-use crate::map::RecordView;
 
 /// What the records of a [`Database`](crate::Database) are seen as: a type that is a [`Record`], or
 /// `[u8]`, whose fields the [`Schema`] in the file tells.

@@ -18,8 +18,9 @@ use super::sweep::{BadBlock, Inspect, Swept};
 use super::verify::Doubt;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Field;
-use crate::map::{FileBacking, Wait};
-use crate::store::describe;
+use crate::io::FileBacking;
+use crate::shm::Wait;
+use crate::sums::describe;
 
 /// How [`salvage`] saves.
 ///

@@ -13,8 +13,7 @@ use std::ops::Range;
 
 use super::table::Table;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{Header, Record, STATUS_DEAD, STATUS_LIVE, one_from_bytes, put_live};
-use crate::map::Mark;
+use crate::format::{Header, Mark, Record, STATUS_DEAD, STATUS_LIVE, one_from_bytes, put_live};
 
 /// How much is gathered of records that are appended, to give each its status byte.
 const STAGING_BYTES_MAX: usize = 256 << 10;

@@ -16,9 +16,9 @@ pub use self::records::SnapshotRecords;
 use super::engine::{Layout, State};
 use super::row::Row;
 use super::source::Source;
+use crate::array::RecordView;
 use crate::error::Result;
 use crate::format::Schema;
-use crate::map::RecordView;
 
 /// The store as one commit has left it, however long it is held and whatever is committed
 /// meanwhile. [`Database::begin_read`](crate::Database::begin_read) makes one.

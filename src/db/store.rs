@@ -12,10 +12,10 @@ use super::options::Options;
 use super::slots::Found;
 use super::table::Table;
 use super::windowed::WindowedStore;
+use crate::array::Reading;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Record, Schema, bytes_of};
-use crate::map::{Access, Backing};
-use crate::store::Reading;
+use crate::io::{Access, Backing};
 
 /// A store of records of type `R`: one flat file, mapped, records found by number.
 ///

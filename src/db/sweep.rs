@@ -10,11 +10,14 @@ use std::time::Duration;
 
 use super::core::Core;
 use super::engine::Torn;
-use super::sharing::Presence;
+use crate::db::presence::Presence;
 use crate::error::{Error, Result};
-use crate::map::{Backing, Geometry, Wait};
+use crate::format::Geometry;
+use crate::io::Backing;
+use crate::overlay::Overlay;
+use crate::shm::Wait;
 use crate::step::{self, Step};
-use crate::store::{BLOCK_LEN_BYTES, BlockState, Overlay, Sums};
+use crate::sums::{BLOCK_LEN_BYTES, BlockState, Sums};
 
 /// How often a block that seems damaged is looked at again: a writer beside may have appended to it
 /// and summed it in the meantime.

@@ -18,14 +18,16 @@ use super::engine::{self, Recovered};
 use super::locks::Locks;
 use super::opening::{check_features, open_core, refuse_network_unless, until_current};
 use super::options::Common;
-use super::sharing::{Hold, LockWords, WriterSide};
 use super::slots::Slots;
 use super::table_sums::{create_sums, refuse_other_file, settle};
+use crate::array::{Array, ArrayOptions, Reading};
+use crate::db::presence::Hold;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{Record, Schema};
-use crate::map::{Access, Backing, FileBacking, Geometry, vacate_unfinished};
+use crate::format::{Geometry, Record, Schema};
+use crate::io::{Access, Backing, FileBacking, vacate_unfinished};
+use crate::shm::{LockWords, WriterSide};
 use crate::step::{self, Step};
-use crate::store::{Array, ArrayOptions, BlockSet, Reading, Sums};
+use crate::sums::{BlockSet, Sums};
 
 /// A store that is being made under another name, and gets its own when it is closed.
 #[derive(Debug)]

@@ -10,8 +10,8 @@ use super::core::Core;
 use super::options::Common;
 use super::table::{Aside, Table};
 use crate::error::{Error, ErrorKind, Result};
-use crate::map::{FileBacking, side_path};
-use crate::store::{BLOCK_LEN_BYTES, FoundSums, SUM_SUFFIX, Sums, is_ours, is_sum_file};
+use crate::io::{FileBacking, side_path};
+use crate::sums::{BLOCK_LEN_BYTES, FoundSums, SUM_SUFFIX, Sums, is_ours, is_sum_file};
 use crate::wal;
 
 /// Makes the checksums of a store that was just created, if it is to have any.

@@ -13,10 +13,10 @@ use std::sync::{Arc, Mutex};
 use super::edit::DynEdit;
 use super::options::Common;
 use super::table::{Aside, Table};
+use crate::array::{Reading, WriteBack};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{DataType, Field, Schema};
-use crate::map::{Access, Backing, FileBacking, Grown, Properties, View, WriteBack};
-use crate::store::Reading;
+use crate::io::{Access, Backing, FileBacking, Grown, Properties, View};
 
 /// A file whose writes fail while the flag is set.
 #[derive(Debug)]

@@ -10,8 +10,8 @@ use super::slots::{Found, Slots, bad_status};
 use super::sweep::{BadBlock, Inspect, Swept};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Field, next_free};
-use crate::map::Wait;
-use crate::store::describe;
+use crate::shm::Wait;
+use crate::sums::describe;
 
 /// Something in a store that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]

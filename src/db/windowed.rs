@@ -9,9 +9,9 @@ use super::info::StoreInfo;
 use super::slots::Found;
 use super::store::Store;
 use super::table::Table;
+use crate::array::{RecordGuard, ViewCounters, WindowGuard};
 use crate::error::Result;
 use crate::format::{Record, Schema, bytes_of, bytes_of_mut, one_from_bytes, zeroed};
-use crate::map::{RecordGuard, ViewCounters, WindowGuard};
 
 /// How many bytes of records [`WindowedStore::range`] copies at a time.
 const CHUNK_BYTES: usize = 64 << 10;

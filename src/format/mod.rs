@@ -11,6 +11,7 @@ mod diff;
 #[cfg(any(fuzzing, all(test, feature = "derive", feature = "text")))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod geometry;
 pub(crate) mod header;
 pub(crate) mod record;
 pub(crate) mod schema;
@@ -24,6 +25,7 @@ mod value;
 
 pub(crate) use checksum::{BLOCK_BYTES, BlockChecksum, block_checksum, crc32c_append};
 pub(crate) use descriptor::{new_header, parse_schema};
+pub(crate) use geometry::{Geometry, Mark, OFFSET_MAX, Place, Windows, round_up, widen};
 pub(crate) use header::{
     DATA_ALIGNMENT_BYTES, DESCRIPTORS_OFFSET, Header, MAGIC, Slot, SlotReport, SlotState,
     UnverifiedHeader, VERSION, other_version,

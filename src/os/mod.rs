@@ -229,7 +229,7 @@ pub(crate) fn preallocate(
 /// The access pattern that a range of a view is about to see.
 ///
 /// Advice never changes what a view holds: `DontNeed` may cost time to read pages back, not data.
-/// What cannot be had is said by [`Advised`](crate::map::Advised), and is no error.
+/// What cannot be had is said by [`Advised`](crate::os::Advised), and is no error.
 ///
 /// | advice | Linux | Windows |
 /// | --- | --- | --- |

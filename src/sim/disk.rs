@@ -18,7 +18,8 @@ use super::directory::{Directory, Number};
 use super::inode::{Inode, SECTOR_BYTES};
 use super::random::Random;
 use crate::error::{Error, ErrorKind, Result};
-use crate::map::{Access, Backing, FileSystemKind, Grown, OpenSide, Properties, View};
+use crate::io::{Access, Backing, Grown, OpenSide, Properties, View};
+use crate::os::FileSystemKind;
 
 /// Where error messages say that simulated files are; no such directory exists.
 const PLACE: &str = "simulated-disk";
@@ -281,7 +282,7 @@ struct SimFile {
     disk: Disk,
     number: Number,
     name: Mutex<String>,
-    memory: Arc<crate::map::FileBacking>,
+    memory: Arc<crate::io::FileBacking>,
     life: u64,
 }
 

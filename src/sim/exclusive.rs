@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use super::model::{DEAD, Stamp, State, fill};
 use super::world::{Ending, Stop, World};
+use crate::array::WriteBack;
 use crate::db::{DynStore, Options};
 use crate::error::{Error, ErrorKind};
 use crate::format::Schema;
-use crate::map::{Access, Backing, WriteBack};
+use crate::io::{Access, Backing};
 
 /// Makes a store for exclusive handles.
 pub(super) fn create(

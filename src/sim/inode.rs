@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use super::random::Random;
 use crate::error::{Error, Result};
-use crate::map::{Backing, FileBacking};
+use crate::io::{Backing, FileBacking};
 use crate::os;
 
 /// What a disk writes whole or not at all.
@@ -310,7 +310,7 @@ mod tests {
     #[test]
     fn views_need_a_flush_before_the_sync() {
         let mut inode = Inode::new(vec![1; 1024]).unwrap();
-        let view = inode.memory().view(0, 1024, crate::map::Access::ReadWrite).unwrap();
+        let view = inode.memory().view(0, 1024, crate::io::Access::ReadWrite).unwrap();
         view.write(0, &[2; 1024]).unwrap();
         inode.hand_over(0..512);
         inode.sync().unwrap();

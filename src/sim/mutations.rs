@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use super::CrashTest;
 use super::disk::Fault;
 use super::world::{Ending, Stop, World};
-use super::{exclusive, transactional};
+use super::{CrashTest, exclusive, transactional};
 use crate::db::Durability;
 use crate::step::{Step, without};
 

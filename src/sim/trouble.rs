@@ -4,7 +4,7 @@
 use super::model::{DEAD, Stamp, recognise};
 use super::world::{Stop, World};
 use crate::error::{Error, ErrorKind};
-use crate::store::BLOCK_LEN_BYTES;
+use crate::sums::BLOCK_LEN_BYTES;
 
 /// A byte that was changed behind the store's back.
 #[derive(Clone, Copy, Debug)]

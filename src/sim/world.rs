@@ -9,8 +9,8 @@ use super::run::CrashReport;
 use super::trouble::Damage;
 use crate::error::{Error, ErrorKind};
 use crate::format::{DataType, Field, Header, Schema, Slot, UnverifiedHeader};
-use crate::map::Backing;
-use crate::store::{BlockState, FoundSums, Sums};
+use crate::io::Backing;
+use crate::sums::{BlockState, FoundSums, Sums};
 
 /// The store's name on the disk.
 const NAME: &str = "store";

@@ -8,7 +8,7 @@ use super::format::{Label, SECTOR_BYTES, SegmentHeader};
 use super::reader::SegmentReader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{VERSION, other_version};
-use crate::map::{Backing, Grown, OpenSide, is_disbelieved};
+use crate::io::{Backing, Grown, OpenSide, is_disbelieved};
 use crate::os;
 use crate::step::{self, Step};
 

@@ -9,7 +9,7 @@ use super::format::SECTOR_BYTES;
 use super::reader::SegmentReader;
 use super::replay::{Each, OPERATION, Replayed, Walk, gap, missing, take_first};
 use crate::error::{Error, ErrorKind, Result};
-use crate::map::Backing;
+use crate::io::Backing;
 
 /// A place in a log: behind a commit, and before the next.
 pub(crate) struct Position {

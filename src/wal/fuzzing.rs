@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use super::{Commit, Images, Log, remove_stale, replay};
 use crate::error::Result;
 use crate::format::checksum::crc32c;
-use crate::map::{Backing, FileBacking};
+use crate::io::{Backing, FileBacking};
 
 const FILE_ID: [u8; 16] = [7; 16];
 const IMAGE_LEN: u32 = 8;

@@ -13,7 +13,7 @@ use super::format::{
 use super::{Commit, Images};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::checksum::{crc32c, crc32c_append};
-use crate::map::{Backing, OpenSide};
+use crate::io::{Backing, OpenSide};
 use crate::step::{self, Step};
 
 /// The first segment's length: a store of few records stays small.

@@ -7,7 +7,7 @@ use super::format::{BLOCK_CRC_END, BLOCK_HEAD_BYTES, BlockHead, SECTOR_BYTES};
 use super::placed::PlacedSums;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::checksum::{crc32c, crc32c_append, crc32c_append_zeros};
-use crate::map::Backing;
+use crate::io::Backing;
 use crate::step::{self, Step};
 
 /// How much is read at a time. A block that is longer is checked before memory is taken for it.

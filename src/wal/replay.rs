@@ -10,7 +10,7 @@ use super::files::{Following, Found, Survey, open, path_of, survey};
 use super::format::{BlockHead, SECTOR_BYTES, in_sectors};
 use super::reader::SegmentReader;
 use crate::error::{Error, ErrorKind, Result};
-use crate::map::Backing;
+use crate::io::Backing;
 use crate::step::{self, Step};
 
 pub(super) const OPERATION: &str = "read the log";

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::error::{ErrorKind, Result};
-use crate::map::{Backing, FileBacking};
+use crate::io::{Backing, FileBacking};
 
 const FILE_ID: [u8; 16] = *b"this very store!";
 const IMAGE_LEN: u32 = 24;

@@ -7,20 +7,22 @@ use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use super::{Needed, OVERTAKEN_TIMES, reader_locks, take_up};
-use crate::db::core::Core;
-use crate::db::database::Database;
-use crate::db::engine::{self, Durability};
-use crate::db::locks::Locks;
-use crate::db::options::Options;
-use crate::db::sharing::{Presence, Taken, store_word};
+use crate::db::{
+    core::Core,
+    database::Database,
+    engine::{self, Durability},
+    locks::Locks,
+    options::Options,
+    presence::Presence,
+};
 use crate::error::{ErrorKind, Result};
 use crate::format::PodRecord;
-#[cfg(target_os = "linux")]
-use crate::map::EARLIER_READERS;
-use crate::map::{
-    Access, Backing, CHECKPOINT, FileBacking, Grown, OpenSide, Properties, View, Wait,
-};
+use crate::io::{Access, Backing, FileBacking, Grown, OpenSide, Properties, View};
 use crate::os::LockKind;
+#[cfg(target_os = "linux")]
+use crate::shm::EARLIER_READERS;
+use crate::shm::{CHECKPOINT, Wait};
+use crate::shm::{Taken, store_word};
 
 /// A commit of three of them fills a large part of a log's smallest segment.
 type Row = PodRecord<[u64; 512]>;

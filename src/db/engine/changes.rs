@@ -4,8 +4,8 @@
 use super::{Layout, State, Writer, publish, records_in, unknown, view_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{STATUS_DEAD, STATUS_LIVE, next_free, put_dead, put_live};
+use crate::overlay::{Images, Tail};
 use crate::step::{self, Step};
-use crate::store::{Images, Tail};
 use crate::wal::PlacedSums;
 
 /// Appended records that take more than this are not logged but written to their places.

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::checksums::DamagedBlock;
-use super::super::sharing::Offer;
 use super::super::source::Source;
 use super::recover::{ranges_of, read_log_through};
 use super::{Engine, State, Writer};
 use crate::error::{Error, ErrorKind, Result};
-use crate::map::Wait;
+use crate::shm::{Offer, Wait};
 use crate::step::{self, Step};
 use crate::wal;
 

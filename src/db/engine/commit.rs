@@ -6,9 +6,10 @@ use super::super::source::Source;
 use super::checkpoint::Reason;
 use super::{Changes, Engine, State, Writer, unknown, view_of};
 use crate::error::{Error, ErrorKind, Result};
-use crate::map::{Survives, View};
+use crate::io::View;
+use crate::os::Survives;
+use crate::overlay::Committed;
 use crate::step::{self, Step};
-use crate::store::Committed;
 use crate::wal::{self, Log};
 
 /// What a commit is to survive before [`commit`](crate::WriteTransaction::commit) returns.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::state::{Published, State};
 use crate::error::{Error, ErrorKind, Result};
-use crate::map::Backing;
+use crate::io::Backing;
 use crate::step::{self, Step};
 
 /// A commit in the log that readers do not see yet.

@@ -16,9 +16,9 @@ use std::sync::Arc;
 use super::Layout;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::checksum::crc32c_append;
-use crate::map::Backing;
+use crate::io::Backing;
+use crate::overlay::Overlay;
 use crate::step::{self, Step};
-use crate::store::Overlay;
 use crate::wal::{Commit, PlacedSums};
 
 /// How much is read at a time.

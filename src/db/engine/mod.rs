@@ -41,13 +41,14 @@ use super::core::Core;
 use super::locks::Locks;
 use super::metadata::Metadata;
 use super::options::Common;
-use super::sharing::Seen;
 use super::source::Source;
+use crate::array::{Placed, RecordView, view_with_room};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::Schema;
-use crate::map::{Access, Backing, Geometry, RecordView, View};
+use crate::format::{Geometry, Schema};
+use crate::io::{Access, Backing, View};
+use crate::shm::Seen;
 use crate::step::{self, Step};
-use crate::store::{Placed, Sums, view_with_room};
+use crate::sums::Sums;
 use crate::wal::Log;
 
 /// What all records of a store have in common.

@@ -10,9 +10,10 @@ use super::commit::SEGMENTS_OF_A_LOG;
 use super::in_place::Uncounted;
 use super::recover::{TakenOver, ranges_of, take_over};
 use super::{Engine, Group, Layout, Published, State, Writer, records_in, view_of};
+use crate::array::Placed;
 use crate::error::Result;
-use crate::map::{Backing, Wait};
-use crate::store::Placed;
+use crate::io::Backing;
+use crate::shm::Wait;
 
 impl Engine {
     /// Opens the store for transactions, with what a process before left in the log.

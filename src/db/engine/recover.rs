@@ -9,14 +9,16 @@ use std::sync::Arc;
 
 use super::super::core::Core;
 use super::super::locks::Locks;
-use super::super::sharing::{LockWords, Seen, WriterSide, process};
 use super::Layout;
 use super::in_place::{InPlace, InPlaces, Torn};
+use crate::array::Placed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::SlotState;
-use crate::map::{Backing, Wait};
+use crate::io::Backing;
+use crate::overlay::{Committed, Images, Overlay};
+use crate::shm::{LockWords, Seen, Wait, WriterSide, process};
 use crate::step::{self, Step};
-use crate::store::{Committed, Images, Overlay, Placed, Sums};
+use crate::sums::Sums;
 use crate::wal::{self, Commit, Log, Position};
 
 /// The state that header and log make together.

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::super::sharing::{Hold, LockWords, WriterSide};
 use super::newest::Newest;
-use crate::map::{Access, View};
-use crate::store::Overlay;
+use crate::db::presence::Hold;
+use crate::io::{Access, View};
+use crate::overlay::Overlay;
+use crate::shm::{LockWords, WriterSide};
 
 /// The store as one commit has left it. It never changes; who holds it may read it.
 ///

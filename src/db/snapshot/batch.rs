@@ -9,8 +9,7 @@ use std::ops::Range;
 
 use super::Snapshot;
 use crate::db::row::Row;
-use crate::map::Advice;
-use crate::os;
+use crate::os::{self, Advice};
 
 /// A batch of fewer is a loop: to ask whether it is in memory would take longer than to read it.
 const BATCH_LEN_MIN: usize = 64;

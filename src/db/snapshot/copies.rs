@@ -1,8 +1,10 @@
 //! Records copied out of snapshots, for which a page that cannot be had is an error and no signal.
 
 use super::Snapshot;
-use crate::db::row::Row;
-use crate::db::slots::{self, Found};
+use crate::db::{
+    row::Row,
+    slots::{self, Found},
+};
 use crate::error::{Error, ErrorKind, Result};
 
 impl<R: Row + ?Sized> Snapshot<R> {

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::Snapshot;
 use crate::db::row::Row;
-use crate::store::ImagesWithin;
+use crate::overlay::ImagesWithin;
 
 /// The records of a snapshot, or of a range of them, in place and in order, each with its number;
 /// made by [`Snapshot::iter`], [`Snapshot::range`] and [`Chunk::iter`](super::Chunk::iter).

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 use super::*;
 use crate::error::ErrorKind;
 use crate::format::{DataType, Field, Header, Schema, new_header};
-use crate::map::{Access, FileBacking, Grown, OpenSide, Properties, View};
-use crate::store::SUM_SUFFIX;
+use crate::io::{Access, FileBacking, Grown, OpenSide, Properties, View};
+use crate::sums::SUM_SUFFIX;
 
 const D: u64 = 65_536;
 

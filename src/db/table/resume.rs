@@ -5,13 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Aside, Table, WHOLE, refuse_network_unless};
-use crate::db::core::Core;
-use crate::db::locks::Locks;
-use crate::db::options::Common;
+use crate::db::{core::Core, locks::Locks, options::Common};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Schema;
-use crate::map::{Access, open_unfinished, refuse_lock_file};
-use crate::store::Sums;
+use crate::io::{Access, open_unfinished, refuse_lock_file};
+use crate::sums::Sums;
 
 impl<T: Copy + Send + Sync> Table<T> {
     /// Opens what a maker of `path` that was cut off has left: its records as of the last flush.

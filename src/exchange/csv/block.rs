@@ -107,8 +107,7 @@ fn mark_len(text: &[u8]) -> Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::Input;
-    use crate::exchange::csv::split::Splitter;
+    use crate::exchange::{Input, csv::split::Splitter};
     use proptest::prelude::*;
     use std::ops::ControlFlow;
 

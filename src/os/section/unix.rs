@@ -11,8 +11,10 @@ use super::Access;
 use crate::os::linux as kernel;
 #[cfg(target_os = "macos")]
 use crate::os::macos as kernel;
-use crate::os::preallocate;
-use crate::os::unix::{lock_range, unlock_range};
+use crate::os::{
+    preallocate,
+    unix::{lock_range, unlock_range},
+};
 
 /// A section's file and its size, which never changes once it is not 0.
 #[derive(Debug)]

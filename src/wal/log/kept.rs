@@ -13,7 +13,7 @@ use super::super::files::{SegmentFile, path_of};
 use super::super::replay::{Replayed, missing, replay};
 use super::{Current, Log, Older, SEGMENT_MAX_BYTES, SEGMENT_MIN_BYTES};
 use crate::error::{Error, ErrorKind, Result};
-use crate::map::{Backing, OpenSide};
+use crate::io::{Backing, OpenSide};
 use crate::step::{self, Step};
 
 /// How much is read and written at a time.

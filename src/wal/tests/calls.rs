@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::Place;
 use crate::error::{Error, ErrorKind, Result};
-use crate::map::{Access, Backing, Grown, OpenSide, Properties, View};
+use crate::io::{Access, Backing, Grown, OpenSide, Properties, View};
 
 #[derive(Debug, Default)]
 struct Record {

@@ -1,0 +1,72 @@
+//! Changes that never reach the file: the writer of a store opened copy-on-write.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::write_back::Writer;
+use crate::error::{Error, ErrorKind, Result};
+use crate::io::View;
+
+/// Changes in one private view, which never reach the file.
+#[derive(Debug)]
+pub(crate) struct InPrivate {
+    view: Arc<View>,
+}
+
+impl InPrivate {
+    /// A writer into `view`, which is private and starts at byte 0.
+    ///
+    /// # Safety
+    /// Nobody changes or truncates the file below the view, and nobody reads bytes of the view
+    /// while `edit` lends them.
+    pub(crate) unsafe fn new(view: Arc<View>) -> Self {
+        Self { view }
+    }
+
+    fn place(range: &Range<u64>) -> Range<usize> {
+        let at = |offset| usize::try_from(offset).unwrap_or(usize::MAX);
+        at(range.start)..at(range.end)
+    }
+
+    fn refuse() -> Error {
+        Error::new(ErrorKind::ReadOnly, "append")
+            .detail("a private (copy-on-write) store changes records, but cannot grow")
+            .advice("open the store for writing to append")
+    }
+}
+
+impl Writer for InPrivate {
+    fn reserve(&mut self, _len_bytes: u64) -> Result<()> {
+        Err(Self::refuse())
+    }
+
+    fn append(&mut self, _offset: u64, _bytes: &[u8]) -> Result<()> {
+        Err(Self::refuse())
+    }
+
+    fn pending(&self) -> (u64, &[u8]) {
+        (0, &[])
+    }
+
+    fn edit(&mut self, range: Range<u64>) -> Result<&mut [u8]> {
+        // SAFETY: the constructor's contract, and `&mut self` for exclusiveness.
+        unsafe { self.view.bytes_mut(Self::place(&range)) }
+    }
+
+    fn read(&mut self, range: Range<u64>) -> Result<&[u8]> {
+        // SAFETY: the constructor's contract, and the borrow of `self`.
+        unsafe { self.view.bytes(Self::place(&range)) }
+    }
+
+    fn lend(&mut self, _range: &Range<u64>) -> Result<Option<Arc<View>>> {
+        Ok(Some(Arc::clone(&self.view)))
+    }
+
+    fn flush(&mut self, _range: Range<u64>) -> Result<()> {
+        Ok(())
+    }
+
+    fn release(&mut self) -> Result<()> {
+        Ok(())
+    }
+}

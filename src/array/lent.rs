@@ -1,0 +1,187 @@
+//! Records of one view, lent for changing one after the other: the short way of an edit.
+//!
+//! A bulk edit of random records is as fast as the processor has many cache misses under way at
+//! once, so the way to a record must be short: a comparison, a multiply and an add, as for reading,
+//! and the span of what was changed.
+//!
+//! Invariant: records `first..first + count` lie within the view, which is writable.
+
+use std::fmt;
+use std::ops::Range;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use crate::format::Geometry;
+use crate::io::View;
+
+/// The records of a writer's window, until the writer is asked for anything else.
+pub(crate) struct Lent {
+    base: NonNull<u8>,
+    stride: usize,
+    first: u64,
+    count: u64,
+    /// The first record changed, and the one after the last; the former is the larger if none was.
+    changed_from: u64,
+    changed_to: u64,
+    geometry: Geometry,
+    /// What keeps the records mapped.
+    view: Option<Arc<View>>,
+}
+
+// SAFETY: `base` points into `view`, which is `Send` and `Sync` and is owned along with it.
+unsafe impl Send for Lent {}
+// SAFETY: as above; `&self` lends nothing that can be changed.
+unsafe impl Sync for Lent {}
+
+impl Lent {
+    /// No records.
+    pub(crate) fn none(geometry: Geometry) -> Self {
+        Self {
+            base: NonNull::dangling(),
+            stride: 0,
+            first: 0,
+            count: 0,
+            changed_from: u64::MAX,
+            changed_to: 0,
+            geometry,
+            view: None,
+        }
+    }
+
+    /// Those of the records below `count` that lie within `view` whole; none if it is read-only.
+    ///
+    /// # Safety
+    /// The file holds these records. While this lives nobody truncates the file below them, and
+    /// nobody else reads or changes the bytes that [`Lent::get_mut`] lends while it lends them.
+    pub(crate) unsafe fn new(view: Arc<View>, geometry: Geometry, count: u64) -> Self {
+        let none = Self::none(geometry);
+        let Geometry { data_offset, stride } = geometry;
+        let first = view.offset().saturating_sub(data_offset).div_ceil(stride);
+        let view_end = view.offset().saturating_add(view.len_bytes() as u64);
+        let end = geometry.records_below(view_end).0.min(count);
+        let (Ok(start), Some(address), Ok(stride)) =
+            (geometry.offset_of(first), view.as_mut_ptr(), usize::try_from(stride))
+        else {
+            return none;
+        };
+        let lead = usize::try_from(start.saturating_sub(view.offset())).unwrap_or(usize::MAX);
+        if first >= end || lead > view.len_bytes() {
+            return none;
+        }
+        // SAFETY: `lead` lies within the view's one mapping, just checked.
+        let base = unsafe { address.add(lead) };
+        Self { base, stride, first, count: end - first, view: Some(view), ..none }
+    }
+
+    /// Whether record `index` is among them.
+    #[inline]
+    pub(crate) fn holds(&self, index: u64) -> bool {
+        index.wrapping_sub(self.first) < self.count
+    }
+
+    /// The bytes of record `index`.
+    #[inline]
+    pub(crate) fn get(&self, index: u64) -> Option<&[u8]> {
+        let start = self.address(index)?;
+        // SAFETY: `stride` bytes of a record of the view lie there (`address`), mapped while `self`
+        // owns the view; they change only through `&mut self` (the contract of `new`).
+        Some(unsafe { std::slice::from_raw_parts(start.as_ptr(), self.stride) })
+    }
+
+    /// The bytes of record `index` for changing, which count as changed then.
+    #[inline]
+    pub(crate) fn get_mut(&mut self, index: u64) -> Option<&mut [u8]> {
+        let start = self.address(index)?;
+        self.changed_from = self.changed_from.min(index);
+        self.changed_to = self.changed_to.max(index + 1);
+        // SAFETY: as in `get`; the view is writable (the invariant), and `&mut self` makes the
+        // borrow exclusive, as the contract of `new` asks of everybody else.
+        Some(unsafe { std::slice::from_raw_parts_mut(start.as_ptr(), self.stride) })
+    }
+
+    /// Gives the view back, and says which bytes were changed through it.
+    pub(crate) fn give_back(&mut self) -> Option<Range<u64>> {
+        self.view.as_ref()?;
+        let records = self.changed_from..self.changed_to;
+        *self = Self::none(self.geometry);
+        if records.is_empty() {
+            return None;
+        }
+        // Records of a view: their offsets were checked when it was mapped.
+        let offset = |index| self.geometry.offset_of(index).ok();
+        Some(offset(records.start)?..offset(records.end)?)
+    }
+
+    #[inline]
+    fn address(&self, index: u64) -> Option<NonNull<u8>> {
+        if !self.holds(index) {
+            return None;
+        }
+        // The view lies in the address space, so neither cast nor product loses anything.
+        let lead = (index - self.first) as usize * self.stride;
+        // SAFETY: by the invariant the record lies within the view's one mapping.
+        Some(unsafe { self.base.add(lead) })
+    }
+}
+
+impl fmt::Debug for Lent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lent")
+            .field("first", &self.first)
+            .field("count", &self.count)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::{Access, Backing as _, FileBacking};
+
+    fn lent(stride: u64, data_offset: u64, view: Range<u64>, count: u64) -> Lent {
+        let memory = FileBacking::temporary(1 << 16).unwrap();
+        let len = usize::try_from(view.end - view.start).unwrap();
+        let view = Arc::new(memory.view(view.start, len, Access::ReadWrite).unwrap());
+        // SAFETY: nobody else has this memory.
+        unsafe { Lent::new(view, Geometry::new(data_offset, stride).unwrap(), count) }
+    }
+
+    #[test]
+    fn lends_the_whole_records_of_the_view_and_no_others() {
+        // Records of 100 bytes from 50 on; the view cuts record 2 and record 9.
+        let mut lent = lent(100, 50, 300..1000, 1000);
+        assert!((0..1000).all(|index| lent.holds(index) == (3..9).contains(&index)));
+        assert_eq!(lent.get(2), None);
+        assert_eq!(lent.get_mut(9), None);
+        assert_eq!(lent.get_mut(u64::MAX), None);
+        lent.get_mut(3).unwrap().fill(7);
+        assert_eq!(lent.get(3), Some(&[7; 100][..]));
+        assert_eq!(lent.get(4), Some(&[0; 100][..]));
+    }
+
+    #[test]
+    fn ends_with_the_records_there_are() {
+        let lent = lent(100, 0, 0..1000, 5);
+        assert!(lent.holds(4) && !lent.holds(5));
+    }
+
+    #[test]
+    fn gives_back_the_span_of_what_was_changed() {
+        let mut lent = lent(100, 50, 0..1000, 1000);
+        lent.get_mut(7).unwrap();
+        lent.get_mut(3).unwrap();
+        lent.get(1).unwrap();
+        assert_eq!(lent.give_back(), Some(350..850));
+        assert!(!lent.holds(3), "what was given back is no longer lent");
+        assert_eq!(lent.give_back(), None);
+    }
+
+    #[test]
+    fn a_read_only_view_is_not_lent_for_changing() {
+        let memory = FileBacking::temporary(1 << 16).unwrap();
+        let view = memory.view(0, 1 << 16, Access::ReadOnly).unwrap();
+        // SAFETY: nobody else has this memory.
+        let lent = unsafe { Lent::new(Arc::new(view), Geometry::new(0, 8).unwrap(), 100) };
+        assert!(!lent.holds(0));
+    }
+}

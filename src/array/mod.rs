@@ -1,0 +1,32 @@
+//! The array of records in the file: windows that slide over it, and the ways to write to it.
+//!
+//! Records are read in place through one view of the whole file or through windows. Appended and
+//! edited records reach the file by positioned writes or through views, whichever [`WriteBack`]
+//! says.
+
+// The home of record views: each block has its own proof.
+#![allow(unsafe_code)]
+
+mod dirty;
+mod growth;
+mod in_private;
+mod lent;
+mod mapped_writes;
+mod placed;
+mod record_view;
+mod records;
+mod sliding;
+#[cfg(test)]
+mod tests;
+mod window_guard;
+mod write_back;
+
+pub use record_view::RecordGuard;
+pub use sliding::ViewCounters;
+pub use window_guard::WindowGuard;
+pub use write_back::WriteBack;
+
+pub(crate) use growth::view_with_room;
+pub(crate) use placed::Placed;
+pub(crate) use record_view::RecordView;
+pub(crate) use records::{Array, ArrayOptions, Reading};

@@ -1,0 +1,369 @@
+//! A view that covers every record of an array: the fast path.
+//!
+//! `get` is one comparison, one multiply and one add. The comparison is against the count of
+//! records that may be read in place, so that bounds, overlays and mapping cost one predictable
+//! branch together: none of them where each record has a [`Mark`] to be looked at first, which has
+//! a way of its own.
+//!
+//! Invariant: records `0..count` lie within the view, each valid and aligned for `T`, and their
+//! bytes do not change while anything borrows from here. `fast_count` is `count`, or 0 with a mark
+//! or under a cover.
+
+use std::marker::PhantomData;
+use std::ops::Range;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{Geometry, Mark};
+use crate::io::{Access, View};
+use crate::os;
+
+/// Records of type `T`, read in place.
+pub(crate) struct RecordView<T> {
+    base: NonNull<u8>,
+    fast_count: u64,
+    stride: usize,
+    count: u64,
+    mark: Option<Mark>,
+    /// How many records the view has room for.
+    capacity: u64,
+    view: Arc<View>,
+    marker: PhantomData<fn() -> T>,
+}
+
+// SAFETY: `base` points into `view`, which is `Send` and `Sync` and is owned along with it; records
+// are only ever lent as `&T` of a `T` that is `Sync`.
+unsafe impl<T: Sync> Send for RecordView<T> {}
+// SAFETY: as above; `&self` lends `&T` and nothing else.
+unsafe impl<T: Sync> Sync for RecordView<T> {}
+
+impl<T> RecordView<T> {
+    /// No records.
+    pub(crate) fn empty() -> Self {
+        Self {
+            base: NonNull::<T>::dangling().cast(),
+            fast_count: 0,
+            stride: 0,
+            count: 0,
+            mark: None,
+            capacity: 0,
+            view: Arc::new(View::empty(0, Access::ReadOnly)),
+            marker: PhantomData,
+        }
+    }
+}
+
+impl<T: Copy> RecordView<T> {
+    /// The records of `geometry` that `view` holds, of which none may be read yet.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] if a record would be too short or misaligned for `T`.
+    ///
+    /// # Safety
+    /// Every bit pattern is a valid `T`, and `T` has no padding and no interior mutability.
+    pub(crate) unsafe fn new(view: Arc<View>, geometry: Geometry) -> Result<Self> {
+        let invalid = |detail: &'static str| {
+            Err(Error::new(ErrorKind::InvalidArgument, "map records").detail(detail))
+        };
+        let end = view.offset().saturating_add(view.len_bytes() as u64);
+        let Ok(stride) = usize::try_from(geometry.stride) else {
+            return invalid("the stride is larger than the address space");
+        };
+        if stride < size_of::<T>() || stride % align_of::<T>() != 0 {
+            return invalid("the stride does not fit the record's size and alignment");
+        }
+        let lead = geometry.data_offset.checked_sub(view.offset());
+        let base = match lead.map(usize::try_from) {
+            Some(Ok(lead)) if lead <= view.len_bytes() && view.len_bytes() > 0 => {
+                let address = view.as_ptr().cast_mut().wrapping_add(lead);
+                NonNull::new(address).unwrap_or(NonNull::dangling())
+            }
+            Some(_) => NonNull::<T>::dangling().cast(),
+            None => return invalid("the view starts after the first record"),
+        };
+        if base.as_ptr().align_offset(align_of::<T>()) != 0 {
+            return invalid("the records' place in the file is not aligned for their type");
+        }
+        let (capacity, _) = geometry.records_below(end);
+        let (fast_count, count, mark) = (0, 0, None);
+        Ok(Self { base, fast_count, stride, count, mark, capacity, view, marker: PhantomData })
+    }
+
+    /// The same records, each of which is there only if its mark says so.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] if the mark lies within the record or behind its stride.
+    pub(crate) fn with_mark(mut self, mark: Option<Mark>) -> Result<Self> {
+        if mark.is_some_and(|mark| mark.at < size_of::<T>() || mark.at >= self.stride) {
+            return Err(Error::new(ErrorKind::InvalidArgument, "map records")
+                .detail("the stride has no room for the mark of a record"));
+        }
+        self.mark = mark;
+        self.fast_count = if mark.is_some() { 0 } else { self.count };
+        Ok(self)
+    }
+
+    /// Allows records `0..count` to be read.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfRange`] if the view does not cover them.
+    ///
+    /// # Safety
+    /// The file holds these records, and nobody changes their bytes or truncates the file below
+    /// them while anything is borrowed from this view.
+    pub(crate) unsafe fn publish(&mut self, count: u64) -> Result<()> {
+        if count > self.capacity {
+            return Err(Error::new(ErrorKind::OutOfRange, "publish records")
+                .record(count)
+                .detail(format!("the view has room for {}", self.capacity)));
+        }
+        self.count = count;
+        self.fast_count = if self.mark.is_some() { 0 } else { count };
+        Ok(())
+    }
+
+    /// Has whoever reads a record look elsewhere first: until more is published, records are lent
+    /// by [`RecordView::beneath`] and as bytes of strides, and not by [`RecordView::get`].
+    pub(crate) fn cover(&mut self) {
+        self.fast_count = 0;
+    }
+
+    /// How many records may be read, those among them whose marks say that they are not there.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// How many records the view could show.
+    pub(crate) fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    /// The view behind it.
+    pub(crate) fn view(&self) -> &Arc<View> {
+        &self.view
+    }
+
+    /// Record `index`, in place; `None` for records with marks.
+    #[inline]
+    pub(crate) fn get(&self, index: u64) -> Option<&T> {
+        if index < self.fast_count {
+            let record = self.address(index).cast::<T>();
+            // SAFETY: `index < fast_count <= count`, so by the invariant a valid, aligned `T` lies
+            // at this address, within the view that `self` keeps mapped, and does not change
+            // meanwhile.
+            Some(unsafe { record.as_ref() })
+        } else {
+            None
+        }
+    }
+
+    /// Record `index`, in place, whatever lies over it and whatever its mark says.
+    #[inline]
+    pub(crate) fn beneath(&self, index: u64) -> Option<&T> {
+        if index >= self.count {
+            return None;
+        }
+        let record = self.address(index).cast::<T>();
+        // SAFETY: `index < count`, so by the invariant a valid, aligned `T` lies at this address,
+        // within the view that `self` keeps mapped, and does not change meanwhile.
+        Some(unsafe { record.as_ref() })
+    }
+
+    /// Record `index`, in place, if its mark says that it is there; `None` for records without.
+    #[inline]
+    pub(crate) fn get_marked(&self, index: u64) -> Option<&T> {
+        let mark = self.mark?;
+        if *self.slot(index)?.get(mark.at)? != mark.live {
+            return None;
+        }
+        let record = self.address(index).cast::<T>();
+        // SAFETY: there is a slot, so `index < count`, and by the invariant a valid, aligned `T`
+        // lies at this address, within the view that `self` keeps mapped, and does not change
+        // meanwhile.
+        Some(unsafe { record.as_ref() })
+    }
+
+    /// All bytes from record `index` to the next, in place, whatever its mark says.
+    #[inline]
+    pub(crate) fn slot(&self, index: u64) -> Option<&[u8]> {
+        if index >= self.count {
+            return None;
+        }
+        let start = self.address(index).as_ptr();
+        // SAFETY: `index < count`, so by the invariant `stride` bytes lie at this address within
+        // the view that `self` keeps mapped, and do not change meanwhile.
+        Some(unsafe { std::slice::from_raw_parts(start, self.stride) })
+    }
+
+    /// All bytes of records `range`, each to the start of the next, in place, whatever lies over
+    /// them and whatever their marks say.
+    pub(crate) fn strides(&self, range: Range<u64>) -> Option<&[u8]> {
+        if range.start >= range.end || range.end > self.count {
+            return range.is_empty().then_some(&[]);
+        }
+        // The whole view lies in the address space, so neither cast nor product loses anything.
+        let len_bytes = (range.end - range.start) as usize * self.stride;
+        let start = self.address(range.start).as_ptr();
+        // SAFETY: `range` is not empty and lies below `count`, so by the invariant the strides of
+        // its records lie from this address on, one behind the other, within the view that `self`
+        // keeps mapped, and do not change meanwhile.
+        Some(unsafe { std::slice::from_raw_parts(start, len_bytes) })
+    }
+
+    /// Where in the view the stride of record `index` lies.
+    pub(crate) fn place(&self, index: u64) -> Option<Range<usize>> {
+        let start = self.slot(index)?.as_ptr() as usize - self.view.as_ptr() as usize;
+        Some(start..start + self.stride)
+    }
+
+    /// The first `len_bytes` bytes of record `index`, in place; `len_bytes` is at most the stride.
+    /// `None` for records with marks.
+    #[inline]
+    pub(crate) fn bytes(&self, index: u64, len_bytes: usize) -> Option<&[u8]> {
+        if index < self.fast_count && len_bytes <= self.stride {
+            let start = self.address(index).as_ptr();
+            // SAFETY: `index < fast_count <= count`, so by the invariant `stride` bytes lie at this
+            // address within the view that `self` keeps mapped, and do not change meanwhile.
+            Some(unsafe { std::slice::from_raw_parts(start, len_bytes) })
+        } else {
+            None
+        }
+    }
+
+    /// Copies the first `len_bytes` bytes of record `index` out, whatever its mark says and however
+    /// the view is covered.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfRange`] if it may not be read; as [`View::read`].
+    pub(crate) fn copy(&self, index: u64, len_bytes: usize, into: &mut [u8]) -> Result<()> {
+        if index >= self.count || len_bytes > self.stride || len_bytes != into.len() {
+            return Err(Error::new(ErrorKind::OutOfRange, "read")
+                .record(index)
+                .detail(format!("the store holds {} records", self.count)));
+        }
+        if os::fault::is_installed() {
+            let start = self.address(index).as_ptr() as usize - self.view.as_ptr() as usize;
+            return self.view.read(start, into);
+        }
+        // Nobody changes these bytes meanwhile (the invariant), so a plain copy will do, which is
+        // quicker for records of common sizes.
+        if let Some(slot) = self.slot(index) {
+            into.copy_from_slice(&slot[..len_bytes]);
+        }
+        Ok(())
+    }
+
+    /// Records `range` as one slice, if records follow one another without gaps or marks.
+    pub(crate) fn slice(&self, range: Range<u64>) -> Option<&[T]> {
+        if self.stride != size_of::<T>() || range.start > range.end || range.end > self.fast_count {
+            return None;
+        }
+        if range.is_empty() {
+            return Some(&[]);
+        }
+        let len = usize::try_from(range.end - range.start).ok()?;
+        let start = self.address(range.start).cast::<T>();
+        // SAFETY: the range lies below `fast_count <= count`, records have no gaps, and by the
+        // invariant each is a valid, aligned `T` within the view that `self` keeps mapped and does
+        // not change.
+        Some(unsafe { std::slice::from_raw_parts(start.as_ptr(), len) })
+    }
+
+    /// The address of record `index` < `count`.
+    #[inline]
+    fn address(&self, index: u64) -> NonNull<u8> {
+        // The whole view lies in the address space, so neither cast nor product loses anything.
+        let lead = index as usize * self.stride;
+        // SAFETY: by the invariant the record lies within the view's one allocation.
+        unsafe { self.base.add(lead) }
+    }
+}
+
+impl<T> std::fmt::Debug for RecordView<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RecordView")
+            .field("count", &self.count)
+            .field("stride", &self.stride)
+            .field("view", &self.view)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A record in a sliding window, which stays mapped while the guard lives.
+///
+/// ```
+/// # #[cfg(feature = "derive")] {
+/// use flatrec::{Record, Store, WindowedStore, zerocopy::*};
+/// #[derive(Clone, Copy, Record, FromBytes, IntoBytes, Immutable, KnownLayout)]
+/// #[zerocopy(crate = "flatrec::zerocopy")]
+/// #[repr(C)]
+/// struct Point { x: u32, y: u32 }
+/// let directory = tempfile::tempdir().unwrap();
+/// let path = directory.path().join("points.rec");
+/// let mut store = Store::<Point>::create(&path).unwrap();
+/// store.append(&Point { x: 1, y: 2 }).unwrap();
+/// store.close().unwrap();
+/// let store = WindowedStore::<Point>::open_windowed(&path, 1 << 20, 64 << 10).unwrap();
+/// let point = store.get(0).unwrap().unwrap(); // pins its window
+/// assert_eq!(point.y, 2);
+/// # }
+/// ```
+pub struct RecordGuard<'a, T> {
+    record: NonNull<T>,
+    /// What keeps the record mapped, unless what `'a` borrows does.
+    _view: Option<Arc<View>>,
+    marker: PhantomData<&'a T>,
+}
+
+// SAFETY: the guard is a shared reference to a `T`, and an owner of a view that is `Send`.
+unsafe impl<T: Sync> Send for RecordGuard<'_, T> {}
+// SAFETY: as above.
+unsafe impl<T: Sync> Sync for RecordGuard<'_, T> {}
+
+impl<'a, T: Copy> RecordGuard<'a, T> {
+    /// The record that lies `lead` bytes into `view`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfRange`] if the view does not hold it, [`ErrorKind::InvalidArgument`] if it
+    /// is not aligned for its type.
+    ///
+    /// # Safety
+    /// Every bit pattern is a valid `T`. The file holds the record, and nobody changes its bytes
+    /// or truncates the file below them during `'a`.
+    pub(crate) unsafe fn new(view: Arc<View>, lead: usize) -> Result<Self> {
+        if lead.checked_add(size_of::<T>()).is_none_or(|end| end > view.len_bytes()) {
+            return Err(Error::new(ErrorKind::OutOfRange, "pin a record").offset(view.offset()));
+        }
+        // SAFETY: `lead` lies within the view's mapping, which bounds it by `isize::MAX`.
+        let address = unsafe { view.as_ptr().add(lead) };
+        let record = NonNull::new(address.cast_mut().cast::<T>()).filter(|it| it.is_aligned());
+        let Some(record) = record else {
+            return Err(Error::new(ErrorKind::InvalidArgument, "pin a record")
+                .offset(view.offset())
+                .detail("its place in the file is not aligned for its type"));
+        };
+        Ok(Self { record, _view: Some(view), marker: PhantomData })
+    }
+
+    /// A record that something else keeps in memory.
+    pub(crate) fn borrowed(record: &'a T) -> Self {
+        Self { record: NonNull::from(record), _view: None, marker: PhantomData }
+    }
+}
+
+impl<T> std::ops::Deref for RecordGuard<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        // SAFETY: the record is valid, aligned and unchanging by the contract of `new`, and its
+        // memory stays mapped while `self` owns the view (or borrows from who owns it).
+        unsafe { self.record.as_ref() }
+    }
+}
+
+impl<T: std::fmt::Debug> std::fmt::Debug for RecordGuard<'_, T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Debug::fmt(&**self, f)
+    }
+}

@@ -1,0 +1,564 @@
+//! An array of records in a backing: one writer's, or a reader's.
+//!
+//! Invariants: `count` records exist, of which those from `pending` on lie in the writer's buffer
+//! and the others in the file; the whole view, where there is one, publishes exactly those in the
+//! file. The file is at least as long as the records in it.
+
+mod copies;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::growth::{Growth, mappable, view_with_room};
+use super::in_private::InPrivate;
+use super::lent::Lent;
+use super::record_view::{RecordGuard, RecordView};
+use super::sliding::{Slider, ViewCounters};
+use super::window_guard::WindowGuard;
+use super::write_back::{Mapped, Mixed, Positioned, WriteBack, Writer};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{Geometry, Mark, Windows};
+use crate::io::{Access, Backing, View};
+use crate::os::Advice;
+
+/// How the records are reached.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Reading {
+    /// Through one view of the whole file, which reaches past its end where the system allows it.
+    Whole,
+    /// Through windows of about `window_bytes`, `budget_bytes` of views at a time.
+    Windowed { budget_bytes: u64, window_bytes: u64 },
+}
+
+/// How an array is opened.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ArrayOptions {
+    pub(crate) access: Access,
+    pub(crate) reading: Reading,
+    pub(crate) write_back: WriteBack,
+    pub(crate) advice: Option<Advice>,
+    /// Whether each change is announced by a call of [`Array::edit`] of its own, rather than many
+    /// made in a window that was lent once.
+    pub(crate) announces_edits: bool,
+    /// The byte that says whether a record is there, where records can be deleted.
+    pub(crate) mark: Option<Mark>,
+}
+
+/// Where records that are appended will lie.
+pub(crate) struct Room {
+    records: Range<u64>,
+    bytes: Range<u64>,
+}
+
+/// Records of type `T` (or of bytes, for `u8`) in a backing.
+pub(crate) struct Array<T> {
+    backing: Arc<dyn Backing>,
+    geometry: Geometry,
+    options: ArrayOptions,
+    count: u64,
+    file_len_bytes: u64,
+    /// Whether the whole view has images of its own over the file's records.
+    has_images: bool,
+    /// Where the pending records started when readers were last shown the others.
+    pending_from: u64,
+    growth: Growth,
+    /// What `get` reads: empty for a windowed array, and once the file was trimmed.
+    whole: RecordView<T>,
+    slider: Option<Slider>,
+    /// The records of the writer's window while an edit changes them, without asking the writer.
+    lent: Lent,
+    writer: Option<Box<dyn Writer>>,
+}
+
+impl<T: Copy + Send + Sync> Array<T> {
+    /// The `count` records of `geometry` in `backing`, which is long enough for them. In a whole
+    /// view that does not write, `images` take the places of records in the file, for this array
+    /// alone.
+    ///
+    /// # Safety
+    /// Every bit pattern is a valid `T`, which has no padding and no interior mutability. While the
+    /// array lives nobody else changes or cuts off these records; if `options.access` permits
+    /// writing to the file, nobody else writes to it at all.
+    #[allow(unsafe_code, reason = "the locks that make a mapped array sound are the caller's")]
+    pub(crate) unsafe fn open(
+        backing: Arc<dyn Backing>,
+        geometry: Geometry,
+        count: u64,
+        options: ArrayOptions,
+        images: &[(u64, &[u8])],
+    ) -> Result<Self> {
+        let mut file_len_bytes = backing.len_bytes()?;
+        let end = geometry.offset_of(count)?;
+        // What a writer that died left behind the records may be holes by now, where a store into a
+        // view faults on a full disk. Where views keep a file from being cut, files have no holes.
+        let cuttable = backing.properties().views_pass_end;
+        if options.access == Access::ReadWrite && cuttable && file_len_bytes > end {
+            backing.trim(end)?;
+            file_len_bytes = end;
+        }
+        let mut array = Self {
+            backing,
+            geometry,
+            options,
+            count,
+            file_len_bytes,
+            has_images: !images.is_empty(),
+            pending_from: 0,
+            growth: Growth::new(),
+            whole: RecordView::empty(),
+            slider: None,
+            lent: Lent::none(geometry),
+            writer: None,
+        };
+        array.map_readers()?;
+        array.put_images(images)?;
+        array.make_writer()?;
+        Ok(array)
+    }
+
+    /// Puts images over records, in pages of this view's own. Nobody has borrowed from it yet.
+    fn put_images(&self, images: &[(u64, &[u8])]) -> Result<()> {
+        let view = self.whole.view();
+        for &(id, image) in images {
+            let lead = self.geometry.offset_of(id)? - view.offset();
+            let lead = usize::try_from(lead).map_err(|_| Self::not_in_window(id))?;
+            view.write(lead, image)?;
+        }
+        Ok(())
+    }
+
+    /// How many records there are.
+    #[inline]
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Where its records lie.
+    pub(crate) fn geometry(&self) -> Geometry {
+        self.geometry
+    }
+
+    /// How the array was opened.
+    pub(crate) fn options(&self) -> &ArrayOptions {
+        &self.options
+    }
+
+    /// The records that lie in the file, in one view.
+    #[inline]
+    pub(crate) fn whole(&self) -> &RecordView<T> {
+        &self.whole
+    }
+
+    /// What the sliding windows have done.
+    pub(crate) fn counters(&self) -> Option<ViewCounters> {
+        self.slider.as_ref().map(Slider::counters)
+    }
+
+    /// Unmaps every sliding window that nobody pins.
+    pub(crate) fn release_views(&self) {
+        if let Some(slider) = &self.slider {
+            slider.release();
+        }
+    }
+
+    /// The bytes of record `index` while they are still in the writer's buffer.
+    #[cold]
+    pub(crate) fn pending(&self, index: u64) -> Option<&[u8]> {
+        let (from, bytes) = self.writer.as_ref()?.pending();
+        if index >= self.count || bytes.is_empty() {
+            return None;
+        }
+        let lead = self.geometry.offset_of(index).ok()?.checked_sub(from)?;
+        let lead = usize::try_from(lead).ok()?;
+        let stride = usize::try_from(self.geometry.stride).ok()?;
+        bytes.get(lead..lead.checked_add(stride)?)
+    }
+
+    /// All bytes of record `index` and of what lies between it and the next, wherever they are but
+    /// in a sliding window.
+    #[inline]
+    pub(crate) fn slot(&self, index: u64) -> Option<&[u8]> {
+        match self.whole.slot(index) {
+            Some(slot) => Some(slot),
+            None => self.pending(index),
+        }
+    }
+
+    /// The mark of record `index`, wherever it is; `None` past the last and where there are none.
+    pub(crate) fn mark_of(&self, index: u64) -> Result<Option<u8>> {
+        let Some(mark) = self.options.mark else { return Ok(None) };
+        if let Some(slot) = self.slot(index) {
+            return Ok(slot.get(mark.at).copied());
+        }
+        let in_file = self.in_file();
+        let Some(slider) = self.slider.as_ref().filter(|_| index < in_file) else {
+            return Ok(None);
+        };
+        let (view, lead) = slider.pin(index, in_file)?;
+        let mut byte = [0];
+        view.read(lead.saturating_add(mark.at), &mut byte)?;
+        Ok(Some(byte[0]))
+    }
+
+    /// Pins the window that holds record `index`, whatever its mark says; `None` if the file holds
+    /// no such record (yet).
+    #[allow(unsafe_code, reason = "the array's contract is the guard's")]
+    pub(crate) fn pin(&self, index: u64) -> Result<Option<RecordGuard<'_, T>>> {
+        let in_file = self.in_file();
+        let Some(slider) = self.slider.as_ref().filter(|_| index < in_file) else {
+            return Ok(None);
+        };
+        let (view, lead) = slider.pin(index, in_file)?;
+        // SAFETY: the record lies in the file, so by `open`'s contract a valid `T` is there that
+        // nobody changes or cuts off while the array is borrowed.
+        unsafe { RecordGuard::new(view, lead) }.map(Some)
+    }
+
+    /// Pins the window that holds record `index` and lends all its records; `None` if the file
+    /// holds no such record (yet).
+    #[allow(unsafe_code, reason = "the array's contract is the view's")]
+    pub(crate) fn pin_window(&self, index: u64) -> Result<Option<WindowGuard<'_, T>>> {
+        let in_file = self.in_file();
+        let Some(slider) = self.slider.as_ref().filter(|_| index < in_file) else {
+            return Ok(None);
+        };
+        let (view, _) = slider.pin(index, in_file)?;
+        let ids = slider.window_of(index);
+        let ids = ids.start..ids.end.min(in_file);
+        // SAFETY: the records lie in the file, so by `open`'s contract valid `T`s are there that
+        // nobody changes or cuts off while the array is borrowed.
+        unsafe { WindowGuard::new(view, self.geometry, self.options.mark, ids) }.map(Some)
+    }
+
+    /// Appends records, whose bytes follow one another, to those that are pending, and returns
+    /// their numbers; `None` if none are pending, or there is no room in the buffer or the file.
+    #[inline]
+    pub(crate) fn append_pending(&mut self, bytes: &[u8], added: u64) -> Option<Range<u64>> {
+        // Cannot overflow: the records there are have room in the file, which ends below 2^63.
+        let start = self.geometry.data_offset + self.count * self.geometry.stride;
+        let has_room = start + bytes.len() as u64 <= self.file_len_bytes;
+        if !has_room || !self.writer.as_mut()?.append_pending(bytes) {
+            return None;
+        }
+        // Nothing to publish: what is pending starts where it did, so the file has no record more.
+        let first = self.count;
+        self.count += added;
+        Some(first..self.count)
+    }
+
+    /// Makes room for `added` records more; nothing else has changed if that fails.
+    #[inline]
+    pub(crate) fn make_room(&mut self, added: u64) -> Result<Room> {
+        let first = self.count;
+        let end = first.checked_add(added).ok_or_else(|| {
+            Error::new(ErrorKind::OutOfRange, "append").detail("more than 2^64 records")
+        })?;
+        let start_offset = self.geometry.offset_of(first)?;
+        let end_offset = self.geometry.offset_of(end)?;
+        self.reserve_bytes(end_offset)?;
+        Ok(Room { records: first..end, bytes: start_offset..end_offset })
+    }
+
+    /// Appends records, whose bytes follow one another, where room was made for them just now, and
+    /// returns their numbers. If that fails with [`ErrorKind::NoSpace`], all that was appended
+    /// before is as it was.
+    pub(crate) fn append(&mut self, bytes: &[u8], room: Room) -> Result<Range<u64>> {
+        debug_assert_eq!(room.bytes.end - room.bytes.start, bytes.len() as u64);
+        let appended = self.writer()?.append(room.bytes.start, bytes);
+        if appended.is_ok() {
+            self.count = room.records.end;
+        }
+        // Records from before may have left the buffer, whether or not these have entered it.
+        self.publish()?;
+        appended.map(|()| room.records)
+    }
+
+    /// Makes room for `records` more, so that a full disk shows before they are made.
+    pub(crate) fn reserve(&mut self, records: u64) -> Result<()> {
+        let end = self.count.saturating_add(records);
+        let need_bytes = Growth::least_len(self.geometry.offset_of(end)?);
+        self.reserve_bytes(need_bytes)
+    }
+
+    /// Hands every change to the file and makes the file's bytes durable.
+    pub(crate) fn sync(&mut self) -> Result<()> {
+        self.writer()?.flush(0..u64::MAX)?;
+        self.publish()?;
+        self.backing.sync_data()
+    }
+
+    /// Hands the changes in `records` to the file and makes the file's bytes durable.
+    pub(crate) fn sync_range(&mut self, records: Range<u64>) -> Result<()> {
+        let bytes =
+            self.geometry.offset_of(records.start)?..self.geometry.offset_of(records.end)?;
+        self.writer()?.flush(bytes)?;
+        self.publish()?;
+        self.backing.sync_data()
+    }
+
+    /// Forgets the records from `count` on. Their bytes stay until the file is trimmed.
+    pub(crate) fn truncate(&mut self, count: u64) -> Result<()> {
+        self.writer()?.flush(0..u64::MAX)?;
+        self.count = count.min(self.count);
+        self.publish()
+    }
+
+    /// Lends the bytes of record `index` for changing, and counts them as dirty.
+    #[inline]
+    pub(crate) fn edit(&mut self, index: u64) -> Result<&mut [u8]> {
+        if !self.lent.holds(index) && !self.lend(index)? {
+            let bytes = self.record_bytes(index)?;
+            return self.writer()?.edit(bytes);
+        }
+        self.lent.get_mut(index).ok_or_else(|| Self::not_in_window(index))
+    }
+
+    /// Lends the bytes of record `index` with all changes made so far.
+    #[inline]
+    pub(crate) fn read_edited(&mut self, index: u64) -> Result<&[u8]> {
+        if !self.lent.holds(index) && !self.lend(index)? {
+            let bytes = self.record_bytes(index)?;
+            return self.writer()?.read(bytes);
+        }
+        self.lent.get(index).ok_or_else(|| Self::not_in_window(index))
+    }
+
+    /// Asks the writer for its window over record `index`; `false` if it wants to be asked for each
+    /// record.
+    #[cold]
+    #[allow(unsafe_code, reason = "the array's contract is the view's")]
+    fn lend(&mut self, index: u64) -> Result<bool> {
+        if self.options.announces_edits {
+            return Ok(false);
+        }
+        let bytes = self.record_bytes(index)?;
+        let Some(view) = self.writer()?.lend(&bytes)? else { return Ok(false) };
+        // SAFETY: the file holds `count` records, which nobody else changes or cuts off (`open`'s
+        // contract). They are lent for changing by `&mut self` and for reading by `&self` only, and
+        // the writer gets its window back before it does anything else (`writer`).
+        self.lent = unsafe { Lent::new(view, self.geometry, self.count) };
+        Ok(true)
+    }
+
+    #[cold]
+    fn not_in_window(index: u64) -> Error {
+        Error::new(ErrorKind::OutOfRange, "edit").record(index).detail("it is not in the window")
+    }
+
+    /// Lets the writer's views go, with its changes handed to the file.
+    pub(crate) fn release_writer(&mut self) -> Result<()> {
+        self.writer()?.release()?;
+        self.publish()
+    }
+
+    /// Cuts the file to the records there are, and lets every view go for that.
+    pub(crate) fn trim(&mut self) -> Result<()> {
+        self.release_writer()?;
+        self.whole = RecordView::empty();
+        self.slider = None;
+        let end = self.geometry.offset_of(self.count)?;
+        if self.file_len_bytes != end {
+            self.backing.trim(end)?;
+            self.file_len_bytes = end;
+        }
+        Ok(())
+    }
+
+    /// How many records lie in the file.
+    fn in_file(&self) -> u64 {
+        match self.writer.as_ref().map(|writer| writer.pending()) {
+            Some((from, bytes)) if !bytes.is_empty() => self.geometry.records_below(from).0,
+            _ => self.count,
+        }
+    }
+
+    fn record_bytes(&self, index: u64) -> Result<Range<u64>> {
+        if index >= self.count {
+            return Err(Error::new(ErrorKind::OutOfRange, "edit")
+                .record(index)
+                .detail(format!("the store holds {} records", self.count)));
+        }
+        let start = self.geometry.offset_of(index)?;
+        Ok(start..start + self.geometry.stride)
+    }
+
+    /// The writer, which has its window back and knows what was changed in it.
+    fn writer(&mut self) -> Result<&mut dyn Writer> {
+        match &mut self.writer {
+            Some(writer) => {
+                if let Some(changed) = self.lent.give_back() {
+                    writer.mark(&changed);
+                }
+                Ok(writer.as_mut())
+            }
+            None => {
+                Err(Error::new(ErrorKind::ReadOnly, "write").advice("open the store for writing"))
+            }
+        }
+    }
+
+    /// Grows the file to hold `need_bytes`: by a step where the disk has room for it, by as much as
+    /// is needed where not.
+    #[inline]
+    fn reserve_bytes(&mut self, need_bytes: u64) -> Result<()> {
+        if need_bytes <= self.file_len_bytes {
+            return Ok(());
+        }
+        self.grow(need_bytes)
+    }
+
+    #[cold]
+    fn grow(&mut self, need_bytes: u64) -> Result<()> {
+        let mut growth = self.growth;
+        let len_bytes = self.file_len_bytes;
+        let grown = self
+            .writer()
+            .and_then(|writer| growth.grow(len_bytes, need_bytes, |len| writer.reserve(len)));
+        self.growth = growth;
+        let grown = grown?;
+        let old_len_bytes = std::mem::replace(&mut self.file_len_bytes, grown);
+        let (records, _) = self.geometry.records_below(grown);
+        if self.slider.is_none() && self.whole.capacity() < records {
+            // Now rather than when they are published, since now it is harmless if it fails. The
+            // file stays longer, and is asked for again.
+            self.map_readers().inspect_err(|_| self.file_len_bytes = old_len_bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Lets readers of this handle see the records that the file holds by now.
+    fn publish(&mut self) -> Result<()> {
+        if let Some((from, bytes)) = self.writer.as_ref().map(|writer| writer.pending()) {
+            // The common case of an append: one more record in the buffer, none more in the file.
+            if !bytes.is_empty() && from == self.pending_from {
+                return Ok(());
+            }
+            self.pending_from = if bytes.is_empty() { 0 } else { from };
+        }
+        let in_file = self.in_file();
+        let windowed = self.slider.is_some();
+        if windowed || self.whole.count() == in_file {
+            return Ok(());
+        }
+        if self.whole.capacity() < in_file {
+            return self.map_readers();
+        }
+        Self::publish_in(&mut self.whole, in_file)
+    }
+
+    #[allow(unsafe_code, reason = "the array's contract is the view's")]
+    fn publish_in(whole: &mut RecordView<T>, count: u64) -> Result<()> {
+        // SAFETY: the file holds `count` records (`in_file`), and that nobody changes or cuts them
+        // off while they are borrowed is `open`'s contract: this handle itself changes records only
+        // through `&mut self`, when nothing is borrowed.
+        unsafe { whole.publish(count) }
+    }
+
+    /// Maps what the records are read through; a view that is too small is replaced by a larger.
+    fn map_readers(&mut self) -> Result<()> {
+        let windows = |window_bytes| Windows::new(self.geometry, window_bytes);
+        match self.options.reading {
+            Reading::Windowed { budget_bytes, window_bytes } => {
+                let backing = Arc::clone(&self.backing);
+                self.slider = Some(Slider::new(backing, windows(window_bytes), budget_bytes)?);
+            }
+            Reading::Whole => {
+                let view = Arc::new(self.whole_view()?);
+                if let Some(advice) = self.options.advice {
+                    let end = self.file_len_bytes.min(view.len_bytes() as u64);
+                    view.advise(0..usize::try_from(end).unwrap_or(0), advice)?;
+                }
+                let mut whole = self.view_records(view)?;
+                Self::publish_in(&mut whole, self.in_file())?;
+                self.whole = whole;
+            }
+        }
+        Ok(())
+    }
+
+    #[allow(unsafe_code, reason = "the array's contract is the view's")]
+    fn view_records(&self, view: Arc<View>) -> Result<RecordView<T>> {
+        // SAFETY: that every bit pattern is a `T` without padding is `open`'s contract.
+        unsafe { RecordView::new(view, self.geometry) }?.with_mark(self.options.mark)
+    }
+
+    /// A view of all records; with room for growth if this handle may grow the file.
+    fn whole_view(&self) -> Result<View> {
+        let access = match self.options.access {
+            Access::Private => Access::Private,
+            _ if self.has_images => Access::Private,
+            _ => Access::ReadOnly,
+        };
+        let grows = self.options.access == Access::ReadWrite;
+        let end = if grows { self.file_len_bytes } else { self.geometry.offset_of(self.count)? };
+        if grows {
+            return view_with_room(&*self.backing, end, access);
+        }
+        self.backing.view(0, mappable(end)?, access)
+    }
+
+    fn make_writer(&mut self) -> Result<()> {
+        let window_bytes = match self.options.reading {
+            Reading::Whole => None,
+            Reading::Windowed { window_bytes, .. } => Some(window_bytes),
+        };
+        self.writer = match self.options.access {
+            Access::ReadOnly => None,
+            Access::Private => self.private_writer()?,
+            Access::ReadWrite => Some(self.file_writer(window_bytes)?),
+        };
+        Ok(())
+    }
+
+    #[allow(unsafe_code, reason = "the array's contract is the writer's")]
+    fn private_writer(&self) -> Result<Option<Box<dyn Writer>>> {
+        if self.slider.is_some() {
+            return Err(Error::new(ErrorKind::InvalidArgument, "open private")
+                .detail("a private store is mapped whole, not in windows"));
+        }
+        // SAFETY: `open`'s contract keeps the file as it is; records of the view are lent by
+        // `&self` and changed by `&mut self` only.
+        Ok(Some(Box::new(unsafe { InPrivate::new(Arc::clone(self.whole.view())) })))
+    }
+
+    #[allow(unsafe_code, reason = "the array's contract is the writer's")]
+    fn file_writer(&self, window_bytes: Option<u64>) -> Result<Box<dyn Writer>> {
+        let backing = Arc::clone(&self.backing);
+        let coherent = backing.properties().calls_see_views;
+        match self.options.write_back {
+            WriteBack::Positioned if coherent => {
+                // SAFETY: `open`'s contract: nobody else writes to the file while the array lives.
+                let writer = unsafe { Positioned::new(backing, window_bytes) }?;
+                Ok(Box::new(writer))
+            }
+            WriteBack::Positioned => {
+                Err(Error::new(ErrorKind::Unsupported, "open for positioned writing")
+                    .detail("this system does not promise that views see what write calls wrote")
+                    .advice("use WriteBack::Mapped or WriteBack::Auto"))
+            }
+            WriteBack::Auto if coherent => {
+                // SAFETY: as above; and bytes lent for changing are records, which this handle
+                // lends for reading by `&self` only.
+                let writer = unsafe { Mixed::new(backing, window_bytes) }?;
+                Ok(Box::new(writer))
+            }
+            WriteBack::Auto | WriteBack::Mapped => {
+                // SAFETY: as above.
+                let writer = unsafe { Mapped::new(backing, window_bytes) };
+                Ok(Box::new(writer))
+            }
+        }
+    }
+}
+
+impl<T> std::fmt::Debug for Array<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Array")
+            .field("backing", &self.backing)
+            .field("geometry", &self.geometry)
+            .field("options", &self.options)
+            .field("count", &self.count)
+            .field("writer", &self.writer)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,92 @@
+//! All records of one sliding window, which stays mapped while the guard lives.
+
+use std::marker::PhantomData;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::record_view::RecordView;
+use crate::error::Result;
+use crate::format::{Geometry, Mark};
+use crate::io::View;
+
+/// The records of a sliding window, pinned together: the way to walk through a windowed store
+/// without asking for each record.
+///
+/// ```
+/// # #[cfg(feature = "derive")] {
+/// use flatrec::{Record, Store, WindowedStore};
+/// #[derive(Clone, Copy, Record)]
+/// #[repr(C)]
+/// struct Point { x: u32, y: u32 }
+/// let directory = tempfile::tempdir().unwrap();
+/// let path = directory.path().join("points.rec");
+/// let mut store = Store::<Point>::create(&path).unwrap();
+/// for x in 0..50_000 { store.append(&Point { x, y: 1 }).unwrap(); }
+/// store.close().unwrap();
+///
+/// let store = WindowedStore::<Point>::open_windowed(&path, 512 << 10, 64 << 10).unwrap();
+/// let window = store.window(10_000).unwrap().unwrap();
+/// assert_eq!(window.ids(), 8192..16_384);
+/// assert_eq!(window.get(16_383).unwrap().x, 16_383);
+/// assert!(window.get(16_384).is_none()); // in the next window
+/// # }
+/// ```
+pub struct WindowGuard<'a, T> {
+    records: RecordView<T>,
+    first: u64,
+    marker: PhantomData<&'a T>,
+}
+
+impl<T: Copy> WindowGuard<'_, T> {
+    /// Records `ids` of `geometry`, of those that `view` holds and whose marks, if they have any,
+    /// say that they are there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if a record would be
+    /// misaligned for `T`.
+    ///
+    /// # Safety
+    /// Every bit pattern is a valid `T` without padding or interior mutability. The file holds the
+    /// records, and nobody changes their bytes or truncates the file below them while the guard
+    /// lives.
+    pub(crate) unsafe fn new(
+        view: Arc<View>,
+        geometry: Geometry,
+        mark: Option<Mark>,
+        ids: Range<u64>,
+    ) -> Result<Self> {
+        let start = geometry.offset_of(ids.start)?;
+        // The window's records, as if they were a file's: those of the view from its first on.
+        let window = Geometry::new(start, geometry.stride)?;
+        // SAFETY: the caller's promise for `T`.
+        let mut records = unsafe { RecordView::new(view, window) }?.with_mark(mark)?;
+        let count = (ids.end - ids.start).min(records.capacity());
+        // SAFETY: the caller's promise for the records.
+        unsafe { records.publish(count) }?;
+        Ok(Self { records, first: ids.start, marker: PhantomData })
+    }
+
+    /// The numbers of the records in this window, deleted ones among them.
+    pub fn ids(&self) -> Range<u64> {
+        self.first..self.first + self.records.count()
+    }
+
+    /// Record `id`, in place; `None` if it is not in this window, or was deleted.
+    #[inline]
+    pub fn get(&self, id: u64) -> Option<&T> {
+        let index = id.checked_sub(self.first)?;
+        match self.records.get(index) {
+            Some(record) => Some(record),
+            None => self.records.get_marked(index),
+        }
+    }
+}
+
+impl<T> std::fmt::Debug for WindowGuard<'_, T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WindowGuard")
+            .field("first", &self.first)
+            .field("records", &self.records)
+            .finish()
+    }
+}

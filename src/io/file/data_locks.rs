@@ -1,0 +1,65 @@
+//! Locks on the data file itself, which all its names share.
+
+use std::ops::Range;
+use std::sync::atomic::Ordering;
+
+use super::{FileBacking, LOCKS_RANGES_OF_DATA};
+use crate::error::Result;
+use crate::os::{self, LockKind};
+
+impl FileBacking {
+    /// Locks the inode itself, whatever its names, where the system can do that without hindering
+    /// reads and writes; `false` if another handle holds it. Dropping the backing unlocks it.
+    pub(crate) fn try_lock_inode(&self, kind: LockKind) -> Result<bool> {
+        let locked = os::try_lock_inode(self.open.file(), kind)
+            .map_err(|source| self.error("lock", source))?;
+        self.inode_locked.fetch_or(locked, Ordering::Relaxed);
+        Ok(locked)
+    }
+
+    /// Locks a range of the inode, which stands for something else than its bytes, whatever the
+    /// file's names: `false` if another handle is in the way. Where the system cannot do that it
+    /// does nothing, and the lock file alone must do. Dropping the backing unlocks it.
+    pub(crate) fn try_lock_data(&self, range: Range<u64>, kind: LockKind) -> Result<bool> {
+        if !LOCKS_RANGES_OF_DATA {
+            return Ok(true);
+        }
+        let len = range.end - range.start;
+        let locked = os::try_lock_range(self.open.file(), range.start, len, kind)
+            .map_err(|source| self.error("lock", source))?;
+        self.range_locked.fetch_or(locked, Ordering::Relaxed);
+        Ok(locked)
+    }
+
+    /// Locks a byte of this range of the inode, shared, that no other handle is likely to have, and
+    /// returns which; `None` where ranges of the inode are not locked.
+    pub(crate) fn lock_some_byte(&self, range: Range<u64>) -> Result<Option<u64>> {
+        if !LOCKS_RANGES_OF_DATA {
+            return Ok(None);
+        }
+        let drawn =
+            os::random_number().map_err(|source| self.error("draw a number for", source))?;
+        let byte = range.start + drawn % (range.end - range.start);
+        // Nothing locks such a byte exclusively.
+        Ok(self.try_lock_data(byte..byte + 1, LockKind::Shared)?.then_some(byte))
+    }
+
+    /// Gives a lock of [`FileBacking::try_lock_data`] back.
+    pub(crate) fn unlock_data(&self, range: Range<u64>) -> Result<()> {
+        if !self.range_locked.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        os::unlock_range(self.open.file(), range.start, range.end - range.start)
+            .map_err(|source| self.error("unlock", source))
+    }
+
+    /// Whether another handle has locked something in this range of the inode that is in the way of
+    /// a lock of this kind. Where ranges of the inode are not locked, none has.
+    pub(crate) fn is_data_locked(&self, range: Range<u64>, kind: LockKind) -> Result<bool> {
+        if !LOCKS_RANGES_OF_DATA || range.is_empty() {
+            return Ok(false);
+        }
+        os::is_range_locked(self.open.file(), range.start, range.end - range.start, kind)
+            .map_err(|source| self.error("look at the locks of", source))
+    }
+}

@@ -1,0 +1,35 @@
+//! Storage: open files and memory as growable arrays of bytes, the files beside them, and views.
+//!
+//! - Everything that the layers above read, write, map, grow and sync goes through one trait,
+//!   [`Backing`].
+//! - Nothing here knows what the bytes mean, but for what a store and a lock file begin with: their
+//!   bytes are not written by those that do not hold their locks ([`file`]).
+
+// The home of views: each block has its own proof.
+#![allow(unsafe_code)]
+
+mod backing;
+mod copy;
+mod fault;
+mod file;
+mod kind;
+mod open_file;
+mod place;
+mod side;
+mod unfinished;
+mod view;
+
+pub use backing::{Backing, Grown, OpenSide, Properties};
+pub use fault::install_fault_guard;
+pub use file::FileBacking;
+pub use view::{Access, View};
+
+pub(crate) use file::raw::refuse_lock_file;
+pub(crate) use file::{refuse_network, refuse_no_file};
+pub(crate) use kind::{LOCK_SUFFIX, SECOND_SLOT, STORE_MAGIC, begins_like_a_lock_file, lock_path};
+pub(crate) use open_file::{OpenFile, RAW, STORE};
+pub(crate) use place::{Place, side_path};
+pub(crate) use side::{
+    disbelieved, irregular, is_disbelieved, nameless, refuse_irregular, why_not_believed,
+};
+pub(crate) use unfinished::{UNFINISHED, new_unfinished, open_unfinished, vacate_unfinished};

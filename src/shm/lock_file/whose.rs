@@ -1,0 +1,93 @@
+//! Whose a file in a lock file's place is: what no program of ours has made is not written to.
+//!
+//! ```text
+//! byte   0   zeros: only locks lie here
+//!       64   magic 89 'FLATLK', then the version of the words
+//!      192   a bell and how many wait for it
+//!     4096   slots of 64 bytes, each with its reader's process at 40
+//! ```
+//!
+//! The magic comes with the first writer. Until then a lock file is empty, or blank but for the
+//! bell and the slots of readers that came before any writer.
+
+use std::ops::Range;
+use std::path::Path;
+
+use super::WORDS_MAX_BYTES;
+use crate::error::{Error, ErrorKind, Result};
+use crate::io::{OpenFile, begins_like_a_lock_file, irregular};
+
+/// Words that readers write before there is a magic.
+const BELL: Range<usize> = 192..208;
+/// Where the slots begin; a lock file's length is a multiple of as much.
+pub(super) const PAGE_BYTES: u64 = 4096;
+const PAGE_LEN: usize = 4096;
+const SLOT_LEN: usize = 64;
+/// The process of a slot's reader, as a word.
+const PROCESS: Range<usize> = 40..48;
+
+/// How often the file is looked at: a writer that is giving it its magic may be met half-way.
+const LOOKS: u32 = 3;
+
+/// Refuses a file in a lock file's place that no program of ours has made. Only reads.
+///
+/// # Errors
+/// [`ErrorKind::AlreadyExists`]; [`ErrorKind::InvalidArgument`] for what is no regular file; the
+/// system's.
+pub(super) fn refuse_foreign(found: &OpenFile, path: &Path, data: &Path) -> Result<()> {
+    if found.file().metadata().is_ok_and(|found| !found.is_file()) {
+        return Err(irregular().path(path));
+    }
+    let mut refusal = None;
+    for _ in 0..LOOKS {
+        refusal = why_foreign(found)?;
+        if refusal.is_none() {
+            return Ok(());
+        }
+    }
+    let Some(why) = refusal else { return Ok(()) };
+    let name = data.file_name().unwrap_or(data.as_os_str()).to_string_lossy();
+    Err(Error::new(ErrorKind::AlreadyExists, "open the lock file")
+        .path(path)
+        .detail(format!("{why}, and a store or mapping called {name} needs that name"))
+        .advice(
+            "rename one of the two; if a program has damaged a lock file, remove that while \
+             nothing has the store open",
+        ))
+}
+
+/// Why a file is no lock file; `None` if it is one, or may become one without a loss.
+fn why_foreign(found: &OpenFile) -> Result<Option<String>> {
+    let len_bytes = found.len_bytes()?;
+    let mut page = vec![0; PAGE_LEN];
+    let got = found.read_at(0, &mut page)?;
+    page.truncate(got);
+    if begins_like_a_lock_file(&page) {
+        let is_whole = len_bytes % PAGE_BYTES == 0 && len_bytes <= WORDS_MAX_BYTES;
+        return Ok((!is_whole).then(|| format!("a lock file never has {len_bytes} bytes")));
+    }
+    let foreign = Some("what is there was not made by flatrec as a lock file".to_owned());
+    if len_bytes > WORDS_MAX_BYTES || !is_blank_but_for_bell(&page) {
+        return Ok(foreign);
+    }
+    let mut slots = vec![0; usize::try_from(len_bytes.saturating_sub(PAGE_BYTES)).unwrap_or(0)];
+    let got = found.read_at(PAGE_BYTES, &mut slots)?;
+    slots.truncate(got);
+    let is_blank = is_zero(&page) && is_zero(&slots);
+    let is_ours = len_bytes % PAGE_BYTES == 0 && slots.chunks(SLOT_LEN).all(is_slot);
+    Ok(if is_blank || is_ours { None } else { foreign })
+}
+
+fn is_blank_but_for_bell(page: &[u8]) -> bool {
+    page.iter().enumerate().all(|(at, &byte)| byte == 0 || BELL.contains(&at))
+}
+
+/// Whether these bytes may be what a reader says of itself, or has left.
+fn is_slot(slot: &[u8]) -> bool {
+    let process = slot.get(PROCESS).and_then(|word| word.try_into().ok()).map(u64::from_le_bytes);
+    process.is_some_and(|process| u32::try_from(process).is_ok())
+}
+
+fn is_zero(bytes: &[u8]) -> bool {
+    bytes.iter().all(|&byte| byte == 0)
+}

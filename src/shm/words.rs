@@ -1,0 +1,175 @@
+//! Words of 64 bits in memory that several processes share.
+//!
+//! Every access is an atomic one, so that no two of them race, whoever makes them: threads through
+//! this view, or processes through another of the same file. What the words mean is the caller's.
+//!
+//! Invariant: `base` points to `len` words, aligned, that stay mapped for as long as `_memory`
+//! lives; behind a read-only mapping `writable` is false.
+
+use std::fmt;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::io::View;
+use crate::os;
+
+/// How long a waiter that cannot say that it waits sleeps before it looks again.
+const UNANNOUNCED_WAIT: Duration = Duration::from_millis(20);
+
+/// Who keeps the words in memory.
+enum Memory {
+    View(#[allow(dead_code, reason = "held to stay mapped")] View),
+    Own(#[allow(dead_code, reason = "held to stay allocated")] Box<[AtomicU64]>),
+}
+
+/// Words that others may read and write meanwhile.
+pub(crate) struct SharedWords {
+    base: NonNull<AtomicU64>,
+    len: usize,
+    writable: bool,
+    _memory: Memory,
+}
+
+// SAFETY: the words are atomics, which any thread may use, in memory that `_memory` keeps for them
+// whichever thread owns it.
+unsafe impl Send for SharedWords {}
+// SAFETY: as above; `&self` gives atomic accesses and nothing else.
+unsafe impl Sync for SharedWords {}
+
+impl SharedWords {
+    /// Words of this process alone, all 0.
+    pub(crate) fn in_memory(len: usize) -> Self {
+        let words: Box<[AtomicU64]> = (0..len).map(|_| AtomicU64::new(0)).collect();
+        let base = NonNull::from(&*words).cast::<AtomicU64>();
+        Self { base, len, writable: true, _memory: Memory::Own(words) }
+    }
+
+    /// The words that a view shows from its start on.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for a view that is not aligned for words.
+    pub(crate) fn of_view(view: View) -> Result<Self> {
+        let address = view.as_ptr().cast_mut().cast::<AtomicU64>();
+        let base = NonNull::new(address).filter(|base| base.is_aligned());
+        let Some(base) = base else {
+            return Err(Error::new(ErrorKind::InvalidArgument, "map words")
+                .detail("the view does not begin on a multiple of eight bytes"));
+        };
+        let (len, writable) = (view.len_bytes() / size_of::<u64>(), view.access().is_writable());
+        Ok(Self { base, len, writable, _memory: Memory::View(view) })
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Word `at`. Sees all that was written before a value of [`SharedWords::store`] that it sees.
+    #[inline]
+    pub(crate) fn load(&self, at: usize) -> u64 {
+        u64::from_le(self.word(at).load(Ordering::SeqCst))
+    }
+
+    /// Gives word `at` a value.
+    ///
+    /// # Panics
+    /// If the words are read-only.
+    #[inline]
+    pub(crate) fn store(&self, at: usize, value: u64) {
+        assert!(self.writable, "words that are mapped to be read are not written");
+        self.word(at).store(value.to_le(), Ordering::SeqCst);
+    }
+
+    /// Orders all accesses before it in front of all behind it, as everybody sees them.
+    #[inline]
+    pub(crate) fn fence(&self) {
+        fence(Ordering::SeqCst);
+    }
+
+    /// Rings the bell at word `bell` if word `waiters` says that anybody waits for it. To be called
+    /// after the change that they wait for.
+    pub(crate) fn ring(&self, bell: usize, waiters: usize) {
+        self.fence();
+        if self.load(waiters) != 0 {
+            self.bell(bell).fetch_add(1, Ordering::SeqCst);
+            os::wake_all(self.bell(bell));
+        }
+    }
+
+    /// Waits for the bell until `changed` is true, or the time is over: says which. `waiters` is
+    /// the word that counts those who wait; one that died waiting stays counted, which costs who
+    /// rings a call and nobody anything else. Who may not write the words looks by themselves,
+    /// every 20 ms.
+    pub(crate) fn wait_until(
+        &self,
+        bell: usize,
+        waiters: usize,
+        at_most: Duration,
+        mut changed: impl FnMut() -> Result<bool>,
+    ) -> Result<bool> {
+        let started = Instant::now();
+        let _announced = self.writable.then(|| Announced::new(self.word(waiters)));
+        loop {
+            // Taken before `changed` looks: a change behind its back ends the wait at once.
+            let seen = self.bell(bell).load(Ordering::SeqCst);
+            self.fence();
+            if changed()? {
+                return Ok(true);
+            }
+            let left = at_most.saturating_sub(started.elapsed());
+            if left.is_zero() {
+                return Ok(false);
+            }
+            let patience = if self.writable { Duration::from_secs(1) } else { UNANNOUNCED_WAIT };
+            os::wait_while(self.bell(bell), seen, left.min(patience));
+        }
+    }
+
+    #[inline]
+    fn word(&self, at: usize) -> &AtomicU64 {
+        assert!(at < self.len, "word {at} of {}", self.len);
+        // SAFETY: `at < len`, so by the invariant the address lies within the words.
+        let word = unsafe { self.base.add(at) };
+        // SAFETY: by the invariant an aligned word lies there for as long as `self` lives; others
+        // that access it do so atomically, as is the rule for everybody who maps this file.
+        unsafe { word.as_ref() }
+    }
+
+    /// The first half of word `at`, which is a bell and nothing else: never accessed as a whole.
+    fn bell(&self, at: usize) -> &AtomicU32 {
+        assert!(at < self.len, "word {at} of {}", self.len);
+        // SAFETY: `at < len`, so by the invariant the address lies within the words.
+        let bell = unsafe { self.base.add(at) }.cast::<AtomicU32>();
+        // SAFETY: by the invariant an aligned word lies there for as long as `self` lives, of which
+        // this is the first half; everybody accesses a bell by halves, and atomically.
+        unsafe { bell.as_ref() }
+    }
+}
+
+/// Counts a waiter for as long as it lives.
+struct Announced<'w>(&'w AtomicU64);
+
+impl<'w> Announced<'w> {
+    fn new(waiters: &'w AtomicU64) -> Self {
+        let _ = waiters.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| {
+            Some(u64::from_le(count).wrapping_add(1).to_le())
+        });
+        Self(waiters)
+    }
+}
+
+impl Drop for Announced<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| {
+            Some(u64::from_le(count).wrapping_sub(1).to_le())
+        });
+    }
+}
+
+impl fmt::Debug for SharedWords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedWords").field("len", &self.len).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,204 @@
+use super::*;
+use crate::format::{DataType, Field, Schema, new_header};
+use crate::io::FileBacking;
+
+const STRIDE: u64 = 100;
+const D: u64 = 65_536;
+
+/// A data file of `count` records, and a header that counts them.
+struct Rig {
+    _directory: tempfile::TempDir,
+    data: FileBacking,
+    header: Header,
+}
+
+impl Rig {
+    fn new(count: u64) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let data = FileBacking::create_new(directory.path().join("x")).unwrap();
+        let schema = Schema::packed([Field::new("b", DataType::Binary(100))]).unwrap();
+        let (mut header, _) = new_header(&schema, &b""[..], false, [7; 16]).unwrap();
+        (header.count, header.live_count) = (count, count);
+        let rig = Self { _directory: directory, data, header };
+        rig.fill(0, count);
+        rig
+    }
+
+    fn fill(&self, from: u64, to: u64) {
+        let bytes: Vec<u8> =
+            (from * STRIDE..to * STRIDE).map(|at| (at % 251) as u8 ^ (at >> 12) as u8).collect();
+        self.data.write_at(D + from * STRIDE, &bytes).unwrap();
+    }
+
+    fn create(&self) -> Sums {
+        Sums::create(&self.data, SUM_SUFFIX, &self.header).unwrap()
+    }
+
+    fn open(&self) -> Sums {
+        Sums::open(&self.data, &self.header, true).unwrap().unwrap()
+    }
+
+    fn states(&self, sums: &Sums) -> Vec<BlockState> {
+        let state = |block| {
+            let bytes = read_block(&self.data, sums.bytes_of(block).start, BLOCK_BYTES).unwrap();
+            sums.check_block(block, &bytes).unwrap()
+        };
+        (0..sums.blocks()).map(state).collect()
+    }
+
+    #[track_caller]
+    fn all_sound(&self, sums: &Sums, blocks: usize) {
+        assert_eq!(self.states(sums), vec![BlockState::Sound; blocks]);
+    }
+
+    fn flip(&self, offset: u64) {
+        let mut byte = [0];
+        self.data.read_at(offset, &mut byte).unwrap();
+        self.data.write_at(offset, &[byte[0] ^ 1]).unwrap();
+    }
+}
+
+fn end_of(count: u64) -> u64 {
+    D + count * STRIDE
+}
+
+#[test]
+fn appends_extend_and_a_flip_is_found_in_its_block() {
+    let mut rig = Rig::new(0);
+    let mut sums = rig.create();
+    for count in [1, 2, 600, 655, 656, 657, 1311, 1312, 4000] {
+        rig.fill(rig.header.count, count);
+        sums.reserve(end_of(count)).unwrap();
+        sums.update(&rig.data, &[], end_of(count)).unwrap();
+        rig.header.count = count;
+        rig.header.commit += 1;
+        sums.sync(rig.header.commit).unwrap();
+        rig.all_sound(&sums, (count * STRIDE).div_ceil(BLOCK_LEN_BYTES) as usize);
+    }
+    sums.trim().unwrap();
+    let sums = rig.open();
+    rig.all_sound(&sums, 7);
+    rig.flip(D + 3 * BLOCK_LEN_BYTES);
+    let states = rig.states(&sums);
+    assert_eq!(states[3], BlockState::Changed);
+    assert_eq!(states.iter().filter(|state| **state == BlockState::Sound).count(), 6);
+    assert_eq!(sums.records_in(&sums.bytes_of(3)), 1966..2622);
+}
+
+#[test]
+fn what_is_appended_does_not_make_damage_sound() {
+    let mut rig = Rig::new(10);
+    let mut sums = rig.create();
+    rig.flip(D + 5);
+    rig.fill(10, 20);
+    sums.update(&rig.data, &[], end_of(20)).unwrap();
+    assert_eq!(rig.states(&sums), [BlockState::Changed]);
+    // Nor does an entry that was lost.
+    rig.header.count = 20;
+    sums.side.write_at(512, &[0; 8]).unwrap();
+    assert_eq!(rig.states(&sums), [BlockState::Uncovered(0)]);
+    rig.fill(20, 30);
+    sums.update(&rig.data, &[], end_of(30)).unwrap();
+    assert_eq!(rig.states(&sums), [BlockState::Doubted]);
+}
+
+#[test]
+fn changed_blocks_are_summed_anew_and_compared_before() {
+    let rig = Rig::new(2000);
+    let mut sums = rig.create();
+    sums = {
+        drop(sums);
+        rig.open()
+    };
+    let range = D + 70_000..D + 70_100;
+    sums.before_change(&rig.data, std::slice::from_ref(&range)).unwrap();
+    rig.flip(range.start);
+    assert_eq!(rig.states(&sums)[1], BlockState::Changed);
+    // It was compared once, and is this handle's to change since.
+    sums.before_change(&rig.data, std::slice::from_ref(&range)).unwrap();
+    sums.update(&rig.data, &[range], end_of(2000)).unwrap();
+    rig.all_sound(&sums, 4);
+
+    rig.flip(D + 2 * BLOCK_LEN_BYTES + 9);
+    let across = D + 2 * BLOCK_LEN_BYTES - 1..D + 2 * BLOCK_LEN_BYTES + 1;
+    let error = rig.open().before_change(&rig.data, std::slice::from_ref(&across)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    assert_eq!((error.file_offset(), error.record_number()), (Some(D + 131_072), Some(1310)));
+    let text = error.to_string();
+    assert!(text.contains("block 2, bytes 196608..262144, records 1310..1967"), "{text}");
+    let mut exempted = rig.open();
+    exempted.exempt(std::slice::from_ref(&across)).unwrap();
+    exempted.before_change(&rig.data, &[across]).unwrap();
+}
+
+#[test]
+fn an_entry_from_before_a_crash_is_brought_back_to_the_count() {
+    let rig = Rig::new(1000);
+    let mut sums = rig.create();
+    rig.fill(1000, 1200);
+    sums.update(&rig.data, &[], end_of(1200)).unwrap();
+    sums.sync(1).unwrap();
+    // The header still counts 1000. That is no false alarm ...
+    rig.all_sound(&rig.open(), 2);
+    // ... and none once something else is written behind the count.
+    let mut sums = rig.open();
+    sums.settle(&rig.data, true).unwrap();
+    rig.flip(end_of(1000));
+    rig.all_sound(&rig.open(), 2);
+    // Damage among what is counted stays damage.
+    sums.update(&rig.data, &[], end_of(1200)).unwrap();
+    rig.flip(end_of(1000) - 1);
+    rig.open().settle(&rig.data, true).unwrap();
+    assert_eq!(rig.states(&rig.open()), [BlockState::Sound, BlockState::Doubted]);
+}
+
+#[test]
+fn truncation_takes_entries_back() {
+    let mut rig = Rig::new(2000);
+    let mut sums = rig.create();
+    for count in [1999, 1311, 1310, 700, 1] {
+        sums.truncate(&rig.data, end_of(count)).unwrap();
+        rig.flip(end_of(count));
+        rig.header.count = count;
+        rig.all_sound(&rig.open(), (count * STRIDE).div_ceil(BLOCK_LEN_BYTES) as usize);
+        rig.flip(end_of(count));
+    }
+    rig.fill(1, 2000);
+    sums.update(&rig.data, &[], end_of(2000)).unwrap();
+    rig.header.count = 2000;
+    rig.all_sound(&rig.open(), 4);
+}
+
+#[test]
+fn others_and_damaged_files_are_told_apart() {
+    let mut rig = Rig::new(5);
+    let find = |rig: &Rig, writable| Sums::find(&rig.data, &rig.header, writable);
+    assert!(matches!(find(&rig, true), Ok(FoundSums::Absent)));
+    let mut sums = rig.create();
+    assert!(matches!(find(&rig, true), Ok(FoundSums::Kept(_))));
+    rig.header.commit = 3;
+    assert!(matches!(find(&rig, true), Ok(FoundSums::Stale)));
+    sums.sync(3).unwrap();
+    assert!(matches!(find(&rig, true), Ok(FoundSums::Kept(_))));
+    rig.header.file_id = [8; 16];
+    assert!(matches!(find(&rig, true), Ok(FoundSums::Foreign)));
+    sums.side.write_at(20, &[1]).unwrap();
+    assert!(matches!(find(&rig, true), Ok(FoundSums::Damaged(_))));
+    assert_eq!(is_sum_file(&rig.data).unwrap(), Some(true));
+    sums.side.write_at(0, b"somebody's own").unwrap();
+    assert_eq!(is_sum_file(&rig.data).unwrap(), Some(false));
+    Sums::remove(&rig.data).unwrap();
+    assert_eq!(is_sum_file(&rig.data).unwrap(), Some(false), "nobody removes another's file");
+}
+
+#[test]
+fn a_set_of_blocks_holds_what_was_added() {
+    let mut set = BlockSet::default();
+    for block in [700, 3, 64, 63, 3] {
+        assert!(block == 3 || !set.contains(block));
+        set.insert(block);
+        assert!(set.contains(block));
+    }
+    assert_eq!(set.take(), [3, 63, 64, 700]);
+    assert_eq!(set.take(), [0; 0]);
+}

@@ -1,0 +1,8 @@
+//! The checksum file: an entry beside the data for each 64 KiB of records.
+
+mod checksum_file;
+
+pub(crate) use checksum_file::{
+    BLOCK_LEN_BYTES, BlockSet, BlockState, FoundSums, SUM_SUFFIX, Sums, describe, is_ours,
+    is_sum_file,
+};

@@ -1,0 +1,223 @@
+//! Rings of files: in a folder of `src/`, files that use one another, directly or by way of others.
+//!
+//! A *unit* is a file of the folder together with the folder of its children, if it has one. The
+//! folder's own file (`mod.rs`, or `x.rs` beside `x/`) is the parent of all its units: it may use
+//! them and they may use it, and what it passes on from one of them belongs to that one. Code that
+//! is compiled for tests alone may use everything.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::test_code;
+use super::tokens::{Token, text_at, tokens};
+
+type Path = Vec<String>;
+
+/// What each unit of a folder uses of the others.
+type Uses = BTreeMap<String, BTreeSet<String>>;
+
+/// A module in a file of its own, without what is compiled for tests alone.
+struct Module<'a> {
+    path: Path,
+    tokens: Vec<Token<'a>>,
+    /// The paths in it that begin with `crate` or `super`, from the crate's root.
+    uses: Vec<Path>,
+}
+
+/// Where rings differ from those that are known: folders, and how long each one's longest ring is.
+pub(crate) fn faults(files: &[(String, String)], known: &[(&str, usize)]) -> Vec<String> {
+    let modules = modules(files);
+    let folders: BTreeSet<&[String]> =
+        modules.keys().filter(|path| path.len() > 1).map(|path| &path[..path.len() - 1]).collect();
+    let mut faults = Vec::new();
+    for folder in folders {
+        let name = format!("src/{}", folder.join("/"));
+        let ring = longest_ring(&uses_between_units(folder, &modules));
+        let known = known.iter().find(|(folder, _)| *folder == name).map_or(0, |(_, len)| *len);
+        if ring.len() != known {
+            let files = ring.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            let len = ring.len();
+            faults.push(format!("{name}: {len} files in a ring, not {known} (RINGS): {files}"));
+        }
+    }
+    faults
+}
+
+fn modules(files: &[(String, String)]) -> BTreeMap<Path, Module<'_>> {
+    let mut modules = BTreeMap::new();
+    let mut only_tests = Vec::new();
+    for (file, source) in files {
+        let Some(inside) = file.strip_prefix("src/").filter(|file| *file != "lib.rs") else {
+            continue;
+        };
+        let inside = inside.trim_end_matches(".rs").trim_end_matches("/mod");
+        let path: Path = inside.split('/').map(str::to_owned).collect();
+        let all = tokens(source);
+        let is_test = test_code(&all);
+        for at in (0..all.len()).filter(|&at| is_test[at] && all[at].text == "mod") {
+            if text_at(&all, at + 2) == ";" {
+                only_tests.push([&path[..], &[text_at(&all, at + 1).to_owned()]].concat());
+            }
+        }
+        let tokens: Vec<Token<'_>> =
+            all.into_iter().zip(is_test).filter(|(_, test)| !test).map(|(it, _)| it).collect();
+        let uses = paths(&path, &tokens);
+        modules.insert(path.clone(), Module { path, tokens, uses });
+    }
+    modules.retain(|path, _| !only_tests.iter().any(|test| path.starts_with(test)));
+    modules
+}
+
+fn uses_between_units(folder: &[String], modules: &BTreeMap<Path, Module<'_>>) -> Uses {
+    let is_below = |path: &Path| path.len() > folder.len() && path.starts_with(folder);
+    let below = || modules.values().filter(|module| is_below(&module.path));
+    let units: BTreeSet<&String> = below().map(|module| &module.path[folder.len()]).collect();
+    let passed_on = modules.get(folder).map(|parent| passed_on(&parent.tokens));
+    let mut uses = Uses::new();
+    for module in below() {
+        let own = &module.path[folder.len()];
+        for used in module.uses.iter().filter(|used| is_below(used)) {
+            let head = &used[folder.len()];
+            let unit = match units.contains(head) {
+                true => Some(head),
+                false => passed_on.as_ref().and_then(|names| names.get(head)),
+            };
+            if let Some(unit) = unit.filter(|unit| *unit != own) {
+                uses.entry(own.clone()).or_default().insert(unit.clone());
+            }
+        }
+    }
+    uses
+}
+
+/// The names that a module takes from its children, and from which child each is.
+fn passed_on(tokens: &[Token<'_>]) -> BTreeMap<String, String> {
+    let mut names = BTreeMap::new();
+    for at in (0..tokens.len()).filter(|&at| tokens[at].text == "use") {
+        let mut found = Vec::new();
+        tree(tokens, at + 1, &[], &mut found);
+        for path in found.into_iter().filter(|path| path.len() > 1) {
+            let head = path[0].clone();
+            if !["crate", "super", "std"].contains(&head.as_str()) {
+                names.insert(path[path.len() - 1].clone(), head);
+            }
+        }
+    }
+    names
+}
+
+/// The paths in `module` that begin with `crate` or `super`, each from the crate's root.
+fn paths(module: &[String], tokens: &[Token<'_>]) -> Vec<Path> {
+    let inline = super::inline_module_depths(tokens);
+    let mut paths = Vec::new();
+    for (at, token) in tokens.iter().enumerate() {
+        let begins = matches!(token.text, "crate" | "super");
+        if !begins || at > 0 && tokens[at - 1].text == ":" {
+            continue;
+        }
+        let mut found = Vec::new();
+        tree(tokens, at, &[], &mut found);
+        for path in found {
+            let climbed = path.iter().take_while(|segment| *segment == "super").count();
+            if climbed == 0 {
+                paths.push(path[1..].to_vec());
+            } else if let Some(left) = (module.len() + inline[at]).checked_sub(climbed) {
+                paths.push([&module[..left.min(module.len())], &path[climbed..]].concat());
+            }
+        }
+    }
+    paths
+}
+
+/// Reads a path that begins at `at`, or a tree of them in braces; returns where it ends.
+fn tree(tokens: &[Token<'_>], mut at: usize, before: &[String], found: &mut Vec<Path>) -> usize {
+    let mut path = before.to_vec();
+    loop {
+        if text_at(tokens, at) == "{" {
+            at += 1;
+            while at < tokens.len() && text_at(tokens, at) != "}" {
+                at = tree(tokens, at, &path, found);
+                if text_at(tokens, at) == "as" {
+                    at += 2;
+                }
+                if text_at(tokens, at) == "," {
+                    at += 1;
+                }
+            }
+            return at + 1;
+        }
+        let segment = text_at(tokens, at);
+        if segment != "self" {
+            path.push(segment.to_owned());
+        }
+        let goes_on = text_at(tokens, at + 1) == ":" && text_at(tokens, at + 2) == ":";
+        let next = tokens.get(at + 3).filter(|next| next.is_word() || next.text == "{");
+        if !goes_on || next.is_none() {
+            found.push(path);
+            return at + 1;
+        }
+        at += 3;
+    }
+}
+
+/// The largest set of units each of which uses each other one, directly or by way of others.
+fn longest_ring(uses: &Uses) -> BTreeSet<String> {
+    let reached = |from: &String| {
+        let mut reached = BTreeSet::new();
+        let mut open = vec![from];
+        while let Some(unit) = open.pop() {
+            for next in uses.get(unit).into_iter().flatten() {
+                if reached.insert(next.clone()) {
+                    open.push(next);
+                }
+            }
+        }
+        reached
+    };
+    let all: Uses = uses.keys().map(|unit| (unit.clone(), reached(unit))).collect();
+    let ring_of = |unit: &String| -> BTreeSet<String> {
+        let is_mutual = |other: &&String| all.get(*other).is_some_and(|it| it.contains(unit));
+        all[unit].iter().filter(is_mutual).cloned().collect()
+    };
+    uses.keys().map(ring_of).max_by_key(BTreeSet::len).unwrap_or_default()
+}
+
+mod tests {
+    use super::*;
+
+    fn check(files: &[(&str, &str)], known: &[(&str, usize)]) -> Vec<String> {
+        let owned = |(path, source): &(&str, &str)| ((*path).to_owned(), (*source).to_owned());
+        faults(&files.iter().map(owned).collect::<Vec<_>>(), known)
+    }
+
+    #[test]
+    fn a_ring_is_found_however_it_is_written() {
+        let ways = [
+            "use super::b::B;",
+            "use crate::x::{c as d, b::{self, B}};",
+            "use super::B;",
+            "fn f() { super::b::g() }",
+            "mod inner { use super::super::b; }",
+        ];
+        let parent = ("src/x/mod.rs", "mod a; mod b; pub use b::{B, C as D};");
+        for way in ways {
+            let files = [parent, ("src/x/a.rs", way), ("src/x/b/deep.rs", "use crate::x::a::A;")];
+            let faults = check(&files, &[]);
+            assert_eq!(faults, ["src/x: 2 files in a ring, not 0 (RINGS): a, b"], "{way}");
+            assert_eq!(check(&files, &[("src/x", 2)]), Vec::<String>::new());
+        }
+    }
+
+    #[test]
+    fn parents_and_tests_are_in_no_ring() {
+        let files = [
+            ("src/x/mod.rs", "mod a; mod b; use a::A; #[cfg(test)] mod t;"),
+            ("src/x/a.rs", "use super::X; #[cfg(test)] mod tests { use super::super::b; }"),
+            ("src/x/b.rs", "use super::a::A; mod c;"),
+            ("src/x/b/c.rs", "use super::B;"),
+            ("src/x/t.rs", "use super::b;"),
+        ];
+        assert_eq!(check(&files, &[]), Vec::<String>::new());
+        let faults = check(&files, &[("src/x", 2)]);
+        assert_eq!(faults, ["src/x: 0 files in a ring, not 2 (RINGS): "]);
+    }
+}
