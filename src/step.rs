@@ -21,6 +21,8 @@ pub(crate) enum Step {
     SegmentNameSync,
     /// A longer data file is synced before a commit counts records there.
     GrowthSync,
+    /// So is a longer checksum file, which holds room for the sums of those records.
+    SumsRoomSync,
     /// Records that are appended in place are synced before a commit counts them.
     BulkSync,
     /// Records that were appended in place are compared with what the log says of them.

@@ -121,6 +121,8 @@ pub(crate) struct Sums {
     /// of: it may have written some of its records when it was cut short.
     checkpoint_begun: bool,
     geometry: Geometry,
+    /// As much of its length is durable: a process that died may have grown it and not synced that.
+    durable_len_bytes: u64,
     /// How many bytes of records the entries cover.
     covered_len_bytes: u64,
     /// The blocks that were compared with their entries since the store was opened, or were summed
@@ -164,6 +166,7 @@ impl Sums {
             header_written: true,
             checkpoint_begun: false,
             geometry,
+            durable_len_bytes: 0,
             covered_len_bytes: 0,
             trusted: BlockSet::default(),
             doubted: BTreeMap::new(),
@@ -236,6 +239,7 @@ impl Sums {
             header_written: false,
             checkpoint_begun: found.commit > header.commit,
             geometry,
+            durable_len_bytes: offset_of_entry(covered_len_bytes.div_ceil(BLOCK_LEN_BYTES)),
             covered_len_bytes,
             trusted: BlockSet::default(),
             doubted: BTreeMap::new(),
@@ -365,26 +369,31 @@ impl Sums {
     }
 
     /// Makes room for the entries of records up to the byte `new_end` of the file, so that a full
-    /// disk shows before anything is changed; `true` if the file had to grow, which is not yet
-    /// durable then.
+    /// disk shows before anything is changed; `true` if that room is not known to be durable yet.
     ///
     /// # Errors
     /// [`ErrorKind::NoSpace`]; the system's.
     pub(crate) fn reserve(&self, new_end: u64) -> Result<bool> {
         let blocks = new_end.saturating_sub(self.geometry.data_offset).div_ceil(BLOCK_LEN_BYTES);
         let needed = offset_of_entry(blocks);
-        if self.side.len_bytes()? >= needed {
+        if needed <= self.durable_len_bytes {
             return Ok(false);
         }
-        self.side.grow(round_up(needed, 4096)).map(|_| true)
+        if self.side.len_bytes()? < needed {
+            self.side.grow(round_up(needed, 4096))?;
+        }
+        Ok(true)
     }
 
     /// Makes the room that was made durable: before a commit that counts on it.
     ///
     /// # Errors
     /// The system's.
-    pub(crate) fn sync_room(&self) -> Result<()> {
-        self.side.sync_data()
+    pub(crate) fn sync_room(&mut self) -> Result<()> {
+        let len_bytes = self.side.len_bytes()?;
+        self.side.sync_data()?;
+        self.durable_len_bytes = len_bytes;
+        Ok(())
     }
 
     /// Sums what has changed: the bytes in `ranges` of the file, and those appended up to

@@ -36,7 +36,7 @@ impl Engine {
             let images = found.overlay.sorted_after(core.header().commit);
             sums.exempt(&ranges_of(&layout, &images))?;
         }
-        let mut placed = Placed::new(Arc::clone(&backing), layout.geometry)?;
+        let mut placed = Placed::new(Arc::clone(&backing), layout.geometry, found.count)?;
         trim(&*backing, &locks, &mut placed, found.count)?;
         let view = view_of(&*backing, placed.file_len_bytes())?;
         let newest = Arc::new(State {

@@ -475,7 +475,7 @@ fn absorb_alone(
 ) -> Result<()> {
     let layout = Layout::of(core, 1)?;
     let backing = Arc::clone(core.backing());
-    let mut placed = Placed::new(Arc::clone(&backing), layout.geometry)?;
+    let mut placed = Placed::new(Arc::clone(&backing), layout.geometry, found.count)?;
     let images = found.overlay.sorted_after(core.header().commit);
     let end = layout.geometry.offset_of(found.count)?;
     let ranges = ranges_of(&layout, &images);
