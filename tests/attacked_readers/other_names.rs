@@ -4,7 +4,7 @@
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
-use flatrec::{Database, Durability, Reader, Snapshot};
+use flatrec::{Database, Durability, ErrorKind, Reader, Snapshot};
 
 use super::mounts::Mounts;
 use super::{Row, append, kill, lock_file, row};
@@ -234,4 +234,62 @@ fn lock_files_whose_inode_numbers_end_alike_are_told_apart() {
         std::fs::rename(lock_file(&link), elsewhere.join(format!("spare{spare}"))).unwrap();
     }
     panic!("no two lock files have numbers that end alike");
+}
+
+/// A reader without a slot holds nothing between two snapshots. A writer that has another lock file
+/// says nothing in this one: the reader took the array of a later commit for that of its own, with
+/// the count of its own.
+#[test]
+fn a_reader_without_a_slot_shows_no_commit_by_another_name_in_part() {
+    let line = "mkdir store && mount --bind store ro && mount -o remount,bind,ro ro";
+    let Some(mounts) = Mounts::make(line, &["ro"]) else { return };
+    let path = make(&mounts.path("store"));
+    let link = mounts.path("store/link.rec");
+    std::fs::hard_link(&path, &link).unwrap();
+    let reader = Database::<Row>::open_read_only(mounts.path("ro/rows.rec")).unwrap();
+    let all = |snapshot: Snapshot<Row>| snapshot.iter().map(|(_, row)| row.n).collect::<Vec<_>>();
+    let shown = || reader.begin_read().map(all);
+    assert_eq!(shown().unwrap(), (0..10).collect::<Vec<_>>());
+    for (by, added) in [(&link, 1), (&link, 2), (&path, 3)] {
+        if by == &path {
+            std::fs::remove_file(lock_file(&path)).unwrap(); // the reader has it open
+        }
+        let database = Database::<Row>::open(by).unwrap();
+        let mut transaction = database.begin_write().unwrap();
+        for id in 0..9 + added {
+            transaction.set(id, &row(100 * added + id)).unwrap();
+        }
+        transaction.append(&row(100 * added + 9 + added)).unwrap();
+        transaction.commit(Durability::Immediate).unwrap();
+        assert_eq!(database.checkpoint().unwrap().held_back(), None);
+        let after: Vec<u64> = (100 * added..100 * added + 10 + added).collect();
+        match shown() {
+            Ok(shown) => assert_eq!(shown, after),
+            // The log has the other name as well.
+            Err(error) => assert_eq!((error.kind(), by), (ErrorKind::Corrupt, &link), "{error}"),
+        }
+        database.close().unwrap();
+        assert_eq!(shown().unwrap(), after);
+    }
+}
+
+/// The words in a lock file are about the file that the writer has open, and the name may be
+/// another's by now.
+#[test]
+fn a_reader_of_a_copy_in_the_place_of_an_open_store_loses_no_records() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = make(&directory.path().join("a"));
+    let database = Database::<Row>::open(&path).unwrap();
+    set(&database, 3, 33);
+    let copy = path.with_file_name("copy");
+    std::fs::copy(&path, &copy).unwrap();
+    std::fs::rename(&copy, &path).unwrap();
+    let reader = Database::<Row>::open_read_only(&path).unwrap();
+    set(&database, 5, 55);
+    let shown = || reader.begin_read().unwrap().iter().map(|(_, row)| row.n).collect::<Vec<_>>();
+    let all = [0, 1, 2, 33, 4, 55, 6, 7, 8, 9];
+    assert_eq!(shown(), all);
+    // To the file that has no name any more.
+    assert!(reaches_all(&database));
+    assert_eq!(shown(), all);
 }
