@@ -294,8 +294,7 @@ impl Locks {
     /// which a writer under whatever name knows of it. Returns which, where there are such locks.
     pub(super) fn name_reader(&self) -> Result<Option<u64>> {
         let Some(file) = &self.file else { return Ok(None) };
-        // Nothing locks these exclusively.
-        file.try_lock_data(FOR_EARLIER_WRITERS, LockKind::Shared)?;
+        file.lock_beside_others(FOR_EARLIER_WRITERS)?;
         file.lock_some_byte(READERS)
     }
 
@@ -360,4 +359,40 @@ fn lock_data(
         return Ok(());
     }
     Err(named(held_by(holder), file))
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+    use crate::db::DynDatabase;
+    use crate::error::ErrorKind;
+    use crate::format::{DataType, Field, Schema};
+    use crate::os;
+
+    /// Where a store's handles say that they are here.
+    const STORE: Range<u64> = 5..6;
+
+    /// A program that locks a file from somewhere on kept readers from taking their locks, and they
+    /// went on without.
+    #[test]
+    fn no_reader_goes_on_without_a_lock_that_another_program_keeps_it_from() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("x");
+        let schema = Schema::packed([Field::new("n", DataType::UInt64)]).unwrap();
+        DynDatabase::create(&path, &schema).unwrap().close().unwrap();
+        let side = directory.path().join("x-lock");
+        let foreign =
+            [(&path, READERS), (&path, FOR_EARLIER_WRITERS), (&path, STORE), (&side, STORE)];
+        for (locked, range) in foreign {
+            let file = File::options().read(true).write(true).open(locked).unwrap();
+            let len = range.end - range.start;
+            assert!(os::try_lock_range(&file, range.start, len, LockKind::Exclusive).unwrap());
+            let refused = DynDatabase::open_read_only(&path).map(drop).unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::Locked, "{range:?} of {locked:?}: {refused}");
+            drop(file);
+            drop(DynDatabase::open_read_only(&path).unwrap());
+        }
+    }
 }
