@@ -269,6 +269,14 @@ impl Locks {
         file.try_lock_data(CHECKPOINT, LockKind::Exclusive)
     }
 
+    /// Whether there may be a reader whose slot this writer does not see, or that has none and
+    /// holds something.
+    pub(super) fn misses_readers(&self, sharing: &WriterSide<LockWords>) -> Result<bool> {
+        let is_alone = self.try_lock_checkpoint()?;
+        self.end_checkpoint()?;
+        Ok(!is_alone || sharing.is_blind()?)
+    }
+
     /// Lets the readers in again that [`Locks::begin_checkpoint`] shut out.
     pub(super) fn end_checkpoint(&self) -> Result<()> {
         self.unlock(CHECKPOINT)

@@ -4,7 +4,7 @@
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
-use flatrec::{Database, Durability, ErrorKind, Reader, Snapshot};
+use flatrec::{Database, Durability, ErrorKind, Reader, Snapshot, Store};
 
 use super::mounts::Mounts;
 use super::{Row, append, kill, lock_file, row};
@@ -144,6 +144,62 @@ fn a_reader_whose_lock_file_was_removed_keeps_what_it_reads() {
     assert!(reaches_all(&database));
 }
 
+/// Ends this writer, and takes its last commit away, as a device that fails does.
+fn lose_a_commit(database: Database<Row>, path: &Path) {
+    kill(database);
+    let log = path.with_file_name("rows.rec-wal-1");
+    let mut bytes = std::fs::read(&log).unwrap();
+    let last = bytes.iter().rposition(|&byte| byte != 0).unwrap() / 512 * 512;
+    bytes[last..last + 512].fill(0);
+    std::fs::write(&log, bytes).unwrap();
+}
+
+/// The same for a reader without a slot, of which a writer knows by the range alone.
+#[test]
+fn records_above_every_count_stay_for_a_reader_without_a_slot() {
+    let line = "mkdir store && mount --bind store ro && mount -o remount,bind,ro ro";
+    let Some(mounts) = Mounts::make(line, &["ro"]) else { return };
+    let path = make(&mounts.path("store"));
+    let database = Database::<Row>::open(&path).unwrap();
+    append(&database, 10..20_000);
+    let (reader, snapshot) = read(&mounts.path("ro/rows.rec"));
+    let held = snapshot.get(15_000).unwrap();
+    lose_a_commit(database, &path);
+    let database = Database::<Row>::open(&path).unwrap();
+    assert_eq!(database.begin_read().count(), 10);
+    append(&database, 1_000_010..1_020_000);
+    assert_eq!(*std::hint::black_box(held), row(15_000));
+    drop((snapshot, reader));
+    assert!(reaches_all(&database));
+}
+
+/// And for a writer that has no log to put them into.
+#[test]
+fn no_store_is_opened_beside_a_reader_that_may_count_more_records() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = make(&directory.path().join("a"));
+    let link = directory.path().join("link.rec");
+    symlink(&path, &link).unwrap();
+    let database = Database::<Row>::open(&path).unwrap();
+    append(&database, 10..20_000);
+    let (reader, snapshot) = read(&link);
+    let held = snapshot.get(15_000).unwrap();
+    lose_a_commit(database, &path);
+    match Store::<Row>::open(&path) {
+        Ok(mut store) => {
+            assert_eq!(store.count(), 10);
+            for n in 10..20_000 {
+                store.append(&row(1_000_000 + n)).unwrap();
+            }
+            store.flush().unwrap();
+        }
+        Err(error) => assert_eq!(error.kind(), ErrorKind::Locked, "{error}"),
+    }
+    assert_eq!(*std::hint::black_box(held), row(15_000));
+    drop((snapshot, reader));
+    assert_eq!(Store::<Row>::open(&path).unwrap().count(), 10);
+}
+
 /// The device loses a commit whose records a reader holds that the next writer does not see: they
 /// lie above every count, and records that were appended took their place.
 #[test]
@@ -156,12 +212,7 @@ fn records_above_every_count_stay_for_a_reader_by_another_name() {
     append(&database, 10..20_000);
     let (reader, snapshot) = read(&link);
     let held = snapshot.get(15_000).unwrap();
-    kill(database);
-    let log = path.with_file_name("rows.rec-wal-1");
-    let mut bytes = std::fs::read(&log).unwrap();
-    let last = bytes.iter().rposition(|&byte| byte != 0).unwrap() / 512 * 512;
-    bytes[last..last + 512].fill(0);
-    std::fs::write(&log, bytes).unwrap();
+    lose_a_commit(database, &path);
     let database = Database::<Row>::open(&path).unwrap();
     assert_eq!(database.begin_read().count(), 10);
     append(&database, 1_000_010..1_020_000);
