@@ -300,7 +300,13 @@ fn a_reader_without_a_slot_shows_no_commit_by_another_name_in_part() {
     let reader = Database::<Row>::open_read_only(mounts.path("ro/rows.rec")).unwrap();
     let all = |snapshot: Snapshot<Row>| snapshot.iter().map(|(_, row)| row.n).collect::<Vec<_>>();
     let shown = || reader.begin_read().map(all);
-    assert_eq!(shown().unwrap(), (0..10).collect::<Vec<_>>());
+    let held = reader.begin_read().unwrap();
+    let database = Database::<Row>::open(&link).unwrap();
+    set(&database, 3, 3);
+    assert!(!reaches_all(&database)); // by the range, which it holds on the data file as well
+    assert_eq!(all(held), (0..10).collect::<Vec<_>>());
+    assert!(reaches_all(&database));
+    database.close().unwrap();
     for (by, added) in [(&link, 1), (&link, 2), (&path, 3)] {
         if by == &path {
             std::fs::remove_file(lock_file(&path)).unwrap(); // the reader has it open
@@ -322,6 +328,24 @@ fn a_reader_without_a_slot_shows_no_commit_by_another_name_in_part() {
         database.close().unwrap();
         assert_eq!(shown().unwrap(), after);
     }
+}
+
+/// It does not see what a checkpoint is about to do, not even between two snapshots.
+#[test]
+fn a_reader_without_words_keeps_checkpoints_away_as_long_as_it_is_open() {
+    let line = "mkdir store && mount --bind store ro && mount -o remount,bind,ro ro";
+    let Some(mounts) = Mounts::make(line, &["ro"]) else { return };
+    let path = make(&mounts.path("store"));
+    std::fs::File::create(lock_file(&path)).unwrap(); // as before the first writer
+    let (reader, snapshot) = read(&mounts.path("ro/rows.rec"));
+    drop(snapshot);
+    let database = Database::<Row>::open(&path).unwrap();
+    set(&database, 3, 33);
+    drop(reader.begin_read().unwrap());
+    assert!(!reaches_all(&database));
+    assert_eq!(reader.begin_read().unwrap().get(3), Some(&row(33)));
+    drop(reader);
+    assert!(reaches_all(&database));
 }
 
 /// The words in a lock file are about the file that the writer has open, and the name may be
