@@ -227,8 +227,8 @@ impl SideLock {
         let lock = Self { open, writable, original_bytes, path, real, data, made, withdrawn, held };
         // Where asking for a lock takes it for a moment, what a lock file begins with must do.
         if os::LOCKS_CAN_BE_ASKED_FOR {
-            lock.try_lock(STORE, LockKind::Shared)?;
-            if lock.is_locked(RAW, LockKind::Exclusive)? {
+            let entered = lock.try_lock(STORE, LockKind::Shared)?;
+            if !entered || lock.is_locked(RAW, LockKind::Exclusive)? {
                 return Err(lock.held_by("a mapping or a backing has it open for writing"));
             }
         }

@@ -26,7 +26,7 @@ impl Engine {
         let mut sums = table_sums::settle(&mut core)?;
         let layout = Layout::of(&core, alignment)?;
         let backing = Arc::clone(core.backing());
-        let TakenOver { found, mut log, sharing, brought_at_open } =
+        let TakenOver { found, mut log, sharing, has_strangers, brought_at_open } =
             take_over(&mut core, &mut sums, &locks, alignment)?;
         if let Some(log) = &mut log {
             log.limit_segments(common.checkpoint_bytes / SEGMENTS_OF_A_LOG);
@@ -56,7 +56,7 @@ impl Engine {
             log,
             placed,
             // One that is not seen may be such a reader as well.
-            logs_all: sharing.has_strangers()? || sharing.is_blind()?,
+            logs_all: has_strangers || sharing.is_blind()?,
             sums,
             newest: Arc::clone(&newest),
             in_file: records_in(view, layout.geometry, found.count)?,

@@ -363,14 +363,15 @@ pub(in crate::db) fn absorb(
     wait: Wait,
 ) -> Result<()> {
     let (found, log) = recover(core, 1)?;
+    // Before its time begins: whoever tries again is to find the same.
+    let misses_some = sharing.has_lost(found.commit) && locks.misses_readers(sharing)?;
+    if misses_some {
+        return Err(core.name(held_by_strangers()));
+    }
     sharing.begin(found.commit, core.header().commit, process())?;
     if sharing.has_strangers()? {
         // They may count more records than there are by now, and the file is about to be trimmed.
-        return Err(core.name(
-            Error::new(ErrorKind::Locked, "open")
-                .detail("a reader still holds a snapshot of commits that the device has lost")
-                .advice("close the reader"),
-        ));
+        return Err(core.name(held_by_strangers()));
     }
     let Some(log) = log else { return Ok(()) };
     match bring_home(core, sums, (locks, sharing), wait, (&found, log))? {
@@ -392,6 +393,8 @@ pub(super) struct TakenOver {
     pub(super) found: Recovered,
     pub(super) log: Option<Log>,
     pub(super) sharing: WriterSide<LockWords>,
+    /// Whether there are, or may be, readers of commits that are no more.
+    pub(super) has_strangers: bool,
     /// How many records the array had to be brought at once.
     pub(super) brought_at_open: u64,
 }
@@ -407,9 +410,10 @@ pub(super) fn take_over(
 ) -> Result<TakenOver> {
     let (found, log) = recover(core, alignment)?;
     let sharing = locks.words(core.header().file_id)?;
+    let has_lost = sharing.has_lost(found.commit);
     sharing.begin(found.commit, core.header().commit, process())?;
-    let mut taken = TakenOver { found, log, sharing, brought_at_open: 0 };
-    let has_strangers = taken.sharing.has_strangers()?;
+    let has_strangers = sharing.has_strangers()? || has_lost && locks.misses_readers(&sharing)?;
+    let mut taken = TakenOver { found, log, sharing, has_strangers, brought_at_open: 0 };
     let Some(log) = taken.log.take_if(|log| log.is_full() && !has_strangers) else {
         return Ok(taken);
     };
@@ -453,6 +457,12 @@ fn bring_home(
     }
     let admitted = locks.end_checkpoint();
     absorbed.and(admitted).map(|()| Brought::Home)
+}
+
+fn held_by_strangers() -> Error {
+    Error::new(ErrorKind::Locked, "open")
+        .detail("a reader still holds a snapshot of commits that the device has lost")
+        .advice("close the reader")
 }
 
 fn held_back_by(reader: Option<Seen>) -> Error {
