@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use super::core::Core;
+use super::engine;
 use super::options::Common;
 use super::table::{Aside, Table};
 use crate::error::{Error, ErrorKind, Result};
@@ -37,6 +38,7 @@ pub(super) fn create_sums(core: &Core, common: &Common) -> Result<()> {
 /// [`ErrorKind::UnsupportedFormat`] if the file has features that only a newer writer keeps up.
 pub(super) fn settle(core: &mut Core) -> Result<Option<Sums>> {
     core.header().check_writable().map_err(|error| core.name(error))?;
+    engine::check_no_log_is_lost(core)?;
     if core.header().editing {
         // The records are what the edit made of them; the sums are of what they were. They go
         // before the mark does, so that nobody ever takes them for those of these records.
