@@ -56,6 +56,9 @@ pub(super) fn settle(core: &mut Core) -> Result<Option<Sums>> {
     let mut sums = Sums::open(&**core.backing(), core.header(), true)?;
     if let Some(sums) = &mut sums {
         sums.settle(&**core.backing(), at_rest)?;
+        if core.header().live_log.is_none() {
+            sums.unannounce(core.header().commit)?;
+        }
     }
     Ok(sums)
 }

@@ -2,6 +2,56 @@
 
 use super::*;
 
+/// The store `x`, as a program leaves it that died in a flush, with sums of what no header counts.
+fn cut_in_a_flush(place: &Place) -> PathBuf {
+    let path = place.store(3000);
+    let header = std::fs::read(&path).unwrap()[..8192].to_vec();
+    let mut store = DynStore::open(&path).unwrap();
+    append(&mut store, 3000..3200);
+    store.flush().unwrap();
+    let copy = copy_as_killed(place);
+    drop(store);
+    let mut bytes = std::fs::read(&copy).unwrap();
+    bytes[..8192].copy_from_slice(&header);
+    std::fs::write(&copy, bytes).unwrap();
+    for file in place.files().iter().filter(|file| file.starts_with('x')) {
+        std::fs::remove_file(place.path(file)).unwrap();
+    }
+    for file in place.files() {
+        let name = file.replace("killed", "x");
+        std::fs::rename(place.path(&file), place.path(&name)).unwrap();
+    }
+    path
+}
+
+#[test]
+fn a_flush_that_was_cut_short_is_no_checkpoint_that_was() {
+    let place = Place::new();
+    let path = cut_in_a_flush(&place);
+    clean(&path, 5);
+    let database = DynDatabase::open(&path).unwrap();
+    let mut transaction = database.begin_write().unwrap();
+    transaction.set(1000, &record(1)).unwrap();
+    transaction.commit(Durability::Immediate).unwrap();
+    for way in 0..2 {
+        let copy = copy_as_killed(&place);
+        clean(&copy, 5);
+        // No checkpoint has begun: what differs is damaged.
+        flip(&copy, D + 80_000, 1);
+        let doubts = verify(&copy, 9).unwrap().doubts;
+        assert!(doubts.first().is_some_and(|it| it.to_string().contains("records 655..1311")));
+        match way {
+            0 => DynDatabase::open(&copy).unwrap().close().unwrap(),
+            _ => DynStore::open(&copy).unwrap().close().unwrap(),
+        }
+        let report = verify(&copy, 9).unwrap();
+        assert_eq!(report.doubts_found, 1, "no change makes it look sound");
+        for file in place.files().iter().filter(|file| file.starts_with("killed")) {
+            std::fs::remove_file(place.path(file)).unwrap();
+        }
+    }
+}
+
 /// A store takes its name before its checksums do.
 #[test]
 fn checksums_whose_maker_died_before_they_had_their_name_are_found() {

@@ -1,4 +1,4 @@
-//! Under which name a store's checksums lie.
+//! Under which name a store's checksums lie, and what their header says before a writer begins.
 //!
 //! A store that was made aside takes its name before its checksums take theirs, and durably: so the
 //! store that it replaces keeps its own for as long as it is there. Should the maker die between
@@ -78,6 +78,23 @@ impl Sums {
         data.sync_directory()?;
         data.rename_side(UNNAMED_SUFFIX, SUM_SUFFIX)?;
         data.sync_directory()
+    }
+
+    /// Takes back, durably, that a later commit than this one was announced: for a store without a
+    /// log, of which no header can come any more that counts further. Otherwise the next log would
+    /// look as if a checkpoint of it had begun.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(crate) fn unannounce(&mut self, commit: u64) -> Result<()> {
+        if self.header.commit <= commit {
+            return Ok(());
+        }
+        self.header.commit = commit;
+        self.header_written = false;
+        self.sync(commit)?;
+        self.checkpoint_begun = false;
+        Ok(())
     }
 }
 
