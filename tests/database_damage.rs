@@ -213,3 +213,19 @@ fn a_header_slot_of_zeros_makes_no_log_forgotten() {
         killed.refused(ErrorKind::Corrupt, "a header slot is damaged");
     }
 }
+
+/// A segment whose first page is lost, with header and first block, is known by the blocks behind.
+#[test]
+fn the_lost_first_page_of_the_last_segment_is_no_end_of_the_log() {
+    let whole = Killed::new(60);
+    for (fill, len) in [(Some(0), 4096), (Some(0xFF), 4096), (None, 4096), (Some(0), 1024)] {
+        let killed = whole.copy();
+        let mut bytes = std::fs::read(killed.segment(3)).unwrap();
+        match fill {
+            Some(byte) => bytes[..len].fill(byte),
+            None => bytes.copy_within(len..2 * len, 0),
+        }
+        std::fs::write(killed.segment(3), bytes).unwrap();
+        killed.refused(ErrorKind::Corrupt, "was synced and is damaged");
+    }
+}
