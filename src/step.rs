@@ -53,6 +53,8 @@ pub(crate) enum Step {
     FlushDataSync,
     /// Checksums are synced before the header counts what they cover.
     SumsSync,
+    /// A store's name is synced before its checksums take the place of those of the store before.
+    StoreNameSync,
     /// That a block is damaged is written down, durably, before the block is changed.
     DoubtSync,
     /// A block that was found damaged stays doubted, whatever is found of it later.

@@ -14,6 +14,7 @@
 //! an entry is where it is on the disk.
 
 mod before_change;
+mod named;
 mod run;
 mod whose;
 
@@ -25,7 +26,7 @@ use std::sync::Arc;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{
     BLOCK_BYTES, BlockChecksum, ENTRY_BYTES, Header, NoSumHeader, SUM_HEADER_BYTES, SumHeader,
-    block_checksum, other_version,
+    block_checksum,
 };
 use crate::map::{Backing, Geometry, OpenSide, round_up};
 
@@ -204,27 +205,8 @@ impl Sums {
         }
     }
 
-    /// Looks for the checksums of the store in `data`, whose header this is.
-    ///
-    /// # Errors
-    /// The system's.
-    pub(crate) fn find(data: &dyn Backing, header: &Header, writable: bool) -> Result<FoundSums> {
-        let how = if writable { OpenSide::Write } else { OpenSide::Read };
-        let Some(side) = data.open_side(SUM_SUFFIX, how)? else { return Ok(FoundSums::Absent) };
-        let found = match read_header(&*side)? {
-            Ok(found) => found,
-            Err(NoSumHeader::Version(version)) if writable => {
-                // Its program would trust it again after changes that it does not know of.
-                let (detail, _) = other_version(version);
-                return Err(Error::new(ErrorKind::UnsupportedFormat, "open")
-                    .detail(format!("the checksum file beside the store is of {detail}"))
-                    .advice("use the version of flatrec that wrote it, or remove it"));
-            }
-            Err(NoSumHeader::Version(version)) => {
-                return Ok(FoundSums::Damaged(format!("its version is {version}")));
-            }
-            Err(NoSumHeader::Bad(why)) => return Ok(FoundSums::Damaged(why.to_owned())),
-        };
+    /// The checksums in `side`, whose own header was found to be that one.
+    fn over(side: Arc<dyn Backing>, found: SumHeader, header: &Header) -> Result<FoundSums> {
         if found.file_id != header.file_id {
             return Ok(FoundSums::Foreign);
         }

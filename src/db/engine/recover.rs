@@ -189,10 +189,8 @@ fn read_log_and(
     also: &mut dyn FnMut(Block<'_>) -> Result<()>,
 ) -> Result<Option<(Recovered, Vec<InPlace>)>> {
     let header = core.header();
-    let Some(salt) = header.live_log else {
-        check_no_log_is_lost(core)?;
-        return Ok(None);
-    };
+    check_no_log_is_lost(core)?;
+    let Some(salt) = header.live_log else { return Ok(None) };
     let mut gathering = Gathering::new(Layout::of(core, alignment)?, nothing(core));
     let replayed = wal::replay(
         &**core.backing(),
@@ -212,12 +210,18 @@ fn read_log_and(
     Ok(Some((Recovered { blocks, log_len_bytes, ..found }, in_place)))
 }
 
-/// A header that names no log is taken at its word, unless the other slot is damaged: that one may
-/// have named the log that lies there with commits after this header's. A slot that was only torn
-/// when it was written leaves no such log: a log is begun after its header is durable.
-fn check_no_log_is_lost(core: &Core) -> Result<()> {
+/// A header that names no log is taken at its word, unless the other slot is damaged, of zeros
+/// perhaps: that one may have named the log that lies there with commits after this header's. A
+/// slot that was only torn when it was written leaves no such log: a log is begun after its header
+/// is durable. A writer asks before it writes a header: the next to open the store would find both
+/// slots whole.
+pub(in crate::db) fn check_no_log_is_lost(core: &Core) -> Result<()> {
+    if core.header().live_log.is_some() {
+        return Ok(());
+    }
     let report = core.report();
-    if !matches!((&report.a, &report.b), (SlotState::Bad(_), _) | (_, SlotState::Bad(_))) {
+    let is_valid = |slot: &SlotState| matches!(slot, SlotState::Valid { .. });
+    if is_valid(&report.a) && is_valid(&report.b) {
         return Ok(());
     }
     let header = core.header();
