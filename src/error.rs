@@ -177,6 +177,13 @@ impl Error {
         error
     }
 
+    /// The error of a lock that `holder` has.
+    pub(crate) fn held_by(holder: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(ErrorKind::Locked, "lock")
+            .detail(holder)
+            .advice("close the other handle, or wait for it with Options::wait")
+    }
+
     /// A file that ends at `end` by now, where there should be bytes from `offset` on.
     pub(crate) fn truncated(operation: &'static str, end: u64, offset: u64) -> Self {
         Self::new(ErrorKind::Truncated, operation)

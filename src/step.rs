@@ -21,6 +21,8 @@ pub(crate) enum Step {
     SegmentNameSync,
     /// A longer data file is synced before a commit counts records there.
     GrowthSync,
+    /// So is a longer checksum file, which holds room for the sums of those records.
+    SumsRoomSync,
     /// Records that are appended in place are synced before a commit counts them.
     BulkSync,
     /// Records that were appended in place are compared with what the log says of them.
@@ -51,6 +53,8 @@ pub(crate) enum Step {
     FlushDataSync,
     /// Checksums are synced before the header counts what they cover.
     SumsSync,
+    /// A store's name is synced before its checksums take the place of those of the store before.
+    StoreNameSync,
     /// That a block is damaged is written down, durably, before the block is changed.
     DoubtSync,
     /// A block that was found damaged stays doubted, whatever is found of it later.

@@ -188,3 +188,44 @@ fn a_header_at_the_end_of_its_numbers_is_refused() {
         killed.opens_with(2);
     }
 }
+
+/// A page that reads as zeros is as good as one of any other bytes: the other slot is from before
+/// the log, and there the log is.
+#[test]
+fn a_header_slot_of_zeros_makes_no_log_forgotten() {
+    for byte in [0xFF, 0] {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("store");
+        let mut store = Store::<Row>::create(&path).unwrap();
+        store.append_slice(&[PodRecord([0; 16]); ROWS as usize]).unwrap();
+        store.close().unwrap();
+        let database = Database::<Row>::open(&path).unwrap();
+        let mut transaction = database.begin_write().unwrap();
+        transaction.append(&PodRecord([1; 16])).unwrap();
+        transaction.commit(Durability::Immediate).unwrap();
+        let killed = Killed { directory: place }.copy();
+        let mut bytes = std::fs::read(killed.path()).unwrap();
+        let sequence =
+            |slot: usize| u64::from_le_bytes(bytes[slot + 64..][..8].try_into().unwrap());
+        let newest = if sequence(4096) > sequence(0) { 4096 } else { 0 };
+        bytes[newest..newest + 4096].fill(byte);
+        std::fs::write(killed.path(), bytes).unwrap();
+        killed.refused(ErrorKind::Corrupt, "a header slot is damaged");
+    }
+}
+
+/// A segment whose first page is lost, with header and first block, is known by the blocks behind.
+#[test]
+fn the_lost_first_page_of_the_last_segment_is_no_end_of_the_log() {
+    let whole = Killed::new(60);
+    for (fill, len) in [(Some(0), 4096), (Some(0xFF), 4096), (None, 4096), (Some(0), 1024)] {
+        let killed = whole.copy();
+        let mut bytes = std::fs::read(killed.segment(3)).unwrap();
+        match fill {
+            Some(byte) => bytes[..len].fill(byte),
+            None => bytes.copy_within(len..2 * len, 0),
+        }
+        std::fs::write(killed.segment(3), bytes).unwrap();
+        killed.refused(ErrorKind::Corrupt, "was synced and is damaged");
+    }
+}

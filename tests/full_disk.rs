@@ -459,6 +459,11 @@ fn a_receipt_claims_no_more_than_is_known_of_the_disk() {
     let hidden = "mkdir -p lower up/upper up/work && mount -t overlay overlay -o \
                   lowerdir=lower,upperdir=up/upper,workdir=up/work m";
     let moved = format!("{} && mv up away", overlay("up", ""));
+    // Another disk's directory has come to where the layer was, with a file of that name.
+    let replaced = format!("{moved} && mkdir -p up/upper && echo of another > up/upper/n.rec");
+    let xfs = |folder: &str| {
+        image(folder, "").replace("16M", "320M").replace("mkfs.ext4 -q", "mkfs.xfs -q")
+    };
     for (what, line, survives) in [
         ("in memory", "mount -t tmpfs tmpfs m".to_owned(), flatrec::Survives::Process),
         ("an overlay", overlay("a b", "").replace("a b", "ab"), disk),
@@ -466,8 +471,11 @@ fn a_receipt_claims_no_more_than_is_known_of_the_disk() {
         ("an overlay in memory", ram(overlay("ram", "")), flatrec::Survives::Process),
         ("an overlay by a path of its mounter's", hidden.to_owned(), flatrec::Survives::Process),
         ("an overlay whose layer is elsewhere", moved, flatrec::Survives::Process),
+        ("an overlay whose layer was replaced", replaced, flatrec::Survives::Process),
         ("a disk in a file", image("files", ""), disk),
         ("a disk in a file in memory", ram(image("ram", "")), flatrec::Survives::Process),
+        ("an XFS in a file", xfs("files"), disk),
+        ("an XFS in a file in memory", ram(xfs("ram")), flatrec::Survives::Process),
         ("a disk that keeps bytes in its cache", image("files", ",nobarrier"), {
             disk.min(flatrec::Survives::System)
         }),

@@ -529,3 +529,46 @@ fn a_thread_that_comes_while_another_initialises_gets_what_that_makes() {
         waits.join().unwrap().unwrap();
     });
 }
+
+/// The name of what a killed maker has left tells for which path it was made. What has a similar
+/// name, or belongs to another user, stays.
+#[test]
+fn what_a_killed_maker_left_is_removed_by_the_next_one_for_that_path() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let names = || {
+        let entries = std::fs::read_dir(directory.path()).unwrap();
+        let name = |entry: std::fs::DirEntry| entry.file_name().into_string().unwrap();
+        entries.map(|entry| name(entry.unwrap())).collect::<std::collections::BTreeSet<_>>()
+    };
+    let mut made = String::new();
+    Mapping::open_or_create(at("shared"), 100, |_| {
+        made = names().into_iter().find(|name| name.starts_with(".flatrec-new-")).unwrap();
+        Ok(())
+    })
+    .unwrap();
+    std::fs::remove_file(at("shared")).unwrap();
+    let (start, _) = made.split_at(made.len() - 16);
+    let digit = if &start[13..14] == "0" { "1" } else { "0" };
+    let other = [&start[..13], digit, &start[14..]].concat();
+    let left = format!("{start}0123456789abcdef");
+    let mut others = vec![format!("{start}of-work"), format!("{other}0123456789abcdef")];
+    for name in others.iter().chain([&left]) {
+        std::fs::write(at(name), "a hundred bytes").unwrap();
+    }
+    others.push(format!("{start}0000000000000001"));
+    std::fs::create_dir(at(&others[2])).unwrap();
+    #[cfg(unix)]
+    {
+        others.push(format!("{start}0000000000000002"));
+        std::os::unix::fs::symlink(at(&others[0]), at(&others[3])).unwrap();
+        others.push(format!("{start}0000000000000003"));
+        std::fs::write(at(&others[4]), "another user's").unwrap();
+        if std::os::unix::fs::chown(at(&others[4]), Some(65_531), None).is_err() {
+            std::fs::remove_file(at(&others.pop().unwrap())).unwrap();
+        }
+    }
+    Mapping::open_or_create(at("shared"), 100, |_| Ok(())).unwrap();
+    others.extend(["shared".to_owned(), "shared-lock".to_owned()]);
+    assert_eq!(names(), others.into_iter().collect());
+}

@@ -382,6 +382,26 @@ fn stores_that_are_called_like_side_files_are_left_as_they_are() {
     }
 }
 
+/// A store without records looks like what a maker has left; its own lock file tells that it is
+/// none.
+#[test]
+fn an_empty_store_that_is_called_like_an_unfinished_one_is_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    Store::<N>::create(at("n-unfinished")).unwrap().close().unwrap();
+    // Of an `n` that was removed.
+    fs::write(at("n-lock"), "").unwrap();
+    let before = contents(directory.path());
+    let error = Store::<N>::create(at("n")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
+    assert!(error.to_string().contains("n-unfinished"), "{error}");
+    assert!(contents(directory.path()) == before);
+    // Without it nothing tells the two apart.
+    fs::remove_file(at("n-unfinished-lock")).unwrap();
+    Store::<N>::create(at("n")).unwrap().close().unwrap();
+    assert!(!at("n-unfinished").exists());
+}
+
 /// Without a lock file beside it no maker can have left an unfinished file, whatever it is.
 #[test]
 fn an_unfinished_file_that_no_maker_has_left_is_not_removed() {

@@ -3,12 +3,12 @@
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
+use crate::aside::{self, Aside};
 use crate::backup::Copying;
 use crate::failure::{Failure, tell};
 use crate::info::bytes;
 use crate::names;
 use crate::output::report;
-use crate::rejects::{Aside, create_aside};
 use crate::waiting::WaitArgs;
 
 /// Copy a store without its deleted records; the others get new numbers
@@ -96,7 +96,7 @@ impl Args {
         }
         names::refuse_replacing("--map ", path)?;
         let named = |error| Failure::Message(format!("create {shown}: {error}"));
-        let (file, aside) = create_aside(path, self.force).map_err(named)?;
+        let (file, aside) = aside::create(path, self.force).map_err(named)?;
         let mut map = Map { out: BufWriter::new(file), aside, failed: None };
         map.out.write_all(b"old,new\n").map_err(named)?;
         Ok(map)

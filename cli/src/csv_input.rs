@@ -1,7 +1,6 @@
 //! What `load` and `append` have in common: a CSV file read into a store.
 
 use std::cell::RefCell;
-#[cfg(unix)]
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -51,6 +50,11 @@ impl CsvArgs {
             options = options.null_text(text);
         }
         Ok(options)
+    }
+
+    /// The device or pipe to which bad rows go, opened; `None` if they go to a file, or nowhere.
+    pub(crate) fn stream_of_rejects(&self) -> Result<Option<File>, Failure> {
+        Ok(self.rejects.as_deref().map(Rejects::stream).transpose()?.flatten())
     }
 
     /// What of this decides the result, by the names of the options; `None` if a path is not

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use flatrec::exchange::{Input, LoadPoint, schema_from_json};
 use flatrec::{DynStore, ErrorKind, Schema};
 
+use crate::aside::Aside;
 use crate::change;
 use crate::csv_input::{self, CsvArgs, Job};
 use crate::failure::{Failure, say};
@@ -20,7 +21,7 @@ use crate::names;
 use crate::output::{Format, report_text};
 use crate::paths;
 use crate::progress::Bar;
-use crate::rejects::{Aside, Rejects};
+use crate::rejects::Rejects;
 use crate::waiting::WaitArgs;
 use keeper::{Keeper, Loading};
 use unfinished::Unfinished;
@@ -116,8 +117,9 @@ impl Args {
         // Opening a pipe waits for its writer: before anything is made that a signal would leave.
         let given = self.schema.as_deref().map(read_schema).transpose()?;
         let mut input = csv_input::open(&self.input)?;
+        let stream = self.csv.stream_of_rejects()?;
         let interrupt = Interrupt::watch();
-        let rejects = |path: &PathBuf| Rejects::create(path, self.force);
+        let rejects = |path: &PathBuf| Rejects::create(path, self.force, stream);
         let rejects = self.csv.rejects.as_ref().map(rejects).transpose()?.map(RefCell::new);
         let identity = self.identity();
         let choices = self.choices(given.as_ref());
@@ -265,8 +267,9 @@ pub(crate) fn append(
     let database =
         wait.open(path, None).map_err(|failure| failure.advise(ErrorKind::NotFound, if_missing))?;
     let opened = csv_input::open(input)?;
+    let stream = csv.stream_of_rejects()?;
     let interrupt = Interrupt::watch();
-    let rejects = |file: &PathBuf| Rejects::create(file, false);
+    let rejects = |file: &PathBuf| Rejects::create(file, false, stream);
     let rejects = csv.rejects.as_ref().map(rejects).transpose()?.map(RefCell::new);
     let job = Job::new(opened, csv, "append", rejects.as_ref(), &interrupt)?;
     let schema = database.schema().clone();

@@ -5,6 +5,7 @@
 //! whether the work was done: see [`HELP`].
 
 mod append;
+mod aside;
 mod backup;
 mod change;
 mod checkpoint;

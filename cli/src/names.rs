@@ -97,9 +97,16 @@ pub(crate) fn refuse_beside_store(option: &str, path: &Path) -> Result<(), Failu
 /// Refuses to replace a store, a part of one, or anything but a regular file.
 pub(crate) fn refuse_replacing(option: &str, path: &Path) -> Result<(), Failure> {
     let shown = path.display();
-    match fs::metadata(path) {
-        // The rename replaces a link that leads nowhere.
+    match path.symlink_metadata() {
         Err(_) => return Ok(()),
+        // A descriptor's name, such as /dev/stdout, or a user's pointer to the file of the day. To
+        // write to where it leads would let those who made it choose the file.
+        Ok(found) if found.is_symlink() => {
+            return Err(Failure::Message(format!(
+                "{option}{shown} is a symbolic link: --force does not replace it (name the file \
+                 that it leads to, or choose another path)"
+            )));
+        }
         Ok(found) if !found.is_file() => {
             return Err(Failure::Message(format!(
                 "{option}{shown} is not a regular file: --force does not replace it \

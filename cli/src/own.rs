@@ -63,15 +63,17 @@ pub(crate) fn remove(path: &Path, file: File) -> io::Result<()> {
     }
 }
 
+/// Whether `path` is a name of `file`.
 #[cfg(unix)]
-fn is_at(path: &Path, file: &File) -> io::Result<bool> {
+pub(crate) fn is_at(path: &Path, file: &File) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt as _;
     let (named, open) = (path.symlink_metadata()?, file.metadata()?);
     Ok((named.dev(), named.ino()) == (open.dev(), open.ino()))
 }
 
+/// Whether a file is at `path`, as far as is known `file`.
 #[cfg(not(unix))]
-fn is_at(path: &Path, _file: &File) -> io::Result<bool> {
+pub(crate) fn is_at(path: &Path, _file: &File) -> io::Result<bool> {
     path.symlink_metadata().map(|named| named.is_file())
 }
 

@@ -89,6 +89,12 @@ pub(crate) fn refuse_other_than_store(path: &Path) -> Result<(), Failure> {
     let shown = path.display();
     let is_store = match path.symlink_metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Ok(found) if found.is_symlink() && path.is_file() => {
+            return Err(Failure::Message(format!(
+                "{shown} is a symbolic link: --force does not replace it (name the store that it \
+                 leads to, or choose another path)"
+            )));
+        }
         // A pipe would be waited for, and a link that leads nowhere is nobody's store.
         Ok(_) if path.is_file() => starts_as_store(path)
             .map_err(|error| Failure::Message(format!("open {shown}: {error}"))),

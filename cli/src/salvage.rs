@@ -1,13 +1,13 @@
 //! `flatrec salvage`: what can be trusted of a damaged store, copied into a new one.
 
-use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use flatrec::{Checksums, ErrorKind, Lost, SalvageOptions, SalvageReport, printable};
 use serde_json::Value;
 
-use crate::failure::Failure;
+use crate::aside;
+use crate::failure::{DONE_STATUS, Failure};
 use crate::interrupt::{self, Interrupt};
 use crate::names;
 use crate::output::{Column, Format, Sheet, report_text, shown, stdout};
@@ -79,10 +79,14 @@ impl Args {
             .outcome(salvaged)
             .map_err(|failure| failure.advise_on(&self.out, ErrorKind::AlreadyExists, ADVICE))?;
         let summary = self.summary(&salvaged);
+        let all_saved = salvaged.lost.is_empty() && !salvaged.log_lost;
         if let Some(path) = &self.list {
+            if aside::is_stream(path) {
+                // It may wait for its reader: a signal ends that.
+                interrupt::done_but(&summary, if all_saved { DONE_STATUS } else { 1 });
+            }
             self.write_list(path, &salvaged).map_err(|failure| failure.after(&summary))?;
         }
-        let all_saved = salvaged.lost.is_empty() && !salvaged.log_lost;
         let told = self.tell(&salvaged, all_saved.then_some(&*summary))?;
         if all_saved {
             return report_text(&summary, &told);
@@ -136,21 +140,30 @@ impl Args {
         let Some(path) = &self.list else { return Ok(()) };
         let shown = path.display();
         names::refuse("--list ", path, [&*self.store, &self.out], [])?;
-        if !self.force && path.is_file() {
+        // A device or a pipe is written as it is.
+        if aside::is_stream(path) && !path.is_dir() {
+            return Ok(());
+        }
+        if !self.force && path.symlink_metadata().is_ok() {
             return Err(Failure::Message(format!(
                 "--list {shown} exists already (name another file, or remove it; --force replaces \
                  it)"
             )));
         }
-        // A device or a pipe is written as it is.
-        if path.is_file() { names::refuse_replacing("--list ", path) } else { Ok(()) }
+        names::refuse_replacing("--list ", path)
     }
 
     fn write_list(&self, path: &Path, report: &SalvageReport) -> Result<(), Failure> {
         let named = |error| Failure::Message(format!("write {}: {error}", path.display()));
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).open(path).map_err(named)?;
-        list(report).write(Format::Csv, &mut file).map_err(named)
+        if let Some(mut stream) = aside::stream(path).map_err(named)? {
+            return list(report).write(Format::Csv, &mut stream).map_err(named);
+        }
+        let (mut file, aside) = aside::create(path, self.force).map_err(named)?;
+        list(report)
+            .write(Format::Csv, &mut file)
+            .and_then(|()| file.sync_data())
+            .map_err(named)?;
+        aside.publish_after("the list is in the former file")
     }
 
     fn summary(&self, report: &SalvageReport) -> String {

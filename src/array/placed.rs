@@ -22,26 +22,31 @@ pub(crate) struct Placed {
     geometry: Geometry,
     growth: Growth,
     file_len_bytes: u64,
+    /// As much of its length is durable: a process that died may have grown it and not synced that.
+    durable_len_bytes: u64,
 }
 
 impl Placed {
-    pub(crate) fn new(backing: Arc<dyn Backing>, geometry: Geometry) -> Result<Self> {
+    /// A writer to a file that holds `count` records, durably.
+    pub(crate) fn new(backing: Arc<dyn Backing>, geometry: Geometry, count: u64) -> Result<Self> {
         let file_len_bytes = backing.len_bytes()?;
+        let durable_len_bytes = geometry.offset_of(count)?;
         let mapped = (!backing.properties().calls_see_views)
             .then(|| MappedWrites::new(Arc::clone(&backing), None));
-        Ok(Self { backing, mapped, geometry, growth: Growth::new(), file_len_bytes })
+        let growth = Growth::new();
+        Ok(Self { backing, mapped, geometry, growth, file_len_bytes, durable_len_bytes })
     }
 
     pub(crate) fn file_len_bytes(&self) -> u64 {
         self.file_len_bytes
     }
 
-    /// Makes the file long enough for `count` records; `true` if it had to grow, which is not yet
-    /// durable then.
+    /// Makes the file long enough for `count` records; `true` if that length is not known to be
+    /// durable yet.
     pub(crate) fn reserve(&mut self, count: u64) -> Result<bool> {
         let need_bytes = self.geometry.offset_of(count)?;
         if need_bytes <= self.file_len_bytes {
-            return Ok(false);
+            return Ok(need_bytes > self.durable_len_bytes);
         }
         let grow_to = |len_bytes| match &mut self.mapped {
             Some(mapped) => mapped.reserve(len_bytes),
@@ -82,7 +87,9 @@ impl Placed {
         if let Some(mapped) = &mut self.mapped {
             mapped.flush()?;
         }
-        self.backing.sync_data()
+        self.backing.sync_data()?;
+        self.durable_len_bytes = self.file_len_bytes;
+        Ok(())
     }
 
     /// Cuts the file to `count` records.
@@ -94,7 +101,29 @@ impl Placed {
             }
             self.backing.trim(end)?;
             self.file_len_bytes = end;
+            self.durable_len_bytes = self.durable_len_bytes.min(end);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::FileBacking;
+
+    /// A process that was killed may have grown the file and not synced that. Where a reader keeps
+    /// the file from being cut, the next writer once took that length for durable.
+    #[test]
+    fn a_length_that_was_found_is_not_taken_for_durable() {
+        let file = Arc::new(FileBacking::temporary(1 << 16).unwrap());
+        let mut placed = Placed::new(file, Geometry::new(0, 100).unwrap(), 10).unwrap();
+        assert!(!placed.reserve(10).unwrap());
+        assert!(placed.reserve(11).unwrap());
+        assert!(placed.reserve(11).unwrap(), "nothing has synced it");
+        placed.sync().unwrap();
+        assert!(!placed.reserve(11).unwrap());
+        placed.trim(20).unwrap();
+        assert!(placed.reserve(30).unwrap());
     }
 }

@@ -238,10 +238,17 @@ pub(super) fn take_up(
 ) -> Result<(Option<Recovered>, Option<Hold>)> {
     let presence = Presence::new(locks.clone(), store_word(core.header().file_id))?;
     let presence = Arc::new(presence);
+    let wait = Wait::AtMost(CHECKPOINT_WAIT);
+    // Without a slot nothing is held until all is read, and a writer by another name, which has
+    // another lock file, could change records meanwhile.
+    let _quiet = match presence.has_slot() {
+        true => None,
+        false => Some(presence.keep_quiet(wait)?),
+    };
     let mut patience = Patience::default();
     loop {
         let Found { log, taken, .. } = read(core, &presence, alignment)?;
-        if let Some(hold) = presence.hold(taken, Wait::AtMost(CHECKPOINT_WAIT))? {
+        if let Some(hold) = presence.hold(taken, wait)? {
             return Ok((log, Some(hold)));
         }
         patience.wait(&presence, taken.mark, taken.commit)?;

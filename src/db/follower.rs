@@ -40,6 +40,8 @@ struct Inner {
     position: Option<Position>,
     /// As what it is held.
     taken: Taken,
+    /// The sequence of the header from which it was read.
+    sequence: u64,
     /// A view of the array that reaches to the end of the records.
     view: Arc<View>,
     /// The images of commits up to this one were let go, since the array holds them.
@@ -60,6 +62,7 @@ impl Follower {
             found: log.unwrap_or_else(|| nothing(&core)),
             position,
             taken,
+            sequence: core.header().sequence,
             view: view_of(&*backing, backing.len_bytes()?)?,
             last: Weak::new(),
         };
@@ -94,6 +97,11 @@ impl Follower {
         if mark != then || !self.go_on(inner, published) {
             self.read_anew(inner)?;
         }
+        self.reach_end(inner)
+    }
+
+    /// Maps the array again if the view of it does not reach to the end of the records.
+    fn reach_end(&self, inner: &mut Inner) -> Result<()> {
         let end = self.layout.geometry.offset_of(inner.found.count)?;
         if end > inner.view.len_bytes() as u64 {
             inner.view = view_of(&*self.backing, self.backing.len_bytes()?)?;
@@ -136,17 +144,46 @@ impl Follower {
         inner.found = log.unwrap_or_else(|| nothing(&core));
         inner.position = position;
         inner.taken = taken;
+        inner.sequence = core.header().sequence;
         Ok(())
+    }
+
+    /// Holds what was read; `None` if it is too late.
+    ///
+    /// A reader without a slot has held nothing since it read that. A writer whose lock file is
+    /// another, by another name, says nothing in this one; it changes the header before it changes
+    /// records. So if the header is not as it was, all is read anew, with checkpoints kept away.
+    fn hold(&self, inner: &mut Inner) -> Result<Option<Hold>> {
+        let wait = Wait::AtMost(CHECKPOINT_WAIT);
+        let held = self.presence.hold(inner.taken, wait)?;
+        if held.is_none() || self.presence.has_slot() {
+            return Ok(held);
+        }
+        if Core::header_in(&*self.backing)?.sequence == inner.sequence {
+            return Ok(held);
+        }
+        let _quiet = self.presence.keep_quiet(wait)?;
+        drop(held);
+        self.read_anew(inner)?;
+        self.reach_end(inner)?;
+        self.presence.hold(inner.taken, wait)
     }
 
     /// Lets the images go that the array holds by now.
     fn thin(&self, inner: &mut Inner) {
         let held = self.presence.side().map_or(0, |side| side.held());
         // What the writer says counts as long as its time is the one in which this was read.
-        if inner.taken.goes_by_words() && held > inner.thinned && held <= inner.found.commit {
+        let is_new = held > inner.thinned && held <= inner.found.commit;
+        if inner.taken.goes_by_words() && is_new && self.holds(held) {
             inner.found.overlay = inner.found.overlay.without(held);
             inner.thinned = held;
         }
+    }
+
+    /// Whether the file says itself that its array holds all commits up to this one. The writer may
+    /// speak of another file, in whose place this one was put.
+    fn holds(&self, commit: u64) -> bool {
+        Core::header_in(&*self.backing).is_ok_and(|header| header.commit >= commit)
     }
 
     fn try_newest(&self) -> Result<Arc<State>> {
@@ -161,8 +198,7 @@ impl Follower {
                 }
             }
             self.thin(&mut inner);
-            let wait = Wait::AtMost(CHECKPOINT_WAIT);
-            let Some(hold) = self.presence.hold(inner.taken, wait)? else {
+            let Some(hold) = self.hold(&mut inner)? else {
                 // If it is too late for this commit, a newer one has been published.
                 patience.wait(&self.presence, inner.taken.mark, inner.taken.commit)?;
                 continue;

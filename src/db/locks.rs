@@ -21,12 +21,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::core::named;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::io::FileBacking;
 use crate::os::{LOCKS_CAN_BE_ASKED_FOR, LockKind, Sharing};
 use crate::shm::{
     CHECKPOINT, FOR_EARLIER_WRITERS, IN_PLACE, LockWords, Offer, READERS, SideLock, WRITER, Wait,
-    WriterSide, held_by, store_word, writer_of,
+    WriterSide, store_word, writer_of,
 };
 
 /// Longer than anybody takes to find out whether somebody else has a lock.
@@ -269,6 +269,14 @@ impl Locks {
         file.try_lock_data(CHECKPOINT, LockKind::Exclusive)
     }
 
+    /// Whether there may be a reader whose slot this writer does not see, or that has none and
+    /// holds something.
+    pub(super) fn misses_readers(&self, sharing: &WriterSide<LockWords>) -> Result<bool> {
+        let is_alone = self.try_lock_checkpoint()?;
+        self.end_checkpoint()?;
+        Ok(!is_alone || sharing.is_blind()?)
+    }
+
     /// Lets the readers in again that [`Locks::begin_checkpoint`] shut out.
     pub(super) fn end_checkpoint(&self) -> Result<()> {
         self.unlock(CHECKPOINT)
@@ -294,8 +302,7 @@ impl Locks {
     /// which a writer under whatever name knows of it. Returns which, where there are such locks.
     pub(super) fn name_reader(&self) -> Result<Option<u64>> {
         let Some(file) = &self.file else { return Ok(None) };
-        // Nothing locks these exclusively.
-        file.try_lock_data(FOR_EARLIER_WRITERS, LockKind::Shared)?;
+        file.lock_beside_others(FOR_EARLIER_WRITERS)?;
         file.lock_some_byte(READERS)
     }
 
@@ -338,7 +345,7 @@ fn lock_inode(path: &Path, file: &FileBacking, kind: LockKind, wait: Wait) -> Re
              without a lock file"
         }
     };
-    Err(held_by(holder).path(path))
+    Err(Error::held_by(holder).path(path))
 }
 
 /// Says that a store's handle has the file open, and waits for those that write its bytes.
@@ -346,7 +353,7 @@ fn enter(file: &FileBacking, wait: Wait) -> Result<()> {
     if wait.until(|| file.enter_as_store().map(|is_written| !is_written))? {
         return Ok(());
     }
-    Err(named(held_by("a mapping or a backing has the data file open for writing"), file))
+    Err(named(Error::held_by("a mapping or a backing has the data file open for writing"), file))
 }
 
 fn lock_data(
@@ -359,5 +366,66 @@ fn lock_data(
     if wait.until(|| file.try_lock_data(range.clone(), kind))? {
         return Ok(());
     }
-    Err(named(held_by(holder), file))
+    Err(named(Error::held_by(holder), file))
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+    use crate::db::DynDatabase;
+    use crate::error::ErrorKind;
+    use crate::format::{DataType, Field, Schema};
+    use crate::os;
+
+    /// Where a store's handles say that they are here.
+    const STORE: Range<u64> = 5..6;
+
+    fn make(directory: &Path) -> std::path::PathBuf {
+        let path = directory.join("x");
+        let schema = Schema::packed([Field::new("n", DataType::UInt64)]).unwrap();
+        DynDatabase::create(&path, &schema).unwrap().close().unwrap();
+        path
+    }
+
+    fn lock(path: &Path, range: Range<u64>) -> File {
+        let file = File::options().read(true).write(true).open(path).unwrap();
+        let len = range.end - range.start;
+        assert!(os::try_lock_range(&file, range.start, len, LockKind::Exclusive).unwrap());
+        file
+    }
+
+    /// A reader locks its slot before it makes the lock file longer for it.
+    #[test]
+    fn a_slot_past_the_end_that_is_locked_holds_checkpoints_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = make(directory.path());
+        let database = DynDatabase::open(&path).unwrap();
+        let mut transaction = database.begin_write().unwrap();
+        transaction.append(&[0; 8]).unwrap();
+        transaction.commit(crate::db::Durability::Immediate).unwrap();
+        let reader = lock(&directory.path().join("x-lock"), (1 << 20) + 1000..(1 << 20) + 1001);
+        assert!(database.checkpoint().unwrap().held_back().is_some());
+        drop(reader);
+        assert_eq!(database.checkpoint().unwrap().held_back(), None);
+    }
+
+    /// A program that locks a file from somewhere on kept readers from taking their locks, and they
+    /// went on without.
+    #[test]
+    fn no_reader_goes_on_without_a_lock_that_another_program_keeps_it_from() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = make(directory.path());
+        let side = directory.path().join("x-lock");
+        let foreign =
+            [(&path, READERS), (&path, FOR_EARLIER_WRITERS), (&path, STORE), (&side, STORE)];
+        for (locked, range) in foreign {
+            let file = lock(locked, range.clone());
+            let refused = DynDatabase::open_read_only(&path).map(drop).unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::Locked, "{range:?} of {locked:?}: {refused}");
+            drop(file);
+            drop(DynDatabase::open_read_only(&path).unwrap());
+        }
+    }
 }

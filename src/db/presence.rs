@@ -102,6 +102,12 @@ impl Presence {
         Ok(presence)
     }
 
+    /// Whether it has a slot: what it does not say in one, nothing tells a writer of but the range
+    /// that it locks while it reads.
+    pub(in crate::db) fn has_slot(&self) -> bool {
+        self.slot.is_some()
+    }
+
     /// What the writer says, where it can be seen.
     pub(in crate::db) fn side(&self) -> Option<&ReaderSide<LockWords>> {
         if self.side.is_some() {

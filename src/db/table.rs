@@ -19,7 +19,7 @@ use super::locks::Locks;
 use super::opening::{check_features, open_core, refuse_network_unless, until_current};
 use super::options::Common;
 use super::slots::Slots;
-use super::table_sums::{create_sums, refuse_other_file, settle};
+use super::table_sums::{create_sums, name_sums_of_replaced, refuse_other_file, settle};
 use crate::array::{Array, ArrayOptions, Reading};
 use crate::db::presence::Hold;
 use crate::error::{Error, ErrorKind, Result};
@@ -102,7 +102,9 @@ impl<T: Copy + Send + Sync> Table<T> {
             }
             Ok(is_left)
         };
-        let made_at = vacant().and_then(|()| vacate_unfinished(path, is_left));
+        let made_at = vacant()
+            .and_then(|()| name_sums_of_replaced(path))
+            .and_then(|()| vacate_unfinished(path, is_left));
         let made = made_at.and_then(|made_at| {
             let file = Arc::new(FileBacking::create_shared(&made_at, &sharing)?);
             let aside = Aside { file, publish_at: path.to_path_buf(), replace, keep: false };

@@ -7,10 +7,13 @@ use std::ops::Range;
 use std::path::Path;
 
 use super::core::Core;
+use super::engine;
 use super::options::Common;
 use super::table::{Aside, Table};
 use crate::error::{Error, ErrorKind, Result};
+use crate::format::Header;
 use crate::io::{FileBacking, side_path};
+use crate::step::{self, Step};
 use crate::sums::{BLOCK_LEN_BYTES, FoundSums, SUM_SUFFIX, Sums, is_ours, is_sum_file};
 use crate::wal;
 
@@ -37,7 +40,10 @@ pub(super) fn create_sums(core: &Core, common: &Common) -> Result<()> {
 /// [`ErrorKind::UnsupportedFormat`] if the file has features that only a newer writer keeps up.
 pub(super) fn settle(core: &mut Core) -> Result<Option<Sums>> {
     core.header().check_writable().map_err(|error| core.name(error))?;
+    engine::check_no_log_is_lost(core)?;
+    let named = Sums::name_left(&**core.backing(), core.header());
     if core.header().editing {
+        named?;
         // The records are what the edit made of them; the sums are of what they were. They go
         // before the mark does, so that nobody ever takes them for those of these records.
         let found = Sums::find(&**core.backing(), core.header(), true)?;
@@ -50,6 +56,9 @@ pub(super) fn settle(core: &mut Core) -> Result<Option<Sums>> {
     let mut sums = Sums::open(&**core.backing(), core.header(), true)?;
     if let Some(sums) = &mut sums {
         sums.settle(&**core.backing(), at_rest)?;
+        if core.header().live_log.is_none() {
+            sums.unannounce(core.header().commit)?;
+        }
     }
     Ok(sums)
 }
@@ -158,14 +167,18 @@ impl<T: Copy + Send + Sync> Table<T> {
     }
 
     /// Gives the checksums of a store that was made aside and has its name by now theirs, or takes
-    /// those away that the store before it has left there. Whatever a crash keeps of it, the sums
-    /// of one store are none of another, since they carry its file id.
+    /// those away that the store before it has left there. Before that the store's name is durable:
+    /// a store before it that came back would have lost its own. If it goes no further, the new
+    /// store's are found where they are ([`Sums::find`]).
     fn publish_sums(&self, path: &Path) -> Result<()> {
         let backing = self.core.backing();
+        if self.sums.is_none() && is_sum_file(&**backing)? != Some(true) {
+            return Ok(());
+        }
+        step::take(Step::StoreNameSync, || backing.sync_directory())?;
         match &self.sums {
             Some(sums) => sums.rename(&side_path(path, SUM_SUFFIX)),
-            None if is_sum_file(&**backing)? == Some(true) => backing.remove_side(SUM_SUFFIX),
-            None => Ok(()),
+            None => backing.remove_side(SUM_SUFFIX),
         }
     }
 
@@ -179,9 +192,23 @@ impl<T: Copy + Send + Sync> Table<T> {
 /// cannot be read. A symbolic link alone would be replaced, and not the store that it leads to.
 fn replaced_id(aside: &Aside) -> Option<[u8; 16]> {
     let path = aside.file.destination(&aside.publish_at);
+    replaced(&path).map(|(_, header)| header.file_id)
+}
+
+fn replaced(path: &Path) -> Option<(FileBacking, Header)> {
     path.symlink_metadata().ok().filter(|found| found.is_file())?;
-    let file = FileBacking::open(&path, false).ok()?;
-    Core::header_in(&file).ok().map(|header| header.file_id)
+    let file = FileBacking::open(path, false).ok()?;
+    let header = Core::header_in(&file).ok()?;
+    Some((file, header))
+}
+
+/// Before a store is made to replace the one at `path`, whose checksums may lie where the new one's
+/// are to be made: gives them their name.
+pub(super) fn name_sums_of_replaced(path: &Path) -> Result<()> {
+    match replaced(path) {
+        Some((file, header)) => Sums::name_left(&file, &header),
+        None => Ok(()),
+    }
 }
 
 /// Refuses to make a checksum file in the place of somebody's file of another kind.

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use super::dyn_store::DynStore;
 use super::edit::DynEdit;
 use super::options::Common;
 use super::table::{Aside, Table};
@@ -17,6 +18,7 @@ use crate::array::{Reading, WriteBack};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{DataType, Field, Schema};
 use crate::io::{Access, Backing, FileBacking, Grown, Properties, View};
+use crate::step::{self, Step};
 
 /// A file whose writes fail while the flag is set.
 #[derive(Debug)]
@@ -183,5 +185,29 @@ fn make_aside(broken: bool) {
     } else {
         closed.unwrap();
         assert!(publish_at.exists() && backing.name_synced.load(Ordering::Relaxed));
+    }
+}
+
+/// As long as the new store's name is not synced, a power cut may bring back the one before it:
+/// which has its checksums until then.
+#[test]
+fn a_store_that_is_replaced_keeps_its_checksums_until_the_name_is_the_other_ones_for_good() {
+    let schema = Schema::packed([Field::new("n", DataType::UInt64)]).unwrap();
+    for checksums in [true, false] {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, sums) = (directory.path().join("store"), directory.path().join("store-sum"));
+        let with_sums = DynStore::options().checksums();
+        with_sums.clone().create(&path, &schema).unwrap().close().unwrap();
+        let before = std::fs::read(&sums).unwrap();
+        let options = if checksums { with_sums } else { DynStore::options() };
+        let new = options.create_aside(&path, &schema, true).unwrap();
+        let (tell, told) = std::sync::mpsc::channel();
+        let at = sums.clone();
+        step::at(Step::StoreNameSync, move || tell.send(std::fs::read(at)).unwrap());
+        new.close().unwrap();
+        assert_eq!(told.try_recv().unwrap().unwrap(), before);
+        assert_eq!(std::fs::read(&sums).is_ok(), checksums);
+        let left = std::fs::read_dir(directory.path()).unwrap().count();
+        assert_eq!(left, if checksums { 3 } else { 2 }, "the store, its lock and its sums");
     }
 }

@@ -1,5 +1,7 @@
 //! An initialiser that waits for itself by way of a thread.
 
+use std::time::Duration;
+
 use super::Mapping;
 use crate::error::ErrorKind;
 use crate::io::Access;
@@ -8,6 +10,16 @@ use crate::io::Access;
 /// is short in these tests.
 #[test]
 fn a_thread_that_an_initialiser_waits_for_gets_an_error() {
+    let (done, wait) = std::sync::mpsc::channel();
+    std::thread::spawn(move || done.send(errors_of_those_waited_for()).unwrap());
+    let errors = wait.recv_timeout(Duration::from_secs(30)).expect("they wait for ever");
+    assert_eq!(errors.len(), 3);
+    for error in errors {
+        assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
+    }
+}
+
+fn errors_of_those_waited_for() -> Vec<crate::error::Error> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("shared");
     let name = format!("flatrec-waits-{}", std::process::id());
@@ -28,8 +40,5 @@ fn a_thread_that_an_initialiser_waits_for_gets_an_error() {
         Ok(())
     });
     memory.unwrap();
-    assert_eq!(errors.len(), 3);
-    for error in errors {
-        assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
-    }
+    errors
 }

@@ -106,13 +106,6 @@ impl Wait {
     }
 }
 
-/// The error of a lock that `holder` has.
-pub(crate) fn held_by(holder: impl Into<Cow<'static, str>>) -> Error {
-    Error::new(ErrorKind::Locked, "lock")
-        .detail(holder)
-        .advice("close the other handle, or wait for it with Options::wait")
-}
-
 /// An open lock file.
 #[derive(Debug)]
 pub(crate) struct SideLock {
@@ -216,8 +209,8 @@ impl SideLock {
         let lock = Self { open, writable, original_bytes, path, real, data, made, withdrawn, held };
         // Where asking for a lock takes it for a moment, what a lock file begins with must do.
         if os::LOCKS_CAN_BE_ASKED_FOR {
-            lock.try_lock(STORE, LockKind::Shared)?;
-            if lock.is_locked(RAW, LockKind::Exclusive)? {
+            let entered = lock.try_lock(STORE, LockKind::Shared)?;
+            if !entered || lock.is_locked(RAW, LockKind::Exclusive)? {
                 return Err(lock.held_by("a mapping or a backing has it open for writing"));
             }
         }
@@ -302,7 +295,7 @@ impl SideLock {
 
     /// The error of a lock in this file that `holder` has.
     pub(crate) fn held_by(&self, holder: impl Into<Cow<'static, str>>) -> Error {
-        held_by(holder).path(&self.path)
+        Error::held_by(holder).path(&self.path)
     }
 
     /// Tries to take a lock; `false` if another handle is in the way.

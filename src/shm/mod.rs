@@ -21,7 +21,7 @@ pub use lock_file::Wait;
 #[cfg(test)]
 pub(crate) use lock_file::EARLIER_READERS;
 pub(crate) use lock_file::{
-    CHECKPOINT, FOR_EARLIER_WRITERS, IN_PLACE, INITIALISER, READERS, SideLock, WRITER, held_by,
+    CHECKPOINT, FOR_EARLIER_WRITERS, IN_PLACE, INITIALISER, READERS, SideLock, WRITER,
 };
 pub(crate) use lock_words::LockWords;
 pub(crate) use protocol::{

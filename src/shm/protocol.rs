@@ -178,6 +178,12 @@ impl<S: Shared> WriterSide<S> {
         &self.shared
     }
 
+    /// Whether readers may have seen newer commits than `found`, the newest one that there is. To
+    /// be asked before the writer begins its epoch.
+    pub(crate) fn has_lost(&self, found: u64) -> bool {
+        self.shared.load(STORE) == self.store && self.shared.load(PUBLISHED) > found
+    }
+
     /// Begins an epoch: the writer has found the store at commit `found`, of which the array holds
     /// those up to `held`.
     pub(crate) fn begin(&self, found: u64, held: u64, process: u64) -> Result<()> {

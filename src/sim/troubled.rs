@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use super::disk::Fault;
 use super::model::Stamp;
-use super::transactional;
 use super::world::{Ending, Stop, World};
+use super::{exclusive, transactional};
 use crate::db::{Durability, DynDatabase};
+use crate::io::OpenSide;
 use crate::step::{Step, without};
+use crate::sums::SUM_SUFFIX;
 
 /// No checkpoint is due before the store is closed.
 const NEVER: u64 = 64 << 20;
@@ -137,4 +139,36 @@ fn that_a_block_is_doubted_is_durable_before_the_stamp_and_stays() {
         let broken = without(&[step], || first_broken(300, doubted_and_cut));
         assert!(broken.is_some(), "the histories do without {step:?}");
     }
+}
+
+/// A process that was killed has left the checksum file longer, which was not synced. The next one
+/// counts on that room; the power goes, and the disk is full when it is back.
+fn room_of_the_dead_and_cut(seed: u64) -> Result<(), Stop> {
+    // Without records, and so without entries: room that was given back may come back.
+    let (mut world, mut next) = closed(seed, 0, true)?;
+    let world = &mut world;
+    if seed % 2 == 0 {
+        let side = world.file()?.open_side(SUM_SUFFIX, OpenSide::Write);
+        if let Some(side) = world.take("open the checksum file", side)? {
+            world.take("grow", side.grow(4096))?;
+        }
+        world.end(Ending::Kill)?;
+    }
+    let database = transactional::open(world, NEVER)?;
+    commit(world, &database, &mut next, &(0..20).collect::<Vec<_>>())?;
+    world.disk.bring_down();
+    drop(database);
+    world.end(Ending::PowerCut)?;
+    world.disk.set_full(true);
+    // An exclusive handle brings the whole log to the array before it does anything else.
+    let store = exclusive::open(world)?;
+    let found = exclusive::stamps(world, &store)?;
+    world.find(&found)
+}
+
+#[test]
+fn room_for_checksums_is_durable_before_a_commit_counts_on_it() {
+    assert_eq!(first_broken(60, room_of_the_dead_and_cut), None);
+    let broken = without(&[Step::SumsRoomSync], || first_broken(60, room_of_the_dead_and_cut));
+    assert!(broken.is_some(), "the histories do without it");
 }

@@ -14,6 +14,7 @@
 //! an entry is where it is on the disk.
 
 mod before_change;
+mod named;
 mod run;
 mod whose;
 
@@ -25,7 +26,7 @@ use std::sync::Arc;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{
     BLOCK_BYTES, BlockChecksum, ENTRY_BYTES, Geometry, Header, NoSumHeader, SUM_HEADER_BYTES,
-    SumHeader, block_checksum, other_version, round_up,
+    SumHeader, block_checksum, round_up,
 };
 use crate::io::{Backing, OpenSide};
 
@@ -121,6 +122,8 @@ pub(crate) struct Sums {
     /// of: it may have written some of its records when it was cut short.
     checkpoint_begun: bool,
     geometry: Geometry,
+    /// As much of its length is durable: a process that died may have grown it and not synced that.
+    durable_len_bytes: u64,
     /// How many bytes of records the entries cover.
     covered_len_bytes: u64,
     /// The blocks that were compared with their entries since the store was opened, or were summed
@@ -164,6 +167,7 @@ impl Sums {
             header_written: true,
             checkpoint_begun: false,
             geometry,
+            durable_len_bytes: 0,
             covered_len_bytes: 0,
             trusted: BlockSet::default(),
             doubted: BTreeMap::new(),
@@ -201,27 +205,8 @@ impl Sums {
         }
     }
 
-    /// Looks for the checksums of the store in `data`, whose header this is.
-    ///
-    /// # Errors
-    /// The system's.
-    pub(crate) fn find(data: &dyn Backing, header: &Header, writable: bool) -> Result<FoundSums> {
-        let how = if writable { OpenSide::Write } else { OpenSide::Read };
-        let Some(side) = data.open_side(SUM_SUFFIX, how)? else { return Ok(FoundSums::Absent) };
-        let found = match read_header(&*side)? {
-            Ok(found) => found,
-            Err(NoSumHeader::Version(version)) if writable => {
-                // Its program would trust it again after changes that it does not know of.
-                let (detail, _) = other_version(version);
-                return Err(Error::new(ErrorKind::UnsupportedFormat, "open")
-                    .detail(format!("the checksum file beside the store is of {detail}"))
-                    .advice("use the version of flatrec that wrote it, or remove it"));
-            }
-            Err(NoSumHeader::Version(version)) => {
-                return Ok(FoundSums::Damaged(format!("its version is {version}")));
-            }
-            Err(NoSumHeader::Bad(why)) => return Ok(FoundSums::Damaged(why.to_owned())),
-        };
+    /// The checksums in `side`, whose own header was found to be that one.
+    fn over(side: Arc<dyn Backing>, found: SumHeader, header: &Header) -> Result<FoundSums> {
         if found.file_id != header.file_id {
             return Ok(FoundSums::Foreign);
         }
@@ -236,6 +221,7 @@ impl Sums {
             header_written: false,
             checkpoint_begun: found.commit > header.commit,
             geometry,
+            durable_len_bytes: offset_of_entry(covered_len_bytes.div_ceil(BLOCK_LEN_BYTES)),
             covered_len_bytes,
             trusted: BlockSet::default(),
             doubted: BTreeMap::new(),
@@ -365,26 +351,31 @@ impl Sums {
     }
 
     /// Makes room for the entries of records up to the byte `new_end` of the file, so that a full
-    /// disk shows before anything is changed; `true` if the file had to grow, which is not yet
-    /// durable then.
+    /// disk shows before anything is changed; `true` if that room is not known to be durable yet.
     ///
     /// # Errors
     /// [`ErrorKind::NoSpace`]; the system's.
     pub(crate) fn reserve(&self, new_end: u64) -> Result<bool> {
         let blocks = new_end.saturating_sub(self.geometry.data_offset).div_ceil(BLOCK_LEN_BYTES);
         let needed = offset_of_entry(blocks);
-        if self.side.len_bytes()? >= needed {
+        if needed <= self.durable_len_bytes {
             return Ok(false);
         }
-        self.side.grow(round_up(needed, 4096)).map(|_| true)
+        if self.side.len_bytes()? < needed {
+            self.side.grow(round_up(needed, 4096))?;
+        }
+        Ok(true)
     }
 
     /// Makes the room that was made durable: before a commit that counts on it.
     ///
     /// # Errors
     /// The system's.
-    pub(crate) fn sync_room(&self) -> Result<()> {
-        self.side.sync_data()
+    pub(crate) fn sync_room(&mut self) -> Result<()> {
+        let len_bytes = self.side.len_bytes()?;
+        self.side.sync_data()?;
+        self.durable_len_bytes = len_bytes;
+        Ok(())
     }
 
     /// Sums what has changed: the bytes in `ranges` of the file, and those appended up to

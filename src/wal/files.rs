@@ -138,6 +138,9 @@ pub(super) struct Survey {
     pub(super) strangers: Vec<String>,
     /// Suffixes of segments whose header is damaged, and whose first block does not replace it.
     pub(super) damaged: Vec<String>,
+    /// Those, and of files that are called like segments and begin like none: of which the first
+    /// page was lost, perhaps.
+    pub(super) faceless: Vec<String>,
 }
 
 /// The place that a segment claims in a chain.
@@ -268,8 +271,12 @@ pub(super) fn survey(data: &dyn Backing, file_id: [u8; 16]) -> Result<Survey> {
                     };
                     survey.add(Found { suffix, header, headless: true });
                 }
-                None if label == Label::Damaged => survey.damaged.push(suffix),
-                None => {}
+                None => {
+                    if label == Label::Damaged {
+                        survey.damaged.push(suffix.clone());
+                    }
+                    survey.faceless.push(suffix);
+                }
             },
         }
     }
@@ -291,8 +298,9 @@ pub(crate) fn newest_begun(data: &dyn Backing, file_id: [u8; 16]) -> Result<Opti
     Ok(newest)
 }
 
-/// How much of a file is looked at for something else than zeros.
-const LOOK_BYTES_MAX: u64 = 64 << 20;
+/// How much is looked at of a file that begins like no segment: no segment that has more than one
+/// block, and is not the first of its chain, is as long.
+pub(super) const LOOK_BYTES_MAX: u64 = 64 << 20;
 
 /// Whether a file whose first sector is blank was being made into a segment: its maker had got no
 /// further than zeros. A user's file may begin with them too, and one with more bytes than are

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Commit;
 use super::evidence::{self, Sought};
-use super::files::{Following, Found, Survey, open, path_of, survey};
+use super::files::{Following, Found, LOOK_BYTES_MAX, Survey, open, path_of, survey};
 use super::format::{BlockHead, SECTOR_BYTES, in_sectors};
 use super::reader::SegmentReader;
 use crate::error::{Error, ErrorKind, Result};
@@ -324,13 +324,21 @@ impl Walk<'_> {
             } else {
                 None
             };
-            if let Some(evidence) = evidence {
-                let path = path_of(self.data, &segment.suffix);
-                let evidence = format!("{evidence}, in {}", path.display());
-                return Err(self.lost(place, &evidence));
-            }
+            self.refuse_if(evidence, &segment.suffix, place)?;
+        }
+        for suffix in &found.faceless {
+            let Some(mut reader) = open(self.data, suffix)? else { continue };
+            reader.end_at(LOOK_BYTES_MAX);
+            let evidence = self.evidence(&mut reader, None, SECTOR_BYTES)?;
+            self.refuse_if(evidence, suffix, place)?;
         }
         Ok(())
+    }
+
+    fn refuse_if(&self, evidence: Option<String>, suffix: &str, place: &Place) -> Result<()> {
+        let Some(evidence) = evidence else { return Ok(()) };
+        let path = path_of(self.data, suffix);
+        Err(self.lost(place, &format!("{evidence}, in {}", path.display())))
     }
 
     /// Looks from `offset` on for a block that says that the next commit was synced.

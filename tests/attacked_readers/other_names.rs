@@ -4,7 +4,7 @@
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
-use flatrec::{Database, Durability, Reader, Snapshot};
+use flatrec::{Database, Durability, ErrorKind, Reader, Snapshot, Store};
 
 use super::mounts::Mounts;
 use super::{Row, append, kill, lock_file, row};
@@ -144,6 +144,62 @@ fn a_reader_whose_lock_file_was_removed_keeps_what_it_reads() {
     assert!(reaches_all(&database));
 }
 
+/// Ends this writer, and takes its last commit away, as a device that fails does.
+fn lose_a_commit(database: Database<Row>, path: &Path) {
+    kill(database);
+    let log = path.with_file_name("rows.rec-wal-1");
+    let mut bytes = std::fs::read(&log).unwrap();
+    let last = bytes.iter().rposition(|&byte| byte != 0).unwrap() / 512 * 512;
+    bytes[last..last + 512].fill(0);
+    std::fs::write(&log, bytes).unwrap();
+}
+
+/// The same for a reader without a slot, of which a writer knows by the range alone.
+#[test]
+fn records_above_every_count_stay_for_a_reader_without_a_slot() {
+    let line = "mkdir store && mount --bind store ro && mount -o remount,bind,ro ro";
+    let Some(mounts) = Mounts::make(line, &["ro"]) else { return };
+    let path = make(&mounts.path("store"));
+    let database = Database::<Row>::open(&path).unwrap();
+    append(&database, 10..20_000);
+    let (reader, snapshot) = read(&mounts.path("ro/rows.rec"));
+    let held = snapshot.get(15_000).unwrap();
+    lose_a_commit(database, &path);
+    let database = Database::<Row>::open(&path).unwrap();
+    assert_eq!(database.begin_read().count(), 10);
+    append(&database, 1_000_010..1_020_000);
+    assert_eq!(*std::hint::black_box(held), row(15_000));
+    drop((snapshot, reader));
+    assert!(reaches_all(&database));
+}
+
+/// And for a writer that has no log to put them into.
+#[test]
+fn no_store_is_opened_beside_a_reader_that_may_count_more_records() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = make(&directory.path().join("a"));
+    let link = directory.path().join("link.rec");
+    symlink(&path, &link).unwrap();
+    let database = Database::<Row>::open(&path).unwrap();
+    append(&database, 10..20_000);
+    let (reader, snapshot) = read(&link);
+    let held = snapshot.get(15_000).unwrap();
+    lose_a_commit(database, &path);
+    match Store::<Row>::open(&path) {
+        Ok(mut store) => {
+            assert_eq!(store.count(), 10);
+            for n in 10..20_000 {
+                store.append(&row(1_000_000 + n)).unwrap();
+            }
+            store.flush().unwrap();
+        }
+        Err(error) => assert_eq!(error.kind(), ErrorKind::Locked, "{error}"),
+    }
+    assert_eq!(*std::hint::black_box(held), row(15_000));
+    drop((snapshot, reader));
+    assert_eq!(Store::<Row>::open(&path).unwrap().count(), 10);
+}
+
 /// The device loses a commit whose records a reader holds that the next writer does not see: they
 /// lie above every count, and records that were appended took their place.
 #[test]
@@ -156,12 +212,7 @@ fn records_above_every_count_stay_for_a_reader_by_another_name() {
     append(&database, 10..20_000);
     let (reader, snapshot) = read(&link);
     let held = snapshot.get(15_000).unwrap();
-    kill(database);
-    let log = path.with_file_name("rows.rec-wal-1");
-    let mut bytes = std::fs::read(&log).unwrap();
-    let last = bytes.iter().rposition(|&byte| byte != 0).unwrap() / 512 * 512;
-    bytes[last..last + 512].fill(0);
-    std::fs::write(&log, bytes).unwrap();
+    lose_a_commit(database, &path);
     let database = Database::<Row>::open(&path).unwrap();
     assert_eq!(database.begin_read().count(), 10);
     append(&database, 1_000_010..1_020_000);
@@ -234,4 +285,86 @@ fn lock_files_whose_inode_numbers_end_alike_are_told_apart() {
         std::fs::rename(lock_file(&link), elsewhere.join(format!("spare{spare}"))).unwrap();
     }
     panic!("no two lock files have numbers that end alike");
+}
+
+/// A reader without a slot holds nothing between two snapshots. A writer that has another lock file
+/// says nothing in this one: the reader took the array of a later commit for that of its own, with
+/// the count of its own.
+#[test]
+fn a_reader_without_a_slot_shows_no_commit_by_another_name_in_part() {
+    let line = "mkdir store && mount --bind store ro && mount -o remount,bind,ro ro";
+    let Some(mounts) = Mounts::make(line, &["ro"]) else { return };
+    let path = make(&mounts.path("store"));
+    let link = mounts.path("store/link.rec");
+    std::fs::hard_link(&path, &link).unwrap();
+    let reader = Database::<Row>::open_read_only(mounts.path("ro/rows.rec")).unwrap();
+    let all = |snapshot: Snapshot<Row>| snapshot.iter().map(|(_, row)| row.n).collect::<Vec<_>>();
+    let shown = || reader.begin_read().map(all);
+    let held = reader.begin_read().unwrap();
+    let database = Database::<Row>::open(&link).unwrap();
+    set(&database, 3, 3);
+    assert!(!reaches_all(&database)); // by the range, which it holds on the data file as well
+    assert_eq!(all(held), (0..10).collect::<Vec<_>>());
+    assert!(reaches_all(&database));
+    database.close().unwrap();
+    for (by, added) in [(&link, 1), (&link, 2), (&path, 3)] {
+        if by == &path {
+            std::fs::remove_file(lock_file(&path)).unwrap(); // the reader has it open
+        }
+        let database = Database::<Row>::open(by).unwrap();
+        let mut transaction = database.begin_write().unwrap();
+        for id in 0..9 + added {
+            transaction.set(id, &row(100 * added + id)).unwrap();
+        }
+        transaction.append(&row(100 * added + 9 + added)).unwrap();
+        transaction.commit(Durability::Immediate).unwrap();
+        assert_eq!(database.checkpoint().unwrap().held_back(), None);
+        let after: Vec<u64> = (100 * added..100 * added + 10 + added).collect();
+        match shown() {
+            Ok(shown) => assert_eq!(shown, after),
+            // The log has the other name as well.
+            Err(error) => assert_eq!((error.kind(), by), (ErrorKind::Corrupt, &link), "{error}"),
+        }
+        database.close().unwrap();
+        assert_eq!(shown().unwrap(), after);
+    }
+}
+
+/// It does not see what a checkpoint is about to do, not even between two snapshots.
+#[test]
+fn a_reader_without_words_keeps_checkpoints_away_as_long_as_it_is_open() {
+    let line = "mkdir store && mount --bind store ro && mount -o remount,bind,ro ro";
+    let Some(mounts) = Mounts::make(line, &["ro"]) else { return };
+    let path = make(&mounts.path("store"));
+    std::fs::File::create(lock_file(&path)).unwrap(); // as before the first writer
+    let (reader, snapshot) = read(&mounts.path("ro/rows.rec"));
+    drop(snapshot);
+    let database = Database::<Row>::open(&path).unwrap();
+    set(&database, 3, 33);
+    drop(reader.begin_read().unwrap());
+    assert!(!reaches_all(&database));
+    assert_eq!(reader.begin_read().unwrap().get(3), Some(&row(33)));
+    drop(reader);
+    assert!(reaches_all(&database));
+}
+
+/// The words in a lock file are about the file that the writer has open, and the name may be
+/// another's by now.
+#[test]
+fn a_reader_of_a_copy_in_the_place_of_an_open_store_loses_no_records() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = make(&directory.path().join("a"));
+    let database = Database::<Row>::open(&path).unwrap();
+    set(&database, 3, 33);
+    let copy = path.with_file_name("copy");
+    std::fs::copy(&path, &copy).unwrap();
+    std::fs::rename(&copy, &path).unwrap();
+    let reader = Database::<Row>::open_read_only(&path).unwrap();
+    set(&database, 5, 55);
+    let shown = || reader.begin_read().unwrap().iter().map(|(_, row)| row.n).collect::<Vec<_>>();
+    let all = [0, 1, 2, 33, 4, 55, 6, 7, 8, 9];
+    assert_eq!(shown(), all);
+    // To the file that has no name any more.
+    assert!(reaches_all(&database));
+    assert_eq!(shown(), all);
 }

@@ -1,6 +1,7 @@
 //! Checksums of records: what is flipped is found, what is sound is saved, and what is left behind
 //! by crashes, copies and other stores is told for what it is.
 
+mod cut_short;
 mod doubted;
 mod flips;
 mod hot_copies;

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::unfinished::{InputIdentity, Unfinished};
 use super::{Args, read_schema};
+use crate::aside::Aside;
 use crate::csv_input::{self, Job};
 use crate::failure::{Failure, say};
 use crate::interrupt::Interrupt;
@@ -19,7 +20,7 @@ use crate::names::SUM_MAGIC;
 use crate::output::report;
 use crate::own::{self, Found};
 use crate::paths::with_ending;
-use crate::rejects::{Aside, Rejects};
+use crate::rejects::Rejects;
 
 impl Args {
     /// What there is to go on with, if that is asked for.
@@ -100,7 +101,7 @@ impl Args {
     /// Finishes a load that was cut when its store had its name already.
     fn publish(&self, left: &Unfinished) -> Result<(), Failure> {
         if let (Some(path), Some(so_far)) = (&self.csv.rejects, &left.rejects) {
-            Aside::left(path, so_far, self.force)?.map_or(Ok(()), Aside::publish)?;
+            Rejects::kept(path, so_far, self.force)?.map_or(Ok(()), Aside::publish)?;
         }
         let sums = with_ending(&self.store, "-unfinished-sum");
         if let Some(file) = own_sums(&sums) {

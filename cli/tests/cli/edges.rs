@@ -86,6 +86,8 @@ fn every_command_takes_numbers_at_their_edges() {
                 continue;
             }
             let counts_time = ["sequence", "commit"].contains(&name);
+            let is_past = counts_time && edge >= 1 << 63 && slots.len() == 2;
+            assert!(!is_past, "a {name} of {edge} is believed, though such numbers end at 2^63");
             for args in READING {
                 let ran = ends_well(&place, args, &store);
                 let what = format!("{args:?} with a {name} of {edge} at {slots:?}");

@@ -1,6 +1,7 @@
 //! `backup`, `compact`, `verify` and `salvage` beside a process that checkpoints again and again: a
 //! sound store was once called corrupt whenever a checkpoint began in the middle of a copy.
 
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -100,4 +101,116 @@ fn damage_is_found_beside_a_writer_that_checkpoints() {
         });
         assert!(!place.path("a.rec").exists());
     }
+}
+
+/// Records of 1000 bytes. A copy tells of its progress before it comes to those that are changed.
+const LONG: u64 = 8000;
+const LONG_CHANGED: Range<u64> = 2000..8000;
+
+/// A store whose log holds a change of many records, and none of it in the array.
+fn store_with_log(place: &Place) -> (PathBuf, DynDatabase) {
+    let path = place.path("long.rec");
+    let schema = Schema::packed([Field::new("b", DataType::Binary(1000))]).unwrap();
+    let mut store = DynStore::options().checksums().create(&path, &schema).unwrap();
+    store.append_packed(&vec![1; LONG as usize * 1000]).unwrap();
+    store.close().unwrap();
+    let database = DynDatabase::options().checkpoint_at(1 << 40).open(&path).unwrap();
+    let mut transaction = database.begin_write().unwrap();
+    for id in LONG_CHANGED {
+        transaction.set(id, &[2; 1000]).unwrap();
+    }
+    transaction.commit(Durability::Immediate).unwrap();
+    (path, database)
+}
+
+/// Begins a checkpoint at a copy's first report of progress, and lets the copy go on when records
+/// are changed: for as long as it takes to sync them their blocks differ from the checksums.
+fn overtaken(path: &Path, database: &DynDatabase, copy: impl FnOnce(&mut dyn FnMut())) {
+    let mut file = std::fs::File::open(path).unwrap();
+    let mut is_changed = || {
+        let mut byte = [0];
+        file.seek(SeekFrom::Start(65_536 + (LONG - 1) * 1000)).unwrap();
+        file.read_exact(&mut byte).unwrap();
+        byte == [2]
+    };
+    std::thread::scope(|scope| {
+        let mut checkpoint = None;
+        copy(&mut || {
+            if checkpoint.is_none() {
+                assert!(!is_changed());
+                let begun = scope.spawn(|| database.checkpoint().unwrap());
+                while !is_changed() && !begun.is_finished() {
+                    std::thread::yield_now();
+                }
+                checkpoint = Some(begun);
+            }
+        });
+        checkpoint.expect("the copy reports").join().unwrap();
+    });
+}
+
+#[test]
+fn a_copy_that_a_checkpoint_overtakes_is_whole() {
+    for compacts in [false, true] {
+        let place = Place::new();
+        let (path, database) = store_with_log(&place);
+        let out = place.path("copy.rec");
+        overtaken(&path, &database, |reports| {
+            let mut on_progress = |_, _| {
+                reports();
+                Ok(())
+            };
+            if compacts {
+                compact(
+                    &path,
+                    &out,
+                    CopyOptions::new().on_progress(on_progress),
+                    &mut |_, _| Ok(()),
+                )
+                .map(drop)
+            } else {
+                backup(&path, &out, CopyOptions::new().on_progress(&mut on_progress)).map(drop)
+            }
+            .unwrap();
+        });
+        let copy = DynStore::open_read_only(&out).unwrap();
+        assert_eq!(copy.count(), LONG);
+        for (id, record) in (0..).zip(copy.iter()) {
+            let byte = if LONG_CHANGED.contains(&id) { 2 } else { 1 };
+            assert!(record == [byte; 1000], "record {id}");
+        }
+        drop(database);
+        for store in ["long.rec", "copy.rec"] {
+            assert!(place.ok(["verify", store]).ends_with("no doubts\n"), "{store}");
+        }
+    }
+}
+
+/// That the log has changes of a block excuses none of its damage, as long as no checkpoint has
+/// begun: with the writer, and when it was killed.
+#[test]
+fn damage_in_a_block_that_the_log_changes_is_found() {
+    let place = Place::new();
+    let (path, database) = store_with_log(&place);
+    let damaged = LONG_CHANGED.start + 100;
+    let mut file = std::fs::File::options().read(true).write(true).open(&path).unwrap();
+    file.seek(SeekFrom::Start(65_536 + damaged * 1000)).unwrap();
+    file.write_all(b"!").unwrap();
+    drop(file);
+    let block = format!("block {}", damaged * 1000 / 65_536);
+    let killed = Place::new();
+    for name in place.files() {
+        std::fs::copy(place.path(&name), killed.path(&name)).unwrap();
+    }
+    for place in [&place, &killed] {
+        for args in [["backup", "long.rec", "a.rec"], ["compact", "long.rec", "a.rec"]] {
+            let text = place.error(args);
+            assert!(text.contains(&block), "{args:?}: {text}");
+            assert!(!place.path("a.rec").exists());
+        }
+        let ran = place.run(["verify", "long.rec"]);
+        assert_eq!(ran.status, Some(1));
+        assert!(ran.stdout.contains(&block), "{ran:?}");
+    }
+    drop(database);
 }

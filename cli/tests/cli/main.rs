@@ -23,6 +23,9 @@ mod load;
 #[cfg(target_os = "linux")]
 mod mounts;
 mod names;
+// Elsewhere there are no pipes with names, and few links.
+#[cfg(unix)]
+mod outputs;
 // Elsewhere files have no owners that a command could ask for.
 #[cfg(unix)]
 mod planted;

@@ -238,12 +238,27 @@ fn a_store_is_not_made_of_a_file_that_making_it_writes_to() {
     assert_eq!(all(&place), before);
 }
 
+/// A copy of a store all of whose records are in the log.
+fn recordless_with_log(place: &Place) -> String {
+    let schema = flatrec::Schema::packed([flatrec::Field::new("n", flatrec::DataType::Int64)]);
+    let database = DynDatabase::create(place.path("e.rec"), &schema.unwrap()).unwrap();
+    let mut transaction = database.begin_write().unwrap();
+    transaction.append(&[9; 8]).unwrap();
+    transaction.commit(Durability::Immediate).unwrap();
+    fs::copy(place.path("e.rec"), place.path("copy-of-e")).unwrap();
+    database.close().unwrap();
+    "copy-of-e".to_owned()
+}
+
 /// `cp x.rec y.rec-unfinished`, and then any command that makes `y.rec`: once, that was the end of
 /// the copy.
 #[test]
 fn a_whole_store_under_the_name_of_an_unfinished_one_is_kept() {
     let place = stores();
-    for source in ["t.rec", "s.rec"] {
+    // Of a `y.rec` that was removed the lock file stays, by which a maker's leftover is known.
+    place.write("y.rec-lock", "");
+    fs::copy(place.path(&recordless_with_log(&place)), place.path("l.rec")).unwrap();
+    for source in ["t.rec", "s.rec", "l.rec"] {
         fs::copy(place.path(source), place.path("y.rec-unfinished")).unwrap();
         // Readers say in the lock file what they read.
         let unlocked = || {
@@ -281,6 +296,7 @@ fn what_a_command_has_made_is_no_leftover_under_another_name() {
     place.ok(["compact", "s.rec", "compact.rec"]);
     place.ok(["salvage", "s.rec", "salvage.rec"]);
     for made in ["loaded.rec", "backup.rec", "compact.rec", "salvage.rec"] {
+        place.write("y.rec-lock", "");
         fs::copy(place.path(made), place.path("y.rec-unfinished")).unwrap();
         let text = place.error(["load", "good.csv", "y.rec"]);
         assert!(text.contains("is not a leftover of a maker that died"), "{made}: {text}");
@@ -294,6 +310,8 @@ fn a_load_removes_no_file_that_is_not_its_own() {
     for suffix in ["-unfinished", "-unfinished-progress", "-unfinished-progress-new"] {
         let name = format!("x.rec{suffix}");
         place.write(&name, "three years of work");
+        // As an `x.rec` that was removed leaves it.
+        place.write("x.rec-lock", "");
         let before = all(&place);
         for more in [&[][..], &["--force"], &["--resume"]] {
             let ran = place.run([&["load", "good.csv", "x.rec"][..], more].concat());

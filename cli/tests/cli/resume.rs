@@ -490,3 +490,47 @@ fn a_load_that_fills_the_disk_goes_on_when_there_is_room() {
     assert!(row > 1000, "row {row}");
     assert!(store[65_536..] == expected && set_aside == rejects.as_bytes());
 }
+
+/// A file that comes to a name of the progress while a load goes on is not the load's to replace.
+#[cfg(target_os = "linux")]
+#[test]
+#[cfg_attr(target_arch = "s390x", ignore = "qemu-user stops no process at once")]
+fn what_comes_to_the_names_of_the_progress_meanwhile_is_kept() {
+    use rustix::process::{Pid, Signal, kill_process};
+
+    let [progress, new] = ["out.rec-unfinished-progress", "out.rec-unfinished-progress-new"];
+    for name in [progress, new] {
+        let place = place();
+        let met = (0..50).any(|_| {
+            let mut child = spawn(&place, &load("in.csv", &[]));
+            let mut put = false;
+            while !put && child.try_wait().unwrap().is_none() {
+                std::thread::yield_now();
+                // Stopped, it makes no progress file of its own meanwhile.
+                let process = Pid::from_child(&child);
+                kill_process(process, Signal::STOP).unwrap();
+                let stat = format!("/proc/{}/stat", child.id());
+                let state = || {
+                    fs::read_to_string(&stat).unwrap().rsplit_once(") ").unwrap().1[..1].to_owned()
+                };
+                while !matches!(&*state(), "T" | "Z") {
+                    std::thread::yield_now();
+                }
+                if place.path(progress).exists() && !place.path(new).exists() {
+                    place.write("work", "three years of work");
+                    fs::rename(place.path("work"), place.path(name)).unwrap();
+                    put = true;
+                }
+                kill_process(process, Signal::CONT).unwrap();
+            }
+            let output = child.wait_with_output().unwrap();
+            if put {
+                assert_eq!(place.read(name), "three years of work", "{name}");
+                assert!(output.status.success(), "{name}: {output:?}");
+            }
+            remove_all(&place, &["in.csv", "schema.json"]);
+            put
+        });
+        assert!(met, "each load was quicker");
+    }
+}

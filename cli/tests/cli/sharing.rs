@@ -128,3 +128,121 @@ fn words_that_are_not_this_stores_name_no_writer() {
     assert!(text.contains(&format!("in process {}", std::process::id())), "{text}");
     store.close().unwrap();
 }
+
+/// Runs a command that must end in a minute, and not by a panic or a signal.
+#[track_caller]
+fn ends(place: &Place, args: &[&str]) -> Ran {
+    let mut command = place.command(args);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let end = Instant::now() + Duration::from_secs(60);
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > end {
+            child.kill().unwrap();
+            panic!("{args:?} does not end");
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    let (status, stdout, stderr) = (output.status.code(), text(output.stdout), text(output.stderr));
+    let ran = Ran { status, stdout, stderr };
+    assert!(matches!(ran.status, Some(0 | 1)), "{args:?}: {ran:?}");
+    assert!(!ran.stderr.contains("panicked"), "{args:?}: {ran:?}");
+    ran
+}
+
+/// The commands that look at a store and its lock file.
+const LOOKING: [&[&str]; 4] = [
+    &["info", "people.rec"],
+    &["info", "people.rec", "--json"],
+    &["verify", "people.rec"],
+    &["verify", "people.rec", "--rebuild"],
+];
+
+/// A user's file in the lock file's place is named, and stays as it is, however long.
+#[test]
+fn a_foreign_file_in_the_lock_files_place_is_told_and_kept() {
+    let place = Place::new();
+    let store = bytes(&people(&place));
+    let lock = place.path("people.rec-lock");
+    for (foreign, hole) in [(&b"three years of work\n"[..], 0), (b"!", 0), (b"", 1 << 40)] {
+        std::fs::write(&lock, foreign).unwrap();
+        if hole > 0 && cfg!(target_os = "linux") {
+            // More zeros than a lock file has.
+            std::fs::File::options().write(true).open(&lock).unwrap().set_len(hole).unwrap();
+        } else if hole > 0 {
+            std::fs::write(&lock, vec![0; 8 << 20]).unwrap();
+        }
+        let len = lock.metadata().unwrap().len();
+        for args in LOOKING {
+            let ran = ends(&place, args);
+            assert_eq!((ran.status, &*ran.stdout), (Some(1), ""), "{args:?}: {ran:?}");
+            assert!(ran.stderr.contains("people.rec-lock"), "{args:?}: {}", ran.stderr);
+            assert!(ran.stderr.contains("rename one of the two"), "{args:?}: {}", ran.stderr);
+        }
+        assert_eq!(lock.metadata().unwrap().len(), len);
+        assert!(hole > 0 || bytes(&lock) == foreign);
+        assert_eq!(bytes(&place.path("people.rec")), store);
+        assert_eq!(place.files(), ["people.rec", "people.rec-lock"]);
+    }
+}
+
+/// Whatever the words of a lock file claim: they make no records of others, and no damage. At most
+/// a command says that the store is locked.
+#[test]
+fn claims_in_a_lock_file_change_nothing_that_is_read() {
+    let place = Place::new();
+    let path = people(&place);
+    place.ok(["verify", "people.rec", "--rebuild"]);
+    let lock = place.path("people.rec-lock");
+    let words = bytes(&lock);
+    let filled = |from: usize, len: usize, fill: &dyn Fn(usize) -> u64| {
+        let mut bytes = words.clone();
+        bytes.resize(bytes.len().max(len), 0);
+        for at in (from..bytes.len()).step_by(8) {
+            bytes[at..at + 8].copy_from_slice(&fill(at).to_le_bytes());
+        }
+        bytes
+    };
+    // Its store stays what it is in the last two, so that the rest is believed.
+    let claims = [
+        ("the highest numbers", filled(72, 0, &|_| u64::MAX)),
+        ("any numbers", filled(72, 0, &|at| (at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15))),
+        ("the highest numbers of this store", filled(80, 0, &|_| u64::MAX)),
+        (
+            "as many readers as there can be",
+            filled(4096, 8192 + (4 << 20), &|at| {
+                if at % 64 == 0 { u64::from_le_bytes(words[72..80].try_into().unwrap()) } else { 1 }
+            }),
+        ),
+    ];
+    for (what, claim) in &claims {
+        for is_open in [false, true] {
+            let writer = is_open.then(|| DynDatabase::open(&path).unwrap());
+            // In place: another file would be another lock.
+            std::fs::File::options().write(true).open(&lock).unwrap().write_all(claim).unwrap();
+            for args in &LOOKING[1..if is_open { 3 } else { 4 }] {
+                let ran = ends(&place, args);
+                let about = format!("{what}, open: {is_open}: {args:?}: {ran:?}");
+                if is_open && ran.status == Some(1) {
+                    assert!(ran.stderr.contains("locked by another handle"), "{about}");
+                    continue;
+                }
+                assert_eq!((ran.status, &*ran.stderr), (Some(0), ""), "{about}");
+                if args[0] == "info" {
+                    let json: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+                    assert_eq!(
+                        (&json["records"], &json["readers"]),
+                        (&serde_json::json!(3), &serde_json::json!([]))
+                    );
+                    assert_eq!(json["writer"].is_null(), !is_open, "{about}");
+                } else {
+                    assert!(ran.stdout.contains("no doubts") || args.len() > 2, "{about}");
+                }
+            }
+            drop(writer);
+            std::fs::write(&lock, &words).unwrap();
+            place.ok(["verify", "people.rec"]);
+        }
+    }
+}

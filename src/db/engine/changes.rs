@@ -277,7 +277,7 @@ impl Layout {
 }
 
 impl Writer {
-    /// Makes the file long enough for `count` records, durably where it had to grow.
+    /// Makes the file long enough for `count` records, durably.
     pub(super) fn make_room(&mut self, count: u64) -> Result<()> {
         if !self.placed.reserve(count).inspect_err(|error| self.doubt(error))? {
             return Ok(());
@@ -292,16 +292,18 @@ impl Writer {
     /// As [`Writer::make_room`], for the checksums of records up to the byte `end` of the file: a
     /// full disk must not keep who finds the commit from bringing it to the array.
     pub(super) fn make_room_for_sums(&mut self, end: u64) -> Result<()> {
-        let Some(sums) = &self.sums else { return Ok(()) };
-        let grown = match sums.reserve(end) {
-            Ok(grown) => grown,
+        let Some(sums) = &mut self.sums else { return Ok(()) };
+        let is_new = match sums.reserve(end) {
+            Ok(is_new) => is_new,
             Err(error) => {
                 self.doubt(&error);
                 return Err(error);
             }
         };
-        let synced = if grown { sums.sync_room() } else { Ok(()) };
-        synced.map_err(|error| {
+        if !is_new {
+            return Ok(());
+        }
+        step::take(Step::SumsRoomSync, || sums.sync_room()).map_err(|error| {
             self.busy = true;
             unknown(error)
         })

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use super::Layout;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::checksum::crc32c_append;
+use crate::format::checksum::{crc32c_append, crc32c_append_zeros};
 use crate::io::Backing;
 use crate::overlay::Overlay;
 use crate::step::{self, Step};
@@ -223,6 +223,13 @@ impl<'a> InPlaces<'a> {
             }
             sum = crc32c_append(sum, part);
             at += part.len() as u64;
+            if part.len() == CHUNK_BYTES && part.iter().all(|&byte| byte == 0) {
+                // Where so many are zeros, there may be a hole, of any length.
+                let next = self.layout.geometry.data_offset.saturating_add(at);
+                let zeros = backing.next_data(next)?.saturating_sub(next).min(bytes.end - at);
+                sum = crc32c_append_zeros(sum, zeros);
+                at += zeros;
+            }
         }
         Ok(Some(sum))
     }

@@ -33,7 +33,8 @@ pub use self::checkpoint::Checkpoint;
 pub use self::commit::{Durability, Receipt};
 pub(super) use self::in_place::Torn;
 pub(super) use self::recover::{
-    Gathering, Recovered, absorb, nothing, read_log, read_log_even_torn, read_log_through,
+    Gathering, Recovered, absorb, check_no_log_is_lost, nothing, read_log, read_log_even_torn,
+    read_log_through,
 };
 pub(super) use self::state::State;
 use self::{group::Group, in_place::Uncounted, state::Published};

@@ -27,7 +27,7 @@ impl Engine {
         let mut sums = table_sums::settle(&mut core)?;
         let layout = Layout::of(&core, alignment)?;
         let backing = Arc::clone(core.backing());
-        let TakenOver { found, mut log, sharing, brought_at_open } =
+        let TakenOver { found, mut log, sharing, has_strangers, brought_at_open } =
             take_over(&mut core, &mut sums, &locks, alignment)?;
         if let Some(log) = &mut log {
             log.limit_segments(common.checkpoint_bytes / SEGMENTS_OF_A_LOG);
@@ -37,7 +37,7 @@ impl Engine {
             let images = found.overlay.sorted_after(core.header().commit);
             sums.exempt(&ranges_of(&layout, &images))?;
         }
-        let mut placed = Placed::new(Arc::clone(&backing), layout.geometry)?;
+        let mut placed = Placed::new(Arc::clone(&backing), layout.geometry, found.count)?;
         trim(&*backing, &locks, &mut placed, found.count)?;
         let view = view_of(&*backing, placed.file_len_bytes())?;
         let newest = Arc::new(State {
@@ -57,7 +57,7 @@ impl Engine {
             log,
             placed,
             // One that is not seen may be such a reader as well.
-            logs_all: sharing.has_strangers()? || sharing.is_blind()?,
+            logs_all: has_strangers || sharing.is_blind()?,
             sums,
             newest: Arc::clone(&newest),
             in_file: records_in(view, layout.geometry, found.count)?,

@@ -191,10 +191,8 @@ fn read_log_and(
     also: &mut dyn FnMut(Block<'_>) -> Result<()>,
 ) -> Result<Option<(Recovered, Vec<InPlace>)>> {
     let header = core.header();
-    let Some(salt) = header.live_log else {
-        check_no_log_is_lost(core)?;
-        return Ok(None);
-    };
+    check_no_log_is_lost(core)?;
+    let Some(salt) = header.live_log else { return Ok(None) };
     let mut gathering = Gathering::new(Layout::of(core, alignment)?, nothing(core));
     let replayed = wal::replay(
         &**core.backing(),
@@ -214,12 +212,18 @@ fn read_log_and(
     Ok(Some((Recovered { blocks, log_len_bytes, ..found }, in_place)))
 }
 
-/// A header that names no log is taken at its word, unless the other slot is damaged: that one may
-/// have named the log that lies there with commits after this header's. A slot that was only torn
-/// when it was written leaves no such log: a log is begun after its header is durable.
-fn check_no_log_is_lost(core: &Core) -> Result<()> {
+/// A header that names no log is taken at its word, unless the other slot is damaged, of zeros
+/// perhaps: that one may have named the log that lies there with commits after this header's. A
+/// slot that was only torn when it was written leaves no such log: a log is begun after its header
+/// is durable. A writer asks before it writes a header: the next to open the store would find both
+/// slots whole.
+pub(in crate::db) fn check_no_log_is_lost(core: &Core) -> Result<()> {
+    if core.header().live_log.is_some() {
+        return Ok(());
+    }
     let report = core.report();
-    if !matches!((&report.a, &report.b), (SlotState::Bad(_), _) | (_, SlotState::Bad(_))) {
+    let is_valid = |slot: &SlotState| matches!(slot, SlotState::Valid { .. });
+    if is_valid(&report.a) && is_valid(&report.b) {
         return Ok(());
     }
     let header = core.header();
@@ -365,14 +369,15 @@ pub(in crate::db) fn absorb(
     wait: Wait,
 ) -> Result<()> {
     let (found, log) = recover(core, 1)?;
+    // Before its time begins: whoever tries again is to find the same.
+    let misses_some = sharing.has_lost(found.commit) && locks.misses_readers(sharing)?;
+    if misses_some {
+        return Err(core.name(held_by_strangers()));
+    }
     sharing.begin(found.commit, core.header().commit, process())?;
     if sharing.has_strangers()? {
         // They may count more records than there are by now, and the file is about to be trimmed.
-        return Err(core.name(
-            Error::new(ErrorKind::Locked, "open")
-                .detail("a reader still holds a snapshot of commits that the device has lost")
-                .advice("close the reader"),
-        ));
+        return Err(core.name(held_by_strangers()));
     }
     let Some(log) = log else { return Ok(()) };
     match bring_home(core, sums, (locks, sharing), wait, (&found, log))? {
@@ -394,6 +399,8 @@ pub(super) struct TakenOver {
     pub(super) found: Recovered,
     pub(super) log: Option<Log>,
     pub(super) sharing: WriterSide<LockWords>,
+    /// Whether there are, or may be, readers of commits that are no more.
+    pub(super) has_strangers: bool,
     /// How many records the array had to be brought at once.
     pub(super) brought_at_open: u64,
 }
@@ -409,9 +416,10 @@ pub(super) fn take_over(
 ) -> Result<TakenOver> {
     let (found, log) = recover(core, alignment)?;
     let sharing = locks.words(core.header().file_id)?;
+    let has_lost = sharing.has_lost(found.commit);
     sharing.begin(found.commit, core.header().commit, process())?;
-    let mut taken = TakenOver { found, log, sharing, brought_at_open: 0 };
-    let has_strangers = taken.sharing.has_strangers()?;
+    let has_strangers = sharing.has_strangers()? || has_lost && locks.misses_readers(&sharing)?;
+    let mut taken = TakenOver { found, log, sharing, has_strangers, brought_at_open: 0 };
     let Some(log) = taken.log.take_if(|log| log.is_full() && !has_strangers) else {
         return Ok(taken);
     };
@@ -457,6 +465,12 @@ fn bring_home(
     absorbed.and(admitted).map(|()| Brought::Home)
 }
 
+fn held_by_strangers() -> Error {
+    Error::new(ErrorKind::Locked, "open")
+        .detail("a reader still holds a snapshot of commits that the device has lost")
+        .advice("close the reader")
+}
+
 fn held_back_by(reader: Option<Seen>) -> Error {
     let error = Error::new(ErrorKind::Locked, "open")
         .advice("close the reader, wait for it with Options::wait, or open a Database");
@@ -477,7 +491,7 @@ fn absorb_alone(
 ) -> Result<()> {
     let layout = Layout::of(core, 1)?;
     let backing = Arc::clone(core.backing());
-    let mut placed = Placed::new(Arc::clone(&backing), layout.geometry)?;
+    let mut placed = Placed::new(Arc::clone(&backing), layout.geometry, found.count)?;
     let images = found.overlay.sorted_after(core.header().commit);
     let end = layout.geometry.offset_of(found.count)?;
     let ranges = ranges_of(&layout, &images);

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::atomic::Ordering;
 
 use super::{FileBacking, LOCKS_RANGES_OF_DATA};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::os::{self, LockKind};
 
 impl FileBacking {
@@ -33,6 +33,10 @@ impl FileBacking {
 
     /// Locks a byte of this range of the inode, shared, that no other handle is likely to have, and
     /// returns which; `None` where ranges of the inode are not locked.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Locked`](crate::ErrorKind::Locked) if another program has locked it, as no
+    /// handle does, exclusively; the system's.
     pub(crate) fn lock_some_byte(&self, range: Range<u64>) -> Result<Option<u64>> {
         if !LOCKS_RANGES_OF_DATA {
             return Ok(None);
@@ -40,8 +44,19 @@ impl FileBacking {
         let drawn =
             os::random_number().map_err(|source| self.error("draw a number for", source))?;
         let byte = range.start + drawn % (range.end - range.start);
-        // Nothing locks such a byte exclusively.
-        Ok(self.try_lock_data(byte..byte + 1, LockKind::Shared)?.then_some(byte))
+        self.lock_beside_others(byte..byte + 1)?;
+        Ok(Some(byte))
+    }
+
+    /// Locks a range of the inode, shared, that no handle ever locks exclusively.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Locked`](crate::ErrorKind::Locked) if another program does; the system's.
+    pub(crate) fn lock_beside_others(&self, range: Range<u64>) -> Result<()> {
+        if self.try_lock_data(range, LockKind::Shared)? {
+            return Ok(());
+        }
+        Err(self.open.name(Error::held_by("another program has bytes of it locked past its end")))
     }
 
     /// Gives a lock of [`FileBacking::try_lock_data`] back.

@@ -102,7 +102,9 @@ impl FileBacking {
 
     /// For a handle of a store: says that it is here, and whether others write the file's bytes.
     pub(crate) fn enter_as_store(&self) -> Result<bool> {
-        self.try_lock_data(STORE, LockKind::Shared)?;
+        if !self.try_lock_data(STORE, LockKind::Shared)? {
+            return Ok(true);
+        }
         self.is_data_locked(RAW, LockKind::Exclusive)
     }
 

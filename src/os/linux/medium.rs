@@ -140,4 +140,43 @@ mod tests {
             assert_eq!(path_of(escaped), Path::new(path));
         }
     }
+
+    /// Folders as sysfs has them: a test cannot make such devices.
+    #[test]
+    fn a_device_is_what_it_is_a_part_of_and_what_it_is_made_of() {
+        let sys = tempfile::tempdir().unwrap();
+        let made = |name: &str, is_part: bool, parts: &[&str]| {
+            let folder = sys.path().join(name);
+            fs::create_dir_all(folder.join("slaves")).unwrap();
+            if is_part {
+                fs::write(folder.join("partition"), "1\n").unwrap();
+            }
+            for part in parts {
+                let to = sys.path().join(part);
+                let name = Path::new(part).file_name().unwrap();
+                std::os::unix::fs::symlink(to, folder.join("slaves").join(name)).unwrap();
+            }
+        };
+        made("sda", false, &[]);
+        made("sda/sda1", true, &[]);
+        made("nullb0", false, &[]);
+        made("nullb0/nullb0p1", true, &[]);
+        made("dm-0", false, &["sda/sda1"]);
+        made("dm-1", false, &["sda/sda1", "nullb0/nullb0p1"]);
+        made("dm-2", false, &["dm-1"]);
+        made("dm-3", false, &["dm-3"]);
+        made("dm-4", false, &["gone"]);
+        for (name, survives) in [
+            ("sda", Survives::Power),
+            ("sda/sda1", Survives::Power),
+            ("nullb0/nullb0p1", Survives::Process),
+            ("dm-0", Survives::Power),
+            ("dm-1", Survives::Process),
+            ("dm-2", Survives::Process),
+            ("dm-3", Survives::Process),
+            ("dm-4", Survives::Process),
+        ] {
+            assert_eq!(of_device(&sys.path().join(name), 0), survives, "{name}");
+        }
+    }
 }

@@ -12,6 +12,8 @@ struct Record {
     calls: Vec<String>,
     /// How many bytes were read.
     read_bytes: u64,
+    /// A read is refused once there were so many, if there is a limit.
+    read_bytes_max: Option<u64>,
     /// The call that fails with a full disk, and after how many of its kind.
     failing: Option<(&'static str, usize)>,
 }
@@ -56,6 +58,11 @@ impl Calls {
         std::mem::take(&mut self.record.lock().unwrap().read_bytes)
     }
 
+    /// Refuses to read more than so many bytes: what reads a hole would not end for hours.
+    pub(super) fn read_at_most(&self, bytes: u64) {
+        self.record.lock().unwrap().read_bytes_max = Some(bytes);
+    }
+
     /// Lets a call that begins with `kind` fail, once `after` such have not.
     pub(super) fn fail(&self, kind: &'static str, after: usize) {
         self.record.lock().unwrap().failing = Some((kind, after));
@@ -85,8 +92,13 @@ impl Backing for Calls {
     }
     fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize> {
         let read = self.inner.read_at(offset, into)?;
-        self.record.lock().unwrap().read_bytes += read as u64;
-        Ok(read)
+        let mut record = self.record.lock().unwrap();
+        record.read_bytes += read as u64;
+        match record.read_bytes_max {
+            Some(max) if record.read_bytes > max => Err(Error::new(ErrorKind::Unsupported, "read")
+                .detail(format!("more than {max} bytes of the log were read"))),
+            _ => Ok(read),
+        }
     }
     fn next_data(&self, offset: u64) -> Result<u64> {
         self.inner.next_data(offset)

@@ -164,6 +164,43 @@ fn a_signal_in_the_middle_of_the_work_leaves_nothing_of_it() {
     }
 }
 
+/// An export that asked for signals only when all was written would be ended by them, and leave
+/// nothing, too: a second name of its file shows how far it came.
+#[test]
+#[cfg_attr(target_arch = "s390x", ignore = "qemu-user stops no process at once")]
+fn an_export_is_ended_by_a_signal_long_before_its_end() {
+    let place = place();
+    make_big(&place);
+    for &(args, shows) in &LONG[..2] {
+        let out = place.path(args[2]);
+        place.ok(args);
+        let whole = out.metadata().unwrap().len();
+        std::fs::remove_file(&out).unwrap();
+        let met = (0..50).any(|_| {
+            let mut child = spawn(place.command(args), Stdio::null());
+            let made = || place.files().into_iter().find(|name| name.starts_with(shows));
+            while made().is_none() && child.try_wait().unwrap().is_none() {
+                std::thread::yield_now();
+            }
+            if child.try_wait().unwrap().is_some() {
+                std::fs::remove_file(&out).unwrap();
+                return false;
+            }
+            send(&child, Signal::STOP);
+            // Where it is gone by now the command was quicker.
+            let seen = made()
+                .and_then(|made| std::fs::hard_link(place.path(&made), place.path("seen")).ok());
+            send(&child, Signal::TERM);
+            send(&child, Signal::CONT);
+            let ended = wait(child);
+            let written = seen.map(|()| place.path("seen").metadata().unwrap().len());
+            let _ = (std::fs::remove_file(place.path("seen")), std::fs::remove_file(&out));
+            ended.status != 0 && written.is_some_and(|written| written < whole / 2)
+        });
+        assert!(met, "{args:?} always wrote everything");
+    }
+}
+
 /// A pipe that is full, so that the next byte waits; and its reader.
 fn full_pipe() -> (OwnedFd, UnixStream) {
     let (mut here, there) = UnixStream::pair().unwrap();
