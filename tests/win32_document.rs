@@ -172,6 +172,8 @@ fn exists(sources: &[String], public: &str, name: &str) -> bool {
 /// What the file gives to users of the crate: the text of its `pub use` statements.
 fn exports(file: &Path) -> String {
     let source = fs::read_to_string(file).unwrap();
+    // Those of a public module in the file are indented.
+    let source = source.replace("\n    pub use ", "\npub use ");
     let statements = source.split("\npub use ").skip(1);
     statements.map(|rest| rest.split(';').next().unwrap()).collect::<Vec<_>>().join("\n")
 }
@@ -181,7 +183,7 @@ fn what_the_document_calls_ours_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut all = Vec::new();
     sources(&root, &mut all);
-    let public = exports(&root.join("lib.rs")) + "\n" + &exports(&root.join("map/mod.rs"));
+    let public = exports(&root.join("lib.rs"));
 
     let rows = rows();
     let is_path = |name: &&str| name.chars().all(|c| c.is_alphanumeric() || "_:".contains(c));

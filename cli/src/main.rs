@@ -65,7 +65,7 @@ Commands whose output is their work, such as scan, end with 0 when the reader of
 
 /// Keep records that all have the same size in one flat, memory-mapped file.
 #[derive(Debug, Parser)]
-#[command(version, arg_required_else_help = true, after_help = HELP)]
+#[command(name = "flatrec", version, arg_required_else_help = true, after_help = HELP)]
 struct CommandLine {
     #[command(subcommand)]
     command: Command,

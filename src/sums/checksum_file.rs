@@ -358,13 +358,10 @@ impl Sums {
     pub(crate) fn reserve(&self, new_end: u64) -> Result<bool> {
         let blocks = new_end.saturating_sub(self.geometry.data_offset).div_ceil(BLOCK_LEN_BYTES);
         let needed = offset_of_entry(blocks);
-        if needed <= self.durable_len_bytes {
-            return Ok(false);
-        }
         if self.side.len_bytes()? < needed {
-            self.side.grow(round_up(needed, 4096))?;
+            return self.side.grow(round_up(needed, 4096)).map(|_| true);
         }
-        Ok(true)
+        Ok(needed > self.durable_len_bytes)
     }
 
     /// Makes the room that was made durable: before a commit that counts on it.
