@@ -6,9 +6,7 @@
 use std::fs;
 use std::path::Path;
 
-use flatrec::{
-    DataType, Database, Durability, DynDatabase, ErrorKind, Field, Record, Schema, Store,
-};
+use flatrec::{DataType, Database, Durability, DynDatabase, Field, Record, Schema, Store};
 
 #[derive(Clone, Copy, Debug, PartialEq, Record)]
 #[repr(C)]
@@ -332,16 +330,19 @@ fn records_up_to_the_last_offset_leave_no_room_for_more() {
         // The system maps no page that ends past the last offset.
         assert_eq!(store.read(count - 10_000).unwrap(), Some(N { n: 0 }));
         let last = store.read(count - 1).map_err(|error| error.kind());
-        assert!(matches!(last, Ok(Some(N { n: 0 })) | Err(ErrorKind::OutOfRange)), "{last:?}");
+        assert!(
+            matches!(last, Ok(Some(N { n: 0 })) | Err(flatrec::ErrorKind::OutOfRange)),
+            "{last:?}"
+        );
         assert_eq!((store.read(count).unwrap(), store.count()), (None, count));
         let room = (1 << 60) - 8193 - count;
         if room < 2 {
             let rows = [N { n: 7 }; 2];
             let error = store.append_slice(&rows).unwrap_err();
-            assert_eq!((error.kind(), store.count()), (ErrorKind::OutOfRange, count));
+            assert_eq!((error.kind(), store.count()), (flatrec::ErrorKind::OutOfRange, count));
             // The file grows by more than a record at a time.
             let one = store.append(&N { n: 8 }).map_err(|error| error.kind());
-            assert!(matches!(one, Ok(_) | Err(ErrorKind::OutOfRange)), "{one:?}");
+            assert!(matches!(one, Ok(_) | Err(flatrec::ErrorKind::OutOfRange)), "{one:?}");
         }
         store.close().unwrap();
     }

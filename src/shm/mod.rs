@@ -18,7 +18,7 @@ mod words;
 
 pub use lock_file::Wait;
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 pub(crate) use lock_file::EARLIER_READERS;
 pub(crate) use lock_file::{
     CHECKPOINT, FOR_EARLIER_WRITERS, IN_PLACE, INITIALISER, READERS, SideLock, WRITER,
