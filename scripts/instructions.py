@@ -70,13 +70,14 @@ def main() -> None:
 
 def build() -> dict[str, str]:
     """The programs, by name."""
-    command = ["cargo", "bench", "--no-run", "--locked", "--bench", "instructions", "--bin", "flatrec",
-               "--message-format=json"]
-    printed = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
-    messages = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
-    # The command's own unit tests have its name, too.
-    return {message["target"]["name"]: message["executable"] for message in messages
-            if message.get("executable") and ("bench" in message["target"]["kind"] or not message["profile"]["test"])}
+    programs = {}
+    for what in (["bench", "--no-run", "--bench", "instructions"], ["build", "--release", "--bin", "flatrec"]):
+        command = ["cargo", *what, "--locked", "--message-format=json"]
+        printed = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+        messages = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
+        programs |= {message["target"]["name"]: message["executable"] for message in messages
+                     if message.get("executable")}
+    return programs
 
 
 def instructions(command: list[str]) -> int:
