@@ -11,13 +11,15 @@
 //! The checks read tokens, not text: what stands in comments, strings and character literals is
 //! nobody's business. They do not expand macros, and need not.
 
+mod paths;
 mod rings;
 mod tokens;
 
 use std::fs;
 use std::path::Path;
 
-use tokens::{Token, text_at, tokens};
+use paths::paths;
+use tokens::{Token, tokens};
 
 /// Modules of `src/`, lowest first. Those on one line may not use one another.
 const RANKS: &[&[&str]] = &[
@@ -179,8 +181,8 @@ fn long_functions(tokens: &[Token<'_>]) -> Vec<Fault> {
 }
 
 fn upward_uses(path: &str, tokens: &[Token<'_>]) -> Vec<Fault> {
-    let inside = path.trim_start_matches("src/");
-    let own = inside.split('/').next().unwrap_or("").trim_end_matches(".rs");
+    let module = module_of(path);
+    let own = module[0].as_str();
     if own == "lib" {
         return Vec::new(); // The crate's root names everyone.
     }
@@ -188,11 +190,11 @@ fn upward_uses(path: &str, tokens: &[Token<'_>]) -> Vec<Fault> {
         return vec![(1, format!("module {own} has no rank: see RANKS"))];
     };
     let mut faults = Vec::new();
-    for (line, used) in used_modules(inside, tokens) {
-        if used == own {
-            continue;
-        }
-        match rank_of(used) {
+    let mut used: Vec<(usize, String)> =
+        paths(&module, tokens).into_iter().map(|(line, path)| (line, path[0].clone())).collect();
+    used.dedup();
+    for (line, used) in used.into_iter().filter(|(_, used)| used != own) {
+        match rank_of(&used) {
             Some(rank) if rank < own_rank => {}
             Some(_) => faults.push((line, format!("{own} may not use {used}: see RANKS"))),
             None => {
@@ -204,96 +206,14 @@ fn upward_uses(path: &str, tokens: &[Token<'_>]) -> Vec<Fault> {
     faults
 }
 
+/// The module that a file of `src/` is, from the crate's root.
+fn module_of(path: &str) -> paths::Path {
+    let inside = path.trim_start_matches("src/").trim_end_matches(".rs").trim_end_matches("/mod");
+    inside.split('/').map(str::to_owned).collect()
+}
+
 fn rank_of(module: &str) -> Option<usize> {
     RANKS.iter().position(|equals| equals.contains(&module))
-}
-
-/// The top modules of the crate that a file names, with lines.
-fn used_modules<'a>(path_in_src: &str, tokens: &[Token<'a>]) -> Vec<(usize, &'a str)> {
-    let file_depth =
-        path_in_src.trim_end_matches(".rs").trim_end_matches("/mod").split('/').count();
-    let inline = inline_module_depths(tokens);
-    let mut used = Vec::new();
-    for (index, token) in tokens.iter().enumerate() {
-        let starts_path = index == 0 || tokens[index - 1].text != ":";
-        let after = match token.text {
-            "crate" => Some(index + 1),
-            "super" if starts_path => {
-                let (climbed, after) = climb(tokens, index);
-                (climbed == file_depth + inline[index]).then_some(after)
-            }
-            _ => None,
-        };
-        let Some(after) = after else { continue };
-        if text_at(tokens, after) == ":" && text_at(tokens, after + 1) == ":" {
-            used.extend(heads(&tokens[after + 2..]));
-        }
-    }
-    used
-}
-
-/// How many `super`s stand in a row from `index` on, and where the row ends.
-fn climb(tokens: &[Token<'_>], index: usize) -> (usize, usize) {
-    let mut climbed = 1;
-    let mut after = index + 1;
-    while text_at(tokens, after) == ":" && text_at(tokens, after + 2) == "super" {
-        climbed += 1;
-        after += 3;
-    }
-    (climbed, after)
-}
-
-/// The first words of what follows a `::`: one, or those of a group in braces.
-fn heads<'a>(tokens: &[Token<'a>]) -> Vec<(usize, &'a str)> {
-    let Some(first) = tokens.first() else { return Vec::new() };
-    if first.text != "{" {
-        return vec![(first.line, first.text)];
-    }
-    let mut found = Vec::new();
-    let mut depth = 0;
-    let mut expects_head = true;
-    for token in tokens {
-        match token.text {
-            "{" => depth += 1,
-            "}" => depth -= 1,
-            "," if depth == 1 => expects_head = true,
-            _ if expects_head && depth == 1 => {
-                found.push((token.line, token.text));
-                expects_head = false;
-            }
-            _ => {}
-        }
-        if depth == 0 {
-            break;
-        }
-    }
-    found
-}
-
-/// For each token, how many `mod name { … }` it lies in.
-fn inline_module_depths(tokens: &[Token<'_>]) -> Vec<usize> {
-    let mut opened_at = Vec::new();
-    let mut braces = 0_usize;
-    let mut depths = Vec::with_capacity(tokens.len());
-    for (index, token) in tokens.iter().enumerate() {
-        match token.text {
-            "{" => {
-                braces += 1;
-                if index >= 2 && tokens[index - 2].text == "mod" {
-                    opened_at.push(braces);
-                }
-            }
-            "}" => {
-                if opened_at.last() == Some(&braces) {
-                    opened_at.pop();
-                }
-                braces = braces.saturating_sub(1);
-            }
-            _ => {}
-        }
-        depths.push(opened_at.len());
-    }
-    depths
 }
 
 fn homeless_unsafe(path: &str, tokens: &[Token<'_>]) -> Vec<Fault> {

@@ -7,10 +7,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::test_code;
+use super::paths::{Path, paths, tree};
 use super::tokens::{Token, text_at, tokens};
-
-type Path = Vec<String>;
+use super::{module_of, test_code};
 
 /// What each unit of a folder uses of the others.
 type Uses = BTreeMap<String, BTreeSet<String>>;
@@ -46,11 +45,10 @@ fn modules(files: &[(String, String)]) -> BTreeMap<Path, Module<'_>> {
     let mut modules = BTreeMap::new();
     let mut only_tests = Vec::new();
     for (file, source) in files {
-        let Some(inside) = file.strip_prefix("src/").filter(|file| *file != "lib.rs") else {
+        if !file.starts_with("src/") || file == "src/lib.rs" {
             continue;
-        };
-        let inside = inside.trim_end_matches(".rs").trim_end_matches("/mod");
-        let path: Path = inside.split('/').map(str::to_owned).collect();
+        }
+        let path = module_of(file);
         let all = tokens(source);
         let is_test = test_code(&all);
         for at in (0..all.len()).filter(|&at| is_test[at] && all[at].text == "mod") {
@@ -60,7 +58,7 @@ fn modules(files: &[(String, String)]) -> BTreeMap<Path, Module<'_>> {
         }
         let tokens: Vec<Token<'_>> =
             all.into_iter().zip(is_test).filter(|(_, test)| !test).map(|(it, _)| it).collect();
-        let uses = paths(&path, &tokens);
+        let uses = paths(&path, &tokens).into_iter().map(|(_, used)| used).collect();
         modules.insert(path.clone(), Module { path, tokens, uses });
     }
     modules.retain(|path, _| !only_tests.iter().any(|test| path.starts_with(test)));
@@ -96,67 +94,13 @@ fn passed_on(tokens: &[Token<'_>]) -> BTreeMap<String, String> {
         let mut found = Vec::new();
         tree(tokens, at + 1, &[], &mut found);
         for path in found.into_iter().filter(|path| path.len() > 1) {
-            let head = path[0].clone();
-            if !["crate", "super", "std"].contains(&head.as_str()) {
-                names.insert(path[path.len() - 1].clone(), head);
+            let (head, name) = (path[0].text, path[path.len() - 1].text);
+            if !["crate", "super", "std"].contains(&head) {
+                names.insert(name.to_owned(), head.to_owned());
             }
         }
     }
     names
-}
-
-/// The paths in `module` that begin with `crate` or `super`, each from the crate's root.
-fn paths(module: &[String], tokens: &[Token<'_>]) -> Vec<Path> {
-    let inline = super::inline_module_depths(tokens);
-    let mut paths = Vec::new();
-    for (at, token) in tokens.iter().enumerate() {
-        let begins = matches!(token.text, "crate" | "super");
-        if !begins || at > 0 && tokens[at - 1].text == ":" {
-            continue;
-        }
-        let mut found = Vec::new();
-        tree(tokens, at, &[], &mut found);
-        for path in found {
-            let climbed = path.iter().take_while(|segment| *segment == "super").count();
-            if climbed == 0 {
-                paths.push(path[1..].to_vec());
-            } else if let Some(left) = (module.len() + inline[at]).checked_sub(climbed) {
-                paths.push([&module[..left.min(module.len())], &path[climbed..]].concat());
-            }
-        }
-    }
-    paths
-}
-
-/// Reads a path that begins at `at`, or a tree of them in braces; returns where it ends.
-fn tree(tokens: &[Token<'_>], mut at: usize, before: &[String], found: &mut Vec<Path>) -> usize {
-    let mut path = before.to_vec();
-    loop {
-        if text_at(tokens, at) == "{" {
-            at += 1;
-            while at < tokens.len() && text_at(tokens, at) != "}" {
-                at = tree(tokens, at, &path, found);
-                if text_at(tokens, at) == "as" {
-                    at += 2;
-                }
-                if text_at(tokens, at) == "," {
-                    at += 1;
-                }
-            }
-            return at + 1;
-        }
-        let segment = text_at(tokens, at);
-        if segment != "self" {
-            path.push(segment.to_owned());
-        }
-        let goes_on = text_at(tokens, at + 1) == ":" && text_at(tokens, at + 2) == ":";
-        let next = tokens.get(at + 3).filter(|next| next.is_word() || next.text == "{");
-        if !goes_on || next.is_none() {
-            found.push(path);
-            return at + 1;
-        }
-        at += 3;
-    }
 }
 
 /// The largest set of units each of which uses each other one, directly or by way of others.
