@@ -33,8 +33,11 @@ impl Sums {
                 return Self::in_file(side, header, writable);
             }
         }
-        // They may just have been given their name.
-        Self::find_named(data, header, writable)
+        match writable {
+            // A writer keeps away the makers that could have given them their name just now.
+            true => Ok(named),
+            false => Self::find_named(data, header, false),
+        }
     }
 
     fn find_named(data: &dyn Backing, header: &Header, writable: bool) -> Result<FoundSums> {
@@ -68,8 +71,9 @@ impl Sums {
     /// # Errors
     /// The system's; they are found where they are all the same.
     pub(crate) fn name_left(data: &dyn Backing, header: &Header) -> Result<()> {
-        if matches!(Self::find_named(data, header, false)?, FoundSums::Kept(_))
-            || unnamed(data, header)?.is_none()
+        // First what is seldom there: each writer asks when it opens the store.
+        if unnamed(data, header)?.is_none()
+            || matches!(Self::find_named(data, header, false)?, FoundSums::Kept(_))
             || is_sum_file(data)? == Some(false)
         {
             return Ok(());
@@ -98,8 +102,8 @@ impl Sums {
     }
 }
 
-/// The checksums of the store with this header, where they were made. What else has that name, or
-/// that the file system has no such names, is in nobody's way.
+/// The checksums of the store with this header, where they were made. Another file of that name
+/// is left alone, and so is a name that the file system refuses.
 fn unnamed(data: &dyn Backing, header: &Header) -> Result<Option<Arc<dyn Backing>>> {
     let Ok(Some(side)) = data.open_side(UNNAMED_SUFFIX, OpenSide::Read) else { return Ok(None) };
     let is_ours = read_header(&*side)?.is_ok_and(|found| found.file_id == header.file_id);
