@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use super::dyn_store::DynStore;
 use super::metadata::NewMetadata;
+use super::presence::Hold;
 use super::sweep::{BadBlock, Inspect, Sweep, Swept};
 use super::table::Table;
-use crate::db::presence::Hold;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Geometry;
 use crate::io::FileBacking;

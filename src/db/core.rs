@@ -398,7 +398,6 @@ fn write_schema(backing: &dyn Backing, mut bytes: Vec<u8>, metadata: &NewMetadat
     Ok(())
 }
 
-/// The first bytes of the file, both header slots among them, as far as it has them.
 /// The error of a handle whose views show a file that is not written any more.
 pub(super) fn outdated() -> Error {
     Error::new(ErrorKind::Outdated, "read")
@@ -406,6 +405,7 @@ pub(super) fn outdated() -> Error {
         .advice("open it again; snapshots that are held stay as they are")
 }
 
+/// The first bytes of the file, both header slots among them, as far as it has them.
 fn read_front(backing: &dyn Backing) -> Result<Vec<u8>> {
     let mut front = vec![0; FRONT_BYTES];
     let got = backing.read_at(0, &mut front)?;

@@ -377,10 +377,8 @@ mod tests {
     use crate::db::DynDatabase;
     use crate::error::ErrorKind;
     use crate::format::{DataType, Field, Schema};
+    use crate::io::STORE;
     use crate::os;
-
-    /// Where a store's handles say that they are here.
-    const STORE: Range<u64> = 5..6;
 
     fn make(directory: &Path) -> std::path::PathBuf {
         let path = directory.join("x");

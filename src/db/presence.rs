@@ -16,7 +16,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::db::{beside_writer::CHECKPOINT_WAIT, core::outdated, locks::Locks};
+use super::beside_writer::CHECKPOINT_WAIT;
+use super::core::outdated;
+use super::locks::Locks;
 use crate::error::{ErrorKind, Result};
 use crate::shm::{
     EPOCH, LockWords, Mark, ReaderSide, Seen, Shared as _, Slot, Span, Taken, Wait, now, process,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::core::Core;
 use super::engine::Torn;
-use crate::db::presence::Presence;
+use super::presence::Presence;
 use crate::error::{Error, Result};
 use crate::format::Geometry;
 use crate::io::Backing;

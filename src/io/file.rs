@@ -17,6 +17,7 @@ use super::place::Place;
 use super::side;
 use super::view::{Access, View};
 use crate::error::{Error, ErrorKind, Result};
+use crate::format::OFFSET_MAX;
 use crate::os::{self, FileSystemKind, Sharing, Survives};
 use raw::refuse_lock_file;
 
@@ -220,7 +221,7 @@ impl Drop for FileBacking {
     fn drop(&mut self) {
         // By name, since a process that is just being started holds a copy of every open file for
         // a moment, and with it the locks.
-        let _ = self.unlock_data(0..u64::MAX >> 1);
+        let _ = self.unlock_data(0..OFFSET_MAX);
         if *self.inode_locked.get_mut() {
             let _ = os::unlock_inode(self.open.file());
         }

@@ -4,9 +4,6 @@
 //! [`protocol`] is what they say to each other, over words that they share; [`lock_words`] is where
 //! those lie in the file; [`lock_file`] has the locks that say who is alive.
 
-// Shared words are atomics in a mapped file; each block has its own proof.
-#![allow(unsafe_code)]
-
 #[cfg(all(test, loom))]
 mod in_loom;
 mod lock_file;

@@ -6,6 +6,9 @@
 //! Invariant: `base` points to `len` words, aligned, that stay mapped for as long as `_memory`
 //! lives; behind a read-only mapping `writable` is false.
 
+// The words are atomics in a mapped file; each block has its own proof.
+#![allow(unsafe_code)]
+
 use std::fmt;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};

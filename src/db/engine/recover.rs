@@ -399,7 +399,7 @@ pub(super) struct TakenOver {
     pub(super) found: Recovered,
     pub(super) log: Option<Log>,
     pub(super) sharing: WriterSide<LockWords>,
-    /// Whether there are, or may be, readers of commits that are no more.
+    /// Whether readers of lost commits exist, or may exist.
     pub(super) has_strangers: bool,
     /// How many records the array had to be brought at once.
     pub(super) brought_at_open: u64,

@@ -13,7 +13,8 @@ pub use rust::schema_to_rust;
 use std::collections::{HashMap, HashSet};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{Field, Schema, header::stride_for};
+use crate::format::header::stride_for;
+use crate::format::{Field, Schema};
 
 /// The name of the byte behind each record of a store with deletes.
 const STATUS: &str = "status";
