@@ -212,17 +212,21 @@ fn what_a_maker_left_that_died_is_made_anew() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");
     let mut store = DynStore::options().create_aside(&path, &schema(), false).unwrap();
-    store.append(&[1; 4]).unwrap();
-    store.flush().unwrap();
     let left: Vec<String> = names(directory.path());
     let aside = directory.path().join(left.iter().find(|name| *name != "s-lock").unwrap());
+    store.reserve(100_000).unwrap();
+    // Longer than a store without records, and its header counts none.
+    let reserved = std::fs::read(&aside).unwrap();
+    assert!(reserved.len() > 65_536);
+    store.append(&[1; 4]).unwrap();
+    store.flush().unwrap();
     let bytes = std::fs::read(&aside).unwrap();
     drop(store);
     // As one leaves it that is killed, which removes no lock file.
     std::fs::write(directory.path().join("s-lock"), "").unwrap();
-    // Killed before, while and after it wrote the header.
-    for len in [0, 100, bytes.len()] {
-        std::fs::write(&aside, &bytes[..len]).unwrap();
+    // Killed before, while and after it wrote the header, and before it flushed anything.
+    for left in [&[][..], &bytes[..100], &bytes, &reserved] {
+        std::fs::write(&aside, left).unwrap();
         assert_eq!(DynStore::open(&path).unwrap_err().kind(), ErrorKind::NotFound);
         make(&path, 3);
         assert_eq!(names(directory.path()), ["s", "s-lock"]);
