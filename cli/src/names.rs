@@ -20,7 +20,7 @@ const LINKS_MAX: u32 = 40;
 /// How the parts of a store begin, and the file in which a load keeps its progress.
 const MAGICS: [&[u8]; 4] = [b"\x89FLATREC", b"\x89FLATWAL", SUM_MAGIC, b"flatrec unfinished load "];
 /// The first bytes of every checksum file.
-pub(crate) const SUM_MAGIC: &[u8] = b"\x89FLATSUM";
+const SUM_MAGIC: &[u8] = b"\x89FLATSUM";
 /// A lock file has its magic behind 64 bytes that programs only lock.
 const LOCK_MAGIC: &[u8] = b"\x89FLATLK";
 const LOCK_MAGIC_OFFSET: usize = 64;

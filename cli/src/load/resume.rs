@@ -2,12 +2,10 @@
 //! and gone on with.
 
 use std::cell::RefCell;
-use std::fs::{File, OpenOptions};
-use std::io::Read as _;
 use std::path::Path;
 
 use flatrec::exchange::schema_to_json;
-use flatrec::{DynStore, ErrorKind, Schema, rebuild_checksums};
+use flatrec::{DynStore, ErrorKind, Schema};
 use serde_json::{Map, Value, json};
 
 use super::unfinished::{InputIdentity, Unfinished};
@@ -16,9 +14,7 @@ use crate::aside::Aside;
 use crate::csv_input::{self, Job};
 use crate::failure::{Failure, say};
 use crate::interrupt::Interrupt;
-use crate::names::SUM_MAGIC;
 use crate::output::report;
-use crate::own::{self, Found};
 use crate::paths::with_ending;
 use crate::rejects::Rejects;
 
@@ -103,12 +99,9 @@ impl Args {
         if let (Some(path), Some(so_far)) = (&self.csv.rejects, &left.rejects) {
             Rejects::kept(path, so_far, self.force)?.map_or(Ok(()), Aside::publish)?;
         }
-        let sums = with_ending(&self.store, "-unfinished-sum");
-        if let Some(file) = own_sums(&sums) {
-            // The cut came before they got their name.
-            rebuild_checksums(&self.store)?;
-            // Best effort: the next maker of a store there removes them.
-            let _ = own::remove(&sums, file);
+        if with_ending(&self.store, "-unfinished-sum").symlink_metadata().is_ok() {
+            // The cut came before the checksums had their name: a writer gives it to them.
+            DynStore::open(&self.store)?.close()?;
         }
         Unfinished::remove(&self.store);
         let done = format!("{} was complete already", self.store.display());
@@ -183,16 +176,6 @@ fn shown(value: &Value) -> String {
         Value::Array(texts) => texts.iter().map(shown).collect::<Vec<_>>().join(" and "),
         other => other.to_string(),
     }
-}
-
-/// The checksum file of this user at `path`, if there is one.
-fn own_sums(path: &Path) -> Option<File> {
-    let Ok(Found::Own(mut file)) = own::look(path, OpenOptions::new().read(true)) else {
-        return None;
-    };
-    let mut begin = Vec::new();
-    (&mut file).take(SUM_MAGIC.len() as u64).read_to_end(&mut begin).ok()?;
-    (begin == SUM_MAGIC).then_some(file)
 }
 
 /// The file id of the store at `path`, if there is one that can be read.
