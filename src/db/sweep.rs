@@ -155,7 +155,8 @@ impl Sweep<'_> {
         // Blocks that no header counts yet have no checksum.
         let Some(sums) = self.sums.filter(|sums| block < sums.blocks()) else { return Ok(None) };
         let found = self.look(sums, block, offset, bytes);
-        let is_named = self.is_changed_by_log(&self.records_in(&sums.bytes_of(block)));
+        let records = self.records_in(&sums.bytes_of(block));
+        let is_named = self.is_changed_by_log(&records, u64::MAX);
         match found {
             Ok(BlockState::Sound) => return Ok(None),
             Ok(state) if state == BlockState::Doubted || !is_named => return Ok(Some(state.why())),
@@ -176,7 +177,10 @@ impl Sweep<'_> {
                 step::reach(Step::JudgeBlock);
                 let begun = sums.stamp()?;
                 let done = Core::header_in(self.data)?.commit;
-                Ok(if begun.is_some_and(|begun| begun > done) { None } else { Some(state.why()) })
+                // It wrote nothing of commits that came after its own.
+                let is_explained = begun
+                    .is_some_and(|begun| begun > done && self.is_changed_by_log(&records, begun));
+                Ok((!is_explained).then(|| state.why()))
             }
             Err(why) => Ok(Some(why)),
         }
@@ -294,10 +298,11 @@ impl Sweep<'_> {
         self.images?.find(id)
     }
 
-    /// Whether a checkpoint may have changed a block that holds these records, or be about to.
-    fn is_changed_by_log(&self, records: &Range<u64>) -> bool {
-        self.images.is_some_and(|images| !images.is_empty())
-            && records.clone().any(|id| self.image(id).is_some())
+    /// Whether a checkpoint up to this commit may have changed a block that holds these records, or
+    /// be about to.
+    fn is_changed_by_log(&self, records: &Range<u64>, through: u64) -> bool {
+        let images = self.images.filter(|images| !images.is_empty());
+        images.is_some_and(|images| records.clone().any(|id| images.has_changed(id, through)))
     }
 
     fn records_in(&self, bytes: &Range<u64>) -> Range<u64> {

@@ -22,6 +22,26 @@ pub(crate) struct Committed {
     /// The number of the commit, or of the last of them.
     pub(crate) commit: u64,
     pub(crate) images: Images,
+    /// Of several commits: those that were the first to change a record, each with how many records
+    /// it and those before it had changed. The images of these come first.
+    pub(crate) firsts: Vec<(u64, u32)>,
+}
+
+impl Committed {
+    /// The images of one commit.
+    pub(crate) fn of_one(commit: u64, images: Images) -> Self {
+        Self { commit, images, firsts: Vec::new() }
+    }
+
+    /// Whether one of the commits up to `through` changes record `id`.
+    fn has_changed(&self, id: u64, through: u64) -> bool {
+        let Some(number) = self.images.number_of(id) else { return false };
+        if self.firsts.is_empty() {
+            return self.commit <= through;
+        }
+        let until = self.firsts.partition_point(|&(commit, _)| commit <= through);
+        until.checked_sub(1).is_some_and(|last| number < self.firsts[last].1)
+    }
 }
 
 /// What one or several commits have changed.
@@ -338,6 +358,14 @@ impl Overlay {
         }
         found.into_iter().map(|(id, _, images, number)| (id, images.image(number))).collect()
     }
+
+    /// Whether a commit up to `through` changes record `id`, for an overlay as it was read from a
+    /// log: commits that add to it let older ones be forgotten.
+    pub(crate) fn has_changed(&self, id: u64, through: u64) -> bool {
+        debug_assert!(self.layers.len() <= 1, "the overlay has been added to");
+        let mut commits = self.layers.iter().flat_map(|layer| &layer.commits);
+        commits.any(|committed| committed.has_changed(id, through))
+    }
 }
 
 impl Layer {
@@ -386,7 +414,7 @@ mod tests {
             image[..8].copy_from_slice(&id.to_le_bytes());
             image[8..].copy_from_slice(&commit.to_le_bytes());
         }
-        Arc::new(Committed { commit, images })
+        Arc::new(Committed::of_one(commit, images))
     }
 
     fn check(overlay: &Overlay, model: &BTreeMap<u64, u64>) {

@@ -118,9 +118,9 @@ pub(crate) struct Sums {
     /// Whether this handle has written the header: one that was found may be in the cache only, as
     /// a sync that failed leaves it, and no later sync would write it.
     header_written: bool,
-    /// Whether a checkpoint was announced ([`Sums::sync`]) that the store's header does not know
-    /// of: it may have written some of its records when it was cut short.
-    checkpoint_begun: bool,
+    /// Up to which commit a checkpoint was announced ([`Sums::sync`]) that the store's header does
+    /// not know of: it may have written some of its records when it was cut short.
+    checkpoint_begun: Option<u64>,
     geometry: Geometry,
     /// As much of its length is durable: a process that died may have grown it and not synced that.
     durable_len_bytes: u64,
@@ -165,7 +165,7 @@ impl Sums {
             side,
             header: sum_header,
             header_written: true,
-            checkpoint_begun: false,
+            checkpoint_begun: None,
             geometry,
             durable_len_bytes: 0,
             covered_len_bytes: 0,
@@ -219,7 +219,7 @@ impl Sums {
             side,
             header: found,
             header_written: false,
-            checkpoint_begun: found.commit > header.commit,
+            checkpoint_begun: Some(found.commit).filter(|&commit| commit > header.commit),
             geometry,
             durable_len_bytes: offset_of_entry(covered_len_bytes.div_ceil(BLOCK_LEN_BYTES)),
             covered_len_bytes,

@@ -130,6 +130,38 @@ fn damage_that_was_found_is_none_of_an_interrupted_checkpoint() {
     }
 }
 
+/// A checkpoint that was cut short has written nothing of commits that came after it: what differs
+/// in their blocks is damage, and was once summed as sound.
+#[test]
+fn an_interrupted_checkpoint_explains_no_damage_in_blocks_of_later_commits() {
+    for way in 0..3 {
+        let place = Place::new();
+        let path = damaged(&place);
+        let database = DynDatabase::open(&path).unwrap();
+        set(&database, [1000, 1001], 1);
+        set(&database, [1001, 2500], 2);
+        set(&database, [1000, IN_BLOCK_2], 3);
+        let copy = copy_as_killed(&place);
+        // Up to the first of the three: block 1, of which records were changed again.
+        announce_checkpoint(&copy);
+        flip(&copy, D + BLOCK + 9, 1);
+        let report = verify(&copy, 9).unwrap();
+        assert_eq!(report.doubts_found, 1, "{:?}", report.doubts);
+        assert!(report.doubts[0].to_string().contains("block 2, "), "{:?}", report.doubts);
+        if way < 2 {
+            let database = DynDatabase::open(&copy).unwrap();
+            set(&database, [IN_BLOCK_2 + way], 4);
+            assert_eq!(database.checkpoint().unwrap().damaged().len(), 1);
+            database.close().unwrap();
+        } else {
+            let store = DynStore::open(&copy).unwrap();
+            assert_eq!(store.info().unwrap().damaged_blocks, 1);
+            store.close().unwrap();
+        }
+        doubts_block_2(&copy);
+    }
+}
+
 #[test]
 fn a_lost_entry_and_a_damaged_last_block_stay_doubted_too() {
     let place = Place::new();

@@ -218,13 +218,13 @@ impl Engine {
         let segment = log.segment();
         writer.uncounted.add(commit.number, placed);
         drop(pieces);
-        let committed = Committed { commit: commit.number, images: changes.images };
+        let committed = Arc::new(Committed::of_one(commit.number, changes.images));
         let state = Arc::new(State {
             commit: commit.number,
             count: commit.count,
             live_count: commit.live_count,
             free_head: commit.free_head,
-            overlay: base.overlay.with(Arc::new(committed), commit.count),
+            overlay: base.overlay.with(committed, commit.count),
             view: self.view_over(writer, &base, commit.count)?,
             hold: None,
         });

@@ -8,7 +8,7 @@ use super::super::options::Common;
 use super::super::table_sums;
 use super::commit::SEGMENTS_OF_A_LOG;
 use super::in_place::Uncounted;
-use super::recover::{TakenOver, ranges_of, take_over};
+use super::recover::{TakenOver, exempt_begun, take_over};
 use super::{Engine, Group, Layout, Published, State, Writer, records_in, view_of};
 use crate::array::Placed;
 use crate::error::Result;
@@ -32,10 +32,8 @@ impl Engine {
         if let Some(log) = &mut log {
             log.limit_segments(common.checkpoint_bytes / SEGMENTS_OF_A_LOG);
         }
-        if let Some(sums) = sums.as_mut().filter(|sums| sums.checkpoint_begun()) {
-            // It may have written some of what the log holds.
-            let images = found.overlay.sorted_after(core.header().commit);
-            sums.exempt(&ranges_of(&layout, &images))?;
+        if let Some(sums) = &mut sums {
+            exempt_begun(sums, &layout, &found, core.header().commit)?;
         }
         let mut placed = Placed::new(Arc::clone(&backing), layout.geometry, found.count)?;
         trim(&*backing, &locks, &mut placed, found.count)?;

@@ -59,6 +59,8 @@ pub(in crate::db) struct Gathering {
     /// The newest image of each record that they changed: many commits are read at a time, and
     /// nobody asks for what was between them.
     images: Images,
+    /// [`Committed::firsts`].
+    firsts: Vec<(u64, u32)>,
     /// The most records that any of them counts.
     most: u64,
     /// The records that they count and have no images of.
@@ -70,7 +72,7 @@ impl Gathering {
     pub(in crate::db) fn new(layout: Layout, found: Recovered) -> Self {
         let most = found.count;
         let (images, in_place) = (Images::new(layout.stride, layout.alignment), Vec::new());
-        Self { layout, found, images, most, in_place }
+        Self { layout, found, images, firsts: Vec::new(), most, in_place }
     }
 
     pub(in crate::db) fn take(&mut self, (commit, ids, images): Block<'_>) -> Result<()> {
@@ -95,6 +97,10 @@ impl Gathering {
                 None => self.images.add(id)?.copy_from_slice(image),
             }
         }
+        let (changed, before) = (self.images.len(), self.firsts.last().map_or(0, |last| last.1));
+        if changed > before as usize {
+            self.firsts.push((commit.number, u32::try_from(changed).unwrap_or(u32::MAX)));
+        }
         found.commit = commit.number;
         found.count = commit.count;
         found.live_count = commit.live_count;
@@ -116,9 +122,9 @@ impl Gathering {
     /// The state after the last of them, whether or not the file has it, and what is in its place
     /// of the records that they count.
     fn finish(self) -> (Recovered, Vec<InPlace>) {
-        let Self { mut found, images, in_place, .. } = self;
+        let Self { mut found, images, firsts, in_place, .. } = self;
         if !images.is_empty() {
-            let committed = Committed { commit: found.commit, images };
+            let committed = Committed { commit: found.commit, images, firsts };
             found.overlay = found.overlay.with(Arc::new(committed), found.count);
         }
         (found, in_place)
@@ -497,8 +503,10 @@ fn absorb_alone(
     let ranges = ranges_of(&layout, &images);
     if let Some(sums) = sums {
         sums.reserve(end).map_err(|error| core.name(error))?;
-        let begun = announce(sums, &*backing, &ranges, found.commit);
-        core.keep(begun)?;
+        let announced = exempt_begun(sums, &layout, found, core.header().commit)
+            .and_then(|()| sums.doubt_damaged(&*backing, &ranges))
+            .and_then(|()| sums.sync(found.commit));
+        core.keep(announced)?;
     }
     let mut written =
         placed.write_sorted(&images).and_then(|()| step::take(Step::AbsorbSync, || placed.sync()));
@@ -517,15 +525,19 @@ fn absorb_alone(
     log.remove().map_err(|error| core.name(error))
 }
 
-/// Looks at the blocks that are about to change, and stamps the checksums so that whoever finds the
-/// change cut short knows that it had begun.
-fn announce(sums: &mut Sums, data: &dyn Backing, ranges: &[Range<u64>], commit: u64) -> Result<()> {
-    if sums.checkpoint_begun() {
-        sums.exempt(ranges)?;
-    } else {
-        sums.doubt_damaged(data, ranges)?;
-    }
-    sums.sync(commit)
+/// A checkpoint that was cut short may have written what the log has of commits after `done` and up
+/// to the one that the checksums' stamp names: the blocks of these records may differ from their
+/// checksums. It has written nothing of later commits, and their blocks are to be compared.
+pub(super) fn exempt_begun(
+    sums: &mut Sums,
+    layout: &Layout,
+    found: &Recovered,
+    done: u64,
+) -> Result<()> {
+    let Some(through) = sums.checkpoint_begun() else { return Ok(()) };
+    let mut images = found.overlay.sorted_after(done);
+    images.retain(|&(id, _)| found.overlay.has_changed(id, through));
+    sums.exempt(&ranges_of(layout, &images))
 }
 
 /// The bytes of the file that these images take; neighbours are one range.

@@ -45,8 +45,9 @@ impl Sums {
         self.check_block(block, &read_block(data, self.start_of(block), BLOCK_BYTES)?)
     }
 
-    /// Whether blocks that the log names may differ from their entries without being damaged.
-    pub(crate) fn checkpoint_begun(&self) -> bool {
+    /// Up to which commit a checkpoint had begun that was cut short: blocks of records that the log
+    /// has of those commits may differ from their entries without being damaged.
+    pub(crate) fn checkpoint_begun(&self) -> Option<u64> {
         self.checkpoint_begun
     }
 

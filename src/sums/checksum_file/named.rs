@@ -97,7 +97,7 @@ impl Sums {
         self.header.commit = commit;
         self.header_written = false;
         self.sync(commit)?;
-        self.checkpoint_begun = false;
+        self.checkpoint_begun = None;
         Ok(())
     }
 }
