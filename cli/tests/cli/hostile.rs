@@ -203,7 +203,8 @@ fn a_hole_behind_the_log_is_passed() {
 #[test]
 #[cfg(target_pointer_width = "64")]
 fn residency_of_a_large_file_is_a_sample() {
-    const LEN_BYTES: u64 = 8 << 40;
+    // qemu gives a program of another architecture 4 TiB of addresses.
+    const LEN_BYTES: u64 = 1 << 40;
     let place = Place::new();
     let schema = Schema::packed([Field::new("data", DataType::Binary(4096))]).unwrap();
     DynStore::create(place.path("x.rec"), &schema).unwrap().close().unwrap();
@@ -216,7 +217,7 @@ fn residency_of_a_large_file_is_a_sample() {
     let residency = info.residency.unwrap();
     assert_eq!(info.residency_asked_pages, 1 << 18);
     assert_eq!(residency.pages * residency.page_size_bytes, LEN_BYTES);
-    assert!(residency.resident_pages < 1 << 30, "{residency:?}");
+    assert!(residency.resident_pages < residency.pages / 2, "{residency:?}");
     let said = place.ok(["info", "x.rec"]);
     assert!(said.contains("by a sample of 262144"), "{said}");
 }

@@ -45,7 +45,7 @@ mod windows;
 use std::ffi::OsStr;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use flatrec::{DataType, DynStore, Field, Schema, TimeUnit};
 
@@ -58,6 +58,21 @@ struct Ran {
     status: Option<i32>,
     stdout: String,
     stderr: String,
+}
+
+/// What the command leaves that is run to its end.
+///
+/// Under Wine about one process in ten thousand ends before its first instruction: starting it is
+/// ERROR_INTERNAL_ERROR then. Nothing of it has run, so it is started again.
+fn output_of(command: &mut Command) -> Output {
+    const NEVER_STARTED: i32 = 1359;
+    for _ in 0..3 {
+        match command.output() {
+            Err(error) if cfg!(windows) && error.raw_os_error() == Some(NEVER_STARTED) => {}
+            output => return output.unwrap(),
+        }
+    }
+    command.output().unwrap()
 }
 
 impl Place {
@@ -93,7 +108,7 @@ impl Place {
     }
 
     fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Ran {
-        let output = self.command(args).output().unwrap();
+        let output = output_of(&mut self.command(args));
         Ran {
             status: output.status.code(),
             stdout: String::from_utf8(output.stdout).unwrap(),
