@@ -204,7 +204,7 @@ fn a_forgotten_transaction_does_not_hang_the_drop() {
         drop(database);
         done.send(()).unwrap();
     });
-    assert!(wait.recv_timeout(std::time::Duration::from_secs(3)).is_ok(), "it hangs");
+    assert!(wait.recv_timeout(std::time::Duration::from_secs(60)).is_ok(), "it hangs");
 }
 
 /// A record beside one that the log changes.

@@ -1,24 +1,21 @@
 //! Opening a store to read beside a writer that is at work.
 
-use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::core::Core;
-use super::engine::{self, Recovered, Torn};
+use super::in_place::Torn;
 use super::locks::Locks;
-use super::presence::{Hold, Presence, Quiet};
-use super::table::Table;
+use super::presence::{CHECKPOINT_WAIT, Hold, Presence, Quiet};
+use super::recovered::{self, Recovered};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::FileBacking;
-use crate::shm::{LockWords, Mark, Taken, Wait, WriterSide, process, store_word};
+use crate::shm::{Mark, Taken, Wait, store_word};
 use crate::wal::Position;
 
 /// How often a reader looks again at a log that a writer may be changing.
 const LOG_TRIES: u32 = 8;
-/// How long a reader waits for a checkpoint to end, however impatient it is.
-pub(super) const CHECKPOINT_WAIT: Duration = Duration::from_secs(10);
 /// How long a reader waits for a writer that is opening the store to be done with the log.
 const OPENING_WAIT: Duration = Duration::from_secs(5);
 /// How long it waits before it looks at the log again, unless the writer says that it is done.
@@ -31,12 +28,12 @@ const QUIET_WAIT: Duration = Duration::from_secs(1);
 /// Takes the locks of a handle that only lends records. A checkpoint shuts readers out for as long
 /// as it takes to write its records, which nobody should have to think of; an exclusive edit, which
 /// the header tells of, for as long as its user likes.
-pub(super) fn reader_locks(path: &Path, file: &Arc<FileBacking>, wait: Wait) -> Result<Locks> {
+pub(crate) fn reader_locks(path: &Path, file: &Arc<FileBacking>, wait: Wait) -> Result<Locks> {
     patient(file, wait, |in_place| Locks::reader(path, file, wait, in_place))
 }
 
 /// As [`reader_locks`], making no lock file, for a handle beside which no checkpoint begins.
-pub(super) fn onlooker_locks(path: &Path, file: &Arc<FileBacking>, wait: Wait) -> Result<Locks> {
+pub(crate) fn onlooker_locks(path: &Path, file: &Arc<FileBacking>, wait: Wait) -> Result<Locks> {
     let locks = patient(file, wait, |in_place| Locks::onlooker(path, file, wait, in_place))?;
     locks.keep_checkpoints_away(Wait::AtMost(CHECKPOINT_WAIT))?;
     Ok(locks)
@@ -59,13 +56,13 @@ fn patient(
 }
 
 /// What a reader has found.
-pub(super) struct Found {
+pub(crate) struct Found {
     /// What the log holds beyond the array; `None` without a log.
-    pub(super) log: Option<Recovered>,
+    pub(crate) log: Option<Recovered>,
     /// From where the log can be followed, where there is a writer.
-    pub(super) position: Option<Position>,
+    pub(crate) position: Option<Position>,
     /// What that is, for who is to hold it.
-    pub(super) taken: Taken,
+    pub(crate) taken: Taken,
 }
 
 /// Reads header and log, up to what a writer who is at work shows to readers, and otherwise up to
@@ -76,7 +73,7 @@ pub(super) struct Found {
 /// # Errors
 /// [`ErrorKind::Corrupt`] if what is found makes no sense, though the writer has given up nothing
 /// of what was read, and does nothing to change that; as [`Patience::wait`]; the system's.
-pub(super) fn read(core: &mut Core, presence: &Presence, alignment: usize) -> Result<Found> {
+pub(crate) fn read(core: &mut Core, presence: &Presence, alignment: usize) -> Result<Found> {
     let (mut tries, mut since) = (0, Instant::now());
     let (mut last, _) = presence.mark();
     let mut patience = Patience::default();
@@ -149,7 +146,7 @@ fn first_needed(core: &Core) -> u64 {
 /// Who finds again and again that it is too late does not try for ever: if the writer goes on, it
 /// is kept from going on to other places, and if nothing goes on, that is an error.
 #[derive(Default)]
-pub(super) struct Patience<'p> {
+pub(crate) struct Patience<'p> {
     /// What there was to be read last, and since when.
     seen: Option<(Mark, u64, Instant)>,
     times: u32,
@@ -162,7 +159,7 @@ impl<'p> Patience<'p> {
     ///
     /// # Errors
     /// [`ErrorKind::Locked`] if that has been the same for long; the system's.
-    pub(super) fn wait(&mut self, presence: &'p Presence, mark: Mark, commit: u64) -> Result<()> {
+    pub(crate) fn wait(&mut self, presence: &'p Presence, mark: Mark, commit: u64) -> Result<()> {
         self.times += 1;
         if self.times >= OVERTAKEN_TIMES {
             let (since, quiet) = self.overtaken.get_or_insert_with(|| (Instant::now(), None));
@@ -211,17 +208,17 @@ fn read_once(
     live: Option<(Mark, u64)>,
 ) -> Result<Option<(Option<Recovered>, Option<Position>)>> {
     let Some((mark, published)) = live.filter(|(mark, _)| mark.has_words) else {
-        return Ok(Some((engine::read_log(core, alignment)?, None)));
+        return Ok(Some((recovered::read_log(core, alignment)?, None)));
     };
     if !presence.need(first_needed(core), mark) {
         return Ok(None);
     }
     let through = published.max(core.header().commit);
-    engine::read_log_through(core, alignment, through).map(Some)
+    recovered::read_log_through(core, alignment, through).map(Some)
 }
 
 /// What is needed of the log, until this is dropped.
-pub(super) struct Needed<'p>(pub(super) &'p Presence);
+pub(crate) struct Needed<'p>(pub(crate) &'p Presence);
 
 impl Drop for Needed<'_> {
     fn drop(&mut self) {
@@ -231,7 +228,7 @@ impl Drop for Needed<'_> {
 
 /// Reads header and log for a handle that stays with what it finds, and holds that: from now on no
 /// checkpoint changes what of it lies in the array.
-pub(super) fn take_up(
+pub(crate) fn take_up(
     core: &mut Core,
     locks: &Locks,
     alignment: usize,
@@ -257,54 +254,16 @@ pub(super) fn take_up(
 }
 
 /// Reads the log for a handle that keeps every checkpoint away, and takes a store as it is.
-pub(super) fn read_log(core: &mut Core) -> Result<Option<(Recovered, Vec<Torn>)>> {
+pub(crate) fn read_log(core: &mut Core) -> Result<Option<(Recovered, Vec<Torn>)>> {
     let mut tries = 0;
     loop {
-        match engine::read_log_even_torn(core, 1) {
+        match recovered::read_log_even_torn(core, 1) {
             Err(error) if error.kind() == ErrorKind::Corrupt && tries < LOG_TRIES => {
                 tries += 1;
                 core.look_again()?;
             }
             other => return other,
         }
-    }
-}
-
-impl<T: Copy + Send + Sync> Table<T> {
-    /// Shows readers what this handle has committed.
-    pub(super) fn tell_readers(&self) {
-        if let Some(sharing) = &self.sharing {
-            let commit = self.core.header().commit;
-            sharing.hold(commit);
-            sharing.publish(commit);
-        }
-    }
-
-    /// Begins to share a store that has its name only now, by the words in its lock file.
-    pub(super) fn begin_sharing(&mut self, sharing: WriterSide<LockWords>) -> Result<()> {
-        let header = self.core.header();
-        sharing.begin(header.commit, header.commit, process())?;
-        self.sharing = Some(sharing);
-        Ok(())
-    }
-
-    /// The image that a commit in the log has left of record `index`: a windowed store has none of
-    /// them in its windows.
-    pub(super) fn image(&self, index: u64) -> Option<&[u8]> {
-        self.image_slot(index)?.get(..self.slots.record_len())
-    }
-
-    /// As [`Table::image`], with the status byte.
-    pub(super) fn image_slot(&self, index: u64) -> Option<&[u8]> {
-        self.log.as_ref()?.overlay.find(index)
-    }
-
-    /// Whether commits in the log have changed some of these records.
-    pub(super) fn has_images(&self, ids: Range<u64>) -> bool {
-        let Some(log) = self.log.as_ref().filter(|log| !log.overlay.is_empty()) else {
-            return false;
-        };
-        ids.into_iter().any(|id| log.overlay.find(id).is_some())
     }
 }
 

@@ -13,7 +13,7 @@ const CHUNK_BYTES: usize = 256 << 10;
 impl<T: Copy + Send + Sync> Table<T> {
     /// Copies the records from `first` on into `into`, packed, as many as there are and as it has
     /// room for, and returns how many.
-    pub(super) fn read_packed(&self, first: u64, into: &mut [u8]) -> Result<usize> {
+    pub(crate) fn read_packed(&self, first: u64, into: &mut [u8]) -> Result<usize> {
         let len = self.slots.record_len();
         if self.slots.mark().is_none() && self.log.is_none() {
             let copied = self.array.copy_records(first, len, into);
@@ -43,7 +43,7 @@ impl<T: Copy + Send + Sync> Table<T> {
     }
 
     /// As [`Table::read_packed`], of one record: whether there is one that is not deleted.
-    pub(super) fn read_one(&self, id: u64, into: &mut [u8]) -> Result<bool> {
+    pub(crate) fn read_one(&self, id: u64, into: &mut [u8]) -> Result<bool> {
         match self.read_packed(id, into) {
             Err(error) if error.kind() == ErrorKind::Deleted => Ok(false),
             copied => copied.map(|records| records == 1),
@@ -85,12 +85,12 @@ impl<T: Copy + Send + Sync> Table<T> {
 
 impl<R: Record> Table<R> {
     /// Copies records: see [`Table::read_packed`].
-    pub(super) fn read_into(&self, first: u64, into: &mut [R]) -> Result<usize> {
+    pub(crate) fn read_into(&self, first: u64, into: &mut [R]) -> Result<usize> {
         self.read_packed(first, bytes_of_mut(into))
     }
 
     /// A copy of record `id`, if there is one that is not deleted.
-    pub(super) fn try_read(&self, id: u64) -> Result<Option<R>> {
+    pub(crate) fn try_read(&self, id: u64) -> Result<Option<R>> {
         let mut record = zeroed();
         let found = self.read_one(id, bytes_of_mut(std::slice::from_mut(&mut record)))?;
         Ok(found.then_some(record))
@@ -99,7 +99,7 @@ impl<R: Record> Table<R> {
 
 /// Copies of records with what lies behind each, chunk by chunk.
 #[derive(Debug)]
-pub(super) struct Walk<'a, T: Copy + Send + Sync> {
+pub(crate) struct Walk<'a, T: Copy + Send + Sync> {
     table: &'a Table<T>,
     /// The records not yet lent.
     ids: Range<u64>,
@@ -112,7 +112,7 @@ pub(super) struct Walk<'a, T: Copy + Send + Sync> {
 
 impl<'a, T: Copy + Send + Sync> Walk<'a, T> {
     /// Through the records of `ids` that exist, of which about `chunk_bytes` are copied at a time.
-    pub(super) fn new(table: &'a Table<T>, ids: Range<u64>, chunk_bytes: usize) -> Self {
+    pub(crate) fn new(table: &'a Table<T>, ids: Range<u64>, chunk_bytes: usize) -> Self {
         let end = ids.end.min(table.array.count());
         let ids = ids.start.min(end)..end;
         let chunk_len = (chunk_bytes / table.slots.stride()).max(1);
@@ -122,7 +122,7 @@ impl<'a, T: Copy + Send + Sync> Walk<'a, T> {
     /// The next record that is not deleted. After an error it goes on with the record behind that
     /// which cannot be read.
     #[inline]
-    pub(super) fn next_record(&mut self) -> Result<Option<(u64, &[u8])>> {
+    pub(crate) fn next_record(&mut self) -> Result<Option<(u64, &[u8])>> {
         loop {
             if self.at == self.end {
                 if self.ids.is_empty() {
@@ -182,7 +182,7 @@ pub struct Copies<'a>(Walk<'a, u8>);
 
 impl<'a> Copies<'a> {
     /// The records of `ids` that exist.
-    pub(super) fn new(table: &'a Table<u8>, ids: Range<u64>) -> Self {
+    pub(crate) fn new(table: &'a Table<u8>, ids: Range<u64>) -> Self {
         Self(Walk::new(table, ids, CHUNK_BYTES))
     }
 

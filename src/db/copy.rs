@@ -100,9 +100,9 @@ impl std::fmt::Debug for CopyOptions<'_> {
 }
 
 /// A store that is read, and the one that is made of it.
-pub(super) struct Copy<'a> {
-    pub(super) from: DynStore,
-    pub(super) to: DynStore,
+pub(crate) struct Copy<'a> {
+    pub(crate) from: DynStore,
+    pub(crate) to: DynStore,
     options: CopyOptions<'a>,
 }
 
@@ -110,7 +110,7 @@ impl<'a> Copy<'a> {
     /// Opens the store at `path` for reading, as it is at this moment, and starts another, with the
     /// same schema and metadata, deletes and checksums if it has them, that appears at `out` when
     /// it is closed.
-    pub(super) fn start(path: &Path, out: &Path, options: CopyOptions<'a>) -> Result<Self> {
+    pub(crate) fn start(path: &Path, out: &Path, options: CopyOptions<'a>) -> Result<Self> {
         refuse_same(path, out)?;
         let from = DynStore::options().wait(options.wait).open_read_only(path)?;
         let mut new = DynStore::options().wait(options.wait);
@@ -132,7 +132,7 @@ impl<'a> Copy<'a> {
     /// Calls `each` with the tables to read and to write, the number of the first of some records,
     /// and their slots' bytes, until all records were there. They are read by calls, and compared
     /// with the checksums that the store has: the new store's own would call damage right.
-    pub(super) fn slots(
+    pub(crate) fn slots(
         &mut self,
         each: impl FnMut(&Table<u8>, &mut Table<u8>, u64, &[u8]) -> Result<()>,
     ) -> Result<()> {

@@ -12,7 +12,7 @@ use crate::format::{
     DATA_ALIGNMENT_BYTES, DESCRIPTORS_OFFSET, Header, MAGIC, Schema, Slot, SlotReport, Source as _,
     UnverifiedHeader, in_pieces, new_header, parse_schema,
 };
-use crate::io::{Access, Backing, FileBacking, SECOND_SLOT, STORE_MAGIC};
+use crate::io::{Access, Backing, FileBacking, SECOND_SLOT, STORE_MAGIC, named};
 use crate::os;
 use crate::step::{self, Step};
 
@@ -37,7 +37,7 @@ const _: () = {
 
 /// The header, schema and metadata of a store, as committed.
 #[derive(Debug)]
-pub(super) struct Core {
+pub(crate) struct Core {
     backing: Arc<dyn Backing>,
     header: Header,
     slot: Slot,
@@ -60,7 +60,7 @@ pub(super) struct Core {
 
 impl Core {
     /// Lays a new, empty store out in `backing`, which has no bytes yet, and makes it durable.
-    pub(super) fn create(
+    pub(crate) fn create(
         backing: Arc<dyn Backing>,
         schema: &Schema,
         metadata: &NewMetadata,
@@ -79,14 +79,14 @@ impl Core {
     }
 
     /// Reads and verifies header and schema.
-    pub(super) fn open(backing: Arc<dyn Backing>) -> Result<Self> {
+    pub(crate) fn open(backing: Arc<dyn Backing>) -> Result<Self> {
         let core = Self::open_even_short(backing)?;
         core.check_length()?;
         Ok(core)
     }
 
     /// As [`Core::open`], of a file that may have lost records at its end.
-    pub(super) fn open_even_short(backing: Arc<dyn Backing>) -> Result<Self> {
+    pub(crate) fn open_even_short(backing: Arc<dyn Backing>) -> Result<Self> {
         let found = Front::read(&*backing).map_err(|error| named(error, &*backing))?;
         let schema = found.schema(&*backing).map_err(|error| named(error, &*backing))?;
         let metadata = Metadata::new(Arc::clone(&backing), found.header.clone(), &found.bytes);
@@ -111,7 +111,7 @@ impl Core {
     /// Reads the header again, as a handle that writes nothing does beside one that does. The
     /// schema of a file never changes, so that it is not read as long as the header says the same
     /// of it.
-    pub(super) fn look_again(&mut self) -> Result<()> {
+    pub(crate) fn look_again(&mut self) -> Result<()> {
         let found = Front::read(&*self.backing).map_err(|error| self.name(error))?;
         if !found.header.has_schema_of(&self.header) {
             *self = Self::open_even_short(Arc::clone(&self.backing))?;
@@ -129,12 +129,12 @@ impl Core {
     }
 
     /// The header as the file has it now, and nothing else.
-    pub(super) fn header_in(backing: &dyn Backing) -> Result<Header> {
+    pub(crate) fn header_in(backing: &dyn Backing) -> Result<Header> {
         Ok(Front::read(backing).map_err(|error| named(error, backing))?.header)
     }
 
     /// Whether the file's header is the one that was found still.
-    pub(super) fn is_current(&self) -> Result<bool> {
+    pub(crate) fn is_current(&self) -> Result<bool> {
         Ok(Self::header_in(&*self.backing)? == self.header)
     }
 
@@ -143,7 +143,7 @@ impl Core {
     ///
     /// Whatever the writer of the other does, it changes the header there before readers are told
     /// of anything: as long as both headers are alike, so is all that this one counts.
-    pub(super) fn check_views(&self) -> Result<()> {
+    pub(crate) fn check_views(&self) -> Result<()> {
         let properties = self.backing.properties();
         if !os::copies_up(&properties.file_system) || !properties.calls_see_views {
             return Ok(());
@@ -167,7 +167,7 @@ impl Core {
     }
 
     /// An error if the file is no store at all; what else may be wrong shows when it is opened.
-    pub(super) fn check_is_store(backing: &dyn Backing) -> Result<()> {
+    pub(crate) fn check_is_store(backing: &dyn Backing) -> Result<()> {
         let front = read_front(backing)?;
         match choose(&front) {
             Err(error) if error.kind() == ErrorKind::NotAStore => Err(named(error, backing)),
@@ -178,7 +178,7 @@ impl Core {
     /// Whether the file is a leftover of a maker that died: too short for records, or a store
     /// without records, or a store with the mark of an unfinished one in its header. A finished
     /// store with records is not, whatever its name.
-    pub(super) fn is_leftover(file: &FileBacking) -> Result<bool> {
+    pub(crate) fn is_leftover(file: &FileBacking) -> Result<bool> {
         let mut front = read_front(file)?;
         front.truncate(usize::try_from(DESCRIPTORS_OFFSET).unwrap_or(usize::MAX));
         if file.len_bytes()? <= RECORDLESS_BYTES_MAX {
@@ -192,35 +192,35 @@ impl Core {
     }
 
     /// The header as committed.
-    pub(super) fn header(&self) -> &Header {
+    pub(crate) fn header(&self) -> &Header {
         &self.header
     }
 
     /// What was found in the two header slots when the store was opened.
-    pub(super) fn report(&self) -> &SlotReport {
+    pub(crate) fn report(&self) -> &SlotReport {
         &self.report
     }
 
     /// Whether an exclusive edit was interrupted before this handle opened the store.
-    pub(super) fn found_editing(&self) -> bool {
+    pub(crate) fn found_editing(&self) -> bool {
         self.found_editing
     }
 
-    pub(super) fn schema(&self) -> &Schema {
+    pub(crate) fn schema(&self) -> &Schema {
         &self.schema
     }
 
-    pub(super) fn metadata(&self) -> &Arc<Metadata> {
+    pub(crate) fn metadata(&self) -> &Arc<Metadata> {
         &self.metadata
     }
 
-    pub(super) fn backing(&self) -> &Arc<dyn Backing> {
+    pub(crate) fn backing(&self) -> &Arc<dyn Backing> {
         &self.backing
     }
 
     /// An error if an earlier sync failed.
     #[inline]
-    pub(super) fn check_healthy(&self, operation: &'static str) -> Result<()> {
+    pub(crate) fn check_healthy(&self, operation: &'static str) -> Result<()> {
         if self.poisoned { Err(self.poisoned(operation)) } else { Ok(()) }
     }
 
@@ -235,7 +235,7 @@ impl Core {
 
     /// Keeps the result of a step of a commit; after a failed one the handle writes no more.
     #[inline]
-    pub(super) fn keep<V>(&mut self, result: Result<V>) -> Result<V> {
+    pub(crate) fn keep<V>(&mut self, result: Result<V>) -> Result<V> {
         if result.is_err() {
             self.poisoned = true;
         }
@@ -243,7 +243,7 @@ impl Core {
     }
 
     /// Commits `change` of the header into the other slot, durably.
-    pub(super) fn commit(&mut self, change: impl FnOnce(&mut Header)) -> Result<()> {
+    pub(crate) fn commit(&mut self, change: impl FnOnce(&mut Header)) -> Result<()> {
         self.check_healthy("commit")?;
         self.make_slot_durable()?;
         let mut next = self.header.clone();
@@ -267,13 +267,13 @@ impl Core {
     }
 
     /// From now on a header that counts records says that the store is unfinished.
-    pub(super) fn begin_unfinished(&mut self) {
+    pub(crate) fn begin_unfinished(&mut self) {
         self.unfinished = true;
     }
 
     /// The store has its name: the header no longer says that it is unfinished. The write is not
     /// synced: the slot before differs in that mark only.
-    pub(super) fn finish(&mut self) -> Result<()> {
+    pub(crate) fn finish(&mut self) -> Result<()> {
         self.unfinished = false;
         if !self.header.unfinished {
             return Ok(());
@@ -288,7 +288,7 @@ impl Core {
 
     /// Before a writer's first change to a store that was not closed cleanly: makes what was found
     /// durable, in both slots. The mark of an interrupted edit goes, if there is one.
-    pub(super) fn settle(&mut self) -> Result<()> {
+    pub(crate) fn settle(&mut self) -> Result<()> {
         if self.at_rest && !self.header.editing || step::skip(Step::Settle) {
             return Ok(());
         }
@@ -317,17 +317,17 @@ impl Core {
     }
 
     /// Whether the file was as a clean close leaves it when it was opened, or is settled by now.
-    pub(super) fn at_rest(&self) -> bool {
+    pub(crate) fn at_rest(&self) -> bool {
         self.at_rest
     }
 
     /// Whether this handle has committed anything.
-    pub(super) fn changed(&self) -> bool {
+    pub(crate) fn changed(&self) -> bool {
         self.changed
     }
 
     /// Adds the path to an error that has none.
-    pub(super) fn name(&self, error: Error) -> Error {
+    pub(crate) fn name(&self, error: Error) -> Error {
         named(error, &*self.backing)
     }
 }
@@ -399,7 +399,7 @@ fn write_schema(backing: &dyn Backing, mut bytes: Vec<u8>, metadata: &NewMetadat
 }
 
 /// The error of a handle whose views show a file that is not written any more.
-pub(super) fn outdated() -> Error {
+pub(crate) fn outdated() -> Error {
     Error::new(ErrorKind::Outdated, "read")
         .detail("the file system copied the store to its upper layer when a writer opened it")
         .advice("open it again; snapshots that are held stay as they are")
@@ -432,12 +432,4 @@ fn is_at_rest(front: &[u8], file_len_bytes: u64) -> bool {
         Some(Header { sequence: 0, unfinished: false, ..header })
     };
     header(Slot::A).is_some_and(|a| header(Slot::B) == Some(a))
-}
-
-/// Adds the path of a backing to an error that has none.
-pub(super) fn named(error: Error, backing: &dyn Backing) -> Error {
-    match backing.path() {
-        Some(path) => error.path(path),
-        None => error,
-    }
 }

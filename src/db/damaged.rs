@@ -5,25 +5,25 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::beside_writer;
-use super::checksums::Checksums;
 use super::core::Core;
-use super::engine::{Recovered, Torn};
+use super::in_place::Torn;
 use super::info::{SlotInfo, slot_info};
 use super::locks::Locks;
+use super::problem::{Doubt, is_doubt};
+use super::recovered::Recovered;
 use super::slots::Slots;
 use super::sweep::{Inspect, Sweep};
-use super::verify::{Doubt, is_doubt};
 use crate::error::Result;
 use crate::format::{DataType, Field, Geometry, Value};
 use crate::io::{Backing, FileBacking};
 use crate::shm::Wait;
-use crate::sums::{FoundSums, Sums};
+use crate::sums::{Checksums, FoundSums, Sums};
 
 /// An open store that may be damaged.
-pub(super) struct Damaged {
-    pub(super) core: Core,
-    pub(super) checksums: Checksums,
-    pub(super) slots: Slots,
+pub(crate) struct Damaged {
+    pub(crate) core: Core,
+    pub(crate) checksums: Checksums,
+    pub(crate) slots: Slots,
     /// What the log holds beyond the array.
     log: Option<Recovered>,
     /// Why the log cannot be read, if so: the newest commits are lost then.
@@ -38,7 +38,7 @@ pub(super) struct Damaged {
 impl Damaged {
     /// Opens the store at `path`. Header and schema must be readable: without them nobody knows
     /// where records begin.
-    pub(super) fn open(path: &Path, wait: Wait) -> Result<Self> {
+    pub(crate) fn open(path: &Path, wait: Wait) -> Result<Self> {
         let file = Arc::new(FileBacking::open(path, false)?);
         // Before anything is locked that is none of our business.
         Core::check_is_store(&*file)?;
@@ -61,53 +61,53 @@ impl Damaged {
     }
 
     /// The records there are, those in the log and deleted ones among them.
-    pub(super) fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.log.as_ref().map_or(self.core.header().count, |log| log.count)
     }
 
     /// Whether there was a log that cannot be read.
-    pub(super) fn log_is_lost(&self) -> bool {
+    pub(crate) fn log_is_lost(&self) -> bool {
         self.log_lost.is_some()
     }
 
     /// How many commits are in the log.
-    pub(super) fn commits_in_log(&self) -> u64 {
+    pub(crate) fn commits_in_log(&self) -> u64 {
         self.log.as_ref().map_or(0, |log| log.blocks)
     }
 
     /// The records that are not what the log counts.
-    pub(super) fn torn(&self) -> &[Torn] {
+    pub(crate) fn torn(&self) -> &[Torn] {
         &self.torn
     }
 
     /// How many records in their places the log counts and sums.
-    pub(super) fn summed_in_log(&self) -> u64 {
+    pub(crate) fn summed_in_log(&self) -> u64 {
         self.log.as_ref().map_or(0, Recovered::summed)
     }
 
     /// How many records nothing sums: neither the checksums nor the log.
-    pub(super) fn unsummed(&self) -> u64 {
+    pub(crate) fn unsummed(&self) -> u64 {
         let in_header = if self.sums.is_some() { 0 } else { self.core.header().count };
         in_header.saturating_add(self.log.as_ref().map_or(0, |log| log.unsummed))
     }
 
     /// How many of them live, by the newest commit.
-    pub(super) fn live_count(&self) -> u64 {
+    pub(crate) fn live_count(&self) -> u64 {
         self.log.as_ref().map_or(self.core.header().live_count, |log| log.live_count)
     }
 
     /// The first record of the free list, by the newest commit.
-    pub(super) fn free_head(&self) -> Option<u64> {
+    pub(crate) fn free_head(&self) -> Option<u64> {
         self.log.as_ref().map_or(self.core.header().free_head, |log| log.free_head)
     }
 
     /// The file that the records are in.
-    pub(super) fn backing(&self) -> &Arc<dyn Backing> {
+    pub(crate) fn backing(&self) -> &Arc<dyn Backing> {
         self.core.backing()
     }
 
     /// What is wrong with header, length and checksum file.
-    pub(super) fn doubts(&self) -> Result<Vec<Doubt>> {
+    pub(crate) fn doubts(&self) -> Result<Vec<Doubt>> {
         let at = |offset, what| Doubt { offset, ..Doubt::of_file(what) };
         let report = self.core.report();
         let mut doubts = Vec::new();
@@ -158,7 +158,7 @@ impl Damaged {
 
     /// Reads all records and compares all blocks, but for those that hold records of which the log
     /// has newer images: a checkpoint may have written some, and is to write them all.
-    pub(super) fn sweep(&self, to: &mut impl Inspect) -> Result<()> {
+    pub(crate) fn sweep(&self, to: &mut impl Inspect) -> Result<()> {
         let sweep = Sweep {
             data: &**self.core.backing(),
             geometry: self.geometry()?,
@@ -177,7 +177,7 @@ impl Damaged {
     }
 
     /// The fields whose bytes can be wrong.
-    pub(super) fn doubtful_fields(&self) -> Vec<Field> {
+    pub(crate) fn doubtful_fields(&self) -> Vec<Field> {
         self.core.schema().fields().iter().filter(|field| can_be_wrong(field)).cloned().collect()
     }
 }
@@ -188,7 +188,7 @@ fn can_be_wrong(field: &Field) -> bool {
 }
 
 /// What is wrong with the bytes of a field, if anything is.
-pub(super) fn wrong_value(field: &Field, record: &[u8]) -> Option<String> {
+pub(crate) fn wrong_value(field: &Field, record: &[u8]) -> Option<String> {
     match field.read(record) {
         Ok(Value::Array(elements)) => {
             elements.iter().find_map(|element| element.err()).map(|error| error.to_string())

@@ -5,7 +5,6 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::checksums::Checksums;
 use super::copies::Copies;
 use super::edit::DynEdit;
 use super::info::StoreInfo;
@@ -17,6 +16,7 @@ use crate::array::Reading;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Schema;
 use crate::io::{Access, Backing};
+use crate::sums::Checksums;
 
 /// A store of records that are bytes, with fields by name from the schema in the file; otherwise as
 /// [`Store`](crate::Store).
@@ -43,7 +43,7 @@ use crate::io::{Access, Backing};
 /// ```
 #[derive(Debug)]
 pub struct DynStore {
-    pub(super) table: Table<u8>,
+    pub(crate) table: Table<u8>,
     record_len: usize,
 }
 
@@ -300,7 +300,7 @@ impl DynStore {
     }
 
     /// Whether whoever writes to the store keeps checksums of its records.
-    pub(super) fn has_checksums(&self) -> Result<bool> {
+    pub(crate) fn has_checksums(&self) -> Result<bool> {
         let core = &self.table.core;
         let found = Checksums::look(&**core.backing(), core.header())?;
         Ok(matches!(found, Checksums::Present { .. }))

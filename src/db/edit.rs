@@ -118,7 +118,7 @@ impl<T: Copy + Send + Sync> Drop for Session<'_, T> {
 pub struct Edit<'a, R: Record>(Session<'a, R>);
 
 impl<'a, R: Record> Edit<'a, R> {
-    pub(super) fn begin(table: &'a mut Table<R>) -> Result<Self> {
+    pub(crate) fn begin(table: &'a mut Table<R>) -> Result<Self> {
         Session::begin(table).map(Self)
     }
 
@@ -201,7 +201,7 @@ pub struct DynEdit<'a> {
 }
 
 impl<'a> DynEdit<'a> {
-    pub(super) fn begin(table: &'a mut Table<u8>) -> Result<Self> {
+    pub(crate) fn begin(table: &'a mut Table<u8>) -> Result<Self> {
         Ok(Self { session: Session::begin(table)? })
     }
 

@@ -9,13 +9,15 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use super::beside_writer::{self, CHECKPOINT_WAIT, Found, Needed, Patience};
+use super::beside_writer::{self, Found, Needed, Patience};
 use super::core::Core;
-use super::engine::{Gathering, Layout, Recovered, State, nothing, view_of};
+use super::layout::Layout;
 use super::locks::Locks;
 use super::metadata::Metadata;
-use super::presence::{Hold, Presence};
+use super::presence::{CHECKPOINT_WAIT, Hold, Presence};
+use super::recovered::{Gathering, Recovered, nothing};
 use super::source::Source;
+use super::state::{State, view_of};
 use crate::error::Result;
 use crate::format::Schema;
 use crate::io::{Backing, View};
@@ -23,7 +25,7 @@ use crate::shm::{Taken, Wait, store_word};
 use crate::wal::Position;
 
 /// A store that is open to read, and what was last seen of it.
-pub(super) struct Follower {
+pub(crate) struct Follower {
     inner: Mutex<Inner>,
     presence: Arc<Presence>,
     layout: Layout,
@@ -52,7 +54,7 @@ struct Inner {
 
 impl Follower {
     /// Opens the store to read, beside a writer or not.
-    pub(super) fn open(mut core: Core, locks: Locks, alignment: usize) -> Result<Self> {
+    pub(crate) fn open(mut core: Core, locks: Locks, alignment: usize) -> Result<Self> {
         let file_id = core.header().file_id;
         let presence = Arc::new(Presence::new(locks, store_word(file_id))?);
         let Found { log, position, taken } = beside_writer::read(&mut core, &presence, alignment)?;
@@ -72,11 +74,11 @@ impl Follower {
         Ok(Self { inner, presence, layout, file_id, schema, metadata, backing })
     }
 
-    pub(super) fn metadata(&self) -> &Metadata {
+    pub(crate) fn metadata(&self) -> &Metadata {
         &self.metadata
     }
 
-    pub(super) fn presence(&self) -> &Presence {
+    pub(crate) fn presence(&self) -> &Presence {
         &self.presence
     }
 

@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::checksums::{Checksums, DamagedBlock, Known};
-use super::engine::Recovered;
-use super::reader::ReaderInfo;
+use super::reader_info::ReaderInfo;
+use super::recovered::Recovered;
 use super::table::Table;
 use crate::array::ViewCounters;
 use crate::error::{Error, Result};
@@ -12,6 +11,7 @@ use crate::format::SlotState;
 use crate::io::{Access, Backing, View};
 use crate::os::{FaultCounts, FileSystemKind, Residency, process_faults};
 use crate::shm::process;
+use crate::sums::{Checksums, DamagedBlock, Known};
 
 /// Sizes, header slots, views, residency and faults of an open store, as they were when asked.
 ///
@@ -153,7 +153,7 @@ pub enum SlotInfo {
 }
 
 impl StoreInfo {
-    pub(super) fn of<T: Copy + Send + Sync>(table: &Table<T>) -> Result<Self> {
+    pub(crate) fn of<T: Copy + Send + Sync>(table: &Table<T>) -> Result<Self> {
         let header = table.core.header();
         let backing = table.core.backing();
         let view = table.array.whole().view();
@@ -271,7 +271,7 @@ impl LogInfo {
     }
 }
 
-pub(super) fn slot_info(state: &SlotState) -> SlotInfo {
+pub(crate) fn slot_info(state: &SlotState) -> SlotInfo {
     match state {
         SlotState::Valid { sequence, count } => {
             SlotInfo::Valid { sequence: *sequence, count: *count }

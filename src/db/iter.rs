@@ -22,7 +22,7 @@ pub struct Records<'a, R: Record> {
 
 impl<'a, R: Record> Records<'a, R> {
     /// The records of `range` that exist.
-    pub(super) fn new(table: &'a Table<R>, range: Range<u64>) -> Self {
+    pub(crate) fn new(table: &'a Table<R>, range: Range<u64>) -> Self {
         let range = clamp(range, table.array.count());
         let whole = table.array.whole();
         let split = whole.count().clamp(range.start, range.end);
@@ -103,7 +103,7 @@ pub struct DynRecords<'a> {
 
 impl<'a> DynRecords<'a> {
     /// The records of `range` that exist.
-    pub(super) fn new(table: &'a Table<u8>, range: Range<u64>, record_len: usize) -> Self {
+    pub(crate) fn new(table: &'a Table<u8>, range: Range<u64>, record_len: usize) -> Self {
         Self { table, range: clamp(range, table.array.count()), record_len }
     }
 }
@@ -162,7 +162,7 @@ pub struct RecordsWithIds<'a, R: Record> {
 
 impl<'a, R: Record> RecordsWithIds<'a, R> {
     /// The records of `range` that exist.
-    pub(super) fn new(table: &'a Table<R>, range: Range<u64>) -> Self {
+    pub(crate) fn new(table: &'a Table<R>, range: Range<u64>) -> Self {
         Self { table, range: clamp(range, table.array.count()) }
     }
 }
@@ -210,7 +210,7 @@ pub struct DynRecordsWithIds<'a> {
 
 impl<'a> DynRecordsWithIds<'a> {
     /// The records of `range` that exist.
-    pub(super) fn new(table: &'a Table<u8>, range: Range<u64>, record_len: usize) -> Self {
+    pub(crate) fn new(table: &'a Table<u8>, range: Range<u64>, record_len: usize) -> Self {
         Self { table, range: clamp(range, table.array.count()), record_len }
     }
 }

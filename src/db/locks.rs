@@ -20,9 +20,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::core::named;
 use crate::error::{Error, Result};
-use crate::io::FileBacking;
+use crate::io::{FileBacking, named};
 use crate::os::{LOCKS_CAN_BE_ASKED_FOR, LockKind, Sharing};
 use crate::shm::{
     CHECKPOINT, FOR_EARLIER_WRITERS, IN_PLACE, LockWords, Offer, READERS, SideLock, WRITER, Wait,
@@ -39,7 +38,7 @@ const LENDING: &str = "changing records in place needs the store alone, and a re
 
 /// The locks that one handle holds; closing the files gives them back.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Locks {
+pub(crate) struct Locks {
     // First, and so dropped first: who waits for the writer's range must find the inode free then.
     file: Option<Arc<FileBacking>>,
     side: Option<Arc<SideLock>>,
@@ -47,14 +46,14 @@ pub(super) struct Locks {
 
 impl Locks {
     /// No locks: for files without a name, which nobody else can open.
-    pub(super) fn none() -> Self {
+    pub(crate) fn none() -> Self {
         Self::default()
     }
 
     /// Takes the writer's lock for a store at `path` that is about to be opened. If somebody else
     /// has it, `file_id` is asked for the store's id, by which the lock file's words are told from
     /// those of a store that lay there before.
-    pub(super) fn writer(
+    pub(crate) fn writer(
         path: &Path,
         wait: Wait,
         file_id: impl Fn() -> Option<[u8; 16]>,
@@ -63,7 +62,7 @@ impl Locks {
     }
 
     /// As [`Locks::writer`], of who makes the store and shares it with others like that.
-    pub(super) fn maker(path: &Path, wait: Wait, sharing: &Sharing) -> Result<Self> {
+    pub(crate) fn maker(path: &Path, wait: Wait, sharing: &Sharing) -> Result<Self> {
         Self::writer_like(path, wait, sharing, || None)
     }
 
@@ -93,7 +92,7 @@ impl Locks {
     }
 
     /// Adds the writer's lock on the data file itself.
-    pub(super) fn add_inode(
+    pub(crate) fn add_inode(
         mut self,
         path: &Path,
         file: &Arc<FileBacking>,
@@ -106,17 +105,17 @@ impl Locks {
     }
 
     /// Adds the lock file of `other`.
-    pub(super) fn join(&mut self, other: Self) {
+    pub(crate) fn join(&mut self, other: Self) {
         self.side = other.side;
     }
 
     /// Whether this handle has made the lock file.
-    pub(super) fn has_new_side(&self) -> bool {
+    pub(crate) fn has_new_side(&self) -> bool {
         self.side.as_ref().is_some_and(|side| side.is_new())
     }
 
     /// Takes over from a maker that died, and has left this lock file.
-    pub(super) fn take_over(&self) {
+    pub(crate) fn take_over(&self) {
         if let Some(side) = &self.side {
             side.take_over();
         }
@@ -124,13 +123,13 @@ impl Locks {
 
     /// Refuses a lock file that was there before `file` was made, and is not to be believed beside
     /// it.
-    pub(super) fn check_trust(&self, file: &FileBacking) -> Result<()> {
+    pub(crate) fn check_trust(&self, file: &FileBacking) -> Result<()> {
         self.side.as_ref().map_or(Ok(()), |side| side.check_trust(&file.permissions()?))
     }
 
     /// Removes the lock file of a store that did not come into being after all. Only under the
     /// writer's lock, and only if there is no data file: a store's lock file is never unlinked.
-    pub(super) fn withdraw(&self) {
+    pub(crate) fn withdraw(&self) {
         if let Some(side) = &self.side {
             side.withdraw();
         }
@@ -138,7 +137,7 @@ impl Locks {
 
     /// Takes the locks of a handle that only lends records.
     /// `in_place` is how long to wait for who changes records in place.
-    pub(super) fn reader(
+    pub(crate) fn reader(
         path: &Path,
         file: &Arc<FileBacking>,
         wait: Wait,
@@ -149,7 +148,7 @@ impl Locks {
 
     /// As [`Locks::reader`], of a handle that makes no lock file where there is none, but keeps
     /// writers out instead.
-    pub(super) fn onlooker(
+    pub(crate) fn onlooker(
         path: &Path,
         file: &Arc<FileBacking>,
         wait: Wait,
@@ -176,7 +175,7 @@ impl Locks {
 
     /// Takes the locks of a handle on a file that is open already: the inode's, if the file's path
     /// is known, and no lock file's.
-    pub(super) fn handed_over(
+    pub(crate) fn handed_over(
         file: &Arc<FileBacking>,
         path: Option<&Path>,
         writes: bool,
@@ -194,7 +193,7 @@ impl Locks {
     }
 
     /// Shuts every reader out, for changes in place.
-    pub(super) fn exclude_readers(&self, wait: Wait) -> Result<()> {
+    pub(crate) fn exclude_readers(&self, wait: Wait) -> Result<()> {
         if let Some(side) = &self.side {
             side.lock(IN_PLACE, LockKind::Exclusive, wait, LENDING)?;
         }
@@ -205,7 +204,7 @@ impl Locks {
     }
 
     /// Lets readers in again.
-    pub(super) fn admit_readers(&self) -> Result<()> {
+    pub(crate) fn admit_readers(&self) -> Result<()> {
         self.unlock(IN_PLACE)
     }
 
@@ -216,13 +215,13 @@ impl Locks {
     }
 
     /// The lock file, where there is one.
-    pub(super) fn side(&self) -> Option<&Arc<SideLock>> {
+    pub(crate) fn side(&self) -> Option<&Arc<SideLock>> {
         self.side.as_ref()
     }
 
     /// The words by which a writer of the store with this id and its readers speak: those in the
     /// lock file, where there is one.
-    pub(super) fn words(&self, file_id: [u8; 16]) -> Result<WriterSide<LockWords>> {
+    pub(crate) fn words(&self, file_id: [u8; 16]) -> Result<WriterSide<LockWords>> {
         let words = match &self.side {
             Some(side) => LockWords::open(side)?,
             None => None,
@@ -232,19 +231,19 @@ impl Locks {
     }
 
     /// Whether somebody has the store open to write, under this name.
-    pub(super) fn has_writer(&self) -> Result<bool> {
+    pub(crate) fn has_writer(&self) -> Result<bool> {
         self.side.as_ref().map_or(Ok(false), |side| side.is_locked(WRITER, LockKind::Exclusive))
     }
 
     /// Whether `path` leads to the data file.
-    pub(super) fn is_at(&self, path: &Path) -> Result<bool> {
+    pub(crate) fn is_at(&self, path: &Path) -> Result<bool> {
         self.file.as_ref().map_or(Ok(false), |file| file.is_at(path))
     }
 
     /// Shuts the readers out that have no slot and those that are just reading the log, and asks
     /// how far, up to `target`, a checkpoint may go. `None` if there are such readers, or some that
     /// this writer does not see.
-    pub(super) fn begin_checkpoint(
+    pub(crate) fn begin_checkpoint(
         &self,
         sharing: &WriterSide<LockWords>,
         target: u64,
@@ -271,19 +270,19 @@ impl Locks {
 
     /// Whether there may be a reader whose slot this writer does not see, or that has none and
     /// holds something.
-    pub(super) fn misses_readers(&self, sharing: &WriterSide<LockWords>) -> Result<bool> {
+    pub(crate) fn misses_readers(&self, sharing: &WriterSide<LockWords>) -> Result<bool> {
         let is_alone = self.try_lock_checkpoint()?;
         self.end_checkpoint()?;
         Ok(!is_alone || sharing.is_blind()?)
     }
 
     /// Lets the readers in again that [`Locks::begin_checkpoint`] shut out.
-    pub(super) fn end_checkpoint(&self) -> Result<()> {
+    pub(crate) fn end_checkpoint(&self) -> Result<()> {
         self.unlock(CHECKPOINT)
     }
 
     /// For a reader without a slot: no checkpoint begins from now on.
-    pub(super) fn keep_checkpoints_away(&self, wait: Wait) -> Result<()> {
+    pub(crate) fn keep_checkpoints_away(&self, wait: Wait) -> Result<()> {
         if let Some(side) = &self.side {
             side.lock(CHECKPOINT, LockKind::Shared, wait, CHECKPOINTING)?;
         }
@@ -294,20 +293,20 @@ impl Locks {
     }
 
     /// Undoes [`Locks::keep_checkpoints_away`].
-    pub(super) fn let_checkpoints_go_on(&self) -> Result<()> {
+    pub(crate) fn let_checkpoints_go_on(&self) -> Result<()> {
         self.unlock(CHECKPOINT)
     }
 
     /// For a reader that is going to have a slot: locks a byte of its own on the data file, by
     /// which a writer under whatever name knows of it. Returns which, where there are such locks.
-    pub(super) fn name_reader(&self) -> Result<Option<u64>> {
+    pub(crate) fn name_reader(&self) -> Result<Option<u64>> {
         let Some(file) = &self.file else { return Ok(None) };
         file.lock_beside_others(FOR_EARLIER_WRITERS)?;
         file.lock_some_byte(READERS)
     }
 
     /// Gives that byte back.
-    pub(super) fn unname_reader(&self, byte: u64) -> Result<()> {
+    pub(crate) fn unname_reader(&self, byte: u64) -> Result<()> {
         let Some(file) = &self.file else { return Ok(()) };
         file.unlock_data(FOR_EARLIER_WRITERS)?;
         file.unlock_data(byte..byte + 1)
@@ -316,7 +315,7 @@ impl Locks {
     /// For a reader that has just locked its byte: a writer under another name whose checkpoint had
     /// begun before knows nothing of it yet, and is waited for. Every later checkpoint does. What
     /// the writer under this name does is in the words.
-    pub(super) fn await_checkpoint_elsewhere(&self, wait: Wait) -> Result<()> {
+    pub(crate) fn await_checkpoint_elsewhere(&self, wait: Wait) -> Result<()> {
         let (Some(file), Some(side)) = (&self.file, &self.side) else { return Ok(()) };
         let is_over = || {
             // In this order: the writer under this name locks the lock file first.
@@ -367,63 +366,4 @@ fn lock_data(
         return Ok(());
     }
     Err(named(Error::held_by(holder), file))
-}
-
-#[cfg(all(test, target_os = "linux"))]
-mod tests {
-    use std::fs::File;
-
-    use super::*;
-    use crate::db::DynDatabase;
-    use crate::error::ErrorKind;
-    use crate::format::{DataType, Field, Schema};
-    use crate::io::STORE;
-    use crate::os;
-
-    fn make(directory: &Path) -> std::path::PathBuf {
-        let path = directory.join("x");
-        let schema = Schema::packed([Field::new("n", DataType::UInt64)]).unwrap();
-        DynDatabase::create(&path, &schema).unwrap().close().unwrap();
-        path
-    }
-
-    fn lock(path: &Path, range: Range<u64>) -> File {
-        let file = File::options().read(true).write(true).open(path).unwrap();
-        let len = range.end - range.start;
-        assert!(os::try_lock_range(&file, range.start, len, LockKind::Exclusive).unwrap());
-        file
-    }
-
-    /// A reader locks its slot before it makes the lock file longer for it.
-    #[test]
-    fn a_slot_past_the_end_that_is_locked_holds_checkpoints_back() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = make(directory.path());
-        let database = DynDatabase::open(&path).unwrap();
-        let mut transaction = database.begin_write().unwrap();
-        transaction.append(&[0; 8]).unwrap();
-        transaction.commit(crate::db::Durability::Immediate).unwrap();
-        let reader = lock(&directory.path().join("x-lock"), (1 << 20) + 1000..(1 << 20) + 1001);
-        assert!(database.checkpoint().unwrap().held_back().is_some());
-        drop(reader);
-        assert_eq!(database.checkpoint().unwrap().held_back(), None);
-    }
-
-    /// A program that locks a file from somewhere on kept readers from taking their locks, and they
-    /// went on without.
-    #[test]
-    fn no_reader_goes_on_without_a_lock_that_another_program_keeps_it_from() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = make(directory.path());
-        let side = directory.path().join("x-lock");
-        let foreign =
-            [(&path, READERS), (&path, FOR_EARLIER_WRITERS), (&path, STORE), (&side, STORE)];
-        for (locked, range) in foreign {
-            let file = lock(locked, range.clone());
-            let refused = DynDatabase::open_read_only(&path).map(drop).unwrap_err();
-            assert_eq!(refused.kind(), ErrorKind::Locked, "{range:?} of {locked:?}: {refused}");
-            drop(file);
-            drop(DynDatabase::open_read_only(&path).unwrap());
-        }
-    }
 }

@@ -7,15 +7,15 @@ use crate::format::{DESCRIPTORS_OFFSET, Header, Source, crc32c_append, crc32c_of
 use crate::io::Backing;
 
 /// The schema and the metadata in a file, of whose front some bytes were read already.
-pub(super) struct SchemaBytes<'b> {
-    pub(super) backing: &'b dyn Backing,
+pub(crate) struct SchemaBytes<'b> {
+    pub(crate) backing: &'b dyn Backing,
     /// The file's first bytes.
-    pub(super) front: &'b [u8],
-    pub(super) len_bytes: u64,
+    pub(crate) front: &'b [u8],
+    pub(crate) len_bytes: u64,
 }
 
 impl SchemaBytes<'_> {
-    pub(super) fn of<'b>(
+    pub(crate) fn of<'b>(
         backing: &'b dyn Backing,
         front: &'b [u8],
         header: &Header,
@@ -50,7 +50,7 @@ impl Source for SchemaBytes<'_> {
 
 /// The metadata of an open store, read when somebody asks for them.
 #[derive(Debug)]
-pub(super) struct Metadata {
+pub(crate) struct Metadata {
     backing: Arc<dyn Backing>,
     header: Header,
     bytes: OnceLock<Box<[u8]>>,
@@ -58,7 +58,7 @@ pub(super) struct Metadata {
 
 impl Metadata {
     /// The metadata in `backing`, of whose front some bytes were read already.
-    pub(super) fn new(backing: Arc<dyn Backing>, header: Header, front: &[u8]) -> Self {
+    pub(crate) fn new(backing: Arc<dyn Backing>, header: Header, front: &[u8]) -> Self {
         let found = Self { backing, header, bytes: OnceLock::new() };
         let end = usize::try_from(found.header.end_of_schema()).ok();
         let start = end.and_then(|end| end.checked_sub(found.len()?));
@@ -79,11 +79,11 @@ impl Metadata {
     /// [`ErrorKind::Unsupported`] if they do not fit in this process's memory;
     /// [`ErrorKind::Corrupt`] if they are not what they were when the store was opened; the
     /// system's.
-    pub(super) fn get(&self) -> Result<&[u8]> {
+    pub(crate) fn get(&self) -> Result<&[u8]> {
         if let Some(bytes) = self.bytes.get() {
             return Ok(bytes);
         }
-        let read = self.read().map_err(|error| super::core::named(error, &*self.backing))?;
+        let read = self.read().map_err(|error| crate::io::named(error, &*self.backing))?;
         Ok(self.bytes.get_or_init(|| read))
     }
 
@@ -116,7 +116,7 @@ impl Metadata {
 
 /// What metadata a new store gets.
 #[derive(Clone, Debug)]
-pub(super) enum NewMetadata {
+pub(crate) enum NewMetadata {
     /// These bytes.
     Bytes(Vec<u8>),
     /// Those of an open store, which are copied a piece at a time.

@@ -6,7 +6,6 @@
 
 mod backup;
 mod beside_writer;
-mod checksums;
 mod compact;
 mod copies;
 mod copy;
@@ -17,23 +16,34 @@ mod dyn_store;
 mod edit;
 mod engine;
 mod follower;
+#[cfg(all(test, loom))]
+mod in_loom;
+mod in_place;
 mod info;
 mod iter;
+mod kept_sums;
+mod layout;
 mod locks;
 mod metadata;
+mod newest;
 mod opening;
 mod options;
+mod parts;
 mod presence;
+mod problem;
 mod reader;
+mod reader_info;
+mod rebuild;
+mod recovered;
 mod row;
 mod salvage;
 mod slots;
 mod snapshot;
 mod source;
+mod state;
 mod store;
 mod sweep;
 mod table;
-mod table_sums;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -41,10 +51,8 @@ mod verify;
 mod windowed;
 
 pub use crate::os::Survives;
+pub use crate::sums::{Checksums, DamagedBlock};
 pub use backup::{BackupReport, backup};
-pub use checksums::{
-    Checksums, DamagedBlock, Rebuilt, rebuild_checksums, rebuild_checksums_with_progress,
-};
 pub use compact::{CompactReport, compact};
 pub use copies::Copies;
 pub use copy::CopyOptions;
@@ -55,11 +63,14 @@ pub use engine::{Checkpoint, Durability, Receipt};
 pub use info::{LogInfo, SlotInfo, StoreInfo, WriterInfo};
 pub use iter::{DynRecords, DynRecordsWithIds, Records, RecordsWithIds};
 pub use options::Options;
-pub use reader::{DynReader, Reader, ReaderInfo};
+pub use problem::Doubt;
+pub use reader::{DynReader, Reader};
+pub use reader_info::ReaderInfo;
+pub use rebuild::{Rebuilt, rebuild_checksums, rebuild_checksums_with_progress};
 pub use row::Row;
 pub use salvage::{Lost, SalvageOptions, SalvageReport, salvage, salvage_with_progress};
 pub use snapshot::{Chunk, Chunks, Snapshot, SnapshotRecords};
 pub use store::Store;
 pub use transaction::WriteTransaction;
-pub use verify::{Doubt, VerifyReport, verify};
+pub use verify::{VerifyReport, verify};
 pub use windowed::WindowedStore;

@@ -39,7 +39,7 @@ fn open_locked(path: &Path, access: Access, common: &Common) -> Result<(Arc<File
 
 /// Opens a store to read, again if the file system copied it meanwhile: views of what was opened
 /// before do not follow.
-pub(super) fn until_current<V>(mut open: impl FnMut() -> Result<V>) -> Result<V> {
+pub(crate) fn until_current<V>(mut open: impl FnMut() -> Result<V>) -> Result<V> {
     const TRIES: u32 = 8;
     let mut tries = 0;
     loop {
@@ -51,7 +51,7 @@ pub(super) fn until_current<V>(mut open: impl FnMut() -> Result<V>) -> Result<V>
 }
 
 /// Opens the data file with its locks, and reads the header.
-pub(super) fn open_core(path: &Path, access: Access, common: &Common) -> Result<(Core, Locks)> {
+pub(crate) fn open_core(path: &Path, access: Access, common: &Common) -> Result<(Core, Locks)> {
     let (file, locks) = open_locked(path, access, common)?;
     if access == Access::ReadWrite {
         refuse_network_unless(common, &file, "open for writing")?;
@@ -59,7 +59,7 @@ pub(super) fn open_core(path: &Path, access: Access, common: &Common) -> Result<
     Ok((Core::open(file)?, locks))
 }
 
-pub(super) fn refuse_network_unless(
+pub(crate) fn refuse_network_unless(
     common: &Common,
     file: &FileBacking,
     operation: &'static str,
@@ -68,7 +68,7 @@ pub(super) fn refuse_network_unless(
 }
 
 /// Refuses what was interrupted.
-pub(super) fn check_features(header: &Header, common: &Common) -> Result<()> {
+pub(crate) fn check_features(header: &Header, common: &Common) -> Result<()> {
     if header.editing && !common.accept_interrupted_edit {
         return Err(Error::new(ErrorKind::InterruptedEdit, "open")
             .detail("an exclusive edit was interrupted: records may be half changed")
@@ -81,7 +81,7 @@ pub(super) fn check_features(header: &Header, common: &Common) -> Result<()> {
 }
 
 /// An error if the store's records cannot be seen as rows of this type, or were left half changed.
-pub(super) fn check_rows<R: Row + ?Sized>(
+pub(crate) fn check_rows<R: Row + ?Sized>(
     core: &Core,
     by_hand: Option<&Schema>,
     common: &Common,

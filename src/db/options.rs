@@ -28,10 +28,10 @@ use crate::shm::Wait;
 /// ```
 #[derive(Debug)]
 pub struct Options<S> {
-    pub(super) common: Common,
+    pub(crate) common: Common,
     /// A schema given by hand, for types that do not carry their own.
-    pub(super) schema: Option<Schema>,
-    pub(super) marker: PhantomData<fn() -> S>,
+    pub(crate) schema: Option<Schema>,
+    pub(crate) marker: PhantomData<fn() -> S>,
 }
 
 /// A log that has grown to this is brought to the array.
@@ -39,19 +39,19 @@ const CHECKPOINT_BYTES: u64 = 16 << 20;
 
 /// What all stores' options have in common.
 #[derive(Clone, Debug)]
-pub(super) struct Common {
-    pub(super) write_back: WriteBack,
-    pub(super) advice: Option<Advice>,
-    pub(super) wait: Wait,
-    pub(super) metadata: NewMetadata,
-    pub(super) allow_network: bool,
-    pub(super) accept_interrupted_edit: bool,
-    pub(super) deletes: bool,
-    pub(super) checksums: bool,
-    pub(super) checkpoint_bytes: u64,
-    pub(super) max_log_bytes: Option<u64>,
+pub(crate) struct Common {
+    pub(crate) write_back: WriteBack,
+    pub(crate) advice: Option<Advice>,
+    pub(crate) wait: Wait,
+    pub(crate) metadata: NewMetadata,
+    pub(crate) allow_network: bool,
+    pub(crate) accept_interrupted_edit: bool,
+    pub(crate) deletes: bool,
+    pub(crate) checksums: bool,
+    pub(crate) checkpoint_bytes: u64,
+    pub(crate) max_log_bytes: Option<u64>,
     /// Of the store that a new one is a copy of.
-    pub(super) copy_of: Option<Permissions>,
+    pub(crate) copy_of: Option<Permissions>,
 }
 
 impl Default for Common {
@@ -74,7 +74,7 @@ impl Default for Common {
 
 impl Common {
     /// Makes new stores copies of the one at `path`, which nobody gets at who cannot get at that.
-    pub(super) fn set_copy_of(&mut self, path: &Path) -> Result<()> {
+    pub(crate) fn set_copy_of(&mut self, path: &Path) -> Result<()> {
         let metadata = std::fs::metadata(path)
             .map_err(|source| Error::io("ask the permissions of", source).path(path))?;
         self.copy_of = Some(Permissions::of(&metadata));
@@ -82,7 +82,7 @@ impl Common {
     }
 
     /// How a store that is made at `path`, or `replace`s the one there, is shared with others.
-    pub(super) fn sharing(&self, path: &Path, replace: bool) -> Sharing {
+    pub(crate) fn sharing(&self, path: &Path, replace: bool) -> Sharing {
         let replaced = if replace { Sharing::like(path) } else { Sharing::default() };
         Sharing { copy_of: self.copy_of, ..replaced }
     }
@@ -95,7 +95,7 @@ impl<S> Clone for Options<S> {
 }
 
 impl<S> Options<S> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { common: Common::default(), schema: None, marker: PhantomData }
     }
 

@@ -16,7 +16,6 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::beside_writer::CHECKPOINT_WAIT;
 use super::core::outdated;
 use super::locks::Locks;
 use crate::error::{ErrorKind, Result};
@@ -24,6 +23,8 @@ use crate::shm::{
     EPOCH, LockWords, Mark, ReaderSide, Seen, Shared as _, Slot, Span, Taken, Wait, now, process,
 };
 
+/// How long a reader waits for a checkpoint to end, however impatient it is.
+pub(crate) const CHECKPOINT_WAIT: Duration = Duration::from_secs(10);
 /// How long a waiter sleeps that sees no words before it looks for them again.
 const WORDLESS_WAIT: Duration = Duration::from_millis(20);
 
@@ -38,7 +39,7 @@ struct Held {
 
 /// A reader's place, for as long as it has the store open.
 #[derive(Debug)]
-pub(in crate::db) struct Presence {
+pub(crate) struct Presence {
     /// `None` where there were no words to be seen.
     side: Option<ReaderSide<LockWords>>,
     /// The words that a writer has made since, where there were none.
@@ -51,7 +52,7 @@ pub(in crate::db) struct Presence {
 
 /// A commit that is being read, until this is dropped.
 #[derive(Debug)]
-pub(in crate::db) struct Hold {
+pub(crate) struct Hold {
     presence: Arc<Presence>,
     taken: Taken,
 }
@@ -59,23 +60,23 @@ pub(in crate::db) struct Hold {
 /// No checkpoint is made until this is dropped. A reader asks for that only if it has been too
 /// late for what it read again and again: it holds the writer up as little as it can.
 #[derive(Debug)]
-pub(in crate::db) struct Quiet<'p>(&'p Presence);
+pub(crate) struct Quiet<'p>(&'p Presence);
 
 impl Hold {
     /// Whose place among the readers it is held from.
-    pub(in crate::db) fn presence(&self) -> &Presence {
+    pub(crate) fn presence(&self) -> &Presence {
         &self.presence
     }
 
     /// What is held.
-    pub(in crate::db) fn taken(&self) -> &Taken {
+    pub(crate) fn taken(&self) -> &Taken {
         &self.taken
     }
 }
 
 impl Presence {
     /// Takes a place among the readers of the store with this id, as well as `locks` allow.
-    pub(in crate::db) fn new(locks: Locks, store: u64) -> Result<Self> {
+    pub(crate) fn new(locks: Locks, store: u64) -> Result<Self> {
         let words = match locks.side().map(LockWords::open) {
             // On a full disk it makes no room for words, and can do without.
             Some(Err(error)) if error.kind() == ErrorKind::NoSpace => None,
@@ -106,12 +107,12 @@ impl Presence {
 
     /// Whether it has a slot: what it does not say in one, nothing tells a writer of but the range
     /// that it locks while it reads.
-    pub(in crate::db) fn has_slot(&self) -> bool {
+    pub(crate) fn has_slot(&self) -> bool {
         self.slot.is_some()
     }
 
     /// What the writer says, where it can be seen.
-    pub(in crate::db) fn side(&self) -> Option<&ReaderSide<LockWords>> {
+    pub(crate) fn side(&self) -> Option<&ReaderSide<LockWords>> {
         if self.side.is_some() {
             return self.side.as_ref();
         }
@@ -127,7 +128,7 @@ impl Presence {
     /// An error if the words are no writer's any more: the file system copied the lock file when a
     /// writer opened it, and what is mapped here is the original. That writer changes the epoch
     /// before it does anything else.
-    pub(in crate::db) fn check_words(&self) -> Result<()> {
+    pub(crate) fn check_words(&self) -> Result<()> {
         let Some(lock) = self.locks.side().filter(|lock| lock.is_original()) else {
             return Ok(());
         };
@@ -147,17 +148,17 @@ impl Presence {
 
     /// What the writer says now, and the newest commit that readers may see; what nobody changes,
     /// and 0, where nothing is said.
-    pub(in crate::db) fn mark(&self) -> (Mark, u64) {
+    pub(crate) fn mark(&self) -> (Mark, u64) {
         self.side().map_or((Mark::nobody(), 0), ReaderSide::mark)
     }
 
     /// Says that the log is read from `commit` on, and whether it may still be there.
-    pub(in crate::db) fn need(&self, commit: u64, mark: Mark) -> bool {
+    pub(crate) fn need(&self, commit: u64, mark: Mark) -> bool {
         self.side().is_none_or(|side| side.need(commit, mark))
     }
 
     /// Says that the log is not read.
-    pub(in crate::db) fn need_nothing(&self) {
+    pub(crate) fn need_nothing(&self) {
         if let Some(side) = self.side() {
             side.need_nothing();
         }
@@ -165,7 +166,7 @@ impl Presence {
 
     /// Waits until `changed` is true, or the time is over: says which. It looks again whenever the
     /// writer has published something.
-    pub(in crate::db) fn wait_until(
+    pub(crate) fn wait_until(
         &self,
         at_most: Duration,
         mut changed: impl FnMut() -> Result<bool>,
@@ -188,22 +189,22 @@ impl Presence {
     }
 
     /// Whether some writer has the store open.
-    pub(in crate::db) fn has_writer(&self) -> Result<bool> {
+    pub(crate) fn has_writer(&self) -> Result<bool> {
         self.locks.has_writer()
     }
 
     /// The process of the writer, as it calls itself, if there is one and it can be seen.
-    pub(in crate::db) fn writer_process(&self) -> Option<u64> {
+    pub(crate) fn writer_process(&self) -> Option<u64> {
         self.side().and_then(ReaderSide::writer_process)
     }
 
     /// The other readers that can be seen, the writer's own process among them if there is one.
-    pub(in crate::db) fn others(&self, has_writer: bool) -> Result<Vec<Seen>> {
+    pub(crate) fn others(&self, has_writer: bool) -> Result<Vec<Seen>> {
         self.side().map_or_else(|| Ok(Vec::new()), |side| side.others(has_writer))
     }
 
     /// Whether `path` leads to the file that is read.
-    pub(in crate::db) fn is_at(&self, path: &Path) -> Result<bool> {
+    pub(crate) fn is_at(&self, path: &Path) -> Result<bool> {
         self.locks.is_at(path)
     }
 
@@ -217,7 +218,7 @@ impl Presence {
     /// # Errors
     /// [`Locked`](crate::ErrorKind::Locked) if a checkpoint takes longer than `wait`, for a reader
     /// without a slot; the system's.
-    pub(in crate::db) fn hold(self: &Arc<Self>, taken: Taken, wait: Wait) -> Result<Option<Hold>> {
+    pub(crate) fn hold(self: &Arc<Self>, taken: Taken, wait: Wait) -> Result<Option<Hold>> {
         let mut held = match self.slot {
             None => self.lock_and_keep_away(wait)?,
             Some(_) => self.lock(),
@@ -254,7 +255,7 @@ impl Presence {
     ///
     /// # Errors
     /// [`Locked`](crate::ErrorKind::Locked) if one takes longer than `wait`; the system's.
-    pub(in crate::db) fn keep_quiet(&self, wait: Wait) -> Result<Quiet<'_>> {
+    pub(crate) fn keep_quiet(&self, wait: Wait) -> Result<Quiet<'_>> {
         self.lock_and_keep_away(wait)?.quiet += 1;
         Ok(Quiet(self))
     }

@@ -72,7 +72,7 @@ impl<R: Record> Access for R {
     const ALIGNMENT: usize = align_of::<R>();
 
     fn check_schema(by_hand: Option<&Schema>, found: &Schema) -> Result<()> {
-        super::store::check_schema::<R>(by_hand, found)
+        check_schema::<R>(by_hand, found)
     }
 
     #[inline]
@@ -186,3 +186,32 @@ impl DoubleEndedIterator for ByteRows<'_> {
 }
 
 impl ExactSizeIterator for ByteRows<'_> {}
+
+/// Whether types in this machine's order of bytes are refused, because files have the other one.
+/// With `--cfg flatrec_any_endian` they are let through, for tests alone: most are about anything
+/// but the order of bytes, and what they write nobody else reads.
+const REFUSES_NATIVE: bool = cfg!(all(target_endian = "big", not(flatrec_any_endian)));
+
+/// The schema to create with: the one given by hand, or the type's own.
+pub(crate) fn wanted_schema<R: Record>(by_hand: Option<&Schema>) -> Result<Schema> {
+    if R::NATIVE_ENDIAN && REFUSES_NATIVE {
+        return Err(Error::new(ErrorKind::Unsupported, "use the record type")
+            .detail("it has native-endian fields, and files are little-endian")
+            .advice("use the little-endian types of flatrec::le"));
+    }
+    let Some(schema) = by_hand else { return R::schema() };
+    // Types that know their fields know them better; those that do not mind their layout.
+    R::check_schema(schema).map_err(|error| {
+        Error::new(ErrorKind::InvalidSchema, "use the schema given").source_error(error)
+    })?;
+    Ok(schema.clone())
+}
+
+/// Accepts the schema found in a file if records of it are `R`s.
+pub(crate) fn check_schema<R: Record>(by_hand: Option<&Schema>, found: &Schema) -> Result<()> {
+    let wanted = wanted_schema::<R>(by_hand)?;
+    match by_hand {
+        None => R::check_schema(found),
+        Some(_) => wanted.check_found(found),
+    }
+}

@@ -8,18 +8,18 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::checksums::Checksums;
 use super::damaged::{Damaged, wrong_value};
 use super::dyn_store::DynStore;
-use super::engine::Torn;
+use super::in_place::Torn;
 use super::metadata::NewMetadata;
+use super::problem::Doubt;
 use super::slots::{Found, Slots, bad_status};
 use super::sweep::{BadBlock, Inspect, Swept};
-use super::verify::Doubt;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Field;
 use crate::io::FileBacking;
 use crate::shm::Wait;
+use crate::sums::Checksums;
 use crate::sums::describe;
 
 /// How [`salvage`] saves.

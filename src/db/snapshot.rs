@@ -13,9 +13,10 @@ use std::sync::Arc;
 
 pub use self::chunks::{Chunk, Chunks};
 pub use self::records::SnapshotRecords;
-use super::engine::{Layout, State};
+use super::layout::Layout;
 use super::row::Row;
 use super::source::Source;
+use super::state::State;
 use crate::array::RecordView;
 use crate::error::Result;
 use crate::format::Schema;
@@ -75,7 +76,7 @@ pub struct Snapshot<R: Row + ?Sized> {
 impl<R: Row + ?Sized> Snapshot<R> {
     /// A snapshot of a state that came from `source`.
     #[allow(unsafe_code, reason = "that the source's stores hold rows of `R` is checked at open")]
-    pub(super) fn new(source: Arc<dyn Source>, state: Arc<State>) -> Result<Self> {
+    pub(crate) fn new(source: Arc<dyn Source>, state: Arc<State>) -> Result<Self> {
         let layout = *source.layout();
         // SAFETY: the source was opened for rows of `R`, which are valid in any pattern of bytes
         // and have neither padding nor interior mutability (`Record`), or are bytes.

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::engine::{Layout, State};
+use super::layout::Layout;
+use super::state::State;
 use crate::error::{Error, Result};
 use crate::format::Schema;
 
 /// What hands out states of a store.
-pub(super) trait Source: Send + Sync {
+pub(crate) trait Source: Send + Sync {
     /// The newest state that readers may see.
     fn newest(&self) -> Result<Arc<State>>;
 

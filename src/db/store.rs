@@ -9,11 +9,11 @@ use super::edit::Edit;
 use super::info::StoreInfo;
 use super::iter::{Records, RecordsWithIds};
 use super::options::Options;
+use super::row::{check_schema, wanted_schema};
 use super::slots::Found;
 use super::table::Table;
-use super::windowed::WindowedStore;
 use crate::array::Reading;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::format::{Record, Schema, bytes_of};
 use crate::io::{Access, Backing};
 
@@ -49,7 +49,7 @@ use crate::io::{Access, Backing};
 /// # }
 /// ```
 pub struct Store<R: Record> {
-    pub(super) table: Table<R>,
+    pub(crate) table: Table<R>,
 }
 
 impl<R: Record> Store<R> {
@@ -103,19 +103,6 @@ impl<R: Record> Store<R> {
     /// The system's.
     pub fn temporary() -> Result<Self> {
         Self::options().temporary()
-    }
-
-    /// Opens the store at `path` for reading through windows of about `window` bytes, of which at
-    /// most `max_mapped` bytes are mapped at a time.
-    ///
-    /// # Errors
-    /// As [`WindowedStore::open_windowed`].
-    pub fn open_windowed(
-        path: impl AsRef<Path>,
-        max_mapped: u64,
-        window: u64,
-    ) -> Result<WindowedStore<R>> {
-        WindowedStore::open_windowed(path, max_mapped, window)
     }
 
     /// How many records there are, those appended and not yet flushed among them, and in a store
@@ -396,36 +383,6 @@ impl<R: Record> Options<Store<R>> {
         Ok(Store { table: unsafe { Table::temporary(&schema, &self.common) }? })
     }
 
-    /// Opens the store at `path` through windows: see [`WindowedStore::open_windowed`].
-    ///
-    /// # Errors
-    /// As [`WindowedStore::open_windowed`].
-    pub fn open_windowed(
-        self,
-        path: impl AsRef<Path>,
-        max_mapped: u64,
-        window: u64,
-    ) -> Result<WindowedStore<R>> {
-        let reading = Reading::Windowed { budget_bytes: max_mapped, window_bytes: window };
-        let table = self.open_table(path.as_ref(), Access::ReadWrite, reading)?;
-        Ok(WindowedStore { table })
-    }
-
-    /// As [`Options::open_windowed`], for reading only.
-    ///
-    /// # Errors
-    /// As [`WindowedStore::open_windowed`].
-    pub fn open_windowed_read_only(
-        self,
-        path: impl AsRef<Path>,
-        max_mapped: u64,
-        window: u64,
-    ) -> Result<WindowedStore<R>> {
-        let reading = Reading::Windowed { budget_bytes: max_mapped, window_bytes: window };
-        let table = self.open_table(path.as_ref(), Access::ReadOnly, reading)?;
-        Ok(WindowedStore { table })
-    }
-
     /// Opens the store in a file that is open already. Given its path, the inode is locked, where
     /// the system can do that; there are no side files.
     ///
@@ -474,39 +431,15 @@ impl<R: Record> Options<Store<R>> {
         Ok(Store { table: self.open_table(path, access, Reading::Whole)? })
     }
 
-    fn open_table(self, path: &Path, access: Access, reading: Reading) -> Result<Table<R>> {
+    pub(crate) fn open_table(
+        self,
+        path: &Path,
+        access: Access,
+        reading: Reading,
+    ) -> Result<Table<R>> {
         let check = |found: &Schema| check_schema::<R>(self.schema.as_ref(), found);
         // SAFETY: `check` accepts only schemas of `R`.
         unsafe { Table::open(path, access, reading, &self.common, check) }
-    }
-}
-
-/// Whether types in this machine's order of bytes are refused, because files have the other one.
-/// With `--cfg flatrec_any_endian` they are let through, for tests alone: most are about anything
-/// but the order of bytes, and what they write nobody else reads.
-const REFUSES_NATIVE: bool = cfg!(all(target_endian = "big", not(flatrec_any_endian)));
-
-/// The schema to create with: the one given by hand, or the type's own.
-pub(super) fn wanted_schema<R: Record>(by_hand: Option<&Schema>) -> Result<Schema> {
-    if R::NATIVE_ENDIAN && REFUSES_NATIVE {
-        return Err(Error::new(ErrorKind::Unsupported, "use the record type")
-            .detail("it has native-endian fields, and files are little-endian")
-            .advice("use the little-endian types of flatrec::le"));
-    }
-    let Some(schema) = by_hand else { return R::schema() };
-    // Types that know their fields know them better; those that do not mind their layout.
-    R::check_schema(schema).map_err(|error| {
-        Error::new(ErrorKind::InvalidSchema, "use the schema given").source_error(error)
-    })?;
-    Ok(schema.clone())
-}
-
-/// Accepts the schema found in a file if records of it are `R`s.
-pub(super) fn check_schema<R: Record>(by_hand: Option<&Schema>, found: &Schema) -> Result<()> {
-    let wanted = wanted_schema::<R>(by_hand)?;
-    match by_hand {
-        None => R::check_schema(found),
-        Some(_) => wanted.check_found(found),
     }
 }
 

@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::core::Core;
-use super::engine::Torn;
+use super::in_place::Torn;
 use super::presence::Presence;
 use crate::error::{Error, Result};
 use crate::format::Geometry;
@@ -31,18 +31,18 @@ const PAGE_BYTES: usize = 4096;
 
 /// A block that is not to be trusted.
 #[derive(Clone, Debug)]
-pub(super) struct BadBlock {
-    pub(super) block: u64,
+pub(crate) struct BadBlock {
+    pub(crate) block: u64,
     /// The bytes of it that the header counts, in the file.
-    pub(super) bytes: Range<u64>,
+    pub(crate) bytes: Range<u64>,
     /// The records of which some byte lies there.
-    pub(super) records: Range<u64>,
-    pub(super) why: String,
+    pub(crate) records: Range<u64>,
+    pub(crate) why: String,
 }
 
 /// A record of a store that may be damaged.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Swept<'r> {
+pub(crate) enum Swept<'r> {
     /// Nothing speaks against it.
     Sound(&'r [u8]),
     /// It can be read, and lies in a block that is not what it was.
@@ -52,7 +52,7 @@ pub(super) enum Swept<'r> {
 }
 
 /// Who is told what a sweep finds: blocks before the records that begin in them.
-pub(super) trait Inspect {
+pub(crate) trait Inspect {
     fn bad_block(&mut self, bad: &BadBlock) -> Result<()>;
     fn record(&mut self, id: u64, record: Swept<'_>) -> Result<()>;
     /// The records of which the file has nothing, or not all: the last ones.
@@ -60,17 +60,17 @@ pub(super) trait Inspect {
 }
 
 /// What is to be read.
-pub(super) struct Sweep<'s> {
-    pub(super) data: &'s dyn Backing,
-    pub(super) geometry: Geometry,
-    pub(super) count: u64,
-    pub(super) sums: Option<&'s Sums>,
+pub(crate) struct Sweep<'s> {
+    pub(crate) data: &'s dyn Backing,
+    pub(crate) geometry: Geometry,
+    pub(crate) count: u64,
+    pub(crate) sums: Option<&'s Sums>,
     /// The records' images in the log, which count for more than what the array has.
-    pub(super) images: Option<&'s Overlay>,
+    pub(crate) images: Option<&'s Overlay>,
     /// What is not what the log counts.
-    pub(super) torn: &'s [Torn],
+    pub(crate) torn: &'s [Torn],
     /// From where checkpoints can be kept away for a moment; `None` where none is made meanwhile.
-    pub(super) beside: Option<&'s Presence>,
+    pub(crate) beside: Option<&'s Presence>,
 }
 
 /// How far the bytes of a range are to be trusted.
@@ -95,7 +95,7 @@ impl Sweep<'_> {
     ///
     /// # Errors
     /// What `to` fails with, and what says nothing about the store.
-    pub(super) fn run(&self, to: &mut impl Inspect) -> Result<()> {
+    pub(crate) fn run(&self, to: &mut impl Inspect) -> Result<()> {
         let len_bytes = self.geometry.offset_of(self.count)? - self.geometry.data_offset;
         // A header may count what no file has: what the file has is what there is to read.
         let there = self.data.len_bytes()?.saturating_sub(self.geometry.data_offset);

@@ -5,22 +5,28 @@
 //! that writes holds the writer's lock; a handle that only lends records holds the in-place lock
 //! shared.
 
+mod deletes;
+mod log_images;
+mod publish;
 mod resume;
+mod sums;
 
 use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub(crate) use self::publish::Aside;
 use super::beside_writer;
 use super::core::Core;
-use super::engine::{self, Recovered};
+use super::engine;
+use super::kept_sums::{create_sums, name_sums_of_replaced, refuse_other_file, settle};
 use super::locks::Locks;
 use super::opening::{check_features, open_core, refuse_network_unless, until_current};
 use super::options::Common;
 use super::presence::Hold;
+use super::recovered::Recovered;
 use super::slots::Slots;
-use super::table_sums::{create_sums, name_sums_of_replaced, refuse_other_file, settle};
 use crate::array::{Array, ArrayOptions, Reading};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Geometry, Record, Schema};
@@ -29,35 +35,25 @@ use crate::shm::{LockWords, WriterSide};
 use crate::step::{self, Step};
 use crate::sums::{BlockSet, Sums};
 
-/// A store that is being made under another name, and gets its own when it is closed.
-#[derive(Debug)]
-pub(super) struct Aside {
-    pub(super) file: Arc<FileBacking>,
-    pub(super) publish_at: PathBuf,
-    pub(super) replace: bool,
-    /// Whether it stays where it is made if it is not finished.
-    pub(super) keep: bool,
-}
-
 /// An open store of records of type `T`, or of bytes for `u8`.
-pub(super) struct Table<T: Copy + Send + Sync> {
-    pub(super) array: Array<T>,
-    pub(super) core: Core,
-    pub(super) slots: Slots,
+pub(crate) struct Table<T: Copy + Send + Sync> {
+    pub(crate) array: Array<T>,
+    pub(crate) core: Core,
+    pub(crate) slots: Slots,
     /// What the log held beyond the array, for a handle that does not write. A whole view has it in
     /// pages of its own; the windows of a windowed store do not.
-    pub(super) log: Option<Recovered>,
+    pub(crate) log: Option<Recovered>,
     /// What a handle that does not write reads, and the writer therefore leaves alone.
-    pub(super) hold: Option<Hold>,
+    pub(crate) hold: Option<Hold>,
     /// Where readers see what a handle that writes has committed.
-    pub(super) sharing: Option<WriterSide<LockWords>>,
-    pub(super) locks: Locks,
+    pub(crate) sharing: Option<WriterSide<LockWords>>,
+    pub(crate) locks: Locks,
     common: Common,
     /// The checksums that this handle keeps, if it writes and the store has them.
-    pub(super) sums: Option<Sums>,
+    pub(crate) sums: Option<Sums>,
     /// The blocks that an exclusive edit has changed, for the checksums.
-    pub(super) edited: BlockSet,
-    pub(super) aside: Option<Aside>,
+    pub(crate) edited: BlockSet,
+    pub(crate) aside: Option<Aside>,
     /// Whether dropping has nothing left to do.
     closed: bool,
 }
@@ -69,7 +65,7 @@ impl<T: Copy + Send + Sync> Table<T> {
     /// # Safety
     /// `T` is `u8`, or a record type whose schema is `schema`.
     #[allow(unsafe_code, reason = "the record type is the caller's to know")]
-    pub(super) unsafe fn create(path: &Path, schema: &Schema, common: &Common) -> Result<Self> {
+    pub(crate) unsafe fn create(path: &Path, schema: &Schema, common: &Common) -> Result<Self> {
         // SAFETY: the caller's promise, passed on.
         let mut table = unsafe { Self::create_aside(path, schema, common, false) }?;
         table.publish()?;
@@ -81,7 +77,7 @@ impl<T: Copy + Send + Sync> Table<T> {
     /// # Safety
     /// `T` is `u8`, or a record type whose schema is `schema`.
     #[allow(unsafe_code, reason = "the record type is the caller's to know")]
-    pub(super) unsafe fn create_aside(
+    pub(crate) unsafe fn create_aside(
         path: &Path,
         schema: &Schema,
         common: &Common,
@@ -164,7 +160,7 @@ impl<T: Copy + Send + Sync> Table<T> {
     /// # Safety
     /// `T` is `u8`, or `check` accepts only schemas of `T`.
     #[allow(unsafe_code, reason = "the record type is the caller's to know")]
-    pub(super) unsafe fn open(
+    pub(crate) unsafe fn open(
         path: &Path,
         access: Access,
         reading: Reading,
@@ -185,7 +181,7 @@ impl<T: Copy + Send + Sync> Table<T> {
     /// # Safety
     /// `T` is `u8`, or a record type whose schema is `schema`.
     #[allow(unsafe_code, reason = "the record type is the caller's to know")]
-    pub(super) unsafe fn temporary(schema: &Schema, common: &Common) -> Result<Self> {
+    pub(crate) unsafe fn temporary(schema: &Schema, common: &Common) -> Result<Self> {
         let core = Core::create(
             Arc::new(FileBacking::temporary(0)?),
             schema,
@@ -202,7 +198,7 @@ impl<T: Copy + Send + Sync> Table<T> {
     /// `T` is `u8`, or `check` accepts only schemas of `T`. Without a path nobody else changes the
     /// file while the store is open.
     #[allow(unsafe_code, reason = "the record type is the caller's to know")]
-    pub(super) unsafe fn from_file(
+    pub(crate) unsafe fn from_file(
         file: File,
         path: Option<&Path>,
         access: Access,
@@ -227,7 +223,7 @@ impl<T: Copy + Send + Sync> Table<T> {
     /// `T` is `u8`, or `check` accepts only schemas of `T`. Nobody else changes the backing while
     /// the store is open.
     #[allow(unsafe_code, reason = "the record type is the caller's to know")]
-    pub(super) unsafe fn over(
+    pub(crate) unsafe fn over(
         backing: Arc<dyn Backing>,
         access: Access,
         reading: Reading,
@@ -246,7 +242,7 @@ impl<T: Copy + Send + Sync> Table<T> {
     /// `T` is `u8`, or a record type whose schema is `schema`. Nobody else changes the backing
     /// while the store is open.
     #[allow(unsafe_code, reason = "the record type is the caller's to know")]
-    pub(super) unsafe fn create_over(
+    pub(crate) unsafe fn create_over(
         backing: Arc<dyn Backing>,
         schema: &Schema,
         common: &Common,
@@ -317,20 +313,20 @@ impl<T: Copy + Send + Sync> Table<T> {
     }
 
     /// Where the store is, or will be when it is closed.
-    pub(super) fn path(&self) -> Option<PathBuf> {
+    pub(crate) fn path(&self) -> Option<PathBuf> {
         match &self.aside {
             Some(aside) => Some(aside.publish_at.clone()),
             None => self.core.backing().path(),
         }
     }
 
-    pub(super) fn access(&self) -> Access {
+    pub(crate) fn access(&self) -> Access {
         self.array.options().access
     }
 
     /// Appends `added` records whose bytes follow one another.
     #[inline]
-    pub(super) fn append(&mut self, bytes: &[u8], added: u64) -> Result<Range<u64>> {
+    pub(crate) fn append(&mut self, bytes: &[u8], added: u64) -> Result<Range<u64>> {
         self.core.check_healthy("append")?;
         if self.slots.mark().is_some() {
             return self.append_marked(bytes, added);
@@ -340,7 +336,7 @@ impl<T: Copy + Send + Sync> Table<T> {
 
     /// Appends `added` records with all that lies between them and their next ones.
     #[inline]
-    pub(super) fn append_slots(&mut self, bytes: &[u8], added: u64) -> Result<Range<u64>> {
+    pub(crate) fn append_slots(&mut self, bytes: &[u8], added: u64) -> Result<Range<u64>> {
         match self.array.append_pending(bytes, added) {
             Some(ids) => Ok(ids),
             None => self.append_with_room(bytes, added),
@@ -358,13 +354,13 @@ impl<T: Copy + Send + Sync> Table<T> {
         }
     }
 
-    pub(super) fn reserve(&mut self, records: u64) -> Result<()> {
+    pub(crate) fn reserve(&mut self, records: u64) -> Result<()> {
         self.core.check_healthy("reserve")?;
         self.array.reserve(records).map_err(|error| self.core.name(error))
     }
 
     /// Makes all appended records durable, and counts them.
-    pub(super) fn flush(&mut self) -> Result<()> {
+    pub(crate) fn flush(&mut self) -> Result<()> {
         if self.access() != Access::ReadWrite {
             return Ok(());
         }
@@ -378,7 +374,7 @@ impl<T: Copy + Send + Sync> Table<T> {
 
     /// As [`Table::flush`], with `live_count` records that are not deleted and the free list from
     /// `free_head` on.
-    pub(super) fn flush_as(&mut self, live_count: u64, free_head: Option<u64>) -> Result<()> {
+    pub(crate) fn flush_as(&mut self, live_count: u64, free_head: Option<u64>) -> Result<()> {
         let count = self.array.count();
         self.reserve_sums(count)?;
         let synced = step::take(Step::FlushDataSync, || self.array.sync());
@@ -395,7 +391,7 @@ impl<T: Copy + Send + Sync> Table<T> {
     }
 
     /// Forgets the records from `count` on, durably.
-    pub(super) fn truncate(&mut self, count: u64) -> Result<()> {
+    pub(crate) fn truncate(&mut self, count: u64) -> Result<()> {
         self.check_writable("truncate")?;
         if count >= self.array.count() {
             return Ok(());
@@ -429,7 +425,7 @@ impl<T: Copy + Send + Sync> Table<T> {
     }
 
     /// Starts an exclusive edit: shuts readers out and marks the header.
-    pub(super) fn begin_edit(&mut self) -> Result<()> {
+    pub(crate) fn begin_edit(&mut self) -> Result<()> {
         if self.access() == Access::Private {
             return Ok(());
         }
@@ -449,7 +445,7 @@ impl<T: Copy + Send + Sync> Table<T> {
     }
 
     /// Makes what an exclusive edit has changed durable.
-    pub(super) fn sync_edits(&mut self, records: Range<u64>) -> Result<()> {
+    pub(crate) fn sync_edits(&mut self, records: Range<u64>) -> Result<()> {
         if self.access() == Access::Private {
             return Ok(());
         }
@@ -459,7 +455,7 @@ impl<T: Copy + Send + Sync> Table<T> {
     }
 
     /// Ends an exclusive edit: durable changes, no mark, readers let in.
-    pub(super) fn finish_edit(&mut self) -> Result<()> {
+    pub(crate) fn finish_edit(&mut self) -> Result<()> {
         if self.access() == Access::Private {
             return Ok(());
         }
@@ -477,7 +473,7 @@ impl<T: Copy + Send + Sync> Table<T> {
 
     /// Makes everything durable, trims the file to its records, and gives a store that was made
     /// aside its name.
-    pub(super) fn close(mut self) -> Result<()> {
+    pub(crate) fn close(mut self) -> Result<()> {
         self.close_in_place()
     }
 
@@ -549,7 +545,7 @@ impl<T: Copy + Send + Sync> std::fmt::Debug for Table<T> {
 impl<R: Record> Table<R> {
     /// Record `index`, in place.
     #[inline]
-    pub(super) fn record(&self, index: u64) -> Option<&R> {
+    pub(crate) fn record(&self, index: u64) -> Option<&R> {
         match self.array.whole().get(index) {
             Some(record) => Some(record),
             None => self.record_elsewhere(index),
@@ -560,7 +556,7 @@ impl<R: Record> Table<R> {
 impl Table<u8> {
     /// Opens the store at `path`, whatever its schema.
     #[allow(unsafe_code, reason = "records of bytes suit every schema")]
-    pub(super) fn open_bytes(
+    pub(crate) fn open_bytes(
         path: &Path,
         access: Access,
         reading: Reading,
@@ -572,7 +568,7 @@ impl Table<u8> {
 
     /// The first `len` bytes of record `index`, in place.
     #[inline]
-    pub(super) fn record_bytes(&self, index: u64, len: usize) -> Option<&[u8]> {
+    pub(crate) fn record_bytes(&self, index: u64, len: usize) -> Option<&[u8]> {
         match self.array.whole().bytes(index, len) {
             Some(bytes) => Some(bytes),
             None => self.bytes_elsewhere(index, len),

@@ -3,6 +3,8 @@
 #![allow(unsafe_code, reason = "opening over a backing of one's own is unsafe")]
 
 #[cfg(all(feature = "derive", feature = "text"))]
+#[cfg(target_os = "linux")]
+mod locks;
 mod seeds;
 
 use std::ops::Range;

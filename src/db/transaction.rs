@@ -47,7 +47,7 @@ pub struct WriteTransaction<'a, R: Row + ?Sized> {
 }
 
 impl<'a, R: Row + ?Sized> WriteTransaction<'a, R> {
-    pub(super) fn new(engine: &'a Engine) -> Result<Self> {
+    pub(crate) fn new(engine: &'a Engine) -> Result<Self> {
         let mut writer = engine.lock("begin a transaction")?;
         writer.show_newest(engine.layout()).map_err(|error| engine.name(error))?;
         let changes = Changes::new(*engine.layout(), writer.newest());

@@ -1,56 +1,17 @@
 //! Looking for what cannot be right in a store, without changing it.
 
-use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 
-use super::checksums::Checksums;
 use super::damaged::{Damaged, wrong_value};
+use super::problem::{Doubt, is_doubt};
 use super::slots::{Found, Slots, bad_status};
 use super::sweep::{BadBlock, Inspect, Swept};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::format::{Field, next_free};
 use crate::shm::Wait;
+use crate::sums::Checksums;
 use crate::sums::describe;
-
-/// Something in a store that is not as it should be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Doubt {
-    /// The byte offset in the file, where one is to blame.
-    pub offset: Option<u64>,
-    /// The record, where one is to blame.
-    pub record: Option<u64>,
-    /// The field, where one is to blame.
-    pub field: Option<String>,
-    /// What is wrong.
-    pub what: String,
-}
-
-impl Doubt {
-    pub(super) fn of_record(id: u64, what: String) -> Self {
-        Self { offset: None, record: Some(id), field: None, what }
-    }
-
-    pub(super) fn of_file(what: String) -> Self {
-        Self { offset: None, record: None, field: None, what }
-    }
-}
-
-impl fmt::Display for Doubt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(record) = self.record {
-            write!(f, "record {record}")?;
-            if let Some(field) = &self.field {
-                write!(f, ", field {field}")?;
-            }
-            write!(f, ": ")?;
-        } else if let Some(offset) = self.offset {
-            write!(f, "byte {offset}: ")?;
-        }
-        f.write_str(&self.what)
-    }
-}
 
 /// What [`verify`] has looked at and found.
 ///
@@ -252,16 +213,4 @@ impl Verifier<'_> {
             format!("the free list has {members} of {} deleted records", self.deleted.len())
         })
     }
-}
-
-/// Whether a failure to open is a finding about the file rather than about the attempt.
-pub(super) fn is_doubt(error: &Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::NotAStore
-            | ErrorKind::Corrupt
-            | ErrorKind::Truncated
-            | ErrorKind::InvalidSchema
-            | ErrorKind::UnsupportedFormat
-    )
 }

@@ -6,12 +6,14 @@ use std::path::Path;
 use super::copies::Walk;
 use super::edit::Edit;
 use super::info::StoreInfo;
+use super::options::Options;
 use super::slots::Found;
 use super::store::Store;
 use super::table::Table;
-use crate::array::{RecordGuard, ViewCounters, WindowGuard};
+use crate::array::{Reading, RecordGuard, ViewCounters, WindowGuard};
 use crate::error::Result;
 use crate::format::{Record, Schema, bytes_of, bytes_of_mut, one_from_bytes, zeroed};
+use crate::io::Access;
 
 /// How many bytes of records [`WindowedStore::range`] copies at a time.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -43,7 +45,54 @@ const CHUNK_BYTES: usize = 64 << 10;
 /// # }
 /// ```
 pub struct WindowedStore<R: Record> {
-    pub(super) table: Table<R>,
+    pub(crate) table: Table<R>,
+}
+
+impl<R: Record> Store<R> {
+    /// Opens the store at `path` for reading through windows of about `window` bytes, of which at
+    /// most `max_mapped` bytes are mapped at a time.
+    ///
+    /// # Errors
+    /// As [`WindowedStore::open_windowed`].
+    pub fn open_windowed(
+        path: impl AsRef<Path>,
+        max_mapped: u64,
+        window: u64,
+    ) -> Result<WindowedStore<R>> {
+        WindowedStore::open_windowed(path, max_mapped, window)
+    }
+}
+
+impl<R: Record> Options<Store<R>> {
+    /// Opens the store at `path` through windows: see [`WindowedStore::open_windowed`].
+    ///
+    /// # Errors
+    /// As [`WindowedStore::open_windowed`].
+    pub fn open_windowed(
+        self,
+        path: impl AsRef<Path>,
+        max_mapped: u64,
+        window: u64,
+    ) -> Result<WindowedStore<R>> {
+        let reading = Reading::Windowed { budget_bytes: max_mapped, window_bytes: window };
+        let table = self.open_table(path.as_ref(), Access::ReadWrite, reading)?;
+        Ok(WindowedStore { table })
+    }
+
+    /// As [`Options::open_windowed`], for reading only.
+    ///
+    /// # Errors
+    /// As [`WindowedStore::open_windowed`].
+    pub fn open_windowed_read_only(
+        self,
+        path: impl AsRef<Path>,
+        max_mapped: u64,
+        window: u64,
+    ) -> Result<WindowedStore<R>> {
+        let reading = Reading::Windowed { budget_bytes: max_mapped, window_bytes: window };
+        let table = self.open_table(path.as_ref(), Access::ReadOnly, reading)?;
+        Ok(WindowedStore { table })
+    }
 }
 
 impl<R: Record> WindowedStore<R> {

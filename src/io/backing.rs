@@ -205,3 +205,11 @@ pub trait Backing: fmt::Debug + Send + Sync {
         Ok(())
     }
 }
+
+/// Adds the path of a backing to an error that has none.
+pub(crate) fn named(error: Error, backing: &dyn Backing) -> Error {
+    match backing.path() {
+        Some(path) => error.path(path),
+        None => error,
+    }
+}

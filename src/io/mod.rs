@@ -24,6 +24,7 @@ pub use fault::install_fault_guard;
 pub use file::FileBacking;
 pub use view::{Access, View};
 
+pub(crate) use backing::named;
 pub(crate) use file::raw::refuse_lock_file;
 pub(crate) use file::{refuse_network, refuse_no_file};
 pub(crate) use kind::{LOCK_SUFFIX, SECOND_SLOT, STORE_MAGIC, begins_like_a_lock_file, lock_path};

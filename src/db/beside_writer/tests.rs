@@ -8,11 +8,7 @@ use std::time::Duration;
 
 use super::{Needed, OVERTAKEN_TIMES, reader_locks, take_up};
 use crate::db::{
-    core::Core,
-    database::Database,
-    engine::{self, Durability},
-    locks::Locks,
-    options::Options,
+    core::Core, database::Database, engine::Durability, locks::Locks, options::Options,
     presence::Presence,
 };
 use crate::error::{ErrorKind, Result};
@@ -89,7 +85,7 @@ fn a_log_is_there_for_whom_it_was_promised_wherever_its_segments_end() {
             commit(&database, 3, number);
             database.checkpoint().unwrap();
         }
-        let found = engine::read_log_through(&core, 1, published);
+        let found = crate::db::recovered::read_log_through(&core, 1, published);
         assert!(found.is_ok(), "round {round}: {}", found.err().unwrap());
         number += 1;
         commit(&database, 3, number);
@@ -111,7 +107,7 @@ fn a_log_is_there_for_whom_its_first_commit_was_promised() {
     for number in 1..40 {
         commit(&database, 3, number);
         database.checkpoint().unwrap();
-        let found = engine::read_log_through(&core, 1, published);
+        let found = crate::db::recovered::read_log_through(&core, 1, published);
         assert!(found.is_ok(), "after {number}: {}", found.err().unwrap());
     }
 }
@@ -216,7 +212,10 @@ fn who_is_overtaken_again_and_again_keeps_the_writer_from_it_for_a_while() {
     assert_eq!(found.overlay.find(500), None, "the array has been kept as it was");
     let mut first = [0; 8];
     core.backing()
-        .read_at(engine::Layout::of(&core, 1).unwrap().geometry.offset_of(500).unwrap(), &mut first)
+        .read_at(
+            crate::db::layout::Layout::of(&core, 1).unwrap().geometry.offset_of(500).unwrap(),
+            &mut first,
+        )
         .unwrap();
     assert_eq!(u64::from_ne_bytes(first), found.commit);
     // It is kept from nothing any more, but for what is held.

@@ -1,7 +1,9 @@
 //! What a transaction has changed and not committed yet: private to it, in memory, but for long
 //! runs of appended records, which go to their places in the file at once, where no count reaches.
 
-use super::{Layout, State, Writer, publish, records_in, unknown, view_of};
+use super::{Writer, publish, records_in, unknown};
+use crate::db::layout::Layout;
+use crate::db::state::{State, view_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{STATUS_DEAD, STATUS_LIVE, next_free, put_dead, put_live};
 use crate::overlay::{Images, Tail};
@@ -12,7 +14,7 @@ use crate::wal::PlacedSums;
 const LOGGED_TAIL_BYTES_MAX: usize = 1 << 20;
 
 /// The changes of a transaction over the state that it began with.
-pub(in crate::db) struct Changes {
+pub(crate) struct Changes {
     layout: Layout,
     pub(super) images: Images,
     /// The records appended last, which are not in the file.
@@ -28,7 +30,7 @@ pub(in crate::db) struct Changes {
 }
 
 impl Changes {
-    pub(in crate::db) fn new(layout: Layout, base: &State) -> Self {
+    pub(crate) fn new(layout: Layout, base: &State) -> Self {
         Self {
             layout,
             images: Images::new(layout.stride, layout.alignment),
@@ -47,11 +49,11 @@ impl Changes {
     }
 
     /// Records, deleted ones included.
-    pub(in crate::db) fn count(&self) -> u64 {
+    pub(crate) fn count(&self) -> u64 {
         self.count
     }
 
-    pub(in crate::db) fn live_count(&self) -> u64 {
+    pub(crate) fn live_count(&self) -> u64 {
         self.live_count
     }
 
@@ -75,12 +77,12 @@ impl Changes {
     }
 
     /// Record `id`, unless it was deleted.
-    pub(in crate::db) fn get<'a>(&'a self, writer: &'a Writer, id: u64) -> Option<&'a [u8]> {
+    pub(crate) fn get<'a>(&'a self, writer: &'a Writer, id: u64) -> Option<&'a [u8]> {
         self.layout.live(self.stride(writer, id)?)
     }
 
     /// Record `id` for changing, unless it was deleted.
-    pub(in crate::db) fn get_mut(&mut self, writer: &Writer, id: u64) -> Result<Option<&mut [u8]>> {
+    pub(crate) fn get_mut(&mut self, writer: &Writer, id: u64) -> Result<Option<&mut [u8]>> {
         let layout = self.layout;
         let stride = if id >= self.tail_start {
             self.tail.get_mut(id - self.tail_start)
@@ -110,7 +112,7 @@ impl Changes {
     }
 
     /// Sets record `id`, which must be there.
-    pub(in crate::db) fn set(&mut self, writer: &Writer, id: u64, record: &[u8]) -> Result<()> {
+    pub(crate) fn set(&mut self, writer: &Writer, id: u64, record: &[u8]) -> Result<()> {
         let count = self.count;
         // A record that is set whole need not be read first, unless it could be a deleted one.
         if !self.layout.deletes && id < self.tail_start && self.images.number_of(id).is_none() {
@@ -131,7 +133,7 @@ impl Changes {
 
     /// Appends records, whose bytes follow one another without status bytes, and returns the number
     /// of the first.
-    pub(in crate::db) fn append(&mut self, writer: &mut Writer, records: &[u8]) -> Result<u64> {
+    pub(crate) fn append(&mut self, writer: &mut Writer, records: &[u8]) -> Result<u64> {
         let Layout { record_size, stride, deletes, geometry, .. } = self.layout;
         let first = self.count;
         let added = (records.len() / record_size) as u64;
@@ -178,7 +180,7 @@ impl Changes {
     }
 
     /// Deletes record `id`; `false` if it is not there.
-    pub(in crate::db) fn delete(&mut self, writer: &Writer, id: u64) -> Result<bool> {
+    pub(crate) fn delete(&mut self, writer: &Writer, id: u64) -> Result<bool> {
         self.check_deletes("delete")?;
         if self.get_mut(writer, id)?.is_none() {
             return Ok(false);
@@ -202,7 +204,7 @@ impl Changes {
     }
 
     /// Puts a record into a free slot, or appends it, and returns its number.
-    pub(in crate::db) fn insert(&mut self, writer: &mut Writer, record: &[u8]) -> Result<u64> {
+    pub(crate) fn insert(&mut self, writer: &mut Writer, record: &[u8]) -> Result<u64> {
         let Some(id) = self.free_head else { return self.append(writer, record) };
         let Some(next) = self.after_free(writer, id) else {
             // The list leads to a record that is not free: it is never to be written over.
@@ -262,7 +264,7 @@ impl Changes {
 impl Layout {
     /// The record in a stride, unless it was deleted.
     #[inline]
-    pub(in crate::db) fn live<'a>(&self, stride: &'a [u8]) -> Option<&'a [u8]> {
+    pub(crate) fn live<'a>(&self, stride: &'a [u8]) -> Option<&'a [u8]> {
         if self.deletes && stride.get(self.record_size) != Some(&STATUS_LIVE) {
             return None;
         }
@@ -310,7 +312,7 @@ impl Writer {
     }
 
     /// Lets a transaction that begins read what the newest state finds in the array.
-    pub(in crate::db) fn show_newest(&mut self, layout: &Layout) -> Result<()> {
+    pub(crate) fn show_newest(&mut self, layout: &Layout) -> Result<()> {
         match self.newest.count {
             count if count > self.in_file.count() => self.show_in_file(layout, count),
             _ => Ok(()),

@@ -4,13 +4,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::checksums::DamagedBlock;
-use super::super::source::Source;
-use super::recover::{ranges_of, read_log_through};
-use super::{Engine, State, Writer};
+use super::recover::ranges_of;
+use super::{Engine, Writer};
+use crate::db::recovered::read_log_through;
+use crate::db::source::Source;
+use crate::db::state::State;
 use crate::error::{Error, ErrorKind, Result};
 use crate::shm::{Offer, Wait};
 use crate::step::{self, Step};
+use crate::sums::DamagedBlock;
 use crate::wal;
 
 /// As much of the log is kept for readers that are just reading it, though the array holds it.
@@ -85,7 +87,7 @@ impl Checkpoint {
 
 impl Engine {
     /// Writes to the array what no reader is in the way of.
-    pub(in crate::db) fn checkpoint(&self) -> Result<Checkpoint> {
+    pub(crate) fn checkpoint(&self) -> Result<Checkpoint> {
         let mut writer = self.lock("checkpoint")?;
         let mut checkpoint = self.checkpoint_locked(&mut writer, Reason::Due)?;
         checkpoint.records += std::mem::take(&mut writer.brought_at_open);
@@ -343,7 +345,7 @@ impl Engine {
 
     /// Brings everything to the array that no reader is in the way of, and leaves the file as it is
     /// at rest: without a log, trimmed, both header slots alike.
-    pub(in crate::db) fn close(&self) -> Result<()> {
+    pub(crate) fn close(&self) -> Result<()> {
         let mut writer = self.lock("close")?;
         let closed = self.close_locked(&mut writer);
         writer.closed = true;
@@ -351,7 +353,7 @@ impl Engine {
     }
 
     /// As [`Engine::close`], unless a transaction that was leaked is in the way.
-    pub(in crate::db) fn close_if_free(&self) -> Result<()> {
+    pub(crate) fn close_if_free(&self) -> Result<()> {
         match self.try_lock() {
             Some(writer) => drop(writer),
             None => return Ok(()),

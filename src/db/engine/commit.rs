@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, MutexGuard};
 
-use super::super::source::Source;
 use super::checkpoint::Reason;
-use super::{Changes, Engine, State, Writer, unknown, view_of};
+use super::{Changes, Engine, Writer, unknown};
+use crate::db::source::Source;
+use crate::db::state::{State, view_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::View;
 use crate::os::Survives;
@@ -65,7 +66,7 @@ pub(super) const SEGMENTS_OF_A_LOG: u64 = 4;
 
 impl Engine {
     /// Commits `changes`, which were made over the newest state.
-    pub(in crate::db) fn commit(
+    pub(crate) fn commit(
         &self,
         mut writer: MutexGuard<'_, Writer>,
         changes: Changes,

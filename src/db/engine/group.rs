@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use super::state::{Published, State};
+use crate::db::state::{Published, State};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::Backing;
 use crate::step::{self, Step};

@@ -15,78 +15,37 @@ mod changes;
 mod checkpoint;
 mod commit;
 mod group;
-#[cfg(all(test, loom))]
-mod in_loom;
-mod in_place;
-mod newest;
 mod open;
-mod parts;
 mod recover;
-mod state;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
-pub(super) use self::changes::Changes;
+pub(crate) use self::changes::Changes;
 pub use self::checkpoint::Checkpoint;
 pub use self::commit::{Durability, Receipt};
-pub(super) use self::in_place::Torn;
-pub(super) use self::recover::{
-    Gathering, Recovered, absorb, check_no_log_is_lost, nothing, read_log, read_log_even_torn,
-    read_log_through,
-};
-pub(super) use self::state::State;
-use self::{group::Group, in_place::Uncounted, state::Published};
+use self::group::Group;
+pub(crate) use self::recover::absorb;
 use super::core::Core;
+use super::in_place::Uncounted;
+use super::layout::Layout;
 use super::locks::Locks;
 use super::metadata::Metadata;
 use super::options::Common;
 use super::source::Source;
-use crate::array::{Placed, RecordView, view_with_room};
+use super::state::{Published, State};
+use crate::array::{Placed, RecordView};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Geometry, Schema};
-use crate::io::{Access, Backing, View};
+use crate::io::{Backing, View};
 use crate::shm::Seen;
 use crate::step::{self, Step};
 use crate::sums::Sums;
 use crate::wal::Log;
 
-/// What all records of a store have in common.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Layout {
-    pub(super) geometry: Geometry,
-    /// Bytes of a record, without its status byte.
-    pub(super) record_size: usize,
-    /// Bytes from one record to the next.
-    pub(super) stride: usize,
-    pub(super) alignment: usize,
-    /// Whether each record has a status byte.
-    pub(super) deletes: bool,
-}
-
-impl Layout {
-    /// The layout of a store whose records are seen as something aligned to `alignment`, which may
-    /// be more than the file asks for.
-    pub(super) fn of(core: &Core, alignment: usize) -> Result<Self> {
-        let header = core.header();
-        let size = |bytes: u32| {
-            usize::try_from(bytes).map_err(|_| {
-                Error::new(ErrorKind::OutOfRange, "open").detail("records larger than memory")
-            })
-        };
-        Ok(Self {
-            geometry: Geometry::new(header.data_offset, u64::from(header.stride))?,
-            record_size: size(header.record_size)?,
-            stride: size(header.stride)?,
-            alignment: size(header.alignment)?.max(alignment),
-            deletes: header.deletes,
-        })
-    }
-}
-
 /// A store that is changed by transactions, for all its handles, snapshots and transactions.
-pub(super) struct Engine {
+pub(crate) struct Engine {
     // Dropped before the locks.
     writer: Mutex<Writer>,
     group: Group,
@@ -103,7 +62,7 @@ pub(super) struct Engine {
 }
 
 /// What only the one writer touches.
-pub(super) struct Writer {
+pub(crate) struct Writer {
     core: Core,
     log: Option<Log>,
     placed: Placed,
@@ -155,25 +114,25 @@ impl Drop for Engine {
 impl Engine {
     /// The newest state that readers may see.
     #[inline]
-    pub(super) fn load(&self) -> Arc<State> {
+    pub(crate) fn load(&self) -> Arc<State> {
         self.published.load()
     }
 
-    pub(super) fn layout(&self) -> &Layout {
+    pub(crate) fn layout(&self) -> &Layout {
         &self.layout
     }
 
-    pub(super) fn metadata(&self) -> &Metadata {
+    pub(crate) fn metadata(&self) -> &Metadata {
         &self.metadata
     }
 
     /// The readers of the store in other handles and processes.
-    pub(super) fn readers(&self) -> Result<Vec<Seen>> {
+    pub(crate) fn readers(&self) -> Result<Vec<Seen>> {
         self.published.sharing().readers().map_err(|error| self.name(error))
     }
 
     /// Waits for the writer's place.
-    pub(super) fn lock(&self, operation: &'static str) -> Result<MutexGuard<'_, Writer>> {
+    pub(crate) fn lock(&self, operation: &'static str) -> Result<MutexGuard<'_, Writer>> {
         // A transaction that panicked has changed nothing that is shared; `busy` tells of the rest.
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         self.check(&writer, operation)?;
@@ -229,7 +188,7 @@ impl Engine {
     }
 
     /// Why the last checkpoint failed, if none has succeeded since, or what poisoned the handle.
-    pub(super) fn failure(&self) -> Option<String> {
+    pub(crate) fn failure(&self) -> Option<String> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -270,20 +229,20 @@ impl Source for Engine {
 }
 
 impl Writer {
-    pub(super) fn newest(&self) -> &Arc<State> {
+    pub(crate) fn newest(&self) -> &Arc<State> {
         &self.newest
     }
 
     /// After a failure before anything was written that counts: a full disk is gone on with once it
     /// has room, and a store that was moved away once it is back; a device that fails is not
     /// trusted with anything more.
-    pub(super) fn doubt(&mut self, error: &Error) {
+    pub(crate) fn doubt(&mut self, error: &Error) {
         let harmless = [ErrorKind::NoSpace, ErrorKind::OutOfRange, ErrorKind::NotFound];
         self.busy |= !harmless.contains(&error.kind());
     }
 
     /// What the log holds: segments, and bytes of blocks.
-    pub(super) fn log_size(&self) -> (u64, u64) {
+    pub(crate) fn log_size(&self) -> (u64, u64) {
         self.log.as_ref().map_or((0, 0), |log| (log.segments(), log.len_bytes()))
     }
 
@@ -308,11 +267,6 @@ fn unknown(error: Error) -> Error {
         )
         .advice("free some space, and reopen the store: it comes up with every acknowledged commit")
         .source_error(error)
-}
-
-/// A view of the first `end` bytes of the file, at least.
-pub(super) fn view_of(backing: &dyn Backing, end: u64) -> Result<Arc<View>> {
-    view_with_room(backing, end, Access::ReadOnly).map(Arc::new)
 }
 
 /// Records that the file holds, through `view`.

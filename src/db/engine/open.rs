@@ -2,15 +2,17 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::super::core::Core;
-use super::super::locks::Locks;
-use super::super::options::Common;
-use super::super::table_sums;
 use super::commit::SEGMENTS_OF_A_LOG;
-use super::in_place::Uncounted;
 use super::recover::{TakenOver, exempt_begun, take_over};
-use super::{Engine, Group, Layout, Published, State, Writer, records_in, view_of};
+use super::{Engine, Group, Writer, records_in};
 use crate::array::Placed;
+use crate::db::core::Core;
+use crate::db::in_place::Uncounted;
+use crate::db::kept_sums;
+use crate::db::layout::Layout;
+use crate::db::locks::Locks;
+use crate::db::options::Common;
+use crate::db::state::{Published, State, view_of};
 use crate::error::Result;
 use crate::io::Backing;
 use crate::shm::Wait;
@@ -18,13 +20,13 @@ use crate::shm::Wait;
 impl Engine {
     /// Opens the store for transactions, with what a process before left in the log.
     /// Images of its records are aligned to `alignment`.
-    pub(in crate::db) fn open(
+    pub(crate) fn open(
         mut core: Core,
         locks: Locks,
         common: &Common,
         alignment: usize,
     ) -> Result<Self> {
-        let mut sums = table_sums::settle(&mut core)?;
+        let mut sums = kept_sums::settle(&mut core)?;
         let layout = Layout::of(&core, alignment)?;
         let backing = Arc::clone(core.backing());
         let TakenOver { found, mut log, sharing, has_strangers, brought_at_open } =

@@ -18,7 +18,7 @@ impl<T: Copy + Send + Sync> Table<T> {
     /// # Safety
     /// `T` is `u8`, or `check` accepts only schemas of `T`.
     #[allow(unsafe_code, reason = "the record type is the caller's to know")]
-    pub(in crate::db) unsafe fn resume_aside(
+    pub(crate) unsafe fn resume_aside(
         path: &Path,
         common: &Common,
         replace: bool,
@@ -68,7 +68,7 @@ impl<T: Copy + Send + Sync> Table<T> {
     }
 
     /// Whether a store that was made aside stays where it is if it is not finished.
-    pub(in crate::db) fn keep_unfinished(&mut self, keep: bool) {
+    pub(crate) fn keep_unfinished(&mut self, keep: bool) {
         if let Some(aside) = &mut self.aside {
             aside.keep = keep;
         }

@@ -7,32 +7,32 @@ use std::collections::VecDeque;
 use super::parts::{Arc, Mutex, PoisonError, Swap, Weak, acquire_fence};
 
 /// The newest value that others may see, and all older ones that somebody still holds.
-pub(super) struct Newest<T> {
+pub(crate) struct Newest<T> {
     current: Swap<T>,
     /// Every value that was published and may be held, oldest first.
     held: Mutex<VecDeque<Weak<T>>>,
 }
 
 impl<T> Newest<T> {
-    pub(super) fn new(value: Arc<T>) -> Self {
+    pub(crate) fn new(value: Arc<T>) -> Self {
         let held = Mutex::new(VecDeque::from([Arc::downgrade(&value)]));
         Self { current: Swap::new(value), held }
     }
 
     /// The newest value.
     #[inline]
-    pub(super) fn load(&self) -> Arc<T> {
+    pub(crate) fn load(&self) -> Arc<T> {
         self.current.load_full()
     }
 
     /// Something of the newest value.
     #[inline]
-    pub(super) fn look<V>(&self, look: impl FnOnce(&T) -> V) -> V {
+    pub(crate) fn look<V>(&self, look: impl FnOnce(&T) -> V) -> V {
         look(&self.current.load())
     }
 
     /// Shows a newer value, and says so by `tell` before the next one can be shown.
-    pub(super) fn publish(&self, value: Arc<T>, tell: impl FnOnce()) {
+    pub(crate) fn publish(&self, value: Arc<T>, tell: impl FnOnce()) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         // Entered before it can be seen, so that whoever takes it up is never overlooked.
         held.push_back(Arc::downgrade(&value));
@@ -50,7 +50,7 @@ impl<T> Newest<T> {
     }
 
     /// The oldest value that anybody may hold, at least the newest one.
-    pub(super) fn oldest(&self) -> Arc<T> {
+    pub(crate) fn oldest(&self) -> Arc<T> {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         // A thread between loading the current value and counting itself as its holder is counted
         // by `arc_swap`, which lets no value go before that; so `upgrade` misses nobody.
@@ -62,7 +62,7 @@ impl<T> Newest<T> {
     }
 
     /// A held value, if there is one like this.
-    pub(super) fn find(&self, is_it: impl Fn(&T) -> bool) -> Option<Arc<T>> {
+    pub(crate) fn find(&self, is_it: impl Fn(&T) -> bool) -> Option<Arc<T>> {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let mut found = held.iter().filter_map(Weak::upgrade);
         found.find(|value| is_it(value))

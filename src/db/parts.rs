@@ -1,11 +1,11 @@
 //! What [`super::newest`] is made of; `in_loom` has another set of these.
 
-pub(super) use std::sync::{Arc, Mutex, PoisonError, Weak};
+pub(crate) use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-pub(super) use arc_swap::ArcSwap as Swap;
+pub(crate) use arc_swap::ArcSwap as Swap;
 
 /// What is loaded before it happened before all that comes behind it.
 #[inline]
-pub(super) fn acquire_fence() {
+pub(crate) fn acquire_fence() {
     std::sync::atomic::fence(std::sync::atomic::Ordering::Acquire);
 }

@@ -13,7 +13,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::Layout;
+use super::layout::Layout;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::checksum::{crc32c_append, crc32c_append_zeros};
 use crate::io::Backing;
@@ -26,7 +26,7 @@ const CHUNK_BYTES: usize = 256 << 10;
 
 /// The records that one commit counts for the first time, where it has no images of them all.
 #[derive(Debug)]
-pub(super) struct InPlace {
+pub(crate) struct InPlace {
     commit: u64,
     ids: Range<u64>,
     sums: Option<Arc<PlacedSums>>,
@@ -34,7 +34,7 @@ pub(super) struct InPlace {
 
 impl InPlace {
     /// Those of a commit behind one that counted `before` records.
-    pub(super) fn of(commit: &Commit, ids: &[u64], before: u64) -> Option<Self> {
+    pub(crate) fn of(commit: &Commit, ids: &[u64], before: u64) -> Option<Self> {
         if commit.count == before {
             return None;
         }
@@ -48,14 +48,14 @@ impl InPlace {
 
 /// How many bytes of records lie in their places that no header counts yet, and since which commit.
 #[derive(Debug, Default)]
-pub(super) struct Uncounted {
+pub(crate) struct Uncounted {
     commits: VecDeque<(u64, u64)>,
     bytes: u64,
 }
 
 impl Uncounted {
     /// A commit counts so many bytes of records in their places.
-    pub(super) fn add(&mut self, commit: u64, bytes: u64) {
+    pub(crate) fn add(&mut self, commit: u64, bytes: u64) {
         if bytes > 0 {
             self.commits.push_back((commit, bytes));
             self.bytes = self.bytes.saturating_add(bytes);
@@ -63,7 +63,7 @@ impl Uncounted {
     }
 
     /// A header counts what commits up to this one count.
-    pub(super) fn count(&mut self, through: u64) {
+    pub(crate) fn count(&mut self, through: u64) {
         while let Some(&(commit, bytes)) = self.commits.front() {
             if commit > through {
                 return;
@@ -73,18 +73,18 @@ impl Uncounted {
         }
     }
 
-    pub(super) fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
 }
 
 /// Records that are not what their commit has put there.
 #[derive(Clone, Debug)]
-pub(in crate::db) struct Torn {
+pub(crate) struct Torn {
     commit: u64,
-    pub(in crate::db) ids: Range<u64>,
+    pub(crate) ids: Range<u64>,
     /// Their bytes, from the start of the array.
-    pub(in crate::db) bytes: Range<u64>,
+    pub(crate) bytes: Range<u64>,
 }
 
 impl fmt::Display for Torn {
@@ -101,7 +101,7 @@ impl fmt::Display for Torn {
 }
 
 impl Torn {
-    pub(super) fn error(&self) -> Error {
+    pub(crate) fn error(&self) -> Error {
         Error::new(ErrorKind::Corrupt, "read the log of")
             .record(self.ids.start)
             .detail(self.to_string())
@@ -114,7 +114,7 @@ impl Torn {
 
 /// What is known of records that the log counts and has no images of.
 #[derive(Debug)]
-pub(super) struct InPlaces<'a> {
+pub(crate) struct InPlaces<'a> {
     layout: &'a Layout,
     all: &'a [InPlace],
     /// The records of which the log has images, in order.
@@ -122,7 +122,7 @@ pub(super) struct InPlaces<'a> {
 }
 
 impl<'a> InPlaces<'a> {
-    pub(super) fn new(layout: &'a Layout, all: &'a [InPlace], overlay: &Overlay) -> Self {
+    pub(crate) fn new(layout: &'a Layout, all: &'a [InPlace], overlay: &Overlay) -> Self {
         let images = match all.is_empty() {
             true => Vec::new(),
             false => overlay.sorted_after(0).into_iter().map(|(id, _)| id).collect(),
@@ -155,12 +155,12 @@ impl<'a> InPlaces<'a> {
     }
 
     /// How many records there are of these.
-    pub(super) fn records(&self) -> u64 {
+    pub(crate) fn records(&self) -> u64 {
         self.all.iter().map(|one| one.ids.end - one.ids.start).sum()
     }
 
     /// How many records nothing sums.
-    pub(super) fn unsummed(&self) -> u64 {
+    pub(crate) fn unsummed(&self) -> u64 {
         let stride = self.layout.geometry.stride;
         let of_one = |one: &InPlace| {
             let mut runs: Vec<Range<u64>> = Vec::new();
@@ -183,7 +183,7 @@ impl<'a> InPlaces<'a> {
     ///
     /// # Errors
     /// The system's; what does not match is no error.
-    pub(super) fn torn(&self, backing: &dyn Backing) -> Result<Vec<Torn>> {
+    pub(crate) fn torn(&self, backing: &dyn Backing) -> Result<Vec<Torn>> {
         let mut torn: Vec<Torn> = Vec::new();
         if step::skip(Step::InPlaceCheck) {
             return Ok(torn);

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use super::newest::Newest;
-use crate::db::presence::Hold;
-use crate::io::{Access, View};
+use super::presence::Hold;
+use crate::array::view_with_room;
+use crate::error::Result;
+use crate::io::{Access, Backing, View};
 use crate::overlay::Overlay;
 use crate::shm::{LockWords, WriterSide};
 
@@ -13,73 +15,73 @@ use crate::shm::{LockWords, WriterSide};
 /// Records with an image in the overlay are read there, all others in the view. The bytes of the
 /// latter do not change while anybody holds this state: see [`Published::oldest`].
 #[derive(Debug)]
-pub(in crate::db) struct State {
+pub(crate) struct State {
     /// The commit's number.
-    pub(in crate::db) commit: u64,
+    pub(crate) commit: u64,
     /// Records, deleted ones included.
-    pub(in crate::db) count: u64,
+    pub(crate) count: u64,
     /// Records that are not deleted.
-    pub(in crate::db) live_count: u64,
+    pub(crate) live_count: u64,
     /// The deleted record that is used first.
-    pub(in crate::db) free_head: Option<u64>,
+    pub(crate) free_head: Option<u64>,
     /// The images that the array does not hold yet.
-    pub(in crate::db) overlay: Overlay,
+    pub(crate) overlay: Overlay,
     /// A view of the array that reaches to the end of the records.
-    pub(in crate::db) view: Arc<View>,
+    pub(crate) view: Arc<View>,
     /// What keeps a writer in another process from changing what is read here; in the writer's own
     /// process that is this state itself.
-    pub(in crate::db) hold: Option<Hold>,
+    pub(crate) hold: Option<Hold>,
 }
 
 impl State {
     /// What is left of a state when nobody reads any more.
-    pub(super) fn without_view(last: &Self) -> Arc<Self> {
+    pub(crate) fn without_view(last: &Self) -> Arc<Self> {
         let view = Arc::new(View::empty(0, Access::ReadOnly));
         Arc::new(Self { count: 0, overlay: Overlay::default(), view, hold: None, ..*last })
     }
 }
 
 /// The newest state that readers may see, and all older ones that somebody still holds.
-pub(super) struct Published {
+pub(crate) struct Published {
     /// Where other processes see what is published.
     sharing: WriterSide<LockWords>,
     states: Newest<State>,
 }
 
 impl Published {
-    pub(super) fn new(state: Arc<State>, sharing: WriterSide<LockWords>) -> Self {
+    pub(crate) fn new(state: Arc<State>, sharing: WriterSide<LockWords>) -> Self {
         Self { sharing, states: Newest::new(state) }
     }
 
     /// Lets the states go, when nobody reads any more.
-    pub(super) fn end(&mut self, nothing: Arc<State>) {
+    pub(crate) fn end(&mut self, nothing: Arc<State>) {
         self.states = Newest::new(nothing);
     }
 
     /// What readers in other processes say, and are told.
-    pub(super) fn sharing(&self) -> &WriterSide<LockWords> {
+    pub(crate) fn sharing(&self) -> &WriterSide<LockWords> {
         &self.sharing
     }
 
     /// The number of the newest commit that readers may see.
     #[inline]
-    pub(super) fn commit(&self) -> u64 {
+    pub(crate) fn commit(&self) -> u64 {
         self.states.look(|state| state.commit)
     }
 
     /// The state of this commit, if anybody holds it.
-    pub(super) fn find(&self, commit: u64) -> Option<Arc<State>> {
+    pub(crate) fn find(&self, commit: u64) -> Option<Arc<State>> {
         self.states.find(|state| state.commit == commit)
     }
 
     /// The newest state.
     #[inline]
-    pub(super) fn load(&self) -> Arc<State> {
+    pub(crate) fn load(&self) -> Arc<State> {
         self.states.load()
     }
 
     /// Shows readers a newer state.
-    pub(super) fn publish(&self, state: Arc<State>) {
+    pub(crate) fn publish(&self, state: Arc<State>) {
         let commit = state.commit;
         self.states.publish(state, || self.sharing.publish(commit));
     }
@@ -90,7 +92,12 @@ impl Published {
     /// would read the old bytes there; holders of this state and of newer ones have every image
     /// that is written in their own overlays. Who takes up a state from now on takes the newest,
     /// which is no older.
-    pub(super) fn oldest(&self) -> Arc<State> {
+    pub(crate) fn oldest(&self) -> Arc<State> {
         self.states.oldest()
     }
+}
+
+/// A view of the first `end` bytes of the file, at least.
+pub(crate) fn view_of(backing: &dyn Backing, end: u64) -> Result<Arc<View>> {
+    view_with_room(backing, end, Access::ReadOnly).map(Arc::new)
 }
