@@ -21,7 +21,7 @@ const OPENING_WAIT: Duration = Duration::from_secs(5);
 /// How long it waits before it looks at the log again, unless the writer says that it is done.
 const OPENING_PAUSE: Duration = Duration::from_millis(1);
 /// How often a reader is too late before it asks the writer to make no checkpoint meanwhile.
-const OVERTAKEN_TIMES: u32 = 4;
+pub(crate) const OVERTAKEN_TIMES: u32 = 4;
 /// How long it waits for one that is under way.
 const QUIET_WAIT: Duration = Duration::from_secs(1);
 
@@ -266,6 +266,3 @@ pub(crate) fn read_log(core: &mut Core) -> Result<Option<(Recovered, Vec<Torn>)>
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -2,9 +2,10 @@
 
 #![allow(unsafe_code, reason = "opening over a backing of one's own is unsafe")]
 
-#[cfg(all(feature = "derive", feature = "text"))]
 #[cfg(target_os = "linux")]
 mod locks;
+mod read_beside;
+#[cfg(all(feature = "derive", feature = "text"))]
 mod seeds;
 
 use std::ops::Range;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
-use super::{Needed, OVERTAKEN_TIMES, reader_locks, take_up};
+use crate::db::beside_writer::{Needed, OVERTAKEN_TIMES, reader_locks, take_up};
 use crate::db::{
     core::Core, database::Database, engine::Durability, locks::Locks, options::Options,
     presence::Presence,
