@@ -49,6 +49,7 @@ mod error;
 pub mod exchange;
 mod format;
 mod io;
+mod maintenance;
 mod mapping;
 mod os;
 mod overlay;
@@ -58,7 +59,9 @@ mod shm;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
 mod step;
+mod store;
 mod sums;
+mod txn;
 mod wal;
 
 /// File mapping objects and views over storage that grows.
@@ -88,13 +91,8 @@ pub use crate::array::{RecordGuard, ViewCounters, WindowGuard, WriteBack};
 pub use crate::io::install_fault_guard;
 pub use crate::shm::Wait;
 pub use db::{
-    BackupReport, Checkpoint, Checksums, Chunk, Chunks, CompactReport, Copies, CopyOptions,
-    DamagedBlock, Database, Doubt, Durability, DynDatabase, DynEdit, DynReader, DynRecords,
-    DynRecordsWithIds, DynStore, Edit, LogInfo, Lost, Options, Reader, ReaderInfo, Rebuilt,
-    Receipt, Records, RecordsWithIds, Row, SalvageOptions, SalvageReport, SlotInfo, Snapshot,
-    SnapshotRecords, Store, StoreInfo, Survives, VerifyReport, WindowedStore, WriteTransaction,
-    WriterInfo, backup, compact, rebuild_checksums, rebuild_checksums_with_progress, salvage,
-    salvage_with_progress, verify,
+    Chunk, Chunks, Database, DynDatabase, DynReader, Reader, Snapshot, SnapshotRecords,
+    WriteTransaction,
 };
 pub use error::{Error, ErrorKind, Result, printable};
 #[cfg(feature = "derive")]
@@ -108,7 +106,19 @@ pub use format::{
     ArrayValue, Bool, DataType, Field, FieldType, MAX_RECORD_BYTES, Nullable, PodRecord, Record,
     Schema, TimeUnit, Utf8, Value, be, le,
 };
+pub use maintenance::{
+    BackupReport, CompactReport, CopyOptions, Doubt, Lost, Rebuilt, SalvageOptions, SalvageReport,
+    VerifyReport, backup, compact, rebuild_checksums, rebuild_checksums_with_progress, salvage,
+    salvage_with_progress, verify,
+};
+pub use os::Survives;
 pub use os::{Advice, FaultCounts, FileSystemKind, Residency, process_faults, thread_faults};
+pub use store::{
+    Copies, DynEdit, DynRecords, DynRecordsWithIds, DynStore, Edit, LogInfo, Records,
+    RecordsWithIds, SlotInfo, Store, StoreInfo, WindowedStore, WriterInfo,
+};
+pub use sums::{Checksums, DamagedBlock};
+pub use txn::{Checkpoint, Durability, Options, ReaderInfo, Receipt, Row};
 #[cfg(any(fuzzing, all(test, feature = "derive", feature = "text")))]
 #[doc(hidden)]
 pub use wal::fuzzing as log_fuzzing;

@@ -5,21 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::core::Core;
-use super::engine::{Checkpoint, Engine};
-use super::kept_sums::create_sums;
-use super::locks::Locks;
-use super::opening;
-use super::options::{Common, Options};
-use super::reader_info::ReaderInfo;
-use super::row::Row;
 use super::snapshot::Snapshot;
-use super::source::Source;
-use super::table::Table;
 use super::transaction::WriteTransaction;
 use crate::error::Result;
 use crate::format::{Record, Schema};
 use crate::io::{Access, Backing, named};
+use crate::store::Table;
+use crate::txn::{
+    Checkpoint, Common, Core, Engine, Locks, Options, ReaderInfo, Row, Source, create_sums, opening,
+};
 
 /// A store that threads share: read through [snapshots](Snapshot), changed by
 /// [transactions](WriteTransaction) that happen whole or not at all, whatever is killed and however
@@ -250,7 +244,7 @@ impl<R: Record> Options<Database<R>> {
     /// # Errors
     /// As [`Database::create`].
     pub fn create(self, path: impl AsRef<Path>) -> Result<Database<R>> {
-        let schema = super::row::wanted_schema::<R>(self.schema.as_ref())?;
+        let schema = crate::txn::wanted_schema::<R>(self.schema.as_ref())?;
         create_empty(path.as_ref(), &schema, &self.common)?;
         self.open(path)
     }
@@ -264,7 +258,7 @@ impl<R: Record> Options<Database<R>> {
     /// As for [`Options::over`](Options::<Database<R>>::over).
     #[allow(unsafe_code, reason = "that nobody else has the backing is the caller's to know")]
     pub unsafe fn create_over(self, backing: Arc<dyn Backing>) -> Result<Database<R>> {
-        let schema = super::row::wanted_schema::<R>(self.schema.as_ref())?;
+        let schema = crate::txn::wanted_schema::<R>(self.schema.as_ref())?;
         Database::over_core(new_core(backing, &schema, &self.common)?, Locks::none(), &self)
     }
 }

@@ -6,15 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::database::Database;
-use super::follower::Follower;
-use super::opening;
-use super::options::Options;
-use super::row::Row;
 use super::snapshot::Snapshot;
-use super::source::Source;
 use crate::error::Result;
 use crate::format::Schema;
 use crate::io::{Access, named};
+use crate::txn::{Follower, Options, Row, Source, opening};
 
 /// A store that is open to read, while another handle, thread or process may be writing to it.
 /// [`Database::open_read_only`] makes one.

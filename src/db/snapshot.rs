@@ -13,13 +13,10 @@ use std::sync::Arc;
 
 pub use self::chunks::{Chunk, Chunks};
 pub use self::records::SnapshotRecords;
-use super::layout::Layout;
-use super::row::Row;
-use super::source::Source;
-use super::state::State;
 use crate::array::RecordView;
 use crate::error::Result;
 use crate::format::Schema;
+use crate::txn::{Layout, Row, Source, State};
 
 /// The store as one commit has left it, however long it is held and whatever is committed
 /// meanwhile. [`Database::begin_read`](crate::Database::begin_read) makes one.

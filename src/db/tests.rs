@@ -13,15 +13,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use super::dyn_store::DynStore;
-use super::edit::DynEdit;
-use super::options::Common;
-use super::table::{Aside, Table};
 use crate::array::{Reading, WriteBack};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{DataType, Field, Schema};
 use crate::io::{Access, Backing, FileBacking, Grown, Properties, View};
 use crate::step::{self, Step};
+use crate::store::{Aside, DynEdit, DynStore, Table};
+use crate::txn::Common;
 
 /// A file whose writes fail while the flag is set.
 #[derive(Debug)]

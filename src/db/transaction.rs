@@ -3,10 +3,8 @@
 use std::marker::PhantomData;
 use std::sync::MutexGuard;
 
-use super::engine::{Changes, Durability, Engine, Receipt, Writer};
-use super::row::Row;
-use super::source::Source;
 use crate::error::{Error, ErrorKind, Result};
+use crate::txn::{Changes, Durability, Engine, Receipt, Row, Source, Writer};
 
 /// Changes to a store that happen together, or not at all. Made by
 /// [`Database::begin_write`](crate::Database::begin_write), one at a time.

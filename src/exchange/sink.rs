@@ -1,8 +1,8 @@
 //! Where records go.
 
 use super::LoadPoint;
-use crate::db::DynStore;
 use crate::error::Result;
+use crate::store::DynStore;
 
 /// What takes the records of a load: a store, or a vector of bytes.
 ///

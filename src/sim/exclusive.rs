@@ -8,10 +8,11 @@ use std::sync::Arc;
 use super::model::{DEAD, Stamp, State, fill};
 use super::world::{Ending, Stop, World};
 use crate::array::WriteBack;
-use crate::db::{DynStore, Options};
 use crate::error::{Error, ErrorKind};
 use crate::format::Schema;
 use crate::io::{Access, Backing};
+use crate::store::DynStore;
+use crate::txn::Options;
 
 /// Makes a store for exclusive handles.
 pub(super) fn create(

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::disk::Fault;
 use super::world::{Ending, Stop, World};
 use super::{CrashTest, exclusive, transactional};
-use crate::db::Durability;
 use crate::step::{Step, without};
+use crate::txn::Durability;
 
 /// How many histories may pass before one shows that something is broken. Most take a few.
 const HISTORIES_MAX: u64 = 4000;

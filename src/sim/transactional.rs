@@ -9,8 +9,10 @@ use std::sync::Arc;
 use super::disk::Fault;
 use super::model::{DEAD, Stamp, State, fill, record};
 use super::world::{Ending, Stop, World};
-use crate::db::{Durability, DynDatabase, Options, Receipt, Snapshot, Survives, WriteTransaction};
+use crate::db::{DynDatabase, Snapshot, WriteTransaction};
 use crate::error::ErrorKind;
+use crate::os::Survives;
+use crate::txn::{Durability, Options, Receipt};
 
 /// What a transaction appends at most, to be written in place rather than logged.
 const BULK_BYTES: usize = 3 << 20;

@@ -7,10 +7,11 @@ use super::disk::Fault;
 use super::model::Stamp;
 use super::world::{Ending, Stop, World};
 use super::{exclusive, transactional};
-use crate::db::{Durability, DynDatabase};
+use crate::db::DynDatabase;
 use crate::io::OpenSide;
 use crate::step::{Step, without};
 use crate::sums::SUM_SUFFIX;
+use crate::txn::Durability;
 
 /// No checkpoint is due before the store is closed.
 const NEVER: u64 = 64 << 20;

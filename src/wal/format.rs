@@ -7,8 +7,7 @@ use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligne
 
 use super::Commit;
 use super::placed::{PlacedSums, SUMS_IN_HEAD, SUMS_MAX};
-use crate::format::VERSION;
-use crate::format::checksum::crc32c;
+use crate::format::{VERSION, checksum::crc32c};
 
 /// What blocks begin on a multiple of; the segment's header takes the first of them.
 pub(super) const SECTOR_BYTES: u64 = SECTOR as u64;

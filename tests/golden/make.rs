@@ -6,7 +6,7 @@
 //!
 //! The case `log` needs a bulk append of 38,400 bytes that is written in place and not logged. The
 //! program does that for 1 MiB and more: this case was made with `LOGGED_TAIL_BYTES_MAX` in
-//! src/db/engine/changes.rs lowered to 32 KiB, which decides what is written and not how.
+//! src/txn/engine/changes.rs lowered to 32 KiB, which decides what is written and not how.
 
 use std::fs;
 use std::path::{Path, PathBuf};

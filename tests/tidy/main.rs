@@ -30,7 +30,10 @@ const RANKS: &[&[&str]] = &[
     &["io"],
     &["shm"],
     &["mapping", "array", "overlay", "sums", "wal"],
+    &["txn"],
+    &["store"],
     &["db"],
+    &["maintenance"],
     &["sim", "index", "query"],
     &["exchange"],
 ];
@@ -54,17 +57,23 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
     ("src/sim/exclusive.rs", "opens stores over a simulated disk that is the history's alone"),
     ("src/sim/transactional.rs", "opens stores over a simulated disk that is the history's alone"),
     ("src/format/record.rs", "Record is an unsafe trait, and its casts are what it promises"),
-    ("src/db/table.rs", "passes its opener's promise on, that no one else changes the file"),
-    ("src/db/table/resume.rs", "as src/db/table.rs, for a store that was left unfinished"),
-    ("src/db/store.rs", "makes that promise under a lock, or asks it of the caller"),
+    (
+        "src/store/exclusive_file.rs",
+        "passes its opener's promise on, that no one else changes the file",
+    ),
+    (
+        "src/store/exclusive_file/resume.rs",
+        "as src/store/exclusive_file.rs, for a store that was left unfinished",
+    ),
+    ("src/store/typed.rs", "makes that promise under a lock, or asks it of the caller"),
     ("src/db/database.rs", "asks that promise of who opens a backing of their own"),
-    ("src/db/engine/mod.rs", "shows its transaction the file, which its locks keep for it"),
+    ("src/txn/engine/mod.rs", "shows its transaction the file, which its locks keep for it"),
     ("src/db/snapshot.rs", "lends records of a state, which the engine keeps as they are"),
     ("src/db/tests.rs", "tests of what is opened by that promise"),
-    ("src/db/sweep/tests.rs", "tests of what is opened by that promise"),
+    ("src/maintenance/sweep/tests.rs", "tests of what is opened by that promise"),
     ("cli/src/interrupt/console.rs", "asks Windows for the events of the console"),
     ("cli/src/interrupt/signals.rs", "asks what becomes of a signal"),
-    ("src/db/dyn_store.rs", "makes that promise under a lock, or asks it of the caller"),
+    ("src/store/dyn_store.rs", "makes that promise under a lock, or asks it of the caller"),
 ];
 
 /// Calls without a place in `src/` and `cli/src/` outside tests, as tokens; the folders or files

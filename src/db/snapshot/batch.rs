@@ -8,8 +8,8 @@
 use std::ops::Range;
 
 use super::Snapshot;
-use crate::db::row::Row;
 use crate::os::{self, Advice};
+use crate::txn::Row;
 
 /// A batch of fewer is a loop: to ask whether it is in memory would take longer than to read it.
 const BATCH_LEN_MIN: usize = 64;
@@ -143,8 +143,9 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[cfg_attr(target_arch = "s390x", ignore = "qemu-user takes advice and passes none on")]
     fn a_batch_is_in_memory_when_it_was_read_in() {
-        use crate::db::{Database, Durability};
+        use crate::db::Database;
         use crate::format::PodRecord;
+        use crate::txn::Durability;
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("numbers.rec");
         let database = Database::<PodRecord<[u64; 64]>>::create(&path).unwrap();

@@ -4,8 +4,8 @@ use std::iter::FusedIterator;
 use std::ops::Range;
 
 use super::{Snapshot, SnapshotRecords};
-use crate::db::row::Row;
 use crate::format::{Record, from_bytes};
+use crate::txn::Row;
 
 impl<R: Row + ?Sized> Snapshot<R> {
     /// The records of a range in chunks of `records` numbers each, the last one of those that are

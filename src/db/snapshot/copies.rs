@@ -1,11 +1,8 @@
 //! Records copied out of snapshots, for which a page that cannot be had is an error and no signal.
 
 use super::Snapshot;
-use crate::db::{
-    row::Row,
-    slots::{self, Found},
-};
 use crate::error::{Error, ErrorKind, Result};
+use crate::txn::{Found, Row, slots};
 
 impl<R: Row + ?Sized> Snapshot<R> {
     /// Copies the bytes of record `id` into `into`, which has the length of a record: whether there

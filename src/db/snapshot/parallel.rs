@@ -5,7 +5,7 @@ use std::ops::Range;
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 
 use super::{Chunk, Snapshot};
-use crate::db::row::Row;
+use crate::txn::Row;
 
 impl<R: Row + ?Sized> Snapshot<R> {
     /// The chunks that [`Snapshot::chunks`] makes, for rayon's threads to share. Chunks of about a

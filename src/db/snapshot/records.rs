@@ -8,8 +8,8 @@ use std::iter::FusedIterator;
 use std::ops::Range;
 
 use super::Snapshot;
-use crate::db::row::Row;
 use crate::overlay::ImagesWithin;
+use crate::txn::Row;
 
 /// The records of a snapshot, or of a range of them, in place and in order, each with its number;
 /// made by [`Snapshot::iter`], [`Snapshot::range`] and [`Chunk::iter`](super::Chunk::iter).

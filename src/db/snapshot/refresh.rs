@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::Snapshot;
-use crate::db::row::Row;
 use crate::error::Result;
+use crate::txn::Row;
 
 impl<R: Row + ?Sized> Snapshot<R> {
     /// Whether this is the newest state there is to be seen. Costs a few loads, whoever writes.

@@ -33,7 +33,7 @@ fn a_slot_past_the_end_that_is_locked_holds_checkpoints_back() {
     let database = DynDatabase::open(&path).unwrap();
     let mut transaction = database.begin_write().unwrap();
     transaction.append(&[0; 8]).unwrap();
-    transaction.commit(crate::db::Durability::Immediate).unwrap();
+    transaction.commit(crate::txn::Durability::Immediate).unwrap();
     let reader = lock(&directory.path().join("x-lock"), (1 << 20) + 1000..(1 << 20) + 1001);
     assert!(database.checkpoint().unwrap().held_back().is_some());
     drop(reader);

@@ -6,19 +6,18 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
-use crate::db::beside_writer::{Needed, OVERTAKEN_TIMES, reader_locks, take_up};
-use crate::db::{
-    core::Core, database::Database, engine::Durability, locks::Locks, options::Options,
-    presence::Presence,
-};
+use crate::db::database::Database;
 use crate::error::{ErrorKind, Result};
 use crate::format::PodRecord;
 use crate::io::{Access, Backing, FileBacking, Grown, OpenSide, Properties, View};
 use crate::os::LockKind;
 #[cfg(target_os = "linux")]
 use crate::shm::EARLIER_READERS;
-use crate::shm::{CHECKPOINT, Wait};
-use crate::shm::{Taken, store_word};
+use crate::shm::{CHECKPOINT, Taken, Wait, store_word};
+use crate::txn::{
+    Core, Durability, Locks, Options, Presence,
+    read_beside::{Needed, OVERTAKEN_TIMES, reader_locks, take_up},
+};
 
 /// A commit of three of them fills a large part of a log's smallest segment.
 type Row = PodRecord<[u64; 512]>;
@@ -85,7 +84,7 @@ fn a_log_is_there_for_whom_it_was_promised_wherever_its_segments_end() {
             commit(&database, 3, number);
             database.checkpoint().unwrap();
         }
-        let found = crate::db::recovered::read_log_through(&core, 1, published);
+        let found = crate::txn::read_log_through(&core, 1, published);
         assert!(found.is_ok(), "round {round}: {}", found.err().unwrap());
         number += 1;
         commit(&database, 3, number);
@@ -107,7 +106,7 @@ fn a_log_is_there_for_whom_its_first_commit_was_promised() {
     for number in 1..40 {
         commit(&database, 3, number);
         database.checkpoint().unwrap();
-        let found = crate::db::recovered::read_log_through(&core, 1, published);
+        let found = crate::txn::read_log_through(&core, 1, published);
         assert!(found.is_ok(), "after {number}: {}", found.err().unwrap());
     }
 }
@@ -213,7 +212,7 @@ fn who_is_overtaken_again_and_again_keeps_the_writer_from_it_for_a_while() {
     let mut first = [0; 8];
     core.backing()
         .read_at(
-            crate::db::layout::Layout::of(&core, 1).unwrap().geometry.offset_of(500).unwrap(),
+            crate::txn::Layout::of(&core, 1).unwrap().geometry.offset_of(500).unwrap(),
             &mut first,
         )
         .unwrap();

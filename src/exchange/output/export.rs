@@ -5,10 +5,10 @@ use std::path::Path;
 
 use super::aside::AsideFile;
 use super::{BUFFER_BYTES, CsvWriter, NdjsonWriter, NpyWriter, npy};
-use crate::db::Copies;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::Progress;
 use crate::format::Schema;
+use crate::store::Copies;
 
 /// How many bytes of records go between two progress reports.
 const PROGRESS_STEP_BYTES: u64 = 1 << 20;

@@ -1,0 +1,114 @@
+//! A store without its deleted records: the others move together, and get new numbers.
+
+use std::path::Path;
+
+use super::copy::{Copy, CopyOptions};
+use crate::error::{Error, ErrorKind, Result};
+use crate::store::Table;
+use crate::txn::Found;
+
+/// What [`compact`] did.
+///
+/// ```
+/// use flatrec::{CopyOptions, DataType, DynStore, Field, Schema};
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let path = directory.path().join("numbers.rec");
+/// # let out = directory.path().join("compact.rec");
+/// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
+/// let mut store = DynStore::options().deletes().create(&path, &schema)?;
+/// store.append_packed(&[0; 24])?;
+/// store.close()?;
+/// let mut numbers = Vec::new();
+/// let report = flatrec::compact(&path, &out, CopyOptions::new(), &mut |old, new| {
+///     numbers.push((old, new));
+///     Ok(())
+/// })?;
+/// assert_eq!((report.records, report.dropped), (3, 0));
+/// assert_eq!(numbers, [(0, 0), (1, 1), (2, 2)]);
+/// # Ok::<(), flatrec::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CompactReport {
+    /// Records copied.
+    pub records: u64,
+    /// Deleted records left out.
+    pub dropped: u64,
+    /// Records that have another number now.
+    pub renumbered: u64,
+    /// The length of the new store in bytes.
+    pub written_bytes: u64,
+}
+
+/// Copies the records of the store at `path` that are not deleted, in their order, into a new store
+/// at `out`: record numbers change, and `renumber` is called with the old and the new number of
+/// each.
+///
+/// Otherwise as [`backup`](super::backup). Records of the new store can be deleted if those of the
+/// old one can. An error that `renumber` returns ends the copy, and leaves nothing of it.
+///
+/// # Errors
+/// As [`backup`](super::backup); [`ErrorKind::Corrupt`] if a record's status byte says neither that
+/// it lives nor that it is deleted, or the header counts other records than there are:
+/// [`verify`](super::verify) lists what is wrong then.
+pub fn compact(
+    path: impl AsRef<Path>,
+    out: impl AsRef<Path>,
+    options: CopyOptions<'_>,
+    renumber: &mut dyn FnMut(u64, u64) -> Result<()>,
+) -> Result<CompactReport> {
+    let mut copy = Copy::start(path.as_ref(), out.as_ref(), options)?;
+    let mut report = CompactReport::default();
+    let mut living = Vec::new();
+    copy.slots(|from, to, first, slots| {
+        let new = gather(from, first, slots, &mut living, &mut report)?;
+        let mut next = report.records - new.len() as u64;
+        for old in new {
+            renumber(old, next)?;
+            report.renumbered += u64::from(old != next);
+            next += 1;
+        }
+        match next - to.array.count() {
+            0 => Ok(()),
+            added => to.append_slots(&living, added).map(drop),
+        }
+    })?;
+    let Copy { from, to, .. } = copy;
+    if report.records != from.live_count() {
+        return Err(from.table.core.name(Error::new(ErrorKind::Corrupt, "compact").detail(
+            format!(
+                "the header counts {} records that are not deleted, and there are {}",
+                from.live_count(),
+                report.records
+            ),
+        )));
+    }
+    let info = to.info()?;
+    report.written_bytes = info.data_offset + info.count * u64::from(info.stride);
+    to.close()?;
+    Ok(report)
+}
+
+/// Gathers the living of the records in `slots`; their numbers.
+fn gather(
+    from: &Table<u8>,
+    first: u64,
+    slots: &[u8],
+    living: &mut Vec<u8>,
+    report: &mut CompactReport,
+) -> Result<Vec<u64>> {
+    living.clear();
+    let mut numbers = Vec::new();
+    for (id, slot) in (first..).zip(slots.chunks_exact(from.slots.stride())) {
+        match from.slots.found(slot) {
+            Ok(Found::Live) => {
+                living.extend_from_slice(slot);
+                numbers.push(id);
+            }
+            Ok(_) => report.dropped += 1,
+            Err(status) => return Err(from.damaged(id, status)),
+        }
+    }
+    report.records += numbers.len() as u64;
+    Ok(numbers)
+}

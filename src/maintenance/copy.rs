@@ -1,0 +1,240 @@
+//! Copying one store into another: what backup and compact have in common.
+
+use std::fs;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::sweep::{BadBlock, Inspect, Sweep, Swept};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::Geometry;
+use crate::io::FileBacking;
+use crate::shm::Wait;
+use crate::store::{DynStore, Table};
+use crate::sums::{FoundSums, Sums};
+use crate::txn::{Hold, NewMetadata};
+
+/// How much is read and written at a time.
+const CHUNK_BYTES: u64 = 1 << 20;
+
+/// Called with the bytes that are done, and all there are.
+type OnProgress<'a> = Box<dyn FnMut(u64, u64) -> Result<()> + 'a>;
+
+/// Options for [`backup`](super::backup) and [`compact`](super::compact).
+///
+/// ```
+/// use flatrec::{CopyOptions, DataType, DynStore, Field, Schema};
+/// # let directory = tempfile::tempdir().unwrap();
+/// # let path = directory.path().join("numbers.rec");
+/// # let out = directory.path().join("copy.rec");
+/// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
+/// let mut store = DynStore::create(&path, &schema)?;
+/// store.append_packed(&[0; 8000])?;
+/// store.flush()?; // and goes on writing
+/// let mut shown = 0;
+/// let options = CopyOptions::new().replace(true).on_progress(|done_bytes, total_bytes| {
+///     shown = done_bytes * 100 / total_bytes;
+///     Ok(())
+/// });
+/// flatrec::backup(&path, &out, options)?;
+/// assert_eq!(shown, 100);
+/// # Ok::<(), flatrec::Error>(())
+/// ```
+#[derive(Default)]
+pub struct CopyOptions<'a> {
+    replace: bool,
+    wait: Wait,
+    allow_network: bool,
+    on_progress: Option<OnProgress<'a>>,
+}
+
+impl<'a> CopyOptions<'a> {
+    /// A copy that replaces nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether a file that is there already may be replaced.
+    pub fn replace(mut self, replace: bool) -> Self {
+        self.replace = replace;
+        self
+    }
+
+    /// How long to wait for a lock that another handle holds; [`Wait::No`] unless said.
+    pub fn wait(mut self, wait: Wait) -> Self {
+        self.wait = wait;
+        self
+    }
+
+    /// Writes to a file on a network file system all the same: see
+    /// [`Options::allow_network_file_system`](crate::Options::allow_network_file_system).
+    pub fn allow_network_file_system(mut self) -> Self {
+        self.allow_network = true;
+        self
+    }
+
+    /// Calls `progress` now and then with the bytes that are done, and all there are. An error that
+    /// it returns ends the copy, and leaves nothing of it.
+    pub fn on_progress(mut self, progress: impl FnMut(u64, u64) -> Result<()> + 'a) -> Self {
+        self.on_progress = Some(Box::new(progress));
+        self
+    }
+
+    fn report(&mut self, done_bytes: u64, total_bytes: u64) -> Result<()> {
+        match &mut self.on_progress {
+            Some(progress) => progress(done_bytes, total_bytes),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::fmt::Debug for CopyOptions<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CopyOptions")
+            .field("replace", &self.replace)
+            .field("wait", &self.wait)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A store that is read, and the one that is made of it.
+pub(crate) struct Copy<'a> {
+    pub(crate) from: DynStore,
+    pub(crate) to: DynStore,
+    options: CopyOptions<'a>,
+}
+
+impl<'a> Copy<'a> {
+    /// Opens the store at `path` for reading, as it is at this moment, and starts another, with the
+    /// same schema and metadata, deletes and checksums if it has them, that appears at `out` when
+    /// it is closed.
+    pub(crate) fn start(path: &Path, out: &Path, options: CopyOptions<'a>) -> Result<Self> {
+        refuse_same(path, out)?;
+        let from = DynStore::options().wait(options.wait).open_read_only(path)?;
+        let mut new = DynStore::options().wait(options.wait);
+        new.common.metadata = NewMetadata::Of(Arc::clone(from.table.core.metadata()));
+        if from.table.slots.mark().is_some() {
+            new = new.deletes();
+        }
+        if from.has_checksums()? {
+            new = new.checksums();
+        }
+        if options.allow_network {
+            new = new.allow_network_file_system();
+        }
+        new.common.set_copy_of(path)?;
+        let to = new.create_aside(out, from.schema(), options.replace)?;
+        Ok(Self { from, to, options })
+    }
+
+    /// Calls `each` with the tables to read and to write, the number of the first of some records,
+    /// and their slots' bytes, until all records were there. They are read by calls, and compared
+    /// with the checksums that the store has: the new store's own would call damage right.
+    pub(crate) fn slots(
+        &mut self,
+        each: impl FnMut(&Table<u8>, &mut Table<u8>, u64, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let table = &self.from.table;
+        let header = table.core.header();
+        let stride = u64::from(header.stride);
+        let sums = match Sums::find(&**table.core.backing(), header, false)? {
+            FoundSums::Kept(sums) => Some(sums),
+            _ => None,
+        };
+        let sweep = Sweep {
+            data: &**table.core.backing(),
+            geometry: Geometry::new(header.data_offset, stride)?,
+            count: table.array.count(),
+            sums: sums.as_ref(),
+            images: table.log.as_ref().map(|log| &log.overlay),
+            torn: &[],
+            beside: table.hold.as_ref().map(Hold::presence),
+        };
+        let mut copier = Copier {
+            from: table,
+            to: &mut self.to.table,
+            options: &mut self.options,
+            each,
+            at_once: (CHUNK_BYTES / stride).max(1) * stride,
+            total_bytes: table.array.count() * stride, // the file has them
+            first: 0,
+            chunk: Vec::new(),
+        };
+        sweep.run(&mut copier)?;
+        copier.hand_on()
+    }
+}
+
+/// Gathers what a sweep reads, and ends it at the first damage.
+struct Copier<'c, 'o, F> {
+    from: &'c Table<u8>,
+    to: &'c mut Table<u8>,
+    options: &'c mut CopyOptions<'o>,
+    each: F,
+    at_once: u64,
+    total_bytes: u64,
+    /// The record that `chunk` begins with.
+    first: u64,
+    chunk: Vec<u8>,
+}
+
+impl<F> Copier<'_, '_, F>
+where
+    F: FnMut(&Table<u8>, &mut Table<u8>, u64, &[u8]) -> Result<()>,
+{
+    fn hand_on(&mut self) -> Result<()> {
+        if self.chunk.is_empty() {
+            return Ok(());
+        }
+        let stride = self.from.slots.stride() as u64;
+        (self.each)(self.from, self.to, self.first, &self.chunk)?;
+        self.first += self.chunk.len() as u64 / stride;
+        self.chunk.clear();
+        self.options.report(self.first * stride, self.total_bytes)
+    }
+
+    fn damaged(&self) -> Error {
+        self.from.core.name(
+            Error::new(ErrorKind::Corrupt, "copy")
+                .advice("verify lists all the damage; salvage copies what can be trusted"),
+        )
+    }
+}
+
+impl<F> Inspect for Copier<'_, '_, F>
+where
+    F: FnMut(&Table<u8>, &mut Table<u8>, u64, &[u8]) -> Result<()>,
+{
+    fn bad_block(&mut self, bad: &BadBlock) -> Result<()> {
+        let detail = format!("block {}: {}", bad.block, bad.why);
+        Err(self.damaged().offset(bad.bytes.start).detail(detail))
+    }
+
+    fn record(&mut self, id: u64, record: Swept<'_>) -> Result<()> {
+        let Swept::Sound(slot) = record else {
+            return Err(self.damaged().record(id));
+        };
+        self.chunk.extend_from_slice(slot);
+        if self.chunk.len() as u64 >= self.at_once { self.hand_on() } else { Ok(()) }
+    }
+
+    fn missing(&mut self, records: Range<u64>) -> Result<()> {
+        Err(self.damaged().record(records.start).detail("the file ends before it"))
+    }
+}
+
+/// Refuses to write the file that is read, by whatever name.
+fn refuse_same(path: &Path, out: &Path) -> Result<()> {
+    // What is no file, a pipe perhaps, is not opened to find out.
+    let is_file = |path: &Path| fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
+    if !is_file(path) || !is_file(out) {
+        return Ok(());
+    }
+    if !FileBacking::open(path, false)?.is_same_file(&FileBacking::open(out, false)?)? {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::InvalidArgument, "copy to")
+        .path(out)
+        .detail("it is the store itself")
+        .advice("choose another path"))
+}

@@ -1,0 +1,339 @@
+//! Saving what can be trusted of a store that is damaged, into a new one.
+//!
+//! A record is saved if every block that it lies in matches its checksum; without checksums, if it
+//! can be read. A value that is none of its field is no reason to give a record up: it is kept as
+//! it is, and told.
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::damaged::{Damaged, wrong_value};
+use super::problem::Doubt;
+use super::sweep::{BadBlock, Inspect, Swept};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::Field;
+use crate::io::FileBacking;
+use crate::shm::Wait;
+use crate::store::DynStore;
+use crate::sums::{Checksums, describe};
+use crate::txn::{Found, NewMetadata, Slots, Torn, slots::bad_status};
+
+/// How [`salvage`] saves.
+///
+/// ```
+/// let options = flatrec::SalvageOptions::new().keep_ids().replace();
+/// # let _ = options;
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SalvageOptions {
+    keep_ids: bool,
+    keep_doubtful: bool,
+    replace: bool,
+    wait: Wait,
+}
+
+impl SalvageOptions {
+    /// What can be trusted, one record after the other, into a store that is not there yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Puts a record of zero bytes in the place of each that is lost or was deleted, so that those
+    /// behind it keep their numbers. Unless said, they close up.
+    pub fn keep_ids(mut self) -> Self {
+        self.keep_ids = true;
+        self
+    }
+
+    /// Saves records, too, that can be read but lie in a block that does not match its checksum.
+    /// [`SalvageReport::doubtful`] says which.
+    pub fn keep_doubtful(mut self) -> Self {
+        self.keep_doubtful = true;
+        self
+    }
+
+    /// Takes the place of a store that is there.
+    pub fn replace(mut self) -> Self {
+        self.replace = true;
+        self
+    }
+
+    /// How long to wait for a lock that another handle holds; [`Wait::No`] by default.
+    pub fn wait(mut self, wait: Wait) -> Self {
+        self.wait = wait;
+        self
+    }
+}
+
+/// Records that follow one another, and why they cannot be trusted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Lost {
+    /// Their numbers in the damaged store.
+    pub records: Range<u64>,
+    /// What is wrong with them: the block that they lie in, and why it is not believed.
+    pub why: String,
+}
+
+/// What [`salvage`] has saved, and what not.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct SalvageReport {
+    /// Records that the damaged store counts, deleted ones among them.
+    pub records: u64,
+    /// Records that were saved, doubtful ones among them.
+    pub saved: u64,
+    /// Records that had been deleted, and were left out.
+    pub deleted: u64,
+    /// Records that were not saved.
+    pub lost: Vec<Lost>,
+    /// Records that were saved only because [`SalvageOptions::keep_doubtful`] asked for it.
+    pub doubtful: Vec<Lost>,
+    /// Whether the damaged store has checksums. Without, damage within the records goes unseen.
+    pub checksums: Checksums,
+    /// What else is wrong: header slots, length, and values that are none of their fields, which
+    /// were saved as they are. The first 1000 of them.
+    pub doubts: Vec<Doubt>,
+    /// How many such doubts there are in all.
+    pub doubts_found: u64,
+    /// Whether the log cannot be read: the commits in it are lost, and nobody knows how many
+    /// records they added or changed.
+    pub log_lost: bool,
+}
+
+impl SalvageReport {
+    /// How many records were not saved.
+    pub fn lost_records(&self) -> u64 {
+        self.lost.iter().map(|lost| lost.records.end - lost.records.start).sum()
+    }
+
+    fn doubt(&mut self, doubt: Doubt) {
+        self.doubts_found += 1;
+        if self.doubts.len() < DOUBTS_MAX {
+            self.doubts.push(doubt);
+        }
+    }
+}
+
+const DOUBTS_MAX: usize = 1000;
+
+/// Copies every record of the store at `path` that can be trusted into a new store at `out`, with
+/// the same schema and metadata, and with checksums; tells which were lost and why.
+///
+/// The damaged store is only read, by calls and not through a map: it may be cut short, have lost a
+/// header slot, bear the mark of an interrupted edit, or lie on a disk with bad sectors. Its header
+/// and schema must be readable. The new store takes its name when it is complete.
+///
+/// ```
+/// use flatrec::{DataType, DynStore, Field, SalvageOptions, Schema};
+/// let directory = tempfile::tempdir()?;
+/// let (path, out) = (directory.path().join("numbers.rec"), directory.path().join("saved.rec"));
+/// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
+/// let mut store = DynStore::options().checksums().create(&path, &schema)?;
+/// store.append_packed(&[7; 8 * 20_000])?;
+/// store.close()?;
+/// let mut bytes = std::fs::read(&path)?;
+/// bytes[65_536 + 100_000] ^= 4; // in the second block of 64 KiB
+/// std::fs::write(&path, bytes)?;
+///
+/// let report = flatrec::salvage(&path, &out, SalvageOptions::new())?;
+/// assert_eq!(report.lost[0].records, 8192..16_384);
+/// assert_eq!(DynStore::open_read_only(&out)?.count(), 20_000 - 8192);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// [`ErrorKind::NotAStore`], [`ErrorKind::Corrupt`], [`ErrorKind::InvalidSchema`] and
+/// [`ErrorKind::UnsupportedFormat`] if it cannot be known where the records are;
+/// [`ErrorKind::AlreadyExists`] if there is something at `out`; [`ErrorKind::InvalidArgument`] if
+/// `out` is the damaged store; the system's.
+pub fn salvage(
+    path: impl AsRef<Path>,
+    out: impl AsRef<Path>,
+    options: SalvageOptions,
+) -> Result<SalvageReport> {
+    salvage_with_progress(path, out, options, &mut |_, _| Ok(()))
+}
+
+/// As [`salvage`], and calls `progress` now and then with how many records are done, and of how
+/// many, the last time before the new store gets its name. An error that it returns ends the work,
+/// and leaves nothing of the new store.
+///
+/// ```
+/// use flatrec::{DataType, DynStore, Field, SalvageOptions, Schema};
+/// let directory = tempfile::tempdir()?;
+/// let (path, out) = (directory.path().join("numbers.rec"), directory.path().join("saved.rec"));
+/// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
+/// let mut store = DynStore::create(&path, &schema)?;
+/// store.append_packed(&[7; 8 * 100])?;
+/// store.close()?;
+/// let mut last = (0, 0);
+/// flatrec::salvage_with_progress(&path, &out, SalvageOptions::new(), &mut |done, all| {
+///     last = (done, all);
+///     Ok(())
+/// })?;
+/// assert_eq!(last, (100, 100));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// Those of [`salvage`] and of `progress`.
+pub fn salvage_with_progress(
+    path: impl AsRef<Path>,
+    out: impl AsRef<Path>,
+    options: SalvageOptions,
+    progress: &mut dyn FnMut(u64, u64) -> Result<()>,
+) -> Result<SalvageReport> {
+    let (path, out) = (path.as_ref(), out.as_ref());
+    let store = Damaged::open(path, options.wait)?;
+    refuse_same(path, out)?;
+    let mut report = SalvageReport {
+        records: store.count(),
+        checksums: store.checksums.clone(),
+        log_lost: store.log_is_lost(),
+        ..SalvageReport::default()
+    };
+    for doubt in store.doubts()? {
+        report.doubt(doubt);
+    }
+    let schema = store.core.schema();
+    let mut new = DynStore::options().wait(options.wait).checksums();
+    new.common.metadata = NewMetadata::Of(Arc::clone(store.core.metadata()));
+    if store.slots.mark().is_some() {
+        new = new.deletes();
+    }
+    new.common.set_copy_of(path)?;
+    let mut saved = new.create_aside(out, schema, options.replace)?;
+    let record_len = usize::try_from(schema.record_size()).unwrap_or(usize::MAX);
+    let mut saver = Saver {
+        out: &mut saved,
+        options,
+        report: &mut report,
+        slots: &store.slots,
+        fields: store.doubtful_fields(),
+        zeros: vec![0; record_len],
+        why: Vec::new(),
+        progress,
+        records: store.count(),
+        torn: store.torn(),
+    };
+    store.sweep(&mut saver)?;
+    progress(store.count(), store.count())?;
+    saved.close()?;
+    Ok(report)
+}
+
+/// Copies what a sweep finds.
+struct Saver<'s> {
+    out: &'s mut DynStore,
+    options: SalvageOptions,
+    report: &'s mut SalvageReport,
+    slots: &'s Slots,
+    fields: Vec<Field>,
+    zeros: Vec<u8>,
+    /// The bad blocks that records to come may lie in, the first one first.
+    why: Vec<BadBlock>,
+    progress: &'s mut dyn FnMut(u64, u64) -> Result<()>,
+    /// How many there are in all.
+    records: u64,
+    torn: &'s [Torn],
+}
+
+/// So many records go between two calls of the progress.
+const PROGRESS_STEP: u64 = 1 << 12;
+
+impl Inspect for Saver<'_> {
+    fn bad_block(&mut self, bad: &BadBlock) -> Result<()> {
+        self.why.push(bad.clone());
+        Ok(())
+    }
+
+    fn record(&mut self, id: u64, record: Swept<'_>) -> Result<()> {
+        if id % PROGRESS_STEP == 0 {
+            (self.progress)(id, self.records)?;
+        }
+        let (slot, sound) = match record {
+            Swept::Sound(bytes) => (bytes, true),
+            Swept::Doubtful(bytes) if self.options.keep_doubtful => (bytes, false),
+            Swept::Doubtful(_) | Swept::Unreadable => return self.lose(id),
+        };
+        match self.slots.found(slot) {
+            Ok(Found::Live) => {}
+            Ok(_) => {
+                self.report.deleted += 1;
+                return self.leave_room();
+            }
+            Err(status) => {
+                add(&mut self.report.lost, id, bad_status(status));
+                return self.leave_room();
+            }
+        }
+        if !sound {
+            let why = self.why(id);
+            add(&mut self.report.doubtful, id, why);
+        }
+        let bytes = slot.get(..self.zeros.len()).unwrap_or(slot);
+        for field in &self.fields {
+            if let Some(what) = wrong_value(field, bytes) {
+                let field = Some(field.name().to_owned());
+                self.report.doubt(Doubt { offset: None, record: Some(id), field, what });
+            }
+        }
+        self.out.append(bytes)?;
+        self.report.saved += 1;
+        Ok(())
+    }
+
+    fn missing(&mut self, records: Range<u64>) -> Result<()> {
+        // No record behind them has a number to keep.
+        self.report.lost.push(Lost { records, why: "the file ends before them".to_owned() });
+        Ok(())
+    }
+}
+
+impl Saver<'_> {
+    fn lose(&mut self, id: u64) -> Result<()> {
+        let why = self.why(id);
+        add(&mut self.report.lost, id, why);
+        self.leave_room()
+    }
+
+    fn leave_room(&mut self) -> Result<()> {
+        if self.options.keep_ids {
+            self.out.append(&self.zeros)?;
+        }
+        Ok(())
+    }
+
+    /// What is wrong with the first bad block that record `id` lies in.
+    fn why(&mut self, id: u64) -> String {
+        self.why.retain(|bad| bad.records.end > id);
+        match self.why.iter().find(|bad| bad.records.contains(&id)) {
+            Some(bad) => format!("{}: {}", describe(bad.block, &bad.bytes, &bad.records), bad.why),
+            None => match self.torn.iter().find(|torn| torn.ids.contains(&id)) {
+                Some(torn) => torn.to_string(),
+                None => "it cannot be read".to_owned(),
+            },
+        }
+    }
+}
+
+/// Adds a record to the ranges of such, to the last if it goes on from there.
+fn add(to: &mut Vec<Lost>, id: u64, why: String) {
+    match to.last_mut() {
+        Some(last) if last.records.end == id && last.why == why => last.records.end = id + 1,
+        _ => to.push(Lost { records: id..id + 1, why }),
+    }
+}
+
+fn refuse_same(path: &Path, out: &Path) -> Result<()> {
+    let Ok(there) = FileBacking::open(out, false) else { return Ok(()) };
+    if FileBacking::open(path, false)?.is_same_file(&there)? {
+        return Err(Error::new(ErrorKind::InvalidArgument, "salvage")
+            .path(path)
+            .detail("the damaged store cannot be its own copy")
+            .advice("choose another path for what is saved"));
+    }
+    Ok(())
+}

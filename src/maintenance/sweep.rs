@@ -1,0 +1,324 @@
+//! Reading a whole array that may be damaged: block by block and record by record, with a word on
+//! what each is worth.
+//!
+//! Everything is read by calls, never through a map: what the device cannot read is an error there,
+//! and not a signal. A block that cannot be read whole is read page by page, so that one bad sector
+//! costs a page and not a block.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::format::Geometry;
+use crate::io::Backing;
+use crate::overlay::Overlay;
+use crate::shm::Wait;
+use crate::step::{self, Step};
+use crate::sums::{BLOCK_LEN_BYTES, BlockState, Sums};
+use crate::txn::{Core, Presence, Torn};
+
+/// How often a block that seems damaged is looked at again: a writer beside may have appended to it
+/// and summed it in the meantime.
+const TRIES: u32 = 8;
+
+/// How long a checkpoint beside may take that keeps a block from being judged.
+const CHECKPOINT_WAIT: Wait = Wait::AtMost(Duration::from_secs(60));
+
+/// What is read again by itself in a block that cannot be read whole.
+const PAGE_BYTES: usize = 4096;
+
+/// A block that is not to be trusted.
+#[derive(Clone, Debug)]
+pub(crate) struct BadBlock {
+    pub(crate) block: u64,
+    /// The bytes of it that the header counts, in the file.
+    pub(crate) bytes: Range<u64>,
+    /// The records of which some byte lies there.
+    pub(crate) records: Range<u64>,
+    pub(crate) why: String,
+}
+
+/// A record of a store that may be damaged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Swept<'r> {
+    /// Nothing speaks against it.
+    Sound(&'r [u8]),
+    /// It can be read, and lies in a block that is not what it was.
+    Doubtful(&'r [u8]),
+    /// It cannot be read whole.
+    Unreadable,
+}
+
+/// Who is told what a sweep finds: blocks before the records that begin in them.
+pub(crate) trait Inspect {
+    fn bad_block(&mut self, bad: &BadBlock) -> Result<()>;
+    fn record(&mut self, id: u64, record: Swept<'_>) -> Result<()>;
+    /// The records of which the file has nothing, or not all: the last ones.
+    fn missing(&mut self, records: Range<u64>) -> Result<()>;
+}
+
+/// What is to be read.
+pub(crate) struct Sweep<'s> {
+    pub(crate) data: &'s dyn Backing,
+    pub(crate) geometry: Geometry,
+    pub(crate) count: u64,
+    pub(crate) sums: Option<&'s Sums>,
+    /// The records' images in the log, which count for more than what the array has.
+    pub(crate) images: Option<&'s Overlay>,
+    /// What is not what the log counts.
+    pub(crate) torn: &'s [Torn],
+    /// From where checkpoints can be kept away for a moment; `None` where none is made meanwhile.
+    pub(crate) beside: Option<&'s Presence>,
+}
+
+/// How far the bytes of a range are to be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Trust {
+    Sound,
+    Doubtful,
+    Unreadable,
+}
+
+/// The bytes read and not yet handed on as records.
+struct Window {
+    bytes: Vec<u8>,
+    /// Where `bytes` begin, from the start of the array.
+    from: u64,
+    /// What among them is not sound, in the order of the starts.
+    bad: Vec<(Range<u64>, Trust)>,
+}
+
+impl Sweep<'_> {
+    /// Reads everything, and tells `to`.
+    ///
+    /// # Errors
+    /// What `to` fails with, and what says nothing about the store.
+    pub(crate) fn run(&self, to: &mut impl Inspect) -> Result<()> {
+        let len_bytes = self.geometry.offset_of(self.count)? - self.geometry.data_offset;
+        // A header may count what no file has: what the file has is what there is to read.
+        let there = self.data.len_bytes()?.saturating_sub(self.geometry.data_offset);
+        let there = there.min(len_bytes);
+        let mut window = Window { bytes: Vec::new(), from: 0, bad: Vec::new() };
+        let mut next = 0;
+        for block in 0..there.div_ceil(BLOCK_LEN_BYTES) {
+            let start = block * BLOCK_LEN_BYTES;
+            let counted = (len_bytes - start).min(BLOCK_LEN_BYTES);
+            if let Some(bad) = self.block(block, counted, &mut window)? {
+                to.bad_block(&bad)?;
+            }
+            next = self.hand_on(next, there, &mut window, to)?;
+        }
+        if next < self.count { to.missing(next..self.count) } else { Ok(()) }
+    }
+
+    /// Adds a block to the window; what is wrong with it, if anything is.
+    fn block(&self, block: u64, counted: u64, window: &mut Window) -> Result<Option<BadBlock>> {
+        let start = block * BLOCK_LEN_BYTES;
+        let offset = self.geometry.data_offset + start;
+        let counted_len = usize::try_from(counted).unwrap_or(usize::MAX);
+        let mut read = self.read(offset, counted_len, start);
+        let mut why = read.why.take();
+        if why.is_none() {
+            why = self.compare(block, offset, &mut read.bytes)?;
+            if why.is_some() {
+                read.bad.push((start..start + counted, Trust::Doubtful));
+            }
+        } else if self.sums.is_some_and(|sums| block < sums.blocks()) {
+            // What could be read of it cannot be compared with anything.
+            read.bad.insert(0, (start..start + counted, Trust::Doubtful));
+        }
+        read.bad.extend(self.torn_within(start..start + counted));
+        read.bad.sort_by_key(|(bytes, _)| bytes.start);
+        read.bytes.resize(counted_len, 0);
+        window.bytes.extend_from_slice(&read.bytes);
+        window.bad.extend(read.bad);
+        let bytes = offset..offset + counted;
+        Ok(why.map(|why| BadBlock { block, records: self.records_in(&bytes), bytes, why }))
+    }
+
+    /// Those of the bytes of a block that are not what the log counts.
+    fn torn_within(&self, block: Range<u64>) -> impl Iterator<Item = (Range<u64>, Trust)> {
+        let within =
+            move |torn: &Torn| torn.bytes.start.max(block.start)..torn.bytes.end.min(block.end);
+        let doubtful = self.torn.iter().map(within).filter(|bytes| bytes.start < bytes.end);
+        doubtful.map(|bytes| (bytes, Trust::Doubtful))
+    }
+
+    /// Compares a block with its checksum; `None` if there is none, or it matches, or a checkpoint
+    /// that was cut short may have changed it. `bytes` become those that were compared.
+    ///
+    /// # Errors
+    /// [`Locked`](crate::ErrorKind::Locked) if a checkpoint keeps it from being judged for long.
+    fn compare(&self, block: u64, offset: u64, bytes: &mut Vec<u8>) -> Result<Option<String>> {
+        // Blocks that no header counts yet have no checksum.
+        let Some(sums) = self.sums.filter(|sums| block < sums.blocks()) else { return Ok(None) };
+        let found = self.look(sums, block, offset, bytes);
+        let records = self.records_in(&sums.bytes_of(block));
+        let is_named = self.is_changed_by_log(&records, u64::MAX);
+        match found {
+            Ok(BlockState::Sound) => return Ok(None),
+            Ok(state) if state == BlockState::Doubted || !is_named => return Ok(Some(state.why())),
+            Err(why) => return Ok(Some(why)),
+            Ok(_) => {}
+        }
+        // A checkpoint of what the log has of it may just be under way: between its writes and its
+        // sums every block that it changes differs. Once there is none, what differs is damaged,
+        // unless the last one was cut short, which the sums' stamp tells as long as no header is
+        // written that knows of it.
+        step::reach(Step::MomentOfQuiet);
+        let beside = self.beside.filter(|_| !step::skip(Step::MomentOfQuiet));
+        let _quiet = beside.map(|presence| presence.keep_quiet(CHECKPOINT_WAIT)).transpose()?;
+        match self.look(sums, block, offset, bytes) {
+            Ok(BlockState::Sound) => Ok(None),
+            Ok(state) if state == BlockState::Doubted => Ok(Some(state.why())),
+            Ok(state) => {
+                step::reach(Step::JudgeBlock);
+                let begun = sums.stamp()?;
+                let done = Core::header_in(self.data)?.commit;
+                // It wrote nothing of commits that came after its own.
+                let is_explained = begun
+                    .is_some_and(|begun| begun > done && self.is_changed_by_log(&records, begun));
+                Ok((!is_explained).then(|| state.why()))
+            }
+            Err(why) => Ok(Some(why)),
+        }
+    }
+
+    /// What a block is, read again a few times if it does not match; why that cannot be known, if
+    /// it cannot.
+    fn look(
+        &self,
+        sums: &Sums,
+        block: u64,
+        offset: u64,
+        bytes: &mut Vec<u8>,
+    ) -> Result<BlockState, String> {
+        let check = |bytes: &[u8]| {
+            let checked = sums.check_block(block, bytes);
+            checked.map_err(|error| format!("its checksum cannot be read: {error}"))
+        };
+        let mut state = check(bytes)?;
+        for _ in 0..TRIES {
+            if state == BlockState::Sound {
+                break;
+            }
+            let again = self.read_once(offset);
+            *bytes = again.map_err(|error| format!("it cannot be read: {error}"))?;
+            state = check(bytes)?;
+        }
+        Ok(state)
+    }
+
+    fn read_once(&self, offset: u64) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; usize::try_from(BLOCK_LEN_BYTES).unwrap_or(usize::MAX)];
+        let got = self.data.read_at(offset, &mut bytes)?;
+        bytes.truncate(got);
+        Ok(bytes)
+    }
+
+    /// Reads a block: as much of it as there is, `counted_len` bytes of which are records.
+    fn read(&self, offset: u64, counted_len: usize, at: u64) -> BlockRead {
+        let mut read = match self.read_once(offset) {
+            Ok(bytes) => BlockRead { bytes, bad: Vec::new(), why: None },
+            Err(error) => self.read_pages(offset, counted_len, at, &error),
+        };
+        if read.bytes.len() < counted_len {
+            let end = offset + read.bytes.len() as u64;
+            read.why.get_or_insert_with(|| format!("the file ends at byte {end}"));
+            let lost = at + read.bytes.len() as u64..at + counted_len as u64;
+            read.bad.push((lost, Trust::Unreadable));
+        }
+        read
+    }
+
+    fn read_pages(&self, offset: u64, len: usize, at: u64, why: &Error) -> BlockRead {
+        let mut bytes = vec![0; len];
+        let mut bad = Vec::new();
+        let mut end = 0;
+        for start in (0..len).step_by(PAGE_BYTES) {
+            let page = start..len.min(start + PAGE_BYTES);
+            match self.data.read_at(offset + start as u64, &mut bytes[page.clone()]) {
+                Ok(0) => break,
+                Ok(got) => end = start + got,
+                Err(_) => {
+                    end = page.end;
+                    bad.push((at + page.start as u64..at + page.end as u64, Trust::Unreadable));
+                }
+            }
+        }
+        bytes.truncate(end);
+        BlockRead { bytes, bad, why: Some(format!("it cannot be read: {why}")) }
+    }
+
+    /// Hands on the records from `next` on that the window has whole, and that end below `there`;
+    /// the first that does not.
+    fn hand_on(
+        &self,
+        next: u64,
+        there: u64,
+        window: &mut Window,
+        to: &mut impl Inspect,
+    ) -> Result<u64> {
+        let stride = self.geometry.stride;
+        let end = there.min(window.from + window.bytes.len() as u64);
+        let mut bad = window.bad.iter().peekable();
+        let mut next = next;
+        while next < self.count && (next + 1) * stride <= end {
+            let range = next * stride..(next + 1) * stride;
+            while bad.peek().is_some_and(|(bytes, _)| bytes.end <= range.start) {
+                bad.next();
+            }
+            let overlapping = bad
+                .clone()
+                .take_while(|(bytes, _)| bytes.start < range.end)
+                .filter(|(bytes, _)| bytes.end > range.start);
+            let worst = overlapping.map(|(_, trust)| *trust).max().unwrap_or(Trust::Sound);
+            let start = usize::try_from(range.start - window.from).unwrap_or(usize::MAX);
+            let len = usize::try_from(stride).unwrap_or(usize::MAX);
+            let bytes = &window.bytes[start..start + len];
+            let swept = match (worst, self.image(next)) {
+                (_, Some(image)) => Swept::Sound(image),
+                (Trust::Sound, None) => Swept::Sound(bytes),
+                (Trust::Doubtful, None) => Swept::Doubtful(bytes),
+                (Trust::Unreadable, None) => Swept::Unreadable,
+            };
+            to.record(next, swept)?;
+            next += 1;
+        }
+        let done = usize::try_from(next * stride - window.from).unwrap_or(usize::MAX);
+        window.bytes.drain(..done.min(window.bytes.len()));
+        window.from = next * stride;
+        window.bad.retain(|(bytes, _)| bytes.end > window.from);
+        Ok(next)
+    }
+
+    fn image(&self, id: u64) -> Option<&[u8]> {
+        self.images?.find(id)
+    }
+
+    /// Whether a checkpoint up to this commit may have changed a block that holds these records, or
+    /// be about to.
+    fn is_changed_by_log(&self, records: &Range<u64>, through: u64) -> bool {
+        let images = self.images.filter(|images| !images.is_empty());
+        images.is_some_and(|images| records.clone().any(|id| images.has_changed(id, through)))
+    }
+
+    fn records_in(&self, bytes: &Range<u64>) -> Range<u64> {
+        let (whole, more) = self.geometry.records_below(bytes.end);
+        self.geometry.records_below(bytes.start).0..whole + u64::from(more)
+    }
+}
+
+/// A block as it was read.
+struct BlockRead {
+    /// As many bytes as the file has of it; zeros where they could not be read.
+    bytes: Vec<u8>,
+    bad: Vec<(Range<u64>, Trust)>,
+    /// Why it was not read whole, if so.
+    why: Option<String>,
+}
+
+#[cfg(test)]
+mod beside_writer;
+#[cfg(test)]
+mod tests;

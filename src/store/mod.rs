@@ -1,0 +1,26 @@
+//! Stores: one flat file that a handle changes alone, without a log, or reads as it is.
+//!
+//! What is appended becomes durable, and is counted, together at a flush: the data is synced before
+//! the header that counts it. Each kind of handle is a thin face of one `exclusive_file`.
+
+mod copies;
+mod dyn_store;
+mod edit;
+mod exclusive_file;
+mod info;
+mod records;
+mod typed;
+mod windowed;
+
+pub use copies::Copies;
+pub use dyn_store::DynStore;
+pub use edit::{DynEdit, Edit};
+pub use info::{LogInfo, SlotInfo, StoreInfo, WriterInfo};
+pub use records::{DynRecords, DynRecordsWithIds, Records, RecordsWithIds};
+pub use typed::Store;
+pub use windowed::WindowedStore;
+
+#[cfg(test)]
+pub(crate) use exclusive_file::Aside;
+pub(crate) use exclusive_file::Table;
+pub(crate) use info::slot_info;

@@ -1,0 +1,450 @@
+//! Stores of a Rust type.
+
+use std::fs::File;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::edit::Edit;
+use super::exclusive_file::Table;
+use super::info::StoreInfo;
+use super::records::{Records, RecordsWithIds};
+use crate::array::Reading;
+#[cfg(doc)]
+use crate::error::ErrorKind;
+use crate::error::Result;
+use crate::format::{Record, Schema, bytes_of};
+use crate::io::{Access, Backing};
+use crate::txn::{Found, Options, check_schema, wanted_schema};
+
+/// A store of records of type `R`: one flat file, mapped, records found by number.
+///
+/// Reading lends records in place. Appended records are seen by this handle at once; they become
+/// durable, and counted for everybody else, together at [`Store::flush`] or [`Store::close`]: a
+/// crash leaves the state of the last flush. Dropping a store closes it too, but cannot report
+/// errors.
+///
+/// One handle at a time writes; any number read beside it, each the records there were when it was
+/// opened. A `Store` is `Send` and `Sync`: threads read it together.
+///
+/// ```
+/// use flatrec::{Record, Store, zerocopy::*};
+/// # #[cfg(feature = "derive")] {
+/// #[derive(Clone, Copy, Debug, PartialEq, Record, FromBytes, IntoBytes, Immutable, KnownLayout)]
+/// #[zerocopy(crate = "flatrec::zerocopy")]
+/// #[repr(C)]
+/// struct Reading { sensor: u32, celsius: f32 }
+///
+/// let directory = tempfile::tempdir().unwrap();
+/// let path = directory.path().join("readings.rec");
+/// let mut store = Store::<Reading>::create(&path).unwrap();
+/// let id = store.append(&Reading { sensor: 7, celsius: 21.5 }).unwrap();
+/// store.append_slice(&[Reading { sensor: 8, celsius: 19.0 }; 100]).unwrap();
+/// assert_eq!(store.get(id).unwrap().sensor, 7); // in place, no copy
+/// store.close().unwrap(); // durable
+///
+/// let store = Store::<Reading>::open_read_only(&path).unwrap();
+/// assert_eq!(store.count(), 101);
+/// assert_eq!(store.iter().filter(|reading| reading.celsius > 20.0).count(), 1);
+/// # }
+/// ```
+pub struct Store<R: Record> {
+    pub(crate) table: Table<R>,
+}
+
+impl<R: Record> Store<R> {
+    /// Options, for more than the defaults.
+    pub fn options() -> Options<Self> {
+        Options::new()
+    }
+
+    /// Makes a new, empty store at `path`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::AlreadyExists`], [`ErrorKind::Locked`], [`ErrorKind::NoSpace`],
+    /// [`ErrorKind::NetworkFileSystem`], [`ErrorKind::Unsupported`] for a native-endian type on a
+    /// big-endian system; the system's.
+    pub fn create(path: impl AsRef<Path>) -> Result<Self> {
+        Self::options().create(path)
+    }
+
+    /// Opens the store at `path` for reading and writing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`]; [`ErrorKind::NotAStore`], [`ErrorKind::UnsupportedFormat`],
+    /// [`ErrorKind::Corrupt`] and [`ErrorKind::Truncated`] for what the file holds;
+    /// [`ErrorKind::SchemaMismatch`], which says field by field what differs; [`ErrorKind::Locked`]
+    /// while another handle writes; [`ErrorKind::InterruptedEdit`]; the system's.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::options().open(path)
+    }
+
+    /// Opens the store at `path` for reading: the records there are now, whatever a writer appends
+    /// later.
+    ///
+    /// # Errors
+    /// As [`Store::open`]; [`ErrorKind::Locked`] only while an exclusive edit is under way.
+    pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self> {
+        Self::options().open_read_only(path)
+    }
+
+    /// Opens the store at `path` copy-on-write: [`Store::edit`] changes what this handle sees, and
+    /// never the file.
+    ///
+    /// # Errors
+    /// As [`Store::open_read_only`].
+    pub fn open_private(path: impl AsRef<Path>) -> Result<Self> {
+        Self::options().open_private(path)
+    }
+
+    /// Makes a store in a file without a name, gone when it is closed; it has no side files.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn temporary() -> Result<Self> {
+        Self::options().temporary()
+    }
+
+    /// How many records there are, those appended and not yet flushed among them, and in a store
+    /// with deletes the deleted ones: record numbers are below it.
+    #[inline]
+    pub fn count(&self) -> u64 {
+        self.table.array.count()
+    }
+
+    /// How many records there are that are not deleted: [`Store::count`], but in a store with
+    /// deletes.
+    pub fn live_count(&self) -> u64 {
+        self.table.live_count()
+    }
+
+    /// Whether there are none, or none that are not deleted.
+    pub fn is_empty(&self) -> bool {
+        self.live_count() == 0
+    }
+
+    /// The schema in the file.
+    pub fn schema(&self) -> &Schema {
+        self.table.core.schema()
+    }
+
+    /// The bytes that the store was created with by [`Options::metadata`]. They are read from the
+    /// file when they are asked for first; [`StoreInfo::metadata_len_bytes`](crate::StoreInfo) says
+    /// how many they are.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] if they do not fit in this process's memory;
+    /// [`ErrorKind::Corrupt`] if they are not what they were when the store was opened; the
+    /// system's.
+    pub fn metadata(&self) -> Result<&[u8]> {
+        self.table.core.metadata().get()
+    }
+
+    /// Where the store is; `None` for a temporary one.
+    pub fn path(&self) -> Option<PathBuf> {
+        self.table.path()
+    }
+
+    /// Record `id`, in place: one comparison, one multiply, one add. `None` past the last, and for
+    /// a record that was deleted (in a store with deletes its status byte is looked at too), or
+    /// whose status byte is damaged: [`Store::try_get`] tells these apart.
+    #[inline]
+    pub fn get(&self, id: u64) -> Option<&R> {
+        self.table.record(id)
+    }
+
+    /// Record `id`, in place; `None` past the last, and for a record that was deleted.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`] if the record's status byte says neither that it lives nor that it is
+    /// deleted.
+    pub fn try_get(&self, id: u64) -> Result<Option<&R>> {
+        Ok(match self.table.found(id)? {
+            Found::Live => self.get(id),
+            Found::Deleted | Found::PastTheLast => None,
+        })
+    }
+
+    /// A copy of record `id`; `None` as for [`Store::get`].
+    #[inline]
+    pub fn read(&self, id: u64) -> Option<R> {
+        self.get(id).copied()
+    }
+
+    /// A copy of record `id`, made as [`Store::read_into`] does; `None` as for [`Store::get`].
+    ///
+    /// # Errors
+    /// As [`Store::read_into`], but for deleted records.
+    pub fn try_read(&self, id: u64) -> Result<Option<R>> {
+        self.table.try_read(id)
+    }
+
+    /// Copies the records from `first` on into `into`, as many as there are and as it has places,
+    /// and returns how many. For files on disks that may fail, or that others may cut: what is a
+    /// signal when records are read in place is an error here, once the guard is installed
+    /// ([`install_fault_guard`](crate::install_fault_guard)).
+    ///
+    /// ```
+    /// # #[cfg(feature = "derive")] {
+    /// use flatrec::{Record, Store};
+    /// #[derive(Clone, Copy, Debug, Default, PartialEq, Record)]
+    /// #[repr(C)]
+    /// struct Point { x: u32, y: u32 }
+    /// flatrec::install_fault_guard().unwrap();
+    /// let mut store = Store::<Point>::temporary().unwrap();
+    /// store.append_slice(&[Point { x: 1, y: 2 }; 100]).unwrap();
+    /// let mut points = [Point::default(); 64];
+    /// assert_eq!(store.read_into(50, &mut points).unwrap(), 50);
+    /// assert_eq!(points[49], Point { x: 1, y: 2 });
+    /// assert_eq!(store.try_read(99).unwrap(), Some(Point { x: 1, y: 2 }));
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Truncated`] if the file has been cut since it was opened, naming the first
+    /// record that it does not have; the system's if it cannot read a page, with the guard
+    /// installed; [`ErrorKind::Deleted`] if one of the records was deleted;
+    /// [`ErrorKind::Corrupt`] if one's status byte is damaged. What `into` holds then is not said.
+    pub fn read_into(&self, first: u64, into: &mut [R]) -> Result<usize> {
+        self.table.read_into(first, into)
+    }
+
+    /// All records, in place and in order, but for deleted ones.
+    pub fn iter(&self) -> Records<'_, R> {
+        self.range(0..self.count())
+    }
+
+    /// The records of a range, in place and in order; deleted ones, and those past the last, are
+    /// left out. So are those with a damaged status byte: [`Store::range_with_ids`] tells of them.
+    pub fn range(&self, ids: Range<u64>) -> Records<'_, R> {
+        Records::new(&self.table, ids)
+    }
+
+    /// All records with their numbers, in place and in order, but for deleted ones.
+    pub fn iter_with_ids(&self) -> RecordsWithIds<'_, R> {
+        self.range_with_ids(0..self.count())
+    }
+
+    /// The records of a range with their numbers, in place and in order; deleted ones, and those
+    /// past the last, are left out. A record whose status byte is damaged is an
+    /// [`ErrorKind::Corrupt`]; the ones after it follow.
+    pub fn range_with_ids(&self, ids: Range<u64>) -> RecordsWithIds<'_, R> {
+        RecordsWithIds::new(&self.table, ids)
+    }
+
+    /// The records of a range as one slice, in place. `None` if the range reaches past the records
+    /// in the file (those appended since the last flush may still be in a buffer), and in a store
+    /// with deletes, whose records have status bytes between them.
+    pub fn slice(&self, ids: Range<u64>) -> Option<&[R]> {
+        self.table.array.whole().slice(ids)
+    }
+
+    /// Appends one record, and returns its number.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ReadOnly`]; [`ErrorKind::NoSpace`], with nothing changed;
+    /// [`ErrorKind::Poisoned`] after a failed write; the system's.
+    pub fn append(&mut self, record: &R) -> Result<u64> {
+        self.append_slice(std::slice::from_ref(record)).map(|ids| ids.start)
+    }
+
+    /// Appends records in order, and returns their numbers.
+    ///
+    /// # Errors
+    /// As [`Store::append`].
+    pub fn append_slice(&mut self, records: &[R]) -> Result<Range<u64>> {
+        self.table.append(bytes_of(records), records.len() as u64)
+    }
+
+    /// Appends all records of an iterator, and returns their numbers.
+    ///
+    /// # Errors
+    /// As [`Store::append`]; the records before the one that failed are appended then.
+    pub fn append_all(&mut self, records: impl IntoIterator<Item = R>) -> Result<Range<u64>> {
+        let first = self.count();
+        let records = records.into_iter();
+        self.reserve(records.size_hint().0 as u64)?;
+        for record in records {
+            self.append(&record)?;
+        }
+        Ok(first..self.count())
+    }
+
+    /// Reserves disk space for so many records more.
+    ///
+    /// # Errors
+    /// As [`Store::append`].
+    pub fn reserve(&mut self, records: u64) -> Result<()> {
+        self.table.reserve(records)
+    }
+
+    /// Makes all appended records durable, and counts them: after this they survive a power cut.
+    ///
+    /// # Errors
+    /// The system's; the handle is poisoned then, and the file holds the state of an earlier flush.
+    pub fn flush(&mut self) -> Result<()> {
+        self.table.flush()
+    }
+
+    /// Forgets the records from `count` on, durably. With `count` past the last it does nothing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ReadOnly`]; [`ErrorKind::Locked`] while another handle has the store open to
+    /// read; [`ErrorKind::Unsupported`] if records have been deleted, when only those that were
+    /// not flushed yet can be forgotten; the system's.
+    pub fn truncate(&mut self, count: u64) -> Result<()> {
+        self.table.truncate(count)
+    }
+
+    /// Starts an exclusive edit: changes in place, with every other handle shut out. In a store
+    /// opened by [`Store::open_private`] the changes are this handle's alone.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ReadOnly`]; [`ErrorKind::Locked`] while another handle has the store open; the
+    /// system's.
+    pub fn edit(&mut self) -> Result<Edit<'_, R>> {
+        Edit::begin(&mut self.table)
+    }
+
+    /// Sizes, header slots, views, residency and faults, as they are now.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn info(&self) -> Result<StoreInfo> {
+        StoreInfo::of(&self.table)
+    }
+
+    /// Makes everything durable, trims the file to its records, and gives the locks back.
+    ///
+    /// # Errors
+    /// The system's; the file then holds the state of an earlier flush.
+    pub fn close(self) -> Result<()> {
+        self.table.close()
+    }
+}
+
+#[allow(unsafe_code, reason = "that `R` has the schema is what these check")]
+impl<R: Record> Options<Store<R>> {
+    /// Makes a new, empty store at `path`.
+    ///
+    /// # Errors
+    /// As [`Store::create`]; [`ErrorKind::InvalidSchema`] if the schema given by hand is not one
+    /// of `R`: its own, or for a [`PodRecord`](crate::PodRecord) any of its size.
+    pub fn create(self, path: impl AsRef<Path>) -> Result<Store<R>> {
+        let schema = wanted_schema::<R>(self.schema.as_ref())?;
+        // SAFETY: `wanted_schema` gives a schema of `R`.
+        let table = unsafe { Table::create(path.as_ref(), &schema, &self.common) }?;
+        Ok(Store { table })
+    }
+
+    /// Makes a new, empty store that appears at `path` when it is closed; dropped before that, it
+    /// leaves nothing behind. With `replace` it takes the place of a store that is there.
+    ///
+    /// # Errors
+    /// As [`Options::create`].
+    pub fn create_aside(self, path: impl AsRef<Path>, replace: bool) -> Result<Store<R>> {
+        let schema = wanted_schema::<R>(self.schema.as_ref())?;
+        // SAFETY: `wanted_schema` gives a schema of `R`.
+        let table = unsafe { Table::create_aside(path.as_ref(), &schema, &self.common, replace) }?;
+        Ok(Store { table })
+    }
+
+    /// Opens the store at `path` for reading and writing.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open(self, path: impl AsRef<Path>) -> Result<Store<R>> {
+        self.open_with(path.as_ref(), Access::ReadWrite)
+    }
+
+    /// Opens the store at `path` for reading.
+    ///
+    /// # Errors
+    /// As [`Store::open_read_only`].
+    pub fn open_read_only(self, path: impl AsRef<Path>) -> Result<Store<R>> {
+        self.open_with(path.as_ref(), Access::ReadOnly)
+    }
+
+    /// Opens the store at `path` copy-on-write.
+    ///
+    /// # Errors
+    /// As [`Store::open_private`].
+    pub fn open_private(self, path: impl AsRef<Path>) -> Result<Store<R>> {
+        self.open_with(path.as_ref(), Access::Private)
+    }
+
+    /// Makes a store in a file without a name.
+    ///
+    /// # Errors
+    /// As [`Store::temporary`].
+    pub fn temporary(self) -> Result<Store<R>> {
+        let schema = wanted_schema::<R>(self.schema.as_ref())?;
+        // SAFETY: `wanted_schema` gives a schema of `R`.
+        Ok(Store { table: unsafe { Table::temporary(&schema, &self.common) }? })
+    }
+
+    /// Opens the store in a file that is open already. Given its path, the inode is locked, where
+    /// the system can do that; there are no side files.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    ///
+    /// # Safety
+    /// Where no path is given, and on Windows in any case, nobody else changes the file while the
+    /// store is open; elsewhere than on Linux nobody has it open as a store while this one is
+    /// edited or truncated. The file is no clone of one that another store has: clones share their
+    /// locks.
+    pub unsafe fn from_file(
+        self,
+        file: File,
+        path: Option<&Path>,
+        access: Access,
+    ) -> Result<Store<R>> {
+        let check = |found: &Schema| check_schema::<R>(self.schema.as_ref(), found);
+        // SAFETY: the caller's promise, and `check` accepts only schemas of `R`.
+        let table = unsafe { Table::from_file(file, path, access, &self.common, check) }?;
+        Ok(Store { table })
+    }
+
+    /// Opens the store in any backing, or makes one there if it has no bytes.
+    ///
+    /// # Errors
+    /// As [`Store::open`] and [`Store::create`].
+    ///
+    /// # Safety
+    /// Nobody else changes the backing while the store is open, nor has it open as a store while
+    /// this one is edited or truncated.
+    pub unsafe fn over(self, backing: Arc<dyn Backing>, access: Access) -> Result<Store<R>> {
+        let table = if access == Access::ReadWrite && backing.len_bytes()? == 0 {
+            let schema = wanted_schema::<R>(self.schema.as_ref())?;
+            // SAFETY: the caller's promise, and `wanted_schema` gives a schema of `R`.
+            unsafe { Table::create_over(backing, &schema, &self.common) }?
+        } else {
+            let check = |found: &Schema| check_schema::<R>(self.schema.as_ref(), found);
+            // SAFETY: the caller's promise, and `check` accepts only schemas of `R`.
+            unsafe { Table::over(backing, access, Reading::Whole, &self.common, check) }?
+        };
+        Ok(Store { table })
+    }
+
+    fn open_with(self, path: &Path, access: Access) -> Result<Store<R>> {
+        Ok(Store { table: self.open_table(path, access, Reading::Whole)? })
+    }
+
+    pub(crate) fn open_table(
+        self,
+        path: &Path,
+        access: Access,
+        reading: Reading,
+    ) -> Result<Table<R>> {
+        let check = |found: &Schema| check_schema::<R>(self.schema.as_ref(), found);
+        // SAFETY: `check` accepts only schemas of `R`.
+        unsafe { Table::open(path, access, reading, &self.common, check) }
+    }
+}
+
+impl<R: Record> std::fmt::Debug for Store<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Store").field(&self.table).finish()
+    }
+}

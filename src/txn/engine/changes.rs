@@ -1,0 +1,361 @@
+//! What a transaction has changed and not committed yet: private to it, in memory, but for long
+//! runs of appended records, which go to their places in the file at once, where no count reaches.
+
+use super::super::layout::Layout;
+use super::super::versions::{State, view_of};
+use super::{Writer, publish, records_in, unknown};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{STATUS_DEAD, STATUS_LIVE, next_free, put_dead, put_live};
+use crate::overlay::{Images, Tail};
+use crate::step::{self, Step};
+use crate::wal::PlacedSums;
+
+/// Appended records that take more than this are not logged but written to their places.
+const LOGGED_TAIL_BYTES_MAX: usize = 1 << 20;
+
+/// The changes of a transaction over the state that it began with.
+pub(crate) struct Changes {
+    layout: Layout,
+    pub(super) images: Images,
+    /// The records appended last, which are not in the file.
+    pub(super) tail: Tail,
+    /// The number of the tail's first record. Those between the base's count and this are in the
+    /// file already, above every count.
+    pub(super) tail_start: u64,
+    /// The checksums of those.
+    pub(super) placed: Option<PlacedSums>,
+    pub(super) count: u64,
+    pub(super) live_count: u64,
+    pub(super) free_head: Option<u64>,
+}
+
+impl Changes {
+    pub(crate) fn new(layout: Layout, base: &State) -> Self {
+        Self {
+            layout,
+            images: Images::new(layout.stride, layout.alignment),
+            tail: Tail::new(layout.stride, layout.alignment),
+            tail_start: base.count,
+            placed: None,
+            count: base.count,
+            live_count: base.live_count,
+            free_head: base.free_head,
+        }
+    }
+
+    /// Whether nothing has changed.
+    pub(super) fn is_empty(&self, base: &State) -> bool {
+        self.images.is_empty() && self.count == base.count
+    }
+
+    /// Records, deleted ones included.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
+    pub(crate) fn live_count(&self) -> u64 {
+        self.live_count
+    }
+
+    /// The whole stride of record `id`, as the transaction sees it.
+    fn stride<'a>(&'a self, writer: &'a Writer, id: u64) -> Option<&'a [u8]> {
+        if let Some(at) = id.checked_sub(self.tail_start) {
+            return self.tail.get(at);
+        }
+        self.images.find(id).or_else(|| self.stride_before(writer, id))
+    }
+
+    /// The whole stride of record `id` < `tail_start`, as it was before this transaction changed
+    /// it.
+    #[inline]
+    fn stride_before<'a>(&self, writer: &'a Writer, id: u64) -> Option<&'a [u8]> {
+        // An overlay has images of records only that its state counts.
+        match writer.newest.overlay.find(id) {
+            Some(image) => Some(image),
+            None => writer.in_file.bytes(id, self.layout.stride),
+        }
+    }
+
+    /// Record `id`, unless it was deleted.
+    pub(crate) fn get<'a>(&'a self, writer: &'a Writer, id: u64) -> Option<&'a [u8]> {
+        self.layout.live(self.stride(writer, id)?)
+    }
+
+    /// Record `id` for changing, unless it was deleted.
+    pub(crate) fn get_mut(&mut self, writer: &Writer, id: u64) -> Result<Option<&mut [u8]>> {
+        let layout = self.layout;
+        let stride = if id >= self.tail_start {
+            self.tail.get_mut(id - self.tail_start)
+        } else if let Some(number) = self.images.number_of(id) {
+            Some(self.images.image_mut(number))
+        } else {
+            let image = image_of(&layout, &mut self.images, writer, id)?;
+            if layout.live(image).is_none() {
+                self.images.forget_last();
+                return Ok(None);
+            }
+            // Looked up again, which only a deleted record's `forget_last` above makes necessary.
+            self.images.last_mut()
+        };
+        Ok(stride.and_then(|stride| layout.live_mut(stride)))
+    }
+
+    /// The whole stride of a record that there is, for changing.
+    fn stride_mut(&mut self, writer: &Writer, id: u64) -> Result<&mut [u8]> {
+        if let Some(at) = id.checked_sub(self.tail_start) {
+            return self.tail.get_mut(at).ok_or_else(|| missing(id, self.count));
+        }
+        if let Some(number) = self.images.number_of(id) {
+            return Ok(self.images.image_mut(number));
+        }
+        image_of(&self.layout, &mut self.images, writer, id)
+    }
+
+    /// Sets record `id`, which must be there.
+    pub(crate) fn set(&mut self, writer: &Writer, id: u64, record: &[u8]) -> Result<()> {
+        let count = self.count;
+        // A record that is set whole need not be read first, unless it could be a deleted one.
+        if !self.layout.deletes && id < self.tail_start && self.images.number_of(id).is_none() {
+            self.images.add(id)?[..record.len()].copy_from_slice(record);
+            return Ok(());
+        }
+        match self.get_mut(writer, id)? {
+            Some(found) => {
+                found.copy_from_slice(record);
+                Ok(())
+            }
+            None if id < count => Err(Error::new(ErrorKind::NotFound, "set")
+                .record(id)
+                .detail("the record was deleted")),
+            None => Err(missing(id, count)),
+        }
+    }
+
+    /// Appends records, whose bytes follow one another without status bytes, and returns the number
+    /// of the first.
+    pub(crate) fn append(&mut self, writer: &mut Writer, records: &[u8]) -> Result<u64> {
+        let Layout { record_size, stride, deletes, geometry, .. } = self.layout;
+        let first = self.count;
+        let added = (records.len() / record_size) as u64;
+        geometry.offset_of(first.saturating_add(added))?;
+        // In parts, so that what is not in the file yet stays small.
+        let part = (LOGGED_TAIL_BYTES_MAX / stride).max(1);
+        for records in records.chunks(part * record_size) {
+            let added = records.len() / record_size;
+            let tail_bytes = (self.tail.records() as usize + added).saturating_mul(stride);
+            if tail_bytes > LOGGED_TAIL_BYTES_MAX && !writer.logs_all {
+                self.spill(writer)?;
+            }
+            let strides = self.tail.add(added);
+            if deletes {
+                for (to, from) in strides.chunks_mut(stride).zip(records.chunks(record_size)) {
+                    put_live(to, from);
+                }
+            } else {
+                strides.copy_from_slice(records);
+            }
+            self.count += added as u64;
+            self.live_count += added as u64;
+        }
+        Ok(first)
+    }
+
+    /// Whether appended records were written to the file, so that its data is to be synced.
+    pub(super) fn has_spilled(&self, base: &State) -> bool {
+        self.tail_start > base.count
+    }
+
+    /// Writes the records of the tail to their places, above every count.
+    pub(super) fn spill(&mut self, writer: &mut Writer) -> Result<()> {
+        let end = self.tail_start + self.tail.records();
+        writer.make_room(end)?;
+        let written = writer.placed.write(self.tail_start, self.tail.bytes());
+        written.inspect_err(|error| writer.doubt(error))?;
+        // Now that they are in the processor's cache.
+        self.placed.get_or_insert_with(PlacedSums::new).add(self.tail.bytes());
+        writer.show_in_file(&self.layout, end)?;
+        self.tail_start = end;
+        self.tail.clear();
+        Ok(())
+    }
+
+    /// Deletes record `id`; `false` if it is not there.
+    pub(crate) fn delete(&mut self, writer: &Writer, id: u64) -> Result<bool> {
+        self.check_deletes("delete")?;
+        if self.get_mut(writer, id)?.is_none() {
+            return Ok(false);
+        }
+        let left = self.live_count.checked_sub(1).ok_or_else(|| {
+            Error::new(ErrorKind::Corrupt, "delete")
+                .record(id)
+                .detail("the header counts fewer records that live than there are")
+        })?;
+        self.kill(writer, id, self.free_head)?;
+        self.free_head = Some(id);
+        self.live_count = left;
+        Ok(true)
+    }
+
+    /// Makes record `id` a free slot, followed in the list by `next`.
+    fn kill(&mut self, writer: &Writer, id: u64, next: Option<u64>) -> Result<()> {
+        let size = self.layout.record_size;
+        put_dead(self.stride_mut(writer, id)?, size, next);
+        Ok(())
+    }
+
+    /// Puts a record into a free slot, or appends it, and returns its number.
+    pub(crate) fn insert(&mut self, writer: &mut Writer, record: &[u8]) -> Result<u64> {
+        let Some(id) = self.free_head else { return self.append(writer, record) };
+        let Some(next) = self.after_free(writer, id) else {
+            // The list leads to a record that is not free: it is never to be written over.
+            self.rebuild_free_list(writer)?;
+            return match self.free_head {
+                Some(_) => self.insert(writer, record),
+                None => self.append(writer, record),
+            };
+        };
+        // Every reader refuses a count that goes past all records.
+        if self.live_count >= self.count {
+            return Err(Error::new(ErrorKind::Corrupt, "insert").record(id).detail(format!(
+                "it is deleted, and the header counts all {} records as living",
+                self.count
+            )));
+        }
+        put_live(self.stride_mut(writer, id)?, record);
+        self.free_head = next;
+        self.live_count += 1;
+        Ok(id)
+    }
+
+    /// What follows free record `id` in the free list; `None` if it is no free record.
+    fn after_free(&self, writer: &Writer, id: u64) -> Option<Option<u64>> {
+        let stride = self.stride(writer, id)?;
+        if stride.get(self.layout.record_size) != Some(&STATUS_DEAD) {
+            return None;
+        }
+        let next = next_free(stride);
+        next.is_none_or(|next| next < self.count).then_some(next)
+    }
+
+    /// Links all deleted records anew, in the order of their numbers.
+    fn rebuild_free_list(&mut self, writer: &Writer) -> Result<()> {
+        let size = self.layout.record_size;
+        self.free_head = None;
+        for id in (0..self.count).rev() {
+            let dead = |stride: &[u8]| stride.get(size) == Some(&STATUS_DEAD);
+            if self.stride(writer, id).is_some_and(dead) {
+                self.kill(writer, id, self.free_head)?;
+                self.free_head = Some(id);
+            }
+        }
+        Ok(())
+    }
+
+    fn check_deletes(&self, operation: &'static str) -> Result<()> {
+        if self.layout.deletes {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Unsupported, operation)
+            .detail("the store was created without deletes")
+            .advice("create it with Options::deletes, and copy the records there"))
+    }
+}
+
+impl Layout {
+    /// The record in a stride, unless it was deleted.
+    #[inline]
+    pub(crate) fn live<'a>(&self, stride: &'a [u8]) -> Option<&'a [u8]> {
+        if self.deletes && stride.get(self.record_size) != Some(&STATUS_LIVE) {
+            return None;
+        }
+        stride.get(..self.record_size)
+    }
+
+    /// As [`Layout::live`], for changing.
+    fn live_mut<'a>(&self, stride: &'a mut [u8]) -> Option<&'a mut [u8]> {
+        self.live(stride)?;
+        stride.get_mut(..self.record_size)
+    }
+}
+
+impl Writer {
+    /// Makes the file long enough for `count` records, durably.
+    pub(super) fn make_room(&mut self, count: u64) -> Result<()> {
+        if !self.placed.reserve(count).inspect_err(|error| self.doubt(error))? {
+            return Ok(());
+        }
+        // After a failed sync nothing is known of what else was to become durable by it.
+        step::take(Step::GrowthSync, || self.placed.sync()).map_err(|error| {
+            self.busy = true;
+            unknown(error)
+        })
+    }
+
+    /// As [`Writer::make_room`], for the checksums of records up to the byte `end` of the file: a
+    /// full disk must not keep who finds the commit from bringing it to the array.
+    pub(super) fn make_room_for_sums(&mut self, end: u64) -> Result<()> {
+        let Some(sums) = &mut self.sums else { return Ok(()) };
+        let is_new = match sums.reserve(end) {
+            Ok(is_new) => is_new,
+            Err(error) => {
+                self.doubt(&error);
+                return Err(error);
+            }
+        };
+        if !is_new {
+            return Ok(());
+        }
+        step::take(Step::SumsRoomSync, || sums.sync_room()).map_err(|error| {
+            self.busy = true;
+            unknown(error)
+        })
+    }
+
+    /// Lets a transaction that begins read what the newest state finds in the array.
+    pub(crate) fn show_newest(&mut self, layout: &Layout) -> Result<()> {
+        match self.newest.count {
+            count if count > self.in_file.count() => self.show_in_file(layout, count),
+            _ => Ok(()),
+        }
+    }
+
+    /// Lets the transaction read the `count` records that the file has room for.
+    pub(super) fn show_in_file(&mut self, layout: &Layout, count: u64) -> Result<()> {
+        if self.in_file.capacity() >= count {
+            return publish(&mut self.in_file, count);
+        }
+        let view = view_of(&**self.core.backing(), self.placed.file_len_bytes())?;
+        self.in_file = records_in(view, layout.geometry, count)?;
+        Ok(())
+    }
+}
+
+/// Makes an image of record `id`, below the tail and without one yet, as it was before. It is
+/// copied, so that a fault is an error where the guard is installed.
+fn image_of<'a>(
+    layout: &Layout,
+    images: &'a mut Images,
+    writer: &Writer,
+    id: u64,
+) -> Result<&'a mut [u8]> {
+    let image = images.add(id)?;
+    let copied = match writer.newest.overlay.find(id) {
+        Some(before) => {
+            image.copy_from_slice(before);
+            Ok(())
+        }
+        None => writer.in_file.copy(id, layout.stride, image),
+    };
+    if let Err(error) = copied {
+        images.forget_last();
+        return Err(error.record(id));
+    }
+    images.last_mut().ok_or_else(|| missing(id, writer.newest.count))
+}
+
+#[cold]
+fn missing(id: u64, count: u64) -> Error {
+    Error::new(ErrorKind::OutOfRange, "change")
+        .record(id)
+        .detail(format!("the store holds {count} records"))
+}

@@ -1,0 +1,392 @@
+//! Checkpoints: what the log has made durable goes to its places in the array, so that the log can
+//! be used anew.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::recovered::read_log_through;
+use super::super::source::Source;
+use super::super::versions::State;
+use super::recover::ranges_of;
+use super::{Engine, Writer};
+use crate::error::{Error, ErrorKind, Result};
+use crate::shm::{Offer, Wait};
+use crate::step::{self, Step};
+use crate::sums::DamagedBlock;
+use crate::wal;
+
+/// As much of the log is kept for readers that are just reading it, though the array holds it.
+const KEPT_FOR_READERS_BYTES_MAX: u64 = 8 << 20;
+
+/// How long a checkpoint that matters waits for who has asked for none while the log is read.
+const QUIET_WAIT: Wait = Wait::AtMost(Duration::from_secs(1));
+
+/// Why a checkpoint is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// Somebody asked for it, or the log is long enough.
+    Due,
+    /// The log may grow no more.
+    Full,
+    /// The log is to end.
+    Closing,
+}
+
+/// What a checkpoint has done.
+///
+/// ```
+/// # #[cfg(feature = "derive")] {
+/// use flatrec::{Database, Durability, Record};
+/// #[derive(Clone, Copy, Record)]
+/// #[repr(C)]
+/// struct Counter { n: u64 }
+/// let directory = tempfile::tempdir().unwrap();
+/// let database = Database::<Counter>::create(directory.path().join("counters.rec")).unwrap();
+/// let mut transaction = database.begin_write().unwrap();
+/// transaction.append(&Counter { n: 1 }).unwrap();
+/// let receipt = transaction.commit(Durability::Immediate).unwrap();
+/// let checkpoint = database.checkpoint().unwrap();
+/// assert_eq!(checkpoint.commit(), receipt.commit());
+/// assert_eq!(checkpoint.held_back(), None);
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    commit: u64,
+    records: u64,
+    held_back: Option<String>,
+    damaged: Vec<DamagedBlock>,
+}
+
+impl Checkpoint {
+    /// The newest commit whose changes are all in the array now.
+    pub fn commit(&self) -> u64 {
+        self.commit
+    }
+
+    /// How many records were written to the array; those among them that opening the store had to
+    /// write, for want of room for its log, unless a checkpoint has told of them before.
+    pub fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Who keeps newer commits out of the array, if somebody does: a snapshot that reads the bytes
+    /// which they would replace, or a reader in another process. The log keeps them meanwhile.
+    pub fn held_back(&self) -> Option<&str> {
+        self.held_back.as_deref()
+    }
+
+    /// The blocks that this handle found not to match their checksums when it was about to bring
+    /// records into them, with this checkpoint or one before it. The records that were committed
+    /// since are in their places; the blocks stay doubted, until
+    /// [`rebuild_checksums`](crate::rebuild_checksums) takes what they hold as right.
+    pub fn damaged(&self) -> &[DamagedBlock] {
+        &self.damaged
+    }
+}
+
+impl Engine {
+    /// Writes to the array what no reader is in the way of.
+    pub(crate) fn checkpoint(&self) -> Result<Checkpoint> {
+        let mut writer = self.lock("checkpoint")?;
+        let mut checkpoint = self.checkpoint_locked(&mut writer, Reason::Due)?;
+        checkpoint.records += std::mem::take(&mut writer.brought_at_open);
+        checkpoint.damaged = writer.sums.as_ref().map(DamagedBlock::found_by).unwrap_or_default();
+        Ok(checkpoint)
+    }
+
+    /// After a commit: a checkpoint if the log has grown past its size, with the records in their
+    /// places that it counts, and is not held back by what held back the last one.
+    pub(super) fn checkpoint_if_due(&self) {
+        // Who has the writer's place meanwhile does it after their own commit.
+        let Some(mut writer) = self.try_lock() else { return };
+        if self.check(&writer, "checkpoint").is_err() {
+            return;
+        }
+        let due_bytes = writer.due_bytes();
+        let is_due = due_bytes >= writer.checkpoint_at_bytes
+            || due_bytes >= self.common.checkpoint_bytes
+                && writer.held_back_by.is_some_and(|commit| !self.is_held(commit));
+        if !is_due {
+            return;
+        }
+        // The commit that this follows is done whatever comes of it. An error is kept for those who
+        // ask; one after which nothing may be written has poisoned the handle, too.
+        let has_failed = self.checkpoint_locked(&mut writer, Reason::Due).is_err();
+        let left = writer.due_bytes();
+        let reached = writer.core.header().commit;
+        writer.held_back_by =
+            Some(reached).filter(|&commit| commit < writer.newest.commit && self.is_held(commit));
+        // Beside readers without slots, who come and go unseen, it is tried again before long, as
+        // it is after a failure, which may have passed by then.
+        let next = if writer.shut_out || has_failed {
+            left.saturating_add(self.common.checkpoint_bytes)
+        } else {
+            left.saturating_mul(2)
+        };
+        writer.checkpoint_at_bytes = next.max(self.common.checkpoint_bytes);
+    }
+
+    /// Whether a snapshot of this commit, or of an older one, is being read: in this process, or by
+    /// a reader that has said so.
+    fn is_held(&self, commit: u64) -> bool {
+        self.published.oldest().commit <= commit
+            || self.published.sharing().is_read(commit).is_ok_and(|is| is)
+    }
+
+    /// Makes a checkpoint. Why it fails, if it does, is kept until one does not.
+    pub(super) fn checkpoint_locked(
+        &self,
+        writer: &mut Writer,
+        reason: Reason,
+    ) -> Result<Checkpoint> {
+        let done = self.try_checkpoint(writer, reason);
+        self.note_failure(done.as_ref().err().map(Error::to_string));
+        done
+    }
+
+    fn try_checkpoint(&self, writer: &mut Writer, reason: Reason) -> Result<Checkpoint> {
+        let closing = reason == Reason::Closing;
+        self.step(writer, |_| {
+            step::take(Step::CheckpointLogSync, || self.group.settle_all(&self.published))
+        })?;
+        let done = |writer: &Writer, records, held_back| Checkpoint {
+            commit: writer.core.header().commit,
+            records,
+            held_back,
+            damaged: Vec::new(),
+        };
+        if writer.log.is_none() {
+            return Ok(done(writer, 0, None));
+        }
+        let target = match step::skip(Step::SnapshotTarget) {
+            true => Arc::clone(&writer.newest),
+            false => self.published.oldest(),
+        };
+        let held_back = self.own_reader(writer, &target);
+        if target.commit <= writer.core.header().commit && !(closing && held_back.is_none()) {
+            return Ok(done(writer, 0, held_back));
+        }
+        let wait = if reason == Reason::Due { Wait::No } else { QUIET_WAIT };
+        let mut offer = None;
+        let begun = wait.until(|| {
+            offer = self.locks.begin_checkpoint(self.published.sharing(), target.commit)?;
+            Ok(offer.is_some())
+        });
+        begun.map_err(|error| self.name(error))?;
+        writer.shut_out = offer.is_none();
+        let Some(offer) = offer else {
+            let by = "a reader has the store open that has no slot, or under another name, or is \
+                      just coming, or is just reading the log";
+            return Ok(done(writer, 0, Some(by.to_owned())));
+        };
+        let written = self.recheck_strangers(writer);
+        let written = written.and_then(|()| self.write_allowed(writer, target, &offer, closing));
+        let admitted = self.locks.end_checkpoint();
+        let (records, by) = written?;
+        admitted.map_err(|error| self.name(error))?;
+        Ok(done(writer, records, by.or(held_back)))
+    }
+
+    /// Now that this writer sees every reader: of those of commits that are no more, none comes.
+    fn recheck_strangers(&self, writer: &mut Writer) -> Result<()> {
+        if writer.logs_all {
+            let strangers = self.published.sharing().has_strangers();
+            writer.logs_all = strangers.map_err(|error| self.name(error))?;
+        }
+        Ok(())
+    }
+
+    /// Which snapshot of this process keeps a checkpoint from going past `target`.
+    fn own_reader(&self, writer: &Writer, target: &State) -> Option<String> {
+        let held = (target.commit < writer.newest.commit).then_some(target.commit);
+        let sharing = self.published.sharing();
+        sharing.note_own(held);
+        let seconds = sharing.own_held_for();
+        held.map(|commit| {
+            format!("a snapshot of commit {commit} is being read, for {seconds} s or longer")
+        })
+    }
+
+    /// Brings to the array what readers in other processes allow, up to `target`. Returns how many
+    /// records that were, and which reader was in the way of more.
+    fn write_allowed(
+        &self,
+        writer: &mut Writer,
+        target: Arc<State>,
+        offer: &Offer,
+        closing: bool,
+    ) -> Result<(u64, Option<String>)> {
+        let held_back = offer.blocker.map(|reader| reader.to_string());
+        let done = writer.core.header().commit;
+        let target = if held_back.is_none() {
+            target
+        } else if offer.through <= done {
+            return Ok((0, held_back));
+        } else {
+            self.older_state(writer, offer.through)?
+        };
+        let images = target.overlay.sorted_after(done);
+        self.reserve_sums(writer, &target)?;
+        self.step(writer, |writer| self.write_back(writer, &target, &images, closing))?;
+        Ok((images.len() as u64, held_back))
+    }
+
+    /// The state of a commit between the array's and the newest. Unless somebody still holds it,
+    /// it is put together from the log, where every image of every commit is.
+    fn older_state(&self, writer: &Writer, commit: u64) -> Result<Arc<State>> {
+        if let Some(state) = self.published.find(commit) {
+            return Ok(state);
+        }
+        let (found, _) = read_log_through(&writer.core, self.layout.alignment, commit)?;
+        let found = found.filter(|found| found.commit == commit).ok_or_else(|| {
+            self.name(
+                Error::new(ErrorKind::Corrupt, "checkpoint")
+                    .detail(format!("commit {commit} is not in the log")),
+            )
+        })?;
+        Ok(Arc::new(State {
+            commit,
+            count: found.count,
+            live_count: found.live_count,
+            free_head: found.free_head,
+            overlay: found.overlay,
+            view: Arc::clone(&writer.newest.view),
+            hold: None,
+        }))
+    }
+
+    /// Makes room for the checksums that are to come: a full disk is no reason to poison the
+    /// handle, since the log keeps what was to go to the array.
+    fn reserve_sums(&self, writer: &Writer, target: &State) -> Result<()> {
+        let Some(sums) = &writer.sums else { return Ok(()) };
+        let end = self.layout.geometry.offset_of(target.count)?;
+        sums.reserve(end).map(drop).map_err(|error| self.name(error))
+    }
+
+    /// The steps of a checkpoint, in the order on which everything rests: the log is durable
+    /// through `target` (`settle_all`); blocks that are damaged are marked, sync; the sums are
+    /// stamped, sync; images to their places; sync; sums, sync; header, sync; only then are
+    /// segments used anew.
+    ///
+    /// Damage stops nothing: the log would grow without bound for the sake of one block, whose
+    /// damage is as well known once records of it are written.
+    fn write_back(
+        &self,
+        writer: &mut Writer,
+        target: &State,
+        images: &[(u64, &[u8])],
+        closing: bool,
+    ) -> Result<()> {
+        if step::skip(Step::HeaderLast) {
+            self.say_written(writer, target, closing)?;
+        }
+        let ranges = ranges_of(&self.layout, images);
+        if let Some(sums) = writer.sums.as_mut().filter(|_| !images.is_empty()) {
+            sums.doubt_damaged(&*self.backing, &ranges)?;
+            sums.sync(target.commit)?;
+        }
+        // Records that are in their places already were synced before the log counted them.
+        if !images.is_empty() {
+            writer.placed.write_sorted(images)?;
+            step::take(Step::CheckpointDataSync, || writer.placed.sync())?;
+        }
+        if let Some(sums) = &mut writer.sums {
+            let end = self.layout.geometry.offset_of(target.count)?;
+            sums.update(&*self.backing, &ranges, end)?;
+            step::take(Step::SumsSync, || sums.sync(target.commit))?;
+        }
+        if !step::skip(Step::HeaderLast) {
+            self.say_written(writer, target, closing)?;
+        }
+        writer.uncounted.count(target.commit);
+        let sharing = self.published.sharing();
+        sharing.hold(target.commit);
+        let needed = sharing.retire(target.commit)?;
+        if let Some(log) = &mut writer.log {
+            log.release(target.commit, Some(needed).filter(|&needed| needed < target.commit));
+            // A reader that stops in the midst of reading must not hold the log for ever. It reads
+            // again, if it ever goes on: blocks say themselves whether they are what was meant.
+            if log.kept_bytes(target.commit) > KEPT_FOR_READERS_BYTES_MAX {
+                sharing.give_up(target.commit);
+                log.release(target.commit, None);
+            }
+        }
+        let newest = &writer.newest;
+        let thinner = Arc::new(State {
+            overlay: newest.overlay.without(target.commit),
+            view: Arc::clone(&newest.view),
+            hold: None,
+            ..**newest
+        });
+        writer.newest = Arc::clone(&thinner);
+        self.published.publish(thinner);
+        Ok(())
+    }
+
+    /// Commits the header that says that the array holds everything up to `target`.
+    fn say_written(&self, writer: &mut Writer, target: &State, closing: bool) -> Result<()> {
+        let ends_log = closing && target.commit == writer.newest.commit;
+        let live_log = match &writer.log {
+            Some(log) if !ends_log => Some(log.oldest_after(target.commit)),
+            _ => None,
+        };
+        if ends_log && step::skip(Step::ReleaseLast) {
+            wal::remove_stale(&*self.backing, writer.core.header().file_id, &[])?;
+        }
+        writer.core.commit(|header| {
+            header.commit = target.commit;
+            header.count = target.count;
+            header.live_count = target.live_count;
+            header.free_head = target.free_head;
+            header.live_log = live_log;
+        })
+    }
+
+    /// Brings everything to the array that no reader is in the way of, and leaves the file as it is
+    /// at rest: without a log, trimmed, both header slots alike.
+    pub(crate) fn close(&self) -> Result<()> {
+        let mut writer = self.lock("close")?;
+        let closed = self.close_locked(&mut writer);
+        writer.closed = true;
+        closed
+    }
+
+    /// As [`Engine::close`], unless a transaction that was leaked is in the way.
+    pub(crate) fn close_if_free(&self) -> Result<()> {
+        match self.try_lock() {
+            Some(writer) => drop(writer),
+            None => return Ok(()),
+        }
+        self.close()
+    }
+
+    fn close_locked(&self, writer: &mut Writer) -> Result<()> {
+        let checkpoint = self.checkpoint_locked(writer, Reason::Closing)?;
+        if writer.core.header().live_log.is_some() {
+            // A reader is left: the log stays for who opens the store next.
+            debug_assert!(checkpoint.held_back.is_some());
+            return Ok(());
+        }
+        self.step(writer, |writer| {
+            let count = writer.newest.count;
+            // A reader of commits that are no more may count more records than there are.
+            let is_cuttable = !self.published.sharing().has_strangers()?;
+            match if is_cuttable { writer.placed.trim(count) } else { Ok(()) } {
+                // Windows trims no file that anybody has mapped: it waits until the engine goes.
+                Err(error) if error.kind() == ErrorKind::Locked => writer.untrimmed = Some(count),
+                other => other?,
+            }
+            if let Some(sums) = &writer.sums {
+                sums.trim()?;
+            }
+            if writer.core.changed() {
+                writer.core.commit(|_| {})?;
+            }
+            match writer.log.take() {
+                Some(log) => log.remove(),
+                None => Ok(()),
+            }
+        })
+    }
+}

@@ -1,0 +1,270 @@
+//! Commits: one block in the log and one sync.
+
+use std::sync::{Arc, MutexGuard};
+
+use super::super::source::Source;
+use super::super::versions::{State, view_of};
+use super::changes::Changes;
+use super::checkpoint::Reason;
+use super::{Engine, Writer, unknown};
+use crate::error::{Error, ErrorKind, Result};
+use crate::io::View;
+use crate::os::Survives;
+use crate::overlay::Committed;
+use crate::step::{self, Step};
+use crate::wal::{self, Log};
+
+/// What a commit is to survive before [`commit`](crate::WriteTransaction::commit) returns.
+///
+/// ```
+/// # #[cfg(feature = "derive")] {
+/// use flatrec::{Database, Durability, Record, Survives};
+/// #[derive(Clone, Copy, Record)]
+/// #[repr(C)]
+/// struct Counter { n: u64 }
+/// let directory = tempfile::tempdir().unwrap();
+/// let database = Database::<Counter>::create(directory.path().join("counters.rec")).unwrap();
+/// let mut transaction = database.begin_write().unwrap();
+/// transaction.append(&Counter { n: 1 }).unwrap();
+/// let receipt = transaction.commit(Durability::Eventual).unwrap();
+/// assert!(receipt.survives() >= Survives::Process);
+/// # }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Durability {
+    /// A loss of power: the log is synced. Threads that commit at the same time share a sync.
+    #[default]
+    Immediate,
+    /// The end of this process, however it ends: the log is written, and synced with the next
+    /// commit that asks for it, or the next checkpoint. A loss of power may take the last such
+    /// commits, from the newest on, and never a part of one.
+    Eventual,
+}
+
+/// What [`commit`](crate::WriteTransaction::commit) promises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    commit: u64,
+    survives: Survives,
+}
+
+impl Receipt {
+    /// The commit's number; the next commit has a higher one. A transaction without changes has the
+    /// number of the commit that it saw.
+    pub fn commit(&self) -> u64 {
+        self.commit
+    }
+
+    /// What the commit survives.
+    pub fn survives(&self) -> Survives {
+        self.survives
+    }
+}
+
+/// A log that is due for a checkpoint has about so many segments, so that most of them are free
+/// after it.
+pub(super) const SEGMENTS_OF_A_LOG: u64 = 4;
+
+impl Engine {
+    /// Commits `changes`, which were made over the newest state.
+    pub(crate) fn commit(
+        &self,
+        mut writer: MutexGuard<'_, Writer>,
+        changes: Changes,
+        durability: Durability,
+    ) -> Result<Receipt> {
+        self.check(&writer, "commit")?;
+        let durable = durability == Durability::Immediate;
+        if !changes.is_empty(&writer.newest) {
+            self.make_room(&mut writer, &changes)?;
+            self.step(&mut writer, |writer| self.write(writer, changes, durable))?;
+        }
+        let commit = writer.newest.commit;
+        drop(writer);
+        let settled = if durable {
+            self.group.settle(commit, &self.published).and_then(|()| self.make_durable(commit))
+        } else {
+            self.group.settle(commit, &self.published)
+        };
+        settled.map_err(|error| self.name(unknown(error)))?;
+        self.checkpoint_if_due();
+        Ok(Receipt { commit, survives: self.survives(durability) })
+    }
+
+    /// A transaction without changes may ask for the durability of what it saw.
+    fn make_durable(&self, commit: u64) -> Result<()> {
+        if self.group.synced() >= commit {
+            return Ok(());
+        }
+        self.group.settle_all(&self.published)
+    }
+
+    /// Everything that may run out of space, before anything is written that counts: after an error
+    /// here the transaction has not happened, and the store goes on.
+    fn make_room(&self, writer: &mut Writer, changes: &Changes) -> Result<()> {
+        let named = |result: Result<()>| result.map_err(|error| self.name(error));
+        let logged = if changes.has_spilled(&writer.newest) { 0 } else { changes.tail.records() };
+        let images = changes.images.len() as u64 + logged;
+        self.check_log_size(writer, images)?;
+        named(writer.make_room(changes.count))?;
+        if changes.count > writer.newest.count {
+            named(writer.make_room_for_sums(self.layout.geometry.offset_of(changes.count)?))?;
+        }
+        if writer.log.is_none() {
+            self.begin_log(writer)?;
+        }
+        let reserve = |writer: &mut Writer| {
+            let image_len = writer.core.header().stride;
+            let log = writer.log.as_mut().ok_or_else(no_log)?;
+            log.reserve(images, image_len).inspect_err(|error| writer.doubt(error))
+        };
+        match reserve(writer) {
+            // What the array takes over leaves segments to be used again.
+            Err(error) if error.kind() == ErrorKind::NoSpace => {
+                self.checkpoint_locked(writer, Reason::Full)?;
+                match reserve(writer) {
+                    Err(error) if error.kind() == ErrorKind::NoSpace => {
+                        self.begin_anew(writer)?;
+                        named(reserve(writer))
+                    }
+                    other => named(other),
+                }
+            }
+            other => named(other),
+        }
+    }
+
+    /// Ends a log of which the array holds everything, for the room that its files take, and begins
+    /// another one there.
+    fn begin_anew(&self, writer: &mut Writer) -> Result<()> {
+        if writer.newest.commit > writer.core.header().commit {
+            return Ok(());
+        }
+        self.checkpoint_locked(writer, Reason::Closing)?;
+        if writer.core.header().live_log.is_some() {
+            return Ok(());
+        }
+        // Who reads in it goes on from the header, like everybody who finds a log gone.
+        self.published.sharing().give_up(writer.newest.commit);
+        if let Some(log) = writer.log.take() {
+            log.remove().map_err(|error| self.name(error))?;
+        }
+        self.begin_log(writer)
+    }
+
+    /// Makes the first segment of a log, and then the header that names it.
+    fn begin_log(&self, writer: &mut Writer) -> Result<()> {
+        let file_id = writer.core.header().file_id;
+        let first = writer.newest.commit + 1;
+        let backing = &self.backing;
+        // What a process left that died while it made, or removed, a log that no header names.
+        let mut log = wal::remove_stale(&**backing, file_id, &[])
+            .and_then(|()| Log::create(Arc::clone(backing), file_id, first))
+            .inspect_err(|error| writer.doubt(error))
+            .map_err(|error| self.name(error))?;
+        log.limit_segments(self.common.checkpoint_bytes / SEGMENTS_OF_A_LOG);
+        let salt = log.salt();
+        writer.log = Some(log);
+        self.step(writer, |writer| writer.core.commit(|header| header.live_log = Some(salt)))
+    }
+
+    /// An error if the log may not grow by as much; a checkpoint may help.
+    fn check_log_size(&self, writer: &mut Writer, images: u64) -> Result<()> {
+        let Some(max_bytes) = self.common.max_log_bytes else { return Ok(()) };
+        let stride = u64::from(writer.core.header().stride);
+        let added = images.saturating_mul(stride + 8).saturating_add(512);
+        let is_full = |writer: &Writer| writer.log_size().1.saturating_add(added) > max_bytes;
+        if !is_full(writer) || writer.log_size().1 == 0 {
+            return Ok(());
+        }
+        let checkpoint = self.checkpoint_locked(writer, Reason::Full)?;
+        if !is_full(writer) || checkpoint.held_back().is_none() {
+            return Ok(());
+        }
+        let why = checkpoint.held_back().unwrap_or_default().to_owned();
+        Err(self.name(
+            Error::new(ErrorKind::LogFull, "commit")
+                .detail(format!("the log may take {max_bytes} bytes, and {why}"))
+                .advice("end the reader, or allow a larger log with Options::max_log"),
+        ))
+    }
+
+    /// Writes the block, and makes the state that comes of it the newest.
+    fn write(&self, writer: &mut Writer, mut changes: Changes, durable: bool) -> Result<()> {
+        let base = Arc::clone(&writer.newest);
+        if changes.has_spilled(&base) {
+            changes.spill(writer)?;
+            // At every durability: a block that counts records must never be found without them.
+            step::take(Step::BulkSync, || writer.placed.sync())?;
+        } else {
+            log_tail(&mut changes)?;
+        }
+        let commit = wal::Commit {
+            number: base.commit + 1,
+            count: changes.count,
+            live_count: changes.live_count,
+            free_head: changes.free_head,
+            placed: changes.placed.take().map(Arc::new),
+        };
+        let placed = commit.placed.as_ref().map_or(0, |sums| sums.len_bytes());
+        let pieces = changes.images.pieces();
+        let image_len = writer.core.header().stride;
+        let images = wal::Images { ids: changes.images.ids(), image_len, pieces: &pieces };
+        let log = writer.log.as_mut().ok_or_else(no_log)?;
+        if log.changes_segment(images.ids.len() as u64, image_len) {
+            // The log syncs the segment that it leaves. Were another thread just syncing it for its
+            // commit, one of the two might not be told of a failure that the other is told of.
+            step::take(Step::SegmentSync, || self.group.settle_all(&self.published))?;
+        }
+        log.append(&commit, self.group.synced(), &images)?;
+        let segment = log.segment();
+        writer.uncounted.add(commit.number, placed);
+        drop(pieces);
+        let committed = Arc::new(Committed::of_one(commit.number, changes.images));
+        let state = Arc::new(State {
+            commit: commit.number,
+            count: commit.count,
+            live_count: commit.live_count,
+            free_head: commit.free_head,
+            overlay: base.overlay.with(committed, commit.count),
+            view: self.view_over(writer, &base, commit.count)?,
+            hold: None,
+        });
+        writer.newest = Arc::clone(&state);
+        self.group.enter(state, durable, segment);
+        Ok(())
+    }
+
+    /// The base's view if it reaches far enough, otherwise a larger one.
+    fn view_over(&self, writer: &Writer, base: &State, count: u64) -> Result<Arc<View>> {
+        let end = self.layout.geometry.offset_of(count)?;
+        if base.view.len_bytes() as u64 >= end {
+            return Ok(Arc::clone(&base.view));
+        }
+        view_of(&*self.backing, writer.placed.file_len_bytes())
+    }
+
+    /// What a commit survives on this system and this file system.
+    fn survives(&self, durability: Durability) -> Survives {
+        match durability {
+            Durability::Eventual => Survives::Process,
+            Durability::Immediate => self.backing.survives_synced(),
+        }
+    }
+}
+
+/// Makes images of the records that were appended, to be logged.
+fn log_tail(changes: &mut Changes) -> Result<()> {
+    let Changes { images, tail, tail_start, .. } = changes;
+    for (id, record) in (*tail_start..).zip(tail.iter()) {
+        images.add(id)?.copy_from_slice(record);
+    }
+    *tail_start += tail.records();
+    tail.clear();
+    Ok(())
+}
+
+#[cold]
+fn no_log() -> Error {
+    Error::new(ErrorKind::Corrupt, "commit").detail("the log is gone")
+}

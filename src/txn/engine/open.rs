@@ -1,0 +1,99 @@
+//! Opening a store for transactions.
+
+use std::sync::{Arc, Mutex};
+
+use super::super::in_place::Uncounted;
+use super::super::kept_sums;
+use super::super::layout::Layout;
+use super::super::locks::Locks;
+use super::super::options::Common;
+use super::super::superblock::Core;
+use super::super::versions::{Published, State, view_of};
+use super::commit::SEGMENTS_OF_A_LOG;
+use super::group::Group;
+use super::recover::{TakenOver, exempt_begun, take_over};
+use super::{Engine, Writer, records_in};
+use crate::array::Placed;
+use crate::error::Result;
+use crate::io::Backing;
+use crate::shm::Wait;
+
+impl Engine {
+    /// Opens the store for transactions, with what a process before left in the log.
+    /// Images of its records are aligned to `alignment`.
+    pub(crate) fn open(
+        mut core: Core,
+        locks: Locks,
+        common: &Common,
+        alignment: usize,
+    ) -> Result<Self> {
+        let mut sums = kept_sums::settle(&mut core)?;
+        let layout = Layout::of(&core, alignment)?;
+        let backing = Arc::clone(core.backing());
+        let TakenOver { found, mut log, sharing, has_strangers, brought_at_open } =
+            take_over(&mut core, &mut sums, &locks, alignment)?;
+        if let Some(log) = &mut log {
+            log.limit_segments(common.checkpoint_bytes / SEGMENTS_OF_A_LOG);
+        }
+        if let Some(sums) = &mut sums {
+            exempt_begun(sums, &layout, &found, core.header().commit)?;
+        }
+        let mut placed = Placed::new(Arc::clone(&backing), layout.geometry, found.count)?;
+        trim(&*backing, &locks, &mut placed, found.count)?;
+        let view = view_of(&*backing, placed.file_len_bytes())?;
+        let newest = Arc::new(State {
+            commit: found.commit,
+            count: found.count,
+            live_count: found.live_count,
+            free_head: found.free_head,
+            overlay: found.overlay,
+            view: Arc::clone(&view),
+            hold: None,
+        });
+        let mut uncounted = Uncounted::default();
+        uncounted.add(found.commit, found.in_place.saturating_mul(layout.geometry.stride));
+        let (schema, metadata) = (core.schema().clone(), Arc::clone(core.metadata()));
+        let writer = Writer {
+            core,
+            log,
+            placed,
+            // One that is not seen may be such a reader as well.
+            logs_all: has_strangers || sharing.is_blind()?,
+            sums,
+            newest: Arc::clone(&newest),
+            in_file: records_in(view, layout.geometry, found.count)?,
+            busy: false,
+            closed: false,
+            untrimmed: None,
+            uncounted,
+            checkpoint_at_bytes: common.checkpoint_bytes,
+            held_back_by: None,
+            shut_out: false,
+            brought_at_open,
+        };
+        Ok(Self {
+            writer: Mutex::new(writer),
+            group: Group::new(found.commit),
+            published: Published::new(newest, sharing),
+            failure: Mutex::default(),
+            layout,
+            schema,
+            metadata,
+            backing,
+            common: common.clone(),
+            locks,
+        })
+    }
+}
+
+/// Cuts off what a writer that died left behind the records, which may be holes by now. Where views
+/// keep a file from being cut it has none.
+fn trim(backing: &dyn Backing, locks: &Locks, placed: &mut Placed, count: u64) -> Result<()> {
+    // Not beside a reader, which may have seen more of a log than has survived since.
+    if !backing.properties().views_pass_end || locks.exclude_readers(Wait::No).is_err() {
+        return Ok(());
+    }
+    let trimmed = placed.trim(count);
+    locks.admit_readers()?;
+    trimmed
+}

@@ -1,0 +1,270 @@
+//! Following a store that somebody else may be changing: a reader's own copy of what the log holds
+//! over the array, and how it is kept up with the writer.
+//!
+//! Invariants: the newest state that was read (`inner.found`) is one that the writer had published,
+//! or, where none was at work, the log's end. It is read from the array only by who holds it
+//! ([`Presence::hold`]): what nobody holds here may be changed under it at any time.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use super::layout::Layout;
+use super::locks::Locks;
+use super::metadata::Metadata;
+use super::read_beside;
+use super::read_beside::{Found, Needed, Patience};
+use super::reader_session::{CHECKPOINT_WAIT, Hold, Presence};
+use super::recovered::{Gathering, Recovered, nothing};
+use super::source::Source;
+use super::superblock::Core;
+use super::versions::{State, view_of};
+use crate::error::Result;
+use crate::format::Schema;
+use crate::io::{Backing, View};
+use crate::shm::{Taken, Wait, store_word};
+use crate::wal::Position;
+
+/// A store that is open to read, and what was last seen of it.
+pub(crate) struct Follower {
+    inner: Mutex<Inner>,
+    presence: Arc<Presence>,
+    layout: Layout,
+    file_id: [u8; 16],
+    schema: Schema,
+    metadata: Arc<Metadata>,
+    backing: Arc<dyn Backing>,
+}
+
+/// What was last seen.
+struct Inner {
+    found: Recovered,
+    /// From where the log goes on, where there was a writer.
+    position: Option<Position>,
+    /// As what it is held.
+    taken: Taken,
+    /// The sequence of the header from which it was read.
+    sequence: u64,
+    /// A view of the array that reaches to the end of the records.
+    view: Arc<View>,
+    /// The images of commits up to this one were let go, since the array holds them.
+    thinned: u64,
+    /// The newest state that was handed out.
+    last: Weak<State>,
+}
+
+impl Follower {
+    /// Opens the store to read, beside a writer or not.
+    pub(crate) fn open(mut core: Core, locks: Locks, alignment: usize) -> Result<Self> {
+        let file_id = core.header().file_id;
+        let presence = Arc::new(Presence::new(locks, store_word(file_id))?);
+        let Found { log, position, taken } = read_beside::read(&mut core, &presence, alignment)?;
+        let backing = Arc::clone(core.backing());
+        let inner = Inner {
+            thinned: core.header().commit,
+            found: log.unwrap_or_else(|| nothing(&core)),
+            position,
+            taken,
+            sequence: core.header().sequence,
+            view: view_of(&*backing, backing.len_bytes()?)?,
+            last: Weak::new(),
+        };
+        let layout = Layout::of(&core, alignment)?;
+        let (schema, metadata) = (core.schema().clone(), Arc::clone(core.metadata()));
+        let inner = Mutex::new(inner);
+        Ok(Self { inner, presence, layout, file_id, schema, metadata, backing })
+    }
+
+    pub(crate) fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    pub(crate) fn presence(&self) -> &Presence {
+        &self.presence
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Whoever panicked here has left what was seen before, or all of what came after it.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads what the writer has published since.
+    fn catch_up(&self, inner: &mut Inner) -> Result<()> {
+        self.presence.check_words()?;
+        let (mark, published) = self.presence.mark();
+        let Taken { mark: then, commit, .. } = inner.taken;
+        if mark == then && (!inner.taken.goes_by_words() || published <= commit) {
+            return Ok(());
+        }
+        // Elsewhere in the log, or without one, it is read from the header on.
+        if mark != then || !self.go_on(inner, published) {
+            self.read_anew(inner)?;
+        }
+        self.reach_end(inner)
+    }
+
+    /// Maps the array again if the view of it does not reach to the end of the records.
+    fn reach_end(&self, inner: &mut Inner) -> Result<()> {
+        let end = self.layout.geometry.offset_of(inner.found.count)?;
+        if end > inner.view.len_bytes() as u64 {
+            inner.view = view_of(&*self.backing, self.backing.len_bytes()?)?;
+        }
+        Ok(())
+    }
+
+    /// Reads the log on up to commit `through`; `false` if it has gone elsewhere.
+    fn go_on(&self, inner: &mut Inner, through: u64) -> bool {
+        let Some(mut position) = inner.position.take() else { return false };
+        let _needed = Needed(&self.presence);
+        if !self.presence.need(position.next(), inner.taken.mark) {
+            return false;
+        }
+        let mut gathering = Gathering::new(self.layout, inner.found.clone());
+        let image_len = u32::try_from(self.layout.stride).unwrap_or(u32::MAX);
+        let followed = position.follow(
+            &*self.backing,
+            self.file_id,
+            through,
+            image_len,
+            &mut |commit, ids, images| gathering.take((commit, ids, images)),
+        );
+        // Whatever is wrong, reading from the header on finds it, too, and says what it is.
+        let Ok(found) = followed.and_then(|()| gathering.end(&*self.backing)) else {
+            return false;
+        };
+        inner.taken.commit = found.commit;
+        inner.found = found;
+        inner.position = Some(position);
+        true
+    }
+
+    fn read_anew(&self, inner: &mut Inner) -> Result<()> {
+        let mut core = Core::open(Arc::clone(&self.backing))?;
+        let alignment = self.layout.alignment;
+        let Found { log, position, taken } =
+            read_beside::read(&mut core, &self.presence, alignment)?;
+        inner.thinned = core.header().commit;
+        inner.found = log.unwrap_or_else(|| nothing(&core));
+        inner.position = position;
+        inner.taken = taken;
+        inner.sequence = core.header().sequence;
+        Ok(())
+    }
+
+    /// Holds what was read; `None` if it is too late.
+    ///
+    /// A reader without a slot has held nothing since it read that. A writer whose lock file is
+    /// another, by another name, says nothing in this one; it changes the header before it changes
+    /// records. So if the header is not as it was, all is read anew, with checkpoints kept away.
+    fn hold(&self, inner: &mut Inner) -> Result<Option<Hold>> {
+        let wait = Wait::AtMost(CHECKPOINT_WAIT);
+        let held = self.presence.hold(inner.taken, wait)?;
+        if held.is_none() || self.presence.has_slot() {
+            return Ok(held);
+        }
+        if Core::header_in(&*self.backing)?.sequence == inner.sequence {
+            return Ok(held);
+        }
+        let _quiet = self.presence.keep_quiet(wait)?;
+        drop(held);
+        self.read_anew(inner)?;
+        self.reach_end(inner)?;
+        self.presence.hold(inner.taken, wait)
+    }
+
+    /// Lets the images go that the array holds by now.
+    fn thin(&self, inner: &mut Inner) {
+        let held = self.presence.side().map_or(0, |side| side.held());
+        // What the writer says counts as long as its time is the one in which this was read.
+        let is_new = held > inner.thinned && held <= inner.found.commit;
+        if inner.taken.goes_by_words() && is_new && self.holds(held) {
+            inner.found.overlay = inner.found.overlay.without(held);
+            inner.thinned = held;
+        }
+    }
+
+    /// Whether the file says itself that its array holds all commits up to this one. The writer may
+    /// speak of another file, in whose place this one was put.
+    fn holds(&self, commit: u64) -> bool {
+        Core::header_in(&*self.backing).is_ok_and(|header| header.commit >= commit)
+    }
+
+    fn try_newest(&self) -> Result<Arc<State>> {
+        let mut inner = self.lock();
+        let mut patience = Patience::default();
+        loop {
+            self.catch_up(&mut inner)?;
+            if let Some(state) = inner.last.upgrade() {
+                let same = |hold: &Hold| *hold.taken() == inner.taken;
+                if state.hold.as_ref().is_some_and(same) {
+                    return Ok(state);
+                }
+            }
+            self.thin(&mut inner);
+            let Some(hold) = self.hold(&mut inner)? else {
+                // If it is too late for this commit, a newer one has been published.
+                patience.wait(&self.presence, inner.taken.mark, inner.taken.commit)?;
+                continue;
+            };
+            let state = Arc::new(State {
+                commit: inner.found.commit,
+                count: inner.found.count,
+                live_count: inner.found.live_count,
+                free_head: inner.found.free_head,
+                overlay: inner.found.overlay.clone(),
+                view: Arc::clone(&inner.view),
+                hold: Some(hold),
+            });
+            inner.last = Arc::downgrade(&state);
+            return Ok(state);
+        }
+    }
+}
+
+impl Source for Follower {
+    fn newest(&self) -> Result<Arc<State>> {
+        self.try_newest().map_err(|error| self.name(error))
+    }
+
+    fn is_newest(&self, state: &State) -> bool {
+        let (mark, published) = self.presence.mark();
+        let is_newest = state.hold.as_ref().is_some_and(|hold| {
+            let taken = hold.taken();
+            taken.mark == mark && (!taken.goes_by_words() || published <= taken.commit)
+        });
+        is_newest && self.presence.check_words().is_ok()
+    }
+
+    fn newest_commit(&self) -> u64 {
+        let (mark, published) = self.presence.mark();
+        let taken = self.lock().taken;
+        let seen = taken.commit;
+        if !mark.has_words || mark == taken.mark && taken.at_rest {
+            seen
+        } else if mark == taken.mark {
+            published.max(seen)
+        } else {
+            published
+        }
+    }
+
+    fn wait(&self, commit: u64, at_most: Duration) -> Result<bool> {
+        let waited = self.presence.wait_until(at_most, || {
+            self.presence.check_words()?;
+            Ok(self.newest_commit() > commit)
+        });
+        waited.map_err(|error| self.name(error))
+    }
+
+    fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    fn path(&self) -> Option<PathBuf> {
+        self.backing.path()
+    }
+}

@@ -1,0 +1,89 @@
+//! The checksums of a store that is made, opened or replaced: before anything is changed.
+
+use std::path::Path;
+
+use super::options::Common;
+use super::recovered::check_no_log_is_lost;
+use super::superblock::Core;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::Header;
+use crate::io::{FileBacking, side_path};
+use crate::sums::{FoundSums, SUM_SUFFIX, Sums, is_ours, is_sum_file};
+
+/// Makes the checksums of a store that was just created, if it is to have any.
+pub(crate) fn create_sums(core: &Core, common: &Common) -> Result<()> {
+    let backing = &**core.backing();
+    match is_sum_file(backing)? {
+        Some(true) => backing.remove_side(SUM_SUFFIX)?,
+        Some(false) if common.checksums => {
+            return Err(core.name(other_file("make a checksum file beside")));
+        }
+        _ => {}
+    }
+    // A file without a name has none beside it, and is gone before anybody asks.
+    if common.checksums && backing.path().is_some() {
+        Sums::create(backing, SUM_SUFFIX, core.header())?;
+    }
+    Ok(())
+}
+
+/// Before a writer's first change: header and checksums are made to be what they look like.
+///
+/// # Errors
+/// [`ErrorKind::UnsupportedFormat`] if the file has features that only a newer writer keeps up.
+pub(crate) fn settle(core: &mut Core) -> Result<Option<Sums>> {
+    core.header().check_writable().map_err(|error| core.name(error))?;
+    check_no_log_is_lost(core)?;
+    let named = Sums::name_left(&**core.backing(), core.header());
+    if core.header().editing {
+        named?;
+        // The records are what the edit made of them; the sums are of what they were. They go
+        // before the mark does, so that nobody ever takes them for those of these records.
+        let found = Sums::find(&**core.backing(), core.header(), true)?;
+        if matches!(found, FoundSums::Kept(_)) {
+            Sums::remove(&**core.backing())?;
+        }
+    }
+    let at_rest = core.at_rest();
+    core.settle()?;
+    let mut sums = Sums::open(&**core.backing(), core.header(), true)?;
+    if let Some(sums) = &mut sums {
+        sums.settle(&**core.backing(), at_rest)?;
+        if core.header().live_log.is_none() {
+            sums.unannounce(core.header().commit)?;
+        }
+    }
+    Ok(sums)
+}
+
+pub(crate) fn replaced(path: &Path) -> Option<(FileBacking, Header)> {
+    path.symlink_metadata().ok().filter(|found| found.is_file())?;
+    let file = FileBacking::open(path, false).ok()?;
+    let header = Core::header_in(&file).ok()?;
+    Some((file, header))
+}
+
+/// Before a store is made to replace the one at `path`, whose checksums may lie where the new one's
+/// are to be made: gives them their name.
+pub(crate) fn name_sums_of_replaced(path: &Path) -> Result<()> {
+    match replaced(path) {
+        Some((file, header)) => Sums::name_left(&file, &header),
+        None => Ok(()),
+    }
+}
+
+/// Refuses to make a checksum file in the place of somebody's file of another kind.
+pub(crate) fn refuse_other_file(path: &Path) -> Result<()> {
+    let path = side_path(path, SUM_SUFFIX);
+    let Ok(found) = path.symlink_metadata() else { return Ok(()) };
+    if found.is_file() && is_ours(&FileBacking::open(&path, false)?)? {
+        return Ok(());
+    }
+    Err(other_file("make a checksum file at").path(path))
+}
+
+fn other_file(operation: &'static str) -> Error {
+    Error::new(ErrorKind::AlreadyExists, operation)
+        .detail("a file that is not a checksum file already has this name")
+        .advice("rename that file, or do without checksums")
+}

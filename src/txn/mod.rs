@@ -1,0 +1,59 @@
+//! Transactions: how a store changes so that no crash loses or tears a commit, and how readers
+//! follow.
+//!
+//! - The header, in two slots, says which commit the array holds (`superblock`). The log holds the
+//!   commits after that one; both together make the newest state (`recovered`).
+//! - One writer at a time appends commits to the log (`engine`). Checkpoints bring them to the
+//!   array, as far as no reader needs what they would replace (`versions`, `locks`).
+//! - Readers in other handles and processes find the newest commit by the lock file's words
+//!   (`read_beside`, `follow`), and say in their slots what they read (`reader_session`).
+//!
+//! Nothing here maps records for users, and nothing knows their type but `row`.
+
+mod engine;
+mod follow;
+#[cfg(all(test, loom))]
+mod in_loom;
+mod in_place;
+mod kept_sums;
+mod layout;
+mod locks;
+mod metadata;
+pub(crate) mod opening;
+mod options;
+mod parts;
+pub(crate) mod read_beside;
+mod reader_info;
+mod reader_session;
+mod recovered;
+mod row;
+pub(crate) mod slots;
+mod source;
+mod superblock;
+mod version_list;
+mod versions;
+
+pub use engine::{Checkpoint, Durability, Receipt};
+pub use options::Options;
+pub use reader_info::ReaderInfo;
+pub use row::Row;
+
+pub(crate) use engine::{Changes, Engine, Writer, absorb};
+pub(crate) use follow::Follower;
+pub(crate) use in_place::Torn;
+pub(crate) use kept_sums::{
+    create_sums, name_sums_of_replaced, refuse_other_file, replaced, settle,
+};
+pub(crate) use layout::Layout;
+pub(crate) use locks::Locks;
+pub(crate) use metadata::NewMetadata;
+pub(crate) use options::Common;
+pub(crate) use reader_session::{Hold, Presence};
+pub(crate) use recovered::Recovered;
+#[cfg(test)]
+pub(crate) use recovered::read_log_through;
+pub(crate) use row::{check_schema, wanted_schema};
+pub(crate) use slots::{Found, Slots};
+pub(crate) use source::Source;
+pub(crate) use superblock::Core;
+pub(crate) use versions::State;

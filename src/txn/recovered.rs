@@ -1,0 +1,273 @@
+//! The state that header and log make together, as it is read.
+
+use std::sync::Arc;
+
+use super::in_place::{InPlace, InPlaces, Torn};
+use super::layout::Layout;
+use super::superblock::Core;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::SlotState;
+use crate::io::Backing;
+use crate::overlay::{Committed, Images, Overlay};
+use crate::wal::{self, Commit, Position};
+
+/// The state that header and log make together.
+#[derive(Clone, Debug)]
+pub(crate) struct Recovered {
+    /// The newest commit.
+    pub(crate) commit: u64,
+    pub(crate) count: u64,
+    pub(crate) live_count: u64,
+    pub(crate) free_head: Option<u64>,
+    /// The images of the records that the array does not hold yet.
+    pub(crate) overlay: Overlay,
+    /// How many commits were found in the log.
+    pub(crate) blocks: u64,
+    /// The bytes of their blocks.
+    pub(crate) log_len_bytes: u64,
+    /// How many records they count that the array had been given before, header or not.
+    pub(crate) in_place: u64,
+    /// How many of these nothing sums.
+    pub(crate) unsummed: u64,
+}
+
+impl Recovered {
+    /// How many records the log counts in their places, and sums.
+    pub(crate) fn summed(&self) -> u64 {
+        self.in_place.saturating_sub(self.unsummed)
+    }
+}
+
+/// What `also` is told of: each commit, the records it changed, and their images.
+pub(crate) type Block<'a> = (&'a Commit, &'a [u64], &'a [u8]);
+
+/// The state that comes of the commits in a log, one after the other.
+#[derive(Debug)]
+pub(crate) struct Gathering {
+    layout: Layout,
+    found: Recovered,
+    /// The newest image of each record that they changed: many commits are read at a time, and
+    /// nobody asks for what was between them.
+    images: Images,
+    /// [`Committed::firsts`].
+    firsts: Vec<(u64, u32)>,
+    /// The most records that any of them counts.
+    most: u64,
+    /// The records that they count and have no images of.
+    in_place: Vec<InPlace>,
+}
+
+impl Gathering {
+    /// From `found` on.
+    pub(crate) fn new(layout: Layout, found: Recovered) -> Self {
+        let most = found.count;
+        let (images, in_place) = (Images::new(layout.stride, layout.alignment), Vec::new());
+        Self { layout, found, images, firsts: Vec::new(), most, in_place }
+    }
+
+    pub(crate) fn take(&mut self, (commit, ids, images): Block<'_>) -> Result<()> {
+        let found = &mut self.found;
+        if commit.count < found.count {
+            return Err(Error::new(ErrorKind::Corrupt, "read the log of").detail(format!(
+                "commit {} counts {} records, where there were {}",
+                commit.number, commit.count, found.count
+            )));
+        }
+        let all_live = commit.live_count == commit.count && commit.free_head.is_none();
+        if !self.layout.deletes && !all_live {
+            return Err(Error::new(ErrorKind::Corrupt, "read the log of").detail(format!(
+                "commit {} deletes records of a store without deletes",
+                commit.number
+            )));
+        }
+        self.in_place.extend(InPlace::of(commit, ids, found.count));
+        for (&id, image) in ids.iter().zip(images.chunks_exact(self.layout.stride)) {
+            match self.images.number_of(id) {
+                Some(number) => self.images.image_mut(number).copy_from_slice(image),
+                None => self.images.add(id)?.copy_from_slice(image),
+            }
+        }
+        let (changed, before) = (self.images.len(), self.firsts.last().map_or(0, |last| last.1));
+        if changed > before as usize {
+            self.firsts.push((commit.number, u32::try_from(changed).unwrap_or(u32::MAX)));
+        }
+        found.commit = commit.number;
+        found.count = commit.count;
+        found.live_count = commit.live_count;
+        found.free_head = commit.free_head;
+        self.most = self.most.max(commit.count);
+        Ok(())
+    }
+
+    /// The state after the last of them.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Truncated`] if the file does not have all records.
+    pub(crate) fn end(self, backing: &dyn Backing) -> Result<Recovered> {
+        let (layout, most) = (self.layout, self.most);
+        check_length(backing, &layout, most)?;
+        Ok(self.finish().0)
+    }
+
+    /// The state after the last of them, whether or not the file has it, and what is in its place
+    /// of the records that they count.
+    fn finish(self) -> (Recovered, Vec<InPlace>) {
+        let Self { mut found, images, firsts, in_place, .. } = self;
+        if !images.is_empty() {
+            let committed = Committed { commit: found.commit, images, firsts };
+            found.overlay = found.overlay.with(Arc::new(committed), found.count);
+        }
+        (found, in_place)
+    }
+}
+
+/// The state of a store without a log.
+pub(crate) fn nothing(core: &Core) -> Recovered {
+    let header = core.header();
+    Recovered {
+        commit: header.commit,
+        count: header.count,
+        live_count: header.live_count,
+        free_head: header.free_head,
+        overlay: Overlay::default(),
+        blocks: 0,
+        log_len_bytes: 0,
+        in_place: 0,
+        unsummed: 0,
+    }
+}
+
+/// Reads the log that the header names; `None` if it names none.
+/// The images are aligned to `alignment`.
+///
+/// What it counts in the array is compared with what it says of that: beside a writer at work the
+/// array has it, and [`read_log_through`] need not look.
+pub(crate) fn read_log(core: &Core, alignment: usize) -> Result<Option<Recovered>> {
+    let Some((found, torn)) = read_log_even_torn(core, alignment)? else { return Ok(None) };
+    check_length(&**core.backing(), &Layout::of(core, alignment)?, found.count)
+        .map_err(|error| core.name(error))?;
+    match torn.first() {
+        Some(torn) => Err(core.name(torn.error())),
+        None => Ok(Some(found)),
+    }
+}
+
+/// As [`read_log`], where the file may be shorter than what the log counts, and what is in it may
+/// be something else: which records those are.
+pub(crate) fn read_log_even_torn(
+    core: &Core,
+    alignment: usize,
+) -> Result<Option<(Recovered, Vec<Torn>)>> {
+    let read = read_log_and(core, alignment, &mut |_| Ok(()))?;
+    let Some((found, in_place)) = read else { return Ok(None) };
+    let layout = Layout::of(core, alignment)?;
+    let in_place = InPlaces::new(&layout, &in_place, &found.overlay);
+    let torn = in_place.torn(&**core.backing()).map_err(|error| core.name(error))?;
+    let found = Recovered { in_place: in_place.records(), unsummed: in_place.unsummed(), ..found };
+    Ok(Some((found, torn)))
+}
+
+/// As [`read_log`], up to a commit that the writer, who is at work, has published; with the place
+/// from where to go on.
+pub(crate) fn read_log_through(
+    core: &Core,
+    alignment: usize,
+    through: u64,
+) -> Result<(Option<Recovered>, Option<Position>)> {
+    let header = core.header();
+    let Some(salt) = header.live_log else { return Ok((None, None)) };
+    let mut gathering = Gathering::new(Layout::of(core, alignment)?, nothing(core));
+    let position = Position::find(
+        &**core.backing(),
+        header.file_id,
+        salt,
+        (header.commit, through),
+        header.stride,
+        &mut |commit, ids, images| gathering.take((commit, ids, images)),
+    );
+    let position = position.map_err(|error| core.name(error))?;
+    let (found, in_place) = gathering.finish();
+    let layout = Layout::of(core, alignment)?;
+    check_length(&**core.backing(), &layout, found.count).map_err(|error| core.name(error))?;
+    let of_log = InPlaces::new(&layout, &in_place, &found.overlay);
+    let (in_place, unsummed) = (of_log.records(), of_log.unsummed());
+    let (blocks, log_len_bytes) = position.passed();
+    let found = Recovered { blocks, log_len_bytes, in_place, unsummed, ..found };
+    Ok((Some(found), Some(position)))
+}
+
+/// As [`read_log`], telling `also` of each block.
+pub(crate) fn read_log_and(
+    core: &Core,
+    alignment: usize,
+    also: &mut dyn FnMut(Block<'_>) -> Result<()>,
+) -> Result<Option<(Recovered, Vec<InPlace>)>> {
+    let header = core.header();
+    check_no_log_is_lost(core)?;
+    let Some(salt) = header.live_log else { return Ok(None) };
+    let mut gathering = Gathering::new(Layout::of(core, alignment)?, nothing(core));
+    let replayed = wal::replay(
+        &**core.backing(),
+        header.file_id,
+        salt,
+        header.commit,
+        header.stride,
+        &mut |commit, ids, images| {
+            gathering.take((commit, ids, images))?;
+            also((commit, ids, images))
+        },
+    );
+    let replayed = replayed.map_err(|error| core.name(error))?;
+    replayed.check_uncut()?;
+    let (found, in_place) = gathering.finish();
+    let (blocks, log_len_bytes) = (replayed.blocks, replayed.log_len_bytes);
+    Ok(Some((Recovered { blocks, log_len_bytes, ..found }, in_place)))
+}
+
+/// A header that names no log is taken at its word, unless the other slot is damaged, of zeros
+/// perhaps: that one may have named the log that lies there with commits after this header's. A
+/// slot that was only torn when it was written leaves no such log: a log is begun after its header
+/// is durable. A writer asks before it writes a header: the next to open the store would find both
+/// slots whole.
+pub(crate) fn check_no_log_is_lost(core: &Core) -> Result<()> {
+    if core.header().live_log.is_some() {
+        return Ok(());
+    }
+    let report = core.report();
+    let is_valid = |slot: &SlotState| matches!(slot, SlotState::Valid { .. });
+    if is_valid(&report.a) && is_valid(&report.b) {
+        return Ok(());
+    }
+    let header = core.header();
+    let newest = wal::newest_begun(&**core.backing(), header.file_id)?;
+    if newest.is_none_or(|newest| newest <= header.commit) {
+        return Ok(());
+    }
+    Err(core.name(
+        Error::new(ErrorKind::Corrupt, "read the log of")
+            .detail(format!(
+                "a header slot is damaged, the other one knows of commits up to {} and of no log, \
+                 and there is a log with later ones",
+                header.commit
+            ))
+            .advice(
+                "restore a backup; or remove the log's files (-wal-) to go on from the state of \
+                 the header slot that is left",
+            ),
+    ))
+}
+
+/// The file is made long enough, durably, before a commit counts on it.
+fn check_length(backing: &dyn Backing, layout: &Layout, count: u64) -> Result<()> {
+    let file_len_bytes = backing.len_bytes()?;
+    let end = layout.geometry.offset_of(count)?;
+    if end <= file_len_bytes {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Truncated, "read the log of")
+        .detail(format!(
+            "the log counts {count} records, up to byte {end}; the file ends at byte \
+             {file_len_bytes}"
+        ))
+        .advice("restore the file from a copy"))
+}

@@ -1,0 +1,39 @@
+//! Where snapshots come from: a database that is open to write, or a reader that follows one.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::layout::Layout;
+use super::versions::State;
+use crate::error::{Error, Result};
+use crate::format::Schema;
+
+/// What hands out states of a store.
+pub(crate) trait Source: Send + Sync {
+    /// The newest state that readers may see.
+    fn newest(&self) -> Result<Arc<State>>;
+
+    /// Whether there is a newer state than this one, which came from here: cheap.
+    fn is_newest(&self, state: &State) -> bool;
+
+    /// The number of the newest commit that readers may see: cheap.
+    fn newest_commit(&self) -> u64;
+
+    /// Waits until there is a commit after `commit`, or the time is over: says which.
+    fn wait(&self, commit: u64, at_most: Duration) -> Result<bool>;
+
+    fn layout(&self) -> &Layout;
+
+    fn schema(&self) -> &Schema;
+
+    fn path(&self) -> Option<PathBuf>;
+
+    /// Adds the path to an error that has none.
+    fn name(&self, error: Error) -> Error {
+        match self.path() {
+            Some(path) => error.path(path),
+            None => error,
+        }
+    }
+}
