@@ -33,12 +33,12 @@ mod progress;
 mod schema_text;
 mod sink;
 
-pub use csv::{CsvOptions, CsvReader, Inferred, LoadPoint, LoadReport, Reject};
+pub use csv::{CsvOptions, CsvReader, Inferred, Reject};
 pub use input::Input;
 pub use output::{
     CsvWriter, ExportFormat, ExportReport, Exporter, NdjsonWriter, NpyWriter, RejectWriter,
 };
-pub use progress::Progress;
+pub use progress::{LoadPoint, LoadReport, Progress};
 pub use schema_text::{
     schema_from_json, schema_to_c, schema_to_json, schema_to_numpy, schema_to_rust, slots_to_c,
     slots_to_numpy,

@@ -1,6 +1,6 @@
 //! Where records go.
 
-use super::LoadPoint;
+use super::progress::LoadPoint;
 use crate::db::DynStore;
 use crate::error::Result;
 
