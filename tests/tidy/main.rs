@@ -36,7 +36,7 @@ const RANKS: &[&[&str]] = &[
 ];
 
 /// Folders that still have rings, and how many files the largest one has.
-const RINGS: &[(&str, usize)] = &[("src/sim", 6)];
+const RINGS: &[(&str, usize)] = &[];
 
 const FOLDERS: &[&str] =
     &["src", "derive/src", "cli/src", "cli/tests", "tests", "benches", "examples"];
