@@ -1,4 +1,11 @@
-//! CSV in; CSV, NDJSON and npy out; and schemas as text.
+//! Formats of other programs, in and out: CSV in; CSV, NDJSON and npy out; and schemas as text.
+//!
+//! What holds of all of them:
+//!
+//! - Rows come in and go out in the order of the file and of the store, whatever the threads do.
+//! - A row that does not fit is the error, or is set aside with its reason; none is dropped, and
+//!   no value is bent to fit.
+//! - A file has its name only when it is whole ([`UnpublishedFile`]).
 //!
 //! What may surprise in the files:
 //!
@@ -32,6 +39,7 @@ mod output;
 mod progress;
 mod schema_text;
 mod sink;
+mod unpublished;
 
 pub use csv::{CsvOptions, CsvReader, Inferred, Reject};
 pub use input::Input;
@@ -44,3 +52,4 @@ pub use schema_text::{
     slots_to_numpy,
 };
 pub use sink::RecordSink;
+pub use unpublished::UnpublishedFile;
