@@ -10,7 +10,7 @@
 //! - A history stops at the first broken promise; a call that fails without cause is one.
 //!
 //! A *world* is one history's disk, store and expectations. Lives of the store (`exclusive`,
-//! `transactional`) and what befalls it between them (`trouble`) act on the world, `history` strings
+//! `transactional`) and what befalls it between them (`trouble`) act on the world, `history` puts
 //! them together, and `run` goes from seed to seed.
 
 mod damage;
