@@ -3,7 +3,9 @@
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::aside::{self, Aside};
+use flatrec::exchange::UnpublishedFile;
+
+use crate::aside;
 use crate::backup::Copying;
 use crate::failure::{Failure, tell};
 use crate::info::bytes;
@@ -96,7 +98,7 @@ impl Args {
         }
         names::refuse_replacing("--map ", path)?;
         let named = |error| Failure::Message(format!("create {shown}: {error}"));
-        let (file, aside) = aside::create(path, self.force).map_err(named)?;
+        let (file, aside) = aside::create(path, self.force)?;
         let mut map = Map { out: BufWriter::new(file), aside, failed: None };
         map.out.write_all(b"old,new\n").map_err(named)?;
         Ok(map)
@@ -106,7 +108,7 @@ impl Args {
 /// The file of --map, on its way.
 struct Map {
     out: BufWriter<std::fs::File>,
-    aside: Aside,
+    aside: UnpublishedFile,
     /// Why it could not be written.
     failed: Option<io::Error>,
 }
@@ -127,8 +129,7 @@ impl Map {
         synced
             .and_then(|file| file.sync_data())
             .map_err(|error| Failure::Done(format!("{done}, but not all of --map: {error}")))?;
-        aside
-            .publish_after("the new store is complete; the numbers are in the former file")
+        aside::publish(aside, "the new store is complete; the numbers are in the former file")
             .map_err(|failure| failure.after(done))
     }
 }

@@ -8,10 +8,10 @@ use std::cell::RefCell;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use flatrec::exchange::{Input, LoadPoint, schema_from_json};
+use flatrec::exchange::{Input, LoadPoint, UnpublishedFile, schema_from_json};
 use flatrec::{DynStore, ErrorKind, Schema};
 
-use crate::aside::Aside;
+use crate::aside::publish_rejects;
 use crate::change;
 use crate::csv_input::{self, CsvArgs, Job};
 use crate::failure::{Failure, say};
@@ -196,7 +196,7 @@ impl Args {
         }
         // What is kept goes last: until then a cut load can be resumed, if only to rename a file.
         let done = loaded.what(["loaded", "into"], &self.store);
-        rejects.map_or(Ok(()), Aside::publish).map_err(|failure| failure.after(&done))?;
+        rejects.map_or(Ok(()), publish_rejects).map_err(|failure| failure.after(&done))?;
         if let Some(keeper) = keeper {
             keeper.finish();
         }
@@ -232,7 +232,7 @@ fn can_resume(rejects: Option<&RefCell<Rejects>>) -> bool {
     rejects.is_none_or(|rejects| rejects.borrow().can_resume())
 }
 
-fn finish_rejects(rejects: Option<&RefCell<Rejects>>) -> Result<Option<Aside>, Failure> {
+fn finish_rejects(rejects: Option<&RefCell<Rejects>>) -> Result<Option<UnpublishedFile>, Failure> {
     rejects.map_or(Ok(None), |rejects| rejects.borrow_mut().finish())
 }
 
@@ -290,7 +290,7 @@ pub(crate) fn append(
     let count = transaction.live_count();
     let done = change::commit(transaction, &loaded.what(["appended", "to"], path))?;
     let closed = change::close(database, &done);
-    rejects.map_or(Ok(()), Aside::publish).map_err(|failure| failure.after(&done))?;
+    rejects.map_or(Ok(()), publish_rejects).map_err(|failure| failure.after(&done))?;
     closed?;
     deciding.done(&done);
     report_text(&done, &loaded.summary(path, &schema, count)?)

@@ -4,14 +4,13 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
-use flatrec::exchange::{Reject, RejectWriter};
+use flatrec::exchange::{Reject, RejectWriter, UnpublishedFile};
 
-use crate::aside::{self, Aside};
+use crate::aside;
 use crate::failure::Failure;
 use crate::load::unfinished::RejectsSoFar;
 use crate::names;
 use crate::own::{self, Found};
-use crate::paths::sync_directory_of;
 
 /// What the command line calls these files.
 const OPTION: &str = "--rejects ";
@@ -23,7 +22,7 @@ const HEAD: &[u8] = b"line,column,reason,row\n";
 pub(crate) struct Rejects {
     out: RejectWriter<BufWriter<File>>,
     /// None for a device or pipe, which is written as it is.
-    aside: Option<Aside>,
+    aside: Option<UnpublishedFile>,
 }
 
 impl Rejects {
@@ -55,8 +54,7 @@ impl Rejects {
             None if !replace && path.symlink_metadata().is_ok() => return Err(taken(path)),
             None => {
                 names::refuse_replacing(OPTION, path)?;
-                let named = |error| Failure::Message(format!("create {}: {error}", path.display()));
-                let (file, aside) = aside::create(path, replace).map_err(named)?;
+                let (file, aside) = aside::create(path, replace)?;
                 (file, Some(aside))
             }
         };
@@ -74,7 +72,7 @@ impl Rejects {
             return Err(taken(path));
         }
         names::refuse_replacing(OPTION, path)?;
-        let made_at = aside::path_of(path, tag);
+        let made_at = UnpublishedFile::kept_at(path, tag);
         let named = |why: &dyn std::fmt::Display| {
             Failure::Message(format!(
                 "the rows set aside so far, in {}: {why} (start over without --resume)",
@@ -91,8 +89,9 @@ impl Rejects {
         }
         let end = file.set_len(*len_bytes).and_then(|()| file.seek(SeekFrom::End(0)));
         end.map_err(|error| named(&error))?;
+        let kept = file.try_clone().map_err(|error| named(&error))?;
         let out = RejectWriter::resume(BufWriter::new(file));
-        Ok(Self { out, aside: Some(Aside::kept(path, tag, replace)) })
+        Ok(Self { out, aside: Some(UnpublishedFile::resume(path, tag, kept, replace)) })
     }
 
     /// The file that a load left which had its store finished, and not this; `None` if it has its
@@ -101,17 +100,17 @@ impl Rejects {
         path: &Path,
         so_far: &RejectsSoFar,
         replace: bool,
-    ) -> Result<Option<Aside>, Failure> {
-        let made_at = aside::path_of(path, &so_far.tag);
+    ) -> Result<Option<UnpublishedFile>, Failure> {
+        let made_at = UnpublishedFile::kept_at(path, &so_far.tag);
         let named = |why: &dyn std::fmt::Display| {
             Failure::Message(format!("the rows set aside, in {}: {why}", made_at.display()))
         };
         match left(&made_at).map_err(|error| named(&error))? {
             Left::Nothing => Ok(None),
             Left::Foreign(why) => Err(named(&why)),
-            Left::Rows(_) => {
+            Left::Rows(file) => {
                 names::refuse_replacing(OPTION, path)?;
-                Ok(Some(Aside::kept(path, &so_far.tag, replace)))
+                Ok(Some(UnpublishedFile::resume(path, &so_far.tag, file, replace)))
             }
         }
     }
@@ -152,7 +151,7 @@ impl Rejects {
     }
 
     /// Makes sure that all of them are written; the file still has to get its name.
-    pub(crate) fn finish(&mut self) -> Result<Option<Aside>, Failure> {
+    pub(crate) fn finish(&mut self) -> Result<Option<UnpublishedFile>, Failure> {
         let shown = self.aside.as_ref().map(|aside| aside.path().display().to_string());
         let named = |error| match &shown {
             Some(shown) => Failure::Message(format!("write {shown}: {error}")),
@@ -167,16 +166,15 @@ impl Rejects {
     }
 }
 
-fn sync(out: &mut BufWriter<File>, aside: &mut Aside) -> io::Result<RejectsSoFar> {
+fn sync(out: &mut BufWriter<File>, aside: &mut UnpublishedFile) -> io::Result<RejectsSoFar> {
     out.flush()?;
     let file = out.get_mut();
     file.sync_data()?;
     if !aside.is_kept() {
         // The first time: from now on its name must not get lost either.
-        aside.name_for_later()?;
-        sync_directory_of(aside.made_at())?;
+        aside.name_for_later().map_err(io::Error::other)?;
     }
-    Ok(RejectsSoFar { tag: aside.tag().to_owned(), len_bytes: file.stream_position()? })
+    Ok(RejectsSoFar { tag: aside.number().to_owned(), len_bytes: file.stream_position()? })
 }
 
 /// What lies under the name of a file aside of an earlier load.
@@ -205,7 +203,7 @@ fn left(made_at: &Path) -> io::Result<Left> {
 
 /// Removes the rows that an earlier load has set aside for `path`; another file there stays.
 pub(crate) fn discard(path: &Path, so_far: &RejectsSoFar) {
-    let made_at = aside::path_of(path, &so_far.tag);
+    let made_at = UnpublishedFile::kept_at(path, &so_far.tag);
     if let Ok(Left::Rows(file)) = left(&made_at) {
         // Best effort: the name says that the file is temporary.
         let _ = own::remove(&made_at, file);

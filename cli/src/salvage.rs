@@ -158,12 +158,12 @@ impl Args {
         if let Some(mut stream) = aside::stream(path).map_err(named)? {
             return list(report).write(Format::Csv, &mut stream).map_err(named);
         }
-        let (mut file, aside) = aside::create(path, self.force).map_err(named)?;
+        let (mut file, aside) = aside::create(path, self.force)?;
         list(report)
             .write(Format::Csv, &mut file)
             .and_then(|()| file.sync_data())
             .map_err(named)?;
-        aside.publish_after("the list is in the former file")
+        aside::publish(aside, "the list is in the former file")
     }
 
     fn summary(&self, report: &SalvageReport) -> String {

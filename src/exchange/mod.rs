@@ -1,4 +1,11 @@
-//! CSV in; CSV, NDJSON and npy out; and schemas as text.
+//! Formats of other programs, in and out: CSV in; CSV, NDJSON and npy out; and schemas as text.
+//!
+//! What holds of all of them:
+//!
+//! - Rows come in and go out in the order of the file and of the store, whatever the threads do.
+//! - A row that does not fit is the error, or is set aside with its reason; none is dropped, and
+//!   no value is bent to fit.
+//! - A file has its name only when it is whole ([`UnpublishedFile`]).
 //!
 //! What may surprise in the files:
 //!
@@ -32,15 +39,17 @@ mod output;
 mod progress;
 mod schema_text;
 mod sink;
+mod unpublished;
 
-pub use csv::{CsvOptions, CsvReader, Inferred, LoadPoint, LoadReport, Reject};
+pub use csv::{CsvOptions, CsvReader, Inferred, Reject};
 pub use input::Input;
 pub use output::{
     CsvWriter, ExportFormat, ExportReport, Exporter, NdjsonWriter, NpyWriter, RejectWriter,
 };
-pub use progress::Progress;
+pub use progress::{LoadPoint, LoadReport, Progress};
 pub use schema_text::{
     schema_from_json, schema_to_c, schema_to_json, schema_to_numpy, schema_to_rust, slots_to_c,
     slots_to_numpy,
 };
 pub use sink::RecordSink;
+pub use unpublished::UnpublishedFile;

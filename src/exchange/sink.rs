@@ -1,6 +1,6 @@
 //! Where records go.
 
-use super::LoadPoint;
+use super::progress::LoadPoint;
 use crate::error::Result;
 use crate::store::DynStore;
 

@@ -72,9 +72,8 @@
 
 use std::mem::{align_of, size_of};
 
-use super::record::{FieldType, Record, field_type_problem};
-use super::schema::{DataType, Field, MAX_ALIGNMENT_BYTES, MAX_RECORD_BYTES, Schema, TimeUnit};
-use crate::error::Result;
+use super::record::{FieldType, field_type_problem};
+use super::schema::{DataType, Field, MAX_ALIGNMENT_BYTES, MAX_RECORD_BYTES, TimeUnit};
 
 // The functions that take a function from a record to its field ask the compiler for the field's
 // type: what the derive reads may not be what the struct has by the time that it is compiled.
@@ -96,18 +95,8 @@ pub const fn data_type<R, T: FieldType>(_: fn(R) -> T) -> DataType {
 
 /// A field, at `offset` bytes of a struct that [`check_size`] has passed.
 pub fn field<R, T: FieldType>(_: fn(R) -> T, name: &str, offset: usize) -> Field {
-    // An offset that saturates is one that every schema refuses.
-    Field::of::<T>(name).at(u32::try_from(offset).unwrap_or(u32::MAX))
-}
-
-/// The schema of `R`, whose fields are `fields`.
-///
-/// # Errors
-/// As [`Schema::new`].
-pub fn schema<R: Record>(fields: Vec<Field>) -> Result<Schema> {
-    let size = u32::try_from(size_of::<R>()).unwrap_or(u32::MAX);
-    let alignment = u32::try_from(align_of::<R>()).unwrap_or(u32::MAX);
-    Schema::new(fields, size, alignment)
+    let offset = u32::try_from(offset).expect("it lies in a record, of at most 16 MiB");
+    Field::of::<T>(name).at(offset)
 }
 
 /// Fails to compile if no file can hold records of `T`'s size or alignment.

@@ -27,7 +27,6 @@ use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligne
 
 use self::numbers::NUMBERS_END;
 use super::checksum::crc32c;
-use super::descriptor::DESCRIPTOR_BYTES;
 use super::schema::{MAX_ALIGNMENT_BYTES, MAX_RECORD_BYTES};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -61,6 +60,9 @@ const SLOT_LEN: u32 = 512;
 
 /// Where the field descriptors begin.
 pub(crate) const DESCRIPTORS_OFFSET: u64 = 2 * SLOT_BYTES;
+
+/// The bytes of one field descriptor.
+pub(super) const DESCRIPTOR_BYTES: u64 = 64;
 
 /// The data offset is a multiple of this, the largest mapping granularity of any system we know.
 pub(crate) const DATA_ALIGNMENT_BYTES: u64 = 64 << 10;

@@ -10,7 +10,7 @@ use std::slice;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::schema::{DataType, Field, MAX_RECORD_BYTES, Schema};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 
 /// A type whose values are records: plain bytes of a fixed layout, read in place.
 ///
@@ -60,7 +60,8 @@ pub unsafe trait Record: Copy + Send + Sync + 'static {
     /// The schema of these fields, for what the derive writes.
     #[doc(hidden)]
     fn schema_of(fields: Vec<Field>) -> Result<Schema> {
-        super::derived::schema::<Self>(fields)
+        let (size, alignment) = size_and_alignment::<Self>()?;
+        Schema::new(fields, size, alignment)
     }
 
     /// Asks that a field's type, as the compiler has it, is one. A method, so that the derive asks
@@ -274,14 +275,26 @@ unsafe impl<T: bytemuck::Pod + Send + Sync> Record for PodRecord<T> {
     const NATIVE_ENDIAN: bool = true;
 
     fn schema() -> Result<Schema> {
-        // A size or alignment that saturates is one that every schema refuses.
-        let size = u32::try_from(size_of::<T>()).unwrap_or(u32::MAX);
-        let alignment = u32::try_from(align_of::<T>()).unwrap_or(u32::MAX);
+        let (size, alignment) = size_and_alignment::<T>()?;
         Schema::new(vec![Field::new("data", DataType::Binary(size))], size, alignment)
     }
 
     fn check_schema(found: &Schema) -> Result<()> {
         Self::schema()?.check_found_size(found)
+    }
+}
+
+/// The size and the alignment of a type, as a schema counts them.
+///
+/// # Errors
+/// [`ErrorKind::InvalidSchema`] if one of them does not fit in 32 bits: no record is as large.
+fn size_and_alignment<T>() -> Result<(u32, u32)> {
+    let (size, alignment) = (size_of::<T>(), align_of::<T>());
+    match (u32::try_from(size), u32::try_from(alignment)) {
+        (Ok(size), Ok(alignment)) => Ok((size, alignment)),
+        _ => Err(Error::new(ErrorKind::InvalidSchema, "check").detail(format!(
+            "a record takes 1 to {MAX_RECORD_BYTES} bytes, not {size} aligned to {alignment}"
+        ))),
     }
 }
 

@@ -17,7 +17,7 @@ use rustix::thread::futex;
 use std::os::fd::{AsFd, AsRawFd};
 
 use super::file_system::{FileSystemKind, kind_of_magic, kind_of_type_name, mounted_type};
-use super::{Advice, Advised, FaultCounts, unix};
+use super::{Advice, Advised};
 
 pub(super) use libc::{F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW};
 pub(super) use range_lock::{RangeLock, lock_call};
@@ -120,24 +120,22 @@ fn kernel_knows(advice: Madvise) -> bool {
     unsafe { rustix::mm::madvise(std::ptr::null_mut(), 0, advice) }.is_ok()
 }
 
-pub(in crate::os) fn thread_faults() -> Option<FaultCounts> {
-    unix::faults_of(libc::RUSAGE_THREAD).ok()
-}
+/// What `getrusage` calls the calling thread.
+pub(super) const THREAD_USAGE: Option<libc::c_int> = Some(libc::RUSAGE_THREAD);
 
-/// Opens a new file in `dir` for reading and writing that has no name and is gone when closed.
+/// Opens a new file in `dir` for reading and writing that has no name and is gone when closed;
+/// `None` where the file system cannot.
 ///
 /// `O_TMPFILE`, so that not even a crash leaves it behind; `O_EXCL` with it means that it can never
-/// be given a name. On file systems without it, a file created and unlinked.
-pub(crate) fn open_temporary(dir: &Path) -> io::Result<File> {
+/// be given a name.
+pub(super) fn open_nameless(dir: &Path) -> io::Result<Option<File>> {
     let flags = libc::O_TMPFILE | libc::O_EXCL;
-    let nameless =
-        OpenOptions::new().read(true).write(true).custom_flags(flags).mode(0o600).open(dir);
-    match nameless {
+    match OpenOptions::new().read(true).write(true).custom_flags(flags).mode(0o600).open(dir) {
         // EISDIR is how a kernel without the flag reads it: open a directory for writing.
         Err(error) if matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EISDIR)) => {
-            unix::create_and_unlink(dir)
+            Ok(None)
         }
-        result => result,
+        result => result.map(Some),
     }
 }
 

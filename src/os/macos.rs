@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use rustix::mm::Advice as Madvise;
 
 use super::file_system::{FileSystemKind, Survives, kind_of_type_name};
-use super::{Advice, Advised, FaultCounts, unix};
+use super::{Advice, Advised};
 
 pub(super) use libc::{F_RDLCK, F_UNLCK, F_WRLCK};
 
@@ -89,13 +89,11 @@ pub(crate) unsafe fn advise(
 }
 
 /// macOS counts by process.
-pub(in crate::os) fn thread_faults() -> Option<FaultCounts> {
-    None
-}
+pub(super) const THREAD_USAGE: Option<libc::c_int> = None;
 
-/// A file created and unlinked: there is no call for one without a name.
-pub(crate) fn open_temporary(dir: &Path) -> io::Result<File> {
-    unix::create_and_unlink(dir)
+/// There is no call for a file without a name.
+pub(super) fn open_nameless(_dir: &Path) -> io::Result<Option<File>> {
+    Ok(None)
 }
 
 /// Nothing is skipped: what SEEK_DATA says of bytes that are not on the disk yet cannot be relied

@@ -1,6 +1,7 @@
 //! What Linux and macOS do alike: POSIX calls, through std where std makes the right one.
 //!
-//! Where the two differ, `kernel` is the file of the one at hand.
+//! Where the two differ, `kernel` is the file of the one at hand: it makes calls that the other
+//! lacks, and uses nothing of this file.
 
 use std::ffi::{OsStr, c_void};
 use std::fs::{self, File, OpenOptions};
@@ -18,10 +19,8 @@ use super::linux as kernel;
 use super::macos as kernel;
 use super::{FaultCounts, FileIdentity, LockKind, Preallocated, Residency, page_range};
 
-pub(in crate::os) use kernel::thread_faults;
 pub(crate) use kernel::{
-    advise, file_system, next_data, open_again, open_temporary, survives_synced, wait_while,
-    wake_all,
+    advise, file_system, next_data, open_again, survives_synced, wait_while, wake_all,
 };
 
 /// Whether read and write calls see what a shared view holds, and the other way round, at once.
@@ -132,6 +131,15 @@ pub(super) fn link_new(from: &Path, to: &Path) -> io::Result<()> {
     fs::remove_file(from)
 }
 
+/// Opens a new file in `dir` for reading and writing that has no name and is gone when closed: one
+/// that never had a name, or one created and unlinked.
+pub(crate) fn open_temporary(dir: &Path) -> io::Result<File> {
+    match kernel::open_nameless(dir)? {
+        Some(file) => Ok(file),
+        None => create_and_unlink(dir),
+    }
+}
+
 /// Opens a new file under a name that is taken away at once.
 ///
 /// For where the system cannot open a file without a name. A crash between the two calls leaves an
@@ -221,8 +229,12 @@ pub(super) fn process_faults() -> io::Result<FaultCounts> {
     faults_of(libc::RUSAGE_SELF)
 }
 
+pub(super) fn thread_faults() -> Option<FaultCounts> {
+    kernel::THREAD_USAGE.and_then(|thread| faults_of(thread).ok())
+}
+
 /// The page faults that `getrusage` counts for `who`.
-pub(super) fn faults_of(who: libc::c_int) -> io::Result<FaultCounts> {
+fn faults_of(who: libc::c_int) -> io::Result<FaultCounts> {
     let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
     // SAFETY: getrusage(2) writes one `rusage` to where it is told, which has room for one.
     let result = unsafe { libc::getrusage(who, usage.as_mut_ptr()) };

@@ -9,23 +9,38 @@ use super::model::{DEAD, Stamp, State, fill};
 use super::world::{Ending, Stop, World};
 use crate::array::WriteBack;
 use crate::error::{Error, ErrorKind};
-use crate::format::Schema;
-use crate::io::{Access, Backing};
+use crate::io::Access;
 use crate::store::DynStore;
 use crate::txn::Options;
 
-/// Makes a store for exclusive handles.
-pub(super) fn create(
-    file: Arc<dyn Backing>,
-    schema: &Schema,
-    deletes: bool,
-    checksums: bool,
-) -> Result<DynStore, Error> {
+/// Makes the store. What is cut short is begun anew.
+pub(super) fn create(world: &mut World) -> Result<(), Stop> {
+    loop {
+        world.begin_file()?;
+        if world.random.one_in(8) {
+            world.endanger(8);
+        }
+        match create_once(world) {
+            Err(Stop::Struck | Stop::Failed) => {}
+            result => return result,
+        }
+        world.end(Ending::Drop)?;
+    }
+}
+
+fn create_once(world: &mut World) -> Result<(), Stop> {
+    let (file, schema) = (world.file()?, world.schema()?);
+    let directory = Arc::clone(&file);
     let options = DynStore::options();
-    let options = if deletes { options.deletes() } else { options };
-    let options = if checksums { options.checksums() } else { options };
+    let options = if world.deletes { options.deletes() } else { options };
+    let options = if world.checksums { options.checksums() } else { options };
     // SAFETY: nobody else knows the simulated disk.
-    unsafe { options.create_over(file, schema) }
+    let store = unsafe { options.create_over(file, &schema) };
+    let store = world.take("create", store)?;
+    let closed = store.close();
+    world.take("close", closed)?;
+    // A store that is made by a path has its directory synced.
+    world.take("sync the directory", directory.sync_directory())
 }
 
 /// Looks at the store through a handle that only reads, and must change nothing.
@@ -49,7 +64,7 @@ pub(super) fn live(world: &mut World, ending: Ending) -> Result<(), Stop> {
     let mut store = open(world)?;
     let mut next = stamps(world, &store)?;
     world.find(&next)?;
-    world.give_room(false);
+    world.draw_room_back();
     let mut changed = false;
     for _ in 0..world.random.within(1..6) {
         if world.random.one_in(4) {

@@ -12,7 +12,7 @@ pub(super) fn live(world: &mut World) -> Result<(), String> {
 }
 
 fn lives(world: &mut World) -> Result<(), Stop> {
-    world.create()?;
+    exclusive::create(world)?;
     for _ in 0..world.random.within(2..7) {
         world.draw_damage()?;
         if world.random.one_in(2) {

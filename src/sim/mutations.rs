@@ -67,7 +67,7 @@ fn truncated_and_killed(seed: u64) -> Result<(), Stop> {
     (world.deletes, world.checksums, world.record_len) = (false, false, 100);
     world.bulk_only = false;
     let world = &mut world;
-    world.create()?;
+    exclusive::create(world)?;
     world.end(Ending::Drop)?;
     let mut next = Vec::new();
     let mut store = exclusive::open(world)?;
@@ -111,7 +111,7 @@ fn copied_alive(seed: u64) -> Result<(), Stop> {
     let mut world = World::new(seed, false);
     (world.bulk_only, world.checksums, world.record_len) = (true, seed % 2 == 0, 900);
     let world = &mut world;
-    world.create()?;
+    exclusive::create(world)?;
     world.end(Ending::Drop)?;
     let database = transactional::open(world, 64 << 20)?;
     let mut next = Vec::new();

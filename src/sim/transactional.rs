@@ -40,7 +40,7 @@ pub(super) fn live(world: &mut World, ending: Ending) -> Result<(), Stop> {
     let mut life = Life { world, database, checkpoint_at, snapshots, poisoned };
     let found = life.see()?;
     life.world.find(&found)?;
-    life.world.give_room(false);
+    life.world.draw_room_back();
     // Some live long enough for segments to be used anew.
     let steps_max = life.world.random.pick(&[6, 25, 25, 90]);
     let steps = life.world.random.within(1..steps_max);

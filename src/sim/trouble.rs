@@ -1,31 +1,10 @@
 //! What befalls a store besides the calls that are struck: a disk without room when it is opened,
 //! and a byte that changes while it is at rest.
 
-use super::model::{DEAD, Stamp, recognise};
+use super::damage::Damage;
+use super::model::DEAD;
 use super::world::{Stop, World};
-use crate::error::{Error, ErrorKind};
 use crate::sums::BLOCK_LEN_BYTES;
-
-/// A byte that was changed behind the store's back.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Damage {
-    /// Where in its record it lies, and how it was changed.
-    at: usize,
-    mask: u8,
-    /// The block that must not look sound any more.
-    pub(super) block: u64,
-    /// Whether a call that would have cut the block off was cut short.
-    pub(super) is_perhaps_gone: bool,
-}
-
-impl Damage {
-    /// Which record these bytes are, with the damage or without.
-    pub(super) fn recognise(&self, bytes: &[u8], scratch: &mut Vec<u8>) -> Option<Stamp> {
-        let mut mended = bytes.to_vec();
-        *mended.get_mut(self.at)? ^= self.mask;
-        recognise(&mended, scratch)
-    }
-}
 
 impl World {
     /// Takes the disk's room away now and then, before a life; something is likely to strike then,
@@ -41,25 +20,11 @@ impl World {
         }
     }
 
-    /// Gives the room back, once a store was opened or its life has ended.
-    pub(super) fn give_room(&mut self, is_certain: bool) {
-        let was_refused = self.disk.refusals() > self.refusals_told;
-        self.report.opened_without_room += u64::from(!is_certain && was_refused);
-        if self.disk.is_full() && (is_certain || self.trouble.coin()) {
+    /// Gives the room back, perhaps, once a store was opened.
+    pub(super) fn draw_room_back(&mut self) {
+        self.report.opened_without_room += u64::from(self.room.was_refused_since(&self.disk));
+        if self.disk.is_full() && self.trouble.coin() {
             self.disk.set_full(false);
-        }
-    }
-
-    /// Whether an error says no more than that there is no room, or was none before.
-    pub(super) fn is_for_want_of_room(&mut self, error: &Error) -> bool {
-        let refusals = self.disk.refusals();
-        let is_new = refusals > self.refusals_told;
-        self.refusals_told = refusals;
-        self.was_refused |= is_new;
-        match error.kind() {
-            ErrorKind::NoSpace => is_new,
-            ErrorKind::Poisoned => self.was_refused,
-            _ => false,
         }
     }
 
@@ -86,7 +51,7 @@ impl World {
         let byte = (id * stride + at) as u64;
         let block = byte / BLOCK_LEN_BYTES;
         self.report.damaged_bytes += 1;
-        self.damage = Some(Damage { at, mask, block, is_perhaps_gone: false });
+        self.damage = Some(Damage::new(at, mask, block));
         let damaged = self.damage_byte(byte, mask);
         damaged.map_err(|error| Stop::Broken(format!("the simulation itself: {error}")))
     }
@@ -114,19 +79,6 @@ impl World {
             self.damage = None;
         } else {
             damage.is_perhaps_gone = true;
-        }
-    }
-
-    /// What is wrong with these blocks being those that do not match their checksums.
-    pub(super) fn wrong_doubts(&self, doubted: &[u64]) -> Option<String> {
-        match self.damage {
-            None if doubted.is_empty() => None,
-            Some(damage) if damage.is_perhaps_gone && doubted.is_empty() => None,
-            Some(damage) if doubted == [damage.block] => None,
-            Some(damage) => {
-                Some(format!("blocks {doubted:?} do not match, and {} was damaged", damage.block))
-            }
-            None => Some(format!("blocks {doubted:?} do not match, and none was damaged")),
         }
     }
 }

@@ -51,7 +51,7 @@ fn closed(seed: u64, records: usize, checksums: bool) -> Result<(World, Vec<Stam
     let mut world = World::new(seed, false);
     (world.deletes, world.bulk_only) = (false, false);
     (world.checksums, world.record_len) = (checksums, 200);
-    world.create()?;
+    exclusive::create(&mut world)?;
     world.end(Ending::Drop)?;
     let mut next = Vec::new();
     let database = transactional::open(&mut world, NEVER)?;

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use super::damage::Damage;
 use super::disk::{Disk, Fault};
 use super::model::{Oracle, Stamp, State, recognise, record};
 use super::random::Random;
-use super::run::CrashReport;
-use super::trouble::Damage;
+use super::report::CrashReport;
+use super::room::Room;
 use crate::error::{Error, ErrorKind};
 use crate::format::{DataType, Field, Header, Schema, Slot, UnverifiedHeader};
 use crate::io::Backing;
@@ -73,10 +74,8 @@ pub(super) struct World {
     pub(super) damage: Option<Damage>,
     /// Whether the store was closed, and nothing has happened since.
     pub(super) is_at_rest: bool,
-    /// How many calls that were refused for want of room have shown in an error.
-    pub(super) refusals_told: u64,
-    /// Whether one was in this life.
-    pub(super) was_refused: bool,
+    /// The calls that were refused for want of room.
+    pub(super) room: Room,
     next_stamp: Stamp,
     /// The log's files that the life before left, one way or another: those that no header names
     /// are in nobody's way, and go when the next log is made.
@@ -114,8 +113,7 @@ impl World {
             trouble: Random::new(super::random::mix(seed ^ 0x7472_6F75_626C_6531)),
             damage: None,
             is_at_rest: false,
-            refusals_told: 0,
-            was_refused: false,
+            room: Room::default(),
             next_stamp: 0,
             logs_left: Vec::new(),
             rebooted: false,
@@ -161,7 +159,7 @@ impl World {
         self.note(|| format!("  {doing}: {error}"));
         let broken = match self.disk.struck() {
             Some(Fault::PowerCut | Fault::Kill) => return Err(Stop::Struck),
-            _ if self.is_for_want_of_room(&error) => false,
+            _ if self.room.explains(&self.disk, &error) => false,
             Some(Fault::Error) if self.disk.strikes() > self.strikes_told => false,
             Some(Fault::Error) => error.kind() != ErrorKind::Poisoned,
             None => true,
@@ -222,7 +220,7 @@ impl World {
         let file = self.file()?;
         let doubted = doubted_blocks(&*file);
         let wrong = match self.take("look at the checksums", doubted)? {
-            Ok(doubted) => self.wrong_doubts(&doubted),
+            Ok(doubted) => Damage::wrong_doubts(self.damage, &doubted),
             Err(why) => Some(why),
         };
         wrong.map_or(Ok(()), |wrong| Err(Stop::Broken(format!("{when}: {wrong}"))))
@@ -307,8 +305,10 @@ impl World {
         self.report.kills += u64::from(kill);
         self.report.failed_calls += u64::from(self.disk.struck() == Some(Fault::Error));
         self.strikes_told = self.disk.strikes();
-        self.give_room(true);
-        self.was_refused = false;
+        if self.disk.is_full() {
+            self.disk.set_full(false);
+        }
+        self.room.end_life();
         let up = if power_cut {
             self.oracle.lose_cache();
             self.rebooted = true;
@@ -320,31 +320,10 @@ impl World {
         up.map_err(|error| Stop::Broken(format!("the simulation itself: {error}")))
     }
 
-    /// Makes the store. What is cut short is begun anew.
-    pub(super) fn create(&mut self) -> Result<(), Stop> {
-        loop {
-            let name = self.disk.create(NAME);
-            name.map_err(|error| Stop::Broken(format!("the simulation itself: {error}")))?;
-            if self.random.one_in(8) {
-                self.endanger(8);
-            }
-            match self.create_once() {
-                Err(Stop::Struck | Stop::Failed) => {}
-                result => return result,
-            }
-            self.end(Ending::Drop)?;
-        }
-    }
-
-    fn create_once(&mut self) -> Result<(), Stop> {
-        let (file, schema) = (self.file()?, self.schema()?);
-        let directory = Arc::clone(&file);
-        let store = super::exclusive::create(file, &schema, self.deletes, self.checksums);
-        let store = self.take("create", store)?;
-        let closed = store.close();
-        self.take("close", closed)?;
-        // Whoever makes a store by a path has that done.
-        self.take("sync the directory", directory.sync_directory())
+    /// Begins the disk's file of the store anew, empty.
+    pub(super) fn begin_file(&mut self) -> Result<(), Stop> {
+        let begun = self.disk.create(NAME);
+        begun.map_err(|error| Stop::Broken(format!("the simulation itself: {error}")))
     }
 
     /// The state that the store is in, as far as has been acknowledged.

@@ -2,8 +2,7 @@
 //!
 //! - A module of `src/` uses only modules of lower rank, and names them from where they live:
 //!   `crate::x` and a `super::` that climbs as far are read alike.
-//! - The files of a folder use one another in no ring, a parent with its own children excepted
-//!   ([`RINGS`] has what is left of those).
+//! - The files of a folder use one another in no ring, a parent with its own children excepted.
 //! - Files, functions and lines have a length ([`FILE_LINES_MAX`] and so on).
 //! - `unsafe` stays where it has a home or a reason ([`UNSAFE_HOMES`], [`UNSAFE_FILES`]).
 //! - Some calls have no place in a library ([`BANNED`]).
@@ -37,10 +36,6 @@ const RANKS: &[&[&str]] = &[
     &["sim", "index", "query"],
     &["exchange"],
 ];
-
-/// Folders that still have rings, and how many files the largest one has.
-const RINGS: &[(&str, usize)] =
-    &[("src/exchange", 2), ("src/format", 2), ("src/os", 3), ("src/sim", 6)];
 
 const FOLDERS: &[&str] =
     &["src", "derive/src", "cli/src", "cli/tests", "tests", "benches", "examples"];
@@ -108,7 +103,7 @@ fn the_house_is_tidy() {
 
     let mut faults: Vec<String> =
         files.iter().flat_map(|(path, source)| faults_of(path, source)).collect();
-    faults.extend(rings::faults(&files, RINGS));
+    faults.extend(rings::faults(&files));
     for (path, reason) in UNSAFE_FILES {
         let folder = path.split_inclusive('/').next().unwrap_or(path);
         if !files.iter().any(|(file, _)| file.starts_with(folder)) {

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::unfinished::{InputIdentity, Unfinished};
 use super::{Args, read_schema};
-use crate::aside::Aside;
+use crate::aside::publish_rejects;
 use crate::csv_input::{self, Job};
 use crate::failure::{Failure, say};
 use crate::interrupt::Interrupt;
@@ -97,7 +97,7 @@ impl Args {
     /// Finishes a load that was cut when its store had its name already.
     fn publish(&self, left: &Unfinished) -> Result<(), Failure> {
         if let (Some(path), Some(so_far)) = (&self.csv.rejects, &left.rejects) {
-            Rejects::kept(path, so_far, self.force)?.map_or(Ok(()), Aside::publish)?;
+            Rejects::kept(path, so_far, self.force)?.map_or(Ok(()), publish_rejects)?;
         }
         if with_ending(&self.store, "-unfinished-sum").symlink_metadata().is_ok() {
             // The cut came before the checksums had their name: a writer gives it to them.

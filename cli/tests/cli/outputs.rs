@@ -173,10 +173,10 @@ fn what_a_killed_command_has_left_is_removed_by_the_next_one() {
         // Files that only look like one stay.
         let number = "0123456789abcdef";
         place.write("precious", "three years of work");
-        let link = format!(".bad-rows.csv.flatrec-aside-{number}.tmp");
+        let link = format!(".bad-rows.csv.flatrec-{number}.tmp");
         symlink("precious", place.path(&link)).unwrap();
         let others = [
-            format!(".bad-rows.csv.flatrec-aside-{number}0.tmp"),
+            format!(".bad-rows.csv.flatrec-{number}0.tmp"),
             format!(".bad-rows.csv.{number}.tmp"),
             format!(".bad-rows.csv.{}-0.tmp", std::process::id()),
         ];

@@ -17,4 +17,4 @@ mod reader;
 mod split;
 
 pub use options::CsvOptions;
-pub use reader::{CsvReader, Inferred, LoadPoint, LoadReport, Reject};
+pub use reader::{CsvReader, Inferred, Reject};

@@ -12,7 +12,7 @@ use super::options::CsvOptions;
 use super::part::{Fault, InferPlan, Layout, LoadPlan, Part, Records};
 use super::pipeline;
 use crate::error::{Error, ErrorKind, Result};
-use crate::exchange::{Input, Progress, RecordSink};
+use crate::exchange::{Input, LoadPoint, LoadReport, Progress, RecordSink};
 use crate::format::Schema;
 
 /// Inputs shorter than this are parsed on one thread: starting others takes longer.
@@ -67,46 +67,6 @@ pub struct Inferred {
     pub schema: Schema,
     /// Rows that were looked at.
     pub rows: u64,
-}
-
-/// What a load did.
-///
-/// ```
-/// use flatrec::exchange::{CsvOptions, CsvReader, Input, LoadReport};
-/// let mut reader = CsvReader::new(Input::from_bytes("a,b\n1,x\n2,\n"), CsvOptions::new());
-/// let schema = reader.infer(None)?.schema;
-/// let mut records: Vec<u8> = Vec::new();
-/// let report = reader.load(&schema, &mut records)?;
-/// assert_eq!(report, LoadReport { loaded: 2, rejected: 0, nulls: 1, read_bytes: 11 });
-/// # Ok::<(), flatrec::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LoadReport {
-    /// Rows that became records.
-    pub loaded: u64,
-    /// Rows that were set aside.
-    pub rejected: u64,
-    /// Values that were null, in the rows that became records.
-    pub nulls: u64,
-    /// Bytes read, as they lie on disk.
-    pub read_bytes: u64,
-}
-
-/// How far a load has come: a place between two rows, and what was done up to there. A sink hears
-/// of it ([`RecordSink::reached`]), and [`CsvReader::load_from`] goes on from it.
-///
-/// ```
-/// use flatrec::exchange::LoadPoint;
-/// assert_eq!(LoadPoint::default().offset_bytes, 0); // the start
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LoadPoint {
-    /// Where in the text, unzipped, the next row begins.
-    pub offset_bytes: u64,
-    /// Line ends before that.
-    pub lines: u64,
-    /// What was done with the rows before that.
-    pub report: LoadReport,
 }
 
 /// A CSV file on its way into records.

@@ -1,12 +1,11 @@
 //! All records of a store into a file.
 
-use std::io::Write;
+use std::io::{Seek as _, Write};
 use std::path::Path;
 
-use super::aside::AsideFile;
 use super::{BUFFER_BYTES, CsvWriter, NdjsonWriter, NpyWriter, npy};
 use crate::error::{Error, ErrorKind, Result};
-use crate::exchange::Progress;
+use crate::exchange::{Progress, UnpublishedFile};
 use crate::format::Schema;
 use crate::store::Copies;
 
@@ -184,7 +183,7 @@ impl<'a> Exporter<'a> {
 struct Export<'a, 'p> {
     options: Exporter<'a>,
     path: &'p Path,
-    sink: Sink<Counted<AsideFile>>,
+    sink: Sink<Counted<UnpublishedFile>>,
     /// How many records there are at most, and how many bytes if that is known.
     most: u64,
     total_bytes: Option<u64>,
@@ -201,7 +200,8 @@ impl<'a, 'p> Export<'a, 'p> {
                 .path(path)
                 .advice("choose another path, or let it be replaced"));
         }
-        let out = Counted { out: AsideFile::create(path, options.replace)?, written_bytes: 0 };
+        let out =
+            Counted { out: UnpublishedFile::create(path, options.replace)?, written_bytes: 0 };
         let is_exact = hint.1 == Some(hint.0);
         let most = hint.1.unwrap_or(u64::MAX);
         let total_bytes = is_exact.then(|| most * u64::from(options.schema.record_size()));
@@ -230,10 +230,12 @@ impl<'a, 'p> Export<'a, 'p> {
         let mut out = sink.finish().map_err(|error| error.path(path))?;
         if options.format == ExportFormat::Npy && rows != most {
             // Only now is it known how many records there are.
-            out.out.rewrite_start(&npy::header(options.schema, rows, most.max(rows)))?;
+            let header = npy::header(options.schema, rows, most.max(rows));
+            let rewritten = out.out.rewind().and_then(|()| out.out.write_all(&header));
+            rewritten.map_err(|error| Error::io("write", error).path(path))?;
         }
         let written_bytes = out.written_bytes;
-        out.out.finish(options.replace)?; // names the path itself
+        out.out.publish()?; // names the path itself
         Ok(ExportReport { records: rows, written_bytes })
     }
 

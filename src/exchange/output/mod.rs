@@ -1,6 +1,5 @@
 //! Records as text and as npy, to any writer or into a file.
 
-mod aside;
 mod csv;
 mod export;
 mod ndjson;
