@@ -157,7 +157,7 @@ fn child() {
 
 fn spawn(job: &str) -> std::process::Child {
     Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child", "--nocapture", "--test-threads=1"])
+        .args(["--exact", "map_files::child", "--nocapture", "--test-threads=1"])
         .env(CHILD, job)
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped())
@@ -318,7 +318,7 @@ fn missing_permissions_say_so() {
     std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
     allow(&program, 0o755);
     let child = Command::new(&program)
-        .args(["--exact", "child", "--nocapture", "--test-threads=1"])
+        .args(["--exact", "map_files::child", "--nocapture", "--test-threads=1"])
         .env(CHILD, format!("unprivileged|{}", path.display()))
         .current_dir(path)
         .uid(65534)

@@ -3,10 +3,8 @@
 //! `FLATREC_SEED` which.
 #![cfg(feature = "derive")]
 
-#[path = "common/every_way.rs"]
-mod every_way;
-#[path = "common/patched.rs"]
-mod patched;
+use crate::every_way;
+use crate::patched;
 
 use every_way::{Outcome, open_every_way};
 use patched::{Files, changed};

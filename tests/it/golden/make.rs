@@ -1,7 +1,7 @@
 //! How the golden files were made. They are never made again: a file that a later program makes
 //! says nothing about whether it reads those of the first one.
 //!
-//! `FLATREC_GOLDEN=v1 cargo test --test golden make -- --ignored` makes the cases that are not
+//! `FLATREC_GOLDEN=v1 cargo test --test it golden::make -- --ignored` makes the cases that are not
 //! there in `tests/golden/v1`, and touches none that is.
 //!
 //! The case `log` needs a bulk append of 38,400 bytes that is written in place and not logged. The
@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 
 use flatrec::{Database, Durability, DynStore, Options, Store};
 
-use crate::cases::{self, Row, row, row_bytes};
-use crate::folder;
+use super::cases::{self, Row, row, row_bytes};
+use super::folder;
 
 /// Makes the files of a case, at and beside the path.
 type Make = fn(&Path);

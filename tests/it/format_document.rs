@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use flatrec::{DataType, DynStore, Field, Schema, TimeUnit, Value};
 
-const DOCUMENT: &str = include_str!("../docs/FORMAT.md");
+const DOCUMENT: &str = include_str!("../../docs/FORMAT.md");
 
 /// Runs the document's reader; `None` where there is no Python to run it.
 fn run_reader(path: &Path) -> Option<Output> {

@@ -4,8 +4,7 @@
 //! print that they were skipped, unless `FLATREC_REQUIRE_NUMPY` is set, as in CI.
 #![cfg(feature = "exchange")]
 
-#[path = "common/dead.rs"]
-mod dead;
+use crate::dead;
 
 use std::fs::File;
 use std::path::Path;

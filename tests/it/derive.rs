@@ -119,7 +119,7 @@ mod vendored {
 }
 
 #[derive(Clone, Copy, Record)]
-#[record(crate = "crate::vendored::database")]
+#[record(crate = "crate::derive::vendored::database")]
 #[repr(C, align(16))]
 struct Aligned {
     data: [u8; 16],

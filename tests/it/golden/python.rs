@@ -5,10 +5,10 @@ use std::process::Command;
 
 use flatrec::Value;
 
-use crate::cases::{self, name};
-use crate::{case, copy};
+use super::cases::{self, name};
+use super::{case, copy};
 
-const DOCUMENT: &str = include_str!("../../docs/FORMAT.md");
+const DOCUMENT: &str = include_str!("../../../docs/FORMAT.md");
 
 /// The lines that the document's reader prints; `None` where there is no Python to run it.
 fn read(path: &Path) -> Option<Vec<String>> {

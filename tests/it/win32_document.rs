@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-const DOCUMENT: &str = include_str!("../docs/WIN32.md");
+const DOCUMENT: &str = include_str!("../../docs/WIN32.md");
 
 /// What else is named in a last column.
 const NOT_OURS: &[&str] = &[

@@ -1,7 +1,7 @@
 //! Files of the frozen format, made by the first program that wrote it, are read for ever.
 //!
-//! `tests/golden/v1` is checked in and never made again; `tests/golden/cases.rs` says by formula
-//! what is in it, and `tests/golden/make.rs` how it was made.
+//! `tests/golden/v1` is checked in and never made again; `golden/cases.rs` here says by formula
+//! what is in it, and `golden/make.rs` how it was made.
 #![cfg(feature = "derive")]
 
 #[path = "golden/cases.rs"]

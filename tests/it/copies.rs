@@ -1,7 +1,6 @@
 //! Backup and compact: what a copy holds, when it appears, and what it may not replace.
 
-#[path = "common/dead.rs"]
-mod dead;
+use crate::dead;
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -100,7 +100,7 @@ fn json_that_is_no_schema_says_why() {
 fn rust_is_as_expected() {
     let text = schema_to_rust(&every_kind(), "EveryKind").unwrap();
     if std::env::var_os("FLATREC_WRITE_EXPECTED").is_some() {
-        std::fs::write("tests/exchange_schema/every_kind.rs", &text).unwrap();
+        std::fs::write("tests/it/exchange_schema/every_kind.rs", &text).unwrap();
     }
     let expected = include_str!("exchange_schema/every_kind.rs");
     assert_eq!(text.lines().collect::<Vec<_>>(), expected.lines().collect::<Vec<_>>());

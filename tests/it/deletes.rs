@@ -1,7 +1,6 @@
 //! Stores with deletes: how they are made, read, appended to, edited and verified.
 
-#[path = "common/dead.rs"]
-mod dead;
+use crate::dead;
 
 use std::path::{Path, PathBuf};
 

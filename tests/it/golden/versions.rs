@@ -5,7 +5,7 @@ use std::path::Path;
 
 use flatrec::{Checksums, DynDatabase, DynStore, ErrorKind, verify};
 
-use crate::copy;
+use super::copy;
 
 /// Makes the sector at `offset` of the file beside `path` one of another version, with a checksum
 /// that holds.
