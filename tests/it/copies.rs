@@ -1,7 +1,5 @@
 //! Backup and compact: what a copy holds, when it appears, and what it may not replace.
 
-use crate::dead;
-
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +7,9 @@ use flatrec::{
     Checksums, CopyOptions, DataType, Durability, DynDatabase, DynStore, ErrorKind, Field,
     PodRecord, Schema, WindowedStore, WriteBack, backup, compact, verify,
 };
+
+use crate::support::dead;
+use crate::support::files::names;
 
 fn schema(record_len: u32) -> Schema {
     Schema::packed([Field::new("bytes", DataType::Binary(record_len))]).unwrap()
@@ -30,14 +31,6 @@ fn record(n: u64) -> [u8; 9] {
     let mut record = [0xAB; 9];
     record[..8].copy_from_slice(&n.to_le_bytes());
     record
-}
-
-fn names(directory: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(directory).unwrap();
-    let mut names: Vec<String> =
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
 }
 
 fn no_map(_: u64, _: u64) -> flatrec::Result<()> {

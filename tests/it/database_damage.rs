@@ -1,10 +1,11 @@
 //! What a user may do to the files of a database that was killed: cut them, remove them, put others
 //! in their places. Every handle says what is wrong, and none comes up with an older state.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use flatrec::{Database, Durability, Error, ErrorKind, PodRecord, Store, WindowedStore};
+
+use crate::support::files::set_len;
 
 type Row = PodRecord<[u64; 16]>;
 
@@ -86,18 +87,14 @@ impl Killed {
     }
 }
 
-fn cut(path: &Path, len_bytes: u64) {
-    File::options().write(true).open(path).unwrap().set_len(len_bytes).unwrap();
-}
-
 #[test]
 fn a_data_file_that_was_cut_is_truncated() {
     let killed = Killed::new(4);
     killed.opens_with(4);
     let len_bytes = |count| 65_536 + count * 128;
-    cut(&killed.path(), len_bytes(ROWS + 1) - 1);
+    set_len(&killed.path(), len_bytes(ROWS + 1) - 1);
     killed.refused(ErrorKind::Truncated, "the log counts 301 records");
-    cut(&killed.path(), len_bytes(ROWS) - 1);
+    set_len(&killed.path(), len_bytes(ROWS) - 1);
     killed.refused(ErrorKind::Truncated, "300 records");
 }
 
@@ -160,7 +157,7 @@ fn a_segment_that_was_cut_is_damaged() {
     ] {
         println!("segment {number} cut to {cut_to}");
         let killed = whole.copy();
-        cut(&killed.segment(number), cut_to);
+        set_len(&killed.segment(number), cut_to);
         killed.refused(ErrorKind::Corrupt, words);
     }
 }

@@ -8,17 +8,7 @@ use std::path::Path;
 
 use flatrec::{DataType, Database, Durability, DynDatabase, Field, Record, Schema, Store};
 
-#[derive(Clone, Copy, Debug, PartialEq, Record)]
-#[repr(C)]
-struct N {
-    n: u64,
-}
-
-fn add(database: &Database<N>, n: u64) {
-    let mut transaction = database.begin_write().unwrap();
-    transaction.append(&N { n }).unwrap();
-    transaction.commit(Durability::Immediate).unwrap();
-}
+use crate::support::numbered::{N, add};
 
 /// As a kill: the database is never closed, and its locks stay until the process ends, so what is
 /// on the disk is copied elsewhere.

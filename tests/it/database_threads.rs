@@ -7,6 +7,9 @@ use std::time::{Duration, Instant};
 
 use flatrec::{Database, Durability, ErrorKind, PodRecord, Snapshot, Store};
 
+use crate::support::random::Random;
+use crate::support::settings;
+
 /// An amount, the number of the transfer that changed it last, and a word that follows from both.
 type Account = PodRecord<[u64; 3]>;
 
@@ -19,22 +22,9 @@ fn account(amount: u64, transfer: u64) -> Account {
     PodRecord([amount, transfer, amount.rotate_left(31) ^ transfer])
 }
 
-struct Random(u64);
-
-impl Random {
-    fn draw(&mut self, below: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % below
-    }
-}
-
 /// How long the threads work.
 fn span() -> Duration {
-    let default = if cfg!(debug_assertions) { 1 } else { 3 };
-    let seconds = std::env::var("FLATREC_SECONDS").ok().map(|n| n.parse().unwrap());
-    Duration::from_secs(seconds.unwrap_or(default))
+    settings::seconds(if cfg!(debug_assertions) { 1 } else { 3 })
 }
 
 /// Moves something from every account of a few to another, and appends some records now and then:
@@ -43,9 +33,9 @@ fn transfer(database: &Database<Account>, random: &mut Random) -> u64 {
     let mut transaction = database.begin_write().unwrap();
     // The number of the transfer is the first account's.
     let number = transaction.get(0).unwrap().0[1] + 1;
-    for _ in 0..1 + random.draw(200) {
-        let (from, to) = (random.draw(ACCOUNTS), random.draw(ACCOUNTS));
-        let moved = random.draw(1000);
+    for _ in 0..1 + random.below(200) {
+        let (from, to) = (random.below(ACCOUNTS), random.below(ACCOUNTS));
+        let moved = random.below(1000);
         for (id, change) in [(from, moved.wrapping_neg()), (to, moved)] {
             let there = transaction.get_mut(id).unwrap().unwrap();
             *there = account(there.0[0].wrapping_add(change), number);
@@ -53,18 +43,18 @@ fn transfer(database: &Database<Account>, random: &mut Random) -> u64 {
     }
     let first = transaction.get(0).unwrap().0[0];
     transaction.set(0, &account(first, number)).unwrap();
-    let receipts = match random.draw(400) {
+    let receipts = match random.below(400) {
         0 => 50_000, // written to their places
-        1..80 => random.draw(100),
+        1..80 => random.below(100),
         _ => 0,
     };
     let receipts = vec![account(0, number); receipts as usize];
     transaction.append_slice(&receipts).unwrap();
-    if random.draw(10) == 0 {
+    if random.below(10) == 0 {
         transaction.rollback();
         return 0;
     }
-    let how = [Durability::Eventual, Durability::Immediate][random.draw(2) as usize];
+    let how = [Durability::Eventual, Durability::Immediate][random.below(2) as usize];
     let receipt = transaction.commit(how).unwrap();
     assert!(database.begin_read().commit() >= receipt.commit(), "one sees one's own commits");
     receipt.commit()
@@ -103,8 +93,8 @@ fn read(database: &Database<Account>, random: &mut Random, done: &AtomicBool) ->
         newest = (snapshot.commit(), found.0);
         held.push((snapshot, found));
         seen += 1;
-        while held.len() as u64 > random.draw(8) {
-            let (snapshot, found) = held.swap_remove(random.draw(held.len() as u64) as usize);
+        while held.len() as u64 > random.below(8) {
+            let (snapshot, found) = held.swap_remove(random.below(held.len() as u64) as usize);
             assert_eq!(sum(&snapshot), found, "a snapshot has changed");
         }
     }
@@ -133,7 +123,7 @@ fn sums_hold_in_every_snapshot() {
             .map(|seed| {
                 let commits = &commits;
                 scope.spawn(move || {
-                    let mut random = Random(seed + 1);
+                    let mut random = Random::new(seed + 1);
                     // So many that the file does not grow for ever on a fast disk.
                     while Instant::now() < end && database.begin_read().count() < 3_000_000 {
                         last.fetch_max(transfer(database, &mut random), Relaxed);
@@ -145,7 +135,7 @@ fn sums_hold_in_every_snapshot() {
         for seed in 0..READERS {
             let snapshots = &snapshots;
             scope.spawn(move || {
-                let seen = read(database, &mut Random(100 + seed), done);
+                let seen = read(database, &mut Random::new(100 + seed), done);
                 snapshots.fetch_add(seen, Relaxed);
             });
         }

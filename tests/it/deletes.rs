@@ -1,13 +1,13 @@
 //! Stores with deletes: how they are made, read, appended to, edited and verified.
 
-use crate::dead;
-
 use std::path::{Path, PathBuf};
 
 use flatrec::{
     DataType, Durability, DynDatabase, DynStore, ErrorKind, Field, PodRecord, Schema, Store, Value,
     WindowedStore, verify,
 };
+
+use crate::support::dead;
 
 /// A record of 12 bytes aligned to 4, so that its stride is 16.
 fn schema() -> Schema {

@@ -2,9 +2,11 @@
 #![cfg(feature = "exchange")]
 
 use flatrec::exchange::{CsvOptions, CsvReader, CsvWriter, Input};
-use flatrec::{DataType, Field, Schema, TimeUnit, Value};
+use flatrec::{DataType, Field, Schema, Value};
 use proptest::prelude::*;
 use proptest::strategy::BoxedStrategy;
+
+use crate::support::fields::{PLAIN_TYPES, UNITS};
 
 /// One field of a CSV file: its text, or null, and whether to quote it without need.
 type Cell = (Option<String>, bool);
@@ -193,24 +195,9 @@ proptest! {
 
 /// Fields of every kind, arrays, byte orders and gaps included.
 fn schemas() -> impl Strategy<Value = Schema> {
-    let units =
-        [TimeUnit::Second, TimeUnit::Millisecond, TimeUnit::Microsecond, TimeUnit::Nanosecond];
     let data_type = prop_oneof![
-        prop::sample::select(vec![
-            DataType::Bool,
-            DataType::Int8,
-            DataType::Int16,
-            DataType::Int32,
-            DataType::Int64,
-            DataType::UInt8,
-            DataType::UInt16,
-            DataType::UInt32,
-            DataType::UInt64,
-            DataType::Float32,
-            DataType::Float64,
-            DataType::Date32,
-        ]),
-        prop::sample::select(units.to_vec()).prop_map(DataType::Timestamp),
+        prop::sample::select(PLAIN_TYPES.to_vec()),
+        prop::sample::select(UNITS.to_vec()).prop_map(DataType::Timestamp),
         (1u32..9).prop_map(DataType::Utf8),
         (1u32..5).prop_map(DataType::Binary),
     ];

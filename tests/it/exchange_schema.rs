@@ -7,6 +7,8 @@ use std::process::{Command, Stdio};
 use flatrec::exchange::{schema_from_json, schema_to_c, schema_to_json, schema_to_rust};
 use flatrec::{DataType, ErrorKind, Field, Schema, TimeUnit};
 
+use crate::support::fields::with_gaps;
+
 /// Every type, nullable and not, arrays, byte orders, gaps, and names that are none elsewhere.
 fn every_kind() -> Schema {
     use DataType::*;
@@ -32,15 +34,7 @@ fn every_kind() -> Schema {
         Field::new("2nd \"*/\\'", Binary(5)),
         Field::new("Größe", Bool).array(4),
     ];
-    // Three bytes between any two fields and some at the end.
-    let mut offset = 0;
-    let placed = fields.into_iter().map(|field| {
-        let field = field.at(offset);
-        offset += field.size_bytes() + 3;
-        field
-    });
-    let placed: Vec<Field> = placed.collect();
-    Schema::new(placed, offset.next_multiple_of(8), 8).unwrap()
+    with_gaps(fields)
 }
 
 #[test]

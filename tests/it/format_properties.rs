@@ -5,6 +5,8 @@
 use flatrec::{ArrayValue, DataType, DynStore, ErrorKind, Field, Result, Schema, TimeUnit, Value};
 use proptest::prelude::*;
 
+use crate::support::fields::{PLAIN_TYPES, UNITS};
+
 /// A value that owns what it says, since proptest keeps it.
 #[derive(Clone, Debug)]
 enum Owned {
@@ -67,29 +69,11 @@ fn same_elements(expected: &[Owned], found: ArrayValue<'_>) -> bool {
 }
 
 fn time_unit() -> impl Strategy<Value = TimeUnit> {
-    prop::sample::select(vec![
-        TimeUnit::Second,
-        TimeUnit::Millisecond,
-        TimeUnit::Microsecond,
-        TimeUnit::Nanosecond,
-    ])
+    prop::sample::select(UNITS.to_vec())
 }
 
 fn data_type() -> impl Strategy<Value = DataType> {
-    let plain = prop::sample::select(vec![
-        DataType::Bool,
-        DataType::Int8,
-        DataType::Int16,
-        DataType::Int32,
-        DataType::Int64,
-        DataType::UInt8,
-        DataType::UInt16,
-        DataType::UInt32,
-        DataType::UInt64,
-        DataType::Float32,
-        DataType::Float64,
-        DataType::Date32,
-    ]);
+    let plain = prop::sample::select(PLAIN_TYPES.to_vec());
     prop_oneof![
         4 => plain,
         1 => time_unit().prop_map(DataType::Timestamp),

@@ -15,6 +15,8 @@ use flatrec::map::Access;
 use flatrec::map::Mapping;
 use flatrec::{CopyOptions, DataType, DynStore, ErrorKind, Field, Schema};
 
+use crate::support::files::names;
+
 fn schema() -> Schema {
     Schema::packed([Field::new("n", DataType::UInt32)]).unwrap()
 }
@@ -26,14 +28,6 @@ fn make(path: &Path, count: u32) {
         store.append(&n.to_le_bytes()).unwrap();
     }
     store.close().unwrap();
-}
-
-fn names(directory: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(directory).unwrap();
-    let mut names: Vec<String> =
-        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
 }
 
 /// Other names of the store at `path`, each with a name for the messages of the test.

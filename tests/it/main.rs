@@ -3,14 +3,8 @@
 //! The tests are threads of one process. A test that changes the process (its limits, its current
 //! directory, its signals) or measures it needs a program of its own, beside this folder.
 
-#[path = "../common/dead.rs"]
-mod dead;
-#[cfg(feature = "derive")]
-#[path = "../common/every_way.rs"]
-mod every_way;
-#[cfg(feature = "derive")]
-#[path = "../common/patched.rs"]
-mod patched;
+#[path = "../support/mod.rs"]
+mod support;
 
 mod checksums;
 mod copies;

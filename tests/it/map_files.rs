@@ -5,6 +5,8 @@ use std::process::Command;
 use flatrec::ErrorKind;
 use flatrec::map::{Access, Mapping};
 
+use crate::support::process;
+
 #[test]
 fn each_wrong_path_has_its_own_clear_error() {
     let directory = tempfile::tempdir().unwrap();
@@ -156,8 +158,7 @@ fn child() {
 }
 
 fn spawn(job: &str) -> std::process::Child {
-    Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "map_files::child", "--nocapture", "--test-threads=1"])
+    process::running("map_files::child")
         .env(CHILD, job)
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped())

@@ -4,8 +4,6 @@
 //! print that they were skipped, unless `FLATREC_REQUIRE_NUMPY` is set, as in CI.
 #![cfg(feature = "exchange")]
 
-use crate::dead;
-
 use std::fs::File;
 use std::path::Path;
 use std::process::Command;
@@ -15,6 +13,9 @@ use flatrec::exchange::{
     slots_to_numpy,
 };
 use flatrec::{DataType, DynStore, Field, Schema, TimeUnit, Value};
+
+use crate::support::dead;
+use crate::support::fields::with_gaps;
 
 /// Compares a store, mapped by numpy, with its records as NDJSON, value by value; then the .npy
 /// with the store. Prints how many values it compared.
@@ -180,16 +181,7 @@ fn every_kind() -> Schema {
         Field::new("bytes", Binary(5)),
         Field::new("Größe", Bool).array(4),
     ];
-    let mut offset = 0;
-    let placed: Vec<Field> = fields
-        .into_iter()
-        .map(|field| {
-            let field = field.at(offset);
-            offset += field.size_bytes() + 3;
-            field
-        })
-        .collect();
-    Schema::new(placed, offset.next_multiple_of(8), 8).unwrap()
+    with_gaps(fields)
 }
 
 /// A value of the type, different for each `seed`.

@@ -3,38 +3,20 @@
 //! `FLATREC_SEED` which.
 #![cfg(feature = "derive")]
 
-use crate::every_way;
-use crate::patched;
+use crate::support::every_way::{Outcome, open_every_way};
+use crate::support::patched::{Files, changed};
+use crate::support::random::Random;
+use crate::support::settings;
 
-use every_way::{Outcome, open_every_way};
-use patched::{Files, changed};
-
-fn variable(name: &str, otherwise: u64) -> u64 {
-    std::env::var(name).map_or(otherwise, |value| value.parse().unwrap())
-}
-
-/// A generator of numbers that a seed determines.
-struct Random(u64);
-
-impl Random {
-    fn draw(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+/// An input of few changes, so that some files still open.
+fn draw_input(random: &mut Random) -> Vec<u8> {
+    let len = 1 + random.below(40);
+    let mut input: Vec<u8> = (0..len).map(|_| random.next() as u8).collect();
+    // Most changes are found by checksums that do not hold.
+    if !random.one_in(4) {
+        input[0] |= 0x3F;
     }
-
-    /// An input of few changes, so that some files still open.
-    fn input(&mut self) -> Vec<u8> {
-        let len = 1 + self.draw() % 40;
-        let mut input: Vec<u8> = (0..len).map(|_| self.draw() as u8).collect();
-        // Most changes are found by checksums that do not hold.
-        if self.draw() % 4 != 0 {
-            input[0] |= 0x3F;
-        }
-        input
-    }
+    input
 }
 
 #[test]
@@ -70,7 +52,7 @@ const EDGES: [u64; 12] = [
 /// of the other numbers a part; a thousand `FLATREC_CASES` stand for all of them.
 #[test]
 fn numbers_at_their_edges_are_refused_or_can_be_used() {
-    let (of_counts, of_others) = match variable("FLATREC_CASES", 200) {
+    let (of_counts, of_others) = match settings::cases(200) {
         1000.. => (1, 1),
         100.. => (1, 7),
         _ => (5, 29), // where calls are slow
@@ -102,10 +84,10 @@ fn numbers_at_their_edges_are_refused_or_can_be_used() {
 
 #[test]
 fn changed_files_are_refused_or_can_be_used() {
-    let (seed, cases) = (variable("FLATREC_SEED", 1), variable("FLATREC_CASES", 200));
+    let (seed, cases) = (settings::seed(1), settings::cases(200));
     let (mut clean, mut read, mut written) = (0, 0, 0);
     for case in 0..cases {
-        let input = Random(seed.wrapping_add(case)).input();
+        let input = draw_input(&mut Random::new(seed.wrapping_add(case)));
         println!("FLATREC_SEED={} FLATREC_CASES=1: {input:?}", seed.wrapping_add(case));
         let directory = tempfile::tempdir().unwrap();
         let outcome = open_every_way(directory.path(), &changed(&input));

@@ -17,6 +17,8 @@ use flatrec::map::{Access, Backing, FileBacking, Grown, Properties, View};
 use flatrec::{DataType, DynStore, Error, ErrorKind, Field, Options, Schema, WriteBack};
 use proptest::prelude::*;
 
+use crate::support::random::Random;
+
 const SECTOR: usize = 512;
 
 /// What the disk looked like just before a call that changes it.
@@ -314,14 +316,8 @@ fn check(disk: &[u8], states: &States, marked: bool) {
 }
 
 fn run(operations: &[Operation], way: WriteBack, seed: u64) {
-    let mut random = seed | 1;
-    let mut coin = |odds: u64| {
-        // xorshift64: the seed is proptest's, and shrinks with the case.
-        random ^= random << 13;
-        random ^= random >> 7;
-        random ^= random << 17;
-        random % odds == 0
-    };
+    let mut random = Random::new(seed); // which shrinks with the case
+    let mut coin = |odds: u64| random.one_in(odds);
     let mut rig = Rig::new(way);
     for operation in operations {
         let old = Arc::clone(&rig.disk);

@@ -4,19 +4,9 @@
 use std::fs;
 use std::path::Path;
 
-use flatrec::{CopyOptions, Database, Durability, ErrorKind, Record, Store};
+use flatrec::{CopyOptions, Database, ErrorKind, Store};
 
-#[derive(Clone, Copy, Debug, PartialEq, Record)]
-#[repr(C)]
-struct N {
-    n: u64,
-}
-
-fn add(database: &Database<N>, n: u64) -> flatrec::Result<()> {
-    let mut transaction = database.begin_write()?;
-    transaction.append(&N { n })?;
-    transaction.commit(Durability::Immediate).map(drop)
-}
+use crate::support::numbered::{N, add, try_add};
 
 fn count(path: &Path) -> u64 {
     Database::<N>::open(path).unwrap().begin_read().count()
@@ -40,13 +30,13 @@ fn a_store_that_is_moved_while_it_is_open_touches_nothing_of_the_next_one() {
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
     let old = Database::<N>::create(at("n.rec")).unwrap();
-    add(&old, 1).unwrap();
+    add(&old, 1);
     for suffix in ["", "-lock", "-wal-1"] {
         fs::rename(at(&format!("n.rec{suffix}")), at(&format!("old.rec{suffix}"))).unwrap();
     }
     let new = Database::<N>::create(at("n.rec")).unwrap();
     for n in 0..10 {
-        add(&new, n).unwrap();
+        add(&new, n);
     }
     // Its log cannot be removed, and its records are where they belong nevertheless.
     let error = old.close().unwrap_err();
@@ -66,12 +56,12 @@ fn stores_in_directories_that_are_swapped_keep_their_logs() {
     fs::create_dir(at("data")).unwrap();
     fs::create_dir(at("next")).unwrap();
     let old = Database::<N>::create(at("data/n.rec")).unwrap();
-    add(&old, 1).unwrap();
+    add(&old, 1);
     fs::rename(at("data"), at("old")).unwrap();
     fs::rename(at("next"), at("data")).unwrap();
     let new = Database::<N>::create(at("data/n.rec")).unwrap();
-    add(&new, 1).unwrap();
-    add(&new, 2).unwrap();
+    add(&new, 1);
+    add(&new, 2);
     assert_eq!(old.close().unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(count(&copy_of(&at("data")).path().join("n.rec")), 2);
     assert_eq!(count(&at("old/n.rec")), 1);
@@ -85,15 +75,15 @@ fn a_commit_of_a_store_that_was_moved_is_refused_until_it_is_back() {
     fs::create_dir(at("data")).unwrap();
     let database = Database::<N>::create(at("data/n.rec")).unwrap();
     fs::rename(at("data"), at("elsewhere")).unwrap();
-    let error = add(&database, 1).unwrap_err();
+    let error = try_add(&database, 1).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
     fs::create_dir(at("data")).unwrap();
     fs::write(at("data/n.rec"), "another file").unwrap();
-    assert_eq!(add(&database, 1).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(try_add(&database, 1).unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(fs::read_dir(at("data")).unwrap().count(), 1);
     fs::remove_dir_all(at("data")).unwrap();
     fs::rename(at("elsewhere"), at("data")).unwrap();
-    add(&database, 2).unwrap();
+    add(&database, 2);
     database.close().unwrap();
     assert_eq!(count(&at("data/n.rec")), 1);
 }
@@ -108,7 +98,7 @@ fn the_log_of_a_store_opened_by_a_link_lies_beside_the_store() {
     let link = live.path().join("link.rec");
     std::os::unix::fs::symlink(data.join("n.rec"), &link).unwrap();
     let database = Database::<N>::open(&link).unwrap();
-    add(&database, 1).unwrap();
+    add(&database, 1);
     let dead = copy_of(&data);
     assert_eq!(count(&dead.path().join("n.rec")), 1);
     database.close().unwrap();
@@ -169,7 +159,7 @@ fn of_files_called_like_segments_only_blank_ones_are_removed() {
     fs::write(at("n.rec-wal-9"), vec![0; 300_000]).unwrap();
     fs::write(at("n.rec-wal-10"), "").unwrap();
     let database = Database::<N>::create(at("n.rec")).unwrap();
-    add(&database, 1).unwrap();
+    add(&database, 1);
     database.close().unwrap();
     let left = |name: &str| at(name).exists();
     assert!(left("n.rec-wal-7") && left("n.rec-wal-8"));
@@ -201,7 +191,7 @@ fn a_pipe_in_the_lock_files_place_is_an_error() {
 fn a_store_that_is_replaced_takes_its_log_along() {
     let live = tempfile::tempdir().unwrap();
     let database = Database::<N>::create(live.path().join("n.rec")).unwrap();
-    add(&database, 1).unwrap();
+    add(&database, 1);
     let dead = copy_of(live.path());
     let path = dead.path().join("n.rec");
     let log = dead.path().join("n.rec-wal-1");
@@ -329,7 +319,7 @@ fn lock_files_in_every_state_are_taken() {
             fs::write(&lock, bytes).unwrap();
             drop(Store::<N>::open_read_only(&path).unwrap_or_else(|e| panic!("{state}: {e}")));
             let database = Database::<N>::open(&path).unwrap_or_else(|e| panic!("{state}: {e}"));
-            add(&database, 1).unwrap();
+            add(&database, 1);
             let reader = Database::<N>::open_read_only(&path).unwrap();
             drop(reader.begin_read().unwrap());
             drop(reader);
@@ -358,8 +348,8 @@ fn stores_that_are_called_like_side_files_are_left_as_they_are() {
             let before = fs::read(at(name)).unwrap();
             let made = Store::<N>::create(at("n")).and_then(Store::close).and_then(|()| {
                 let database = Database::<N>::open(at("n"))?;
-                add(&database, 1)?;
-                add(&database, 2)?;
+                try_add(&database, 1)?;
+                try_add(&database, 2)?;
                 drop(Database::<N>::open_read_only(at("n"))?);
                 database.close()
             });
@@ -458,7 +448,7 @@ fn a_long_file_that_is_called_like_a_segment_is_kept() {
     file.write_all(b"work").unwrap();
     drop(file);
     let database = Database::<N>::create(directory.path().join("n.rec")).unwrap();
-    add(&database, 1).unwrap();
+    add(&database, 1);
     database.close().unwrap();
     assert!(other.exists());
 }

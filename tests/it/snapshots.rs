@@ -13,6 +13,8 @@ use flatrec::{
 };
 use proptest::prelude::*;
 
+use crate::support::random::Random;
+
 /// Three words that follow from a number.
 type Words = PodRecord<[u64; 3]>;
 
@@ -247,18 +249,12 @@ impl Model {
     }
 }
 
-/// `xorshift64`: for picking records, no more.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % end
-    }
-
+trait Ranges {
     /// A range of all lengths, which may be empty, reversed, or end past `count`.
+    fn range(&mut self, count: u64) -> Range<u64>;
+}
+
+impl Ranges for Random {
     fn range(&mut self, count: u64) -> Range<u64> {
         let start = self.below(count * 9 / 8 + 1);
         match self.below(6) {
@@ -280,7 +276,7 @@ fn history<R: Numbered + ?Sized>(deletes: bool, records: u64, part: u64, seed: u
         options = options.deletes();
     }
     let database = R::create(&directory.path().join("numbers.rec"), options);
-    let random = &mut Random(seed | 1);
+    let random = &mut Random::new(seed);
     let mut model = Model { deletes, ..Model::default() };
     let mut held = Vec::new();
     for round in 0..7 {
@@ -430,7 +426,7 @@ fn what_a_snapshot_shows_stays_beside_a_writer() {
     std::thread::scope(|scope| {
         let (database, done, checkpoints) = (&database, &done, &checkpoints);
         let writer = scope.spawn(move || {
-            let random = &mut Random(5);
+            let random = &mut Random::new(5);
             for commit in 1.. {
                 let mut transaction = database.begin_write().unwrap();
                 // All records of a commit's residue class tell its number.
@@ -449,7 +445,7 @@ fn what_a_snapshot_shows_stays_beside_a_writer() {
             }
         });
         let _end = SetAtEnd(done);
-        let random = &mut Random(9);
+        let random = &mut Random::new(9);
         let mut snapshots = 0;
         while snapshots < 300 || checkpoints.load(Relaxed) < 3 {
             let snapshot = database.begin_read();

@@ -8,6 +8,8 @@ use flatrec::{
     Store, Survives, WindowedStore,
 };
 
+use crate::support::random::Random;
+
 type Numbers = PodRecord<[u64; 3]>;
 
 fn number(n: u64) -> Numbers {
@@ -326,11 +328,8 @@ fn deleted_records_are_gone_and_their_places_used_again() {
     let database = options.create(&place.path, &schema()).unwrap();
     let record = |n: u64| format!("record {n:06}").into_bytes();
     let mut model: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
-    let mut random = 99_u64;
-    let mut draw = |below: u64| {
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (random >> 33) % below
-    };
+    let mut random = Random::new(99);
+    let mut draw = |below: u64| random.below(below);
     let mut next = 0;
     for round in 0..200 {
         let mut transaction = database.begin_write().unwrap();

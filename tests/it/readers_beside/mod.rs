@@ -15,6 +15,9 @@ use flatrec::{
     CopyOptions, Database, Durability, Error, Record, Store, Wait, WindowedStore, backup, verify,
 };
 
+use crate::support::random::Random;
+use crate::support::settings;
+
 #[derive(Clone, Copy, Debug, PartialEq, Record)]
 #[repr(C)]
 struct Account {
@@ -110,7 +113,7 @@ impl Bank {
     /// Lets everybody work for the time of the test, and tells what they could not do.
     fn wait_and_end(&self) {
         let started = Instant::now();
-        while started.elapsed() < run_time() {
+        while started.elapsed() < settings::seconds(2) {
             std::thread::sleep(Duration::from_millis(20));
         }
         self.over.store(true, Relaxed);
@@ -124,36 +127,24 @@ impl Bank {
 }
 
 /// Moves money, and accounts.
-fn transfer(database: &Database<Account>, draw: &mut impl FnMut(u64) -> u64) {
+fn transfer(database: &Database<Account>, random: &mut Random) {
     let mut transaction = database.begin_write().unwrap();
-    for _ in 0..1 + draw(20) {
-        let (from, to, cents) = (draw(ACCOUNTS), draw(ACCOUNTS), draw(50) as i64);
+    for _ in 0..1 + random.below(20) {
+        let (from, to, cents) =
+            (random.below(ACCOUNTS), random.below(ACCOUNTS), random.below(50) as i64);
         if transaction.get(from).is_none() || transaction.get(to).is_none() {
             continue;
         }
         transaction.get_mut(from).unwrap().unwrap().cents -= cents;
         transaction.get_mut(to).unwrap().unwrap().cents += cents;
     }
-    let id = draw(ACCOUNTS);
+    let id = random.below(ACCOUNTS);
     if let Some(account) = transaction.get(id).copied() {
         transaction.delete(id).unwrap();
         transaction.insert(&account).unwrap();
     }
-    let durable = [Durability::Eventual, Durability::Immediate][usize::from(draw(4) == 0)];
+    let durable = [Durability::Eventual, Durability::Immediate][usize::from(random.below(4) == 0)];
     transaction.commit(durable).unwrap();
-}
-
-fn drawing(mut random: u64) -> impl FnMut(u64) -> u64 {
-    move |below| {
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (random >> 33) % below
-    }
-}
-
-/// How long each test runs.
-fn run_time() -> Duration {
-    let seconds = std::env::var("FLATREC_SECONDS").ok().and_then(|text| text.parse().ok());
-    Duration::from_secs(seconds.unwrap_or(2))
 }
 
 #[test]
@@ -161,9 +152,9 @@ fn every_reader_beside_a_writer_sees_one_state() {
     let (bank, database) = Bank::new();
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let mut draw = drawing(7);
+            let mut random = Random::new(7);
             while !bank.is_over() {
-                transfer(&database, &mut draw);
+                transfer(&database, &mut random);
             }
         });
         scope.spawn(|| bank.read());
@@ -181,13 +172,13 @@ fn readers_beside_a_writer_that_comes_and_goes() {
     database.close().unwrap();
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let mut draw = drawing(8);
+            let mut random = Random::new(8);
             while !bank.is_over() {
                 let options = Database::<Account>::options();
                 let opened = options.wait(Wait::AtMost(Duration::from_secs(5))).open(&bank.path);
                 let Some(database) = bank.note("open to write", opened) else { continue };
-                for _ in 0..draw(4) {
-                    transfer(&database, &mut draw);
+                for _ in 0..random.below(4) {
+                    transfer(&database, &mut random);
                 }
                 bank.note("close", database.close());
             }
