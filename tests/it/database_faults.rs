@@ -8,15 +8,17 @@
 
 use std::io;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
-use flatrec::map::{Access, Backing, FileBacking, Grown, OpenSide, Properties, View};
+use flatrec::map::{Access, Backing, FileBacking};
 use flatrec::{
     DataType, Durability, DynDatabase, DynStore, Error, ErrorKind, Field, Schema, Snapshot,
     WriteTransaction, verify,
 };
+
+use crate::support::hooked::{Call, Hook, Hooked, Then};
 
 /// How a call fails.
 #[derive(Clone, Copy, Debug)]
@@ -62,103 +64,20 @@ impl Faults {
     }
 }
 
-/// A file, or one beside it, whose changing calls may fail.
-#[derive(Debug)]
-struct Faulty {
-    file: Arc<dyn Backing>,
-    faults: Arc<Faults>,
-}
-
-impl Backing for Faulty {
-    fn path(&self) -> Option<PathBuf> {
-        self.file.path()
-    }
-
-    fn properties(&self) -> &Properties {
-        self.file.properties()
-    }
-
-    fn len_bytes(&self) -> Result<u64, Error> {
-        self.file.len_bytes()
-    }
-
-    fn allocated_bytes(&self) -> Result<u64, Error> {
-        self.file.allocated_bytes()
-    }
-
-    fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize, Error> {
-        self.file.read_at(offset, into)
-    }
-
-    fn write_at(&self, offset: u64, from: &[u8]) -> Result<(), Error> {
-        if let Err(error) = self.faults.step("write at") {
-            if !self.faults.dead.load(Relaxed) {
-                let part = from.len() * self.faults.how.halves_landing / 2;
-                self.file.write_at(offset, &from[..part]).unwrap();
+impl Hook for Faults {
+    fn ask(&self, file: &Arc<dyn Backing>, _: &str, call: Call<'_>) -> Result<Then, Error> {
+        if !call.changes() {
+            return Ok(Then::Forward);
+        }
+        if let Err(error) = self.step(call.name()) {
+            if let (Call::Write { offset, bytes }, false) = (call, self.dead.load(Relaxed)) {
+                let part = bytes.len() * self.how.halves_landing / 2;
+                file.write_at(offset, &bytes[..part]).unwrap();
             }
             return Err(error);
         }
-        self.file.write_at(offset, from)
-    }
-
-    fn grow(&self, len_bytes: u64) -> Result<Grown, Error> {
-        self.faults.step("grow")?;
-        self.file.grow(len_bytes)
-    }
-
-    fn trim(&self, len_bytes: u64) -> Result<(), Error> {
-        self.faults.step("trim")?;
-        self.file.trim(len_bytes)
-    }
-
-    fn view(&self, offset: u64, len_bytes: usize, access: Access) -> Result<View, Error> {
-        self.file.view(offset, len_bytes, access)
-    }
-
-    fn flush_view(&self, view: &View, range: Range<usize>) -> Result<(), Error> {
-        self.faults.step("flush view")?;
-        self.file.flush_view(view, range)
-    }
-
-    // No power is cut here: that the system has the bytes is enough.
-    fn sync_data(&self) -> Result<(), Error> {
-        self.faults.step("sync data")
-    }
-
-    fn sync_full(&self) -> Result<(), Error> {
-        self.faults.step("sync full")
-    }
-
-    fn rename(&self, to: &Path, replace: bool) -> Result<(), Error> {
-        self.faults.step("rename")?;
-        self.file.rename(to, replace)
-    }
-
-    fn sync_directory(&self) -> Result<(), Error> {
-        self.faults.step("sync directory")
-    }
-
-    fn open_side(&self, suffix: &str, how: OpenSide) -> Result<Option<Arc<dyn Backing>>, Error> {
-        if how != OpenSide::Read {
-            self.faults.step("open side")?;
-        }
-        let faults = &self.faults;
-        let faulty = |file| Arc::new(Self { file, faults: Arc::clone(faults) }) as Arc<dyn Backing>;
-        Ok(self.file.open_side(suffix, how)?.map(faulty))
-    }
-
-    fn list_sides(&self) -> Result<Vec<String>, Error> {
-        self.file.list_sides()
-    }
-
-    fn rename_side(&self, from: &str, to: &str) -> Result<(), Error> {
-        self.faults.step("rename side")?;
-        self.file.rename_side(from, to)
-    }
-
-    fn remove_side(&self, suffix: &str) -> Result<(), Error> {
-        self.faults.step("remove side")?;
-        self.file.remove_side(suffix)
+        // No power is cut here: that the system has the bytes is enough.
+        Ok(if call.syncs() { Then::Done } else { Then::Forward })
     }
 }
 
@@ -264,7 +183,7 @@ impl Rig {
             })
         };
         let file = FileBacking::create_new(directory.path().join("store")).unwrap();
-        let backing = Arc::new(Faulty { file: Arc::new(file), faults: faults(u64::MAX) });
+        let backing = Arc::new(Hooked::sharing(Arc::new(file), faults(u64::MAX)));
         let field = Field::new("r", DataType::Binary(RECORD_BYTES as u32));
         let options = DynStore::options().deletes();
         // SAFETY: nobody else knows the file yet.
@@ -281,7 +200,7 @@ impl Rig {
     fn backing(&self) -> Arc<dyn Backing> {
         // SAFETY: the store is opened over this backing alone.
         let file = Arc::new(unsafe { FileBacking::open_unchecked(self.path(), true) }.unwrap());
-        Arc::new(Faulty { file, faults: Arc::clone(&self.faults) })
+        Arc::new(Hooked::sharing(file, Arc::clone(&self.faults)))
     }
 
     fn is_full_disk(&self) -> bool {

@@ -4,24 +4,22 @@
 
 #![allow(unsafe_code, reason = "opening over a backing of one's own is unsafe")]
 
-use std::ops::Range;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use flatrec::map::{Access, Backing, FileBacking, Grown, Mapping, Properties, View};
+use flatrec::map::{Access, Backing, FileBacking, Mapping};
 use flatrec::{DataType, DynStore, Error, ErrorKind, Field, Schema, WriteBack};
 
-/// A file whose n-th changing call fails, writing a part first if it is a write.
+use crate::support::hooked::{Call, Hook, Hooked, Then};
+
+/// Lets the n-th changing call of a file fail, writing a part first if it is a write.
 #[derive(Debug)]
 struct Faulty {
-    file: Arc<FileBacking>,
     calls: AtomicU64,
     fails_at: u64,
     /// Whether all calls after the failing one fail too, as on a device that is gone.
     stays_broken: bool,
     failed: AtomicBool,
-    properties: Properties,
     /// Whether a failure is a full disk, rather than an error that nothing else makes.
     full: bool,
     reserves: bool,
@@ -30,14 +28,12 @@ struct Faulty {
 }
 
 impl Faulty {
-    fn new(file: &Arc<FileBacking>, fails_at: u64) -> Self {
+    fn new(fails_at: u64) -> Self {
         Self {
-            file: Arc::clone(file),
             calls: AtomicU64::new(0),
             fails_at,
             stays_broken: false,
             failed: AtomicBool::new(false),
-            properties: file.properties().clone(),
             full: false,
             reserves: true,
             views_fail: false,
@@ -63,76 +59,28 @@ impl Faulty {
     }
 }
 
-impl Backing for Faulty {
-    fn path(&self) -> Option<PathBuf> {
-        self.file.path()
-    }
-
-    fn properties(&self) -> &Properties {
-        &self.properties
-    }
-
-    fn len_bytes(&self) -> Result<u64, Error> {
-        self.file.len_bytes()
-    }
-
-    fn allocated_bytes(&self) -> Result<u64, Error> {
-        self.file.allocated_bytes()
-    }
-
-    fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize, Error> {
-        self.file.read_at(offset, into)
-    }
-
-    fn write_at(&self, offset: u64, from: &[u8]) -> Result<(), Error> {
-        self.step().inspect_err(|_| {
-            let part = from.len() / 2; // a short write
-            self.file.write_at(offset, &from[..part]).unwrap();
-        })?;
-        self.file.write_at(offset, from)
-    }
-
-    fn grow(&self, len_bytes: u64) -> Result<Grown, Error> {
-        self.step()?;
-        let grown = self.file.grow(len_bytes)?;
-        Ok(if self.reserves { grown } else { Grown::LengthOnly })
-    }
-
-    fn trim(&self, len_bytes: u64) -> Result<(), Error> {
-        self.step()?;
-        self.file.trim(len_bytes)
-    }
-
-    fn view(&self, offset: u64, len_bytes: usize, access: Access) -> Result<View, Error> {
-        if self.views_fail {
-            self.step()?;
+impl Hook for Faulty {
+    fn ask(&self, file: &Arc<dyn Backing>, _: &str, call: Call<'_>) -> Result<Then, Error> {
+        // What has no name has no files beside it, so that looking for them changes nothing.
+        let beside = matches!(call, Call::OpenSide { .. } | Call::RenameSide | Call::RemoveSide);
+        let in_turn = match call {
+            Call::View => self.views_fail,
+            _ => call.changes() && !beside,
+        };
+        if in_turn {
+            self.step().inspect_err(|_| {
+                if let Call::Write { offset, bytes } = call {
+                    file.write_at(offset, &bytes[..bytes.len() / 2]).unwrap(); // a short write
+                }
+            })?;
         }
-        self.file.view(offset, len_bytes, access)
-    }
-
-    fn flush_view(&self, view: &View, range: Range<usize>) -> Result<(), Error> {
-        self.step()?;
-        self.file.flush_view(view, range)
-    }
-
-    fn sync_data(&self) -> Result<(), Error> {
-        self.step()?;
-        self.file.sync_data()
-    }
-
-    fn sync_full(&self) -> Result<(), Error> {
-        self.step()?;
-        self.file.sync_full()
-    }
-
-    fn rename(&self, to: &Path, replace: bool) -> Result<(), Error> {
-        self.step()?;
-        self.file.rename(to, replace)
-    }
-
-    fn sync_directory(&self) -> Result<(), Error> {
-        self.step()?;
-        self.file.sync_directory()
+        match call {
+            Call::Grow { len_bytes } if !self.reserves => {
+                file.grow(len_bytes)?;
+                Ok(Then::Done)
+            }
+            _ => Ok(Then::Forward),
+        }
     }
 }
 
@@ -181,8 +129,9 @@ fn history(store: &mut DynStore) -> (usize, Result<(), Error>) {
 /// Runs the history with the n-th call failing; `false` once n is past its calls.
 fn run_with_failure(fails_at: u64, stays_broken: bool, way: WriteBack, snug: bool) -> bool {
     let file = Arc::new(FileBacking::temporary(0).unwrap());
-    let mut faulty = Faulty { stays_broken, views_fail: snug, ..Faulty::new(&file, fails_at) };
-    faulty.properties.views_pass_end &= !snug;
+    let faulty = Faulty { stays_broken, views_fail: snug, ..Faulty::new(fails_at) };
+    let faulty = Hooked::over(Arc::clone(&file) as _, faulty)
+        .with_properties(|properties| properties.views_pass_end &= !snug);
     let faulty = Arc::new(faulty);
     let options = DynStore::options().write_back(way);
     let backing = Arc::clone(&faulty) as Arc<dyn Backing>;
@@ -257,7 +206,7 @@ fn after_a_failed_sync_every_write_says_so() {
     store.append(&record(0)).unwrap();
     store.close().unwrap();
     let fails_at = 2; // the growth and the write of the buffer succeed, the sync fails
-    let faulty = Arc::new(Faulty::new(&file, fails_at));
+    let faulty = Arc::new(Hooked::over(Arc::clone(&file) as _, Faulty::new(fails_at)));
     // SAFETY: this test alone uses the backing.
     let store = unsafe { DynStore::options().over(faulty as _, Access::ReadWrite) };
     let mut store = store.unwrap();
@@ -278,7 +227,7 @@ fn after_a_failed_sync_every_write_says_so() {
 
 /// A store of `count` records over a backing whose calls fail when told so.
 #[cfg(not(windows))]
-fn store_over(faulty: &Arc<Faulty>, way: WriteBack, count: u32) -> DynStore {
+fn store_over(faulty: &Arc<Hooked<Faulty>>, way: WriteBack, count: u32) -> DynStore {
     let options = DynStore::options().write_back(way);
     // SAFETY: this test alone uses the backing.
     let store = unsafe { options.create_over(Arc::clone(faulty) as _, &schema()) };
@@ -294,10 +243,11 @@ fn a_disk_that_fills_while_appending_loses_nothing_and_can_be_gone_on_with() {
     let large: Vec<u8> = (20..500).flat_map(record).collect();
     for calls in [0, 1] {
         let file = Arc::new(FileBacking::temporary(0).unwrap());
-        let mut faulty = Faulty { full: true, ..Faulty::new(&file, u64::MAX) };
+        let faulty = Faulty { full: true, ..Faulty::new(u64::MAX) };
         // Elsewhere positioned writing is refused. This test reads by views what calls wrote only
         // after it was opened again.
-        faulty.properties.calls_see_views = true;
+        let faulty = Hooked::over(Arc::clone(&file) as _, faulty)
+            .with_properties(|properties| properties.calls_see_views = true);
         let faulty = Arc::new(faulty);
         let mut store = store_over(&faulty, WriteBack::Positioned, 10);
         store.reserve(2000).unwrap();
@@ -324,7 +274,8 @@ fn a_disk_that_fills_while_appending_loses_nothing_and_can_be_gone_on_with() {
 #[test]
 fn room_that_could_not_be_had_is_not_taken_for_room() {
     let file = Arc::new(FileBacking::temporary(0).unwrap());
-    let faulty = Arc::new(Faulty { full: true, reserves: false, ..Faulty::new(&file, u64::MAX) });
+    let faulty = Faulty { full: true, reserves: false, ..Faulty::new(u64::MAX) };
+    let faulty = Arc::new(Hooked::over(Arc::clone(&file) as _, faulty));
     let options = DynStore::options().write_back(WriteBack::Mapped);
     // SAFETY: this test alone uses the backing.
     let store = unsafe { options.create_over(Arc::clone(&faulty) as _, &schema()) };

@@ -8,19 +8,15 @@
 
 use std::fs;
 use std::io;
-use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use flatrec::map::{Access, Backing, FileBacking, Grown, OpenSide, Properties, View};
-use flatrec::{Database, Durability, Error, Record};
+use flatrec::map::{Backing, FileBacking, OpenSide};
+use flatrec::{Database, Durability, Error};
 
-#[derive(Clone, Copy, Debug, PartialEq, Record)]
-#[repr(C)]
-struct N {
-    n: u64,
-}
+use crate::support::hooked::{Call, Hook, Hooked, Then};
+use crate::support::numbered::N;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Plan {
@@ -63,105 +59,44 @@ struct World {
     durable: Mutex<Vec<u8>>,
 }
 
-#[derive(Debug)]
-struct Scripted {
-    file: Arc<dyn Backing>,
-    suffix: String,
-    world: Arc<World>,
-}
-
-impl Scripted {
-    fn bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![0; self.file.len_bytes().unwrap() as usize];
-        self.file.read_at(0, &mut bytes).unwrap();
-        bytes
-    }
-}
-
 fn eio() -> Result<(), Error> {
     Err(io::Error::from_raw_os_error(5).into())
 }
 
-impl Backing for Scripted {
-    fn path(&self) -> Option<PathBuf> {
-        self.file.path()
-    }
-    fn properties(&self) -> &Properties {
-        self.file.properties()
-    }
-    fn len_bytes(&self) -> Result<u64, Error> {
-        self.file.len_bytes()
-    }
-    fn allocated_bytes(&self) -> Result<u64, Error> {
-        self.file.allocated_bytes()
-    }
-    fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize, Error> {
-        self.file.read_at(offset, into)
-    }
-    fn write_at(&self, offset: u64, from: &[u8]) -> Result<(), Error> {
-        self.file.write_at(offset, from)
-    }
-    fn grow(&self, len_bytes: u64) -> Result<Grown, Error> {
-        self.file.grow(len_bytes)
-    }
-    fn trim(&self, len_bytes: u64) -> Result<(), Error> {
-        self.file.trim(len_bytes)
-    }
-    fn view(&self, offset: u64, len_bytes: usize, access: Access) -> Result<View, Error> {
-        self.file.view(offset, len_bytes, access)
-    }
-    fn flush_view(&self, view: &View, range: Range<usize>) -> Result<(), Error> {
-        self.file.flush_view(view, range)
-    }
-    fn sync_data(&self) -> Result<(), Error> {
-        if self.suffix != "-wal-1" {
-            return Ok(());
+impl Hook for World {
+    fn ask(&self, file: &Arc<dyn Backing>, suffix: &str, call: Call<'_>) -> Result<Then, Error> {
+        let plan = *self.plan.lock().unwrap();
+        match call {
+            Call::SyncData if suffix == "-wal-1" => self.sync(&**file, plan).map(|()| Then::Done),
+            Call::OpenSide { how: OpenSide::Create, .. } if plan == Plan::GroupFails => {
+                self.script.reach("a segment is made");
+                self.script.wait("the first commit has returned");
+                Ok(Then::Forward)
+            }
+            call if call.syncs() => Ok(Then::Done),
+            _ => Ok(Then::Forward),
         }
-        let script = &self.world.script;
-        let plan = *self.world.plan.lock().unwrap();
+    }
+}
+
+impl World {
+    fn sync(&self, file: &dyn Backing, plan: Plan) -> Result<(), Error> {
         match plan {
             Plan::None => {
-                *self.world.durable.lock().unwrap() = self.bytes();
+                let mut bytes = vec![0; file.len_bytes()? as usize];
+                file.read_at(0, &mut bytes)?;
+                *self.durable.lock().unwrap() = bytes;
                 Ok(())
             }
-            Plan::GroupFails if !script.has("the group syncs") => {
-                script.reach("the group syncs");
-                script.wait("a segment is made");
+            Plan::GroupFails if !self.script.has("the group syncs") => {
+                self.script.reach("the group syncs");
+                self.script.wait("a segment is made");
                 eio()
             }
             // The error was reported: whoever asks again is told that all is well.
             Plan::GroupFails => Ok(()),
             Plan::Panics => panic!("a panic in a sync"),
         }
-    }
-    fn sync_full(&self) -> Result<(), Error> {
-        Ok(())
-    }
-    fn rename(&self, to: &Path, replace: bool) -> Result<(), Error> {
-        self.file.rename(to, replace)
-    }
-    fn sync_directory(&self) -> Result<(), Error> {
-        Ok(())
-    }
-    fn open_side(&self, suffix: &str, how: OpenSide) -> Result<Option<Arc<dyn Backing>>, Error> {
-        if how == OpenSide::Create && *self.world.plan.lock().unwrap() == Plan::GroupFails {
-            self.world.script.reach("a segment is made");
-            self.world.script.wait("the first commit has returned");
-        }
-        let world = &self.world;
-        let suffix_of = suffix.to_owned();
-        Ok(self.file.open_side(suffix, how)?.map(|file| {
-            Arc::new(Self { file, suffix: suffix_of, world: Arc::clone(world) }) as Arc<dyn Backing>
-        }))
-    }
-    fn list_sides(&self) -> Result<Vec<String>, Error> {
-        self.file.list_sides()
-    }
-    fn rename_side(&self, from: &str, to: &str) -> Result<(), Error> {
-        self.file.rename_side(from, to)
-    }
-    fn remove_side(&self, suffix: &str) -> Result<(), Error> {
-        self.file.remove_side(suffix)
     }
 }
 
@@ -181,7 +116,7 @@ fn scripted(path: &Path) -> (Database<N>, Arc<World>) {
     });
     // SAFETY: nobody else has it.
     let file = Arc::new(unsafe { FileBacking::open_unchecked(path, true) }.unwrap());
-    let backing = Scripted { file, suffix: String::new(), world: Arc::clone(&world) };
+    let backing = Hooked::sharing(file, Arc::clone(&world));
     // SAFETY: nobody else has it.
     let database = unsafe { Database::<N>::options().over(Arc::new(backing)) }.unwrap();
     (database, world)

@@ -7,6 +7,7 @@ pub(crate) mod dead;
 pub(crate) mod every_way;
 pub(crate) mod fields;
 pub(crate) mod files;
+pub(crate) mod hooked;
 pub(crate) mod mapped;
 pub(crate) mod mounts;
 #[cfg(feature = "derive")]

@@ -5,12 +5,13 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use flatrec::map::{Access, Backing, FileBacking, Grown, OpenSide, Properties, View};
+use flatrec::map::{Backing, FileBacking};
 use flatrec::{DamagedBlock, Error, WriteTransaction};
 
 use super::*;
+use crate::support::hooked::{Call, Hook, Hooked, Then};
 
 const BECAUSE: &str = "it did not match its checksum before some of its records were changed";
 
@@ -237,96 +238,42 @@ fn a_block_that_was_extended_is_still_compared_before_it_changes() {
 }
 
 /// A device that cannot read some bytes of the store, and has no room beside it while it is full.
-#[derive(Debug)]
 struct Device {
-    file: Arc<dyn Backing>,
     bad: Range<u64>,
-    state: Arc<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    is_full: AtomicU64,
+    is_full: AtomicBool,
     /// Whether syncs fail.
-    is_failing: AtomicU64,
+    is_failing: AtomicBool,
 }
 
 impl Device {
-    fn open(path: &Path, bad: Range<u64>) -> (Arc<dyn Backing>, Arc<State>) {
+    fn open(path: &Path, bad: Range<u64>) -> Arc<Hooked<Self>> {
         // SAFETY: the store is opened over this backing alone.
         let file = Arc::new(unsafe { FileBacking::open_unchecked(path, true) }.unwrap());
-        let state = Arc::new(State::default());
-        (Arc::new(Self { file, bad, state: Arc::clone(&state) }), state)
+        let device = Self { bad, is_full: false.into(), is_failing: false.into() };
+        Arc::new(Hooked::over(file, device))
     }
 }
 
-impl Backing for Device {
-    fn path(&self) -> Option<PathBuf> {
-        self.file.path()
-    }
-    fn properties(&self) -> &Properties {
-        self.file.properties()
-    }
-    fn len_bytes(&self) -> Result<u64, Error> {
-        self.file.len_bytes()
-    }
-    fn allocated_bytes(&self) -> Result<u64, Error> {
-        self.file.allocated_bytes()
-    }
-    fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize, Error> {
-        if offset < self.bad.end && self.bad.start < offset + into.len() as u64 {
-            return Err(io::Error::other("a bad sector").into());
+impl Hook for Device {
+    fn ask(&self, _: &Arc<dyn Backing>, suffix: &str, call: Call<'_>) -> Result<Then, Error> {
+        let is_bad =
+            |offset: u64, len: usize| offset < self.bad.end && self.bad.start < offset + len as u64;
+        match (suffix, call) {
+            ("", Call::Read { offset, len }) if is_bad(offset, len) => {
+                Err(io::Error::other("a bad sector").into())
+            }
+            ("-sum", Call::Grow { .. }) if self.is_full.load(Relaxed) => {
+                Err(io::Error::from(io::ErrorKind::StorageFull).into())
+            }
+            ("", Call::SyncData | Call::SyncFull) if self.is_failing.load(Relaxed) => {
+                Err(io::Error::other("the device is gone").into())
+            }
+            _ => Ok(Then::Forward),
         }
-        self.file.read_at(offset, into)
-    }
-    fn write_at(&self, offset: u64, from: &[u8]) -> Result<(), Error> {
-        self.file.write_at(offset, from)
-    }
-    fn grow(&self, len_bytes: u64) -> Result<Grown, Error> {
-        let is_sums = self.path().is_some_and(|path| path.to_string_lossy().ends_with("-sum"));
-        if is_sums && self.state.is_full.load(Relaxed) > 0 {
-            return Err(io::Error::from(io::ErrorKind::StorageFull).into());
-        }
-        self.file.grow(len_bytes)
-    }
-    fn trim(&self, len_bytes: u64) -> Result<(), Error> {
-        self.file.trim(len_bytes)
-    }
-    fn view(&self, offset: u64, len_bytes: usize, access: Access) -> Result<View, Error> {
-        self.file.view(offset, len_bytes, access)
-    }
-    fn flush_view(&self, view: &View, range: Range<usize>) -> Result<(), Error> {
-        self.file.flush_view(view, range)
-    }
-    fn sync_data(&self) -> Result<(), Error> {
-        let is_store = self.path().is_some_and(|path| path.ends_with("x"));
-        if is_store && self.state.is_failing.load(Relaxed) > 0 {
-            return Err(io::Error::other("the device is gone").into());
-        }
-        self.file.sync_data()
-    }
-    fn sync_full(&self) -> Result<(), Error> {
-        self.sync_data()
-    }
-    fn rename(&self, to: &Path, replace: bool) -> Result<(), Error> {
-        self.file.rename(to, replace)
-    }
-    fn sync_directory(&self) -> Result<(), Error> {
-        self.file.sync_directory()
-    }
-    fn open_side(&self, suffix: &str, how: OpenSide) -> Result<Option<Arc<dyn Backing>>, Error> {
-        let Some(file) = self.file.open_side(suffix, how)? else { return Ok(None) };
-        Ok(Some(Arc::new(Self { file, bad: 0..0, state: Arc::clone(&self.state) })))
-    }
-    fn list_sides(&self) -> Result<Vec<String>, Error> {
-        self.file.list_sides()
-    }
-    fn remove_side(&self, suffix: &str) -> Result<(), Error> {
-        self.file.remove_side(suffix)
     }
 }
 
-fn over(device: Arc<dyn Backing>) -> DynDatabase {
+fn over(device: Arc<Hooked<Device>>) -> DynDatabase {
     // SAFETY: the test opens the store by this handle alone.
     unsafe { DynDatabase::options().checkpoint_at(64 << 10).over(device) }.unwrap()
 }
@@ -336,7 +283,7 @@ fn a_block_that_cannot_be_read_is_doubted_and_written_all_the_same() {
     let place = Place::new();
     let path = place.store(3000);
     let at = (D + 2 * BLOCK + 40_000) as u64;
-    let (device, _) = Device::open(&path, at..at + 512);
+    let device = Device::open(&path, at..at + 512);
     let database = over(device);
     for n in 0..20 {
         set(&database, 1300..1400, n);
@@ -354,13 +301,13 @@ fn a_block_that_cannot_be_read_is_doubted_and_written_all_the_same() {
 fn why_a_checkpoint_failed_is_told() {
     let place = Place::new();
     let path = place.store(3000);
-    let (device, state) = Device::open(&path, 0..0);
-    let database = over(device);
+    let device = Device::open(&path, 0..0);
+    let database = over(Arc::clone(&device));
     // A checkpoint needs room only where the file of the checksums has become too short for them.
     let sums_at = path.with_file_name("x-sum");
     let sums = std::fs::read(&sums_at).unwrap();
     std::fs::OpenOptions::new().write(true).open(&sums_at).unwrap().set_len(100).unwrap();
-    state.is_full.store(1, Relaxed);
+    device.is_full.store(true, Relaxed);
     for n in 0..20 {
         set(&database, 0..100, n);
     }
@@ -370,7 +317,7 @@ fn why_a_checkpoint_failed_is_told() {
     assert_eq!((error.kind(), error.to_string()), (ErrorKind::NoSpace, why));
     // It is tried again without being asked, and then nothing fails any more.
     std::fs::write(&sums_at, sums).unwrap();
-    state.is_full.store(0, Relaxed);
+    device.is_full.store(false, Relaxed);
     for n in 0..20 {
         set(&database, 0..100, n);
     }
@@ -378,7 +325,7 @@ fn why_a_checkpoint_failed_is_told() {
     assert!(log_bytes(&place) < 1 << 20);
 
     // What poisons the handle is told by all that comes after.
-    state.is_failing.store(1, Relaxed);
+    device.is_failing.store(true, Relaxed);
     let commit_until_told = || {
         for n in 0.. {
             set(&database, 0..100, n);
@@ -393,7 +340,7 @@ fn why_a_checkpoint_failed_is_told() {
     let error = database.begin_write().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Poisoned);
     assert!(error.to_string().contains("the device is gone"), "{error}");
-    state.is_failing.store(0, Relaxed);
+    device.is_failing.store(false, Relaxed);
     drop(database);
     DynDatabase::open(&path).unwrap().close().unwrap();
     clean(&path, 5);
