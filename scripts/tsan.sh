@@ -19,7 +19,8 @@
 # the model and the soak test are checked all the same then, by `cargo test`.
 #
 # RUSTC and CARGO name another compiler, RUSTFLAGS more flags, FLATREC_SECONDS how long each of the
-# longer tests takes; arguments are the tests to run, instead of all that have threads.
+# longer tests takes; arguments are the tests to run, instead of all that have threads: modules of
+# tests/it, and programs beside it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -61,6 +62,18 @@ tests=("$@")
 if [[ ${#tests[@]} == 0 ]]; then
     tests=(database_threads group_commit transactions readers readers_beside soak bounded_snapshot)
 fi
-"$cargo" test -Zbuild-std --target "$target" -p flatrec --no-fail-fast \
-    "${tests[@]/#/--test=}"
+# Programs of their own, and modules of the shared one.
+programs=() modules=()
+for test in "${tests[@]}"; do
+    if [[ -e tests/$test.rs || -e tests/$test/main.rs ]]; then
+        programs+=("--test=$test")
+    else
+        modules+=("$test::")
+    fi
+done
+under_tsan() {
+    "$cargo" test -Zbuild-std --target "$target" -p flatrec --no-fail-fast "$@"
+}
+[[ ${#modules[@]} == 0 ]] || under_tsan --test=it -- "${modules[@]}"
+[[ ${#programs[@]} == 0 ]] || under_tsan "${programs[@]}"
 echo "tsan.sh: no races seen"

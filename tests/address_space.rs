@@ -7,15 +7,15 @@
 //! `FLATREC_STEP=1` at all of them.
 #![cfg(all(unix, feature = "derive"))]
 
-#[path = "common/mapped.rs"]
-mod mapped;
+mod support;
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use flatrec::{Database, DynStore, Error, ErrorKind, Record, Store, WindowedStore, le};
-use mapped::mapped_bytes;
+use support::mapped::mapped_bytes;
+use support::random::mix;
 use tempfile::TempDir;
 
 #[derive(Clone, Copy, Debug, PartialEq, Record)]
@@ -33,11 +33,6 @@ const BUDGET: u64 = 64 << 20;
 const WINDOW: u64 = 8 << 20;
 /// One record in each so many is not zeros: one in each window, and at another place in each.
 const SPREAD: u64 = WINDOW / STRIDE;
-
-fn mix(word: u64) -> u64 {
-    let word = (word ^ word >> 31).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (word ^ word >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9) ^ word >> 32
-}
 
 /// Record `id`, where it is not zeros.
 fn row(id: u64) -> Row {
@@ -106,8 +101,7 @@ impl Most {
 
 /// Every window from the first to the last, each in place.
 fn walk(store: &WindowedStore<Row>, path: &Path, most: &mut Most) {
-    let step =
-        std::env::var("FLATREC_STEP").map_or((1 << 20) / STRIDE, |step| step.parse().unwrap());
+    let step = support::settings::number("FLATREC_STEP").unwrap_or((1 << 20) / STRIDE);
     let (mut windows, mut known, mut next) = (0, 0, 0);
     while next < COUNT {
         let window = store.window(next).unwrap().unwrap();

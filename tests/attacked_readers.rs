@@ -3,18 +3,13 @@
 
 #![cfg(feature = "derive")]
 
-#[path = "common/mounts.rs"]
-#[cfg(target_os = "linux")]
-mod mounts;
 #[path = "attacked_readers/other_names.rs"]
 #[cfg(target_os = "linux")] // elsewhere a store has one name: docs/CONCURRENCY.md
 mod other_names;
 #[path = "attacked_readers/overlay.rs"]
 #[cfg(target_os = "linux")]
 mod overlay;
-#[path = "common/shell.rs"]
-#[cfg(target_os = "linux")]
-mod shell;
+mod support;
 
 use std::io::{Seek as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -22,6 +17,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use flatrec::{Database, Durability, Reader, Record, Store};
+use support::files::lock_file;
 
 #[derive(Clone, Copy, Debug, PartialEq, Record)]
 #[repr(C)]
@@ -40,12 +36,6 @@ fn append(database: &Database<Row>, rows: std::ops::Range<u64>) -> u64 {
         transaction.append(&row(n)).unwrap();
     }
     transaction.commit(Durability::Immediate).unwrap().commit()
-}
-
-fn lock_file(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push("-lock");
-    name.into()
 }
 
 /// What `work` returns, if it does so in a moment.

@@ -5,17 +5,18 @@
 //!
 //! It takes `FLATREC_SECONDS`, or two.
 
-#[path = "common/mapped.rs"]
-mod mapped;
+mod support;
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use flatrec::{Database, Durability, PodRecord, Store, WindowedStore, verify};
-use mapped::mapped_bytes;
+use support::mapped::mapped_bytes;
+use support::random::{Random, mix};
+use support::{process, settings};
 
 const WORDS: usize = 128;
 type Row = PodRecord<[u64; WORDS]>;
@@ -35,19 +36,9 @@ fn row(id: u64, number: u64) -> Row {
     row
 }
 
-fn mix(word: u64) -> u64 {
-    let word = (word ^ word >> 31).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (word ^ word >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9) ^ word >> 32
-}
-
 /// The records that transaction `number` changes, besides the first.
 fn changed(number: u64) -> impl Iterator<Item = u64> {
     (0..30).map(move |n| 1 + mix(number << 8 | n) % (BASE - 1))
-}
-
-fn random(state: &mut u64, below: u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    mix(*state) % below
 }
 
 const CHILD: &str = "FLATREC_BOUNDED_CHILD";
@@ -89,8 +80,7 @@ struct Writer(Child);
 
 impl Writer {
     fn start(path: &Path) -> Self {
-        let child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child", "--ignored", "--nocapture"])
+        let child = process::running("child")
             .env(CHILD, path)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -163,13 +153,14 @@ impl Bounded {
     }
 
     /// Reads here and there, in one way or another.
-    fn read(&self, mut seed: u64) {
+    fn read(&self, seed: u64) {
+        let mut random = Random::new(seed);
         let count = self.store.count();
         assert_eq!(count, self.numbers.len() as u64);
         while !self.over.load(SeqCst) {
             let _reading = self.reading.read().unwrap();
-            let id = random(&mut seed, count);
-            match random(&mut seed, 8) {
+            let id = random.below(count);
+            match random.below(8) {
                 0 => {
                     let mut rows = [row(0, 0); 70];
                     let read = self.store.read_into(id, &mut rows).unwrap();
@@ -233,10 +224,8 @@ impl Drop for Alarm<'_> {
 
 #[test]
 fn a_bounded_snapshot_of_a_large_file_stays_what_it_was_and_within_its_budget() {
-    let seconds = std::env::var("FLATREC_SECONDS").ok().and_then(|text| text.parse().ok());
-    let time = Duration::from_secs(seconds.unwrap_or(2));
-    let seed = std::env::var("FLATREC_SEED").ok().and_then(|text| text.parse().ok());
-    let seed = seed.unwrap_or(std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64);
+    let time = settings::seconds(2);
+    let seed = settings::seed(std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64);
     println!("FLATREC_SEED={seed}");
     let (_directory, path) = create();
     let mut writer = Writer::start(&path);

@@ -2,22 +2,13 @@
 //! directory is the process's.
 #![cfg(feature = "derive")]
 
+mod support;
+
 use std::fs;
 use std::path::Path;
 
-use flatrec::{Database, Durability, ErrorKind, Record, Store};
-
-#[derive(Clone, Copy, Debug, PartialEq, Record)]
-#[repr(C)]
-struct N {
-    n: u64,
-}
-
-fn add(database: &Database<N>, n: u64) {
-    let mut transaction = database.begin_write().unwrap();
-    transaction.append(&N { n }).unwrap();
-    transaction.commit(Durability::Immediate).unwrap();
-}
+use flatrec::{Database, ErrorKind, Store};
+use support::numbered::{N, add};
 
 /// How many records a kill would leave of `n.rec` in that directory.
 fn count_after_a_kill(directory: &Path) -> u64 {

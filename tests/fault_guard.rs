@@ -7,9 +7,7 @@ mod children;
 #[cfg(windows)]
 #[path = "fault_guard/exceptions.rs"]
 mod exceptions;
-#[cfg(windows)]
-#[path = "common/shell.rs"]
-mod shell;
+mod support;
 
 use std::path::{Path, PathBuf};
 
@@ -18,6 +16,8 @@ use flatrec::{
     DataType, Durability, DynDatabase, DynStore, Error, ErrorKind, Field, PodRecord, Schema, Store,
     WriteBack, install_fault_guard,
 };
+#[cfg(not(windows))]
+use support::files::set_len;
 
 /// Whether the guard is a handler; elsewhere it is calls in the place of copies.
 const HAS_HANDLER: bool = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
@@ -65,7 +65,7 @@ fn install_where_files_can_be_cut() -> bool {
     #[cfg(windows)]
     {
         exceptions::let_lost_pages_be_in_page_errors();
-        if shell::shell(&std::env::temp_dir(), "true").is_none() {
+        if support::shell::shell(&std::env::temp_dir(), "true").is_none() {
             println!("skipped: Windows lets nobody cut a file that is mapped");
             return false;
         }
@@ -73,23 +73,18 @@ fn install_where_files_can_be_cut() -> bool {
     true
 }
 
-/// What somebody does who knows nothing of stores.
-#[cfg(not(windows))]
-fn cut(path: &Path, len_bytes: u64) {
-    std::fs::File::options().write(true).open(path).unwrap().set_len(len_bytes).unwrap();
-}
-
 /// What somebody does who knows nothing of Windows.
 #[cfg(windows)]
-fn cut(path: &Path, len_bytes: u64) {
+fn set_len(path: &Path, len_bytes: u64) {
     let name = path.file_name().unwrap().to_str().unwrap();
-    let cut = shell::shell(path.parent().unwrap(), &format!("truncate -s {len_bytes} {name}"));
+    let cut =
+        support::shell::shell(path.parent().unwrap(), &format!("truncate -s {len_bytes} {name}"));
     cut.expect("looked for before").unwrap();
 }
 
 /// Cuts a store so that it ends with `records` whole records and a bit.
 fn cut_to(path: &Path, records: u64) {
-    cut(path, DATA_OFFSET + records * RECORD_LEN as u64 + 1);
+    set_len(path, DATA_OFFSET + records * RECORD_LEN as u64 + 1);
 }
 
 #[track_caller]
@@ -174,7 +169,7 @@ fn zeros_after_the_cut_are_not_taken_for_records() {
     store.append_packed(&[0xFF; 80]).unwrap();
     store.close().unwrap();
     let store = DynStore::open_read_only(&path).unwrap();
-    cut(&path, DATA_OFFSET + 5 * 8 + 3);
+    set_len(&path, DATA_OFFSET + 5 * 8 + 3);
     assert_eq!(store.try_read(4).unwrap(), Some(vec![0xFF; 8]));
     assert_cut(&store.try_read(5).unwrap_err(), &path, 5);
     assert_cut(&store.try_read(9).unwrap_err(), &path, 9);
@@ -196,7 +191,7 @@ fn views_say_where_the_file_ends() {
     private.write(0, b"mine").unwrap();
     drop(mapping);
     let cut_at = (100 << 10) + 5;
-    cut(&path, cut_at);
+    set_len(&path, cut_at);
     let check = |error: Error, operation, offset| {
         assert_eq!(error.kind(), ErrorKind::Truncated, "{error}");
         assert_eq!((error.operation(), error.file_path()), (operation, Some(&*path)), "{error}");

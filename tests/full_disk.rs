@@ -4,8 +4,7 @@
 
 #[path = "full_disk/recovery.rs"]
 mod recovery;
-#[path = "common/shell.rs"]
-mod shell;
+mod support;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -15,7 +14,7 @@ use flatrec::map::{Access, Mapping};
 use flatrec::{
     DataType, Durability, DynDatabase, DynStore, Error, ErrorKind, Field, Schema, WriteBack, verify,
 };
-use shell::shell;
+use support::shell::shell;
 
 /// A mounted file system of 8 MiB, unmounted when dropped.
 struct SmallDisk {

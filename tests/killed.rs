@@ -8,13 +8,17 @@
 //! can tell which state it looks at: every transaction is drawn from its number and the state
 //! before it, so that the parent can work it out for itself.
 
+mod support;
+
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Stdio};
 use std::time::Duration;
 
 use flatrec::{
     Database, Durability, DynStore, PodRecord, Store, Wait, WindowedStore, WriteTransaction, verify,
 };
+use support::random::Random;
+use support::{process, settings};
 
 /// Two words that mean something, and the record's checksum.
 type Row = PodRecord<[u64; 3]>;
@@ -36,19 +40,6 @@ fn check_of(first: u64, second: u64) -> u64 {
 
 fn is_whole(row: &Row) -> bool {
     row.0[2] == check_of(row.0[0], row.0[1])
-}
-
-/// A generator of numbers that a seed determines.
-struct Random(u64);
-
-impl Random {
-    fn draw(&mut self, below: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % below
-    }
 }
 
 /// What a transaction needs of a store, and of the parent's picture of one.
@@ -132,31 +123,31 @@ impl Rows for Picture {
 
 /// Transaction `n` of a store: what it changes follows from `n` and what it finds.
 fn change(rows: &mut dyn Rows, n: u64, deletes: bool) {
-    let mut random = Random(n.wrapping_mul(0xd134_2543_de82_ef95));
-    for _ in 0..1 + random.draw(12) {
-        let (from, to) = (1 + random.draw(CELLS - 1), 1 + random.draw(CELLS - 1));
-        let moved = random.draw(100);
+    let mut random = Random::new(n.wrapping_mul(0xd134_2543_de82_ef95));
+    for _ in 0..1 + random.below(12) {
+        let (from, to) = (1 + random.below(CELLS - 1), 1 + random.below(CELLS - 1));
+        let moved = random.below(100);
         let cell = |rows: &dyn Rows, id| rows.get(id).expect("cells are never deleted").0[0];
         let left = cell(rows, from) - moved;
         rows.set(from, sealed(left, n));
         let got = cell(rows, to) + moved;
         rows.set(to, sealed(got, n));
     }
-    let entry = |random: &mut Random| sealed(n, random.draw(u64::MAX));
-    match random.draw(if n % 40 == 0 { 1 } else { 12 }) {
+    let entry = |random: &mut Random| sealed(n, random.below(u64::MAX));
+    match random.below(if n % 40 == 0 { 1 } else { 12 }) {
         0 if n % 40 == 0 => {
             let many: Vec<Row> = (0..BULK).map(|_| entry(&mut random)).collect();
             rows.append(&many);
         }
         1..5 => {
-            let some: Vec<Row> = (0..random.draw(60)).map(|_| entry(&mut random)).collect();
+            let some: Vec<Row> = (0..random.below(60)).map(|_| entry(&mut random)).collect();
             rows.append(&some);
         }
-        5..8 => (0..random.draw(8)).for_each(|_| rows.insert(entry(&mut random))),
+        5..8 => (0..random.below(8)).for_each(|_| rows.insert(entry(&mut random))),
         _ if rows.count() > CELLS => {
-            for _ in 0..random.draw(40) {
-                let id = CELLS + random.draw(rows.count() - CELLS);
-                if deletes && random.draw(3) == 0 {
+            for _ in 0..random.below(40) {
+                let id = CELLS + random.below(rows.count() - CELLS);
+                if deletes && random.below(3) == 0 {
                     rows.delete(id);
                 } else if rows.get(id).is_some() {
                     rows.set(id, entry(&mut random));
@@ -185,15 +176,15 @@ fn child() {
     };
     let (seed, threads) = (seed.parse::<u64>().unwrap(), threads.parse::<u64>().unwrap());
     let deletes = deletes == "true";
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     say("opening");
     for life in 0_u64.. {
         let options = Database::<Row>::options()
-            .checkpoint_at(CHECKPOINT_BYTES << random.draw(3))
+            .checkpoint_at(CHECKPOINT_BYTES << random.below(3))
             .wait(Wait::AtMost(Duration::from_secs(60)));
         let database = options.open(path).unwrap();
         // Some lives are short, so that many kills meet recoveries and closes.
-        let commits = if life % 2 == 0 { random.draw(4) } else { random.draw(200) };
+        let commits = if life % 2 == 0 { random.below(4) } else { random.below(200) };
         std::thread::scope(|scope| {
             for thread in 0..threads {
                 let database = &database;
@@ -202,7 +193,7 @@ fn child() {
             }
         });
         say("closing");
-        if random.draw(3) > 0 {
+        if random.below(3) > 0 {
             database.close().unwrap();
         }
     }
@@ -215,25 +206,25 @@ fn say(line: &str) {
 }
 
 fn work(database: &Database<Row>, seed: u64, commits: u64, deletes: bool) {
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     for _ in 0..commits {
         let mut transaction = database.begin_write().unwrap();
-        if random.draw(9) == 0 {
+        if random.below(9) == 0 {
             // Comes to nothing, whatever it has written.
             transaction.append(&sealed(u64::MAX, 0)).unwrap();
-            change(&mut transaction, random.draw(400), deletes);
+            change(&mut transaction, random.below(400), deletes);
             transaction.rollback();
             continue;
         }
         let n = transaction.get(0).unwrap().0[0] + 1;
         change(&mut transaction, n, deletes);
-        let durability = [Durability::Eventual, Durability::Immediate][random.draw(2) as usize];
+        let durability = [Durability::Eventual, Durability::Immediate][random.below(2) as usize];
         transaction.commit(durability).unwrap();
         say(&format!("committed {n}"));
-        if random.draw(30) == 0 {
+        if random.below(30) == 0 {
             database.checkpoint().unwrap();
         }
-        if random.draw(10) == 0 {
+        if random.below(10) == 0 {
             let snapshot = database.begin_read();
             let sum: u64 = (1..CELLS).map(|id| snapshot.get(id).unwrap().0[0]).sum();
             assert_eq!(sum, (CELLS - 1) * SHARE);
@@ -253,8 +244,7 @@ struct Victim {
 
 impl Victim {
     fn spawn(job: &str) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child", "--nocapture", "--test-threads=1"])
+        let mut child = process::running("child")
             .env(CHILD, job)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -280,15 +270,15 @@ impl Victim {
     fn kill(mut self, random: &mut Random) -> Vec<u64> {
         while self.listen() && self.last != "! opening\n" {}
         // Often in the first recovery or a close, otherwise somewhere among the commits.
-        match random.draw(4) {
+        match random.below(4) {
             0 => {}
             1 => while self.listen() && self.last != "! closing\n" {},
             _ => {
-                let lines = random.draw(120);
+                let lines = random.below(120);
                 let _ = (0..lines).take_while(|_| self.listen()).count();
             }
         }
-        std::thread::sleep(Duration::from_micros(random.draw(4000)));
+        std::thread::sleep(Duration::from_micros(random.below(4000)));
         self.child.kill().unwrap();
         while self.listen() {}
         let status = self.child.wait().unwrap();
@@ -338,8 +328,8 @@ impl Rig {
 
     /// Lets a child work, and kills it.
     fn kill_one(&mut self, random: &mut Random) {
-        let threads = 1 + random.draw(2) * random.draw(4);
-        let seed = random.draw(u64::MAX);
+        let threads = 1 + random.below(2) * random.below(4);
+        let seed = random.below(u64::MAX);
         let job = format!("{seed}|{threads}|{}|{}", self.deletes, self.path().display());
         let committed = Victim::spawn(&job).kill(random);
         self.said += committed.len() as u64;
@@ -417,13 +407,12 @@ fn row_of(bytes: &[u8]) -> Row {
 
 #[test]
 fn killed_processes_lose_nothing_that_was_acknowledged() {
-    let from_environment = |name| std::env::var(name).ok().map(|n| n.parse::<u64>().unwrap());
     let few = if cfg!(debug_assertions) { 40 } else { 200 };
-    let kills = from_environment("FLATREC_KILLS").unwrap_or(few);
+    let kills = settings::number("FLATREC_KILLS").unwrap_or(few);
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
-    let seed = from_environment("FLATREC_SEED").unwrap_or(now);
+    let seed = settings::seed(now);
     println!("FLATREC_SEED={seed} (moments of kills differ all the same)");
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let mut rig = Rig::new(false);
     let mut transactions = 0;
     for kill in 0..kills {
@@ -433,7 +422,7 @@ fn killed_processes_lose_nothing_that_was_acknowledged() {
             rig = Rig::new(!rig.deletes);
         }
         rig.kill_one(&mut random);
-        let how = random.draw(6);
+        let how = random.below(6);
         println!("kill {kill}, looked at in way {how}");
         rig.look(how);
     }

@@ -1,22 +1,20 @@
 //! Who may use the files that a store makes: nobody who may not use the store.
 #![cfg(all(unix, feature = "derive"))]
 
+mod support;
+
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Once;
 
 use flatrec::map::{Access, Mapping};
 use flatrec::{CopyOptions, Database, Durability, DynStore, ErrorKind, Record, Store};
+use support::files::beside;
+use support::numbered::{N, add};
+use support::process;
 use tempfile::TempDir;
-
-#[derive(Clone, Copy, Debug, PartialEq, Record)]
-#[repr(C)]
-struct N {
-    n: u64,
-}
 
 /// A directory for files that nothing but their makers keeps private.
 fn open_handed() -> TempDir {
@@ -34,18 +32,6 @@ fn mode(path: &Path) -> u32 {
 
 fn chmod(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
-}
-
-fn add(database: &Database<N>, n: u64) {
-    let mut transaction = database.begin_write().unwrap();
-    transaction.append(&N { n }).unwrap();
-    transaction.commit(Durability::Immediate).unwrap();
 }
 
 /// A store of one record, and nothing beside it.
@@ -269,9 +255,8 @@ fn shared_directory() -> Option<TempDir> {
 /// Runs [`another_user`] as that user, of the group `GROUP` alone; a stranger is in none of that.
 fn as_user(user: u32, action: &str, path: &Path) -> bool {
     let group = if user == STRANGER { STRANGER } else { GROUP };
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "another_user", "--nocapture"]).current_dir("/");
-    command.env("FLATREC_TEST_ACTION", action).env("FLATREC_TEST_PATH", path);
+    let mut command = process::running("another_user");
+    command.current_dir("/").env("FLATREC_TEST_ACTION", action).env("FLATREC_TEST_PATH", path);
     command.uid(user).gid(group).output().is_ok_and(|output| {
         let text = String::from_utf8_lossy(&output.stdout);
         if !output.status.success() {

@@ -3,14 +3,18 @@
 
 #![cfg(all(unix, feature = "derive"))]
 
+mod support;
+
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::Duration;
 
 use flatrec::{Database, Durability, ErrorKind, Record, Snapshot};
+use support::files::lock_file;
+use support::process;
 
 const STORE: &str = "FLATREC_TEST_STORE";
 /// Nobody, on every system.
@@ -32,8 +36,7 @@ struct Other {
 impl Other {
     /// `None` if this user cannot be another one.
     fn start(store: &Path) -> Option<Self> {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["the_other_process", "--exact", "--ignored", "--nocapture"]);
+        let mut command = process::running("the_other_process");
         command.env(STORE, store).current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped());
         let started = command.uid(OTHER_USER).gid(OTHER_USER).spawn();
         let mut child = match started {
@@ -110,10 +113,6 @@ fn share(path: &Path) {
     for path in [path.to_path_buf(), lock_file(path)] {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644)).unwrap();
     }
-}
-
-fn lock_file(path: &Path) -> PathBuf {
-    PathBuf::from(format!("{}-lock", path.display()))
 }
 
 fn commit(database: &Database<Row>, change: impl FnOnce(&mut flatrec::WriteTransaction<'_, Row>)) {

@@ -3,6 +3,8 @@
 //! store lives at all of them that are a file's, and the others are refused.
 #![cfg(all(windows, feature = "derive"))]
 
+mod support;
+
 use std::ffi::OsString;
 use std::fs;
 use std::os::windows::ffi::{OsStrExt, OsStringExt};
@@ -12,30 +14,15 @@ use std::process::Command;
 use flatrec::{
     CopyOptions, Database, Durability, Error, ErrorKind, Record, Store, WriteTransaction,
 };
+use support::files::beside;
+use support::numbered::{N, add};
+use support::process;
 use tempfile::TempDir;
-
-#[derive(Clone, Copy, Debug, PartialEq, Record)]
-#[repr(C)]
-struct N {
-    n: u64,
-}
 
 fn commit(database: &Database<N>, change: impl Fn(&mut WriteTransaction<'_, N>)) {
     let mut transaction = database.begin_write().unwrap();
     change(&mut transaction);
     transaction.commit(Durability::Immediate).unwrap();
-}
-
-fn add(database: &Database<N>, n: u64) {
-    commit(database, |transaction| {
-        transaction.append(&N { n }).unwrap();
-    });
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }
 
 /// An absolute path in the form in which the system changes nothing.
@@ -435,8 +422,8 @@ fn a_short_name_leads_to_the_same_store() {
 /// `C:name` and `\name` mean something only beside the process's directory: what [`relative`] does
 /// is done in a process of its own.
 fn in_a_process(action: &str, directory: &Path) {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "relative", "--nocapture"]).current_dir(directory);
+    let mut command = process::running("relative");
+    command.current_dir(directory);
     let output = command.env("FLATREC_TEST_ACTION", action).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(

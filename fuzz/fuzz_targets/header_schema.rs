@@ -1,7 +1,7 @@
-//! What this feeds is in `tests/common/fuzzed/header_schema.rs`, where the tests have it, too.
+//! What this feeds is in `tests/support/fuzzed/header_schema.rs`, where the tests have it, too.
 #![no_main]
 
-#[path = "../../tests/common/fuzzed/header_schema.rs"]
+#[path = "../../tests/support/fuzzed/header_schema.rs"]
 mod header_schema;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| header_schema::run(data));

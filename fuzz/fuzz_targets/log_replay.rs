@@ -1,7 +1,7 @@
-//! What this feeds is in `tests/common/fuzzed/log_replay.rs`, where the tests have it, too.
+//! What this feeds is in `tests/support/fuzzed/log_replay.rs`, where the tests have it, too.
 #![no_main]
 
-#[path = "../../tests/common/fuzzed/log_replay.rs"]
+#[path = "../../tests/support/fuzzed/log_replay.rs"]
 mod log_replay;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| log_replay::run(data));

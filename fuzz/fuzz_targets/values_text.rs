@@ -1,7 +1,7 @@
-//! What this feeds is in `tests/common/fuzzed/values_text.rs`, where the tests have it, too.
+//! What this feeds is in `tests/support/fuzzed/values_text.rs`, where the tests have it, too.
 #![no_main]
 
-#[path = "../../tests/common/fuzzed/values_text.rs"]
+#[path = "../../tests/support/fuzzed/values_text.rs"]
 mod values_text;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| values_text::run(data));

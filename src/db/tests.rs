@@ -9,22 +9,21 @@ mod read_beside;
 mod seeds;
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use crate::array::{Reading, WriteBack};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{DataType, Field, Schema};
-use crate::io::{Access, Backing, FileBacking, Grown, Properties, View};
+use crate::io::hooked::{Call, Hook, Hooked, Then};
+use crate::io::{Access, Backing, FileBacking};
 use crate::step::{self, Step};
 use crate::store::{Aside, DynEdit, DynStore, Table};
 use crate::txn::Common;
 
-/// A file whose writes fail while the flag is set.
-#[derive(Debug)]
+/// Lets the writes of a file fail while the flag is set.
+#[derive(Default)]
 struct Unwritable {
-    file: FileBacking,
     broken: AtomicBool,
     /// Whether the name that the file has now is durable.
     name_synced: AtomicBool,
@@ -33,65 +32,26 @@ struct Unwritable {
 }
 
 impl Unwritable {
-    fn new(file: FileBacking) -> Arc<Self> {
-        Arc::new(Self {
-            file,
-            broken: false.into(),
-            name_synced: false.into(),
-            flushed: Mutex::default(),
-        })
+    fn over(file: FileBacking) -> Arc<Hooked<Self>> {
+        Arc::new(Hooked::over(Arc::new(file), Self::default()))
     }
 }
 
-impl Backing for Unwritable {
-    fn path(&self) -> Option<PathBuf> {
-        self.file.path()
-    }
-    fn properties(&self) -> &Properties {
-        self.file.properties()
-    }
-    fn len_bytes(&self) -> Result<u64> {
-        self.file.len_bytes()
-    }
-    fn allocated_bytes(&self) -> Result<u64> {
-        self.file.allocated_bytes()
-    }
-    fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize> {
-        self.file.read_at(offset, into)
-    }
-    fn write_at(&self, offset: u64, from: &[u8]) -> Result<()> {
-        if self.broken.load(Ordering::Relaxed) {
-            return Err(Error::new(ErrorKind::Io, "write"));
+impl Hook for Unwritable {
+    fn ask(&self, _: &Arc<dyn Backing>, _: &str, call: Call<'_>) -> Result<Then> {
+        match call {
+            Call::Write { .. } if self.broken.load(Ordering::Relaxed) => {
+                return Err(Error::new(ErrorKind::Io, "write"));
+            }
+            Call::Flush { view, range } => {
+                let at = |lead: usize| view.offset() + lead as u64;
+                self.flushed.lock().unwrap().push(at(range.start)..at(range.end));
+            }
+            Call::Rename => self.name_synced.store(false, Ordering::Relaxed),
+            Call::SyncDirectory => self.name_synced.store(true, Ordering::Relaxed),
+            _ => {}
         }
-        self.file.write_at(offset, from)
-    }
-    fn grow(&self, len_bytes: u64) -> Result<Grown> {
-        self.file.grow(len_bytes)
-    }
-    fn trim(&self, len_bytes: u64) -> Result<()> {
-        self.file.trim(len_bytes)
-    }
-    fn view(&self, offset: u64, len_bytes: usize, access: Access) -> Result<View> {
-        self.file.view(offset, len_bytes, access)
-    }
-    fn flush_view(&self, view: &View, range: Range<usize>) -> Result<()> {
-        let at = |lead: usize| view.offset() + lead as u64;
-        self.flushed.lock().unwrap().push(at(range.start)..at(range.end));
-        self.file.flush_view(view, range)
-    }
-    fn sync_data(&self) -> Result<()> {
-        self.file.sync_data()
-    }
-    fn sync_full(&self) -> Result<()> {
-        self.file.sync_full()
-    }
-    fn rename(&self, to: &Path, replace: bool) -> Result<()> {
-        self.name_synced.store(false, Ordering::Relaxed);
-        self.file.rename(to, replace)
-    }
-    fn sync_directory(&self) -> Result<()> {
-        self.name_synced.store(true, Ordering::Relaxed);
-        self.file.sync_directory()
+        Ok(Then::Forward)
     }
 }
 
@@ -100,8 +60,8 @@ const PAGE: usize = 4096;
 const WINDOWS: Reading = Reading::Windowed { budget_bytes: 1 << 20, window_bytes: 64 << 10 };
 
 /// A store of 64 records of a page each.
-fn pages() -> Arc<Unwritable> {
-    let backing = Unwritable::new(FileBacking::temporary(0).unwrap());
+fn pages() -> Arc<Hooked<Unwritable>> {
+    let backing = Unwritable::over(FileBacking::temporary(0).unwrap());
     let schema = Schema::packed([Field::new("page", DataType::Binary(4096))]).unwrap();
     let common = Common::default();
     // SAFETY: records are bytes, and this test alone has the backing.
@@ -112,7 +72,7 @@ fn pages() -> Arc<Unwritable> {
     backing
 }
 
-fn open(backing: &Arc<Unwritable>, reading: Reading, way: WriteBack) -> Result<Table<u8>> {
+fn open(backing: &Arc<Hooked<Unwritable>>, reading: Reading, way: WriteBack) -> Result<Table<u8>> {
     let common = Common { write_back: way, ..Common::default() };
     // SAFETY: records are bytes, and the tests alone have their backings.
     unsafe {
@@ -167,7 +127,7 @@ fn a_store_made_aside_appears_when_it_is_finished_and_only_then() {
 fn make_aside(broken: bool) {
     let directory = tempfile::tempdir().unwrap();
     let (made_at, publish_at) = (directory.path().join("aside"), directory.path().join("store"));
-    let backing = Unwritable::new(FileBacking::create_new(&made_at).unwrap());
+    let backing = Unwritable::over(FileBacking::create_new(&made_at).unwrap());
     let schema = Schema::packed([Field::new("page", DataType::Binary(4096))]).unwrap();
     let common = Common::default();
     // SAFETY: records are bytes, and this test alone has the backing.

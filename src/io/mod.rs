@@ -12,6 +12,10 @@ mod backing;
 mod copy;
 mod fault;
 mod file;
+#[cfg(test)]
+#[path = "../../tests/support/hooked.rs"]
+#[allow(dead_code, reason = "the integration tests use the rest")]
+pub(crate) mod hooked;
 mod kind;
 mod open_file;
 mod place;

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use flatrec::{Database, Durability, ErrorKind, Reader, Snapshot, Store};
 
-use super::mounts::Mounts;
-use super::{Row, append, kill, lock_file, row};
+use super::{Row, append, kill, row};
+use crate::support::files::lock_file;
+use crate::support::mounts::Mounts;
 
 /// A store of ten records, which no handle has open.
 fn make(directory: &Path) -> PathBuf {

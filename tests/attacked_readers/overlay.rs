@@ -11,8 +11,9 @@ use flatrec::{
     backup, verify,
 };
 
-use super::mounts::Mounts;
-use super::{Row, append, kill, lock_file, row};
+use super::{Row, append, kill, row};
+use crate::support::files::lock_file;
+use crate::support::mounts::Mounts;
 
 /// An overlay at `mnt`, and at `ro` the same to be read only, over `lower`, in which `make` makes a
 /// store `rows.rec`.

@@ -5,23 +5,20 @@
 
 use std::ffi::{c_int, c_void};
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, ExitStatus};
+use std::process::ExitStatus;
 use std::ptr::{null, null_mut};
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 use flatrec::{DynStore, ErrorKind, install_fault_guard};
 
 use super::{COUNT, HAS_HANDLER, Place, cut_to};
+use crate::support::process;
 
 const CASE: &str = "FLATREC_FAULT_CASE";
 
 /// Runs `case` in a child: how it ended, and what it wrote.
 fn child(case: &str) -> (ExitStatus, String) {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "children::the_child", "--nocapture"])
-        .env(CASE, case)
-        .output()
-        .unwrap();
+    let output = process::running("children::the_child").env(CASE, case).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     (output.status, text.into_owned())
 }

@@ -10,7 +10,6 @@
 #![allow(unsafe_code, reason = "exceptions, and memory that faults")]
 
 use std::ffi::c_void;
-use std::process::Command;
 use std::ptr::null;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::SeqCst};
@@ -25,6 +24,7 @@ use windows_sys::Win32::System::Memory as memory;
 use windows_sys::Win32::System::Threading::ExitProcess;
 
 use super::{COUNT, DATA_OFFSET, Place, RECORD_LEN, record};
+use crate::support::process;
 
 const CASE: &str = "FLATREC_FAULT_CASE";
 const PAGE_BYTES: usize = 4096;
@@ -156,11 +156,7 @@ fn pages_that_the_disk_has_lost_are_errors_of_the_copies_that_meet_them() {
 
 /// Runs `case` in a child: the code that it ended with, and what it wrote.
 fn child(case: &str) -> (u32, String) {
-    let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "exceptions::the_child", "--nocapture"])
-        .env(CASE, case)
-        .output()
-        .unwrap();
+    let output = process::running("exceptions::the_child").env(CASE, case).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     (output.status.code().unwrap().cast_unsigned(), text.into_owned())
 }

@@ -1,11 +1,13 @@
 //! Child processes that tell what they do, line by line, and that nobody leaves behind.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+use crate::support::process;
 
 /// What a child is to do, in its environment.
 pub(crate) const JOB: &str = "FLATREC_SOAK_CHILD";
@@ -29,8 +31,7 @@ struct Heard {
 impl Process {
     /// Starts a child with a job; each line that it says is told to `listen`, on another thread.
     pub(crate) fn start(job: &str, mut listen: impl FnMut(&str) + Send + 'static) -> Self {
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child", "--ignored", "--nocapture", "--test-threads=1"])
+        let mut child = process::running("child")
             .env(JOB, job)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -10,6 +10,8 @@ mod children;
 mod reading;
 mod rows;
 mod stopped;
+#[path = "../support/mod.rs"]
+mod support;
 mod writing;
 
 use std::collections::BTreeMap;
@@ -22,7 +24,9 @@ use flatrec::{Database, Durability, Reader, verify};
 
 use children::Process;
 use reading::Reading;
-use rows::{Change, Random, Row, look};
+use rows::{Change, Row, look};
+use support::random::Random;
+use support::settings;
 use writing::Writing;
 
 const READER_THREADS: usize = 4;
@@ -30,11 +34,7 @@ const READER_PROCESSES: usize = 4;
 
 /// How long the test takes.
 fn run_time() -> Duration {
-    Duration::from_secs(from_environment("FLATREC_SECONDS").unwrap_or(4))
-}
-
-fn from_environment(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().expect(name))
+    settings::seconds(4)
 }
 
 /// What everybody has done, by what they say of it.
@@ -140,7 +140,7 @@ impl Round {
         };
         let job = Job {
             name: job.to_owned(),
-            seed: random.branch(),
+            seed: random.next(),
             floor: floor.load(SeqCst),
             longest: self.longest,
             deletes: self.deletes,
@@ -160,11 +160,11 @@ impl Round {
         std::thread::scope(|scope| {
             let _alarm = Alarm(&self.over);
             if !self.writer_apart {
-                let random = Random(random.branch());
+                let random = Random::new(random.next());
                 scope.spawn(move || self.write(random));
             }
             for _ in 0..READER_THREADS {
-                let random = Random(random.branch());
+                let random = Random::new(random.next());
                 scope.spawn(move || self.read(random, common));
             }
             self.reign(time, random);
@@ -183,23 +183,23 @@ impl Round {
     fn reign(&self, time: Duration, random: &mut Random) {
         let until = Instant::now() + time;
         // In some rounds nobody lives for long.
-        let pace_us = [8_000, 25_000, 80_000][random.draw(3) as usize];
+        let pace_us = [8_000, 25_000, 80_000][random.below(3) as usize];
         let mut readers: Vec<Process> =
             (0..READER_PROCESSES).map(|_| self.start("reader", random)).collect();
         let mut writer = self.writer_apart.then(|| self.start("writer", random));
         while Instant::now() < until && !self.is_over() {
-            std::thread::sleep(Duration::from_micros(random.draw(pace_us)));
-            let reader = random.draw(READER_PROCESSES as u64) as usize;
-            match random.draw(6) {
+            std::thread::sleep(Duration::from_micros(random.below(pace_us)));
+            let reader = random.below(READER_PROCESSES as u64) as usize;
+            match random.below(6) {
                 // Seldom before it has come to do anything.
-                0..2 if readers[reader].has_spoken() || random.draw(8) == 0 => {
+                0..2 if readers[reader].has_spoken() || random.below(8) == 0 => {
                     readers.swap_remove(reader).kill();
                     readers.push(self.start("reader", random));
                     self.known.totals.add("reader-killed");
                 }
                 2..4 => {
                     let spoken = writer.as_ref().is_some_and(Process::has_spoken);
-                    if spoken || random.draw(8) == 0 {
+                    if spoken || random.below(8) == 0 {
                         let Some(last) = writer.take() else { continue };
                         last.kill();
                         self.known.totals.add("writer-killed");
@@ -302,7 +302,7 @@ fn child() {
 
 impl Job {
     fn work(self, is_over: &(dyn Fn() -> bool + Sync)) {
-        let random = Random(self.seed);
+        let random = Random::new(self.seed);
         let floor = AtomicU64::new(self.floor);
         let Self { path, longest, deletes, .. } = self;
         let tell = &children::say;
@@ -323,13 +323,13 @@ impl Job {
 #[test]
 fn readers_and_a_writer_of_many_processes_see_one_state_each() {
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
-    let seed = from_environment("FLATREC_SEED").unwrap_or(now);
+    let seed = settings::seed(now);
     println!("FLATREC_SEED={seed} (moments differ all the same)");
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let time = (run_time() / 4).min(Duration::from_secs(5));
     let known = Arc::new(Knowledge::default());
     let until = Instant::now() + run_time();
-    let mut kind = random.draw(8);
+    let mut kind = random.below(8);
     while Instant::now() < until {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("store");

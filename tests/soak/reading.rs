@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use flatrec::{Database, Reader, Snapshot};
 
-use super::rows::{Look, Random, Row, look};
+use super::rows::{Look, Row, look};
+use crate::support::random::Random;
 
 /// A reader at work, until `is_over`.
 pub(crate) struct Reading<'r> {
@@ -38,7 +39,7 @@ impl Reading<'_> {
         while !(self.is_over)() {
             // Readers that never rest would leave the writer no time to change anything.
             self.rest(20);
-            match self.random.draw(64) {
+            match self.random.below(64) {
                 0..4 => {
                     drop(reader);
                     reader = self.open();
@@ -64,7 +65,7 @@ impl Reading<'_> {
     }
 
     fn rest(&mut self, millis: u64) {
-        std::thread::sleep(Duration::from_micros(self.random.draw(millis * 1000)));
+        std::thread::sleep(Duration::from_micros(self.random.below(millis * 1000)));
     }
 
     fn begin(&mut self, reader: &Reader<Row>) -> Snapshot<Row> {
@@ -93,7 +94,7 @@ impl Reading<'_> {
     /// Holds some snapshots of different commits for a while, and looks at them again and again.
     fn hold(&mut self, reader: &Reader<Row>) {
         // Mostly for short, so that checkpoints get somewhere at times.
-        let part = self.random.draw(1000) as f64 / 1000.0;
+        let part = self.random.below(1000) as f64 / 1000.0;
         let until = Instant::now() + self.longest.mul_f64(part * part * part);
         let mut held = Vec::new();
         while Instant::now() < until && !(self.is_over)() {
@@ -103,9 +104,9 @@ impl Reading<'_> {
                 held.push((snapshot, look));
             }
             self.rest(20);
-            let which = self.random.draw(held.len() as u64) as usize;
+            let which = self.random.below(held.len() as u64) as usize;
             self.look_again(&held[which].0, held[which].1);
-            if self.random.draw(6) == 0 {
+            if self.random.below(6) == 0 {
                 held.swap_remove(which);
             }
         }
@@ -116,7 +117,7 @@ impl Reading<'_> {
 
     fn wait(&mut self, reader: &Reader<Row>) {
         let after = reader.commit();
-        let at_most = Duration::from_millis(self.random.draw(50));
+        let at_most = Duration::from_millis(self.random.below(50));
         if reader.wait(after, at_most).expect("waiting") {
             let snapshot = self.begin(reader);
             let commit = snapshot.commit();
@@ -130,9 +131,9 @@ impl Reading<'_> {
     fn follow(&mut self, reader: &Reader<Row>) {
         let mut snapshot = self.begin(reader);
         let mut before = self.look(&snapshot);
-        for _ in 0..self.random.draw(8) {
+        for _ in 0..self.random.below(8) {
             let is_newest = snapshot.is_newest();
-            if self.random.draw(2) == 0 {
+            if self.random.below(2) == 0 {
                 self.look_again(&snapshot, before);
             }
             let made = self.made.load(SeqCst);
@@ -173,7 +174,7 @@ impl Reading<'_> {
 
     fn look_often(&mut self, snapshot: &Snapshot<Row>) {
         let first = self.look(snapshot);
-        for _ in 0..self.random.draw(4) {
+        for _ in 0..self.random.below(4) {
             self.rest(2);
             self.look_again(snapshot, first);
         }

@@ -11,6 +11,8 @@
 
 use flatrec::{PodRecord, Snapshot, WriteTransaction};
 
+use crate::support::random::Random;
+
 const WORDS: usize = 16;
 /// What the head says, by word.
 const NUMBER: usize = 0;
@@ -29,29 +31,6 @@ pub(crate) const BATCH: u64 = 13;
 const BULK: u64 = (1 << 20) / size_of::<Row>() as u64 + 50;
 /// Past so many records a store grows no more, so that looking at all of them stays quick.
 const RECORDS_MAX: u64 = if cfg!(debug_assertions) { 20_000 } else { 120_000 };
-
-/// A generator of numbers that a seed determines.
-#[derive(Clone)]
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub(crate) fn draw(&mut self, below: u64) -> u64 {
-        self.next() % below
-    }
-
-    /// Another generator, for somebody who draws at their own pace.
-    pub(crate) fn branch(&mut self) -> u64 {
-        self.next()
-    }
-}
 
 fn stir(sum: u64, word: u64) -> u64 {
     (sum ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
@@ -165,17 +144,17 @@ impl<'t, 'd> Change<'t, 'd> {
     /// Changes the store somehow, and says so in its head.
     pub(crate) fn make(mut self, deletes: bool) {
         let has_room = self.transaction.count() < RECORDS_MAX;
-        match self.random.draw(50) {
+        match self.random.below(50) {
             0 if has_room => self.append(BULK),
             1..12 if has_room => {
-                let many = self.random.draw(60);
+                let many = self.random.below(60);
                 self.append(many);
             }
             _ => {}
         }
-        for _ in 0..self.random.draw(40) {
-            let id = 1 + self.random.draw(self.transaction.count());
-            if deletes && self.random.draw(3) == 0 {
+        for _ in 0..self.random.below(40) {
+            let id = 1 + self.random.below(self.transaction.count());
+            if deletes && self.random.below(3) == 0 {
                 self.move_elsewhere(id);
             } else {
                 self.update(id);
@@ -203,7 +182,7 @@ impl<'t, 'd> Change<'t, 'd> {
         let row = self.row(id);
         self.count_in(&row);
         // Both ways to change a record.
-        match self.random.draw(2) {
+        match self.random.below(2) {
             0 => self.transaction.set(id, &row).unwrap(),
             _ => *self.transaction.get_mut(id).unwrap().unwrap() = row,
         }
@@ -215,7 +194,7 @@ impl<'t, 'd> Change<'t, 'd> {
             self.count_out(&before);
             assert!(self.transaction.delete(id).unwrap());
         }
-        if self.random.draw(5) > 0 {
+        if self.random.below(5) > 0 {
             let id = self.transaction.insert(&PodRecord([0; WORDS])).unwrap();
             let row = self.row(id);
             self.count_in(&row);

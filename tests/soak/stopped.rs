@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use flatrec::{Database, Durability, ErrorKind, WriteTransaction};
 
+use super::Job;
 use super::children::{Process, say};
-use super::rows::{Change, Random, Row, look};
-use super::{Job, from_environment};
+use super::rows::{Change, Row, look};
+use crate::support::random::Random;
+use crate::support::settings;
 
 const MAX_LOG: u64 = 512 << 10;
 
@@ -75,9 +77,9 @@ fn fill(database: &Database<Row>, random: &mut Random) -> String {
 #[test]
 fn a_stopped_reader_holds_the_log_until_it_goes_on_or_is_killed() {
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
-    let seed = from_environment("FLATREC_SEED").unwrap_or(now);
+    let seed = settings::seed(now);
     println!("FLATREC_SEED={seed}");
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");
     let options = Database::<Row>::options().checkpoint_at(32 << 10).max_log(MAX_LOG);

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use flatrec::{Database, Durability, ErrorKind, Store, Wait};
 
-use super::rows::{Change, Random, Row, batch, look};
+use super::rows::{Change, Row, batch, look};
+use crate::support::random::Random;
 
 /// So long at most is another handle's end waited for.
 const LOCK_WAIT: Wait = Wait::AtMost(Duration::from_secs(60));
@@ -34,7 +35,7 @@ impl Writing<'_> {
     /// If anything fails, or is not as it was left.
     pub(crate) fn run(mut self) {
         while !(self.is_over)() {
-            if self.random.draw(5) == 0 {
+            if self.random.below(5) == 0 {
                 self.append_by_a_store();
             }
             self.live();
@@ -43,7 +44,7 @@ impl Writing<'_> {
 
     fn live(&mut self) {
         let floor = self.floor.load(SeqCst);
-        let checkpoint_at = (16 << 10) << self.random.draw(5);
+        let checkpoint_at = (16 << 10) << self.random.below(5);
         let options = Database::<Row>::options().checkpoint_at(checkpoint_at).wait(LOCK_WAIT);
         let database = options.open(&self.path).expect("a writer opens beside any reader");
         {
@@ -54,17 +55,17 @@ impl Writing<'_> {
         }
         *self.place.write().unwrap() = Some(database);
         // Some lives are short, so that there are many recoveries and closes.
-        let commits = if self.random.draw(2) == 0 { 4 } else { 200 };
-        let commits = self.random.draw(commits);
-        let seeds: Vec<u64> = (0..1 + self.random.draw(2)).map(|_| self.random.branch()).collect();
+        let commits = if self.random.below(2) == 0 { 4 } else { 200 };
+        let commits = self.random.below(commits);
+        let seeds: Vec<u64> = (0..1 + self.random.below(2)).map(|_| self.random.next()).collect();
         std::thread::scope(|scope| {
             let writing = &*self;
             for seed in seeds {
-                scope.spawn(move || writing.commit(Random(seed), commits));
+                scope.spawn(move || writing.commit(Random::new(seed), commits));
             }
         });
         let database = self.place.write().unwrap().take().expect("nobody else takes it");
-        if self.random.draw(3) > 0 {
+        if self.random.below(3) > 0 {
             database.close().expect("a writer closes beside any reader");
             (self.tell)("closed");
         }
@@ -79,17 +80,18 @@ impl Writing<'_> {
             }
             let mut transaction = database.begin_write().unwrap();
             Change::new(&mut transaction, &mut random).make(self.deletes);
-            if random.draw(12) == 0 {
+            if random.below(12) == 0 {
                 transaction.rollback();
                 continue;
             }
-            let durability = [Durability::Eventual, Durability::Immediate][random.draw(2) as usize];
+            let durability =
+                [Durability::Eventual, Durability::Immediate][random.below(2) as usize];
             let receipt = transaction.commit(durability).unwrap();
             self.floor.fetch_max(receipt.commit(), SeqCst);
             (self.tell)(&format!("committed {}", receipt.commit()));
-            if random.draw(8) == 0 {
+            if random.below(8) == 0 {
                 // Time for readers to move on, so that some checkpoints get further than others.
-                std::thread::sleep(Duration::from_micros(random.draw(20_000)));
+                std::thread::sleep(Duration::from_micros(random.below(20_000)));
                 let checkpoint = database.checkpoint().unwrap();
                 (self.tell)("checkpoint");
                 if checkpoint.held_back().is_some() {
@@ -111,7 +113,7 @@ impl Writing<'_> {
             Err(error) if error.kind() == ErrorKind::Locked => return (self.tell)("refused"),
             Err(error) => panic!("{error}"),
         };
-        for _ in 0..1 + self.random.draw(3) {
+        for _ in 0..1 + self.random.below(3) {
             let rows = batch(store.count(), &mut self.random);
             store.append_slice(&rows).unwrap();
             store.flush().unwrap();

@@ -117,6 +117,19 @@ fn the_house_is_tidy() {
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
 }
 
+/// Cargo finds the programs of `tests/` by itself, but not the modules of one.
+#[test]
+fn the_integration_tests_name_each_of_their_modules() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    let main = fs::read_to_string(folder.join("main.rs")).unwrap();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let module = path.file_stem().unwrap().to_str().unwrap();
+        let named = main.lines().any(|line| line == format!("mod {module};"));
+        assert!(named || module == "main", "tests/it/main.rs does not name {module}");
+    }
+}
+
 /// Adds the Rust files below `folder`, by their paths from `root`, with slashes on every system.
 fn collect(root: &Path, folder: &Path, into: &mut Vec<(String, String)>) {
     let Ok(entries) = fs::read_dir(folder) else {

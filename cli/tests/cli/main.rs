@@ -2,7 +2,7 @@
 
 mod change;
 mod crash_test;
-#[path = "../../../tests/common/dead.rs"]
+#[path = "../../../tests/support/dead.rs"]
 mod dead;
 mod deletes;
 mod edges;
@@ -19,7 +19,7 @@ mod hostile;
 mod hot_copies;
 mod interrupt;
 mod load;
-#[path = "../../../tests/common/mounts.rs"]
+#[path = "../../../tests/support/mounts.rs"]
 #[cfg(target_os = "linux")]
 mod mounts;
 mod names;
@@ -33,7 +33,7 @@ mod read;
 mod resume;
 mod salvage;
 mod sharing;
-#[path = "../../../tests/common/shell.rs"]
+#[path = "../../../tests/support/shell.rs"]
 mod shell;
 mod shown;
 mod tail;

@@ -1,6 +1,5 @@
 //! A reader that is overtaken by the writer in the midst of reading.
 
-use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Barrier};
@@ -9,7 +8,8 @@ use std::time::Duration;
 use crate::db::database::Database;
 use crate::error::{ErrorKind, Result};
 use crate::format::PodRecord;
-use crate::io::{Access, Backing, FileBacking, Grown, OpenSide, Properties, View};
+use crate::io::hooked::{Call, Hook, Hooked, Then};
+use crate::io::{Backing, FileBacking};
 use crate::os::LockKind;
 #[cfg(target_os = "linux")]
 use crate::shm::EARLIER_READERS;
@@ -125,64 +125,20 @@ fn a_segment_that_nobody_needs_counts_for_nothing() {
     commit(&database, 1100, 3);
 }
 
-/// A file in front of whose log, whenever somebody looks for it, the writer goes on, so far that
-/// nothing is left of what there was: no reader may make it keep as much.
-#[derive(Debug)]
+/// Lets the writer go on whenever a reader looks for the log, so far that nothing is left of what
+/// there was: no reader may make it keep as much.
 struct Overtaken {
-    file: Arc<FileBacking>,
     database: Database<Row>,
     /// How often a checkpoint was made meanwhile, and how often it was not.
     made: AtomicU64,
     kept_away: AtomicU64,
 }
 
-impl Backing for Overtaken {
-    fn path(&self) -> Option<PathBuf> {
-        self.file.path()
-    }
-    fn properties(&self) -> &Properties {
-        self.file.properties()
-    }
-    fn len_bytes(&self) -> Result<u64> {
-        self.file.len_bytes()
-    }
-    fn allocated_bytes(&self) -> Result<u64> {
-        self.file.allocated_bytes()
-    }
-    fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize> {
-        self.file.read_at(offset, into)
-    }
-    fn write_at(&self, offset: u64, from: &[u8]) -> Result<()> {
-        self.file.write_at(offset, from)
-    }
-    fn grow(&self, len_bytes: u64) -> Result<Grown> {
-        self.file.grow(len_bytes)
-    }
-    fn trim(&self, len_bytes: u64) -> Result<()> {
-        self.file.trim(len_bytes)
-    }
-    fn view(&self, offset: u64, len_bytes: usize, access: Access) -> Result<View> {
-        self.file.view(offset, len_bytes, access)
-    }
-    fn flush_view(&self, view: &View, range: Range<usize>) -> Result<()> {
-        self.file.flush_view(view, range)
-    }
-    fn sync_data(&self) -> Result<()> {
-        self.file.sync_data()
-    }
-    fn sync_full(&self) -> Result<()> {
-        self.file.sync_full()
-    }
-    fn rename(&self, to: &Path, replace: bool) -> Result<()> {
-        self.file.rename(to, replace)
-    }
-    fn sync_directory(&self) -> Result<()> {
-        self.file.sync_directory()
-    }
-    fn open_side(&self, suffix: &str, how: OpenSide) -> Result<Option<Arc<dyn Backing>>> {
-        self.file.open_side(suffix, how)
-    }
-    fn list_sides(&self) -> Result<Vec<String>> {
+impl Hook for Overtaken {
+    fn ask(&self, _: &Arc<dyn Backing>, _: &str, call: Call<'_>) -> Result<Then> {
+        if !matches!(call, Call::ListSides) {
+            return Ok(Then::Forward);
+        }
         for _ in 0..4 {
             let number = self.database.begin_read().commit() + 1;
             commit(&self.database, 768, number);
@@ -190,7 +146,7 @@ impl Backing for Overtaken {
             let count = if made { &self.made } else { &self.kept_away };
             count.fetch_add(1, SeqCst);
         }
-        self.file.list_sides()
+        Ok(Then::Forward)
     }
 }
 
@@ -201,12 +157,23 @@ fn who_is_overtaken_again_and_again_keeps_the_writer_from_it_for_a_while() {
     append(&database, 768);
     let (file, locks) = open(&path);
     let (made, kept_away) = Default::default();
-    let overtaken = Arc::new(Overtaken { file, database, made, kept_away });
+    let overtaken = Overtaken { database, made, kept_away };
+    let overtaken = Arc::new(Hooked::over(file, overtaken));
     let mut core = Core::open(Arc::clone(&overtaken) as _).unwrap();
     let (found, hold) = take_up(&mut core, &locks, 1).unwrap();
     let (found, hold) = (found.unwrap(), hold.unwrap());
-    assert!(overtaken.made.load(SeqCst) >= 4 * u64::from(OVERTAKEN_TIMES) - 4, "{overtaken:?}");
-    assert!(overtaken.kept_away.load(SeqCst) > 0, "{overtaken:?}");
+    assert!(
+        overtaken.made.load(SeqCst) >= 4 * u64::from(OVERTAKEN_TIMES) - 4,
+        "{:?}, {:?}",
+        overtaken.made,
+        overtaken.kept_away
+    );
+    assert!(
+        overtaken.kept_away.load(SeqCst) > 0,
+        "{:?}, {:?}",
+        overtaken.made,
+        overtaken.kept_away
+    );
     assert_eq!(found.commit, hold.taken().commit);
     assert_eq!(found.overlay.find(500), None, "the array has been kept as it was");
     let mut first = [0; 8];

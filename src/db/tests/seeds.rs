@@ -4,20 +4,20 @@
 use std::fs;
 use std::path::Path;
 
-#[path = "../../../tests/common/every_way.rs"]
+#[path = "../../../tests/support/every_way.rs"]
 mod every_way;
-#[path = "../../../tests/common/patched.rs"]
+#[path = "../../../tests/support/patched.rs"]
 mod patched;
 
-#[path = "../../../tests/common/fuzzed/header_schema.rs"]
+#[path = "../../../tests/support/fuzzed/header_schema.rs"]
 mod header_schema;
-#[path = "../../../tests/common/fuzzed/log_replay.rs"]
+#[path = "../../../tests/support/fuzzed/log_replay.rs"]
 mod log_replay;
-#[path = "../../../tests/common/fuzzed/open_store.rs"]
+#[path = "../../../tests/support/fuzzed/open_store.rs"]
 mod open_store;
-#[path = "../../../tests/common/fuzzed/values_text.rs"]
+#[path = "../../../tests/support/fuzzed/values_text.rs"]
 mod values_text;
-#[path = "../../../tests/common/fuzzed/whole_store.rs"]
+#[path = "../../../tests/support/fuzzed/whole_store.rs"]
 mod whole_store;
 
 /// Under Wine each look at a file takes tens of milliseconds, so that one in so many is fed.

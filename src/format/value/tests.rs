@@ -1,5 +1,5 @@
 //! What each type takes and refuses, and what damaged bytes are. Round trips of random values are
-//! in tests/format_properties.rs, which sees no more than a user does.
+//! in tests/it/format_properties.rs, which sees no more than a user does.
 
 use super::*;
 

@@ -1,97 +1,48 @@
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use super::*;
 use crate::error::ErrorKind;
 use crate::format::{DataType, Field, Header, Schema, new_header};
-use crate::io::{Access, FileBacking, Grown, OpenSide, Properties, View};
-use crate::maintenance::sweep::*;
+use crate::io::FileBacking;
+use crate::io::hooked::{Call, Hook, Hooked, Then};
 use crate::sums::SUM_SUFFIX;
 
 const D: u64 = 65_536;
 
 /// A file with bad sectors, which notes its writes and syncs and those of the file beside it.
-#[derive(Debug)]
+#[derive(Default)]
 struct Disk {
-    file: Arc<dyn Backing>,
-    name: &'static str,
-    bad: Vec<Range<u64>>,
-    calls: Arc<Mutex<Vec<String>>>,
+    bad: Mutex<Vec<Range<u64>>>,
+    calls: Mutex<Vec<String>>,
 }
 
 impl Disk {
-    fn new(path: &Path, bad: &[Range<u64>]) -> Self {
-        let file = Arc::new(FileBacking::create_new(path).unwrap());
-        Self { file, name: "data", bad: bad.to_vec(), calls: Arc::default() }
-    }
-
-    fn note(&self, call: &str) {
-        self.calls.lock().unwrap().push(format!("{} {call}", self.name));
+    fn make(path: &Path) -> Hooked<Self> {
+        Hooked::over(Arc::new(FileBacking::create_new(path).unwrap()), Self::default())
     }
 }
 
-impl Backing for Disk {
-    fn path(&self) -> Option<PathBuf> {
-        self.file.path()
-    }
-    fn properties(&self) -> &Properties {
-        self.file.properties()
-    }
-    fn len_bytes(&self) -> Result<u64> {
-        self.file.len_bytes()
-    }
-    fn allocated_bytes(&self) -> Result<u64> {
-        self.file.allocated_bytes()
-    }
-    fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize> {
-        let end = offset + into.len() as u64;
-        match self.bad.iter().find(|bad| bad.start < end && offset < bad.end) {
-            Some(bad) => Err(Error::new(ErrorKind::Io, "read").offset(bad.start)),
-            None => self.file.read_at(offset, into),
-        }
-    }
-    fn write_at(&self, offset: u64, from: &[u8]) -> Result<()> {
-        let part = match (self.name, offset) {
-            ("data", 0..D) => "header",
-            ("data", _) => "records",
-            (_, 0) => "stamp",
-            _ => "entries",
+impl Hook for Disk {
+    fn ask(&self, _: &Arc<dyn Backing>, suffix: &str, call: Call<'_>) -> Result<Then> {
+        let called = match (suffix, call) {
+            ("", Call::Read { offset, len }) => {
+                let (bad, end) = (self.bad.lock().unwrap(), offset + len as u64);
+                return match bad.iter().find(|bad| bad.start < end && offset < bad.end) {
+                    Some(bad) => Err(Error::new(ErrorKind::Io, "read").offset(bad.start)),
+                    None => Ok(Then::Forward),
+                };
+            }
+            ("", Call::Write { offset: 0..D, .. }) => "data header",
+            ("", Call::Write { .. } | Call::Flush { .. }) => "data records",
+            (_, Call::Write { offset: 0, .. }) => "sums stamp",
+            (_, Call::Write { .. }) => "sums entries",
+            ("", Call::SyncData | Call::SyncFull) => "data sync",
+            (_, Call::SyncData | Call::SyncFull) => "sums sync",
+            _ => return Ok(Then::Forward),
         };
-        self.note(part);
-        self.file.write_at(offset, from)
-    }
-    fn grow(&self, len_bytes: u64) -> Result<Grown> {
-        self.file.grow(len_bytes)
-    }
-    fn trim(&self, len_bytes: u64) -> Result<()> {
-        self.file.trim(len_bytes)
-    }
-    fn view(&self, offset: u64, len_bytes: usize, access: Access) -> Result<View> {
-        self.file.view(offset, len_bytes, access)
-    }
-    fn flush_view(&self, view: &View, range: Range<usize>) -> Result<()> {
-        self.note("records");
-        self.file.flush_view(view, range)
-    }
-    fn sync_data(&self) -> Result<()> {
-        self.note("sync");
-        self.file.sync_data()
-    }
-    fn sync_full(&self) -> Result<()> {
-        self.sync_data()
-    }
-    fn rename(&self, to: &Path, replace: bool) -> Result<()> {
-        self.file.rename(to, replace)
-    }
-    fn sync_directory(&self) -> Result<()> {
-        self.file.sync_directory()
-    }
-    fn open_side(&self, suffix: &str, how: OpenSide) -> Result<Option<Arc<dyn Backing>>> {
-        let Some(file) = self.file.open_side(suffix, how)? else { return Ok(None) };
-        let calls = Arc::clone(&self.calls);
-        Ok(Some(Arc::new(Self { file, name: "sums", bad: Vec::new(), calls })))
-    }
-    fn remove_side(&self, suffix: &str) -> Result<()> {
-        self.file.remove_side(suffix)
+        self.calls.lock().unwrap().push(called.to_owned());
+        Ok(Then::Forward)
     }
 }
 
@@ -129,7 +80,7 @@ impl Inspect for Found {
 /// Sweeps 40 records of 8 KiB: 8 a block, 5 blocks, two pages a record.
 fn sweep(bad: &[Range<u64>], has_sums: bool, cut: u64) -> Found {
     let directory = tempfile::tempdir().unwrap();
-    let mut disk = Disk::new(&directory.path().join("x"), &[]);
+    let disk = Disk::make(&directory.path().join("x"));
     for id in 0..40 {
         disk.write_at(D + id * 8192, &[id as u8; 8192]).unwrap();
     }
@@ -137,7 +88,7 @@ fn sweep(bad: &[Range<u64>], has_sums: bool, cut: u64) -> Found {
     let (header, _) = new_header(&schema, &b""[..], false, [7; 16]).unwrap();
     let header = Header { count: 40, live_count: 40, ..header };
     let sums = has_sums.then(|| Sums::create(&disk, SUM_SUFFIX, &header).unwrap());
-    disk.bad = bad.to_vec();
+    *disk.bad.lock().unwrap() = bad.to_vec();
     disk.trim(D + 40 * 8192 - cut).unwrap();
     let mut found = Found::default();
     let sweep = Sweep {
@@ -175,7 +126,7 @@ fn a_bad_sector_costs_a_page_and_with_checksums_the_trust_in_its_block() {
 #[allow(unsafe_code, reason = "opening over a backing of one's own is unsafe")]
 fn entries_are_synced_after_the_records_and_before_the_header() {
     let directory = tempfile::tempdir().unwrap();
-    let disk = Arc::new(Disk::new(&directory.path().join("x"), &[]));
+    let disk = Arc::new(Disk::make(&directory.path().join("x")));
     let schema = Schema::packed([Field::new("b", DataType::Binary(8192))]).unwrap();
     let options = crate::store::DynStore::options().checksums();
     // SAFETY: nobody else has the file.

@@ -1,0 +1,339 @@
+//! Odd states and odd types: a damaged header slot beside a log, records aligned more than their
+//! file, a log that a snapshot holds, a transaction that was leaked.
+
+#![cfg(feature = "derive")]
+
+use std::fs;
+use std::path::Path;
+
+use flatrec::{DataType, Database, Durability, DynDatabase, Field, Record, Schema, Store};
+
+use crate::support::numbered::{N, add};
+
+/// As a kill: the database is never closed, and its locks stay until the process ends, so what is
+/// on the disk is copied elsewhere.
+fn copy_all(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
+}
+
+#[test]
+fn a_damaged_header_sector_does_not_lose_the_log() {
+    let live = tempfile::tempdir().unwrap();
+    let path = live.path().join("n.rec");
+    let database = Database::<N>::create(&path).unwrap();
+    for n in 0..1000 {
+        add(&database, n);
+    }
+    let dead = tempfile::tempdir().unwrap();
+    copy_all(live.path(), dead.path());
+    let path = dead.path().join("n.rec");
+    assert!(dead.path().join("n.rec-wal-1").exists());
+    // Which slot is in force: the one with the higher sequence; try each.
+    for offset in [0_usize, 4096] {
+        let again = tempfile::tempdir().unwrap();
+        copy_all(dead.path(), again.path());
+        let path = again.path().join(path.file_name().unwrap());
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[offset + 60] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        match Database::<N>::open(&path) {
+            Ok(database) => {
+                let count = database.begin_read().count();
+                let log = again.path().join("n.rec-wal-1").exists();
+                assert!(
+                    count == 1000,
+                    "slot at {offset} damaged: opens in silence with {count} of 1000 acknowledged \
+                     commits; the log is {}",
+                    if log { "there" } else { "deleted" }
+                );
+            }
+            Err(error) => eprintln!("slot at {offset}: {error}"),
+        }
+    }
+}
+
+fn packed64() -> Schema {
+    Schema::packed([Field::new("a", DataType::Binary(64))]).unwrap()
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(C, align(64))]
+struct Wide {
+    a: [u8; 64],
+}
+
+// SAFETY: 64 bytes of which any pattern is valid, without padding or pointers.
+#[allow(unsafe_code)]
+unsafe impl Record for Wide {
+    const NATIVE_ENDIAN: bool = false;
+    fn schema() -> flatrec::Result<Schema> {
+        Schema::new(vec![Field::new("a", DataType::Binary(64))], 64, 64)
+    }
+}
+
+#[test]
+fn a_type_of_larger_alignment_than_the_file_finds_its_records() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("wide.rec");
+    DynDatabase::create(&path, &packed64()).unwrap().close().unwrap();
+    let database = Database::<Wide>::open(&path).expect("opens: alignments are not compared");
+    let mut seen = Vec::new();
+    let mut junk = Vec::new();
+    for n in 0..8_u8 {
+        junk.push(vec![n; 100 + 16 * n as usize]);
+        let mut transaction = database.begin_write().unwrap();
+        let id = transaction.append(&Wide { a: [n; 64] }).unwrap();
+        let own = transaction.get(id).is_some();
+        transaction.commit(Durability::Immediate).unwrap();
+        seen.push((own, database.begin_read().get(id).is_some()));
+    }
+    assert!(
+        seen.iter().all(|&both| both == (true, true)),
+        "(by the transaction, by a snapshot after the commit): {seen:?}"
+    );
+}
+
+#[test]
+fn a_type_of_larger_alignment_with_deletes_is_refused_at_open_or_read() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("n.rec");
+    let schema = Schema::packed([Field::new("n", DataType::UInt64)]).unwrap();
+    let mut options = DynDatabase::options();
+    options = options.deletes();
+    let database = options.create(&path, &schema).unwrap();
+    let mut transaction = database.begin_write().unwrap();
+    for n in 0..4_u64 {
+        transaction.append(&n.to_le_bytes()).unwrap();
+    }
+    transaction.commit(Durability::Immediate).unwrap();
+    database.close().unwrap();
+    if Store::<N>::open_read_only(&path).is_err() {
+        eprintln!("a Store refuses");
+    }
+    let Ok(database) = Database::<N>::open(&path) else { return };
+    let mut transaction = database.begin_write().unwrap();
+    let got: Vec<bool> = (0..4).map(|id| transaction.get(id).is_some()).collect();
+    let mutable: Vec<bool> = (0..4).map(|id| transaction.get_mut(id).unwrap().is_some()).collect();
+    drop(transaction);
+    let read =
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| database.begin_read().count()));
+    assert!(
+        read.is_ok() && got == [true; 4] && mutable == [true; 4],
+        "get {got:?}, get_mut {mutable:?}, begin_read {:?}",
+        read.is_ok()
+    );
+}
+
+/// Records that are still in the append buffer, of a type with a large alignment that the schema
+/// states rightly.
+#[test]
+fn an_appended_record_of_large_alignment_is_seen_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut missing = Vec::new();
+    let mut keep = Vec::new();
+    for at in 0..8_usize {
+        keep.push(vec![1_u8; 40 + 16 * at]);
+        let path = directory.path().join(format!("wide-{at}.rec"));
+        let mut store = Store::<Wide>::create(&path).unwrap();
+        for n in 0..3_u8 {
+            let id = store.append(&Wide { a: [n; 64] }).unwrap();
+            if store.get(id).is_none() {
+                missing.push((at, id));
+            }
+        }
+        let sum = store.iter().count();
+        assert!(sum == 3 || !missing.is_empty());
+    }
+    assert!(missing.is_empty(), "appended, and `get` says that there is none: {missing:?}");
+}
+
+/// Blocks that a checkpoint has dealt with do not count, though their segment is in use.
+#[test]
+fn a_log_that_is_checkpointed_is_not_full() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("n.rec");
+    let database = Database::<N>::options().max_log(1 << 20).create(&path).unwrap();
+    let mut transaction = database.begin_write().unwrap();
+    transaction.append_slice(&[N { n: 0 }; 4000]).unwrap();
+    transaction.commit(Durability::Eventual).unwrap();
+    let big = || {
+        let mut transaction = database.begin_write().unwrap();
+        for id in 0..4000 {
+            transaction.set(id, &N { n: 1 }).unwrap();
+        }
+        transaction.commit(Durability::Eventual).unwrap();
+    };
+    let mut full = None;
+    for round in 0..200 {
+        big();
+        database.checkpoint().unwrap();
+        // Everything is in the array now. A snapshot, and two commits of one record.
+        let snapshot = database.begin_read();
+        for n in 0..2 {
+            let mut transaction = database.begin_write().unwrap();
+            transaction.set(0, &N { n }).unwrap();
+            if let Err(error) = transaction.commit(Durability::Eventual) {
+                full.get_or_insert((round, n, error.to_string()));
+            }
+        }
+        drop(snapshot);
+    }
+    assert_eq!(full, None, "with an empty log, two commits of one record each");
+}
+
+#[test]
+fn a_forgotten_transaction_does_not_hang_the_drop() {
+    let (done, wait) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let directory = tempfile::tempdir().unwrap();
+        let database = Database::<N>::create(directory.path().join("n.rec")).unwrap();
+        std::mem::forget(database.begin_write().unwrap());
+        drop(database);
+        done.send(()).unwrap();
+    });
+    assert!(wait.recv_timeout(std::time::Duration::from_secs(60)).is_ok(), "it hangs");
+}
+
+/// A record beside one that the log changes.
+#[test]
+fn damage_found_at_recovery_is_not_summed_as_sound() {
+    let live = tempfile::tempdir().unwrap();
+    let path = live.path().join("n.rec");
+    let database = Database::<N>::options().checksums().create(&path).unwrap();
+    let mut transaction = database.begin_write().unwrap();
+    transaction.append_slice(&[N { n: 5 }; 1000]).unwrap();
+    transaction.commit(Durability::Immediate).unwrap();
+    database.close().unwrap();
+    let database = Database::<N>::open(&path).unwrap();
+    let mut transaction = database.begin_write().unwrap();
+    transaction.set(0, &N { n: 6 }).unwrap();
+    transaction.commit(Durability::Immediate).unwrap();
+    let dead = tempfile::tempdir().unwrap();
+    copy_all(live.path(), dead.path());
+    let path = dead.path().join("n.rec");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[65_536 + 8 * 500] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let before = flatrec::verify(&path, 10).unwrap().doubts_found;
+    let opened = Database::<N>::open(&path).and_then(Database::close);
+    let after = flatrec::verify(&path, 10).unwrap().doubts_found;
+    assert!(opened.is_err() || after > 0, "doubts before {before}, after a close {after}");
+}
+
+/// The same for a `Store`, which writes without a log.
+#[test]
+fn a_store_does_not_delete_the_log_beside_a_damaged_header_sector() {
+    let live = tempfile::tempdir().unwrap();
+    let path = live.path().join("n.rec");
+    let database = Database::<N>::create(&path).unwrap();
+    for n in 0..10 {
+        add(&database, n);
+    }
+    let dead = tempfile::tempdir().unwrap();
+    copy_all(live.path(), dead.path());
+    let path = dead.path().join("n.rec");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[4096 + 60] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    if let Ok(read) = Store::<N>::open_read_only(&path) {
+        eprintln!("a reader sees {} records", read.count());
+    }
+    let doubts = flatrec::verify(&path, 10).unwrap();
+    eprintln!("verify: {doubts:?}");
+    let opened = Store::<N>::open(&path).map(|store| store.count());
+    assert!(
+        opened.is_err() || dead.path().join("n.rec-wal-1").exists(),
+        "opened with {opened:?} of 10 acknowledged records, and the log was deleted"
+    );
+}
+
+/// Names that look like segments: a store called so, a directory, a link, a file of another.
+#[test]
+fn names_that_look_like_segments_do_no_harm() {
+    let live = tempfile::tempdir().unwrap();
+    let at = |name: &str| live.path().join(name);
+    let first = Database::<N>::create(at("a-wal-1")).unwrap();
+    add(&first, 1);
+    fs::create_dir(at("a-wal-2")).unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(at("a-wal-1"), at("a-wal-3")).unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("/nowhere", at("a-wal-4")).unwrap();
+    fs::write(at("a-wal-5"), "something else that is long enough".repeat(40)).unwrap();
+    let second = Database::<N>::create(at("a")).unwrap();
+    for n in 0..200 {
+        add(&second, n);
+    }
+    add(&first, 2);
+    let dead = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(live.path()).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_file() {
+            fs::copy(entry.path(), dead.path().join(entry.file_name())).unwrap();
+        }
+    }
+    second.close().unwrap();
+    first.close().unwrap();
+    for place in [live.path(), dead.path()] {
+        let first = Database::<N>::open(place.join("a-wal-1")).unwrap();
+        let second = Database::<N>::open(place.join("a")).unwrap();
+        assert_eq!((first.begin_read().count(), second.begin_read().count()), (2, 200));
+    }
+    assert!(at("a-wal-5").exists());
+}
+
+/// A file in memory may be as long as offsets go, and its records as many: what is past the last
+/// offset is an error, wherever it is come to. On 32 bits the system maps nothing past 16 TiB.
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+#[test]
+fn records_up_to_the_last_offset_leave_no_room_for_more() {
+    let Ok(directory) = tempfile::tempdir_in("/dev/shm") else {
+        println!("skipped: there is no file system in memory");
+        return;
+    };
+    let path = directory.path().join("n.rec");
+    Store::<N>::create(&path).unwrap().close().unwrap();
+    let empty = fs::read(&path).unwrap();
+    for count in [(1 << 60) - 8193, (1 << 60) - 8194, 1 << 59] {
+        let mut bytes = empty.clone();
+        for slot in [0, 4096] {
+            bytes[slot + 72..slot + 80].copy_from_slice(&u64::to_le_bytes(count));
+            bytes[slot + 80..slot + 88].copy_from_slice(&u64::to_le_bytes(count));
+            let crc = crc32c::crc32c(&bytes[slot..slot + 508]);
+            bytes[slot + 508..slot + 512].copy_from_slice(&crc.to_le_bytes());
+        }
+        fs::write(&path, bytes).unwrap();
+        let file = fs::File::options().write(true).open(&path).unwrap();
+        if let Err(error) = file.set_len(65_536 + count * 8) {
+            println!("skipped: no file in memory is as long as that: {error}");
+            return;
+        }
+        // More than any address space maps.
+        assert!(Store::<N>::open_read_only(&path).is_err());
+        assert!(Store::<N>::open(&path).is_err());
+        assert!(Database::<N>::open(&path).is_err());
+        let windows = (1 << 20, 64 << 10);
+        let mut store = Store::<N>::open_windowed(&path, windows.0, windows.1).unwrap();
+        // The system maps no page that ends past the last offset.
+        assert_eq!(store.read(count - 10_000).unwrap(), Some(N { n: 0 }));
+        let last = store.read(count - 1).map_err(|error| error.kind());
+        assert!(
+            matches!(last, Ok(Some(N { n: 0 })) | Err(flatrec::ErrorKind::OutOfRange)),
+            "{last:?}"
+        );
+        assert_eq!((store.read(count).unwrap(), store.count()), (None, count));
+        let room = (1 << 60) - 8193 - count;
+        if room < 2 {
+            let rows = [N { n: 7 }; 2];
+            let error = store.append_slice(&rows).unwrap_err();
+            assert_eq!((error.kind(), store.count()), (flatrec::ErrorKind::OutOfRange, count));
+            // The file grows by more than a record at a time.
+            let one = store.append(&N { n: 8 }).map_err(|error| error.kind());
+            assert!(matches!(one, Ok(_) | Err(flatrec::ErrorKind::OutOfRange)), "{one:?}");
+        }
+        store.close().unwrap();
+    }
+}

@@ -1,0 +1,194 @@
+//! Threads on one database: some move amounts between records, some hold snapshots for a while and
+//! add them up, one asks for checkpoints. Whatever a snapshot shows, the sum is the same, and stays
+//! so for as long as it is held.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use flatrec::{Database, Durability, ErrorKind, PodRecord, Snapshot, Store};
+
+use crate::support::random::Random;
+use crate::support::settings;
+
+/// An amount, the number of the transfer that changed it last, and a word that follows from both.
+type Account = PodRecord<[u64; 3]>;
+
+const ACCOUNTS: u64 = 3000;
+const AMOUNT: u64 = 1 << 40;
+const WRITERS: u64 = 4;
+const READERS: u64 = 3;
+
+fn account(amount: u64, transfer: u64) -> Account {
+    PodRecord([amount, transfer, amount.rotate_left(31) ^ transfer])
+}
+
+/// How long the threads work.
+fn span() -> Duration {
+    settings::seconds(if cfg!(debug_assertions) { 1 } else { 3 })
+}
+
+/// Moves something from every account of a few to another, and appends some records now and then:
+/// each behind the accounts is a receipt, with an amount of 0.
+fn transfer(database: &Database<Account>, random: &mut Random) -> u64 {
+    let mut transaction = database.begin_write().unwrap();
+    // The number of the transfer is the first account's.
+    let number = transaction.get(0).unwrap().0[1] + 1;
+    for _ in 0..1 + random.below(200) {
+        let (from, to) = (random.below(ACCOUNTS), random.below(ACCOUNTS));
+        let moved = random.below(1000);
+        for (id, change) in [(from, moved.wrapping_neg()), (to, moved)] {
+            let there = transaction.get_mut(id).unwrap().unwrap();
+            *there = account(there.0[0].wrapping_add(change), number);
+        }
+    }
+    let first = transaction.get(0).unwrap().0[0];
+    transaction.set(0, &account(first, number)).unwrap();
+    let receipts = match random.below(400) {
+        0 => 50_000, // written to their places
+        1..80 => random.below(100),
+        _ => 0,
+    };
+    let receipts = vec![account(0, number); receipts as usize];
+    transaction.append_slice(&receipts).unwrap();
+    if random.below(10) == 0 {
+        transaction.rollback();
+        return 0;
+    }
+    let how = [Durability::Eventual, Durability::Immediate][random.below(2) as usize];
+    let receipt = transaction.commit(how).unwrap();
+    assert!(database.begin_read().commit() >= receipt.commit(), "one sees one's own commits");
+    receipt.commit()
+}
+
+/// The accounts of a snapshot added up, and its last receipts; panics if it is not whole.
+fn sum(snapshot: &Snapshot<Account>) -> (u64, u64) {
+    let newest = snapshot.get(0).unwrap().0[1];
+    let mut total = 0_u64;
+    let mut digest = 0_u64;
+    let mut records = 0;
+    let receipts = snapshot.count().saturating_sub(500).max(ACCOUNTS)..snapshot.count();
+    for (id, row) in snapshot.range(0..ACCOUNTS).chain(snapshot.range(receipts.clone())) {
+        let [amount, transfer, _] = row.0;
+        assert_eq!(*row, account(amount, transfer), "record {id} is torn");
+        assert!(transfer <= newest, "record {id} is of transfer {transfer}, after {newest}");
+        total = total.wrapping_add(amount);
+        digest = digest.rotate_left(5) ^ amount ^ transfer;
+        records += 1;
+    }
+    assert_eq!(records, ACCOUNTS + receipts.end - receipts.start);
+    assert_eq!(total, ACCOUNTS * AMOUNT, "in commit {}", snapshot.commit());
+    (newest, digest)
+}
+
+/// Holds snapshots, several at a time, and lets go of them in any order.
+fn read(database: &Database<Account>, random: &mut Random, done: &AtomicBool) -> u64 {
+    let mut held: Vec<(Snapshot<Account>, (u64, u64))> = Vec::new();
+    let mut newest = (0, 0);
+    let mut seen = 0;
+    while !done.load(Relaxed) || seen == 0 {
+        let snapshot = database.begin_read();
+        let found = sum(&snapshot);
+        assert!(snapshot.commit() >= newest.0, "commits are seen in their order");
+        assert!(found.0 >= newest.1, "and what they left with them");
+        newest = (snapshot.commit(), found.0);
+        held.push((snapshot, found));
+        seen += 1;
+        while held.len() as u64 > random.below(8) {
+            let (snapshot, found) = held.swap_remove(random.below(held.len() as u64) as usize);
+            assert_eq!(sum(&snapshot), found, "a snapshot has changed");
+        }
+    }
+    seen
+}
+
+#[test]
+fn sums_hold_in_every_snapshot() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("accounts");
+    Database::<Account>::create(&path).unwrap().close().unwrap();
+    let options = Database::<Account>::options().checkpoint_at(100 << 10);
+    let database = options.clone().open(&path).unwrap();
+    let mut transaction = database.begin_write().unwrap();
+    transaction.append_slice(&vec![account(AMOUNT, 0); ACCOUNTS as usize]).unwrap();
+    transaction.commit(Durability::Immediate).unwrap();
+
+    let done = AtomicBool::new(false);
+    let last = AtomicU64::new(0);
+    let (commits, checkpoints, snapshots) =
+        (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+    let end = Instant::now() + span();
+    std::thread::scope(|scope| {
+        let (database, done, last) = (&database, &done, &last);
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|seed| {
+                let commits = &commits;
+                scope.spawn(move || {
+                    let mut random = Random::new(seed + 1);
+                    // So many that the file does not grow for ever on a fast disk.
+                    while Instant::now() < end && database.begin_read().count() < 3_000_000 {
+                        last.fetch_max(transfer(database, &mut random), Relaxed);
+                        commits.fetch_add(1, Relaxed);
+                    }
+                })
+            })
+            .collect();
+        for seed in 0..READERS {
+            let snapshots = &snapshots;
+            scope.spawn(move || {
+                let seen = read(database, &mut Random::new(100 + seed), done);
+                snapshots.fetch_add(seen, Relaxed);
+            });
+        }
+        let checkpoints = &checkpoints;
+        scope.spawn(move || {
+            while !done.load(Relaxed) {
+                let before = database.begin_read().commit();
+                let checkpoint = database.checkpoint().unwrap();
+                assert!(checkpoint.held_back().is_some() || checkpoint.commit() >= before);
+                checkpoints.fetch_add(u64::from(checkpoint.records() > 0), Relaxed);
+                std::thread::yield_now();
+            }
+        });
+        // The others are let go whatever the writers come to.
+        let ended: Vec<_> = writers.into_iter().map(|writer| writer.join()).collect();
+        done.store(true, Relaxed);
+        ended.into_iter().for_each(|writer| writer.unwrap());
+    });
+    println!(
+        "{} commits, {} checkpoints that wrote, {} snapshots",
+        commits.load(Relaxed),
+        checkpoints.load(Relaxed),
+        snapshots.load(Relaxed)
+    );
+    assert!(checkpoints.load(Relaxed) > 1, "checkpoints came to write nothing");
+    let found = sum(&database.begin_read());
+    assert!(database.begin_read().commit() >= last.load(Relaxed));
+    database.close().unwrap();
+    let store = Store::<Account>::open(&path).unwrap();
+    assert_eq!(store.get(0).unwrap().0[1], found.0);
+    drop(store);
+    let database = options.open(&path).unwrap();
+    assert_eq!(sum(&database.begin_read()), found);
+}
+
+/// A thread that panics in the middle of a transaction leaves nothing of it, and nobody waiting.
+#[test]
+fn a_thread_that_panics_in_a_transaction_takes_nobody_with_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let database = Database::<Account>::create(directory.path().join("accounts")).unwrap();
+    let panicked = std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            let mut transaction = database.begin_write().unwrap();
+            transaction.append_slice(&vec![account(1, 1); 100_000]).unwrap();
+            assert_eq!(transaction.set(200_000, &account(1, 1)).unwrap_err().kind(), ErrorKind::Io);
+        });
+        thread.join()
+    });
+    assert!(panicked.is_err());
+    let mut transaction = database.begin_write().unwrap();
+    assert_eq!(transaction.count(), 0);
+    assert_eq!(transaction.append(&account(2, 2)).unwrap(), 0);
+    transaction.commit(Durability::Immediate).unwrap();
+    assert_eq!(database.begin_read().get(0), Some(&account(2, 2)));
+    database.close().unwrap();
+}

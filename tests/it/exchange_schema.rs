@@ -1,0 +1,212 @@
+//! Schemas as text: the JSON is read back, and compilers accept the Rust and the C.
+#![cfg(feature = "exchange")]
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use flatrec::exchange::{schema_from_json, schema_to_c, schema_to_json, schema_to_rust};
+use flatrec::{DataType, ErrorKind, Field, Schema, TimeUnit};
+
+use crate::support::fields::with_gaps;
+
+/// Every type, nullable and not, arrays, byte orders, gaps, and names that are none elsewhere.
+fn every_kind() -> Schema {
+    use DataType::*;
+    let fields = [
+        Field::new("flag", Bool),
+        Field::new("i8", Int8),
+        Field::new("i16", Int16).nullable(),
+        Field::new("i32", Int32).big_endian(),
+        Field::new("i64", Int64),
+        Field::new("u8", UInt8),
+        Field::new("u16", UInt16).big_endian().nullable(),
+        Field::new("u32", UInt32).array(3),
+        Field::new("u64", UInt64),
+        Field::new("f32", Float32).array(2).nullable(),
+        Field::new("f64", Float64),
+        Field::new("day", Date32).nullable(),
+        Field::new("at", Timestamp(TimeUnit::Second)).utc(),
+        Field::new("at ms", Timestamp(TimeUnit::Millisecond)).nullable(),
+        Field::new("at_us", Timestamp(TimeUnit::Microsecond)).big_endian(),
+        Field::new("at-us", Timestamp(TimeUnit::Nanosecond)).array(2),
+        Field::new("type", Utf8(7)),
+        Field::new("struct", Utf8(3)).array(2).nullable(),
+        Field::new("2nd \"*/\\'", Binary(5)),
+        Field::new("Größe", Bool).array(4),
+    ];
+    with_gaps(fields)
+}
+
+#[test]
+fn json_is_read_back_as_it_was() {
+    let schema = every_kind();
+    assert_eq!(schema_from_json(&schema_to_json(&schema)).unwrap(), schema);
+}
+
+#[test]
+fn json_written_by_hand_may_be_short() {
+    let schema = schema_from_json(
+        r#"{"fields": [{"name": "a", "type": "int16"}, {"name": "b", "type": "utf8(3)"}]}"#,
+    )
+    .unwrap();
+    assert_eq!((schema.record_size(), schema.alignment()), (5, 1));
+    let schema = schema_from_json(
+        r#"{"record_size": 8, "alignment": 4, "fields": [{"name": "a", "type": "int16"}]}"#,
+    )
+    .unwrap();
+    assert_eq!((schema.record_size(), schema.alignment()), (8, 4));
+    let schema =
+        schema_from_json(r#"{"fields": [{"name": "a", "type": "int16", "offset": 6}]}"#).unwrap();
+    assert_eq!(schema.record_size(), 8);
+}
+
+#[test]
+fn json_that_is_no_schema_says_why() {
+    for (text, why) in [
+        ("", "EOF"),
+        ("[]", "no object"),
+        ("{}", "\"fields\" is no array"),
+        (r#"{"fields": []}"#, "at least one field"),
+        (r#"{"fields": [], "colour": 1}"#, "unknown key \"colour\""),
+        (r#"{"fields": [{"type": "int8"}]}"#, "without a name"),
+        (r#"{"fields": [{"name": "a"}]}"#, "\"a\" has no type"),
+        (r#"{"fields": [{"name": "a", "type": "text"}]}"#, "text"),
+        (r#"{"fields": [{"name": "a", "type": "int8", "nulable": true}]}"#, "nulable"),
+        (r#"{"fields": [{"name": "a", "type": "int8", "utc": 1}]}"#, "neither true nor false"),
+        (r#"{"fields": [{"name": "a", "type": "int8", "array": -1}]}"#, "\"array\" of a"),
+        (r#"{"fields": [{"name": "a", "type": "int8", "array": 0}]}"#, "at least one element"),
+        (
+            r#"{"fields": [{"name": "a", "type": "int8", "offset": 0},
+                           {"name": "b", "type": "int8"}]}"#,
+            "some fields have an offset",
+        ),
+        (r#"{"fields": [{"name": "a", "type": "int8", "offset": 4294967295}]}"#, "16777216"),
+    ] {
+        let error = schema_from_json(text).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidSchema, "{text}: {error}");
+        assert!(error.to_string().contains(why), "{text}: {error}");
+    }
+}
+
+/// The Rust struct is kept as a file, so that the next test is compiled with it. To make it again:
+/// `FLATREC_WRITE_EXPECTED=1 cargo test -p flatrec --features exchange rust_is`
+#[test]
+fn rust_is_as_expected() {
+    let text = schema_to_rust(&every_kind(), "EveryKind").unwrap();
+    if std::env::var_os("FLATREC_WRITE_EXPECTED").is_some() {
+        std::fs::write("tests/it/exchange_schema/every_kind.rs", &text).unwrap();
+    }
+    let expected = include_str!("exchange_schema/every_kind.rs");
+    assert_eq!(text.lines().collect::<Vec<_>>(), expected.lines().collect::<Vec<_>>());
+}
+
+#[cfg(feature = "derive")]
+#[allow(unreachable_pub)] // It is written to be anyone's.
+#[path = "exchange_schema/every_kind.rs"]
+mod every_kind_in_rust;
+
+#[cfg(feature = "derive")]
+#[test]
+fn rust_compiles_and_has_the_same_schema() {
+    use flatrec::{Record, Store, Value};
+    let schema = every_kind();
+    let rust = every_kind_in_rust::EveryKind::schema().unwrap();
+    assert_eq!(rust.fields(), schema.fields());
+    assert_eq!(rust.record_size(), schema.record_size());
+
+    // And so it opens a store of the schema.
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("every.rec");
+    let mut record = vec![0; schema.record_size() as usize];
+    schema.field("i32").unwrap().write(&mut record, &Value::Int(-5)).unwrap();
+    schema.field("type").unwrap().write(&mut record, &Value::Text("seven")).unwrap();
+    let mut store = flatrec::DynStore::create(&path, &schema).unwrap();
+    store.append(&record).unwrap();
+    store.close().unwrap();
+    let store: Store<every_kind_in_rust::EveryKind> = Store::open_read_only(&path).unwrap();
+    let record = store.get(0).unwrap();
+    assert_eq!((record.i32.get(), record.type_.as_str().unwrap()), (-5, "seven"));
+}
+
+#[test]
+fn rust_has_no_type_for_arrays_of_bytes() {
+    for data_type in [DataType::UInt8, DataType::Binary(2)] {
+        let schema = Schema::packed([Field::new("a", data_type).array(3)]).unwrap();
+        let error = schema_to_rust(&schema, "A").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+    }
+}
+
+#[test]
+fn records_are_named_by_identifiers() {
+    let schema = Schema::packed([Field::new("a", DataType::Int8)]).unwrap();
+    for name in ["", "a b", "1st", "x-y", "é"] {
+        for error in [schema_to_rust(&schema, name), schema_to_c(&schema, name)] {
+            assert_eq!(error.unwrap_err().kind(), ErrorKind::InvalidArgument, "{name}");
+        }
+    }
+    assert!(schema_to_rust(&schema, "struct").is_err());
+    assert!(schema_to_c(&schema, "struct").unwrap().contains("struct struct_ {"));
+}
+
+/// Whether `compiler` accepts the text; `None` if there is no such compiler.
+fn accepts(compiler: &str, language: &str, text: &str) -> Option<Result<(), String>> {
+    let mut child = Command::new(compiler)
+        .args(["-x", language, "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .ok()?;
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    Some(if output.status.success() { Ok(()) } else { Err(errors) })
+}
+
+#[test]
+fn c_and_cpp_compilers_check_every_offset() {
+    let text = schema_to_c(&every_kind(), "every_kind").unwrap();
+    let with_use =
+        text.clone() + "static struct every_kind one; int main(void) { return one.i8; }\n";
+    let wrong = with_use.replacen("uint8_t flag;", "uint16_t flag;", 1);
+    assert_ne!(wrong, with_use);
+    let mut checked = 0;
+    for (compiler, language) in [("cc", "c"), ("c++", "c++")] {
+        match accepts(compiler, language, &with_use) {
+            None => println!("skipped: no {compiler} here"),
+            Some(result) => {
+                assert_eq!(result, Ok(()), "{text}");
+                let errors = accepts(compiler, language, &wrong).unwrap().unwrap_err();
+                assert!(errors.contains("assert"), "{errors}");
+                checked += 1;
+            }
+        }
+    }
+    println!("checked by {checked} compilers");
+}
+
+/// Once each name that is no identifier had as many underscores behind it as there were such before
+/// it: 8,000 columns made 32 MB of them, and took 40 s.
+#[test]
+fn very_many_names_that_are_one_as_identifiers_stay_short() {
+    const FIELDS: u32 = 8000;
+    // The names of the second half are those that the first half would be given.
+    let names = (0..FIELDS).map(|number| match number {
+        number if number < FIELDS / 2 => char::from_u32(0x4E00 + number).unwrap().to_string(),
+        number => format!("__{}", number - FIELDS / 2),
+    });
+    let fields = names.map(|name| Field::new(name, DataType::UInt16).nullable());
+    let schema = Schema::packed(fields).unwrap();
+    for text in [schema_to_rust(&schema, "Wide").unwrap(), schema_to_c(&schema, "wide").unwrap()] {
+        assert!(text.len() < 300 * FIELDS as usize, "{} bytes", text.len());
+        let declared = text.lines().filter_map(|line| {
+            let line = line.strip_prefix("    ")?.strip_prefix("pub ").unwrap_or(line);
+            let declared = line.split([':', ';']).next()?.trim();
+            (!declared.starts_with('#')).then(|| declared.rsplit(' ').next().unwrap_or(declared))
+        });
+        let declared: Vec<&str> = declared.collect();
+        let distinct: std::collections::HashSet<&str> = declared.iter().copied().collect();
+        assert!(declared.len() >= FIELDS as usize, "{}", declared.len());
+        assert_eq!(distinct.len(), declared.len(), "a name was given twice");
+    }
+}

@@ -1,0 +1,294 @@
+//! Every call fails once: a backing that fails the n-th write, sync, grow or trim of a scripted
+//! history, for every n. The handle reports it; reopened, the store holds the state of the last
+//! flush that was acknowledged, or of the one whose outcome was left unknown.
+
+#![allow(unsafe_code, reason = "opening over a backing of one's own is unsafe")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use flatrec::map::{Access, Backing, FileBacking, Mapping};
+use flatrec::{DataType, DynStore, Error, ErrorKind, Field, Schema, WriteBack};
+
+use crate::support::hooked::{Call, Hook, Hooked, Then};
+
+/// Lets the n-th changing call of a file fail, writing a part first if it is a write.
+#[derive(Debug)]
+struct Faulty {
+    calls: AtomicU64,
+    fails_at: u64,
+    /// Whether all calls after the failing one fail too, as on a device that is gone.
+    stays_broken: bool,
+    failed: AtomicBool,
+    /// Whether a failure is a full disk, rather than an error that nothing else makes.
+    full: bool,
+    reserves: bool,
+    /// Whether mapping a view is a call that fails in its turn.
+    views_fail: bool,
+}
+
+impl Faulty {
+    fn new(fails_at: u64) -> Self {
+        Self {
+            calls: AtomicU64::new(0),
+            fails_at,
+            stays_broken: false,
+            failed: AtomicBool::new(false),
+            full: false,
+            reserves: true,
+            views_fail: false,
+        }
+    }
+
+    /// Lets the n-th call from now fail.
+    fn fail_after(&self, calls: u64) {
+        self.calls.store(self.fails_at - calls, Ordering::Relaxed);
+    }
+
+    fn step(&self) -> Result<(), Error> {
+        let call = self.calls.fetch_add(1, Ordering::Relaxed);
+        if call == self.fails_at || (self.stays_broken && call > self.fails_at) {
+            self.failed.store(true, Ordering::Relaxed);
+            // An error of the system's, made by asking for what cannot be.
+            if self.full {
+                return Err(FileBacking::temporary(1 << 62).unwrap_err());
+            }
+            return Err(Mapping::temporary(0).unwrap().view(5..6).unwrap_err());
+        }
+        Ok(())
+    }
+}
+
+impl Hook for Faulty {
+    fn ask(&self, file: &Arc<dyn Backing>, _: &str, call: Call<'_>) -> Result<Then, Error> {
+        // What has no name has no files beside it, so that looking for them changes nothing.
+        let beside = matches!(call, Call::OpenSide { .. } | Call::RenameSide | Call::RemoveSide);
+        let in_turn = match call {
+            Call::View => self.views_fail,
+            _ => call.changes() && !beside,
+        };
+        if in_turn {
+            self.step().inspect_err(|_| {
+                if let Call::Write { offset, bytes } = call {
+                    file.write_at(offset, &bytes[..bytes.len() / 2]).unwrap(); // a short write
+                }
+            })?;
+        }
+        match call {
+            Call::Grow { len_bytes } if !self.reserves => {
+                file.grow(len_bytes)?;
+                Ok(Then::Done)
+            }
+            _ => Ok(Then::Forward),
+        }
+    }
+}
+
+fn schema() -> Schema {
+    Schema::packed([Field::new("n", DataType::UInt32), Field::new("rest", DataType::Binary(1021))])
+        .unwrap()
+}
+
+fn record(n: u32) -> Vec<u8> {
+    let mut bytes = vec![n as u8; 1025];
+    bytes[..4].copy_from_slice(&n.to_le_bytes());
+    bytes
+}
+
+/// How many records each flush of the history leaves.
+const FLUSHES: [u64; 4] = [0, 100, 700, 400];
+
+/// Appends, flushes and truncates; returns how many of the [`FLUSHES`] were acknowledged.
+fn history(store: &mut DynStore) -> (usize, Result<(), Error>) {
+    let mut acknowledged = 0;
+    let append = |store: &mut DynStore, records: &[u8]| {
+        let count = store.count();
+        store.append_packed(records).map(|_| ()).inspect_err(|_| {
+            assert_eq!(store.count(), count, "what failed is not counted");
+            assert_eq!(store.iter().count() as u64, count, "what is counted can be read");
+        })
+    };
+    let mut run = || -> Result<(), Error> {
+        for n in 0..100 {
+            append(store, &record(n))?;
+        }
+        store.flush()?;
+        acknowledged = 1;
+        let many: Vec<u8> = (100..700).flat_map(record).collect();
+        append(store, &many)?;
+        store.flush()?;
+        acknowledged = 2;
+        store.truncate(400)?;
+        acknowledged = 3;
+        Ok(())
+    };
+    let result = run();
+    (acknowledged, result)
+}
+
+/// Runs the history with the n-th call failing; `false` once n is past its calls.
+fn run_with_failure(fails_at: u64, stays_broken: bool, way: WriteBack, snug: bool) -> bool {
+    let file = Arc::new(FileBacking::temporary(0).unwrap());
+    let faulty = Faulty { stays_broken, views_fail: snug, ..Faulty::new(fails_at) };
+    let faulty = Hooked::over(Arc::clone(&file) as _, faulty)
+        .with_properties(|properties| properties.views_pass_end &= !snug);
+    let faulty = Arc::new(faulty);
+    let options = DynStore::options().write_back(way);
+    let backing = Arc::clone(&faulty) as Arc<dyn Backing>;
+    // SAFETY: this test alone uses the backing.
+    let store = unsafe { options.create_over(backing, &schema()) };
+    let mut store = match store {
+        Ok(store) => store,
+        Err(error) => {
+            assert!(faulty.failed.load(Ordering::Relaxed), "{error}");
+            return true; // it never came to be, and nobody was told that it did
+        }
+    };
+    let (acknowledged, result) = history(&mut store);
+    let failed_before_close = faulty.failed.load(Ordering::Relaxed);
+    assert_eq!(result.is_err(), failed_before_close, "a failure is reported: {result:?}");
+    if let Err(error) = result {
+        assert_eq!(error.kind(), ErrorKind::OutOfRange, "the one injected: {error}");
+    }
+    let close = store.close();
+    let failed = faulty.failed.load(Ordering::Relaxed);
+    if !failed {
+        close.unwrap();
+    }
+
+    // Reopened with nothing failing any more.
+    // SAFETY: the store before is closed.
+    let store = unsafe { DynStore::options().over(file, Access::ReadWrite) };
+    let store = store.unwrap_or_else(|error| panic!("call {fails_at} failed: {error}"));
+    let possible = if failed_before_close {
+        &FLUSHES[acknowledged..(acknowledged + 2).min(FLUSHES.len())]
+    } else {
+        &FLUSHES[acknowledged..=acknowledged]
+    };
+    assert!(
+        possible.contains(&store.count()) || failed_before_close && retried(&store, acknowledged),
+        "call {fails_at} failed, {acknowledged} acknowledged: {} records",
+        store.count()
+    );
+    for (n, bytes) in (0..).zip(store.iter()) {
+        assert!(bytes == record(n), "call {fails_at} failed: record {n} is torn");
+    }
+    failed
+}
+
+/// Whether the count is one that closing may have made durable after an append failed: what was
+/// appended before the failure.
+fn retried(store: &DynStore, acknowledged: usize) -> bool {
+    (FLUSHES[acknowledged]..=FLUSHES[(acknowledged + 1).min(3)]).contains(&store.count())
+}
+
+#[test]
+fn every_call_fails_once() {
+    for way in [WriteBack::Auto, WriteBack::Mapped] {
+        for stays_broken in [false, true] {
+            // Snug views end with the file, and are replaced whenever it grows.
+            for snug in if stays_broken { &[false][..] } else { &[false, true] } {
+                let run = |n: &u64| run_with_failure(*n, stays_broken, way, *snug);
+                let calls = (0..).take_while(run).count();
+                println!("{way:?}: {calls} calls failed in turn");
+                assert!(calls > 15, "the history makes more calls than {calls}");
+            }
+        }
+    }
+}
+
+#[test]
+fn after_a_failed_sync_every_write_says_so() {
+    let file = Arc::new(FileBacking::temporary(0).unwrap());
+    // SAFETY: this test alone uses the backing.
+    let mut store =
+        unsafe { DynStore::options().create_over(Arc::clone(&file) as _, &schema()) }.unwrap();
+    store.append(&record(0)).unwrap();
+    store.close().unwrap();
+    let fails_at = 2; // the growth and the write of the buffer succeed, the sync fails
+    let faulty = Arc::new(Hooked::over(Arc::clone(&file) as _, Faulty::new(fails_at)));
+    // SAFETY: this test alone uses the backing.
+    let store = unsafe { DynStore::options().over(faulty as _, Access::ReadWrite) };
+    let mut store = store.unwrap();
+    store.append(&record(1)).unwrap();
+    store.flush().unwrap_err();
+    for error in [
+        store.append(&record(2)).unwrap_err(),
+        store.flush().unwrap_err(),
+        store.truncate(0).unwrap_err(),
+        store.edit().unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::Poisoned, "{error}");
+        assert!(error.to_string().contains("reopen"), "{error}");
+    }
+    assert_eq!(store.get(0), Some(&record(0)[..]), "reading goes on");
+    assert_eq!(store.close().unwrap_err().kind(), ErrorKind::Poisoned);
+}
+
+/// A store of `count` records over a backing whose calls fail when told so.
+#[cfg(not(windows))]
+fn store_over(faulty: &Arc<Hooked<Faulty>>, way: WriteBack, count: u32) -> DynStore {
+    let options = DynStore::options().write_back(way);
+    // SAFETY: this test alone uses the backing.
+    let store = unsafe { options.create_over(Arc::clone(faulty) as _, &schema()) };
+    let mut store = store.unwrap();
+    store.append_packed(&(0..count).flat_map(record).collect::<Vec<_>>()).unwrap();
+    store.flush().unwrap();
+    store
+}
+
+#[cfg(not(windows))] // which has no positioned writing
+#[test]
+fn a_disk_that_fills_while_appending_loses_nothing_and_can_be_gone_on_with() {
+    let large: Vec<u8> = (20..500).flat_map(record).collect();
+    for calls in [0, 1] {
+        let file = Arc::new(FileBacking::temporary(0).unwrap());
+        let faulty = Faulty { full: true, ..Faulty::new(u64::MAX) };
+        // Elsewhere positioned writing is refused. This test reads by views what calls wrote only
+        // after it was opened again.
+        let faulty = Hooked::over(Arc::clone(&file) as _, faulty)
+            .with_properties(|properties| properties.calls_see_views = true);
+        let faulty = Arc::new(faulty);
+        let mut store = store_over(&faulty, WriteBack::Positioned, 10);
+        store.reserve(2000).unwrap();
+        for n in 10..20 {
+            store.append(&record(n)).unwrap(); // in the buffer
+        }
+        // What is in the buffer cannot be written, or then the records themselves.
+        faulty.fail_after(calls);
+        let error = store.append_packed(&large).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");
+        assert_eq!(store.count(), 20);
+        assert!(store.iter().eq((0..20).map(record)), "{calls} calls");
+        faulty.calls.store(0, Ordering::Relaxed);
+        store.append_packed(&large).unwrap();
+        store.close().unwrap();
+        // SAFETY: the store before is closed.
+        let store = unsafe { DynStore::options().over(file, Access::ReadOnly) };
+        assert!(store.unwrap().iter().eq((0..500).map(record)));
+    }
+}
+
+/// Where nothing can be reserved, zeros are written: a disk that fills half-way must not leave a
+/// length behind that looks like room.
+#[test]
+fn room_that_could_not_be_had_is_not_taken_for_room() {
+    let file = Arc::new(FileBacking::temporary(0).unwrap());
+    let faulty = Faulty { full: true, reserves: false, ..Faulty::new(u64::MAX) };
+    let faulty = Arc::new(Hooked::over(Arc::clone(&file) as _, faulty));
+    let options = DynStore::options().write_back(WriteBack::Mapped);
+    // SAFETY: this test alone uses the backing.
+    let store = unsafe { options.create_over(Arc::clone(&faulty) as _, &schema()) };
+    let mut store = store.unwrap();
+    let len_bytes = file.len_bytes().unwrap();
+    faulty.fail_after(1); // the length, then the zeros
+    let error = store.reserve(10_000).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");
+    if cfg!(not(windows)) {
+        // Wine shortens no file that is mapped.
+        assert_eq!(file.len_bytes().unwrap(), len_bytes, "as long as before");
+    }
+    faulty.calls.store(0, Ordering::Relaxed);
+    store.append(&record(0)).unwrap();
+    assert_eq!(store.get(0), Some(&record(0)[..]));
+}

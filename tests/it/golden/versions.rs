@@ -1,0 +1,79 @@
+//! A file of another version is refused by the name of its version.
+
+use std::fs;
+use std::path::Path;
+
+use flatrec::{Checksums, DynDatabase, DynStore, ErrorKind, verify};
+
+use super::copy;
+
+/// Makes the sector at `offset` of the file beside `path` one of another version, with a checksum
+/// that holds.
+fn set_version(path: &Path, suffix: &str, offset: usize, version: u8) {
+    let file = path.with_file_name(format!("store.rec{suffix}"));
+    let mut bytes = fs::read(&file).unwrap();
+    let sector = &mut bytes[offset..offset + 512];
+    assert_eq!(sector[8..12], [1, 0, 0, 0], "version 1");
+    sector[8] = version;
+    let crc = crc32c::crc32c(&sector[..508]).to_le_bytes();
+    sector[508..].copy_from_slice(&crc);
+    fs::write(file, bytes).unwrap();
+}
+
+const EXPECTED: [(u8, &str, &str); 3] = [
+    (0, "format version 0, which was never frozen", "the program that wrote it"),
+    (2, "format version 2; this program knows version 1", "newer version"),
+    (255, "format version 255; this program knows version 1", "newer version"),
+];
+
+#[test]
+fn another_version_of_the_file_or_of_its_log_is_refused_by_name() {
+    for (suffix, offset) in [("", 0), ("", 4096), ("-wal-1", 0), ("-wal-2", 0)] {
+        for (version, what, advice) in EXPECTED {
+            let (_directory, path) = copy("log");
+            set_version(&path, suffix, offset, version);
+            for refused in [
+                DynStore::open_read_only(&path).map(drop),
+                DynStore::open(&path).map(drop),
+                DynDatabase::open(&path).map(drop),
+            ] {
+                let error = refused.unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::UnsupportedFormat, "{suffix}: {error}");
+                let text = error.to_string();
+                assert!(text.contains(what) && text.contains(advice), "{suffix}: {text}");
+            }
+            let report = verify(&path, 10).unwrap();
+            assert!(report.doubts.iter().any(|doubt| doubt.what.contains(what)), "{report:?}");
+        }
+    }
+}
+
+/// Every store can be read without its checksums; who writes must know how to keep them.
+#[test]
+fn another_version_of_the_checksums_is_refused_by_who_writes() {
+    for (version, what, _) in EXPECTED {
+        let (_directory, path) = copy("sums");
+        set_version(&path, "-sum", 0, version);
+        let store = DynStore::open_read_only(&path).unwrap();
+        let why = format!("its version is {version}");
+        assert_eq!(store.info().unwrap().checksums, Checksums::Damaged(why));
+        drop(store);
+        for refused in [DynStore::open(&path).map(drop), DynDatabase::open(&path).map(drop)] {
+            let error = refused.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::UnsupportedFormat, "{error}");
+            assert!(error.to_string().contains(what), "{error}");
+        }
+    }
+}
+
+/// A version that was changed by the disk and not by a program is damage.
+#[test]
+fn a_version_without_its_checksum_is_damage() {
+    let (_directory, path) = copy("plain");
+    let mut bytes = fs::read(&path).unwrap();
+    for offset in [0, 4096] {
+        bytes[offset + 8] = 2;
+    }
+    fs::write(&path, bytes).unwrap();
+    assert_eq!(DynStore::open_read_only(&path).unwrap_err().kind(), ErrorKind::Corrupt);
+}

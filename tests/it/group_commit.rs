@@ -1,0 +1,178 @@
+//! Commits that share a sync, where the sync fails or panics.
+//!
+//! Linux reports a failed write-back once for each open file: whoever asks again is told that all
+//! is well. So a failure that one thread is told of must reach all who rely on that sync.
+
+#![cfg(feature = "derive")]
+#![allow(unsafe_code, reason = "opening over a backing of one's own is unsafe")]
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use flatrec::map::{Backing, FileBacking, OpenSide};
+use flatrec::{Database, Durability, Error};
+
+use crate::support::hooked::{Call, Hook, Hooked, Then};
+use crate::support::numbered::N;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Plan {
+    None,
+    /// The group's sync gets the error, and returns before the next segment is begun.
+    GroupFails,
+    /// A sync panics.
+    Panics,
+}
+
+#[derive(Debug, Default)]
+struct Script {
+    reached: Mutex<Vec<&'static str>>,
+    changed: Condvar,
+}
+
+impl Script {
+    fn reach(&self, what: &'static str) {
+        self.reached.lock().unwrap().push(what);
+        self.changed.notify_all();
+    }
+    fn wait(&self, what: &'static str) {
+        let reached = self.reached.lock().unwrap();
+        let (_reached, timeout) = self
+            .changed
+            .wait_timeout_while(reached, Duration::from_secs(20), |all| !all.contains(&what))
+            .unwrap();
+        assert!(!timeout.timed_out(), "never reached: {what}");
+    }
+    fn has(&self, what: &'static str) -> bool {
+        self.reached.lock().unwrap().contains(&what)
+    }
+}
+
+#[derive(Debug)]
+struct World {
+    plan: Mutex<Plan>,
+    script: Script,
+    /// What of `-wal-1` is durable.
+    durable: Mutex<Vec<u8>>,
+}
+
+fn eio() -> Result<(), Error> {
+    Err(io::Error::from_raw_os_error(5).into())
+}
+
+impl Hook for World {
+    fn ask(&self, file: &Arc<dyn Backing>, suffix: &str, call: Call<'_>) -> Result<Then, Error> {
+        let plan = *self.plan.lock().unwrap();
+        match call {
+            Call::SyncData if suffix == "-wal-1" => self.sync(&**file, plan).map(|()| Then::Done),
+            Call::OpenSide { how: OpenSide::Create, .. } if plan == Plan::GroupFails => {
+                self.script.reach("a segment is made");
+                self.script.wait("the first commit has returned");
+                Ok(Then::Forward)
+            }
+            call if call.syncs() => Ok(Then::Done),
+            _ => Ok(Then::Forward),
+        }
+    }
+}
+
+impl World {
+    fn sync(&self, file: &dyn Backing, plan: Plan) -> Result<(), Error> {
+        match plan {
+            Plan::None => {
+                let mut bytes = vec![0; file.len_bytes()? as usize];
+                file.read_at(0, &mut bytes)?;
+                *self.durable.lock().unwrap() = bytes;
+                Ok(())
+            }
+            Plan::GroupFails if !self.script.has("the group syncs") => {
+                self.script.reach("the group syncs");
+                self.script.wait("a segment is made");
+                eio()
+            }
+            // The error was reported: whoever asks again is told that all is well.
+            Plan::GroupFails => Ok(()),
+            Plan::Panics => panic!("a panic in a sync"),
+        }
+    }
+}
+
+fn append(database: &Database<N>, records: usize) -> Result<(), Error> {
+    let mut transaction = database.begin_write()?;
+    transaction.append_slice(&vec![N { n: 7 }; records])?;
+    transaction.commit(Durability::Immediate).map(drop)
+}
+
+/// A new database whose syncs go by a script.
+fn scripted(path: &Path) -> (Database<N>, Arc<World>) {
+    Database::<N>::create(path).unwrap().close().unwrap();
+    let world = Arc::new(World {
+        plan: Mutex::new(Plan::None),
+        script: Script::default(),
+        durable: Mutex::default(),
+    });
+    // SAFETY: nobody else has it.
+    let file = Arc::new(unsafe { FileBacking::open_unchecked(path, true) }.unwrap());
+    let backing = Hooked::sharing(file, Arc::clone(&world));
+    // SAFETY: nobody else has it.
+    let database = unsafe { Database::<N>::options().over(Arc::new(backing)) }.unwrap();
+    (database, world)
+}
+
+/// The first commit's and the second's result, and what is found after the power was cut.
+fn play(plan: Plan) -> (bool, bool, Result<u64, Error>) {
+    let live = tempfile::tempdir().unwrap();
+    let path = live.path().join("n.rec");
+    let (database, world) = scripted(&path);
+    append(&database, 3000).unwrap();
+    *world.plan.lock().unwrap() = plan;
+    let (first, second) = std::thread::scope(|scope| {
+        let first = scope.spawn(|| {
+            let result = append(&database, 500);
+            world.script.reach("the first commit has returned");
+            result
+        });
+        world.script.wait("the group syncs");
+        let second = scope.spawn(|| append(&database, 1000));
+        (first.join().unwrap(), second.join().unwrap())
+    });
+    // The power goes: of the first segment there is what was durable; the second has reached the
+    // disk by itself.
+    let dead = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(live.path()).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), dead.path().join(entry.file_name())).unwrap();
+    }
+    fs::write(dead.path().join("n.rec-wal-1"), &*world.durable.lock().unwrap()).unwrap();
+    let found = Database::<N>::open(dead.path().join("n.rec"));
+    let found = found.map(|database| database.begin_read().count());
+    (first.is_ok(), second.is_ok(), found)
+}
+
+#[test]
+fn a_failed_group_sync_never_makes_the_store_unreadable() {
+    let (first, second, found) = play(Plan::GroupFails);
+    assert!(!first && !second);
+    assert_eq!(found.map_err(|error| error.to_string()), Ok(3000));
+}
+
+/// A sync that panics leaves nobody waiting for ever.
+#[test]
+fn a_panic_in_a_sync_hangs_nobody() {
+    let (done, wait) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let live = tempfile::tempdir().unwrap();
+        let (database, world) = scripted(&live.path().join("n.rec"));
+        append(&database, 10).unwrap();
+        *world.plan.lock().unwrap() = Plan::Panics;
+        let commit = std::panic::AssertUnwindSafe(|| append(&database, 1));
+        assert!(std::panic::catch_unwind(commit).is_err());
+        let next = append(&database, 1);
+        drop(database);
+        done.send(next.is_err()).unwrap();
+    });
+    assert_eq!(wait.recv_timeout(Duration::from_secs(60)), Ok(true));
+}

@@ -1,0 +1,445 @@
+//! Handles that meet: under other names, in other ways, beside files that are nobody's business.
+
+#![allow(unsafe_code, reason = "opening a file that is open already is unsafe")]
+
+use std::path::Path;
+#[cfg(target_os = "linux")]
+use std::path::PathBuf;
+#[cfg(unix)]
+use std::time::Duration;
+
+#[cfg(unix)]
+use flatrec::Wait;
+#[cfg(target_os = "linux")]
+use flatrec::map::Access;
+use flatrec::map::Mapping;
+use flatrec::{CopyOptions, DataType, DynStore, ErrorKind, Field, Schema};
+
+use crate::support::files::names;
+
+fn schema() -> Schema {
+    Schema::packed([Field::new("n", DataType::UInt32)]).unwrap()
+}
+
+/// A closed store of the numbers below `count`.
+fn make(path: &Path, count: u32) {
+    let mut store = DynStore::create(path, &schema()).unwrap();
+    for n in 0..count {
+        store.append(&n.to_le_bytes()).unwrap();
+    }
+    store.close().unwrap();
+}
+
+/// Other names of the store at `path`, each with a name for the messages of the test.
+#[cfg(target_os = "linux")] // see the test below
+fn aliases(path: &Path) -> [(&'static str, PathBuf); 2] {
+    let beside = |name: &str| path.with_file_name(name);
+    std::fs::hard_link(path, beside("hard")).unwrap();
+    std::os::unix::fs::symlink(path, beside("soft")).unwrap();
+    [("hard link", beside("hard")), ("symbolic link", beside("soft"))]
+}
+
+/// Linux can lock ranges of the inode without hindering anybody's reads and writes.
+#[cfg(target_os = "linux")]
+#[test]
+fn records_lent_under_another_name_do_not_change() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    make(&path, 10);
+    for (name, alias) in aliases(&path) {
+        for open in [DynStore::open_read_only, DynStore::open_private] {
+            let reader = open(&alias).unwrap();
+            let mut writer = DynStore::open(&path).unwrap();
+            let error = writer.edit().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Locked, "{name}: {error}");
+            let error = writer.truncate(3).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Locked, "{name}: {error}");
+            assert_eq!(reader.get(9), Some(&9u32.to_le_bytes()[..]));
+            drop(reader);
+            let edit = writer.edit().unwrap();
+            let error = open(&alias).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Locked, "{name}: {error}");
+            edit.finish().unwrap();
+            open(&alias).unwrap();
+        }
+    }
+}
+
+#[cfg(target_os = "linux")] // as above
+#[test]
+fn records_lent_by_path_do_not_change_through_a_handed_over_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    make(&path, 10);
+    let open = || std::fs::File::options().read(true).write(true).open(&path).unwrap();
+    for named in [Some(path.as_path()), None] {
+        let reader = DynStore::open_read_only(&path).unwrap();
+        // SAFETY: nobody else changes the file: the other handle reads.
+        let store = unsafe { DynStore::options().from_file(open(), named, Access::ReadWrite) };
+        let mut store = store.unwrap();
+        let error = store.edit().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
+        drop(reader);
+        store.edit().unwrap().finish().unwrap();
+    }
+}
+
+#[test]
+fn making_a_store_leaves_files_of_similar_names_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let beside = |name: &str| directory.path().join(name);
+    make(&beside("table-new"), 7);
+    std::fs::remove_file(beside("table-new-lock")).unwrap(); // as a copy from elsewhere
+    std::fs::write(beside("notes-new"), b"mine").unwrap();
+    make(&beside("table"), 1);
+    make(&beside("notes"), 1);
+    Mapping::open_or_create(beside("other"), 10, |_| Ok(())).unwrap();
+    assert_eq!(DynStore::open_read_only(beside("table-new")).unwrap().count(), 7);
+    assert_eq!(std::fs::read(beside("notes-new")).unwrap(), b"mine");
+}
+
+#[test]
+fn a_store_that_is_named_like_an_unfinished_one_is_not_overwritten() {
+    let directory = tempfile::tempdir().unwrap();
+    let beside = |name: &str| directory.path().join(name);
+    make(&beside("table-unfinished"), 7);
+    let error = DynStore::create(beside("table"), &schema()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
+    assert!(error.to_string().contains("table-unfinished"), "{error}");
+    // What is no store is made under a name that no other file has.
+    Mapping::open_or_create(beside("table"), 10, |_| Ok(())).unwrap();
+    assert_eq!(DynStore::open_read_only(beside("table-unfinished")).unwrap().count(), 7);
+}
+
+/// A copy has no lock file by which it would be known, and was removed by the next maker.
+#[test]
+fn a_whole_store_copied_to_an_unfinished_one_s_name_is_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let beside = |name: &str| directory.path().join(name);
+    make(&beside("made"), 7);
+    let mut flushed = DynStore::create(beside("flushed"), &schema()).unwrap();
+    flushed.append(&[1; 4]).unwrap();
+    flushed.flush().unwrap();
+    let mut aside = DynStore::options().create_aside(beside("aside"), &schema(), false).unwrap();
+    aside.append(&[1; 4]).unwrap();
+    aside.flush().unwrap();
+    aside.close().unwrap();
+    flatrec::backup(beside("made"), beside("backup"), CopyOptions::new()).unwrap();
+    for copied in ["made", "flushed", "aside", "backup"] {
+        let copy = beside("new-unfinished");
+        std::fs::copy(beside(copied), &copy).unwrap();
+        let before = std::fs::read(&copy).unwrap();
+        let refused = [
+            DynStore::create(beside("new"), &schema()).map(drop),
+            DynStore::options().create_aside(beside("new"), &schema(), true).map(drop),
+            DynStore::options().resume_aside(beside("new"), true).map(drop),
+            flatrec::backup(beside("made"), beside("new"), CopyOptions::new()).map(drop),
+        ];
+        for refused in refused {
+            let error = refused.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{copied}: {error}");
+            assert!(error.to_string().contains("new-unfinished"), "{copied}: {error}");
+        }
+        assert!(std::fs::read(&copy).unwrap() == before, "{copied}");
+        assert!(!beside("new").exists());
+    }
+    drop(flushed);
+}
+
+/// What a maker has flushed before it died is known by its header, whatever it holds.
+#[test]
+fn records_of_a_maker_that_died_are_made_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    for resumed in [false, true] {
+        let mut store = DynStore::options().create_aside(&path, &schema(), false).unwrap();
+        store.keep_unfinished(true);
+        store.append_packed(&[7; 4 * 3]).unwrap();
+        store.flush().unwrap();
+        drop(store); // as a kill would
+        if resumed {
+            let mut store = DynStore::options().resume_aside(&path, false).unwrap();
+            store.append(&[8; 4]).unwrap();
+            store.flush().unwrap();
+            drop(store);
+        }
+        make(&path, 1);
+        assert_eq!(names(directory.path()), ["s", "s-lock"]);
+        std::fs::remove_file(&path).unwrap();
+    }
+}
+
+/// Nothing tells what an initialiser leaves from a file of the user's: so it is made under a name
+/// that no user gives, and not as `other-unfinished`, which was once removed.
+#[test]
+fn an_initialiser_takes_no_file_of_the_user_s_and_what_it_leaves_is_removed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("shared");
+    let own = directory.path().join("shared-unfinished");
+    std::fs::write(&own, b"three years of work").unwrap();
+    for kept in [&own, &directory.path().join(".flatrec-new-notes")] {
+        std::fs::write(kept, b"three years of work").unwrap();
+    }
+    let spare = directory.path().join("spare");
+    for _ in 0..2 {
+        let mut left = None;
+        let failed = Mapping::open_or_create(&path, 10, |_| {
+            let is_new = |name: &String| name.starts_with(".flatrec-new-") && !name.ends_with('s');
+            left = names(directory.path()).into_iter().find(is_new);
+            std::fs::copy(directory.path().join(left.as_ref().unwrap()), &spare).unwrap();
+            Err(std::io::Error::from(std::io::ErrorKind::Interrupted).into())
+        });
+        failed.unwrap_err();
+        // As if it had been killed.
+        std::fs::rename(&spare, directory.path().join(left.unwrap())).unwrap();
+    }
+    Mapping::open_or_create(&path, 10, |_| Ok(())).unwrap();
+    assert_eq!(
+        names(directory.path()),
+        [".flatrec-new-notes", "shared", "shared-lock", "shared-unfinished"]
+    );
+    assert_eq!(std::fs::read(&own).unwrap(), b"three years of work");
+}
+
+#[test]
+fn what_a_maker_left_that_died_is_made_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    let mut store = DynStore::options().create_aside(&path, &schema(), false).unwrap();
+    let left: Vec<String> = names(directory.path());
+    let aside = directory.path().join(left.iter().find(|name| *name != "s-lock").unwrap());
+    store.reserve(100_000).unwrap();
+    // Longer than a store without records, and its header counts none.
+    let reserved = std::fs::read(&aside).unwrap();
+    assert!(reserved.len() > 65_536);
+    store.append(&[1; 4]).unwrap();
+    store.flush().unwrap();
+    let bytes = std::fs::read(&aside).unwrap();
+    drop(store);
+    // As one leaves it that is killed, which removes no lock file.
+    std::fs::write(directory.path().join("s-lock"), "").unwrap();
+    // Killed before, while and after it wrote the header, and before it flushed anything.
+    for left in [&[][..], &bytes[..100], &bytes, &reserved] {
+        std::fs::write(&aside, left).unwrap();
+        assert_eq!(DynStore::open(&path).unwrap_err().kind(), ErrorKind::NotFound);
+        make(&path, 3);
+        assert_eq!(names(directory.path()), ["s", "s-lock"]);
+        std::fs::remove_file(&path).unwrap();
+    }
+}
+
+#[test]
+fn a_store_that_could_not_be_made_takes_no_other_file_along() {
+    let directory = tempfile::tempdir().unwrap();
+    let lock = directory.path().join("photo-lock");
+    std::fs::write(&lock, b"a key in a picture").unwrap();
+    let aside = DynStore::options().create_aside(directory.path().join("photo"), &schema(), false);
+    assert_eq!(aside.unwrap_err().kind(), ErrorKind::AlreadyExists);
+    assert_eq!(names(directory.path()), ["photo-lock"]);
+    assert_eq!(std::fs::read(&lock).unwrap(), b"a key in a picture");
+}
+
+#[test]
+fn looking_at_a_file_that_is_no_store_leaves_nothing_beside_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("picture");
+    for bytes in [&b""[..], b"short", &[b'x'; 100_000]] {
+        std::fs::write(&path, bytes).unwrap();
+        for open in [DynStore::open, DynStore::open_read_only, DynStore::open_private] {
+            assert_eq!(open(&path).unwrap_err().kind(), ErrorKind::NotAStore);
+        }
+        assert_eq!(flatrec::verify(&path, 1).unwrap().doubts_found, 1);
+        assert_eq!(names(directory.path()), ["picture"]);
+    }
+}
+
+/// The writer that is waited for holds the inode under another name.
+#[cfg(unix)] // a lock on the data would refuse others' reads on Windows
+#[test]
+fn waiting_for_a_writer_under_another_name_ends_when_it_closes() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    make(&path, 1);
+    let alias = directory.path().join("alias");
+    std::fs::hard_link(&path, &alias).unwrap();
+    let writer = DynStore::open(&alias).unwrap();
+    let briefly = DynStore::options().wait(Wait::AtMost(Duration::from_millis(5))).open(&path);
+    assert_eq!(briefly.unwrap_err().kind(), ErrorKind::Locked);
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let waiting = std::thread::spawn(move || {
+        sender.send(()).unwrap();
+        DynStore::options().wait(Wait::Forever).open(&path).map(|store| store.count())
+    });
+    receiver.recv().unwrap();
+    drop(writer);
+    assert_eq!(waiting.join().unwrap().unwrap(), 1);
+}
+
+#[cfg(unix)] // elsewhere a file that is open may not be replaced
+#[test]
+fn who_waited_for_a_file_that_was_replaced_gets_the_new_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    make(&path, 1);
+    let mut maker = DynStore::options().create_aside(&path, &schema(), true).unwrap();
+    maker.append_packed(&[0; 4 * 5]).unwrap();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let waiting = std::thread::spawn({
+        let path = path.clone();
+        move || {
+            sender.send(()).unwrap();
+            let mut store = DynStore::options().wait(Wait::Forever).open(&path).unwrap();
+            store.append(&[9; 4]).unwrap();
+            store.close().unwrap();
+        }
+    });
+    receiver.recv().unwrap();
+    maker.close().unwrap();
+    waiting.join().unwrap();
+    assert_eq!(DynStore::open_read_only(&path).unwrap().count(), 6);
+}
+
+/// What panicked in the midst of an edit has left records half changed, whatever comes after it.
+#[test]
+fn a_later_edit_does_not_bless_one_that_panicked() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    make(&path, 10);
+    let mut store = DynStore::open(&path).unwrap();
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let mut edit = store.edit().unwrap();
+        edit.set(3, &[0xAA; 4]).unwrap();
+        std::panic::resume_unwind(Box::new("midway"));
+    }));
+    panicked.unwrap_err();
+    let error = store.edit().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InterruptedEdit, "{error}");
+    store.append(&[1; 4]).unwrap();
+    store.close().unwrap();
+    let error = DynStore::open(&path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InterruptedEdit, "{error}");
+    let accepted = DynStore::options().accept_interrupted_edit().open(&path).unwrap();
+    assert_eq!(accepted.count(), 11);
+}
+
+#[cfg(feature = "derive")]
+#[test]
+fn a_schema_by_hand_cannot_make_a_type_read_what_it_is_not() {
+    use flatrec::{PodRecord, Record, Store};
+    #[derive(Clone, Copy, Debug, Record)]
+    #[repr(C)]
+    struct Point {
+        x: u32,
+        y: u32,
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    let swapped = Schema::new(
+        vec![Field::new("y", DataType::UInt32), Field::new("x", DataType::UInt32).at(4)],
+        8,
+        4,
+    )
+    .unwrap();
+    let error = Store::<Point>::options().schema(swapped.clone()).create(&path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidSchema, "{error}");
+    assert!(error.to_string().contains("x: expected"), "{error}");
+    DynStore::create(&path, &swapped).unwrap().close().unwrap();
+    let error = Store::<Point>::options().schema(swapped).open(&path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidSchema, "{error}");
+
+    let path = directory.path().join("pod");
+    let error = Store::<PodRecord<u64>>::options().schema(schema()).create(&path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidSchema, "{error}");
+}
+
+/// Should the slot in force be lost, the other one must not bring back what was cut off.
+#[test]
+fn after_a_truncation_neither_slot_counts_what_was_cut_off() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    make(&path, 10);
+    let mut store = DynStore::open(&path).unwrap();
+    store.truncate(4).unwrap();
+    for slot in DynStore::open_read_only(&path).unwrap().info().unwrap().slots {
+        assert!(matches!(slot, flatrec::SlotInfo::Valid { count: 4, .. }), "{slot:?}");
+    }
+}
+
+/// A lock file that went with the store it was made for locks nothing any more.
+#[cfg(target_os = "linux")]
+#[test]
+fn who_waited_for_a_maker_that_gave_up_holds_the_lock_file_that_has_the_name() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    let lock = directory.path().join("s-lock");
+    let handles_of_lock = || {
+        let open = std::fs::read_dir("/proc/self/fd").unwrap();
+        let links = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+        links.filter(|link| *link == lock).count()
+    };
+    let maker = DynStore::options().create_aside(&path, &schema(), false).unwrap();
+    let waiting = std::thread::spawn({
+        let path = path.clone();
+        move || DynStore::options().wait(Wait::Forever).create(&path, &schema()).unwrap()
+    });
+    while handles_of_lock() < 2 {
+        std::thread::yield_now(); // until the other one has the lock file open, and waits for it
+    }
+    drop(maker);
+    let store = waiting.join().unwrap();
+    assert_eq!(names(directory.path()), ["s", "s-lock"]);
+    assert_eq!(DynStore::open(&path).unwrap_err().kind(), ErrorKind::Locked);
+    drop(store);
+}
+
+#[test]
+fn what_was_left_unfinished_is_finished_by_one_writer_at_a_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    let resume = |replace| DynStore::options().resume_aside(&path, replace);
+    assert_eq!(resume(false).unwrap_err().kind(), ErrorKind::NotFound);
+    assert!(names(directory.path()).is_empty(), "nor is a lock file left");
+
+    let mut store = DynStore::options().create_aside(&path, &schema(), false).unwrap();
+    store.keep_unfinished(true);
+    store.append_packed(&[7; 4 * 3]).unwrap();
+    store.flush().unwrap();
+    store.append(&[8; 4]).unwrap();
+    assert_eq!(resume(false).unwrap_err().kind(), ErrorKind::Locked, "its maker lives");
+    drop(store);
+    assert_eq!(names(directory.path()), ["s-lock", "s-unfinished"]);
+
+    let mut store = resume(false).unwrap();
+    assert_eq!((store.count(), store.path()), (3, Some(path.clone())), "as of the last flush");
+    assert_eq!(resume(false).unwrap_err().kind(), ErrorKind::Locked);
+    let other = DynStore::options().create_aside(&path, &schema(), true);
+    assert_eq!(other.unwrap_err().kind(), ErrorKind::Locked);
+    store.append(&[9; 4]).unwrap();
+    drop(store); // unfinished again, and still there
+    resume(false).unwrap().close().unwrap();
+    assert_eq!(names(directory.path()), ["s", "s-lock"]);
+    assert_eq!(DynStore::open_read_only(&path).unwrap().count(), 3);
+}
+
+#[test]
+fn what_is_resumed_replaces_a_store_only_if_told_and_can_be_given_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    let mut store = DynStore::options().create_aside(&path, &schema(), false).unwrap();
+    store.keep_unfinished(true);
+    store.append(&[7; 4]).unwrap();
+    store.flush().unwrap();
+    drop(store);
+    std::fs::rename(directory.path().join("s-unfinished"), directory.path().join("kept")).unwrap();
+    make(&path, 5);
+    std::fs::rename(directory.path().join("kept"), directory.path().join("s-unfinished")).unwrap();
+
+    let resume = |replace| DynStore::options().resume_aside(&path, replace);
+    assert_eq!(resume(false).unwrap_err().kind(), ErrorKind::AlreadyExists);
+    assert_eq!(names(directory.path()), ["s", "s-lock", "s-unfinished"]);
+    let mut store = resume(true).unwrap();
+    store.keep_unfinished(false);
+    drop(store);
+    assert_eq!(names(directory.path()), ["s", "s-lock"]);
+    assert_eq!(DynStore::open_read_only(&path).unwrap().count(), 5);
+}

@@ -1,0 +1,41 @@
+//! The library by its public calls, a module a subject: `cargo test --test it golden::` runs one.
+//!
+//! The tests are threads of one process. A test that changes the process (its limits, its current
+//! directory, its signals) or measures it needs a program of its own, beside this folder.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod checksums;
+mod copies;
+mod database_damage;
+mod database_edges;
+mod database_faults;
+mod database_model;
+mod database_threads;
+mod deletes;
+mod derive;
+mod exchange_csv;
+mod exchange_export;
+mod exchange_resume;
+mod exchange_round_trip;
+mod exchange_schema;
+mod faults;
+mod format_document;
+mod format_properties;
+mod golden;
+mod group_commit;
+mod handles;
+mod map_conformance;
+mod map_files;
+mod model;
+mod numpy;
+mod patched_files;
+mod power_cut;
+mod readers;
+mod readers_beside;
+mod side_files;
+mod snapshots;
+mod store;
+mod transactions;
+mod win32_document;

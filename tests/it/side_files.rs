@@ -1,0 +1,478 @@
+//! The files beside a store: whose they are, where they lie, and what is never touched.
+#![cfg(feature = "derive")]
+
+use std::fs;
+use std::path::Path;
+
+use flatrec::{CopyOptions, Database, ErrorKind, Store};
+
+use crate::support::numbered::{N, add, try_add};
+
+fn count(path: &Path) -> u64 {
+    Database::<N>::open(path).unwrap().begin_read().count()
+}
+
+/// What a kill would leave of the files in `from`: a copy, since the locks of a store that is open
+/// live as long as this process.
+fn copy_of(from: &Path) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_file() {
+            fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
+        }
+    }
+    copy
+}
+
+#[test]
+fn a_store_that_is_moved_while_it_is_open_touches_nothing_of_the_next_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let old = Database::<N>::create(at("n.rec")).unwrap();
+    add(&old, 1);
+    for suffix in ["", "-lock", "-wal-1"] {
+        fs::rename(at(&format!("n.rec{suffix}")), at(&format!("old.rec{suffix}"))).unwrap();
+    }
+    let new = Database::<N>::create(at("n.rec")).unwrap();
+    for n in 0..10 {
+        add(&new, n);
+    }
+    // Its log cannot be removed, and its records are where they belong nevertheless.
+    let error = old.close().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+    assert!(error.to_string().contains("moved or replaced"), "{error}");
+    assert_eq!(count(&copy_of(directory.path()).path().join("n.rec")), 10);
+    assert_eq!(count(&at("old.rec")), 1);
+    new.close().unwrap();
+    assert_eq!(count(&at("n.rec")), 10);
+}
+
+#[cfg(unix)] // Windows renames no directory in which a file is open
+#[test]
+fn stores_in_directories_that_are_swapped_keep_their_logs() {
+    let home = tempfile::tempdir().unwrap();
+    let at = |name: &str| home.path().join(name);
+    fs::create_dir(at("data")).unwrap();
+    fs::create_dir(at("next")).unwrap();
+    let old = Database::<N>::create(at("data/n.rec")).unwrap();
+    add(&old, 1);
+    fs::rename(at("data"), at("old")).unwrap();
+    fs::rename(at("next"), at("data")).unwrap();
+    let new = Database::<N>::create(at("data/n.rec")).unwrap();
+    add(&new, 1);
+    add(&new, 2);
+    assert_eq!(old.close().unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(count(&copy_of(&at("data")).path().join("n.rec")), 2);
+    assert_eq!(count(&at("old/n.rec")), 1);
+}
+
+#[cfg(unix)] // as above
+#[test]
+fn a_commit_of_a_store_that_was_moved_is_refused_until_it_is_back() {
+    let home = tempfile::tempdir().unwrap();
+    let at = |name: &str| home.path().join(name);
+    fs::create_dir(at("data")).unwrap();
+    let database = Database::<N>::create(at("data/n.rec")).unwrap();
+    fs::rename(at("data"), at("elsewhere")).unwrap();
+    let error = try_add(&database, 1).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+    fs::create_dir(at("data")).unwrap();
+    fs::write(at("data/n.rec"), "another file").unwrap();
+    assert_eq!(try_add(&database, 1).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(fs::read_dir(at("data")).unwrap().count(), 1);
+    fs::remove_dir_all(at("data")).unwrap();
+    fs::rename(at("elsewhere"), at("data")).unwrap();
+    add(&database, 2);
+    database.close().unwrap();
+    assert_eq!(count(&at("data/n.rec")), 1);
+}
+
+#[cfg(unix)] // symbolic links take a privilege on Windows, and Wine has none
+#[test]
+fn the_log_of_a_store_opened_by_a_link_lies_beside_the_store() {
+    let live = tempfile::tempdir().unwrap();
+    let data = live.path().join("data");
+    fs::create_dir(&data).unwrap();
+    Store::<N>::options().checksums().create(data.join("n.rec")).unwrap().close().unwrap();
+    let link = live.path().join("link.rec");
+    std::os::unix::fs::symlink(data.join("n.rec"), &link).unwrap();
+    let database = Database::<N>::open(&link).unwrap();
+    add(&database, 1);
+    let dead = copy_of(&data);
+    assert_eq!(count(&dead.path().join("n.rec")), 1);
+    database.close().unwrap();
+    assert_eq!(fs::read_dir(live.path()).unwrap().count(), 3, "data, the link, and its lock");
+    let checked = flatrec::verify(data.join("n.rec"), 10).unwrap();
+    assert!(matches!(checked.checksums, flatrec::Checksums::Present { blocks: 1 }));
+}
+
+#[test]
+fn creating_a_store_removes_no_file_that_is_not_its_own() {
+    for (other, made) in [("thesis-unfinished", false), ("thesis-unfinished-sum", true)] {
+        let directory = tempfile::tempdir().unwrap();
+        let other = directory.path().join(other);
+        // Longer than a header without records, and blank where it would begin.
+        for text in [b"three years of work".to_vec(), [vec![0; 100_000], b"work".to_vec()].concat()]
+        {
+            fs::write(&other, &text).unwrap();
+            let path = directory.path().join("thesis");
+            let created = Store::<N>::create(&path).and_then(Store::close);
+            assert_eq!(created.as_ref().map_err(flatrec::Error::kind).is_ok(), made, "{created:?}");
+            if let Err(error) = created {
+                assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
+                assert!(!directory.path().join("thesis-lock").exists());
+            } else {
+                fs::remove_file(&path).unwrap();
+            }
+            let summed = Store::<N>::options().checksums().create(&path).unwrap_err();
+            assert_eq!(summed.kind(), ErrorKind::AlreadyExists, "{summed}");
+            assert_eq!(fs::read(&other).unwrap(), text);
+            assert!(!path.exists());
+        }
+    }
+}
+
+#[test]
+fn making_checksums_anew_removes_no_file_that_is_not_its_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("n.rec");
+    Store::<N>::create(&path).unwrap().close().unwrap();
+    let other = directory.path().join("n.rec-sum-unfinished");
+    fs::write(&other, "a sum that is not finished").unwrap();
+    let error = flatrec::rebuild_checksums(&path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
+    assert!(other.exists());
+    fs::write(&other, "").unwrap();
+    flatrec::rebuild_checksums(&path).unwrap();
+    assert!(!other.exists());
+}
+
+/// A segment's maker that dies leaves zeros, or nothing: a file of either is removed under a
+/// segment's name, since nothing is lost. One that only begins with zeros is somebody's.
+#[test]
+fn of_files_called_like_segments_only_blank_ones_are_removed() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    fs::write(at("n.rec-wal-7"), [vec![0; 300_000], b"work".to_vec()].concat()).unwrap();
+    fs::write(at("n.rec-wal-8"), [vec![0; 512], b"work".to_vec()].concat()).unwrap();
+    fs::write(at("n.rec-wal-9"), vec![0; 300_000]).unwrap();
+    fs::write(at("n.rec-wal-10"), "").unwrap();
+    let database = Database::<N>::create(at("n.rec")).unwrap();
+    add(&database, 1);
+    database.close().unwrap();
+    let left = |name: &str| at(name).exists();
+    assert!(left("n.rec-wal-7") && left("n.rec-wal-8"));
+    assert!(!left("n.rec-wal-9") && !left("n.rec-wal-10"));
+}
+
+#[cfg(unix)] // elsewhere pipes have no names among the files
+#[test]
+fn a_pipe_in_the_lock_files_place_is_an_error() {
+    let (done, wait) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("n.rec");
+        Store::<N>::create(&path).unwrap().close().unwrap();
+        let lock = directory.path().join("n.rec-lock");
+        fs::remove_file(&lock).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&lock).status().unwrap().success());
+        let read = Store::<N>::open_read_only(&path).map(drop);
+        let written = Store::<N>::open(&path).map(drop);
+        done.send([read, written]).unwrap();
+    });
+    let opened = wait.recv_timeout(std::time::Duration::from_secs(30)).expect("it waits for ever");
+    for opened in opened {
+        assert_eq!(opened.unwrap_err().kind(), ErrorKind::InvalidArgument);
+    }
+}
+
+#[test]
+fn a_store_that_is_replaced_takes_its_log_along() {
+    let live = tempfile::tempdir().unwrap();
+    let database = Database::<N>::create(live.path().join("n.rec")).unwrap();
+    add(&database, 1);
+    let dead = copy_of(live.path());
+    let path = dead.path().join("n.rec");
+    let log = dead.path().join("n.rec-wal-1");
+    assert!(log.exists());
+    let other = dead.path().join("other.rec");
+    Store::<N>::create(&other).unwrap().close().unwrap();
+    fs::write(dead.path().join("n.rec-wal-2"), "somebody's").unwrap();
+    flatrec::backup(&other, &path, CopyOptions::new().replace(true)).unwrap();
+    assert!(!log.exists() && dead.path().join("n.rec-wal-2").exists());
+    assert_eq!(count(&path), 0);
+}
+
+/// Every way of opening that looks for the lock file of a store at `path`, or of a mapping there.
+fn open_every_way(path: &Path) -> Vec<(&'static str, flatrec::Result<()>)> {
+    use flatrec::map::Mapping;
+    let copy = path.with_extension("copy");
+    vec![
+        ("create", Store::<N>::create(path).map(drop)),
+        ("create over", Store::<N>::options().create_aside(path, true).map(drop)),
+        ("open", Store::<N>::open(path).map(drop)),
+        ("read", Store::<N>::open_read_only(path).map(drop)),
+        ("copy on write", Store::<N>::open_private(path).map(drop)),
+        ("windows", Store::<N>::open_windowed(path, 1 << 20, 1 << 16).map(drop)),
+        ("database", Database::<N>::open(path).map(drop)),
+        ("reader", Database::<N>::open_read_only(path).map(drop)),
+        ("verify", flatrec::verify(path, 10).map(drop)),
+        ("rebuild", flatrec::rebuild_checksums(path).map(drop)),
+        ("backup", flatrec::backup(path, copy, CopyOptions::new()).map(drop)),
+        ("mapping", Mapping::open_or_create(path, 100, |_| Ok(())).map(drop)),
+    ]
+}
+
+/// What is in a directory, by name.
+fn contents(directory: &Path) -> Vec<(std::ffi::OsString, Vec<u8>)> {
+    let read = |entry: fs::DirEntry| (entry.file_name(), fs::read(entry.path()).unwrap());
+    let mut files: Vec<_> =
+        fs::read_dir(directory).unwrap().map(|entry| read(entry.unwrap())).collect();
+    files.sort();
+    files
+}
+
+/// The lock file of a store that a writer has used.
+fn used_lock_file() -> Vec<u8> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("n.rec");
+    Store::<N>::create(&path).unwrap().close().unwrap();
+    fs::read(directory.path().join("n.rec-lock")).unwrap()
+}
+
+/// `notes-lock` was 400 lines of notes: `flatrec load in.csv notes`, and even `flatrec info notes`,
+/// wrote the words of a lock file into them, and a store of that name lost both its headers.
+#[test]
+fn a_file_that_is_called_like_a_lock_file_and_is_none_is_left_as_it_is() {
+    let lock = used_lock_file();
+    let pages = |front: &[u8], len: usize, back: &[u8]| {
+        let mut bytes = vec![0; len];
+        bytes[..front.len()].copy_from_slice(front);
+        bytes[len - back.len()..].copy_from_slice(back);
+        bytes
+    };
+    let store = {
+        let directory = tempfile::tempdir().unwrap();
+        Store::<N>::create(directory.path().join("n")).unwrap().close().unwrap();
+        fs::read(directory.path().join("n")).unwrap()
+    };
+    let foreign = [
+        ("text", b"The combination of the safe is 12-34-56.\n".repeat(400)),
+        ("one byte", b"!".to_vec()),
+        ("a store", store),
+        ("zeros and work", pages(&[], 4096, b"work")),
+        ("a blank page and work", pages(&[], 8192, &[b'w'; 4096])),
+        ("more zeros and work", pages(&[], 12_288, &[b'w'; 64])),
+        ("a lock file that was cut", lock[..5000].to_vec()),
+        ("a lock file and more", [&lock[..], b"work"].concat()),
+        ("a lock file that is too long", pages(&lock, 8 << 20, &[])),
+        ("more zeros than a lock file has", vec![0; 8 << 20]),
+    ];
+    for (what, bytes) in foreign {
+        for there in [false, true] {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("notes");
+            if there {
+                Store::<N>::create(&path).unwrap().close().unwrap();
+            }
+            fs::write(directory.path().join("notes-lock"), &bytes).unwrap();
+            let before = contents(directory.path());
+            for (way, opened) in open_every_way(&path) {
+                let error = opened.expect_err(&format!("{way}: {what}"));
+                let absent = !there && error.kind() == ErrorKind::NotFound;
+                let taken = error.kind() == ErrorKind::AlreadyExists;
+                assert!(taken || absent, "{way}: {what}: {error}");
+                let refused = error.to_string();
+                if taken && !(there && way == "create") {
+                    assert!(refused.contains("notes-lock"), "{way}: {what}: {refused}");
+                    assert!(refused.contains("rename one of the two"), "{way}: {what}: {refused}");
+                }
+                assert!(contents(directory.path()) == before, "{way}: {what}: changed");
+            }
+        }
+    }
+}
+
+/// Lock files as programs leave them: made by a maker that died, of readers alone, cut short while
+/// they were made, copied with holes.
+#[test]
+fn lock_files_in_every_state_are_taken() {
+    let by_a_reader_alone = {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("n.rec");
+        Store::<N>::create(&path).unwrap().close().unwrap();
+        fs::remove_file(directory.path().join("n.rec-lock")).unwrap();
+        let reader = Database::<N>::open_read_only(&path).unwrap();
+        let _snapshot = reader.begin_read().unwrap();
+        // Beside one that reads still, and so has not tidied up.
+        fs::read(directory.path().join("n.rec-lock")).unwrap()
+    };
+    assert!(by_a_reader_alone.iter().any(|&byte| byte != 0), "it says nothing");
+    let states = [vec![], vec![0; 5000], vec![0; 8192], used_lock_file(), by_a_reader_alone];
+    for (state, bytes) in states.iter().enumerate() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("n.rec");
+        let lock = directory.path().join("n.rec-lock");
+        Store::<N>::create(&path).unwrap().close().unwrap();
+        for _ in 0..2 {
+            fs::write(&lock, bytes).unwrap();
+            drop(Store::<N>::open_read_only(&path).unwrap_or_else(|e| panic!("{state}: {e}")));
+            let database = Database::<N>::open(&path).unwrap_or_else(|e| panic!("{state}: {e}"));
+            add(&database, 1);
+            let reader = Database::<N>::open_read_only(&path).unwrap();
+            drop(reader.begin_read().unwrap());
+            drop(reader);
+            database.close().unwrap();
+            let left = fs::read(&lock).unwrap();
+            assert_eq!(left.len() % 4096, 0, "{state}: it would be refused");
+        }
+        assert_eq!(count(&path), 2);
+    }
+}
+
+/// A user's store may be called as a file beside another one would be.
+#[test]
+fn stores_that_are_called_like_side_files_are_left_as_they_are() {
+    for name in ["n-lock", "n-sum", "n-wal-1", "n-sum-unfinished", "n-unfinished"] {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let mut other = Store::<N>::create(at(name)).unwrap();
+        other.append(&N { n: 7 }).unwrap();
+        other.close().unwrap();
+        // As a copy that came without its lock file, and as it is.
+        for alone in [false, true] {
+            if alone {
+                fs::remove_file(at(&format!("{name}-lock"))).unwrap();
+            }
+            let before = fs::read(at(name)).unwrap();
+            let made = Store::<N>::create(at("n")).and_then(Store::close).and_then(|()| {
+                let database = Database::<N>::open(at("n"))?;
+                try_add(&database, 1)?;
+                try_add(&database, 2)?;
+                drop(Database::<N>::open_read_only(at("n"))?);
+                database.close()
+            });
+            let is_refused = matches!(name, "n-lock" | "n-unfinished");
+            assert_eq!(made.is_err(), is_refused, "{name}: {made:?}");
+            let summed = Store::<N>::options().checksums().create_aside(at("n"), true);
+            let _ = summed.and_then(Store::close);
+            let _ = flatrec::rebuild_checksums(at("n"));
+            let _ = flatrec::verify(at("n"), 10);
+            assert!(fs::read(at(name)).unwrap() == before, "{name}, alone: {alone}");
+            for entry in contents(directory.path()) {
+                let left = entry.0.to_str().unwrap();
+                if !left.starts_with(name) || left == "n" {
+                    fs::remove_file(at(left)).unwrap();
+                }
+            }
+        }
+        let kept = Store::<N>::open_read_only(at(name)).unwrap();
+        assert_eq!(kept.get(0), Some(&N { n: 7 }), "{name}");
+    }
+}
+
+/// A store without records looks like what a maker has left; its own lock file tells that it is
+/// none.
+#[test]
+fn an_empty_store_that_is_called_like_an_unfinished_one_is_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    Store::<N>::create(at("n-unfinished")).unwrap().close().unwrap();
+    // Of an `n` that was removed.
+    fs::write(at("n-lock"), "").unwrap();
+    let before = contents(directory.path());
+    let error = Store::<N>::create(at("n")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
+    assert!(error.to_string().contains("n-unfinished"), "{error}");
+    assert!(contents(directory.path()) == before);
+    // Without it nothing tells the two apart.
+    fs::remove_file(at("n-unfinished-lock")).unwrap();
+    Store::<N>::create(at("n")).unwrap().close().unwrap();
+    assert!(!at("n-unfinished").exists());
+}
+
+/// Without a lock file beside it no maker can have left an unfinished file, whatever it is.
+#[test]
+fn an_unfinished_file_that_no_maker_has_left_is_not_removed() {
+    use flatrec::map::Mapping;
+    for text in [&b"three years of work"[..], b""] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("thesis");
+        let aside = directory.path().join("thesis-unfinished");
+        fs::write(&aside, text).unwrap();
+        // A mapping is made under a name of its own.
+        Mapping::open_or_create(&path, 100, |_| Ok(())).unwrap();
+        assert_eq!(fs::read(&aside).unwrap(), text);
+        fs::remove_file(&path).unwrap();
+        fs::remove_file(directory.path().join("thesis-lock")).unwrap();
+        let error = Store::<N>::create(&path).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
+        assert_eq!(fs::read(&aside).unwrap(), text);
+    }
+}
+
+/// An empty file may be a user's, too: only a lock file that the failed maker made goes with it.
+#[test]
+fn a_maker_that_fails_removes_no_empty_file_that_was_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    fs::write(at("n-lock"), "").unwrap();
+    fs::write(at("n-unfinished"), "three years of work").unwrap();
+    assert!(Store::<N>::create(at("n")).is_err());
+    assert!(at("n-lock").exists());
+}
+
+/// The checksums of a store that was made aside took the place of whatever had come to lie there.
+#[test]
+fn checksums_take_no_other_files_place_when_a_store_appears() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("n.rec");
+    let sums = directory.path().join("n.rec-sum");
+    let made = Store::<N>::options().checksums().create_aside(&path, false).unwrap();
+    fs::write(&sums, "three years of work").unwrap();
+    let error = made.close().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
+    assert_eq!(fs::read(&sums).unwrap(), b"three years of work");
+    assert!(!path.exists());
+}
+
+/// Of a file of zeros that was longer than 64 MiB only the beginning was looked at.
+#[test]
+fn a_long_file_that_is_called_like_a_segment_is_kept() {
+    use std::io::{Seek, SeekFrom, Write};
+    let directory = tempfile::tempdir().unwrap();
+    let other = directory.path().join("n.rec-wal-7");
+    let mut file = fs::File::create(&other).unwrap();
+    file.seek(SeekFrom::Start(80 << 20)).unwrap();
+    file.write_all(b"work").unwrap();
+    drop(file);
+    let database = Database::<N>::create(directory.path().join("n.rec")).unwrap();
+    add(&database, 1);
+    database.close().unwrap();
+    assert!(other.exists());
+}
+
+#[cfg(unix)] // elsewhere permissions are the directory's
+#[test]
+fn the_permissions_of_other_files_stay() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("n.rec");
+    let chmod = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    Store::<N>::create(&path).unwrap().close().unwrap();
+    chmod(&path, 0o600);
+    let other = directory.path().join("n.rec-sum");
+    fs::write(&other, "three years of work").unwrap();
+    chmod(&other, 0o644);
+    Store::<N>::open(&path).unwrap().close().unwrap();
+    assert_eq!(fs::metadata(&other).unwrap().permissions().mode() & 0o777, 0o644);
+    fs::remove_file(&other).unwrap();
+    let lock = directory.path().join("n.rec-lock");
+    fs::write(&lock, "three years of work").unwrap();
+    chmod(&lock, 0o644);
+    assert!(Store::<N>::open(&path).is_err());
+    assert_eq!(fs::metadata(&lock).unwrap().permissions().mode() & 0o777, 0o644);
+}

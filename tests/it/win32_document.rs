@@ -1,0 +1,218 @@
+//! docs/WIN32.md stays true of the code: whatever it calls flatrec's own exists and is public.
+//!
+//! Its Rust is compiled and run with the documentation's examples. Here the tables are read: each
+//! name between backticks in a last column is one of ours, which is looked for in the sources, or
+//! stands in [`NOT_OURS`].
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+const DOCUMENT: &str = include_str!("../../docs/WIN32.md");
+
+/// What else is named in a last column.
+const NOT_OURS: &[&str] = &[
+    "Command::stdin",
+    "F_OFD_SETLK",
+    "F_SETLK",
+    "FILE_SHARE_DELETE",
+    "FlushFileBuffers",
+    "File",
+    "File::set_modified",
+    "File::try_clone",
+    "MAP_NORESERVE",
+    "SIGBUS",
+    "SeCreateGlobalPrivilege",
+    "Vec",
+    "X",
+    "memfd_create",
+    "shm_open",
+    "unsafe",
+];
+
+/// What who comes from Win32 looks for.
+const SOUGHT: &[&str] = &[
+    "CreateFile",
+    "CreateFileMapping",
+    "OpenFileMapping",
+    "MapViewOfFile",
+    "MapViewOfFileEx",
+    "MapViewOfFile3",
+    "UnmapViewOfFile",
+    "FlushViewOfFile",
+    "FlushFileBuffers",
+    "CloseHandle",
+    "DuplicateHandle",
+    "PAGE_READONLY",
+    "PAGE_READWRITE",
+    "PAGE_WRITECOPY",
+    "FILE_MAP_READ",
+    "FILE_MAP_WRITE",
+    "FILE_MAP_COPY",
+    "SEC_COMMIT",
+    "SEC_RESERVE",
+    "SEC_IMAGE",
+    "SEC_LARGE_PAGES",
+    "VirtualFree",
+    "VirtualProtect",
+    "VirtualLock",
+    "VirtualUnlock",
+    "VirtualQuery",
+    "PrefetchVirtualMemory",
+    "QueryWorkingSetEx",
+    "SetProcessWorkingSetSize",
+    "PageFaultCount",
+    "EXCEPTION_IN_PAGE_ERROR",
+    "ERROR_MAPPED_ALIGNMENT",
+    "ERROR_USER_MAPPED_FILE",
+    "ERROR_FILE_INVALID",
+    "ERROR_NOT_ENOUGH_MEMORY",
+    "ERROR_DISK_FULL",
+    "FSCTL_SET_SPARSE",
+    "FileAllocationInfo",
+    "SetEndOfFile",
+    "SetFileValidData",
+    "LockFileEx",
+    "ReplaceFile",
+];
+
+/// The cells of a table's line, where a pipe behind a backslash is text.
+fn cells(line: &str) -> Vec<String> {
+    let line = line.replace("\\|", "\u{1}");
+    let inner = line.trim().trim_start_matches('|').trim_end_matches('|');
+    inner.split('|').map(|cell| cell.trim().replace('\u{1}', "|")).collect()
+}
+
+/// What stands between backticks.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// Every row of every table, but for the heads.
+fn rows() -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    let mut columns = None;
+    for line in DOCUMENT.lines() {
+        if !line.starts_with('|') {
+            columns = None;
+            continue;
+        }
+        let row = cells(line);
+        match columns {
+            None => {
+                assert_eq!(row.last().map(String::as_str), Some("flatrec"), "{line}");
+                columns = Some(row.len());
+            }
+            Some(columns) => {
+                assert_eq!(row.len(), columns, "{line}");
+                rows.push(row);
+            }
+        }
+    }
+    rows.retain(|row| !row.iter().all(|cell| cell == "---"));
+    rows
+}
+
+fn sources(folder: &Path, into: &mut Vec<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, into);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            into.push(fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+/// Whether `text` has `word` as a whole word.
+fn has_word(text: &str, word: &str) -> bool {
+    let is_part = |character: char| character.is_alphanumeric() || character == '_';
+    text.split(|character| !is_part(character)).any(|found| found == word)
+}
+
+fn is_declared(source: &str, kinds: &[&str], name: &str) -> bool {
+    source.lines().map(str::trim_start).any(|line| {
+        kinds.iter().any(|kind| {
+            let rest = line.strip_prefix(kind).and_then(|rest| rest.strip_prefix(name));
+            rest.is_some_and(|rest| !rest.starts_with(|next: char| next.is_alphanumeric()))
+        })
+    })
+}
+
+const FUNCTIONS: &[&str] = &["pub fn ", "pub unsafe fn "];
+const TYPES: &[&str] = &["pub struct ", "pub enum ", "pub trait ", "pub type "];
+
+/// Whether the member is declared in a file that declares or implements its type.
+fn has_member(source: &str, of: &str, member: &str) -> bool {
+    if !source.contains(of) || !source.contains(member) {
+        return false;
+    }
+    let implements = source.lines().any(|line| line.starts_with("impl") && has_word(line, of));
+    let is_trait = is_declared(source, &["pub trait "], of);
+    let is_enum = is_declared(source, &["pub enum "], of);
+    let is_struct = is_declared(source, &["pub struct "], of);
+    (implements && is_declared(source, FUNCTIONS, member))
+        || (is_trait && is_declared(source, &["fn "], member))
+        || (is_enum && is_declared(source, &[""], member))
+        || (is_struct && is_declared(source, &["pub "], member))
+}
+
+fn exists(sources: &[String], public: &str, name: &str) -> bool {
+    match name.split_once("::") {
+        Some((of, member)) => {
+            has_word(public, of) && sources.iter().any(|source| has_member(source, of, member))
+        }
+        None => {
+            let kinds = [TYPES, FUNCTIONS].concat();
+            has_word(public, name) && sources.iter().any(|source| is_declared(source, &kinds, name))
+        }
+    }
+}
+
+/// What the file gives to users of the crate: the text of its `pub use` statements.
+fn exports(file: &Path) -> String {
+    let source = fs::read_to_string(file).unwrap();
+    // Those of a public module in the file are indented.
+    let source = source.replace("\n    pub use ", "\npub use ");
+    let statements = source.split("\npub use ").skip(1);
+    statements.map(|rest| rest.split(';').next().unwrap()).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn what_the_document_calls_ours_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut all = Vec::new();
+    sources(&root, &mut all);
+    let public = exports(&root.join("lib.rs"));
+
+    let rows = rows();
+    let is_path = |name: &&str| name.chars().all(|c| c.is_alphanumeric() || "_:".contains(c));
+    let names = rows.iter().flat_map(|row| quoted(row.last().unwrap())).filter(is_path);
+    let names = BTreeSet::from_iter(names);
+    let not_ours = BTreeSet::from_iter(NOT_OURS.iter().copied());
+    let missing: Vec<_> =
+        names.difference(&not_ours).filter(|name| !exists(&all, &public, name)).collect();
+    assert!(missing.is_empty(), "not in the sources, or not public: {missing:?}");
+    let unread: Vec<_> = not_ours.difference(&names).collect();
+    assert!(unread.is_empty(), "not in the document: {unread:?}");
+}
+
+#[test]
+fn what_people_look_for_is_in_a_table_once_at_least() {
+    let rows = rows();
+    for sought in SOUGHT {
+        let is_there = rows.iter().any(|row| {
+            let theirs = &row[..row.len() - 1];
+            theirs.iter().flat_map(|cell| quoted(cell)).any(|text| has_word(text, sought))
+        });
+        assert!(is_there, "{sought} is in no row");
+    }
+}
+
+#[test]
+fn nobody_is_left_without_an_answer() {
+    for row in rows() {
+        let answer = row.last().unwrap();
+        assert!(!answer.is_empty() && answer != "None", "without a reason: {row:?}");
+    }
+}
