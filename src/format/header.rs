@@ -25,7 +25,7 @@ use std::mem::{offset_of, size_of};
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use self::numbers::NUMBERS_END;
+pub(crate) use self::numbers::NUMBERS_END;
 use super::checksum::crc32c;
 use super::schema::{MAX_ALIGNMENT_BYTES, MAX_RECORD_BYTES};
 use crate::error::{Error, ErrorKind, Result};

@@ -27,8 +27,8 @@ pub(crate) use checksum::{BLOCK_BYTES, BlockChecksum, block_checksum, crc32c_app
 pub(crate) use descriptor::{new_header, parse_schema};
 pub(crate) use geometry::{Geometry, Mark, OFFSET_MAX, Place, Windows, round_up, widen};
 pub(crate) use header::{
-    DATA_ALIGNMENT_BYTES, DESCRIPTORS_OFFSET, Header, MAGIC, Slot, SlotReport, SlotState,
-    UnverifiedHeader, VERSION, other_version,
+    DATA_ALIGNMENT_BYTES, DESCRIPTORS_OFFSET, Header, MAGIC, NUMBERS_END, Slot, SlotReport,
+    SlotState, UnverifiedHeader, VERSION, other_version,
 };
 pub use record::{FieldType, PodRecord, Record};
 pub(crate) use record::{

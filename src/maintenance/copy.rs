@@ -54,7 +54,8 @@ impl<'a> CopyOptions<'a> {
         Self::default()
     }
 
-    /// Whether a file that is there already may be replaced.
+    /// Whether a file that is there already may be replaced. A symbolic link in its place is
+    /// replaced itself, as [`std::fs::rename`] does: the file that it leads to stays.
     pub fn replace(mut self, replace: bool) -> Self {
         self.replace = replace;
         self

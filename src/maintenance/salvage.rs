@@ -53,7 +53,8 @@ impl SalvageOptions {
         self
     }
 
-    /// Takes the place of a store that is there.
+    /// Takes the place of a store that is there. A symbolic link in its place is replaced itself,
+    /// as [`std::fs::rename`] does: the file that it leads to stays.
     pub fn replace(mut self) -> Self {
         self.replace = true;
         self

@@ -11,6 +11,7 @@ use super::recovered;
 use super::recovered::Recovered;
 use super::superblock::Core;
 use crate::error::{Error, ErrorKind, Result};
+use crate::format::NUMBERS_END;
 use crate::io::FileBacking;
 use crate::shm::{Mark, Taken, Wait, store_word};
 use crate::wal::Position;
@@ -159,8 +160,12 @@ impl<'p> Patience<'p> {
     /// To be called before the next try, with what there was to be read in this one.
     ///
     /// # Errors
-    /// [`ErrorKind::Locked`] if that has been the same for long; the system's.
+    /// [`ErrorKind::Locked`] if that has been the same for long, or no writer can have published
+    /// that commit; the system's.
     pub(crate) fn wait(&mut self, presence: &'p Presence, mark: Mark, commit: u64) -> Result<()> {
+        if commit >= NUMBERS_END {
+            return Err(impossible(commit));
+        }
         self.times += 1;
         if self.times >= OVERTAKEN_TIMES {
             let (since, quiet) = self.overtaken.get_or_insert_with(|| (Instant::now(), None));
@@ -198,6 +203,15 @@ fn too_late(commit: u64) -> Error {
              log is no more, and no other commit is to be had"
         ))
         .advice("let the writer go on, or end it and open the store to write once")
+}
+
+fn impossible(commit: u64) -> Error {
+    Error::new(ErrorKind::Locked, "read")
+        .detail(format!(
+            "the lock file names commit {commit}, and numbers of commits end at 2^63: its words \
+             are damaged"
+        ))
+        .advice("end the writer, and open the store to write once")
 }
 
 /// As [`read`], once: `None` if the writer has gone on meanwhile. It says what is needed of the

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use flatrec::{
     Checksums, CopyOptions, DataType, Durability, DynDatabase, DynStore, ErrorKind, Field,
-    PodRecord, Schema, WindowedStore, WriteBack, backup, compact, verify,
+    PodRecord, SalvageOptions, Schema, WindowedStore, WriteBack, backup, compact, salvage, verify,
 };
 
 use crate::support::dead;
@@ -163,6 +163,47 @@ fn a_copy_replaces_only_what_it_may() {
         assert_eq!(error.kind(), ErrorKind::InvalidArgument);
         assert!(std::fs::read(&path).unwrap() == before);
     }
+}
+
+/// As `std::fs::rename` does, and other than `std::fs::write`.
+#[test]
+#[cfg(unix)]
+fn a_link_is_replaced_itself_and_what_it_leads_to_stays() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = numbers(directory.path(), 3);
+    let (store, link) = (directory.path().join("other.rec"), directory.path().join("link.rec"));
+    backup(&path, &store, CopyOptions::new()).unwrap();
+    let mut open = DynStore::open(&store).unwrap();
+    let makes: [(&str, &dyn Fn()); 4] = [
+        ("backup", &|| {
+            backup(&path, &link, CopyOptions::new().replace(true)).unwrap();
+        }),
+        ("compact", &|| {
+            compact(&path, &link, CopyOptions::new().replace(true), &mut no_map).unwrap();
+        }),
+        ("salvage", &|| {
+            salvage(&path, &link, SalvageOptions::new().replace()).unwrap();
+        }),
+        ("a new store", &|| {
+            let options = DynStore::options().deletes();
+            let mut made = options.create_aside(&link, &schema(9), true).unwrap();
+            for n in 0..3 {
+                made.append(&record(n)).unwrap();
+            }
+            made.close().unwrap();
+        }),
+    ];
+    for (at, (what, make)) in (0_u64..).zip(makes) {
+        std::os::unix::fs::symlink("other.rec", &link).unwrap();
+        make();
+        assert!(!link.is_symlink(), "{what}");
+        assert_eq!(DynStore::open(&link).unwrap().count(), 3, "{what}");
+        open.append(&record(3 + at)).unwrap();
+        std::fs::remove_file(&link).unwrap();
+    }
+    open.close().unwrap();
+    assert_eq!(DynStore::open(&store).unwrap().count(), 7);
+    assert_eq!(verify(&store, 1).unwrap().doubts_found, 0);
 }
 
 #[test]

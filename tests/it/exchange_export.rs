@@ -171,6 +171,27 @@ fn files_are_replaced_only_when_asked_to() {
     assert_eq!(names(dir.path()), ["n.csv"]);
 }
 
+/// As `std::fs::rename` does, and other than `std::fs::write`.
+#[test]
+#[cfg(unix)]
+fn a_link_is_replaced_itself_and_what_it_leads_to_stays() {
+    let (schema, store) = numbers(3);
+    let dir = tempfile::tempdir().unwrap();
+    for (ending, format) in
+        [("csv", ExportFormat::Csv), ("ndjson", ExportFormat::Ndjson), ("npy", ExportFormat::Npy)]
+    {
+        for target in ["precious", "nowhere"] {
+            let path = dir.path().join(format!("{target}.{ending}"));
+            fs::write(dir.path().join("precious"), "three years of work").unwrap();
+            std::os::unix::fs::symlink(target, &path).unwrap();
+            Exporter::new(&schema, format).replace(true).export(store.iter(), &path).unwrap();
+            assert!(path.symlink_metadata().unwrap().is_file(), "{target}.{ending}");
+            assert_eq!(fs::read(dir.path().join("precious")).unwrap(), b"three years of work");
+            assert!(!dir.path().join("nowhere").exists());
+        }
+    }
+}
+
 #[test]
 fn a_damaged_record_leaves_the_old_file() {
     let schema = Schema::packed([Field::new("flag", DataType::Bool)]).unwrap();

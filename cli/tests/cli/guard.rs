@@ -84,8 +84,8 @@ fn status_of(status: std::process::ExitStatus) -> i32 {
     status.code().or(status.signal().map(|signal| 128 + signal)).unwrap()
 }
 
-/// Waits for the end of a command, or makes one of it where the command would go on for ever.
-fn wait(child: Child) -> Ended {
+/// Waits for the end of a command, and kills one that would go on for ever.
+pub(super) fn output_in_time(child: Child) -> Output {
     let process = Pid::from_child(&child);
     let (over, is_over) = mpsc::channel::<()>();
     let watchdog = thread::spawn(move || {
@@ -96,7 +96,24 @@ fn wait(child: Child) -> Ended {
     let output = child.wait_with_output().unwrap();
     drop(over);
     watchdog.join().unwrap();
+    output
+}
+
+fn wait(child: Child) -> Ended {
+    let output = output_in_time(child);
     Ended { status: status_of(output.status), stderr: String::from_utf8(output.stderr).unwrap() }
+}
+
+/// The state of the process's thread of that name, as /proc has it.
+pub(super) fn state_of(child: &Child, name: &str) -> Option<String> {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", child.id())).ok()?;
+    let stats =
+        tasks.flatten().filter_map(|it| std::fs::read_to_string(it.path().join("stat")).ok());
+    let of_name = |stat: String| {
+        let (before, after) = stat.rsplit_once(')')?;
+        before.ends_with(&format!("({name}")).then(|| after.trim_start()[..1].to_owned())
+    };
+    stats.filter_map(of_name).next()
 }
 
 /// Runs `line` of shell, in which `"$@"` stands for the command of the row.

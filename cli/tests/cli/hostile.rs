@@ -2,25 +2,30 @@
 //! them. Sparse files give their bytes for nothing, so that the file's length confirms none.
 
 use std::fs::File;
+use std::process::Stdio;
 
 use flatrec::{DataType, Durability, DynDatabase, DynStore, Field, Schema};
 
+use super::guard::output_in_time;
 use super::{Place, Ran};
 
 /// 4 GiB, but for what lies before the records.
 const METADATA_BYTES: u32 = u32::MAX - (64 << 10);
 
 /// Runs the command with little memory of its own; files may be mapped. Where an emulator runs it,
-/// which reserves far more for itself, without a limit.
+/// which reserves far more for itself, without a limit. A command that does not end is killed, and
+/// has no status.
 fn with_little_memory(place: &Place, args: &[&str]) -> Ran {
     const KIB: u32 = 128 << 10;
-    if !cfg!(any(target_arch = "x86_64", target_arch = "x86")) {
-        return place.run(args);
-    }
+    let limit = match cfg!(any(target_arch = "x86_64", target_arch = "x86")) {
+        true => format!("ulimit -c 0; ulimit -d {KIB} && "),
+        false => String::new(),
+    };
     let mut command = std::process::Command::new("sh");
-    command.args(["-c", &format!("ulimit -c 0; ulimit -d {KIB} && exec \"$@\""), "sh"]);
+    command.args(["-c", &format!("{limit}exec \"$@\""), "sh"]);
     command.arg(env!("CARGO_BIN_EXE_flatrec")).args(args).current_dir(place.0.path());
-    let output = command.stdin(std::process::Stdio::null()).output().unwrap();
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let output = output_in_time(command.spawn().unwrap());
     Ran {
         status: output.status.code(),
         stdout: String::from_utf8(output.stdout).unwrap(),

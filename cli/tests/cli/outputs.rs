@@ -106,6 +106,14 @@ fn a_list_is_a_file_of_its_own_as_other_outputs_are() {
     assert!(!place.path("other.rec").exists());
 }
 
+/// Whether the command waits for something, as far as the system tells.
+fn sleeps(child: &Child) -> bool {
+    #[cfg(target_os = "linux")]
+    return super::guard::state_of(child, "flatrec").is_none_or(|state| state == "S");
+    #[cfg(not(target_os = "linux"))]
+    return child.id() > 0;
+}
+
 fn spawn(place: &Place, line: &[&str]) -> Child {
     let mut command = place.command(line);
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
@@ -121,14 +129,17 @@ fn a_command_whose_output_is_a_pipe_without_a_reader_is_ended_by_a_signal() {
         let mut child = spawn(&place, &with(line, "pipe"));
         let is_work_done = line == SALVAGE;
         until(|| !is_work_done || place.path("new.rec").exists());
-        std::thread::sleep(Duration::from_millis(300));
-        // Of a salvage the first may still come while its store gets its name.
-        let signals = if is_work_done { 20 } else { 1 };
-        for _ in 0..signals {
-            let _ = kill_process(Pid::from_child(&child), Signal::TERM);
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        until(|| child.try_wait().unwrap().is_some());
+        until(|| sleeps(&child));
+        let process = Pid::from_child(&child);
+        kill_process(process, Signal::TERM).unwrap();
+        until(|| {
+            let has_ended = child.try_wait().unwrap().is_some();
+            // Of a salvage the first may have come while its store got its name.
+            if is_work_done && !has_ended {
+                kill_process(process, Signal::TERM).unwrap();
+            }
+            has_ended
+        });
         let output = child.wait_with_output().unwrap();
         assert_eq!(place.path("new.rec").exists(), is_work_done, "{line:?}: {output:?}");
         if is_work_done {

@@ -108,7 +108,8 @@ impl<'a> Exporter<'a> {
         self
     }
 
-    /// Whether a file that is there already may be replaced.
+    /// Whether a file that is there already may be replaced. A symbolic link in its place is
+    /// replaced itself, as [`std::fs::rename`] does: the file that it leads to stays.
     pub fn replace(mut self, replace: bool) -> Self {
         self.replace = replace;
         self

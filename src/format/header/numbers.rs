@@ -4,7 +4,7 @@ use super::Header;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Where sequences and numbers of commits end: no store comes that far by counting.
-pub(super) const NUMBERS_END: u64 = 1 << 63;
+pub(crate) const NUMBERS_END: u64 = 1 << 63;
 
 /// A writer needs that many left when it begins: more than it could use up in a lifetime.
 const NUMBERS_LEFT_MIN: u64 = 1 << 48;

@@ -32,18 +32,6 @@ impl<'p> Frozen<'p> {
     }
 }
 
-/// The state of the process's thread of that name, as /proc has it.
-fn state_of(child: &Child, name: &str) -> Option<String> {
-    let tasks = std::fs::read_dir(format!("/proc/{}/task", child.id())).unwrap();
-    let stats =
-        tasks.flatten().filter_map(|it| std::fs::read_to_string(it.path().join("stat")).ok());
-    let of_name = |stat: String| {
-        let (before, after) = stat.rsplit_once(')')?;
-        before.ends_with(&format!("({name}")).then(|| after.trim_start()[..1].to_owned())
-    };
-    stats.filter_map(of_name).next()
-}
-
 /// Whether the process has taken every signal that it was sent, and done what it does about it.
 fn has_heard(child: &Child) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
