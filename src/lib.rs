@@ -38,8 +38,9 @@
 //!
 //! The `flatrec` command is a crate of its own, `flatrec-cli`.
 
-// What the fuzz targets feed is written for users of the crate, and tested within it.
-#[cfg(all(test, feature = "derive", feature = "text"))]
+// What the fuzz targets feed, and the hooked backing, are written for users of the crate, and are
+// used by its own tests.
+#[cfg(test)]
 extern crate self as flatrec;
 
 mod array;

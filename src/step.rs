@@ -29,30 +29,20 @@ pub(crate) enum Step {
     InPlaceCheck,
     /// Records that were appended in place count towards a checkpoint.
     InPlaceDue,
-    /// The array is synced before a header says that it holds what a checkpoint wrote.
-    CheckpointDataSync,
+    /// A checkpoint has written records to their places, and is about to sync them.
+    CheckpointWritten,
     /// The header is synced before anything relies on it.
     HeaderSync,
     /// The header that was found is made durable before anything is changed.
     Settle,
     /// The header is written to the slot that is not in force.
     OtherSlot,
-    /// The header is written after what it speaks of.
-    HeaderLast,
-    /// Segments are given up only when no durable header leads to them.
-    ReleaseLast,
     /// What was found in the log is synced elsewhere before the header leads there.
     RecoverySync,
     /// Where there is no room for that, what was found is written over itself where it lies ...
     KeptWrite,
     /// ... and synced.
     KeptSync,
-    /// The array is synced before an exclusive handle ends the log.
-    AbsorbSync,
-    /// Appended records are synced before an exclusive handle's header counts them.
-    FlushDataSync,
-    /// Checksums are synced before the header counts what they cover.
-    SumsSync,
     /// A store's name is synced before its checksums take the place of those of the store before.
     StoreNameSync,
     /// That a block is damaged is written down, durably, before the block is changed.

@@ -4,20 +4,30 @@ use std::sync::Arc;
 
 use super::disk::Fault;
 use super::world::{Ending, Stop, World};
-use super::{CrashTest, exclusive, transactional};
+use super::{CrashReport, CrashTest, exclusive, transactional};
 use crate::step::{Step, without};
-use crate::txn::Durability;
+use crate::txn::{Durability, Plan, Stage, in_order, unsynced};
 
 /// How many histories may pass before one shows that something is broken. Most take a few.
 const HISTORIES_MAX: u64 = 4000;
 
 /// Leaves the steps out, and expects that to be found by histories of these seeds and later ones.
 fn caught(steps: &[Step], from_seed: u64) {
-    let test = CrashTest::new(from_seed).histories(HISTORIES_MAX);
-    let report = without(steps, || test.run(|_| {}));
+    breaks(from_seed, &format!("without {steps:?}"), |test| without(steps, || test.run(|_| {})));
+}
+
+/// Expects that a history of these seeds and later ones breaks a promise when it runs altered, and
+/// none when it does not.
+fn breaks(from_seed: u64, how: &str, altered: impl Fn(CrashTest) -> CrashReport) {
+    let most = std::env::var("FLATREC_SEARCH").ok().and_then(|most| most.parse().ok());
+    let most: u64 = most.unwrap_or(HISTORIES_MAX);
+    let report = altered(CrashTest::new(from_seed).histories(most));
     let Some(broken) = report.violations.first() else {
-        panic!("{HISTORIES_MAX} histories do without {steps:?}");
+        panic!("{most} histories break nothing {how}");
     };
+    if std::env::var_os("FLATREC_SEARCH").is_some() {
+        println!("FOUND {} {how}", broken.seed);
+    }
     let with_all = CrashTest::new(broken.seed).histories(1).run(|_| {});
     assert!(with_all.violations.is_empty(), "{:?}", with_all.violations[0].what);
 }
@@ -43,21 +53,97 @@ caught! {
     names_of_segments_are_synced: SegmentNameSync, from 60;
     growth_is_synced_before_it_is_counted_on: GrowthSync, from 466;
     appends_in_place_are_synced_before_they_are_counted: BulkSync, from 389;
-    checkpoints_sync_the_array_before_the_header: CheckpointDataSync, from 31;
-    checksums_are_synced_before_the_header: SumsSync, from 106;
     headers_are_synced: HeaderSync, from 11;
     headers_are_written_to_the_other_slot: OtherSlot, from 571;
-    headers_are_written_after_the_data: HeaderLast, from 44;
-    segments_are_given_up_after_the_header: ReleaseLast, from 527;
     recovery_syncs_what_it_found: RecoverySync, from 98;
-    exclusive_handles_sync_the_array_before_the_log_ends: AbsorbSync, from 527;
-    flushes_sync_the_array_before_the_header: FlushDataSync, from 518;
     checkpoints_heed_snapshots: SnapshotTarget, from 2;
     torn_blocks_are_no_blocks: BlockCheck, from 189;
     appends_in_place_are_counted_before_long: InPlaceDue, from 7;
     // Any one of the three tells an old block from a new one; bytes that no history leaves, which
     // each alone must refuse, are made by hand in the log's own tests.
     old_blocks_are_no_blocks: SaltCheck ChainCheck NumberCheck, from 153;
+}
+
+macro_rules! plans {
+    ($($name:ident: $plan:ident without the sync of $stage:ident, from $seed:literal;)*) => {$(
+        #[test]
+        fn $name() {
+            let how = concat!("without the sync of ", stringify!($plan $stage));
+            breaks($seed, how, |test| {
+                unsynced(Plan::$plan, Stage::$stage, || test.run(|_| {}))
+            });
+        }
+    )*};
+}
+
+plans! {
+    checkpoints_announce_durably: Checkpoint without the sync of Announce, from 291;
+    checkpoints_sync_the_array: Checkpoint without the sync of SyncData, from 31;
+    checkpoints_sync_the_checksums: Checkpoint without the sync of SyncSums, from 108;
+    checkpoints_sync_the_header: Checkpoint without the sync of Header, from 126;
+    recoveries_announce_durably: Recovery without the sync of Announce, from 134;
+    recoveries_sync_the_array: Recovery without the sync of SyncData, from 527;
+    recoveries_sync_the_checksums: Recovery without the sync of SyncSums, from 108;
+    recoveries_sync_the_header: Recovery without the sync of Header, from 37;
+    flushes_sync_the_array: Flush without the sync of SyncData, from 521;
+    flushes_sync_the_checksums: Flush without the sync of SyncSums, from 242;
+    flushes_sync_the_header: Flush without the sync of Header, from 69;
+    edits_are_marked_durably: BeginEdit without the sync of Header, from 209;
+    edits_sync_the_array: FinishEdit without the sync of SyncData, from 17;
+    edits_sync_the_checksums: FinishEdit without the sync of SyncSums, from 65;
+    edits_sync_the_header: FinishEdit without the sync of Header, from 74;
+    truncations_announce_durably: Truncate without the sync of Announce, from 1187;
+    truncations_sync_the_headers: Truncate without the sync of Header, from 325;
+}
+
+macro_rules! orders {
+    ($($name:ident: $plan:ident in the order $($stage:ident)+, from $seed:literal;)*) => {$(
+        #[test]
+        fn $name() {
+            let order = [$(Stage::$stage),+];
+            let how = concat!(stringify!($plan), " in the order ", stringify!($($stage)+));
+            breaks($seed, how, |test| in_order(Plan::$plan, &order, || test.run(|_| {})));
+        }
+    )*};
+}
+
+// That a truncation writes both headers is for a slot that is damaged later, which no history does:
+// tests/it/handles.rs damages one.
+orders! {
+    checkpoints_write_the_header_last:
+        Checkpoint in the order Header Announce Write SyncData WriteSums SyncSums Tell Release,
+        from 44;
+    checkpoints_announce_first:
+        Checkpoint in the order Write SyncData Announce WriteSums SyncSums Header Tell Release,
+        from 2;
+    checkpoints_sum_what_is_synced:
+        Checkpoint in the order Announce Write WriteSums SyncSums SyncData Header Tell Release,
+        from 30;
+    checkpoints_release_last:
+        Checkpoint in the order Announce Write SyncData WriteSums SyncSums Release Header Tell,
+        from 1;
+    checkpoints_sum: Checkpoint in the order Announce Write SyncData Header Tell Release, from 7;
+    recoveries_write_the_header_last:
+        Recovery in the order Header Announce Write SyncData WriteSums SyncSums Tell Release,
+        from 19;
+    recoveries_announce_first:
+        Recovery in the order Write SyncData Announce WriteSums SyncSums Header Tell Release,
+        from 30;
+    recoveries_release_last:
+        Recovery in the order Announce Write SyncData WriteSums SyncSums Release Header Tell,
+        from 213;
+    recoveries_sum: Recovery in the order Announce Write SyncData Header Tell Release, from 9;
+    flushes_write_the_header_last:
+        Flush in the order Header SyncData WriteSums SyncSums Tell, from 2;
+    flushes_sum: Flush in the order SyncData Header Tell, from 42;
+    edits_write_the_header_last:
+        FinishEdit in the order Header SyncData WriteSums SyncSums Tell, from 168;
+    edits_sum: FinishEdit in the order SyncData Header Tell, from 30;
+    edits_are_marked: BeginEdit in the order Tell, from 121;
+    truncations_announce_first: Truncate in the order Header Header Announce CutSums Cut Tell, from 223;
+    truncations_cut_the_checksums: Truncate in the order Announce Header Header Cut Tell, from 1462;
+    truncations_cut_the_checksums_after_the_headers:
+        Truncate in the order Announce CutSums Header Header Cut Tell, from 80;
 }
 
 /// A truncation is killed when its header is written and not synced; the next handle appends over

@@ -21,10 +21,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Geometry, Record, Schema};
 use crate::io::{Access, Backing, FileBacking, vacate_unfinished};
 use crate::shm::{LockWords, WriterSide};
-use crate::step::{self, Step};
 use crate::sums::{BlockSet, Sums};
 use crate::txn::{
-    Common, Core, Hold, Locks, Recovered, Slots, absorb, create_sums, name_sums_of_replaced,
+    Change, Common, Core, Hold, Locks, Plan, Recovered, Slots, Work, absorb, create_sums, install,
+    name_sums_of_replaced,
     opening::{check_features, open_core, refuse_network_unless, until_current},
     read_beside, refuse_other_file, settle,
 };
@@ -372,17 +372,19 @@ impl<T: Copy + Send + Sync> Table<T> {
     pub(crate) fn flush_as(&mut self, live_count: u64, free_head: Option<u64>) -> Result<()> {
         let count = self.array.count();
         self.reserve_sums(count)?;
-        let synced = step::take(Step::FlushDataSync, || self.array.sync());
-        self.core.keep(synced)?;
-        self.sum(count)?;
-        self.core.commit(|header| {
-            header.commit += 1;
-            header.count = count;
-            header.live_count = live_count;
-            header.free_head = free_head;
-        })?;
-        self.tell_readers();
-        Ok(())
+        let commit = self.core.header().commit.saturating_add(1);
+        let change = Change {
+            commit,
+            changed: &self.edited_bytes(),
+            end: self.end_of(count)?,
+            header: &|header| {
+                header.commit = commit;
+                header.count = count;
+                header.live_count = live_count;
+                header.free_head = free_head;
+            },
+        };
+        install(Plan::Flush, &change, &mut Exclusive { table: self, part: Part::Appended })
     }
 
     /// Forgets the records from `count` on, durably.
@@ -402,21 +404,19 @@ impl<T: Copy + Send + Sync> Table<T> {
         self.core.keep(cut)
     }
 
-    /// Commits the smaller count to both slots: neither may count records whose places are to be
-    /// written anew.
+    /// Commits the smaller count to both slots.
     fn cut(&mut self, count: u64) -> Result<()> {
-        self.announce_commits(2)?;
-        for _ in 0..2 {
-            self.core.commit(|header| {
-                header.commit += 1;
+        let change = Change {
+            commit: self.core.header().commit.saturating_add(2),
+            changed: &[],
+            end: self.end_of(count)?,
+            header: &|header| {
+                header.commit = header.commit.saturating_add(1);
                 header.count = count;
                 header.live_count = count;
-            })?;
-        }
-        self.cut_sums(count)?;
-        let cut = self.array.truncate(count);
-        self.tell_readers();
-        self.core.keep(cut)
+            },
+        };
+        install(Plan::Truncate, &change, &mut Exclusive { table: self, part: Part::Below(count) })
     }
 
     /// Starts an exclusive edit: shuts readers out and marks the header.
@@ -434,7 +434,14 @@ impl<T: Copy + Send + Sync> Table<T> {
         }
         self.flush()?;
         self.locks.exclude_readers(self.common.wait)?;
-        self.core.commit(|header| header.editing = true).inspect_err(|_| {
+        let change = Change {
+            commit: self.core.header().commit,
+            changed: &[],
+            end: self.end_of(self.array.count())?,
+            header: &|header| header.editing = true,
+        };
+        let mut work = Exclusive { table: self, part: Part::Nothing };
+        install(Plan::BeginEdit, &change, &mut work).inspect_err(|_| {
             let _ = self.locks.admit_readers();
         })
     }
@@ -454,15 +461,18 @@ impl<T: Copy + Send + Sync> Table<T> {
         if self.access() == Access::Private {
             return Ok(());
         }
-        self.sync_edits(0..self.array.count())?;
-        let released = self.array.release_writer();
-        self.core.keep(released)?;
-        self.sum(self.array.count())?;
-        self.core.commit(|header| {
-            header.commit += 1;
-            header.editing = false;
-        })?;
-        self.tell_readers();
+        self.core.check_healthy("flush")?;
+        let commit = self.core.header().commit.saturating_add(1);
+        let change = Change {
+            commit,
+            changed: &self.edited_bytes(),
+            end: self.end_of(self.array.count())?,
+            header: &|header| {
+                header.commit = commit;
+                header.editing = false;
+            },
+        };
+        install(Plan::FinishEdit, &change, &mut Exclusive { table: self, part: Part::Edited })?;
         self.locks.admit_readers()
     }
 
@@ -507,6 +517,55 @@ impl<T: Copy + Send + Sync> Table<T> {
         Err(self
             .core
             .name(Error::new(ErrorKind::ReadOnly, operation).advice("open the store for writing")))
+    }
+}
+
+/// Which of its records an exclusive file installs.
+#[derive(Clone, Copy, Debug)]
+enum Part {
+    /// None: the header alone changes.
+    Nothing,
+    /// Those that were appended.
+    Appended,
+    /// Those that were changed in place.
+    Edited,
+    /// Those below this number, which are all that stay.
+    Below(u64),
+}
+
+/// An exclusive file's own part of an installation.
+struct Exclusive<'t, T: Copy + Send + Sync> {
+    table: &'t mut Table<T>,
+    part: Part,
+}
+
+impl<T: Copy + Send + Sync> Work for Exclusive<'_, T> {
+    fn parts(&mut self) -> (&mut Core, Option<&mut Sums>) {
+        (&mut self.table.core, self.table.sums.as_mut())
+    }
+
+    fn sync(&mut self) -> Result<()> {
+        let array = &mut self.table.array;
+        match self.part {
+            Part::Appended => array.sync(),
+            Part::Edited => {
+                array.sync_range(0..array.count())?;
+                array.release_writer()
+            }
+            Part::Nothing | Part::Below(_) => Ok(()),
+        }
+    }
+
+    fn cut(&mut self) -> Result<()> {
+        match self.part {
+            Part::Below(count) => self.table.array.truncate(count),
+            _ => Ok(()),
+        }
+    }
+
+    fn tell(&mut self) -> Result<()> {
+        self.table.tell_readers();
+        Ok(())
     }
 }
 

@@ -15,6 +15,7 @@ mod follow;
 #[cfg(all(test, loom))]
 mod in_loom;
 mod in_place;
+mod install;
 mod kept_sums;
 mod layout;
 mod locks;
@@ -41,6 +42,9 @@ pub use row::Row;
 pub(crate) use engine::{Changes, Engine, Writer, absorb};
 pub(crate) use follow::Follower;
 pub(crate) use in_place::Torn;
+pub(crate) use install::{Change, Plan, Work, install};
+#[cfg(test)]
+pub(crate) use install::{Stage, in_order, unsynced};
 pub(crate) use kept_sums::{
     create_sums, name_sums_of_replaced, refuse_other_file, replaced, settle,
 };

@@ -244,6 +244,15 @@ impl Core {
 
     /// Commits `change` of the header into the other slot, durably.
     pub(crate) fn commit(&mut self, change: impl FnOnce(&mut Header)) -> Result<()> {
+        self.commit_with(true, change)
+    }
+
+    /// As [`Core::commit`]; a test can leave the sync out.
+    pub(super) fn commit_with(
+        &mut self,
+        is_synced: bool,
+        change: impl FnOnce(&mut Header),
+    ) -> Result<()> {
         self.check_healthy("commit")?;
         self.make_slot_durable()?;
         let mut next = self.header.clone();
@@ -258,12 +267,16 @@ impl Core {
         let written = self
             .backing
             .write_at(slot.offset(), &next.encode())
-            .and_then(|()| step::take(Step::HeaderSync, || self.backing.sync_data()));
+            .and_then(|()| if is_synced { self.sync_header() } else { Ok(()) });
         self.keep(written)?;
         self.header = next;
         self.slot = slot;
         self.changed = true;
         Ok(())
+    }
+
+    fn sync_header(&self) -> Result<()> {
+        step::take(Step::HeaderSync, || self.backing.sync_data())
     }
 
     /// From now on a header that counts records says that the store is unfinished.

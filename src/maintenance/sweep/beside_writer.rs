@@ -87,7 +87,7 @@ fn copy_in_the_window(place: &Place, id: u64, copier: Copier) -> Result<u64> {
             copy_once_written(place, copier, has_begun, written, has_met)
         });
         begun.recv().unwrap();
-        step::at(Step::CheckpointDataSync, move || {
+        step::at(Step::CheckpointWritten, move || {
             is_written.send(()).unwrap();
             met.recv().unwrap();
         });
@@ -180,7 +180,7 @@ fn checks_wait_for_the_checkpoint_that_is_under_way() {
     transaction.commit(Durability::Immediate).unwrap();
     let (path, saved) = (place.path("x"), place.path("saved"));
     let (is_checking, checking) = channel();
-    step::at(Step::CheckpointDataSync, move || {
+    step::at(Step::CheckpointWritten, move || {
         let checks = thread::spawn(move || {
             let lost =
                 salvage(&path, &saved, super::super::salvage::SalvageOptions::new()).unwrap();
@@ -217,7 +217,7 @@ fn without_the_moment_of_quiet_a_sound_store_is_called_damaged() {
             copy_once_written(place, copier, has_begun, written, has_met)
         });
         begun.recv().unwrap();
-        step::at(Step::CheckpointDataSync, move || {
+        step::at(Step::CheckpointWritten, move || {
             is_written.send(()).unwrap();
             met.recv().unwrap();
         });

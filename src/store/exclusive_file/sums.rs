@@ -21,45 +21,14 @@ impl<T: Copy + Send + Sync> Table<T> {
         }
     }
 
-    /// Sums what was edited and appended, durably, for the commit that is next: `count` records,
-    /// which are in the file and synced.
-    pub(crate) fn sum(&mut self, count: u64) -> Result<()> {
-        if self.sums.is_none() {
-            return Ok(());
-        }
-        let summed = self.sum_blocks(count);
-        self.core.keep(summed)
-    }
-
-    fn sum_blocks(&mut self, count: u64) -> Result<()> {
+    /// The bytes of the blocks that were edited since the last commit.
+    pub(crate) fn edited_bytes(&mut self) -> Vec<Range<u64>> {
         let data_offset = self.core.header().data_offset;
         let bytes_of = |block: u64| {
             let start = data_offset.saturating_add(block.saturating_mul(BLOCK_LEN_BYTES));
             start..start.saturating_add(BLOCK_LEN_BYTES)
         };
-        let edited: Vec<Range<u64>> = self.edited.take().into_iter().map(bytes_of).collect();
-        let end = self.end_of(count)?;
-        let commit = self.core.header().commit.saturating_add(1);
-        let Some(sums) = &mut self.sums else { return Ok(()) };
-        sums.update(&**self.core.backing(), &edited, end)?;
-        sums.sync(commit)
-    }
-
-    /// Stamps the checksums as kept for the next `commits` headers, durably: before headers that
-    /// are written before the checksums are.
-    pub(crate) fn announce_commits(&mut self, commits: u64) -> Result<()> {
-        let commit = self.core.header().commit.saturating_add(commits);
-        let stamped = self.sums.as_mut().map_or(Ok(()), |sums| sums.sync(commit));
-        self.core.keep(stamped)
-    }
-
-    /// Takes the checksums of the records from `count` on back, durably, once no header counts
-    /// them.
-    pub(crate) fn cut_sums(&mut self, count: u64) -> Result<()> {
-        let end = self.end_of(count)?;
-        let Some(sums) = &mut self.sums else { return Ok(()) };
-        let cut = sums.truncate(&**self.core.backing(), end);
-        self.core.keep(cut)
+        self.edited.take().into_iter().map(bytes_of).collect()
     }
 
     /// Before record `id` is edited: compares the blocks that it lies in with their checksums, once
@@ -86,7 +55,7 @@ impl<T: Copy + Send + Sync> Table<T> {
     }
 
     /// Where the records below `count` end in the file.
-    fn end_of(&self, count: u64) -> Result<u64> {
+    pub(crate) fn end_of(&self, count: u64) -> Result<u64> {
         self.array.geometry().offset_of(count)
     }
 }

@@ -4,16 +4,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::super::install::{Change, Plan, Work, install};
 use super::super::recovered::read_log_through;
 use super::super::source::Source;
+use super::super::superblock::Core;
 use super::super::versions::State;
 use super::recover::ranges_of;
 use super::{Engine, Writer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::shm::{Offer, Wait};
 use crate::step::{self, Step};
-use crate::sums::DamagedBlock;
-use crate::wal;
+use crate::sums::{DamagedBlock, Sums};
+use crate::wal::Log;
 
 /// As much of the log is kept for readers that are just reading it, though the array holds it.
 const KEPT_FOR_READERS_BYTES_MAX: u64 = 8 << 20;
@@ -264,10 +266,7 @@ impl Engine {
         sums.reserve(end).map(drop).map_err(|error| self.name(error))
     }
 
-    /// The steps of a checkpoint, in the order on which everything rests: the log is durable
-    /// through `target` (`settle_all`); blocks that are damaged are marked, sync; the sums are
-    /// stamped, sync; images to their places; sync; sums, sync; header, sync; only then are
-    /// segments used anew.
+    /// Installs what the log made durable through `target` (`settle_all`): see [`Plan::Checkpoint`].
     ///
     /// Damage stops nothing: the log would grow without bound for the sake of one block, whose
     /// damage is as well known once records of it are written.
@@ -278,69 +277,26 @@ impl Engine {
         images: &[(u64, &[u8])],
         closing: bool,
     ) -> Result<()> {
-        if step::skip(Step::HeaderLast) {
-            self.say_written(writer, target, closing)?;
-        }
-        let ranges = ranges_of(&self.layout, images);
-        if let Some(sums) = writer.sums.as_mut().filter(|_| !images.is_empty()) {
-            sums.doubt_damaged(&*self.backing, &ranges)?;
-            sums.sync(target.commit)?;
-        }
-        // Records that are in their places already were synced before the log counted them.
-        if !images.is_empty() {
-            writer.placed.write_sorted(images)?;
-            step::take(Step::CheckpointDataSync, || writer.placed.sync())?;
-        }
-        if let Some(sums) = &mut writer.sums {
-            let end = self.layout.geometry.offset_of(target.count)?;
-            sums.update(&*self.backing, &ranges, end)?;
-            step::take(Step::SumsSync, || sums.sync(target.commit))?;
-        }
-        if !step::skip(Step::HeaderLast) {
-            self.say_written(writer, target, closing)?;
-        }
-        writer.uncounted.count(target.commit);
-        let sharing = self.published.sharing();
-        sharing.hold(target.commit);
-        let needed = sharing.retire(target.commit)?;
-        if let Some(log) = &mut writer.log {
-            log.release(target.commit, Some(needed).filter(|&needed| needed < target.commit));
-            // A reader that stops in the midst of reading must not hold the log for ever. It reads
-            // again, if it ever goes on: blocks say themselves whether they are what was meant.
-            if log.kept_bytes(target.commit) > KEPT_FOR_READERS_BYTES_MAX {
-                sharing.give_up(target.commit);
-                log.release(target.commit, None);
-            }
-        }
-        let newest = &writer.newest;
-        let thinner = Arc::new(State {
-            overlay: newest.overlay.without(target.commit),
-            view: Arc::clone(&newest.view),
-            hold: None,
-            ..**newest
-        });
-        writer.newest = Arc::clone(&thinner);
-        self.published.publish(thinner);
-        Ok(())
-    }
-
-    /// Commits the header that says that the array holds everything up to `target`.
-    fn say_written(&self, writer: &mut Writer, target: &State, closing: bool) -> Result<()> {
+        let changed = ranges_of(&self.layout, images);
         let ends_log = closing && target.commit == writer.newest.commit;
         let live_log = match &writer.log {
             Some(log) if !ends_log => Some(log.oldest_after(target.commit)),
             _ => None,
         };
-        if ends_log && step::skip(Step::ReleaseLast) {
-            wal::remove_stale(&*self.backing, writer.core.header().file_id, &[])?;
-        }
-        writer.core.commit(|header| {
-            header.commit = target.commit;
-            header.count = target.count;
-            header.live_count = target.live_count;
-            header.free_head = target.free_head;
-            header.live_log = live_log;
-        })
+        let change = Change {
+            commit: target.commit,
+            changed: &changed,
+            end: self.layout.geometry.offset_of(target.count)?,
+            header: &|header| {
+                header.commit = target.commit;
+                header.count = target.count;
+                header.live_count = target.live_count;
+                header.free_head = target.free_head;
+                header.live_log = live_log;
+            },
+        };
+        let mut work = WriteBack { engine: self, writer, target, images, ends_log };
+        install(Plan::Checkpoint, &change, &mut work)
     }
 
     /// Brings everything to the array that no reader is in the way of, and leaves the file as it is
@@ -383,10 +339,71 @@ impl Engine {
             if writer.core.changed() {
                 writer.core.commit(|_| {})?;
             }
-            match writer.log.take() {
-                Some(log) => log.remove(),
-                None => Ok(()),
-            }
+            // One that no header ever led to.
+            writer.log.take().map_or(Ok(()), Log::remove)
         })
+    }
+}
+
+/// A checkpoint's own part of an installation.
+struct WriteBack<'w> {
+    engine: &'w Engine,
+    writer: &'w mut Writer,
+    target: &'w State,
+    images: &'w [(u64, &'w [u8])],
+    /// Whether the array holds everything then, and the log goes.
+    ends_log: bool,
+}
+
+impl Work for WriteBack<'_> {
+    fn parts(&mut self) -> (&mut Core, Option<&mut Sums>) {
+        (&mut self.writer.core, self.writer.sums.as_mut())
+    }
+
+    fn write(&mut self) -> Result<()> {
+        self.writer.placed.write_sorted(self.images)
+    }
+
+    fn sync(&mut self) -> Result<()> {
+        if self.images.is_empty() {
+            // Records that are in their places already were synced before the log counted them.
+            return Ok(());
+        }
+        step::reach(Step::CheckpointWritten);
+        self.writer.placed.sync()
+    }
+
+    fn tell(&mut self) -> Result<()> {
+        self.writer.uncounted.count(self.target.commit);
+        self.engine.published.sharing().hold(self.target.commit);
+        Ok(())
+    }
+
+    fn release(&mut self) -> Result<()> {
+        let commit = self.target.commit;
+        let sharing = self.engine.published.sharing();
+        let needed = sharing.retire(commit)?;
+        if let Some(log) = self.writer.log.take_if(|_| self.ends_log) {
+            log.remove()?;
+        }
+        if let Some(log) = &mut self.writer.log {
+            log.release(commit, Some(needed).filter(|&needed| needed < commit));
+            // A reader that stops in the midst of reading must not hold the log for ever. It reads
+            // again, if it ever goes on: blocks say themselves whether they are what was meant.
+            if log.kept_bytes(commit) > KEPT_FOR_READERS_BYTES_MAX {
+                sharing.give_up(commit);
+                log.release(commit, None);
+            }
+        }
+        let newest = &self.writer.newest;
+        let thinner = Arc::new(State {
+            overlay: newest.overlay.without(commit),
+            view: Arc::clone(&newest.view),
+            hold: None,
+            ..**newest
+        });
+        self.writer.newest = Arc::clone(&thinner);
+        self.engine.published.publish(thinner);
+        Ok(())
     }
 }

@@ -7,6 +7,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::super::install::{Change, Plan, Work, install};
 use super::super::layout::Layout;
 use super::super::locks::Locks;
 use super::super::recovered::{Recovered, nothing, read_log, read_log_and};
@@ -232,33 +233,56 @@ fn absorb_alone(
     log: Log,
 ) -> Result<()> {
     let layout = Layout::of(core, 1)?;
-    let backing = Arc::clone(core.backing());
-    let mut placed = Placed::new(Arc::clone(&backing), layout.geometry, found.count)?;
     let images = found.overlay.sorted_after(core.header().commit);
     let end = layout.geometry.offset_of(found.count)?;
-    let ranges = ranges_of(&layout, &images);
     if let Some(sums) = sums {
         sums.reserve(end).map_err(|error| core.name(error))?;
-        let announced = exempt_begun(sums, &layout, found, core.header().commit)
-            .and_then(|()| sums.doubt_damaged(&*backing, &ranges))
-            .and_then(|()| sums.sync(found.commit));
-        core.keep(announced)?;
+        let done = core.header().commit;
+        exempt_begun(sums, &layout, found, done).map_err(|error| core.name(error))?;
     }
-    let mut written =
-        placed.write_sorted(&images).and_then(|()| step::take(Step::AbsorbSync, || placed.sync()));
-    if let Some(sums) = sums {
-        written = written.and_then(|()| sums.update(&*backing, &ranges, end));
-        written = written.and_then(|()| sums.sync(found.commit));
+    let placed = Placed::new(Arc::clone(core.backing()), layout.geometry, found.count)?;
+    let changed = ranges_of(&layout, &images);
+    let change = Change {
+        commit: found.commit,
+        changed: &changed,
+        end,
+        header: &|header| {
+            header.commit = found.commit;
+            header.count = found.count;
+            header.live_count = found.live_count;
+            header.free_head = found.free_head;
+            header.live_log = None;
+        },
+    };
+    let mut work = EndLog { core, sums, placed, images: &images, log: Some(log) };
+    install(Plan::Recovery, &change, &mut work)
+}
+
+/// The own part of a recovery that ends the log.
+struct EndLog<'a> {
+    core: &'a mut Core,
+    sums: &'a mut Option<Sums>,
+    placed: Placed,
+    images: &'a [(u64, &'a [u8])],
+    log: Option<Log>,
+}
+
+impl Work for EndLog<'_> {
+    fn parts(&mut self) -> (&mut Core, Option<&mut Sums>) {
+        (self.core, self.sums.as_mut())
     }
-    core.keep(written)?;
-    core.commit(|header| {
-        header.commit = found.commit;
-        header.count = found.count;
-        header.live_count = found.live_count;
-        header.free_head = found.free_head;
-        header.live_log = None;
-    })?;
-    log.remove().map_err(|error| core.name(error))
+
+    fn write(&mut self) -> Result<()> {
+        self.placed.write_sorted(self.images)
+    }
+
+    fn sync(&mut self) -> Result<()> {
+        self.placed.sync()
+    }
+
+    fn release(&mut self) -> Result<()> {
+        self.log.take().map_or(Ok(()), Log::remove)
+    }
 }
 
 /// A checkpoint that was cut short may have written what the log has of commits after `done` and up
