@@ -35,7 +35,8 @@ build() {
     here=$(realpath -m "${CARGO_TARGET_DIR:-target}")/debug
     there=$(realpath -m "${CARGO_TARGET_DIR:-target/cross/$target}")/$target/debug
     runner=$(realpath -m "${FLATREC_CROSS_HOME:-${TMPDIR:-/tmp}/flatrec-cross}")/run-$target
-    cargo build --quiet --locked --bins --example producer_consumer
+    # With the features of scripts/suite.sh, which has built it before.
+    cargo build --quiet --locked --features flatrec/rayon --bins --example producer_consumer
     scripts/cross.sh "$target" build --quiet --locked --bins --example producer_consumer
     [[ $target != *windows* ]] || ending=.exe
     [[ $target != s390x-* ]] || : "${FLATREC_ROWS:=2000}"

@@ -22,11 +22,11 @@ if [[ -d /dev/shm && -w /dev/shm ]]; then
     trap 'rm -rf "$scratch"' EXIT
     export TMPDIR=$scratch
 fi
-failed=()
-for target in $(cargo fuzz list); do
-    corpus=fuzz/corpus/$target
+# Runs one target; what it printed is kept, and shown if it failed.
+fuzz() {
+    local target=$1 corpus=fuzz/corpus/$1 runs
     mkdir -p "$corpus"
-    log=$corpus.log
+    local log=$corpus.log
     # No input of these targets is worth more than 20 s or 2 GiB: that is a find, too.
     if cargo fuzz run "$target" "$corpus" "fuzz/seeds/$target" -- -verbosity=0 \
         -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
@@ -35,10 +35,11 @@ for target in $(cargo fuzz list); do
         echo "$target: ${runs:-no} runs, nothing found"
     else
         tail -n 40 "$log"
-        failed+=("$target")
+        echo "$target failed; the input is in fuzz/artifacts" >&2
+        return 1
     fi
-done
-if ((${#failed[@]})); then
-    echo "fuzz targets that failed: ${failed[*]}; their inputs are in fuzz/artifacts" >&2
-    exit 1
-fi
+}
+export -f fuzz
+export seconds
+# Each takes one core. xargs ends with a failure if one of them does.
+cargo fuzz list | xargs -P "$(nproc)" -I{} bash -c 'fuzz {}'

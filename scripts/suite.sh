@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# Runs the whole suite for one target and says in one line how many tests ran there, beside this
-# machine's own count if that is known:
+# Runs the suite for one target and says in one line how many tests ran there, beside this machine's
+# own count if that is known:
 #
 #     scripts/suite.sh host|TARGET [arguments of cargo test]
 #
 # TARGET is one of scripts/cross.sh, which builds and runs it. The suite is what `cargo test
-# --workspace` runs: unit tests, integration tests and the documentation's examples. Tests that
-# are left out on a target are listed with the reason, which is found beside the test; so are those
-# that exist here and not there (after `scripts/suite.sh host`), because they do not compile there.
+# --workspace` runs: unit tests, integration tests and the documentation's examples. For other
+# targets it is what can differ there (`selection` and `skipped` below); with FLATREC_WHOLE_SUITE
+# set it is everything. Tests that are left out on a target are listed with the reason, which is
+# found beside the test; so are those that exist here and not there (after `scripts/suite.sh host`),
+# because they do not compile there or cannot differ.
 #
 # Calls are slow under Wine and instructions under qemu, so random tests, and the models of the disk
 # and of the protocol, which are the same on every machine, try fewer cases for other targets, unless
@@ -17,6 +19,9 @@
 # machine's own order of bytes, which flatrec refuses there although they are about something else.
 # That it refuses them, and that little-endian types mean the same there, is tested without that
 # (tests/byte_order.rs), as it is shipped.
+#
+# A test may also say that it, or a part of it, does not run here. Those are counted as skipped, and
+# fail instead where FLATREC_NO_SKIPS is set: for this machine alone, since others lack things.
 #
 # What the runs print is kept in target/suite. Ends with cargo's status.
 set -euo pipefail
@@ -38,21 +43,45 @@ cargo_test() {
 }
 
 if [[ $target != host ]]; then
-    # Python is this machine's: under Wine there is none.
-    unset FLATREC_REQUIRE_NUMPY
+    # Some things are this machine's alone: under Wine there is no Python.
+    unset FLATREC_NO_SKIPS
     export PROPTEST_CASES=${PROPTEST_CASES:-12} FLATREC_CASES=${FLATREC_CASES:-25}
     export FLATREC_HISTORIES=${FLATREC_HISTORIES:-30}
     export FLATREC_INTERLEAVINGS=${FLATREC_INTERLEAVINGS:-100}
+fi
+# What runs on a target, and which of its tests do not, because nothing of the system, the size of
+# addresses or the order of bytes comes into them. Naming the command's package gives the library
+# the same features everywhere, so that nothing is built twice.
+selection=(--workspace) skipped=()
+simulated=(sim::mutations:: sim::troubled:: shm::model:: power_cut::)
+case $target in
+    # With the one feature that the command does not ask for.
+    host) selection=(--workspace --features flatrec/rayon) ;;
+    *-windows-*) skipped=("${simulated[@]}" patched_files::numbers_at_their_edges) ;;
+    i686-*)
+        selection=(-p flatrec -p flatrec-cli --lib --test it --test cli)
+        selection+=(--test address_space --test attacked_readers --test bounded_snapshot)
+        selection+=(--test byte_order --test fault_guard --test full_disk)
+        skipped=("${simulated[@]}" sim:: database_faults::) ;;
+    s390x-*)
+        selection=(-p flatrec -p flatrec-cli --lib --test it --test fault_guard)
+        skipped=("${simulated[@]}" sim:: database_faults:: database_threads:: group_commit::)
+        skipped+=(readers_beside:: win32_document::) ;;
+esac
+if [[ -n ${FLATREC_WHOLE_SUITE:-} ]]; then selection=(--workspace) skipped=(); fi
+arguments=("${selection[@]}" --locked --no-fail-fast "$@")
+if [[ ${#skipped[@]} != 0 ]]; then
+    [[ " $* " == *" -- "* ]] || arguments+=(--)
+    for name in "${skipped[@]}"; do arguments+=(--skip "$name"); done
 fi
 status=0
 started=$SECONDS
 case $target in
     s390x-*)
         cfg='profile.dev.package.flatrec.rustflags=["--cfg","flatrec_any_endian"]'
-        cargo_test -Zprofile-rustflags --config "$cfg" \
-            --workspace --locked --no-fail-fast "$@" || status=$?
+        cargo_test -Zprofile-rustflags --config "$cfg" "${arguments[@]}" || status=$?
         cargo_test --locked --test byte_order || status=$? ;;
-    *) cargo_test --workspace --locked --no-fail-fast "$@" || status=$? ;;
+    *) cargo_test "${arguments[@]}" || status=$? ;;
 esac
 seconds=$((SECONDS - started))
 
@@ -89,6 +118,8 @@ ignored=$(count $'\tignored')
 say() { printf '\n== %s\n' "$*"; }
 say "left out on $target"
 sed -n 's/^\(.*\)\tignored,* *\(.*\)$/\1: \2/p' "$results/$target.tests"
+grep -o '^skipped: .*' "$log" | sort -u || true
+skips=$(grep -c '^skipped: ' "$log" || true)
 beside=
 if [[ $target != host && -e $results/host.tests ]]; then
     names() { cut -f 1 "$1" | sort -u; }
@@ -97,5 +128,5 @@ if [[ $target != host && -e $results/host.tests ]]; then
     beside=" (this machine: $(grep -c $'\tok$' "$results/host.tests"))"
 fi
 [[ $failed == 0 ]] || { say "failed on $target"; sed -n 's/\tFAILED$//p' "$results/$target.tests"; }
-say "$target: $passed passed$beside, $failed failed, $ignored left out, in $seconds s"
+say "$target: $passed passed$beside, $failed failed, $ignored left out, $skips skips, in $seconds s"
 exit "$status"

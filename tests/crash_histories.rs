@@ -3,18 +3,16 @@
 
 #![cfg(feature = "sim")]
 
-use flatrec::sim::CrashTest;
+mod support;
 
-fn number(variable: &str) -> Option<u64> {
-    let text = std::env::var(variable).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{variable} is no number: {text}")))
-}
+use flatrec::sim::CrashTest;
+use support::settings;
 
 #[test]
 fn no_history_breaks_a_promise() {
     let unless_said = if cfg!(debug_assertions) { 150 } else { 1500 };
-    let histories = number("FLATREC_HISTORIES").unwrap_or(unless_said);
-    let seed = number("FLATREC_SEED").unwrap_or(1);
+    let histories = settings::number("FLATREC_HISTORIES").unwrap_or(unless_said);
+    let seed = settings::seed(1);
     let report = CrashTest::new(seed).histories(histories).run(|_| {});
     if let Some(violation) = report.violations.first() {
         println!("{}", violation.steps.join("\n"));

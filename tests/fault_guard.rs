@@ -18,6 +18,8 @@ use flatrec::{
 };
 #[cfg(not(windows))]
 use support::files::set_len;
+#[cfg(windows)]
+use support::skip::skip;
 
 /// Whether the guard is a handler; elsewhere it is calls in the place of copies.
 const HAS_HANDLER: bool = cfg!(any(target_arch = "x86_64", target_arch = "aarch64"));
@@ -66,7 +68,7 @@ fn install_where_files_can_be_cut() -> bool {
     {
         exceptions::let_lost_pages_be_in_page_errors();
         if support::shell::shell(&std::env::temp_dir(), "true").is_none() {
-            println!("skipped: Windows lets nobody cut a file that is mapped");
+            skip!("Windows lets nobody cut a file that is mapped");
             return false;
         }
     }

@@ -15,6 +15,7 @@ use flatrec::{
     DataType, Durability, DynDatabase, DynStore, Error, ErrorKind, Field, Schema, WriteBack, verify,
 };
 use support::shell::shell;
+use support::skip::skip;
 
 /// A mounted file system of 8 MiB, unmounted when dropped.
 struct SmallDisk {
@@ -31,11 +32,11 @@ impl SmallDisk {
         match shell(home.path(), "mount -t tmpfs -o size=8m tmpfs disk") {
             Some(Ok(())) => Some(Self { home, path }),
             Some(Err(said)) => {
-                println!("skipped: {said}");
+                skip!("{said}");
                 None
             }
             None => {
-                println!("skipped: there is no shell to mount a disk");
+                skip!("there is no shell to mount a disk");
                 None
             }
         }
@@ -483,11 +484,11 @@ fn a_receipt_claims_no_more_than_is_known_of_the_disk() {
         let found = match shell(home.path(), &line) {
             Some(Ok(())) => Some(std::panic::catch_unwind(|| survives_in(&at("m")))),
             Some(Err(said)) => {
-                println!("skipped: {what}: {said}");
+                skip!("{what}: {said}");
                 None
             }
             None => {
-                println!("skipped: there is no shell to mount a disk");
+                skip!("there is no shell to mount a disk");
                 None
             }
         };

@@ -14,6 +14,7 @@ use flatrec::{CopyOptions, Database, Durability, DynStore, ErrorKind, Record, St
 use support::files::beside;
 use support::numbered::{N, add};
 use support::process;
+use support::skip::skip;
 use tempfile::TempDir;
 
 /// A directory for files that nothing but their makers keeps private.
@@ -238,7 +239,7 @@ const STRANGER: u32 = 65_530;
 /// A directory that the owner and the group may write in, if we may give files away at all.
 fn shared_directory() -> Option<TempDir> {
     if !rustix::process::geteuid().is_root() {
-        println!("skipped: only root can become another user");
+        skip!("only root can become another user");
         return None;
     }
     let directory = open_handed();
@@ -246,7 +247,7 @@ fn shared_directory() -> Option<TempDir> {
     chmod(directory.path(), 0o770);
     let runs = as_user(OWNER, "nothing", directory.path());
     if given.is_err() || !runs {
-        println!("skipped: this root cannot give files away, or another user cannot run this test");
+        skip!("this root cannot give files away, or another user cannot run this test");
         return None;
     }
     Some(directory)

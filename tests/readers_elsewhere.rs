@@ -15,6 +15,7 @@ use std::time::Duration;
 use flatrec::{Database, Durability, ErrorKind, Record, Snapshot};
 use support::files::lock_file;
 use support::process;
+use support::skip::skip;
 
 const STORE: &str = "FLATREC_TEST_STORE";
 /// Nobody, on every system.
@@ -42,7 +43,7 @@ impl Other {
         let mut child = match started {
             Ok(child) => child,
             Err(error) => {
-                println!("skipped: only root can be another user, who can run this: {error}");
+                skip!("only root can be another user, who can run this: {error}");
                 return None;
             }
         };

@@ -17,6 +17,7 @@ use flatrec::{
 use support::files::beside;
 use support::numbered::{N, add};
 use support::process;
+use support::skip::skip;
 use tempfile::TempDir;
 
 fn commit(database: &Database<N>, change: impl Fn(&mut WriteTransaction<'_, N>)) {
@@ -138,7 +139,7 @@ fn names_need_not_be_unicode() {
         let error = Store::<N>::open(&path).unwrap_err();
         assert!(error.to_string().contains("a\u{fffd}b"), "{error}");
         if let Err(error) = fs::write(&path, "") {
-            println!("skipped: this system makes no such file ({error})");
+            skip!("this system makes no such file ({error})");
             let refused = Store::<N>::create(&path).unwrap_err();
             assert!(refused.to_string().contains("a\u{fffd}b"), "{refused}");
             continue;
@@ -354,7 +355,7 @@ fn dots_and_spaces_at_the_end_are_refused() {
             live(&dotted, &dotted);
         }
         // Wine.
-        false => println!("skipped: here such a file's final path is {}", told.display()),
+        false => skip!("here such a file's final path is {}", told.display()),
     }
     assert_eq!(names(home.path()), ["n.rec", "n.rec-lock"]);
 }
@@ -370,13 +371,13 @@ fn links_lead_to_one_store() {
     let link = links.join("other.rec");
     match std::os::windows::fs::symlink_file(&path, &link) {
         // Wine 8 says so and makes none.
-        Ok(()) if link.symlink_metadata().is_err() => println!("skipped: no symbolic links here"),
+        Ok(()) if link.symlink_metadata().is_err() => skip!("no symbolic links here"),
         Ok(()) => {
             share(&path, &link);
             assert_eq!(names(&links), ["other.rec"], "all lies beside the store");
             fs::remove_file(&link).unwrap();
         }
-        Err(error) => println!("skipped: no symbolic links to files here ({error})"),
+        Err(error) => skip!("no symbolic links to files here ({error})"),
     }
     let junction = links.join("junction");
     match std::os::windows::fs::symlink_dir(&data, &junction) {
@@ -385,7 +386,7 @@ fn links_lead_to_one_store() {
             share(&path, &junction.join("n.rec"));
             fs::remove_dir(&junction).unwrap();
         }
-        Err(error) => println!("skipped: no symbolic links to directories here ({error})"),
+        Err(error) => skip!("no symbolic links to directories here ({error})"),
     }
     let made = Command::new("cmd").args(["/c", "mklink", "/J"]).arg(&junction).arg(&data).output();
     match made {
@@ -393,7 +394,7 @@ fn links_lead_to_one_store() {
         Ok(output) if output.status.success() && junction.symlink_metadata().is_ok() => {
             share(&path, &junction.join("n.rec"));
         }
-        _ => println!("skipped: no junctions here"),
+        _ => skip!("no junctions here"),
     }
 }
 
@@ -415,7 +416,7 @@ fn a_short_name_leads_to_the_same_store() {
             share(&path, &home.path().join(&short));
             assert_eq!(names(home.path()), ["a long name.rec", "a long name.rec-lock"], "{short}");
         }
-        None => println!("skipped: no short names here"),
+        None => skip!("no short names here"),
     }
 }
 

@@ -40,6 +40,9 @@ use windows as system;
 compile_error!("flatrec knows Linux, macOS and Windows; src/os is where another system would go");
 
 #[cfg(test)]
+#[path = "../../tests/support/skip.rs"]
+pub(crate) mod skip;
+#[cfg(test)]
 mod tests;
 
 pub use file_system::{FileSystemKind, Survives};

@@ -8,6 +8,7 @@ use flatrec::exchange::{schema_from_json, schema_to_c, schema_to_json, schema_to
 use flatrec::{DataType, ErrorKind, Field, Schema, TimeUnit};
 
 use crate::support::fields::with_gaps;
+use crate::support::skip::skip;
 
 /// Every type, nullable and not, arrays, byte orders, gaps, and names that are none elsewhere.
 fn every_kind() -> Schema {
@@ -173,7 +174,7 @@ fn c_and_cpp_compilers_check_every_offset() {
     let mut checked = 0;
     for (compiler, language) in [("cc", "c"), ("c++", "c++")] {
         match accepts(compiler, language, &with_use) {
-            None => println!("skipped: no {compiler} here"),
+            None => skip!("no {compiler} here"),
             Some(result) => {
                 assert_eq!(result, Ok(()), "{text}");
                 let errors = accepts(compiler, language, &wrong).unwrap().unwrap_err();

@@ -6,6 +6,7 @@ use flatrec::ErrorKind;
 use flatrec::map::{Access, Mapping};
 
 use crate::support::process;
+use crate::support::skip::skip;
 
 #[test]
 fn each_wrong_path_has_its_own_clear_error() {
@@ -328,7 +329,7 @@ fn missing_permissions_say_so() {
     let output = match child {
         Ok(output) => output,
         Err(error) => {
-            println!("skipped: only root can run a process as another user ({error})");
+            skip!("only root can run a process as another user ({error})");
             return;
         }
     };

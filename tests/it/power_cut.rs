@@ -10,13 +10,13 @@
 #![allow(unsafe_code, reason = "opening over a backing of one's own is unsafe")]
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use flatrec::map::{Access, Backing, FileBacking, Grown, Properties, View};
+use flatrec::map::{Access, Backing, FileBacking};
 use flatrec::{DataType, DynStore, Error, ErrorKind, Field, Options, Schema, WriteBack};
 use proptest::prelude::*;
 
+use crate::support::hooked::{Call, Hook, Hooked, Then};
 use crate::support::random::Random;
 
 const SECTOR: usize = 512;
@@ -37,24 +37,26 @@ struct Record {
 }
 
 struct Disk {
-    file: FileBacking,
+    file: Arc<FileBacking>,
     record: Mutex<Record>,
 }
 
-impl std::fmt::Debug for Disk {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Disk")
+impl Record {
+    fn grow(&mut self, len_bytes: u64) {
+        let len = usize::try_from(len_bytes).unwrap().max(self.handed_over.len());
+        self.handed_over.resize(len, 0);
     }
 }
 
 impl Disk {
     /// A disk that holds these bytes, of which those are durable.
-    fn new(live: &[u8], durable: &[u8]) -> Arc<Self> {
-        let file = FileBacking::temporary(0).unwrap();
+    fn holding(live: &[u8], durable: &[u8]) -> Arc<Hooked<Self>> {
+        let file = Arc::new(FileBacking::temporary(0).unwrap());
         file.write_at(0, live).unwrap();
         let (durable, handed_over) = (durable.to_vec(), live.to_vec());
         let record = Record { durable, handed_over, moments: Vec::new() };
-        Arc::new(Self { file, record: Mutex::new(record) })
+        let disk = Self { file: Arc::clone(&file), record: Mutex::new(record) };
+        Arc::new(Hooked::over(file, disk))
     }
 
     fn live(&self) -> Vec<u8> {
@@ -112,63 +114,35 @@ impl Moment {
     }
 }
 
-impl Backing for Disk {
-    fn path(&self) -> Option<PathBuf> {
-        None
-    }
-    fn properties(&self) -> &Properties {
-        self.file.properties()
-    }
-    fn len_bytes(&self) -> Result<u64, Error> {
-        self.file.len_bytes()
-    }
-    fn allocated_bytes(&self) -> Result<u64, Error> {
-        self.file.allocated_bytes()
-    }
-    fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize, Error> {
-        self.file.read_at(offset, into)
-    }
-    fn write_at(&self, offset: u64, from: &[u8]) -> Result<(), Error> {
-        self.note();
-        self.file.write_at(offset, from)?;
-        self.resized();
-        self.hand_over(offset..offset + from.len() as u64);
-        Ok(())
-    }
-    fn grow(&self, len_bytes: u64) -> Result<Grown, Error> {
-        self.note();
-        let grown = self.file.grow(len_bytes)?;
-        self.resized();
-        Ok(grown)
-    }
-    fn trim(&self, len_bytes: u64) -> Result<(), Error> {
-        self.note();
-        self.file.trim(len_bytes)?;
-        self.resized();
-        Ok(())
-    }
-    fn view(&self, offset: u64, len_bytes: usize, access: Access) -> Result<View, Error> {
-        self.file.view(offset, len_bytes, access)
-    }
-    fn flush_view(&self, view: &View, range: Range<usize>) -> Result<(), Error> {
-        self.note();
-        let end = (view.offset() + range.end as u64).min(self.file.len_bytes()?);
-        self.hand_over(view.offset() + range.start as u64..end);
-        Ok(())
-    }
-    fn sync_data(&self) -> Result<(), Error> {
-        self.sync();
-        Ok(())
-    }
-    fn sync_full(&self) -> Result<(), Error> {
-        self.sync();
-        Ok(())
-    }
-    fn rename(&self, _to: &Path, _replace: bool) -> Result<(), Error> {
-        Ok(())
-    }
-    fn sync_directory(&self) -> Result<(), Error> {
-        Ok(())
+impl Hook for Disk {
+    fn ask(&self, _: &Arc<dyn Backing>, _: &str, call: Call<'_>) -> Result<Then, Error> {
+        match call {
+            Call::Write { offset, bytes } => {
+                self.note();
+                self.file.write_at(offset, bytes)?;
+                self.resized();
+                self.hand_over(offset..offset + bytes.len() as u64);
+            }
+            Call::Grow { len_bytes } => {
+                self.note();
+                self.record.lock().unwrap().grow(len_bytes);
+                return Ok(Then::Forward);
+            }
+            Call::Trim { len_bytes } => {
+                self.note();
+                self.file.trim(len_bytes)?;
+                self.resized();
+            }
+            Call::Flush { view, range } => {
+                self.note();
+                let end = (view.offset() + range.end as u64).min(self.file.len_bytes()?);
+                self.hand_over(view.offset() + range.start as u64..end);
+            }
+            Call::SyncData | Call::SyncFull => self.sync(),
+            Call::SyncDirectory => {}
+            _ => return Ok(Then::Forward),
+        }
+        Ok(Then::Done)
     }
 }
 
@@ -207,7 +181,7 @@ fn operations() -> impl Strategy<Value = Vec<Operation>> {
 /// A store on a disk, and the states it may come up with: that of the last step that was
 /// acknowledged, and those that the step under way may lead to.
 struct Rig {
-    disk: Arc<Disk>,
+    disk: Arc<Hooked<Disk>>,
     options: Options<DynStore>,
     store: Option<DynStore>,
     model: Vec<Vec<u8>>,
@@ -219,7 +193,7 @@ type States = Vec<Vec<Vec<u8>>>;
 
 impl Rig {
     fn new(way: WriteBack) -> Self {
-        let disk = Disk::new(&[], &[]);
+        let disk = Disk::holding(&[], &[]);
         let options = DynStore::options().write_back(way);
         let schema = Schema::packed([Field::new("r", DataType::Binary(RECORD_LEN as u32))]);
         // SAFETY: this test alone uses the disk.
@@ -286,7 +260,7 @@ impl Rig {
                     let record = self.disk.record.lock().unwrap();
                     record.durable.clone()
                 });
-                self.disk = Disk::new(&live, &durable);
+                self.disk = Disk::holding(&live, &durable);
                 self.model = self.flushed.clone();
                 self.open();
             }
@@ -302,7 +276,7 @@ impl Rig {
 
 /// Opens what a power cut left, and holds it against the states that it may be in.
 fn check(disk: &[u8], states: &States, marked: bool) {
-    let backing = Disk::new(disk, disk);
+    let backing = Disk::holding(disk, disk);
     // SAFETY: this test alone uses the disk.
     let store = unsafe { DynStore::options().over(backing as _, Access::ReadOnly) };
     match store {
@@ -352,7 +326,7 @@ fn kill_here(
     options: &Options<DynStore>,
     coin: &mut impl FnMut(u64) -> bool,
 ) {
-    let disk = Disk::new(&moment.live, &moment.durable);
+    let disk = Disk::holding(&moment.live, &moment.durable);
     // SAFETY: this test alone uses the disk.
     let store = unsafe { options.clone().over(Arc::clone(&disk) as _, Access::ReadWrite) };
     let Ok(mut store) = store else { return }; // an edit was interrupted

@@ -18,3 +18,4 @@ pub(crate) mod process;
 pub(crate) mod random;
 pub(crate) mod settings;
 pub(crate) mod shell;
+pub(crate) mod skip;

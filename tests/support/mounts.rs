@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::shell::shell;
+use super::skip::skip;
 
 /// File systems that are mounted below a directory, until this is dropped.
 pub(crate) struct Mounts {
@@ -24,8 +25,8 @@ impl Mounts {
     pub(crate) fn shell(&self, line: &str) -> bool {
         match shell(self.home.path(), line) {
             Some(Ok(())) => return true,
-            Some(Err(said)) => println!("skipped: {said}"),
-            None => println!("skipped: there is no shell to mount a disk"),
+            Some(Err(said)) => skip!("{said}"),
+            None => skip!("there is no shell to mount a disk"),
         }
         false
     }

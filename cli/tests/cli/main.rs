@@ -36,6 +36,8 @@ mod sharing;
 #[path = "../../../tests/support/shell.rs"]
 mod shell;
 mod shown;
+#[path = "../../../tests/support/skip.rs"]
+mod skip;
 mod tail;
 mod transactions;
 mod waits;

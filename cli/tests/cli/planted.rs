@@ -5,6 +5,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::os::unix::process::CommandExt as _;
 
+use super::skip::skip;
 use super::*;
 
 /// The users of these tests, without an entry anywhere.
@@ -25,7 +26,7 @@ fn rows() -> String {
 /// another user.
 fn shared_place() -> Option<Place> {
     if !rustix::process::geteuid().is_root() {
-        println!("skipped: only root can become another user");
+        skip!("only root can become another user");
         return None;
     }
     let place = Place::new();
@@ -44,12 +45,12 @@ fn shared_place() -> Option<Place> {
         fs::create_dir(place.path(name)).unwrap();
         fs::set_permissions(place.path(name), Permissions::from_mode(mode)).unwrap();
         if chown(place.path(name), Some(user), Some(user)).is_err() {
-            println!("skipped: this root cannot give files away");
+            skip!("this root cannot give files away");
             return None;
         }
     }
     if as_user(&place, VICTIM, &["--version"]).output().is_err() {
-        println!("skipped: another user cannot run the command");
+        skip!("another user cannot run the command");
         return None;
     }
     Some(place)

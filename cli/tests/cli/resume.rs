@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::interrupt::{interrupt, was_run_in_a_console_of_its_own};
 use super::shell::shell;
+use super::skip::skip;
 use super::*;
 
 /// Rows enough for some twenty blocks of the loader, one in a thousand bad, one in a hundred with a
@@ -470,8 +471,8 @@ fn a_load_that_fills_the_disk_goes_on_when_there_is_room() {
     fs::create_dir(&disk).unwrap();
     match shell(place.0.path(), "mount -t tmpfs -o size=6m tmpfs disk") {
         Some(Ok(())) => {}
-        Some(Err(said)) => return println!("skipped: {said}"),
-        None => return println!("skipped: there is no shell to mount a disk"),
+        Some(Err(said)) => return skip!("{said}"),
+        None => return skip!("there is no shell to mount a disk"),
     }
     let outcome = std::panic::catch_unwind(|| {
         fs::write(disk.join("ballast"), vec![1; 3 << 20]).unwrap();

@@ -4,6 +4,8 @@
 use std::fs;
 use std::path::Path;
 
+use crate::os::skip::skip;
+
 #[path = "../../../tests/support/every_way.rs"]
 mod every_way;
 #[path = "../../../tests/support/patched.rs"]
@@ -27,7 +29,7 @@ const EVERY: usize = if cfg!(windows) { 8 } else { 1 };
 fn feed(target: &str, run: fn(&[u8])) {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
     if !seeds.exists() {
-        return println!("skipped: the crate's package has no fuzz/seeds");
+        return skip!("the crate's package has no fuzz/seeds");
     }
     let entries = fs::read_dir(seeds.join(target)).expect("inputs of the target");
     let mut paths: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();

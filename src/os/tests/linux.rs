@@ -20,11 +20,11 @@ impl Mounted {
         match mount.output() {
             Ok(output) if output.status.success() => Some(Self { dir: Some(dir) }),
             Ok(output) => {
-                println!("skipped: mount: {}", String::from_utf8_lossy(&output.stderr).trim());
+                skip!("mount: {}", String::from_utf8_lossy(&output.stderr).trim());
                 None
             }
             Err(error) => {
-                println!("skipped: mount: {error}");
+                skip!("mount: {error}");
                 None
             }
         }
@@ -71,13 +71,13 @@ fn a_failed_preallocation_on_ext4_gives_its_blocks_back() {
     new_file(&image, 16 << 20);
     let made = Command::new("mkfs.ext4").arg("-q").arg(&image).status();
     if !made.as_ref().is_ok_and(|status| status.success()) {
-        println!("skipped: mkfs.ext4: {made:?}");
+        skip!("mkfs.ext4: {made:?}");
         return;
     }
     let mounted = temp_dir();
     let mount = Command::new("mount").args(["-o", "loop"]).arg(&image).arg(mounted.path()).output();
     if !mount.as_ref().is_ok_and(|output| output.status.success()) {
-        println!("skipped: mount -o loop: {mount:?}");
+        skip!("mount -o loop: {mount:?}");
         return;
     }
     let mounted = Mounted { dir: Some(mounted) };
@@ -124,7 +124,7 @@ fn advice_is_heeded() -> bool {
     // SAFETY: a range of no bytes holds nothing that could be changed.
     let refused = unsafe { libc::madvise(std::ptr::null_mut(), 0, NONSENSE) } == -1;
     if !refused {
-        println!("skipped: advice that does not exist is accepted (an emulator)");
+        skip!("advice that does not exist is accepted (an emulator)");
     }
     refused
 }
@@ -142,7 +142,7 @@ fn populating_says_what_a_touch_would_have_died_of() {
     // SAFETY: the range is the map's own, which outlives the call; so below.
     let whole = unsafe { advise(address, 64 << 10, Advice::PopulateWrite) }.unwrap();
     if whole != Advised::Done {
-        println!("skipped: this kernel cannot populate");
+        skip!("this kernel cannot populate");
         return;
     }
     file.set_len(4096).unwrap();
@@ -184,7 +184,7 @@ fn pages_that_are_not_needed_leave_memory() {
     let dir = temp_dir();
     let file = new_file(&dir.path().join("f"), 0);
     if !matches!(file_system(&file).unwrap(), FileSystemKind::Local(_)) {
-        println!("skipped: the temporary directory is not on a disk");
+        skip!("the temporary directory is not on a disk");
         return;
     }
     // Small writes make small folios: of a folio that straddles two page tables the kernel lets

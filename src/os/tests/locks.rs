@@ -133,7 +133,7 @@ pub(super) fn spawn(name: &str, variable: &str, value: &std::ffi::OsStr) -> Opti
     let program = std::env::current_exe().unwrap();
     let listed = Command::new(&program).args(["--list", "--ignored", name]).output();
     if !listed.as_ref().is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(name)) {
-        println!("skipped: this program cannot start itself: {listed:?}");
+        skip!("this program cannot start itself: {listed:?}");
         return None;
     }
     let mut command = Command::new(&program);

@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 
 use super::super::shell::shell;
+use super::super::skip::skip;
 use super::signals::{handles_signals, make_big, pipe, spawn, wait_until};
 use super::*;
 
@@ -48,7 +49,7 @@ fn signals_within_a_commit_wait_for_its_end() {
     let place = place();
     let disk = match Frozen::mount(&place) {
         Ok(disk) => disk,
-        Err(why) => return println!("skipped: {why}"),
+        Err(why) => return skip!("{why}"),
     };
     place.ok(["load", "in.csv", "disk/s.rec"]);
     let mut input = pipe(&place);

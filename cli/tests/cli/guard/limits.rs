@@ -1,6 +1,7 @@
 //! A disk that is full, and limits of the process on its memory and on the size of its files.
 
 use super::super::shell::shell;
+use super::super::skip::skip;
 use super::*;
 
 /// What a command may come to where it runs out of something: it is done, or nothing is.
@@ -116,7 +117,7 @@ fn a_full_disk_is_an_error_that_says_so() {
         for left in [0, 4 << 10, 32 << 10, 80 << 10, 200 << 10] {
             let disk = match Disk::mount() {
                 Ok(disk) => disk,
-                Err(why) => return println!("skipped: {why}"),
+                Err(why) => return skip!("{why}"),
             };
             let place = &disk.0;
             copy_to(&template, place.0.path());
