@@ -18,6 +18,9 @@
 # That it refuses them, and that little-endian types mean the same there, is tested without that
 # (tests/byte_order.rs), as it is shipped.
 #
+# A test that cannot do its work on a machine, because it needs root or a file system, says `skipped:`
+# and why. These are listed, too, and with FLATREC_SKIP_NONE=1 the suite fails if there is one.
+#
 # What the runs print is kept in target/suite. Ends with cargo's status.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -28,6 +31,9 @@ results=${FLATREC_SUITE_RESULTS:-target/suite}
 mkdir -p "$results"
 log=$results/$target.log
 : >"$log"
+# What tests print that pass.
+[[ " $* " == *" -- "* ]] || set -- "$@" --
+set -- "$@" --show-output
 
 cargo_test() {
     if [[ $target == host ]]; then
@@ -80,7 +86,17 @@ summary() {
     ' "$1"
 }
 
+# Each test that has said so, as "FILE NAME: WHY".
+skipped() {
+    awk '
+        /^ *Running / { file = $2 == "unittests" ? $3 : $2 }
+        /^---- .* stdout ----$/ { name = $2 }
+        /^skipped: / { print file " " name ": " substr($0, 10) }
+    ' "$1" | sort -u
+}
+
 summary "$log" >"$results/$target.tests"
+skipped "$log" >"$results/$target.skipped"
 count() { grep -c "$1" "$results/$target.tests" || true; }
 passed=$(count $'\tok$')
 failed=$(count $'\tFAILED$')
@@ -89,6 +105,8 @@ ignored=$(count $'\tignored')
 say() { printf '\n== %s\n' "$*"; }
 say "left out on $target"
 sed -n 's/^\(.*\)\tignored,* *\(.*\)$/\1: \2/p' "$results/$target.tests"
+say "skipped on $target"
+cat "$results/$target.skipped"
 beside=
 if [[ $target != host && -e $results/host.tests ]]; then
     names() { cut -f 1 "$1" | sort -u; }
@@ -97,5 +115,10 @@ if [[ $target != host && -e $results/host.tests ]]; then
     beside=" (this machine: $(grep -c $'\tok$' "$results/host.tests"))"
 fi
 [[ $failed == 0 ]] || { say "failed on $target"; sed -n 's/\tFAILED$//p' "$results/$target.tests"; }
-say "$target: $passed passed$beside, $failed failed, $ignored left out, in $seconds s"
+skips=$(wc -l <"$results/$target.skipped")
+say "$target: $passed passed$beside, of which $skips skipped, $failed failed, $ignored left out, in $seconds s"
+if [[ ${FLATREC_SKIP_NONE:-} == 1 && $skips != 0 ]]; then
+    echo "suite.sh: tests were skipped, and FLATREC_SKIP_NONE=1 allows none" >&2
+    exit 1
+fi
 exit "$status"
