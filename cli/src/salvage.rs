@@ -34,7 +34,7 @@ pub(crate) struct Args {
     /// The store to make of what is saved
     out: PathBuf,
 
-    /// Write the list of lost records into this file, too, as CSV
+    /// Write the list of lost records into this file, too, as CSV (the first 65,536 runs)
     #[arg(long, value_name = "FILE")]
     list: Option<PathBuf>,
 
@@ -168,8 +168,7 @@ impl Args {
 
     fn summary(&self, report: &SalvageReport) -> String {
         let (out, records) = (self.out.display(), counted(report.records, "record"));
-        let doubtful: u64 = report.doubtful.iter().map(len).sum();
-        let doubtful = match doubtful {
+        let doubtful = match report.doubtful_records() {
             0 => String::new(),
             some => format!(", {some} of them doubtful"),
         };
@@ -181,9 +180,13 @@ impl Args {
             0 => String::new(),
             some => format!(", {some} deleted"),
         };
+        let unlisted = match report.runs_not_listed() {
+            0 => String::new(),
+            some => format!(", {} of records not listed", counted(some, "run")),
+        };
         let log = if report.log_lost { ", and the commits in the log" } else { "" };
         format!(
-            "{out}: {} of {records} saved{doubtful}{deleted}, {} lost{log}{doubts}",
+            "{out}: {} of {records} saved{doubtful}{deleted}, {} lost{log}{doubts}{unlisted}",
             report.saved,
             report.lost_records()
         )

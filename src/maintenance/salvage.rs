@@ -87,9 +87,10 @@ pub struct SalvageReport {
     pub saved: u64,
     /// Records that had been deleted, and were left out.
     pub deleted: u64,
-    /// Records that were not saved.
+    /// Records that were not saved: the first 65,536 runs of them.
     pub lost: Vec<Lost>,
-    /// Records that were saved only because [`SalvageOptions::keep_doubtful`] asked for it.
+    /// Records that were saved only because [`SalvageOptions::keep_doubtful`] asked for it: the
+    /// first 65,536 runs of them.
     pub doubtful: Vec<Lost>,
     /// Whether the damaged store has checksums. Without, damage within the records goes unseen.
     pub checksums: Checksums,
@@ -101,12 +102,31 @@ pub struct SalvageReport {
     /// Whether the log cannot be read: the commits in it are lost, and nobody knows how many
     /// records they added or changed.
     pub log_lost: bool,
+    all_lost: Tally,
+    all_doubtful: Tally,
 }
 
 impl SalvageReport {
     /// How many records were not saved.
     pub fn lost_records(&self) -> u64 {
-        self.lost.iter().map(|lost| lost.records.end - lost.records.start).sum()
+        self.all_lost.records
+    }
+
+    /// How many records were saved that are doubtful.
+    pub fn doubtful_records(&self) -> u64 {
+        self.all_doubtful.records
+    }
+
+    /// How many runs of lost and of doubtful records there are of which the report has only the
+    /// number of records.
+    pub fn runs_not_listed(&self) -> u64 {
+        self.all_lost.runs + self.all_doubtful.runs
+            - self.lost.len() as u64
+            - self.doubtful.len() as u64
+    }
+
+    fn lose(&mut self, records: Range<u64>, why: String) {
+        self.all_lost.add(&mut self.lost, records, why);
     }
 
     fn doubt(&mut self, doubt: Doubt) {
@@ -118,6 +138,42 @@ impl SalvageReport {
 }
 
 const DOUBTS_MAX: usize = 1000;
+/// Runs that a report lists: hostile status bytes make one of every record, and each takes more
+/// memory than the record.
+const RUNS_MAX: usize = 1 << 16;
+
+/// Counts runs of records, whether they are listed or not.
+#[derive(Clone, Debug, Default)]
+struct Tally {
+    records: u64,
+    runs: u64,
+    last: Option<Lost>,
+}
+
+impl Tally {
+    /// Counts the records, and lists them in `runs` if there is room: with the last run if they go
+    /// on from there.
+    fn add(&mut self, runs: &mut Vec<Lost>, records: Range<u64>, why: String) {
+        self.records += records.end - records.start;
+        match &mut self.last {
+            Some(last) if last.records.end == records.start && last.why == why => {
+                last.records.end = records.end;
+                if self.runs == runs.len() as u64 {
+                    if let Some(listed) = runs.last_mut() {
+                        listed.records.end = records.end;
+                    }
+                }
+            }
+            last => {
+                self.runs += 1;
+                let run = last.insert(Lost { records, why });
+                if runs.len() < RUNS_MAX {
+                    runs.push(run.clone());
+                }
+            }
+        }
+    }
+}
 
 /// Copies every record of the store at `path` that can be trusted into a new store at `out`, with
 /// the same schema and metadata, and with checksums; tells which were lost and why.
@@ -266,13 +322,14 @@ impl Inspect for Saver<'_> {
                 return self.leave_room();
             }
             Err(status) => {
-                add(&mut self.report.lost, id, bad_status(status));
+                self.report.lose(id..id + 1, bad_status(status));
                 return self.leave_room();
             }
         }
         if !sound {
             let why = self.why(id);
-            add(&mut self.report.doubtful, id, why);
+            let report = &mut *self.report;
+            report.all_doubtful.add(&mut report.doubtful, id..id + 1, why);
         }
         let bytes = slot.get(..self.zeros.len()).unwrap_or(slot);
         for field in &self.fields {
@@ -288,7 +345,7 @@ impl Inspect for Saver<'_> {
 
     fn missing(&mut self, records: Range<u64>) -> Result<()> {
         // No record behind them has a number to keep.
-        self.report.lost.push(Lost { records, why: "the file ends before them".to_owned() });
+        self.report.lose(records, "the file ends before them".to_owned());
         Ok(())
     }
 }
@@ -296,7 +353,7 @@ impl Inspect for Saver<'_> {
 impl Saver<'_> {
     fn lose(&mut self, id: u64) -> Result<()> {
         let why = self.why(id);
-        add(&mut self.report.lost, id, why);
+        self.report.lose(id..id + 1, why);
         self.leave_room()
     }
 
@@ -317,14 +374,6 @@ impl Saver<'_> {
                 None => "it cannot be read".to_owned(),
             },
         }
-    }
-}
-
-/// Adds a record to the ranges of such, to the last if it goes on from there.
-fn add(to: &mut Vec<Lost>, id: u64, why: String) {
-    match to.last_mut() {
-        Some(last) if last.records.end == id && last.why == why => last.records.end = id + 1,
-        _ => to.push(Lost { records: id..id + 1, why }),
     }
 }
 

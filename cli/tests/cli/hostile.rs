@@ -226,3 +226,31 @@ fn residency_of_a_large_file_is_a_sample() {
     let said = place.ok(["info", "x.rec"]);
     assert!(said.contains("by a sample of 262144"), "{said}");
 }
+
+/// Once each run of lost records took ninety times its bytes of memory, and these bytes make a run
+/// of every record.
+#[test]
+fn a_run_of_every_record_is_counted_and_not_kept() {
+    use std::os::unix::fs::FileExt as _;
+
+    const RECORDS: usize = 400_000;
+    let place = Place::new();
+    let schema = Schema::packed([Field::new("n", DataType::UInt64)]).unwrap();
+    let mut store = DynStore::options().deletes().create(place.path("x.rec"), &schema).unwrap();
+    store.append_packed(&vec![0; 8 * RECORDS]).unwrap();
+    store.close().unwrap();
+    // A status is 1 or 2. Records 0 and 1 are one run, and all others are by themselves.
+    let status = |id: usize| if id == 0 { 4 } else { 3 + (id % 2) as u8 };
+    let records: Vec<u8> =
+        (0..RECORDS).flat_map(|id| [0, 0, 0, 0, 0, 0, 0, 0, status(id)]).collect();
+    let file = File::options().write(true).open(place.path("x.rec")).unwrap();
+    file.write_all_at(&records, 65_536).unwrap();
+    let ran = with_little_memory(&place, &["salvage", "x.rec", "o.rec", "--list", "list.csv"]);
+    assert_eq!(ran.status, Some(1), "{}", ran.stderr);
+    let said = "0 of 400000 records saved, 400000 lost, 334463 runs of records not listed";
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
+    let list = place.read("list.csv");
+    assert_eq!(list.lines().count(), 1 + 65_536);
+    assert!(list.contains("\n0,1,2,lost,\"its status byte is 4"), "{}", &list[..200]);
+    assert!(list.contains("\n65536,65536,1,lost,\"its status byte is 3"));
+}
