@@ -51,6 +51,7 @@ mod format;
 mod io;
 mod maintenance;
 mod mapping;
+mod number;
 mod os;
 mod overlay;
 #[cfg(feature = "query")]

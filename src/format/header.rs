@@ -457,8 +457,7 @@ impl Header {
     /// [`ErrorKind::Truncated`], saying how many whole ones there are.
     pub(crate) fn check_length(&self, file_len_bytes: u64) -> Result<()> {
         let header = self;
-        // That the end can be computed was checked with the other invariants.
-        let end = header.end_of_data().unwrap_or(u64::MAX);
+        let end = header.end_of_data().expect("checked with the other invariants");
         if file_len_bytes < end {
             let records_len_bytes = file_len_bytes.saturating_sub(header.data_offset);
             let whole = records_len_bytes / u64::from(header.stride);
