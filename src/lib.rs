@@ -52,6 +52,7 @@ mod format;
 mod io;
 mod maintenance;
 mod mapping;
+mod number;
 mod os;
 mod overlay;
 #[cfg(feature = "query")]

@@ -23,9 +23,16 @@ impl InPrivate {
         Self { view }
     }
 
-    fn place(range: &Range<u64>) -> Range<usize> {
-        let at = |offset| usize::try_from(offset).unwrap_or(usize::MAX);
-        at(range.start)..at(range.end)
+    /// Where these bytes of the file lie in the view.
+    fn place(range: &Range<u64>) -> Result<Range<usize>> {
+        let at = |offset| {
+            usize::try_from(offset).map_err(|_| {
+                Error::new(ErrorKind::OutOfRange, "edit")
+                    .offset(range.start)
+                    .detail("bytes past what can be addressed")
+            })
+        };
+        Ok(at(range.start)?..at(range.end)?)
     }
 
     fn refuse() -> Error {
@@ -50,12 +57,12 @@ impl Writer for InPrivate {
 
     fn edit(&mut self, range: Range<u64>) -> Result<&mut [u8]> {
         // SAFETY: the constructor's contract, and `&mut self` for exclusiveness.
-        unsafe { self.view.bytes_mut(Self::place(&range)) }
+        unsafe { self.view.bytes_mut(Self::place(&range)?) }
     }
 
     fn read(&mut self, range: Range<u64>) -> Result<&[u8]> {
         // SAFETY: the constructor's contract, and the borrow of `self`.
-        unsafe { self.view.bytes(Self::place(&range)) }
+        unsafe { self.view.bytes(Self::place(&range)?) }
     }
 
     fn lend(&mut self, _range: &Range<u64>) -> Result<Option<Arc<View>>> {

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use crate::format::Geometry;
 use crate::io::View;
+use crate::number::in_memory;
 
 /// The records of a writer's window, until the writer is asked for anything else.
 pub(crate) struct Lent {
@@ -64,11 +65,13 @@ impl Lent {
         else {
             return none;
         };
-        let lead = usize::try_from(start.saturating_sub(view.offset())).unwrap_or(usize::MAX);
-        if first >= end || lead > view.len_bytes() {
+        if first >= end {
             return none;
         }
-        // SAFETY: `lead` lies within the view's one mapping, just checked.
+        // The first record begins at the view's start or later, and ends within the view.
+        let lead = in_memory(start - view.offset());
+        assert!(lead <= view.len_bytes(), "a record within the view");
+        // SAFETY: `lead` lies within the view's one mapping, just asserted.
         let base = unsafe { address.add(lead) };
         Self { base, stride, first, count: end - first, view: Some(view), ..none }
     }

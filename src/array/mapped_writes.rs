@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{Access, Backing, Grown, View};
+use crate::number::smaller;
 use crate::os;
 
 /// As much is mapped at a time.
@@ -171,7 +172,7 @@ fn write_zeros(backing: &dyn Backing, range: Range<u64>) -> Result<()> {
     let zeros = vec![0; ZEROS_BYTES];
     let mut at = range.start;
     while at < range.end {
-        let step = zeros.len().min(usize::try_from(range.end - at).unwrap_or(usize::MAX));
+        let step = smaller(range.end - at, zeros.len());
         backing.write_at(at, &zeros[..step])?;
         at += step as u64;
     }

@@ -19,6 +19,7 @@ use super::write_back::{Mapped, Mixed, Positioned, WriteBack, Writer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Geometry, Mark, Windows};
 use crate::io::{Access, Backing, View};
+use crate::number::smaller;
 use crate::os::Advice;
 
 /// How the records are reached.
@@ -465,8 +466,7 @@ impl<T: Copy + Send + Sync> Array<T> {
             Reading::Whole => {
                 let view = Arc::new(self.whole_view()?);
                 if let Some(advice) = self.options.advice {
-                    let end = self.file_len_bytes.min(view.len_bytes() as u64);
-                    view.advise(0..usize::try_from(end).unwrap_or(0), advice)?;
+                    view.advise(0..smaller(self.file_len_bytes, view.len_bytes()), advice)?;
                 }
                 let mut whole = self.view_records(view)?;
                 Self::publish_in(&mut whole, self.in_file())?;

@@ -15,8 +15,8 @@ pub use self::chunks::{Chunk, Chunks};
 pub use self::records::SnapshotRecords;
 use crate::array::RecordView;
 use crate::error::Result;
-use crate::format::Schema;
-use crate::txn::{Layout, Row, Source, State};
+use crate::format::{RecordLayout, Schema};
+use crate::txn::{Row, Source, State};
 
 /// The store as one commit has left it, however long it is held and whatever is committed
 /// meanwhile. [`Database::begin_read`](crate::Database::begin_read) makes one.
@@ -65,7 +65,7 @@ pub struct Snapshot<R: Row + ?Sized> {
     /// The records in the array, under a cover unless nothing lies over any and none can be
     /// deleted.
     array: RecordView<R::Unit>,
-    layout: Layout,
+    layout: RecordLayout,
     state: Arc<State>,
     source: Arc<dyn Source>,
 }

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use flate2::read::MultiGzDecoder;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::number::smaller;
 use crate::os;
 
 /// The first two bytes of every gzip member (RFC 1952).
@@ -195,7 +196,7 @@ impl Input {
                 Box::new(file)
             }
             Source::Bytes(bytes) => {
-                let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+                let start = smaller(offset, bytes.len());
                 Box::new(&bytes[start..])
             }
             // Refused above.
@@ -268,7 +269,7 @@ impl<'a> Text<'a> {
         let mut buffer = vec![0; SKIP_STEP_BYTES];
         let mut left = len_bytes;
         while left > 0 {
-            let step = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+            let step = smaller(left, buffer.len());
             if self.fill(&mut buffer[..step])? < step {
                 return Err(ended_before(len_bytes, self.name));
             }

@@ -4,6 +4,8 @@
 //! ones: what iSCSI, ext4 and SSE 4.2 compute. Its check value is `crc32c(b"123456789") ==
 //! 0xE3069283`. It finds every burst of up to 32 flipped bits, and so every change of one byte.
 
+use crate::number::len_of;
+
 /// The unit in which records are summed: 64 KiB of the array, counted from the data offset.
 pub(crate) const BLOCK_BYTES: usize = 64 << 10;
 
@@ -75,7 +77,7 @@ impl BlockChecksum {
     /// # Panics
     /// If the block is longer than a block then: our own bug, never a matter of input.
     pub(crate) fn extended(self, more: &[u8]) -> Self {
-        let len = usize::try_from(self.covered_len_bytes).unwrap_or(usize::MAX) + more.len();
+        let len = len_of(self.covered_len_bytes) + more.len();
         assert!(len <= BLOCK_BYTES, "a block has at most {BLOCK_BYTES} bytes");
         let covered_len_bytes = u32::try_from(len).expect("asserted above");
         Self { covered_len_bytes, crc: ::crc32c::crc32c_append(self.crc, more) }

@@ -20,9 +20,8 @@ use zerocopy::little_endian::{U16, U32};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::checksum::crc32c;
-use super::header::{
-    DATA_ALIGNMENT_BYTES, DESCRIPTOR_BYTES, DESCRIPTORS_OFFSET, Header, stride_for,
-};
+use super::header::{DATA_ALIGNMENT_BYTES, DESCRIPTOR_BYTES, DESCRIPTORS_OFFSET, Header};
+use super::layout::stride_for;
 use super::schema::{DataType, Field, MAX_NAME_BYTES, Schema, TimeUnit};
 use super::source::{Cursor, Source, crc32c_of};
 use crate::error::{Error, ErrorKind, Result};

@@ -8,6 +8,7 @@ use super::checksum::crc32c;
 use super::header::{DESCRIPTORS_OFFSET, MAGIC, SLOT_LEN_BYTES, Slot};
 use super::*;
 use crate::error::Result;
+use crate::number::{in_memory, smaller};
 
 /// The example of which fuzzed files are variants: every kind of field in few bytes.
 fn good_file() -> Vec<u8> {
@@ -27,7 +28,7 @@ fn good_file() -> Vec<u8> {
     let end = usize::try_from(header.end_of_data().expect("an end")).expect("a small file");
     let mut file = vec![0; end];
     file[..SLOT_LEN_BYTES].copy_from_slice(&header.encode());
-    let start = usize::try_from(DESCRIPTORS_OFFSET).expect("a small offset");
+    let start = in_memory(DESCRIPTORS_OFFSET);
     file[start..start + region.len()].copy_from_slice(&region);
     file
 }
@@ -38,7 +39,7 @@ fn good_file() -> Vec<u8> {
 /// records.
 pub fn variant(differences: &[u8]) -> Vec<u8> {
     let mut file = good_file();
-    let schema_start = usize::try_from(DESCRIPTORS_OFFSET).unwrap_or(usize::MAX);
+    let schema_start = in_memory(DESCRIPTORS_OFFSET);
     let data_start = 65_536;
     let header =
         UnverifiedHeader::choose(&file, &[]).and_then(|(found, ..)| found.verify(u64::MAX));
@@ -84,7 +85,7 @@ pub fn read_file(file: &[u8]) -> Result<()> {
 
     let region_len = header.end_of_schema() - DESCRIPTORS_OFFSET;
     let region = from(DESCRIPTORS_OFFSET);
-    let region = &region[..usize::try_from(region_len).unwrap_or(usize::MAX).min(region.len())];
+    let region = &region[..smaller(region_len, region.len())];
     let schema = parse_schema(region, &header)?;
     let again = descriptor::encode_schema(&schema)?;
     let schema_len = again.len();

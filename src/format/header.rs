@@ -27,7 +27,9 @@ use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligne
 
 pub(crate) use self::numbers::NUMBERS_END;
 use super::checksum::crc32c;
+use super::layout::{RecordLayout, stride_for};
 use super::schema::{MAX_ALIGNMENT_BYTES, MAX_RECORD_BYTES};
+use super::status::NO_FREE_RECORD;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The first bytes of every store. The first is no ASCII, so that no text file begins like this.
@@ -67,9 +69,6 @@ pub(super) const DESCRIPTOR_BYTES: u64 = 64;
 /// The data offset is a multiple of this, the largest mapping granularity of any system we know.
 pub(crate) const DATA_ALIGNMENT_BYTES: u64 = 64 << 10;
 
-/// The smallest payload that can hold the next record number of the free list.
-pub(crate) const DELETES_MIN_RECORD_BYTES: u32 = 8;
-
 /// The store is being made under another name, or its maker died before it got its own.
 const COMPATIBLE_UNFINISHED: u64 = 1 << 0;
 
@@ -80,9 +79,6 @@ const INCOMPATIBLE_EDITING: u64 = 1 << 1;
 /// Committed records lie in the write-ahead log of the salt given, and not yet in the array.
 const INCOMPATIBLE_LIVE_LOG: u64 = 1 << 2;
 const INCOMPATIBLE_KNOWN: u64 = INCOMPATIBLE_DELETES | INCOMPATIBLE_EDITING | INCOMPATIBLE_LIVE_LOG;
-
-/// The free list is empty.
-pub(super) const NO_FREE_RECORD: u64 = u64::MAX;
 
 /// The bytes of a slot.
 ///
@@ -240,6 +236,14 @@ impl Header {
         zerocopy::transmute!(slot)
     }
 
+    /// Where the records lie, and what says of each whether it is there.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfRange`] if they begin past what can be addressed.
+    pub(crate) fn layout(&self) -> Result<RecordLayout> {
+        RecordLayout::new(self.data_offset, self.record_size, self.alignment, self.deletes)
+    }
+
     /// The first byte behind the last record; `None` if it would not be below 2^63.
     pub(crate) fn end_of_data(&self) -> Option<u64> {
         self.count
@@ -317,16 +321,6 @@ impl Header {
         }
         Ok(())
     }
-}
-
-/// The bytes from one record to the next: the record, and with deletes a status byte behind it and
-/// padding up to the alignment. `None` if no store has such records.
-pub(crate) fn stride_for(record_size: u32, alignment: u32, deletes: bool) -> Option<u32> {
-    if !deletes {
-        return Some(record_size);
-    }
-    let stride = record_size.checked_add(1)?.checked_next_multiple_of(alignment)?;
-    (record_size >= DELETES_MIN_RECORD_BYTES && stride <= MAX_RECORD_BYTES).then_some(stride)
 }
 
 /// One of the two places of a header.
@@ -457,8 +451,7 @@ impl Header {
     /// [`ErrorKind::Truncated`], saying how many whole ones there are.
     pub(crate) fn check_length(&self, file_len_bytes: u64) -> Result<()> {
         let header = self;
-        // That the end can be computed was checked with the other invariants.
-        let end = header.end_of_data().unwrap_or(u64::MAX);
+        let end = header.end_of_data().expect("checked with the other invariants");
         if file_len_bytes < end {
             let records_len_bytes = file_len_bytes.saturating_sub(header.data_offset);
             let whole = records_len_bytes / u64::from(header.stride);

@@ -13,6 +13,7 @@ mod diff;
 pub mod fuzzing;
 mod geometry;
 pub(crate) mod header;
+pub(crate) mod layout;
 pub(crate) mod record;
 pub(crate) mod schema;
 mod source;
@@ -30,13 +31,14 @@ pub(crate) use header::{
     DATA_ALIGNMENT_BYTES, DESCRIPTORS_OFFSET, Header, MAGIC, NUMBERS_END, Slot, SlotReport,
     SlotState, UnverifiedHeader, VERSION, other_version,
 };
+pub(crate) use layout::RecordLayout;
 pub use record::{FieldType, PodRecord, Record};
 pub(crate) use record::{
     bytes_of, bytes_of_mut, from_bytes, one_from_bytes, one_from_bytes_mut, zeroed,
 };
 pub use schema::{DataType, Field, MAX_RECORD_BYTES, Schema, TimeUnit};
 pub(crate) use source::{Source, crc32c_of, in_pieces};
-pub(crate) use status::{STATUS_DEAD, STATUS_LIVE, next_free, put_dead, put_live};
+pub(crate) use status::{Found, bad_status, next_free, put_live};
 pub(crate) use sum_file::{ENTRY_BYTES, NoSumHeader, SUM_HEADER_BYTES, SUM_MAGIC, SumHeader};
 pub use types::{Bool, Nullable, Utf8};
 pub use value::{ArrayValue, Value};

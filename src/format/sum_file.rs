@@ -20,6 +20,10 @@ pub(crate) const SUM_MAGIC: [u8; 8] = *b"\x89FLATSUM";
 /// The header's length, and so where the entries begin.
 pub(crate) const SUM_HEADER_BYTES: usize = 512;
 const HEADER_LEN: u32 = 512;
+
+/// The length of a block, as the header has it.
+const BLOCK_LEN: u32 = BLOCK_BYTES as u32;
+const _: () = assert!(BLOCK_LEN as usize == BLOCK_BYTES);
 /// The bytes of one entry.
 pub(crate) const ENTRY_BYTES: usize = 8;
 const CRC_OFFSET: usize = 508;
@@ -83,8 +87,7 @@ impl SumHeader {
         bytes.version = VERSION.into();
         bytes.header_len_bytes = HEADER_LEN.into();
         bytes.file_id = self.file_id;
-        // A const of 65,536.
-        bytes.block_len_bytes = u32::try_from(BLOCK_BYTES).unwrap_or(0).into();
+        bytes.block_len_bytes = BLOCK_LEN.into();
         bytes.commit = self.commit.into();
         bytes.crc = crc32c(&bytes.as_bytes()[..CRC_OFFSET]).into();
         zerocopy::transmute!(bytes)
@@ -103,8 +106,7 @@ impl SumHeader {
         if header.version.get() != VERSION {
             return Err(NoSumHeader::Version(header.version.get()));
         }
-        if header.header_len_bytes.get() != HEADER_LEN
-            || usize::try_from(header.block_len_bytes.get()) != Ok(BLOCK_BYTES)
+        if header.header_len_bytes.get() != HEADER_LEN || header.block_len_bytes.get() != BLOCK_LEN
         {
             return Err(NoSumHeader::Bad("its header or its blocks have another length"));
         }

@@ -6,6 +6,7 @@
 use super::schema::{DataType, Field, TimeUnit};
 use super::types::{unpadded, write_padded};
 use crate::error::{Error, ErrorKind, Result};
+use crate::number::len_of;
 
 /// The value of a field in one record.
 ///
@@ -163,7 +164,7 @@ impl Field {
             Some(len) => Ok(Value::Array(ArrayValue {
                 data_type: self.data_type,
                 big_endian: self.big_endian,
-                len: usize::try_from(len).unwrap_or(usize::MAX),
+                len: len_of(len),
                 bytes,
             })),
         }
@@ -228,7 +229,7 @@ impl Field {
         len: usize,
         elements: impl Iterator<Item = Result<Value<'v>>>,
     ) -> Result<()> {
-        let expected = self.array_len.map_or(0, |len| usize::try_from(len).unwrap_or(usize::MAX));
+        let expected = self.array_len.map_or(0, len_of);
         if len != expected {
             let why = format!("{len} elements into an array of {expected}");
             return Err(self.error(ErrorKind::InvalidValue, "write", why));
@@ -296,7 +297,7 @@ impl Field {
 }
 
 pub(super) fn width_bytes(data_type: DataType) -> usize {
-    usize::try_from(data_type.size_bytes()).unwrap_or(usize::MAX)
+    len_of(data_type.size_bytes())
 }
 
 /// The `N` bytes of an element in little-endian order.

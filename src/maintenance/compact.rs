@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::copy::{Copy, CopyOptions};
 use crate::error::{Error, ErrorKind, Result};
+use crate::format::Found;
 use crate::store::Table;
-use crate::txn::Found;
 
 /// What [`compact`] did.
 ///

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use super::sweep::{BadBlock, Inspect, Sweep, Swept};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::Geometry;
 use crate::io::FileBacking;
 use crate::shm::Wait;
 use crate::store::{DynStore, Table};
@@ -137,14 +136,15 @@ impl<'a> Copy<'a> {
     ) -> Result<()> {
         let table = &self.from.table;
         let header = table.core.header();
-        let stride = u64::from(header.stride);
+        let geometry = header.layout()?.geometry;
+        let stride = geometry.stride;
         let sums = match Sums::find(&**table.core.backing(), header, false)? {
             FoundSums::Kept(sums) => Some(sums),
             _ => None,
         };
         let sweep = Sweep {
             data: &**table.core.backing(),
-            geometry: Geometry::new(header.data_offset, stride)?,
+            geometry,
             count: table.array.count(),
             sums: sums.as_ref(),
             images: table.log.as_ref().map(|log| &log.overlay),

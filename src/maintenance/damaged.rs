@@ -168,7 +168,7 @@ impl Damaged {
 
     fn geometry(&self) -> Result<Geometry> {
         let header = self.core.header();
-        Geometry::new(header.data_offset, u64::from(header.stride))
+        header.layout().map(|layout| layout.geometry)
     }
 
     /// The fields whose bytes can be wrong.

@@ -12,12 +12,12 @@ use super::damaged::{Damaged, wrong_value};
 use super::problem::Doubt;
 use super::sweep::{BadBlock, Inspect, Swept};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::Field;
+use crate::format::{Field, Found, bad_status};
 use crate::io::FileBacking;
 use crate::shm::Wait;
 use crate::store::DynStore;
 use crate::sums::{Checksums, describe};
-use crate::txn::{Found, NewMetadata, Slots, Torn, slots::bad_status};
+use crate::txn::{NewMetadata, Slots, Torn};
 
 /// How [`salvage`] saves.
 ///

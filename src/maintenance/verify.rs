@@ -7,10 +7,10 @@ use super::damaged::{Damaged, wrong_value};
 use super::problem::{Doubt, is_doubt};
 use super::sweep::{BadBlock, Inspect, Swept};
 use crate::error::Result;
-use crate::format::{Field, next_free};
+use crate::format::{Field, Found, bad_status, next_free};
 use crate::shm::Wait;
 use crate::sums::{Checksums, describe};
-use crate::txn::{Found, Slots, slots::bad_status};
+use crate::txn::Slots;
 
 /// What [`verify`] has looked at and found.
 ///

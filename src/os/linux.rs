@@ -175,13 +175,13 @@ pub(super) fn unlink_section(name: &str) -> io::Result<()> {
 /// Waits while the word has that value, at most so long, or until somebody wakes; may return
 /// earlier for no reason. The word may lie in memory that processes share: a futex.
 pub(crate) fn wait_while(word: &AtomicU32, value: u32, at_most: Duration) {
-    let timeout = rustix::fs::Timespec {
-        tv_sec: i64::try_from(at_most.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: at_most.subsec_nanos().into(),
-    };
+    // A time that the system cannot count has no end.
+    let timeout = i64::try_from(at_most.as_secs())
+        .ok()
+        .map(|tv_sec| rustix::fs::Timespec { tv_sec, tv_nsec: at_most.subsec_nanos().into() });
     // Not the private kind, which is for the threads of one process. Whatever it answers (changed,
     // timed out, interrupted), the caller looks for itself.
-    let waited = futex::wait(word, futex::Flags::empty(), value, Some(&timeout));
+    let waited = futex::wait(word, futex::Flags::empty(), value, timeout.as_ref());
     if matches!(waited, Err(Errno::NOSYS | Errno::FAULT | Errno::INVAL | Errno::PERM)) {
         super::sleep_while(word, value, at_most);
     }
@@ -233,7 +233,7 @@ mod range_lock {
         // SAFETY: fcntl64 takes an open descriptor, and for the locks of open files one `flock64`
         // to read and write, as the caller vouches (fcntl(2), "struct flock64").
         let result = unsafe { libc::syscall(libc::SYS_fcntl64, fd, command, lock) };
-        libc::c_int::try_from(result).unwrap_or(-1)
+        if result == 0 { 0 } else { -1 }
     }
 }
 

@@ -243,10 +243,10 @@ fn faults_of(who: libc::c_int) -> io::Result<FaultCounts> {
     }
     // SAFETY: all its fields are integers, zeroed above and then filled by a call that succeeded.
     let usage = unsafe { usage.assume_init() };
-    Ok(FaultCounts {
-        minor: u64::try_from(usage.ru_minflt).unwrap_or(0),
-        major: u64::try_from(usage.ru_majflt).unwrap_or(0),
-    })
+    // The kernels count without a sign, whatever the sign of the field.
+    #[allow(clippy::useless_conversion, reason = "elsewhere they have 32 bits")]
+    let count = |faults: libc::c_long| -> u64 { (faults as libc::c_ulong).into() };
+    Ok(FaultCounts { minor: count(usage.ru_minflt), major: count(usage.ru_majflt) })
 }
 
 /// Tries to lock `len` bytes of the file from `start`, which need not exist, without waiting.
@@ -493,5 +493,6 @@ fn is_gone(error: &io::Error) -> bool {
 /// The bytes of disk that the file takes; fewer than its length where it has holes.
 pub(crate) fn allocated_bytes(file: &File) -> io::Result<u64> {
     // st_blocks counts 512 bytes each, whatever the block size (stat(2)).
-    Ok(file.metadata()?.blocks().saturating_mul(512))
+    let bytes = file.metadata()?.blocks().checked_mul(512);
+    bytes.ok_or_else(|| io::ErrorKind::InvalidData.into())
 }

@@ -26,6 +26,7 @@ use windows_sys::Win32::System::IO::{OVERLAPPED, OVERLAPPED_0, OVERLAPPED_0_0};
 
 use super::file_system::{FileSystemKind, Survives, kind_of_volume};
 use super::{FileIdentity, LockKind, Preallocated};
+use crate::number::{len_of, smaller};
 
 pub(crate) use memory::{advise, lock_memory, residency, unlock_memory};
 pub(super) use memory::{
@@ -135,15 +136,15 @@ pub(crate) fn fill_holes(_file: &File, _len_bytes: u64) -> io::Result<()> {
 /// Lengthens a file by zeros. If the disk has no room for all of them, some stay if the file is
 /// mapped, since Wine shortens no such file; they have their room.
 fn write_zeros(file: &File, from: u64, to: u64) -> io::Result<()> {
-    const STEP_BYTES: u64 = 1 << 20;
+    const STEP_BYTES: usize = 1 << 20;
     let available = final_path(file).and_then(fs2::available_space);
     if available.is_ok_and(|available_bytes| available_bytes < to - from) {
         return Err(io::ErrorKind::StorageFull.into());
     }
-    let zeros = vec![0; usize::try_from(STEP_BYTES.min(to - from)).unwrap_or(0)];
+    let zeros = vec![0; smaller(to - from, STEP_BYTES)];
     let mut at = from;
     while at < to {
-        let step = zeros.len().min(usize::try_from(to - at).unwrap_or(usize::MAX));
+        let step = smaller(to - at, zeros.len());
         write_all_at(file, at, &zeros[..step])?;
         at += step as u64;
     }
@@ -402,7 +403,8 @@ pub(crate) fn allocated_bytes(file: &File) -> io::Result<u64> {
             size_of_u32::<files::FILE_STANDARD_INFO>(),
         )
     };
-    check(done).map(|()| u64::try_from(found.AllocationSize).unwrap_or(0))
+    check(done)?;
+    u64::try_from(found.AllocationSize).map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
 /// Nothing is skipped: files are sparse only where a program asks for it.
@@ -449,7 +451,7 @@ fn final_path(file: &File) -> io::Result<String> {
         let len = unsafe {
             files::GetFinalPathNameByHandleW(file.as_raw_handle(), path.as_mut_ptr(), room, 0)
         };
-        match usize::try_from(len).unwrap_or(0) {
+        match len_of(len) {
             0 => return Err(io::Error::last_os_error()),
             len if len < path.len() => {
                 let path = std::ffi::OsString::from_wide(&path[..len]);
@@ -466,9 +468,9 @@ pub(super) fn check(done: windows_sys::core::BOOL) -> io::Result<()> {
     if done == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// The system's number of an error.
+/// The system's number of an error, which std keeps with a sign; 0, of success, if it has none.
 pub(super) fn code(error: &io::Error) -> u32 {
-    error.raw_os_error().and_then(|code| u32::try_from(code).ok()).unwrap_or(0)
+    error.raw_os_error().map_or(0, |code| code as u32)
 }
 
 pub(super) fn low(value: u64) -> u32 {

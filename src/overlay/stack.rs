@@ -15,6 +15,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::id_table::{IdTable, spread};
 use super::images::Images;
+use crate::number::smaller;
 
 /// The images of one commit, or the newest ones of several that were read from a log at once.
 #[derive(Debug)]
@@ -108,19 +109,15 @@ struct Bits {
 }
 
 impl Bits {
-    /// So many bits for an image, or one for each record there is, whichever is less.
-    const BITS_PER_IMAGE: u64 = 64;
-
+    /// A word of 64 bits for an image, or a bit for each record there is, whichever is less.
     fn new(images: usize, count: u64) -> Self {
-        let wanted = (images as u64).saturating_mul(Self::BITS_PER_IMAGE).min(count).max(64);
-        let words = usize::try_from(wanted.div_ceil(64)).unwrap_or(usize::MAX).next_power_of_two();
+        let words = smaller(count.div_ceil(64), images).max(1).next_power_of_two();
         Self { words: (0..words).map(|_| AtomicU64::new(0)).collect() }
     }
 
     /// Whether it is as good as a new one for so many images of `count` records.
     fn suits(&self, images: usize, count: u64) -> bool {
-        let bits = self.words.len() as u64 * 64;
-        bits >= count || (images as u64).saturating_mul(Self::BITS_PER_IMAGE) <= bits
+        images <= self.words.len() || count <= self.words.len() as u64 * 64
     }
 
     #[inline]

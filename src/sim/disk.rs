@@ -19,6 +19,7 @@ use super::inode::{Inode, SECTOR_BYTES};
 use super::random::Random;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{Access, Backing, Grown, OpenSide, Properties, View};
+use crate::number::in_memory;
 use crate::os::FileSystemKind;
 
 /// Where error messages say that simulated files are; no such directory exists.
@@ -313,7 +314,7 @@ impl Call<'_> {
             // All of it, not yet durable: what of that survives is for the power cut to say.
             return len;
         }
-        let into_sector = usize::try_from(offset % SECTOR_BYTES as u64).unwrap_or(0);
+        let into_sector = in_memory(offset % SECTOR_BYTES as u64);
         let sectors = (into_sector + len).div_ceil(SECTOR_BYTES);
         let whole = self.state.random.index(sectors + 1) * SECTOR_BYTES;
         whole.saturating_sub(into_sector).min(len)
@@ -516,8 +517,8 @@ impl Backing for SimFile {
     fn flush_view(&self, view: &View, range: Range<usize>) -> Result<()> {
         // What is durable is read by calls, which need not see what a view holds.
         self.memory.flush_view(view, range.clone())?;
-        let start = usize::try_from(view.offset()).unwrap_or(usize::MAX);
-        let range = start.saturating_add(range.start)..start.saturating_add(range.end);
+        let start = in_memory(view.offset());
+        let range = start + range.start..start + range.end;
         let mut call = self.begin(|| format!("flush {range:?} of a view"))?;
         let fault = call.fault;
         call.state.cache_in_doubt |= fault == Some(Fault::Error);

@@ -10,6 +10,7 @@ use super::world::{Ending, Stop, World};
 use crate::array::WriteBack;
 use crate::error::{Error, ErrorKind};
 use crate::io::Access;
+use crate::number::in_memory;
 use crate::store::DynStore;
 use crate::txn::Options;
 
@@ -109,7 +110,7 @@ fn abandon(
     stop: Stop,
 ) -> Result<(), Stop> {
     if !matches!(stop, Stop::Broken(_)) {
-        next.truncate(usize::try_from(store.count()).unwrap_or(0));
+        next.truncate(in_memory(store.count()));
         world.oracle.attempt(Arc::new(next));
         world.note(|| "  drop".into());
     }

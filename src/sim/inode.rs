@@ -15,6 +15,7 @@ use std::sync::Arc;
 use super::random::Random;
 use crate::error::{Error, Result};
 use crate::io::{Backing, FileBacking};
+use crate::number::in_memory;
 use crate::os;
 
 /// What a disk writes whole or not at all.
@@ -68,7 +69,7 @@ impl Inode {
     }
 
     pub(super) fn len(&self) -> Result<usize> {
-        self.memory.len_bytes().map(as_len)
+        self.memory.len_bytes().map(in_memory)
     }
 
     fn live(&self) -> Result<Vec<u8>> {
@@ -81,7 +82,7 @@ impl Inode {
     pub(super) fn write(&mut self, offset: u64, from: &[u8]) -> Result<()> {
         self.memory.write_at(offset, from)?;
         self.fit_sectors()?;
-        let start = as_len(offset);
+        let start = in_memory(offset);
         self.mark(start..start + from.len(), Sector::Dirty);
         Ok(())
     }
@@ -91,7 +92,7 @@ impl Inode {
         let mut byte = [0];
         self.memory.read_at(offset, &mut byte)?;
         self.memory.write_at(offset, &[byte[0] ^ mask])?;
-        if let Some(durable) = self.durable.get_mut(as_len(offset)) {
+        if let Some(durable) = self.durable.get_mut(in_memory(offset)) {
             *durable ^= mask;
         }
         Ok(())
@@ -230,11 +231,6 @@ impl Inode {
         }
         Ok(disk)
     }
-}
-
-/// Simulated files are small.
-fn as_len(offset: u64) -> usize {
-    usize::try_from(offset).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

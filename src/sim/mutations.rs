@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::disk::Fault;
 use super::world::{Ending, Stop, World};
 use super::{CrashReport, CrashTest, exclusive, transactional};
+use crate::number::in_memory;
 use crate::step::{Step, without};
 use crate::txn::{Durability, Plan, Stage, in_order, unsynced};
 
@@ -206,7 +207,7 @@ fn copied_alive(seed: u64) -> Result<(), Stop> {
         if commit == 2 {
             let file = world.file()?;
             let len = file.len_bytes().map_err(|error| Stop::Broken(error.to_string()))?;
-            copied = vec![0; usize::try_from(len).unwrap_or(0)];
+            copied = vec![0; in_memory(len)];
             let read = file.read_at(0, &mut copied);
             world.take("read", read)?;
         }
@@ -222,7 +223,7 @@ fn copied_alive(seed: u64) -> Result<(), Stop> {
     drop(database);
     world.end(Ending::Kill)?;
     let file = world.file()?;
-    let rest = file.len_bytes().map_or(0, |len| usize::try_from(len).unwrap_or(0));
+    let rest = file.len_bytes().map_or(0, in_memory);
     // A file that had grown ahead ends in zeros.
     copied.resize(rest, 0);
     let written = file.write_at(0, &copied);

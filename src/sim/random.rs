@@ -1,5 +1,7 @@
 //! Random numbers that are the same on every machine: a history is its seed.
 
+use crate::number::in_memory;
+
 /// SplitMix64: any seed will do, neighbouring ones too, and the period is 2^64.
 #[derive(Clone, Debug)]
 pub(super) struct Random(u64);
@@ -41,7 +43,7 @@ impl Random {
 
     /// An index below `len`.
     pub(super) fn index(&mut self, len: usize) -> usize {
-        usize::try_from(self.below(len as u64)).unwrap_or(0)
+        in_memory(self.below(len as u64))
     }
 
     /// Another generator, whose numbers have nothing to do with those that follow here.

@@ -11,6 +11,7 @@ use super::model::{DEAD, Stamp, State, fill, record};
 use super::world::{Ending, Stop, World};
 use crate::db::{DynDatabase, Snapshot, WriteTransaction};
 use crate::error::ErrorKind;
+use crate::number::in_memory;
 use crate::os::Survives;
 use crate::txn::{Durability, Options, Receipt};
 
@@ -349,7 +350,7 @@ fn change_one(
 
 /// An insert takes the place of a deleted record as long as there is one.
 fn insert_at(next: &mut Vec<Stamp>, id: u64, stamp: Stamp) -> Result<(), Stop> {
-    let at = usize::try_from(id).unwrap_or(usize::MAX);
+    let at = in_memory(id);
     if next.get(at) == Some(&DEAD) {
         next[at] = stamp;
     } else if at == next.len() && !next.contains(&DEAD) {

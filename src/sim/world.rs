@@ -11,6 +11,7 @@ use super::room::Room;
 use crate::error::{Error, ErrorKind};
 use crate::format::{DataType, Field, Header, Schema, Slot, UnverifiedHeader};
 use crate::io::Backing;
+use crate::number::in_memory;
 use crate::sums::{BlockState, FoundSums, Sums};
 
 /// The store's name on the disk.
@@ -133,7 +134,7 @@ impl World {
     }
 
     pub(super) fn schema(&self) -> Result<Schema, Stop> {
-        let len = u32::try_from(self.record_len).unwrap_or(u32::MAX);
+        let len = u32::try_from(self.record_len).expect("one of RECORD_LENS");
         Schema::packed([Field::new("r", DataType::Binary(len))])
             .map_err(|error| Stop::Broken(format!("schema: {error}")))
     }
@@ -333,9 +334,9 @@ impl World {
 }
 
 fn header_of(file: &dyn Backing) -> Result<Header, Error> {
-    let mut front = vec![0; usize::try_from(DATA_OFFSET).unwrap_or(0)];
+    let mut front = vec![0; in_memory(DATA_OFFSET)];
     file.read_at(0, &mut front)?;
-    let slot = |slot: Slot| &front[usize::try_from(slot.offset()).unwrap_or(0)..];
+    let slot = |slot: Slot| &front[in_memory(slot.offset())..];
     let (header, ..) = UnverifiedHeader::choose(slot(Slot::A), slot(Slot::B))?;
     header.verify(file.len_bytes()?)
 }
@@ -350,7 +351,7 @@ fn doubted_blocks(file: &dyn Backing) -> Result<Result<Vec<u64>, String>, Error>
     let mut doubted = Vec::new();
     for block in 0..sums.blocks() {
         let range = sums.bytes_of(block);
-        let mut bytes = vec![0; usize::try_from(range.end - range.start).unwrap_or(0)];
+        let mut bytes = vec![0; in_memory(range.end - range.start)];
         file.read_at(range.start, &mut bytes)?;
         if sums.check_block(block, &bytes)? != BlockState::Sound {
             doubted.push(block);

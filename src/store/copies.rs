@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use super::exclusive_file::Table;
 use crate::error::{ErrorKind, Result};
-use crate::format::{Record, bytes_of_mut, zeroed};
-use crate::txn::{Found, slots};
+use crate::format::{Found, Record, bytes_of_mut, zeroed};
+use crate::txn::slots;
 
 /// How many bytes of records are copied at a time: what a processor's second-level cache holds.
 const CHUNK_BYTES: usize = 256 << 10;

@@ -12,10 +12,10 @@ use super::info::StoreInfo;
 use super::records::{DynRecords, DynRecordsWithIds};
 use crate::array::Reading;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::Schema;
+use crate::format::{Found, Schema};
 use crate::io::{Access, Backing};
 use crate::sums::Checksums;
-use crate::txn::{Found, Options};
+use crate::txn::Options;
 
 /// A store of records that are bytes, with fields by name from the schema in the file; otherwise as
 /// [`Store`](crate::Store).

@@ -8,11 +8,8 @@ use std::ops::Range;
 
 use super::exclusive_file::Table;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{Field, Record, Schema, Value, one_from_bytes, one_from_bytes_mut};
-use crate::txn::{
-    Found,
-    slots::{damaged, deleted},
-};
+use crate::format::{Field, Found, Record, Schema, Value, one_from_bytes, one_from_bytes_mut};
+use crate::txn::slots::{damaged, deleted};
 
 /// What both kinds of edit do.
 struct Session<'a, T: Copy + Send + Sync> {

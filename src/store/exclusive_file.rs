@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use crate::array::{Array, ArrayOptions, Reading};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{Geometry, Record, Schema};
+use crate::format::{Record, Schema};
 use crate::io::{Access, Backing, FileBacking, vacate_unfinished};
 use crate::shm::{LockWords, WriterSide};
 use crate::sums::{BlockSet, Sums};
@@ -269,7 +269,7 @@ impl<T: Copy + Send + Sync> Table<T> {
             (log, hold) = read_beside::take_up(&mut core, &locks, align_of::<T>())?;
         }
         let header = core.header();
-        let geometry = Geometry::new(header.data_offset, u64::from(header.stride))?;
+        let geometry = header.layout()?.geometry;
         let slots = Slots::of(header)?;
         let options = ArrayOptions {
             access,

@@ -6,8 +6,7 @@ use std::slice;
 
 use super::exclusive_file::Table;
 use crate::error::Result;
-use crate::format::Record;
-use crate::txn::Found;
+use crate::format::{Found, Record};
 
 /// The records of a range, in place and in order; made by [`Store::iter`](crate::Store::iter) and
 /// [`Store::range`](crate::Store::range).

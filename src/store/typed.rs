@@ -13,9 +13,9 @@ use crate::array::Reading;
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::error::Result;
-use crate::format::{Record, Schema, bytes_of};
+use crate::format::{Found, Record, Schema, bytes_of};
 use crate::io::{Access, Backing};
-use crate::txn::{Found, Options, check_schema, wanted_schema};
+use crate::txn::{Options, check_schema, wanted_schema};
 
 /// A store of records of type `R`: one flat file, mapped, records found by number.
 ///

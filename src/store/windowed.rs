@@ -10,9 +10,9 @@ use super::info::StoreInfo;
 use super::typed::Store;
 use crate::array::{Reading, RecordGuard, ViewCounters, WindowGuard};
 use crate::error::Result;
-use crate::format::{Record, Schema, bytes_of, bytes_of_mut, one_from_bytes, zeroed};
+use crate::format::{Found, Record, Schema, bytes_of, bytes_of_mut, one_from_bytes, zeroed};
 use crate::io::Access;
-use crate::txn::{Found, Options};
+use crate::txn::Options;
 
 /// How many bytes of records [`WindowedStore::range`] copies at a time.
 const CHUNK_BYTES: usize = 64 << 10;

@@ -159,7 +159,7 @@ impl Sums {
             Error::new(ErrorKind::Unsupported, "make a checksum file")
                 .detail("this backing keeps no files beside it")
         })?;
-        let geometry = Geometry::new(header.data_offset, u64::from(header.stride))?;
+        let geometry = header.layout()?.geometry;
         let sum_header = SumHeader { file_id: header.file_id, commit: header.commit };
         let mut sums = Self {
             side,
@@ -213,7 +213,7 @@ impl Sums {
         if found.commit < header.commit {
             return Ok(FoundSums::Stale);
         }
-        let geometry = Geometry::new(header.data_offset, u64::from(header.stride))?;
+        let geometry = header.layout()?.geometry;
         let covered_len_bytes = geometry.offset_of(header.count)? - geometry.data_offset;
         Ok(FoundSums::Kept(Self {
             side,

@@ -9,7 +9,6 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use super::layout::Layout;
 use super::locks::Locks;
 use super::metadata::Metadata;
 use super::read_beside;
@@ -20,7 +19,7 @@ use super::source::Source;
 use super::superblock::Core;
 use super::versions::{State, view_of};
 use crate::error::Result;
-use crate::format::Schema;
+use crate::format::{RecordLayout, Schema};
 use crate::io::{Backing, View};
 use crate::shm::{Taken, Wait, store_word};
 use crate::wal::Position;
@@ -29,7 +28,7 @@ use crate::wal::Position;
 pub(crate) struct Follower {
     inner: Mutex<Inner>,
     presence: Arc<Presence>,
-    layout: Layout,
+    layout: RecordLayout,
     file_id: [u8; 16],
     schema: Schema,
     metadata: Arc<Metadata>,
@@ -69,7 +68,7 @@ impl Follower {
             view: view_of(&*backing, backing.len_bytes()?)?,
             last: Weak::new(),
         };
-        let layout = Layout::of(&core, alignment)?;
+        let layout = core.header().layout()?.aligned_to(alignment);
         let (schema, metadata) = (core.schema().clone(), Arc::clone(core.metadata()));
         let inner = Mutex::new(inner);
         Ok(Self { inner, presence, layout, file_id, schema, metadata, backing })
@@ -256,7 +255,7 @@ impl Source for Follower {
         waited.map_err(|error| self.name(error))
     }
 
-    fn layout(&self) -> &Layout {
+    fn layout(&self) -> &RecordLayout {
         &self.layout
     }
 

@@ -13,8 +13,8 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::layout::Layout;
 use crate::error::{Error, ErrorKind, Result};
+use crate::format::RecordLayout;
 use crate::format::checksum::{crc32c_append, crc32c_append_zeros};
 use crate::io::Backing;
 use crate::overlay::Overlay;
@@ -115,14 +115,14 @@ impl Torn {
 /// What is known of records that the log counts and has no images of.
 #[derive(Debug)]
 pub(crate) struct InPlaces<'a> {
-    layout: &'a Layout,
+    layout: &'a RecordLayout,
     all: &'a [InPlace],
     /// The records of which the log has images, in order.
     images: Vec<u64>,
 }
 
 impl<'a> InPlaces<'a> {
-    pub(crate) fn new(layout: &'a Layout, all: &'a [InPlace], overlay: &Overlay) -> Self {
+    pub(crate) fn new(layout: &'a RecordLayout, all: &'a [InPlace], overlay: &Overlay) -> Self {
         let images = match all.is_empty() {
             true => Vec::new(),
             false => overlay.sorted_after(0).into_iter().map(|(id, _)| id).collect(),

@@ -17,7 +17,6 @@ mod in_loom;
 mod in_place;
 mod install;
 mod kept_sums;
-mod layout;
 mod locks;
 mod metadata;
 pub(crate) mod opening;
@@ -48,7 +47,6 @@ pub(crate) use install::{Stage, in_order, unsynced};
 pub(crate) use kept_sums::{
     create_sums, name_sums_of_replaced, refuse_other_file, replaced, settle,
 };
-pub(crate) use layout::Layout;
 pub(crate) use locks::Locks;
 pub(crate) use metadata::NewMetadata;
 pub(crate) use options::Common;
@@ -57,7 +55,7 @@ pub(crate) use recovered::Recovered;
 #[cfg(test)]
 pub(crate) use recovered::read_log_through;
 pub(crate) use row::{check_schema, wanted_schema};
-pub(crate) use slots::{Found, Slots};
+pub(crate) use slots::Slots;
 pub(crate) use source::Source;
 pub(crate) use superblock::Core;
 pub(crate) use versions::State;

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use super::in_place::{InPlace, InPlaces, Torn};
-use super::layout::Layout;
 use super::superblock::Core;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::SlotState;
+use crate::format::{RecordLayout, SlotState};
 use crate::io::Backing;
 use crate::overlay::{Committed, Images, Overlay};
 use crate::wal::{self, Commit, Position};
@@ -44,7 +43,7 @@ pub(crate) type Block<'a> = (&'a Commit, &'a [u64], &'a [u8]);
 /// The state that comes of the commits in a log, one after the other.
 #[derive(Debug)]
 pub(crate) struct Gathering {
-    layout: Layout,
+    layout: RecordLayout,
     found: Recovered,
     /// The newest image of each record that they changed: many commits are read at a time, and
     /// nobody asks for what was between them.
@@ -59,7 +58,7 @@ pub(crate) struct Gathering {
 
 impl Gathering {
     /// From `found` on.
-    pub(crate) fn new(layout: Layout, found: Recovered) -> Self {
+    pub(crate) fn new(layout: RecordLayout, found: Recovered) -> Self {
         let most = found.count;
         let (images, in_place) = (Images::new(layout.stride, layout.alignment), Vec::new());
         Self { layout, found, images, firsts: Vec::new(), most, in_place }
@@ -144,7 +143,7 @@ pub(crate) fn nothing(core: &Core) -> Recovered {
 /// array has it, and [`read_log_through`] need not look.
 pub(crate) fn read_log(core: &Core, alignment: usize) -> Result<Option<Recovered>> {
     let Some((found, torn)) = read_log_even_torn(core, alignment)? else { return Ok(None) };
-    check_length(&**core.backing(), &Layout::of(core, alignment)?, found.count)
+    check_length(&**core.backing(), &core.header().layout()?.aligned_to(alignment), found.count)
         .map_err(|error| core.name(error))?;
     match torn.first() {
         Some(torn) => Err(core.name(torn.error())),
@@ -160,7 +159,7 @@ pub(crate) fn read_log_even_torn(
 ) -> Result<Option<(Recovered, Vec<Torn>)>> {
     let read = read_log_and(core, alignment, &mut |_| Ok(()))?;
     let Some((found, in_place)) = read else { return Ok(None) };
-    let layout = Layout::of(core, alignment)?;
+    let layout = core.header().layout()?.aligned_to(alignment);
     let in_place = InPlaces::new(&layout, &in_place, &found.overlay);
     let torn = in_place.torn(&**core.backing()).map_err(|error| core.name(error))?;
     let found = Recovered { in_place: in_place.records(), unsummed: in_place.unsummed(), ..found };
@@ -176,7 +175,8 @@ pub(crate) fn read_log_through(
 ) -> Result<(Option<Recovered>, Option<Position>)> {
     let header = core.header();
     let Some(salt) = header.live_log else { return Ok((None, None)) };
-    let mut gathering = Gathering::new(Layout::of(core, alignment)?, nothing(core));
+    let mut gathering =
+        Gathering::new(core.header().layout()?.aligned_to(alignment), nothing(core));
     let position = Position::find(
         &**core.backing(),
         header.file_id,
@@ -187,7 +187,7 @@ pub(crate) fn read_log_through(
     );
     let position = position.map_err(|error| core.name(error))?;
     let (found, in_place) = gathering.finish();
-    let layout = Layout::of(core, alignment)?;
+    let layout = core.header().layout()?.aligned_to(alignment);
     check_length(&**core.backing(), &layout, found.count).map_err(|error| core.name(error))?;
     let of_log = InPlaces::new(&layout, &in_place, &found.overlay);
     let (in_place, unsummed) = (of_log.records(), of_log.unsummed());
@@ -205,7 +205,8 @@ pub(crate) fn read_log_and(
     let header = core.header();
     check_no_log_is_lost(core)?;
     let Some(salt) = header.live_log else { return Ok(None) };
-    let mut gathering = Gathering::new(Layout::of(core, alignment)?, nothing(core));
+    let mut gathering =
+        Gathering::new(core.header().layout()?.aligned_to(alignment), nothing(core));
     let replayed = wal::replay(
         &**core.backing(),
         header.file_id,
@@ -258,7 +259,7 @@ pub(crate) fn check_no_log_is_lost(core: &Core) -> Result<()> {
 }
 
 /// The file is made long enough, durably, before a commit counts on it.
-fn check_length(backing: &dyn Backing, layout: &Layout, count: u64) -> Result<()> {
+fn check_length(backing: &dyn Backing, layout: &RecordLayout, count: u64) -> Result<()> {
     let file_len_bytes = backing.len_bytes()?;
     let end = layout.geometry.offset_of(count)?;
     if end <= file_len_bytes {

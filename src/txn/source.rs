@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::layout::Layout;
 use super::versions::State;
 use crate::error::{Error, Result};
+use crate::format::RecordLayout;
 use crate::format::Schema;
 
 /// What hands out states of a store.
@@ -23,7 +23,7 @@ pub(crate) trait Source: Send + Sync {
     /// Waits until there is a commit after `commit`, or the time is over: says which.
     fn wait(&self, commit: u64, at_most: Duration) -> Result<bool>;
 
-    fn layout(&self) -> &Layout;
+    fn layout(&self) -> &RecordLayout;
 
     fn schema(&self) -> &Schema;
 

@@ -9,6 +9,7 @@ use super::reader::SegmentReader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{VERSION, other_version};
 use crate::io::{Backing, Grown, OpenSide, is_disbelieved};
+use crate::number::smaller;
 use crate::os;
 use crate::step::{self, Step};
 
@@ -103,7 +104,7 @@ fn fill_file(backing: &dyn Backing, len_bytes: u64, header: &[u8], fill: Fill) -
     }
     let mut at = 0;
     while at < len_bytes {
-        let len = usize::try_from(len_bytes - at).unwrap_or(usize::MAX).min(ZEROS.len());
+        let len = smaller(len_bytes - at, ZEROS.len());
         if at == 0 && !header.is_empty() {
             let mut front = ZEROS[..len].to_vec();
             front[..header.len()].copy_from_slice(header);

@@ -8,6 +8,7 @@ use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligne
 use super::Commit;
 use super::placed::{PlacedSums, SUMS_IN_HEAD, SUMS_MAX};
 use crate::format::{VERSION, checksum::crc32c};
+use crate::number::in_memory;
 
 /// What blocks begin on a multiple of; the segment's header takes the first of them.
 pub(super) const SECTOR_BYTES: u64 = SECTOR as u64;
@@ -277,14 +278,14 @@ impl SumsHead {
     pub(super) fn of(sums: &PlacedSums, block_len_bytes: u64) -> (Self, Vec<u8>) {
         let room = (in_sectors(block_len_bytes) - block_len_bytes) / size_of::<u32>() as u64;
         let mut sums = sums.clone();
-        sums.fit(SUMS_IN_HEAD + usize::try_from(room).unwrap_or(0));
+        sums.fit(SUMS_IN_HEAD + in_memory(room));
         let mut first = [0; SUMS_IN_HEAD];
         let (in_head, further) = sums.sums().split_at(sums.sums().len().min(SUMS_IN_HEAD));
         first[..in_head.len()].copy_from_slice(in_head);
         let further: Vec<u8> = further.iter().flat_map(|sum| sum.to_le_bytes()).collect();
         let head = Self {
-            pieces: u16::try_from(sums.sums().len()).unwrap_or(0),
-            piece_log2: u16::try_from(sums.piece_log2()).unwrap_or(0),
+            pieces: u16::try_from(sums.sums().len()).expect("SUMS_MAX at most"),
+            piece_log2: u16::try_from(sums.piece_log2()).expect("below 63"),
             further_crc: crc32c(&further),
             placed_len_bytes: sums.len_bytes(),
             first,

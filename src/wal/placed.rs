@@ -16,6 +16,7 @@
 use std::ops::Range;
 
 use crate::format::checksum::{crc32c_append, crc32c_combine};
+use crate::number::smaller;
 
 /// The shortest pieces have 64 KiB.
 const PIECE_LOG2_MIN: u32 = 16;
@@ -67,7 +68,7 @@ impl PlacedSums {
                 self.sums.push(0);
             }
             let left = self.piece_len_bytes() - within;
-            let len = usize::try_from(left).unwrap_or(usize::MAX).min(bytes.len());
+            let len = smaller(left, bytes.len());
             let (now, later) = bytes.split_at(len);
             if let Some(sum) = self.sums.last_mut() {
                 *sum = crc32c_append(*sum, now);

@@ -8,6 +8,7 @@ use super::placed::PlacedSums;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::checksum::{crc32c, crc32c_append, crc32c_append_zeros};
 use crate::io::Backing;
+use crate::number::{in_memory, smaller};
 use crate::step::{self, Step};
 
 /// How much is read at a time. A block that is longer is checked before memory is taken for it.
@@ -71,7 +72,7 @@ impl SegmentReader {
     /// The first sector, or what there is of it.
     pub(super) fn head(&mut self) -> Result<&[u8]> {
         let len = self.len_bytes.min(SECTOR_BYTES);
-        Ok(self.bytes(0, usize::try_from(len).unwrap_or(usize::MAX))?.unwrap_or(&[]))
+        Ok(self.bytes(0, in_memory(len))?.unwrap_or(&[]))
     }
 
     /// The block right behind the header, if it is whole and of that store.
@@ -138,8 +139,8 @@ impl SegmentReader {
         let mut crc = 0;
         let mut done = 0;
         while done < len_bytes {
-            let rest = usize::try_from(len_bytes - done).unwrap_or(usize::MAX);
-            let Some(bytes) = self.bytes(offset + done, rest.min(WINDOW_BYTES))? else {
+            let next = smaller(len_bytes - done, WINDOW_BYTES);
+            let Some(bytes) = self.bytes(offset + done, next)? else {
                 return Ok(None);
             };
             let covered = if done == 0 { &bytes[BLOCK_CRC_END..] } else { bytes };
@@ -163,8 +164,7 @@ impl SegmentReader {
         };
         let buffered = self.start..=self.start + self.buffer.len() as u64;
         if !buffered.contains(&offset) || !buffered.contains(&end) {
-            let left = usize::try_from(self.len_bytes - offset).unwrap_or(usize::MAX);
-            let wanted = len.max(self.window_bytes.min(left));
+            let wanted = len.max(smaller(self.len_bytes - offset, self.window_bytes));
             self.buffer.clear();
             self.start = offset;
             if self.buffer.try_reserve_exact(wanted).is_err() {

@@ -22,7 +22,7 @@ use tokens::{Token, tokens};
 
 /// Modules of `src/`, lowest first. Those on one line may not use one another.
 const RANKS: &[&[&str]] = &[
-    &["error"],
+    &["error", "number"],
     &["step"],
     &["os"],
     &["format"],

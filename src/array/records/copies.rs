@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::Array;
 use crate::error::{Error, ErrorKind, Result};
+use crate::number::{in_memory, smaller};
 
 impl<T: Copy + Send + Sync> Array<T> {
     /// Copies the first `len` bytes of each record from `first` on, packed, as many records as
@@ -58,10 +59,10 @@ impl<T: Copy + Send + Sync> Array<T> {
             }
         };
         // Every record lies in a view, and so in the address space.
-        let stride = usize::try_from(self.geometry.stride).unwrap_or(usize::MAX);
+        let stride = in_memory(self.geometry.stride);
         // A view may end where the file was cut; but the first record is in it.
         let in_view = view.len_bytes().saturating_sub(lead) / stride;
-        let shown = usize::try_from(shown).unwrap_or(usize::MAX).min(in_view);
+        let shown = smaller(shown, in_view);
         // Strides go into the room and are packed there; if not even one fits, one record does.
         match shown.min(into.len() / stride) {
             0 => view.read(lead, &mut into[..len]).map(|()| 1),

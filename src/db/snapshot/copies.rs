@@ -2,7 +2,8 @@
 
 use super::Snapshot;
 use crate::error::{Error, ErrorKind, Result};
-use crate::txn::{Found, Row, slots};
+use crate::format::Found;
+use crate::txn::{Row, slots};
 
 impl<R: Row + ?Sized> Snapshot<R> {
     /// Copies the bytes of record `id` into `into`, which has the length of a record: whether there
@@ -56,9 +57,8 @@ impl<R: Row + ?Sized> Snapshot<R> {
             Some(image) if image.len() == slot.len() => slot.copy_from_slice(image),
             _ => self.array.copy(id, slot.len(), &mut slot)?,
         }
-        let (record, rest) = slot.split_at(self.layout.record_size);
-        match slots::of_status(rest.first().copied().unwrap_or(0)) {
-            Ok(Found::Live) => into.copy_from_slice(record),
+        match self.layout.found(&slot) {
+            Ok(Found::Live) => into.copy_from_slice(&slot[..self.layout.record_size]),
             Ok(_) => return Ok(false),
             Err(status) => return Err(slots::damaged(id, status)),
         }

@@ -178,10 +178,7 @@ fn who_is_overtaken_again_and_again_keeps_the_writer_from_it_for_a_while() {
     assert_eq!(found.overlay.find(500), None, "the array has been kept as it was");
     let mut first = [0; 8];
     core.backing()
-        .read_at(
-            crate::txn::Layout::of(&core, 1).unwrap().geometry.offset_of(500).unwrap(),
-            &mut first,
-        )
+        .read_at(core.header().layout().unwrap().geometry.offset_of(500).unwrap(), &mut first)
         .unwrap();
     assert_eq!(u64::from_ne_bytes(first), found.commit);
     // It is kept from nothing any more, but for what is held.

@@ -7,6 +7,7 @@
 //! [`CsvReader::infer`]: super::reader::CsvReader::infer
 
 use super::parse::{self, Cell, Decimal, EXACT_FLOAT_MAX, Time};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::{DataType, Field, TimeUnit};
 
 /// Kinds of text, as flags: a column may have seen several.
@@ -63,7 +64,10 @@ impl Seen {
     }
 
     /// The narrowest field that gives back all that was seen.
-    pub(super) fn field(&self, name: &str) -> Field {
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidSchema`] if a text is longer than 32 bits can tell.
+    pub(super) fn field(&self, name: &str) -> Result<Field> {
         let field = match self.kinds {
             kind::BOOL => Field::new(name, DataType::Bool),
             kind::DATE => Field::new(name, DataType::Date32),
@@ -72,7 +76,7 @@ impl Seen {
                     Field::new(name, DataType::Timestamp(unit)).utc()
                 }
                 Some(unit) => Field::new(name, DataType::Timestamp(unit)),
-                None => self.text_field(name),
+                None => self.text_field(name)?,
             },
             numbers if only(numbers, kind::INTEGER | kind::LARGE_INTEGER) => {
                 Field::new(name, DataType::Int64)
@@ -80,14 +84,17 @@ impl Seen {
             numbers if only(numbers, kind::INTEGER | kind::FLOAT) => {
                 Field::new(name, DataType::Float64)
             }
-            _ => self.text_field(name),
+            _ => self.text_field(name)?,
         };
-        if self.nulls || self.kinds == 0 { field.nullable() } else { field }
+        Ok(if self.nulls || self.kinds == 0 { field.nullable() } else { field })
     }
 
-    fn text_field(&self, name: &str) -> Field {
-        let width = u32::try_from(self.longest_bytes.max(1)).unwrap_or(u32::MAX);
-        Field::new(name, DataType::Utf8(width))
+    fn text_field(&self, name: &str) -> Result<Field> {
+        let width = u32::try_from(self.longest_bytes.max(1)).map_err(|_| {
+            let detail = format!("field {name}: a text of {} bytes", self.longest_bytes);
+            Error::new(ErrorKind::InvalidSchema, "infer").detail(detail)
+        })?;
+        Ok(Field::new(name, DataType::Utf8(width)))
     }
 
     /// The unit that holds every fraction, if all times are within its range.

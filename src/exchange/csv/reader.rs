@@ -194,9 +194,10 @@ impl<'a> CsvReader<'a> {
             },
         )?;
         let fields = source.layout.names.iter().zip(&seen).map(|(name, seen)| seen.field(name));
-        let schema = Schema::packed(fields).map_err(|error| {
-            error.path(&watch.name).advice("change the column, or give a schema of your own")
-        })?;
+        let schema =
+            fields.collect::<Result<Vec<_>>>().and_then(Schema::packed).map_err(|error| {
+                error.path(&watch.name).advice("change the column, or give a schema of your own")
+            })?;
         Ok(Inferred { schema, rows: watch.rows })
     }
 

@@ -231,7 +231,7 @@ impl<'a, 'p> Export<'a, 'p> {
         let mut out = sink.finish().map_err(|error| error.path(path))?;
         if options.format == ExportFormat::Npy && rows != most {
             // Only now is it known how many records there are.
-            let header = npy::header(options.schema, rows, most.max(rows));
+            let header = npy::header(options.schema, rows, most.max(rows))?;
             let rewritten = out.out.rewind().and_then(|()| out.out.write_all(&header));
             rewritten.map_err(|error| Error::io("write", error).path(path))?;
         }

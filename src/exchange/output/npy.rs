@@ -11,7 +11,7 @@
 
 use std::io::Write;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::schema_text::numpy;
 use crate::format::Schema;
 
@@ -49,7 +49,7 @@ impl<W: Write> NpyWriter<W> {
     /// # Errors
     /// Those of the writer underneath.
     pub fn new(mut out: W, schema: &Schema, count: u64) -> Result<Self> {
-        out.write_all(&header(schema, count, count)).map_err(|error| Error::io("write", error))?;
+        out.write_all(&header(schema, count, count)?).map_err(|error| Error::io("write", error))?;
         Ok(Self { out })
     }
 
@@ -72,7 +72,7 @@ impl<W: Write> NpyWriter<W> {
 }
 
 /// The header of an array of `count` records: as long as that of one of `most`, which is no fewer.
-pub(super) fn header(schema: &Schema, count: u64, most: u64) -> Vec<u8> {
+pub(super) fn header(schema: &Schema, count: u64, most: u64) -> Result<Vec<u8>> {
     let descr = numpy::descr(schema);
     let text = format!("{{'descr': {descr}, 'fortran_order': False, 'shape': ({count},), }}");
     let text_len = text.len() + most.to_string().len() - count.to_string().len();
@@ -90,8 +90,11 @@ pub(super) fn header(schema: &Schema, count: u64, most: u64) -> Vec<u8> {
         Err(_) => {
             let len = padded_len(start + 2);
             header.extend_from_slice(&[2, 0]);
-            // A schema's names have at most 1024 bytes, its fields are at most 16 Mi.
-            header.extend_from_slice(&u32::try_from(len).unwrap_or(u32::MAX).to_le_bytes());
+            let len_bytes = u32::try_from(len).map_err(|_| {
+                let detail = format!("a header of {len} bytes; an npy file has 2^32 at most");
+                Error::new(ErrorKind::Unsupported, "export").detail(detail)
+            })?;
+            header.extend_from_slice(&len_bytes.to_le_bytes());
             len
         }
     };
@@ -99,7 +102,7 @@ pub(super) fn header(schema: &Schema, count: u64, most: u64) -> Vec<u8> {
     header.extend_from_slice(text.as_bytes());
     header.resize(text_end, b' ');
     header.push(b'\n');
-    header
+    Ok(header)
 }
 
 #[cfg(test)]
@@ -112,7 +115,7 @@ mod tests {
         for (fields, version) in [(1usize, 1u8), (3, 1), (2900, 1), (3400, 2)] {
             let names = (0..fields).map(|at| Field::new(format!("field_{at:04}"), DataType::Int8));
             let schema = Schema::packed(names).unwrap();
-            let header = header(&schema, 5, 5);
+            let header = header(&schema, 5, 5).unwrap();
             assert_eq!(header[..8], [0x93, b'N', b'U', b'M', b'P', b'Y', version, 0]);
             let stated = match version {
                 1 => 10 + usize::from(u16::from_le_bytes([header[8], header[9]])),
@@ -122,8 +125,8 @@ mod tests {
             assert_eq!(header.len() % 64, 0, "{fields} fields");
             assert_eq!(header.last(), Some(&b'\n'));
             for most in [5, 50, u64::MAX] {
-                let len = super::header(&schema, most, most).len();
-                assert_eq!(super::header(&schema, 5, most).len(), len, "{fields} fields");
+                let len = super::header(&schema, most, most).unwrap().len();
+                assert_eq!(super::header(&schema, 5, most).unwrap().len(), len, "{fields} fields");
             }
         }
     }

@@ -13,7 +13,7 @@ pub use rust::schema_to_rust;
 use std::collections::{HashMap, HashSet};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{Field, Schema, header::stride_for};
+use crate::format::{Field, Schema, layout::stride_for};
 
 /// The name of the byte behind each record of a store with deletes.
 const STATUS: &str = "status";

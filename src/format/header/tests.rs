@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::format::layout::DELETES_MIN_RECORD_BYTES;
 
 /// Headers of every kind that a store can have.
 pub(in crate::format) fn headers() -> impl Strategy<Value = Header> {

@@ -4,11 +4,8 @@ use std::ops::Range;
 
 use super::Table;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{Record, one_from_bytes};
-use crate::txn::{
-    Found,
-    slots::{damaged, of_status},
-};
+use crate::format::{Found, Record, one_from_bytes};
+use crate::txn::slots::damaged;
 
 /// How much is gathered of records that are appended, to give each its status byte.
 const STAGING_BYTES_MAX: usize = 256 << 10;
@@ -50,7 +47,7 @@ impl<T: Copy + Send + Sync> Table<T> {
         };
         match status {
             None => Ok(Found::PastTheLast),
-            Some(status) => of_status(status).map_err(|status| self.damaged(id, status)),
+            Some(status) => Found::by_status(status).map_err(|status| self.damaged(id, status)),
         }
     }
 

@@ -7,6 +7,7 @@ use super::{BlockState, Sums, describe, offset_of_entry, read_block, unreadable}
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{BLOCK_BYTES, BlockChecksum, ENTRY_BYTES, block_checksum};
 use crate::io::Backing;
+use crate::number::smaller;
 use crate::step::{self, Step};
 
 /// How many entries are read at a time.
@@ -131,8 +132,7 @@ impl Sums {
         let state = match read_block(data, self.start_of(block), BLOCK_BYTES) {
             Ok(bytes) => match self.state_of(block, entry, &bytes) {
                 BlockState::Sound => {
-                    let counted = usize::try_from(counted_len).unwrap_or(usize::MAX);
-                    return Ok(block_checksum(&bytes[..counted.min(bytes.len())]));
+                    return Ok(block_checksum(&bytes[..smaller(counted_len, bytes.len())]));
                 }
                 state => state,
             },

@@ -1,11 +1,11 @@
 //! What a transaction has changed and not committed yet: private to it, in memory, but for long
 //! runs of appended records, which go to their places in the file at once, where no count reaches.
 
-use super::super::layout::Layout;
 use super::super::versions::{State, view_of};
 use super::{Writer, publish, records_in, unknown};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{STATUS_DEAD, STATUS_LIVE, next_free, put_dead, put_live};
+use crate::format::RecordLayout;
+use crate::format::{next_free, put_live};
 use crate::overlay::{Images, Tail};
 use crate::step::{self, Step};
 use crate::wal::PlacedSums;
@@ -15,7 +15,7 @@ const LOGGED_TAIL_BYTES_MAX: usize = 1 << 20;
 
 /// The changes of a transaction over the state that it began with.
 pub(crate) struct Changes {
-    layout: Layout,
+    layout: RecordLayout,
     pub(super) images: Images,
     /// The records appended last, which are not in the file.
     pub(super) tail: Tail,
@@ -30,7 +30,7 @@ pub(crate) struct Changes {
 }
 
 impl Changes {
-    pub(crate) fn new(layout: Layout, base: &State) -> Self {
+    pub(crate) fn new(layout: RecordLayout, base: &State) -> Self {
         Self {
             layout,
             images: Images::new(layout.stride, layout.alignment),
@@ -134,7 +134,7 @@ impl Changes {
     /// Appends records, whose bytes follow one another without status bytes, and returns the number
     /// of the first.
     pub(crate) fn append(&mut self, writer: &mut Writer, records: &[u8]) -> Result<u64> {
-        let Layout { record_size, stride, deletes, geometry, .. } = self.layout;
+        let RecordLayout { record_size, stride, deletes, geometry, .. } = self.layout;
         let first = self.count;
         let added = (records.len() / record_size) as u64;
         geometry.offset_of(first.saturating_add(added))?;
@@ -198,8 +198,8 @@ impl Changes {
 
     /// Makes record `id` a free slot, followed in the list by `next`.
     fn kill(&mut self, writer: &Writer, id: u64, next: Option<u64>) -> Result<()> {
-        let size = self.layout.record_size;
-        put_dead(self.stride_mut(writer, id)?, size, next);
+        let layout = self.layout;
+        layout.put_dead(self.stride_mut(writer, id)?, next);
         Ok(())
     }
 
@@ -230,7 +230,7 @@ impl Changes {
     /// What follows free record `id` in the free list; `None` if it is no free record.
     fn after_free(&self, writer: &Writer, id: u64) -> Option<Option<u64>> {
         let stride = self.stride(writer, id)?;
-        if stride.get(self.layout.record_size) != Some(&STATUS_DEAD) {
+        if !self.layout.is_dead(stride) {
             return None;
         }
         let next = next_free(stride);
@@ -239,11 +239,9 @@ impl Changes {
 
     /// Links all deleted records anew, in the order of their numbers.
     fn rebuild_free_list(&mut self, writer: &Writer) -> Result<()> {
-        let size = self.layout.record_size;
         self.free_head = None;
         for id in (0..self.count).rev() {
-            let dead = |stride: &[u8]| stride.get(size) == Some(&STATUS_DEAD);
-            if self.stride(writer, id).is_some_and(dead) {
+            if self.stride(writer, id).is_some_and(|stride| self.layout.is_dead(stride)) {
                 self.kill(writer, id, self.free_head)?;
                 self.free_head = Some(id);
             }
@@ -258,23 +256,6 @@ impl Changes {
         Err(Error::new(ErrorKind::Unsupported, operation)
             .detail("the store was created without deletes")
             .advice("create it with Options::deletes, and copy the records there"))
-    }
-}
-
-impl Layout {
-    /// The record in a stride, unless it was deleted.
-    #[inline]
-    pub(crate) fn live<'a>(&self, stride: &'a [u8]) -> Option<&'a [u8]> {
-        if self.deletes && stride.get(self.record_size) != Some(&STATUS_LIVE) {
-            return None;
-        }
-        stride.get(..self.record_size)
-    }
-
-    /// As [`Layout::live`], for changing.
-    fn live_mut<'a>(&self, stride: &'a mut [u8]) -> Option<&'a mut [u8]> {
-        self.live(stride)?;
-        stride.get_mut(..self.record_size)
     }
 }
 
@@ -312,7 +293,7 @@ impl Writer {
     }
 
     /// Lets a transaction that begins read what the newest state finds in the array.
-    pub(crate) fn show_newest(&mut self, layout: &Layout) -> Result<()> {
+    pub(crate) fn show_newest(&mut self, layout: &RecordLayout) -> Result<()> {
         match self.newest.count {
             count if count > self.in_file.count() => self.show_in_file(layout, count),
             _ => Ok(()),
@@ -320,7 +301,7 @@ impl Writer {
     }
 
     /// Lets the transaction read the `count` records that the file has room for.
-    pub(super) fn show_in_file(&mut self, layout: &Layout, count: u64) -> Result<()> {
+    pub(super) fn show_in_file(&mut self, layout: &RecordLayout, count: u64) -> Result<()> {
         if self.in_file.capacity() >= count {
             return publish(&mut self.in_file, count);
         }
@@ -333,7 +314,7 @@ impl Writer {
 /// Makes an image of record `id`, below the tail and without one yet, as it was before. It is
 /// copied, so that a fault is an error where the guard is installed.
 fn image_of<'a>(
-    layout: &Layout,
+    layout: &RecordLayout,
     images: &'a mut Images,
     writer: &Writer,
     id: u64,

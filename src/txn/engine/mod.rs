@@ -23,7 +23,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
 use super::in_place::Uncounted;
-use super::layout::Layout;
 use super::locks::Locks;
 use super::metadata::Metadata;
 use super::options::Common;
@@ -32,6 +31,7 @@ use super::superblock::Core;
 use super::versions::{Published, State};
 use crate::array::{Placed, RecordView};
 use crate::error::{Error, ErrorKind, Result};
+use crate::format::RecordLayout;
 use crate::format::{Geometry, Schema};
 use crate::io::{Backing, View};
 use crate::shm::Seen;
@@ -53,7 +53,7 @@ pub(crate) struct Engine {
     /// Why the last checkpoint failed, or the step that poisoned the handle, in words; nothing
     /// since the last checkpoint that did not fail.
     failure: Mutex<Option<String>>,
-    layout: Layout,
+    layout: RecordLayout,
     schema: Schema,
     metadata: Arc<Metadata>,
     backing: Arc<dyn Backing>,
@@ -118,7 +118,7 @@ impl Engine {
         self.published.load()
     }
 
-    pub(crate) fn layout(&self) -> &Layout {
+    pub(crate) fn layout(&self) -> &RecordLayout {
         &self.layout
     }
 
@@ -215,7 +215,7 @@ impl Source for Engine {
         words.wait_until(at_most, || Ok(self.published.commit() > commit))
     }
 
-    fn layout(&self) -> &Layout {
+    fn layout(&self) -> &RecordLayout {
         &self.layout
     }
 

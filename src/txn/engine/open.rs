@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex};
 
 use super::super::in_place::Uncounted;
 use super::super::kept_sums;
-use super::super::layout::Layout;
 use super::super::locks::Locks;
 use super::super::options::Common;
 use super::super::superblock::Core;
@@ -28,7 +27,7 @@ impl Engine {
         alignment: usize,
     ) -> Result<Self> {
         let mut sums = kept_sums::settle(&mut core)?;
-        let layout = Layout::of(&core, alignment)?;
+        let layout = core.header().layout()?.aligned_to(alignment);
         let backing = Arc::clone(core.backing());
         let TakenOver { found, mut log, sharing, has_strangers, brought_at_open } =
             take_over(&mut core, &mut sums, &locks, alignment)?;

@@ -8,12 +8,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::super::install::{Change, Plan, Work, install};
-use super::super::layout::Layout;
 use super::super::locks::Locks;
 use super::super::recovered::{Recovered, nothing, read_log, read_log_and};
 use super::super::superblock::Core;
 use crate::array::Placed;
 use crate::error::{Error, ErrorKind, Result};
+use crate::format::RecordLayout;
 use crate::shm::{LockWords, Seen, Wait, WriterSide, process};
 use crate::step::{self, Step};
 use crate::sums::Sums;
@@ -232,7 +232,7 @@ fn absorb_alone(
     found: &Recovered,
     log: Log,
 ) -> Result<()> {
-    let layout = Layout::of(core, 1)?;
+    let layout = core.header().layout()?.aligned_to(1);
     let images = found.overlay.sorted_after(core.header().commit);
     let end = layout.geometry.offset_of(found.count)?;
     if let Some(sums) = sums {
@@ -290,7 +290,7 @@ impl Work for EndLog<'_> {
 /// checksums. It has written nothing of later commits, and their blocks are to be compared.
 pub(super) fn exempt_begun(
     sums: &mut Sums,
-    layout: &Layout,
+    layout: &RecordLayout,
     found: &Recovered,
     done: u64,
 ) -> Result<()> {
@@ -301,7 +301,7 @@ pub(super) fn exempt_begun(
 }
 
 /// The bytes of the file that these images take; neighbours are one range.
-pub(super) fn ranges_of(layout: &Layout, images: &[(u64, &[u8])]) -> Vec<Range<u64>> {
+pub(super) fn ranges_of(layout: &RecordLayout, images: &[(u64, &[u8])]) -> Vec<Range<u64>> {
     let mut ranges: Vec<Range<u64>> = Vec::new();
     for &(id, image) in images {
         let Ok(start) = layout.geometry.offset_of(id) else { continue };

@@ -10,7 +10,7 @@ fn field_of(texts: &[&str]) -> Field {
             seen.text(Cell::new(text.as_bytes(), text.len()));
         }
     }
-    seen.field("x")
+    seen.field("x").unwrap()
 }
 
 #[track_caller]
@@ -27,7 +27,7 @@ fn infers(texts: &[&str], expected: &str) {
         }
         merged.merge(&seen);
     }
-    assert_eq!(merged.field("x"), field_of(texts), "{texts:?} merged");
+    assert_eq!(merged.field("x").unwrap(), field_of(texts), "{texts:?} merged");
 }
 
 #[test]
