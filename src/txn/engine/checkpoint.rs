@@ -266,7 +266,8 @@ impl Engine {
         sums.reserve(end).map(drop).map_err(|error| self.name(error))
     }
 
-    /// Installs what the log made durable through `target` (`settle_all`): see [`Plan::Checkpoint`].
+    /// Installs what the log made durable through `target` (`settle_all`) by
+    /// [`Plan::Checkpoint`].
     ///
     /// Damage stops nothing: the log would grow without bound for the sake of one block, whose
     /// damage is as well known once records of it are written.

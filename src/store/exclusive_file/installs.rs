@@ -1,0 +1,152 @@
+//! What an exclusive file installs: appended records, edits and truncations.
+
+use std::ops::Range;
+
+use super::Table;
+use crate::error::{Error, ErrorKind, Result};
+use crate::io::Access;
+use crate::sums::Sums;
+use crate::txn::{Change, Core, Plan, Work, install};
+
+impl<T: Copy + Send + Sync> Table<T> {
+    /// As [`Table::flush`], with `live_count` records that are not deleted and the free list from
+    /// `free_head` on.
+    pub(crate) fn flush_as(&mut self, live_count: u64, free_head: Option<u64>) -> Result<()> {
+        let count = self.array.count();
+        self.reserve_sums(count)?;
+        let commit = self.core.header().commit.saturating_add(1);
+        let change = Change {
+            commit,
+            changed: &self.edited_bytes(),
+            end: self.end_of(count)?,
+            header: &|header| {
+                header.commit = commit;
+                header.count = count;
+                header.live_count = live_count;
+                header.free_head = free_head;
+            },
+        };
+        install(Plan::Flush, &change, &mut Exclusive { table: self, part: Part::Appended })
+    }
+
+    /// Commits the smaller count to both slots.
+    pub(super) fn cut(&mut self, count: u64) -> Result<()> {
+        let change = Change {
+            commit: self.core.header().commit.saturating_add(2),
+            changed: &[],
+            end: self.end_of(count)?,
+            header: &|header| {
+                header.commit = header.commit.saturating_add(1);
+                header.count = count;
+                header.live_count = count;
+            },
+        };
+        install(Plan::Truncate, &change, &mut Exclusive { table: self, part: Part::Below(count) })
+    }
+
+    /// Starts an exclusive edit: shuts readers out and marks the header.
+    pub(crate) fn begin_edit(&mut self) -> Result<()> {
+        if self.access() == Access::Private {
+            return Ok(());
+        }
+        self.check_writable("edit")?;
+        if self.core.header().editing {
+            return Err(self.core.name(
+                Error::new(ErrorKind::InterruptedEdit, "edit")
+                    .detail("an edit by this handle panicked: records may be half changed")
+                    .advice("reopen the store with Options::accept_interrupted_edit"),
+            ));
+        }
+        self.flush()?;
+        self.locks.exclude_readers(self.common.wait)?;
+        let change = Change {
+            commit: self.core.header().commit,
+            changed: &[],
+            end: self.end_of(self.array.count())?,
+            header: &|header| header.editing = true,
+        };
+        let mut work = Exclusive { table: self, part: Part::Nothing };
+        install(Plan::BeginEdit, &change, &mut work).inspect_err(|_| {
+            let _ = self.locks.admit_readers();
+        })
+    }
+
+    /// Makes what an exclusive edit has changed durable.
+    pub(crate) fn sync_edits(&mut self, records: Range<u64>) -> Result<()> {
+        if self.access() == Access::Private {
+            return Ok(());
+        }
+        self.core.check_healthy("flush")?;
+        let synced = self.array.sync_range(records);
+        self.core.keep(synced)
+    }
+
+    /// Ends an exclusive edit: durable changes, no mark, readers let in.
+    pub(crate) fn finish_edit(&mut self) -> Result<()> {
+        if self.access() == Access::Private {
+            return Ok(());
+        }
+        self.core.check_healthy("flush")?;
+        let commit = self.core.header().commit.saturating_add(1);
+        let change = Change {
+            commit,
+            changed: &self.edited_bytes(),
+            end: self.end_of(self.array.count())?,
+            header: &|header| {
+                header.commit = commit;
+                header.editing = false;
+            },
+        };
+        install(Plan::FinishEdit, &change, &mut Exclusive { table: self, part: Part::Edited })?;
+        self.locks.admit_readers()
+    }
+}
+
+/// Which of its records an exclusive file installs.
+#[derive(Clone, Copy, Debug)]
+enum Part {
+    /// None: the header alone changes.
+    Nothing,
+    /// Those that were appended.
+    Appended,
+    /// Those that were changed in place.
+    Edited,
+    /// Those below this number, which are all that stay.
+    Below(u64),
+}
+
+/// An exclusive file's own part of an installation.
+struct Exclusive<'t, T: Copy + Send + Sync> {
+    table: &'t mut Table<T>,
+    part: Part,
+}
+
+impl<T: Copy + Send + Sync> Work for Exclusive<'_, T> {
+    fn parts(&mut self) -> (&mut Core, Option<&mut Sums>) {
+        (&mut self.table.core, self.table.sums.as_mut())
+    }
+
+    fn sync(&mut self) -> Result<()> {
+        let array = &mut self.table.array;
+        match self.part {
+            Part::Appended => array.sync(),
+            Part::Edited => {
+                array.sync_range(0..array.count())?;
+                array.release_writer()
+            }
+            Part::Nothing | Part::Below(_) => Ok(()),
+        }
+    }
+
+    fn cut(&mut self) -> Result<()> {
+        match self.part {
+            Part::Below(count) => self.table.array.truncate(count),
+            _ => Ok(()),
+        }
+    }
+
+    fn tell(&mut self) -> Result<()> {
+        self.table.tell_readers();
+        Ok(())
+    }
+}
