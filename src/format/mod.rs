@@ -2,6 +2,14 @@
 //!
 //! What a header slot, a field descriptor, a value and a checksum look like, how untrusted bytes
 //! become trusted ones, and how a Rust type says which fields it has.
+//!
+//! What holds of all of them:
+//!
+//! - A [`Header`] is believed only after [`UnverifiedHeader::verify`]; every other description
+//!   ([`Schema`], [`RecordLayout`]) is made of one that was checked.
+//! - A length that a file claims takes no memory before that many bytes were read.
+//! - Where records lie, and what a status byte means, is said here alone ([`RecordLayout`]).
+//! - Offsets end at 2^63: what lies beyond is an error, and no arithmetic wraps.
 
 pub(crate) mod checksum;
 #[doc(hidden)]
