@@ -338,9 +338,9 @@ impl<R: Record> Options<Store<R>> {
     }
 
     /// Makes a new, empty store that appears at `path` when it is closed; dropped before that, it
-    /// leaves nothing behind. With `replace` it takes the place of a store that is there. A symbolic
-    /// link at `path` is replaced itself, as [`std::fs::rename`] does: the store that it leads to
-    /// stays.
+    /// leaves nothing behind. With `replace` it takes the place of a store that is there. A
+    /// symbolic link at `path` is replaced itself, as [`std::fs::rename`] does: the store that it
+    /// leads to stays.
     ///
     /// # Errors
     /// As [`Options::create`].
