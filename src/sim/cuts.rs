@@ -9,6 +9,7 @@ use super::model::Stamp;
 use super::world::{Ending, Stop, World};
 use crate::step::{Step, without};
 use crate::store::DynStore;
+use crate::txn::{Plan, Stage, in_order, unsynced};
 
 /// What one handle does, in turn, before it ends.
 type Act = fn(&mut World, &mut DynStore, &mut Vec<Stamp>) -> Result<(), Stop>;
@@ -130,8 +131,15 @@ fn a_process_killed_at_any_call_leaves_a_state_that_the_next_can_go_on_from() {
 
 #[test]
 fn cuts_at_every_call_need_each_step_of_a_flush() {
-    for step in [Step::FlushDataSync, Step::HeaderSync, Step::OtherSlot, Step::HeaderLast] {
-        let broken = without(&[step], || first_broken(SEEDS, Fault::PowerCut));
-        assert!(matches!(broken, Some((_, _, Stop::Broken(_)))), "{step:?}: {broken:?}");
+    let first = || first_broken(SEEDS, Fault::PowerCut);
+    let is_broken = |broken: Option<(u64, u64, Stop)>, how: &str| {
+        assert!(matches!(broken, Some((_, _, Stop::Broken(_)))), "{how}: {broken:?}");
+    };
+    for step in [Step::HeaderSync, Step::OtherSlot] {
+        is_broken(without(&[step], first), &format!("{step:?}"));
     }
+    is_broken(unsynced(Plan::Flush, Stage::SyncData, first), "data not synced");
+    let header_first =
+        [Stage::Header, Stage::SyncData, Stage::WriteSums, Stage::SyncSums, Stage::Tell];
+    is_broken(in_order(Plan::Flush, &header_first, first), "header first");
 }
