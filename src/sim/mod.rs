@@ -13,8 +13,6 @@
 //! `transactional`) and what befalls it between them (`trouble`) act on the world, `history` puts
 //! them together, and `run` goes from seed to seed.
 
-#[cfg(test)]
-mod cuts;
 mod damage;
 mod directory;
 mod disk;
