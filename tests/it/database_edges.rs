@@ -11,7 +11,6 @@ use flatrec::{
 };
 
 use crate::support::numbered::{N, add};
-use crate::support::skip::skip;
 
 /// As a kill: the database is never closed, and its locks stay until the process ends, so what is
 /// on the disk is copied elsewhere.
@@ -287,6 +286,7 @@ fn names_that_look_like_segments_do_no_harm() {
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 #[test]
 fn records_up_to_the_last_offset_leave_no_room_for_more() {
+    use crate::support::skip::skip;
     let Ok(directory) = tempfile::tempdir_in("/dev/shm") else {
         skip!("there is no file system in memory");
         return;

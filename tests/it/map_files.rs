@@ -6,6 +6,7 @@ use flatrec::ErrorKind;
 use flatrec::map::{Access, Mapping};
 
 use crate::support::process;
+#[cfg(unix)]
 use crate::support::skip::skip;
 
 #[test]
