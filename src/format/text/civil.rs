@@ -226,9 +226,10 @@ pub(super) fn push_timestamp(time: i64, unit: TimeUnit, utc: bool, out: &mut Str
 
 /// Appends the last `digits` decimal digits of `number`, which is not negative.
 fn push_digits(number: i64, digits: u32, out: &mut String) {
+    let number = number.unsigned_abs();
     for place in (0..digits).rev() {
-        let digit = u8::try_from(number / 10_i64.pow(place) % 10).expect("a digit is below 10");
-        out.push(char::from(b'0' + digit));
+        // A digit is below 10, and fits.
+        out.push(char::from(b'0' + (number / 10_u64.pow(place) % 10) as u8));
     }
 }
 
