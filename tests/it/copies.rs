@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use flatrec::{
     Checksums, CopyOptions, DataType, Durability, DynDatabase, DynStore, ErrorKind, Field,
-    PodRecord, SalvageOptions, Schema, WindowedStore, WriteBack, backup, compact, salvage, verify,
+    PodRecord, Schema, WindowedStore, WriteBack, backup, compact, verify,
 };
 
 use crate::support::dead;
@@ -182,7 +182,7 @@ fn a_link_is_replaced_itself_and_what_it_leads_to_stays() {
             compact(&path, &link, CopyOptions::new().replace(true), &mut no_map).unwrap();
         }),
         ("salvage", &|| {
-            salvage(&path, &link, SalvageOptions::new().replace()).unwrap();
+            flatrec::salvage(&path, &link, flatrec::SalvageOptions::new().replace()).unwrap();
         }),
         ("a new store", &|| {
             let options = DynStore::options().deletes();
