@@ -23,8 +23,9 @@ pub(crate) struct Committed {
     /// The number of the commit, or of the last of them.
     pub(crate) commit: u64,
     pub(crate) images: Images,
-    /// Of several commits: those that were the first to change a record, each with how many records
-    /// it and those before it had changed. The images of these come first.
+    /// Of several commits: those before the last that were the first to change a record, each with
+    /// how many records it and those before it had changed. The images of these come first, and
+    /// those that the last commit was the first to change come behind them.
     pub(crate) firsts: Vec<(u64, u32)>,
 }
 
@@ -37,11 +38,9 @@ impl Committed {
     /// Whether one of the commits up to `through` changes record `id`.
     fn has_changed(&self, id: u64, through: u64) -> bool {
         let Some(number) = self.images.number_of(id) else { return false };
-        if self.firsts.is_empty() {
-            return self.commit <= through;
-        }
         let until = self.firsts.partition_point(|&(commit, _)| commit <= through);
-        until.checked_sub(1).is_some_and(|last| number < self.firsts[last].1)
+        let is_before = until.checked_sub(1).is_some_and(|last| number < self.firsts[last].1);
+        is_before || self.commit <= through
     }
 }
 

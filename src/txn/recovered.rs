@@ -79,16 +79,17 @@ impl Gathering {
                 commit.number
             )));
         }
+        // What the commits before have changed: of the last one nothing needs to be noted.
+        let (changed, noted) = (self.images.len(), self.firsts.last().map_or(0, |last| last.1));
+        if changed > noted as usize {
+            self.firsts.push((found.commit, u32::try_from(changed).unwrap_or(u32::MAX)));
+        }
         self.in_place.extend(InPlace::of(commit, ids, found.count));
         for (&id, image) in ids.iter().zip(images.chunks_exact(self.layout.stride)) {
             match self.images.number_of(id) {
                 Some(number) => self.images.image_mut(number).copy_from_slice(image),
                 None => self.images.add(id)?.copy_from_slice(image),
             }
-        }
-        let (changed, before) = (self.images.len(), self.firsts.last().map_or(0, |last| last.1));
-        if changed > before as usize {
-            self.firsts.push((commit.number, u32::try_from(changed).unwrap_or(u32::MAX)));
         }
         found.commit = commit.number;
         found.count = commit.count;
