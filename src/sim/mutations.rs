@@ -38,8 +38,8 @@ macro_rules! caught {
 }
 
 // The seeds are those of histories that show it, since in debug builds and under emulators hundreds
-// of histories take minutes. They show it on Windows too, where calls never see what views hold. A
-// change to what histories do may make it some more.
+// of histories take minutes. The suites of other systems leave these tests out (scripts/suite.sh).
+// A change to what histories do may make it some more.
 caught! {
     commits_sync_the_log: LogSync, from 13;
     checkpoints_sync_the_log_first: CheckpointLogSync, from 468;

@@ -1,10 +1,5 @@
 //! Records with the byte behind each that says whether it lives, in stores with deletes.
-//!
-//! ```text
-//! |<-------------- stride -------------->|
-//! | record ... (record size) | status |  |  zeros up to the alignment
-//!                              1 lives, 2 is deleted, anything else is damage
-//! ```
+//! [`RecordLayout`] has the picture.
 //!
 //! Without deletes a slot is its record, and nothing here costs anything. A status that is neither
 //! 1 nor 2 never shows its record: calls that can fail say so, and the others leave the record out.
