@@ -61,9 +61,11 @@ pub(crate) use system::{
     unlock_inode, unlock_memory, unlock_range, wait_while, wake_all, why_no_file, write_all_at,
 };
 
+use std::alloc::{self, Layout};
 use std::ffi::c_void;
 use std::fs::File;
 use std::io;
+use std::ptr::NonNull;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -102,6 +104,25 @@ const _: () = assert!(size_of::<usize>() <= size_of::<u64>());
 /// handle.
 pub(crate) fn sync_data(file: &File) -> io::Result<()> {
     file.sync_data()
+}
+
+/// Zeroed bytes of the heap. Pages that nothing writes to take no memory where the system hands out
+/// zeroed pages on the first store, as all of ours do for long allocations.
+///
+/// # Errors
+/// [`io::ErrorKind::OutOfMemory`] where `vec![0; len]` would abort the process.
+pub(crate) fn zeroed(len: usize) -> io::Result<Box<[u8]>> {
+    if len == 0 {
+        return Ok(Box::default());
+    }
+    let layout = Layout::array::<u8>(len).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    // SAFETY: the layout's size is `len`, which is not 0.
+    let start = unsafe { alloc::alloc_zeroed(layout) };
+    let start = NonNull::new(start).ok_or(io::ErrorKind::OutOfMemory)?;
+    let bytes = NonNull::slice_from_raw_parts(start, len);
+    // SAFETY: the global allocator gave out `len` bytes for the layout of `[u8]` of that length,
+    // which a box gives back with; they are initialised, and nothing else owns them.
+    Ok(unsafe { Box::from_raw(bytes.as_ptr()) })
 }
 
 /// As [`sync_data`], with all metadata: sizes, times, and the allocation of new blocks.

@@ -8,11 +8,15 @@
 
 use super::id_table::IdTable;
 use crate::error::{Error, ErrorKind, Result};
+use crate::os;
 
 /// Chunks double up to this many bytes.
 const CHUNK_BYTES_MAX: usize = 1 << 20;
 /// The first chunk holds at least this many bytes.
 const CHUNK_BYTES_MIN: usize = 256;
+
+/// What zeros are looked for in: the size of a page on most systems.
+const PAGE_BYTES: usize = 4096;
 
 /// Bytes whose start is aligned.
 ///
@@ -25,8 +29,22 @@ struct AlignedBytes {
 }
 
 impl AlignedBytes {
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] if they do not fit in memory.
+    fn try_zeroed(len: usize, alignment: usize) -> Result<Self> {
+        let bytes = os::zeroed(len + alignment - 1).map_err(|_| {
+            Error::new(ErrorKind::Unsupported, "keep changed records")
+                .detail(format!("{len} more bytes do not fit in this process's memory"))
+                .advice("open the store where there is more memory")
+        })?;
+        Ok(Self::over(bytes, len, alignment))
+    }
+
     fn zeroed(len: usize, alignment: usize) -> Self {
-        let bytes = vec![0; len + alignment - 1].into_boxed_slice();
+        Self::over(vec![0; len + alignment - 1].into_boxed_slice(), len, alignment)
+    }
+
+    fn over(bytes: Box<[u8]>, len: usize, alignment: usize) -> Self {
         let lead = bytes.as_ptr().align_offset(alignment);
         // `align_offset` may decline in theory; unaligned bytes are refused where they are read.
         let lead = if lead < alignment { lead } else { 0 };
@@ -164,7 +182,8 @@ impl Images {
     /// Makes an image of record `id`, which has none, of zeros.
     ///
     /// # Errors
-    /// [`ErrorKind::OutOfRange`] past 2^32 - 1 of them.
+    /// [`ErrorKind::OutOfRange`] past 2^32 - 1 of them; [`ErrorKind::Unsupported`] if they do not
+    /// fit in memory.
     pub(crate) fn add(&mut self, id: u64) -> Result<&mut [u8]> {
         let number = u32::try_from(self.ids.len()).ok().filter(|&number| number < u32::MAX);
         let number = number.ok_or_else(|| {
@@ -175,11 +194,30 @@ impl Images {
         let (chunk, _) = self.shape.place(number as usize);
         if chunk == self.chunks.len() {
             let len = self.shape.capacity(chunk) * self.stride;
-            self.chunks.push(AlignedBytes::zeroed(len, self.alignment));
+            self.chunks.push(AlignedBytes::try_zeroed(len, self.alignment)?);
         }
         self.table.insert(id, number);
         self.ids.push(id);
         Ok(self.image_mut(number))
+    }
+
+    /// Makes `image` the image of record `id`.
+    ///
+    /// A new image takes no memory for the pages that are zeros: those of a log may lie in a hole,
+    /// which takes no room on the disk.
+    ///
+    /// # Errors
+    /// As [`Images::add`].
+    pub(crate) fn put(&mut self, id: u64, image: &[u8]) -> Result<()> {
+        if let Some(number) = self.table.find(id) {
+            self.image_mut(number).copy_from_slice(image);
+            return Ok(());
+        }
+        let pages = self.add(id)?.chunks_mut(PAGE_BYTES).zip(image.chunks(PAGE_BYTES));
+        for (page, bytes) in pages.filter(|(_, bytes)| bytes.iter().any(|&byte| byte != 0)) {
+            page.copy_from_slice(bytes);
+        }
+        Ok(())
     }
 
     /// The image that was made last, for changing.

@@ -86,10 +86,7 @@ impl Gathering {
         }
         self.in_place.extend(InPlace::of(commit, ids, found.count));
         for (&id, image) in ids.iter().zip(images.chunks_exact(self.layout.stride)) {
-            match self.images.number_of(id) {
-                Some(number) => self.images.image_mut(number).copy_from_slice(image),
-                None => self.images.add(id)?.copy_from_slice(image),
-            }
+            self.images.put(id, image)?;
         }
         found.commit = commit.number;
         found.count = commit.count;

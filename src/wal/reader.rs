@@ -9,6 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::checksum::{crc32c, crc32c_append, crc32c_append_zeros};
 use crate::io::Backing;
 use crate::number::{in_memory, smaller};
+use crate::os;
 use crate::step::{self, Step};
 
 /// How much is read at a time. A block that is longer is checked before memory is taken for it.
@@ -165,13 +166,8 @@ impl SegmentReader {
         let buffered = self.start..=self.start + self.buffer.len() as u64;
         if !buffered.contains(&offset) || !buffered.contains(&end) {
             let wanted = len.max(smaller(self.len_bytes - offset, self.window_bytes));
-            self.buffer.clear();
             self.start = offset;
-            if self.buffer.try_reserve_exact(wanted).is_err() {
-                return Err(too_large(len as u64).path(self.path()).offset(offset));
-            }
-            self.buffer.resize(wanted, 0);
-            let read = self.backing.read_at(offset, &mut self.buffer)?;
+            let read = self.fill(offset, wanted)?;
             self.buffer.truncate(read);
             if read < len {
                 return Ok(None); // It was cut since its length was asked for.
@@ -179,6 +175,33 @@ impl SegmentReader {
         }
         let from = usize::try_from(offset - self.start).expect("less than the buffer's length");
         Ok(Some(&self.buffer[from..from + len]))
+    }
+
+    /// Reads `len` bytes from `offset` on into the buffer, and returns how many there are.
+    ///
+    /// More than a window goes into zeroed memory, around the holes of the file: a hole takes no
+    /// room on the disk, and what is read of it takes no memory.
+    fn fill(&mut self, offset: u64, len: usize) -> Result<usize> {
+        self.buffer.clear();
+        if len <= WINDOW_BYTES {
+            self.buffer.resize(len, 0);
+            return self.backing.read_at(offset, &mut self.buffer);
+        }
+        self.buffer = os::zeroed(len)
+            .map_err(|_| too_large(len as u64).path(self.path()).offset(offset))?
+            .into_vec();
+        let mut done = 0;
+        while done < len {
+            let data = self.backing.next_data(offset + done as u64)?.saturating_sub(offset);
+            done = done.max(smaller(data, len));
+            let piece = len.min(done + WINDOW_BYTES);
+            let read = self.backing.read_at(offset + done as u64, &mut self.buffer[done..piece])?;
+            done += read;
+            if done < piece {
+                break;
+            }
+        }
+        Ok(done)
     }
 }
 

@@ -7,6 +7,7 @@ use std::process::Stdio;
 use flatrec::{DataType, Durability, DynDatabase, DynStore, Field, Schema};
 
 use super::guard::output_in_time;
+use super::skip::skip;
 use super::{Place, Ran};
 
 /// 4 GiB, but for what lies before the records.
@@ -253,4 +254,89 @@ fn a_run_of_every_record_is_counted_and_not_kept() {
     assert_eq!(list.lines().count(), 1 + 65_536);
     assert!(list.contains("\n0,1,2,lost,\"its status byte is 4"), "{}", &list[..200]);
     assert!(list.contains("\n65536,65536,1,lost,\"its status byte is 3"));
+}
+
+/// The most memory that the command held at a time, in KiB, and what it did.
+#[cfg(target_os = "linux")]
+fn with_peak_memory(place: &Place, args: &[&str]) -> Option<(u64, Ran)> {
+    const RUN: &str = "import resource, subprocess, sys\n\
+        status = subprocess.run(sys.argv[1:]).returncode\n\
+        print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)\n\
+        sys.exit(status)";
+    let mut command = std::process::Command::new("python3");
+    command.args(["-c", RUN, env!("CARGO_BIN_EXE_flatrec")]).args(args);
+    let output = match command.current_dir(place.0.path()).output() {
+        Ok(output) => output,
+        Err(error) => {
+            skip!("python3: {error}");
+            return None;
+        }
+    };
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let peak = stderr.lines().last().and_then(|line| line.parse().ok());
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let ran = Ran { status: output.status.code(), stdout, stderr };
+    Some((peak.unwrap_or_else(|| panic!("no memory was told: {ran:?}")), ran))
+}
+
+/// Copies a file, and leaves out its pages of zeros: they become holes.
+#[cfg(target_os = "linux")]
+fn copy_sparse(from: &std::path::Path, to: &std::path::Path) {
+    use std::os::unix::fs::FileExt as _;
+
+    const PAGE_BYTES: usize = 4096;
+    let bytes = std::fs::read(from).unwrap();
+    let file = File::create(to).unwrap();
+    file.set_len(bytes.len() as u64).unwrap();
+    for (page, number) in bytes.chunks(PAGE_BYTES).zip(0_u64..) {
+        if page.iter().any(|&byte| byte != 0) {
+            file.write_all_at(page, number * PAGE_BYTES as u64).unwrap();
+        }
+    }
+}
+
+/// Once a log of 8 KiB on the disk, of records that lie in a hole, took twice its length in memory.
+#[test]
+#[cfg(target_os = "linux")]
+fn records_in_a_hole_of_the_log_take_no_memory() {
+    use std::os::unix::fs::MetadataExt as _;
+
+    const RECORD_BYTES: u32 = 4 << 20;
+    const RECORDS: u64 = 32;
+    let place = Place::new();
+    let schema = Schema::packed([Field::new("data", DataType::Binary(RECORD_BYTES))]).unwrap();
+    let database = DynDatabase::create(place.path("x.rec"), &schema).unwrap();
+    let zeros = vec![0; RECORD_BYTES as usize];
+    let mut transaction = database.begin_write().unwrap();
+    for _ in 0..RECORDS {
+        transaction.append(&zeros).unwrap();
+    }
+    transaction.commit(Durability::Immediate).unwrap();
+    database.checkpoint().unwrap();
+    let mut transaction = database.begin_write().unwrap();
+    for id in 0..RECORDS {
+        transaction.set(id, &zeros).unwrap();
+    }
+    transaction.commit(Durability::Immediate).unwrap();
+    for name in place.files().iter().filter(|name| !name.ends_with("lock")) {
+        let suffix = name.strip_prefix("x.rec").unwrap();
+        copy_sparse(&place.path(name), &place.path(&format!("y.rec{suffix}")));
+    }
+    database.close().unwrap();
+    let logs = place.files().into_iter().filter(|name| name.starts_with("y.rec-wal-"));
+    let logs: Vec<_> = logs.map(|name| place.path(&name).metadata().unwrap()).collect();
+    let len_bytes: u64 = logs.iter().map(std::fs::Metadata::len).sum();
+    let on_disk_bytes: u64 = logs.iter().map(|log| 512 * log.blocks()).sum();
+    if on_disk_bytes > len_bytes / 8 {
+        return skip!("no holes: the log takes {on_disk_bytes} of {len_bytes} bytes");
+    }
+    assert!(len_bytes > RECORDS * u64::from(RECORD_BYTES), "{len_bytes}");
+    for args in [&["info", "y.rec"][..], &["verify", "y.rec"], &["schema", "y.rec"]] {
+        let Some((peak_kib, ran)) = with_peak_memory(&place, args) else { return };
+        assert_eq!(ran.status, Some(0), "{args:?}: {ran:?}");
+        assert!(peak_kib < 48 << 10, "{args:?} took {peak_kib} KiB");
+    }
+    let ran = with_little_memory(&place, &["info", "y.rec"]);
+    assert_eq!(ran.status, Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("does not fit in this process's memory"), "{ran:?}");
 }

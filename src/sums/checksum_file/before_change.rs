@@ -171,6 +171,12 @@ impl Sums {
                 break;
             }
             block += ENTRIES_AT_ONCE as u64;
+            if bytes.iter().all(|&byte| byte == 0) {
+                // Blocks without sums. Where so many follow each other, the file may have a hole.
+                let data = self.side.next_data(offset_of_entry(block))?;
+                let entries = data.saturating_sub(offset_of_entry(0)) / ENTRY_BYTES as u64;
+                block = block.max(entries);
+            }
         }
         Ok((first, found))
     }

@@ -1,6 +1,9 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::*;
 use crate::format::{DataType, Field, Schema, new_header};
 use crate::io::FileBacking;
+use crate::io::hooked::{Call, Hooked, Then};
 
 const STRIDE: u64 = 100;
 const D: u64 = 65_536;
@@ -201,4 +204,36 @@ fn a_set_of_blocks_holds_what_was_added() {
     }
     assert_eq!(set.take(), [3, 63, 64, 700]);
     assert_eq!(set.take(), [0; 0]);
+}
+
+/// A header that counts 4 TiB of records costs its writer nothing, and neither does a checksum file
+/// of the length that belongs to them. Only Linux tells of holes.
+#[test]
+#[cfg(target_os = "linux")]
+fn entries_in_a_hole_are_not_read() {
+    const BLOCKS: u64 = 1 << 26;
+    let mut rig = Rig::new(0);
+    drop(rig.create());
+    let mut path = rig.data.path().unwrap().into_os_string();
+    path.push(SUM_SUFFIX);
+    let file = std::fs::File::options().write(true).open(path).unwrap();
+    file.set_len(offset_of_entry(BLOCKS)).unwrap();
+    let count = BLOCKS * BLOCK_LEN_BYTES / STRIDE;
+    (rig.header.count, rig.header.live_count) = (count, count);
+    let reads = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&reads);
+    let file = Arc::new(FileBacking::open(rig.data.path().unwrap(), true).unwrap());
+    let data = Hooked::over(file, move |_: &_, _: &str, call: Call<'_>| {
+        counted.fetch_add(u64::from(matches!(call, Call::Read { .. })), Ordering::Relaxed);
+        Ok(Then::Forward)
+    });
+    let sums = Sums::open(&data, &rig.header, true).unwrap().unwrap();
+    let doubted = [5, BLOCKS / 2, BLOCKS - 2];
+    for block in doubted {
+        sums.side.write_at(offset_of_entry(block), &BlockChecksum::DOUBTED.encode()).unwrap();
+    }
+    reads.store(0, Ordering::Relaxed);
+    assert_eq!(sums.find_doubted(2).unwrap(), (vec![5, BLOCKS / 2], 3));
+    let reads = reads.load(Ordering::Relaxed);
+    assert!(reads < 12, "{reads} reads of {BLOCKS} entries");
 }
