@@ -135,6 +135,14 @@ impl Failure {
         Self::Done(format!("{done}, but: {}", lines.join("; ")))
     }
 
+    /// The same in words, of work whose own outcome was a failure.
+    pub(crate) fn undone(self) -> Self {
+        match self {
+            Self::Done(text) => Self::Message(text),
+            other => other,
+        }
+    }
+
     /// Whether standard output lost its reader, in a command that is for its output alone.
     fn is_end_of_reading(&self) -> bool {
         // ERROR_PIPE_NOT_CONNECTED: "no process is on the other end".

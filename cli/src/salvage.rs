@@ -85,7 +85,10 @@ impl Args {
                 // It may wait for its reader: a signal ends that.
                 interrupt::done_but(&summary, if all_saved { DONE_STATUS } else { 1 });
             }
-            self.write_list(path, &salvaged).map_err(|failure| failure.after(&summary))?;
+            self.write_list(path, &salvaged).map_err(|failure| {
+                let failure = failure.after(&summary);
+                if all_saved { failure } else { failure.undone() }
+            })?;
         }
         let told = self.tell(&salvaged, all_saved.then_some(&*summary))?;
         if all_saved {

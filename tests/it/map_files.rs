@@ -567,8 +567,9 @@ fn what_a_killed_maker_left_is_removed_by_the_next_one_for_that_path() {
         std::os::unix::fs::symlink(at(&others[0]), at(&others[3])).unwrap();
         others.push(format!("{start}0000000000000003"));
         std::fs::write(at(&others[4]), "another user's").unwrap();
-        if std::os::unix::fs::chown(at(&others[4]), Some(65_531), None).is_err() {
+        if let Err(error) = std::os::unix::fs::chown(at(&others[4]), Some(65_531), None) {
             std::fs::remove_file(at(&others.pop().unwrap())).unwrap();
+            skip!("another user's file, which only root makes: {error}");
         }
     }
     Mapping::open_or_create(at("shared"), 100, |_| Ok(())).unwrap();

@@ -340,3 +340,63 @@ fn records_in_a_hole_of_the_log_take_no_memory() {
     assert_eq!(ran.status, Some(1), "{ran:?}");
     assert!(ran.stderr.contains("does not fit in this process's memory"), "{ran:?}");
 }
+
+/// A store that the process has no address space for is an error of every command, which leaves
+/// everything as it was.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn a_store_without_room_in_the_address_space_is_an_error_that_says_so() {
+    const LEN_BYTES: u64 = 1 << 30;
+    let place = Place::new();
+    let schema = Schema::packed([Field::new("data", DataType::Binary(4096))]).unwrap();
+    DynStore::create(place.path("x.rec"), &schema).unwrap().close().unwrap();
+    let count = (LEN_BYTES - 65_536) / 4096;
+    forge(&place, "x.rec", LEN_BYTES, |slot, _| {
+        slot[72..80].copy_from_slice(&count.to_le_bytes());
+        slot[80..88].copy_from_slice(&count.to_le_bytes());
+    });
+    place.write("one.csv", "data\n00\n");
+    place.ok(["info", "x.rec"]);
+    let before = place.files();
+    let program_kib = std::fs::metadata(env!("CARGO_BIN_EXE_flatrec")).unwrap().len() >> 10;
+    for args in [
+        &["info", "x.rec"][..],
+        &["schema", "x.rec"],
+        &["get", "x.rec", "5"],
+        &["scan", "x.rec", "--count"],
+        &["tail", "x.rec", "-n", "1"],
+        &["export", "x.rec", "o.csv"],
+        &["backup", "x.rec", "o.rec"],
+        &["compact", "x.rec", "o.rec"],
+        &["salvage", "x.rec", "o.rec"],
+        &["append", "x.rec", "one.csv"],
+        &["load", "one.csv", "x.rec", "--append"],
+        &["set", "x.rec", "0", "data=00"],
+        &["checkpoint", "x.rec"],
+    ] {
+        let limit = format!("ulimit -v {}; exec \"$@\"", program_kib + (256 << 10));
+        let mut command = std::process::Command::new("sh");
+        command.args(["-c", &limit, "sh", env!("CARGO_BIN_EXE_flatrec")]).args(args);
+        command.current_dir(place.0.path()).stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let output = output_in_time(command.spawn().unwrap());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {said}");
+        assert!(said.contains("Cannot allocate memory"), "{args:?}: {said}");
+        assert_eq!(place.files(), before, "{args:?}");
+    }
+    // It reads what it verifies in pieces.
+    assert_eq!(with_little_memory(&place, &["verify", "x.rec", "--limit", "1"]).status, Some(0));
+}
+
+/// A schema that never ends is refused after 64 MiB of it.
+#[test]
+fn a_schema_without_end_is_refused() {
+    let place = Place::new();
+    place.write("in.csv", "n\n7\n");
+    let load = ["load", "in.csv", "x.rec", "--schema", "/dev/zero"];
+    let ran = place.run(load);
+    assert_eq!(ran.status, Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("it is longer than 64 MiB"), "{ran:?}");
+    assert_eq!(place.files(), ["in.csv"]);
+}

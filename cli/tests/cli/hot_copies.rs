@@ -214,3 +214,46 @@ fn damage_in_a_block_that_the_log_changes_is_found() {
     }
     drop(database);
 }
+
+/// The header counts appends in bulk at the next checkpoint, and until then the log sums them: a copy
+/// of one moment says what covers its records, and one whose data is older than its log is refused.
+#[test]
+fn a_copy_of_a_store_at_work_is_whole_or_refused() {
+    let place = Place::new();
+    let path = store(&place);
+    let database = DynDatabase::open(&path).unwrap();
+    let copy = |from: &str, to: &str| std::fs::copy(place.path(from), place.path(to)).unwrap();
+    let append = |records: usize| {
+        let mut transaction = database.begin_write().unwrap();
+        transaction.append_packed(&vec![7; 100 * records]).unwrap();
+        transaction.commit(Durability::Immediate).unwrap();
+    };
+    append(1);
+    for name in ["hot.rec", "hot.rec-sum"] {
+        copy(name, &name.replace("hot", "old"));
+    }
+    // More than a mebibyte, which goes to its place and not into the log.
+    append(12_000);
+    let files = place.files();
+    let logs: Vec<_> = files.iter().filter(|name| name.starts_with("hot.rec-wal-")).collect();
+    for name in logs {
+        copy(name, &name.replace("hot", "new"));
+        copy(name, &name.replace("hot", "old"));
+    }
+    for name in ["hot.rec", "hot.rec-sum"] {
+        copy(name, &name.replace("hot", "new"));
+    }
+    database.close().unwrap();
+    assert_eq!(place.ok(["scan", "new.rec", "--count"]).trim(), "18001");
+    let covered = "checksums of 10 blocks and of 12000 records in the log, no doubts";
+    assert!(place.ok(["verify", "new.rec"]).contains(covered));
+    for args in [&["scan", "old.rec", "--count"][..], &["info", "old.rec"]] {
+        let ran = place.run(args);
+        assert_eq!(ran.status, Some(1), "{args:?}: {ran:?}");
+        assert!(ran.stderr.contains("the log counts 18001 records"), "{args:?}: {ran:?}");
+    }
+    let verified = place.run(["verify", "old.rec"]);
+    assert_eq!(verified.status, Some(1), "{verified:?}");
+    let why = "data file and log are not of the same moment, as in a copy that was made while";
+    assert!(verified.stdout.contains(why), "{verified:?}");
+}

@@ -6,6 +6,7 @@ use super::damage::{SECTOR, change, put, seal_block, seal_header, small_log};
 use super::*;
 #[cfg(target_os = "linux")]
 use crate::format::checksum::{crc32c, crc32c_append_zeros};
+use crate::os::skip::skip;
 
 /// How much is read to replay what is there, and at the end of it a window of nothing.
 const LITTLE_BYTES: u64 = 2 << 20;
@@ -72,7 +73,7 @@ fn a_hole_behind_the_log_is_not_walked() {
     let (salt, _) = small_log(&place, false);
     claim_length(&place, 8 * SECTOR as u64);
     if !lengthen(&place, HUGE_BYTES) {
-        return println!("this system's files have no holes of a TiB");
+        return skip!("this system's files have no holes of a TiB");
     }
     let (last, read_bytes) = replay_counted(&place, salt);
     assert_eq!(last.unwrap(), 6);

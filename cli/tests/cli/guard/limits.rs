@@ -71,6 +71,7 @@ fn a_limit_on_memory_is_an_error_that_says_so() {
             check_all_or_nothing(&place, &before, row, &ended, &why, &about);
         }
     }
+    // A command of this table needs little. Those of stores that do not fit are in hostile.rs.
     println!("{failed} commands had too little memory");
 }
 
@@ -139,4 +140,36 @@ fn a_full_disk_is_an_error_that_says_so() {
         }
     }
     assert!(failed > 20, "{failed}");
+}
+
+/// The commit is durable when the checkpoint behind it fails: the command must not be run again.
+#[test]
+#[cfg_attr(target_arch = "s390x", ignore = "qemu-user does not pass limits on")]
+fn a_checkpoint_that_fails_behind_its_commit_does_not_unsay_it() {
+    const ROW_COUNT: usize = 6000;
+    let template = Place::new();
+    let row = |n: usize| format!("{n},{:x<100}\n", "");
+    template.write("in.csv", format!("n,text\n{}", (0..ROW_COUNT).map(row).collect::<String>()));
+    template.ok(["load", "in.csv", "s.rec", "--deletes"]);
+    let last = (ROW_COUNT - 1).to_string();
+    for (args, done) in [
+        (&["set", "s.rec", &last, "n=4"][..], "changed record 5999"),
+        (&["delete", "s.rec", &last], "deleted 1 record"),
+    ] {
+        let place = Place::new();
+        copy_to(&template, place.0.path());
+        // The log, of 64 KiB, can be written, and the end of the records cannot.
+        let mut command = in_shell(&place, "ulimit -f 200; exec \"$@\"", args);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let ended = wait(child);
+        assert_eq!(ended.status, 3, "{args:?}: {ended:?}");
+        let said = [done, "but its log could not be brought to its records", "File too large"];
+        assert!(said.iter().all(|said| ended.stderr.contains(said)), "{args:?}: {ended:?}");
+        let now = place.run(["get", "s.rec", &last, "--format", "csv"]);
+        match args[0] {
+            "set" => assert!(now.stdout.contains("\n4,x"), "{now:?}"),
+            _ => assert_eq!(now.status, Some(1), "{now:?}"),
+        }
+        assert_eq!(place.run(["verify", "s.rec"]).status, Some(0));
+    }
 }

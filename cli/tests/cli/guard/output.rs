@@ -141,3 +141,52 @@ fn rejected_rows_without_a_reader_are_a_failure() {
         assert!(bytes(&place.path("s.rec"))[65_536..] == store[65_536..], "{args:?}");
     }
 }
+
+/// A list is beside the work: its failure is told as such, and never turns lost records into work
+/// that was done. `salvage` of a damaged store said 3 where its list could not be written.
+#[test]
+fn what_follows_the_work_can_fail_by_itself() {
+    for (args, makes, status) in [
+        (&["salvage", "s.rec", "o.rec", "--list", "/dev/full"][..], "599 of 600", 3),
+        (&["salvage", "d.rec", "o.rec", "--list", "/dev/full"], "0 of 600", 1),
+    ] {
+        let place = place();
+        let ran = place.run(args);
+        assert_eq!(ran.status, Some(status), "{args:?}: {ran:?}");
+        assert!(ran.stderr.contains(makes), "{args:?}: {ran:?}");
+        assert!(ran.stderr.contains("but: write /dev/full: No space left"), "{args:?}: {ran:?}");
+        assert!(DynDatabase::open(place.path("o.rec")).is_ok(), "{args:?}");
+    }
+}
+
+/// The statuses that the table of this test knows are those that the help and the document tell.
+#[test]
+fn the_statuses_are_those_of_the_help_and_the_document() {
+    let help = Place::new().ok(["--help"]);
+    let (_, told) = help.split_once("Exit status:\n").unwrap();
+    let (_, document) =
+        include_str!("../../../../docs/CLI.md").split_once("## Exit statuses\n").unwrap();
+    let known: std::collections::BTreeSet<i32> = ROWS
+        .iter()
+        .flat_map(|row| {
+            let kind = &row.kind;
+            [kind.status(), kind.status_when_full(), kind.status_when_closed()]
+        })
+        .chain([2, 129, 130, 143])
+        .collect();
+    assert_eq!(known.iter().copied().collect::<Vec<_>>(), [0, 1, 2, 3, 129, 130, 143]);
+    // A line begins with one status or several, between spaces, commas and the rules of a table.
+    let told_in = |text: &str| -> std::collections::BTreeSet<i32> {
+        let words = |line: &str| line.trim_start_matches('|').trim_start().to_owned();
+        let lines = text.lines().map(words);
+        lines
+            .flat_map(|line| {
+                let numbers = line.split(' ').map(|word| word.trim_end_matches(',').parse().ok());
+                numbers.map_while(|number| number).collect::<Vec<i32>>()
+            })
+            .collect()
+    };
+    let (document, _) = document.split_once("\n## ").unwrap();
+    assert_eq!(told_in(told), known);
+    assert_eq!(told_in(document), known);
+}
