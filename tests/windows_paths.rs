@@ -11,9 +11,7 @@ use std::os::windows::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 
-use flatrec::{
-    CopyOptions, Database, Durability, Error, ErrorKind, Record, Store, WriteTransaction,
-};
+use flatrec::{CopyOptions, Database, Durability, Error, ErrorKind, Store, WriteTransaction};
 use support::files::beside;
 use support::numbered::{N, add};
 use support::process;

@@ -315,6 +315,7 @@ impl Backing for FileBacking {
     }
 
     fn sync_data(&self) -> Result<()> {
+        os::show_change(self.open.file());
         os::sync_data(self.open.file()).map_err(|source| self.error("sync", source))
     }
 

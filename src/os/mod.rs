@@ -57,8 +57,9 @@ pub(crate) use system::{
     agreed_path, allocated_bytes, begins_with_name, file_identity, file_system, fill_holes,
     flush_of_view, has_no_locks, has_room_for, is_at, is_nameless, is_range_locked, is_writable,
     lock_memory, may_write, next_data, open_again, open_temporary, read_at, remove, rename_new,
-    replace, residency, survives_synced, sync_directory, try_lock_inode, try_lock_range,
-    unlock_inode, unlock_memory, unlock_range, wait_while, wake_all, why_no_file, write_all_at,
+    replace, residency, show_change, survives_synced, sync_directory, try_lock_inode,
+    try_lock_range, unlock_inode, unlock_memory, unlock_range, wait_while, wake_all, why_no_file,
+    write_all_at,
 };
 
 use std::alloc::{self, Layout};

@@ -89,6 +89,10 @@ pub(super) fn allocate(
     }
 }
 
+/// Does nothing: syncing a file that views have changed sets the time of its last change
+/// (`msync`, POSIX).
+pub(crate) fn show_change(_file: &File) {}
+
 /// Gives each of the first `len_bytes` bytes of a file, which has as many, a block of its own,
 /// where there are holes; does nothing where that cannot be had.
 pub(crate) fn fill_holes(file: &File, len_bytes: u64) -> io::Result<()> {

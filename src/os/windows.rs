@@ -18,7 +18,7 @@ use std::os::windows::fs::{FileExt, OpenOptionsExt};
 use std::os::windows::io::AsRawHandle;
 use std::path::{Component, Path, Prefix};
 use std::sync::atomic::AtomicU32;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use windows_sys::Win32::Foundation as errors;
 use windows_sys::Win32::Storage::FileSystem as files;
@@ -126,6 +126,13 @@ fn reserve(file: &File, len_bytes: u64) -> io::Result<bool> {
         | errors::ERROR_NOT_SUPPORTED => Ok(false),
         _ => Err(error),
     }
+}
+
+/// Sets the time of the last change, which a store through a view may leave as it was, and which the
+/// file system otherwise writes when the last handle is closed. A handle that may not set it changes
+/// no less: the time is for tools.
+pub(crate) fn show_change(file: &File) {
+    let _ = file.set_modified(SystemTime::now());
 }
 
 /// Does nothing: a file without the sparse attribute has no holes, and one with it keeps them.

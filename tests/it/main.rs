@@ -29,6 +29,7 @@ mod handles;
 mod map_conformance;
 mod map_files;
 mod model;
+mod modified;
 mod numpy;
 mod patched_files;
 mod power_cut;

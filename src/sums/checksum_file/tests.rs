@@ -1,9 +1,6 @@
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use super::*;
 use crate::format::{DataType, Field, Schema, new_header};
 use crate::io::FileBacking;
-use crate::io::hooked::{Call, Hooked, Then};
 
 const STRIDE: u64 = 100;
 const D: u64 = 65_536;
@@ -211,6 +208,10 @@ fn a_set_of_blocks_holds_what_was_added() {
 #[test]
 #[cfg(target_os = "linux")]
 fn entries_in_a_hole_are_not_read() {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use crate::io::hooked::{Call, Hooked, Then};
+
     const BLOCKS: u64 = 1 << 26;
     let mut rig = Rig::new(0);
     drop(rig.create());
