@@ -30,6 +30,7 @@ mod log;
 mod placed;
 mod reader;
 mod replay;
+mod verdict;
 
 pub(crate) use files::{newest_begun, remove_stale};
 pub(crate) use follow::Position;

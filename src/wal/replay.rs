@@ -9,6 +9,7 @@ use super::evidence::{self, Sought};
 use super::files::{Following, Found, LOOK_BYTES_MAX, Survey, open, path_of, survey};
 use super::format::{BlockHead, SECTOR_BYTES, in_sectors};
 use super::reader::SegmentReader;
+use super::verdict::{Ruling, Witness};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::Backing;
 use crate::step::{self, Step};
@@ -283,7 +284,7 @@ impl Walk<'_> {
         let taken = taken.map_err(|two| twice(self.data, &two))?;
         let Some(segment) = taken else { return Ok(None) };
         if !self.links(&segment) {
-            // The segment before was synced before this one was begun.
+            const { assert!(matches!(Witness::Successor.ruling(), Ruling::Damaged)) };
             let path = path_of(self.data, &segment.suffix);
             let first = segment.header.first;
             let evidence = format!("{} was begun after it, with commit {first}", path.display());
@@ -296,61 +297,75 @@ impl Walk<'_> {
         segment.header.first == self.next && segment.header.previous_crc == self.last_crc
     }
 
-    /// Decides whether the chain ends in a segment at `end` because nothing more was written, or
-    /// was written and not synced; or because of damage.
+    /// Asks what lies about the end in the last segment of the chain whether it is torn or damaged.
     fn judge_end(&self, reader: &mut SegmentReader, salt: u64, place: &Place) -> Result<()> {
-        let evidence = if self.next <= self.after {
-            Some(format!("the data file holds the changes up to commit {}", self.after))
-        } else {
-            self.evidence(reader, Some(salt), place.1)?
-        };
-        evidence.map_or(Ok(()), |evidence| Err(self.lost(place, &evidence)))
+        let holds_missing = self.next <= self.after;
+        for witness in [Witness::Header { holds_missing }, Witness::Rest] {
+            if let Some(evidence) = self.ask(witness, reader, Some(salt), place.1)? {
+                return Err(self.lost(place, &evidence));
+            }
+        }
+        Ok(())
     }
 
-    /// Decides whether segments that the walk did not come to say that the chain is longer. Those
-    /// of other chains say nothing: a recovery that was interrupted leaves copies of commits that
-    /// may be lost by now, and that nobody was promised.
+    /// Asks the segments that the walk did not come to whether the chain is longer.
     fn judge_others(&self, found: &Survey, place: &Place) -> Result<()> {
-        for segment in found.segments().filter(|found| found.header.chain == self.chain) {
-            let Some(mut reader) = open(self.data, &segment.suffix)? else { continue };
-            let evidence = if segment.headless {
-                self.evidence(&mut reader, None, SECTOR_BYTES)?
-            } else if segment.header.first > self.next {
-                // All commits before it were synced before it was begun.
-                reader
-                    .first_block(self.file_id)?
-                    .filter(|block| block.salt == segment.header.salt)
-                    .map(|block| format!("commit {} was written behind it", block.commit.number))
-            } else {
-                None
+        for segment in found.segments() {
+            let witness = Witness::Segment {
+                of_chain: segment.header.chain == self.chain,
+                has_header: !segment.headless,
+                first: segment.header.first.cmp(&self.next),
             };
+            if witness.ruling() == Ruling::Silent {
+                continue;
+            }
+            let Some(mut reader) = open(self.data, &segment.suffix)? else { continue };
+            let salt = (!segment.headless).then_some(segment.header.salt);
+            let evidence = self.ask(witness, &mut reader, salt, SECTOR_BYTES)?;
             self.refuse_if(evidence, &segment.suffix, place)?;
         }
         for suffix in &found.faceless {
             let Some(mut reader) = open(self.data, suffix)? else { continue };
             reader.end_at(LOOK_BYTES_MAX);
-            let evidence = self.evidence(&mut reader, None, SECTOR_BYTES)?;
+            let evidence = self.ask(Witness::Faceless, &mut reader, None, SECTOR_BYTES)?;
             self.refuse_if(evidence, suffix, place)?;
         }
         Ok(())
+    }
+
+    /// What a witness says, in words, if that is that the next commit was synced; the witness lies
+    /// in the segment from `offset` on.
+    fn ask(
+        &self,
+        witness: Witness,
+        reader: &mut SegmentReader,
+        salt: Option<u64>,
+        offset: u64,
+    ) -> Result<Option<String>> {
+        Ok(match witness.ruling() {
+            Ruling::Silent => None,
+            Ruling::Damaged => {
+                Some(format!("the data file holds the changes up to commit {}", self.after))
+            }
+            Ruling::DamagedIfAFrameSaysSo => {
+                let (file_id, chain, missing) = (self.file_id, self.chain, self.next);
+                let sought = Sought { file_id, chain, salt, missing };
+                let found = evidence::find(reader, &sought, offset)?;
+                found.map(|(number, at)| format!("commit {number} says so, at byte {at}"))
+            }
+            Ruling::DamagedIfBegun => {
+                let first = reader.first_block(self.file_id)?;
+                first
+                    .filter(|first| Some(first.salt) == salt)
+                    .map(|first| format!("commit {} was written behind it", first.commit.number))
+            }
+        })
     }
 
     fn refuse_if(&self, evidence: Option<String>, suffix: &str, place: &Place) -> Result<()> {
         let Some(evidence) = evidence else { return Ok(()) };
         let path = path_of(self.data, suffix);
         Err(self.lost(place, &format!("{evidence}, in {}", path.display())))
-    }
-
-    /// Looks from `offset` on for a block that says that the next commit was synced.
-    fn evidence(
-        &self,
-        reader: &mut SegmentReader,
-        salt: Option<u64>,
-        offset: u64,
-    ) -> Result<Option<String>> {
-        let sought = Sought { file_id: self.file_id, chain: self.chain, salt, missing: self.next };
-        let found = evidence::find(reader, &sought, offset)?;
-        Ok(found.map(|(number, at)| format!("commit {number} says so, at byte {at}")))
     }
 
     /// The error of a commit that was durable and is not there.

@@ -6,6 +6,7 @@ mod growth;
 mod hostile;
 mod placed;
 mod random;
+mod verdict;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,0 +1,176 @@
+//! A log on disk for every row of the table that tells a torn end from damage.
+
+use std::cmp::Ordering;
+
+use super::damage::{SECTOR, change, put, seal_block, small_log};
+use super::*;
+use crate::wal::format::SegmentHeader;
+use crate::wal::verdict::{Ruling, Witness};
+
+/// The commit at which the walk ends.
+const MISSING: u64 = 4;
+
+const OTHER_SALT: u64 = 0x5a17;
+const OTHER_CHAIN: u64 = 0xc4a1;
+
+/// Every witness that there can be.
+fn witnesses() -> Vec<Witness> {
+    let flags = [false, true];
+    let orders = [Ordering::Less, Ordering::Equal, Ordering::Greater];
+    let mut all = vec![Witness::Rest, Witness::Successor, Witness::Faceless];
+    all.extend(flags.map(|holds_missing| Witness::Header { holds_missing }));
+    for (of_chain, has_header) in flags.iter().flat_map(|a| flags.iter().map(move |b| (*a, *b))) {
+        all.extend(orders.map(|first| Witness::Segment { of_chain, has_header, first }));
+    }
+    // Each kind is there: a new one does not compile without a row here.
+    for witness in &all {
+        match witness {
+            Witness::Header { .. } | Witness::Rest | Witness::Successor => {}
+            Witness::Segment { .. } | Witness::Faceless => {}
+        }
+    }
+    all
+}
+
+/// A log of one segment whose commit `MISSING` is damaged, with nothing that speaks for it.
+struct Rig {
+    place: Place,
+    salt: u64,
+    entries: Vec<Entry>,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let place = Place::new();
+        let (salt, entries) = small_log(&place, false);
+        let rig = Self { place, salt, entries };
+        change(&rig.place, "-wal-1", |bytes| bytes[MISSING as usize * SECTOR + 50] ^= 1);
+        rig
+    }
+
+    /// The frame of the first commit, made one of another segment.
+    fn frame(&self, number: u64, synced: u64, chain: u64, salt: u64) -> Vec<u8> {
+        let mut frame = self.place.read("-wal-1")[SECTOR..2 * SECTOR].to_vec();
+        for (at, value) in [(32, salt), (40, number), (48, synced), (96, chain)] {
+            put(&mut frame, at, value);
+        }
+        frame[88..92].copy_from_slice(&0xbad_u32.to_le_bytes());
+        seal_block(&mut frame, 0);
+        frame
+    }
+
+    /// A second segment, of these sectors.
+    fn write(&self, header: Option<SegmentHeader>, frames: &[Vec<u8>]) {
+        let mut bytes = header.map_or(vec![0; SECTOR], |header| header.encode().to_vec());
+        bytes.extend(frames.concat());
+        bytes.resize(8 * SECTOR, 0);
+        self.place.write("-wal-2", &bytes);
+    }
+
+    fn header(&self, chain: u64, previous_salt: u64, first: u64) -> SegmentHeader {
+        SegmentHeader {
+            file_id: FILE_ID,
+            salt: OTHER_SALT,
+            chain,
+            len_bytes: 8 * SECTOR as u64,
+            previous_salt,
+            first,
+            previous_crc: 0xbad,
+        }
+    }
+
+    /// Puts a witness beside the log; `says` that it says what its row asks of it.
+    fn call(&self, witness: Witness, says: bool) {
+        let synced = if says { MISSING } else { MISSING - 1 };
+        // The first segment begins the chain.
+        let chain = self.salt;
+        match witness {
+            Witness::Header { .. } => {}
+            Witness::Rest => change(&self.place, "-wal-1", |bytes| {
+                put(bytes, 6 * SECTOR + 48, synced);
+                seal_block(bytes, 6 * SECTOR);
+            }),
+            Witness::Successor => self.write(Some(self.header(chain, self.salt, 9)), &[]),
+            Witness::Faceless => {
+                let zeros = vec![0; SECTOR];
+                self.write(None, &[zeros, self.frame(9, synced, chain, OTHER_SALT)]);
+            }
+            Witness::Segment { of_chain, has_header, first } => {
+                let chain = if of_chain { chain } else { OTHER_CHAIN };
+                let first = match first {
+                    Ordering::Less => MISSING - 1,
+                    Ordering::Equal => MISSING,
+                    Ordering::Greater => MISSING + 1,
+                };
+                let mut begun = self.frame(first, 0, chain, OTHER_SALT);
+                if has_header && !says {
+                    begun[100] ^= 1;
+                }
+                let frames = [begun, self.frame(9, synced, chain, OTHER_SALT)];
+                self.write(has_header.then(|| self.header(chain, 0x0dd, first)), &frames);
+            }
+        }
+    }
+
+    fn replay(&self, witness: Witness) -> Result<Vec<Entry>> {
+        let holds_missing = matches!(witness, Witness::Header { holds_missing: true });
+        let after = if holds_missing { MISSING } else { MISSING - 1 };
+        self.place.replay(self.salt, after)
+    }
+}
+
+#[test]
+fn every_row_of_the_table_decides_a_log() {
+    let rows = witnesses();
+    assert_eq!(rows.len(), 17);
+    for witness in rows {
+        for says in [false, true] {
+            let rig = Rig::new();
+            rig.call(witness, says);
+            let is_damaged = match witness.ruling() {
+                Ruling::Silent => false,
+                Ruling::Damaged => true,
+                Ruling::DamagedIfAFrameSaysSo | Ruling::DamagedIfBegun => says,
+            };
+            let replayed = rig.replay(witness);
+            if is_damaged {
+                let said = format!("commit {MISSING} was synced and is damaged");
+                let error = replayed.expect_err(&format!("{witness:?}"));
+                assert_eq!(error.kind(), ErrorKind::Corrupt, "{witness:?}");
+                assert!(error.to_string().contains(&said), "{witness:?}: {error}");
+            } else {
+                assert_eq!(replayed.unwrap(), [], "{witness:?}, says: {says}");
+            }
+        }
+    }
+}
+
+/// The table itself, row for row, so that a change of it is seen beside its reasons.
+#[test]
+fn the_table_is_as_docs_durability_argues() {
+    let damaged = [
+        (Witness::Header { holds_missing: true }, Ruling::Damaged),
+        (Witness::Successor, Ruling::Damaged),
+        (Witness::Rest, Ruling::DamagedIfAFrameSaysSo),
+        (Witness::Faceless, Ruling::DamagedIfAFrameSaysSo),
+    ];
+    let segment = |witness: &Witness| match *witness {
+        Witness::Segment { of_chain: true, has_header: true, first: Ordering::Greater } => {
+            Ruling::DamagedIfBegun
+        }
+        Witness::Segment { of_chain: true, has_header: false, .. } => Ruling::DamagedIfAFrameSaysSo,
+        _ => Ruling::Silent,
+    };
+    for witness in witnesses() {
+        let listed = damaged.iter().find(|(listed, _)| *listed == witness);
+        let expected = listed.map_or_else(|| segment(&witness), |(_, ruling)| *ruling);
+        assert_eq!(witness.ruling(), expected, "{witness:?}");
+    }
+}
+
+/// Nothing speaks for the missing commit: a power cut leaves that.
+#[test]
+fn without_a_witness_the_end_is_torn() {
+    let rig = Rig::new();
+    assert_eq!(rig.place.replay(rig.salt, 0).unwrap(), rig.entries[..MISSING as usize - 1]);
+}
