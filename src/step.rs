@@ -13,7 +13,7 @@ pub(crate) enum Step {
     CheckpointLogSync,
     /// After a sync that failed, the handle writes no more.
     Poison,
-    /// A segment is synced before the first block of its successor.
+    /// A segment is synced before the first frame of its successor.
     SegmentSync,
     /// The zeros of a new segment are synced before anything counts on its length.
     SegmentZeroSync,
@@ -89,14 +89,14 @@ pub(crate) enum Step {
     NeedFence,
     /// A reader looks whether what it needs of the log is still there.
     NeedRecheck,
-    /// A block belongs to the segment that it names by its salt.
+    /// A frame belongs to the segment that it names by its salt.
     SaltCheck,
     /// The commits in the log are numbered without gaps.
     NumberCheck,
-    /// A block continues the one that it names by its checksum.
+    /// A frame continues the one that it names by its checksum.
     ChainCheck,
-    /// A block is whole if its checksum says so.
-    BlockCheck,
+    /// A frame is whole if its checksum says so.
+    FrameCheck,
 }
 
 /// Takes a step, unless a test leaves it out.

@@ -128,9 +128,9 @@ fn reserve(file: &File, len_bytes: u64) -> io::Result<bool> {
     }
 }
 
-/// Sets the time of the last change, which a store through a view may leave as it was, and which the
-/// file system otherwise writes when the last handle is closed. A handle that may not set it changes
-/// no less: the time is for tools.
+/// Sets the time of the last change: a store through a view may leave it as it was, and NTFS may
+/// write it when the last handle is closed. An error changes nothing of the data: the time is for
+/// tools.
 pub(crate) fn show_change(file: &File) {
     let _ = file.set_modified(SystemTime::now());
 }

@@ -53,7 +53,7 @@ caught! {
     headers_are_written_to_the_other_slot: OtherSlot, from 571;
     recovery_syncs_what_it_found: RecoverySync, from 98;
     checkpoints_heed_snapshots: SnapshotTarget, from 2;
-    torn_blocks_are_no_blocks: BlockCheck, from 189;
+    torn_frames_are_no_frames: FrameCheck, from 189;
     appends_in_place_are_counted_before_long: InPlaceDue, from 7;
     // Any one of the three tells an old block from a new one; bytes that no history leaves, which
     // each alone must refuse, are made by hand in the log's own tests.

@@ -106,7 +106,7 @@ pub struct LogInfo {
     pub commits: u64,
     /// Records with changes in them.
     pub records: u64,
-    /// Bytes of the blocks of the log.
+    /// Bytes of the frames of the log.
     pub len_bytes: u64,
     /// Files that the log lies in.
     pub segments: u64,

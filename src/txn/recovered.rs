@@ -219,7 +219,7 @@ pub(crate) fn read_log_and(
     let replayed = replayed.map_err(|error| core.name(error))?;
     replayed.check_uncut()?;
     let (found, in_place) = gathering.finish();
-    let (blocks, log_len_bytes) = (replayed.blocks, replayed.log_len_bytes);
+    let (blocks, log_len_bytes) = (replayed.frames, replayed.log_len_bytes);
     Ok(Some((Recovered { blocks, log_len_bytes, ..found }, in_place)))
 }
 

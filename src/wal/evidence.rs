@@ -1,18 +1,18 @@
-//! Looking behind a log's end for a block that says that what is missing there was synced.
+//! Looking behind a log's end for a frame that says that what is missing there was synced.
 //!
-//! Heads may lie on every sector, and each may claim a block up to the segment's end. So blocks are
-//! not summed one by one: one sum runs over the bytes, and a block's own follows from what the sum
+//! Heads may lie on every sector, and each may claim a frame up to the segment's end. So frames are
+//! not summed one by one: one sum runs over the bytes, and a frame's own follows from what the sum
 //! was at its ends. Every byte is read once, and holes are not read at all.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::format::{BLOCK_CRC_END, BLOCK_HEAD_BYTES, BlockHead, SECTOR_BYTES};
+use super::format::{FRAME_CRC_END, FRAME_HEAD_BYTES, FrameHead, SECTOR_BYTES};
 use super::reader::{SegmentReader, WINDOW_BYTES};
 use crate::error::Result;
 use crate::format::checksum::{crc32c_append, crc32c_append_zeros, crc32c_between};
 
-/// What the block that is looked for says.
+/// What the frame that is looked for says.
 pub(super) struct Sought {
     pub(super) file_id: [u8; 16],
     pub(super) chain: u64,
@@ -23,17 +23,17 @@ pub(super) struct Sought {
 }
 
 impl Sought {
-    fn is_said_by(&self, block: &BlockHead) -> bool {
-        block.file_id == self.file_id
-            && block.chain == self.chain
-            && self.salt.unwrap_or(block.salt) == block.salt
-            && block.commit.number > self.missing
-            && block.synced >= self.missing
+    fn is_said_by(&self, frame: &FrameHead) -> bool {
+        frame.file_id == self.file_id
+            && frame.chain == self.chain
+            && self.salt.unwrap_or(frame.salt) == frame.salt
+            && frame.commit.number > self.missing
+            && frame.synced >= self.missing
     }
 }
 
-/// The number of a commit whose block, whole, lies from `from` on in the segment and says that the
-/// missing commit was synced; and where that block lies.
+/// The number of a commit whose frame, whole, lies from `from` on in the segment and says that the
+/// missing commit was synced; and where that frame lies.
 ///
 /// # Errors
 /// The system's.
@@ -60,15 +60,15 @@ pub(super) fn find(
                 continue;
             }
         }
-        let len = usize::try_from((end - offset).min(SECTOR_BYTES)).unwrap_or(BLOCK_HEAD_BYTES);
+        let len = usize::try_from((end - offset).min(SECTOR_BYTES)).unwrap_or(FRAME_HEAD_BYTES);
         let Some(sector) = reader.bytes(offset, len)? else { return Ok(None) };
-        let (summed_before, rest) = sector.split_at(len.min(BLOCK_CRC_END));
+        let (summed_before, rest) = sector.split_at(len.min(FRAME_CRC_END));
         if let Some(whole) = sum.pass(summed_before) {
             return Ok(Some(whole));
         }
-        let head = BlockHead::read(sector, end - offset);
-        if let Some(block) = head.filter(|block| sought.is_said_by(block)) {
-            sum.claim(offset, &block);
+        let head = FrameHead::read(sector, end - offset);
+        if let Some(frame) = head.filter(|frame| sought.is_said_by(frame)) {
+            sum.claim(offset, &frame);
         }
         if let Some(whole) = sum.pass(rest) {
             return Ok(Some(whole));
@@ -77,7 +77,7 @@ pub(super) fn find(
     Ok(None)
 }
 
-/// The sum of the bytes from somewhere on, and the blocks that end further on.
+/// The sum of the bytes from somewhere on, and the frames that end further on.
 struct Sum {
     /// Where the next byte comes from.
     at: u64,
@@ -86,7 +86,7 @@ struct Sum {
     claimed: BinaryHeap<Reverse<Claim>>,
 }
 
-/// A block of which the end was not reached.
+/// A frame of which the end was not reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Claim {
     end: u64,
@@ -99,21 +99,21 @@ struct Claim {
 }
 
 impl Sum {
-    /// Takes note of a block at `offset`, of which the bytes that are not summed have passed.
-    fn claim(&mut self, offset: u64, block: &BlockHead) {
+    /// Takes note of a frame at `offset`, of which the bytes that are not summed have passed.
+    fn claim(&mut self, offset: u64, frame: &FrameHead) {
         if self.claimed.is_empty() {
             self.crc = 0; // Nothing was summed as long as nothing was claimed.
         }
         self.claimed.push(Reverse(Claim {
-            end: offset + block.len_bytes(),
+            end: offset + frame.len_bytes(),
             offset,
-            number: block.commit.number,
+            number: frame.commit.number,
             before: self.crc,
-            crc: block.crc,
+            crc: frame.crc,
         }));
     }
 
-    /// Goes on over these bytes; the first block that ends in them and is whole.
+    /// Goes on over these bytes; the first frame that ends in them and is whole.
     fn pass(&mut self, bytes: &[u8]) -> Option<(u64, u64)> {
         let mut left = bytes;
         self.go_on(bytes.len() as u64, |crc, step| {
@@ -143,7 +143,7 @@ impl Sum {
                 return None;
             }
             self.claimed.pop();
-            let summed = next.end - next.offset - BLOCK_CRC_END as u64;
+            let summed = next.end - next.offset - FRAME_CRC_END as u64;
             if crc32c_between(next.before, self.crc, summed) == next.crc {
                 return Some((next.number, next.offset));
             }

@@ -122,7 +122,7 @@ fn fill_file(backing: &dyn Backing, len_bytes: u64, header: &[u8], fill: Fill) -
 pub(super) struct Found {
     pub(super) suffix: String,
     pub(super) header: SegmentHeader,
-    /// Whether the header itself is damaged or was never written, and this is what the first block
+    /// Whether the header itself is damaged or was never written, and this is what the first frame
     /// says instead: then it does not know the salt before it.
     pub(super) headless: bool,
 }
@@ -137,7 +137,7 @@ pub(super) struct Survey {
     places: HashMap<Following, Vec<usize>>,
     /// Suffixes of segments of other stores.
     pub(super) strangers: Vec<String>,
-    /// Suffixes of segments whose header is damaged, and whose first block does not replace it.
+    /// Suffixes of segments whose header is damaged, and whose first frame does not replace it.
     pub(super) damaged: Vec<String>,
     /// Those, and of files that are called like segments and begin like none: of which the first
     /// page was lost, perhaps.
@@ -149,15 +149,15 @@ pub(super) struct Survey {
 pub(super) enum Following {
     /// Behind the segment of a salt.
     Salt { chain: u64, salt: u64 },
-    /// Behind a block, for one that does not know the salt before it: before this commit.
-    Block { chain: u64, first: u64, previous_crc: u32 },
+    /// Behind a frame, for one that does not know the salt before it: before this commit.
+    Frame { chain: u64, first: u64, previous_crc: u32 },
 }
 
 impl Found {
     fn following(&self) -> Following {
         let SegmentHeader { chain, first, previous_crc, previous_salt: salt, .. } = self.header;
         match self.headless {
-            true => Following::Block { chain, first, previous_crc },
+            true => Following::Frame { chain, first, previous_crc },
             false => Following::Salt { chain, salt },
         }
     }
@@ -259,16 +259,16 @@ pub(super) fn survey(data: &dyn Backing, file_id: [u8; 16]) -> Result<Survey> {
                     .advice(advice));
             }
             Label::Strange => survey.strangers.push(suffix),
-            Label::Damaged | Label::Blank | Label::Unknown => match reader.first_block(file_id)? {
-                Some(block) => {
+            Label::Damaged | Label::Blank | Label::Unknown => match reader.first_frame(file_id)? {
+                Some(frame) => {
                     let header = SegmentHeader {
                         file_id,
-                        salt: block.salt,
-                        chain: block.chain,
+                        salt: frame.salt,
+                        chain: frame.chain,
                         len_bytes: 0,
                         previous_salt: 0,
-                        first: block.commit.number,
-                        previous_crc: block.previous_crc,
+                        first: frame.commit.number,
+                        previous_crc: frame.previous_crc,
                     };
                     survey.add(Found { suffix, header, headless: true });
                 }
@@ -284,7 +284,7 @@ pub(super) fn survey(data: &dyn Backing, file_id: [u8; 16]) -> Result<Survey> {
     Ok(survey)
 }
 
-/// The highest number with which a segment of this store begins, of those with a whole first block.
+/// The highest number with which a segment of this store begins, of those with a whole first frame.
 ///
 /// # Errors
 /// As [`survey`].
@@ -292,15 +292,15 @@ pub(crate) fn newest_begun(data: &dyn Backing, file_id: [u8; 16]) -> Result<Opti
     let mut newest = None;
     for segment in survey(data, file_id)?.segments() {
         let Some(mut reader) = open(data, &segment.suffix)? else { continue };
-        if let Some(block) = reader.first_block(file_id)? {
-            newest = newest.max(Some(block.commit.number));
+        if let Some(frame) = reader.first_frame(file_id)? {
+            newest = newest.max(Some(frame.commit.number));
         }
     }
     Ok(newest)
 }
 
 /// How much is looked at of a file that begins like no segment: no segment that has more than one
-/// block, and is not the first of its chain, is as long.
+/// frame, and is not the first of its chain, is as long.
 pub(super) const LOOK_BYTES_MAX: u64 = 64 << 20;
 
 /// Whether a file whose first sector is blank was being made into a segment: its maker had got no
@@ -339,8 +339,8 @@ pub(crate) fn remove_stale(data: &dyn Backing, file_id: [u8; 16], keep: &[u64]) 
         reader.expect_little();
         let stale = match Label::read(reader.head()?, file_id) {
             Label::Ours(header) => !keep.contains(&header.salt),
-            label @ (Label::Damaged | Label::Blank) => match reader.first_block(file_id)? {
-                Some(block) => !keep.contains(&block.salt),
+            label @ (Label::Damaged | Label::Blank) => match reader.first_frame(file_id)? {
+                Some(frame) => !keep.contains(&frame.salt),
                 None => label == Label::Damaged || is_unwritten(&mut reader)?,
             },
             Label::Other { .. } | Label::Strange | Label::Unknown => false,

@@ -20,8 +20,8 @@ pub(crate) struct Position {
     next: u64,
     last_crc: u32,
     /// How many commits were handed out.
-    blocks: u64,
-    /// The bytes of all blocks before this place.
+    frames: u64,
+    /// The bytes of all frames before this place.
     log_len_bytes: u64,
 }
 
@@ -50,7 +50,7 @@ impl Position {
             offset: SECTOR_BYTES,
             next: segment.header.first,
             last_crc: segment.header.previous_crc,
-            blocks: 0,
+            frames: 0,
             log_len_bytes: 0,
         };
         position.walk(data, file_id, (after, through), image_len, each)?;
@@ -78,9 +78,9 @@ impl Position {
         self.next
     }
 
-    /// How many commits were handed out so far, and the bytes of all blocks before this place.
+    /// How many commits were handed out so far, and the bytes of all frames before this place.
     pub(crate) fn passed(&self) -> (u64, u64) {
-        (self.blocks, self.log_len_bytes)
+        (self.frames, self.log_len_bytes)
     }
 
     fn walk(
@@ -107,7 +107,7 @@ impl Position {
             self.offset = walk.segment(&mut self.reader, self.salt, self.offset, each)?;
             (self.next, self.last_crc) = (walk.next, walk.last_crc);
             if walk.next > through {
-                self.blocks += walk.replayed.blocks;
+                self.frames += walk.replayed.frames;
                 self.log_len_bytes = self.log_len_bytes.saturating_add(walk.replayed.log_len_bytes);
                 return Ok(());
             }

@@ -1,4 +1,4 @@
-//! The bytes of a segment's header and of a block's, and nothing but bytes.
+//! The bytes of a segment's header and of a frame's, and nothing but bytes.
 
 use std::mem::{offset_of, size_of};
 
@@ -10,21 +10,21 @@ use super::placed::{PlacedSums, SUMS_IN_HEAD, SUMS_MAX};
 use crate::format::{VERSION, checksum::crc32c};
 use crate::number::in_memory;
 
-/// What blocks begin on a multiple of; the segment's header takes the first of them.
+/// What frames begin on a multiple of; the segment's header takes the first of them.
 pub(super) const SECTOR_BYTES: u64 = SECTOR as u64;
 const SECTOR: u32 = 512;
 
 /// The first bytes of every segment.
 const SEGMENT_MAGIC: [u8; 8] = *b"\x89FLATWAL";
 
-/// The first bytes of every block.
-const BLOCK_MAGIC: [u8; 4] = *b"FWB1";
+/// The first bytes of every frame.
+const FRAME_MAGIC: [u8; 4] = *b"FWB1";
 
-/// The bytes of a block in front of its payload.
-pub(super) const BLOCK_HEAD_BYTES: usize = size_of::<BlockBytes>();
+/// The bytes of a frame in front of its payload.
+pub(super) const FRAME_HEAD_BYTES: usize = size_of::<FrameBytes>();
 
-/// Where the bytes begin that a block's checksum covers: behind the checksum.
-pub(super) const BLOCK_CRC_END: usize = 8;
+/// Where the bytes begin that a frame's checksum covers: behind the checksum.
+pub(super) const FRAME_CRC_END: usize = 8;
 
 /// The free list is empty.
 const NO_FREE_RECORD: u64 = u64::MAX;
@@ -85,14 +85,14 @@ pub(super) struct SegmentHeader {
     /// The salt of the segment that its chain began with, which may be long gone: what lies about
     /// of other chains says nothing of this one.
     pub(super) chain: u64,
-    /// How long its file is: from before its first block is written on, or, where that is larger
+    /// How long its file is: from before its first frame is written on, or, where that is larger
     /// than other segments, by the time that it is whole.
     pub(super) len_bytes: u64,
     /// The salt of the segment before it in the chain; 0 if there is none.
     pub(super) previous_salt: u64,
-    /// The number of its first block.
+    /// The number of its first frame.
     pub(super) first: u64,
-    /// The checksum of the last block before it in the chain; 0 if there is none.
+    /// The checksum of the last frame before it in the chain; 0 if there is none.
     pub(super) previous_crc: u32,
 }
 
@@ -175,7 +175,7 @@ impl Label {
     }
 }
 
-/// The bytes of a block in front of its payload.
+/// The bytes of a frame in front of its payload.
 ///
 /// ```text
 ///        0        4        8                16                24                32
@@ -192,7 +192,7 @@ impl Label {
 /// The checksum covers bytes 8 up to the end of the payload.
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
-struct BlockBytes {
+struct FrameBytes {
     magic: [u8; 4],
     crc: U32,
     payload_len_bytes: U64,
@@ -215,33 +215,33 @@ struct BlockBytes {
 }
 
 const _: () = {
-    assert!(size_of::<BlockBytes>() == 128);
-    assert!(offset_of!(BlockBytes, crc) == 4);
-    assert!(offset_of!(BlockBytes, payload_len_bytes) == BLOCK_CRC_END);
-    assert!(offset_of!(BlockBytes, file_id) == 16);
-    assert!(offset_of!(BlockBytes, salt) == 32);
-    assert!(offset_of!(BlockBytes, number) == 40);
-    assert!(offset_of!(BlockBytes, synced) == 48);
-    assert!(offset_of!(BlockBytes, count) == 56);
-    assert!(offset_of!(BlockBytes, live_count) == 64);
-    assert!(offset_of!(BlockBytes, free_head) == 72);
-    assert!(offset_of!(BlockBytes, images) == 80);
-    assert!(offset_of!(BlockBytes, previous_crc) == 88);
-    assert!(offset_of!(BlockBytes, image_len_bytes) == 92);
-    assert!(offset_of!(BlockBytes, chain) == 96);
-    assert!(offset_of!(BlockBytes, pieces) == 104);
-    assert!(offset_of!(BlockBytes, piece_log2) == 106);
-    assert!(offset_of!(BlockBytes, further_crc) == 108);
-    assert!(offset_of!(BlockBytes, placed_len_bytes) == 112);
-    assert!(offset_of!(BlockBytes, first_sums) == 120);
+    assert!(size_of::<FrameBytes>() == 128);
+    assert!(offset_of!(FrameBytes, crc) == 4);
+    assert!(offset_of!(FrameBytes, payload_len_bytes) == FRAME_CRC_END);
+    assert!(offset_of!(FrameBytes, file_id) == 16);
+    assert!(offset_of!(FrameBytes, salt) == 32);
+    assert!(offset_of!(FrameBytes, number) == 40);
+    assert!(offset_of!(FrameBytes, synced) == 48);
+    assert!(offset_of!(FrameBytes, count) == 56);
+    assert!(offset_of!(FrameBytes, live_count) == 64);
+    assert!(offset_of!(FrameBytes, free_head) == 72);
+    assert!(offset_of!(FrameBytes, images) == 80);
+    assert!(offset_of!(FrameBytes, previous_crc) == 88);
+    assert!(offset_of!(FrameBytes, image_len_bytes) == 92);
+    assert!(offset_of!(FrameBytes, chain) == 96);
+    assert!(offset_of!(FrameBytes, pieces) == 104);
+    assert!(offset_of!(FrameBytes, piece_log2) == 106);
+    assert!(offset_of!(FrameBytes, further_crc) == 108);
+    assert!(offset_of!(FrameBytes, placed_len_bytes) == 112);
+    assert!(offset_of!(FrameBytes, first_sums) == 120);
     // Without images, what is left of a sector is for sums.
-    assert!(BLOCK_HEAD_BYTES + 4 * (SUMS_MAX - SUMS_IN_HEAD) == SECTOR as usize);
+    assert!(FRAME_HEAD_BYTES + 4 * (SUMS_MAX - SUMS_IN_HEAD) == SECTOR as usize);
 };
 
-/// What stands in front of a block's payload. One that was read is untrusted until its checksum
+/// What stands in front of a frame's payload. One that was read is untrusted until its checksum
 /// has been compared, except that it ends within its segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct BlockHead {
+pub(super) struct FrameHead {
     /// Of bytes 8 up to the end of the payload.
     pub(super) crc: u32,
     pub(super) file_id: [u8; 16],
@@ -255,13 +255,13 @@ pub(super) struct BlockHead {
     /// How many images it has.
     pub(super) images: u64,
     pub(super) image_len_bytes: u32,
-    /// The checksum of the block before it in the chain; 0 if there is none.
+    /// The checksum of the frame before it in the chain; 0 if there is none.
     pub(super) previous_crc: u32,
     /// What it says of records in their places; not in `commit`, as long as it is not complete.
     pub(super) sums: SumsHead,
 }
 
-/// What stands in a block's head of the checksums of records in their places.
+/// What stands in a frame's head of the checksums of records in their places.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct SumsHead {
     /// How many there are; 0 for none.
@@ -274,9 +274,9 @@ pub(super) struct SumsHead {
 }
 
 impl SumsHead {
-    /// What stands in the head of a block of so many bytes, and what behind its payload.
-    pub(super) fn of(sums: &PlacedSums, block_len_bytes: u64) -> (Self, Vec<u8>) {
-        let room = (in_sectors(block_len_bytes) - block_len_bytes) / size_of::<u32>() as u64;
+    /// What stands in the head of a frame of so many bytes, and what behind its payload.
+    pub(super) fn of(sums: &PlacedSums, frame_len_bytes: u64) -> (Self, Vec<u8>) {
+        let room = (in_sectors(frame_len_bytes) - frame_len_bytes) / size_of::<u32>() as u64;
         let mut sums = sums.clone();
         sums.fit(SUMS_IN_HEAD + in_memory(room));
         let mut first = [0; SUMS_IN_HEAD];
@@ -293,12 +293,12 @@ impl SumsHead {
         (head, further)
     }
 
-    /// How many bytes of sums lie behind the payload of a block of so many bytes; `None` if there
+    /// How many bytes of sums lie behind the payload of a frame of so many bytes; `None` if there
     /// are no sums, or there is no room for them.
-    pub(super) fn further_len_bytes(&self, block_len_bytes: u64) -> Option<usize> {
+    pub(super) fn further_len_bytes(&self, frame_len_bytes: u64) -> Option<usize> {
         let pieces = Some(usize::from(self.pieces)).filter(|&pieces| pieces > 0)?;
         let len = pieces.saturating_sub(SUMS_IN_HEAD) * size_of::<u32>();
-        let room = in_sectors(block_len_bytes) - block_len_bytes;
+        let room = in_sectors(frame_len_bytes) - frame_len_bytes;
         (len as u64 <= room).then_some(len)
     }
 
@@ -321,84 +321,84 @@ fn payload_len_bytes(images: u64, image_len_bytes: u32) -> Option<u64> {
     images.checked_mul(each).filter(|&len| len < i64::MAX as u64)
 }
 
-/// The bytes of a block of so many images, without what fills its last sector.
-pub(super) fn block_len_bytes(images: u64, image_len_bytes: u32) -> Option<u64> {
-    payload_len_bytes(images, image_len_bytes)?.checked_add(BLOCK_HEAD_BYTES as u64)
+/// The bytes of a frame of so many images, without what fills its last sector.
+pub(super) fn frame_len_bytes(images: u64, image_len_bytes: u32) -> Option<u64> {
+    payload_len_bytes(images, image_len_bytes)?.checked_add(FRAME_HEAD_BYTES as u64)
 }
 
-/// The length of whole sectors that hold so many bytes of a block.
+/// The length of whole sectors that hold so many bytes of a frame.
 pub(super) fn in_sectors(len_bytes: u64) -> u64 {
-    // Cannot overflow: payload_len_bytes keeps every block below 2^63.
+    // Cannot overflow: payload_len_bytes keeps every frame below 2^63.
     len_bytes.next_multiple_of(SECTOR_BYTES)
 }
 
-impl BlockHead {
-    /// The bytes of a block with this head, without what fills its last sector.
+impl FrameHead {
+    /// The bytes of a frame with this head, without what fills its last sector.
     pub(super) fn len_bytes(&self) -> u64 {
-        block_len_bytes(self.images, self.image_len_bytes)
+        frame_len_bytes(self.images, self.image_len_bytes)
             .expect("checked when it was read, or before it was reserved")
     }
 
-    pub(super) fn encode(&self) -> [u8; BLOCK_HEAD_BYTES] {
-        let mut block = BlockBytes::new_zeroed();
-        block.magic = BLOCK_MAGIC;
-        block.crc = self.crc.into();
-        block.payload_len_bytes = (self.len_bytes() - BLOCK_HEAD_BYTES as u64).into();
-        block.file_id = self.file_id;
-        block.salt = self.salt.into();
-        block.number = self.commit.number.into();
-        block.synced = self.synced.into();
-        block.count = self.commit.count.into();
-        block.live_count = self.commit.live_count.into();
-        block.free_head = self.commit.free_head.unwrap_or(NO_FREE_RECORD).into();
-        block.images = self.images.into();
-        block.previous_crc = self.previous_crc.into();
-        block.image_len_bytes = self.image_len_bytes.into();
-        block.chain = self.chain.into();
-        block.pieces = self.sums.pieces.into();
-        block.piece_log2 = self.sums.piece_log2.into();
-        block.further_crc = self.sums.further_crc.into();
-        block.placed_len_bytes = self.sums.placed_len_bytes.into();
-        block.first_sums = self.sums.first.map(U32::new);
-        zerocopy::transmute!(block)
+    pub(super) fn encode(&self) -> [u8; FRAME_HEAD_BYTES] {
+        let mut frame = FrameBytes::new_zeroed();
+        frame.magic = FRAME_MAGIC;
+        frame.crc = self.crc.into();
+        frame.payload_len_bytes = (self.len_bytes() - FRAME_HEAD_BYTES as u64).into();
+        frame.file_id = self.file_id;
+        frame.salt = self.salt.into();
+        frame.number = self.commit.number.into();
+        frame.synced = self.synced.into();
+        frame.count = self.commit.count.into();
+        frame.live_count = self.commit.live_count.into();
+        frame.free_head = self.commit.free_head.unwrap_or(NO_FREE_RECORD).into();
+        frame.images = self.images.into();
+        frame.previous_crc = self.previous_crc.into();
+        frame.image_len_bytes = self.image_len_bytes.into();
+        frame.chain = self.chain.into();
+        frame.pieces = self.sums.pieces.into();
+        frame.piece_log2 = self.sums.piece_log2.into();
+        frame.further_crc = self.sums.further_crc.into();
+        frame.placed_len_bytes = self.sums.placed_len_bytes.into();
+        frame.first_sums = self.sums.first.map(U32::new);
+        zerocopy::transmute!(frame)
     }
 
-    /// Reads a block's head, if there is one that ends within `room_bytes` bytes from its
+    /// Reads a frame's head, if there is one that ends within `room_bytes` bytes from its
     /// beginning.
     pub(super) fn read(bytes: &[u8], room_bytes: u64) -> Option<Self> {
-        let (block, _) = BlockBytes::read_from_prefix(bytes).ok()?;
-        if block.magic != BLOCK_MAGIC {
+        let (frame, _) = FrameBytes::read_from_prefix(bytes).ok()?;
+        if frame.magic != FRAME_MAGIC {
             return None;
         }
-        let (images, image_len_bytes) = (block.images.get(), block.image_len_bytes.get());
+        let (images, image_len_bytes) = (frame.images.get(), frame.image_len_bytes.get());
         let payload_len_bytes = payload_len_bytes(images, image_len_bytes)?;
-        let len_bytes = block_len_bytes(images, image_len_bytes)?;
-        if block.payload_len_bytes != payload_len_bytes || len_bytes > room_bytes {
+        let len_bytes = frame_len_bytes(images, image_len_bytes)?;
+        if frame.payload_len_bytes != payload_len_bytes || len_bytes > room_bytes {
             return None;
         }
-        let free_head = Some(block.free_head.get()).filter(|&head| head != NO_FREE_RECORD);
+        let free_head = Some(frame.free_head.get()).filter(|&head| head != NO_FREE_RECORD);
         Some(Self {
-            crc: block.crc.get(),
-            file_id: block.file_id,
-            salt: block.salt.get(),
-            chain: block.chain.get(),
+            crc: frame.crc.get(),
+            file_id: frame.file_id,
+            salt: frame.salt.get(),
+            chain: frame.chain.get(),
             commit: Commit {
-                number: block.number.get(),
-                count: block.count.get(),
-                live_count: block.live_count.get(),
+                number: frame.number.get(),
+                count: frame.count.get(),
+                live_count: frame.live_count.get(),
                 free_head,
                 placed: None,
             },
-            synced: block.synced.get(),
+            synced: frame.synced.get(),
             images,
             image_len_bytes,
-            previous_crc: block.previous_crc.get(),
+            previous_crc: frame.previous_crc.get(),
             sums: SumsHead {
-                pieces: block.pieces.get(),
-                piece_log2: block.piece_log2.get(),
-                further_crc: block.further_crc.get(),
-                placed_len_bytes: block.placed_len_bytes.get(),
-                first: block.first_sums.map(U32::get),
+                pieces: frame.pieces.get(),
+                piece_log2: frame.piece_log2.get(),
+                further_crc: frame.further_crc.get(),
+                placed_len_bytes: frame.placed_len_bytes.get(),
+                first: frame.first_sums.map(U32::get),
             },
         })
     }

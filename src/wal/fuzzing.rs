@@ -23,9 +23,9 @@ struct Good {
     commits: u64,
 }
 
-/// What a fuzzed byte changes, in each segment's header and in each block.
+/// What a fuzzed byte changes, in each segment's header and in each frame.
 const HEADER_BYTES: std::ops::Range<usize> = 0..64;
-const BLOCK_BYTES: std::ops::Range<usize> = 8..160;
+const FRAME_BYTES: std::ops::Range<usize> = 8..160;
 
 fn side(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
@@ -76,8 +76,8 @@ fn vary<'a>(file: &mut [u8], differences: &mut impl Iterator<Item = &'a u8>) {
         .filter(|&at| file[at..].starts_with(b"FWB1"))
         .collect();
     for at in starts {
-        let end = file.len().min(at + BLOCK_BYTES.end);
-        xor(&mut file[end.min(at + BLOCK_BYTES.start)..end]);
+        let end = file.len().min(at + FRAME_BYTES.end);
+        xor(&mut file[end.min(at + FRAME_BYTES.start)..end]);
         let Some(len) = file.get(at + 8..at + 16) else { continue };
         let len = u64::from_le_bytes(len.try_into().expect("eight bytes"));
         let end = usize::try_from(len).ok().and_then(|len| len.checked_add(at + 128));
@@ -104,7 +104,7 @@ fn check(path: &Path, salt: u64, after: u64) -> Result<u64> {
     });
     remove_stale(&data, FILE_ID, &[salt])?;
     let replayed = replayed?;
-    assert_eq!((replayed.last, replayed.blocks), (next, next - after));
+    assert_eq!((replayed.last, replayed.frames), (next, next - after));
     Ok(next)
 }
 

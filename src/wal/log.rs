@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use super::files::{Fill, SegmentFile, new_salt};
 use super::format::{
-    BLOCK_CRC_END, BLOCK_HEAD_BYTES, BlockHead, SECTOR_BYTES, SegmentHeader, SumsHead,
-    block_len_bytes, in_sectors,
+    FRAME_CRC_END, FRAME_HEAD_BYTES, FrameHead, SECTOR_BYTES, SegmentHeader, SumsHead,
+    frame_len_bytes, in_sectors,
 };
 use super::{Commit, Images};
 use crate::error::{Error, ErrorKind, Result};
@@ -19,24 +19,24 @@ use crate::step::{self, Step};
 /// The first segment's length: a store of few records stays small.
 const SEGMENT_MIN_BYTES: u64 = 64 << 10;
 
-/// Segments double up to this length. A block that fits in none has one of its own.
+/// Segments double up to this length. A frame that fits in none has one of its own.
 const SEGMENT_MAX_BYTES: u64 = 4 << 20;
 
 /// How much room is kept for recycling, in how many files.
 const POOL_MAX_BYTES: u64 = 16 << 20;
 const POOL_MAX_FILES: usize = 4;
 
-/// Blocks up to this length are written by one call.
+/// Frames up to this length are written by one call.
 const ONE_WRITE_MAX_BYTES: u64 = 256 << 10;
 
-/// The segment that blocks are appended to.
+/// The segment that frames are appended to.
 #[derive(Debug)]
 struct Current {
     file: SegmentFile,
     salt: u64,
-    /// Where the next block begins.
+    /// Where the next frame begins.
     end: u64,
-    /// Where the blocks end that the array has held since a checkpoint of everything.
+    /// Where the frames end that the array has held since a checkpoint of everything.
     checkpointed_end: u64,
 }
 
@@ -46,10 +46,10 @@ struct Older {
     suffix: String,
     len_bytes: u64,
     salt: u64,
-    /// The number of its last block.
+    /// The number of its last frame.
     last: u64,
-    /// The bytes of its blocks that the array has not held since a checkpoint of everything.
-    blocks_len_bytes: u64,
+    /// The bytes of its frames that the array has not held since a checkpoint of everything.
+    frames_len_bytes: u64,
 }
 
 /// A file that no commit needs any more.
@@ -81,11 +81,11 @@ pub(crate) struct Log {
     stuck: Vec<String>,
     /// How long the next new segment is to be.
     next_len_bytes: u64,
-    /// No shorter than that; segments for larger blocks are not used anew.
+    /// No shorter than that; segments for larger frames are not used anew.
     segment_max_bytes: u64,
     /// The number of the next commit.
     next: u64,
-    /// The checksum of the last block.
+    /// The checksum of the last frame.
     last_crc: u32,
     buffer: Vec<u8>,
 }
@@ -99,7 +99,7 @@ impl Log {
         Self::create_with_room(data, file_id, first, 0)
     }
 
-    /// As [`Log::create`], with room in the first segment for `len_bytes` bytes of blocks.
+    /// As [`Log::create`], with room in the first segment for `len_bytes` bytes of frames.
     ///
     /// # Errors
     /// As [`Log::create`].
@@ -164,19 +164,19 @@ impl Log {
         older.chain([self.current.salt]).collect()
     }
 
-    /// Whether a block of so many images begins a new segment, for which the current one is synced.
+    /// Whether a frame of so many images begins a new segment, for which the current one is synced.
     pub(crate) fn changes_segment(&self, images: u64, image_len: u32) -> bool {
-        let len_bytes = block_len_bytes(images, image_len).map(in_sectors);
+        let len_bytes = frame_len_bytes(images, image_len).map(in_sectors);
         len_bytes.is_none_or(|len_bytes| len_bytes > self.room_bytes())
     }
 
-    /// Makes room for a block of so many images, so that appending it needs no more space.
+    /// Makes room for a frame of so many images, so that appending it needs no more space.
     ///
     /// # Errors
     /// [`ErrorKind::NoSpace`], [`ErrorKind::OutOfRange`] for more images than any file can hold,
     /// and the system's; the log is what it was then, and can be used.
     pub(crate) fn reserve(&mut self, images: u64, image_len: u32) -> Result<()> {
-        let Some(len_bytes) = block_len_bytes(images, image_len).map(in_sectors) else {
+        let Some(len_bytes) = frame_len_bytes(images, image_len).map(in_sectors) else {
             return Err(Error::new(ErrorKind::OutOfRange, "commit")
                 .detail(format!("{images} records of {image_len} bytes are too many for a log"))
                 .advice("commit them in several transactions"));
@@ -186,7 +186,7 @@ impl Log {
         }
         let needed = len_bytes.saturating_add(SECTOR_BYTES);
         if let Some(prepared) = self.prepared.take() {
-            // A segment made for one large block that never came is no segment for others.
+            // A segment made for one large frame that never came is no segment for others.
             if prepared.len_bytes >= needed
                 && (prepared.len_bytes <= SEGMENT_MAX_BYTES || prepared.len_bytes == needed)
             {
@@ -201,7 +201,7 @@ impl Log {
         Ok(())
     }
 
-    /// Appends a block, without syncing it. `synced` is the highest commit known to be durable.
+    /// Appends a frame, without syncing it. `synced` is the highest commit known to be durable.
     ///
     /// # Errors
     /// The system's. What the log holds is unknown then: the caller must not go on with it.
@@ -218,32 +218,32 @@ impl Log {
         self.check(commit, synced, images);
         let count = images.ids.len() as u64;
         self.reserve(count, images.image_len)?;
-        let len_bytes = block_len_bytes(count, images.image_len).expect("it was reserved");
+        let len_bytes = frame_len_bytes(count, images.image_len).expect("it was reserved");
         let fits = in_sectors(len_bytes) <= self.room_bytes();
         let begun = if fits { None } else { Some(self.begin_segment()?) };
         let placed = commit.placed.as_deref();
         let (sums, further) = placed.map(|it| SumsHead::of(it, len_bytes)).unwrap_or_default();
-        let mut head = BlockHead {
+        let mut head = FrameHead {
             crc: 0,
             file_id: self.file_id,
             salt: self.current.salt,
             chain: self.chain,
             commit: Commit { placed: None, ..*commit },
-            // The segment before was synced just now, with every block so far.
+            // The segment before was synced just now, with every frame so far.
             synced: if begun.is_some() { commit.number.saturating_sub(1) } else { synced },
             images: count,
             image_len_bytes: images.image_len,
             previous_crc: self.last_crc,
             sums,
         };
-        // A new segment's header goes out together with its first block.
+        // A new segment's header goes out together with its first frame.
         let header = begun.as_ref().map_or(&[][..], |header| header);
         let offset = self.current.end - header.len() as u64;
         let buffer = &mut self.buffer;
         buffer.clear();
         buffer.extend_from_slice(header);
         if len_bytes <= ONE_WRITE_MAX_BYTES {
-            head.crc = put_block(buffer, &head, images, &further);
+            head.crc = put_frame(buffer, &head, images, &further);
             self.current.file.backing.write_at(offset, buffer)?;
         } else {
             head.crc = crc_of(&head, images);
@@ -256,7 +256,7 @@ impl Log {
         Ok(())
     }
 
-    /// The segment of the last block. Once it is synced, all blocks so far are durable.
+    /// The segment of the last frame. Once it is synced, all frames so far are durable.
     pub(crate) fn segment(&self) -> Arc<dyn Backing> {
         Arc::clone(&self.current.file.backing)
     }
@@ -305,10 +305,10 @@ impl Log {
         result
     }
 
-    /// Bytes of blocks in the segments that are still needed, without those that a checkpoint of
+    /// Bytes of frames in the segments that are still needed, without those that a checkpoint of
     /// everything has covered.
     pub(crate) fn len_bytes(&self) -> u64 {
-        let older: u64 = self.older.iter().map(|older| older.blocks_len_bytes).sum();
+        let older: u64 = self.older.iter().map(|older| older.frames_len_bytes).sum();
         older + (self.current.end - self.current.checkpointed_end)
     }
 
@@ -339,7 +339,7 @@ impl Log {
     }
 
     /// Goes on in the prepared segment. The header that it must begin with is returned, to be
-    /// written with the first block.
+    /// written with the first frame.
     fn begin_segment(&mut self) -> Result<[u8; SECTOR_BYTES as usize]> {
         let salt = new_salt()?;
         // What lies in a segment says that all before it is durable.
@@ -367,7 +367,7 @@ impl Log {
             len_bytes: sealed.file.len_bytes,
             salt: sealed.salt,
             last: self.next.saturating_sub(1),
-            blocks_len_bytes: sealed.end - sealed.checkpointed_end,
+            frames_len_bytes: sealed.end - sealed.checkpointed_end,
         });
         Ok(header.encode())
     }
@@ -420,9 +420,9 @@ impl Log {
     }
 }
 
-/// Calls `each` with the bytes of a block, piece by piece.
+/// Calls `each` with the bytes of a frame, piece by piece.
 fn each_piece(
-    head: &BlockHead,
+    head: &FrameHead,
     images: &Images<'_>,
     each: &mut dyn FnMut(&[u8]) -> Result<()>,
 ) -> Result<()> {
@@ -438,9 +438,9 @@ fn each_piece(
     images.pieces.iter().try_for_each(|piece| each(piece))
 }
 
-/// Puts a block with its checksum, which is returned, and `tail` behind what `buffer` holds, in
+/// Puts a frame with its checksum, which is returned, and `tail` behind what `buffer` holds, in
 /// whole sectors.
-fn put_block(buffer: &mut Vec<u8>, head: &BlockHead, images: &Images<'_>, tail: &[u8]) -> u32 {
+fn put_frame(buffer: &mut Vec<u8>, head: &FrameHead, images: &Images<'_>, tail: &[u8]) -> u32 {
     let start = buffer.len();
     buffer.extend_from_slice(&head.encode());
     for id in images.ids {
@@ -449,19 +449,19 @@ fn put_block(buffer: &mut Vec<u8>, head: &BlockHead, images: &Images<'_>, tail: 
     for piece in images.pieces {
         buffer.extend_from_slice(piece);
     }
-    let crc = crc32c(&buffer[start + BLOCK_CRC_END..]);
-    let head = BlockHead { crc, ..head.clone() };
-    buffer[start..start + BLOCK_HEAD_BYTES].copy_from_slice(&head.encode());
+    let crc = crc32c(&buffer[start + FRAME_CRC_END..]);
+    let head = FrameHead { crc, ..head.clone() };
+    buffer[start..start + FRAME_HEAD_BYTES].copy_from_slice(&head.encode());
     buffer.extend_from_slice(tail);
     let sector = usize::try_from(SECTOR_BYTES).expect("a sector is small");
     buffer.resize(buffer.len().next_multiple_of(sector), 0);
     crc
 }
 
-/// The checksum of a block.
-fn crc_of(head: &BlockHead, images: &Images<'_>) -> u32 {
+/// The checksum of a frame.
+fn crc_of(head: &FrameHead, images: &Images<'_>) -> u32 {
     let mut crc = 0;
-    let mut skip = BLOCK_CRC_END;
+    let mut skip = FRAME_CRC_END;
     let summed = each_piece(head, images, &mut |bytes| {
         crc = crc32c_append(crc, &bytes[std::mem::take(&mut skip)..]);
         Ok(())
@@ -470,13 +470,13 @@ fn crc_of(head: &BlockHead, images: &Images<'_>) -> u32 {
     crc
 }
 
-/// Writes what `buffer` holds, and behind it a block and `tail` in whole sectors, from `offset` on,
+/// Writes what `buffer` holds, and behind it a frame and `tail` in whole sectors, from `offset` on,
 /// in pieces of bounded length.
 fn write_large(
     backing: &dyn Backing,
     mut offset: u64,
     buffer: &mut Vec<u8>,
-    head: &BlockHead,
+    head: &FrameHead,
     images: &Images<'_>,
     tail: &[u8],
 ) -> Result<()> {

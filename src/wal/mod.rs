@@ -1,13 +1,13 @@
 //! The write-ahead log: commits on their way into the array.
 //!
-//! A log is a chain of segments, files `X-wal-N` beside the data file `X`; each holds blocks, and
-//! each block is one commit: its number, the counts it leaves, and the images of the records it
+//! A log is a chain of segments, files `X-wal-N` beside the data file `X`; each holds frames, and
+//! each frame is one commit: its number, the counts it leaves, and the images of the records it
 //! changed. What a record means is nobody's business here. docs/FORMAT.md has every byte.
 //!
 //! Invariants:
 //! - The commits of a chain are numbered without gaps.
-//! - A block names the segment it lies in (by the salt drawn when the segment was begun) and the
-//!   block before it (by its checksum), so that bytes of an earlier life of a file are never taken
+//! - A frame names the segment it lies in (by the salt drawn when the segment was begun) and the
+//!   frame before it (by its checksum), so that bytes of an earlier life of a file are never taken
 //!   for the log's.
 //! - A segment is synced before its successor's first byte is written. So whatever lies in a
 //!   successor says that its predecessor was whole.

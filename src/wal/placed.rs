@@ -10,7 +10,7 @@
 //! |<- 64 KiB × 2^k -->|   |                   |
 //! ```
 //!
-//! There are as many sums as a block has room for: two in its head, the others in what fills its
+//! There are as many sums as a frame has room for: two in its head, the others in what fills its
 //! last sector.
 
 use std::ops::Range;
@@ -21,10 +21,10 @@ use crate::number::smaller;
 /// The shortest pieces have 64 KiB.
 const PIECE_LOG2_MIN: u32 = 16;
 
-/// As many sums as fit in a block without images: a sector, but for the head.
+/// As many sums as fit in a frame without images: a sector, but for the head.
 pub(super) const SUMS_MAX: usize = SUMS_IN_HEAD + 96;
 
-/// As many fit in a block's head.
+/// As many fit in a frame's head.
 pub(super) const SUMS_IN_HEAD: usize = 2;
 
 /// The checksums of the bytes that a commit has put to their places.
@@ -43,7 +43,7 @@ impl PlacedSums {
         Self { len_bytes: 0, piece_log2: PIECE_LOG2_MIN, sums: Vec::new() }
     }
 
-    /// What a block says; `None` if it says nothing that makes sense.
+    /// What a frame says; `None` if it says nothing that makes sense.
     pub(super) fn of(
         len_bytes: u64,
         piece_log2: u32,

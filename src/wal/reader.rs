@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::format::{BLOCK_CRC_END, BLOCK_HEAD_BYTES, BlockHead, SECTOR_BYTES};
+use super::format::{FRAME_CRC_END, FRAME_HEAD_BYTES, FrameHead, SECTOR_BYTES};
 use super::placed::PlacedSums;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::checksum::{crc32c, crc32c_append, crc32c_append_zeros};
@@ -12,7 +12,7 @@ use crate::number::{in_memory, smaller};
 use crate::os;
 use crate::step::{self, Step};
 
-/// How much is read at a time. A block that is longer is checked before memory is taken for it.
+/// How much is read at a time. A frame that is longer is checked before memory is taken for it.
 pub(super) const WINDOW_BYTES: usize = 256 << 10;
 
 /// How much is read at a time to follow a log as it is written, or to look at a header.
@@ -76,54 +76,54 @@ impl SegmentReader {
         Ok(self.bytes(0, in_memory(len))?.unwrap_or(&[]))
     }
 
-    /// The block right behind the header, if it is whole and of that store.
-    pub(super) fn first_block(&mut self, file_id: [u8; 16]) -> Result<Option<BlockHead>> {
-        let block = self.block_at(SECTOR_BYTES)?;
-        Ok(block.filter(|block| block.file_id == file_id && block.salt != 0))
+    /// The frame right behind the header, if it is whole and of that store.
+    pub(super) fn first_frame(&mut self, file_id: [u8; 16]) -> Result<Option<FrameHead>> {
+        let frame = self.frame_at(SECTOR_BYTES)?;
+        Ok(frame.filter(|frame| frame.file_id == file_id && frame.salt != 0))
     }
 
-    /// The block at `offset`, if its checksum holds.
-    pub(super) fn block_at(&mut self, offset: u64) -> Result<Option<BlockHead>> {
+    /// The frame at `offset`, if its checksum holds.
+    pub(super) fn frame_at(&mut self, offset: u64) -> Result<Option<FrameHead>> {
         let room = self.len_bytes.saturating_sub(offset);
-        let Some(head) = self.bytes(offset, BLOCK_HEAD_BYTES)? else { return Ok(None) };
-        let Some(block) = BlockHead::read(head, room) else { return Ok(None) };
-        let crc = self.crc_at(offset, block.len_bytes())?;
-        let whole = crc == Some(block.crc) || crc.is_some() && step::skip(Step::BlockCheck);
-        Ok(whole.then_some(block))
+        let Some(head) = self.bytes(offset, FRAME_HEAD_BYTES)? else { return Ok(None) };
+        let Some(frame) = FrameHead::read(head, room) else { return Ok(None) };
+        let crc = self.crc_at(offset, frame.len_bytes())?;
+        let whole = crc == Some(frame.crc) || crc.is_some() && step::skip(Step::FrameCheck);
+        Ok(whole.then_some(frame))
     }
 
-    /// The checksums that a block, found at `offset`, has of records in their places.
-    pub(super) fn placed(&mut self, offset: u64, block: &BlockHead) -> Result<Option<PlacedSums>> {
-        let len_bytes = block.len_bytes();
-        let Some(further_len) = block.sums.further_len_bytes(len_bytes) else { return Ok(None) };
+    /// The checksums that a frame, found at `offset`, has of records in their places.
+    pub(super) fn placed(&mut self, offset: u64, frame: &FrameHead) -> Result<Option<PlacedSums>> {
+        let len_bytes = frame.len_bytes();
+        let Some(further_len) = frame.sums.further_len_bytes(len_bytes) else { return Ok(None) };
         let further = self.bytes(offset.saturating_add(len_bytes), further_len)?;
-        Ok(block.sums.with(further))
+        Ok(frame.sums.with(further))
     }
 
-    /// The payload of a block that [`SegmentReader::block_at`] found at `offset`; `None` if it has
+    /// The payload of a frame that [`SegmentReader::frame_at`] found at `offset`; `None` if it has
     /// changed since.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] for a block that does not fit in memory; the system's.
-    pub(super) fn payload(&mut self, offset: u64, block: &BlockHead) -> Result<Option<&[u8]>> {
+    /// [`ErrorKind::Unsupported`] for a frame that does not fit in memory; the system's.
+    pub(super) fn payload(&mut self, offset: u64, frame: &FrameHead) -> Result<Option<&[u8]>> {
         let path = self.path();
-        let len_bytes = block.len_bytes();
+        let len_bytes = frame.len_bytes();
         let Ok(len) = usize::try_from(len_bytes) else {
             return Err(too_large(len_bytes).path(path).offset(offset));
         };
         let Some(bytes) = self.bytes(offset, len)? else { return Ok(None) };
-        if len > WINDOW_BYTES && crc32c(&bytes[BLOCK_CRC_END..]) != block.crc {
+        if len > WINDOW_BYTES && crc32c(&bytes[FRAME_CRC_END..]) != frame.crc {
             return Ok(None);
         }
-        Ok(Some(&bytes[BLOCK_HEAD_BYTES..]))
+        Ok(Some(&bytes[FRAME_HEAD_BYTES..]))
     }
 
-    /// Whether the number 0 is there twice among the records' numbers of a block that
-    /// [`SegmentReader::block_at`] found at `offset`: memory is not taken for numbers that lie in a
+    /// Whether the number 0 is there twice among the records' numbers of a frame that
+    /// [`SegmentReader::frame_at`] found at `offset`: memory is not taken for numbers that lie in a
     /// hole.
-    pub(super) fn numbers_repeat_zero(&mut self, offset: u64, block: &BlockHead) -> Result<bool> {
-        let start = offset.saturating_add(BLOCK_HEAD_BYTES as u64);
-        let end = start.saturating_add(block.images.saturating_mul(size_of::<u64>() as u64));
+    pub(super) fn numbers_repeat_zero(&mut self, offset: u64, frame: &FrameHead) -> Result<bool> {
+        let start = offset.saturating_add(FRAME_HEAD_BYTES as u64);
+        let end = start.saturating_add(frame.images.saturating_mul(size_of::<u64>() as u64));
         let (mut at, mut zeros) = (start, 0);
         while at < end && zeros < 2 {
             let len = usize::try_from(end - at).unwrap_or(WINDOW_BYTES).min(WINDOW_BYTES);
@@ -135,7 +135,7 @@ impl SegmentReader {
         Ok(zeros > 1)
     }
 
-    /// The checksum of a block of so many bytes, `None` if the segment is shorter.
+    /// The checksum of a frame of so many bytes, `None` if the segment is shorter.
     fn crc_at(&mut self, offset: u64, len_bytes: u64) -> Result<Option<u32>> {
         let mut crc = 0;
         let mut done = 0;
@@ -144,7 +144,7 @@ impl SegmentReader {
             let Some(bytes) = self.bytes(offset + done, next)? else {
                 return Ok(None);
             };
-            let covered = if done == 0 { &bytes[BLOCK_CRC_END..] } else { bytes };
+            let covered = if done == 0 { &bytes[FRAME_CRC_END..] } else { bytes };
             crc = crc32c_append(crc, covered);
             let zeros = bytes.len() == WINDOW_BYTES && bytes.iter().all(|&byte| byte == 0);
             done += bytes.len() as u64;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::Commit;
 use super::evidence::{self, Sought};
 use super::files::{Following, Found, LOOK_BYTES_MAX, Survey, open, path_of, survey};
-use super::format::{BlockHead, SECTOR_BYTES, in_sectors};
+use super::format::{FrameHead, SECTOR_BYTES, in_sectors};
 use super::reader::SegmentReader;
 use super::verdict::{Ruling, Witness};
 use crate::error::{Error, ErrorKind, Result};
@@ -22,17 +22,17 @@ pub(crate) struct Replayed {
     /// The number of its last commit.
     pub(crate) last: u64,
     /// How many commits were handed out.
-    pub(crate) blocks: u64,
-    /// The bytes of all its blocks.
+    pub(crate) frames: u64,
+    /// The bytes of all its frames.
     pub(crate) log_len_bytes: u64,
     /// The salt of the segment that it began with.
     pub(super) chain: u64,
-    /// The checksum of its last block.
+    /// The checksum of its last frame.
     pub(super) last_crc: u32,
     /// Its segments that are there, in order.
     pub(super) segments: Vec<Passed>,
     /// A segment that is shorter than its header says, and its length: it was cut. Where it was cut
-    /// at the end of a block, nothing else tells that from the end of the log.
+    /// at the end of a frame, nothing else tells that from the end of the log.
     cut: Option<(PathBuf, u64, u64)>,
 }
 
@@ -41,18 +41,18 @@ pub(crate) struct Replayed {
 pub(super) struct Passed {
     pub(super) suffix: String,
     pub(super) salt: u64,
-    /// Where its blocks end.
+    /// Where its frames end.
     pub(super) end: u64,
     /// The number of the last commit up to there.
     pub(super) last: u64,
-    pub(super) blocks_len_bytes: u64,
+    pub(super) frames_len_bytes: u64,
 }
 
 impl Replayed {
     /// Of a chain of which nothing was handed out after commit `last`.
     pub(super) fn nothing(last: u64) -> Self {
         let (chain, last_crc, segments) = (0, 0, Vec::new());
-        Self { last, blocks: 0, log_len_bytes: 0, chain, last_crc, segments, cut: None }
+        Self { last, frames: 0, log_len_bytes: 0, chain, last_crc, segments, cut: None }
     }
 
     /// An error if a segment was cut.
@@ -123,7 +123,7 @@ pub(crate) fn replay(
     }
 }
 
-/// Where the blocks of a segment end: its path, and the offset.
+/// Where the frames of a segment end: its path, and the offset.
 pub(super) type Place = (PathBuf, u64);
 
 /// How far a chain has been walked.
@@ -138,13 +138,13 @@ pub(super) struct Walk<'a> {
     pub(super) through: u64,
     /// The number of the commit that comes next.
     pub(super) next: u64,
-    /// The checksum of the block before it.
+    /// The checksum of the frame before it.
     pub(super) last_crc: u32,
     pub(super) replayed: Replayed,
 }
 
 impl Walk<'_> {
-    /// Walks the blocks of one segment from `offset` on, and returns where they end, or the last
+    /// Walks the frames of one segment from `offset` on, and returns where they end, or the last
     /// one that is looked for does.
     pub(super) fn segment(
         &mut self,
@@ -155,17 +155,17 @@ impl Walk<'_> {
     ) -> Result<u64> {
         let mut ids = Vec::new();
         while self.next <= self.through {
-            let Some(mut block) = reader.block_at(offset)?.filter(|it| self.continues(it, salt))
+            let Some(mut frame) = reader.frame_at(offset)?.filter(|it| self.continues(it, salt))
             else {
                 break;
             };
-            let taken = match self.check(&block) {
-                Ok(()) if reader.numbers_repeat_zero(offset, &block)? => Err(twice_in_one(0)),
+            let taken = match self.check(&frame) {
+                Ok(()) if reader.numbers_repeat_zero(offset, &frame)? => Err(twice_in_one(0)),
                 Ok(()) => {
-                    let placed = reader.placed(offset, &block)?.map(Arc::new);
-                    let Some(payload) = reader.payload(offset, &block)? else { break };
-                    block = BlockHead { commit: Commit { placed, ..block.commit }, ..block };
-                    self.take(&block, payload, &mut ids, each)?
+                    let placed = reader.placed(offset, &frame)?.map(Arc::new);
+                    let Some(payload) = reader.payload(offset, &frame)? else { break };
+                    frame = FrameHead { commit: Commit { placed, ..frame.commit }, ..frame };
+                    self.take(&frame, payload, &mut ids, each)?
                 }
                 broken => broken,
             };
@@ -173,20 +173,20 @@ impl Walk<'_> {
                 return Err(Error::new(ErrorKind::Corrupt, OPERATION)
                     .path(reader.path())
                     .offset(offset)
-                    .detail(format!("commit {} is whole, but {broken}", block.commit.number))
+                    .detail(format!("commit {} is whole, but {broken}", frame.commit.number))
                     .advice(
                         "the log was not written for this store as it is now: restore data file \
                          and log together",
                     ));
             }
-            let len_bytes = in_sectors(block.len_bytes());
+            let len_bytes = in_sectors(frame.len_bytes());
             offset = offset.saturating_add(len_bytes);
             self.replayed.log_len_bytes = self.replayed.log_len_bytes.saturating_add(len_bytes);
         }
         Ok(offset)
     }
 
-    /// Takes note of a segment that was cut. One without a whole block may be that of a large one,
+    /// Takes note of a segment that was cut. One without a whole frame may be that of a large one,
     /// which grows as it is written.
     fn note_cut(&mut self, reader: &SegmentReader, whole_bytes: u64, end: u64) {
         let len_bytes = reader.len_bytes();
@@ -201,48 +201,48 @@ impl Walk<'_> {
             salt: segment.header.salt,
             end,
             last: self.next.saturating_sub(1),
-            blocks_len_bytes: end - SECTOR_BYTES,
+            frames_len_bytes: end - SECTOR_BYTES,
         });
         (self.replayed.chain, self.replayed.last_crc) = (self.chain, self.last_crc);
     }
 
-    /// Whether a whole block is the next of the chain.
-    fn continues(&self, block: &BlockHead, salt: u64) -> bool {
-        block.file_id == self.file_id
-            && (block.salt == salt || step::skip(Step::SaltCheck))
-            && (block.commit.number == self.next || step::skip(Step::NumberCheck))
-            && (block.previous_crc == self.last_crc || step::skip(Step::ChainCheck))
+    /// Whether a whole frame is the next of the chain.
+    fn continues(&self, frame: &FrameHead, salt: u64) -> bool {
+        frame.file_id == self.file_id
+            && (frame.salt == salt || step::skip(Step::SaltCheck))
+            && (frame.commit.number == self.next || step::skip(Step::NumberCheck))
+            && (frame.previous_crc == self.last_crc || step::skip(Step::ChainCheck))
     }
 
-    /// What is impossible about a block by its head alone: before memory is taken for what it says
+    /// What is impossible about a frame by its head alone: before memory is taken for what it says
     /// that it holds.
-    fn check(&self, block: &BlockHead) -> Result<(), String> {
-        if block.images > 0 && block.image_len_bytes != self.image_len {
+    fn check(&self, frame: &FrameHead) -> Result<(), String> {
+        if frame.images > 0 && frame.image_len_bytes != self.image_len {
             return Err(format!(
                 "its images have {} bytes, and the store's records {}",
-                block.image_len_bytes, self.image_len
+                frame.image_len_bytes, self.image_len
             ));
         }
-        if block.images > block.commit.count {
+        if frame.images > frame.commit.count {
             return Err("it has more images than there are records".to_owned());
         }
-        if block.synced >= block.commit.number || block.commit.number == u64::MAX {
+        if frame.synced >= frame.commit.number || frame.commit.number == u64::MAX {
             return Err("it claims to have been synced before it was written".to_owned());
         }
         Ok(())
     }
 
-    /// Hands the next block of the chain out, unless the array holds it already. The inner error
+    /// Hands the next frame of the chain out, unless the array holds it already. The inner error
     /// says what is impossible about it.
     fn take(
         &mut self,
-        block: &BlockHead,
+        frame: &FrameHead,
         payload: &[u8],
         ids: &mut Vec<u64>,
         each: &mut Each<'_>,
     ) -> Result<Result<(), String>> {
-        let commit = &block.commit;
-        let numbers = usize::try_from(block.images).ok();
+        let commit = &frame.commit;
+        let numbers = usize::try_from(frame.images).ok();
         let split = numbers.and_then(|images| images.checked_mul(size_of::<u64>()));
         let Some((numbers, images)) = split.and_then(|at| payload.split_at_checked(at)) else {
             return Ok(Err("it is too short for its records' numbers".to_owned()));
@@ -261,11 +261,11 @@ impl Walk<'_> {
         }
         if commit.number > self.after {
             each(commit, ids, images)?;
-            self.replayed.blocks += 1;
+            self.replayed.frames += 1;
             self.replayed.last = commit.number;
         }
         self.next = commit.number + 1; // checked with the head
-        self.last_crc = block.crc;
+        self.last_crc = frame.crc;
         Ok(Ok(()))
     }
 
@@ -277,9 +277,9 @@ impl Walk<'_> {
         place: &Place,
     ) -> Result<Option<Found>> {
         let (chain, first, previous_crc) = (self.chain, self.next, self.last_crc);
-        // Without its header a segment is known by its first block alone.
+        // Without its header a segment is known by its first frame alone.
         let places =
-            [Following::Salt { chain, salt }, Following::Block { chain, first, previous_crc }];
+            [Following::Salt { chain, salt }, Following::Frame { chain, first, previous_crc }];
         let taken = found.take(&places);
         let taken = taken.map_err(|two| twice(self.data, &two))?;
         let Some(segment) = taken else { return Ok(None) };
@@ -354,7 +354,7 @@ impl Walk<'_> {
                 found.map(|(number, at)| format!("commit {number} says so, at byte {at}"))
             }
             Ruling::DamagedIfBegun => {
-                let first = reader.first_block(self.file_id)?;
+                let first = reader.first_frame(self.file_id)?;
                 first
                     .filter(|first| Some(first.salt) == salt)
                     .map(|first| format!("commit {} was written behind it", first.commit.number))

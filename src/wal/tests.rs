@@ -74,7 +74,7 @@ impl Place {
         let numbers: Vec<u64> = entries.iter().map(|entry| entry.commit.number).collect();
         let expected: Vec<u64> = (after + 1..=replayed.last).collect();
         assert_eq!(numbers, expected, "in order, without gaps");
-        assert_eq!(replayed.blocks, expected.len() as u64);
+        assert_eq!(replayed.frames, expected.len() as u64);
         Ok(entries)
     }
 }
@@ -143,7 +143,7 @@ fn what_was_appended_is_replayed() {
     assert_eq!(place.replay(log.salt(), 11).unwrap(), []);
     let replayed = replay(&*place.data, FILE_ID, log.salt(), 9, IMAGE_LEN, &mut |_, _, _| Ok(()));
     let replayed = replayed.unwrap();
-    assert_eq!((replayed.last, replayed.blocks, replayed.log_len_bytes), (11, 2, 4 * 512));
+    assert_eq!((replayed.last, replayed.frames, replayed.log_len_bytes), (11, 2, 4 * 512));
 
     log.remove().unwrap();
     assert_eq!(place.segments(), [""; 0]);

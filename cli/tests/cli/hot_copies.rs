@@ -215,8 +215,9 @@ fn damage_in_a_block_that_the_log_changes_is_found() {
     drop(database);
 }
 
-/// The header counts appends in bulk at the next checkpoint, and until then the log sums them: a copy
-/// of one moment says what covers its records, and one whose data is older than its log is refused.
+/// The header counts appends in bulk at the next checkpoint, and until then the log sums them. A
+/// copy of one moment says what covers its records; a copy whose data is older than its log is
+/// refused.
 #[test]
 fn a_copy_of_a_store_at_work_is_whole_or_refused() {
     let place = Place::new();

@@ -21,8 +21,8 @@ const CHUNK_BYTES: usize = 256 << 10;
 
 impl Log {
     /// Makes the chain that begins with the segment of `salt` durable where it lies, and goes on
-    /// behind it: with a new segment, since what lies behind the last block in the last one may be
-    /// blocks that were never whole. No room is needed before that.
+    /// behind it: with a new segment, since what lies behind the last frame in the last one may be
+    /// frames that were never whole. No room is needed before that.
     ///
     /// # Errors
     /// As [`replay`]; [`ErrorKind::Corrupt`] if the chain is not the same any more once it was
@@ -63,7 +63,7 @@ impl Log {
         found: &Replayed,
         files: Vec<SegmentFile>,
     ) -> Result<Self> {
-        let blocks_len_bytes = |at: usize| found.segments[at].blocks_len_bytes;
+        let frames_len_bytes = |at: usize| found.segments[at].frames_len_bytes;
         let last = files.len().saturating_sub(1);
         let mut older = VecDeque::new();
         let mut current = None;
@@ -71,12 +71,12 @@ impl Log {
             let salt = found.segments[at].salt;
             if at < last {
                 let SegmentFile { suffix, len_bytes, .. } = file;
-                let (last, blocks_len_bytes) = (found.segments[at].last, blocks_len_bytes(at));
-                older.push_back(Older { suffix, len_bytes, salt, last, blocks_len_bytes });
+                let (last, frames_len_bytes) = (found.segments[at].last, frames_len_bytes(at));
+                older.push_back(Older { suffix, len_bytes, salt, last, frames_len_bytes });
             } else {
-                // It has no room, whatever lies behind its blocks.
+                // It has no room, whatever lies behind its frames.
                 let end = file.len_bytes;
-                let checkpointed_end = end.saturating_sub(blocks_len_bytes(at));
+                let checkpointed_end = end.saturating_sub(frames_len_bytes(at));
                 current = Some(Current { file, salt, end, checkpointed_end });
             }
         }

@@ -52,28 +52,28 @@ pub(super) fn seal_header(bytes: &mut [u8]) {
     bytes[508..SECTOR].copy_from_slice(&crc.to_le_bytes());
 }
 
-/// Puts the checksum of the block at `at` right, whatever else it says.
-pub(super) fn seal_block(bytes: &mut [u8], at: usize) {
+/// Puts the checksum of the frame at `at` right, whatever else it says.
+pub(super) fn seal_frame(bytes: &mut [u8], at: usize) {
     let len = usize::try_from(number_at(bytes, at + 8)).unwrap();
     let crc = crc32c(&bytes[at + 8..at + 128 + len]);
     bytes[at + 4..at + 8].copy_from_slice(&crc.to_le_bytes());
 }
 
 #[test]
-fn a_log_cut_anywhere_gives_its_whole_blocks() {
+fn a_log_cut_anywhere_gives_its_whole_frames() {
     let place = Place::new();
     let (salt, entries) = small_log(&place, true);
     let whole = place.read("-wal-1");
     for len in (0..=7 * SECTOR).rev().step_by(EVERY) {
         place.write("-wal-1", &whole[..len]);
-        // Without a block nothing is left that the header could name.
+        // Without a frame nothing is left that the header could name.
         if len < SECTOR {
             assert_corrupt(place.replay(salt, 0), "header");
             continue;
         }
-        // A block may lack what fills its last sector.
-        let block_len = 128 + 2 * (8 + IMAGE_LEN as usize);
-        let left = (len - SECTOR + SECTOR - block_len) / SECTOR;
+        // A frame may lack what fills its last sector.
+        let frame_len = 128 + 2 * (8 + IMAGE_LEN as usize);
+        let left = (len - SECTOR + SECTOR - frame_len) / SECTOR;
         assert_eq!(place.replay(salt, 0).unwrap(), entries[..left], "cut to {len} bytes");
         // The same, with zeros in place of what is cut.
         let mut zeroed = whole[..len].to_vec();
@@ -90,19 +90,19 @@ fn a_flipped_bit_of_what_was_synced_is_told() {
     let (salt, entries) = small_log(&place, true);
     for at in (0..7 * SECTOR).step_by(EVERY) {
         flip(&place.file("-wal-1"), at);
-        let block_len = 128 + 2 * (8 + IMAGE_LEN as usize);
-        let block = (at / SECTOR).checked_sub(1);
-        match block {
-            // The blocks know what their segment's header says, but for its first.
+        let frame_len = 128 + 2 * (8 + IMAGE_LEN as usize);
+        let frame = (at / SECTOR).checked_sub(1);
+        match frame {
+            // The frames know what their segment's header says, but for its first.
             None => assert_eq!(place.replay(salt, 0).unwrap(), entries, "header, byte {at}"),
-            Some(_) if at % SECTOR >= block_len => {
+            Some(_) if at % SECTOR >= frame_len => {
                 assert_eq!(place.replay(salt, 0).unwrap(), entries, "filling, byte {at}");
             }
             Some(5) => assert_eq!(place.replay(salt, 0).unwrap(), entries[..5], "byte {at}"),
-            Some(block) => {
-                let says = format!("commit {} was synced and is damaged", block + 1);
+            Some(frame) => {
+                let says = format!("commit {} was synced and is damaged", frame + 1);
                 let error = place.replay(salt, 0).expect_err(&says);
-                assert_eq!(error.file_offset(), Some((SECTOR * (block + 1)) as u64));
+                assert_eq!(error.file_offset(), Some((SECTOR * (frame + 1)) as u64));
                 assert_corrupt(Err(error), &says);
             }
         }
@@ -159,7 +159,7 @@ fn a_segment_that_was_being_begun_is_a_torn_end() {
         place.write("-wal-2", bytes);
         assert_eq!(place.replay(salt, 0).unwrap(), entries[..count]);
     };
-    // Neither header nor block; the header alone; a header torn in a sector of its own.
+    // Neither header nor frame; the header alone; a header torn in a sector of its own.
     ends(&vec![0; whole.len()], 3);
     let earlier = Place::new();
     drop(earlier.log(1));
@@ -167,14 +167,14 @@ fn a_segment_that_was_being_begun_is_a_torn_end() {
     torn.resize(whole.len(), 0);
     ends(&[&whole[..SECTOR], &torn[SECTOR..]].concat(), 3);
     ends(&[&whole[..300], &torn[300..]].concat(), 3);
-    // The header, and all but one sector of the block.
+    // The header, and all but one sector of the frame.
     let mut missing = whole.clone();
     missing[SECTOR * 20..SECTOR * 21].fill(0);
     missing[SECTOR * 33..].fill(0);
     ends(&missing, 3);
-    // The block behind the header of an earlier life of the file.
+    // The frame behind the header of an earlier life of the file.
     ends(&[&torn[..SECTOR], &whole[SECTOR..]].concat(), 3);
-    // The blocks without any header: they say themselves where they belong.
+    // The frames without any header: they say themselves where they belong.
     ends(&[&vec![0; SECTOR], &whole[SECTOR..]].concat(), 10);
 }
 
@@ -187,7 +187,7 @@ fn a_segment_without_its_header_is_no_place_to_lose_commits() {
         assert_eq!(place.replay(salt, 0).unwrap(), entries, "byte {at}");
         flip(&place.file("-wal-2"), at);
     }
-    // Its first block gone as well, what comes after it says that it was there.
+    // Its first frame gone as well, what comes after it says that it was there.
     flip(&place.file("-wal-2"), 40);
     flip(&place.file("-wal-2"), SECTOR + 40);
     assert_corrupt(place.replay(salt, 0), "commit 4 was synced and is damaged");
@@ -258,7 +258,7 @@ fn a_chain_that_bites_its_tail_ends() {
 }
 
 #[test]
-fn whole_blocks_that_cannot_be_are_told() {
+fn whole_frames_that_cannot_be_are_told() {
     let cases: [(&str, usize, u64); 4] = [
         ("more records are live", 64, u64::MAX),
         ("the free list begins past", 72, 2_000_000),
@@ -270,7 +270,7 @@ fn whole_blocks_that_cannot_be_are_told() {
         let (salt, _) = small_log(&place, true);
         change(&place, "-wal-1", |bytes| {
             put(bytes, 3 * SECTOR + at, value);
-            seal_block(bytes, 3 * SECTOR);
+            seal_frame(bytes, 3 * SECTOR);
         });
         assert_corrupt(place.replay(salt, 0), says);
     }
@@ -285,21 +285,21 @@ fn whole_blocks_that_cannot_be_are_told() {
 
 /// What a file's earlier life leaves is whole, and no part of the chain.
 #[test]
-fn whole_blocks_of_another_chain_end_the_log() {
+fn whole_frames_of_another_chain_end_the_log() {
     let (file_id, salt, number, previous_crc) = (16, 32, 40, 88);
     for at in [file_id, salt, number, previous_crc] {
         let place = Place::new();
         let (salt, entries) = small_log(&place, false);
         change(&place, "-wal-1", |bytes| {
             bytes[4 * SECTOR + at] ^= 1;
-            seal_block(bytes, 4 * SECTOR);
+            seal_frame(bytes, 4 * SECTOR);
         });
         assert_eq!(place.replay(salt, 0).unwrap(), entries[..3], "byte {at}");
     }
 }
 
 #[test]
-fn lengths_past_all_bounds_are_no_blocks() {
+fn lengths_past_all_bounds_are_no_frames() {
     let huge = [u64::MAX, u64::MAX / 32, 1 << 62, 1 << 40, 1 << 16];
     for (images, payload) in huge.iter().flat_map(|a| huge.iter().map(move |b| (*a, *b))) {
         let place = Place::new();

@@ -3,7 +3,7 @@
 use super::*;
 use crate::wal::tests::calls::Calls;
 
-/// A commit whose block is `kib` KiB long.
+/// A commit whose frame is `kib` KiB long.
 fn commit_of(number: u64, kib: u64) -> Entry {
     let ids: Vec<u64> = (0..(kib * 1024 - 128) / (8 + u64::from(IMAGE_LEN))).collect();
     entry(number, &ids)
@@ -73,7 +73,7 @@ fn a_segment_is_kept_while_one_of_its_commits_is_needed() {
 }
 
 #[test]
-fn a_large_block_has_a_segment_of_its_own() {
+fn a_large_frame_has_a_segment_of_its_own() {
     let place = Place::new();
     let mut log = place.log(1);
     append(&mut log, &entry(1, &[3]), 0);
@@ -83,7 +83,7 @@ fn a_large_block_has_a_segment_of_its_own() {
     assert_eq!(len, 512 + (9 << 20));
     append(&mut log, &entry(3, &[4]), 0);
     let found = place.replay(log.salt(), 0).unwrap();
-    assert!(found[1] == large, "the large block came back different");
+    assert!(found[1] == large, "the large frame came back different");
     assert_eq!(found.len(), 3);
     // A flip far in, where it is read in pieces.
     flip(&place.file("-wal-2"), 5 << 20);
@@ -128,7 +128,7 @@ fn a_segment_is_synced_before_its_successor_is_begun() {
     append(&mut log, &commit_of(3, 60), 0);
     assert_eq!(calls.take(), ["write -wal-1 61952 512", "sync -wal-1", "write -wal-2 0 61952"]);
     assert_eq!(place.replay(log.salt(), 0).unwrap().len(), 3);
-    // The first block behind a sync knows of it.
+    // The first frame behind a sync knows of it.
     assert_eq!(place.read("-wal-2")[512 + 48..][..8], 2u64.to_le_bytes());
 }
 

@@ -2,7 +2,7 @@
 //! that are there, however long a hole a file has.
 
 use super::calls::Calls;
-use super::damage::{SECTOR, change, put, seal_block, seal_header, small_log};
+use super::damage::{SECTOR, change, put, seal_frame, seal_header, small_log};
 use super::*;
 #[cfg(target_os = "linux")]
 use crate::format::checksum::{crc32c, crc32c_append_zeros};
@@ -38,7 +38,7 @@ fn lengthen(place: &Place, len_bytes: u64) -> bool {
 
 /// Once each of them was summed up to the end of the segment, which took hours.
 #[test]
-fn heads_that_all_promise_a_block_up_to_the_end_are_summed_together() {
+fn heads_that_all_promise_a_frame_up_to_the_end_are_summed_together() {
     const LEN_BYTES: usize = 4 << 20;
     let place = Place::new();
     let (salt, _) = small_log(&place, false);
@@ -59,9 +59,9 @@ fn heads_that_all_promise_a_block_up_to_the_end_are_summed_together() {
     assert_eq!(last.unwrap(), 1, "none of them is whole");
     assert!(read_bytes < 3 * LEN_BYTES as u64, "{read_bytes} bytes were read");
 
-    // One of them is: it says what was synced, though blocks that are none overlap it.
+    // One of them is: it says what was synced, though frames that are none overlap it.
     let at = 3 * SECTOR;
-    change(&place, "-wal-1", |bytes| seal_block(bytes, at));
+    change(&place, "-wal-1", |bytes| seal_frame(bytes, at));
     let error = replay_counted(&place, salt).0.unwrap_err();
     assert!(error.to_string().contains(&format!("at byte {at}")), "{error}");
 }
@@ -95,22 +95,22 @@ fn a_hole_that_the_header_claims_is_passed() {
     assert!(read_bytes < LITTLE_BYTES, "{read_bytes} bytes were read");
 
     let file = std::fs::File::options().read(true).write(true).open(place.file("-wal-1")).unwrap();
-    let mut block = vec![0; SECTOR];
-    file.read_exact_at(&mut block, 6 * SECTOR as u64).unwrap();
-    put(&mut block, 40, 9);
-    put(&mut block, 48, 8);
-    seal_block(&mut block, 0);
-    file.write_all_at(&block, HUGE_BYTES - SECTOR as u64).unwrap();
+    let mut frame = vec![0; SECTOR];
+    file.read_exact_at(&mut frame, 6 * SECTOR as u64).unwrap();
+    put(&mut frame, 40, 9);
+    put(&mut frame, 48, 8);
+    seal_frame(&mut frame, 0);
+    file.write_all_at(&frame, HUGE_BYTES - SECTOR as u64).unwrap();
     let (last, read_bytes) = replay_counted(&place, salt);
     let error = last.unwrap_err();
     assert!(error.to_string().contains("commit 9 says so"), "{error}");
     assert!(read_bytes < LITTLE_BYTES, "{read_bytes} bytes were read");
 }
 
-/// A block whose checksum holds and whose images are a hole, up to its end.
+/// A frame whose checksum holds and whose images are a hole, up to its end.
 #[test]
 #[cfg(target_os = "linux")]
-fn a_block_that_is_a_hole_is_summed_and_refused_without_being_read() {
+fn a_frame_that_is_a_hole_is_summed_and_refused_without_being_read() {
     let place = Place::new();
     let (salt, _) = small_log(&place, false);
     let images = (HUGE_BYTES - SECTOR as u64 - 128) / 32;
@@ -139,7 +139,7 @@ fn record_numbers_come_in_any_order_and_once() {
         change(&place, "-wal-1", |bytes| {
             put(bytes, 6 * SECTOR + 128, numbers[0]);
             put(bytes, 6 * SECTOR + 136, numbers[1]);
-            seal_block(bytes, 6 * SECTOR);
+            seal_frame(bytes, 6 * SECTOR);
         });
         match place.replay(salt, 0) {
             Ok(replayed) => {

@@ -1,4 +1,4 @@
-//! What blocks say of records in their places.
+//! What frames say of records in their places.
 
 use super::*;
 use crate::wal::placed::SUMS_MAX;
@@ -26,7 +26,7 @@ fn written(image_counts: &[u64], len: usize) -> (Place, u64, Vec<Entry>) {
     (place, salt, entries)
 }
 
-/// A block has as many sums as it has room for, whatever images it has, and of all the bytes.
+/// A frame has as many sums as it has room for, whatever images it has, and of all the bytes.
 #[test]
 fn sums_are_given_back_in_as_many_pieces_as_there_is_room_for() {
     // Images of 24 bytes and their numbers, 32 in all: 11 fill a sector but for 32 bytes, 12 to the
@@ -46,8 +46,8 @@ fn sums_are_given_back_in_as_many_pieces_as_there_is_room_for() {
     assert_eq!(found.len(), entries.len());
 }
 
-/// What fills a block's last sector is not summed with the block: damaged, it says nothing, and the
-/// block is as good as ever.
+/// What fills a frame's last sector is not summed with the frame: damaged, it says nothing, and the
+/// frame is as good as ever.
 #[test]
 fn sums_that_are_damaged_say_nothing() {
     let (place, salt, entries) = written(&[0, 1], 20 << 16);
@@ -63,7 +63,7 @@ fn sums_that_are_damaged_say_nothing() {
         assert_eq!(found[1].commit.placed, entries[1].commit.placed);
         place.write("-wal-1", &before);
     }
-    // Behind the sums nothing means anything; in the head the block's own sum covers them.
+    // Behind the sums nothing means anything; in the head the frame's own sum covers them.
     flip(&place.file("-wal-1"), 512 + 128 + 72);
     assert_eq!(place.replay(salt, 0).unwrap(), entries);
     flip(&place.file("-wal-1"), 512 + 120);

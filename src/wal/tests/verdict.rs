@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::damage::{SECTOR, change, put, seal_block, small_log};
+use super::damage::{SECTOR, change, put, seal_frame, small_log};
 use super::*;
 use crate::wal::format::SegmentHeader;
 use crate::wal::verdict::{Ruling, Witness};
@@ -55,7 +55,7 @@ impl Rig {
             put(&mut frame, at, value);
         }
         frame[88..92].copy_from_slice(&0xbad_u32.to_le_bytes());
-        seal_block(&mut frame, 0);
+        seal_frame(&mut frame, 0);
         frame
     }
 
@@ -88,7 +88,7 @@ impl Rig {
             Witness::Header { .. } => {}
             Witness::Rest => change(&self.place, "-wal-1", |bytes| {
                 put(bytes, 6 * SECTOR + 48, synced);
-                seal_block(bytes, 6 * SECTOR);
+                seal_frame(bytes, 6 * SECTOR);
             }),
             Witness::Successor => self.write(Some(self.header(chain, self.salt, 9)), &[]),
             Witness::Faceless => {
