@@ -44,8 +44,8 @@ fn a_scan_of_a_store_that_is_cut_lists_what_there_is_and_names_the_first_lost_re
             stderr,
             format!(
                 "flatrec: read numbers.rec at byte {}, record {RECORDS_LEFT}: truncated: the file \
-                 has {0} bytes by now (somebody has cut it while it was open: restore it from a \
-                 copy)\n",
+                 now has {0} bytes (another program truncated it while it was open: restore it \
+                 from a copy)\n",
                 65_536 + RECORDS_LEFT * 20
             )
         );

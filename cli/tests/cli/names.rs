@@ -277,7 +277,7 @@ fn a_whole_store_under_the_name_of_an_unfinished_one_is_kept() {
         ] {
             let ran = place.run(command);
             assert_eq!(ran.status, Some(1), "{command:?}: {ran:?}");
-            let why = "y.rec-unfinished: already exists: a file of that name is not a leftover";
+            let why = "y.rec-unfinished: already exists: the file is not the leftover";
             assert!(ran.stderr.contains(why), "{command:?}: {ran:?}");
             assert!(ran.stderr.contains("rename it"), "{command:?}: {ran:?}");
         }
@@ -299,7 +299,7 @@ fn what_a_command_has_made_is_no_leftover_under_another_name() {
         place.write("y.rec-lock", "");
         fs::copy(place.path(made), place.path("y.rec-unfinished")).unwrap();
         let text = place.error(["load", "good.csv", "y.rec"]);
-        assert!(text.contains("is not a leftover of a maker that died"), "{made}: {text}");
+        assert!(text.contains("is not the leftover of an interrupted call"), "{made}: {text}");
     }
 }
 

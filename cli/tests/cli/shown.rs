@@ -145,7 +145,10 @@ fn a_store_is_read_by_the_path_of_its_descriptor() {
         run(&format!("{lost} \"$0\" info {path}"));
         let refused = format!("{lost} ! \"$0\" set {path} 0 n=9 2>said; cat said");
         let said = run(&refused);
-        assert!(said.contains("a file without a name has no files beside it"), "{path}: {said}");
+        assert!(
+            said.contains("a file without a name cannot have files beside it"),
+            "{path}: {said}"
+        );
         // A file that has another's place now is not that one.
         let moved =
             "cp gone.rec lost.rec; exec 3<lost.rec </dev/fd/3; rm lost.rec; echo >lost.rec;";
