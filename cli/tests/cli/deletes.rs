@@ -58,7 +58,7 @@ fn rows_are_added_behind_the_last_record_all_or_none() {
     assert!(usage.contains("cannot be used with"), "{usage}");
     place.write("tiny.csv", "a\ntrue\n");
     let text = place.error(["load", "tiny.csv", "tiny.rec", "--deletes"]);
-    assert!(text.contains("records that may be deleted take 8 bytes"), "{text}");
+    assert!(text.contains("records with deletes must have 8 bytes"), "{text}");
 }
 
 #[test]

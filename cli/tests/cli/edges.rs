@@ -95,7 +95,7 @@ fn every_command_takes_numbers_at_their_edges() {
             }
             for args in WRITING {
                 let ran = ends_well(&place, args, &store);
-                let refused = ran.status == Some(1) && ran.stderr.contains("end at 2^63");
+                let refused = ran.status == Some(1) && ran.stderr.contains("the limit of 2^63");
                 used_up += u32::from(refused);
                 if counts_time {
                     assert!(ran.status == Some(0) || refused, "{args:?}: {}", ran.stderr);
@@ -119,7 +119,7 @@ fn a_store_whose_numbers_are_used_up_goes_on_as_a_copy() {
         let store = patched(&good, &[0], at, last - a);
         place.write("n.rec", patched(&store, &[4096], at, last - b));
         let said = place.error(["set", "n.rec", "1", "name=y"]);
-        assert!(said.contains("is 9223372036854775807, and such numbers end at 2^63"), "{said}");
+        assert!(said.contains("is 9223372036854775807, too close to the limit of 2^63"), "{said}");
         assert!(said.contains("backup"), "{said}");
         place.ok(["backup", "n.rec", "copy.rec", "--force"]);
         assert_eq!(place.ok(["set", "copy.rec", "1", "name=y"]), "name: \"x\" -> \"y\"\n");

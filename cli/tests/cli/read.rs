@@ -120,7 +120,8 @@ fn what_cannot_be_read_is_named_in_every_format() {
     let mut damaged = bytes(&path);
     damaged[65_536 + 49 + 14] = 7; // whether record 1 has an age
     std::fs::write(&path, &damaged).unwrap();
-    let expected = "read people.rec, record 1: corrupt: field age (uint8): a presence byte of 7";
+    let expected =
+        "read people.rec, record 1: corrupt: field age (uint8): its presence byte is 7, not 0 or 1";
     for format in ["table", "csv", "ndjson"] {
         for args in [
             &["get", "people.rec", "0", "1"][..],
