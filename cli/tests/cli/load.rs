@@ -285,7 +285,7 @@ fn null_texts_delimiters_and_missing_headers_are_understood() {
     for (delimiter, why) in [
         (";;", "it must be one character of ASCII, or `tab`"),
         ("é", "it must be one character of ASCII, or `tab`"),
-        ("\"", "cannot stand between fields"),
+        ("\"", "cannot be a delimiter"),
     ] {
         let text = place.usage(["load", "in.csv", "x.rec", "--delimiter", delimiter]);
         assert!(text.contains(why), "{text}");
