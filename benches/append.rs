@@ -1,8 +1,8 @@
 //! Bulk append: a new file of all records, one by one, durable at the end.
 //!
-//! Timed is everything from creating the file to the sync that makes it durable. A store syncs four
-//! times for the others' one (its new header, its records, the header that counts them, the header
-//! of the trimmed file), and all of them are timed.
+//! The time covers everything from creating the file to the sync that makes it durable. A store
+//! syncs four times and the others once (its new header, its records, the header that counts them,
+//! the header of the trimmed file); all syncs are timed.
 
 mod common;
 
@@ -65,7 +65,7 @@ fn append(
     });
 }
 
-/// Every byte is what it should be, and there are no others.
+/// Every byte has its expected value, and there are no further bytes.
 fn check(name: &str, path: &Path, data_offset: usize) {
     let bytes = std::fs::read(path).expect("read back");
     let records = &bytes[data_offset..];

@@ -1,8 +1,8 @@
 //! Durable commits: of one record, of a hundred, of a million, and of several threads at once.
 //!
-//! The limit is a positioned write of as many bytes to a file that is there already, one behind the
-//! other as in a log, and one sync. All ways run in one run, since a sync costs what the disk and
-//! its other users make of it.
+//! The limit is a positioned write of as many bytes to an existing file, one after the other as in
+//! a log, and one sync. All ways are measured in one run, because a sync depends on the disk and
+//! its other users.
 
 mod common;
 
@@ -17,9 +17,10 @@ use criterion::BenchmarkGroup;
 use criterion::measurement::WallTime;
 use flatrec::{Database, Durability};
 
-/// How far the bare log is written before it starts over, as a recycled one does.
+/// The length after which the bare log starts over, as a recycled one does.
 const LOG_BYTES: u64 = 4 << 20;
-/// A commit's share of a block that is not records: its header, rounded up with them to sectors.
+/// The part of a commit's block that is not records: its header, rounded up to sectors together
+/// with them.
 const BLOCK_HEADER_BYTES: usize = 128;
 
 fn main() {
@@ -49,13 +50,13 @@ fn main() {
     criterion.final_summary();
 }
 
-/// The bytes of a log's block of so many images.
+/// The bytes of a log's block with so many images.
 fn block_len(images: usize) -> usize {
     (BLOCK_HEADER_BYTES + images * (8 + RECORD_BYTES)).next_multiple_of(512)
 }
 
 /// Durable commits of so many random updates, and writes of as many bytes with a sync, in turns: a
-/// device that is busy for a while is so for both.
+/// busy device slows down both.
 fn in_turns(group: &mut BenchmarkGroup<'_, WallTime>, records: u64) {
     let sample = Sample::make();
     let database = Database::<Item>::open(&sample.path).expect("open");
@@ -82,8 +83,8 @@ fn in_turns(group: &mut BenchmarkGroup<'_, WallTime>, records: u64) {
     check(snapshot.iter().map(|(_, item)| item), sum);
 }
 
-/// How long each way took, turn by turn. Each way takes its own times from here; more turns are
-/// made when they are used up.
+/// The time of each way, turn by turn. Each way takes its own times from here; when they run out,
+/// more turns are made.
 #[derive(Default)]
 struct Turns {
     bare: VecDeque<Duration>,
@@ -108,7 +109,7 @@ impl Turns {
     }
 }
 
-/// A write of as many bytes as a log's block, and a sync; one behind the other in a file of zeros.
+/// A write of as many bytes as a log's block, and a sync; consecutive writes in a file of zeros.
 struct Bare {
     file: File,
     block: Vec<u8>,
@@ -137,7 +138,7 @@ impl Bare {
     }
 }
 
-/// A commit of so many random updates.
+/// A commit with so many random updates.
 fn commit(database: &Database<Item>, random: &mut Random, records: u64, durability: Durability) {
     let mut transaction = database.begin_write().expect("begin");
     for _ in 0..records {
@@ -191,7 +192,7 @@ fn together(group: &mut BenchmarkGroup<'_, WallTime>, threads: u64) {
     check(snapshot.iter().map(|(_, item)| item), sum);
 }
 
-/// A million updates that happen together, beside a map that is only synced.
+/// A million updates in one commit, beside a map that is only synced.
 fn million(group: &mut BenchmarkGroup<'_, WallTime>) {
     let mut random = Random(2);
     let ids: Vec<u64> = (0..RECORDS).map(|_| random.below(RECORDS)).collect();
@@ -239,7 +240,7 @@ fn million(group: &mut BenchmarkGroup<'_, WallTime>) {
     check(snapshot.iter().map(|(_, item)| item), sum);
 }
 
-/// Checks that so many updates were made, and nothing else was changed.
+/// Checks that so many updates were made and nothing else changed.
 fn check<'a>(items: impl Iterator<Item = &'a Item>, updates: u64) {
     let mut found = 0_u64;
     for (id, item) in (0..).zip(items) {

@@ -19,7 +19,7 @@ fn main() {
     criterion.final_summary();
 }
 
-/// Every word of each record is read.
+/// Reads every word of each record.
 fn whole_records(criterion: &mut Criterion, sample: &Sample, ids: &[u64]) {
     let mut group = common::group(criterion, "random get, whole record of 125 bytes", RECORDS);
     let expected = common::expected(Item::digest);
@@ -60,7 +60,7 @@ fn whole_records(criterion: &mut Criterion, sample: &Sample, ids: &[u64]) {
     group.finish();
 }
 
-/// Two fields of each record are read, in place where that can be done.
+/// Reads two fields of each record, in place if possible.
 fn two_fields(criterion: &mut Criterion, sample: &Sample, ids: &[u64]) {
     let mut group = common::group(criterion, "random get, two fields of 8 bytes", RECORDS);
     let expected = common::expected(Item::two_fields);
@@ -95,8 +95,8 @@ fn two_fields(criterion: &mut Criterion, sample: &Sample, ids: &[u64]) {
     group.finish();
 }
 
-/// Snapshots of a database whose log is empty, and of one that has a hundredth of the records in
-/// the log and not in the array.
+/// Snapshots of a database with an empty log, and of one with a hundredth of the records only in
+/// the log.
 fn snapshots(
     group: &mut BenchmarkGroup<'_, WallTime>,
     ids: &[u64],

@@ -1,20 +1,20 @@
-//! Work to be counted in instructions: `scripts/instructions.py` runs each piece under valgrind.
+//! Work whose instructions are counted: `scripts/instructions.py` runs each piece under valgrind.
 //!
 //! ```text
 //! instructions WORK TIMES FOLDER    does a piece of work TIMES times, on a store made in FOLDER
 //! instructions --test               does each piece once
 //! ```
 //!
-//! Time on a shared machine says little about a change of a few instructions; their number says it
-//! exactly. The script runs each piece of work with two counts and divides the difference, so that
-//! the start of the program and the making of the store fall out.
+//! Time on a shared machine says little about a change of a few instructions; their number is
+//! exact. The script runs each piece of work with two counts and divides the difference, which
+//! excludes the start of the program and the creation of the store.
 
 use std::hint::black_box;
 use std::path::Path;
 
 use flatrec::{Database, Durability, Record, Store};
 
-/// How many records the stores have that are read.
+/// The number of records in the stores that are read.
 const RECORDS: u64 = 10_000;
 
 /// The classic record of 125 bytes.
@@ -36,7 +36,7 @@ impl Item {
     }
 }
 
-/// A piece of work: what it is called, and what does it so many times in a folder.
+/// A piece of work: its name, and the function that does it so many times in a folder.
 type Work = (&'static str, fn(u64, &Path) -> flatrec::Result<()>);
 
 const WORKS: [Work; 9] = [
@@ -80,7 +80,7 @@ fn each_once() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// A database of `RECORDS` records, whose log is empty.
+/// A database of `RECORDS` records with an empty log.
 fn database(folder: &Path) -> flatrec::Result<Database<Item>> {
     let path = folder.join("store.rec");
     let mut store = Store::<Item>::create(&path)?;
@@ -89,7 +89,7 @@ fn database(folder: &Path) -> flatrec::Result<Database<Item>> {
     Database::open(path)
 }
 
-/// Record numbers that follow no order, the same each time.
+/// Record numbers without an order, the same each time.
 fn numbers() -> impl Iterator<Item = u64> {
     (1_u64..).map(|turn| turn.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 32).map(|id| id % RECORDS)
 }
@@ -122,7 +122,7 @@ fn get_store(times: u64, folder: &Path) -> flatrec::Result<()> {
     Ok(())
 }
 
-/// Two fields of all records in their order, in a snapshot.
+/// Two fields of all records in order, in a snapshot.
 fn scan(times: u64, folder: &Path) -> flatrec::Result<()> {
     let database = database(folder)?;
     let snapshot = database.begin_read();
@@ -133,7 +133,7 @@ fn scan(times: u64, folder: &Path) -> flatrec::Result<()> {
     Ok(())
 }
 
-/// A record to the end of a store.
+/// Appends a record to a store.
 fn append(times: u64, folder: &Path) -> flatrec::Result<()> {
     let mut store = Store::<Item>::create(folder.join("store.rec"))?;
     for id in 0..times {
@@ -142,7 +142,7 @@ fn append(times: u64, folder: &Path) -> flatrec::Result<()> {
     store.close()
 }
 
-/// A record to the end of a database, in one transaction for all of them.
+/// Appends records to a database, all in one transaction.
 fn append_transaction(times: u64, folder: &Path) -> flatrec::Result<()> {
     let database = Database::<Item>::create(folder.join("store.rec"))?;
     let mut transaction = database.begin_write()?;
@@ -184,7 +184,7 @@ fn begin_read(times: u64, folder: &Path) -> flatrec::Result<()> {
     Ok(())
 }
 
-/// The same, of a reader that follows the writer by the words in the lock file.
+/// The same in a reader that follows the writer by the words in the lock file.
 fn begin_read_beside(times: u64, folder: &Path) -> flatrec::Result<()> {
     let writer = database(folder)?;
     let reader = Database::<Item>::open_read_only(folder.join("store.rec"))?;

@@ -1,4 +1,4 @@
-//! Opening a file that is in memory, reading one record, and closing it.
+//! Opens a file that is in memory, reads one record, and closes the file.
 
 mod common;
 

@@ -1,5 +1,5 @@
-//! Readers in another process than the writer's: what it costs to begin and to follow, and what
-//! they read alone and beside a writer that commits, and checkpoints, all the time.
+//! Readers in another process than the writer: the cost of beginning and of following, and their
+//! reads alone and beside a writer that commits and checkpoints all the time.
 //!
 //! The writer is this program again, started with the path of the store; it commits until its
 //! standard input is closed.
@@ -30,7 +30,7 @@ fn main() {
     criterion.final_summary();
 }
 
-/// Opening, and snapshots of a store in which nothing happens.
+/// Opening, and snapshots of a store without changes.
 fn begin(criterion: &mut Criterion) {
     let sample = Sample::make();
     let mut group = common::group(criterion, "reader: begin", 1);
@@ -51,7 +51,7 @@ fn begin(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// From a commit of one record, which is not synced, to a snapshot of it in another handle.
+/// From a commit of one record, without a sync, to its snapshot in another handle.
 fn follow(criterion: &mut Criterion) {
     let sample = Sample::make();
     let database = Database::<Item>::open(&sample.path).expect("open");
@@ -91,7 +91,7 @@ fn get(criterion: &mut Criterion) {
     let held = reader.begin_read().expect("begin");
     let writer = Writer::start(&sample.path);
     let before = reader.commit();
-    // What others do alone, and then with what it does to the newest state: images in the log.
+    // First the work of the peers alone, then with the newest state: images in the log.
     common::measure(&mut group, "beside a writer, from one snapshot", expected, || {
         sum(ids.iter().map(|&id| held.get(id).expect("a record").two_fields()))
     });
@@ -114,7 +114,7 @@ fn sum(numbers: impl Iterator<Item = u64>) -> u64 {
     numbers.fold(0, u64::wrapping_add)
 }
 
-/// Writes a record as it is.
+/// Writes a record back unchanged.
 fn commit(database: &Database<Item>, random: &mut Random) {
     let id = random.below(RECORDS);
     let mut transaction = database.begin_write().expect("begin");

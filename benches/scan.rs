@@ -1,4 +1,4 @@
-//! All records in order, every word of each, all of them in memory.
+//! Reads all records in order, every word of each, all of them in memory.
 
 mod common;
 

@@ -1,6 +1,6 @@
-//! What snapshots cost: to begin, to read by number, in order, in chunks and in batches, with none,
-//! some and all of the records in the log, on one thread and on two, and beside a writer. All of it
-//! in memory; everything beside a raw map in the same run.
+//! The cost of snapshots: to begin, to read by number, in order, in chunks and in batches, with
+//! none, some and all of the records in the log, on one thread and on two, and beside a writer.
+//! Everything is in memory, and compared with a raw map in the same run.
 
 mod common;
 
@@ -10,7 +10,7 @@ use common::{CHUNK_RECORDS, Item, RECORDS, Random, Sample};
 use criterion::Criterion;
 use flatrec::{Database, Durability, Snapshot};
 
-/// Which part of the records is in the log: every so many-th, or none.
+/// The part of the records that is in the log: every so many-th, or none.
 const LOGS: [(&str, usize); 3] = [("log empty", 0), ("1 % in the log", 100), ("all in the log", 1)];
 const CHUNK: u64 = CHUNK_RECORDS as u64;
 /// Reads of a reader before it begins a newer snapshot.
@@ -89,7 +89,7 @@ fn scan(criterion: &mut Criterion, sample: &Sample) {
     group.finish();
 }
 
-/// The same loop over what `get` and `get_many` give, and over the raw map.
+/// The same loop over the results of `get` and `get_many`, and over the raw map.
 fn batches(criterion: &mut Criterion, sample: &Sample, ids: &[u64]) {
     let database = Database::<Item>::open(&sample.path).expect("open");
     let snapshot = database.begin_read();
@@ -140,8 +140,8 @@ fn scanning_threads(criterion: &mut Criterion, sample: &Sample) {
     group.finish();
 }
 
-/// Reads by number from snapshots that are begun anew now and then, alone and beside a writer that
-/// commits one record after the other.
+/// Reads by number from snapshots that are renewed now and then, alone and beside a writer that
+/// commits single records.
 fn readers(criterion: &mut Criterion, sample: &Sample, ids: &[u64]) {
     let mut group = common::group(criterion, "snapshot: readers", RECORDS);
     group.sample_size(30);
@@ -166,7 +166,7 @@ fn readers(criterion: &mut Criterion, sample: &Sample, ids: &[u64]) {
             common::measure(&mut group, &name, expected, from_snapshots);
             done.store(true, Relaxed);
         });
-        println!("{} commits meanwhile", commits.load(Relaxed));
+        println!("{} commits during the reads", commits.load(Relaxed));
     }
     group.finish();
 }
@@ -183,7 +183,7 @@ fn write(database: &Database<Item>, done: &AtomicBool, commits: &AtomicU64) {
     }
 }
 
-/// Has one thread for each part of the numbers read it.
+/// Reads each part of the numbers on one thread.
 fn read(ids: &[u64], part: usize, read: impl Fn(&[u64]) -> u64 + Sync) -> u64 {
     std::thread::scope(|scope| {
         let read = &read;
@@ -192,7 +192,7 @@ fn read(ids: &[u64], part: usize, read: impl Fn(&[u64]) -> u64 + Sync) -> u64 {
     })
 }
 
-/// Has threads take chunks, which are told by their first records, until there are no more.
+/// Lets threads take chunks, given by their first records, until all are taken.
 fn by_threads(threads: usize, scan: impl Fn(u64) -> u64 + Sync) -> u64 {
     let next = AtomicU64::new(0);
     let starts = || Some(next.fetch_add(CHUNK, Relaxed)).filter(|&start| start < RECORDS);

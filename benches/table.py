@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Prints the README's tables from what `cargo bench` measured last.
+"""Prints the README's tables from the last results of `cargo bench`.
 
     cargo bench && python3 benches/table.py [target/criterion]
 
-Reads the medians that criterion leaves in estimates.json. Times are per record; a ratio is worth more
-than the times it is made of, which were measured on one machine, one after the other.
+Reads the medians that criterion leaves in estimates.json. Times are per record; a ratio says more
+than its times, which were measured on one machine, one after the other.
 """
 
 import json
@@ -12,7 +12,7 @@ import pathlib
 import sys
 
 WAYS = ["raw map", "call per record", "buffered", "flatrec Store", "flatrec DynStore"]
-# What each bench calls its way with a buffer; the fastest of several is shown.
+# The names of each bench's way with a buffer; the fastest of several is shown.
 BUFFERED = (
     "1 MiB chunks",
     "1 MiB chunks, updates sorted first",
@@ -84,7 +84,7 @@ def print_snapshots(workloads: dict) -> None:
 
 
 def print_ways(name: str, ways: dict) -> None:
-    """Every way of a group, beside the raw map on as many threads, and what a writer costs."""
+    """Every way of a group, beside the raw map on as many threads, and the cost of a writer."""
     print()
     print_row([name.removeprefix(SNAPSHOTS[0]), "", ": raw map", ": alone"])
     print_row(["---"] + ["---:"] * 3)
@@ -98,7 +98,7 @@ def print_ways(name: str, ways: dict) -> None:
 
 
 def print_commits(commits: dict) -> None:
-    """A commit each, but for the million updates, which are told one by one."""
+    """One commit each, except the million updates, which are shown one by one."""
     ways = ["pwrite + fdatasync", "raw map", "flatrec Database"]
     print()
     print_row(["", *ways, "Database : limit"])
@@ -120,7 +120,7 @@ def print_windows(name: str, ways: dict) -> None:
 
 
 def order(name: str) -> int:
-    """Writing, reading, changing, opening; what is new comes last."""
+    """Writing, reading, changing, opening; new ones come last."""
     starts = ["append", "random get, whole", "random get, two", "scan", "1M random updates", "open"]
     return next((at for at, start in enumerate(starts) if name.startswith(start)), len(starts))
 

@@ -1,8 +1,8 @@
 //! A million updates of random records in place, durable together at the end.
 //!
 //! Each update reads and changes one field and sets another. Files are open and in memory before
-//! the clock starts. A store's exclusive edit syncs three times for the others' one (the mark of
-//! the edit, the records, the mark taken off), and all of them are timed.
+//! the clock starts. A store's exclusive edit syncs three times and the others once (the mark of
+//! the edit, the records, the removal of the mark); all syncs are timed.
 
 mod common;
 
@@ -24,8 +24,8 @@ fn main() {
     let mut random = Random(2);
     let ids: Vec<u64> = (0..UPDATES).map(|_| random.below(RECORDS)).collect();
 
-    // Mapped anew for each pass, as an edit does it: the quicker way by far, since a first store
-    // to a page that is mapped read-only by then costs more than one to a page that is not mapped.
+    // Mapped again for each pass, as an edit does. This is much faster, because a first store to a
+    // page that is already mapped read-only costs more than one to an unmapped page.
     measure(&mut group, "raw map", &ids, |sample| {
         let file = sample.open_file();
         let ids = &ids;
@@ -112,7 +112,7 @@ fn change(item: &mut Item, stamp: u64) {
     item.id = stamp.into();
 }
 
-/// Measures the work that `open` prepares on a fresh store, and checks what it left behind.
+/// Measures the work that `open` prepares on a fresh store, and checks its result.
 fn measure<W: FnMut()>(
     group: &mut BenchmarkGroup<'_, WallTime>,
     name: &str,
@@ -130,7 +130,7 @@ fn measure<W: FnMut()>(
     });
     drop(work);
     if passes == 0 {
-        return; // left out by the command line's filter
+        return; // excluded by the command line's filter
     }
 
     let mut expected: Vec<Item> = (0..RECORDS).map(Item::new).collect();
@@ -146,7 +146,7 @@ fn measure<W: FnMut()>(
     assert!(wrong.is_none(), "{name} after {passes} passes: {wrong:?}");
 }
 
-/// Reads, changes and writes each chunk once: what a program without maps would do.
+/// Reads, changes and writes each chunk once, as a program without maps does.
 fn update_in_chunks(file: &std::fs::File, ids: &[u64]) {
     let mut updates: Vec<(u64, u64)> = ids.iter().copied().zip(0..).collect();
     updates.sort_unstable(); // by record, and for each by stamp

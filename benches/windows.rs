@@ -1,8 +1,8 @@
-//! What sliding windows cost, by their size: scans and random reads through a budget of views that
-//! holds two thirds of the file, beside one view of everything.
+//! The cost of sliding windows, by their size: scans and random reads with a budget of views for
+//! two thirds of the file, beside one view of everything.
 //!
-//! 128 MB of file, 80 MiB of budget: in a scan the oldest windows always go first, so every window
-//! is mapped anew on every pass; at random about two reads of three find theirs.
+//! 128 MB of file, 80 MiB of budget: a scan always drops the oldest windows first, so every pass
+//! maps every window again; about two of three random reads find their window mapped.
 
 mod common;
 
@@ -69,7 +69,7 @@ fn random(criterion: &mut Criterion, sample: &Sample) {
     group.finish();
 }
 
-/// Measures `work` as one point of the line over the windows' sizes, in KiB.
+/// Measures `work` as one point of the curve over the windows' sizes, in KiB.
 fn measure(
     group: &mut BenchmarkGroup<'_, WallTime>,
     window_bytes: u64,

@@ -1,7 +1,8 @@
-//! Changes that are yours alone: a private (copy-on-write) view never writes to the file.
+//! A private (copy-on-write) view never writes to the file: its changes are visible to this program
+//! only.
 //!
 //! First a store opened private: what-if calculations on real records. Then a plain file through a
-//! private view, beside a view that shows what the file holds.
+//! private view, beside a view that shows the file's content.
 //!
 //!     cargo run --example copy_on_write [DIRECTORY]
 
@@ -36,7 +37,7 @@ fn private_store(path: &Path) -> Result<(), Box<dyn Error>> {
     store.close()?;
     let before = std::fs::read(path)?;
 
-    // What if everybody paid a fee? Only pages that are changed are copied, when they are.
+    // What if every account paid a fee? A page is copied when it is first changed.
     let mut what_if = Store::<Account>::open_private(path)?;
     let mut edit = what_if.edit()?;
     for id in (0..u64::from(ACCOUNTS)).step_by(100) {
@@ -46,18 +47,18 @@ fn private_store(path: &Path) -> Result<(), Box<dyn Error>> {
     println!("in the private store: {} cents in all", total(&what_if));
     assert_eq!(total(&what_if), 10_000 * 1000 - 100 * 5);
 
-    // Others go on reading the file as it is, at the same time.
+    // Others still read the unchanged file at the same time.
     let store = Store::<Account>::open_read_only(path)?;
     println!("in the file:          {} cents in all", total(&store));
     assert_eq!(total(&store), 10_000 * 1000);
 
-    // A private store cannot grow: its records have no place in the file.
+    // A private store cannot grow: new records have no place in the file.
     let refused = what_if.append(&Account { id: 0.into(), cents: 0.into() });
     assert_eq!(refused.map_err(|error| error.kind()), Err(ErrorKind::ReadOnly));
 
     what_if.close()?;
     assert_eq!(std::fs::read(path)?, before, "not one byte of the file has changed");
-    println!("closed: the file is byte for byte what it was");
+    println!("closed: the file is unchanged, byte for byte");
     Ok(())
 }
 
@@ -76,7 +77,7 @@ fn private_view(path: &Path) -> Result<(), Box<dyn Error>> {
     println!("through the private view: {:?}", std::str::from_utf8(&seen)?);
     assert_eq!(&seen, b"hello, mine");
 
-    // Another view of the same mapping has private pages of its own: it shows the file.
+    // Another view of the same mapping has its own private pages: it shows the file.
     let other = mapping.read_vec(0..11)?;
     println!("through another view:     {:?}", std::str::from_utf8(&other)?);
     assert_eq!(other, b"hello, file");

@@ -1,5 +1,5 @@
-//! Several views of one file, overlapping, are one memory: what is written through one is there in
-//! all the others at once, without a flush and whichever handle they come from.
+//! Several overlapping views of one file are one memory: a write through one is visible in all the
+//! others at once, without a flush and through every handle.
 //!
 //!     cargo run --example overlapping_views [DIRECTORY]
 
@@ -15,7 +15,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let path = scratch.path().join("bytes");
     let mapping = Mapping::create_new(&path, 1 << 20)?;
 
-    // Three views, none of which starts or ends on a page, and which share bytes 150,000..160,000.
+    // Three views that neither start nor end at a page boundary, and that share bytes
+    // 150,000..160,000.
     let early = mapping.view(12_345..160_000)?;
     let late = mapping.view(150_000..777_777)?;
     let whole = mapping.view_all()?;
@@ -34,16 +35,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     show("a second handle", &theirs, 155_000, b"and back through the late one")?;
     whole.write(159_990, b"new")?;
     show("a second handle", &theirs, 159_990, b"new")?;
-    assert!(theirs.write(0, b"x").is_err(), "it is read-only, and says so");
+    assert!(theirs.write(0, b"x").is_err(), "a read-only view refuses writes");
 
-    // Growing the file leaves the views there are as they are; new ones reach further.
+    // Growing the file leaves existing views unchanged; new ones reach further.
     mapping.grow(2 << 20)?;
     let grown = mapping.view(700_000..2 << 20)?;
     late.write(750_000 - 150_000, b"still valid")?;
     show("a view past the old end", &grown, 750_000, b"still valid")?;
     assert_eq!((whole.len_bytes(), mapping.len_bytes()?), (1 << 20, 2 << 20));
 
-    // Visible is not durable: that takes a flush of each view that was written, and a sync.
+    // Visible is not durable: durability needs a flush of each view that was written, and a sync.
     for view in [&early, &late, &whole] {
         view.flush(0..view.len_bytes())?;
     }

@@ -1,9 +1,10 @@
 //! A producer that appends ticks in transactions, and a consumer in another process that follows
 //! them through snapshots: whole transactions, in order, each tick once.
 //!
-//! Runs in the directory that is given; by default in a temporary one on disk and, on Linux, in one
-//! on /dev/shm. That is memory made to look like files: a sync there costs nothing and promises
-//! nothing. What was committed outlives both programs, however they end, and goes with the machine.
+//! Runs in the given directory; by default in a temporary one on disk and, on Linux, in one on
+//! /dev/shm, which is memory that looks like files: a sync there costs nothing and promises
+//! nothing. Its commits survive the end of both programs, however they end, but not that of the
+//! machine.
 //!
 //!     cargo run --release --example producer_consumer [DIRECTORY]
 
@@ -18,12 +19,12 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const CONSUME: &str = "--consume";
 const TICKS_A_COMMIT: u64 = 16;
-/// For so long ticks are produced with each kind of commit.
+/// The time for producing ticks with each kind of commit.
 const PHASE: Duration = Duration::from_millis(700);
-/// How often the consumer looks whether there still is a producer.
+/// How often the consumer checks whether there still is a producer.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Of types that mean the same on every machine, whichever opens the store next.
+/// The field types mean the same on every machine, so any machine can open the store.
 #[derive(Clone, Copy, Record)]
 #[repr(C)]
 struct Tick {
@@ -46,7 +47,7 @@ fn main() -> Result<()> {
     }
 }
 
-/// Makes a store in a directory of its own below this one, and fills it beside a consumer.
+/// Makes a store in a new directory below this one, and fills it beside a consumer.
 fn produce_in(directory: &Path) -> Result<()> {
     let directory = tempfile::tempdir_in(directory)?;
     let path = directory.path().join("ticks.rec");
@@ -56,7 +57,7 @@ fn produce_in(directory: &Path) -> Result<()> {
     for durability in [Durability::Immediate, Durability::Eventual] {
         produce(&ticks, durability)?;
     }
-    // The consumer ends when nobody has the store open to write.
+    // The consumer ends when no program has the store open for writing.
     ticks.close()?;
     let output = consumer.wait_with_output()?;
     if !output.status.success() {
@@ -96,7 +97,7 @@ fn consume(path: &Path) -> Result<()> {
     let mut snapshot = reader.begin_read()?;
     let (mut next, mut looks, mut ages) = (0, 0_u64, Vec::new());
     loop {
-        // Asked first: when it is not there any more, the next look sees all there will be.
+        // Asked first: if the producer is gone, the next look sees everything.
         let is_over = !reader.has_writer()?;
         snapshot.refresh()?;
         let seen_at = now();
@@ -109,11 +110,11 @@ fn consume(path: &Path) -> Result<()> {
         if is_over {
             break;
         }
-        // Sleeps until somebody commits. The snapshot that is held meanwhile is the newest there
-        // is; who has long work to do with one keeps later commits in the log while it lasts.
+        // Sleeps until a commit. The snapshot held during the wait is the newest one; a reader that
+        // works long with a snapshot keeps later commits in the log for that time.
         reader.wait(snapshot.commit(), LOOK_EVERY)?;
     }
-    assert_eq!(ages.len() as u64, next, "every tick, and each once");
+    assert_eq!(ages.len() as u64, next, "every tick exactly once");
     ages.sort_unstable();
     let median = ages.get(ages.len() / 2).copied().unwrap_or(0);
     println!(

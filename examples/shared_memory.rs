@@ -1,10 +1,10 @@
-//! Two processes, one piece of named memory with typed records in it: a producer and a consumer,
+//! Two processes and one piece of named memory with typed records: a producer and a consumer,
 //! without a file or a store.
 //!
-//! This process makes and initialises the memory, starts itself a second time, and fills a ring
-//! with ticks. The second finds the memory by its name, initialised, and takes every tick out of
-//! the ring, in order. Records are copied in and out, and one that is just being written may be
-//! seen in part: each carries a seal by which the other side knows that it is whole, and whose.
+//! This process creates and initialises the memory, starts itself a second time, and fills a ring
+//! with ticks. The second process finds the initialised memory by its name, and takes every tick
+//! out of the ring, in order. Records are copied in and out, and a copy may contain a part of a
+//! concurrent write: each record carries a seal that shows whether it is whole, and whose it is.
 //!
 //!     cargo run --release --example shared_memory
 
@@ -19,13 +19,13 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 const TICKS: u64 = 500_000;
 const RING_LEN: u64 = 1024;
-/// Behind the ring lies how far the consumer is.
+/// The consumer's position lies after the ring.
 const CURSOR_OFFSET: u64 = RING_LEN * size_of::<Sealed>() as u64;
 const LEN_BYTES: u64 = CURSOR_OFFSET + size_of::<Sealed>() as u64;
-/// Longer than either side keeps the other waiting.
+/// Longer than either side makes the other wait.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Shared memory never leaves this machine, so the machine's own byte order will do.
+/// Shared memory never leaves this machine, so the machine's own byte order suffices.
 #[derive(Clone, Copy, Debug, PartialEq, FromBytes, IntoBytes, Immutable)]
 #[zerocopy(crate = "flatrec::zerocopy")]
 #[repr(C)]
@@ -40,7 +40,7 @@ impl Sealed {
         Self { number, price, seal: seal(number, price) }
     }
 
-    /// The record, unless it was seen in part.
+    /// The record, if it is whole.
     fn whole(self) -> Option<Self> {
         Some(self).filter(|seen| seen.seal == seal(seen.number, seen.price))
     }
@@ -61,11 +61,11 @@ fn main() -> Result<ExitCode> {
     }
 }
 
-/// Makes the memory, starts the consumer, and hands it ticks.
+/// Creates the memory, starts the consumer, and gives it ticks.
 fn produce() -> Result<ExitCode> {
     let name = format!("flatrec-ticks-{}", std::process::id());
-    // However many processes ask for this name at the same time, one runs its initialiser, and the
-    // others wait until it has returned. The name goes when `memory` is dropped.
+    // If several processes ask for this name at the same time, one runs its initialiser, and the
+    // others wait until it has returned. The name is removed when `memory` is dropped.
     let memory = Mapping::named(&name, LEN_BYTES, |memory| {
         let places = memory.typed::<Sealed>(0)?;
         (0..RING_LEN).try_for_each(|place| places.set(place, &Sealed::new(u64::MAX, 0)))?;
@@ -79,7 +79,7 @@ fn produce() -> Result<ExitCode> {
     let started = Instant::now();
     let mut taken = 0;
     for number in 0..TICKS {
-        // A place is free again once its last tick was taken out.
+        // A place is free again after its last tick was taken out.
         while number - taken >= RING_LEN {
             taken = wait_for_more(&cursor, taken, &mut consumer)?;
         }
@@ -100,7 +100,7 @@ fn produce() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// How many ticks the consumer has taken, once that is more than `taken`.
+/// Waits until the consumer has taken more than `taken` ticks, and returns how many.
 fn wait_for_more(cursor: &TypedView<Sealed>, taken: u64, consumer: &mut Child) -> Result<u64> {
     loop {
         match cursor.get(0)?.whole() {
@@ -108,12 +108,14 @@ fn wait_for_more(cursor: &TypedView<Sealed>, taken: u64, consumer: &mut Child) -
             _ => std::thread::yield_now(),
         }
         if let Some(status) = consumer.try_wait()? {
-            return Err(format!("the consumer has ended before all was taken: {status}").into());
+            return Err(
+                format!("the consumer ended before it had taken all ticks: {status}").into()
+            );
         }
     }
 }
 
-/// Finds the memory made by the producer, and takes all ticks.
+/// Finds the memory of the producer, and takes all ticks.
 fn consume(name: &str) -> Result<ExitCode> {
     let mut initialised_here = false;
     let memory = Mapping::named(name, LEN_BYTES, |_| {
@@ -131,7 +133,7 @@ fn consume(name: &str) -> Result<ExitCode> {
             looks += 1;
             match ring.get(number % RING_LEN)?.whole() {
                 Some(tick) if tick.number == number => break tick,
-                // An older one, or one that is being written.
+                // An older tick, or one that is being written.
                 _ => std::thread::yield_now(),
             }
             assert!(started.elapsed() < PATIENCE, "the producer is gone");
@@ -141,7 +143,7 @@ fn consume(name: &str) -> Result<ExitCode> {
             cursor.set(0, &Sealed::new(number + 1, 0))?;
         }
     }
-    assert_eq!(sum, (0..TICKS).map(price_of).sum::<u64>(), "every tick, and each once");
+    assert_eq!(sum, (0..TICKS).map(price_of).sum::<u64>(), "every tick exactly once");
     println!("consumer: took {TICKS} ticks in {looks} looks, in order, none twice, none torn");
     Ok(ExitCode::SUCCESS)
 }

@@ -1,9 +1,8 @@
-//! A file far larger than what is mapped of it.
+//! A file far larger than its mapped part.
 //!
-//! First by hand: a sparse file of 16 GiB, walked through views of 1 MiB, one at a time. Then as a
-//! store does it: records read through windows that slide within a budget, and the counters that
-//! tell what that cost. Both work in a 32-bit process, whose address space is smaller than the
-//! file.
+//! First by hand: a sparse file of 16 GiB, walked through views of 1 MiB, one at a time. Then with
+//! a store: records read through windows that slide within a budget, and the counters that show the
+//! cost. Both work in a 32-bit process, whose address space is smaller than the file.
 //!
 //!     cargo run --release --example sliding_views [DIRECTORY]
 
@@ -43,7 +42,7 @@ fn walk_a_sparse_file(path: &Path) -> Result<(), Box<dyn Error>> {
 
     let mut marks = 0_u64;
     for offset in steps.clone() {
-        // Odd on purpose: views start and end where you like, and widen to pages by themselves.
+        // Odd on purpose: views start and end anywhere, and widen to pages by themselves.
         let view = mapping.view(offset + 1..offset + VIEW_BYTES)?;
         view.write(0, &offset.to_le_bytes())?;
         marks += 1;
@@ -63,17 +62,18 @@ fn walk_a_sparse_file(path: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The largest of these lengths that the file system takes.
+/// The largest of these lengths that the file system accepts.
 fn make_sparse_file(path: &Path) -> Result<u64, Box<dyn Error>> {
     let file = File::create(path)?;
-    // Windows makes files sparse only on request, and fills the space before a write with zeros.
+    // Windows makes files sparse only on request; otherwise it fills the space before a write with
+    // zeros.
     let lengths: &[u64] =
         if cfg!(windows) { &[256 << 20] } else { &[16 << 30, 1 << 30, 256 << 20] };
     let taken = lengths.iter().find(|&&len_bytes| file.set_len(len_bytes).is_ok());
     Ok(*taken.ok_or("no length is accepted")?)
 }
 
-/// Reads a store in order and at random, with never more than the budget mapped.
+/// Reads a store in order and at random, with at most the budget mapped.
 fn read_within_a_budget(path: &Path) -> Result<(), Box<dyn Error>> {
     let mut store = Store::<Sample>::create(path)?;
     for number in 0..RECORDS {
@@ -84,7 +84,7 @@ fn read_within_a_budget(path: &Path) -> Result<(), Box<dyn Error>> {
 
     let store = Store::<Sample>::open_windowed(path, BUDGET_BYTES, WINDOW_BYTES)?;
     for number in 0..RECORDS {
-        // The guard keeps its window mapped; once it is dropped, the window may be let go.
+        // The guard keeps its window mapped; after it is dropped, the store may unmap the window.
         let record = store.get(number)?.ok_or("a record is missing")?;
         assert_eq!(record.number.get(), number);
     }
@@ -116,6 +116,6 @@ fn read_within_a_budget(path: &Path) -> Result<(), Box<dyn Error>> {
     assert!(file_len_bytes > 10 * BUDGET_BYTES, "the store must be far larger than the budget");
     assert!(in_order.remaps <= windows + 1, "in order, each window is mapped once");
     assert!(counters.mapped_bytes <= BUDGET_BYTES, "the budget holds");
-    assert!(counters.remaps > in_order.remaps, "at random, windows are mapped again and again");
+    assert!(counters.remaps > in_order.remaps, "at random, windows are mapped repeatedly");
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! Accounts between which threads move money: transactions that happen whole or not at all, and
-//! snapshots that always add up.
+//! Accounts between which threads move money: each transaction happens completely or not at all,
+//! and snapshots always add up.
 //!
 //!     cargo run --release --example transactions
 
@@ -28,7 +28,7 @@ fn main() -> Result<()> {
     let receipt = opening.commit(Durability::Immediate)?;
     println!("commit {} survives a loss of: {:?}", receipt.commit(), receipt.survives());
 
-    // A snapshot from before stays what it is, whatever happens meanwhile.
+    // A snapshot from before stays the same during later commits.
     let before = accounts.begin_read();
     let over = AtomicBool::new(false);
     let started = Instant::now();
@@ -59,11 +59,11 @@ fn main() -> Result<()> {
     drop((before, after));
 
     let checkpoint = accounts.checkpoint()?;
-    println!("{} records brought from the log to the file", checkpoint.records());
+    println!("{} records written from the log to the file", checkpoint.records());
     accounts.close()
 }
 
-/// Moves money, now and then more than there is, which is taken back.
+/// Moves money; sometimes there is too little, and the transaction is rolled back.
 fn transfer(accounts: &Database<Account>, thread: u64) -> Result<()> {
     let mut random = thread + 1;
     let mut draw = |below: u64| {
@@ -90,7 +90,7 @@ fn transfer(accounts: &Database<Account>, thread: u64) -> Result<()> {
     Ok(())
 }
 
-/// Adds all accounts up again and again, until the others are done.
+/// Adds up all accounts repeatedly, until the others are done.
 fn audit(accounts: &Database<Account>, over: &AtomicBool) -> u64 {
     let mut looks = 0;
     while !over.load(Ordering::Relaxed) {

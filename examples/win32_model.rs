@@ -1,7 +1,7 @@
-//! The Win32 file-mapping model, step by step: what a program for Windows does by `CreateFile`,
-//! `CreateFileMapping`, `MapViewOfFile` and so on, done here by one code on every system.
+//! The Win32 file-mapping model, step by step: what a Windows program does with `CreateFile`,
+//! `CreateFileMapping`, `MapViewOfFile` and so on, here in one code for every system.
 //!
-//! Each step says which calls it stands for, does the thing, and checks what came of it. Where the
+//! Each step names the calls that it stands for, does the work, and checks the result. Where the
 //! systems differ, it says so. Other processes take part: this program, started again.
 //! docs/WIN32.md has the whole vocabulary.
 //!
@@ -19,9 +19,9 @@ use flatrec::{ErrorKind, install_fault_guard, process_faults};
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
-/// No multiple of a page, let alone of the allocation granularity.
+/// Not a multiple of a page, nor of the allocation granularity.
 const FILE_BYTES: u64 = (1 << 20) + 1000;
-/// A multiple of the allocation granularity of every system: what programs for Win32 slide by.
+/// A multiple of the allocation granularity of every system: the usual step of Win32 programs.
 const WINDOW_BYTES: u64 = 64 << 10;
 const SHARED_BYTES: u64 = 10_000;
 const OPENERS: usize = 4;
@@ -56,7 +56,7 @@ fn step(calls: &str, what: &str) {
     println!("\n{calls}\n    {what}");
 }
 
-/// The mapping object: on Windows a file's handle and a section, and here one value.
+/// The mapping object: a file's handle and a section on Windows, one value here.
 fn make_a_file(path: &Path) -> Result<Mapping> {
     step("CreateFile(CREATE_NEW), CreateFileMapping(PAGE_READWRITE)", "a new file, all zeros");
     let mapping = Mapping::create_new(path, FILE_BYTES)?;
@@ -78,8 +78,8 @@ fn slide_over_it(mapping: &Mapping) -> Result {
     } // dropping a view unmaps it
     println!("    {} views written, each beginning on the granularity", starts().count());
 
-    // MapViewOfFile would say 1132, ERROR_MAPPED_ALIGNMENT, to each of these offsets. Here a view
-    // begins where it is asked to: what lies before that, up to the granularity, is not shown.
+    // MapViewOfFile returns 1132, ERROR_MAPPED_ALIGNMENT, for each of these offsets. Here a view
+    // begins at the given offset; it does not show the bytes before it, down to the granularity.
     for start in starts().skip(1) {
         let view = mapping.view(start - 3..start + 8)?;
         assert_eq!((view.offset(), view.len_bytes()), (start - 3, 11));
@@ -89,13 +89,13 @@ fn slide_over_it(mapping: &Mapping) -> Result {
 
     let past = mapping.view(FILE_BYTES - 1..FILE_BYTES + 1).unwrap_err();
     assert_eq!(past.kind(), ErrorKind::OutOfRange);
-    let empty = mapping.view(500..500)?; // where CreateFileMapping has 1006, ERROR_FILE_INVALID
+    let empty = mapping.view(500..500)?; // CreateFileMapping returns 1006, ERROR_FILE_INVALID
     assert_eq!(empty.len_bytes(), 0);
     println!("    past the end: {}; of no bytes: a view of no bytes", past.kind());
     Ok(())
 }
 
-/// Views of one file are one memory, whichever mapping object they are of.
+/// Views of one file are one memory, also from different mapping objects.
 fn overlap(mapping: &Mapping, path: &Path) -> Result {
     step(
         "MapViewOfFile, twice; CreateFile(OPEN_EXISTING) and a third",
@@ -115,15 +115,15 @@ fn overlap(mapping: &Mapping, path: &Path) -> Result {
     Ok(())
 }
 
-/// Less than the file grants: read-only and copy-on-write.
+/// Less access than the file allows: read-only and copy-on-write.
 fn restrict(mapping: &Mapping, path: &Path) -> Result {
-    step("PAGE_READONLY, FILE_MAP_READ", "views that refuse to be written");
+    step("PAGE_READONLY, FILE_MAP_READ", "views that refuse writes");
     let read_only = Mapping::open(path, Access::ReadOnly)?;
     let refused = read_only.view(0..100)?.write(0, b"x").unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ReadOnly);
     println!("    {refused}");
 
-    step("PAGE_WRITECOPY, FILE_MAP_COPY", "views whose changes are theirs alone");
+    step("PAGE_WRITECOPY, FILE_MAP_COPY", "views with private changes");
     let private = mapping.with_access(Access::Private)?.view(0..FILE_BYTES)?;
     private.write(200_000, b"what if")?;
     assert_eq!(read(&private, 200_000, 7)?, b"what if");
@@ -152,7 +152,7 @@ fn flush(mapping: &Mapping, path: &Path) -> Result {
     Ok(())
 }
 
-/// A view is never moved; a larger file is seen by new views.
+/// A view never moves; new views see a larger file.
 fn grow_and_trim(mapping: &Mapping) -> Result {
     step(
         "SetFileInformationByHandle(FileAllocationInfo), SetEndOfFile, CreateFileMapping anew",
@@ -169,14 +169,14 @@ fn grow_and_trim(mapping: &Mapping) -> Result {
 
     step("SetEndOfFile", "a shorter file");
     match mapping.backing().trim(FILE_BYTES) {
-        // 1224, ERROR_USER_MAPPED_FILE: Windows keeps the length while there is a view.
+        // 1224, ERROR_USER_MAPPED_FILE: Windows does not truncate a file while it has a view.
         Err(error) if cfg!(windows) => {
             assert_eq!(error.kind(), ErrorKind::Locked);
             println!("    while it is mapped: {error}");
         }
         other => {
             other?;
-            println!("    done, and who touches the lost pages of a view gets a fault");
+            println!("    done; a touch of the lost pages of a view is a fault");
         }
     }
     drop((old, new));
@@ -202,7 +202,7 @@ fn look_at_memory(mapping: &Mapping) -> Result {
     // (Windows has one counter for both, and Wine keeps it at 0.)
     assert!(cfg!(windows) || faults.minor + faults.major > 0, "pages come by faults");
 
-    step("QueryWorkingSetEx", "what is resident");
+    step("QueryWorkingSetEx", "the resident pages");
     let resident = view.residency(all)?;
     let whose = if cfg!(windows) { "this process's working set" } else { "the page cache" };
     println!("    {} of {} pages are in {whose}", resident.resident_pages, resident.pages);
@@ -222,7 +222,7 @@ fn look_at_memory(mapping: &Mapping) -> Result {
     Ok(())
 }
 
-/// A handle that a child inherits: a file without a name is found in no other way.
+/// A handle that a child inherits: a file without a name cannot be found in any other way.
 fn hand_to_a_child() -> Result {
     step(
         "CreateFile(FILE_FLAG_DELETE_ON_CLOSE), CreateProcess(bInheritHandles)",
@@ -262,7 +262,7 @@ fn standard_input() -> std::io::Result<File> {
     std::io::stdin().as_handle().try_clone_to_owned().map(File::from)
 }
 
-/// Memory of the paging file, or of /dev/shm, that another process opens by its name.
+/// Memory of the paging file, or of /dev/shm, which another process opens by its name.
 fn share_by_name() -> Result {
     let name = format!("flatrec-win32-model-{}", std::process::id());
     step("CreateFileMapping(INVALID_HANDLE_VALUE, \"Local\\name\")", "named shared memory");
@@ -289,7 +289,7 @@ fn share_by_name() -> Result {
 }
 
 fn in_child_named(name: &OsStr) -> Result {
-    let name = name.to_str().ok_or("the name is no text")?;
+    let name = name.to_str().ok_or("the name is not text")?;
     let memory = Mapping::open_named(name, Access::ReadWrite)?;
     assert_eq!(memory.len_bytes()?, SHARED_BYTES);
     assert_eq!(memory.read_vec(100..111)?, b"initialised");
@@ -299,7 +299,7 @@ fn in_child_named(name: &OsStr) -> Result {
     Ok(())
 }
 
-/// Whoever comes first makes the file; nobody sees it half made.
+/// The first process makes the file; no process sees it half made.
 fn open_or_create(path: &Path) -> Result {
     step(
         "CreateMutex, CreateFile(OPEN_ALWAYS), and was it ERROR_ALREADY_EXISTS?",
@@ -334,9 +334,13 @@ fn in_child_first_or_not(path: &Path) -> Result {
     Ok(())
 }
 
-/// A page that cannot be had: an exception on Windows, a signal elsewhere, and here an error.
+/// A page that the system cannot provide: an exception on Windows, a signal elsewhere, and here an
+/// error.
 fn lose_a_page(path: &Path) -> Result {
-    step("__except (EXCEPTION_IN_PAGE_ERROR)", "a file that somebody cuts under a view");
+    step(
+        "__except (EXCEPTION_IN_PAGE_ERROR)",
+        "a file that another program truncates under a view",
+    );
     install_fault_guard()?;
     let mapping = Mapping::create_new(path, FILE_BYTES)?;
     let view = mapping.view_all()?;

@@ -1,15 +1,15 @@
-"""What scripts/across.sh compares, after docs/FORMAT.md alone.
+"""The comparisons of scripts/across.sh, by docs/FORMAT.md only.
 
-    across.py store A B         two stores of the same content, every byte but what must differ
-    across.py records A B       the same of two closed stores whose headers were written at other times
+    across.py store A B         two stores with the same content, every byte except those that must differ
+    across.py records A B       the same for two closed stores whose headers were written at other times
     across.py sums A B          their checksum files
     across.py live-log A        that the store's header names a log
-    across.py info A B          what `flatrec info --json` says of two such stores
+    across.py info A B          the output of `flatrec info --json` for two such stores
     across.py original CSV OUT  an export and the text that was loaded
     across.py ticks N CSV       the numbers 0 to N - 1 in the column `number`, or those of one commit
-                                more, which was under way and had been written, but not yet announced
+                                more, which had been written but not yet announced
 
-Prints what differs, and ends with status 1 then.
+Prints the differences, and then ends with status 1.
 """
 
 import csv
@@ -27,7 +27,7 @@ def number(data, at, form="<Q"):
 
 
 def header(data):
-    """Where the slot in force begins: the one of the higher sequence."""
+    """The offset of the slot in force, the one with the higher sequence."""
     for slot in SLOTS:
         if data[slot:slot + 8] != b"\x89FLATREC":
             sys.exit("no header slot")
@@ -40,7 +40,7 @@ def blank(data, *ranges):
 
 
 def store(path):
-    """A store without what is drawn at random, the file id, and the slots' sums over it."""
+    """A store without its random file id and the slots' sums over it."""
     data = bytearray(open(path, "rb").read())
     for slot in SLOTS:
         blank(data, (slot + 32, slot + 48), (slot + 508, slot + 512))
@@ -67,7 +67,7 @@ def sums(path):
 
 
 def info(path):
-    """What is not of one file or one system."""
+    """The parts that do not depend on one file or one system."""
     found = json.load(open(path, encoding="utf-8"))
     for key in ("path", "file_id", "file_system", "allocated_bytes", "residency", "faults"):
         del found[key]
@@ -94,7 +94,7 @@ def live_log(path):
 
 
 def original(given, out):
-    """An export has a null as the empty value."""
+    """An export writes a null as the empty value."""
     text = open(given, "rb").read().decode("utf-8")
     rows = [["" if value == "NA" else value for value in line.split(",")]
             for line in text.split("\n")]

@@ -4,16 +4,16 @@
 #     scripts/across.sh TARGET
 #     scripts/across.sh HERE THERE [HERE_PRODUCER THERE_PRODUCER]
 #
-# TARGET is one of scripts/cross.sh, for which and for this machine all is built that is needed.
-# Otherwise each argument is a command line, by absolute paths and without quotes: how this system
-# runs `flatrec`, and how the other one's is run from here; then the same of the example
-# `producer_consumer`, without which the logs of killed programs are left out.
+# TARGET is one of scripts/cross.sh; everything needed is built for it and for this machine.
+# Otherwise each argument is a command line, with absolute paths and without quotes: how this system
+# runs `flatrec`, and how it runs that of the other system; then the same for the example
+# `producer_consumer`. Without those, the logs of killed programs are left out.
 #
-#     FLATREC_CSV     the input; data/flights-2013-01.csv
-#     FLATREC_ROWS    how many of its rows, where the other system is slow; all, on s390x 2000
+#     FLATREC_CSV     the input; data/flights-2013-01.csv by default
+#     FLATREC_ROWS    the number of its rows, for a slow system; all, or 2000 on s390x
 #
-# One line for each check; the first that fails ends it with status 1. What two files may differ in
-# is what is drawn at random, and what is computed over it: see across.py.
+# Prints one line for each check; the first failure ends it with status 1. Two files may differ in
+# random values and in checksums over them: see across.py.
 set -euo pipefail
 # The producer's directory begins with a dot.
 shopt -s dotglob
@@ -29,13 +29,13 @@ usage() {
     exit 2
 }
 
-# Builds for this machine and for a target, and says how both are run.
+# Builds for this machine and for a target, and prints how to run both.
 build() {
     local target=$1 here there runner ending=""
     here=$(realpath -m "${CARGO_TARGET_DIR:-target}")/debug
     there=$(realpath -m "${CARGO_TARGET_DIR:-target/cross/$target}")/$target/debug
     runner=$(realpath -m "${FLATREC_CROSS_HOME:-${TMPDIR:-/tmp}/flatrec-cross}")/run-$target
-    # With the features of scripts/suite.sh, which has built it before.
+    # With the features of scripts/suite.sh, which has built this before.
     cargo build --quiet --locked --features flatrec/rayon --bins --example producer_consumer
     scripts/cross.sh "$target" build --quiet --locked --bins --example producer_consumer
     [[ $target != *windows* ]] || ending=.exe
@@ -59,21 +59,21 @@ declare -A flatrec=([here]=$1 [there]=$2) producer=([here]=${3:-} [there]=${4:-}
 place=$(mktemp -d)
 children=()
 cleanup() {
-    # What a check that failed has left running.
+    # Processes that a failed check has left running.
     ((${#children[@]} == 0)) || kill -KILL "${children[@]}" 2>/dev/null || true
     rm -rf "$place"
 }
 trap cleanup EXIT
 cd "$place"
 
-# The command of one system, whose words are separated by spaces.
+# The command of one system, with words separated by spaces.
 run() {
     local -a words
     read -ra words <<<"${flatrec[$1]}"
     "${words[@]}" "${@:2}"
 }
 
-# As `run`, of what has to succeed; its output is shown if it does not.
+# As `run`, for a command that must succeed; shows its output if it does not.
 ok() {
     run "$@" >out.txt 2>&1 || fail "${*:2} (${1}) ended with status $?: $(cat out.txt)"
 }
@@ -86,7 +86,7 @@ same() {
     cmp "$1" "$2" || fail "$1 and $2 differ"
 }
 
-# Whether a pattern, expanded, names any file.
+# Whether an expanded pattern names any file.
 any() {
     [[ -e $1 ]]
 }
@@ -106,7 +106,7 @@ rows=$(($(wc -l <in.csv) - 1))
 for system in here there; do
     ok $system --version
     passed "$system is $(head -1 out.txt | tr -d '\r')"
-    # From standard input: of a load from a file that takes long, progress is kept on the way.
+    # From standard input: a long load from a file would keep its progress on the way.
     run $system load - $system.rec --null NA <in.csv >out.txt 2>&1 || fail "load: $(cat out.txt)"
     ok $system load - $system-deletes.rec --null NA --deletes <in.csv
 done
@@ -115,7 +115,7 @@ compare sums here.rec-sum there.rec-sum
 compare store here-deletes.rec there-deletes.rec
 passed "$rows rows loaded on each: the files and their checksums are the same bytes"
 
-# Each reads what the other made. The first of each pair reads, the second has written.
+# Each system reads what the other wrote. The first of each pair reads, the second has written.
 for pair in here:there there:here; do
     reader=${pair%:*} writer=${pair#*:}
     ok "$reader" verify "$writer.rec"
@@ -166,11 +166,11 @@ for turns in "here there" "there here" "there there"; do
     done
     compare records alone.rec "$store"
     compare sums alone.rec-sum "$store-sum"
-    passed "deletes, changes and appends, $a and $b by turns: the bytes of one who does all"
+    passed "deletes, changes and appends, $a and $b by turns: the same bytes as on one system"
 done
 
-# A program that commits is killed; the other system recovers what it has left. Its consumer sees
-# to the end how much that is: a kill takes no commit back.
+# A committing program is killed; the other system recovers its store. Its consumer sees to the end
+# how much that is: a kill loses no commit.
 killed() {
     local writer=$1 reader=$2 pid count store
     local -a words
@@ -196,7 +196,7 @@ killed() {
     count=$(sed -n 's/.*consumer: \([0-9]*\) ticks.*/\1/p' "$writer.txt")
     store=$(echo "killed-$writer"/*/ticks.rec)
     compare live-log "$store"
-    # Copies, in case that one who only reads changes anything.
+    # Copies, so that a command that only reads cannot change the original.
     for way in read write; do
         mkdir "$writer-$way"
         cp "$(dirname "$store")"/ticks.rec* "$writer-$way"

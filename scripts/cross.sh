@@ -9,18 +9,18 @@
 #     i686-unknown-linux-gnu     a real 32-bit process, with its small address space
 #     s390x-unknown-linux-gnu    big-endian, run by qemu-user
 #
-# What it needs it fetches the first time, as root, with apt: linkers and what runs the programs are
-# installed; Debian's newest Rust compiler, with the sources of its standard library, is unpacked in
-# a folder of its own, and the standard library is built from them for the target. The toolchain
-# that is installed, if any, is neither used nor changed.
+# Fetches what it needs the first time, as root, with apt: it installs linkers and the programs that
+# run the results; it unpacks Debian's newest Rust compiler, with the sources of its standard
+# library, into a folder of its own, and builds the standard library from them for the target. It
+# neither uses nor changes an installed toolchain.
 #
-# For s390x the kernel is told to run such programs with qemu (binfmt_misc), until the machine is
-# restarted: a test that starts processes could not start its own otherwise.
+# For s390x it tells the kernel to run such programs with qemu (binfmt_misc), until the machine is
+# restarted: otherwise a test that starts processes could not start its own program.
 #
-#     FLATREC_CROSS_HOME    the folder for what is unpacked; ${TMPDIR:-/tmp}/flatrec-cross
-#     CARGO_TARGET_DIR      where cargo builds; target/cross/TARGET
+#     FLATREC_CROSS_HOME    the folder for the unpacked files; ${TMPDIR:-/tmp}/flatrec-cross
+#     CARGO_TARGET_DIR      cargo's build folder; target/cross/TARGET
 #
-# Ends with cargo's status; with 2 where it was called wrongly, 1 where it cannot get what it needs.
+# Ends with cargo's status; with 2 for a wrong command line, with 1 if it cannot get what it needs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -62,12 +62,12 @@ rust=$home/rust
 runner=$home/run-$target
 export DEBIAN_FRONTEND=noninteractive
 
-# What apt does needs root; what is there already needs nobody.
+# apt needs root, unless everything is already there.
 with_apt() {
     local missing=$1
     [[ $(uname -sm) == "Linux x86_64" ]] || fail "it needs x86-64 Linux"
-    [[ $(id -u) == 0 ]] || fail "$missing is not there yet: run this once as root, which fetches it"
-    command -v apt-get >/dev/null || fail "$missing is fetched with apt-get, which is not there"
+    [[ $(id -u) == 0 ]] || fail "$missing is missing: run this once as root to fetch it"
+    command -v apt-get >/dev/null || fail "$missing needs apt-get, which is missing"
 }
 
 updated=
@@ -77,14 +77,14 @@ apt_update() {
     updated=yes
 }
 
-# The compiler, unpacked and not installed, since it is not to stand in another's way.
+# The compiler is unpacked and not installed, so that it does not replace another one.
 unpack_rust() {
     with_apt "the compiler"
     apt_update
     local wanted=(rustc-web cargo-web rust-web-src) all
     all=$(apt-get install -s --no-install-recommends "${wanted[@]}" |
         sed -n 's/^Inst \([^ ]*\).*/\1/p' | sort -u - <(printf '%s\n' "${wanted[@]}")) ||
-        fail "this Debian has no ${wanted[*]}: it takes Debian 12 with its security updates"
+        fail "this Debian has no ${wanted[*]}: use Debian 12 with its security updates"
     rm -rf "$rust" "$home/packages"
     mkdir -p "$rust" "$home/packages"
     # shellcheck disable=SC2086 # a word is a package
@@ -106,14 +106,14 @@ install_packages() {
     done
 }
 
-# Starts the server, or ends it, if there is none, or one.
+# Starts the server if it does not run, or ends it.
 wine_server() {
     local server
     server=$(command -v wineserver64 || echo /usr/lib/wine/wineserver64)
     WINEPREFIX=$home/wine "$server" "$@" </dev/null >/dev/null 2>&1 || true
 }
 
-# Wine 8 lacks ProcessPrng, which Rust's standard library asks for: a library of ours has it.
+# Wine 8 lacks ProcessPrng, which Rust's standard library needs: our own library provides it.
 make_wine() {
     cat >"$home/prng.c" <<'C'
 #include <windows.h>
@@ -133,7 +133,7 @@ C
     wine=$(command -v wine64 || echo /usr/lib/wine/wine64)
     [[ -x $wine ]] || fail "wine64 is installed, but there is no $wine"
     WINEPREFIX=$home/wine WINEDEBUG=-all WINEARCH=win64 timeout 300 "$wine" wineboot -i \
-        >/dev/null 2>&1 || true # it complains of the display that is not there
+        >/dev/null 2>&1 || true # it complains about the missing display
     [[ -d $home/wine/drive_c/windows/system32 ]] || fail "wineboot made no $home/wine"
     wine_server -k
     cp "$home/bcryptprimitives.dll" "$home/wine/drive_c/windows/system32/"
@@ -158,19 +158,19 @@ make_runner() {
     chmod +x "$runner"
 }
 
-# The line that says how is a part of Debian's qemu-user-static.
+# The line with the settings is a part of Debian's qemu-user-static.
 tell_the_kernel_of_qemu() {
     local misc=/proc/sys/fs/binfmt_misc line=/usr/lib/binfmt.d/qemu-s390x.conf
     [[ ! -e $misc/qemu-s390x ]] || return 0
     [[ $(id -u) == 0 ]] || fail "the kernel does not know qemu yet: run this once as root"
     [[ -e $misc/register ]] || mount -t binfmt_misc binfmt_misc "$misc" ||
-        fail "binfmt_misc cannot be mounted, so that no s390x program can be started here"
-    cat "$line" >"$misc/register" || fail "the kernel does not take $line"
+        fail "binfmt_misc cannot be mounted, so s390x programs cannot be started here"
+    cat "$line" >"$misc/register" || fail "the kernel refuses $line"
 }
 
 mkdir -p "$home"
-# What is in there is run.
-[[ -O $home ]] || fail "$home is somebody else's: set FLATREC_CROSS_HOME"
+# Programs in that folder are run, so it must belong to this user.
+[[ -O $home ]] || fail "$home belongs to another user: set FLATREC_CROSS_HOME"
 exec 9>"$home/lock"
 flock 9
 if [[ ! -e $home/ready ]]; then
@@ -184,9 +184,9 @@ if [[ ! -e $home/ready-$target ]]; then
 fi
 [[ $target != s390x-unknown-linux-gnu ]] || tell_the_kernel_of_qemu
 exec 9>&-
-# A server that ends with the last program may just be ending when the next one begins, which is
-# lost then. This one waits two minutes for more. So do Wine's services, with the output of whoever
-# starts them: of nobody who is waited for.
+# A server that ends with the last program may end just when the next one begins, which then fails.
+# This one waits two minutes for more programs. So do Wine's services, which keep the output of
+# their starter open: here it is /dev/null, so no program waits for it.
 if [[ $target == x86_64-pc-windows-gnu ]]; then
     wine_server -p120
     "$runner" cmd /c exit </dev/null >/dev/null 2>&1 || fail "Wine does not start: see $runner"
@@ -197,14 +197,14 @@ export "CARGO_TARGET_${name}_LINKER=$linker" "CARGO_TARGET_${name}_RUNNER=$runne
 export "CARGO_TARGET_${name}_RUSTFLAGS=$flags ${RUSTFLAGS:-}"
 export LD_LIBRARY_PATH=$rust/usr/lib/x86_64-linux-gnu${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 export RUSTC=$rust/usr/bin/rustc RUSTDOC=$rust/usr/bin/rustdoc
-# A stable compiler builds the standard library, too, for what is no release of anything.
+# A stable compiler can build the standard library too; the result is not for a release.
 export RUSTC_BOOTSTRAP=1
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target/cross/$target}
-# Without debug information it builds faster, and a test has its line all the same.
+# Without debug information it builds faster, and a test still has its line.
 export CARGO_PROFILE_DEV_DEBUG=0
 export CARGO_INCREMENTAL=${CARGO_INCREMENTAL:-0}
-# Below that, each check of what unsafe code relies on is a call: heavy tests take up to five times
-# as long, for a third less of building.
+# Below that, each check of the preconditions of unsafe code is a call: heavy tests take up to five
+# times as long, and building only a third less.
 export CARGO_PROFILE_DEV_OPT_LEVEL=2
 unset RUSTFLAGS RUSTUP_TOOLCHAIN
 exec "$rust/usr/bin/cargo" "$command" -Zbuild-std=std,panic_unwind --target "$target" "$@"

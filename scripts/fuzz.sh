@@ -1,33 +1,33 @@
 #!/usr/bin/env bash
-# Builds every fuzz target and runs each for some seconds from the inputs that are kept of it:
+# Builds every fuzz target and runs each for some seconds, starting from its saved inputs:
 #
 #     scripts/fuzz.sh [SECONDS]
 #
-# 10 seconds unless said. Finds are added to fuzz/corpus (not kept), what fails to fuzz/artifacts.
-# fuzz/README.md says what the targets feed to what.
+# The default is 10 seconds. New inputs go to fuzz/corpus (not kept), failures to fuzz/artifacts.
+# fuzz/README.md describes the targets.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 seconds=${1:-10}
 cargo fuzz --version >/dev/null 2>&1 || cargo install --quiet --locked cargo-fuzz@0.13.2
 
-# Lets the stable compiler build the sanitizers that cargo-fuzz asks for.
+# Lets the stable compiler build the sanitizers that cargo-fuzz needs.
 export RUSTC_BOOTSTRAP=1
 cargo fuzz build
 echo "fuzz targets built after $SECONDS s"
 
-# The targets work on files: where there is a file system in memory, there.
+# The targets work on files: in a file system in memory, if there is one.
 if [[ -d /dev/shm && -w /dev/shm ]]; then
     scratch=$(mktemp -d /dev/shm/flatrec-fuzz-XXXXXX)
     trap 'rm -rf "$scratch"' EXIT
     export TMPDIR=$scratch
 fi
-# Runs one target; what it printed is kept, and shown if it failed.
+# Runs one target; its output is kept, and shown if it failed.
 fuzz() {
     local target=$1 corpus=fuzz/corpus/$1 runs
     mkdir -p "$corpus"
     local log=$corpus.log
-    # No input of these targets is worth more than 20 s or 2 GiB: that is a find, too.
+    # An input that takes 20 s or 2 GiB is a failure, too.
     if cargo fuzz run "$target" "$corpus" "fuzz/seeds/$target" -- -verbosity=0 \
         -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
         >"$log" 2>&1; then
@@ -41,5 +41,5 @@ fuzz() {
 }
 export -f fuzz
 export seconds
-# Each takes one core. xargs ends with a failure if one of them does.
+# Each takes one core. xargs fails if one of them fails.
 cargo fuzz list | xargs -P "$(nproc)" -I{} bash -c 'fuzz {}'

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Counts the instructions of what flatrec is used for, and compares them with those on record.
+"""Counts the instructions of flatrec's main uses, and compares them with the recorded numbers.
 
-    scripts/instructions.py            counts, and prints each beside the number on record
+    scripts/instructions.py            counts, and prints each beside the recorded number
     scripts/instructions.py --check    the same, and fails if one grew by 5 % or more
-    scripts/instructions.py --write    puts the numbers on record, in benches/instructions.json
+    scripts/instructions.py --write    records the numbers, in benches/instructions.json
 
 Needs valgrind. Each piece of work (benches/instructions.rs, and the command) runs with two counts, and
-the difference is divided by theirs: the start of the program falls out. Only instructions of the program
-itself are counted, the system's are not. The numbers are those of one compiler and one kind of processor;
+the difference is divided by theirs, which excludes the start of the program. Only instructions of the
+program itself are counted, not those of the system. The numbers hold for one compiler and one kind of processor;
 the record names both.
 """
 
@@ -25,7 +25,7 @@ RECORD = ROOT / "benches" / "instructions.json"
 GROWTH_MAX = 0.05
 SCAN_RECORDS = 10_000
 
-# What is counted: name, how many times, per how many things each time, and what it is.
+# The work to count: name, number of times, number of things each time, and description.
 WORKS = [
     ("get", 100_000, 1, "two fields of a record by number, in a snapshot"),
     ("get_store", 100_000, 1, "two fields of a record by number, in a store"),
@@ -64,8 +64,8 @@ def main() -> None:
     if mode == "--write":
         write(counts)
     elif mode == "--check" and grown:
-        sys.exit(f"{', '.join(grown)}: grown by {GROWTH_MAX:.0%} or more. If there is a reason, put the new "
-                 "numbers on record with `scripts/instructions.py --write`, and give it in the commit.")
+        sys.exit(f"{', '.join(grown)}: grown by {GROWTH_MAX:.0%} or more. If there is a reason, record the "
+                 "new numbers with `scripts/instructions.py --write`, and give it in the commit.")
 
 
 def build() -> dict[str, str]:
@@ -81,7 +81,7 @@ def build() -> dict[str, str]:
 
 
 def instructions(command: list[str]) -> int:
-    """How many instructions a command takes."""
+    """The number of instructions of a command."""
     valgrind = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]
     run = subprocess.run(valgrind + command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     found = re.search(r"I\s+refs:\s+([\d,]+)", run.stderr)
@@ -99,7 +99,7 @@ def count_work(program: str, folder: str, name: str, times: int) -> float:
 
 
 def sample(program: str, folder: pathlib.Path, rows: int) -> dict[str, str]:
-    """A file of CSV with so many rows, and a store of them."""
+    """A CSV file with so many rows, and a store of them."""
     csv = folder / f"{rows}.csv"
     with csv.open("w") as file:
         file.write("id,code,delay,price,at\n")
@@ -118,13 +118,13 @@ def count_command(program: str, words: list[str], files: dict[str, str]) -> int:
 
 
 def show(counts: dict, known: dict) -> list[str]:
-    """Prints what was counted, and returns what has grown too much."""
+    """Prints the counts, and returns those that have grown too much."""
     grown = []
     here = surroundings()
     there = known.get("with", here)
     if there != here:
-        print(f"the numbers on record are of {there}, these of {here}")
-    print(f"{'':20}{'on record':>12}{'now':>12}{'change':>9}")
+        print(f"the recorded numbers are from {there}, these from {here}")
+    print(f"{'':20}{'recorded':>12}{'now':>12}{'change':>9}")
     for name, (count, text) in counts.items():
         before = known["instructions"].get(name)
         change = "" if not before else f"{count / before - 1:+.1%}"
@@ -143,7 +143,7 @@ def write(counts: dict) -> None:
     record = {"with": surroundings(),
               "instructions": {name: round(count, 2) for name, (count, _) in counts.items()}}
     RECORD.write_text(json.dumps(record, indent=2) + "\n")
-    print(f"put on record: {os.path.relpath(RECORD)}")
+    print(f"recorded: {os.path.relpath(RECORD)}")
 
 
 if __name__ == "__main__":

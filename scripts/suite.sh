@@ -1,29 +1,29 @@
 #!/usr/bin/env bash
-# Runs the suite for one target and says in one line how many tests ran there, beside this machine's
-# own count if that is known:
+# Runs the suite for one target and prints in one line how many tests ran there, beside this
+# machine's own count if known:
 #
 #     scripts/suite.sh host|TARGET [arguments of cargo test]
 #
-# TARGET is one of scripts/cross.sh, which builds and runs it. The suite is what `cargo test
-# --workspace` runs: unit tests, integration tests and the documentation's examples. For other
-# targets it is what can differ there (`selection` and `skipped` below); with FLATREC_WHOLE_SUITE
-# set it is everything. Tests that are left out on a target are listed with the reason, which is
-# found beside the test; so are those that exist here and not there (after `scripts/suite.sh host`),
-# because they do not compile there or cannot differ.
+# TARGET is one of scripts/cross.sh, which builds and runs it. The suite is that of `cargo test
+# --workspace`: unit tests, integration tests and the documentation's examples. For other targets it
+# has the tests whose results may differ there (`selection` and `skipped` below); with
+# FLATREC_WHOLE_SUITE set it has all. The script lists tests that are left out on a target with the
+# reason, which stands beside the test, and (after `scripts/suite.sh host`) tests that exist only
+# here, because they do not compile there or cannot differ.
 #
-# Calls are slow under Wine and instructions under qemu, so random tests, and the models of the disk
-# and of the protocol, which are the same on every machine, try fewer cases for other targets, unless
-# PROPTEST_CASES, FLATREC_CASES, FLATREC_HISTORIES and FLATREC_INTERLEAVINGS say how many.
+# Calls are slow under Wine and instructions under qemu. So random tests, and the models of the disk
+# and of the protocol, which are the same on every machine, try fewer cases for other targets,
+# unless PROPTEST_CASES, FLATREC_CASES, FLATREC_HISTORIES and FLATREC_INTERLEAVINGS set the number.
 #
 # On s390x the suite is built with `--cfg flatrec_any_endian`: most tests store numbers in the
-# machine's own order of bytes, which flatrec refuses there although they are about something else.
-# That it refuses them, and that little-endian types mean the same there, is tested without that
-# (tests/byte_order.rs), as it is shipped.
+# machine's own byte order, which flatrec refuses there although the tests do not depend on it.
+# tests/byte_order.rs tests the refusal, and that little-endian types mean the same there, in the
+# shipped build.
 #
-# A test may also say that it, or a part of it, does not run here. Those are counted as skipped, and
-# fail instead where FLATREC_NO_SKIPS is set: for this machine alone, since others lack things.
+# A test may also report that it, or a part of it, cannot run here. These reports are counted as
+# skips. With FLATREC_NO_SKIPS they are failures, on this machine only, because others lack more.
 #
-# What the runs print is kept in target/suite. Ends with cargo's status.
+# The output of the runs is kept in target/suite. Ends with cargo's status.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -43,19 +43,19 @@ cargo_test() {
 }
 
 if [[ $target != host ]]; then
-    # Some things are this machine's alone: under Wine there is no Python.
+    # Some tests need this machine: under Wine there is no Python.
     unset FLATREC_NO_SKIPS
     export PROPTEST_CASES=${PROPTEST_CASES:-12} FLATREC_CASES=${FLATREC_CASES:-25}
     export FLATREC_HISTORIES=${FLATREC_HISTORIES:-30}
     export FLATREC_INTERLEAVINGS=${FLATREC_INTERLEAVINGS:-100}
 fi
-# What runs on a target, and which of its tests do not, because nothing of the system, the size of
-# addresses or the order of bytes comes into them. Naming the command's package gives the library
-# the same features everywhere, so that nothing is built twice.
+# The tests that run on a target, and those left out because neither the system, nor the size of
+# addresses, nor the byte order affects them. Naming the command's package gives the library the
+# same features everywhere, so that it is built only once.
 selection=(--workspace) skipped=()
 simulated=(sim::mutations:: sim::troubled:: shm::model:: power_cut::)
 case $target in
-    # With the one feature that the command does not ask for.
+    # With the one feature that the command does not use.
     host) selection=(--workspace --features flatrec/rayon) ;;
     *-windows-*) skipped=("${simulated[@]}" patched_files::numbers_at_their_edges) ;;
     i686-*)
@@ -86,7 +86,7 @@ esac
 seconds=$((SECONDS - started))
 
 # Each test once, as "FILE NAME<tab>RESULT". A test that starts itself prints its own name again,
-# which counts for nothing; one that a later run did not leave out was not left out.
+# which does not count; a test that runs in a later run was not left out.
 summary() {
     awk '
         /^ *Running / {

@@ -1,25 +1,25 @@
 #!/usr/bin/env bash
-# Runs the tests with threads under ThreadSanitizer, which sees every access of the program and of
-# the standard library to memory, and names two that race.
+# Runs the tests with threads under ThreadSanitizer, which sees every memory access of the program
+# and of the standard library, and names two that race.
 #
-# It does not know that two maps of one page are the same memory: a race between a writer's store
-# through one map and a reader's load through another, or in another process, it cannot see. That
-# readers and writers of one page stay apart is shown by the model of their protocol, which tries
-# every interleaving (src/shm), and by what the soak test reads (tests/soak).
+# It does not know that two maps of one page are the same memory: it cannot see a race between a
+# writer's store through one map and a reader's load through another, or in another process. The
+# model of their protocol, which tries every interleaving (src/shm), and the soak test (tests/soak)
+# show that readers and writers of one page do not conflict.
 #
 # It needs, on x86-64 Linux, besides the compiler and a linker:
 #
-#   - the sources of the standard library, which must be built with the sanitizer itself:
+#   - the sources of the standard library, which it builds with the sanitizer:
 #         rustup component add rust-src
-#   - the sanitizer's runtime. The compilers that rustup installs come with it; for another one, say
-#     where one is, Debian's for instance (libclang-rt-19-dev):
+#   - the sanitizer's runtime. rustup's compilers include it; for another compiler give the path of
+#     one, for example Debian's (libclang-rt-19-dev):
 #         FLATREC_TSAN_RUNTIME=/usr/lib/llvm-19/lib/clang/19/lib/linux/libclang_rt.tsan-x86_64.a
 #
-# Where one of these is not there it says so and ends with status 77, for whoever calls it to go on:
-# the model and the soak test are checked all the same then, by `cargo test`.
+# If one of these is missing it says so and ends with status 77, so that its caller can continue:
+# `cargo test` still checks the model and the soak test.
 #
-# RUSTC and CARGO name another compiler, RUSTFLAGS more flags, FLATREC_SECONDS how long each of the
-# longer tests takes; arguments are the tests to run, instead of all that have threads: modules of
+# RUSTC and CARGO name another compiler, RUSTFLAGS more flags, FLATREC_SECONDS the duration of each
+# of the longer tests; arguments are the tests to run, instead of all with threads: modules of
 # tests/it, and programs beside it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -48,13 +48,13 @@ elif ! compgen -G "$sysroot/lib/rustlib/$target/lib/librustc-*_rt.tsan.a" >/dev/
     missing "the compiler has no runtime of the sanitizer; see FLATREC_TSAN_RUNTIME in this script"
 fi
 
-# A stable compiler takes the flags, too, for what is no release of anything.
+# A stable compiler accepts the flags too; the result is not for a release.
 export RUSTC_BOOTSTRAP=1
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/tsan
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS="$flags ${RUSTFLAGS:-}"
 unset RUSTFLAGS
 export TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1 ${TSAN_OPTIONS:-}"
-# With the sanitizer in it, a backtrace takes longer than a test waits for a thread that panics.
+# With the sanitizer in it, a backtrace takes longer than a test waits for a panicking thread.
 export RUST_BACKTRACE=0
 export FLATREC_SECONDS=${FLATREC_SECONDS:-10}
 
@@ -62,7 +62,7 @@ tests=("$@")
 if [[ ${#tests[@]} == 0 ]]; then
     tests=(database_threads group_commit transactions readers readers_beside soak bounded_snapshot)
 fi
-# Programs of their own, and modules of the shared one.
+# Separate programs, and modules of the shared one.
 programs=() modules=()
 for test in "${tests[@]}"; do
     if [[ -e tests/$test.rs || -e tests/$test/main.rs ]]; then

@@ -1,7 +1,7 @@
-//! What can go wrong, and what to do about it.
+//! Errors: what failed, why, and what to do.
 //!
-//! Every [`Error`] names the operation, the path, the offset or record where there is one, and says
-//! what to do. The kind is for programs ([`Error::kind`]), the text is for people, and the
+//! Every [`Error`] names the operation, and the path, the offset or the record if there is one, and
+//! gives advice. The kind is for programs ([`Error::kind`]), the text is for people, and the
 //! system's own error is kept as [`source`](std::error::Error::source).
 
 use std::borrow::Cow;
@@ -9,11 +9,10 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// `text` as a terminal may show it: control characters, which could command the terminal or begin
-/// a line, and those that turn the direction of writing are escaped as in Rust's literals.
+/// `text` as a terminal may show it: escapes control characters, which could command the terminal
+/// or begin a line, and characters that change the direction of writing, as in Rust's literals.
 ///
-/// Errors show their paths so. Programs that print a name, or text that they found in a file, can
-/// do the same.
+/// Errors show their paths this way. Programs can use it to print a name, or text from a file.
 ///
 /// ```
 /// assert_eq!(flatrec::printable("Łukasz.rec"), "Łukasz.rec");
@@ -21,7 +20,7 @@ use std::path::{Path, PathBuf};
 /// assert_eq!(flatrec::printable("cer.\u{202e}txt"), "cer.\\u{202e}txt");
 /// ```
 pub fn printable(text: &str) -> Cow<'_, str> {
-    // Most text is of such bytes alone, and these are quick to look at.
+    // Most text has only these bytes, which are quick to check.
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) || !text.contains(is_command) {
         return Cow::Borrowed(text);
     }
@@ -35,8 +34,7 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Whether a character changes how what follows it is shown. Joiners, of which emoji are made, do
-/// not.
+/// Whether a character changes how the text after it is shown. Joiners, which emoji need, do not.
 fn is_command(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}')
@@ -46,7 +44,7 @@ fn is_command(c: char) -> bool {
 /// The result of every fallible call of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What sort of failure an [`Error`] is; the sentence of each is its `Display`.
+/// The kind of failure of an [`Error`]; its `Display` is a phrase.
 ///
 /// ```
 /// use flatrec::{DynStore, ErrorKind};
@@ -56,13 +54,13 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The system refused or failed an input or output call.
+    /// The operating system reported an error.
     #[error("input/output error")]
     Io,
     /// The file does not exist.
     #[error("not found")]
     NotFound,
-    /// The file exists already and the call promised to make a new one.
+    /// The file already exists, and the call creates only new ones.
     #[error("already exists")]
     AlreadyExists,
     /// The permissions of the file or its directory forbid the call.
@@ -77,10 +75,10 @@ pub enum ErrorKind {
     /// The handle was opened read-only.
     #[error("opened read-only")]
     ReadOnly,
-    /// The bytes are no flatrec store at all.
+    /// The file is not a flatrec store.
     #[error("not a flatrec store")]
     NotAStore,
-    /// The store was written by a version, or with a feature, that this one does not know.
+    /// The store was written by an unknown version, or with an unknown feature.
     #[error("unsupported format")]
     UnsupportedFormat,
     /// A checksum or an invariant of the format does not hold.
@@ -89,28 +87,28 @@ pub enum ErrorKind {
     /// The file is shorter than its header says.
     #[error("truncated")]
     Truncated,
-    /// The store's schema is not the one asked for.
+    /// The store's schema differs from the schema that the caller expects.
     #[error("schema mismatch")]
     SchemaMismatch,
-    /// A schema that cannot be: overlapping fields, empty names, sizes out of range.
+    /// An impossible schema: overlapping fields, empty names, sizes out of range.
     #[error("invalid schema")]
     InvalidSchema,
-    /// A value that its field cannot hold, or text that is no such value.
+    /// A value that its field cannot hold, or text that is not such a value.
     #[error("invalid value")]
     InvalidValue,
-    /// A record number, offset or length past the end or past what can be addressed.
+    /// A record number, offset or length past the end or past the address space.
     #[error("out of range")]
     OutOfRange,
     /// The record was deleted.
     #[error("deleted")]
     Deleted,
-    /// An argument that no call of this kind can serve.
+    /// An argument that the call never accepts.
     #[error("invalid argument")]
     InvalidArgument,
-    /// The pinned views fill the whole budget, so that no other view can be mapped.
+    /// The pinned views fill the whole budget, so another view cannot be mapped.
     #[error("view budget exhausted")]
     BudgetExhausted,
-    /// The file lies on a network file system, where two machines' views are not coherent.
+    /// The file lies on a network file system, where the views of two machines are not coherent.
     #[error("network file system")]
     NetworkFileSystem,
     /// An earlier sync failed: what the disk holds is unknown until the store is reopened.
@@ -119,15 +117,14 @@ pub enum ErrorKind {
     /// An exclusive edit of the store was interrupted: records may be half changed.
     #[error("interrupted edit")]
     InterruptedEdit,
-    /// The log may not grow further, and a reader keeps it from being checkpointed. Nothing was
-    /// changed.
+    /// The log has reached its limit, and a reader holds its checkpoint back. Nothing was changed.
     #[error("log full")]
     LogFull,
-    /// This system cannot do it.
+    /// This system does not support the call.
     #[error("not supported here")]
     Unsupported,
-    /// The file that is open is not the one that is written any more: a file system that lays one
-    /// directory over another copied it when a writer opened it. Opened again it is the new one.
+    /// The handle's file is an old copy: a file system that lays one directory over another copied
+    /// the file when a writer opened it. Opening the path again gives the new file.
     #[error("outdated copy")]
     Outdated,
 }
@@ -153,7 +150,7 @@ struct Inner {
 }
 
 impl Error {
-    /// An error of `kind` met while doing `operation` (a verb, as in "open" or "grow").
+    /// An error of `kind` in `operation` (a verb, as in "open" or "grow").
     pub(crate) fn new(kind: ErrorKind, operation: impl Into<Cow<'static, str>>) -> Self {
         Self(Box::new(Inner {
             kind,
@@ -167,8 +164,7 @@ impl Error {
         }))
     }
 
-    /// The system's error `source`, met while doing `operation`: its kind and advice follow from
-    /// it.
+    /// The operating system's error `source` in `operation`: its kind and advice follow from it.
     pub(crate) fn io(operation: impl Into<Cow<'static, str>>, source: io::Error) -> Self {
         let (kind, advice) = classify(&source);
         let mut error = Self::new(kind, operation);
@@ -177,22 +173,22 @@ impl Error {
         error
     }
 
-    /// The error of a lock that `holder` has.
+    /// The error for a lock that `holder` has.
     pub(crate) fn held_by(holder: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::Locked, "lock")
             .detail(holder)
             .advice("close the other handle, or wait for it with Options::wait")
     }
 
-    /// A file that ends at `end` by now, where there should be bytes from `offset` on.
+    /// The error for a file that ends at `end` although bytes from `offset` on should follow.
     pub(crate) fn truncated(operation: &'static str, end: u64, offset: u64) -> Self {
         Self::new(ErrorKind::Truncated, operation)
             .offset(end.max(offset))
-            .detail(format!("the file has {end} bytes by now"))
-            .advice("somebody has cut it while it was open: restore it from a copy")
+            .detail(format!("the file now has {end} bytes"))
+            .advice("another program truncated it while it was open: restore it from a copy")
     }
 
-    /// Adds the path; the innermost call that knows it wins.
+    /// Adds the path; the innermost call that knows it decides.
     pub(crate) fn path(mut self, path: impl AsRef<Path>) -> Self {
         self.0.path.get_or_insert_with(|| path.as_ref().to_path_buf());
         self
@@ -210,19 +206,19 @@ impl Error {
         self
     }
 
-    /// Says more about what was found.
+    /// Adds a detail.
     pub(crate) fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
         self.0.detail = Some(detail.into());
         self
     }
 
-    /// Says what the user can do.
+    /// Adds advice for the user.
     pub(crate) fn advice(mut self, advice: impl Into<Cow<'static, str>>) -> Self {
         self.0.advice = Some(advice.into());
         self
     }
 
-    /// Keeps the error underneath.
+    /// Keeps the underlying error.
     pub(crate) fn source_error(
         mut self,
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -231,7 +227,7 @@ impl Error {
         self
     }
 
-    /// What was found, without the operation and the place: for an error that says those itself.
+    /// The detail without the operation and the place, for an error that states those itself.
     #[cfg(feature = "exchange")]
     pub(crate) fn into_detail(self) -> String {
         match self.0.detail {
@@ -240,33 +236,33 @@ impl Error {
         }
     }
 
-    /// What sort of failure this is.
+    /// The kind of failure.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// What was being done, as a verb.
+    /// The operation, as a verb.
     pub fn operation(&self) -> &str {
         &self.0.operation
     }
 
-    /// The file concerned, where there is one.
+    /// The file concerned, if there is one.
     pub fn file_path(&self) -> Option<&Path> {
         self.0.path.as_deref()
     }
 
-    /// The byte offset in that file, where one is to blame.
+    /// The byte offset of the fault in that file, if there is one.
     pub fn file_offset(&self) -> Option<u64> {
         self.0.offset
     }
 
-    /// The record number, where one is to blame.
+    /// The record number of the fault, if there is one.
     pub fn record_number(&self) -> Option<u64> {
         self.0.record
     }
 }
 
-/// For sinks and callbacks of the caller's own, whose errors go through calls of this crate.
+/// For the caller's own sinks and callbacks, whose errors pass through calls of this crate.
 ///
 /// ```
 /// let error = flatrec::Error::from(std::io::Error::from(std::io::ErrorKind::BrokenPipe));
@@ -278,7 +274,7 @@ impl From<io::Error> for Error {
     }
 }
 
-/// The kind of a system error, and the advice that always goes with it.
+/// The kind of a system error, and its standard advice.
 fn classify(source: &io::Error) -> (ErrorKind, Option<&'static str>) {
     match source.kind() {
         io::ErrorKind::NotFound => (ErrorKind::NotFound, Some("check the path")),
@@ -308,15 +304,15 @@ fn classify(source: &io::Error) -> (ErrorKind, Option<&'static str>) {
     }
 }
 
-/// What makes a name that the system takes.
+/// Advice for a name that the system refuses.
 const ADVICE_ON_NAMES: &str = if cfg!(windows) {
-    "choose a shorter name, since those of the files beside it are longer, without any of \
-     < > : \" | ? *"
+    "choose a shorter name without any of < > : \" | ? * (the files beside it add a suffix to \
+     the name)"
 } else {
-    "choose a shorter name, since those of the files beside it are longer"
+    "choose a shorter name (the files beside it add a suffix to the name)"
 };
 
-/// Whether the system refuses the name itself: no file can have it.
+/// Whether the system refuses the name itself: then it cannot name a file.
 fn is_bad_name(source: &io::Error) -> bool {
     #[cfg(unix)]
     const CODES: &[i32] = &[libc::ENAMETOOLONG];

@@ -1,11 +1,11 @@
 //! flatrec: a database for records that all have the same size, in one flat, memory-mapped file.
 //!
 //! Record `i` lies at `data_offset + i * stride`, so finding one is arithmetic and reading one is a
-//! pointer. Start with [`Database`] for records of a Rust type (derive [`Record`]) that threads
-//! read in snapshots and change in transactions, and with [`Store`] to load or go over the same
-//! file alone, without a log. [`DynDatabase`] and [`DynStore`] are for records whose schema is
-//! found in the file, [`WindowedStore`] is for where address space is short. [`map`] has the
-//! mapping objects and views underneath, for files and shared memory of any layout.
+//! pointer. Start with [`Database`] for records of a Rust type (derive [`Record`]): threads read
+//! them in snapshots and change them in transactions. [`Store`] loads or processes the same file
+//! exclusively, without a log. [`DynDatabase`] and [`DynStore`] take the schema of the records from
+//! the file, and [`WindowedStore`] needs little address space. [`map`] has the mapping objects and
+//! views underneath, for files and shared memory of any layout.
 //!
 //! ```
 //! # #[cfg(feature = "derive")] {
@@ -38,8 +38,7 @@
 //!
 //! The `flatrec` command is a crate of its own, `flatrec-cli`.
 
-// What the fuzz targets feed, and the hooked backing, are written for users of the crate, and are
-// used by its own tests.
+// The fuzz targets' code and the hooked backing use the public API; the crate's own tests use both.
 #[cfg(test)]
 extern crate self as flatrec;
 
@@ -73,8 +72,8 @@ mod wal;
 /// [`Access`](map::Access); a [`View`](map::View) is one mapped range of it. Views overlap
 /// freely and are coherent.
 ///
-/// The model is that of Win32's file mapping. `docs/WIN32.md` has its vocabulary beside that of
-/// POSIX and this module's, call by call, and the classic program in both; the example
+/// The model is that of Win32's file mapping. `docs/WIN32.md` compares its vocabulary with that of
+/// POSIX and of this module, call by call, and shows the classic program in both; the example
 /// `win32_model` runs it.
 pub mod map {
     pub use crate::array::{RecordGuard, ViewCounters, WindowGuard, WriteBack};
@@ -124,8 +123,7 @@ pub use txn::{Checkpoint, Durability, Options, ReaderInfo, Receipt, Row};
 #[cfg(any(fuzzing, all(test, feature = "derive", feature = "text")))]
 #[doc(hidden)]
 pub use wal::fuzzing as log_fuzzing;
-/// The crate whose traits stand behind [`FieldType`], for `#[zerocopy(crate =
-/// "flatrec::zerocopy")]`.
+/// The crate with the traits behind [`FieldType`], for `#[zerocopy(crate = "flatrec::zerocopy")]`.
 pub use zerocopy;
 
 /// The README's Rust, compiled with the documentation's examples.
@@ -133,7 +131,7 @@ pub use zerocopy;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-/// So is the Rust of the Win32 vocabulary.
+/// The Rust of the Win32 vocabulary, compiled likewise.
 #[cfg(all(doctest, feature = "derive"))]
 #[doc = include_str!("../docs/WIN32.md")]
 struct Win32;

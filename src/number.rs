@@ -1,11 +1,11 @@
-//! Numbers of files as lengths in memory: conversions that neither lose nor bend a number.
+//! Conversions of lengths in files to lengths in memory that never lose a part of the number.
 //!
-//! Each says why its number fits. A number that may not fit is converted where it stands, and is an
-//! error there.
+//! Each function says why its number fits. A number that may not fit is converted, and refused, at
+//! its place of use.
 
 /// A number of 32 bits as a length in memory.
 ///
-/// It fits: no system that this crate is built for has smaller addresses, as is asserted here.
+/// It fits: every supported system has addresses of 32 bits or more, as the assertion checks.
 #[inline]
 pub(crate) const fn len_of(number: u32) -> usize {
     const { assert!(usize::BITS >= u32::BITS, "addresses of 32 bits or more") };
@@ -14,19 +14,20 @@ pub(crate) const fn len_of(number: u32) -> usize {
 
 /// The smaller of a length in a file and one in memory.
 ///
-/// It fits: it is no more than `len`.
+/// It fits: it is at most `len`.
 #[inline]
 pub(crate) const fn smaller(file_len: u64, len: usize) -> usize {
     if file_len < len as u64 { file_len as usize } else { len }
 }
 
-/// The length of something that is in memory or in a mapped view, or an offset into it.
+/// The length of bytes in memory or in a mapped view, or an offset into them.
 ///
 /// # Panics
-/// If so many bytes cannot be addressed: then they are not in memory, which is our own bug.
+/// If so many bytes cannot be addressed. They cannot be in memory then, so this is a bug of this
+/// crate.
 #[inline]
 pub(crate) fn in_memory(len: u64) -> usize {
-    usize::try_from(len).expect("what is in memory has been addressed")
+    usize::try_from(len).expect("bytes in memory have addresses")
 }
 
 #[cfg(test)]
@@ -34,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_fits_is_converted_as_it_is() {
+    fn numbers_that_fit_are_converted_unchanged() {
         assert_eq!(len_of(u32::MAX) as u64, u64::from(u32::MAX));
         for (file_len, len, expected) in
             [(0, 0, 0), (3, 5, 3), (5, 5, 5), (9, 5, 5), (u64::MAX, 7, 7), (1 << 32, 1, 1)]

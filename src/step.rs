@@ -1,117 +1,118 @@
-//! Steps of the protocol that the simulation's own tests leave out, to show that it notices.
+//! Steps of the protocol that tests leave out, to show that the simulation and the model notice.
 //!
-//! Outside those tests [`skip`] is the constant `false`, and nothing of it is left in the program.
+//! Outside tests [`skip`] is the constant `false` and costs nothing.
 
 use crate::error::Result;
 
-/// A step, an order or a check on which the durability of commits rests.
+/// A step, an order or a check that the durability of commits depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
     /// The log is synced before a commit is acknowledged.
     LogSync,
     /// The log is synced before a checkpoint writes what it holds to the array.
     CheckpointLogSync,
-    /// After a sync that failed, the handle writes no more.
+    /// After a failed sync the handle stops writing.
     Poison,
     /// A segment is synced before the first frame of its successor.
     SegmentSync,
-    /// The zeros of a new segment are synced before anything counts on its length.
+    /// The zeros of a new segment are synced before any step relies on its length.
     SegmentZeroSync,
     /// A new segment's name is synced before the header, or its predecessor, leads to it.
     SegmentNameSync,
     /// A longer data file is synced before a commit counts records there.
     GrowthSync,
-    /// So is a longer checksum file, which holds room for the sums of those records.
+    /// A longer checksum file is synced before a commit counts records whose sums it holds.
     SumsRoomSync,
     /// Records that are appended in place are synced before a commit counts them.
     BulkSync,
-    /// Records that were appended in place are compared with what the log says of them.
+    /// Recovery compares records appended in place with their images in the log.
     InPlaceCheck,
     /// Records that were appended in place count towards a checkpoint.
     InPlaceDue,
     /// A checkpoint has written records to their places, and is about to sync them.
     CheckpointWritten,
-    /// The header is synced before anything relies on it.
+    /// The header is synced before any step relies on it.
     HeaderSync,
-    /// The header that was found is made durable before anything is changed.
+    /// Recovery makes the header that it found durable before it changes anything.
     Settle,
-    /// The header is written to the slot that is not in force.
+    /// A new header is written to the slot that is not in force.
     OtherSlot,
-    /// What was found in the log is synced elsewhere before the header leads there.
+    /// Recovery writes and syncs the log's content elsewhere before the header names the new place.
     RecoverySync,
-    /// Where there is no room for that, what was found is written over itself where it lies ...
+    /// Without room for that, recovery writes the log's content over itself in place ...
     KeptWrite,
     /// ... and synced.
     KeptSync,
-    /// A store's name is synced before its checksums take the place of those of the store before.
+    /// A store's name is synced before its checksums replace those of the previous store.
     StoreNameSync,
-    /// That a block is damaged is written down, durably, before the block is changed.
+    /// The note that a block is damaged is durable before the block is changed.
     DoubtSync,
-    /// A block that was found damaged stays doubted, whatever is found of it later.
+    /// A block found damaged stays doubted, whatever a later check finds.
     DoubtKept,
-    /// A block that differs while a checkpoint may be under way is judged when there is none.
+    /// A block that differs during a possible checkpoint is judged when no checkpoint runs.
     MomentOfQuiet,
-    /// The stamp of the sums tells what that block is.
+    /// The stamp of the sums identifies that block.
     JudgeBlock,
     /// A checkpoint goes no further than the oldest snapshot.
     SnapshotTarget,
-    /// A writer says how far it means to go before it looks who is in the way.
+    /// A writer stores its target before it looks for readers in the way.
     TargetFirst,
-    /// Between these two lies a fence.
+    /// A fence separates these two.
     TargetFence,
     /// A writer looks at the slots of readers.
     SlotScan,
-    /// A writer looks for readers whose slots it does not see.
+    /// A writer looks for readers whose slots it cannot see.
     NameScan,
-    /// A writer looks for slots whose owners are alive and say nothing.
+    /// A writer looks for slots of living owners without a word in them.
     SilentSlotScan,
-    /// A reader says in its slot by which byte of the data file it is known.
+    /// A reader names, in its slot, the byte of the data file that it has locked.
     SlotName,
-    /// A writer gives up no part of the log that a reader says it needs.
+    /// A writer keeps every part of the log that a reader says it needs.
     NeedsScan,
-    /// Between what a reader says and what it looks at lies a fence.
+    /// A fence separates a reader's word about its snapshot from its look at the target.
     ReaderFence,
-    /// A reader looks whether the writer has passed it.
+    /// A reader checks whether the writer has passed it.
     ReaderRecheck,
-    /// A new writer keeps the target of a checkpoint that was cut short.
+    /// A new writer keeps the target of an interrupted checkpoint.
     TargetKept,
-    /// Between a new epoch and a look at what readers have seen lies a fence.
+    /// A fence separates a new epoch from the look at what readers have seen.
     EpochFence,
-    /// Commits that a reader sees and that are no more change the lineage.
+    /// The lineage changes when commits are lost that a reader may have seen.
     NewLineage,
-    /// A writer says what of the log it means to give up before it looks who needs it.
+    /// A writer stores which part of the log it will reuse before it looks for readers that need
+    /// it.
     RetiredFirst,
-    /// Between these two lies a fence.
+    /// A fence separates these two.
     RetiredFence,
-    /// What of the log was given up stays so, whatever is needed.
+    /// A retired part of the log stays retired, whatever readers need.
     RetiredKept,
-    /// Between what a reader says it needs and what it looks at lies a fence.
+    /// A fence separates a reader's word about the log from its look at the retired part.
     NeedFence,
-    /// A reader looks whether what it needs of the log is still there.
+    /// A reader checks whether the part of the log that it needs still exists.
     NeedRecheck,
-    /// A frame belongs to the segment that it names by its salt.
+    /// A frame belongs to the segment named by its salt.
     SaltCheck,
     /// The commits in the log are numbered without gaps.
     NumberCheck,
-    /// A frame continues the one that it names by its checksum.
+    /// A frame continues the frame named by its checksum.
     ChainCheck,
-    /// A frame is whole if its checksum says so.
+    /// A frame with a matching checksum is whole.
     FrameCheck,
 }
 
-/// Takes a step, unless a test leaves it out.
+/// Takes a step unless a test leaves it out.
 #[inline(always)]
 pub(crate) fn take(step: Step, action: impl FnOnce() -> Result<()>) -> Result<()> {
     reach(step);
     if skip(step) { Ok(()) } else { action() }
 }
 
-/// Lets a test that waits for this thread to come to `step` go on first.
+/// Runs the hook of a test that waits until this thread comes to `step`.
 #[cfg(not(test))]
 #[inline(always)]
 pub(crate) const fn reach(_: Step) {}
 
-/// Lets a test that waits for this thread to come to `step` go on first.
+/// Runs the hook of a test that waits until this thread comes to `step`.
 #[cfg(test)]
 pub(crate) fn reach(step: Step) {
     tests::reach(step);
@@ -124,7 +125,7 @@ pub(crate) const fn skip(_: Step) -> bool {
     false
 }
 
-/// Whether to leave `step` out: one of those that this thread's test has named.
+/// Whether to leave `step` out because this thread's test has named it.
 #[cfg(test)]
 pub(crate) fn skip(step: Step) -> bool {
     tests::SKIPPED.with_borrow(|skipped| skipped.contains(&step))

@@ -198,7 +198,7 @@ fn views_say_where_the_file_ends() {
         assert_eq!(error.kind(), ErrorKind::Truncated, "{error}");
         assert_eq!((error.operation(), error.file_path()), (operation, Some(&*path)), "{error}");
         assert_eq!(error.file_offset(), Some(offset), "{error}");
-        assert!(error.to_string().contains("the file has 102405 bytes by now"), "{error}");
+        assert!(error.to_string().contains("the file now has 102405 bytes"), "{error}");
     };
     let mut bytes = vec![0; 200 << 10];
     check(view.read(0, &mut bytes).unwrap_err(), "read", cut_at);

@@ -229,7 +229,7 @@ fn streams_of_files_are_no_stores() {
             Database::<N>::open(&path).map(drop),
         ] {
             let text = refused(opened, ErrorKind::InvalidArgument, &path);
-            assert!(text.contains("a stream in a file"), "{text}");
+            assert!(text.contains("a stream of another file"), "{text}");
         }
     }
     assert_eq!(names(home.path()), before);

@@ -1,9 +1,9 @@
-//! What the benches share: one record type, a store of such records, the other ways to reach them,
-//! and criterion's settings.
+//! The common code of the benches: one record type, a store of such records, the other ways to
+//! reach them, and criterion's settings.
 //!
 //! Each bench puts all ways of doing one thing into one group, so that they are measured in one run
-//! and can be compared, the raw map and the store next to each other; ratios travel from machine to
-//! machine, times do not. What each way read or wrote is checked outside the timed loop.
+//! and can be compared, the raw map and the store next to each other. Ratios hold on other
+//! machines, times do not. The results of each way are checked outside the timed loop.
 
 #![allow(dead_code, reason = "each bench uses its own part")]
 
@@ -21,11 +21,11 @@ use flatrec::{DynStore, Record, Store, le};
 use raw::RawMap;
 use tempfile::TempDir;
 
-/// How many records everything is measured with.
+/// The number of records in every measurement.
 pub(crate) const RECORDS: u64 = 1_000_000;
-/// How long each is.
+/// The length of a record.
 pub(crate) const RECORD_BYTES: usize = 125;
-/// Where they start in a store.
+/// The offset of the first record in a store.
 pub(crate) const DATA_OFFSET: u64 = 65_536;
 /// The records that a chunk of about 1 MiB holds.
 pub(crate) const CHUNK_RECORDS: usize = (1 << 20) / RECORD_BYTES;
@@ -46,7 +46,7 @@ pub(crate) struct Item {
 const _: () = assert!(size_of::<Item>() == RECORD_BYTES);
 
 impl Item {
-    /// The record that is number `id` in every file.
+    /// The record with number `id` in every file.
     #[inline]
     pub(crate) fn new(id: u64) -> Self {
         let value = id.wrapping_mul(0x9E37_79B9_7F4A_7C15);
@@ -58,7 +58,7 @@ impl Item {
         }
     }
 
-    /// The bytes of a record as one.
+    /// The bytes of a record as an item.
     #[inline]
     pub(crate) fn of(bytes: &[u8]) -> &Self {
         Self::ref_from_bytes(bytes).expect("125 bytes")
@@ -79,7 +79,7 @@ impl Item {
     }
 }
 
-/// The sum of `of` over all records as they were made.
+/// The sum of `of` over all records in their first state.
 pub(crate) fn expected(of: impl Fn(&Item) -> u64) -> u64 {
     (0..RECORDS).fold(0, |sum, id| sum.wrapping_add(of(&Item::new(id))))
 }
@@ -94,7 +94,7 @@ pub(crate) fn shuffled_ids() -> Vec<u64> {
     ids
 }
 
-/// `xorshift64*`: for picking records, no more.
+/// `xorshift64*`, which is enough to pick records.
 pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
@@ -106,8 +106,8 @@ impl Random {
     }
 }
 
-/// A folder for this run, beside the build products (or where `FLATREC_BENCH_DIR` says), since the
-/// temp folder may lie in memory.
+/// A folder for this run, beside the build products (or in `FLATREC_BENCH_DIR`), because the temp
+/// folder may lie in memory.
 pub(crate) fn scratch() -> TempDir {
     let parent = std::env::var_os("FLATREC_BENCH_DIR")
         .map_or_else(|| PathBuf::from(env!("CARGO_TARGET_TMPDIR")), PathBuf::from);
@@ -149,13 +149,13 @@ impl Sample {
     }
 }
 
-/// Where record `id` starts in the file of a store.
+/// The offset of record `id` in the file of a store.
 #[inline]
 pub(crate) fn place(id: u64) -> u64 {
     DATA_OFFSET + id * RECORD_BYTES as u64
 }
 
-/// Where the field `name` starts in a record of `store`.
+/// The offset of the field `name` in a record of `store`.
 pub(crate) fn offset_of_field(store: &DynStore, name: &str) -> usize {
     store.schema().field(name).expect("the field").offset() as usize
 }
@@ -167,7 +167,7 @@ pub(crate) fn word_at(record: &[u8], offset: usize) -> u64 {
     u64::from_le_bytes(*bytes)
 }
 
-/// Criterion with what the command line asks for.
+/// Criterion with the options of the command line.
 pub(crate) fn criterion() -> Criterion {
     Criterion::default()
         .sample_size(10)
@@ -176,7 +176,7 @@ pub(crate) fn criterion() -> Criterion {
         .configure_from_args()
 }
 
-/// A group whose results are told per element.
+/// A group with results per element.
 pub(crate) fn group<'a>(
     criterion: &'a mut Criterion,
     name: &str,
@@ -187,7 +187,7 @@ pub(crate) fn group<'a>(
     group
 }
 
-/// Measures `work`, after checking that what it returns is `expected`.
+/// Measures `work`, after a check that it returns `expected`.
 pub(crate) fn measure(
     group: &mut BenchmarkGroup<'_, WallTime>,
     name: &str,

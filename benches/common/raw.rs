@@ -14,14 +14,14 @@ pub(crate) struct RawMap {
     first: *mut u8,
 }
 
-// SAFETY: `first` points into `map`, which may be used by any thread; through `&self` records are
-// read only, and changing them takes `&mut self`.
+// SAFETY: `first` points into `map`, which any thread may use; through `&self` records are only
+// read, and changing them takes `&mut self`.
 unsafe impl Sync for RawMap {}
 
 impl RawMap {
     pub(crate) fn new(file: &File, data_offset: u64) -> Self {
-        // SAFETY: the file lies in this run's scratch folder, where nobody else changes it while
-        // it is mapped here.
+        // SAFETY: the file lies in this run's scratch folder, and no other code changes it while it
+        // is mapped here.
         let mut map = unsafe { MmapMut::map_mut(file) }.expect("map");
         let records = &mut map[data_offset as usize..];
         assert_eq!(records.len() as u64, RECORDS * RECORD_BYTES as u64);
@@ -48,7 +48,7 @@ impl RawMap {
         unsafe { &mut *record.cast::<Item>() }
     }
 
-    /// Makes what was stored durable.
+    /// Makes the changes durable.
     pub(crate) fn sync(&self) {
         self.map.flush().expect("msync");
     }

@@ -1,4 +1,4 @@
-//! `flatrec append`: a CSV file added to a store.
+//! `flatrec append`: adds a CSV file to a store.
 
 use std::path::PathBuf;
 

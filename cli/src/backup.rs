@@ -1,4 +1,4 @@
-//! `flatrec backup`: a store copied as it is at one moment, while others write to it.
+//! `flatrec backup`: copies a store as it is at one moment, while others write to it.
 
 use std::path::{Path, PathBuf};
 
@@ -15,12 +15,12 @@ use crate::waiting::WaitArgs;
 
 /// Copy a store as it is at this moment, while other programs may write to it
 ///
-/// Records keep their numbers, and deleted ones stay deleted. OUT is written aside and takes its
-/// name, durably, when it is complete; it is a store of its own, with its own file id.
+/// Records keep their numbers, and deleted ones stay deleted. OUT is written under another name and
+/// gets its name, durably, when it is complete; it is a store of its own, with its own file id.
 ///
-/// This is the way to copy a store that is open to write: `cp` reads its files one after the other,
-/// so that they are of different moments, and what it makes may be refused or wrong. A store that
-/// is closed can be copied with `cp`, together with its `-sum` file.
+/// This is the way to copy a store that a program has open for writing: `cp` reads its files one
+/// after the other, at different moments, and the copy may be refused or wrong. A closed store can
+/// be copied with `cp`, together with its `-sum` file.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -30,10 +30,10 @@ pub(crate) struct Args {
     /// The store
     store: PathBuf,
 
-    /// The store to make
+    /// The store to create
     out: PathBuf,
 
-    /// Replace an existing store; what is no store is not replaced
+    /// Replace an existing store; other files are not replaced
     #[arg(long, visible_alias = "replace")]
     force: bool,
 
@@ -57,7 +57,7 @@ impl Args {
     }
 }
 
-/// A copy under way, with a bar that shows how far it has come and an ear for Ctrl-C.
+/// A running copy, with a progress bar and a check for Ctrl-C.
 pub(crate) struct Copying {
     bar: Bar,
     pub(crate) interrupt: Interrupt,
@@ -66,7 +66,7 @@ pub(crate) struct Copying {
 }
 
 impl Copying {
-    /// Makes sure that what lies at `out` may be replaced, if anything does.
+    /// Checks that a file at `out`, if there is one, may be replaced.
     pub(crate) fn start(
         what: &'static str,
         store: &Path,
@@ -77,7 +77,7 @@ impl Copying {
         if replace {
             paths::refuse_other_than_store(out)?;
         }
-        // How many bytes there are is known when the store is open, and shown from then on.
+        // The number of bytes is known when the store is open, and shown from then on.
         let (bar, out) = (Bar::new(what, Some(0)), out.to_owned());
         Ok(Self { bar, interrupt: Interrupt::watch(), out, replace })
     }
@@ -89,7 +89,7 @@ impl Copying {
         })
     }
 
-    /// What came of the copy, in the words of the command line.
+    /// The result of the copy, with advice for the command line.
     pub(crate) fn finish<V>(&self, copied: Result<V, Failure>) -> Result<V, Failure> {
         self.bar.clear();
         self.interrupt.outcome(copied).map_err(|failure| {

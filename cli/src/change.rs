@@ -1,4 +1,4 @@
-//! What the commands that change a store have in common: one transaction, all or nothing.
+//! Common code of the commands that change a store: one transaction, all or nothing.
 
 use std::collections::HashSet;
 
@@ -6,8 +6,8 @@ use flatrec::{Durability, DynDatabase, ErrorKind, WriteTransaction};
 
 use crate::failure::Failure;
 
-/// Makes the changes of a transaction, which `what` tells in the past tense, durable; tells that
-/// with the number of the commit.
+/// Makes the changes of a transaction durable; `what` names them in the past tense. Returns that
+/// text with the number of the commit.
 pub(crate) fn commit(
     transaction: WriteTransaction<'_, [u8]>,
     what: &str,
@@ -23,14 +23,14 @@ pub(crate) fn commit(
     }
 }
 
-/// Brings the changes that are committed to their places, as far as no reader reads there.
+/// Writes the committed changes to their places, as far as no reader needs the old records.
 pub(crate) fn close(database: DynDatabase, done: &str) -> Result<(), Failure> {
     database.close().map_err(|error| {
-        Failure::Done(format!("{done}, but its log could not be brought to its records: {error}"))
+        Failure::Done(format!("{done}, but its log could not be written to its records: {error}"))
     })
 }
 
-/// A record that is named twice may be a slip of the pen: nothing is done then.
+/// Refuses a record that is named twice, which may be a typing error.
 pub(crate) fn refuse_repeated(ids: &[u64]) -> Result<(), Failure> {
     let mut seen = HashSet::new();
     match ids.iter().find(|id| !seen.insert(**id)) {

@@ -1,4 +1,4 @@
-//! `flatrec checkpoint`: the log of a store brought to its records.
+//! `flatrec checkpoint`: writes the log of a store to its records.
 
 use std::path::{Path, PathBuf};
 
@@ -9,13 +9,12 @@ use crate::interrupt::Interrupt;
 use crate::output::report;
 use crate::waiting::WaitArgs;
 
-/// Bring what the log holds to its place in the file
+/// Write the log of a store to its records
 ///
-/// A program that was killed, or closed the store beside a reader, leaves a log: flatrec reads
-/// through it, other programs do not. Afterwards the file has everything, and the log is gone.
-/// Blocks of the file that are found damaged on the way are named on standard error, and stay
-/// doubted: verify, and salvage, tell them from the others. That the log was brought to the file is
-/// a success all the same.
+/// A killed program, or one that closed the store beside a reader, leaves a log: flatrec reads it,
+/// other programs do not. Afterwards the file has everything, and the log is gone. If blocks of the
+/// file are damaged, this names them on standard error; verify and salvage still report them later.
+/// The exit status is 0 all the same, because the log was written.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:
@@ -28,7 +27,7 @@ pub(crate) struct Args {
     wait: WaitArgs,
 }
 
-/// How many damaged blocks are named.
+/// The number of damaged blocks that are named.
 const SHOWN: usize = 20;
 
 impl Args {
@@ -36,7 +35,7 @@ impl Args {
         let path = self.store.display();
         let interrupt = Interrupt::watch();
         let database = self.wait.open(&self.store, Some(&interrupt))?;
-        // Opening it has brought over what a killed writer left.
+        // Opening the store has written the log of a killed writer.
         let deciding = interrupt.decide_anyway();
         let checkpoint = database.checkpoint()?;
         let damaged = checkpoint.damaged();
@@ -48,15 +47,15 @@ impl Args {
             )));
         }
         let (records, commit) = (checkpoint.records(), checkpoint.commit());
-        let done = format!("brought the log of {path} to its records");
+        let done = format!("wrote the log of {path} to its records");
         deciding.done(&done);
-        let text = "records brought to their places, up to commit";
+        let text = "records written to their places, up to commit";
         report(&done, &format!("{path}: {records} {text} {commit}"))
     }
 }
 
-/// Says on standard error which blocks were found damaged: the log is in the file, and what else
-/// was in those blocks is in doubt.
+/// Names the damaged blocks on standard error: the log is in the file, but the other content of
+/// those blocks is in doubt.
 fn warn(store: &Path, damaged: &[DamagedBlock]) {
     for block in damaged.iter().take(SHOWN) {
         say(&format!("warning: {}: {block}", store.display()));

@@ -1,4 +1,4 @@
-//! Which records a command lists, which of their fields, and how: what `scan` and `tail` share.
+//! The choice of records to list, of their fields, and of the form: common to `scan` and `tail`.
 
 use flatrec::query::{self, Filter};
 use flatrec::{Field, Schema};
@@ -6,18 +6,18 @@ use flatrec::{Field, Schema};
 use crate::failure::Failure;
 use crate::output::Format;
 
-/// The options that say so.
+/// The options of that choice.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Choice {
-    /// Fields to show, in this order; all unless said
+    /// Fields to show, in this order; the default is all
     #[arg(long, value_name = "FIELD,…")]
     select: Vec<String>,
 
-    /// Only records for which this is true (see below)
+    /// Only records for which this condition is true (see below)
     #[arg(long = "where", value_name = "CONDITION")]
     condition: Option<String>,
 
-    /// How to write; tables show each record's number too
+    /// Output format; tables also show each record's number
     #[arg(long, value_enum, default_value_t)]
     pub(crate) format: Format,
 }
@@ -30,7 +30,7 @@ impl Choice {
         }
         let mut fields = Vec::new();
         for list in &self.select {
-            // A name may have a comma of its own.
+            // The name of a field may contain a comma.
             if let Some(field) = schema.field(list) {
                 fields.push(field.clone());
                 continue;
@@ -42,7 +42,7 @@ impl Choice {
         Ok(fields)
     }
 
-    /// The condition, if there is one; an error leads to the description of the language.
+    /// The condition, if there is one; an error refers to the description of the language.
     pub(crate) fn filter(&self, schema: &Schema) -> Result<Option<Filter>, Failure> {
         let Some(condition) = &self.condition else { return Ok(None) };
         Filter::parse(condition, schema).map(Some).map_err(|error| {

@@ -1,4 +1,4 @@
-//! `flatrec compact`: a store copied without its deleted records.
+//! `flatrec compact`: copies a store without its deleted records.
 
 use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
@@ -15,8 +15,8 @@ use crate::waiting::WaitArgs;
 
 /// Copy a store without its deleted records; the others get new numbers
 ///
-/// The records stay in their order. OUT is written aside and takes its name, durably, when it is
-/// complete. The store itself stays as it is.
+/// The records stay in their order. OUT is written under another name and gets its name, durably,
+/// when it is complete. The original store stays as it is.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -26,15 +26,14 @@ pub(crate) struct Args {
     /// The store
     store: PathBuf,
 
-    /// The store to make
+    /// The store to create
     out: PathBuf,
 
     /// Write the old and the new number of each record to this file, as CSV
     #[arg(long, value_name = "FILE")]
     map: Option<PathBuf>,
 
-    /// Replace an existing store; what is no store is not replaced. With --map, replace that file
-    /// too
+    /// Replace an existing store; other files are not replaced. With --map, replace that file too
     #[arg(long, visible_alias = "replace")]
     force: bool,
 
@@ -105,7 +104,7 @@ impl Args {
     }
 }
 
-/// The file of --map, on its way.
+/// The file of --map during the copy.
 struct Map {
     out: BufWriter<std::fs::File>,
     aside: UnpublishedFile,

@@ -10,11 +10,11 @@ use crate::failure::Failure;
 use crate::interrupt::{self, Interrupt};
 use crate::output::stdout;
 
-/// Simulate power cuts, killed processes and failing calls, and check what commits promise
+/// Simulate power cuts, killed processes and failing calls, and check that commits survive
 ///
 /// Stores live on a simulated disk in memory, and nothing else is touched. Each history opens a
-/// store several times, commits, checkpoints and is cut short; what is found afterwards must be
-/// whole, in order, and all that was acknowledged. The exit status is 1 if it is not.
+/// store several times, commits, checkpoints and is interrupted; afterwards the store must be
+/// intact and have every acknowledged commit. The exit status is 1 if it is not.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -26,7 +26,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N")]
     seconds: Option<u64>,
 
-    /// The first history's seed, to repeat what was found [default: taken from the clock]
+    /// The first history's seed, to repeat a finding [default: taken from the clock]
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
 
@@ -35,7 +35,7 @@ pub(crate) struct Args {
     histories: Option<u64>,
 }
 
-/// How long the test takes unless said.
+/// The default duration of the test.
 const SECONDS: u64 = 10;
 
 impl Args {
@@ -60,7 +60,7 @@ impl Args {
         let report = test.run(|report| {
             if interrupt.is_asked() {
                 bar.finish_and_clear();
-                // Whatever becomes of the output, the command ends here.
+                // The command ends here, even if this fails.
                 let _ = tell(seed, report);
                 std::process::exit(interrupt::exit_status().into());
             }
@@ -72,7 +72,7 @@ impl Args {
     }
 }
 
-/// Any number is as good as another; a short one is easier to pass on.
+/// All numbers are equally good; a short one is easier to pass on.
 fn seed_of_the_clock() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     now.as_micros() as u64 % 1_000_000_000
@@ -82,7 +82,7 @@ fn tell(seed: u64, report: &CrashReport) -> Result<(), Failure> {
     let written = write(seed, report);
     match report.violations.first() {
         None => Ok(written?),
-        // That is known, whether the report has a reader or not.
+        // The finding is reported even if standard output has no reader.
         Some(violation) => Err(Failure::Message(format!(
             "a promise was broken: {} (repeat it with `flatrec crash-test --seed {} --histories \
              1`, and please report it)",
@@ -111,7 +111,7 @@ fn write(seed: u64, report: &CrashReport) -> std::io::Result<()> {
     out.flush()
 }
 
-/// What happened before a promise was broken.
+/// Writes the events before a broken promise.
 fn describe(out: &mut impl std::io::Write, violation: &Violation) -> std::io::Result<()> {
     writeln!(out, "the history of seed {}:", violation.seed)?;
     for step in &violation.steps {

@@ -1,4 +1,4 @@
-//! What `load` and `append` have in common: a CSV file read into a store.
+//! Common code of `load` and `append`: reads a CSV file into a store.
 
 use std::cell::RefCell;
 use std::fs::File;
@@ -20,24 +20,24 @@ use crate::progress::Bar;
 use crate::rejects::Rejects;
 use crate::verify::counted;
 
-/// How the CSV file is written, and what becomes of its bad rows.
+/// The form of the CSV file, and the place for its bad rows.
 #[derive(Debug, clap::Args)]
 pub(crate) struct CsvArgs {
-    /// The input has no header row: its columns are taken in order, and `load` calls them
+    /// The input has no header row: its columns fill the fields in order, and `load` calls them
     /// column_1, column_2, …
     #[arg(long)]
     no_header: bool,
 
-    /// The character between values: any of ASCII, or `tab`
+    /// The character between values: one of ASCII, or `tab`
     #[arg(long, value_name = "CHAR", default_value = ",", value_parser = parse_delimiter)]
     delimiter: u8,
 
-    /// Text that means null, besides the empty value; may be given more than once
+    /// Text that means null, besides the empty value; may be given several times
     #[arg(long, value_name = "TEXT")]
     null: Vec<String>,
 
     /// Write rows that do not fit to this CSV file, with line, column and reason; without it the
-    /// first of them is an error, and nothing is loaded
+    /// first such row is an error, and nothing is loaded
     #[arg(long, value_name = "FILE")]
     #[arg(value_parser = PathBufValueParser::new().try_map(parse_rejects))]
     pub(crate) rejects: Option<PathBuf>,
@@ -52,13 +52,13 @@ impl CsvArgs {
         Ok(options)
     }
 
-    /// The device or pipe to which bad rows go, opened; `None` if they go to a file, or nowhere.
+    /// The device or pipe for bad rows, opened; `None` if they go to a file, or nowhere.
     pub(crate) fn stream_of_rejects(&self) -> Result<Option<File>, Failure> {
         Ok(self.rejects.as_deref().map(Rejects::stream).transpose()?.flatten())
     }
 
-    /// What of this decides the result, by the names of the options; `None` if a path is not
-    /// Unicode, and so cannot be written down.
+    /// The options that decide the result, by their names; `None` if a path is not Unicode and so
+    /// cannot be stored.
     pub(crate) fn choices(&self) -> Option<Map<String, Value>> {
         let rejects = match &self.rejects {
             Some(path) => Some(std::path::absolute(path).ok()?.to_str()?.to_owned()),
@@ -76,10 +76,10 @@ impl CsvArgs {
     }
 }
 
-/// Any path; standard output has the summary.
+/// Any path except standard output, which gets the summary.
 fn parse_rejects(path: PathBuf) -> Result<PathBuf, String> {
     match path.as_os_str() == "-" {
-        true => Err("name a file: standard output is for the summary".into()),
+        true => Err("name a file: standard output gets the summary".into()),
         false => Ok(path),
     }
 }
@@ -94,7 +94,7 @@ fn parse_delimiter(text: &str) -> Result<u8, String> {
     CsvOptions::new().delimiter(byte).map(|_| byte).map_err(|error| error.to_string())
 }
 
-/// The file at `path`, or standard input for `-`. Reads of a pipe end when a signal asks for it.
+/// The file at `path`, or standard input for `-`. A signal ends reads of a pipe.
 #[cfg(unix)]
 pub(crate) fn open(path: &Path) -> flatrec::Result<Input> {
     use std::os::fd::AsFd as _;
@@ -105,7 +105,7 @@ pub(crate) fn open(path: &Path) -> flatrec::Result<Input> {
     let is_stream = |file: &File| file.metadata().is_ok_and(|it| !it.is_file() && !it.is_dir());
     match File::open(path) {
         Ok(file) if is_stream(&file) => Ok(Input::from_reader(path, Stream(file))),
-        // Opened once more, which a file does not mind.
+        // Opened once more, which is possible for a file.
         _ => Input::open(path),
     }
 }
@@ -119,7 +119,7 @@ pub(crate) fn open(path: &Path) -> flatrec::Result<Input> {
     }
 }
 
-/// A CSV file on its way into a store.
+/// A CSV file to be loaded into a store.
 pub(crate) struct Job<'j> {
     reader: CsvReader<'j>,
     bar: Bar,
@@ -128,7 +128,7 @@ pub(crate) struct Job<'j> {
 }
 
 impl<'j> Job<'j> {
-    /// `rejects` hears of each row that does not fit; without it the first is an error.
+    /// Calls `rejects` for each row that does not fit; without it the first is an error.
     pub(crate) fn new(
         input: Input,
         args: &CsvArgs,
@@ -148,7 +148,7 @@ impl<'j> Job<'j> {
         Ok(Self { reader, bar, started: Instant::now(), interrupt })
     }
 
-    /// The narrowest schema of the first rows, or of all.
+    /// The narrowest schema of the first rows, or of all rows.
     pub(crate) fn infer(
         &mut self,
         sample_rows: Option<u64>,
@@ -159,8 +159,8 @@ impl<'j> Job<'j> {
         Ok((inferred.schema, sample_rows.is_none().then_some(inferred.rows)))
     }
 
-    /// Gives the rows behind `from` to `sink`, whose store the caller gives up or cuts back if this
-    /// fails.
+    /// Gives the rows after `from` to `sink`. If this fails, the caller discards the store or
+    /// truncates it.
     pub(crate) fn load(
         mut self,
         schema: &Schema,
@@ -173,16 +173,16 @@ impl<'j> Job<'j> {
     }
 }
 
-/// What a load has done.
+/// The result of a load.
 pub(crate) struct Loaded {
     report: LoadReport,
-    /// Where this run has begun.
+    /// The point at which this run began.
     from: LoadPoint,
     time: Duration,
 }
 
 impl Loaded {
-    /// How many records this has loaded, and rows set aside, in the past tense.
+    /// The number of records loaded and rows set aside, as text in the past tense.
     pub(crate) fn what(&self, loaded_into: [&str; 2], path: &Path) -> String {
         let LoadReport { loaded, rejected, .. } = self.report;
         let aside = match rejected {
@@ -194,7 +194,7 @@ impl Loaded {
         format!("{verb} {count}{aside} {preposition} {}", path.display())
     }
 
-    /// What is told of what was done, and what there is now.
+    /// The summary of what was done, and of the store now.
     pub(crate) fn summary(
         &self,
         path: &Path,

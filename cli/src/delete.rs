@@ -1,4 +1,4 @@
-//! `flatrec delete`: records taken out of a store, in one transaction.
+//! `flatrec delete`: deletes records of a store, in one transaction.
 
 use std::path::PathBuf;
 
@@ -13,8 +13,8 @@ use crate::waiting::WaitArgs;
 
 /// Delete records by number
 ///
-/// All of them are deleted, or none. The other records keep their numbers; those of the deleted
-/// ones are given to records that are inserted later. The store must have been made for deletes.
+/// All of them are deleted, or none. The other records keep their numbers; later inserts reuse the
+/// numbers of deleted ones. The store must have been created with --deletes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -25,7 +25,7 @@ pub(crate) struct Args {
     /// The store
     store: PathBuf,
 
-    /// Numbers of records, the first being 0, with spaces or commas
+    /// Numbers of records, starting at 0, separated by spaces or commas
     #[arg(required = true, value_name = "ID", value_delimiter = ',')]
     ids: Vec<u64>,
 

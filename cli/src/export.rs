@@ -1,4 +1,4 @@
-//! `flatrec export`: a store written in a format that others read.
+//! `flatrec export`: writes a store in a format of other programs.
 
 use std::path::PathBuf;
 
@@ -15,8 +15,8 @@ use crate::progress::Bar;
 
 /// Write a store as CSV, NDJSON or NumPy array
 ///
-/// The ending of OUT says which: .csv, .ndjson or .npy. It is written aside and takes its name when
-/// it is complete.
+/// The ending of OUT selects the format: .csv, .ndjson or .npy. OUT is written under another name
+/// and gets its name when it is complete.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -29,7 +29,7 @@ pub(crate) struct Args {
     /// The file to write, ending in .csv, .ndjson or .npy
     out: PathBuf,
 
-    /// Replace an existing file; a store or a part of one is not replaced
+    /// Replace an existing file, but never a store or a part of one
     #[arg(long)]
     force: bool,
 }
@@ -61,10 +61,11 @@ impl Args {
         report(&done, &format!("{done}: {}", bytes(exported.written_bytes)))
     }
 
-    /// The library names the file that it writes; a record that cannot be read is the store's.
+    /// The library names the file that it writes; a record that cannot be read belongs to the
+    /// store.
     fn failure(&self, error: flatrec::Error) -> Failure {
         match error.record_number() {
-            // One that names its file was met before the value was looked at.
+            // An error with a file name occurred before the value was read.
             Some(id) if error.file_path().is_none() => {
                 Failure::from(error).in_record("read", &self.store, id)
             }

@@ -1,4 +1,4 @@
-//! How a command fails, and what the shell is told.
+//! The failures of a command, and its exit statuses.
 
 use std::error::Error as _;
 use std::io::{self, Write as _};
@@ -10,27 +10,28 @@ use flatrec::{ErrorKind, printable};
 use crate::interrupt;
 use crate::output;
 
-/// The status of a command that has done its work, and could not say so, or not do what follows.
+/// The status of a command that has done its work but could not report it, or could not do the next
+/// step.
 pub(crate) const DONE_STATUS: u8 = 3;
 
-/// Why a command did not do what it was asked.
+/// Why a command did not do its work.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The library's error, which says what to do.
     Library(flatrec::Error),
-    /// What only the command line can find wrong.
+    /// A fault that only the command line finds.
     Message(String),
-    /// Standard output, which is what the command is for, could not be written.
+    /// Standard output, the result of the command, could not be written.
     Output(io::Error),
-    /// The work was done, and something that follows it was not: both in words.
+    /// The work was done, but a step after it failed: the text says both.
     Done(String),
-    /// A signal asked for the end, and the work has been taken back.
+    /// A signal ended the command, and the work was undone.
     Interrupted,
-    /// Why a load was cut, and how it can go on.
+    /// Why a load was interrupted, and how to resume it.
     Cut(Box<Failure>, String),
 }
 
-/// Says `text`, escaped as a terminal may show it, in a line of its own on standard error.
+/// Writes `text`, escaped for a terminal, as a line on standard error.
 pub(crate) fn say(text: &str) {
     tell("flatrec: ", text);
 }
@@ -38,15 +39,15 @@ pub(crate) fn say(text: &str) {
 /// As [`say`], with another beginning.
 pub(crate) fn tell(beginning: &str, text: &str) {
     let line = format!("{beginning}{}\n", printable(text));
-    // If standard error cannot be written, nothing can be told about that.
+    // A failure to write standard error cannot be reported.
     let _ = io::stderr().write_all(line.as_bytes());
 }
 
 impl Failure {
-    /// Reports the failure on standard error; the status to exit with.
+    /// Reports the failure on standard error; returns the exit status.
     pub(crate) fn exit_code(&self) -> ExitCode {
         if self.is_end_of_reading() {
-            // The reader has seen enough: `flatrec scan … | head`.
+            // The reader has closed the pipe: `flatrec scan … | head`.
             return ExitCode::SUCCESS;
         }
         let (status, lines) = self.report();
@@ -54,7 +55,7 @@ impl Failure {
         ExitCode::from(status)
     }
 
-    /// The status to exit with, and what is said, in lines.
+    /// The exit status, and the lines to report.
     fn report(&self) -> (u8, Vec<String>) {
         match self {
             Self::Library(error) => (1, vec![told(error)]),
@@ -77,7 +78,7 @@ impl Failure {
         }
     }
 
-    /// Whether the same command may well succeed later: what failed is not in the input.
+    /// Whether the same command may succeed later, because the input is not at fault.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
             Self::Library(error) => match error.kind() {
@@ -89,8 +90,8 @@ impl Failure {
         }
     }
 
-    /// The failure of doing `verb` with record `id` of the store at `path`, if it is about its
-    /// bytes; those of writing results are not.
+    /// The failure of doing `verb` with record `id` of the store at `path`, if the record's bytes
+    /// are at fault; an error of writing the result is not changed.
     pub(crate) fn in_record(self, verb: &str, path: &Path, id: u64) -> Self {
         match self {
             Self::Library(error) if error.source().is_none() => {
@@ -101,7 +102,7 @@ impl Failure {
         }
     }
 
-    /// What to do about errors of `kind`, in the words of the command line.
+    /// Replaces the advice of errors of `kind` by one for the command line.
     pub(crate) fn advise(self, kind: ErrorKind, advice: &str) -> Self {
         match self {
             Self::Library(error) if error.kind() == kind => {
@@ -111,7 +112,7 @@ impl Failure {
         }
     }
 
-    /// As [`Failure::advise`], of an error about the file at `path` and no other.
+    /// As [`Failure::advise`], only for an error about the file at `path`.
     pub(crate) fn advise_on(self, path: &Path, kind: ErrorKind, advice: &str) -> Self {
         match &self {
             Self::Library(error) if error.file_path() == Some(path) => self.advise(kind, advice),
@@ -119,7 +120,7 @@ impl Failure {
         }
     }
 
-    /// As [`Failure::advise`] for a row that its schema has no room for.
+    /// As [`Failure::advise`] for a row that does not fit the schema.
     pub(crate) fn advise_on_row(self, advice: &str) -> Self {
         match &self {
             Self::Library(error) if error.operation() == "load" => {
@@ -129,7 +130,7 @@ impl Failure {
         }
     }
 
-    /// The failure of what follows work that is done, as `done` says.
+    /// The failure of a step after finished work, which `done` describes.
     pub(crate) fn after(self, done: &str) -> Self {
         let (_, lines) = self.report();
         Self::Done(format!("{done}, but: {}", lines.join("; ")))
@@ -143,7 +144,7 @@ impl Failure {
         }
     }
 
-    /// Whether standard output lost its reader, in a command that is for its output alone.
+    /// Whether standard output lost its reader, in a command whose only result is its output.
     fn is_end_of_reading(&self) -> bool {
         // ERROR_PIPE_NOT_CONNECTED: "no process is on the other end".
         let is_left = |error: &io::Error| cfg!(windows) && error.raw_os_error() == Some(233);
@@ -154,7 +155,7 @@ impl Failure {
     }
 }
 
-/// Whether the system's error is about what was read, such as a gzip file that is damaged.
+/// Whether the system's error is about the bytes read, for example of a damaged gzip file.
 fn is_about_bytes(error: &flatrec::Error) -> bool {
     let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
     source.is_some_and(|source| {
@@ -162,10 +163,10 @@ fn is_about_bytes(error: &flatrec::Error) -> bool {
     })
 }
 
-/// The library's words, but for advice that only a program can follow.
+/// The library's text, without advice that only a program can follow.
 fn told(error: &flatrec::Error) -> String {
     match error.kind() {
-        // Ours, which says all.
+        // Our own text, which is complete.
         _ if error.operation() == "call back" && error.source().is_some() => {
             error.source().map(ToString::to_string).unwrap_or_default()
         }
@@ -177,8 +178,8 @@ fn told(error: &flatrec::Error) -> String {
     }
 }
 
-/// The error without the parenthesis at its end, in which the library says what to do; the system's
-/// own, such as `(os error 17)`, stays.
+/// The error without the advice in parentheses at its end; the system's own, such as `(os error
+/// 17)`, stays.
 pub(crate) fn without_advice(error: &flatrec::Error) -> String {
     let mut text = error.to_string();
     let mut depth = 0u32;
@@ -198,7 +199,7 @@ pub(crate) fn without_advice(error: &flatrec::Error) -> String {
     text
 }
 
-/// What is wrong, without the operation and the place, for a message that says those itself.
+/// The fault without the operation and the place, for a message that states those itself.
 fn why(error: &flatrec::Error) -> String {
     let text = error.to_string();
     match text.find(&format!(": {}", error.kind())) {
@@ -207,7 +208,8 @@ fn why(error: &flatrec::Error) -> String {
     }
 }
 
-/// An error of standard output is told from those of files, also after it went through the library.
+/// Distinguishes errors of standard output from those of files, also after they went through the
+/// library.
 impl From<flatrec::Error> for Failure {
     fn from(error: flatrec::Error) -> Self {
         let source = error.source().and_then(|source| source.downcast_ref());
@@ -218,7 +220,7 @@ impl From<flatrec::Error> for Failure {
     }
 }
 
-/// Only standard output is written with plain `io` calls; files are the library's.
+/// Only standard output is written with plain `io` calls; the library writes the files.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::Output(output::failure_in(&error).unwrap_or(error))

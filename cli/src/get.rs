@@ -1,4 +1,4 @@
-//! `flatrec get`: records by their numbers.
+//! `flatrec get`: shows records by their numbers.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use crate::records::{Records, cell};
 
 /// Show records by number
 ///
-/// As a table, each record is a column, so that records of many fields can be read.
+/// In a table each record is a column, so that records with many fields are readable.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -21,11 +21,11 @@ pub(crate) struct Args {
     /// The store
     store: PathBuf,
 
-    /// Numbers of records, the first being 0, with spaces or commas
+    /// Numbers of records, starting at 0, separated by spaces or commas
     #[arg(required = true, value_name = "ID", value_delimiter = ',')]
     ids: Vec<u64>,
 
-    /// How to write
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -62,13 +62,14 @@ impl Args {
     }
 }
 
-/// The bytes of record `id`, which must be there.
+/// The bytes of record `id`, which must exist.
 pub(crate) fn record(store: &DynStore, id: u64) -> Result<Vec<u8>, Failure> {
     let path = store.path().unwrap_or_default();
     store.try_read(id)?.ok_or_else(|| no_record(&path, id, store.count()))
 }
 
-/// There is no record `id` among the `count` of the store at `path`, deleted ones included.
+/// The error for a missing or deleted record `id`; the store at `path` has `count` records,
+/// including deleted ones.
 pub(crate) fn no_record(path: &Path, id: u64, count: u64) -> Failure {
     let path = path.display();
     Failure::Message(match count {

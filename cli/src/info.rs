@@ -1,4 +1,4 @@
-//! `flatrec info`: what a store is made of, and how it lies in file and memory.
+//! `flatrec info`: shows the parts of a store, and its place in file and memory.
 
 use std::io::Write;
 use std::iter::repeat;
@@ -15,10 +15,10 @@ use crate::output::{Column, Format, Sheet, stdout};
 
 /// Show a store's count, sizes, header slots, log, users, views, residency, faults and schema
 ///
-/// Of programs that have the store open: who writes, and which snapshots readers hold, this command
-/// apart. While a reader holds one, later commits stay in the log.
-/// Residency is how much of the file is in memory, of a large one by a sample; faults are those of
-/// this process so far.
+/// The users are the programs that have the store open: the writer, and the readers with their
+/// snapshots, without this command. While a reader holds a snapshot, later commits stay in the log.
+/// Residency is how much of the file is in memory, estimated from a sample for a large file; faults
+/// are those of this process so far.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -32,17 +32,17 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "format")]
     json: bool,
 
-    /// How to write; ndjson is the object of --json in one line
+    /// Output format; ndjson is the object of --json in one line
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
-/// How many damaged blocks are shown to people.
+/// The number of damaged blocks that are shown.
 const DAMAGED_SHOWN: usize = 10;
 
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
-        // Whoever wants to know about a store wants to even after an interrupted edit.
+        // Shows a store also after an interrupted edit.
         let store = DynStore::options().accept_interrupted_edit().open_read_only(&self.store)?;
         let info = store.info()?;
         let mut out = stdout();
@@ -103,7 +103,7 @@ pub(crate) fn fields(schema: &Schema) -> Sheet {
     sheet
 }
 
-/// What people want to know, in their words.
+/// The facts for people, as text.
 fn lines_of(info: &StoreInfo) -> Vec<(&'static str, String)> {
     let deleted = info.count - info.live_count;
     let records = match (info.deletes, info.free_head) {
@@ -189,17 +189,17 @@ fn sums(info: &StoreInfo) -> String {
 fn writer(writer: Option<&WriterInfo>) -> String {
     match writer.map(|writer| writer.process) {
         Some(Some(process)) => format!("process {process}"),
-        Some(None) => "a process that does not say which it is".into(),
+        Some(None) => "a process that does not tell its number".into(),
         None => "none".into(),
     }
 }
 
-/// How many readers there are, and what of the log stays because of them.
+/// The number of readers, and the part of the log that stays because of them.
 fn readers(info: &StoreInfo) -> String {
     match (info.readers.len(), held_log_bytes(info)) {
         (0, _) => "none".into(),
         (readers, 0) => readers.to_string(),
-        (readers, held) => format!("{readers}, for whom {} stay in the log", bytes(held)),
+        (readers, held) => format!("{readers}; {} stay in the log because of them", bytes(held)),
     }
 }
 
@@ -215,8 +215,8 @@ fn reader(reader: &ReaderInfo, newest: u64) -> String {
     }
 }
 
-/// Bytes of the log that readers keep from being brought to the file: all of it, if one of them
-/// holds a commit that is not the newest.
+/// The bytes of the log that readers hold back: all of it, if a reader holds a commit other than
+/// the newest.
 fn held_log_bytes(info: &StoreInfo) -> u64 {
     let oldest = info.readers.iter().filter_map(|reader| reader.oldest).min();
     match (&info.log, oldest) {
@@ -237,7 +237,7 @@ fn slot(slot: &SlotInfo, sequence_in_force: u64) -> String {
     }
 }
 
-/// The damaged blocks that are known without a look at the records, a line each.
+/// The damaged blocks that are known without reading the records, a line each.
 fn damaged(info: &StoreInfo) -> Vec<String> {
     let shown = info.damaged.iter().take(DAMAGED_SHOWN);
     let mut lines: Vec<String> = shown.map(ToString::to_string).collect();
@@ -248,7 +248,7 @@ fn damaged(info: &StoreInfo) -> Vec<String> {
     lines
 }
 
-/// Bytes in full and, from a KiB on, in a unit that can be read.
+/// Bytes as a number and, from a KiB on, in a larger unit.
 pub(crate) fn bytes(len_bytes: u64) -> String {
     match len_bytes {
         0..1024 => format!("{len_bytes} bytes"),
@@ -271,7 +271,7 @@ fn damaged_object(damaged: &DamagedBlock) -> Value {
     })
 }
 
-/// Everything, for programs.
+/// All facts, for programs.
 fn object(store: &DynStore, info: &StoreInfo) -> Value {
     let slots: Vec<Value> = info.slots.iter().map(slot_object).collect();
     let residency = info.residency.map(|residency| {
@@ -360,7 +360,7 @@ fn slot_object(slot: &SlotInfo) -> Value {
     }
 }
 
-/// The leaves of an object, a row each, under their path: `residency.pages`.
+/// The values of an object, a row each, with their paths: `residency.pages`.
 fn flattened(object: Value) -> Sheet {
     let mut sheet = Sheet::new(vec![Column::text("property"), Column::text("value")]);
     let mut rest = vec![(String::new(), object)];

@@ -1,10 +1,10 @@
-//! What ends a command before its time: Ctrl-C, a request to end, a terminal that is closed.
+//! The end of a command by a signal: Ctrl-C, a request to end, a closed terminal.
 //!
-//! A thread of its own hears of it. While the command works, it is noted, and the command takes
-//! back what it did and ends. While the outcome is being decided, by a commit or by the new name of
-//! a file, it changes nothing: the command goes on to its end, because no status could tell what
-//! came of the work. Once the work is done and only its report is left, it ends the command at once
-//! with the status for that. Commands that only read are ended by the system.
+//! A separate thread receives the signal. During the work it notes the signal, and the command
+//! undoes its work and ends. While the outcome is being decided, by a commit or by renaming a file,
+//! a signal has no effect: the command continues to its end, because no exit status could tell what
+//! happened. Once the work is done and only its report is left, the signal ends the command at once
+//! with the matching status. The system ends commands that only read.
 
 #[cfg(windows)]
 mod console;
@@ -31,26 +31,26 @@ use crate::failure::{DONE_STATUS, Failure, say};
 /// The number of SIGINT; on Windows that of Ctrl-C.
 #[cfg(windows)]
 const INTERRUPT: u8 = 2;
-/// Shells add it to the number of a signal that has ended a command.
+/// Shells add this to the number of the signal that ended a command.
 const SIGNAL_STATUS: u8 = 128;
-/// A signal that comes again so soon is the same one: `timeout` sends one to a process and to its
+/// A signal that is repeated this soon counts once: `timeout` sends one to a process and to its
 /// group.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// The signal that asked for the end of the work; 0 before one did.
+/// The signal that asked for the end; 0 before that.
 static ASKED: AtomicU8 = AtomicU8::new(0);
 static STAGE: Mutex<Stage> = Mutex::new(Stage::Working { asked: None });
 
-/// How far the command has come.
+/// The stage of the command.
 enum Stage {
-    /// What was done can be taken back. `asked` is when a signal asked for that.
+    /// The work can be undone. `asked` is the time of the signal, if one came.
     Working { asked: Option<Instant> },
-    /// The outcome is being decided. `told` is whether a signal was answered so.
+    /// The outcome is being decided. `told` says whether a signal was answered.
     Deciding { told: bool },
-    /// The work is done, as the text says; only the report is left. With the status of a command
-    /// that does not get to that.
+    /// The work is done, as the text says; only the report is left. The status is for a command
+    /// that ends before its report.
     Done(String, u8),
-    /// The report is written, too.
+    /// The report is written.
     Reported,
 }
 
@@ -58,13 +58,13 @@ fn stage() -> MutexGuard<'static, Stage> {
     STAGE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether a signal has asked for the end of the work.
+/// Whether a signal has asked for the end.
 pub(crate) struct Interrupt(());
 
 impl Interrupt {
-    /// From now on SIGINT, SIGTERM and SIGHUP, on Windows Ctrl-C, Ctrl-Break or the closing of the
-    /// window, end the work cleanly. One that was ignored when the command began stays so, as
-    /// `nohup` asks for.
+    /// From now on SIGINT, SIGTERM and SIGHUP, on Windows Ctrl-C, Ctrl-Break or closing the window,
+    /// end the work cleanly. A signal that was ignored when the command began stays ignored, as
+    /// `nohup` requires.
     pub(crate) fn watch() -> Self {
         listen();
         Self(())
@@ -74,7 +74,7 @@ impl Interrupt {
         ASKED.load(Ordering::Relaxed) != 0
     }
 
-    /// An error once the end is asked for.
+    /// An error once a signal has asked for the end.
     pub(crate) fn check(&self) -> flatrec::Result<()> {
         match self.is_asked() {
             true => Err(io::Error::from(io::ErrorKind::Interrupted).into()),
@@ -82,8 +82,8 @@ impl Interrupt {
         }
     }
 
-    /// As [`Interrupt::check`], for work on `done` of `all`. When all is done, what follows decides
-    /// the outcome, until [`done`] or [`undone`].
+    /// As [`Interrupt::check`], after `done` of `all` parts of the work. When all is done, the next
+    /// step decides the outcome, until [`done`] or [`undone`].
     pub(crate) fn check_progress(&self, done: u64, all: u64) -> flatrec::Result<()> {
         if done < all {
             return self.check();
@@ -94,7 +94,7 @@ impl Interrupt {
         Ok(())
     }
 
-    /// What came of work that went by [`Interrupt::check_progress`].
+    /// The result of work that called [`Interrupt::check_progress`].
     pub(crate) fn outcome<T>(&self, result: Result<T, Failure>) -> Result<T, Failure> {
         result.map_err(|failure| {
             undone();
@@ -102,16 +102,16 @@ impl Interrupt {
         })
     }
 
-    /// Begins to decide the outcome: a signal that comes from now on comes too late.
+    /// Begins to decide the outcome: later signals come too late.
     ///
     /// # Errors
-    /// [`Failure::Interrupted`] if one came before.
+    /// [`Failure::Interrupted`] if a signal came before.
     pub(crate) fn decide(&self) -> Result<Deciding, Failure> {
         self.check_progress(0, 0).map_err(|_| Failure::Interrupted)?;
         Ok(Deciding(()))
     }
 
-    /// As [`Interrupt::decide`], of work that cannot be taken back any more.
+    /// As [`Interrupt::decide`], for work that cannot be undone any more.
     pub(crate) fn decide_anyway(&self) -> Deciding {
         *stage() = Stage::Deciding { told: false };
         Deciding(())
@@ -134,17 +134,17 @@ impl Drop for Deciding {
     }
 }
 
-/// Says that the work is done, as `text` tells in the past tense.
+/// Notes that the work is done; `text` describes it in the past tense.
 pub(crate) fn done(text: &str) {
     done_but(text, DONE_STATUS);
 }
 
-/// As [`done`], of work whose status is known already.
+/// As [`done`], for work whose status is already known.
 pub(crate) fn done_but(text: &str, status: u8) {
     *stage() = Stage::Done(text.to_owned(), status);
 }
 
-/// Says that the outcome has been decided, and the work was not done.
+/// Notes that the outcome is decided, and the work was not done.
 pub(crate) fn undone() {
     let mut stage = stage();
     if let Stage::Deciding { .. } = &*stage {
@@ -152,17 +152,17 @@ pub(crate) fn undone() {
     }
 }
 
-/// Says that the report is written: from now on nothing is left to be ended.
+/// Notes that the report is written: there is nothing left to end.
 pub(crate) fn reported() {
     *stage() = Stage::Reported;
 }
 
-/// The exit status of a command that a signal has ended, as shells have it.
+/// The exit status of a command that a signal has ended, as in shells.
 pub(crate) fn exit_status() -> u8 {
     SIGNAL_STATUS | ASKED.load(Ordering::Relaxed)
 }
 
-/// What comes of a signal; called on the thread that hears of it.
+/// Handles a signal; called on the thread that receives it.
 fn ask(signal: u8) {
     let mut stage = stage();
     match &mut *stage {
@@ -172,28 +172,28 @@ fn ask(signal: u8) {
             wake();
         }
         Stage::Working { asked: Some(since) } if since.elapsed() >= AGAIN => {
-            say("ended at once by a second signal: what was being made stays under its temporary \
-                 name, until it is made again");
+            say("ended at once by a second signal: the unfinished file stays under its temporary \
+                 name until the next such command");
             std::process::exit(exit_status().into());
         }
         Stage::Working { .. } | Stage::Reported => {}
         Stage::Deciding { told } => {
             if !std::mem::replace(told, true) {
-                say("the work is being made durable, which cannot be taken back: waiting for it");
+                say("the work is being made durable and cannot be undone: waiting for it");
             }
         }
         Stage::Done(text, status) => {
-            say(&format!("{text}; a signal ended the command before it had reported that"));
+            say(&format!("{text}; a signal ended the command before it could report that"));
             std::process::exit((*status).into());
         }
     }
 }
 
-/// Reads of streams that wait are not woken here: a second Ctrl-C ends them.
+/// Waiting reads of streams continue here: a second Ctrl-C ends them.
 #[cfg(not(unix))]
 fn wake() {}
 
-/// A transaction that takes no more records once the end is asked for.
+/// A transaction that refuses records after a signal has asked for the end.
 pub(crate) struct Interruptible<'t, 'd> {
     pub(crate) transaction: &'t mut WriteTransaction<'d, [u8]>,
     pub(crate) interrupt: &'t Interrupt,

@@ -1,4 +1,4 @@
-//! `flatrec load`: a CSV file made into a store.
+//! `flatrec load`: makes a store from a CSV file.
 
 mod keeper;
 mod resume;
@@ -28,13 +28,14 @@ use unfinished::Unfinished;
 
 /// Load a CSV file into a new store
 ///
-/// Without --schema the input is read twice: first to find the narrowest type of each column
-/// (bool, int64, float64, date, timestamp, text), then to load it. Empty values are null. The
-/// store is written aside and takes its name when it is complete. Checksums of its records are kept
-/// in a file beside it.
+/// Without --schema the input is read twice: first to find the narrowest type of each column (bool,
+/// int64, float64, date, timestamp, text), then to load it. Empty values are null. The store is
+/// written under another name and gets its name when it is complete. A file beside it holds
+/// checksums of its records.
 ///
 /// A load of more than a few seconds keeps its progress in a small file beside the unfinished
-/// store. If it is cut, by Ctrl-C, a kill, a power cut or a full disk, --resume goes on from there.
+/// store. If it is interrupted, by Ctrl-C, a kill, a power cut or a full disk, --resume continues
+/// it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -48,14 +49,14 @@ pub(crate) struct Args {
     /// The CSV file, gzipped or not; `-` for standard input
     input: PathBuf,
 
-    /// The store to make
+    /// The store to create
     store: PathBuf,
 
     /// Take the schema from this file (as `flatrec schema --as json` writes it)
     #[arg(long, value_name = "FILE", conflicts_with = "sample")]
     schema: Option<PathBuf>,
 
-    /// Find the types from the first N rows only; a later row may then not fit
+    /// Find the types from the first N rows only; later rows may then not fit
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     sample: Option<u64>,
 
@@ -63,25 +64,25 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with_all = ["force", "schema", "sample"])]
     append: bool,
 
-    /// Make a store whose records can be deleted: each takes a byte more
+    /// Create a store whose records can be deleted: each takes another byte
     #[arg(long, conflicts_with = "append")]
     deletes: bool,
 
-    /// Replace an existing store; what is no store is not replaced. With --rejects, replace
-    /// that file too
+    /// Replace an existing store; other files are not replaced. With --rejects, replace that file
+    /// too
     #[arg(long)]
     force: bool,
 
-    /// Go on with a load that was cut: the same input, a plain file (gzipped or not), and the same
-    /// options give what an uninterrupted load would have. With nothing to go on with, start
+    /// Continue an interrupted load: the same input, a plain file (gzipped or not), and the same
+    /// options give the result of an uninterrupted load. Without an interrupted load, start
     #[arg(long, conflicts_with = "append")]
     resume: bool,
 
-    /// Keep the progress after so many bytes of input, however soon that is
+    /// Keep the progress after so many bytes of input, without a minimum time
     #[arg(long, value_name = "BYTES", hide = true)]
     progress_every: Option<u64>,
 
-    /// Keep no checksums of the records (`flatrec verify --rebuild` makes them later)
+    /// Keep no checksums of the records (`flatrec verify --rebuild` creates them later)
     #[arg(long, conflicts_with = "append")]
     no_checksums: bool,
 
@@ -114,7 +115,8 @@ impl Args {
     fn start(&self) -> Result<(), Failure> {
         self.refuse_taken()?;
         Unfinished::refuse_foreign(&self.store)?;
-        // Opening a pipe waits for its writer: before anything is made that a signal would leave.
+        // Opening a pipe waits for its writer, so this comes before making a file that a signal
+        // would leave.
         let given = self.schema.as_deref().map(read_schema).transpose()?;
         let mut input = csv_input::open(&self.input)?;
         let stream = self.csv.stream_of_rejects()?;
@@ -143,7 +145,7 @@ impl Args {
         let mut store = self.wait.patiently(Some(&interrupt), |wait| {
             options.clone().wait(wait).create_aside(&self.store, &schema, self.force)
         })?;
-        // Under the lock of the store: nobody else is loading.
+        // Under the lock of the store, so this is the only load.
         if Unfinished::discard(&self.store, self.csv.rejects.as_deref()) {
             say(&format!("the unfinished load of {} is discarded", self.store.display()));
         }
@@ -162,7 +164,7 @@ impl Args {
         self.finish(job, store, rejects.as_ref(), keeper, &LoadPoint::default(), &interrupt)
     }
 
-    /// Loads the rows behind `from`, and gives what was made its place.
+    /// Loads the rows after `from`, and moves the new store to its place.
     fn finish(
         &self,
         job: Job<'_>,
@@ -194,7 +196,8 @@ impl Args {
                 None => error.into(),
             });
         }
-        // What is kept goes last: until then a cut load can be resumed, if only to rename a file.
+        // The kept progress goes last: until then an interrupted load can be resumed, if only to
+        // rename a file.
         let done = loaded.what(["loaded", "into"], &self.store);
         rejects.map_or(Ok(()), publish_rejects).map_err(|failure| failure.after(&done))?;
         if let Some(keeper) = keeper {
@@ -207,7 +210,7 @@ impl Args {
         report_text(&done, &text)
     }
 
-    /// Refuses to make a store where something is that is not to be replaced.
+    /// Refuses to create a store at a taken path that must not be replaced.
     fn refuse_taken(&self) -> Result<(), Failure> {
         if !self.force && self.store.symlink_metadata().is_ok() {
             return Err(Failure::Message(format!(
@@ -240,7 +243,7 @@ impl Args {
     fn advice_on_row(&self) -> &'static str {
         match (self.sample, &self.schema) {
             (Some(_), _) => {
-                "look at more rows with --sample N or at all without it, set bad rows aside with \
+                "raise --sample N or leave it out, set bad rows aside with \
                  --rejects FILE, or give the types with --schema FILE"
             }
             (None, Some(_)) => {
@@ -252,7 +255,7 @@ impl Args {
     }
 }
 
-/// Adds the rows of `input` to the store at `path`: all of them, or none if that fails.
+/// Adds the rows of `input` to the store at `path`: all of them, or none on failure.
 pub(crate) fn append(
     input: &Path,
     path: &Path,
@@ -296,7 +299,7 @@ pub(crate) fn append(
     report_text(&done, &loaded.summary(path, &schema, count)?)
 }
 
-/// The longest text of a schema that is read.
+/// The longest text of a schema.
 const SCHEMA_BYTES_MAX: u64 = 64 << 20;
 
 fn read_schema(path: &Path) -> Result<Schema, Failure> {
@@ -304,7 +307,7 @@ fn read_schema(path: &Path) -> Result<Schema, Failure> {
         |why: &dyn std::fmt::Display| Failure::Message(format!("{}: {why}", path.display()));
     let mut text = String::new();
     let file = std::fs::File::open(path).map_err(|error| named(&error))?;
-    // What has that name may have no end, as a device has none.
+    // A device with that name may have no end.
     let taken = file.take(SCHEMA_BYTES_MAX + 1).read_to_string(&mut text);
     if taken.map_err(|error| named(&error))? as u64 > SCHEMA_BYTES_MAX {
         return Err(named(&format!("it is longer than {} MiB", SCHEMA_BYTES_MAX >> 20)));
@@ -312,7 +315,7 @@ fn read_schema(path: &Path) -> Result<Schema, Failure> {
     schema_from_json(&text).map_err(|error| named(&error))
 }
 
-/// A stream is kept in a nameless file beside the store, to be read twice.
+/// Keeps a stream in a file without a name beside the store, to read it twice.
 fn spooled(input: Input, store: &Path) -> Result<Input, Failure> {
     if !input.is_stream() {
         return Ok(input);

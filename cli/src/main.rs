@@ -1,8 +1,8 @@
 //! `flatrec`: record files at the command line, one file a command, thin over the library.
 //!
-//! Results go to standard output; errors and progress to standard error. Where the output is the
-//! work, a closed pipe ends a command quietly: its reader has seen enough. The exit status tells
-//! whether the work was done: see [`HELP`].
+//! Results go to standard output; errors and progress to standard error. If a command's only result
+//! is its output, a closed pipe ends it quietly. The exit status tells whether the work was done:
+//! see [`HELP`].
 
 mod append;
 mod aside;
@@ -42,7 +42,7 @@ use clap::{Parser, Subcommand};
 
 use failure::Failure;
 
-/// What the help says behind the commands.
+/// The end of the help, after the commands.
 const HELP: &str = "\
 Examples:
   flatrec load flights.csv flights.rec
@@ -121,7 +121,7 @@ fn main() -> ExitCode {
     };
     #[cfg(unix)]
     interrupt::report_large_files();
-    // Records are read by calls that copy: a store that is cut, or whose disk fails, is an error.
+    // Records are read by calls that copy: a truncated store or a failing disk is an error.
     let guarded = flatrec::install_fault_guard().map_err(Failure::from);
     match guarded.and_then(|()| command.run()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -129,14 +129,14 @@ fn main() -> ExitCode {
     }
 }
 
-/// Says what is wrong with the command line, or the help that it asks for.
+/// Shows what is wrong with the command line, or the help.
 fn tell(answer: &clap::Error) -> ExitCode {
     if answer.use_stderr() {
-        // A file's name may have become an argument, and command the terminal: what is said is
-        // said about arguments without such characters.
+        // An argument may contain characters that command the terminal, for example from a file's
+        // name, so the message is made from arguments without such characters.
         let shown = std::env::args_os()
             .map(|argument| flatrec::printable(&argument.to_string_lossy()).into_owned());
-        // If standard error cannot be written, nothing can be told about that.
+        // A failure to write standard error cannot be reported.
         let _ = match CommandLine::try_parse_from(shown) {
             Err(answer) if answer.use_stderr() => answer.print(),
             _ => writeln!(io::stderr(), "error: a wrong command line (see flatrec --help)"),

@@ -2,9 +2,9 @@
 //!
 //! A store `X` has several files: `X`, `X-lock`, `X-sum`, the segments `X-wal-N` of its log, and
 //! `X-unfinished…`, in which makers of `X` work. Each output of a command is compared with the
-//! names of the stores that the command reads or makes, and with those of any store in its own
-//! directory: as a name, with links resolved, and as a file, which hard links and bind mounts give
-//! more names.
+//! names of the stores that the command reads or creates, and with those of every store in its own
+//! directory: as a name, with links resolved, and as a file, because hard links and bind mounts
+//! give a file several names.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -14,14 +14,14 @@ use std::path::{Path, PathBuf};
 use crate::failure::Failure;
 use crate::paths::{directory_of, is_same, made_at, refuse_same, starts_as_store};
 
-/// So many symbolic links may follow one another, as Linux has it.
+/// The longest chain of symbolic links, as on Linux.
 const LINKS_MAX: u32 = 40;
 
-/// How the parts of a store begin, and the file in which a load keeps its progress.
+/// The first bytes of the parts of a store, and of a load's progress file.
 const MAGICS: [&[u8]; 4] = [b"\x89FLATREC", b"\x89FLATWAL", SUM_MAGIC, b"flatrec unfinished load "];
 /// The first bytes of every checksum file.
 const SUM_MAGIC: &[u8] = b"\x89FLATSUM";
-/// A lock file has its magic behind 64 bytes that programs only lock.
+/// A lock file has its magic after 64 bytes that are only for locks.
 const LOCK_MAGIC: &[u8] = b"\x89FLATLK";
 const LOCK_MAGIC_OFFSET: usize = 64;
 
@@ -68,7 +68,7 @@ pub(crate) fn refuse_reading_of(input: &Path, out: &Path) -> Result<(), Failure>
     refuse_same(input, out)?;
     match is_of_store(input, out) {
         true => Err(Failure::Message(format!(
-            "{} has the name of a file beside {}: a file cannot be read and written at once \
+            "{} has the name of a file beside {}: a command cannot read and write one file \
              (rename it, or choose another store)",
             input.display(),
             out.display()
@@ -99,8 +99,8 @@ pub(crate) fn refuse_replacing(option: &str, path: &Path) -> Result<(), Failure>
     let shown = path.display();
     match path.symlink_metadata() {
         Err(_) => return Ok(()),
-        // A descriptor's name, such as /dev/stdout, or a user's pointer to the file of the day. To
-        // write to where it leads would let those who made it choose the file.
+        // A descriptor's name, such as /dev/stdout, or a link that another user made: writing to
+        // its target would let that user choose the file.
         Ok(found) if found.is_symlink() => {
             return Err(Failure::Message(format!(
                 "{option}{shown} is a symbolic link: --force does not replace it (name the file \
@@ -170,7 +170,7 @@ fn is_name_of(name: &OsStr, own: &OsStr) -> bool {
     name.strip_prefix(&own).is_some_and(is_suffix)
 }
 
-/// On Windows capitals make no other name.
+/// Windows ignores the case of names.
 fn folded(text: &str) -> String {
     if cfg!(windows) { text.to_uppercase().to_lowercase() } else { text.to_owned() }
 }
@@ -179,7 +179,7 @@ fn is_suffix(suffix: &str) -> bool {
     suffix.is_empty() || is_side_suffix(suffix)
 }
 
-/// Whether a file beside a store has this behind the store's name.
+/// Whether a file beside a store has this suffix.
 fn is_side_suffix(suffix: &str) -> bool {
     let unfinished = suffix.strip_prefix("-unfinished");
     let rest = unfinished.unwrap_or(suffix);
@@ -191,7 +191,7 @@ fn is_side_suffix(suffix: &str) -> bool {
     }
 }
 
-/// Where `path` leads, even if nothing is there yet.
+/// The path that `path` leads to, even if nothing is there yet.
 fn resolved(path: &Path) -> PathBuf {
     let mut path = path.to_owned();
     for _ in 0..LINKS_MAX {
@@ -211,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_names_of_a_store_are_those_that_it_makes() {
+    fn the_names_of_a_store_are_exactly_those_that_it_creates() {
         let beside = |name: &str| is_name_of(OsStr::new(name), OsStr::new("s.rec"));
         for own in ["", "-lock", "-sum", "-sum-unfinished", "-wal-1", "-wal-18446744073709551615"] {
             assert!(beside(&format!("s.rec{own}")), "{own}");

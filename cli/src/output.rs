@@ -11,7 +11,7 @@ use unicode_width::UnicodeWidthStr;
 use crate::failure::Failure;
 use crate::interrupt;
 
-/// How a reading command writes what it found.
+/// The output format of a reading command.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
     /// Aligned columns, for people
@@ -23,12 +23,12 @@ pub(crate) enum Format {
     Ndjson,
 }
 
-/// Standard output, buffered; flush it at the end, or errors go unseen.
+/// Standard output, buffered. The caller must flush it at the end to see errors.
 pub(crate) fn stdout() -> BufWriter<Stdout> {
     BufWriter::with_capacity(1 << 16, Stdout(io::stdout().lock()))
 }
 
-/// Standard output, whose errors say whose they are, through whatever hands they go.
+/// Standard output, whose errors stay recognisable after they pass through other code.
 #[derive(Debug)]
 pub(crate) struct Stdout(StdoutLock<'static>);
 
@@ -58,7 +58,7 @@ fn marked(error: io::Error) -> io::Error {
     io::Error::new(error.kind(), OutputError(error))
 }
 
-/// The error of standard output that `error` is, if it is one.
+/// The error of standard output inside `error`, if there is one.
 pub(crate) fn failure_in(error: &io::Error) -> Option<io::Error> {
     let OutputError(of_output) = error.get_ref()?.downcast_ref()?;
     Some(match of_output.raw_os_error() {
@@ -67,16 +67,16 @@ pub(crate) fn failure_in(error: &io::Error) -> Option<io::Error> {
     })
 }
 
-/// Writes the line that a command tells that has done its work, as `done` says in the past tense.
+/// Writes the line that reports finished work; `done` describes the work in the past tense.
 ///
 /// # Errors
-/// [`Failure::Done`]: a caller that tries again does the work twice.
+/// [`Failure::Done`]: a second run would do the work twice.
 pub(crate) fn report(done: &str, line: &str) -> Result<(), Failure> {
     report_text(done, format!("{}\n", printable(line)).as_bytes())
 }
 
-/// As [`report`], of text in which what comes from files is escaped already. It is written at
-/// once, so that a reader that takes the first line takes all of it.
+/// As [`report`], for text in which content of files is already escaped. Written at once, so that a
+/// reader that takes the first line takes all of it.
 ///
 /// # Errors
 /// As [`report`].
@@ -92,13 +92,13 @@ pub(crate) fn report_text(done: &str, text: &[u8]) -> Result<(), Failure> {
     })
 }
 
-/// A path as it is shown.
+/// A path in the form for people.
 pub(crate) fn shown(path: &Path) -> String {
     printable(&path.to_string_lossy()).into_owned()
 }
 
-/// Whether anybody may still read standard output: a pipe tells of its end only who writes to it,
-/// or asks.
+/// Whether standard output may still have a reader: a pipe reports its end only to a write or a
+/// poll.
 #[cfg(unix)]
 pub(crate) fn has_reader() -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -111,7 +111,7 @@ pub(crate) fn has_reader() -> bool {
     }
 }
 
-/// As far as is known, somebody may: writing finds out.
+/// Always true here: a write finds out.
 #[cfg(not(unix))]
 pub(crate) fn has_reader() -> bool {
     true
@@ -130,7 +130,7 @@ impl Column {
         Self::new(name.into(), false)
     }
 
-    /// A column of numbers, which stand at its right.
+    /// A column of numbers, aligned to the right.
     pub(crate) fn number(name: impl Into<String>) -> Self {
         Self::new(name.into(), true)
     }
@@ -144,12 +144,12 @@ impl Column {
 /// Rows in aligned columns.
 ///
 /// The widths are those of the header and of the first [`Table::BATCH_ROWS`] rows, so that a long
-/// scan streams; a later cell that is wider pushes its row to the right.
+/// scan streams; a wider cell later shifts its row to the right.
 #[derive(Debug)]
 pub(crate) struct Table<W: Write> {
     out: W,
     columns: Vec<Column>,
-    /// The first rows' cells, until their widths are settled.
+    /// The first rows' cells, until the widths are known.
     batch: Vec<String>,
     settled: bool,
 }
@@ -175,12 +175,12 @@ impl<W: Write> Table<W> {
         Ok(())
     }
 
-    /// Writes what is still held back.
+    /// Writes the rows that are still held back.
     pub(crate) fn finish(mut self) -> io::Result<()> {
         self.flush()
     }
 
-    /// Writes what is held back so far, which settles the widths.
+    /// Writes the rows held back so far, which fixes the widths.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         if !self.settled {
             self.settle()?;
@@ -204,7 +204,7 @@ impl<W: Write> Table<W> {
     }
 }
 
-/// Writes a line of cells, two spaces apart, without spaces at its end.
+/// Writes a line of cells, separated by two spaces, without spaces at its end.
 fn write_row(out: &mut impl Write, columns: &[Column], cells: &[String]) -> io::Result<()> {
     let mut line = String::new();
     for (i, (column, cell)) in columns.iter().zip(cells).enumerate() {
@@ -218,7 +218,7 @@ fn write_row(out: &mut impl Write, columns: &[Column], cells: &[String]) -> io::
     writeln!(out, "{}", line.trim_end())
 }
 
-/// A small table of known columns, written whole in any [`Format`].
+/// A small table with known columns, written completely in any [`Format`].
 #[derive(Debug)]
 pub(crate) struct Sheet {
     columns: Vec<Column>,
@@ -266,7 +266,7 @@ impl Sheet {
     }
 }
 
-/// A value as a cell shows it: text without quotes, nothing for null.
+/// A value as a cell: text without quotes, nothing for null.
 fn plain(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
@@ -275,7 +275,7 @@ fn plain(value: &Value) -> String {
     }
 }
 
-/// Writes a row of CSV: cells that could be misread are quoted, quotes in them doubled.
+/// Writes a row of CSV: quotes cells that could be misread, and doubles quotes in them.
 fn write_csv_row<'c>(out: &mut impl Write, cells: impl Iterator<Item = &'c str>) -> io::Result<()> {
     let mut line = String::new();
     for (i, cell) in cells.enumerate() {

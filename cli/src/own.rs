@@ -1,5 +1,5 @@
-//! Files that a command has left for itself. A command believes or removes one only if no other
-//! user can have put it there.
+//! Files that a command has left for itself. A command trusts or removes one only if no other user
+//! can have put it there.
 //!
 //! In a directory like `/tmp` every user can make a file of any name. So the command opens the file
 //! without following a link or waiting for a pipe, asks the open file, and accepts only a regular
@@ -9,16 +9,16 @@ use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
 use std::path::Path;
 
-/// What lies at a path.
+/// The kind of file at a path.
 pub(crate) enum Found {
     Nothing,
     /// A file of this user, opened as asked.
     Own(File),
-    /// Something else, and why that is not believed.
+    /// Another file, and why it is not trusted.
     Foreign(&'static str),
 }
 
-/// Opens the file at `path` as `options` say, if it is this user's own.
+/// Opens the file at `path` with `options`, if it belongs to this user.
 pub(crate) fn look(path: &Path, options: &mut OpenOptions) -> io::Result<Found> {
     // Before the open, which fails with a less helpful error on another user's private file.
     let found = match path.symlink_metadata() {
@@ -50,7 +50,7 @@ pub(crate) fn is_private(file: &File) -> io::Result<bool> {
     file.metadata().map(|_| true)
 }
 
-/// Removes the name `path`, if it still is that of `file`.
+/// Removes the name `path`, if it is still that of `file`.
 pub(crate) fn remove(path: &Path, file: File) -> io::Result<()> {
     if !is_at(path, &file)? {
         return Ok(());
@@ -71,13 +71,13 @@ pub(crate) fn is_at(path: &Path, file: &File) -> io::Result<bool> {
     Ok((named.dev(), named.ino()) == (open.dev(), open.ino()))
 }
 
-/// Whether a file is at `path`, as far as is known `file`.
+/// Whether a file exists at `path`, which is probably `file`.
 #[cfg(not(unix))]
 pub(crate) fn is_at(path: &Path, _file: &File) -> io::Result<bool> {
     path.symlink_metadata().map(|named| named.is_file())
 }
 
-/// Why a command of this user cannot have left the file, if so.
+/// Why a command of this user cannot have left the file; `None` if it can.
 fn why_foreign(found: &Metadata) -> Option<&'static str> {
     if found.is_symlink() {
         return Some("it is a symbolic link");

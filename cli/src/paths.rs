@@ -1,4 +1,4 @@
-//! Which files a command may write: never one that it reads, nor what is not its own to replace.
+//! Which files a command may write: never one that it reads, nor one that it must not replace.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -12,7 +12,7 @@ use crate::failure::Failure;
 /// The first bytes of every store.
 const MAGIC: &[u8; 8] = b"\x89FLATREC";
 
-/// Whether both paths lead to one file, by whatever names and links; or would, once it is made.
+/// Whether both paths lead to one file, under any names and links, or would once it is created.
 pub(crate) fn is_same(a: &Path, b: &Path) -> bool {
     match (identity(a), identity(b)) {
         (Some(a), Some(b)) => a == b,
@@ -20,8 +20,8 @@ pub(crate) fn is_same(a: &Path, b: &Path) -> bool {
     }
 }
 
-/// On Windows capitals make no other name. Where two names are taken for one that are not, nothing
-/// is overwritten.
+/// Windows ignores the case of names. If this takes two different names for one, nothing is
+/// overwritten.
 fn is_same_name(a: &Path, b: &Path) -> bool {
     let folded = |path: &Path| path.to_string_lossy().to_uppercase();
     a == b || cfg!(windows) && folded(a) == folded(b)
@@ -38,7 +38,7 @@ fn identity(path: &Path) -> Option<impl PartialEq> {
     path.canonicalize().ok()
 }
 
-/// The directory in which `path` lies.
+/// The directory of `path`.
 pub(crate) fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
@@ -46,8 +46,8 @@ pub(crate) fn directory_of(path: &Path) -> &Path {
     }
 }
 
-/// Makes the names of new and renamed files beside `path` durable; on Windows they are by
-/// themselves, and a directory cannot be synced.
+/// Makes the names of new and renamed files beside `path` durable; Windows does that by itself and
+/// cannot sync a directory.
 pub(crate) fn sync_directory_of(path: &Path) -> io::Result<()> {
     match cfg!(windows) {
         true => Ok(()),
@@ -55,9 +55,9 @@ pub(crate) fn sync_directory_of(path: &Path) -> io::Result<()> {
     }
 }
 
-/// `path` with its directory resolved, to compare files that are not there yet.
+/// `path` with its directory resolved, to compare files that do not exist yet.
 pub(crate) fn made_at(path: &Path) -> PathBuf {
-    // On Windows that cuts dots and spaces off the name.
+    // On Windows this cuts dots and spaces off the name.
     let full = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     match (directory_of(&full).canonicalize(), full.file_name()) {
         (Ok(directory), Some(name)) => directory.join(name),
@@ -76,7 +76,7 @@ pub(crate) fn with_ending(path: &Path, ending: &str) -> PathBuf {
 pub(crate) fn refuse_same(input: &Path, output: &Path) -> Result<(), Failure> {
     match is_same(input, output) {
         true => Err(Failure::Message(format!(
-            "{} is the same file as {}: a file cannot be read and written at once",
+            "{} is the same file as {}: a command cannot read and write one file",
             output.display(),
             input.display()
         ))),
@@ -84,7 +84,7 @@ pub(crate) fn refuse_same(input: &Path, output: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Refuses to replace what lies at `path`, if anything does, unless it is a store.
+/// Refuses to replace a file at `path` unless it is a store.
 pub(crate) fn refuse_other_than_store(path: &Path) -> Result<(), Failure> {
     let shown = path.display();
     let is_store = match path.symlink_metadata() {
@@ -95,12 +95,12 @@ pub(crate) fn refuse_other_than_store(path: &Path) -> Result<(), Failure> {
                  leads to, or choose another path)"
             )));
         }
-        // A pipe would be waited for, and a link that leads nowhere is nobody's store.
+        // Opening a pipe would wait, and a dangling link is not a store.
         Ok(_) if path.is_file() => starts_as_store(path)
             .map_err(|error| Failure::Message(format!("open {shown}: {error}"))),
         Ok(_) => Ok(false),
         Err(error) => {
-            // If no file can have such a name, the library says what is wrong with it.
+            // If no file can have such a name, the library says why.
             FileBacking::open(path, false)?;
             Err(Failure::Message(format!("open {shown}: {error}")))
         }
@@ -108,8 +108,8 @@ pub(crate) fn refuse_other_than_store(path: &Path) -> Result<(), Failure> {
     match is_store {
         true => Ok(()),
         false => Err(Failure::Message(format!(
-            "{shown} is not a flatrec store, and --force replaces nothing else (remove it yourself \
-             if that is meant)"
+            "{shown} is not a flatrec store, and --force replaces only stores (remove it yourself \
+             if you want that)"
         ))),
     }
 }

@@ -1,4 +1,4 @@
-//! Records on standard output, in any format.
+//! Writes records to standard output, in any format.
 
 use std::io::Write;
 
@@ -8,7 +8,7 @@ use flatrec::{DataType, Field, Value};
 use crate::failure::Failure;
 use crate::output::{Column, Format, Table};
 
-/// Records as rows of chosen fields.
+/// Records as rows of selected fields.
 pub(crate) enum Records<W: Write> {
     /// With the record's number before the fields.
     Table(Vec<Field>, Table<W>),
@@ -52,7 +52,7 @@ impl<W: Write> Records<W> {
         Ok(())
     }
 
-    /// Writes what is held back, a table's first rows among it, in columns as wide as they need.
+    /// Writes the rows held back, including a table's first rows, in columns as wide as they need.
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {
         match self {
             Self::Table(_, table) => table.flush()?,
@@ -72,7 +72,7 @@ impl<W: Write> Records<W> {
     }
 }
 
-/// A field's value as tables show it.
+/// A field's value as a table shows it.
 pub(crate) fn cell(field: &Field, record: &[u8]) -> Result<String, Failure> {
     let mut text = String::new();
     match field.read(record) {

@@ -1,4 +1,5 @@
-//! The file of rows that did not fit: written aside, and published when the load has succeeded.
+//! The file of rows that did not fit: written under another name, and published after a successful
+//! load.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
@@ -12,21 +13,21 @@ use crate::load::unfinished::RejectsSoFar;
 use crate::names;
 use crate::own::{self, Found};
 
-/// What the command line calls these files.
+/// The option for these files.
 const OPTION: &str = "--rejects ";
 
 /// The first line of every file of such rows.
 const HEAD: &[u8] = b"line,column,reason,row\n";
 
-/// Rows that do not fit, on their way into a file.
+/// Writes rows that do not fit to a file.
 pub(crate) struct Rejects {
     out: RejectWriter<BufWriter<File>>,
-    /// None for a device or pipe, which is written as it is.
+    /// None for a device or pipe, which is written directly.
     aside: Option<UnpublishedFile>,
 }
 
 impl Rejects {
-    /// Refuses a `path` that is one of `read`, or a file of `store`, by whatever name.
+    /// Refuses a `path` that is one of `read`, or a file of `store`, under any name.
     pub(crate) fn check<'p>(
         path: &'p Path,
         store: &'p Path,
@@ -35,15 +36,15 @@ impl Rejects {
         names::refuse(OPTION, path, [store], read)
     }
 
-    /// Opens `path` if it is a device or a pipe, which is written as it is. A pipe waits for its
-    /// reader: before anything is made that a signal would leave.
+    /// Opens `path` if it is a device or a pipe, which is written directly. A pipe waits for its
+    /// reader, so this comes before making a file that a signal would leave.
     pub(crate) fn stream(path: &Path) -> Result<Option<File>, Failure> {
         let named = |error| Failure::Message(format!("create {}: {error}", path.display()));
         aside::stream(path).map_err(named)
     }
 
-    /// Begins the file that will be `path`, which may not exist unless `replace` says so; or, with
-    /// a `stream` of [`Rejects::stream`], what is written there.
+    /// Begins the file that will be `path`, which must not exist unless `replace` is true; or
+    /// writes to a `stream` of [`Rejects::stream`].
     pub(crate) fn create(
         path: &Path,
         replace: bool,
@@ -61,7 +62,7 @@ impl Rejects {
         Ok(Self { out: RejectWriter::new(BufWriter::new(file))?, aside })
     }
 
-    /// Goes on with the file aside that an earlier load has left.
+    /// Continues the unpublished file of an earlier load.
     pub(crate) fn resume(
         path: &Path,
         so_far: &RejectsSoFar,
@@ -81,11 +82,11 @@ impl Rejects {
         };
         let mut file = match left(&made_at).map_err(|error| named(&error))? {
             Left::Rows(file) => file,
-            Left::Nothing => return Err(named(&"there is no such file")),
+            Left::Nothing => return Err(named(&"the file is missing")),
             Left::Foreign(why) => return Err(named(&why)),
         };
         if file.metadata().map_err(|error| named(&error))?.len() < *len_bytes {
-            return Err(named(&"some are missing"));
+            return Err(named(&"some rows are missing"));
         }
         let end = file.set_len(*len_bytes).and_then(|()| file.seek(SeekFrom::End(0)));
         end.map_err(|error| named(&error))?;
@@ -94,8 +95,8 @@ impl Rejects {
         Ok(Self { out, aside: Some(UnpublishedFile::resume(path, tag, kept, replace)) })
     }
 
-    /// The file that a load left which had its store finished, and not this; `None` if it has its
-    /// place already.
+    /// The file of a load whose store was finished but not this file; `None` if the file already
+    /// has its place.
     pub(crate) fn kept(
         path: &Path,
         so_far: &RejectsSoFar,
@@ -115,12 +116,12 @@ impl Rejects {
         }
     }
 
-    /// Whether they are in a file that a later load can go on with.
+    /// Whether the rows are in a file that a later load can continue.
     pub(crate) fn can_resume(&self) -> bool {
         self.aside.is_some()
     }
 
-    /// Makes what was written so far durable.
+    /// Makes the rows written so far durable.
     pub(crate) fn so_far(&mut self) -> io::Result<Option<RejectsSoFar>> {
         let Some(aside) = &mut self.aside else { return Ok(None) };
         let so_far = sync(self.out.get_mut(), aside);
@@ -139,7 +140,7 @@ impl Rejects {
 
     pub(crate) fn write(&mut self, reject: &Reject<'_>) -> flatrec::Result<()> {
         self.out.write(reject).map_err(|error| {
-            // Of a pipe whose reader has left, too: they are not what the command is for.
+            // Also for a pipe whose reader has left: these rows are not the command's result.
             let source = std::error::Error::source(&error);
             let source = source.and_then(|source| source.downcast_ref::<io::Error>());
             let (kind, why) = match source {
@@ -150,7 +151,7 @@ impl Rejects {
         })
     }
 
-    /// Makes sure that all of them are written; the file still has to get its name.
+    /// Checks that all rows are written; the file still has to get its name.
     pub(crate) fn finish(&mut self) -> Result<Option<UnpublishedFile>, Failure> {
         let shown = self.aside.as_ref().map(|aside| aside.path().display().to_string());
         let named = |error| match &shown {
@@ -171,18 +172,18 @@ fn sync(out: &mut BufWriter<File>, aside: &mut UnpublishedFile) -> io::Result<Re
     let file = out.get_mut();
     file.sync_data()?;
     if !aside.is_kept() {
-        // The first time: from now on its name must not get lost either.
+        // The first time: from now on its name must survive too.
         aside.name_for_later().map_err(io::Error::other)?;
     }
     Ok(RejectsSoFar { tag: aside.number().to_owned(), len_bytes: file.stream_position()? })
 }
 
-/// What lies under the name of a file aside of an earlier load.
+/// What has the name of an unpublished file of an earlier load.
 enum Left {
     Nothing,
-    /// Rows that were set aside, opened to read and to write.
+    /// Rows that were set aside, opened for reading and writing.
     Rows(File),
-    /// Something else, and why it is not believed.
+    /// Another file, and why it is not trusted.
     Foreign(&'static str),
 }
 
@@ -197,7 +198,7 @@ fn left(made_at: &Path) -> io::Result<Left> {
     // A power cut may leave a part of the first line.
     Ok(match HEAD.starts_with(&head) {
         true => Left::Rows(file),
-        false => Left::Foreign("it does not hold rows set aside"),
+        false => Left::Foreign("it has no rows set aside"),
     })
 }
 
@@ -205,12 +206,12 @@ fn left(made_at: &Path) -> io::Result<Left> {
 pub(crate) fn discard(path: &Path, so_far: &RejectsSoFar) {
     let made_at = UnpublishedFile::kept_at(path, &so_far.tag);
     if let Ok(Left::Rows(file)) = left(&made_at) {
-        // Best effort: the name says that the file is temporary.
+        // Best effort: the name shows that the file is temporary.
         let _ = own::remove(&made_at, file);
     }
 }
 
-/// The file has got its place already, or somebody else's is there.
+/// The path is taken, by this file or by another one.
 fn taken(path: &Path) -> Failure {
     Failure::Message(format!(
         "--rejects {} exists already (name another file, or remove it; load --force replaces it)",

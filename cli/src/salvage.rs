@@ -1,4 +1,4 @@
-//! `flatrec salvage`: what can be trusted of a damaged store, copied into a new one.
+//! `flatrec salvage`: copies the trustworthy records of a damaged store to a new one.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -17,11 +17,11 @@ use crate::waiting::WaitArgs;
 
 /// Copy what can be trusted of a damaged store into a new one, and list what cannot
 ///
-/// A record can be trusted if the blocks that it lies in match their checksums; in a store without
-/// checksums, if it can be read. Values that are none of their fields are copied as they are, and
-/// listed. The damaged store is only read. The new one has no gaps, so records behind lost ones get
-/// other numbers, unless --keep-ids puts empty records there. The exit status is 1 if records were
-/// lost, or a log with commits that cannot be read.
+/// A record can be trusted if its blocks match their checksums; in a store without checksums, if it
+/// can be read. Values that are invalid for their fields are copied unchanged, and listed. The
+/// damaged store is only read. The new one has no gaps, so records after lost ones get other
+/// numbers, unless --keep-ids puts empty records there. The exit status is 1 if records were lost,
+/// or a log with commits that cannot be read.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -31,27 +31,27 @@ pub(crate) struct Args {
     /// The damaged store
     store: PathBuf,
 
-    /// The store to make of what is saved
+    /// The store to create with the saved records
     out: PathBuf,
 
     /// Write the list of lost records into this file, too, as CSV (the first 65,536 runs)
     #[arg(long, value_name = "FILE")]
     list: Option<PathBuf>,
 
-    /// Put a record of zero bytes in the place of each lost one, so that those behind it keep their
+    /// Put a record of zero bytes in the place of each lost one, so that later records keep their
     /// numbers
     #[arg(long)]
     keep_ids: bool,
 
-    /// Copy records, too, that can be read but do not match their checksums
+    /// Also copy records that can be read but do not match their checksums
     #[arg(long)]
     keep_doubtful: bool,
 
-    /// Replace an existing store, and the file of --list; what is no store is not replaced
+    /// Replace an existing store, and the file of --list; other files are not replaced
     #[arg(long)]
     force: bool,
 
-    /// How to write the list
+    /// Output format of the list
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 
@@ -82,7 +82,7 @@ impl Args {
         let all_saved = salvaged.lost.is_empty() && !salvaged.log_lost;
         if let Some(path) = &self.list {
             if aside::is_stream(path) {
-                // It may wait for its reader: a signal ends that.
+                // The output may wait for its reader: a signal ends that.
                 interrupt::done_but(&summary, if all_saved { DONE_STATUS } else { 1 });
             }
             self.write_list(path, &salvaged).map_err(|failure| {
@@ -94,14 +94,14 @@ impl Args {
         if all_saved {
             return report_text(&summary, &told);
         }
-        // What is lost is known, whether the list has a reader or not.
+        // The losses are reported even if standard output has no reader.
         interrupt::done_but(&summary, 1);
         let mut out = stdout();
         let listed = out.write_all(&told).and_then(|()| out.flush());
         Err(Failure::Message(format!("{summary}{}", unlisted(listed))))
     }
 
-    /// What is written about a salvage, with a summary at its end if nothing else tells that.
+    /// Writes the list of a salvage, with `summary` at its end if given.
     fn tell(&self, report: &SalvageReport, summary: Option<&str>) -> io::Result<Vec<u8>> {
         let mut out = Vec::new();
         let nothing_to_list = report.lost.is_empty() && report.doubtful.is_empty();
@@ -138,12 +138,12 @@ impl Args {
         options
     }
 
-    /// Refuses a list that would overwrite what it must not, before anything is done.
+    /// Refuses a list that would overwrite a file it must not, before any work.
     fn check_list(&self) -> Result<(), Failure> {
         let Some(path) = &self.list else { return Ok(()) };
         let shown = path.display();
         names::refuse("--list ", path, [&*self.store, &self.out], [])?;
-        // A device or a pipe is written as it is.
+        // A device or a pipe is written directly.
         if aside::is_stream(path) && !path.is_dir() {
             return Ok(());
         }
@@ -196,7 +196,7 @@ impl Args {
     }
 }
 
-/// What to do when the new store's path is taken.
+/// Advice for a taken path.
 const ADVICE: &str = "choose another path, or --force to replace a store";
 
 fn len(lost: &Lost) -> u64 {

@@ -1,4 +1,4 @@
-//! `flatrec scan`: records in their order, all of them or those that match.
+//! `flatrec scan`: lists records in order, all of them or those that match.
 
 use std::io::Write as _;
 use std::ops::Range;
@@ -36,7 +36,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     choice: Choice,
 
-    /// Only records A to B - 1; either end may be left out
+    /// Only records A to B - 1; A or B can be left out
     #[arg(long, value_name = "A..B", value_parser = parse_range)]
     range: Option<Range<u64>>,
 
@@ -44,7 +44,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
 
-    /// Write only how many records there are
+    /// Write only the number of records
     #[arg(long, conflicts_with_all = ["select", "format"])]
     count: bool,
 }
@@ -59,7 +59,7 @@ impl Args {
         if self.count {
             let mut count = 0u64;
             match (&filter, store.copies(range.clone()).size_hint()) {
-                // All of them are there: no need to look at them.
+                // Every number in the range has a record: no need to read them.
                 (None, (least, Some(most))) if least == most => count = least.min(limit),
                 (filter, _) => visit(&store, range, filter.as_ref(), limit, |_, _| {
                     count += 1;
@@ -76,7 +76,7 @@ impl Args {
     }
 }
 
-/// Calls `each` with the first `limit` records of `range` that `filter` finds.
+/// Calls `each` with the first `limit` records of `range` that match `filter`.
 fn visit(
     store: &DynStore,
     range: Range<u64>,
@@ -104,7 +104,7 @@ fn parse_range(text: &str) -> Result<Range<u64>, String> {
     let (start, end) = text.split_once("..").ok_or("write it as 100..200, 100.. or ..200")?;
     let number = |text: &str, unless_said: u64| match text.trim() {
         "" => Ok(unless_said),
-        digits => digits.parse().map_err(|_| format!("{digits:?} is no number of a record")),
+        digits => digits.parse().map_err(|_| format!("{digits:?} is not a record number")),
     };
     let range = number(start, 0)?..number(end, u64::MAX)?;
     if range.start > range.end {

@@ -1,4 +1,4 @@
-//! `flatrec schema`: a store's schema, in the words of another program.
+//! `flatrec schema`: a store's schema, as text for another program.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -27,18 +27,18 @@ pub(crate) struct Args {
     /// The store
     store: PathBuf,
 
-    /// As a program reads it
+    /// The language of a program
     #[arg(long = "as", value_enum, value_name = "LANGUAGE", conflicts_with = "format")]
     language: Option<Language>,
 
-    /// How to write, without --as
+    /// Output format, without --as
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum Language {
-    /// What `load --schema` reads
+    /// The input of `load --schema`
     Json,
     /// A struct that derives flatrec::Record
     Rust,
@@ -71,7 +71,7 @@ impl Args {
     }
 }
 
-/// The words of the file's name, without its ending: the struct is called after them.
+/// The words of the file's name, without its ending: they name the struct.
 fn words(path: &Path) -> Vec<String> {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let words = stem.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());

@@ -1,4 +1,4 @@
-//! `flatrec set`: fields of records changed, in one transaction.
+//! `flatrec set`: changes fields of records, in one transaction.
 
 use std::path::PathBuf;
 
@@ -14,10 +14,10 @@ use crate::waiting::WaitArgs;
 
 /// Change fields of records
 ///
-/// All of the changes are made, or none, whatever happens meanwhile: they are durable in the log
-/// before they go to their places. Programs that read the store go on reading what it was. Values
-/// are written as `scan --format csv` shows them. An empty value is null, in a text field the empty
-/// text; --null makes a text field null.
+/// All of the changes are made, or none, also after a crash: they are durable in the log before
+/// they go to their places. Programs that are reading the store still see the old values. Values
+/// have the form that `scan --format csv` shows. An empty value is null, but in a text field the
+/// empty text; --null makes a text field null.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -28,7 +28,8 @@ pub(crate) struct Args {
     /// The store
     store: PathBuf,
 
-    /// The number of the record, the first being 0; or several with commas, for the same changes
+    /// The number of the record, starting at 0; or several separated by commas, for the same
+    /// changes
     #[arg(value_name = "ID", value_parser = parse_ids)]
     ids: Ids,
 
@@ -37,7 +38,7 @@ pub(crate) struct Args {
     #[arg(required_unless_present = "null")]
     values: Vec<(String, String)>,
 
-    /// Make this field null; may be given more than once
+    /// Make this field null; may be given several times
     #[arg(long, value_name = "FIELD")]
     null: Vec<String>,
 
@@ -66,7 +67,7 @@ impl Args {
             let mut after = before.clone();
             let changed = self.apply(database.schema(), &mut after).map_err(in_record)?;
             refuse_repeated(&changed)?;
-            // What was there may be damaged, which is a reason to set it.
+            // The old value may be damaged; setting it anew repairs it.
             for field in &changed {
                 let old = shown(field, &before).unwrap_or_else(|_| "not readable".into());
                 let new = shown(field, &after).map_err(in_record)?;
@@ -89,7 +90,7 @@ impl Args {
         report_text(&done, lines.as_bytes())
     }
 
-    /// Makes the changes in a copy of the record; the fields changed.
+    /// Makes the changes in a copy of the record; returns the changed fields.
     fn apply(&self, schema: &Schema, record: &mut [u8]) -> Result<Vec<Field>, Failure> {
         let mut changed = Vec::new();
         for (name, text) in &self.values {
@@ -106,7 +107,7 @@ impl Args {
     }
 }
 
-/// A value as tables show it, but for text, which is quoted.
+/// A value as tables show it, but text in quotes.
 fn shown(field: &Field, record: &[u8]) -> Result<String, Failure> {
     match field.read(record) {
         Ok(Value::Text(text)) => Ok(format!("{text:?}")),

@@ -1,7 +1,7 @@
-//! `flatrec tail`: the last records, and those that others append.
+//! `flatrec tail`: shows the last records, and those that other programs append.
 //!
-//! No snapshot is held while anything is written or waited for, so that a slow reader of the output
-//! is not in the way of the store's writer: records are copied, a chunk at a time.
+//! It holds no snapshot while it writes or waits, so that a slow reader of the output does not
+//! block the store's writer: it copies records, a chunk at a time.
 
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
@@ -15,20 +15,20 @@ use crate::failure::{Failure, say};
 use crate::output::{Stdout, has_reader, stdout};
 use crate::records::Records;
 
-/// Records are copied about so many bytes at a time.
+/// The size of a chunk.
 const CHUNK_BYTES: usize = 256 << 10;
-/// How often to look whether the output still has a reader, and the path still leads to the store.
+/// How often to check whether the output still has a reader, and the path still leads to the store.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How often to look whether there still is a writer, if that is to end the command.
+/// How often to check whether there still is a writer, if its end ends the command.
 const WRITER_EVERY: Duration = Duration::from_millis(100);
 
-/// Show the last records, and follow those that are appended
+/// Show the last records, and follow appended ones
 ///
 /// Deleted records are left out, and do not count. With --follow, records are shown once they are
-/// committed, in their order and each once; records that are changed in place, or put in the place
+/// committed, in order and each once; records that are changed in place, or inserted in the place
 /// of deleted ones, are not shown again. The path is followed, not the file: when another store
-/// takes its place, this is said on standard error, and its records are shown from the first on.
-/// Ctrl-C ends it.
+/// takes its place, standard error says so, and its records are shown from the first on. Ctrl-C
+/// ends the command.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Conditions are those of scan: see flatrec scan --help.
@@ -43,23 +43,23 @@ pub(crate) struct Args {
     /// The store
     store: PathBuf,
 
-    /// How many records, of those that match; +N for all from record N on, the first being 0
+    /// How many matching records to show; +N for all from record N on, starting at 0
     #[arg(short = 'n', long, value_name = "[+]N", default_value = "10", value_parser = parse_start)]
     records: Start,
 
     #[command(flatten)]
     choice: Choice,
 
-    /// Go on with records that are appended, as they are committed
+    /// Continue with appended records, as they are committed
     #[arg(short, long)]
     follow: bool,
 
-    /// With --follow: end when all is shown and nobody has the store open to write
+    /// With --follow: end when all is shown and no program has the store open for writing
     #[arg(long, requires = "follow")]
     exit_with_writer: bool,
 }
 
-/// Where to begin.
+/// The place to begin.
 #[derive(Clone, Copy, Debug)]
 enum Start {
     Last(u64),
@@ -90,27 +90,27 @@ impl Args {
     }
 }
 
-/// Copies of records on their way out, one after the other.
+/// Copies of consecutive records, to be written.
 #[derive(Default)]
 struct Chunk {
     ids: Vec<u64>,
     bytes: Vec<u8>,
 }
 
-/// The records of a store from some number on, as they go to standard output.
+/// The records of a store from a number on, to be written to standard output.
 struct Tail<'p> {
     path: &'p Path,
     filter: Option<Filter>,
     out: Records<BufWriter<Stdout>>,
-    /// The first record that was not looked at yet.
+    /// The first record that has not been examined.
     next: u64,
-    /// The record that is looked at.
+    /// The record under examination.
     record: Vec<u8>,
     chunk: Chunk,
 }
 
 impl Tail<'_> {
-    /// From which record on there are `count` that are to be shown.
+    /// The first record of the last `count` that match.
     fn first_of_last(&mut self, snapshot: &Snapshot<[u8]>, count: u64) -> Result<u64, Failure> {
         if self.filter.is_none() && snapshot.live_count() == snapshot.count() {
             return Ok(snapshot.count().saturating_sub(count));
@@ -123,7 +123,7 @@ impl Tail<'_> {
         Ok(first)
     }
 
-    /// Copies record `id` into `record`; whether it is to be shown.
+    /// Copies record `id` into `record`; returns whether to show it.
     fn look_at(&mut self, snapshot: &Snapshot<[u8]>, id: u64) -> Result<bool, Failure> {
         if !snapshot.read_bytes(id, &mut self.record)? {
             return Ok(false);
@@ -132,14 +132,14 @@ impl Tail<'_> {
         matches.map_err(|error| Failure::from(error).in_record("read", self.path, id))
     }
 
-    /// Writes the next chunk of a snapshot's records; whether there are more behind it.
+    /// Writes the next chunk of a snapshot's records; returns whether more follow.
     fn take(&mut self, snapshot: &Snapshot<[u8]>) -> Result<bool, Failure> {
         let copied = self.copy(snapshot);
         self.write()?;
         copied
     }
 
-    /// Copies the next chunk of a snapshot's records; whether there are more behind it.
+    /// Copies the next chunk of a snapshot's records; returns whether more follow.
     fn copy(&mut self, snapshot: &Snapshot<[u8]>) -> Result<bool, Failure> {
         let chunk_len = (CHUNK_BYTES / self.record.len()).max(1) as u64;
         let end = snapshot.count().min(self.next.saturating_add(chunk_len));
@@ -153,7 +153,7 @@ impl Tail<'_> {
         Ok(end < snapshot.count())
     }
 
-    /// Writes what was copied.
+    /// Writes the copied records.
     fn write(&mut self) -> Result<(), Failure> {
         let records = self.chunk.bytes.chunks_exact(self.record.len());
         for (&id, record) in self.chunk.ids.iter().zip(records) {
@@ -166,11 +166,11 @@ impl Tail<'_> {
     }
 }
 
-/// A store that is followed.
+/// A followed store.
 struct Follow<'p> {
     tail: Tail<'p>,
     reader: DynReader,
-    /// How many records there were when somebody looked last.
+    /// The number of records at the last look.
     count: u64,
     until_writer_ends: bool,
 }
@@ -179,7 +179,7 @@ impl Follow<'_> {
     fn run(mut self) -> Result<(), Failure> {
         let (mut looked, mut is_gone) = (Instant::now(), false);
         loop {
-            // Asked before the last look at what there is: nobody writes more between.
+            // Asked before the last look at the store, so that no commit comes between the two.
             let is_over = self.until_writer_ends && !self.reader.has_writer()?;
             let commit = self.catch_up()?;
             if is_over || looked.elapsed() >= LOOK_EVERY {
@@ -207,13 +207,13 @@ impl Follow<'_> {
         }
     }
 
-    /// Shows all there is, and returns the commit up to which that is.
+    /// Shows all records, and returns the commit up to which they go.
     fn catch_up(&mut self) -> Result<u64, Failure> {
         loop {
             let snapshot = self.begin_read()?;
-            // What was asked for by its number may not be there yet.
+            // The record to begin with may not exist yet.
             if snapshot.count() < self.tail.next && self.tail.next <= self.count {
-                self.say("has fewer records than were shown; going on at its end");
+                self.say("has fewer records than were shown; continuing at its end");
                 self.tail.next = snapshot.count();
             }
             let copied = self.tail.copy(&snapshot);
@@ -243,7 +243,7 @@ impl Follow<'_> {
         }
     }
 
-    /// Goes on with the store that the path leads to now, if there is one.
+    /// Continues with the store that the path now leads to, if there is one.
     fn follow_path(&mut self) -> Result<bool, Failure> {
         let reader = match DynDatabase::open_read_only(self.tail.path) {
             Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Locked) => {
@@ -251,15 +251,15 @@ impl Follow<'_> {
             }
             opened => opened?,
         };
-        // What came last to the old one.
+        // Shows the last records of the old store.
         self.catch_up()?;
         if reader.schema() != self.reader.schema() {
             return Err(Failure::Message(format!(
-                "{} was replaced by a store with other fields (start again to see those)",
+                "{} was replaced by a store with other fields (restart the command to see them)",
                 self.tail.path.display()
             )));
         }
-        self.say("was replaced by another store; going on with that");
+        self.say("was replaced by another store; continuing with that");
         self.reader = reader;
         (self.count, self.tail.next) = (0, 0);
         Ok(true)

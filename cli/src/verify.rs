@@ -1,4 +1,4 @@
-//! `flatrec verify`: what cannot be right in a store, listed and left as it is.
+//! `flatrec verify`: checks a store and lists its faults, without changing it.
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -13,8 +13,8 @@ use crate::waiting::WaitArgs;
 
 /// Check a store's header, schema, length, checksums and values, and list what is doubtful
 ///
-/// Nothing is changed. The exit status is 1 if there are doubts. Checksums show in which blocks of
-/// 64 KiB records were damaged; without them, damage within the records goes unseen.
+/// Nothing is changed. The exit status is 1 if there are doubts. Checksums show which blocks of 64
+/// KiB have damaged records; without them, damage within records is not found.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -25,21 +25,21 @@ pub(crate) struct Args {
     /// The store
     store: PathBuf,
 
-    /// List so many doubts at most; all are counted
+    /// List at most so many doubts; all are counted
     #[arg(long, value_name = "N", default_value_t = 100)]
     limit: usize,
 
-    /// Make new checksums of the records as they are, in place of those there are
+    /// Make new checksums of the records as they are, and replace the old ones
     ///
-    /// Damage that is there counts as right from then on: verify first without this. A store gets
-    /// its first checksums in this way, too.
+    /// Existing damage counts as correct from then on: verify first without this. This also gives a
+    /// store its first checksums.
     #[arg(long, conflicts_with_all = ["limit", "format"])]
     rebuild: bool,
 
     #[command(flatten)]
     wait: WaitArgs,
 
-    /// How to write
+    /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -52,10 +52,10 @@ impl Args {
         let report = flatrec::verify(&self.store, self.limit)?;
         if report.doubts_found == 0 {
             return self.acquit(&report).map_err(|error| match Failure::from(error) {
-                // The verdict is there, and status 1 would tell another.
+                // The verdict is known, and status 1 would mean another one.
                 Failure::Output(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                     Failure::Done(format!(
-                        "{} has no doubts; only that could not be written to standard output: \
+                        "{} has no doubts; only this could not be written to standard output: \
                          {error}",
                         self.store.display()
                     ))
@@ -63,7 +63,7 @@ impl Args {
                 other => other,
             });
         }
-        // The verdict is the same, whether the list has a reader or not.
+        // The verdict does not depend on a reader of the list.
         let listed = doubts(&report.doubts).write(self.format, stdout());
         let shown = u64::try_from(report.doubts.len()).unwrap_or(u64::MAX);
         let more = match report.doubts_found - shown {
@@ -71,7 +71,7 @@ impl Args {
             more => format!(", {more} of them not listed (--limit)"),
         };
         let doubts = counted(report.doubts_found, "doubt");
-        // A store that could not be opened has none that were looked at.
+        // A store that could not be opened has no checked records.
         let records = match report.records {
             0 => String::new(),
             records => format!(" in {}", counted(records, "record")),
@@ -80,7 +80,7 @@ impl Args {
         Err(Failure::Message(format!("{path}: {doubts}{records}{more}{}", unlisted(listed))))
     }
 
-    /// Says that there are no doubts.
+    /// Reports that there are no doubts.
     fn acquit(&self, report: &VerifyReport) -> io::Result<()> {
         let (path, mut out) = (shown(&self.store), stdout());
         if self.format != Format::Table {
@@ -110,14 +110,14 @@ impl Args {
         let blocks = counted(rebuilt.blocks, "block");
         let before = match rebuilt.before {
             Checksums::Present { .. } => match rebuilt.mismatched {
-                0 => "all of them matched those there were".to_owned(),
-                1 => "1 of them did not match those there were".to_owned(),
-                more => format!("{more} of them did not match those there were"),
+                0 => "all of them matched the old ones".to_owned(),
+                1 => "1 of them did not match the old ones".to_owned(),
+                more => format!("{more} of them did not match the old ones"),
             },
-            Checksums::Absent => "there were none".to_owned(),
-            Checksums::Foreign => "those there were belonged to another store".to_owned(),
-            Checksums::Stale => "those there were had not been kept".to_owned(),
-            _ => "those there were could not be used".to_owned(),
+            Checksums::Absent => "there were no old ones".to_owned(),
+            Checksums::Foreign => "the old ones belonged to another store".to_owned(),
+            Checksums::Stale => "the old ones were out of date".to_owned(),
+            _ => "the old ones could not be used".to_owned(),
         };
         let path = self.store.display();
         report(
@@ -127,7 +127,7 @@ impl Args {
     }
 }
 
-/// What is said of a list that could not be written.
+/// The remark about a list that could not be written.
 pub(crate) fn unlisted(listed: io::Result<()>) -> String {
     match listed.map_err(Failure::from) {
         Err(Failure::Output(error)) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -137,7 +137,7 @@ pub(crate) fn unlisted(listed: io::Result<()>) -> String {
     }
 }
 
-/// What the checksums cover, and what they do not.
+/// What the checksums cover, and what they leave out.
 fn sums(blocks: u64, in_log: u64, unsummed: u64) -> String {
     let blocks = counted(blocks, "block");
     let in_log = match in_log {

@@ -8,20 +8,20 @@ use flatrec::{DynDatabase, ErrorKind, Wait};
 use crate::failure::{Failure, without_advice};
 use crate::interrupt::Interrupt;
 
-/// So long one attempt waits, before it is asked whether a signal wants the end.
+/// The length of one attempt, before the next check for a signal.
 const SLICE: Duration = Duration::from_millis(100);
 
 /// The option of the commands that write.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct WaitArgs {
-    /// Wait so long for a program that has the store open to write; fractions are allowed
+    /// Wait so long for a program that has the store open for writing; fractions are allowed
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = parse_seconds)]
     wait: Duration,
 }
 
 impl WaitArgs {
-    /// The store at `path`, opened to write. Without an `interrupt` the system ends a command that
-    /// waits.
+    /// Opens the store at `path` for writing. Without an `interrupt` the system ends a waiting
+    /// command.
     pub(crate) fn open(
         &self,
         path: &Path,
@@ -63,7 +63,7 @@ impl WaitArgs {
                  SECONDS)"
             ),
             false => format!(
-                "{text}, and still was after {} s (close the other program that has it open, or \
+                "{text}, still after {} s (close the other program that has it open, or \
                  wait longer with --wait SECONDS)",
                 self.wait.as_secs_f64()
             ),

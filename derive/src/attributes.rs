@@ -1,19 +1,19 @@
-//! What `#[repr(…)]` and `#[record(…)]` say.
+//! The content of `#[repr(…)]` and `#[record(…)]`.
 
 use syn::meta::ParseNestedMeta;
 use syn::spanned::Spanned;
 use syn::{Attribute, DeriveInput, Error, Field, LitStr, Path, Result, Token};
 
-/// The longest name that a schema takes, in bytes.
+/// The longest name in a schema, in bytes.
 const MAX_NAME_BYTES: usize = 1024;
 
-/// Another meaning of a field's bytes than their type has by itself.
+/// Another meaning of a field's bytes than that of their type.
 pub(crate) enum Meaning {
-    /// Of days since 1970-01-01.
+    /// Days since 1970-01-01.
     Date,
-    /// Of a time in the unit that this variant of `TimeUnit` names.
+    /// A time in the unit named by this variant of `TimeUnit`.
     Timestamp(&'static str),
-    /// Of text.
+    /// Text.
     Utf8,
 }
 
@@ -21,11 +21,11 @@ pub(crate) enum Meaning {
 pub(crate) struct FieldAttributes {
     /// Its name in the schema.
     pub(crate) name: String,
-    /// What its bytes mean, where an attribute says so.
+    /// The meaning of its bytes, if an attribute gives one.
     pub(crate) meaning: Option<Meaning>,
     /// Whether it is a timestamp in UTC.
     pub(crate) utc: bool,
-    /// Whether its bytes belong to no field.
+    /// Whether its bytes do not belong to a field.
     pub(crate) skip: bool,
 }
 
@@ -103,7 +103,7 @@ fn record_attributes(attributes: &[Attribute]) -> impl Iterator<Item = &Attribut
     attributes.iter().filter(|attribute| attribute.path().is_ident("record"))
 }
 
-/// Where flatrec is: `::flatrec`, unless an attribute of the struct says otherwise.
+/// The path of flatrec: `::flatrec`, or the one in an attribute of the struct.
 pub(crate) fn crate_path(input: &DeriveInput) -> Result<Path> {
     let mut path: Path = syn::parse_quote!(::flatrec);
     for attribute in record_attributes(&input.attrs) {
@@ -118,7 +118,7 @@ pub(crate) fn crate_path(input: &DeriveInput) -> Result<Path> {
     Ok(path)
 }
 
-/// Refuses a struct whose layout the compiler may choose anew each time.
+/// Refuses a struct whose layout the compiler may choose differently each time.
 pub(crate) fn check_repr(input: &DeriveInput) -> Result<()> {
     let mut stated = false;
     for attribute in input.attrs.iter().filter(|attribute| attribute.path().is_ident("repr")) {
@@ -137,7 +137,7 @@ pub(crate) fn check_repr(input: &DeriveInput) -> Result<()> {
     if stated {
         return Ok(());
     }
-    let message = "a record's layout must be stated, since files outlive compilers: add \
+    let message = "a record's layout must be stated, because files outlive compilers: add \
                    `#[repr(C)]` (naturally aligned), `#[repr(C, packed)]` (no padding) or \
                    `#[repr(transparent)]`";
     Err(Error::new(input.ident.span(), message))

@@ -1,8 +1,8 @@
-//! From the struct to its `impl Record` and the assertions that make it true.
+//! From the struct to its `impl Record` and the assertions that make it sound.
 //!
-//! What the derive reads need not be what is compiled: an attribute macro below it changes the
-//! struct afterwards. So every assertion is about the struct's own fields. A change that leaves a
-//! record is one:
+//! The compiled struct may differ from the one that the derive reads: an attribute macro below the
+//! derive changes it afterwards. So every assertion is about the compiled struct's own fields. If
+//! the change leaves a valid record, it is one:
 //!
 //! ```
 //! #[derive(Clone, Copy, flatrec::Record)]
@@ -14,7 +14,7 @@
 //! assert_eq!(fields, ["a: int8 at 0", "b: int8[3] at 1"]);
 //! ```
 //!
-//! Once this was a record, too, and safe code held a `bool` of 7:
+//! The following once compiled as a record, too, and safe code held a `bool` of 7:
 //!
 //! ```compile_fail
 //! #[derive(Clone, Copy, flatrec::Record)]
@@ -23,7 +23,8 @@
 //! struct Bad { a: u8, b: [u8; 3] }
 //! ```
 //!
-//! Nor are these, with a field that the derive has not seen, without bytes or with some:
+//! These are not records either, with a field that the derive has not seen, without bytes or with
+//! some:
 //!
 //! ```compile_fail
 //! #[derive(Clone, Copy, flatrec::Record)]
@@ -39,7 +40,7 @@
 //! struct Bad { a: u8 }
 //! ```
 //!
-//! With another struct's field of that name, which method calls and field accesses would find:
+//! Another struct's field with that name, which method calls and field accesses would find:
 //!
 //! ```compile_fail
 //! # #[derive(Clone, Copy)]
@@ -54,7 +55,7 @@
 //! struct Bad { a: u8 }
 //! ```
 //!
-//! With padding, packed no more:
+//! Padding, after the removal of `packed`:
 //!
 //! ```compile_fail
 //! #[derive(Clone, Copy, flatrec::Record)]
@@ -63,7 +64,7 @@
 //! struct Bad { a: u8, b: flatrec::le::U32 }
 //! ```
 //!
-//! As something else than a struct:
+//! Another item than a struct:
 //!
 //! ```compile_fail
 //! #[derive(Clone, Copy, flatrec::Record)]
@@ -72,8 +73,8 @@
 //! struct Bad { a: u8 }
 //! ```
 //!
-//! Nor does the path to flatrec lead the assertions elsewhere. The first is a record; the second
-//! asks a trait of flatrec's name that says yes to everything:
+//! The path to flatrec must not redirect the assertions. The first is a record; the second asks a
+//! trait of the same name that accepts everything:
 //!
 //! ```
 //! mod elsewhere { pub use flatrec::*; }
@@ -111,7 +112,7 @@ use syn::{Data, DeriveInput, Error, Field, Fields, Path, Result};
 
 use crate::attributes::{FieldAttributes, Meaning, check_repr, crate_path};
 
-/// The `impl` for `input` and its assertions; all that is wrong with it, if anything is.
+/// The `impl` for `input` and its assertions, or all of its faults.
 pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let fields = named_fields(input)?;
     let flatrec = crate_path(input)?;
@@ -142,10 +143,10 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
         #assertions
         #(#meanings)*
 
-        // SAFETY: every field of the struct, as the compiler has it, is a `FieldType`, so any bytes
-        // are valid, none is padding, and there is no interior mutability; the assertions above
-        // show that there are no other fields and that these fill the struct; `schema_of` states
-        // the struct's own size and alignment.
+        // SAFETY: every field of the compiled struct is a `FieldType`, so any bytes are valid, none
+        // is padding, and there is no interior mutability; the assertions above show that there are
+        // no other fields and that these fill the struct; `schema_of` states the struct's own size
+        // and alignment.
         #[automatically_derived]
         unsafe impl #flatrec::Record for #ident {
             const NATIVE_ENDIAN: bool = false #(|| #native)*;
@@ -157,11 +158,11 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     })
 }
 
-/// A function from the struct to one of its fields, whose type the compiler finds out.
+/// A function from the struct to one of its fields, whose type the compiler infers.
 ///
-/// What stands here of a field's type is not asked: an attribute macro behind the derive may have
-/// put another in its place. A pattern names the struct's own field, where `record.field` might
-/// lead to that of another struct; and it copies, since a packed field has no reference.
+/// The field's type as read by the derive is not used: an attribute macro after the derive may have
+/// replaced it. A pattern names the struct's own field, where `record.field` might lead to that of
+/// another struct; and it copies, because a packed field has no reference.
 fn projection(ident: &Ident, field: &Field) -> TokenStream {
     let member = &field.ident;
     quote_spanned! {field.ty.span()=>
@@ -179,12 +180,12 @@ fn named_fields(input: &DeriveInput) -> Result<Vec<&Field>> {
             }
         },
         Data::Enum(_) => {
-            let message = "an enum is no record, since not every byte is one of its variants: \
-                           store an integer and convert it";
+            let message = "an enum cannot be a record, because not every byte is one of its \
+                           variants: store an integer and convert it";
             return Err(Error::new(input.ident.span(), message));
         }
         Data::Union(_) => {
-            return Err(Error::new(input.ident.span(), "a union is no record: use a struct"));
+            return Err(Error::new(input.ident.span(), "a union cannot be a record: use a struct"));
         }
     };
     if fields.is_empty() {
@@ -267,12 +268,12 @@ fn retyped(
     })
 }
 
-/// Assertions that hold at compile time: the fields' types are what they say, there are no others,
-/// and they fill the struct.
+/// Assertions at compile time: the fields' types are as described, there are no other fields, and
+/// the fields fill the struct.
 ///
-/// The struct's safety does not rest on what `flatrec` leads to, which a user may say: that a field
-/// is a `FieldType` is asked by a method of the very trait that is implemented, and the rest by
-/// what stands here.
+/// The struct's soundness does not depend on the path to `flatrec`, which a user can set: a method
+/// of the implemented trait itself checks that a field is a `FieldType`, and this code checks the
+/// rest.
 fn assertions(flatrec: &Path, ident: &Ident, fields: &[&Field]) -> TokenStream {
     let mut end = quote! { 0usize };
     let (mut checks, mut problems) = (TokenStream::new(), TokenStream::new());
@@ -305,7 +306,7 @@ fn assertions(flatrec: &Path, ident: &Ident, fields: &[&Field]) -> TokenStream {
             #checks
             ::core::assert!(
                 ::core::mem::size_of::<#ident>() == #end,
-                "there is padding behind the last field: write it out as bytes with \
+                "there is padding after the last field: write it out as bytes with \
                  #[record(skip)], or use #[repr(C, packed)]"
             );
         };
@@ -313,12 +314,12 @@ fn assertions(flatrec: &Path, ident: &Ident, fields: &[&Field]) -> TokenStream {
     }
 }
 
-/// All that is wrong, so that one compilation tells of everything.
+/// All faults, so that one compilation reports everything.
 #[derive(Default)]
 struct Problems(Option<Error>);
 
 impl Problems {
-    /// The value, or nothing and its error noted.
+    /// The value, or `None` after noting its error.
     fn note<T>(&mut self, result: Result<T>) -> Option<T> {
         match result {
             Ok(value) => Some(value),

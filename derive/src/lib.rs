@@ -1,13 +1,13 @@
 //! `#[derive(Record)]` for flatrec: from a struct to the fields of a schema, checked at compile
 //! time.
 //!
-//! What the derive proves is what the `# Safety` section of `flatrec::Record` asks for:
+//! The derive proves the conditions in the `# Safety` section of `flatrec::Record`:
 //! - every field's type is a `FieldType`, and so valid for any bytes, without padding and without
 //!   interior mutability, by zerocopy's traits;
 //! - the fields follow each other without a gap and fill the struct, by assertions on `offset_of!`
 //!   and `size_of`;
-//! - the layout is the one that `repr(C)` or `repr(transparent)` promises, so that tomorrow's
-//!   compiler reads today's file;
+//! - the layout is the one of `repr(C)` or `repr(transparent)`, so that future compilers read
+//!   today's files;
 //! - there are no generic parameters, so that all of this is checked where the struct is written.
 
 mod attributes;
@@ -17,10 +17,9 @@ use proc_macro::TokenStream;
 
 /// Makes a struct the type of a store's records.
 ///
-/// The struct is `Copy`, not generic, has named fields and a stated layout: `#[repr(C)]` for one
-/// that is naturally aligned, and then must have no padding; `#[repr(C, packed)]` for one without
-/// gaps whatever its fields; or `#[repr(transparent)]`. Each field's type is a
-/// `flatrec::FieldType`.
+/// The struct must be `Copy`, must not be generic, and needs named fields and a stated layout:
+/// `#[repr(C)]` for natural alignment, without padding; `#[repr(C, packed)]` for no gaps, whatever
+/// the fields; or `#[repr(transparent)]`. Each field's type must be a `flatrec::FieldType`.
 ///
 /// | attribute of a field | of type | meaning |
 /// | --- | --- | --- |
@@ -29,10 +28,10 @@ use proc_macro::TokenStream;
 /// | `#[record(date)]` | `i32` or `le::I32` | days since 1970-01-01 |
 /// | `#[record(utf8)]` | `[u8; N]` | text, padded with NUL |
 /// | `#[record(rename = "type")]` | any | the field's name in the schema |
-/// | `#[record(skip)]` | any | bytes that are no field: padding written out |
+/// | `#[record(skip)]` | any | bytes without a field: explicit padding |
 ///
-/// Each applies inside `Nullable<…>` and fixed arrays too. On the struct,
-/// `#[record(crate = "path")]` says where flatrec is, if it is not `::flatrec`.
+/// Each also applies inside `Nullable<…>` and fixed arrays. On the struct, `#[record(crate =
+/// "path")]` gives the path of flatrec, if it is not `::flatrec`.
 ///
 /// ```
 /// use flatrec::{Nullable, Record};

@@ -1,4 +1,4 @@
-//! What this feeds is in `tests/support/fuzzed/open_store.rs`, where the tests have it, too.
+//! The code is in `tests/support/fuzzed/open_store.rs`, which the tests use, too.
 #![no_main]
 
 #[path = "../../tests/support/fuzzed/open_store.rs"]

@@ -1,8 +1,8 @@
-//! Where the text comes from: a file, plain or gzipped, bytes in memory, or a stream.
+//! The source of a text: a file, plain or gzipped, bytes in memory, or a stream.
 //!
-//! Inference reads its text before the load does. Files and bytes are simply read again; a stream
-//! is spooled to a temporary file first ([`Input::spool`]), or has only its head looked at, which
-//! is kept in memory and read again from there.
+//! Inference reads its text before the load does. Files and bytes are read twice; a stream is first
+//! copied to a temporary file ([`Input::spool`]), or inference looks only at its first rows, which
+//! stay in memory for the load.
 
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
@@ -18,12 +18,12 @@ use crate::os;
 
 /// The first two bytes of every gzip member (RFC 1952).
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
-/// How much of a stream is spooled between two progress reports.
+/// The bytes of a stream that are spooled between two progress reports.
 const SPOOL_STEP_BYTES: usize = 1 << 20;
-/// How much of a gzipped text is read over at a time.
+/// The bytes of a gzipped text that are skipped at a time.
 const SKIP_STEP_BYTES: usize = 64 << 10;
 
-/// A text to be read, gzipped or not: that shows in its first two bytes.
+/// A text to read, gzipped or not, as its first two bytes show.
 ///
 /// ```
 /// use flatrec::exchange::Input;
@@ -38,10 +38,10 @@ pub struct Input {
 }
 
 enum Source {
-    /// Read from its start as often as asked.
+    /// Read from its start any number of times.
     File(File),
     Bytes(Arc<[u8]>),
-    /// Read once; what was looked at beforehand comes first again.
+    /// Read once; bytes that inference looked at come first again.
     Stream {
         head: Vec<u8>,
         rest: Option<Box<dyn Read>>,
@@ -52,7 +52,7 @@ impl Input {
     /// The file at `path`.
     ///
     /// # Errors
-    /// Those of opening a file; [`ErrorKind::InvalidArgument`] for a directory.
+    /// An error of opening the file; [`ErrorKind::InvalidArgument`] for a directory.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let fail = |error| Error::io("open", error).path(path);
@@ -61,11 +61,11 @@ impl Input {
         if metadata.is_dir() {
             return Err(Error::new(ErrorKind::InvalidArgument, "open")
                 .path(path)
-                .detail("it is a directory")
+                .detail("the path is a directory")
                 .advice("give the path of a file"));
         }
         if !metadata.is_file() {
-            // A pipe or a device: it has no length and cannot be read twice.
+            // A pipe or a device has no length and cannot be read twice.
             return Ok(Self::from_reader(path, file));
         }
         Ok(Self {
@@ -83,7 +83,7 @@ impl Input {
     }
 
     /// A stream that can be read only once, called `name` in errors. Inference can look at its
-    /// head; to look at all of it, [`Input::spool`] it.
+    /// first rows; for all rows, [`Input::spool`] it.
     pub fn from_reader(name: impl AsRef<Path>, reader: impl Read + 'static) -> Self {
         Self {
             name: name.as_ref().to_path_buf(),
@@ -97,12 +97,13 @@ impl Input {
         matches!(self.source, Source::Stream { .. })
     }
 
-    /// Copies a stream to a nameless temporary file in the directory `beside`, so that it can be
-    /// read more than once; `progress` hears how many bytes have been copied. The file is gone
-    /// with the last handle, also after a crash. Files and bytes stay as they are.
+    /// Copies a stream to a temporary file without a name in the directory `beside`, so that it can
+    /// be read several times; calls `progress` with the bytes copied so far. The file is gone with
+    /// the last handle, also after a crash. Files and bytes stay as they are.
     ///
     /// # Errors
-    /// Those of reading the stream and of writing the file, a full disk among them.
+    /// An error of reading the stream or of writing the file, such as [`ErrorKind::NoSpace`] on a
+    /// full disk.
     pub fn spool(self, beside: &Path, mut progress: impl FnMut(u64)) -> Result<Self> {
         let Source::Stream { head, rest } = self.source else {
             return Ok(self);
@@ -126,21 +127,23 @@ impl Input {
         Ok(Self { name: self.name, source: Source::File(file), total_bytes: Some(copied_bytes) })
     }
 
-    /// What the input is called: its path, or the name it was given.
+    /// The path of the input, or the name it was given.
     pub fn name(&self) -> &Path {
         &self.name
     }
 
-    /// The length in bytes of what is read (compressed, if it is gzipped); `None` for a stream.
+    /// The length in bytes of the input on disk (compressed, if it is gzipped); `None` for a
+    /// stream.
     pub fn total_bytes(&self) -> Option<u64> {
         self.total_bytes
     }
 }
 
 impl Input {
-    /// The text from its start, unzipped, and a counter of the bytes read of what lies on disk.
+    /// The text from its start, unzipped; it counts the bytes read of the file on disk.
     ///
-    /// `keep` lets a stream be read from its start once more: what is read now stays in memory.
+    /// With `keep`, a stream can be read from its start once more: the bytes read now stay in
+    /// memory.
     pub(super) fn read(&mut self, keep: bool) -> Result<Text<'_>> {
         let name = &self.name;
         let raw: Box<dyn Read + '_> = match &mut self.source {
@@ -156,7 +159,7 @@ impl Input {
                     let Some(rest) = rest else {
                         return Err(Error::new(ErrorKind::InvalidArgument, "read")
                             .path(name)
-                            .detail("the stream has been read already")
+                            .detail("the stream has already been read")
                             .advice("spool it to a file first"));
                     };
                     return Text::new(Box::new(KeptStream { head, position: 0, rest }), name);
@@ -167,17 +170,17 @@ impl Input {
         Text::new(raw, name)
     }
 
-    /// The text from byte `offset` of it on, and a counter that has counted what lies before.
+    /// The text from its byte `offset` on; its counter includes the bytes before.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] for a stream; [`ErrorKind::Truncated`] if the text ends
-    /// before that; those of reading.
+    /// before `offset`; an error of reading.
     pub(super) fn read_from(&mut self, offset: u64) -> Result<Text<'_>> {
         if self.is_stream() {
             return Err(Error::new(ErrorKind::InvalidArgument, "resume reading")
                 .path(&self.name)
-                .detail("a stream has only one start")
-                .advice("keep it in a file"));
+                .detail("a stream can be read only once")
+                .advice("save it to a file"));
         }
         if !self.read(true)?.is_plain {
             let mut text = self.read(true)?;
@@ -213,7 +216,7 @@ fn ended_before(offset: u64, name: &Path) -> Error {
         .advice("start again from the beginning")
 }
 
-/// A stream of which all that has been read stays in `head`.
+/// A stream whose bytes, once read, stay in `head`.
 struct KeptStream<'a> {
     head: &'a mut Vec<u8>,
     position: usize,
@@ -234,12 +237,12 @@ impl Read for KeptStream<'_> {
     }
 }
 
-/// The text of an input while it is being read.
+/// The text of an input during a read.
 pub(super) struct Text<'a> {
     reader: Box<dyn Read + 'a>,
     read_bytes: Arc<AtomicU64>,
     name: &'a Path,
-    /// Whether it lies on disk as it is, not gzipped.
+    /// Whether the file on disk is not gzipped.
     is_plain: bool,
 }
 
@@ -264,7 +267,7 @@ impl<'a> Text<'a> {
         Self { reader, read_bytes, name, is_plain: true }
     }
 
-    /// Reads over the next `len_bytes` bytes.
+    /// Skips the next `len_bytes` bytes.
     fn skip(&mut self, len_bytes: u64) -> Result<()> {
         let mut buffer = vec![0; SKIP_STEP_BYTES];
         let mut left = len_bytes;
@@ -278,7 +281,7 @@ impl<'a> Text<'a> {
         Ok(())
     }
 
-    /// Fills `into` as far as the text reaches; fewer bytes mean that it has ended.
+    /// Fills `into` as far as the text reaches; fewer bytes mean the end.
     pub(super) fn fill(&mut self, into: &mut [u8]) -> Result<usize> {
         read_full(&mut self.reader, into).map_err(|error| Error::io("read", error).path(self.name))
     }
@@ -287,7 +290,7 @@ impl<'a> Text<'a> {
         self.name
     }
 
-    /// Bytes read so far of what lies on disk.
+    /// The bytes read so far of the file on disk.
     pub(super) fn read_bytes(&self) -> u64 {
         self.read_bytes.load(Ordering::Relaxed)
     }

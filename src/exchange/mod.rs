@@ -1,20 +1,21 @@
 //! Formats of other programs, in and out: CSV in; CSV, NDJSON and npy out; and schemas as text.
 //!
-//! What holds of all of them:
+//! Invariants:
 //!
-//! - Rows come in and go out in the order of the file and of the store, whatever the threads do.
-//! - A row that does not fit is the error, or is set aside with its reason; none is dropped, and
-//!   no value is bent to fit.
-//! - A file has its name only when it is whole ([`UnpublishedFile`]).
+//! - Rows keep the order of the file and of the store, whatever the threads do.
+//! - A row that does not fit is the error, or is set aside with its reason; no row is dropped, and
+//!   no value is changed to fit.
+//! - A file gets its name only when it is complete ([`UnpublishedFile`]).
 //!
-//! What may surprise in the files:
+//! Surprises in the files:
 //!
-//! - CSV: a blank line is skipped in a file of two or more columns, and is a row whose value is
-//!   null in a file of one.
-//! - NDJSON: JSON has no number for what is not finite, so floats may be the strings `"NaN"`,
-//!   `"inf"` and `"-inf"`.
-//! - npy: a `date32` is an `int32`, days since 1970, as numpy's own dates have 8 bytes. Records are
-//!   written as they are; [`verify`](crate::verify) checks values, an export to npy does not.
+//! - CSV: a blank line is skipped in a file of two or more columns, and is a row with a null value
+//!   in a file of one.
+//! - NDJSON: JSON has only finite numbers, so floats may be the strings `"NaN"`, `"inf"` and
+//!   `"-inf"`.
+//! - npy: a `date32` is an `int32`, days since 1970, because numpy's own dates have 8 bytes.
+//!   Records are written as they are; [`verify`](crate::verify) checks values, an export to npy
+//!   does not.
 //!
 //! ```
 //! use flatrec::DynStore;

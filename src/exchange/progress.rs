@@ -1,6 +1,6 @@
-//! How far a long job has come, and what it did on the way.
+//! The progress of a long job, and its result.
 
-/// How far a load, an inference or an export has come.
+/// The progress of a load, an inference or an export.
 ///
 /// ```
 /// use flatrec::exchange::Progress;
@@ -9,17 +9,17 @@
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Bytes read of the input, as it lies on disk (compressed, if it is gzipped); for an export,
-    /// bytes of records written out.
+    /// The bytes read of the input on disk (compressed, if it is gzipped); for an export, the bytes
+    /// of records written.
     pub done_bytes: u64,
-    /// Of how many, where that is known.
+    /// The total of these bytes, if known.
     pub total_bytes: Option<u64>,
-    /// Rows seen or written so far.
+    /// The rows read or written so far.
     pub rows: u64,
 }
 
 impl Progress {
-    /// The share that is done, from 0 to 1, where the total is known.
+    /// The share of the total, from 0 to 1, if the total is known.
     pub fn fraction(&self) -> Option<f64> {
         let total = self.total_bytes?;
         if total == 0 {
@@ -29,7 +29,7 @@ impl Progress {
     }
 }
 
-/// What a load did.
+/// The result of a load.
 ///
 /// ```
 /// use flatrec::exchange::{CsvOptions, CsvReader, Input, LoadReport};
@@ -42,18 +42,18 @@ impl Progress {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LoadReport {
-    /// Rows that became records.
+    /// The rows that became records.
     pub loaded: u64,
-    /// Rows that were set aside.
+    /// The rows that were set aside.
     pub rejected: u64,
-    /// Values that were null, in the rows that became records.
+    /// The null values in rows that became records.
     pub nulls: u64,
-    /// Bytes read, as they lie on disk.
+    /// The bytes read of the file on disk.
     pub read_bytes: u64,
 }
 
-/// How far a load has come: a place between two rows, and what was done up to there. A sink hears
-/// of it ([`RecordSink::reached`]), and [`CsvReader::load_from`] goes on from it.
+/// A point in a load: a place between two rows, and the results up to there. A sink is told of it
+/// ([`RecordSink::reached`]), and [`CsvReader::load_from`] continues from it.
 ///
 /// [`RecordSink::reached`]: super::RecordSink::reached
 /// [`CsvReader::load_from`]: super::CsvReader::load_from
@@ -64,10 +64,10 @@ pub struct LoadReport {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LoadPoint {
-    /// Where in the text, unzipped, the next row begins.
+    /// The place of the next row in the unzipped text.
     pub offset_bytes: u64,
-    /// Line ends before that.
+    /// The line ends before that.
     pub lines: u64,
-    /// What was done with the rows before that.
+    /// The results for the rows before that.
     pub report: LoadReport,
 }

@@ -1,10 +1,10 @@
-//! Where records go.
+//! The receiver of records.
 
 use super::progress::LoadPoint;
 use crate::error::Result;
 use crate::store::DynStore;
 
-/// What takes the records of a load: a store, or a vector of bytes.
+/// Receives the records of a load: a store, or a vector of bytes.
 ///
 /// ```
 /// use flatrec::exchange::RecordSink;
@@ -23,17 +23,17 @@ use crate::store::DynStore;
 /// # Ok::<(), flatrec::Error>(())
 /// ```
 pub trait RecordSink {
-    /// Takes records, packed one after the other: a whole number of them, possibly none.
+    /// Takes consecutive records: a whole number of them, possibly zero.
     ///
     /// # Errors
-    /// Whatever keeps the records from being taken; it ends the load.
+    /// Every error of the sink; it ends the load.
     fn append_records(&mut self, records: &[u8]) -> Result<()>;
 
-    /// Hears, between two batches of rows, to where the load has come: every row before that place
-    /// was taken or set aside, and none behind it. Nothing needs to be done about it.
+    /// Called between two batches of rows with the point that the load has reached: every row
+    /// before it was taken or set aside, and no row after it. The default does nothing.
     ///
     /// # Errors
-    /// Whatever ends the load.
+    /// Every error of the sink; it ends the load.
     fn reached(&mut self, point: &LoadPoint) -> Result<()> {
         let _ = point;
         Ok(())

@@ -1,8 +1,8 @@
-//! A file written beside its place and moved there when it is whole.
+//! A file that is written beside its place and moved there when it is complete.
 //!
-//! While it is written its name is `.NAME.flatrec-NUMBER.tmp`, with a random number, and its maker
-//! holds a lock on it. So a file of such a name without a lock was left by a maker that was killed,
-//! and the next one of the same NAME removes it. A file that a later process goes on with is
+//! During the write its name is `.NAME.flatrec-NUMBER.tmp`, with a random number, and its maker
+//! holds a lock on it. So a file with such a name and no lock was left by a killed maker, and the
+//! next maker of the same NAME removes it. A file that a later process continues is called
 //! `.NAME.NUMBER.tmp`, which no maker removes.
 
 use std::fs::{self, File, OpenOptions};
@@ -12,22 +12,22 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, Result};
 use crate::os::{self, LockKind, Sharing, no_follow};
 
-/// What stands before the number in the name of a file that is removed if its maker is killed.
+/// Before the number in the name of a file that is removed if its maker is killed.
 const MARK: &str = "flatrec-";
-/// What every name ends in.
+/// The end of every name.
 const ENDING: &str = ".tmp";
-/// Digits of the number.
+/// The number of digits.
 const DIGITS: usize = 16;
-/// Of a longer name this is the part that is kept, so that the whole is one that a file can have.
+/// The part of a longer name that is kept, so that the whole is a valid file name.
 const NAME_BYTES_MAX: usize = 200;
-/// Names that are tried, before something else must be wrong.
+/// How many names are tried before the error counts as another fault.
 const ATTEMPTS_MAX: u32 = 100;
 
-/// A file that appears at its path only when it is whole; dropped before, it leaves nothing.
+/// A file that appears at its path only when it is complete; dropping it earlier removes it.
 ///
-/// It is written beside its path, under a name that no other file has. What a killed process left
-/// of such a file is removed by the next one that makes a file for the same path: it is known by
-/// its name and by the lock, which died with its maker.
+/// It is written beside its path, under a unique name. If a process is killed and leaves such a
+/// file, the next process that makes a file for the same path removes it: it knows the file by its
+/// name and by its missing lock, which ended with its maker.
 ///
 /// ```
 /// use std::io::Write;
@@ -42,7 +42,7 @@ const ATTEMPTS_MAX: u32 = 100;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// A long job that may be cut keeps its file for a later process, which goes on with it:
+/// A long job that may be interrupted keeps its file for a later process, which continues it:
 ///
 /// ```
 /// use std::io::{Seek, SeekFrom, Write};
@@ -54,7 +54,7 @@ const ATTEMPTS_MAX: u32 = 100;
 /// file.name_for_later()?;
 /// file.keep(true);
 /// let number = file.number().to_owned();
-/// drop(file); // cut
+/// drop(file); // interrupted
 ///
 /// let kept_at = UnpublishedFile::kept_at(&path, &number);
 /// let kept = std::fs::File::options().write(true).open(kept_at)?;
@@ -68,23 +68,23 @@ const ATTEMPTS_MAX: u32 = 100;
 #[derive(Debug)]
 #[must_use = "a file that is not published is removed"]
 pub struct UnpublishedFile {
-    /// Holds the lock, unless the file is named for later.
+    /// Holds the lock, unless the file is named for a later process.
     file: File,
     made_at: PathBuf,
     number: String,
     path: PathBuf,
     replace: bool,
-    /// Whether it stays when this is dropped.
+    /// Whether the file stays when this is dropped.
     keep: bool,
 }
 
 impl UnpublishedFile {
-    /// Begins a file for `path`, and removes what killed makers left of such a file. One that may
-    /// `replace` what is there is shared with other users as that was.
+    /// Begins a file for `path`, and removes the leftovers of killed makers. With `replace`, it
+    /// gets the owner and permissions of the existing file.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) and its relatives if no file can be made beside
-    /// `path`, or if `path` ends in no name.
+    /// `path`, or if `path` has no file name.
     pub fn create(path: impl AsRef<Path>, replace: bool) -> Result<Self> {
         let path = path.as_ref();
         let fail = |error| Error::io("create", error).path(path);
@@ -100,7 +100,7 @@ impl UnpublishedFile {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 made => made.map_err(fail)?,
             };
-            // Another maker may take it for one that was left, before it has its lock.
+            // Before it has its lock, another maker may take it for a leftover.
             if is_held(&file, &made_at) {
                 let path = path.to_path_buf();
                 return Ok(Self { file, made_at, number, path, replace, keep: false });
@@ -109,31 +109,31 @@ impl UnpublishedFile {
         Err(fail(io::ErrorKind::AlreadyExists.into()))
     }
 
-    /// Where the file for `path` of this number lies once it is named for later.
+    /// The path of the file for `path` with this number, once it is named for a later process.
     pub fn kept_at(path: impl AsRef<Path>, number: &str) -> PathBuf {
         let path = path.as_ref();
         path.with_file_name(format!("{}{number}{ENDING}", stem(path)))
     }
 
-    /// Goes on with a `file` that an earlier process kept for `path`, opened at
-    /// [`UnpublishedFile::kept_at`]. It stays when this is dropped.
+    /// Continues a `file` that an earlier process kept for `path`, opened at
+    /// [`UnpublishedFile::kept_at`]. The file stays when this is dropped.
     pub fn resume(path: impl AsRef<Path>, number: &str, file: File, replace: bool) -> Self {
         let path = path.as_ref().to_path_buf();
         let made_at = Self::kept_at(&path, number);
         Self { file, made_at, number: number.to_owned(), path, replace, keep: true }
     }
 
-    /// The open file, for what [`Write`] and [`Seek`] do not do.
+    /// The open file, for operations beyond [`Write`] and [`Seek`].
     pub fn file(&self) -> &File {
         &self.file
     }
 
-    /// Where the file lies now.
+    /// The present path of the file.
     pub fn made_at(&self) -> &Path {
         &self.made_at
     }
 
-    /// Where the file will lie.
+    /// The path that the file will get.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -148,17 +148,17 @@ impl UnpublishedFile {
         self.keep
     }
 
-    /// Has the file stay when this is dropped, or not.
+    /// Sets whether the file stays when this is dropped.
     pub fn keep(&mut self, keep: bool) {
         self.keep = keep;
     }
 
     /// Gives the file, durably, the name that no later maker removes: see
-    /// [`UnpublishedFile::kept_at`]. It still goes when this is dropped, unless it is kept.
+    /// [`UnpublishedFile::kept_at`]. Dropping this still removes the file, unless it is kept.
     ///
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) and its relatives if the file cannot be renamed or
-    /// its directory not be synced.
+    /// its directory cannot be synced.
     pub fn name_for_later(&mut self) -> Result<()> {
         let fail = |error| Error::io("rename", error);
         let kept_at = Self::kept_at(&self.path, &self.number);
@@ -174,9 +174,9 @@ impl UnpublishedFile {
     /// it is kept.
     ///
     /// # Errors
-    /// [`ErrorKind::AlreadyExists`](crate::ErrorKind::AlreadyExists) if something is at the path
-    /// that may not be replaced; [`ErrorKind::Io`](crate::ErrorKind::Io) and its relatives if the
-    /// file cannot be synced or renamed.
+    /// [`ErrorKind::AlreadyExists`](crate::ErrorKind::AlreadyExists) if the path is taken and must
+    /// not be replaced; [`ErrorKind::Io`](crate::ErrorKind::Io) and its relatives if the file
+    /// cannot be synced or renamed.
     pub fn publish(mut self) -> Result<()> {
         let fail = |error| Error::io("finish", error).path(&self.path);
         os::sync_data(&self.file).map_err(fail)?;
@@ -190,8 +190,8 @@ impl UnpublishedFile {
     }
 }
 
-/// Renames `from` to `to`, unless there is a `to`. A file system that can tell in no single call
-/// is asked first.
+/// Renames `from` to `to`, unless `to` exists. If the file system has no single call for that, it
+/// looks first.
 fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     match os::rename_new(from, to) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
@@ -204,7 +204,7 @@ fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// The directory that `path` lies in.
+/// The directory of `path`.
 fn directory_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -212,7 +212,7 @@ fn directory_of(path: &Path) -> &Path {
     }
 }
 
-/// With what the names begin under which a file for `path` is made.
+/// The start of the names under which a file for `path` is made.
 fn stem(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let mut end = name.len().min(NAME_BYTES_MAX);
@@ -222,8 +222,8 @@ fn stem(path: &Path) -> String {
     format!(".{}.", &name[..end])
 }
 
-/// Locks a file that was just made; whether it still has its name then. Where there are no locks
-/// nothing is taken for what was left, either.
+/// Locks a new file, and returns whether it still has its name then. Without locks no file is taken
+/// for a leftover.
 fn is_held(file: &File, made_at: &Path) -> bool {
     match try_lock(file) {
         Ok(locked) => locked && os::is_at(file, made_at).unwrap_or(true),
@@ -235,8 +235,7 @@ fn try_lock(file: &File) -> io::Result<bool> {
     os::try_lock_range(file, os::LOCKS_START, 1, LockKind::Exclusive)
 }
 
-/// Removes the files for `path` that makers left that were killed. Best effort: one that stays is
-/// clutter.
+/// Removes the leftovers of killed makers for `path`. Best effort: a leftover does no harm.
 fn reclaim(path: &Path) {
     let start = format!("{}{MARK}", stem(path));
     for entry in fs::read_dir(directory_of(path)).into_iter().flatten().flatten() {
@@ -246,7 +245,7 @@ fn reclaim(path: &Path) {
     }
 }
 
-/// Whether `name` is `start` with a number behind it.
+/// Whether `name` is `start` followed by a number.
 fn is_number_of(name: &str, start: &str) -> bool {
     let number = name.strip_prefix(start).and_then(|rest| rest.strip_suffix(ENDING));
     number.is_some_and(|number| {
@@ -255,8 +254,8 @@ fn is_number_of(name: &str, start: &str) -> bool {
     })
 }
 
-/// Removes the file at `made_at` if it is this user's alone and its maker is gone, whose lock would
-/// have gone with it.
+/// Removes the file at `made_at` if it belongs to this user alone and its maker is gone; a living
+/// maker would hold its lock.
 fn remove_if_left(made_at: &Path) {
     let is_ours = |found: &fs::Metadata| {
         found.is_file() && os::is_own(found, None) && !os::has_other_names(found)
@@ -272,7 +271,7 @@ fn remove_if_left(made_at: &Path) {
         && matches!(try_lock(&file), Ok(true))
         && os::is_at(&file, made_at).unwrap_or(false);
     if is_left {
-        // Under the lock: a maker that was just about to take it tries another name.
+        // Under the lock: a maker that was about to lock the file tries another name.
         let _ = os::remove(made_at);
     }
 }
@@ -296,7 +295,8 @@ impl Seek for UnpublishedFile {
 impl Drop for UnpublishedFile {
     fn drop(&mut self) {
         if !self.keep {
-            // The name says that the file is temporary, and the next maker tries again.
+            // Best effort: the name shows that the file is temporary, and the next maker tries
+            // again.
             let _ = os::remove(&self.made_at);
         }
     }

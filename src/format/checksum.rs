@@ -1,12 +1,12 @@
 //! Checksums: CRC-32C (Castagnoli) of header slots, of the schema, and of blocks of records.
 //!
-//! The polynomial is 0x1EDC6F41, reflected in and out, initial value and final exclusive-or all
-//! ones: what iSCSI, ext4 and SSE 4.2 compute. Its check value is `crc32c(b"123456789") ==
+//! The polynomial is 0x1EDC6F41, reflected in and out, with all ones as initial value and final
+//! exclusive-or: what iSCSI, ext4 and SSE 4.2 compute. Its check value is `crc32c(b"123456789") ==
 //! 0xE3069283`. It finds every burst of up to 32 flipped bits, and so every change of one byte.
 
 use crate::number::len_of;
 
-/// The unit in which records are summed: 64 KiB of the array, counted from the data offset.
+/// The unit of a sum: 64 KiB of the array, counted from the data offset.
 pub(crate) const BLOCK_BYTES: usize = 64 << 10;
 
 /// The CRC-32C of `bytes`.
@@ -14,17 +14,17 @@ pub(crate) fn crc32c(bytes: &[u8]) -> u32 {
     ::crc32c::crc32c(bytes)
 }
 
-/// The CRC-32C of the bytes that have `crc`, followed by `bytes`.
+/// The CRC-32C of the bytes with the sum `crc`, followed by `bytes`.
 pub(crate) fn crc32c_append(crc: u32, bytes: &[u8]) -> u32 {
     ::crc32c::crc32c_append(crc, bytes)
 }
 
-/// What a CRC-32C becomes `len_bytes` further on, but for what the bytes there add to it: in few
-/// steps, however many bytes they are.
+/// The part of a CRC-32C that the earlier bytes contribute `len_bytes` further on. Takes few steps
+/// for any number of bytes.
 fn moved_on(mut crc: u32, len_bytes: u64) -> u32 {
     let mut left = len_bytes;
     while left > 0 {
-        // 32-bit systems count no further at a time.
+        // The step is limited because lengths on 32-bit systems are.
         let step = usize::try_from(left).unwrap_or(1 << 30);
         crc = ::crc32c::crc32c_combine(crc, 0, step);
         left -= step as u64;
@@ -32,27 +32,28 @@ fn moved_on(mut crc: u32, len_bytes: u64) -> u32 {
     crc
 }
 
-/// The CRC-32C of the bytes that have `crc`, followed by `len_bytes` bytes that have `crc_behind`.
+/// The CRC-32C of the bytes with the sum `crc`, followed by `len_bytes` bytes with the sum
+/// `crc_behind`.
 pub(crate) fn crc32c_combine(crc: u32, crc_behind: u32, len_bytes: u64) -> u32 {
     moved_on(crc, len_bytes) ^ crc_behind
 }
 
-/// The CRC-32C of the bytes that have `crc`, followed by so many zeros.
+/// The CRC-32C of the bytes with the sum `crc`, followed by so many zeros.
 pub(crate) fn crc32c_append_zeros(crc: u32, zeros: u64) -> u32 {
     // The register holds the complement of the sum, and zeros add nothing to it.
     !moved_on(!crc, zeros)
 }
 
-/// The CRC-32C of bytes of which `before` is the sum of those in front of them, `through` of both
-/// together, and which are `len_bytes` long.
+/// The CRC-32C of `len_bytes` bytes, from the sum `before` of the bytes before them and the sum
+/// `through` of all together.
 pub(crate) fn crc32c_between(before: u32, through: u32, len_bytes: u64) -> u32 {
     moved_on(before, len_bytes) ^ through
 }
 
 /// The checksum of the written part of one block.
 ///
-/// It says how many bytes it covers, so that records appended to the last block after its sum was
-/// written are no false alarm.
+/// It states how many bytes it covers, so that records appended to the last block later are no
+/// false alarm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct BlockChecksum {
     /// How many bytes from the block's start are covered.
@@ -62,8 +63,8 @@ pub(crate) struct BlockChecksum {
 }
 
 impl BlockChecksum {
-    /// Whether `block`, the block's bytes or more of them than are covered, are the bytes summed.
-    /// A block cut shorter than what is covered does not match.
+    /// Whether the sum matches `block`, which may have more bytes than the sum covers. A block
+    /// shorter than the covered length does not match.
     pub(crate) fn matches(&self, block: &[u8]) -> bool {
         usize::try_from(self.covered_len_bytes)
             .ok()
@@ -71,11 +72,11 @@ impl BlockChecksum {
             .is_some_and(|covered| crc32c(covered) == self.crc)
     }
 
-    /// The checksum once the block has `more` bytes behind those covered. The old bytes are not
-    /// looked at: if they do not match now, they will not then.
+    /// The checksum of the block after `more` bytes are appended. The old bytes are not read: if
+    /// they do not match now, they will not match then.
     ///
     /// # Panics
-    /// If the block is longer than a block then: our own bug, never a matter of input.
+    /// If the block would be longer than [`BLOCK_BYTES`], which is a bug of the caller.
     pub(crate) fn extended(self, more: &[u8]) -> Self {
         let len = len_of(self.covered_len_bytes) + more.len();
         assert!(len <= BLOCK_BYTES, "a block has at most {BLOCK_BYTES} bytes");
@@ -87,7 +88,7 @@ impl BlockChecksum {
 /// The checksum of `block`, the written part of one block.
 ///
 /// # Panics
-/// If `block` is longer than a block: our own bug, never a matter of input.
+/// If `block` is longer than [`BLOCK_BYTES`], which is a bug of the caller.
 pub(crate) fn block_checksum(block: &[u8]) -> BlockChecksum {
     assert!(block.len() <= BLOCK_BYTES, "a block has at most {BLOCK_BYTES} bytes");
     let covered_len_bytes = u32::try_from(block.len()).expect("asserted above");
@@ -109,9 +110,9 @@ mod tests {
     }
 
     #[test]
-    fn long_pieces_are_put_together_as_short_ones_are() {
+    fn long_pieces_combine_like_short_ones() {
         let (front, half, whole) = (crc32c(b"front"), 5 << 29, 5 << 30);
-        // Zeros, whose sum is what is left of nothing after as many of them.
+        // The sum of zeros: what remains of an empty sum after so many of them.
         let zeros = |len| crc32c_combine(0, 0, len);
         let in_two = crc32c_combine(crc32c_combine(front, zeros(half), half), zeros(half), half);
         assert_eq!(crc32c_combine(front, zeros(whole), whole), in_two);

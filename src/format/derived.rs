@@ -1,7 +1,6 @@
-//! What the output of `#[derive(Record)]` calls, and nobody else: no part of the public interface.
+//! The functions that the output of `#[derive(Record)]` calls. They are not part of the public API.
 //!
-//! The functions that check run in constants, so that a struct that is no record does not compile.
-//! A record and what makes it one:
+//! The checks run in constants, so that a struct with a fault does not compile. A valid record:
 //!
 //! ```
 //! # #[cfg(feature = "derive")] {
@@ -27,7 +26,7 @@
 //! struct Bad { #[record(timestamp = "ms")] at: i64, flag: flatrec::Bool, rest: [u8; 6] }
 //! ```
 //!
-//! A type of which not every byte is valid:
+//! A type with invalid bit patterns:
 //!
 #![cfg_attr(feature = "derive", doc = "```compile_fail")]
 #![cfg_attr(not(feature = "derive"), doc = "```ignore")]
@@ -36,7 +35,7 @@
 //! struct Bad { #[record(timestamp = "ms")] at: i64, flag: bool, rest: [u8; 7] }
 //! ```
 //!
-//! An attribute that the field's bytes cannot bear:
+//! An attribute that does not fit the field's bytes:
 //!
 #![cfg_attr(feature = "derive", doc = "```compile_fail")]
 #![cfg_attr(not(feature = "derive"), doc = "```ignore")]
@@ -75,10 +74,10 @@ use std::mem::{align_of, size_of};
 use super::record::{FieldType, field_type_problem};
 use super::schema::{DataType, Field, MAX_ALIGNMENT_BYTES, MAX_RECORD_BYTES, TimeUnit};
 
-// The functions that take a function from a record to its field ask the compiler for the field's
-// type: what the derive reads may not be what the struct has by the time that it is compiled.
+// Some functions take a function from a record to its field, so that the compiler supplies the
+// field's type: the type that the derive reads may change before the struct is compiled.
 
-/// Why the type of a field is none after all.
+/// Why this type cannot be a field's; `None` if it can.
 pub const fn field_type_problem_of<R, T: FieldType>(_: fn(R) -> T) -> Option<&'static str> {
     field_type_problem::<T>()
 }
@@ -88,14 +87,14 @@ pub const fn native_endian<R, T: FieldType>(_: fn(R) -> T) -> bool {
     T::NATIVE_ENDIAN
 }
 
-/// The field's type in a schema, unless an attribute says another.
+/// The field's type in a schema, unless an attribute changes it.
 pub const fn data_type<R, T: FieldType>(_: fn(R) -> T) -> DataType {
     T::DATA_TYPE
 }
 
-/// A field, at `offset` bytes of a struct that [`check_size`] has passed.
+/// A field at byte `offset` of a struct, after a check by [`check_size`].
 pub fn field<R, T: FieldType>(_: fn(R) -> T, name: &str, offset: usize) -> Field {
-    let offset = u32::try_from(offset).expect("it lies in a record, of at most 16 MiB");
+    let offset = u32::try_from(offset).expect("offsets in a record are below 16 MiB");
     Field::of::<T>(name).at(offset)
 }
 
@@ -106,7 +105,7 @@ pub const fn check_size<T>() {
     assert!(align_of::<T>() <= MAX_ALIGNMENT_BYTES as usize, "a record is aligned to 4096 at most");
 }
 
-/// The type of a field with the attribute `date`; `None` if its bytes are none.
+/// The type of a field with the attribute `date`; `None` if its bytes cannot be one.
 pub const fn date(own: DataType) -> Option<DataType> {
     match own {
         DataType::Int32 => Some(DataType::Date32),
@@ -114,7 +113,7 @@ pub const fn date(own: DataType) -> Option<DataType> {
     }
 }
 
-/// The type of a field with the attribute `timestamp`; `None` if its bytes are none.
+/// The type of a field with the attribute `timestamp`; `None` if its bytes cannot be one.
 pub const fn timestamp(own: DataType, unit: TimeUnit) -> Option<DataType> {
     match own {
         DataType::Int64 => Some(DataType::Timestamp(unit)),
@@ -122,7 +121,7 @@ pub const fn timestamp(own: DataType, unit: TimeUnit) -> Option<DataType> {
     }
 }
 
-/// The type of a field with the attribute `utf8`; `None` if its bytes are none.
+/// The type of a field with the attribute `utf8`; `None` if its bytes cannot be one.
 pub const fn utf8(own: DataType) -> Option<DataType> {
     match own {
         DataType::Binary(len) => Some(DataType::Utf8(len)),

@@ -1,5 +1,5 @@
-//! The schema's bytes: field descriptors of 64 bytes each, a string area for the names that do not
-//! fit in one, and the user's metadata.
+//! The schema's bytes: field descriptors of 64 bytes each, a string area for long names, and the
+//! user's metadata.
 //!
 //! ```text
 //! 8192                         one descriptor for each field, in the order of their offsets
@@ -7,12 +7,12 @@
 //! 8192 + schema length         metadata: the user's bytes
 //! ```
 //!
-//! There is one encoding of a schema only, and [`parse_schema`] refuses all others: a name that
-//! would fit in its descriptor lies there, the string area has no gap and nothing else in it, and
-//! what means nothing is zero. So no bytes hide.
+//! A schema has only one encoding, and [`parse_schema`] refuses all others: a name that fits in its
+//! descriptor lies there, the string area has no gaps and no other content, and unused bytes are
+//! zero. So no bytes are hidden.
 //!
-//! The lengths are claims, and a sparse file makes them free: everything is read in pieces
-//! ([`Source`]), and memory is taken for fields and names that were read, never for a length.
+//! The lengths are claims, and a sparse file makes large claims cheap. So everything is read in
+//! pieces ([`Source`]), and only fields and names that were read take memory.
 
 use std::mem::{offset_of, size_of};
 
@@ -68,7 +68,7 @@ const _: () = {
     assert!(offset_of!(DescriptorBytes, name) == 24);
 };
 
-/// The code of a type. Codes are never reused; the gaps leave room for relatives.
+/// The code of a type. Codes are never reused; the gaps leave room for related types.
 fn type_code(data_type: DataType) -> u8 {
     match data_type {
         DataType::Bool => 1,
@@ -92,7 +92,7 @@ fn type_code(data_type: DataType) -> u8 {
     }
 }
 
-/// The type of that code, for elements of `width_bytes`.
+/// The type with that code, for elements of `width_bytes`.
 fn type_of_code(code: u8, width_bytes: u32) -> Option<DataType> {
     Some(match code {
         1 => DataType::Bool,
@@ -117,11 +117,10 @@ fn type_of_code(code: u8, width_bytes: u32) -> Option<DataType> {
     })
 }
 
-/// The bytes that say `schema`, as they lie in the file at [`DESCRIPTORS_OFFSET`], before the
-/// metadata.
+/// The bytes of `schema`, as they lie in the file at [`DESCRIPTORS_OFFSET`], before the metadata.
 ///
 /// # Errors
-/// [`ErrorKind::InvalidSchema`] if their length does not fit in 32 bits.
+/// [`ErrorKind::InvalidSchema`] if the length does not fit in 32 bits.
 pub(crate) fn encode_schema(schema: &Schema) -> Result<Vec<u8>> {
     let mut strings = Vec::new();
     let mut bytes = Vec::new();
@@ -164,14 +163,14 @@ fn too_large() -> Error {
         .detail("the schema and its metadata take more than 4 GiB")
 }
 
-/// The schema that lies at the start of `source`, which begins at [`DESCRIPTORS_OFFSET`], with the
-/// metadata behind it, as long as `header` says. Both are compared with their checksum; the
-/// metadata, which may be long, is not kept.
+/// The schema at the start of `source`, which begins at [`DESCRIPTORS_OFFSET`]; the metadata
+/// follows it with the length from `header`. Both are compared with their checksum. The metadata
+/// may be long and is not kept.
 ///
 /// # Errors
-/// [`ErrorKind::Corrupt`] if the checksum does not hold, a descriptor has no meaning, or the fields
-/// make no schema of the header's record size; [`ErrorKind::UnsupportedFormat`] for an unknown type
-/// or flag; the system's.
+/// [`ErrorKind::Corrupt`] if the checksum does not match, a descriptor is invalid, or the fields do
+/// not make a schema of the header's record size; [`ErrorKind::UnsupportedFormat`] for an unknown
+/// type or flag; [`ErrorKind::Io`] if the operating system reports an error.
 pub(crate) fn parse_schema(source: &(impl Source + ?Sized), header: &Header) -> Result<Schema> {
     let schema_len = u64::from(header.schema_len_bytes);
     let whole = 0..schema_len + u64::from(header.metadata_len_bytes);
@@ -201,17 +200,17 @@ pub(crate) fn parse_schema(source: &(impl Source + ?Sized), header: &Header) -> 
         fields.push(field);
     }
     if strings.left() > 0 {
-        return Err(corrupt("there are bytes behind the last name"));
+        return Err(corrupt("bytes follow the last name"));
     }
     Schema::new(fields, header.record_size, header.alignment)
         .map_err(|error| read_error(ErrorKind::Corrupt).source_error(error))
 }
 
-/// Why a descriptor is none.
+/// Why a descriptor is invalid.
 type Broken = (ErrorKind, String);
 
-/// The field that `descriptor` describes; a long name is the next of `strings`, the string area,
-/// which begins at `strings_start`. The outer error is the system's.
+/// The field of `descriptor`. A long name is the next one in `strings`, the string area, which
+/// begins at `strings_start`. The outer error is an I/O error.
 fn parse_field(
     descriptor: &DescriptorBytes,
     strings: &mut Cursor<'_, impl Source + ?Sized>,
@@ -254,7 +253,7 @@ fn parse_field(
     }))
 }
 
-/// The type that `descriptor` says, and its flags.
+/// The type in `descriptor`, and its flags.
 fn parse_type(descriptor: &DescriptorBytes) -> Result<(DataType, u8), Broken> {
     let code = descriptor.data_type;
     let width_bytes = descriptor.width_bytes.get();
@@ -283,13 +282,13 @@ fn corrupt(detail: &'static str) -> Error {
     read_error(ErrorKind::Corrupt).offset(DESCRIPTORS_OFFSET).detail(detail)
 }
 
-/// The header of a new store without records, and the bytes of its schema, behind which the
-/// metadata belongs.
+/// The header of a new store without records, and the bytes of its schema. The metadata follows the
+/// schema.
 ///
 /// # Errors
-/// [`ErrorKind::InvalidSchema`] if the schema and metadata take more than 4 GiB, or `deletes` is
-/// asked for with records under 8 bytes, or of so many that the stride would exceed 16 MiB; those
-/// of reading the metadata.
+/// [`ErrorKind::InvalidSchema`] if the schema and metadata take more than 4 GiB, if `deletes` is
+/// true for records under 8 bytes, or if the status byte would make the stride exceed 16 MiB; an
+/// error of reading the metadata.
 pub(crate) fn new_header(
     schema: &Schema,
     metadata: &(impl Source + ?Sized),
@@ -300,7 +299,7 @@ pub(crate) fn new_header(
     let (record_size, alignment) = (schema.record_size(), schema.alignment());
     let Some(stride) = stride_for(record_size, alignment, deletes) else {
         return Err(Error::new(ErrorKind::InvalidSchema, "create").detail(format!(
-            "records that may be deleted take 8 bytes to just under 16 MiB, not {record_size}"
+            "records with deletes must have 8 bytes to just under 16 MiB, not {record_size}"
         )));
     };
     let schema_len_bytes = u32::try_from(bytes.len()).map_err(|_| too_large())?;
@@ -327,7 +326,7 @@ pub(crate) fn new_header(
         field_count: u32::try_from(schema.fields().len()).map_err(|_| too_large())?,
         schema_len_bytes,
         metadata_len_bytes,
-        schema_crc: schema_crc.ok_or_else(|| corrupt("the metadata to be copied ends early"))?,
+        schema_crc: schema_crc.ok_or_else(|| corrupt("the metadata to copy ends early"))?,
     };
     Ok((header, bytes))
 }

@@ -1,4 +1,4 @@
-//! What differs between the schema that a caller expects and the one found in a file.
+//! The differences between the schema that a caller expects and the one in a file.
 
 use std::collections::HashMap;
 
@@ -6,13 +6,13 @@ use super::schema::{Field, Schema};
 use crate::error::{Error, ErrorKind, Result};
 
 impl Schema {
-    /// What keeps records of the schema `found` from being read as records of this one: a line for
-    /// every field that differs, is missing, or is found and not expected, and for the sizes. Empty
-    /// if nothing does.
+    /// The reasons why records of the schema `found` cannot be read as records of this one: a line
+    /// for each field that differs, is missing or is unexpected, and for the sizes. Empty if there
+    /// are none.
     ///
     /// The alignments are not compared. A 64-bit number is aligned to 8 bytes on some systems and
-    /// to 4 on others, where the file's bytes are the same; and records of the same size are
-    /// aligned for a type wherever they begin at a multiple of its alignment, as data does.
+    /// to 4 on others, with the same bytes in the file; and records of the same size are aligned
+    /// for a type wherever they begin at a multiple of its alignment, as data does.
     ///
     /// ```
     /// use flatrec::{DataType, Field, Schema};
@@ -54,19 +54,19 @@ impl Schema {
         lines
     }
 
-    /// The part of [`Schema::diff`] that is not about fields.
+    /// The part of [`Schema::diff`] about sizes.
     fn size_diff(&self, found: &Schema) -> Option<String> {
         let (expected, found) = (self.record_size(), found.record_size());
         (expected != found)
             .then(|| format!("record size: expected {expected} bytes, found {found}"))
     }
 
-    /// Refuses a file whose schema differs from this one.
+    /// Refuses a file with another schema.
     pub(crate) fn check_found(&self, found: &Schema) -> Result<()> {
         refuse(self.diff(found))
     }
 
-    /// Refuses a file whose records have another size.
+    /// Refuses a file with records of another size.
     pub(crate) fn check_found_size(&self, found: &Schema) -> Result<()> {
         refuse(self.size_diff(found).into_iter().collect())
     }

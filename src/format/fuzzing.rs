@@ -1,8 +1,8 @@
-//! What the fuzz targets call, and the tests of its kept inputs.
+//! The code of the fuzz targets, and the tests of their saved inputs.
 //!
-//! A fuzzer cannot guess checksums, nor does it find its way from nothing to a schema. So its bytes
-//! are taken as differences from a good file, and the checksums are put right afterwards: without
-//! bytes the file is good, and each byte spoils one thing.
+//! A fuzzer cannot guess checksums, nor a whole schema. So the code takes its bytes as differences
+//! from a good file and corrects the checksums afterwards: without bytes the file is good, and each
+//! byte damages one thing.
 
 use super::checksum::crc32c;
 use super::header::{DESCRIPTORS_OFFSET, MAGIC, SLOT_LEN_BYTES, Slot};
@@ -10,7 +10,7 @@ use super::*;
 use crate::error::Result;
 use crate::number::{in_memory, smaller};
 
-/// The example of which fuzzed files are variants: every kind of field in few bytes.
+/// The good file: every kind of field in few bytes.
 fn good_file() -> Vec<u8> {
     let fields = [
         Field::new("id", DataType::UInt32),
@@ -33,7 +33,7 @@ fn good_file() -> Vec<u8> {
     file
 }
 
-/// A file that differs from a good one by `differences`, and whose checksums hold nevertheless.
+/// A file that differs from the good one by `differences`, with correct checksums.
 ///
 /// The first 124 bytes change slot A, the next ones descriptors, strings and metadata, the rest the
 /// records.
@@ -65,14 +65,14 @@ pub fn variant(differences: &[u8]) -> Vec<u8> {
     file
 }
 
-/// Reads all that `file` says of itself: header, schema, and every field of its first record as
-/// value and as text.
+/// Reads everything in `file`: header, schema, and every field of its first record as value and as
+/// text.
 ///
 /// # Errors
-/// Whatever the file is refused for.
+/// Every error for which the file is refused.
 ///
 /// # Panics
-/// If what was accepted would be written in another way.
+/// If an accepted header or schema is encoded differently.
 pub fn read_file(file: &[u8]) -> Result<()> {
     let from = |offset: u64| {
         usize::try_from(offset).ok().and_then(|offset| file.get(offset..)).unwrap_or(&[])

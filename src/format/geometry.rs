@@ -1,4 +1,4 @@
-//! Where records and windows lie: arithmetic only.
+//! The positions of records and windows: arithmetic only.
 //!
 //! ```text
 //!   data_offset        stride
@@ -11,15 +11,15 @@
 //!                                                 straddles a view
 //! ```
 //!
-//! `window = i >> k`, `slot = i & (2^k - 1)`: no division, whatever the stride and wherever the
-//! data starts. Every sum and product is checked: offsets past 2^63 are an error, since no system
-//! can map or seek to them.
+//! `window = i >> k`, `slot = i & (2^k - 1)`: no division, for every stride and data offset. Every
+//! sum and product is checked: offsets past 2^63 are an error, because no system can map or seek to
+//! them.
 
 use std::ops::Range;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// The largest offset that any system's calls accept.
+/// The largest offset that the systems' calls accept.
 pub(crate) const OFFSET_MAX: u64 = i64::MAX as u64;
 
 /// An array of records of `stride` bytes each that starts at `data_offset`.
@@ -29,7 +29,8 @@ pub(crate) struct Geometry {
     pub(crate) stride: u64,
 }
 
-/// The byte of each record that says whether the record is there: the one at `at` is `live` then.
+/// The byte of each record that says whether the record exists: the byte `at` has the value `live`
+/// then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mark {
     pub(crate) at: usize,
@@ -37,11 +38,11 @@ pub(crate) struct Mark {
 }
 
 impl Geometry {
-    /// The geometry, once the stride is known to be from 1 byte to 16 MiB.
+    /// The geometry, after a check that the stride is 1 byte to 16 MiB.
     pub(crate) fn new(data_offset: u64, stride: u64) -> Result<Self> {
         if stride == 0 || stride > 16 << 20 {
             return Err(Error::new(ErrorKind::InvalidArgument, "lay out records")
-                .detail(format!("a stride of {stride} bytes; it must be 1 to 16,777,216")));
+                .detail(format!("the stride is {stride} bytes; it must be 1 to 16,777,216")));
         }
         if data_offset > OFFSET_MAX {
             return Err(past_the_end(data_offset));
@@ -49,7 +50,7 @@ impl Geometry {
         Ok(Self { data_offset, stride })
     }
 
-    /// The byte offset of record `index`, which is also the end of the records before it.
+    /// The byte offset of record `index`, and the end of the records before it.
     pub(crate) fn offset_of(&self, index: u64) -> Result<u64> {
         index
             .checked_mul(self.stride)
@@ -58,7 +59,7 @@ impl Geometry {
             .ok_or_else(|| past_the_end(self.data_offset).record(index))
     }
 
-    /// How many whole records lie below byte `end`, and whether bytes of a further one are left.
+    /// How many whole records lie below byte `end`, and whether a part of another follows them.
     pub(crate) fn records_below(&self, end: u64) -> (u64, bool) {
         let bytes = end.saturating_sub(self.data_offset);
         (bytes / self.stride, bytes % self.stride != 0)
@@ -68,7 +69,7 @@ impl Geometry {
 fn past_the_end(offset: u64) -> Error {
     Error::new(ErrorKind::OutOfRange, "lay out records")
         .offset(offset)
-        .detail("records past byte 2^63 - 1, which no system can address")
+        .detail("the records would lie past byte 2^63 - 1, the largest offset of any system")
 }
 
 /// An array of records cut into windows of `2^k` records.
@@ -78,7 +79,7 @@ pub(crate) struct Windows {
     pub(crate) records_log2: u32,
 }
 
-/// A record's window and its place in it.
+/// The window of a record, and its place in the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) window: u64,
@@ -86,19 +87,19 @@ pub(crate) struct Place {
 }
 
 impl Windows {
-    /// Windows of as many records as fit in `target_bytes`, and of one at least.
+    /// Windows of as many records as fit in `target_bytes`, at least one each.
     pub(crate) fn new(geometry: Geometry, target_bytes: u64) -> Self {
         let fitting = (target_bytes / geometry.stride).max(1);
         Self { geometry, records_log2: fitting.ilog2() }
     }
 
-    /// Where record `index` lies.
+    /// The place of record `index`.
     pub(crate) fn place(&self, index: u64) -> Place {
         let window = index >> self.records_log2;
         Place { window, slot: index - (window << self.records_log2) }
     }
 
-    /// The bytes of window `window`'s records, of those below `count`.
+    /// The bytes of the records in `window`, limited to records below `count`.
     pub(crate) fn bytes(&self, window: u64, count: u64) -> Result<Range<u64>> {
         let first = window
             .checked_mul(1 << self.records_log2)
@@ -109,13 +110,13 @@ impl Windows {
     }
 }
 
-/// `range` widened outward to whole granules.
+/// `range` widened to whole granules.
 pub(crate) fn widen(range: Range<u64>, granularity: u64) -> Range<u64> {
     let start = range.start - range.start % granularity;
     start..round_up(range.end, granularity)
 }
 
-/// The next multiple of `granularity`, or `bytes` itself where there is none below 2^64.
+/// The next multiple of `granularity`, or `bytes` itself if that would be 2^64 or more.
 pub(crate) fn round_up(bytes: u64, granularity: u64) -> u64 {
     bytes.checked_next_multiple_of(granularity).unwrap_or(bytes)
 }
@@ -125,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_classic_window_is_65536_records_of_125_bytes_and_needs_no_widening() {
+    fn a_window_of_65536_records_of_125_bytes_needs_no_widening() {
         let geometry = Geometry::new(65_536, 125).unwrap();
         let windows = Windows::new(geometry, 8_192_000);
         assert_eq!(windows.records_log2, 16);
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn no_record_straddles_a_view_whatever_stride_and_offset() {
+    fn no_record_crosses_a_view_for_any_stride_and_offset() {
         for stride in [1, 3, 8, 125, 4095, 4096, 4097, 65_537, 1 << 20, (16 << 20) - 1, 16 << 20] {
             for data_offset in [0, 1, 7, 32, 4096, 65_536, 65_537] {
                 let geometry = Geometry::new(data_offset, stride).unwrap();
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_addressed_is_an_error() {
+    fn offsets_that_cannot_be_addressed_are_errors() {
         assert!(Geometry::new(0, 0).is_err());
         assert!(Geometry::new(0, (16 << 20) + 1).is_err());
         assert!(Geometry::new(1 << 63, 1).is_err());

@@ -1,4 +1,4 @@
-//! The header: two slots, of which the valid one with the higher sequence speaks for the store.
+//! The header: two slots; the valid one with the higher sequence is in force.
 //!
 //! ```text
 //! 0        slot A, 512 bytes, then zeros to the end of the page
@@ -7,15 +7,15 @@
 //! data     record 0, record 1, ...                      (data offset: 65536, or a later multiple)
 //! ```
 //!
-//! Invariants of every [`Header`] (checked by [`UnverifiedHeader::verify`], so that no other code
-//! has to): the record size is 1 byte to 16 MiB and a multiple of the alignment; the stride is
-//! [`stride_for`] both; the data begins on a multiple of 64 KiB behind the schema; the records end
-//! below 2^63 and within the file; no more records live than are counted; the free list begins
-//! within the count.
+//! Invariants of every [`Header`] (checked by [`UnverifiedHeader::verify`], so no other code checks
+//! them): the record size is 1 byte to 16 MiB and a multiple of the alignment; the stride follows
+//! from both by [`stride_for`]; the data begins at a multiple of 64 KiB after the schema; the
+//! records end below 2^63 and within the file; the count of live records is at most the count; the
+//! free list begins within the count.
 //!
-//! What fails: bytes without the magic are [`ErrorKind::NotAStore`]; another version (0, which was
-//! never frozen, too) or an incompatible flag from the future is [`ErrorKind::UnsupportedFormat`];
-//! broken sums and invariants are [`ErrorKind::Corrupt`]; a file that ends before its records is
+//! Errors: bytes without the magic give [`ErrorKind::NotAStore`]; another version (also 0, which
+//! was never frozen) or an unknown incompatible flag gives [`ErrorKind::UnsupportedFormat`]; broken
+//! sums and invariants give [`ErrorKind::Corrupt`]; a file that ends before its records gives
 //! [`ErrorKind::Truncated`].
 
 mod numbers;
@@ -32,35 +32,35 @@ use super::schema::{MAX_ALIGNMENT_BYTES, MAX_RECORD_BYTES};
 use super::status::NO_FREE_RECORD;
 use crate::error::{Error, ErrorKind, Result};
 
-/// The first bytes of every store. The first is no ASCII, so that no text file begins like this.
+/// The first bytes of every store. The first is not ASCII, so text files do not begin like this.
 pub(crate) const MAGIC: [u8; 8] = *b"\x89FLATREC";
 
 /// The version of the data file, of the log and of the checksum file that this code reads and
-/// writes. It is frozen: what is written as version 1 is read for ever.
+/// writes. It is frozen: every later program reads version 1.
 pub(crate) const VERSION: u32 = 1;
 
-/// What is to be said of a file of another version, and what can be done.
+/// The error text for a file of another version, and its advice.
 pub(crate) fn other_version(version: u32) -> (String, &'static str) {
     match version {
         0 => (
-            "format version 0, which was never frozen".to_owned(),
-            "export it with the program that wrote it, and load that into a new store",
+            "format version 0, from before the format was frozen".to_owned(),
+            "export it with the program that wrote it, and load the export into a new store",
         ),
         _ => (
             format!("format version {version}; this program knows version {VERSION}"),
-            "it was written by a newer version of flatrec; use that one",
+            "a newer version of flatrec wrote it; use that one",
         ),
     }
 }
 
-/// The distance between the slots: one page, so that a torn write of one leaves the other whole.
+/// The distance between the slots: one page, so that a torn write of one cannot damage the other.
 pub(crate) const SLOT_BYTES: u64 = 4096;
 
-/// The bytes of a slot that mean something: one sector, so that a disk writes all or none of them.
+/// The used bytes of a slot: one sector, so that a disk writes all or none of them.
 pub(crate) const SLOT_LEN_BYTES: usize = SLOT_LEN as usize;
 const SLOT_LEN: u32 = 512;
 
-/// Where the field descriptors begin.
+/// The offset of the field descriptors.
 pub(crate) const DESCRIPTORS_OFFSET: u64 = 2 * SLOT_BYTES;
 
 /// The bytes of one field descriptor.
@@ -69,14 +69,14 @@ pub(super) const DESCRIPTOR_BYTES: u64 = 64;
 /// The data offset is a multiple of this, the largest mapping granularity of any system we know.
 pub(crate) const DATA_ALIGNMENT_BYTES: u64 = 64 << 10;
 
-/// The store is being made under another name, or its maker died before it got its own.
+/// The store has another name until it is complete, or its maker died before that.
 const COMPATIBLE_UNFINISHED: u64 = 1 << 0;
 
-/// The records were made with a status byte each, and may be deleted.
+/// Each record has a status byte, and records can be deleted.
 const INCOMPATIBLE_DELETES: u64 = 1 << 0;
-/// An exclusive edit was begun and not finished: records may be half changed.
+/// An exclusive edit has begun and not ended: records may be half changed.
 const INCOMPATIBLE_EDITING: u64 = 1 << 1;
-/// Committed records lie in the write-ahead log of the salt given, and not yet in the array.
+/// Committed records lie in the write-ahead log with the given salt, and not yet in the array.
 const INCOMPATIBLE_LIVE_LOG: u64 = 1 << 2;
 const INCOMPATIBLE_KNOWN: u64 = INCOMPATIBLE_DELETES | INCOMPATIBLE_EDITING | INCOMPATIBLE_LIVE_LOG;
 
@@ -148,19 +148,19 @@ const _: () = {
     assert!(offset_of!(SlotBytes, crc) == CRC_OFFSET);
 };
 
-/// Where a slot's checksum lies, and how many bytes it covers; the same in every version.
+/// The offset of a slot's checksum, and how many bytes it covers; the same in every version.
 const CRC_OFFSET: usize = 508;
 
-/// What a header slot says about its store.
+/// The content of a header slot.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Header {
-    /// Drawn at random when the store is made; log and sidecars carry it too.
+    /// Drawn at random when the store is created; log and side files carry it too.
     pub(crate) file_id: [u8; 16],
     /// Bytes of one record, without its status byte.
     pub(crate) record_size: u32,
     /// Bytes from one record to the next.
     pub(crate) stride: u32,
-    /// Every record's address is a multiple of this once the file is mapped at a page.
+    /// Every record's address is a multiple of this if the file is mapped at a page boundary.
     pub(crate) alignment: u32,
     /// Bytes from the start of the file to record 0.
     pub(crate) data_offset: u64,
@@ -172,31 +172,32 @@ pub(crate) struct Header {
     pub(crate) count: u64,
     /// Records in the array that are not deleted.
     pub(crate) live_count: u64,
-    /// The deleted record that is reused first.
+    /// The deleted record to reuse first.
     pub(crate) free_head: Option<u64>,
-    /// The salt, never 0, of the log that holds committed records not yet in the array.
+    /// The salt, never 0, of the log with committed records that are not yet in the array.
     pub(crate) live_log: Option<u64>,
     /// Whether each record carries a status byte.
     pub(crate) deletes: bool,
-    /// Whether an exclusive edit is under way, or was interrupted.
+    /// Whether an exclusive edit is running, or was interrupted.
     pub(crate) editing: bool,
-    /// Whether the store is being made under another name, or was when its maker died. This tells
-    /// a leftover from a whole store of such a name.
+    /// Whether the store is still being made, or its maker died. This tells a leftover from a
+    /// complete store with such a name.
     pub(crate) unfinished: bool,
-    /// Features that a reader may ignore and a writer may not. None is known: who writes refuses.
+    /// Features that a reader may ignore and a writer may not. This version knows none, so writers
+    /// refuse a store with any.
     pub(crate) writers_flags: u64,
     /// Number of field descriptors.
     pub(crate) field_count: u32,
-    /// Bytes of the descriptors and of the string area behind them.
+    /// Bytes of the descriptors and of the string area after them.
     pub(crate) schema_len_bytes: u32,
-    /// Bytes of the user's metadata, behind the string area.
+    /// Bytes of the user's metadata, after the string area.
     pub(crate) metadata_len_bytes: u32,
     /// The CRC-32C of descriptors, string area and metadata.
     pub(crate) schema_crc: u32,
 }
 
 impl Header {
-    /// The bytes of a slot that says this.
+    /// The bytes of a slot with this header.
     ///
     /// # Panics
     /// If an invariant does not hold: a header that [`UnverifiedHeader::verify`] would refuse must
@@ -236,15 +237,15 @@ impl Header {
         zerocopy::transmute!(slot)
     }
 
-    /// Where the records lie, and what says of each whether it is there.
+    /// The layout of the records.
     ///
     /// # Errors
-    /// [`ErrorKind::OutOfRange`] if they begin past what can be addressed.
+    /// [`ErrorKind::OutOfRange`] if they begin past the largest offset.
     pub(crate) fn layout(&self) -> Result<RecordLayout> {
         RecordLayout::new(self.data_offset, self.record_size, self.alignment, self.deletes)
     }
 
-    /// The first byte behind the last record; `None` if it would not be below 2^63.
+    /// The first byte after the last record; `None` if it would not be below 2^63.
     pub(crate) fn end_of_data(&self) -> Option<u64> {
         self.count
             .checked_mul(u64::from(self.stride))?
@@ -252,12 +253,12 @@ impl Header {
             .filter(|&end| i64::try_from(end).is_ok())
     }
 
-    /// The first byte behind the metadata.
+    /// The first byte after the metadata.
     pub(crate) fn end_of_schema(&self) -> u64 {
         DESCRIPTORS_OFFSET + u64::from(self.schema_len_bytes) + u64::from(self.metadata_len_bytes)
     }
 
-    /// Whether both headers say the same of the schema and the metadata behind them.
+    /// Whether both headers describe the same schema and metadata.
     pub(crate) fn has_schema_of(&self, other: &Self) -> bool {
         let schema = |header: &Self| {
             let &Self { field_count, schema_len_bytes, metadata_len_bytes, schema_crc, .. } =
@@ -268,7 +269,7 @@ impl Header {
         schema(self) == schema(other)
     }
 
-    /// Every invariant that needs no more than the header itself; what is wrong, if one is broken.
+    /// Checks every invariant of the header alone; the error says what is wrong.
     fn check(&self) -> Result<(), String> {
         let Self { record_size, alignment, stride, data_offset, count, .. } = *self;
         if record_size == 0 || record_size > MAX_RECORD_BYTES {
@@ -313,27 +314,27 @@ impl Header {
         if self.live_log == Some(0) {
             return Err("a live log of salt 0".into());
         }
-        // Counting on from here ends at no number's end.
+        // So near to its end no number can have come by counting.
         for (what, number) in self.numbers() {
             if number >= NUMBERS_END {
-                return Err(format!("{what} {number}, which no store has lived for"));
+                return Err(format!("an impossible {what}, {number}"));
             }
         }
         Ok(())
     }
 }
 
-/// One of the two places of a header.
+/// The place of one of the two headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Slot {
-    /// The one at the start of the file.
+    /// The slot at the start of the file.
     A,
-    /// The one on the second page.
+    /// The slot on the second page.
     B,
 }
 
 impl Slot {
-    /// Bytes from the start of the file.
+    /// The offset of the slot in the file.
     pub(crate) const fn offset(self) -> u64 {
         match self {
             Self::A => 0,
@@ -341,7 +342,7 @@ impl Slot {
         }
     }
 
-    /// The slot that the next change of the header goes to.
+    /// The slot that the next change of the header is written to.
     pub(crate) const fn other(self) -> Self {
         match self {
             Self::A => Self::B,
@@ -350,30 +351,30 @@ impl Slot {
     }
 }
 
-/// What was found in one slot.
+/// The result of reading one slot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum SlotState {
-    /// Its checksum holds.
+    /// The slot with a matching checksum.
     Valid {
-        /// The slot with the higher one speaks for the store.
+        /// The slot with the higher sequence is in force.
         sequence: u64,
-        /// The records it counts.
+        /// The number of records in the header.
         count: u64,
     },
-    /// Nothing but zeros, or nothing at all.
+    /// Only zeros, or no bytes.
     Empty,
-    /// Anything else, such as a torn write, and why it is not believed.
+    /// Anything else, such as a torn write, and why it is invalid.
     Bad(String),
 }
 
-/// What was found in both slots.
+/// The result of reading both slots.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SlotReport {
     pub(crate) a: SlotState,
     pub(crate) b: SlotState,
 }
 
-/// A header whose checksum holds, and of which nothing else is believed yet.
+/// A header with a matching checksum, whose other content is not checked yet.
 #[derive(Debug)]
 pub(crate) struct UnverifiedHeader {
     header: Header,
@@ -381,15 +382,15 @@ pub(crate) struct UnverifiedHeader {
 }
 
 impl UnverifiedHeader {
-    /// Chooses between the bytes found at the offsets of both slots, [`SLOT_LEN_BYTES`] each or
-    /// fewer if the file ends before.
+    /// Chooses between the bytes at the offsets of both slots, [`SLOT_LEN_BYTES`] each or fewer if
+    /// the file ends before.
     ///
-    /// A slot that is not valid yields to the other: that is what a crash in the middle of a header
-    /// write leaves behind, and the report tells of it.
+    /// If only one slot is valid, it is chosen: a crash during a header write leaves the other one
+    /// invalid. The report tells both.
     ///
     /// # Errors
     /// [`ErrorKind::NotAStore`] if neither has the magic; [`ErrorKind::UnsupportedFormat`] if one
-    /// is of an unknown version, or the winner has an unknown incompatible flag;
+    /// has an unknown version, or the chosen one has an unknown incompatible flag;
     /// [`ErrorKind::Corrupt`] if neither is valid, or they contradict each other.
     pub(crate) fn choose(a: &[u8], b: &[u8]) -> Result<(Self, Slot, SlotReport)> {
         let (found_a, found_b) = (read_slot(a), read_slot(b));
@@ -412,24 +413,24 @@ impl UnverifiedHeader {
         let unknown = bytes.incompatible.get() & !INCOMPATIBLE_KNOWN;
         if unknown != 0 {
             return Err(unsupported(slot, format!("unknown feature flags {unknown:#x}"))
-                .advice("the file was written by a newer version of flatrec; use that one"));
+                .advice("a newer version of flatrec wrote the file; use that one"));
         }
         Ok((Self { header: bytes.header()?, slot }, slot, report))
     }
 
-    /// The header, once every invariant holds in a file of `file_len_bytes`.
+    /// The header, after a check of every invariant in a file of `file_len_bytes`.
     ///
     /// # Errors
     /// [`ErrorKind::Corrupt`] if an invariant is broken; [`ErrorKind::Truncated`] if the file ends
-    /// before the last record, saying how many whole ones there are.
+    /// before the last record; the error then says how many whole records there are.
     pub(crate) fn verify(self, file_len_bytes: u64) -> Result<Header> {
         let header = self.verify_alone()?;
         header.check_length(file_len_bytes)?;
         Ok(header)
     }
 
-    /// The header, once every invariant holds but for the file's length: for who saves what a file
-    /// still has of its records.
+    /// The header, after a check of every invariant except the file's length, for a caller that
+    /// saves the remaining records of a file.
     ///
     /// # Errors
     /// [`ErrorKind::Corrupt`] if an invariant is broken.
@@ -445,10 +446,10 @@ impl UnverifiedHeader {
 }
 
 impl Header {
-    /// An error if the records do not fit in a file of that length.
+    /// Checks that the records fit in a file of that length.
     ///
     /// # Errors
-    /// [`ErrorKind::Truncated`], saying how many whole ones there are.
+    /// [`ErrorKind::Truncated`] if they do not; the error says how many whole records there are.
     pub(crate) fn check_length(&self, file_len_bytes: u64) -> Result<()> {
         let header = self;
         let end = header.end_of_data().expect("checked with the other invariants");
@@ -461,13 +462,13 @@ impl Header {
                      {file_len_bytes}, with {whole} whole records",
                     header.count
                 ))
-                .advice("restore the file from a copy, or save the others with salvage"));
+                .advice("restore the file from a copy, or save the whole records with salvage"));
         }
         Ok(())
     }
 }
 
-/// What the bytes of one slot are.
+/// The kind of bytes in one slot.
 enum Found {
     Valid(Box<SlotBytes>),
     Version(u32),
@@ -509,8 +510,8 @@ fn read_slot(bytes: &[u8]) -> Found {
 }
 
 impl SlotBytes {
-    /// The fields as the rest of the crate knows them; flags and fields that contradict each other
-    /// are an error, since [`Header`] cannot express them.
+    /// The fields in the types of this crate. Flags and fields that contradict each other are an
+    /// error, because [`Header`] cannot express them.
     fn header(&self) -> Result<Header> {
         let corrupt = |detail| Error::new(ErrorKind::Corrupt, "read header").detail(detail);
         let flags = self.incompatible.get();
@@ -546,8 +547,8 @@ impl SlotBytes {
     }
 }
 
-/// Two valid slots describe the same store, and a sequence has one meaning only: anything else was
-/// put together by hand or by a broken disk, and neither slot can be trusted over the other.
+/// Checks that two valid slots describe the same store, and that equal sequences mean equal slots.
+/// Otherwise a person or a broken disk has mixed them, and neither slot can be trusted.
 fn check_agreement(a: &SlotBytes, b: &SlotBytes) -> Result<()> {
     let corrupt = |detail| {
         Error::new(ErrorKind::Corrupt, "read header")
@@ -570,7 +571,7 @@ fn neither(a: &[u8], b: &[u8], report: &SlotReport) -> Error {
         let detail = match (&report.a, &report.b) {
             (SlotState::Empty, SlotState::Empty) if a.is_empty() => "the file is empty",
             (SlotState::Empty, SlotState::Empty) => "both header slots are zeros",
-            _ => "it does not begin as a store does",
+            _ => "its first bytes are not those of a store",
         };
         return Error::new(ErrorKind::NotAStore, "read header").detail(detail);
     }

@@ -1,4 +1,4 @@
-//! Where the records of a store lie, and what says of each whether it is there.
+//! The layout of a store's records, and the byte that says whether a record exists.
 //!
 //! ```text
 //!   data offset             stride                    stride
@@ -8,9 +8,9 @@
 //!              |<record size->|
 //! ```
 //!
-//! The status byte, and the zeros up to the alignment behind it, are there in stores with deletes
-//! only. Without them a stride is its record. This is the one description of that layout: what the
-//! array, the transactions, the stores and the maintenance know of it they ask a [`RecordLayout`].
+//! Only stores with deletes have the status byte, and the zeros after it up to the alignment.
+//! Without them a stride is its record. This is the only description of that layout: array,
+//! transactions, stores and maintenance ask a [`RecordLayout`].
 
 use super::geometry::{Geometry, Mark};
 use super::schema::MAX_RECORD_BYTES;
@@ -24,13 +24,13 @@ pub(crate) const DELETES_MIN_RECORD_BYTES: u32 = 8;
 /// What all records of a store have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RecordLayout {
-    /// Where the strides lie, each of a record and what follows it.
+    /// The positions of the strides, each a record and the bytes after it.
     pub(crate) geometry: Geometry,
     /// Bytes of a record, without its status byte.
     pub(crate) record_size: usize,
     /// Bytes from one record to the next, as in `geometry`.
     pub(crate) stride: usize,
-    /// Every record's address is a multiple of this.
+    /// The address of every record is a multiple of this.
     pub(crate) alignment: usize,
     /// Whether each record has a status byte.
     pub(crate) deletes: bool,
@@ -40,8 +40,8 @@ impl RecordLayout {
     /// The layout of records of `record_size` bytes from `data_offset` on.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] if no store has such records, [`ErrorKind::OutOfRange`] if
-    /// they begin past what can be addressed.
+    /// [`ErrorKind::InvalidArgument`] if a store cannot have such records,
+    /// [`ErrorKind::OutOfRange`] if they begin past the largest offset.
     pub(crate) fn new(
         data_offset: u64,
         record_size: u32,
@@ -50,7 +50,7 @@ impl RecordLayout {
     ) -> Result<Self> {
         let stride = stride_for(record_size, alignment, deletes).ok_or_else(|| {
             Error::new(ErrorKind::InvalidArgument, "lay out records")
-                .detail(format!("records of {record_size} bytes that can be deleted"))
+                .detail(format!("deletes are not possible for records of {record_size} bytes"))
         })?;
         Ok(Self {
             geometry: Geometry::new(data_offset, u64::from(stride))?,
@@ -61,23 +61,23 @@ impl RecordLayout {
         })
     }
 
-    /// The same layout, of records that are seen as something aligned to `alignment`, which may be
-    /// more than the file asks for.
+    /// The same layout, for records seen as a type aligned to `alignment`, which may be more than
+    /// the file requires.
     #[must_use]
     pub(crate) fn aligned_to(self, alignment: usize) -> Self {
         Self { alignment: self.alignment.max(alignment), ..self }
     }
 
-    /// The status byte's place, and what it is of a record that lives; `None` without deletes.
+    /// The place of the status byte and its value for a live record; `None` without deletes.
     #[inline]
     pub(crate) fn mark(&self) -> Option<Mark> {
         self.deletes.then_some(Mark { at: self.record_size, live: STATUS_LIVE })
     }
 
-    /// What a stride holds.
+    /// The content of a stride.
     ///
     /// # Errors
-    /// The status byte, if it says nothing.
+    /// The status byte, if its value is invalid.
     #[inline]
     pub(crate) fn found(&self, stride: &[u8]) -> Result<Found, u8> {
         match self.deletes {
@@ -86,7 +86,7 @@ impl RecordLayout {
         }
     }
 
-    /// The record in a stride, if it lives.
+    /// The record in a stride, if it is live.
     #[inline]
     pub(crate) fn live<'a>(&self, stride: &'a [u8]) -> Option<&'a [u8]> {
         if self.deletes && stride.get(self.record_size) != Some(&STATUS_LIVE) {
@@ -101,19 +101,19 @@ impl RecordLayout {
         stride.get_mut(..self.record_size)
     }
 
-    /// Whether a stride is that of a deleted record.
+    /// Whether a stride holds a deleted record.
     pub(crate) fn is_dead(&self, stride: &[u8]) -> bool {
         self.deletes && self.found(stride) == Ok(Found::Deleted)
     }
 
-    /// Makes a stride that of a deleted record, after which the free list goes on at `next`.
+    /// Makes a stride that of a deleted record, followed in the free list by `next`.
     pub(crate) fn put_dead(&self, stride: &mut [u8], next: Option<u64>) {
         put_dead(stride, self.record_size, next);
     }
 }
 
-/// The bytes from one record to the next: the record, and with deletes a status byte behind it and
-/// padding up to the alignment. `None` if no store has such records.
+/// The bytes from one record to the next: the record, and with deletes a status byte after it and
+/// padding up to the alignment. `None` if a store cannot have such records.
 pub(crate) fn stride_for(record_size: u32, alignment: u32, deletes: bool) -> Option<u32> {
     if !deletes {
         return Some(record_size);

@@ -1,15 +1,15 @@
-//! The bytes of a store, and nothing but bytes: no file is opened here.
+//! The bytes of a store, without any files.
 //!
-//! What a header slot, a field descriptor, a value and a checksum look like, how untrusted bytes
-//! become trusted ones, and how a Rust type says which fields it has.
+//! The bytes of a header slot, a field descriptor, a value and a checksum; the checks of untrusted
+//! bytes; and the fields of a Rust type.
 //!
-//! What holds of all of them:
+//! Invariants:
 //!
-//! - A [`Header`] is believed only after [`UnverifiedHeader::verify`]; every other description
-//!   ([`Schema`], [`RecordLayout`]) is made of one that was checked.
-//! - A length that a file claims takes no memory before that many bytes were read.
-//! - Where records lie, and what a status byte means, is said here alone ([`RecordLayout`]).
-//! - Offsets end at 2^63: what lies beyond is an error, and no arithmetic wraps.
+//! - A [`Header`] is trusted only after [`UnverifiedHeader::verify`]; every other description
+//!   ([`Schema`], [`RecordLayout`]) is made from a checked one.
+//! - A length in a file takes no memory before that many bytes were read.
+//! - Only this folder knows where records lie and what a status byte means ([`RecordLayout`]).
+//! - Offsets end at 2^63: larger ones are an error, and no arithmetic wraps.
 
 pub(crate) mod checksum;
 #[doc(hidden)]

@@ -1,8 +1,9 @@
 //! Rust types as records, and as fields of records.
 //!
-//! [`Record`] is what a typed store asks of its type, [`FieldType`] what `#[derive(Record)]` asks
-//! of each field's. Both rest on zerocopy's traits: a field's type is valid for every bit pattern,
-//! has no padding and no interior mutability; the derive adds that the fields fill the record.
+//! [`Record`] is what a typed store requires of its type, [`FieldType`] what `#[derive(Record)]`
+//! requires of each field's type. Both build on zerocopy's traits: a field's type is valid for
+//! every bit pattern and has no padding and no interior mutability; the derive adds that the fields
+//! fill the record.
 
 use std::mem::{align_of, size_of};
 use std::slice;
@@ -39,47 +40,47 @@ use crate::error::{Error, ErrorKind, Result};
 /// - it has no interior mutability, and holds no pointer or reference;
 /// - where [`Record::schema`] succeeds, its record size is `size_of::<Self>()` and its alignment is
 ///   `align_of::<Self>()`.
-#[allow(unsafe_code)] // The trait is a promise that safe code cannot check: `derive(Record)` does.
+#[allow(unsafe_code)] // Safe code cannot check the trait's promise: `derive(Record)` does.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no record",
+    message = "`{Self}` is not a record",
     note = "derive it: `#[derive(Clone, Copy, flatrec::Record)] #[repr(C)]`",
     note = "a `bytemuck::Pod` type can be stored as `flatrec::PodRecord<{Self}>`"
 )]
 pub unsafe trait Record: Copy + Send + Sync + 'static {
-    /// Whether a field has the byte order of the host. Files are little-endian, so such a type is
-    /// refused on a big-endian host; [`le`](crate::le) has types for every host.
+    /// Whether a field has the host's byte order. Files are little-endian, so a big-endian host
+    /// refuses such a type; [`le`](crate::le) has types for every host.
     const NATIVE_ENDIAN: bool;
 
     /// The fields, record size and alignment of this type.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidSchema`](crate::ErrorKind::InvalidSchema) if the type has no bytes, more
-    /// than 16 MiB of them, or an alignment above 4096.
+    /// [`ErrorKind::InvalidSchema`](crate::ErrorKind::InvalidSchema) if the type has no bytes or
+    /// more than 16 MiB, or an alignment above 4096.
     fn schema() -> Result<Schema>;
 
-    /// The schema of these fields, for what the derive writes.
+    /// The schema of these fields, for the output of the derive.
     #[doc(hidden)]
     fn schema_of(fields: Vec<Field>) -> Result<Schema> {
         let (size, alignment) = size_and_alignment::<Self>()?;
         Schema::new(fields, size, alignment)
     }
 
-    /// Asks that a field's type, as the compiler has it, is one. A method, so that the derive asks
-    /// it of this trait and of no other of its name.
+    /// Checks that the compiler's type of a field is a [`FieldType`]. A method, so that the derive
+    /// calls it on this trait and not on another trait of the same name.
     #[doc(hidden)]
     fn has_field<T: FieldType>(_: fn(Self) -> T) {}
 
     /// Whether records of the schema `found` in a file can be read as this type.
     ///
     /// # Errors
-    /// [`ErrorKind::SchemaMismatch`](crate::ErrorKind::SchemaMismatch) naming every difference;
-    /// whatever [`Record::schema`] fails with.
+    /// [`ErrorKind::SchemaMismatch`](crate::ErrorKind::SchemaMismatch) with every difference; an
+    /// error of [`Record::schema`].
     fn check_schema(found: &Schema) -> Result<()> {
         Self::schema()?.check_found(found)
     }
 }
 
-/// A type that a record's field can have.
+/// A type of a record's field.
 ///
 /// | Rust type | field |
 /// | --- | --- |
@@ -92,8 +93,8 @@ pub unsafe trait Record: Copy + Send + Sync + 'static {
 /// | `[T; N]` of any other of these | a fixed array |
 /// | [`Nullable<T>`](crate::Nullable) | the same, nullable |
 ///
-/// Dates and timestamps are an `i32` and an `i64` with an attribute of the derive. A newtype can be
-/// a field as well:
+/// Dates and timestamps are an `i32` and an `i64` with an attribute of the derive. A newtype can
+/// also be a field:
 ///
 /// ```
 /// use flatrec::zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -111,8 +112,8 @@ pub unsafe trait Record: Copy + Send + Sync + 'static {
 /// assert_eq!(Field::of::<UserId>("user").to_string(), "user: uint32 at 0");
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no type of a record's field",
-    label = "not every pattern of bytes is a `{Self}`, or it has no place in a schema",
+    message = "`{Self}` cannot be the type of a record's field",
+    label = "not every pattern of bytes is a `{Self}`, or a schema cannot describe it",
     note = "use `flatrec::Bool` for `bool`, `flatrec::Nullable<T>` for `Option<T>`, \
             `flatrec::Utf8<N>` for text, `u64` or `i64` for `usize` or `isize`"
 )]
@@ -125,15 +126,15 @@ pub trait FieldType:
     const ARRAY_LEN: Option<u32> = None;
     /// Whether a presence byte precedes the value.
     const NULLABLE: bool = false;
-    /// Whether the bytes are in the host's order, and there is more than one of them.
+    /// Whether the bytes are in the host's order and there are several of them.
     const NATIVE_ENDIAN: bool = false;
     /// Whether the bytes are stored big-endian.
     const BIG_ENDIAN: bool = false;
-    /// Whether an array of this is no array but `binary(N)`: true of `u8` alone.
+    /// Whether an array of this type is `binary(N)` and not an array: only for `u8`.
     #[doc(hidden)]
     const IS_BYTE: bool = false;
-    /// Why this combination of types is no field after all. Not an assertion, so that the derive
-    /// can point at the field.
+    /// Why this combination of types cannot be a field. Not an assertion, so that the derive can
+    /// point at the field.
     #[doc(hidden)]
     const PROBLEM: Option<&'static str> = None;
 }
@@ -183,7 +184,7 @@ impl<T: FieldType, const N: usize> FieldType for [T; N] {
     const PROBLEM: Option<&'static str> = if T::PROBLEM.is_some() {
         T::PROBLEM
     } else if T::ARRAY_LEN.is_some() {
-        Some("an array of arrays is no field: make it one array")
+        Some("an array of arrays cannot be a field: make it one array")
     } else if T::NULLABLE {
         Some("an element cannot be null: make the whole array Nullable")
     } else {
@@ -191,7 +192,7 @@ impl<T: FieldType, const N: usize> FieldType for [T; N] {
     };
 }
 
-/// The length of an array or text as schemas count; one that saturates is a problem of length.
+/// The length of an array or text in a schema's type; it saturates to an invalid length.
 pub(super) const fn element_count(len: usize) -> u32 {
     if len > MAX_RECORD_BYTES as usize { u32::MAX } else { len as u32 }
 }
@@ -205,7 +206,7 @@ pub(super) const fn length_problem(len: usize) -> Option<&'static str> {
 }
 
 impl Field {
-    /// A field as the Rust type `T` lays it out, at offset 0.
+    /// A field with the layout of the Rust type `T`, at offset 0.
     ///
     /// ```
     /// use flatrec::{Field, Nullable};
@@ -225,7 +226,7 @@ impl Field {
         field
     }
 
-    /// The same bytes as values of another type, which the derive has checked to fit.
+    /// The same bytes as values of another type; the derive has checked that they fit.
     #[doc(hidden)]
     pub fn retyped(mut self, data_type: DataType) -> Self {
         self.data_type = data_type;
@@ -233,8 +234,8 @@ impl Field {
     }
 }
 
-/// Why `T` is no field, if it is none: it is put together from types that do not go together, or
-/// its constants do not describe its bytes.
+/// Why `T` cannot be a field; `None` if it can. It may combine types that do not go together, or
+/// its constants may not describe its bytes.
 #[doc(hidden)]
 pub(super) const fn field_type_problem<T: FieldType>() -> Option<&'static str> {
     if T::PROBLEM.is_some() {
@@ -253,9 +254,9 @@ pub(super) const fn field_type_problem<T: FieldType>() -> Option<&'static str> {
 
 /// A `bytemuck::Pod` type as a record.
 ///
-/// Its schema is one field, `data: binary(N)`: the file knows the bytes and not what they mean. It
-/// opens any file whose records have its size, so a schema given by hand when the file is made can
-/// say what they mean.
+/// Its schema is one field, `data: binary(N)`: the file does not know what the bytes mean. It opens
+/// every file with records of its size, so the maker of the file can give a schema that describes
+/// them.
 ///
 /// ```
 /// use flatrec::{PodRecord, Record};
@@ -271,7 +272,7 @@ pub struct PodRecord<T: bytemuck::Pod>(pub T);
 // mutability and no pointer; `repr(transparent)` keeps size and alignment, which `schema` states.
 #[allow(unsafe_code)]
 unsafe impl<T: bytemuck::Pod + Send + Sync> Record for PodRecord<T> {
-    /// What lies inside is not known, so it is taken to be in the host's byte order.
+    /// The content is unknown, so it counts as being in the host's byte order.
     const NATIVE_ENDIAN: bool = true;
 
     fn schema() -> Result<Schema> {
@@ -284,46 +285,46 @@ unsafe impl<T: bytemuck::Pod + Send + Sync> Record for PodRecord<T> {
     }
 }
 
-/// The size and the alignment of a type, as a schema counts them.
+/// The size and the alignment of a type, in the types of a schema.
 ///
 /// # Errors
-/// [`ErrorKind::InvalidSchema`] if one of them does not fit in 32 bits: no record is as large.
+/// [`ErrorKind::InvalidSchema`] if one of them does not fit in 32 bits.
 fn size_and_alignment<T>() -> Result<(u32, u32)> {
     let (size, alignment) = (size_of::<T>(), align_of::<T>());
     match (u32::try_from(size), u32::try_from(alignment)) {
         (Ok(size), Ok(alignment)) => Ok((size, alignment)),
         _ => Err(Error::new(ErrorKind::InvalidSchema, "check").detail(format!(
-            "a record takes 1 to {MAX_RECORD_BYTES} bytes, not {size} aligned to {alignment}"
+            "a record must have 1 to {MAX_RECORD_BYTES} bytes, not {size} aligned to {alignment}"
         ))),
     }
 }
 
 /// The bytes of `records`.
-#[allow(unsafe_code)] // Safe code has no way from `Record`'s promise to bytes.
+#[allow(unsafe_code)] // Safe code cannot turn `Record`'s promise into bytes.
 pub(crate) fn bytes_of<R: Record>(records: &[R]) -> &[u8] {
     // SAFETY: the slice is initialised memory of that many bytes (`Record`: no padding), which
-    // nobody writes while it is borrowed (`Record`: no interior mutability); u8 needs no alignment.
+    // stays unchanged during the borrow (`Record`: no interior mutability); u8 needs no alignment.
     unsafe { slice::from_raw_parts(records.as_ptr().cast::<u8>(), size_of_val(records)) }
 }
 
 /// As [`bytes_of`], for changing.
-#[allow(unsafe_code)] // Safe code has no way from `Record`'s promise to bytes.
+#[allow(unsafe_code)] // Safe code cannot turn `Record`'s promise into bytes.
 pub(crate) fn bytes_of_mut<R: Record>(records: &mut [R]) -> &mut [u8] {
     let len_bytes = size_of_val(records);
     // SAFETY: the slice is initialised memory of that many bytes (`Record`: no padding), borrowed
-    // exclusively; whatever is stored there makes an `R` (`Record`); u8 needs no alignment.
+    // exclusively; all bytes stored there make an `R` (`Record`); u8 needs no alignment.
     unsafe { slice::from_raw_parts_mut(records.as_mut_ptr().cast::<u8>(), len_bytes) }
 }
 
 /// A record of zeros.
-#[allow(unsafe_code)] // Safe code has no way to what `Record` promises.
+#[allow(unsafe_code)] // Safe code cannot use `Record`'s promise.
 pub(crate) fn zeroed<R: Record>() -> R {
     // SAFETY: every pattern of bytes is an `R`, zeros too (`Record`).
     unsafe { std::mem::zeroed() }
 }
 
 /// `bytes` as records, if they are a whole number of them at an address aligned for them.
-#[allow(unsafe_code)] // Safe code has no way from bytes to what `Record` promises.
+#[allow(unsafe_code)] // Safe code cannot use `Record`'s promise.
 pub(crate) fn from_bytes<R: Record>(bytes: &[u8]) -> Option<&[R]> {
     let records = bytes.as_ptr().cast::<R>();
     let size = size_of::<R>();
@@ -344,14 +345,14 @@ pub(crate) fn one_from_bytes<R: Record>(bytes: &[u8]) -> Option<&R> {
 }
 
 /// As [`one_from_bytes`], for changing.
-#[allow(unsafe_code)] // Safe code has no way from bytes to what `Record` promises.
+#[allow(unsafe_code)] // Safe code cannot use `Record`'s promise.
 pub(crate) fn one_from_bytes_mut<R: Record>(bytes: &mut [u8]) -> Option<&mut R> {
     let record = bytes.as_mut_ptr().cast::<R>();
     if bytes.len() != size_of::<R>() || !record.is_aligned() {
         return None;
     }
     // SAFETY: aligned and of the record's length (both just checked), borrowed exclusively for as
-    // long; every pattern is an `R`, and whatever is stored leaves no byte without a value, since
-    // an `R` has no padding (`Record`).
+    // long; every pattern is an `R`, and a stored `R` leaves every byte initialised, because it has
+    // no padding (`Record`).
     Some(unsafe { &mut *record })
 }

@@ -1,8 +1,8 @@
-//! The schema: which fields a record has, of what type, and where.
+//! The schema: the fields of a record, their types and their places.
 //!
-//! Invariants of every [`Schema`] (checked by [`Schema::new`], so that no other code has to):
-//! at least one field; names non-empty, unique and without control characters; fields in offset
-//! order, without overlap, within the record; the record between 1 byte and 16 MiB.
+//! Invariants of every [`Schema`] (checked by [`Schema::new`], so no other code checks them): at
+//! least one field; names non-empty, unique and without control characters; fields in the order of
+//! their offsets, without overlap, within the record; the record between 1 byte and 16 MiB.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// The largest record, and the largest stride: 16 MiB.
 pub const MAX_RECORD_BYTES: u32 = 16 << 20;
 
-/// The largest alignment of a record: the page, which is what a mapping is aligned to at least.
+/// The largest alignment of a record: a page, the smallest alignment of a mapping.
 pub(crate) const MAX_ALIGNMENT_BYTES: u32 = 4096;
 
 /// The longest name of a field, in bytes of UTF-8.
@@ -88,7 +88,7 @@ pub enum DataType {
     Date32,
     /// Time since 1970-01-01T00:00:00 without leap seconds, 8 bytes signed.
     Timestamp(TimeUnit),
-    /// Text of at most so many bytes of UTF-8, padded with NUL at the end.
+    /// Text of at most so many bytes of UTF-8, padded with NUL bytes.
     Utf8(u32),
     /// Exactly so many bytes.
     Binary(u32),
@@ -108,7 +108,7 @@ impl DataType {
 }
 
 impl DataType {
-    /// The type of that name, if it is one without an argument.
+    /// The type with that name, if it needs no argument.
     fn simple(name: &str) -> Option<Self> {
         [
             Self::Bool,
@@ -134,7 +134,7 @@ impl DataType {
             "timestamp" => {
                 TimeUnit::ALL.into_iter().find(|unit| unit.name() == argument).map(Self::Timestamp)
             }
-            // What `parse` takes beyond digits, a sign, is no length.
+            // `parse` would also take a sign, which a length must not have.
             _ if !argument.bytes().all(|byte| byte.is_ascii_digit()) => None,
             "utf8" => argument.parse().ok().map(Self::Utf8),
             "binary" => argument.parse().ok().map(Self::Binary),
@@ -185,7 +185,7 @@ impl FromStr for DataType {
     type Err = Error;
 
     /// # Errors
-    /// [`ErrorKind::InvalidSchema`] if the text names no type.
+    /// [`ErrorKind::InvalidSchema`] if the text does not name a type.
     fn from_str(text: &str) -> Result<Self> {
         Self::simple(text).or_else(|| Self::with_argument(text)).ok_or_else(|| {
             Error::new(ErrorKind::InvalidSchema, "parse type").detail(format!("{text:?}")).advice(
@@ -196,7 +196,7 @@ impl FromStr for DataType {
     }
 }
 
-/// One field of a record: its name, its type, and where it lies.
+/// One field of a record: its name, its type, and its place.
 ///
 /// ```
 /// use flatrec::{DataType, Field};
@@ -254,7 +254,7 @@ impl Field {
         self
     }
 
-    /// The same timestamp field, its values known to be in UTC: their text ends in `Z`.
+    /// The same timestamp field, with values known to be in UTC: their text ends in `Z`.
     pub fn utc(mut self) -> Self {
         self.utc = true;
         self
@@ -295,7 +295,7 @@ impl Field {
         self.utc
     }
 
-    /// The bytes that the field takes in a record, its presence byte included.
+    /// The bytes of the field in a record, including its presence byte.
     ///
     /// Saturates for fields that no schema accepts.
     pub fn size_bytes(&self) -> u32 {
@@ -304,7 +304,7 @@ impl Field {
         value.saturating_add(u32::from(self.nullable))
     }
 
-    /// All but the name: `int64 nullable at 8`.
+    /// Everything except the name: `int64 nullable at 8`.
     pub(crate) fn layout(&self) -> FieldLayout<'_> {
         FieldLayout(self)
     }
@@ -356,13 +356,14 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// A schema of `fields` at the offsets they state, in records of `record_size` bytes that are
-    /// aligned to `alignment`.
+    /// A schema of `fields` at their offsets, in records of `record_size` bytes aligned to
+    /// `alignment`.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidSchema`] if an invariant of the module does not hold: no field, an
     /// empty, over-long or repeated name, overlapping fields, a field past the record's end, a
-    /// record larger than 16 MiB, an alignment that is no power of two or does not divide the size.
+    /// record larger than 16 MiB, an alignment that is not a power of two or does not divide the
+    /// size.
     pub fn new(mut fields: Vec<Field>, record_size: u32, alignment: u32) -> Result<Self> {
         fields.sort_by_key(|field| field.offset);
         let invalid = |detail: String| Error::new(ErrorKind::InvalidSchema, "check").detail(detail);
@@ -374,7 +375,7 @@ impl Schema {
         }
         if record_size == 0 || record_size > MAX_RECORD_BYTES {
             return Err(invalid(format!(
-                "a record takes 1 to {MAX_RECORD_BYTES} bytes, not {record_size}"
+                "a record must have 1 to {MAX_RECORD_BYTES} bytes, not {record_size}"
             )));
         }
         if !alignment.is_power_of_two()
@@ -405,7 +406,7 @@ impl Schema {
         Ok(Self { fields, record_size, alignment })
     }
 
-    /// A schema of `fields` one after the other, without gaps, in the order given.
+    /// A schema of `fields` in the given order, without gaps.
     ///
     /// # Errors
     /// As [`Schema::new`].
@@ -425,7 +426,7 @@ impl Schema {
         &self.fields
     }
 
-    /// The field of that name.
+    /// The field with that name.
     pub fn field(&self, name: &str) -> Option<&Field> {
         self.fields.iter().find(|field| field.name == name)
     }
@@ -441,7 +442,7 @@ impl Schema {
     }
 }
 
-/// What is wrong with a field taken by itself.
+/// The fault of a field by itself.
 fn check_field(field: &Field) -> Result<(), &'static str> {
     if field.name.is_empty() {
         return Err("the name is empty");

@@ -1,34 +1,34 @@
-//! Bytes that are read in pieces, however many of them a header claims.
+//! Bytes read in pieces, whatever length a header claims.
 //!
-//! A length costs its writer nothing: a sparse file of 68 KiB can have 4 GiB of metadata. So
-//! nothing here takes more memory than a piece, and holes are summed without being read.
+//! A claimed length costs nothing: a sparse file of 68 KiB can have 4 GiB of metadata. So this code
+//! takes no more memory than a piece, and sums holes without reading them.
 
 use std::ops::Range;
 
 use super::checksum::{crc32c_append, crc32c_append_zeros};
 use crate::error::Result;
 
-/// How much is read at a time.
+/// The largest length of one read.
 const PIECE_BYTES: usize = 64 << 10;
 
 static ZEROS: [u8; PIECE_BYTES] = [0; PIECE_BYTES];
 
-/// Bytes that can be read from any place on.
+/// Bytes that can be read from any place.
 pub(crate) trait Source {
-    /// How many there are.
+    /// The number of bytes.
     fn len_bytes(&self) -> u64;
 
-    /// Reads as many bytes as there are from `at` on, up to all of `into`.
+    /// Reads the bytes from `at` on, up to all of `into` or the end. Returns how many it read.
     ///
     /// # Errors
-    /// The system's.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the operating system reports an error.
     fn read_at(&self, at: u64, into: &mut [u8]) -> Result<usize>;
 
-    /// A place from `at` on before which all bytes from `at` on are zeros. `at` itself is right,
-    /// and slow.
+    /// Skips a hole: returns a place at or after `at` with only zeros between the two. Always
+    /// returning `at` itself is correct, but slow.
     ///
     /// # Errors
-    /// The system's.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the operating system reports an error.
     fn next_data(&self, at: u64) -> Result<u64> {
         Ok(at)
     }
@@ -47,11 +47,12 @@ impl Source for [u8] {
     }
 }
 
-/// Calls `each` for the bytes of `range`, a piece at a time, with the number of zeros that come
-/// before the piece and were not read. `false` if the source ends before the range.
+/// Calls `each` for the bytes of `range`, a piece at a time, with the number of skipped zeros
+/// before the piece. `false` if the source ends before the range.
 ///
 /// # Errors
-/// The system's; those of `each`.
+/// [`ErrorKind::Io`](crate::ErrorKind::Io) if the operating system reports an error; an error of
+/// `each`.
 pub(crate) fn in_pieces(
     source: &(impl Source + ?Sized),
     range: Range<u64>,
@@ -69,7 +70,7 @@ pub(crate) fn in_pieces(
         at += len as u64;
         skipped = 0;
         if at < range.end && buffer == ZEROS[..len] {
-            // Where there is one such piece, there may be a hole.
+            // A piece of zeros suggests a hole.
             let data = source.next_data(at)?.clamp(at, range.end.max(at));
             (at, skipped) = (data, data - at);
         }
@@ -78,11 +79,11 @@ pub(crate) fn in_pieces(
     Ok(range.end <= source.len_bytes())
 }
 
-/// The CRC-32C of the bytes that have `crc`, followed by those of `range`; `None` if the source
+/// The CRC-32C of the bytes with the sum `crc`, followed by those of `range`; `None` if the source
 /// ends before.
 ///
 /// # Errors
-/// The system's.
+/// [`ErrorKind::Io`](crate::ErrorKind::Io) if the operating system reports an error.
 pub(crate) fn crc32c_of(
     crc: u32,
     source: &(impl Source + ?Sized),
@@ -96,14 +97,14 @@ pub(crate) fn crc32c_of(
     Ok(whole.then_some(crc))
 }
 
-/// A place in a source, from where on it is read in pieces.
+/// A place in a source from which it is read in pieces.
 pub(super) struct Cursor<'s, S: ?Sized> {
     source: &'s S,
-    /// Where the next byte comes from.
+    /// The place of the next byte.
     at: u64,
     end: u64,
     buffer: Vec<u8>,
-    /// How many bytes of the buffer were taken.
+    /// The number of buffered bytes already taken.
     taken: usize,
 }
 
@@ -112,20 +113,20 @@ impl<'s, S: Source + ?Sized> Cursor<'s, S> {
         Self { source, at: range.start, end: range.end, buffer: Vec::new(), taken: 0 }
     }
 
-    /// Where the next byte comes from.
+    /// The place of the next byte.
     pub(super) fn at(&self) -> u64 {
         self.at
     }
 
-    /// How many bytes are left.
+    /// The number of bytes left.
     pub(super) fn left(&self) -> u64 {
         self.end - self.at
     }
 
-    /// The next `len` bytes, a piece at most; `None` if fewer are left.
+    /// The next `len` bytes, at most a piece; `None` if fewer are left.
     ///
     /// # Errors
-    /// The system's.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the operating system reports an error.
     pub(super) fn take(&mut self, len: usize) -> Result<Option<&[u8]>> {
         if self.left() < len as u64 || len > PIECE_BYTES {
             return Ok(None);
@@ -154,7 +155,7 @@ mod tests {
     use super::*;
     use crate::format::checksum::crc32c;
 
-    /// Zeros but for a few bytes, which says where they are.
+    /// Zeros except for a few bytes, whose places it knows.
     struct Sparse<'b> {
         bytes: &'b [u8],
         data: &'b [Range<u64>],

@@ -5,7 +5,7 @@
 //! 512    entry 0, entry 1, …      8 bytes each: u32 bytes covered, u32 CRC-32C of them
 //! ```
 //!
-//! No entry straddles a sector, so a disk writes all of one or nothing.
+//! No entry crosses a sector boundary, so a disk writes all or none of an entry.
 
 use std::mem::{offset_of, size_of};
 
@@ -17,11 +17,11 @@ use super::header::VERSION;
 
 /// The first bytes of every checksum file.
 pub(crate) const SUM_MAGIC: [u8; 8] = *b"\x89FLATSUM";
-/// The header's length, and so where the entries begin.
+/// The header's length, and the offset of the entries.
 pub(crate) const SUM_HEADER_BYTES: usize = 512;
 const HEADER_LEN: u32 = 512;
 
-/// The length of a block, as the header has it.
+/// The length of a block, as in the header.
 const BLOCK_LEN: u32 = BLOCK_BYTES as u32;
 const _: () = assert!(BLOCK_LEN as usize == BLOCK_BYTES);
 /// The bytes of one entry.
@@ -61,20 +61,20 @@ const _: () = {
     assert!(offset_of!(HeaderBytes, crc) == CRC_OFFSET);
 };
 
-/// What the header of a checksum file says.
+/// The content of a checksum file's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SumHeader {
-    /// The file id of the store whose blocks are summed.
+    /// The file id of the store whose blocks have these sums.
     pub(crate) file_id: [u8; 16],
-    /// The store's commit up to which the sums are kept, or a later one. A store whose array holds
-    /// a newer commit was changed by somebody who does not keep them.
+    /// The sums are up to date with the store at this commit. If the array holds a newer commit, a
+    /// program that does not update the sums has changed the store.
     pub(crate) commit: u64,
 }
 
-/// Why the bytes are no header of a checksum file that this code can use.
+/// Why bytes are not the header of a checksum file for this code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum NoSumHeader {
-    /// A program of another version wrote it, and may trust it again.
+    /// A program of another version wrote it and may use it again.
     Version(u32),
     /// Anything else.
     Bad(&'static str),
@@ -95,36 +95,36 @@ impl SumHeader {
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, NoSumHeader> {
         if !bytes.starts_with(&SUM_MAGIC) {
-            return Err(NoSumHeader::Bad("it does not begin as a checksum file does"));
+            return Err(NoSumHeader::Bad("its first bytes are not those of a checksum file"));
         }
         let Ok((header, _)) = HeaderBytes::read_from_prefix(bytes) else {
-            return Err(NoSumHeader::Bad("it ends within its header"));
+            return Err(NoSumHeader::Bad("the file ends within its header"));
         };
         if crc32c(&bytes[..CRC_OFFSET]) != header.crc.get() {
-            return Err(NoSumHeader::Bad("the checksum of its header does not hold"));
+            return Err(NoSumHeader::Bad("the checksum of its header does not match"));
         }
         if header.version.get() != VERSION {
             return Err(NoSumHeader::Version(header.version.get()));
         }
         if header.header_len_bytes.get() != HEADER_LEN || header.block_len_bytes.get() != BLOCK_LEN
         {
-            return Err(NoSumHeader::Bad("its header or its blocks have another length"));
+            return Err(NoSumHeader::Bad("its header or its blocks have an unknown length"));
         }
         Ok(Self { file_id: header.file_id, commit: header.commit.get() })
     }
 }
 
 impl BlockChecksum {
-    /// What a block has that was never summed.
+    /// The entry of a block without a sum.
     pub(crate) const NONE: Self = Self { covered_len_bytes: 0, crc: 0 };
 
-    /// What a block has in which damage was found before it was changed. It covers more than any
-    /// block has, so no bytes match it, whatever is written there and whatever is cut short: damage
-    /// never comes to look sound.
+    /// The entry of a block that was found damaged before it was changed. It covers more than a
+    /// block, so no bytes match it, whatever is written or cut off later: a damaged block never
+    /// appears sound.
     pub(crate) const DOUBTED: Self = Self { covered_len_bytes: u32::MAX, crc: 0 };
 
-    /// Whether damage was found in the block: see [`BlockChecksum::DOUBTED`]. What is left of such
-    /// an entry that was damaged itself matches nothing either.
+    /// Whether the block was found damaged: see [`BlockChecksum::DOUBTED`]. If such an entry is
+    /// damaged itself, it still matches nothing.
     pub(crate) fn is_doubted(self) -> bool {
         self.covered_len_bytes == u32::MAX
     }
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_encoded_is_decoded_and_every_flip_is_found() {
+    fn encoded_headers_are_decoded_and_every_flip_is_found() {
         let header = SumHeader { file_id: *b"0123456789abcdef", commit: 7 };
         let bytes = header.encode();
         assert_eq!(SumHeader::decode(&bytes), Ok(header));
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_version_is_told_from_damage() {
+    fn a_later_version_is_not_reported_as_damage() {
         let mut bytes = SumHeader { file_id: [1; 16], commit: 0 }.encode();
         bytes[8] = 3;
         let crc = crc32c(&bytes[..CRC_OFFSET]);

@@ -1,4 +1,4 @@
-//! docs/FORMAT.md and the code agree: its example is what the code writes, and reads.
+//! docs/FORMAT.md and the code agree: the code writes and reads its example.
 
 use super::*;
 
@@ -35,7 +35,7 @@ fn example() -> Vec<u8> {
     file
 }
 
-/// The bytes of `file` as `hexdump -C` shows them: sixteen to a line, runs of zeros as a star.
+/// `file` as `hexdump -C` shows it: sixteen bytes a line, runs of zeros as a star.
 fn dump(file: &[u8]) -> String {
     let mut text = String::new();
     let mut starred = false;
@@ -60,7 +60,7 @@ fn dump(file: &[u8]) -> String {
 }
 
 #[test]
-fn the_documents_example_is_what_the_code_writes() {
+fn the_code_writes_the_documents_example() {
     let dump = dump(&example());
     assert!(DOCUMENT.contains(&dump), "docs/FORMAT.md should show this:\n{dump}");
 }

@@ -1,8 +1,8 @@
-//! Field values from and to text: what the CSV, NDJSON and command-line layers share.
+//! Field values from and to text, for CSV, NDJSON and the command line.
 //!
-//! The two directions agree: text made by [`Field::format_text`] is parsed to the same bytes, and a
-//! text is refused rather than changed, so that nothing is lost in a file without a word. Dates and
-//! times cover every value that a field can hold, years beyond 9999 included.
+//! The two directions agree: the text of [`Field::format_text`] is parsed to the same bytes. A text
+//! that would have to change is refused, so nothing is lost silently. Dates and times cover every
+//! value of a field, including years beyond 9999.
 
 mod civil;
 
@@ -13,16 +13,16 @@ use super::schema::{DataType, Field, TimeUnit};
 use super::value::{ArrayValue, Value, put, width_bytes, write_element};
 use crate::error::Result;
 
-/// How much of a text an error quotes.
+/// The length that an error quotes of a text.
 const QUOTED_CHARS: usize = 40;
 
 impl Field {
-    /// Parses `text` into the field's place in `record`, as present: null is for the caller to know
-    /// and to write.
+    /// Parses `text` into the field's place in `record` and marks it present. The caller decides
+    /// which text means null, and writes null itself.
     ///
     /// | type | text |
     /// | --- | --- |
-    /// | `bool` | `true`, `True`, `TRUE`, and the same of `false` |
+    /// | `bool` | `true`, `True`, `TRUE`, and the same for `false` |
     /// | integers | `-12`, `+7`, `007` |
     /// | floats | `0.1`, `1e300`, `NaN`, `inf`, `-inf` |
     /// | `date32` | `2013-01-31` |
@@ -48,10 +48,10 @@ impl Field {
     /// ```
     ///
     /// # Errors
-    /// [`InvalidValue`](crate::ErrorKind::InvalidValue) if the text is no such value, or one that
-    /// the field cannot hold; the record is then unchanged, but for an array, of which some
-    /// elements may be written. [`OutOfRange`](crate::ErrorKind::OutOfRange) if the record is too
-    /// short to have this field.
+    /// [`InvalidValue`](crate::ErrorKind::InvalidValue) if the text is not such a value, or the
+    /// field cannot hold it; the record is then unchanged, except an array, of which some elements
+    /// may be written. [`OutOfRange`](crate::ErrorKind::OutOfRange) if the record is too short for
+    /// this field.
     pub fn parse_text(&self, text: &str, record: &mut [u8]) -> Result<()> {
         self.write_with("parse", record, |bytes| match self.array_len {
             None => parse_element(self, text, bytes).map_err(|why| describe(text, why)),
@@ -59,11 +59,11 @@ impl Field {
         })
     }
 
-    /// Appends the field's value in `record` to `out`, in the form that [`Field::parse_text`]
-    /// takes; nothing for null. Floats are the shortest text of the same value.
+    /// Appends the field's value in `record` to `out`, as [`Field::parse_text`] accepts it; nothing
+    /// for null. A float becomes the shortest text of the same value.
     ///
     /// # Errors
-    /// Those of [`Field::read`]; `out` is then as it was.
+    /// As [`Field::read`]; `out` is then unchanged.
     pub fn format_text(&self, record: &[u8], out: &mut String) -> Result<()> {
         match self.read(record)? {
             Value::Null => Ok(()),
@@ -98,7 +98,7 @@ impl Field {
     }
 }
 
-/// Why a text is no value of its field. The words are made only for errors that someone reads.
+/// Why a text is not a value of its field. The text is built only if the error is shown.
 enum Refusal {
     Not(&'static str),
     Because(String),
@@ -116,7 +116,7 @@ fn describe(text: &str, why: Refusal) -> String {
         quoted.push('…');
     }
     match why {
-        Refusal::Not(what) => format!("{quoted:?} is no {what}"),
+        Refusal::Not(what) => format!("{quoted:?} is not a {what}"),
         Refusal::Because(why) => format!("{quoted:?}: {why}"),
     }
 }
@@ -171,11 +171,11 @@ fn parse_bool(text: &str) -> Result<u8, Refusal> {
     match text {
         "true" | "True" | "TRUE" => Ok(1),
         "false" | "False" | "FALSE" => Ok(0),
-        _ => Err("bool, true or false".into()),
+        _ => Err("bool (true or false)".into()),
     }
 }
 
-/// Refuses digits that became an infinity: they are a number out of range, and not `inf`.
+/// Refuses digits that become an infinity: the number is out of range, and not `inf`.
 fn check_finite(text: &str, finite: bool) -> Result<(), Refusal> {
     if !finite && text.bytes().any(|byte| byte.is_ascii_digit()) {
         return Err(Refusal::Because("the number is too large for the field".into()));
@@ -218,7 +218,7 @@ fn parse_array(field: &Field, text: &str, into: &mut [u8]) -> Result<(), String>
     let mut rest = inside;
     for (index, bytes) in into.chunks_exact_mut(width).enumerate() {
         let (element, after) = next_element(rest, bare_in_arrays(field.data_type))
-            .ok_or_else(|| refuse("such elements, or more of them"))?;
+            .ok_or_else(|| refuse("elements of the field's type, as many as it has"))?;
         parse_element(field, &element, bytes)
             .map_err(|why| format!("element {index}: {}", describe(&element, why)))?;
         rest = match (after.strip_prefix(','), index + 1 == expected) {
@@ -227,12 +227,12 @@ fn parse_array(field: &Field, text: &str, into: &mut [u8]) -> Result<(), String>
             _ => return Err(refuse(&format!("{expected} elements"))),
         };
     }
-    // Left over only where a field has no elements, which no schema allows.
+    // Text is left over only for a field without elements, which no schema has.
     if rest.is_empty() { Ok(()) } else { Err(refuse("no elements")) }
 }
 
-/// The first element's text and what follows it: a JSON string, or, where `bare` is allowed, what
-/// stands before the next comma.
+/// The first element's text and the rest: a JSON string, or, if `bare` is allowed, the text before
+/// the next comma.
 fn next_element(text: &str, bare: bool) -> Option<(Cow<'_, str>, &str)> {
     let text = text.trim_start();
     if let Some(quoted) = text.strip_prefix('"') {
@@ -244,8 +244,8 @@ fn next_element(text: &str, bare: bool) -> Option<(Cow<'_, str>, &str)> {
     bare.then(|| (Cow::Borrowed(element.trim_end()), after))
 }
 
-/// The value of a JSON string, of which `text` is what follows the opening quote, and what follows
-/// the closing one.
+/// The value of a JSON string whose opening quote comes before `text`, and the rest after the
+/// closing quote.
 fn json_string(text: &str) -> Option<(Cow<'_, str>, &str)> {
     let stop = text.find(['"', '\\'])?;
     if let Some(after) = text[stop..].strip_prefix('"') {
@@ -262,7 +262,7 @@ fn json_string(text: &str) -> Option<(Cow<'_, str>, &str)> {
     }
 }
 
-/// The character that an escape stands for, `rest` being what follows the backslash.
+/// The character of an escape; `rest` follows the backslash.
 fn json_escape(rest: &mut std::str::Chars<'_>) -> Option<char> {
     Some(match rest.next()? {
         'b' => '\u{8}',
@@ -310,7 +310,7 @@ fn push_json_string(text: &str, out: &mut String) {
     out.push('"');
 }
 
-/// Whether such elements stand in an array as they are, and not as JSON strings.
+/// Whether elements of this type appear in an array as they are, and not as JSON strings.
 fn bare_in_arrays(data_type: DataType) -> bool {
     !matches!(
         data_type,
@@ -325,7 +325,7 @@ fn format_element(value: Value<'_>, utc: bool, out: &mut String) {
         Value::Bool(value) => out.push_str(if value { "true" } else { "false" }),
         Value::Int(value) => push(out, format_args!("{value}")),
         Value::UInt(value) => push(out, format_args!("{value}")),
-        // `Debug` of a float is its shortest text, with an exponent where that is shorter to read.
+        // `Debug` of a float is its shortest text, with an exponent where that is shorter.
         Value::Float32(value) => push(out, format_args!("{value:?}")),
         Value::Float(value) => push(out, format_args!("{value:?}")),
         Value::Date(days) => civil::push_date(days.into(), out),

@@ -1,5 +1,5 @@
-//! Field types for what plain Rust types cannot express: not every byte is a `bool` or the start of
-//! an `Option`, and a `str` has no fixed size.
+//! Field types that plain Rust types cannot express: a `bool` and an `Option` have invalid bit
+//! patterns, and a `str` has no fixed size.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -11,10 +11,10 @@ use super::record::{FieldType, element_count, length_problem};
 use super::schema::DataType;
 use crate::error::{Error, ErrorKind, Result};
 
-/// A `bool` of one byte, of which every pattern is valid: 0 is false, the rest is true.
+/// A `bool` of one byte, valid for every bit pattern: 0 is false, the rest is true.
 ///
-/// Only 0 and 1 are ever written. [`Field::read`](crate::Field::read) reports other bytes as
-/// damage, where this type, which cannot fail, takes them for true.
+/// It only ever writes 0 and 1. [`Field::read`](crate::Field::read) reports other bytes as damage;
+/// this type cannot fail and takes them for true.
 ///
 /// ```
 /// use flatrec::Bool;
@@ -82,8 +82,8 @@ impl FieldType for Bool {
 
 /// A value or null: a presence byte, then the value, unaligned.
 ///
-/// Every pattern of bytes is valid: a presence byte of 0 is null, the rest is present. A null's
-/// value bytes are zero when this type writes them, and are never looked at.
+/// Valid for every bit pattern: a presence byte of 0 is null, the rest is present. This type writes
+/// zeros as a null's value bytes and never reads them.
 ///
 /// ```
 /// use flatrec::Nullable;
@@ -100,19 +100,19 @@ pub struct Nullable<T: Copy> {
 }
 
 impl<T: Copy> Nullable<T> {
-    /// A value that is present.
+    /// A present value.
     pub const fn some(value: T) -> Self {
         Self { present: 1, value }
     }
 
-    /// The value, if it is present.
+    /// The value, if present.
     pub fn get(self) -> Option<T> {
         (self.present != 0).then_some(self.value)
     }
 }
 
 impl<T: Copy + FromBytes> Nullable<T> {
-    /// Null, all of whose bytes are zero.
+    /// Null, with all bytes zero.
     pub fn null() -> Self {
         Self { present: 0, value: T::new_zeroed() }
     }
@@ -163,7 +163,7 @@ impl<T: FieldType> FieldType for Nullable<T> {
     const NATIVE_ENDIAN: bool = T::NATIVE_ENDIAN;
     const BIG_ENDIAN: bool = T::BIG_ENDIAN;
     const PROBLEM: Option<&'static str> = if T::NULLABLE {
-        Some("a Nullable of a Nullable has no place in a schema")
+        Some("a schema cannot describe a Nullable of a Nullable")
     } else {
         T::PROBLEM
     };
@@ -171,7 +171,7 @@ impl<T: FieldType> FieldType for Nullable<T> {
 
 /// Text of at most `N` bytes of UTF-8, padded with NUL bytes.
 ///
-/// Text that ends in NUL cannot be told from its padding and is refused.
+/// Text that ends in NUL would look like padding and is refused.
 ///
 /// ```
 /// use flatrec::Utf8;
@@ -212,7 +212,7 @@ impl<const N: usize> Utf8<N> {
     /// The text, without its padding.
     ///
     /// # Errors
-    /// [`ErrorKind::Corrupt`] if the bytes are not UTF-8, as a damaged file's may be.
+    /// [`ErrorKind::Corrupt`] if the bytes are not UTF-8, for example in a damaged file.
     pub fn as_str(&self) -> Result<&str> {
         std::str::from_utf8(self.as_unpadded_bytes())
             .map_err(|error| Error::new(ErrorKind::Corrupt, "read text").source_error(error))
@@ -276,19 +276,19 @@ impl<const N: usize> FieldType for Utf8<N> {
     const PROBLEM: Option<&'static str> = length_problem(N);
 }
 
-/// What precedes the NUL bytes at the end of `bytes`.
+/// The bytes before the NUL bytes at the end of `bytes`.
 pub(super) fn unpadded(bytes: &[u8]) -> &[u8] {
     let len = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
     &bytes[..len]
 }
 
-/// Fills `into` with `text` and NUL bytes behind it, or says why that cannot be.
+/// Fills `into` with `text` and NUL bytes after it; the error says why that is impossible.
 pub(super) fn write_padded(text: &str, into: &mut [u8]) -> Result<(), String> {
     if text.len() > into.len() {
-        return Err(format!("text of {} bytes where {} fit", text.len(), into.len()));
+        return Err(format!("the text has {} bytes, the field only {}", text.len(), into.len()));
     }
     if text.ends_with('\0') {
-        return Err("text that ends in NUL, which is what pads it".into());
+        return Err("the text ends in NUL, the byte that pads it".into());
     }
     let (value, padding) = into.split_at_mut(text.len());
     value.copy_from_slice(text.as_bytes());

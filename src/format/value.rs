@@ -1,7 +1,7 @@
 //! Field values by name or number, for code that learns the schema from the file.
 //!
-//! Reading borrows from the record and copies nothing; every failure is an error, since the record
-//! may be damaged or the field of another schema.
+//! Reading borrows from the record and copies nothing. Every failure is an error, because the
+//! record may be damaged or the field may belong to another schema.
 
 use super::schema::{DataType, Field, TimeUnit};
 use super::types::{unpadded, write_padded};
@@ -29,25 +29,25 @@ use crate::number::len_of;
 pub enum Value<'a> {
     /// The null of a nullable field.
     Null,
-    /// Of a `bool` field.
+    /// A value of a `bool` field.
     Bool(bool),
-    /// Of a signed integer field of any size.
+    /// A value of a signed integer field of any size.
     Int(i64),
-    /// Of an unsigned integer field of any size.
+    /// A value of an unsigned integer field of any size.
     UInt(u64),
-    /// Of a `float32` field.
+    /// A value of a `float32` field.
     Float32(f32),
-    /// Of a `float64` field.
+    /// A value of a `float64` field.
     Float(f64),
     /// Days since 1970-01-01.
     Date(i32),
     /// Time since 1970-01-01T00:00:00, in that unit.
     Timestamp(i64, TimeUnit),
-    /// Of a `utf8` field, without padding.
+    /// A value of a `utf8` field, without padding.
     Text(&'a str),
-    /// Of a `binary` field.
+    /// A value of a `binary` field.
     Binary(&'a [u8]),
-    /// Of a fixed array.
+    /// A value of a fixed array.
     Array(ArrayValue<'a>),
 }
 
@@ -77,7 +77,7 @@ impl<'a> ArrayValue<'a> {
         self.len
     }
 
-    /// Whether there are no elements, which no schema allows.
+    /// Whether there are no elements. A schema allows no such array.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -113,7 +113,7 @@ impl<'a> ArrayValue<'a> {
 }
 
 impl PartialEq for ArrayValue<'_> {
-    /// Equal values, whatever their byte order; an element that cannot be read equals nothing.
+    /// Values are compared, not their byte order; an element that cannot be read equals nothing.
     fn eq(&self, other: &Self) -> bool {
         self.len == other.len
             && self.data_type == other.data_type
@@ -143,9 +143,8 @@ impl Field {
     /// The field's value in `record`.
     ///
     /// # Errors
-    /// [`ErrorKind::OutOfRange`] if the record is too short to have this field;
-    /// [`ErrorKind::Corrupt`] if a `bool` or presence byte is neither 0 nor 1, or text is not
-    /// UTF-8.
+    /// [`ErrorKind::OutOfRange`] if the record is too short for this field; [`ErrorKind::Corrupt`]
+    /// if a `bool` or presence byte is neither 0 nor 1, or text is not UTF-8.
     pub fn read<'a>(&self, record: &'a [u8]) -> Result<Value<'a>> {
         let corrupt = |why: String| self.error(ErrorKind::Corrupt, "read", why);
         let Some((presence, bytes)) = self.range().and_then(|range| {
@@ -157,7 +156,7 @@ impl Field {
         match presence {
             [] | [1] => {}
             [0] => return Ok(Value::Null),
-            other => return Err(corrupt(format!("a presence byte of {}", other[0]))),
+            other => return Err(corrupt(format!("its presence byte is {}, not 0 or 1", other[0]))),
         }
         match self.array_len {
             None => read_element(self.data_type, self.big_endian, bytes).map_err(corrupt),
@@ -183,13 +182,13 @@ impl Field {
             Some(0) => Ok(true),
             Some(1) => Ok(false),
             Some(other) => {
-                let why = format!("a presence byte of {other}");
+                let why = format!("its presence byte is {other}, not 0 or 1");
                 Err(self.error(ErrorKind::Corrupt, "read", why))
             }
         }
     }
 
-    /// Puts `value` into the field's place in `record`.
+    /// Stores `value` in the field's place in `record`.
     ///
     /// Integers go into any integer or float field that holds them exactly, a [`Value::Float`] into
     /// a `float32` by rounding, a timestamp into another unit if nothing is lost. Null leaves
@@ -197,9 +196,9 @@ impl Field {
     ///
     /// # Errors
     /// [`ErrorKind::InvalidValue`] if the field cannot hold the value: another type, out of range,
-    /// text or bytes of the wrong length, text that ends in NUL, null where none is allowed. The
-    /// record is then unchanged, but for an array, of which some elements may be written.
-    /// [`ErrorKind::OutOfRange`] if the record is too short to have this field.
+    /// text or bytes of the wrong length, text that ends in NUL, null in a field that is not
+    /// nullable. The record is then unchanged, except an array, of which some elements may be
+    /// written. [`ErrorKind::OutOfRange`] if the record is too short for this field.
     pub fn write(&self, record: &mut [u8], value: &Value<'_>) -> Result<()> {
         match (value, self.array_len) {
             (Value::Null, _) => self.write_null(record),
@@ -210,15 +209,16 @@ impl Field {
             (_, Some(_)) => Err(self.error(
                 ErrorKind::InvalidValue,
                 "write",
-                "a single value into an array".into(),
+                "an array does not take a single value".into(),
             )),
         }
     }
 
-    /// Puts `elements` into the field's place in `record`: as many as the array has.
+    /// Stores `elements` in the field's place in `record`: as many as the array has.
     ///
     /// # Errors
-    /// As [`Field::write`]; [`ErrorKind::InvalidValue`] also if their number is not the array's.
+    /// As [`Field::write`]; [`ErrorKind::InvalidValue`] also if their number differs from the
+    /// array's.
     pub fn write_elements(&self, record: &mut [u8], elements: &[Value<'_>]) -> Result<()> {
         self.write_each(record, elements.len(), elements.iter().map(|element| Ok(*element)))
     }
@@ -231,7 +231,7 @@ impl Field {
     ) -> Result<()> {
         let expected = self.array_len.map_or(0, len_of);
         if len != expected {
-            let why = format!("{len} elements into an array of {expected}");
+            let why = format!("{len} elements do not fit an array of {expected}");
             return Err(self.error(ErrorKind::InvalidValue, "write", why));
         }
         let width = width_bytes(self.data_type).max(1);
@@ -246,7 +246,7 @@ impl Field {
 
     fn write_null(&self, record: &mut [u8]) -> Result<()> {
         if !self.nullable {
-            let why = "null into a field that is not nullable".into();
+            let why = "the field is not nullable".into();
             return Err(self.error(ErrorKind::InvalidValue, "write", why));
         }
         let record_len = record.len();
@@ -258,7 +258,7 @@ impl Field {
         Ok(())
     }
 
-    /// Lets `write` fill the value's bytes; if it succeeds, marks the value present.
+    /// Lets `write` fill the value's bytes, then marks the value present.
     pub(super) fn write_with(
         &self,
         verb: &'static str,
@@ -276,8 +276,8 @@ impl Field {
         Ok(())
     }
 
-    /// Where the presence byte, if any, the value and the next field begin. `None` past what can be
-    /// addressed, which no field of a schema is.
+    /// The places of the presence byte (if any), the value and the next field. `None` past the
+    /// largest address, which a schema's fields never reach.
     fn range(&self) -> Option<(usize, usize, usize)> {
         let start = usize::try_from(self.offset).ok()?;
         let value = start.checked_add(usize::from(self.nullable))?;
@@ -291,7 +291,7 @@ impl Field {
     }
 
     fn too_short(&self, verb: &'static str, record_len: usize) -> Error {
-        let why = format!("a record of {record_len} bytes has no such field");
+        let why = format!("the record has only {record_len} bytes");
         self.error(ErrorKind::OutOfRange, verb, why)
     }
 }
@@ -303,7 +303,7 @@ pub(super) fn width_bytes(data_type: DataType) -> usize {
 /// The `N` bytes of an element in little-endian order.
 ///
 /// # Panics
-/// If there are not `N` of them: callers cut elements by their type's size.
+/// If there are not `N` of them: callers cut elements by the size of their type.
 fn ordered<const N: usize>(bytes: &[u8], big_endian: bool) -> [u8; N] {
     let mut ordered = [0; N];
     ordered.copy_from_slice(bytes);
@@ -313,7 +313,7 @@ fn ordered<const N: usize>(bytes: &[u8], big_endian: bool) -> [u8; N] {
     ordered
 }
 
-/// The value of one element, `bytes` being exactly as long as its type.
+/// The value of one element; `bytes` has exactly the length of its type.
 pub(super) fn read_element(
     data_type: DataType,
     big: bool,
@@ -323,7 +323,7 @@ pub(super) fn read_element(
         DataType::Bool => match bytes {
             [0] => Value::Bool(false),
             [1] => Value::Bool(true),
-            _ => return Err(format!("a bool of {bytes:?}")),
+            _ => return Err(format!("its bool byte is {bytes:?}, not 0 or 1")),
         },
         DataType::Int8 => Value::Int(i8::from_le_bytes(ordered(bytes, big)).into()),
         DataType::Int16 => Value::Int(i16::from_le_bytes(ordered(bytes, big)).into()),
@@ -346,7 +346,7 @@ pub(super) fn read_element(
     })
 }
 
-/// Puts `value` into `into`, which is exactly as long as its type; unchanged on failure.
+/// Stores `value` in `into`, which has exactly the length of its type; unchanged on failure.
 pub(super) fn write_element(
     data_type: DataType,
     big: bool,
@@ -370,13 +370,17 @@ pub(super) fn write_element(
         (DataType::Utf8(_), Value::Text(text)) => write_padded(text, into)?,
         (DataType::Binary(_), Value::Binary(bytes)) => {
             if bytes.len() != into.len() {
-                return Err(format!("{} bytes where {} belong", bytes.len(), into.len()));
+                return Err(format!(
+                    "the value has {} bytes, the field {}",
+                    bytes.len(),
+                    into.len()
+                ));
             }
             into.copy_from_slice(bytes);
         }
         (_, Value::Int(value)) => write_integer(data_type, big, into, value.into())?,
         (_, Value::UInt(value)) => write_integer(data_type, big, into, value.into())?,
-        _ => return Err(format!("a value of another type: {value:?}")),
+        _ => return Err(format!("the value has another type: {value:?}")),
     }
     Ok(())
 }
@@ -388,7 +392,7 @@ pub(super) fn put<const N: usize>(into: &mut [u8], big_endian: bool, mut little_
     into.copy_from_slice(&little_endian);
 }
 
-/// Puts an integer into a field of any type that can hold exactly it.
+/// Stores an integer in a field of any type that can hold it exactly.
 fn write_integer(
     data_type: DataType,
     big: bool,
@@ -405,7 +409,7 @@ fn write_integer(
         DataType::UInt16 => put(into, big, u16::try_from(value).map_err(range)?.to_le_bytes()),
         DataType::UInt32 => put(into, big, u32::try_from(value).map_err(range)?.to_le_bytes()),
         DataType::UInt64 => put(into, big, u64::try_from(value).map_err(range)?.to_le_bytes()),
-        // The nearest float of an integer of 65 bits converts back to it only if it is the same.
+        // The nearest float converts back to an integer of 65 bits only if it is equal.
         DataType::Float32 if value as f32 as i128 == value => {
             put(into, big, (value as f32).to_le_bytes());
         }
@@ -415,12 +419,12 @@ fn write_integer(
         DataType::Float32 | DataType::Float64 => {
             return Err(format!("{value} has more digits than a {data_type}"));
         }
-        _ => return Err(format!("the integer {value}")),
+        _ => return Err(format!("the field does not take the integer {value}")),
     }
     Ok(())
 }
 
-/// The nearest `f32`; a finite number that has none is refused.
+/// The nearest `f32`; a finite number without one is refused.
 fn narrowed(value: f64) -> Result<f32, String> {
     let narrow = value as f32; // rounds to nearest
     if narrow.is_infinite() && value.is_finite() {
@@ -429,7 +433,7 @@ fn narrowed(value: f64) -> Result<f32, String> {
     Ok(narrow)
 }
 
-/// `time` in another unit, if nothing is lost.
+/// `time` in another unit, if that loses nothing.
 fn in_unit(time: i64, from: TimeUnit, to: TimeUnit) -> Result<i64, String> {
     if from == to {
         return Ok(time);
@@ -437,7 +441,7 @@ fn in_unit(time: i64, from: TimeUnit, to: TimeUnit) -> Result<i64, String> {
     let scaled = i128::from(time) * i128::from(to.per_second());
     let per_second = i128::from(from.per_second());
     if scaled % per_second != 0 {
-        return Err(format!("{time} {} is no whole number of {}", from.name(), to.name()));
+        return Err(format!("{time} {} is not a whole number of {}", from.name(), to.name()));
     }
     i64::try_from(scaled / per_second)
         .map_err(|_| format!("{time} {} is out of range in {}", from.name(), to.name()))

@@ -1,8 +1,8 @@
-//! What every file, memory object and simulated disk offers to the layers above.
+//! The interface of every file, memory object and simulated disk to the layers above.
 //!
 //! All input and output of the log, the array and the database goes through [`Backing`], so that a
-//! simulated disk can stand in for a real one. Offsets and lengths are in bytes. Every call may be
-//! made from several threads at once.
+//! simulated disk can replace a real one. Offsets and lengths are in bytes. Several threads may
+//! make every call at once.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -15,20 +15,21 @@ use crate::os::{FileSystemKind, Survives};
 /// How the bytes of a grown range are backed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grown {
-    /// By blocks of their own: storing into them cannot run out of space.
+    /// The bytes have blocks of their own: a store to them cannot run out of space.
     Reserved,
-    /// By nothing yet: the file system cannot reserve, or does not keep to it. Storing into a view
-    /// of them may fault when the disk is full, so such a range is written by calls.
+    /// The bytes have no blocks yet: the file system cannot reserve any, or does not keep them. A
+    /// store through a view may fault when the disk is full, so the caller writes the range with
+    /// write calls.
     LengthOnly,
 }
 
-/// What a backing is and can do; it does not change while the backing lives.
+/// What a backing is and can do. It stays the same as long as the backing lives.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Properties {
-    /// Whether what read and write calls do is seen by views at once, and the other way round.
+    /// Whether read and write calls and views see one another's changes at once.
     pub calls_see_views: bool,
-    /// Whether a view may reach past the end, to be filled by later growth.
+    /// Whether a view may reach past the end, to be used after later growth.
     pub views_pass_end: bool,
     /// Whether the length can change.
     pub resizable: bool,
@@ -39,18 +40,18 @@ pub struct Properties {
 /// How a file beside a backing is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenSide {
-    /// One that is there, for reading.
+    /// An existing file, for reading.
     Read,
-    /// One that is there, for reading and writing.
+    /// An existing file, for reading and writing.
     Write,
-    /// A new one, for reading and writing, with no more permissions than the file that it lies
-    /// beside, and on Unix with its owner and group where that can be had.
+    /// A new file, for reading and writing, with no more permissions than the file beside it, and
+    /// on Unix with its owner and group if possible.
     Create,
 }
 
 /// A growable array of bytes that can be read, written, viewed and made durable.
 ///
-/// Implemented by files, named and anonymous shared memory, and by the simulated disks of tests.
+/// Implemented by files, named and anonymous shared memory, and the simulated disks of tests.
 ///
 /// ```
 /// use flatrec::map::{Access, Backing, FileBacking};
@@ -62,36 +63,36 @@ pub enum OpenSide {
 /// # Ok::<(), flatrec::Error>(())
 /// ```
 pub trait Backing: fmt::Debug + Send + Sync {
-    /// The path, where there is one.
+    /// The path, if the backing has one.
     fn path(&self) -> Option<PathBuf>;
 
     /// What this backing is and can do.
     fn properties(&self) -> &Properties;
 
-    /// Its length now.
+    /// The length now.
     ///
     /// # Errors
-    /// The system's.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the operating system reports an error.
     fn len_bytes(&self) -> Result<u64>;
 
-    /// The bytes that it takes on its device, which sparse and preallocated files tell apart from
-    /// their length.
+    /// The bytes that it occupies on its device; sparse and preallocated files differ from their
+    /// length.
     ///
     /// # Errors
-    /// The system's.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the operating system reports an error.
     fn allocated_bytes(&self) -> Result<u64>;
 
-    /// Reads as many bytes as there are from `offset` on, up to all of `into`.
+    /// Reads the bytes from `offset` on, up to all of `into` or the end. Returns how many it read.
     ///
     /// # Errors
-    /// The system's.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the operating system reports an error.
     fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize>;
 
-    /// A place from `offset` on before which all bytes from `offset` on are zeros: the end of a
-    /// hole, where the file system tells of holes. `offset` itself is right, and slow.
+    /// Skips a hole: returns an offset at or after `offset` with only zeros between the two. Always
+    /// returning `offset` itself is correct, but slow.
     ///
     /// # Errors
-    /// The system's.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the operating system reports an error.
     fn next_data(&self, offset: u64) -> Result<u64> {
         Ok(offset)
     }
@@ -99,51 +100,55 @@ pub trait Backing: fmt::Debug + Send + Sync {
     /// Writes all of `from` at `offset`.
     ///
     /// # Errors
-    /// The system's; some of the bytes may have been written then.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the operating system reports an error; some of
+    /// the bytes may have been written then.
     fn write_at(&self, offset: u64, from: &[u8]) -> Result<()>;
 
-    /// Makes the backing `len_bytes` long, the new bytes zero and reserved where that can be had.
-    /// A backing that is as long already stays as it is.
+    /// Makes the backing `len_bytes` long, the new bytes zero and reserved if possible. A backing
+    /// that already has this length or more stays unchanged.
     ///
     /// # Errors
     /// [`ErrorKind::NoSpace`](crate::ErrorKind::NoSpace) on a full disk, with the old length kept;
-    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) if it cannot change its length.
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) if the backing cannot change its
+    /// length.
     fn grow(&self, len_bytes: u64) -> Result<Grown>;
 
-    /// Cuts the backing to `len_bytes`. Views that reach past it must not be used there any more.
+    /// Truncates the backing to `len_bytes`. The part of a view past the new end must not be used.
     ///
     /// # Errors
-    /// [`ErrorKind::Locked`](crate::ErrorKind::Locked) on Windows while anybody has a view of the
-    /// file (error 1224); the system's.
+    /// [`ErrorKind::Locked`](crate::ErrorKind::Locked) on Windows while a view of the file exists
+    /// (error 1224); [`ErrorKind::Io`](crate::ErrorKind::Io) if the operating system reports
+    /// another error.
     fn trim(&self, len_bytes: u64) -> Result<()>;
 
-    /// Maps `len_bytes` bytes from `offset` on; neither needs to be aligned.
+    /// Maps `len_bytes` bytes from `offset` on; neither must be aligned.
     ///
     /// # Errors
-    /// [`ErrorKind::OutOfRange`](crate::ErrorKind::OutOfRange) for a range that the backing does
-    /// not have (see [`Properties::views_pass_end`]); the system's when the address space or the
-    /// mappings are used up.
+    /// [`ErrorKind::OutOfRange`](crate::ErrorKind::OutOfRange) for a range outside the backing (see
+    /// [`Properties::views_pass_end`]); [`ErrorKind::Io`](crate::ErrorKind::Io) if the operating
+    /// system reports an error, such as too many mappings or too little address space.
     fn view(&self, offset: u64, len_bytes: usize, access: Access) -> Result<View>;
 
-    /// Hands the changed pages of a part of `view` to the device.
+    /// Starts writing the changed pages of a part of `view` to the device.
     ///
     /// # Errors
-    /// The system's.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the operating system reports an error.
     fn flush_view(&self, view: &View, range: std::ops::Range<usize>) -> Result<()>;
 
-    /// Makes all bytes, and the length needed to find them, durable.
+    /// Makes all bytes durable, and the length with them.
     ///
     /// # Errors
-    /// The system's. What the device holds is unknown then, and a second call proves nothing.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the operating system reports an error. What the
+    /// device holds is unknown then, and a second call proves nothing.
     fn sync_data(&self) -> Result<()>;
 
-    /// What bytes survive once they have been synced, as far as the system tells.
+    /// What synced bytes survive, as far as the system tells.
     fn survives_synced(&self) -> Survives {
         self.properties().file_system.survives_synced()
     }
 
-    /// As [`Backing::sync_data`], with all metadata, past the device's own cache where the system
-    /// offers that.
+    /// As [`Backing::sync_data`], with all metadata, past the device's own cache if the system
+    /// supports that.
     ///
     /// # Errors
     /// As [`Backing::sync_data`].
@@ -153,60 +158,64 @@ pub trait Backing: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// [`ErrorKind::AlreadyExists`](crate::ErrorKind::AlreadyExists) if the name is taken and
-    /// `replace` is not set; the system's.
+    /// `replace` is false; [`ErrorKind::Io`](crate::ErrorKind::Io) if the operating system reports
+    /// another error.
     fn rename(&self, to: &Path, replace: bool) -> Result<()>;
 
     /// Makes the file's name durable: syncs its directory.
     ///
     /// # Errors
-    /// The system's.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the operating system reports an error.
     fn sync_directory(&self) -> Result<()>;
 
-    /// Opens the file beside this one that has its name followed by `suffix`; `None` if it is to be
-    /// there and is not.
+    /// Opens the file beside this one whose name is this one's followed by `suffix`; `None` if an
+    /// existing file was asked for and there is no such file.
     ///
     /// # Errors
-    /// [`ErrorKind::AlreadyExists`](crate::ErrorKind::AlreadyExists) for [`OpenSide::Create`] if it
-    /// is there; [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) for a new file beside
-    /// what has no name; the system's.
+    /// [`ErrorKind::AlreadyExists`](crate::ErrorKind::AlreadyExists) for [`OpenSide::Create`] if
+    /// the file exists; [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) for a new file
+    /// beside a backing without a name; [`ErrorKind::Io`](crate::ErrorKind::Io) if the operating
+    /// system reports another error.
     fn open_side(&self, suffix: &str, how: OpenSide) -> Result<Option<Arc<dyn Backing>>> {
         let _ = suffix;
         match how {
             OpenSide::Create => Err(Error::new(ErrorKind::Unsupported, "make a file beside")
-                .detail("what has no name has no files beside it")),
+                .detail("a backing without a name cannot have files beside it")),
             _ => Ok(None),
         }
     }
 
-    /// The suffixes of the files beside this one whose names begin as its own does.
+    /// The suffixes of the files beside this one whose names begin with its name.
     ///
     /// # Errors
-    /// The system's.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the operating system reports an error.
     fn list_sides(&self) -> Result<Vec<String>> {
         Ok(Vec::new())
     }
 
-    /// Gives the file beside this one with the suffix `from` the suffix `to`, atomically and in
-    /// place of one that is there.
+    /// Renames the file beside this one with the suffix `from` to the suffix `to`, atomically;
+    /// replaces an existing one.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound); the system's.
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if there is no such file;
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the operating system reports another error.
     fn rename_side(&self, from: &str, to: &str) -> Result<()> {
         let _ = to;
-        Err(Error::new(ErrorKind::NotFound, "rename").detail(format!("no file with {from}")))
+        Err(Error::new(ErrorKind::NotFound, "rename")
+            .detail(format!("no file with the suffix {from}")))
     }
 
-    /// Removes the file beside this one with that suffix, if it is there.
+    /// Removes the file beside this one with that suffix, if it exists.
     ///
     /// # Errors
-    /// The system's.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the operating system reports an error.
     fn remove_side(&self, suffix: &str) -> Result<()> {
         let _ = suffix;
         Ok(())
     }
 }
 
-/// Adds the path of a backing to an error that has none.
+/// Adds the path of a backing to an error without one.
 pub(crate) fn named(error: Error, backing: &dyn Backing) -> Error {
     match backing.path() {
         Some(path) => error.path(path),

@@ -1,20 +1,20 @@
-//! Copies between ordinary memory and mapped memory that others may be changing.
+//! Copies between ordinary memory and mapped memory that other threads or processes may change.
 //!
-//! Another process, or another view of the same pages, may store while we copy. Rust calls such a
-//! race undefined when plain loads and stores do it, so the copy is made by instructions that the
-//! compiler does not look into ([`os::fault`]). A concurrent store may be seen in part: whoever
-//! cannot live with that excludes it with a lock.
+//! Another process, or another view of the same pages, may store during the copy. Rust calls such a
+//! race undefined when plain loads and stores do it, so the copy uses instructions that the
+//! compiler does not look into ([`os::fault`]). It may see a part of a concurrent store; a caller
+//! that needs whole stores excludes them with a lock.
 //!
-//! A page that the system cannot provide is a [`Fault`] once the guard is installed, and the
-//! system's own signal or exception without it.
+//! A page that the system cannot provide is a [`Fault`] once the guard is installed; otherwise the
+//! system raises a signal or an exception.
 
 use crate::os::fault;
 
-/// A page that the system could not provide, met by a copy.
+/// A page that a copy met and the system could not provide.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Fault {
     /// How many bytes were copied before it. The byte that failed is the next, or one of the few
-    /// after it that were to be copied along.
+    /// that the same instruction would have copied.
     pub(super) done: usize,
 }
 

@@ -1,9 +1,8 @@
-//! What a page that cannot be had becomes: an error that says why.
+//! Turns page faults of our own copies into errors with a reason.
 //!
-//! The fault itself says only that there was one. Why is asked of the file by a call, which has
-//! errors: a file that is too short by now, a disk that fails, a file system that is full. Where
-//! calls see what views see, the call also does what the copy could not, so that a fault which it
-//! does not share is none.
+//! The fault itself gives no reason. The code asks the file for one by a call: the file may be too
+//! short, the disk may fail, the file system may be full. Where calls see what views see, the call
+//! also does what the copy could not, so a fault that the call does not share causes no error.
 
 use std::sync::Arc;
 
@@ -12,41 +11,41 @@ use super::open_file::OpenFile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::os::{self, fault};
 
-/// Makes errors of the faults that this crate's own copies meet in mapped files, in the whole
-/// process and for good.
+/// Turns page faults of this crate's own copies in mapped files into errors, for the whole process,
+/// until it ends.
 ///
-/// A page of a mapped file that the system cannot provide, because somebody has cut the file short,
-/// the disk fails or the file system is full, is no error of a call but a signal (`SIGBUS`) or an
-/// exception, which ends the process. With the guard it is an [`Error`] of the calls that copy:
+/// If the system cannot provide a page of a mapped file, it raises a signal (`SIGBUS`) or an
+/// exception, which ends the process. The causes are a truncated file, a failing disk and a full
+/// file system. With the guard these calls return an [`Error`] instead:
 ///
-/// - [`View::read`](crate::map::View::read) and [`View::write`](crate::map::View::write), and
-///   what rests on them: [`TypedView::get`](crate::map::TypedView::get) and
+/// - [`View::read`](crate::map::View::read) and [`View::write`](crate::map::View::write), and the
+///   calls built on them: [`TypedView::get`](crate::map::TypedView::get) and
 ///   [`set`](crate::map::TypedView::set), [`Mapping::read_vec`](crate::map::Mapping::read_vec);
 /// - [`Store::try_read`](crate::Store::try_read), [`Store::read_into`](crate::Store::read_into),
-///   and their like of [`DynStore`](crate::DynStore) and [`WindowedStore`](crate::WindowedStore);
+///   and those of [`DynStore`](crate::DynStore) and [`WindowedStore`](crate::WindowedStore);
 ///   [`DynStore::copies`](crate::DynStore::copies), [`verify`](crate::verify);
 /// - appends to a store through a map ([`WriteBack::Mapped`](crate::WriteBack::Mapped)).
 ///
-/// A fault of any other code goes to the handler that was there before, as if there were no guard:
-/// that of a thread which looks at records in place, by `get` or an iterator, still ends the
-/// process. The `flatrec` command installs the guard, and gets, scans and exports by copies only.
+/// A fault of other code goes to the previous handler, as without the guard. So a thread that looks
+/// at records in place, by `get` or an iterator, still ends the process. The `flatrec` command
+/// installs the guard, and gets, scans and exports by copies only.
 ///
-/// A thread that blocks `SIGBUS` (some block every signal) dies of a fault all the same: the system
-/// does not ask the handler then.
+/// A fault in a thread that blocks `SIGBUS` still ends the process: the system does not call the
+/// handler then.
 ///
-/// On Unix it is a handler of `SIGBUS`, which runs on the thread's alternate stack if it has one.
-/// Whoever installs another one later gets all faults first, and keeps the guard working by
-/// passing on what is not theirs. The handler that was there before is called with the same
-/// arguments, or the default restored; it must not be unloaded. Calling this again does nothing,
-/// whoever has the signal by then. The handler takes no lock and allocates nothing: it is safe
-/// whatever the thread was doing. Processors other than x86-64 and 64-bit ARM have no handler:
-/// there the calls above ask the file by read and write calls once the guard is installed.
+/// On Unix the guard is a handler of `SIGBUS`, which runs on the thread's alternate stack if it has
+/// one. A handler installed later gets all faults first; the guard keeps working if that handler
+/// passes on the faults of other code. The guard calls the previous handler with the same
+/// arguments, or restores the default; the previous handler must not be unloaded. A second call of
+/// this function does nothing. The handler takes no lock and allocates nothing, so it is safe at
+/// every point of a thread. For processors other than x86-64 and 64-bit ARM there is no handler:
+/// once the guard is installed, the calls above use read and write calls there.
 ///
-/// On Windows it is a vectored handler of `EXCEPTION_IN_PAGE_ERROR`, in front of those that are
-/// there; it says nothing to any other exception, nor to an in-page error of any other code. On
-/// 32-bit and ARM Windows there is nothing. Windows lets nobody cut a file that is mapped, so what
-/// is caught there is a disk, or a network, that fails. Under Wine, which makes an access violation
-/// of a lost page, nothing is.
+/// On Windows the guard is a vectored handler of `EXCEPTION_IN_PAGE_ERROR`, before the existing
+/// ones; it ignores other exceptions, and in-page errors of other code. On 32-bit and ARM Windows
+/// it does nothing. Windows does not truncate a mapped file, so it catches failing disks and
+/// networks there. Under Wine, which reports a lost page as an access violation, it catches
+/// nothing.
 ///
 /// ```
 /// use flatrec::{DataType, DynStore, ErrorKind, Field, Schema};
@@ -58,8 +57,8 @@ use crate::os::{self, fault};
 /// store.append_packed(&[7; 4 * 50_000])?;
 /// store.close()?;
 /// let store = DynStore::open_read_only(&path)?;
-/// # if cfg!(unix) { // elsewhere a file that is mapped cannot be cut
-/// // Somebody who knows nothing of stores:
+/// # if cfg!(unix) { // other systems do not truncate a mapped file
+/// Another program, which knows nothing of stores:
 /// std::fs::File::options().write(true).open(&path)?.set_len(100_000)?;
 /// let error = store.read_into(0, &mut [0; 4 * 50_000]).unwrap_err();
 /// assert_eq!(error.kind(), ErrorKind::Truncated);
@@ -69,12 +68,12 @@ use crate::os::{self, fault};
 /// ```
 ///
 /// # Errors
-/// The system's, should it refuse a handler.
+/// [`ErrorKind::Io`] if the operating system refuses the handler.
 pub fn install_fault_guard() -> Result<()> {
     fault::install().map_err(|source| Error::io("install the fault guard", source))
 }
 
-/// Whose bytes a view shows.
+/// What holds the bytes of a view.
 pub(super) enum Origin {
     File(Arc<OpenFile>),
     /// Shared memory of that name.
@@ -82,17 +81,17 @@ pub(super) enum Origin {
     Unknown,
 }
 
-/// Where bytes of a view come from.
+/// A place in a view, and where its bytes come from.
 pub(super) struct Place<'v> {
     pub(super) origin: &'v Origin,
-    /// Of the first byte, in the file.
+    /// Of the first byte, in bytes from the start of the file.
     pub(super) offset: u64,
-    /// Whether the view may show bytes that the file does not have.
+    /// Whether the view may show bytes past the end of the file.
     pub(super) private: bool,
 }
 
 impl Place<'_> {
-    /// The file, if its calls see what the view shows and the other way round.
+    /// The file, if its calls and the view see one another's changes.
     fn coherent_file(&self) -> Option<&OpenFile> {
         match self.origin {
             Origin::File(file) if os::FILE_CALLS_SEE_VIEWS && !self.private => Some(file),
@@ -100,18 +99,20 @@ impl Place<'_> {
         }
     }
 
-    /// The error of a file that ends at `end`, where there should be bytes.
+    /// The error for a file that ends at `end` although bytes should follow.
     fn truncated(&self, operation: &'static str, end: u64) -> Error {
         self.name(Error::truncated(operation, end, self.offset))
     }
 
-    /// The error of a page for which no call has a better one.
+    /// The error for a page if no call finds a better one.
     fn lost(&self, operation: &'static str, at: u64) -> Error {
         self.name(
             Error::new(ErrorKind::Io, operation)
                 .offset(at)
-                .detail("the system could not provide this page of the mapped memory")
-                .advice("look for errors of the disk, or a full file system, in the system's log"),
+                .detail("the operating system could not provide this page of the mapped memory")
+                .advice(
+                    "check the system's log for disk errors, and the file system for free space",
+                ),
         )
     }
 
@@ -139,8 +140,8 @@ impl Place<'_> {
     }
 }
 
-/// Reads from the file instead of the view, where faults should be errors and the processor's copy
-/// cannot make them so.
+/// Reads from the file instead of the view if the guard is installed and this processor has no
+/// guarded copy.
 pub(super) fn read_by_calls(place: &Place<'_>, into: &mut [u8]) -> Option<Result<()>> {
     if fault::CATCHES || !fault::is_installed() {
         return None;
@@ -156,7 +157,7 @@ pub(super) fn write_by_calls(place: &Place<'_>, from: &[u8]) -> Option<Result<()
     place.coherent_file().map(|_| finish_write(place, from, Fault { done: 0 }))
 }
 
-/// Goes on with a read that met a fault.
+/// Continues a read after a fault.
 #[cold]
 pub(super) fn finish_read(place: &Place<'_>, into: &mut [u8], fault: Fault) -> Result<()> {
     let at = place.offset + fault.done as u64;
@@ -169,7 +170,7 @@ pub(super) fn finish_read(place: &Place<'_>, into: &mut [u8], fault: Fault) -> R
     Err(place.truncated("read", file.len_bytes()?.min(at + read as u64)))
 }
 
-/// Goes on with a write that met a fault.
+/// Continues a write after a fault.
 #[cold]
 pub(super) fn finish_write(place: &Place<'_>, from: &[u8], fault: Fault) -> Result<()> {
     let at = place.offset + fault.done as u64;

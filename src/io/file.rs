@@ -1,5 +1,5 @@
-//! Files as backings: new, existing, temporary, inherited, and anonymous memory where the system
-//! makes it a file.
+//! Files as backings: new, existing, temporary, inherited, and anonymous memory on systems that
+//! make it a file.
 
 mod data_locks;
 pub(crate) mod raw;
@@ -40,25 +40,26 @@ pub struct FileBacking {
     properties: Properties,
     pub(super) inode_locked: AtomicBool,
     pub(super) range_locked: AtomicBool,
-    /// Asked for once: the system tells it in several places.
+    /// Asked once: the system tells it in several places.
     survives_synced: OnceLock<Survives>,
 }
 
 /// Whether ranges of the data file itself can be locked beside [`FileBacking::try_lock_inode`],
-/// without hindering reads and writes. On Windows range locks forbid those; on macOS they and the
-/// inode's lock are in each other's way.
+/// without blocking reads and writes. On Windows range locks forbid those; on macOS they conflict
+/// with the inode's lock.
 pub(super) const LOCKS_RANGES_OF_DATA: bool = cfg!(target_os = "linux");
 
 impl FileBacking {
     /// Creates a file of length 0 that did not exist, open for reading and writing.
     ///
     /// # Errors
-    /// [`ErrorKind::AlreadyExists`] if the path is taken; the system's.
+    /// [`ErrorKind::AlreadyExists`] if the path is taken; [`ErrorKind::Io`] if the operating system
+    /// reports another error.
     pub fn create_new(path: impl AsRef<Path>) -> Result<Self> {
         Self::create_shared(path.as_ref(), &Sharing::default())?.guarded(false)
     }
 
-    /// As [`FileBacking::create_new`], of a file that is to be shared with others like that.
+    /// As [`FileBacking::create_new`], with the owner and permissions that `sharing` gives.
     pub(crate) fn create_shared(path: &Path, sharing: &Sharing) -> Result<Self> {
         refuse_no_file(path, "create")?;
         let file = os::create_new(path, sharing)
@@ -66,26 +67,26 @@ impl FileBacking {
         Self::over(file, Some(Place::of(path)))
     }
 
-    /// Opens a file that exists, for reading and, if `writable`, for writing. What belongs to a
-    /// store is not written by its bytes: its handles lend records in place, which must not change
-    /// under them.
+    /// Opens an existing file, for reading and, if `writable`, for writing. Refuses to open files
+    /// of a store for writing: the store's handles lend records in place, and these must not
+    /// change.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`], [`ErrorKind::PermissionDenied`]; [`ErrorKind::InvalidArgument`]
-    /// for what is no regular file, and to write to a store or its lock file, which
-    /// [`FileBacking::open_unchecked`] opens; on Linux [`ErrorKind::Locked`] to write to a file
-    /// that a handle has open as a store; the system's.
+    /// [`ErrorKind::NotFound`], [`ErrorKind::PermissionDenied`]; [`ErrorKind::InvalidArgument`] for
+    /// anything but a regular file, and to write to a store or its lock file (use
+    /// [`FileBacking::open_unchecked`]); on Linux [`ErrorKind::Locked`] to write to a file that a
+    /// handle has open as a store; [`ErrorKind::Io`] if the operating system reports another error.
     pub fn open(path: impl AsRef<Path>, writable: bool) -> Result<Self> {
         let file = Self::open_any(path.as_ref(), writable)?;
         if writable { file.guarded(false) } else { Ok(file) }
     }
 
-    /// As [`FileBacking::open`], of any file. A store's locks keep its records as they are.
+    /// As [`FileBacking::open`], for any file. The locks of a store protect its records.
     pub(crate) fn open_any(path: &Path, writable: bool) -> Result<Self> {
         Self::open_with(path, OpenOptions::new().read(true).write(writable))
     }
 
-    /// As [`FileBacking::open_any`], of a file and not of a symbolic link to one.
+    /// As [`FileBacking::open_any`], but refuses a symbolic link.
     pub(crate) fn open_no_link(path: &Path, writable: bool) -> Result<Self> {
         let mut options = OpenOptions::new();
         os::no_follow(options.read(true).write(writable));
@@ -94,7 +95,7 @@ impl FileBacking {
 
     fn open_with(path: &Path, options: &OpenOptions) -> Result<Self> {
         refuse_no_file(path, "open")?;
-        // Looked at first: opening a pipe would wait for somebody to write into it.
+        // Checked first: opening a pipe would wait until a program writes into it.
         if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
             return Err(irregular().path(path));
         }
@@ -102,8 +103,8 @@ impl FileBacking {
         Self::over(file, Some(Place::of(path)))
     }
 
-    /// A file of `len_bytes` zero bytes without a name, gone when it is closed, in the directory
-    /// for temporary files.
+    /// A file of `len_bytes` zero bytes without a name, in the directory for temporary files. It is
+    /// gone when closed.
     ///
     /// # Errors
     /// As [`FileBacking::temporary_in`].
@@ -111,11 +112,12 @@ impl FileBacking {
         Self::temporary_in(std::env::temp_dir(), len_bytes)
     }
 
-    /// A file of `len_bytes` zero bytes without a name, gone when it is closed, on the file system
-    /// of `directory`.
+    /// A file of `len_bytes` zero bytes without a name, on the file system of `directory`. It is
+    /// gone when closed.
     ///
     /// # Errors
-    /// The system's, a full disk among them.
+    /// [`ErrorKind::NoSpace`] on a full disk; [`ErrorKind::Io`] if the operating system reports
+    /// another error.
     pub fn temporary_in(directory: impl AsRef<Path>, len_bytes: u64) -> Result<Self> {
         let directory = directory.as_ref();
         let file = os::open_temporary(directory)
@@ -125,18 +127,18 @@ impl FileBacking {
         Ok(backing)
     }
 
-    /// A file that is open already, by this process or the one it was inherited from. `path` is
-    /// what errors call it, and where [`Backing::rename`] finds it.
+    /// A file that this process has already opened or inherited. Errors show `path`, and
+    /// [`Backing::rename`] renames it.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] for what is no regular file; if the file was opened for
+    /// [`ErrorKind::InvalidArgument`] for anything but a regular file; if the file was opened for
     /// writing, as [`FileBacking::open`].
     pub fn from_file(file: File, path: Option<&Path>) -> Result<Self> {
         let file = Self::adopt(file, path)?;
         if os::is_writable(file.file()) { file.guarded(true) } else { Ok(file) }
     }
 
-    /// As [`FileBacking::from_file`], of any file.
+    /// As [`FileBacking::from_file`], for any file.
     pub(crate) fn adopt(file: File, path: Option<&Path>) -> Result<Self> {
         Self::over(file, path.map(Place::of))
     }
@@ -146,7 +148,7 @@ impl FileBacking {
         self.open.file()
     }
 
-    /// Whether both are one file, by whatever names.
+    /// Whether both are one file, possibly under different names.
     pub(crate) fn is_same_file(&self, other: &Self) -> Result<bool> {
         let identity = |backing: &Self| {
             os::file_identity(backing.file()).map_err(|source| backing.error("identify", source))
@@ -154,7 +156,7 @@ impl FileBacking {
         Ok(identity(self)? == identity(other)?)
     }
 
-    /// Whether `path` leads to this file, through symbolic links or not.
+    /// Whether `path` leads to this file, directly or through symbolic links.
     pub(crate) fn is_at(&self, path: &Path) -> Result<bool> {
         let failed = |source| Error::io("look at", source).path(path);
         match std::fs::canonicalize(path) {
@@ -164,10 +166,11 @@ impl FileBacking {
         }
     }
 
-    /// Takes the file's name away, if it still is this file's.
+    /// Removes the file's name if it still belongs to this file.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] if it is not; the system's.
+    /// [`ErrorKind::NotFound`] if the name belongs to another file; [`ErrorKind::Io`] if the
+    /// operating system reports another error.
     pub(crate) fn remove_name(&self) -> Result<()> {
         let Some(place) = self.open.checked_place("remove")? else { return Ok(()) };
         os::remove(place.real()).map_err(|source| self.error("remove", source))
@@ -219,8 +222,8 @@ impl FileBacking {
 
 impl Drop for FileBacking {
     fn drop(&mut self) {
-        // By name, since a process that is just being started holds a copy of every open file for
-        // a moment, and with it the locks.
+        // Unlocked explicitly: a process that another thread is starting holds copies of all open
+        // files, and so their locks, for a moment.
         let _ = self.unlock_data(0..OFFSET_MAX);
         if *self.inode_locked.get_mut() {
             let _ = os::unlock_inode(self.open.file());
@@ -281,7 +284,7 @@ impl Backing for FileBacking {
     fn trim(&self, len_bytes: u64) -> Result<()> {
         self.open.check_length("trim", len_bytes)?;
         self.open.file().set_len(len_bytes).map_err(|source| {
-            // ERROR_USER_MAPPED_FILE: Windows keeps a file's length while anybody has it mapped.
+            // ERROR_USER_MAPPED_FILE: Windows does not truncate a file with a mapped view.
             if cfg!(windows) && source.raw_os_error() == Some(1224) {
                 return self.name(
                     Error::new(ErrorKind::Locked, "trim")
@@ -398,22 +401,22 @@ fn rename_error(source: io::Error, to: &Path, replace: bool) -> Error {
     let error = Error::io("rename to", source).path(to);
     match refused && replace && cfg!(windows) {
         true => error.advice(
-            "somebody may have the file that is to be replaced open, which not every file system \
-             lets go: close it there first, or check its permissions",
+            "another program may have the file at this path open: close it there, or check its \
+             permissions",
         ),
         false => error,
     }
 }
 
-/// Refuses writing to a file that lies on a network file system.
+/// Refuses to write to a file on a network file system.
 pub(crate) fn refuse_network(backing: &dyn Backing, operation: &'static str) -> Result<()> {
     let FileSystemKind::Network(name) = &backing.properties().file_system else {
         return Ok(());
     };
     let error = Error::new(ErrorKind::NetworkFileSystem, operation)
-        .detail(format!("{name}: two machines' views of one file are not coherent"))
+        .detail(format!("on {name} the mapped views of two machines are not coherent"))
         .advice(
-            "keep the file on a local disk; if one machine alone uses it, say so with \
+            "keep the file on a local disk; if only one machine uses it, allow this with \
              allow_network_file_system",
         );
     Err(match backing.path() {
@@ -422,7 +425,7 @@ pub(crate) fn refuse_network(backing: &dyn Backing, operation: &'static str) -> 
     })
 }
 
-/// Refuses a path by which the system would open something else than a file.
+/// Refuses a path that the system would open as something other than a file.
 pub(crate) fn refuse_no_file(path: &Path, operation: &'static str) -> Result<()> {
     match os::why_no_file(path) {
         None => Ok(()),

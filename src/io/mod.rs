@@ -2,10 +2,10 @@
 //!
 //! - Everything that the layers above read, write, map, grow and sync goes through one trait,
 //!   [`Backing`].
-//! - Nothing here knows what the bytes mean, but for what a store and a lock file begin with: their
-//!   bytes are not written by those that do not hold their locks ([`file`]).
+//! - This folder does not know what the bytes mean, except the first bytes of a store and of a lock
+//!   file: only holders of their locks write these files ([`file`]).
 
-// The home of views: each block has its own proof.
+// Views need `unsafe`; each block has its own proof.
 #![allow(unsafe_code)]
 
 mod backing;

@@ -1,4 +1,4 @@
-//! An open file and where it lies, which a backing and its views share.
+//! An open file and its place, which a backing and its views share.
 
 use std::fs::File;
 use std::io;
@@ -11,44 +11,44 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::OFFSET_MAX;
 use crate::os;
 
-/// Held shared by those that write a file's bytes.
+/// Held shared by handles that write a file's bytes.
 pub(crate) const RAW: Range<u64> = 4..5;
 /// Held shared by the handles of a store, on its data file and on its lock file.
 pub(crate) const STORE: Range<u64> = 5..6;
 
-/// An open file and its name, which its views share: when a page of theirs cannot be had, they ask
-/// the file why.
+/// An open file and its name. Its views share it: when the system cannot provide one of their
+/// pages, they ask the file for the reason.
 #[derive(Debug)]
 pub(crate) struct OpenFile {
     file: File,
     pub(super) place: RwLock<Option<Place>>,
-    /// Held if its bytes may be written through this.
+    /// Held if the bytes of the file may be written through this handle.
     raw: OnceLock<RawLock>,
 }
 
-/// The lock of an open file that is written to by its bytes.
+/// The lock of a handle that writes a file's bytes.
 #[derive(Debug)]
 pub(super) struct RawLock {
-    /// The file, opened once more: the one that was handed over may share its locks with others.
+    /// The file, opened once more: the caller's descriptor may share its locks with others.
     pub(super) own: Option<File>,
 }
 
 impl RawLock {
     pub(super) fn unlock(&self, file: &File) {
-        // By name, as in `FileBacking`'s drop.
+        // Unlocked explicitly, as in `FileBacking`'s drop.
         let _ = os::unlock_range(self.own.as_ref().unwrap_or(file), RAW.start, 1);
     }
 }
 
 impl OpenFile {
-    /// A file that is open, by this name.
+    /// An open file with this name.
     pub(crate) fn new(file: File, place: Option<Place>) -> Self {
         Self { file, place: RwLock::new(place), raw: OnceLock::new() }
     }
 
     /// Holds a lock for as long as the file is open here.
     pub(super) fn keep(&self, lock: RawLock) {
-        // Each backing is guarded once, before anything shares the file.
+        // Each backing is guarded once, before any other handle shares the file.
         let _ = self.raw.set(lock);
     }
 
@@ -64,12 +64,12 @@ impl OpenFile {
         self.place.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Where the file lies, for what is done by its name: an error if another file, or none, has
-    /// that by now. Then nothing beside it is this file's to touch.
+    /// The place of the file, for operations by its name: an error if the name now belongs to
+    /// another file or to none. Then the files beside it do not belong to this file.
     pub(super) fn checked_place(&self, operation: &'static str) -> Result<Option<Place>> {
         let Some(place) = self.place() else { return Ok(None) };
         match self.check_place(&place, operation) {
-            // The path is a descriptor's, and never was that of a place in a directory.
+            // The path names a descriptor and never was a place in a directory.
             Err(_) if os::is_nameless(place.given()) => Ok(None),
             checked => checked.map(|()| Some(place)),
         }
@@ -84,7 +84,9 @@ impl OpenFile {
         Err(Error::new(ErrorKind::NotFound, operation)
             .path(place.given())
             .detail("the file was moved or replaced while it was open; nothing was touched")
-            .advice("put it back with the files beside it, or close it and open it where it is"))
+            .advice(
+                "move it back with the files beside it, or close it and open it at its new path",
+            ))
     }
 
     pub(crate) fn len_bytes(&self) -> Result<u64> {
@@ -130,7 +132,7 @@ impl OpenFile {
         Err(self.name(
             Error::new(ErrorKind::OutOfRange, operation)
                 .offset(len_bytes)
-                .detail("past byte 2^63 - 1, which no file can have"),
+                .detail("past byte 2^63 - 1, the end of the largest possible file"),
         ))
     }
 }

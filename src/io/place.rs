@@ -1,12 +1,13 @@
-//! Where a file lies: the path that it was given by, and where that led when it was opened.
+//! The place of a file: the path that the caller gave, and where that path led when the file was
+//! opened.
 //!
-//! A path means something else once the process changes its directory, or a symbolic link or a
-//! directory on the way is changed. Errors show the path as given; whatever is done by name, to
-//! the file or beside it, goes by the real one.
+//! A path changes its meaning when the process changes its directory, or when a symbolic link or a
+//! directory on the way changes. Errors show the path as given; operations by name, on the file or
+//! beside it, use the real path.
 
 use std::path::{Path, PathBuf};
 
-/// A file's path, twice.
+/// A file's path in two forms.
 #[derive(Clone, Debug)]
 pub(crate) struct Place {
     given: PathBuf,
@@ -15,12 +16,12 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// The place of a file that is there.
+    /// The place of an existing file.
     pub(super) fn of(given: &Path) -> Self {
         Self { given: given.to_path_buf(), real: real(given) }
     }
 
-    /// The place of a file beside which others are looked for by nobody: its path as given.
+    /// The place of a file without files beside it: its path as given.
     pub(crate) fn as_given(given: &Path) -> Self {
         Self { given: given.to_path_buf(), real: given.to_path_buf() }
     }
@@ -35,23 +36,23 @@ impl Place {
         &self.real
     }
 
-    /// The directory that the file lies in; `None` only for the root of a file system.
+    /// The directory of the file; `None` only for the root of a file system.
     pub(super) fn directory(&self) -> Option<&Path> {
         self.real.parent()
     }
 
-    /// The directory as far as it was given, for errors.
+    /// The directory as in the given path, for errors.
     pub(super) fn given_directory(&self) -> &Path {
         parent_directory(&self.given)
     }
 
-    /// The place of the file beside this one that has this suffix.
+    /// The place of the file beside this one with this suffix.
     pub(super) fn beside(&self, suffix: &str) -> Self {
         Self { given: side_path(&self.given, suffix), real: side_path(&self.real, suffix) }
     }
 
-    /// The place of `given`, which this file is to be renamed to, and which need not be there. A
-    /// path to the same directory means the directory of this file, wherever the process is by now.
+    /// The place of `given`, the new name of this file, which need not exist. A path to the same
+    /// directory means the directory of this file, even after the process has changed its own.
     pub(super) fn renamed(&self, given: &Path) -> Self {
         let Some(name) = given.file_name() else { return Self::of(given) };
         let directory = if given.parent() == self.given.parent() {
@@ -64,7 +65,7 @@ impl Place {
     }
 }
 
-/// Where a path leads now.
+/// The absolute path that a path leads to now.
 fn real(path: &Path) -> PathBuf {
     std::fs::canonicalize(path)
         .or_else(|_| std::path::absolute(path))
@@ -79,7 +80,7 @@ fn parent_directory(path: &Path) -> &Path {
     }
 }
 
-/// The path of the file beside `data_path` that has this suffix.
+/// The path of the file beside `data_path` with this suffix.
 pub(crate) fn side_path(data_path: &Path, suffix: &str) -> PathBuf {
     let mut name = data_path.as_os_str().to_owned();
     name.push(suffix);

@@ -1,6 +1,6 @@
 //! The files beside a data file: their names, and how they are opened.
 //!
-//! `X-wal-1`, `X-sum` and the like are the data file's in all but name: made with its owner, group
+//! `X-wal-1`, `X-sum` and the like belong to the data file: they are created with its owner, group
 //! and permissions and never with more, exclusively, and never through a symbolic link, which could
 //! lead anywhere.
 
@@ -13,14 +13,14 @@ use super::place::Place;
 use crate::error::{Error, ErrorKind, Result};
 use crate::os::{self, Distrust, Permissions, Sharing, no_follow};
 
-/// What headers, checksum files and segments begin with.
+/// Headers, checksum files and segments begin with these bytes.
 const MAGIC: [u8; 5] = *b"\x89FLAT";
 
-/// Opens the file beside `data`, which is open as `file`; `None` if there is none and none is to
-/// be made.
+/// Opens the file beside `data`, which is open as `file`; `None` if an existing file was asked
+/// for and does not exist.
 pub(super) fn open(data: &Place, file: &File, suffix: &str, how: OpenSide) -> Result<Option<File>> {
     let side = data.beside(suffix);
-    // Of the open file: another may have its name by now.
+    // Of the open file: its name may belong to another file now.
     let permissions = || {
         let metadata = file.metadata();
         let failed = |source| Error::io("ask the permissions of", source).path(data.given());
@@ -40,10 +40,10 @@ pub(super) fn open(data: &Place, file: &File, suffix: &str, how: OpenSide) -> Re
         .map(|found| why_not_believed(&found, side.real(), &permissions))
     {
         Ok(Some(Distrust::Owner(user))) => {
-            let why = format!("user {user} owns it, who may not write the data");
+            let why = format!("its owner, user {user}, may not write the data file");
             Err(disbelieved(why, data.given()).path(side.given()))
         }
-        // One that is more open than the data is narrowed by the next writer.
+        // The next writer narrows a file that is more open than the data.
         Ok(_) => Ok(()),
         Err(source) => Err(Error::io("open", source).path(side.given())),
     };
@@ -57,14 +57,14 @@ pub(super) fn open(data: &Place, file: &File, suffix: &str, how: OpenSide) -> Re
         }
         Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => {
-            // One that another user has put there to be in the way is known by its owner.
+            // The owner shows whether another user has put the file there to block the store.
             check(side.real().symlink_metadata())?;
             Err(Error::io("open", source).path(side.given()))
         }
     }
 }
 
-/// Why a file beside data with these permissions is not believed.
+/// Why a file beside data with these permissions is not trusted.
 pub(crate) fn why_not_believed(
     found: &Metadata,
     path: &Path,
@@ -75,12 +75,12 @@ pub(crate) fn why_not_believed(
     os::distrust(found, data, directory)
 }
 
-/// The error of a file that is not believed. It has no cause in the system, which would let us.
+/// The error for a file that is not trusted. It has no source: the system would allow the access.
 pub(crate) fn disbelieved(why: String, data: &Path) -> Error {
     let name = data.file_name().unwrap_or(data.as_os_str()).to_string_lossy();
     Error::new(ErrorKind::PermissionDenied, "open").detail(why).advice(format!(
-        "remove it, or give it the owner and the permissions of {name}, while nothing has the \
-         store open; keep stores where no other users make files",
+        "close the store everywhere, then remove this file or give it the owner and the \
+         permissions of {name}; keep stores in a directory where no other users create files",
     ))
 }
 
@@ -89,8 +89,8 @@ pub(crate) fn is_disbelieved(error: &Error) -> bool {
     error.kind() == ErrorKind::PermissionDenied && std::error::Error::source(error).is_none()
 }
 
-/// Whether a file begins as all of ours do, or is empty as one that was just made. Another file's
-/// permissions are not changed.
+/// Whether a file begins like one of ours, or is empty like a new one. The permissions of other
+/// files are not changed.
 fn is_ours(found: &File) -> bool {
     let mut front = [0; MAGIC.len()];
     match os::read_at(found, 0, &mut front) {
@@ -100,8 +100,8 @@ fn is_ours(found: &File) -> bool {
     }
 }
 
-/// Refuses what is no regular file, before it is opened: opening a pipe would wait for somebody to
-/// write into it.
+/// Refuses anything but a regular file before opening it: opening a pipe would wait until a program
+/// writes into it.
 pub(crate) fn refuse_irregular(path: &Path) -> Result<()> {
     if path.symlink_metadata().is_ok_and(|found| !found.is_file()) {
         return Err(irregular());
@@ -111,12 +111,14 @@ pub(crate) fn refuse_irregular(path: &Path) -> Result<()> {
 
 pub(crate) fn irregular() -> Error {
     Error::new(ErrorKind::InvalidArgument, "open")
-        .detail("a file beside a store or mapping must have this name, and this is no regular file")
+        .detail(
+            "a store or mapping needs this name for its own file, and this is not a regular file",
+        )
         .advice("rename it, or the store")
 }
 
-/// The suffixes of what lies beside `data` under its name and more. Names that are no UTF-8 behind
-/// the data file's are none of ours.
+/// The suffixes of the files beside `data` whose names begin with its name. Other programs' files,
+/// whose suffixes are not UTF-8, are left out.
 pub(super) fn list(data: &Place) -> Result<Vec<String>> {
     let (Some(directory), Some(own)) = (data.directory(), data.real().file_name()) else {
         return Ok(Vec::new());
@@ -138,7 +140,7 @@ pub(super) fn list(data: &Place) -> Result<Vec<String>> {
     Ok(suffixes)
 }
 
-/// Removes the file beside `data`, if it is there.
+/// Removes the file beside `data`, if it exists.
 pub(super) fn remove(data: &Place, suffix: &str) -> Result<()> {
     let side = data.beside(suffix);
     match os::remove(side.real()) {
@@ -149,8 +151,8 @@ pub(super) fn remove(data: &Place, suffix: &str) -> Result<()> {
     }
 }
 
-/// The error of who wants a file beside one without a name.
+/// The error for a caller that wants a file beside one without a name.
 pub(crate) fn nameless() -> Error {
     Error::new(ErrorKind::Unsupported, "make a file beside")
-        .detail("a file without a name has no files beside it")
+        .detail("a file without a name cannot have files beside it")
 }

@@ -1,9 +1,9 @@
-//! Files that are made under another name until they are whole: the name, and the owner of a file
-//! of that name.
+//! Files that have another name until they are complete: the name, and the check of its owner.
 //!
 //! A maker that dies leaves its file behind, and the next maker removes it or resumes it. A user
-//! may keep a file of that name, and another user may have put one in the way. So a leftover must
-//! be a regular file of the maker's own user, not a link, with the content of a leftover.
+//! may have a file of that name, and another user may have put one there to block the maker. So a
+//! leftover must be a regular file of the maker's own user, not a link, with the content of a
+//! leftover.
 
 use std::fs::Metadata;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -16,42 +16,42 @@ use super::place::side_path;
 use crate::error::{Error, ErrorKind, Result};
 use crate::os::{self, Permissions, Sharing};
 
-/// What follows the name of a file that is made aside, until it gets its own.
+/// The suffix of a file that is not complete yet.
 pub(crate) const UNFINISHED: &str = "-unfinished";
 
-/// What an unfinished file is made for.
+/// The operation that makes an unfinished file, for errors.
 const MAKE: &str = "make an unfinished file at";
 
 /// The name `X-unfinished` under which a file `X` is made before it gets its own.
 ///
 /// # Errors
-/// [`ErrorKind::AlreadyExists`] if a store of that very name lies there, which has a lock file of
-/// its own.
+/// [`ErrorKind::AlreadyExists`] if a store with this name exists, which has a lock file of its own.
 fn aside_of(path: &Path) -> Result<PathBuf> {
     let aside = side_path(path, UNFINISHED);
     if lock_path(&aside).symlink_metadata().is_ok() && aside.symlink_metadata().is_ok() {
         return Err(Error::new(ErrorKind::AlreadyExists, MAKE)
             .path(aside)
-            .detail("a store of that name is there")
+            .detail("a store with this name exists")
             .advice("rename that store, or choose another path"));
     }
     Ok(aside)
 }
 
-/// Opens the file that a maker of `path` has left, for reading and writing. `is_ours` tells by a
+/// Opens the file that a maker of `path` has left, for reading and writing. `is_ours` decides by a
 /// file's content whether it is such a leftover.
 ///
 /// # Errors
 /// [`ErrorKind::NotFound`] without such a file; [`ErrorKind::AlreadyExists`] if the file is not a
 /// maker's leftover; [`ErrorKind::PermissionDenied`] if it belongs to another user;
-/// [`ErrorKind::InvalidArgument`] if it has a second name; the system's.
+/// [`ErrorKind::InvalidArgument`] if it has a second name; [`ErrorKind::Io`] if the operating
+/// system reports another error.
 pub(crate) fn open_unfinished(
     path: &Path,
     is_ours: impl FnOnce(&FileBacking) -> Result<bool>,
 ) -> Result<(PathBuf, FileBacking)> {
     let aside = aside_of(path)?;
     let file = open_own(path, &aside, is_ours)?;
-    // The maker would write into a file of another name, too.
+    // Writing through this name would also change the file of the other name.
     let metadata = metadata_of(&file, &aside)?;
     if os::has_other_names(&metadata) {
         return Err(Error::new(ErrorKind::InvalidArgument, "resume")
@@ -62,12 +62,12 @@ pub(crate) fn open_unfinished(
     Ok((aside, file))
 }
 
-/// The name under which `path` is made, free for use: a leftover of a maker that died is removed.
-/// The caller holds the lock under which `path` is made; `is_ours` tells by a file's content
+/// The name under which `path` is made, free for use: removes the leftover of a maker that died.
+/// The caller holds the lock under which `path` is made; `is_ours` decides by a file's content
 /// whether it is such a leftover.
 ///
 /// # Errors
-/// As [`open_unfinished`], but for the absence of a file and a second name.
+/// As [`open_unfinished`], but a missing file and a second name are no errors.
 pub(crate) fn vacate_unfinished(
     path: &Path,
     is_ours: impl FnOnce(&FileBacking) -> Result<bool>,
@@ -84,11 +84,11 @@ pub(crate) fn vacate_unfinished(
 }
 
 /// A random name beside `path`, for a file whose content does not show that it is a leftover.
-/// Removes what earlier makers of `path` left under such names: no user gives a file a name of this
+/// Removes what earlier makers of `path` left under such names: users do not use names of this
 /// form. The caller holds the lock under which `path` is made.
 ///
 /// # Errors
-/// The system's.
+/// [`ErrorKind::Io`] if the operating system reports an error.
 pub(crate) fn new_unfinished(path: &Path) -> Result<PathBuf> {
     let mut hasher = DefaultHasher::new();
     path.file_name().unwrap_or_default().as_encoded_bytes().hash(&mut hasher);
@@ -112,7 +112,7 @@ pub(crate) fn new_unfinished(path: &Path) -> Result<PathBuf> {
     Ok(path.with_file_name(format!("{start}{number:016x}")))
 }
 
-/// Opens what lies at `aside`, if it is a maker's of `path`.
+/// Opens the file at `aside` if it belongs to a maker of `path`.
 fn open_own(
     path: &Path,
     aside: &Path,
@@ -145,13 +145,13 @@ fn check_own(path: &Path, aside: &Path, found: &Metadata) -> Result<()> {
     }
     Err(Error::new(ErrorKind::PermissionDenied, MAKE)
         .path(aside)
-        .detail("a file of that name belongs to another user")
-        .advice("have it removed, or choose another path"))
+        .detail("a file with this name belongs to another user")
+        .advice("ask its owner to remove it, or choose another path"))
 }
 
 fn foreign(aside: &Path) -> Error {
     Error::new(ErrorKind::AlreadyExists, MAKE)
         .path(aside)
-        .detail("a file of that name is not a leftover of a maker that died")
+        .detail("the file is not the leftover of an interrupted call")
         .advice("rename it, or choose another path")
 }

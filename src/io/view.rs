@@ -1,13 +1,12 @@
 //! One mapped range of a backing.
 //!
-//! Invariants: `base` is valid for `len` bytes of mapped memory for as long as the view lives (or
-//! dangling when `len` is 0); `access` says which accesses the mapping permits; the memory is never
-//! moved or remapped, so that a pointer into it stays good until the view is dropped.
+//! Invariants: `base` is valid for `len` bytes of mapped memory as long as the view lives (or
+//! dangling if `len` is 0); `access` says which accesses the mapping permits; the memory is never
+//! moved or remapped, so a pointer into it stays valid until the view is dropped.
 //!
-//! What fails: out-of-range and misdirected calls give errors. A page that the system cannot
-//! provide (a file truncated by someone else, a disk that fails) is a signal or an exception, as it
-//! is for every mapped file; met by the calls that copy, and with the guard installed, it is an
-//! error ([`super::fault`]).
+//! Out-of-range and misdirected calls give errors. A page that the system cannot provide (a
+//! truncated file, a failing disk) raises a signal or an exception, as for every mapped file. With
+//! the guard installed, the copying calls turn it into an error ([`super::fault`]).
 
 use std::fmt;
 use std::ops::Range;
@@ -30,27 +29,27 @@ use crate::os::{self, Advice, Advised, Residency};
 /// let scratch = Mapping::anonymous(4096)?;
 /// let private = scratch.with_access(Access::Private)?;
 /// private.view(0..4)?.write(0, b"mine")?;
-/// assert_eq!(scratch.read_vec(0..4)?, [0; 4]); // the copy is the private view's alone
+/// assert_eq!(scratch.read_vec(0..4)?, [0; 4]); // only the private view has the copy
 /// # Ok::<(), flatrec::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Access {
-    /// Reading only; a stray store through such a view is a fault.
+    /// Reading only; a stray store through such a view faults.
     ReadOnly,
-    /// Reading and writing; what is written reaches the file and every other view of it.
+    /// Reading and writing; writes reach the file and every other view of it.
     ReadWrite,
-    /// Copy-on-write: what is written is seen through this view alone and never reaches the file.
+    /// Copy-on-write: writes are visible through this view only and never reach the file.
     Private,
 }
 
 impl Access {
-    /// Whether bytes may be changed through a view of this access.
+    /// Whether this access permits changing bytes.
     pub fn is_writable(self) -> bool {
         self != Self::ReadOnly
     }
 }
 
-/// Who keeps the memory mapped.
+/// What keeps the memory mapped.
 pub(crate) enum Memory {
     /// Nothing is mapped: the view is empty.
     Empty,
@@ -63,9 +62,9 @@ pub(crate) enum Memory {
 
 /// A mapped range of a [`Mapping`](crate::map::Mapping): its bytes are the file's.
 ///
-/// Views of one file overlap freely and are coherent: what is written through one read-write view
-/// is seen by every other. Others may change the bytes at any time, so the safe calls copy;
-/// [`View::bytes`] lends them in place and is `unsafe` for that reason.
+/// Views of one file overlap freely and are coherent: a write through one read-write view is
+/// visible in all others. Other threads and processes may change the bytes at any time, so the safe
+/// calls copy; [`View::bytes`] lends them in place, so it is `unsafe`.
 ///
 /// ```
 /// use flatrec::map::Mapping;
@@ -86,12 +85,12 @@ pub struct View {
     origin: Origin,
 }
 
-// SAFETY: a view owns its mapping; the memory stays valid whichever thread uses or drops it, and
-// nothing in it is tied to a thread.
+// SAFETY: a view owns its mapping; the memory stays valid on whichever thread uses or drops it, and
+// nothing in it belongs to a thread.
 unsafe impl Send for View {}
 // SAFETY: through `&View` the safe calls touch the memory only by `copy_out` and `copy_in`, which
-// make no references and are opaque to the compiler; in-place access is `unsafe` and its caller
-// answers for races.
+// make no references and are opaque to the compiler; in-place access is `unsafe`, and its caller
+// excludes races.
 unsafe impl Sync for View {}
 
 impl View {
@@ -101,7 +100,7 @@ impl View {
         Self { base: NonNull::dangling(), len: 0, offset, access, memory, origin: Origin::Unknown }
     }
 
-    /// A view of a range that is known to be one that `file` can have.
+    /// A view of a range that is known to be possible for `file`.
     pub(crate) fn of_file(
         file: &Arc<OpenFile>,
         offset: u64,
@@ -114,11 +113,11 @@ impl View {
             Access::ReadOnly => options.map_raw_read_only(file.file()),
             Access::ReadWrite => options.map_raw(file.file()),
             Access::Private => {
-                // Only pages that are really changed take memory: a private view of a file larger
-                // than memory must not be refused for what it might take.
+                // Only changed pages take memory, so the system must not reserve memory for all of
+                // a private view: the file may be larger than memory.
                 options.no_reserve_swap();
-                // SAFETY: the mapping is turned into a raw one before anything is read through it;
-                // `View` hands out references only by `unsafe` calls.
+                // SAFETY: the mapping becomes a raw one before any read through it; `View` gives
+                // out references only by `unsafe` calls.
                 unsafe { options.map_copy(file.file()) }.map(memmap2::MmapRaw::from)
             }
         };
@@ -145,25 +144,25 @@ impl View {
         Self { base, len, offset, access, memory, origin: Origin::Section(name.into()) }
     }
 
-    /// Where the view starts in its backing, in bytes.
+    /// The start of the view in its backing, in bytes.
     pub fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// How many bytes it shows.
+    /// The length in bytes.
     pub fn len_bytes(&self) -> usize {
         self.len
     }
 
-    /// What may be done through it.
+    /// The access that the view permits.
     pub fn access(&self) -> Access {
         self.access
     }
 
     /// The address of its first byte.
     ///
-    /// The pointer is good for [`View::len_bytes`] bytes until the view is dropped, except for
-    /// bytes past the end of the file, whose pages fault.
+    /// The pointer is valid for [`View::len_bytes`] bytes until the view is dropped. A touch of
+    /// bytes past the end of the file faults.
     pub fn as_ptr(&self) -> *const u8 {
         self.base.as_ptr()
     }
@@ -178,7 +177,7 @@ impl View {
     /// # Errors
     /// [`ErrorKind::OutOfRange`] if the range does not lie in the view. With the guard installed
     /// ([`install_fault_guard`](crate::install_fault_guard)): [`ErrorKind::Truncated`] if the file
-    /// ends before the range does, the system's error if it cannot read a page.
+    /// ends before the range does, [`ErrorKind::Io`] if the operating system cannot read a page.
     pub fn read(&self, at: usize, into: &mut [u8]) -> Result<()> {
         let from = self.pointer("read", at, into.len())?;
         let place = self.place(at);
@@ -197,9 +196,9 @@ impl View {
     ///
     /// # Errors
     /// [`ErrorKind::ReadOnly`] for a read-only view, [`ErrorKind::OutOfRange`] if the range does
-    /// not lie in the view. With the guard installed: as [`View::read`], and
-    /// [`ErrorKind::NoSpace`] if a page needs room on a full file system; some of the bytes may
-    /// have been written then.
+    /// not lie in the view. With the guard installed: as [`View::read`], and [`ErrorKind::NoSpace`]
+    /// if a page needs room on a full file system. After an error some of the bytes may have been
+    /// written.
     pub fn write(&self, at: usize, from: &[u8]) -> Result<()> {
         if !self.access.is_writable() {
             return Err(Error::new(ErrorKind::ReadOnly, "write")
@@ -213,7 +212,7 @@ impl View {
         }
         // SAFETY: `pointer` checked that `from.len()` bytes of this live view are mapped at `to`,
         // and the access was checked to permit writing. `from` cannot overlap it: references into a
-        // view exist only by `unsafe` calls whose callers promise that nobody writes there.
+        // view exist only by `unsafe` calls, whose callers promise that no other code writes there.
         match unsafe { copy_in(from, to.as_ptr()) } {
             Ok(()) => Ok(()),
             Err(fault) => fault::finish_write(&place, from, fault),
@@ -226,7 +225,7 @@ impl View {
     /// [`ErrorKind::OutOfRange`] if the range does not lie in the view.
     ///
     /// # Safety
-    /// Nobody, in this process or another, changes these bytes or truncates the file below them
+    /// No code, in this process or another, changes these bytes or truncates the file below them
     /// while the borrow lives.
     pub unsafe fn bytes(&self, range: Range<usize>) -> Result<&[u8]> {
         let len = range.end.saturating_sub(range.start);
@@ -243,7 +242,7 @@ impl View {
     /// not lie in the view.
     ///
     /// # Safety
-    /// Nobody else, in this process or another and through this view or another, reads or changes
+    /// No other code, in this process or another and through this view or another, reads or changes
     /// these bytes or truncates the file below them while the borrow lives.
     #[allow(clippy::mut_from_ref, reason = "exclusiveness is the caller's duty, as said above")]
     pub unsafe fn bytes_mut(&self, range: Range<usize>) -> Result<&mut [u8]> {
@@ -253,16 +252,16 @@ impl View {
         let len = range.end.saturating_sub(range.start);
         let to = self.pointer("lend for changing", range.start, len)?;
         // SAFETY: `pointer` checked the range, the access permits writing, and the caller promised
-        // that nobody else touches the bytes.
+        // that no other code touches the bytes.
         Ok(unsafe { std::slice::from_raw_parts_mut(to.as_ptr(), len) })
     }
 
-    /// Advises the system how a part of the view will be used, and tells which way was taken:
-    /// [`Advice`] says what each advice is on each system.
+    /// Tells the system how a part of the view will be used, and returns what the system did.
+    /// [`Advice`] lists each advice on each system.
     ///
     /// # Errors
-    /// [`ErrorKind::OutOfRange`] if the range does not lie in the view; the system's error if it
-    /// cannot provide the pages that a populating advice asks for.
+    /// [`ErrorKind::OutOfRange`] if the range does not lie in the view; [`ErrorKind::Io`] if the
+    /// operating system cannot provide the pages of a populating advice.
     pub fn advise(&self, range: Range<usize>, advice: Advice) -> Result<Advised> {
         let len = range.end.saturating_sub(range.start);
         let from = self.pointer("advise", range.start, len)?;
@@ -274,13 +273,15 @@ impl View {
             .map_err(|source| Error::io("advise", source).offset(self.offset))
     }
 
-    /// Keeps a part of the view, its pages as a whole, in physical memory until the view is dropped
-    /// or unlocked: `mlock`, `VirtualLock`. Locks do not count: one unlocking undoes any number.
+    /// Keeps a part of the view, rounded to whole pages, in physical memory until the view is
+    /// dropped or unlocked: `mlock`, `VirtualLock`. Locks do not count: one unlock undoes any
+    /// number.
     ///
     /// # Errors
-    /// [`ErrorKind::OutOfRange`] if the range does not lie in the view; the system's: most allow a
-    /// process only a few mebibytes of locked memory, and Windows a little less than its minimum
-    /// working set, 200 KiB unless `SetProcessWorkingSetSize` has raised it.
+    /// [`ErrorKind::OutOfRange`] if the range does not lie in the view; [`ErrorKind::Io`] if the
+    /// operating system reports an error. Most systems let a process lock only a few mebibytes, and
+    /// Windows a little less than its minimum working set, 200 KiB unless
+    /// `SetProcessWorkingSetSize` has raised it.
     pub fn lock(&self, range: Range<usize>) -> Result<()> {
         let len = range.end.saturating_sub(range.start);
         let from = self.pointer("lock in memory", range.start, len)?;
@@ -293,11 +294,12 @@ impl View {
         })
     }
 
-    /// Lets a locked part go again. That it was not locked is no error; on Windows its pages leave
-    /// the working set then.
+    /// Unlocks a part of the view. An unlocked part is no error; on Windows its pages then leave
+    /// the working set.
     ///
     /// # Errors
-    /// [`ErrorKind::OutOfRange`] if the range does not lie in the view; the system's.
+    /// [`ErrorKind::OutOfRange`] if the range does not lie in the view; [`ErrorKind::Io`] if the
+    /// operating system reports an error.
     pub fn unlock(&self, range: Range<usize>) -> Result<()> {
         let len = range.end.saturating_sub(range.start);
         let from = self.pointer("unlock from memory", range.start, len)?;
@@ -308,14 +310,15 @@ impl View {
 
     /// How many of the pages under a part of the view are in memory now.
     ///
-    /// On Unix those in the page cache (`mincore`), whoever brought them there. On Windows those in
-    /// the working set of this process (`QueryWorkingSetEx`), which are the ones that can be
-    /// touched without any fault: a page that only the cache holds does not count there, and
-    /// touching it is a soft fault. A new view of a file that is wholly in the cache is so resident
-    /// on Unix, and on Windows not at all.
+    /// On Unix these are the pages in the page cache (`mincore`), whichever process brought them
+    /// there. On Windows they are the pages in the working set of this process
+    /// (`QueryWorkingSetEx`): a page that only the cache holds does not count, and touching it is a
+    /// soft fault. So a new view of a file that is wholly in the cache is fully resident on Unix,
+    /// and not at all on Windows.
     ///
     /// # Errors
-    /// [`ErrorKind::OutOfRange`] if the range does not lie in the view, or the system's error.
+    /// [`ErrorKind::OutOfRange`] if the range does not lie in the view; [`ErrorKind::Io`] if the
+    /// operating system reports an error.
     pub fn residency(&self, range: Range<usize>) -> Result<Residency> {
         let len = range.end.saturating_sub(range.start);
         let from = self.pointer("ask residency", range.start, len)?;
@@ -324,17 +327,18 @@ impl View {
             .map_err(|source| Error::io("ask residency", source).offset(self.offset))
     }
 
-    /// Writes the changed pages of a part of the view to the file, and waits for the system to have
+    /// Writes the changed pages of a part of the view to the file and waits until the system has
     /// written them: `msync`, or `FlushViewOfFile` and then `FlushFileBuffers`. The file's length
-    /// is not part of it: [`Mapping::sync`](crate::map::Mapping::sync) is. Of a view that is
-    /// read-only, private or of named memory, there is nothing to flush.
+    /// is not included: use [`Mapping::sync`](crate::map::Mapping::sync). Does nothing for a view
+    /// that is read-only, private or of named memory.
     ///
-    /// On Windows this is the one way to be sure of what was written through a view: there the
-    /// system writes, by a flush, what was changed in the view that is flushed.
+    /// On Windows only this call makes writes through a view reach the file for sure: a flush there
+    /// writes what was changed through the flushed view.
     ///
     /// # Errors
-    /// [`ErrorKind::OutOfRange`] if the range does not lie in the view, or the system's error. What
-    /// the device holds is unknown then, and flushing again proves nothing.
+    /// [`ErrorKind::OutOfRange`] if the range does not lie in the view; [`ErrorKind::Io`] if the
+    /// operating system reports an error. What the device holds is unknown then, and a second flush
+    /// proves nothing.
     pub fn flush(&self, range: Range<usize>) -> Result<()> {
         let len = range.end.saturating_sub(range.start);
         self.pointer("flush", range.start, len)?;
@@ -352,7 +356,7 @@ impl View {
         }
     }
 
-    /// What lies `at` bytes past the view's start.
+    /// The place `at` bytes past the view's start.
     fn place(&self, at: usize) -> Place<'_> {
         Place {
             origin: &self.origin,
@@ -361,7 +365,7 @@ impl View {
         }
     }
 
-    /// The address of `at`, once `at..at + len` is known to lie in the view.
+    /// The address of `at`, after a check that `at..at + len` lies in the view.
     fn pointer(&self, operation: &'static str, at: usize, len: usize) -> Result<NonNull<u8>> {
         match at.checked_add(len) {
             Some(end) if end <= self.len => {

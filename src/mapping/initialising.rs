@@ -1,12 +1,13 @@
-//! What this process is initialising: an initialiser that asks for what it makes waits for itself.
+//! The initialisations of this process: an initialiser that opens what it is making would wait for
+//! itself.
 //!
-//! The lock under which something is initialised belongs to an open file, and to a thread on
-//! Windows, and knows nothing of who waits for whom. So each thread takes a turn first, which this
-//! process hands out. A thread that has the turn and asks again gets an error. Another one waits;
-//! but while an initialiser is running it may be waiting for that very thread, which nothing tells
-//! from one that takes its time, so the wait is limited then.
+//! The lock of an initialisation belongs to an open file, and on Windows to a thread, and does not
+//! detect such waits. So each thread takes a turn first, which this process gives out. A thread
+//! that has the turn and asks again gets an error. Another thread waits. But a running initialiser
+//! may be waiting for that very thread, and cannot be told from a slow one, so that wait has a
+//! limit.
 //!
-//! Invariant: an entry is in the list from the time that its turn is taken until it is dropped.
+//! Invariant: an entry is in the list from the moment its turn is taken until it is dropped.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
@@ -20,20 +21,20 @@ const RUNNING_MAX: Duration =
     if cfg!(test) { Duration::from_millis(50) } else { Duration::from_secs(60) };
 
 static TURNS: Mutex<Vec<Entry>> = Mutex::new(Vec::new());
-/// Rung when a turn ends, or an initialiser begins to run.
+/// Notified when a turn ends, or an initialiser begins to run.
 static CHANGED: Condvar = Condvar::new();
 
-/// What is initialised.
+/// The object of an initialisation.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Key {
-    /// Memory of this name.
+    /// Memory with this name.
     Name(String),
-    /// The file that has this lock file.
+    /// The file with this lock file.
     File(FileIdentity),
 }
 
 impl Key {
-    /// Memory of this name; on macOS it is a file's, whose capitals are no others.
+    /// Memory with this name; on macOS it is a file, whose name ignores case.
     pub(super) fn name(name: &str) -> Self {
         let lower = cfg!(target_os = "macos");
         Self::Name(if lower { name.to_ascii_lowercase() } else { name.to_owned() })
@@ -43,7 +44,7 @@ impl Key {
 struct Entry {
     key: Key,
     thread: ThreadId,
-    /// Since when its initialiser has been running; until then it may wait for another process.
+    /// When its initialiser began to run; until then it may wait for another process.
     running: Option<Instant>,
 }
 
@@ -52,10 +53,11 @@ struct Entry {
 pub(super) struct Turn(Key);
 
 impl Turn {
-    /// Waits for the threads of this process that came before.
+    /// Waits for the threads of this process that asked before.
     ///
     /// # Errors
-    /// [`ErrorKind::Locked`] if this thread is initialising it, or another one has been for long.
+    /// [`ErrorKind::Locked`] if this thread is initialising it, or another thread has been doing so
+    /// for a minute.
     pub(super) fn take(key: Key) -> Result<Self> {
         let own = thread::current().id();
         let mut turns = turns();
@@ -65,7 +67,7 @@ impl Turn {
                 return Ok(Self(key));
             };
             if entry.thread == own {
-                return Err(locked("its own initialiser asks for it", OWN_ADVICE));
+                return Err(locked("its own initialiser opened it again", OWN_ADVICE));
             }
             let left = entry.running.map(|since| RUNNING_MAX.saturating_sub(since.elapsed()));
             if left.is_some_and(|left| left.is_zero()) {
@@ -80,7 +82,7 @@ impl Turn {
         }
     }
 
-    /// Says that the initialiser begins to run.
+    /// Notes that the initialiser begins to run.
     pub(super) fn run(&self) {
         let now = Instant::now();
         for entry in turns().iter_mut().filter(|entry| entry.key == self.0) {
@@ -99,7 +101,7 @@ impl Drop for Turn {
 
 const OWN_ADVICE: &str = "use the mapping that the initialiser was given";
 const WAIT_ADVICE: &str =
-    "try again; if the initialiser waits for this thread, neither goes on: let it not do that";
+    "try again; an initialiser must not wait for a thread that opens what it initialises";
 
 fn locked(why: impl Into<std::borrow::Cow<'static, str>>, advice: &'static str) -> Error {
     Error::new(ErrorKind::Locked, "wait for the initialiser").detail(why).advice(advice)

@@ -3,7 +3,7 @@
 //! A [`Mapping`] is a growable array of bytes opened with one [`Access`](crate::io::Access); a
 //! [`View`](crate::io::View) is one mapped range of it, and a [`TypedView`] one of values.
 
-// Typed views are handed out here; each block has its own proof.
+// Typed views need `unsafe`; each block has its own proof.
 #![allow(unsafe_code)]
 
 mod initialising;

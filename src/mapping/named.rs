@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Invariant: `state` becomes [`READY`] only after an initialiser has returned, under the section's
-//! lock, which dies with its process. Whoever finds another state under the lock runs its own
-//! initialiser on zeroed bytes.
+//! lock, which ends with its process. An opener that finds another state under the lock runs its
+//! own initialiser on zeroed bytes.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -21,7 +21,7 @@ const HEADER_BYTES: u64 = 4096;
 const MAGIC: u64 = u64::from_le_bytes(*b"flatmem0");
 const READY: u64 = 1;
 
-/// Zeroed memory that every view of it shares, and that nobody else can find.
+/// Zeroed memory without a name, shared by all its views.
 pub(super) fn anonymous(len_bytes: u64) -> Result<Arc<dyn Backing>> {
     let file =
         os::open_anonymous().map_err(|source| Error::io("allocate anonymous memory", source))?;
@@ -37,7 +37,7 @@ pub(super) struct NamedMemory {
     name: String,
     len_bytes: u64,
     properties: Properties,
-    /// Whether this handle made the name, and takes it away when it goes. Set once, when it has.
+    /// Whether this handle made the name, and removes it when dropped. Set once, when it has.
     created: OnceLock<()>,
 }
 
@@ -51,7 +51,7 @@ impl NamedMemory {
         let whole =
             len_bytes.checked_add(HEADER_BYTES).filter(|_| len_bytes > 0).ok_or_else(|| {
                 named(Error::new(ErrorKind::InvalidArgument, "share memory"), name)
-                    .detail("the length must be from 1 byte to 2^63")
+                    .detail("the length must be 1 to 2^63 bytes")
             })?;
         let (section, made) = NamedSection::open_or_create(name, whole)
             .map_err(|source| error("share memory", source, name))?;
@@ -70,18 +70,19 @@ impl NamedMemory {
                 len_bytes
             } else {
                 memory.zero()?;
-                // It keeps the length that its first initialiser asked for, if that got so far.
+                // It keeps the length of its first initialiser if that one stored it.
                 if (1..=room).contains(&found[2]) { found[2] } else { len_bytes.min(room) }
             };
             header.write(16, &len_bytes.to_le_bytes())?;
             header.write(0, &MAGIC.to_le_bytes())?;
-            // The handle that the initialiser gets knows its length from the words just written.
+            // The initialiser's handle gets its length from the words just written.
             let section =
                 NamedSection::open(name).map_err(|source| error("share memory", source, name))?;
             turn.run();
             initialise(Arc::new(Self::sized(section, name, len_bytes)))?;
             header.write(8, &READY.to_le_bytes())?;
-            // Who finishes what another began owns the name as the first would have.
+            // The opener that finishes an abandoned initialisation owns the name as the first would
+            // have.
             memory.created.get_or_init(|| ());
         }
         let len_bytes = memory.read_header(&header)?[2];
@@ -89,7 +90,7 @@ impl NamedMemory {
         memory.finish(len_bytes)
     }
 
-    /// Opens memory that another handle has initialised, waiting for it if it is just doing so.
+    /// Opens initialised memory; waits for a running initialiser.
     pub(super) fn open(name: &str) -> Result<Arc<dyn Backing>> {
         let section =
             NamedSection::open(name).map_err(|source| error("open shared memory", source, name))?;
@@ -109,7 +110,7 @@ impl NamedMemory {
         memory.finish(found[2])
     }
 
-    /// Takes the name away.
+    /// Removes the name.
     pub(super) fn remove(name: &str) -> Result<()> {
         if cfg!(unix) {
             NamedSection::open(name)
@@ -121,7 +122,7 @@ impl NamedMemory {
     fn over(section: NamedSection, name: &str) -> Result<Self> {
         if section.len_bytes() <= HEADER_BYTES {
             return Err(named(Error::new(ErrorKind::Corrupt, "open shared memory"), name)
-                .detail("too short to be memory of flatrec's"));
+                .detail("the memory is too short for flatrec's header"));
         }
         Ok(Self::sized(section, name, 0))
     }
@@ -141,7 +142,7 @@ impl NamedMemory {
         }
     }
 
-    /// The handle as users get it, once the length in the header is known to fit the section.
+    /// The handle for users, after a check that the length in the header fits the section.
     fn finish(mut self, len_bytes: u64) -> Result<Arc<dyn Backing>> {
         if len_bytes == 0 || len_bytes > self.section.len_bytes() - HEADER_BYTES {
             return Err(self.foreign());
@@ -168,7 +169,7 @@ impl NamedMemory {
         Ok(words.map(u64::from_le_bytes))
     }
 
-    /// Zeroes the bytes that an initialiser left when it died.
+    /// Zeroes what a dead initialiser left.
     fn zero(&self) -> Result<()> {
         let zeros = vec![0; 64 << 10];
         let end = self.section.len_bytes();
@@ -191,13 +192,16 @@ impl NamedMemory {
         Ok(View::of_section(view, at.saturating_sub(HEADER_BYTES), access, &self.name))
     }
 
-    /// Maps the users' bytes `offset..offset + len_bytes`, once they are known to exist.
+    /// Maps the users' bytes `offset..offset + len_bytes`, after a check that they exist.
     fn user_view(&self, offset: u64, len_bytes: usize, access: Access) -> Result<View> {
         let end = offset.checked_add(len_bytes as u64).filter(|&end| end <= self.len_bytes);
         if end.is_none() {
             return Err(named(Error::new(ErrorKind::OutOfRange, "map shared memory"), &self.name)
                 .offset(offset)
-                .detail(format!("{len_bytes} bytes do not lie in its {}", self.len_bytes)));
+                .detail(format!(
+                    "{len_bytes} bytes from there reach past its end at byte {}",
+                    self.len_bytes
+                )));
         }
         if len_bytes == 0 {
             return Ok(View::empty(offset, access));
@@ -215,7 +219,7 @@ impl NamedMemory {
 impl Drop for NamedMemory {
     fn drop(&mut self) {
         if self.created.get().is_some() {
-            // A name that is gone already is what was wanted.
+            // A missing name is no failure here.
             let _ = NamedSection::remove(&self.name);
         }
     }
@@ -255,8 +259,8 @@ impl Backing for NamedMemory {
             return Ok(Grown::Reserved);
         }
         Err(named(Error::new(ErrorKind::Unsupported, "grow"), &self.name)
-            .detail("named shared memory keeps the length it was made with")
-            .advice("make it as long as it may become; untouched pages take no memory of others"))
+            .detail("named shared memory has a fixed length")
+            .advice("create it with the greatest length that it will need"))
     }
 
     fn trim(&self, len_bytes: u64) -> Result<()> {
@@ -264,7 +268,7 @@ impl Backing for NamedMemory {
             return Ok(());
         }
         Err(named(Error::new(ErrorKind::Unsupported, "trim"), &self.name)
-            .detail("named shared memory keeps the length it was made with"))
+            .detail("named shared memory has a fixed length"))
     }
 
     fn view(&self, offset: u64, len_bytes: usize, access: Access) -> Result<View> {
@@ -303,7 +307,7 @@ fn error(operation: &'static str, source: std::io::Error, name: &str) -> Error {
     named(error, name)
 }
 
-/// Names of shared memory are shown where paths are.
+/// Adds the name of shared memory to an error, as its path.
 fn named(error: Error, name: &str) -> Error {
     error.path(name)
 }

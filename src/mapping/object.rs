@@ -1,4 +1,4 @@
-//! Mapping objects: a backing, opened with one access, of which any number of views are mapped.
+//! Mapping objects: a backing opened with one access, from which any number of views are mapped.
 
 use std::fs::File;
 use std::ops::Range;
@@ -19,13 +19,13 @@ use crate::shm::{INITIALISER, SideLock, Wait};
 ///
 /// This is the Win32 file-mapping object, under the names of both worlds: new, existing, temporary
 /// and inherited files, named shared memory and anonymous memory, each read-only, read-write or
-/// copy-on-write. A store is built on it; by itself it knows nothing of headers and commits.
+/// copy-on-write. A store is built on it. A mapping itself has no header and no commits.
 ///
 /// ```
 /// use flatrec::map::Mapping;
 /// let directory = tempfile::tempdir()?;
 /// let mapping = Mapping::create_new(directory.path().join("bytes"), 1 << 20)?;
-/// let view = mapping.view(1000..2000)?; // any offset: alignment is our business
+/// let view = mapping.view(1000..2000)?; // any offset: the mapping aligns it
 /// view.write(0, b"hello")?;
 /// view.flush(0..5)?; // on its way to the device
 /// mapping.sync()?; // durable
@@ -44,13 +44,14 @@ impl Mapping {
     ///
     /// # Errors
     /// [`ErrorKind::AlreadyExists`] if the path is taken, [`ErrorKind::NoSpace`] on a full disk
-    /// (the file is removed again), [`ErrorKind::NetworkFileSystem`]; the system's.
+    /// (the file is removed again), [`ErrorKind::NetworkFileSystem`]; [`ErrorKind::Io`] if the
+    /// operating system reports another error.
     pub fn create_new(path: impl AsRef<Path>, len_bytes: u64) -> Result<Self> {
         let path = path.as_ref();
         let file = FileBacking::create_new(path)?;
         let made = refuse_network(&file, "create").and_then(|()| file.grow(len_bytes));
         if let Err(error) = made {
-            // The error that matters is the one we have; a file left behind is only clutter.
+            // The caller needs the first error; a leftover file does no harm.
             let _ = std::fs::remove_file(path);
             return Err(error);
         }
@@ -61,7 +62,8 @@ impl Mapping {
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`], [`ErrorKind::PermissionDenied`], [`ErrorKind::InvalidArgument`] for
-    /// what is no regular file, [`ErrorKind::NetworkFileSystem`] for writing; the system's.
+    /// anything but a regular file, [`ErrorKind::NetworkFileSystem`] for writing; [`ErrorKind::Io`]
+    /// if the operating system reports another error.
     pub fn open(path: impl AsRef<Path>, access: Access) -> Result<Self> {
         let file = FileBacking::open(path, access == Access::ReadWrite)?;
         if access == Access::ReadWrite {
@@ -70,18 +72,18 @@ impl Mapping {
         Ok(Self::over(file, access))
     }
 
-    /// The file at `path`, made and initialised by exactly one of any number of processes that ask
-    /// for it at the same time.
+    /// The file at `path`, created and initialised by exactly one of the processes that ask for it
+    /// at the same time.
     ///
-    /// The first makes a file of `len_bytes` zero bytes under another name, which begins with
-    /// `.flatrec-new-` and that no other file has, runs `initialise` on it, makes it durable and
-    /// gives it its name; the others wait for that. If the initialiser fails or its process dies,
-    /// nothing has the name `path`, and the next opener removes what was left and runs its own.
-    /// The lock is on the file `PATH-lock`, which stays.
+    /// The first process creates a file of `len_bytes` zero bytes under a unique temporary name
+    /// that begins with `.flatrec-new-`, runs `initialise` on it, makes it durable and renames it
+    /// to `path`; the others wait. If the initialiser fails or its process dies, `path` does not
+    /// exist, and the next opener removes the leftover and runs its own initialiser. The lock is on
+    /// the file `PATH-lock`, which stays.
     ///
     /// # Errors
-    /// What `initialise` returns; [`ErrorKind::Locked`] for what `initialise` itself opens there,
-    /// and for another thread of this process that has waited for it for a minute; otherwise as
+    /// The error of `initialise`; [`ErrorKind::Locked`] if `initialise` opens the same path, or if
+    /// another thread of this process has run its initialiser for a minute; otherwise as
     /// [`Mapping::create_new`] and [`Mapping::open`].
     pub fn open_or_create(
         path: impl AsRef<Path>,
@@ -93,7 +95,7 @@ impl Mapping {
             let lock = SideLock::open_or_create(path)?;
             let turn = Turn::take(Key::File(lock.identity()?)).map_err(|it| it.path(path))?;
             lock.lock(INITIALISER, LockKind::Exclusive, Wait::Forever, "another initialiser")?;
-            // An opener that waited for one that failed finds its lock file gone.
+            // If the initialiser before failed, it has removed the lock file.
             if lock.is_named()? {
                 break (lock, turn);
             }
@@ -106,7 +108,7 @@ impl Mapping {
         Self::initialise(path, len_bytes, &lock, initialise).inspect_err(|_| lock.withdraw())
     }
 
-    /// Makes the file at `path`, which is not there, under the initialiser's lock.
+    /// Creates the file at `path`, which does not exist, under the initialiser's lock.
     fn initialise(
         path: &Path,
         len_bytes: u64,
@@ -132,54 +134,56 @@ impl Mapping {
             })
     }
 
-    /// A file of `len_bytes` zero bytes without a name, gone when it is closed.
+    /// A file of `len_bytes` zero bytes without a name. It is gone when closed.
     ///
     /// # Errors
-    /// The system's, a full disk among them.
+    /// [`ErrorKind::NoSpace`] on a full disk; [`ErrorKind::Io`] if the operating system reports
+    /// another error.
     pub fn temporary(len_bytes: u64) -> Result<Self> {
         Ok(Self::over(FileBacking::temporary(len_bytes)?, Access::ReadWrite))
     }
 
-    /// A file that is open already, or was inherited from the parent process.
+    /// A file that this process has already opened, or inherited from its parent.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] for what is no regular file; the system's.
+    /// [`ErrorKind::InvalidArgument`] for anything but a regular file; [`ErrorKind::Io`] if the
+    /// operating system reports an error.
     pub fn from_file(file: File, access: Access) -> Result<Self> {
         Ok(Self::over(FileBacking::from_file(file, None)?, access))
     }
 
-    /// `len_bytes` bytes of zeroed memory that nobody else can find, shared by all views of it; it
-    /// grows like a file.
+    /// `len_bytes` bytes of zeroed memory without a name, shared by all views of it; it grows like
+    /// a file.
     ///
-    /// On Linux it is memory alone (`memfd_create`). Windows and macOS have no such file: there it
-    /// is a temporary one, as of [`Mapping::temporary`], which the system keeps in memory while
-    /// there is room.
+    /// On Linux it lies in memory only (`memfd_create`). On Windows and macOS, which have no such
+    /// file, it is a temporary file as from [`Mapping::temporary`]; the system keeps it in memory
+    /// while there is room.
     ///
     /// # Errors
-    /// The system's.
+    /// [`ErrorKind::Io`] if the operating system reports an error.
     pub fn anonymous(len_bytes: u64) -> Result<Self> {
         Ok(Self { backing: super::named::anonymous(len_bytes)?, access: Access::ReadWrite })
     }
 
-    /// The shared memory called `name`, made and initialised by exactly one of any number of
-    /// processes that ask for it at the same time; memory that exists keeps the length it has.
+    /// The shared memory called `name`, created and initialised by exactly one of the processes
+    /// that ask for it at the same time; existing memory keeps its length.
     ///
-    /// The memory lasts while a process has it open. The name goes when the creator's handle is
-    /// dropped (with all its clones), or by [`Mapping::remove_named`]; on Windows with the last
-    /// handle. An initialiser that fails or dies half-way is run again by the next opener.
+    /// The memory lasts while a process has it open. The name is removed when the creator drops its
+    /// handle (with all its clones), or by [`Mapping::remove_named`]; on Windows with the last
+    /// handle. If an initialiser fails or dies half-way, the next opener runs its own.
     ///
-    /// It is an object of `shm_open` on Linux. On Windows it is a mapping object over the paging
-    /// file, committed whole, called `Local\\name`: two users who are logged in, or a service and a
-    /// desktop, do not see each other's. Those who wait for the initialiser wait for the mutex
+    /// On Linux it is an object of `shm_open`. On Windows it is a mapping object over the paging
+    /// file, committed whole, called `Local\\name`: two logged-in users, or a service and a
+    /// desktop, each have their own. Openers that wait for the initialiser wait for the mutex
     /// `Local\\name:lock`.
     ///
     /// # Errors
-    /// What `initialise` returns; [`ErrorKind::Locked`] for what `initialise` itself opens by that
-    /// name, and for another thread of this process that has waited for it for a minute;
-    /// [`ErrorKind::InvalidArgument`] for a name that is not 1 to 200
-    /// of the characters `A-Z a-z 0-9 . _ -`, or starts with a dot; [`ErrorKind::PermissionDenied`]
-    /// on Unix for memory that another user made or that others may
-    /// use, whoever asks: root does not use a user's memory unawares; the system's.
+    /// The error of `initialise`; [`ErrorKind::Locked`] if `initialise` opens the same name, or if
+    /// another thread of this process has run its initialiser for a minute;
+    /// [`ErrorKind::InvalidArgument`] for a name that is not 1 to 200 of the characters `A-Z a-z
+    /// 0-9 . _ -`, or starts with a dot; [`ErrorKind::PermissionDenied`] on Unix for memory that
+    /// belongs to another user or that others may use, also for root, so that root does not use a
+    /// user's memory by accident; [`ErrorKind::Io`] if the operating system reports another error.
     pub fn named(
         name: &str,
         len_bytes: u64,
@@ -191,20 +195,21 @@ impl Mapping {
         Ok(Self { backing: memory, access: Access::ReadWrite })
     }
 
-    /// The shared memory called `name`, which exists and is initialised.
+    /// The existing, initialised shared memory called `name`.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] if there is none; [`ErrorKind::Corrupt`] if it is not ours or its
-    /// initialiser has not finished; otherwise as [`Mapping::named`].
+    /// [`ErrorKind::NotFound`] if no memory has this name; [`ErrorKind::Corrupt`] if another
+    /// program made it or its initialiser has not finished; otherwise as [`Mapping::named`].
     pub fn open_named(name: &str, access: Access) -> Result<Self> {
         Ok(Self { backing: NamedMemory::open(name)?, access })
     }
 
-    /// Takes the name of shared memory away. Those who have it open keep it; on Windows the name
-    /// goes with the last handle and this does nothing.
+    /// Removes the name of shared memory. Open handles keep the memory; on Windows the name goes
+    /// with the last handle and this does nothing.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] if there is none; the system's.
+    /// [`ErrorKind::NotFound`] if no memory has this name; [`ErrorKind::Io`] if the operating
+    /// system reports another error.
     pub fn remove_named(name: &str) -> Result<()> {
         NamedMemory::remove(name)
     }
@@ -214,11 +219,11 @@ impl Mapping {
         Self { backing, access }
     }
 
-    /// The same bytes with another access. More than the file was opened for is an error of the
-    /// first view.
+    /// The same bytes with another access. If the file was not opened for that access, the first
+    /// view fails.
     ///
     /// # Errors
-    /// [`ErrorKind::ReadOnly`] if this mapping is not read-write and `access` is.
+    /// [`ErrorKind::ReadOnly`] if `access` is read-write and this mapping is not.
     pub fn with_access(&self, access: Access) -> Result<Self> {
         if access == Access::ReadWrite && self.access != Access::ReadWrite {
             return Err(self.error(ErrorKind::ReadOnly, "map read-write"));
@@ -239,23 +244,23 @@ impl Mapping {
     /// The length now.
     ///
     /// # Errors
-    /// The system's.
+    /// [`ErrorKind::Io`] if the operating system reports an error.
     pub fn len_bytes(&self) -> Result<u64> {
         self.backing.len_bytes()
     }
 
-    /// Maps a view of `range`; neither end needs to be aligned.
+    /// Maps a view of `range`; neither end must be aligned.
     ///
     /// # Errors
-    /// [`ErrorKind::OutOfRange`] for bytes past the end, or more of them than the address space
-    /// holds; the system's.
+    /// [`ErrorKind::OutOfRange`] for bytes past the end, or more than the address space holds;
+    /// [`ErrorKind::Io`] if the operating system reports an error.
     pub fn view(&self, range: Range<u64>) -> Result<View> {
         let len_bytes = self.len_bytes()?;
         if range.start > range.end || range.end > len_bytes {
             return Err(self
                 .error(ErrorKind::OutOfRange, "map a view of")
                 .offset(range.start)
-                .detail(format!("{range:?} does not lie in the {len_bytes} bytes there are")));
+                .detail(format!("{range:?} does not lie within its {len_bytes} bytes")));
         }
         let len = usize::try_from(range.end - range.start).map_err(|_| {
             self.error(ErrorKind::OutOfRange, "map a view of")
@@ -273,7 +278,7 @@ impl Mapping {
         self.view(0..self.len_bytes()?)
     }
 
-    /// Maps a view of the records of type `T` that follow one another from `offset` to the end.
+    /// Maps a view of the consecutive records of type `T` from `offset` to the end.
     ///
     /// # Errors
     /// As [`Mapping::view`].
@@ -296,33 +301,33 @@ impl Mapping {
         Ok(bytes)
     }
 
-    /// Makes the mapping `len_bytes` long; views that exist stay valid and as long as they were.
+    /// Makes the mapping `len_bytes` long; existing views stay valid and keep their length.
     ///
     /// # Errors
     /// [`ErrorKind::ReadOnly`], [`ErrorKind::NoSpace`] with the old length kept,
-    /// [`ErrorKind::Unsupported`] for memory of a fixed length; the system's.
+    /// [`ErrorKind::Unsupported`] for memory of a fixed length; [`ErrorKind::Io`] if the operating
+    /// system reports another error.
     pub fn grow(&self, len_bytes: u64) -> Result<Grown> {
         self.check_writable("grow")?;
         self.backing.grow(len_bytes)
     }
 
-    /// Hands the changed pages of `range`, through whichever view they were changed, to the device.
-    /// [`Mapping::sync`] makes them durable.
+    /// Starts writing the changed pages of `range` to the device, through whichever view they were
+    /// changed. [`Mapping::sync`] makes them durable.
     ///
-    /// Windows promises no more than to write what was changed through the very view that is
-    /// flushed, and this maps one of its own: there, flush with [`View::flush`] the view that was
-    /// written.
+    /// Windows promises only to write what was changed through the flushed view itself, and this
+    /// call maps a view of its own. On Windows, call [`View::flush`] on the view that was written.
     ///
     /// # Errors
-    /// As [`Mapping::view`], and the system's.
+    /// As [`Mapping::view`], and [`ErrorKind::Io`] if the operating system reports an error.
     pub fn flush(&self, range: Range<u64>) -> Result<()> {
         self.check_writable("flush")?;
         let view = self.view(range)?;
         self.backing.flush_view(&view, 0..view.len_bytes())
     }
 
-    /// Flushes what was written through views that are gone by now, where a sync alone is not
-    /// promised to do that. A part at a time, so that it takes little address space.
+    /// Flushes writes through views that were dropped, on systems where a sync alone does not
+    /// promise that. One part at a time, which takes little address space.
     fn flush_unmapped(&self) -> Result<()> {
         const PART_BYTES: usize = 16 << 20;
         if self.backing.properties().calls_see_views {
@@ -333,12 +338,12 @@ impl Mapping {
         starts.try_for_each(|start| self.flush(start..end.min(start + PART_BYTES as u64)))
     }
 
-    /// Makes all that was written, and the length, durable: `fdatasync`, `F_FULLFSYNC` on macOS,
-    /// `FlushFileBuffers`. On Windows what was written through a view must have been flushed
-    /// before ([`View::flush`]).
+    /// Makes all writes and the length durable: `fdatasync`, `F_FULLFSYNC` on macOS,
+    /// `FlushFileBuffers`. On Windows, first flush writes through a view ([`View::flush`]).
     ///
     /// # Errors
-    /// The system's. What the device holds is then unknown, and asking again proves nothing.
+    /// [`ErrorKind::Io`] if the operating system reports an error. What the device holds is unknown
+    /// then, and a second call proves nothing.
     pub fn sync(&self) -> Result<()> {
         self.check_writable("sync")?;
         self.backing.sync_data()

@@ -1,4 +1,4 @@
-//! An initialiser that waits for itself by way of a thread.
+//! An initialiser that waits for itself through another thread.
 
 use std::time::Duration;
 

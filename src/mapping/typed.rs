@@ -9,12 +9,12 @@ use zerocopy::{FromBytes, Immutable, IntoBytes};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::View;
 
-/// Records of type `T`, one after the other, in a view: for shared memory, scratch memory and
-/// files whose layout is the program's own business.
+/// Consecutive records of type `T` in a view: for shared memory, scratch memory and files whose
+/// layout the program defines.
 ///
-/// Others may change the bytes at any time, so records are copied in and out; a record that is
-/// being written by someone else may be seen in part. [`TypedView::slice`] lends them in place, and
-/// is `unsafe` for that reason.
+/// Other threads and processes may change the bytes at any time, so records are copied in and out;
+/// a copy may contain a part of a concurrent write. [`TypedView::slice`] lends them in place, so it
+/// is `unsafe`.
 ///
 /// ```
 /// use flatrec::map::Mapping;
@@ -31,11 +31,11 @@ pub struct TypedView<T> {
 }
 
 impl<T: FromBytes + IntoBytes + Immutable + Copy> TypedView<T> {
-    /// As many records as `view` holds in whole.
+    /// The whole records that `view` holds.
     pub(crate) fn new(view: View) -> Result<Self> {
         if size_of::<T>() == 0 {
             return Err(Error::new(ErrorKind::InvalidArgument, "view records")
-                .detail("records of 0 bytes have no place"));
+                .detail("the record type has 0 bytes"));
         }
         Ok(Self { view, marker: PhantomData })
     }
@@ -45,7 +45,7 @@ impl<T: FromBytes + IntoBytes + Immutable + Copy> TypedView<T> {
         (self.view.len_bytes() / size_of::<T>()) as u64
     }
 
-    /// Whether there are none.
+    /// Whether the view holds no record.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -65,7 +65,7 @@ impl<T: FromBytes + IntoBytes + Immutable + Copy> TypedView<T> {
         Ok(record)
     }
 
-    /// Copies `record` to place `index`.
+    /// Copies `record` to the place of record `index`.
     ///
     /// # Errors
     /// [`ErrorKind::OutOfRange`] past the last record, [`ErrorKind::ReadOnly`] for a read-only
@@ -81,14 +81,14 @@ impl<T: FromBytes + IntoBytes + Immutable + Copy> TypedView<T> {
     /// records are not aligned for their type.
     ///
     /// # Safety
-    /// Nobody, in this process or another, changes these records or truncates the file below them
+    /// No code, in this process or another, changes these records or truncates the file below them
     /// while the borrow lives.
     pub unsafe fn slice(&self, range: Range<u64>) -> Result<&[T]> {
         if range.is_empty() {
             return Ok(&[]);
         }
         let bytes = self.byte_range(&range)?;
-        // SAFETY: the caller's promise is the one that `View::bytes` asks for.
+        // SAFETY: the caller's promise is the one that `View::bytes` requires.
         let bytes = unsafe { self.view.bytes(bytes) }?;
         <[T]>::ref_from_bytes(bytes).map_err(|_| Self::misaligned(range.start))
     }
@@ -99,7 +99,7 @@ impl<T: FromBytes + IntoBytes + Immutable + Copy> TypedView<T> {
     /// As [`TypedView::slice`], and [`ErrorKind::ReadOnly`] for a read-only view.
     ///
     /// # Safety
-    /// Nobody else, in this process or another, reads or changes these records, through this view
+    /// No other code, in this process or another, reads or changes these records, through this view
     /// or another, or truncates the file below them while the borrow lives.
     #[allow(clippy::mut_from_ref, reason = "exclusiveness is the caller's duty, as said above")]
     pub unsafe fn slice_mut(&self, range: Range<u64>) -> Result<&mut [T]> {
@@ -107,7 +107,7 @@ impl<T: FromBytes + IntoBytes + Immutable + Copy> TypedView<T> {
             return Ok(&mut []);
         }
         let bytes = self.byte_range(&range)?;
-        // SAFETY: the caller's promise is the one that `View::bytes_mut` asks for.
+        // SAFETY: the caller's promise is the one that `View::bytes_mut` requires.
         let bytes = unsafe { self.view.bytes_mut(bytes) }?;
         <[T]>::mut_from_bytes(bytes).map_err(|_| Self::misaligned(range.start))
     }
@@ -130,7 +130,7 @@ impl<T: FromBytes + IntoBytes + Immutable + Copy> TypedView<T> {
     fn misaligned(record: u64) -> Error {
         Error::new(ErrorKind::InvalidArgument, "lend records")
             .record(record)
-            .detail("the view's place is not aligned for the record type")
+            .detail("the view is not aligned for the record type")
             .advice("start the view at a multiple of the type's alignment, or copy records out")
     }
 }

@@ -1,19 +1,19 @@
 //! Copies whose faults are results: the fault guard.
 //!
-//! A page of a mapped file that the system cannot provide (the file was cut short, the disk fails,
-//! the file system is full) is no error of a call but a signal, `SIGBUS`; on Windows an exception.
-//! The guard turns it into a result for one piece of code only: [`copy`], a few instructions of
-//! assembly at known addresses. The handler looks where the fault was. If one of those
-//! instructions met it, the program counter is moved to the copy's end, and the copy returns how
-//! many bytes are left; any other fault goes to whoever handled such faults before. Nothing is
-//! remapped, so what other threads see stays as it was.
+//! If the system cannot provide a page of a mapped file (the file was truncated, the disk fails,
+//! the file system is full), the program gets a signal, `SIGBUS`, and on Windows an exception. The
+//! guard turns it into a result for one piece of code only: [`copy`], a few instructions of
+//! assembly at known addresses. The handler compares the address of the fault with them. For a
+//! fault of the copy it moves the program counter to the copy's end, and the copy returns how many
+//! bytes are left. Any other fault goes to the previous handler. The guard remaps nothing, so other
+//! threads see the same pages as before.
 //!
-//! What a handler does here is safe in a signal: it reads atomics and addresses, and calls nothing
-//! but `sigaction`, `raise` and the handler that was there before (POSIX.1-2024, 2.4.3).
+//! The handler is safe in a signal: it reads atomics and addresses, and calls only `sigaction`,
+//! `raise` and the previous handler (POSIX.1-2024, 2.4.3).
 //!
-//! The assembly is for x86-64 and 64-bit ARM. Elsewhere [`CATCHES`] is false: the copy is a loop
-//! whose faults are nobody's but the system's, and who has asked for the guard reads and writes by
-//! calls instead.
+//! The assembly exists for x86-64 and 64-bit ARM. Elsewhere [`CATCHES`] is false and the copy is a
+//! plain loop, whose faults end the process; a caller that wants the guard uses read and write
+//! calls there.
 
 #[cfg(any(
     all(target_arch = "x86_64", target_pointer_width = "64"),
@@ -46,14 +46,14 @@ pub(crate) const CATCHES: bool = way::CATCHES;
 
 static INSTALLED: AtomicBool = AtomicBool::new(false);
 
-/// Installs the guard, for the process and for good; at most once, however often it is called.
+/// Installs the guard for the whole process, at most once.
 ///
-/// Never a second time, even if somebody has put another handler in its place: that one may pass
+/// A second call does nothing, even if other code has replaced our handler: its handler may pass
 /// faults on to ours, and ours would pass them back.
 ///
 /// # Errors
 ///
-/// None are known: it is the system's call, and the system's to refuse.
+/// Any error of the system call. None is known.
 pub(crate) fn install() -> io::Result<()> {
     static INSTALLING: Mutex<()> = Mutex::new(());
     let _alone = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
@@ -64,19 +64,19 @@ pub(crate) fn install() -> io::Result<()> {
     Ok(())
 }
 
-/// Whether somebody has installed the guard.
+/// Whether the guard is installed.
 pub(crate) fn is_installed() -> bool {
     INSTALLED.load(Ordering::Acquire)
 }
 
-/// Copies `len` bytes by instructions that the compiler does not look into, so that others may be
-/// changing them meanwhile. Returns how many bytes at the end were not copied: none, unless the
-/// guard caught a fault. What was copied lies before them, and of them a few may have been.
+/// Copies `len` bytes by instructions that the compiler does not look into, so that others may
+/// change the bytes during the copy. Returns how many bytes at the end were not copied: 0 unless
+/// the guard caught a fault. The bytes before them were copied; a few of them may have been.
 ///
 /// # Safety
 ///
-/// `from` is mapped for reading and `to` for writing `len` bytes, and the two do not overlap. Pages
-/// that the system cannot provide are a fault, which is a signal unless the guard is installed.
+/// `from` is mapped for reading and `to` for writing `len` bytes, and the two do not overlap. A
+/// page that the system cannot provide raises a signal unless the guard is installed.
 #[inline]
 pub(crate) unsafe fn copy(from: *const u8, to: *mut u8, len: usize) -> usize {
     // SAFETY: the caller's promise, passed on.

@@ -1,14 +1,14 @@
-//! Which file system a file lies on, as far as the database has to care.
+//! Which file system a file lies on, as far as the database needs to know.
 //!
-//! Two questions decide: can another machine change the file behind this kernel's page cache (then
-//! mapped views are not coherent, and writing is refused), and does a preallocated block belong to
-//! the file for good (then a store through a view cannot meet a full disk)? The tables are pure
+//! Two questions matter. Can another machine change the file behind this kernel's page cache? Then
+//! mapped views are not coherent, and the database refuses to write. Does a preallocated block stay
+//! with the file? Then a store through a view cannot meet a full disk. The tables are pure
 //! functions of what the system reports, so that each entry can be tested anywhere.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// The kind of file system that a file lies on, with the name the system gives it.
+/// The kind of file system that a file lies on, with the system's name for it.
 ///
 /// ```
 /// use flatrec::FileSystemKind;
@@ -21,17 +21,17 @@ use std::fmt;
 pub enum FileSystemKind {
     /// On a device of this machine.
     Local(Cow<'static, str>),
-    /// In this machine's memory: fast, and gone at the next boot.
+    /// In this machine's memory: fast, and lost at the next boot.
     Memory(Cow<'static, str>),
-    /// Shared with other machines, or with the host of a virtual one: what they write does not
-    /// show in views of this one, or not in time.
+    /// Shared with other machines, or with the host of a virtual machine: views of this machine
+    /// show their writes late or never.
     Network(Cow<'static, str>),
     /// Not known to this version.
     Unknown(Cow<'static, str>),
 }
 
 impl FileSystemKind {
-    /// The file system's name, as `ext4` or `nfs`; a hexadecimal number where only that is known.
+    /// The file system's name, such as `ext4` or `nfs`; a hexadecimal number if only that is known.
     pub fn name(&self) -> &str {
         match self {
             Self::Local(name) | Self::Memory(name) | Self::Network(name) | Self::Unknown(name) => {
@@ -58,12 +58,12 @@ impl fmt::Display for FileSystemKind {
     }
 }
 
-/// Whether a block that was preallocated, or written before, is sure to take the next store.
+/// Whether a preallocated or written block is sure to take the next store.
 ///
-/// On a copy-on-write file system every write needs a new block, so a preallocated file can still
-/// meet a full disk, and through a view that is a signal. Only file systems known to write in place
-/// are trusted; an overlay's upper layer, FUSE and the unknown are not. (A file whose blocks are
-/// shared with a copy, by `cp --reflink` on xfs, is beyond what can be known here.)
+/// On a copy-on-write file system every write needs a new block. A preallocated file can still meet
+/// a full disk there, and through a view that is a signal. Only file systems known to write in
+/// place are trusted; an overlay's upper layer, FUSE and unknown ones are not. (This function
+/// cannot know of files that share blocks with a copy, by `cp --reflink` on xfs.)
 pub(crate) fn preallocation_binds(kind: &FileSystemKind) -> bool {
     match kind {
         FileSystemKind::Memory(_) => true,
@@ -72,9 +72,9 @@ pub(crate) fn preallocation_binds(kind: &FileSystemKind) -> bool {
     }
 }
 
-/// Whether a file system lays one directory over another, and copies a file to the upper one when
-/// it is opened to be written. Views of a handle that was opened before stay with the lower file
-/// for good, though file calls on that handle go to the upper one.
+/// Whether a file system lays one directory over another, and copies a file to the upper one when a
+/// program opens it for writing. Views of a handle that was opened before keep showing the lower
+/// file, but file calls on that handle go to the upper one.
 pub(crate) fn copies_up(kind: &FileSystemKind) -> bool {
     ["overlay", "fuse.fuse-overlayfs"].contains(&kind.name())
 }
@@ -85,7 +85,7 @@ const IN_PLACE: &[&str] =
 
 /// The kind behind the number that Linux's `statfs` reports in `f_type`.
 ///
-/// `None` for FUSE, whose number says nothing about who serves it: ask [`kind_of_type_name`].
+/// `None` for FUSE, whose number does not tell the server: ask [`kind_of_type_name`].
 #[cfg(any(target_os = "linux", test))]
 pub(super) fn kind_of_magic(magic: u32) -> Option<FileSystemKind> {
     use FileSystemKind::{Local, Memory, Network, Unknown};
@@ -133,7 +133,7 @@ pub(super) fn kind_of_magic(magic: u32) -> Option<FileSystemKind> {
         0x0131_11a8 => Network("ibrix".into()),
         0xbeef_dead => Network("snfs".into()),
         0x6163_6673 => Network("acfs".into()),
-        // Folders of a virtual machine's host: the host writes them too.
+        // Folders of a virtual machine's host; the host writes them too.
         0x0102_1997 => Network("9p".into()),
         0x786f_4256 => Network("vboxsf".into()),
         0xbacb_acbc => Network("vmhgfs".into()),
@@ -202,7 +202,7 @@ pub(super) fn mounted_type(mountinfo: &str, major: u32, minor: u32) -> Option<&s
     })
 }
 
-/// What a commit, or any bytes, survive; each survives what the one before it does.
+/// What a commit, or any bytes, survive. Each value includes the ones before it.
 ///
 /// ```
 /// use flatrec::Survives;
@@ -210,33 +210,33 @@ pub(super) fn mounted_type(mountinfo: &str, major: u32, minor: u32) -> Option<&s
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Survives {
-    /// The end of the process: the system has the bytes. All that is claimed of bytes in memory,
-    /// and where it cannot be told what the bytes lie on.
+    /// The end of the process: the system has the bytes. The only claim for bytes in memory and for
+    /// an unknown medium.
     Process,
-    /// A crash of the system: its device has the bytes, in its cache perhaps.
+    /// A crash of the system: the device has the bytes, perhaps in its cache.
     System,
     /// A loss of power: the device says that the bytes are on the medium.
     Power,
 }
 
 impl FileSystemKind {
-    /// What synced bytes survive on a file system of which nothing but this is known.
+    /// What synced bytes survive on a file system if only its kind is known.
     pub(crate) fn survives_synced(&self) -> Survives {
         match self {
-            // A server, of another machine or of a user, may do anything at a sync, or nothing.
+            // A server, of another machine or of a user, may do anything or nothing at a sync.
             Self::Memory(_) | Self::Network(_) | Self::Unknown(_) => Survives::Process,
             Self::Local(_) => Survives::Power,
         }
     }
 }
 
-/// A line of `/proc/self/mountinfo` (see [`mounted_type`]): where it is mounted, of what, and how.
+/// A line of `/proc/self/mountinfo` (see [`mounted_type`]).
 #[cfg(any(target_os = "linux", test))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Mount<'t> {
-    /// The directory of the file system that is mounted; octal numbers stand for spaces and such.
+    /// The mounted directory of the file system; octal numbers stand for spaces and the like.
     pub(super) root: &'t str,
-    /// Where.
+    /// The directory it is mounted on.
     pub(super) point: &'t str,
     kind: &'t str,
     /// The device, if the file system is on one.
@@ -269,17 +269,17 @@ impl<'t> Mount<'t> {
         self.options().find_map(|option| option.strip_prefix(name)?.strip_prefix('='))
     }
 
-    /// The most that synced bytes survive on a file system mounted so, whatever it lies on.
+    /// The most that synced bytes survive with these mount options, on any device.
     pub(super) fn survives(&self) -> Survives {
-        /// A sync there does not ask the device to empty its cache.
+        /// With these options a sync does not ask the device to empty its cache.
         const NO_BARRIER: &[&str] =
             &["nobarrier", "barrier=0", "barrier=none", "fsync_mode=nobarrier"];
         match self.kind {
-            // A sync does nothing; later kernels name the option so.
+            // A sync does nothing; later kernels use the second name.
             "overlay" if self.options().any(|it| ["volatile", "fsync=volatile"].contains(&it)) => {
                 Survives::Process
             }
-            // A user's program serves it; what lies under the other cannot be seen.
+            // fuseblk is served by a user's program; what lies under ecryptfs is not visible.
             "fuseblk" | "ecryptfs" => Survives::Process,
             _ if self.options().any(|option| NO_BARRIER.contains(&option)) => Survives::System,
             _ => Survives::Power,
@@ -287,8 +287,8 @@ impl<'t> Mount<'t> {
     }
 }
 
-/// What synced bytes survive on the device of that name; `None` for a loop device, whose bytes are
-/// a file's.
+/// What synced bytes survive on the device of that name; `None` for a loop device, whose bytes lie
+/// in a file.
 #[cfg(any(target_os = "linux", test))]
 pub(super) fn device_by_name(name: &str) -> Option<Survives> {
     const IN_MEMORY: &[&str] = &["ram", "zram", "nullb"];
@@ -305,7 +305,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_more_is_claimed_than_the_mount_allows() {
+    fn claims_stay_within_what_the_mount_allows() {
         let mounted = |kind: &str, options: &str| {
             let table = format!(
                 "22 1 8:1 / / rw - ext4 /dev/sda1 rw\n\
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn of_what_is_served_by_others_nothing_is_claimed() {
+    fn file_systems_served_by_others_get_no_claim() {
         for (kind, survives) in [
             (FileSystemKind::Local("ext4".into()), Survives::Power),
             (FileSystemKind::Memory("tmpfs".into()), Survives::Process),
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn fuse_is_what_its_server_is() {
+    fn fuse_is_the_kind_of_its_server() {
         let cases = [
             ("fuse.sshfs", "fuse.sshfs (network)"),
             ("fuse.rclone", "fuse.rclone (network)"),
@@ -421,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mount_is_found_by_its_device_whatever_optional_words_it_has() {
+    fn a_mount_is_found_by_its_device_with_any_optional_words() {
         let table = "\
 22 1 8:1 / / rw,relatime - ext4 /dev/sda1 rw
 36 22 0:41 / /mnt/far\\040away rw,nosuid shared:7 master:2 - fuse.sshfs host:/data rw,user_id=0

@@ -1,4 +1,4 @@
-//! What Linux does its own way: `madvise`, O_TMPFILE, `statfs` numbers, faults of a thread.
+//! What only Linux does: `madvise`, O_TMPFILE, `statfs` numbers, faults of a thread.
 
 mod medium;
 
@@ -35,12 +35,12 @@ pub(super) fn allocate(file: &File, old_len_bytes: u64, new_len_bytes: u64) -> R
     rustix::fs::fallocate(file, FallocateFlags::empty(), old_len_bytes, more_bytes)
 }
 
-/// The first byte from `offset` on that is not in a hole; `None` if all up to the end are.
+/// The first byte from `offset` on that is not in a hole; `None` if a hole reaches to the end.
 ///
-/// File systems that do not know say `offset`: "a filesystem may simply return a file offset equal
-/// to the requested" (lseek(2)).
+/// File systems that do not know return `offset`: "a filesystem may simply return a file offset
+/// equal to the requested" (lseek(2)).
 pub(crate) fn next_data(file: &File, offset: u64) -> io::Result<Option<u64>> {
-    // The cursor is put back, since a caller's own copy of the descriptor may share it.
+    // The cursor is put back, because a clone of the caller's descriptor shares it.
     let cursor = rustix::fs::tell(file)?;
     let found = rustix::fs::seek(file, SeekFrom::Data(offset));
     rustix::fs::seek(file, SeekFrom::Start(cursor))?;
@@ -52,17 +52,17 @@ pub(crate) fn next_data(file: &File, offset: u64) -> io::Result<Option<u64>> {
     }
 }
 
-/// Tells the system how the range will be used; the pages that it touches count as a whole.
+/// Tells the system how the program will use the range, rounded to whole pages.
 ///
 /// - `DontNeed` is `MADV_PAGEOUT`: unlike `MADV_DONTNEED` it keeps what a private page holds.
-/// - The populating ones fall back to `MADV_WILLNEED`, on kernels before 5.14, rather than to
-///   touching the pages: a touch may be a SIGBUS.
+/// - The populating advices fall back to `MADV_WILLNEED` on kernels before 5.14. They do not touch
+///   the pages: a touch may raise SIGBUS.
 ///
 /// # Errors
 ///
-/// From the populating advices: `EFAULT` for pages past the end of a file that was cut short, and
-/// for those that a full disk cannot back (which only writing finds out); `EINVAL` to populate a
-/// read-only view for writing. From all: `ENOMEM` where nothing is mapped.
+/// Populating advices: `EFAULT` for pages past the end of a truncated file, and for pages that a
+/// full disk cannot back (only populating for writing finds out); `EINVAL` to populate a read-only
+/// view for writing. All advices: `ENOMEM` where nothing is mapped.
 ///
 /// # Safety
 ///
@@ -92,8 +92,7 @@ pub(crate) unsafe fn advise(
             unsafe { madvise(address, len_bytes, Madvise::WillNeed) }?;
             Ok(Advised::FellBack("will-need"))
         }
-        // madvise(2), of will-need: "the map exists, but the area maps something that isn't a
-        // file".
+        // madvise(2) on will-need: "the map exists, but the area maps something that isn't a file".
         Err(Errno::BADF) => Ok(Advised::Unsupported),
         Err(error) => Err(error.into()),
     }
@@ -107,31 +106,31 @@ pub(crate) unsafe fn advise(
 unsafe fn madvise(address: *mut u8, len_bytes: usize, advice: Madvise) -> Result<(), Errno> {
     let (start, len_bytes) = super::page_range(address, len_bytes).map_err(|_| Errno::INVAL)?;
     rustix::io::retry_on_intr(|| {
-        // SAFETY: madvise(2) wants a page boundary, which `page_range` gives, and leaves the memory
+        // SAFETY: madvise(2) needs a page boundary, which `page_range` gives. It leaves the memory
         // as it is except for advices that the caller has ruled out.
         unsafe { rustix::mm::madvise(start, len_bytes, advice) }
     })
 }
 
-/// Whether this kernel has the advice at all. madvise(2) offers the probe: of no bytes at address 0
-/// it succeeds "if advice is supported by the kernel".
+/// Whether this kernel has the advice. madvise(2) offers the probe: for no bytes at address 0 it
+/// succeeds "if advice is supported by the kernel".
 fn kernel_knows(advice: Madvise) -> bool {
     // SAFETY: a range of no bytes holds nothing that could be changed.
     unsafe { rustix::mm::madvise(std::ptr::null_mut(), 0, advice) }.is_ok()
 }
 
-/// What `getrusage` calls the calling thread.
+/// The name of the calling thread in `getrusage`.
 pub(super) const THREAD_USAGE: Option<libc::c_int> = Some(libc::RUSAGE_THREAD);
 
-/// Opens a new file in `dir` for reading and writing that has no name and is gone when closed;
-/// `None` where the file system cannot.
+/// Opens a new file in `dir` for reading and writing. It has no name and is gone when closed.
+/// `None` if the file system cannot make one.
 ///
-/// `O_TMPFILE`, so that not even a crash leaves it behind; `O_EXCL` with it means that it can never
-/// be given a name.
+/// `O_TMPFILE`, so that not even a crash leaves the file behind. `O_EXCL` with it prevents that the
+/// file ever gets a name.
 pub(super) fn open_nameless(dir: &Path) -> io::Result<Option<File>> {
     let flags = libc::O_TMPFILE | libc::O_EXCL;
     match OpenOptions::new().read(true).write(true).custom_flags(flags).mode(0o600).open(dir) {
-        // EISDIR is how a kernel without the flag reads it: open a directory for writing.
+        // A kernel without the flag reads it as "open a directory for writing": EISDIR.
         Err(error) if matches!(error.raw_os_error(), Some(libc::EOPNOTSUPP | libc::EISDIR)) => {
             Ok(None)
         }
@@ -141,8 +140,8 @@ pub(super) fn open_nameless(dir: &Path) -> io::Result<Option<File>> {
 
 /// The kind of file system that the file lies on.
 ///
-/// From the number that `fstatfs` reports; FUSE has one number for all its file systems, and there
-/// the mount table tells which it is.
+/// The number that `fstatfs` reports tells it. All FUSE file systems share one number, and the
+/// mount table tells which one it is.
 pub(crate) fn file_system(file: &File) -> io::Result<FileSystemKind> {
     // The width and the sign of f_type differ by target; the number itself has 32 bits.
     let magic = rustix::fs::fstatfs(file.as_fd())?.f_type as u32;
@@ -153,48 +152,48 @@ pub(crate) fn file_system(file: &File) -> io::Result<FileSystemKind> {
     let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
     let table = fs::read("/proc/self/mountinfo").unwrap_or_default();
     let table = String::from_utf8_lossy(&table);
-    // Without a mount table (a jail without /proc) it is some FUSE, and unknown.
+    // Without a mount table (a jail without /proc) it is an unknown FUSE file system.
     Ok(kind_of_type_name(mounted_type(&table, major, minor).unwrap_or("fuse")))
 }
 
-/// Opens the shared-memory object `name`: a file in memory under /dev/shm, never one that a link
-/// there leads to.
+/// Opens the shared-memory object `name`: a file in memory under /dev/shm. Refuses a symbolic link
+/// there.
 pub(super) fn open_section(name: &str, create: bool) -> io::Result<File> {
     let create = if create { shm::OFlags::CREATE } else { shm::OFlags::empty() };
-    // rustix, unlike the C libraries' shm_open, follows links unless it is told not to.
+    // rustix, unlike the shm_open of the C libraries, follows links by default.
     let no_follow = shm::OFlags::from_bits_retain(OFlags::NOFOLLOW.bits());
     let flags = shm::OFlags::RDWR | no_follow | create;
     Ok(shm::open(name, flags, Mode::RUSR | Mode::WUSR)?.into())
 }
 
-/// Takes the name of a shared-memory object away.
+/// Removes the name of a shared-memory object.
 pub(super) fn unlink_section(name: &str) -> io::Result<()> {
     Ok(shm::unlink(name)?)
 }
 
-/// Waits while the word has that value, at most so long, or until somebody wakes; may return
-/// earlier for no reason. The word may lie in memory that processes share: a futex.
+/// Waits while the word has that value, at most so long, or until a wake-up; may return early for
+/// no reason. The word may lie in memory that processes share: a futex.
 pub(crate) fn wait_while(word: &AtomicU32, value: u32, at_most: Duration) {
-    // A time that the system cannot count has no end.
+    // A time that the system cannot count has no limit.
     let timeout = i64::try_from(at_most.as_secs())
         .ok()
         .map(|tv_sec| rustix::fs::Timespec { tv_sec, tv_nsec: at_most.subsec_nanos().into() });
-    // Not the private kind, which is for the threads of one process. Whatever it answers (changed,
-    // timed out, interrupted), the caller looks for itself.
+    // Not the private futex, which serves the threads of one process. Whatever the call returns
+    // (changed, timed out, interrupted), the caller reads the word itself.
     let waited = futex::wait(word, futex::Flags::empty(), value, timeout.as_ref());
     if matches!(waited, Err(Errno::NOSYS | Errno::FAULT | Errno::INVAL | Errno::PERM)) {
         super::sleep_while(word, value, at_most);
     }
 }
 
-/// Wakes all who wait for the word to change.
+/// Wakes all threads and processes that wait for the word to change.
 pub(crate) fn wake_all(word: &AtomicU32) {
-    // It fails only for addresses that are none.
+    // It fails only for invalid addresses.
     let _ = futex::wake(word, futex::Flags::empty(), i32::MAX.unsigned_abs());
 }
 
-/// The lock of a range, and the call that takes one. Its offsets have 64 bits on every target:
-/// programs of 32 and of 64 bits that have one file open mean the same bytes.
+/// The lock of a range, and the call that takes one. Its offsets have 64 bits on every target, so
+/// that programs of 32 and of 64 bits mean the same bytes of a file.
 #[cfg(not(all(
     target_env = "gnu",
     any(target_arch = "x86", target_arch = "arm", target_arch = "mips", target_arch = "powerpc")
@@ -237,7 +236,7 @@ mod range_lock {
     }
 }
 
-/// Opens the same file once more, to be read: with locks of its own.
+/// Opens the same file once more for reading, with locks of its own.
 pub(crate) fn open_again(file: &File) -> io::Result<File> {
     File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }

@@ -1,4 +1,4 @@
-//! What macOS does its own way: preallocation by `fcntl`, names of file systems, sections in files.
+//! What only macOS does: preallocation by `fcntl`, names of file systems, sections in files.
 //!
 //! Written from Apple's manual pages and headers, and type-checked; it has not been run.
 
@@ -18,7 +18,7 @@ use super::{Advice, Advised};
 
 pub(super) use libc::{F_RDLCK, F_UNLCK, F_WRLCK};
 
-// fcntl.h has them since macOS 10.13; the libc crate does not name them for Apple's systems.
+// fcntl.h has them since macOS 10.13; the libc crate does not name them for Apple systems.
 pub(super) const F_OFD_SETLK: libc::c_int = 90;
 pub(super) const F_OFD_SETLKW: libc::c_int = 91;
 pub(super) const F_OFD_GETLK: libc::c_int = 92;
@@ -41,7 +41,7 @@ pub(super) const SEEK_SET: libc::c_short = libc::SEEK_SET as libc::c_short;
 
 /// `F_PREALLOCATE` from the physical end of the file, all or nothing, then the length.
 ///
-/// (rustix's `fallocate` asks here for the new length's worth of blocks *past* the end.)
+/// (rustix's `fallocate` would allocate the new length's worth of blocks *past* the end.)
 pub(super) fn allocate(file: &File, old_len_bytes: u64, new_len_bytes: u64) -> Result<(), Errno> {
     let more_bytes = i64::try_from(new_len_bytes - old_len_bytes).map_err(|_| Errno::FBIG)?;
     let mut store = libc::fstore_t {
@@ -60,8 +60,8 @@ pub(super) fn allocate(file: &File, old_len_bytes: u64, new_len_bytes: u64) -> R
     rustix::fs::ftruncate(file, new_len_bytes)
 }
 
-/// `posix_madvise`, of which don't-need on macOS keeps what the pages hold. Populating falls back
-/// to will-need.
+/// `posix_madvise`, whose don't-need keeps what the pages hold on macOS. Populating falls back to
+/// will-need.
 ///
 /// # Safety
 ///
@@ -88,21 +88,20 @@ pub(crate) unsafe fn advise(
     Ok(advised)
 }
 
-/// macOS counts by process.
+/// macOS counts faults by process only.
 pub(super) const THREAD_USAGE: Option<libc::c_int> = None;
 
-/// There is no call for a file without a name.
+/// macOS has no call for a file without a name.
 pub(super) fn open_nameless(_dir: &Path) -> io::Result<Option<File>> {
     Ok(None)
 }
 
-/// Nothing is skipped: what SEEK_DATA says of bytes that are not on the disk yet cannot be relied
-/// on here.
+/// Skips nothing: on macOS SEEK_DATA is not reliable for bytes that are not on the disk yet.
 pub(crate) fn next_data(_file: &File, offset: u64) -> io::Result<Option<u64>> {
     Ok(Some(offset))
 }
 
-/// From the name that `fstatfs` reports, and the flag that says whether it is local at all.
+/// The kind comes from the name that `fstatfs` reports, and from its flag for local file systems.
 pub(crate) fn file_system(file: &File) -> io::Result<FileSystemKind> {
     let found = rustix::fs::fstatfs(file.as_fd())?;
     let name = found.f_fstypename.iter().take_while(|byte| **byte != 0);
@@ -115,38 +114,38 @@ pub(crate) fn file_system(file: &File) -> io::Result<FileSystemKind> {
     Ok(kind_of_type_name(&name))
 }
 
-/// Opens the file that stands for the section `name`; never one that a link leads to.
+/// Opens the file that stands for the section `name`; refuses a symbolic link.
 pub(super) fn open_section(name: &str, create: bool) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(create).truncate(false);
     options.mode(0o600).custom_flags(libc::O_NOFOLLOW).open(section_path(name))
 }
 
-/// Takes the name of a section away.
+/// Removes the name of a section.
 pub(super) fn unlink_section(name: &str) -> io::Result<()> {
     fs::remove_file(section_path(name))
 }
 
-/// In the temporary directory, which on macOS is the user's own.
+/// In the temporary directory, which on macOS belongs to the user.
 fn section_path(name: &str) -> PathBuf {
     std::env::temp_dir().join(format!("flatrec-section-{name}"))
 }
 
-/// Waits a little: macOS has no call of its own, for the public, to wait for a word to change.
+/// Waits a little: macOS has no public call to wait for a word to change.
 pub(crate) fn wait_while(word: &AtomicU32, value: u32, at_most: Duration) {
     super::sleep_while(word, value, at_most);
 }
 
-/// Nobody is woken: who waits looks by themselves ([`wait_while`]).
+/// Does nothing: waiters look again by themselves ([`wait_while`]).
 pub(crate) fn wake_all(_word: &AtomicU32) {}
 
-/// What synced bytes survive. `fsync` hands them to the device, and does not ask it to empty its
+/// What synced bytes survive. `fsync` hands them to the device but does not ask it to empty its
 /// cache.
 pub(crate) fn survives_synced(_file: &File, kind: &FileSystemKind) -> Survives {
     kind.survives_synced().min(Survives::System)
 }
 
-/// Locks of ranges are not taken here beside the inode's, and so not by a file opened once more.
+/// Unsupported: ranges are not locked here beside the inode, nor by a file opened once more.
 pub(crate) fn open_again(_file: &File) -> io::Result<File> {
     Err(io::ErrorKind::Unsupported.into())
 }

@@ -1,22 +1,22 @@
-//! The only place that knows which system this is.
+//! The only place that knows the operating system.
 //!
-//! Everything above asks these functions and never a `cfg`: positioned reads and writes,
-//! preallocation, durable syncs, renames, locks, memory advice, residency, fault counters, the kind
-//! of file system, temporary files and named shared memory. They speak [`io::Result`]; the callers
-//! know the path and the operation and make the crate's own error of it.
+//! Other modules call these functions and contain no `cfg` of the system: positioned reads and
+//! writes, preallocation, durable syncs, renames, locks, memory advice, residency, fault counters,
+//! the kind of file system, temporary files and named shared memory. The functions return
+//! [`io::Result`]; the callers know the path and the operation and make the crate's own error from
+//! it.
 //!
-//! What holds of all of them:
+//! Invariants:
 //!
 //! - Interrupted calls (`EINTR`) are repeated here.
-//! - No call moves a file's cursor in a way that matters: all input and output names its offset.
-//! - A call that cannot do on this system what it is named for says so in its result
-//!   ([`Preallocated::LengthOnly`], [`Advised::Unsupported`]) or in its documentation, never by
-//!   silence.
+//! - All input and output names its offset. The file's cursor does not matter.
+//! - A call that this system cannot do says so in its result ([`Preallocated::LengthOnly`],
+//!   [`Advised::Unsupported`]) or in its documentation.
 //!
-//! Linux is tested, and Windows under Wine. The macOS file stands behind the same functions:
-//! written from the manual pages and type-checked, and not run.
+//! Linux is tested, and Windows under Wine. The macOS file offers the same functions; it is written
+//! from the manual pages and type-checked, but has not been run.
 
-// The home of what only the system can vouch for: each block has its own proof.
+// Calls of the system need `unsafe`; each block has its own proof.
 #![allow(unsafe_code)]
 
 pub(crate) mod fault;
@@ -81,7 +81,7 @@ pub(crate) fn page_size_bytes() -> usize {
     })
 }
 
-/// What the offset of a view must be a multiple of, in bytes: 64 KiB on Windows, a page elsewhere.
+/// The offset of a view must be a multiple of this many bytes: 64 KiB on Windows, a page elsewhere.
 pub(crate) fn allocation_granularity_bytes() -> usize {
     static GRANULARITY: OnceLock<usize> = OnceLock::new();
     *GRANULARITY.get_or_init(|| {
@@ -94,24 +94,23 @@ pub(crate) fn allocation_granularity_bytes() -> usize {
 
 const _: () = assert!(size_of::<usize>() <= size_of::<u64>());
 
-/// Makes the file's bytes, and what of its metadata is needed to read them, survive a power cut.
+/// Makes the file's bytes survive a power cut, with the metadata that reading them needs.
 ///
-/// `fdatasync` on Linux, `F_FULLFSYNC` on macOS (where `fsync` leaves the bytes in the device's
-/// volatile cache), `FlushFileBuffers` on Windows: std's own choice, which is the right one.
-/// On Windows the bytes of a view must have been flushed to the file before.
+/// This is `fdatasync` on Linux, `F_FULLFSYNC` on macOS (where `fsync` leaves the bytes in the
+/// device's volatile cache), and `FlushFileBuffers` on Windows, as std chooses. On Windows the
+/// caller must flush the bytes of a view to the file first.
 ///
-/// After a failure no later success means anything: the kernel may have dropped the dirty pages
-/// while marking them clean, so that the next call has nothing to report. The caller poisons its
-/// handle.
+/// After a failure a later success proves nothing: the kernel may have dropped the dirty pages and
+/// marked them clean. The caller poisons its handle.
 pub(crate) fn sync_data(file: &File) -> io::Result<()> {
     file.sync_data()
 }
 
-/// Zeroed bytes of the heap. Pages that nothing writes to take no memory where the system hands out
-/// zeroed pages on the first store, as all of ours do for long allocations.
+/// Zeroed bytes of the heap. For long allocations every supported system provides zeroed pages on
+/// the first store, so unwritten pages take no memory.
 ///
 /// # Errors
-/// [`io::ErrorKind::OutOfMemory`] where `vec![0; len]` would abort the process.
+/// [`io::ErrorKind::OutOfMemory`] if `vec![0; len]` would abort the process.
 pub(crate) fn zeroed(len: usize) -> io::Result<Box<[u8]>> {
     if len == 0 {
         return Ok(Box::default());
@@ -131,8 +130,8 @@ pub(crate) fn sync_full(file: &File) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Opens a growable file of zeros that lies in memory and has no name: `memfd_create` on Linux, a
-/// temporary file, which stays in the cache while there is room, elsewhere.
+/// Opens a growable file of zeros without a name: `memfd_create` on Linux, elsewhere a temporary
+/// file, which stays in the cache while there is room.
 pub(crate) fn open_anonymous() -> io::Result<File> {
     #[cfg(target_os = "linux")]
     {
@@ -145,7 +144,7 @@ pub(crate) fn open_anonymous() -> io::Result<File> {
     }
 }
 
-/// A number that nothing foretells, from the system's source of randomness.
+/// An unpredictable number from the system's source of randomness.
 pub(crate) fn random_number() -> io::Result<u64> {
     Ok(getrandom::u64()?)
 }
@@ -157,7 +156,7 @@ pub(crate) fn random_id() -> io::Result<[u8; 16]> {
     Ok(id)
 }
 
-/// Repeats a call for as long as its error is one that passes by itself, and time is left.
+/// Repeats a call while it fails with a temporary error and time is left.
 #[cfg(windows)]
 fn retry<V>(
     at_most: Duration,
@@ -175,8 +174,8 @@ fn retry<V>(
     }
 }
 
-/// Waits for a word to change where nobody can be woken by it: looks again, soon at first, then
-/// every 5 ms.
+/// Waits for a word to change on systems that cannot wake the waiter: looks again, soon at first,
+/// then every 5 ms.
 fn sleep_while(word: &AtomicU32, value: u32, at_most: Duration) {
     let started = Instant::now();
     let mut pause = Duration::from_micros(50);
@@ -190,13 +189,13 @@ fn sleep_while(word: &AtomicU32, value: u32, at_most: Duration) {
     }
 }
 
-/// What tells a file from every other one on this machine.
+/// Identifies a file on this machine.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FileIdentity {
-    /// The volume (device) it lies on; 0 where that is not known: Wine does not tell it of a file
-    /// that was renamed while it was open.
+    /// The volume (device) of the file; 0 where that is unknown, as in Wine after an open file was
+    /// renamed.
     volume: u64,
-    /// Its number there.
+    /// The file's number on that volume.
     number: u128,
 }
 
@@ -211,24 +210,25 @@ impl PartialEq for FileIdentity {
 /// How [`preallocate`] made a file longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Preallocated {
-    /// The new bytes have blocks of their own (see [`preallocation_binds`] for what that is worth).
+    /// The new bytes have blocks of their own; [`preallocation_binds`] says on which file systems
+    /// these stay usable.
     Blocks,
-    /// The file system has no such call, so only the length grew. The caller must write the new
-    /// bytes with write calls, whose errors are results; a store through a view could meet a full
-    /// disk as a signal.
+    /// The file system cannot allocate blocks, so only the length grew. The caller must write the
+    /// new bytes with write calls, which report a full disk as an error; a store through a view
+    /// would raise a signal.
     LengthOnly,
 }
 
-/// Makes the file `new_len_bytes` long, with real blocks behind the bytes past `old_len_bytes`, so
+/// Makes the file `new_len_bytes` long and allocates blocks for the bytes past `old_len_bytes`, so
 /// that a full disk is an error here and not a signal at a later store through a view.
 ///
-/// `old_len_bytes` is the file's length now; no one else may be changing it.
+/// `old_len_bytes` is the file's length now; no other thread or process may change it.
 ///
 /// # Errors
 ///
-/// `StorageFull`, `QuotaExceeded`, `FileTooLarge` and whatever else the file system says. The file
-/// is then shortened to `old_len_bytes` again: ext4 leaves a file longer, and holding blocks, after
-/// a `fallocate` that failed. `InvalidInput` when the new length is the smaller one.
+/// `StorageFull`, `QuotaExceeded`, `FileTooLarge` or another error of the file system. The file
+/// then gets its old length again: ext4 leaves a file longer, with its blocks, after a failed
+/// `fallocate`. `InvalidInput` if `new_len_bytes` is smaller than `old_len_bytes`.
 pub(crate) fn preallocate(
     file: &File,
     old_len_bytes: u64,
@@ -245,16 +245,16 @@ pub(crate) fn preallocate(
             Ok(()) => error,
             Err(second) => io::Error::new(
                 error.kind(),
-                format!("{error}; and the file could not be shortened again: {second}"),
+                format!("{error}; and cannot shorten the file again: {second}"),
             ),
         }
     })
 }
 
-/// The access pattern that a range of a view is about to see.
+/// How the program will use a range of a view.
 ///
 /// Advice never changes what a view holds: `DontNeed` may cost time to read pages back, not data.
-/// What cannot be had is said by [`Advised`](crate::os::Advised), and is no error.
+/// Advice that the system does not support is no error: [`Advised`](crate::os::Advised) reports it.
 ///
 /// | advice | Linux | Windows |
 /// | --- | --- | --- |
@@ -272,32 +272,35 @@ pub(crate) fn preallocate(
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Advice {
-    /// The system's own read-ahead.
+    /// The system's default read-ahead.
     #[default]
     Normal,
-    /// Front to back: read far ahead, drop early.
+    /// The program reads front to back: the system reads far ahead and drops pages early.
     Sequential,
-    /// Points: no read-ahead.
+    /// The program reads single records: the system does not read ahead.
     Random,
-    /// Soon: start to read it in now, without waiting.
+    /// The program needs the range soon: the system starts to read it and does not wait.
     WillNeed,
-    /// Not soon: the pages may leave memory; what they hold stays.
+    /// The program does not need the range soon: its pages may leave memory, and keep what they
+    /// hold.
     DontNeed,
-    /// Now: return once every page can be read without a fault.
+    /// The program needs the range now: the call returns once every page can be read without a
+    /// fault.
     PopulateRead,
-    /// Now, for writing: return once every page can be written without a fault. On a file system
-    /// that allocates late this is where a full disk shows as an error.
+    /// The program will write the range now: the call returns once every page can be written
+    /// without a fault. On a file system that allocates late, a full disk is reported here as an
+    /// error.
     PopulateWrite,
 }
 
-/// Which way an advice to the system went.
+/// What the system did with an advice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Advised {
     /// The system did what was asked.
     Done,
-    /// The system lacks it; the named weaker thing was done.
+    /// The system does not support the advice and did the weaker one named here.
     FellBack(&'static str),
-    /// The system has nothing of the kind. Nothing was done.
+    /// The system does not support the advice and did nothing.
     Unsupported,
 }
 
@@ -312,15 +315,15 @@ pub enum Advised {
 pub struct Residency {
     /// The pages that the range touches.
     pub pages: u64,
-    /// Those of them that are in memory: in the page cache on Unix, in the working set of this
-    /// process on Windows.
+    /// The pages of the range that are in memory: in the page cache on Unix, in the working set of
+    /// this process on Windows.
     pub resident_pages: u64,
     /// The size of a page in bytes.
     pub page_size_bytes: u64,
 }
 
 impl Residency {
-    /// The bytes in memory, whole pages.
+    /// The bytes in memory, in whole pages.
     pub fn resident_bytes(&self) -> u64 {
         self.resident_pages.saturating_mul(self.page_size_bytes)
     }
@@ -347,14 +350,14 @@ impl Residency {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FaultCounts {
-    /// Served from memory. On Windows, which keeps one counter, all faults.
+    /// Faults served from memory. On Windows all faults, because it keeps one counter.
     pub minor: u64,
-    /// Had to wait for a disk. On Windows always 0.
+    /// Faults that waited for a disk. On Windows always 0.
     pub major: u64,
 }
 
 impl FaultCounts {
-    /// What was counted since `earlier`; 0 where a counter ran backwards or wrapped round.
+    /// The faults since `earlier`; 0 for a counter that ran backwards or wrapped round.
     #[must_use]
     pub fn since(self, earlier: FaultCounts) -> FaultCounts {
         FaultCounts {
@@ -370,7 +373,7 @@ impl FaultCounts {
 ///
 /// # Errors
 ///
-/// None are known on Linux, macOS or Windows; it is the system's call, and the system's to refuse.
+/// Any error of the system call. On Linux, macOS and Windows none is known.
 pub fn process_faults() -> io::Result<FaultCounts> {
     system::process_faults()
 }
@@ -389,7 +392,7 @@ pub fn thread_faults() -> Option<FaultCounts> {
     system::thread_faults()
 }
 
-/// Whether a lock admits others of its kind.
+/// Whether several holders can hold a lock together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LockKind {
     /// Any number of holders, none of them exclusive.
@@ -398,27 +401,27 @@ pub(crate) enum LockKind {
     Exclusive,
 }
 
-/// The whole pages that a range touches: its first byte's page, and their length in bytes.
+/// The whole pages that a range touches: the address of the first page, and their length in bytes.
 ///
-/// The start goes down and the end goes up to page boundaries. A view begins on such a boundary and
-/// ends, as the system sees it, on one, so the pages of a range inside a view are inside it too.
-/// `None` when the end cannot be addressed.
+/// The start is rounded down and the end up to page boundaries. A view begins and ends on a page
+/// boundary, so the pages of a range inside a view lie inside it too. `None` if the end is not an
+/// address.
 fn pages_of(address: usize, len_bytes: usize, page: usize) -> Option<(usize, usize)> {
     let start = address & !(page - 1);
     let end = address.checked_add(len_bytes)?.checked_next_multiple_of(page)?;
     Some((start, if len_bytes == 0 { 0 } else { end - start }))
 }
 
-/// [`pages_of`] a range, as the memory calls want it.
+/// [`pages_of`] a range, in the types of the memory calls.
 fn page_range(address: *const u8, len_bytes: usize) -> io::Result<(*mut c_void, usize)> {
     let (start, len_bytes) = pages_of(address.addr(), len_bytes, page_size_bytes())
         .ok_or(io::ErrorKind::InvalidInput)?;
     Ok((address.with_addr(start).cast_mut().cast(), len_bytes))
 }
 
-/// A name for a file that no one else is using: unlikely to be taken, and the caller checks.
+/// A random name for a new file. The caller checks that it is free.
 ///
-/// std has no random numbers, but its hash keys are drawn from the system's.
+/// std has no random numbers, but it draws its hash keys from the system.
 fn unlikely_name() -> String {
     use std::hash::{BuildHasher, RandomState};
     use std::sync::atomic::{AtomicU64, Ordering};

@@ -2,13 +2,15 @@
 //!
 //! The same on each system:
 //!
-//! - The first to open a name gives the size, rounded up to whole pages; later ones find that size.
-//! - Exactly one opener is told that it created the section; [`NamedSection::lock_initialisation`]
-//!   is how the others wait until it is filled in, and how the next one learns that the first died.
-//! - Only the same user can open it, on this machine. One that another user made, or that others
-//!   may use, is refused on Unix, by root, too.
+//! - The first process to open a name gives the size, rounded up to whole pages; later ones get
+//!   that size.
+//! - Exactly one opener is told that it created the section. [`NamedSection::lock_initialisation`]
+//!   makes the others wait until it is initialised, and tells the next one that the first died.
+//! - Only the same user can open it, on this machine. Unix refuses a section that another user made
+//!   or that others may use, also for root.
 //!
-//! What differs: on Unix the memory lives until [`NamedSection::remove`] (and the last handle) or
+//! Different: on Unix the memory lives until [`NamedSection::remove`] (and the last handle) or the
+//! next boot; on Windows it lives as long as a handle or a view.
 //! the next boot; on Windows it lives as long as a handle or a view does.
 //!
 //! | system | memory | lock |
@@ -36,23 +38,23 @@ use std::marker::PhantomData;
 pub(crate) struct NamedSection(system::Section);
 
 impl NamedSection {
-    /// Opens the section `name`, or creates it with `len_bytes` bytes (rounded up to whole pages),
-    /// all zero; the `bool` says that this call created it.
+    /// Opens the section `name`, or creates it with `len_bytes` zero bytes (rounded up to whole
+    /// pages); the `bool` says whether this call created it.
     ///
     /// An existing section keeps its own size: see [`NamedSection::len_bytes`].
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for a name that is not 1 to 200 of the characters `A-Z a-z 0-9 . _ -`, or
-    /// that begins with a dot, and for no bytes; `StorageFull` or `OutOfMemory` when there is not
-    /// that much memory, and then nothing is left behind but, on Unix, a name without bytes, which
-    /// counts as absent; `PermissionDenied` when the name is another user's, or
-    /// others may use what has it.
+    /// `InvalidInput` for zero bytes, for a name that is not 1 to 200 of the characters `A-Z a-z
+    /// 0-9 . _ -`, and for a name that begins with a dot; `StorageFull` or `OutOfMemory` if there
+    /// is too little memory (on Unix an empty name then remains, which counts as absent);
+    /// `PermissionDenied` if the section belongs to another user or others may use it.
     pub(crate) fn open_or_create(name: &str, len_bytes: u64) -> io::Result<(NamedSection, bool)> {
         check_name(name)?;
         let page = super::page_size_bytes() as u64;
         let len_bytes = len_bytes.checked_next_multiple_of(page).filter(|len| *len > 0);
-        let len_bytes = len_bytes.ok_or_else(|| invalid("a section has 1 byte to 2^63"))?;
+        let len_bytes =
+            len_bytes.ok_or_else(|| invalid("the size of a section must be 1 to 2^63 bytes"))?;
         let (section, created) = system::Section::open_or_create(name, len_bytes)?;
         Ok((Self(section), created))
     }
@@ -61,31 +63,31 @@ impl NamedSection {
     ///
     /// # Errors
     ///
-    /// `NotFound` when there is none; for names as [`NamedSection::open_or_create`].
+    /// `NotFound` if no section has this name; for invalid names as
+    /// [`NamedSection::open_or_create`].
     pub(crate) fn open(name: &str) -> io::Result<NamedSection> {
         check_name(name)?;
         system::Section::open(name).map(Self)
     }
 
-    /// The section's size in bytes: what its creator asked for, rounded up to whole pages.
+    /// The section's size in bytes: the size its creator gave, rounded up to whole pages.
     pub(crate) fn len_bytes(&self) -> u64 {
         self.0.len_bytes()
     }
 
-    /// Waits until no one else holds the lock of this section, and holds it until the guard drops
-    /// or the process dies.
+    /// Waits for the lock of this section, and holds it until the guard drops or the process dies.
     ///
-    /// One thread must not ask for it twice, by this handle or another: that would wait for itself.
+    /// A thread that already holds the lock, by this handle or another, would wait for itself.
     pub(crate) fn lock_initialisation(&self) -> io::Result<InitGuard<'_>> {
         let lock = self.0.lock()?;
         Ok(InitGuard { _lock: lock, _stays_on_its_thread: PhantomData })
     }
 
-    /// Maps `len_bytes` bytes from `offset` on, any offset, for reading and, if so asked, writing.
+    /// Maps `len_bytes` bytes from any `offset` on, for reading and, if asked, writing.
     ///
     /// # Errors
     ///
-    /// `InvalidInput` for no bytes and for a range that does not lie in the section.
+    /// `InvalidInput` for zero bytes and for a range outside the section.
     pub(crate) fn view(
         &self,
         offset: u64,
@@ -96,7 +98,7 @@ impl NamedSection {
         self.view_with(offset, len_bytes, access)
     }
 
-    /// As [`NamedSection::view`], but what is written stays in this view (copy on write).
+    /// As [`NamedSection::view`], but writes stay in this view (copy on write).
     pub(crate) fn view_private(&self, offset: u64, len_bytes: usize) -> io::Result<SectionView> {
         self.view_with(offset, len_bytes, Access::Private)
     }
@@ -104,15 +106,15 @@ impl NamedSection {
     fn view_with(&self, offset: u64, len_bytes: usize, access: Access) -> io::Result<SectionView> {
         let end = offset.checked_add(len_bytes as u64).filter(|end| *end <= self.len_bytes());
         if end.is_none() || len_bytes == 0 {
-            return Err(invalid("a view of a section lies in it and is not empty"));
+            return Err(invalid("the range of a view is empty or lies outside the section"));
         }
         self.0.view(offset, len_bytes, access).map(SectionView)
     }
 
-    /// Takes the name away: who has the section open keeps it, and the next to create the name gets
-    /// a new one. That there is none is no error.
+    /// Removes the name: open handles keep the section, and the next process to create the name
+    /// gets a new one. A missing name is no error.
     ///
-    /// On Windows this does nothing, and nothing is needed: the section goes with its last handle.
+    /// On Windows this does nothing: the section goes with its last handle.
     pub(crate) fn remove(name: &str) -> io::Result<()> {
         check_name(name)?;
         match system::Section::remove(name) {
@@ -122,23 +124,23 @@ impl NamedSection {
     }
 }
 
-/// Holds a section's lock; dropping it gives the lock up. It stays on its thread, to which the lock
-/// belongs on Windows.
+/// Holds a section's lock and releases it when dropped. It stays on its thread, because on Windows
+/// the lock belongs to the thread.
 #[derive(Debug)]
-#[must_use = "dropping the guard gives the lock up"]
+#[must_use = "dropping the guard releases the lock"]
 pub(crate) struct InitGuard<'a> {
     _lock: system::Lock<'a>,
     _stays_on_its_thread: PhantomData<*const ()>,
 }
 
-/// A mapped range of a section. Others may be writing to it: no reference to its bytes is sound,
-/// only atomics and copies in and out.
+/// A mapped range of a section. Other processes may write to it: no reference to its bytes is
+/// sound, only atomics and copies in and out.
 #[derive(Debug)]
 pub(crate) struct SectionView(system::View);
 
 impl SectionView {
-    /// The address of the first byte, valid as long as the view; to be written to only if the view
-    /// was mapped for that.
+    /// The address of the first byte, valid as long as the view. The caller may write through it
+    /// only if the view was mapped for writing.
     pub(crate) fn as_mut_ptr(&mut self) -> *mut u8 {
         self.0.as_mut_ptr()
     }
@@ -161,7 +163,7 @@ fn invalid(text: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, text)
 }
 
-/// Names that every system takes as they are, as one path component and one object name.
+/// Accepts names that every system takes unchanged, as a path component and as an object name.
 fn check_name(name: &str) -> io::Result<()> {
     const NAME_BYTES_MAX: usize = 200;
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
@@ -171,7 +173,9 @@ fn check_name(name: &str) -> io::Result<()> {
     if valid {
         return Ok(());
     }
-    Err(invalid("a section's name is 1 to 200 of A-Z a-z 0-9 . _ - and begins with no dot"))
+    Err(invalid(
+        "a section's name must be 1 to 200 of A-Z a-z 0-9 . _ - and must not begin with a dot",
+    ))
 }
 
 #[cfg(test)]
@@ -179,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_that_every_system_takes() {
+    fn only_names_that_every_system_takes_are_accepted() {
         let longest = "n".repeat(200);
         for name in ["a", "flatrec.test-1_B", longest.as_str()] {
             check_name(name).unwrap();

@@ -1,9 +1,9 @@
-//! Who may use a new file: its owner, its group and its permissions, where the system has those.
+//! Access to a new file: its owner, its group and its permissions, where the system has those.
 //!
-//! A file beside a store tells what the store holds, so nobody may get at it who cannot get at the
-//! store. On Unix it is made with mode 0600, and becomes another's or more open only when that is
-//! known to be no more than the store itself. On Windows, where a new file has what its directory
-//! says, there is nothing to do.
+//! A file beside a store reveals what the store holds, so it must not be more accessible than the
+//! store. On Unix it is created with mode 0600, and gets another owner or wider permissions only if
+//! the store grants at least as much. On Windows, where the directory decides the access to a new
+//! file, there is nothing to do.
 
 mod trust;
 
@@ -13,7 +13,7 @@ use std::path::Path;
 
 pub(crate) use trust::{Distrust, distrust};
 
-/// Whose a file is, and who may use it.
+/// The owner, group and permissions of a file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Permissions {
     #[cfg(unix)]
@@ -25,44 +25,44 @@ pub(crate) struct Permissions {
 }
 
 impl Permissions {
-    /// Those that the file has.
+    /// Those of the file.
     #[cfg(unix)]
     pub(crate) fn of(metadata: &Metadata) -> Self {
         use std::os::unix::fs::MetadataExt;
         Self { owner: metadata.uid(), group: metadata.gid(), mode: metadata.mode() }
     }
 
-    /// Those that the file has: the system keeps them with the directory.
+    /// Nothing: on this system the directory decides.
     #[cfg(not(unix))]
     pub(crate) fn of(_metadata: &Metadata) -> Self {
         Self {}
     }
 }
 
-/// How a new file is shared with others. By default as the process's own files are.
+/// How a new file is shared with other users. By default like the process's own files.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sharing {
-    /// The file whose owner, group and permissions it is given, as far as they can be had.
+    /// The file whose owner, group and permissions the new file gets, as far as possible.
     pub(crate) like: Option<Permissions>,
-    /// A file that it is a copy of: it is the maker's, and nobody else may get at it who cannot
-    /// get at that.
+    /// A file that the new file is a copy of: the new file belongs to its maker, and grants no user
+    /// more than the original does.
     pub(crate) copy_of: Option<Permissions>,
 }
 
 impl Sharing {
-    /// As the file at `path`, if there is one.
+    /// Like the file at `path`, if it exists.
     pub(crate) fn like(path: &Path) -> Self {
         let like = std::fs::metadata(path).ok().filter(Metadata::is_file);
         Self { like: like.as_ref().map(Permissions::of), copy_of: None }
     }
 }
 
-/// Makes a file that did not exist, for reading and writing; never through a symbolic link.
+/// Creates a file that did not exist, for reading and writing; never through a symbolic link.
 ///
 /// # Errors
 ///
-/// `AlreadyExists`; whatever else the system says of making it. That it cannot be shared as asked
-/// is none: it is the more private then.
+/// `AlreadyExists`, or another error of the system. A failure to share the file as asked is no
+/// error: the file then stays more private.
 pub(crate) fn create_new(path: &Path, sharing: &Sharing) -> io::Result<File> {
     let is_shared = sharing.like.is_some() || sharing.copy_of.is_some();
     let file = make(path, is_shared)?;
@@ -72,7 +72,7 @@ pub(crate) fn create_new(path: &Path, sharing: &Sharing) -> io::Result<File> {
     Ok(file)
 }
 
-/// Makes a file that did not exist, for nobody else if it is to be `private`.
+/// Creates a file that did not exist, with mode 0600 if `private`.
 fn make(path: &Path, private: bool) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true);
@@ -86,8 +86,9 @@ fn make(path: &Path, private: bool) -> io::Result<File> {
     options.open(path)
 }
 
-/// Refuses a symbolic link, which could make us open or make any file. A pipe that has just taken a
-/// file's place is opened without waiting for its other end, and found to be none.
+/// Refuses a symbolic link, which could make this process open or create any file. A pipe that has
+/// just replaced a file is opened without waiting for its other end, so that the caller can reject
+/// it.
 pub(crate) fn no_follow(options: &mut OpenOptions) {
     #[cfg(unix)]
     {
@@ -97,13 +98,13 @@ pub(crate) fn no_follow(options: &mut OpenOptions) {
     #[cfg(windows)]
     {
         use std::os::windows::fs::OpenOptionsExt;
-        // FILE_FLAG_OPEN_REPARSE_POINT: opens the link itself, which then is no file of ours.
+        // FILE_FLAG_OPEN_REPARSE_POINT: opens the link itself, so that the caller can reject it.
         options.custom_flags(0x0020_0000);
     }
 }
 
-/// Gives a new file of mode 0600 the owner and the group that it is to have, where that can be
-/// had, and then the permissions that suit whose it has become.
+/// Gives a new file of mode 0600 the owner and the group of `sharing` where possible, and then the
+/// permissions that suit the owner and group it got.
 #[cfg(unix)]
 fn share(file: &File, sharing: &Sharing) {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
@@ -111,8 +112,8 @@ fn share(file: &File, sharing: &Sharing) {
     let Some(wanted) = sharing.like.or(sharing.copy_of) else { return };
     let owner = sharing.like.map(|like| like.owner).filter(|owner| *owner != made.uid());
     let group = Some(wanted.group).filter(|group| *group != made.gid());
-    // Root can give a file away, others can give it to a group of theirs. Whether it worked is
-    // asked of the file below: a file system may say yes and do something else.
+    // Root can give a file to any user, others can give it to one of their groups. The code below
+    // asks the file for the result: a file system may report success and do something else.
     let given = owner.is_some() && fchown(file, owner, group).is_ok();
     if !given && group.is_some() {
         let _ = fchown(file, None, group);
@@ -121,7 +122,7 @@ fn share(file: &File, sharing: &Sharing) {
     let made = Permissions::of(&made);
     let like = sharing.like.map_or(0o666, |like| like.admitted(&made));
     let copy_of = sharing.copy_of.map_or(0o666, |from| 0o600 | from.admitted(&made));
-    // Best effort: where it fails the file stays the owner's alone.
+    // Best effort: if it fails, only the owner can use the file.
     let _ = file.set_permissions(std::fs::Permissions::from_mode(like & copy_of));
 }
 
@@ -129,7 +130,8 @@ fn share(file: &File, sharing: &Sharing) {
 fn share(_file: &File, _sharing: &Sharing) {}
 
 /// Whether the process's user owns a file. Root gives a file that replaces another the owner of
-/// that one, so for root the owner of `replaced` counts, too. Where files have no owners, always.
+/// that one, so for root the owner of `replaced` counts, too. Always true where files have no
+/// owners.
 pub(crate) fn is_own(found: &Metadata, replaced: Option<&Permissions>) -> bool {
     #[cfg(unix)]
     {
@@ -145,7 +147,7 @@ pub(crate) fn is_own(found: &Metadata, replaced: Option<&Permissions>) -> bool {
     }
 }
 
-/// Whether a file has more names than one, where the system tells that at once.
+/// Whether a file has several names, where the system tells that at once.
 pub(crate) fn has_other_names(found: &Metadata) -> bool {
     #[cfg(unix)]
     {
@@ -158,9 +160,9 @@ pub(crate) fn has_other_names(found: &Metadata) -> bool {
     }
 }
 
-/// Takes from the group and the others what `like` does not grant them of a file that the process
-/// owns, or that root finds to be the owner's of `like`: it was taken from the store since. Nothing
-/// is ever added, or taken from a file that has other names.
+/// Removes permissions of the group and the others that `like` does not grant, if the process owns
+/// the file or is root and the file belongs to the owner of `like`: the store may have become more
+/// private since. Adds nothing, and leaves files with several names alone.
 pub(crate) fn narrow(file: &File, like: &Permissions) {
     #[cfg(unix)]
     {
@@ -172,7 +174,7 @@ pub(crate) fn narrow(file: &File, like: &Permissions) {
             found.uid() == process.as_raw() || process.is_root() && found.uid() == like.owner;
         if is_ours && found.nlink() == 1 && excess != 0 {
             let narrowed = std::fs::Permissions::from_mode(found.mode() & 0o7777 & !excess);
-            // Best effort: it stays as its owner made it.
+            // Best effort: if it fails, the file stays as its owner made it.
             let _ = file.set_permissions(narrowed);
         }
     }
@@ -182,14 +184,14 @@ pub(crate) fn narrow(file: &File, like: &Permissions) {
 
 #[cfg(unix)]
 impl Permissions {
-    /// The permission bits of a file with `other`'s owner and group, for which nobody but its
-    /// owner may do anything with it that this file does not grant them.
+    /// The permission bits of a file with `other`'s owner and group that give no user except its
+    /// owner more access than this file does.
     ///
-    /// Whoever owns neither file, and has a class in each of them, must be granted a thing by
-    /// both. If the groups differ, either class of the new file may hold people of either class of
-    /// this one: members of this group may be denied what all others are granted. If the owners
-    /// differ, this file's owner is in one of those classes; the new file's owner is its maker,
-    /// who has this file open to read and to write.
+    /// A user that owns neither file belongs to one class in each of them, so both classes must
+    /// grant the access. If the groups differ, each class of the new file may contain people of
+    /// each class of this one: this file may deny a group's members what it grants all others. If
+    /// the owners differ, this file's owner belongs to one of those classes; the new file's owner
+    /// is its maker, which has this file open for reading and writing.
     fn admitted(&self, other: &Self) -> u32 {
         let class = |shift: u32| self.mode >> shift & 0o6;
         let (mut owner, mut group, mut rest) = (class(6), class(3), class(0));
@@ -220,9 +222,9 @@ mod tests {
         file.mode >> shift & 0o7
     }
 
-    /// Before it is known whose it is.
+    /// The mode before the new owner is known.
     #[test]
-    fn a_file_that_is_to_be_shared_begins_as_its_makers_alone() {
+    fn a_file_to_share_is_created_private_to_its_maker() {
         use std::os::unix::fs::MetadataExt;
         let directory = tempfile::tempdir().unwrap();
         let made = make(&directory.path().join("made"), true).unwrap();
@@ -230,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_but_the_maker_is_granted_more_than_by_the_data() {
+    fn only_the_maker_is_granted_more_than_by_the_data() {
         const MAKER: u32 = 1;
         let groups: [&[u32]; 4] = [&[], &[10], &[11], &[10, 11]];
         for mode in 0..=0o7777 {
@@ -248,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn as_much_is_granted_as_can_be() {
+    fn the_file_grants_as_much_as_the_data_allows() {
         let data = |mode| Permissions { owner: 2, group: 10, mode };
         let made = |owner, group| Permissions { owner, group, mode: 0o600 };
         for (mode, owner, group, expected) in [

@@ -1,4 +1,4 @@
-//! What every system has to do alike; what only Linux can show is in `tests/linux.rs`.
+//! What every system must do; tests for Linux only are in `tests/linux.rs`.
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -50,10 +50,10 @@ fn read_exact_at(file: &File, offset: u64, into: &mut [u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether `holds` comes true within ten seconds.
+/// Whether `holds` becomes true within ten seconds.
 ///
-/// A lock of a closed file may live a moment longer than the file: another test that is starting a
-/// process has, between its fork and its exec, a copy of every open file.
+/// The lock of a closed file may live a moment longer than the file: a process that another test is
+/// starting has a copy of every open file between its fork and its exec.
 fn eventually(mut holds: impl FnMut() -> bool) -> bool {
     let start = std::time::Instant::now();
     while !holds() {
@@ -194,7 +194,7 @@ fn the_file_system_of_a_temporary_file_has_a_name() {
     let file = tempfile::tempfile().unwrap();
     let kind = file_system(&file).unwrap();
     assert!(!kind.name().is_empty());
-    // A name of letters: a number would mean that the table lacks what tests commonly run on.
+    // A name of letters: a number would mean that the table lacks a common file system.
     assert!(!matches!(kind, FileSystemKind::Unknown(_)), "{kind}");
 }
 
@@ -214,7 +214,7 @@ fn faults_are_counted() {
     drop(touched_memory());
     let faults = process_faults().unwrap().since(before);
     if cfg!(windows) && before.minor == 0 {
-        skip!("no process runs without faults, so nobody counts them here (Wine)");
+        skip!("this system does not count faults (Wine)");
         return;
     }
     assert!(faults.minor + faults.major > 0, "{faults:?}");
@@ -270,7 +270,7 @@ fn advice_never_changes_what_a_private_page_holds() {
 fn memory_can_be_locked_and_unlocked() {
     let dir = temp_dir();
     let file = new_file(&dir.path().join("f"), 64 << 10);
-    // SAFETY: nobody else knows the file.
+    // SAFETY: the file is private to this test.
     let map = unsafe { MmapOptions::new().map(&file) }.unwrap();
     // SAFETY: the range is the map's own, which outlives the call.
     unsafe { lock_memory(map.as_ptr().wrapping_add(100), 10_000) }.unwrap();

@@ -1,7 +1,7 @@
 //! What Linux and macOS do alike: POSIX calls, through std where std makes the right one.
 //!
-//! Where the two differ, `kernel` is the file of the one at hand: it makes calls that the other
-//! lacks, and uses nothing of this file.
+//! `kernel` is the file of the one system at hand, where the two differ: it makes the calls that
+//! the other lacks, and uses nothing of this file.
 
 use std::ffi::{OsStr, c_void};
 use std::fs::{self, File, OpenOptions};
@@ -23,19 +23,19 @@ pub(crate) use kernel::{
     advise, file_system, next_data, open_again, survives_synced, wait_while, wake_all,
 };
 
-/// Whether read and write calls see what a shared view holds, and the other way round, at once.
-/// One page cache serves both: POSIX leaves it open, Linux and macOS promise it.
+/// Whether read and write calls see the contents of a shared view at once, and the reverse. One
+/// page cache serves both: POSIX leaves it open, Linux and macOS promise it.
 pub(crate) const FILE_CALLS_SEE_VIEWS: bool = true;
 
-/// Where the bytes of a lock file begin that stand for locks: locks are advisory, and hinder nobody
-/// who reads or writes there.
+/// Where the bytes of a lock file begin that stand for locks. Locks are advisory here: reads and
+/// writes of these bytes still work.
 pub(crate) const LOCKS_START: u64 = 0;
 
-/// Whether a view may reach past the end of its file, to be used when the file has grown into it.
-/// Touching the part past the end is a SIGBUS until then.
+/// Whether a view may reach past the end of its file, for use once the file has grown. Until then a
+/// touch past the end raises SIGBUS.
 pub(crate) const VIEWS_MAY_PASS_END: bool = true;
 
-/// Whether [`is_range_locked`] only asks.
+/// Whether [`is_range_locked`] leaves the locks as they are.
 pub(crate) const LOCKS_CAN_BE_ASKED_FOR: bool = true;
 
 pub(super) fn page_size_bytes() -> usize {
@@ -46,11 +46,12 @@ pub(super) fn allocation_granularity_bytes() -> usize {
     page_size_bytes()
 }
 
-/// Reads at `offset` what one call gives: less than asked for near the end of the file, 0 at it.
+/// Reads what one call gives at `offset`: less than asked for near the end of the file, 0 at the
+/// end.
 ///
 /// # Errors
 ///
-/// What `pread` says; an offset past `i64::MAX` is `InvalidInput`.
+/// `InvalidInput` for an offset past `i64::MAX`, or an error of `pread`.
 pub(crate) fn read_at(file: &File, offset: u64, into: &mut [u8]) -> io::Result<usize> {
     loop {
         match file.read_at(into, offset) {
@@ -60,17 +61,17 @@ pub(crate) fn read_at(file: &File, offset: u64, into: &mut [u8]) -> io::Result<u
     }
 }
 
-/// Writes all of `from` at `offset`, lengthening the file if it ends before.
+/// Writes all of `from` at `offset`, and lengthens the file if needed.
 ///
 /// # Errors
 ///
-/// What `pwrite` says. Part of the bytes may have been written.
+/// An error of `pwrite`. Part of the bytes may have been written.
 pub(crate) fn write_all_at(file: &File, offset: u64, from: &[u8]) -> io::Result<()> {
     file.write_all_at(from, offset)
 }
 
-/// `fallocate`, or only the length where the file system has no such call. (`posix_fallocate` would
-/// do worse there: glibc writes a byte into every block, in a race with every other writer.)
+/// `fallocate`, or only the length if the file system has no such call. (`posix_fallocate` would be
+/// worse there: glibc writes a byte into every block, in a race with every other writer.)
 pub(super) fn allocate(
     file: &File,
     old_len_bytes: u64,
@@ -93,8 +94,8 @@ pub(super) fn allocate(
 /// (`msync`, POSIX).
 pub(crate) fn show_change(_file: &File) {}
 
-/// Gives each of the first `len_bytes` bytes of a file, which has as many, a block of its own,
-/// where there are holes; does nothing where that cannot be had.
+/// Allocates blocks for the holes in the first `len_bytes` bytes of a file at least that long; does
+/// nothing if the file system cannot.
 pub(crate) fn fill_holes(file: &File, len_bytes: u64) -> io::Result<()> {
     if allocated_bytes(file)? < len_bytes {
         allocate(file, 0, len_bytes)?;
@@ -109,34 +110,34 @@ pub(crate) fn sync_directory(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 
-/// Renames `from` to `to`, in whose place it comes at once: others see the old file or the new.
-/// Survives a power cut after [`sync_directory`].
+/// Renames `from` to `to` and replaces an existing `to` atomically. Survives a power cut after
+/// [`sync_directory`].
 pub(crate) fn replace(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)
 }
 
-/// Renames `from` to `to` at once, unless there is a `to`.
+/// Renames `from` to `to` atomically, unless `to` exists.
 ///
 /// # Errors
 ///
-/// `AlreadyExists` when there is a `to`; nothing has changed then.
+/// `AlreadyExists` if `to` exists; then nothing has changed.
 pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     match rustix::fs::renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // The file system lacks the flag (EINVAL, ENOTSUP) or the kernel the call (ENOSYS).
+        // The file system lacks the flag (EINVAL, ENOTSUP) or the kernel lacks the call (ENOSYS).
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => link_new(from, to),
         result => Ok(result?),
     }
 }
 
-/// [`rename_new`] in two calls: a hard link refuses an existing name just as atomically. A crash
-/// between the two leaves both names on the one file.
+/// [`rename_new`] in two calls: a hard link refuses an existing name as atomically. After a crash
+/// between the two, the file has both names.
 pub(super) fn link_new(from: &Path, to: &Path) -> io::Result<()> {
     fs::hard_link(from, to)?;
     fs::remove_file(from)
 }
 
-/// Opens a new file in `dir` for reading and writing that has no name and is gone when closed: one
-/// that never had a name, or one created and unlinked.
+/// Opens a new file in `dir` for reading and writing that is gone when closed: one that never had a
+/// name, or one whose name was removed at once.
 pub(crate) fn open_temporary(dir: &Path) -> io::Result<File> {
     match kernel::open_nameless(dir)? {
         Some(file) => Ok(file),
@@ -144,9 +145,9 @@ pub(crate) fn open_temporary(dir: &Path) -> io::Result<File> {
     }
 }
 
-/// Opens a new file under a name that is taken away at once.
+/// Creates a file and removes its name at once.
 ///
-/// For where the system cannot open a file without a name. A crash between the two calls leaves an
+/// For systems that cannot open a file without a name. A crash between the two calls leaves an
 /// empty file.
 pub(super) fn create_and_unlink(dir: &Path) -> io::Result<File> {
     loop {
@@ -168,19 +169,19 @@ pub(super) fn create_and_unlink(dir: &Path) -> io::Result<File> {
 /// # Errors
 ///
 /// `OutOfMemory` or `PermissionDenied` above the limit of this process (`ulimit -l`), and for a
-/// range with pages that nothing backs.
+/// range with pages that have no backing.
 ///
 /// # Safety
 ///
 /// The range lies in one view (or allocation) that stays mapped during the call.
 pub(crate) unsafe fn lock_memory(address: *const u8, len_bytes: usize) -> io::Result<()> {
     let (start, len_bytes) = page_range(address, len_bytes)?;
-    // SAFETY: mlock(2) asks for mapped pages and changes none of them; the caller vouches that the
+    // SAFETY: mlock(2) needs mapped pages and changes none of them; the caller vouches that the
     // range is mapped, and its pages are whole in the view (`pages_of`).
     Ok(unsafe { rustix::mm::mlock(start, len_bytes) }?)
 }
 
-/// Undoes [`lock_memory`], for every page of the range and however often it was locked.
+/// Undoes [`lock_memory`] for every page of the range, whatever the number of locks.
 ///
 /// # Safety
 ///
@@ -193,9 +194,9 @@ pub(crate) unsafe fn unlock_memory(address: *const u8, len_bytes: usize) -> io::
 
 /// How many pages of a range are in the page cache.
 ///
-/// The answer of a moment. Since Linux 5.2 it is only true for whoever owns the file or may write
-/// it; for others every page counts as resident (`mincore(2)`). It does not notice that a file was
-/// cut short.
+/// The answer may be outdated at once. Since Linux 5.2 it is true only for a process that owns the
+/// file or may write it; for others every page counts as resident (`mincore(2)`). It does not
+/// notice a truncated file.
 ///
 /// # Safety
 ///
@@ -210,9 +211,9 @@ pub(crate) unsafe fn residency(address: *const u8, len_bytes: usize) -> io::Resu
     while done < len_bytes {
         let pages = ((len_bytes - done) / page).min(PAGES_PER_CALL);
         let part = start.cast::<u8>().wrapping_add(done).cast::<c_void>();
-        // SAFETY: mincore(2) asks for a page boundary (`page_range` and whole pages since) and a
-        // vector of a byte a page (`pages <= states.len()`); pages that are not mapped are an error
-        // and no fault.
+        // SAFETY: mincore(2) needs a page boundary (`page_range` and whole pages since) and a
+        // vector with a byte for each page (`pages <= states.len()`); pages that are not mapped are
+        // an error and no fault.
         let result = unsafe { libc::mincore(part, pages * page, states.as_mut_ptr().cast()) };
         if result == 0 {
             // The lowest bit says "resident"; the others are reserved.
@@ -237,37 +238,38 @@ pub(super) fn thread_faults() -> Option<FaultCounts> {
     kernel::THREAD_USAGE.and_then(|thread| faults_of(thread).ok())
 }
 
-/// The page faults that `getrusage` counts for `who`.
-fn faults_of(who: libc::c_int) -> io::Result<FaultCounts> {
+/// The page faults that `getrusage` counts for `scope`.
+fn faults_of(scope: libc::c_int) -> io::Result<FaultCounts> {
     let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
-    // SAFETY: getrusage(2) writes one `rusage` to where it is told, which has room for one.
-    let result = unsafe { libc::getrusage(who, usage.as_mut_ptr()) };
+    // SAFETY: getrusage(2) writes one `rusage` into `usage`, which has room for one.
+    let result = unsafe { libc::getrusage(scope, usage.as_mut_ptr()) };
     if result != 0 {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: all its fields are integers, zeroed above and then filled by a call that succeeded.
     let usage = unsafe { usage.assume_init() };
-    // The kernels count without a sign, whatever the sign of the field.
+    // The kernels count without a sign, although the field has one.
     #[allow(clippy::useless_conversion, reason = "elsewhere they have 32 bits")]
     let count = |faults: libc::c_long| -> u64 { (faults as libc::c_ulong).into() };
     Ok(FaultCounts { minor: count(usage.ru_minflt), major: count(usage.ru_majflt) })
 }
 
-/// Tries to lock `len` bytes of the file from `start`, which need not exist, without waiting.
-/// `false`: another holder is in the way. A second lock by the same holder replaces its first.
+/// Tries to lock `len` bytes of the file from `start`, without waiting. The bytes need not exist.
+/// `false`: another holder has a conflicting lock. A second lock by the same holder replaces its
+/// first.
 ///
-/// The holder is the open file description (`F_OFD_SETLK`): two `File`s opened apart exclude each
-/// other even in one process, a clone shares, and the lock dies with the last of them, however the
-/// process ends. The classic `F_SETLK` belongs to the process and is lost as soon as it closes
-/// *any* descriptor of the file, and `flock` knows whole files only.
+/// The holder is the open file description (`F_OFD_SETLK`): two `File`s opened separately exclude
+/// each other even in one process, a clone shares the lock, and the lock ends when the last of them
+/// is closed or the process ends. The classic `F_SETLK` belongs to the process, which loses it as
+/// soon as it closes *any* descriptor of the file, and `flock` knows only whole files.
 ///
-/// Whoever wants a lock gone *now* calls [`unlock_range`]: after a mere close it lives on, for the
-/// time between fork and exec, in a process that another thread is just starting.
+/// To release a lock *now*, call [`unlock_range`]: after a mere close it survives between fork and
+/// exec in a process that another thread is starting.
 ///
 /// # Errors
 ///
-/// `InvalidInput` for an empty range or one past offset 2^63 - 1; `NotFound`-like errors of file
-/// systems without locks (`ENOLCK`) as they come.
+/// `InvalidInput` for an empty range or one past offset 2^63 - 1; on file systems without locks
+/// their error (`ENOLCK` and the like).
 pub(crate) fn try_lock_range(
     file: &File,
     start: u64,
@@ -281,7 +283,7 @@ pub(crate) fn try_lock_range(
     }
 }
 
-/// Waits for an exclusive lock of the range; a signal does not end the wait.
+/// Waits for an exclusive lock of the range. A signal does not end the wait.
 pub(super) fn lock_range(file: &File, start: u64, len: u64) -> io::Result<()> {
     loop {
         match set_lock(file, kernel::F_OFD_SETLKW, start, len, kernel::F_WRLCK) {
@@ -291,13 +293,13 @@ pub(super) fn lock_range(file: &File, start: u64, len: u64) -> io::Result<()> {
     }
 }
 
-/// Gives up what this open file holds of the range; none is no error.
+/// Releases the locks of this open file in the range. Without locks it does nothing.
 pub(crate) fn unlock_range(file: &File, start: u64, len: u64) -> io::Result<()> {
     set_lock(file, kernel::F_OFD_SETLK, start, len, kernel::F_UNLCK)
 }
 
-/// Whether another handle holds a lock in the range that is in the way of one of this kind. Takes
-/// none.
+/// Whether another handle holds a lock in the range that conflicts with one of this kind. Takes no
+/// lock.
 pub(crate) fn is_range_locked(
     file: &File,
     start: u64,
@@ -352,7 +354,7 @@ fn call_lock(file: &File, command: libc::c_int, lock: &mut kernel::RangeLock) ->
 fn range_lock(start: u64, len: u64, lock_type: libc::c_short) -> io::Result<kernel::RangeLock> {
     let offset = |value: u64| i64::try_from(value).map_err(|_| io::ErrorKind::InvalidInput);
     if len == 0 {
-        // To fcntl a length of 0 means "to the end and beyond".
+        // To fcntl a length of 0 means "to the end of the file and beyond".
         return Err(io::ErrorKind::InvalidInput.into());
     }
     Ok(kernel::RangeLock {
@@ -360,16 +362,16 @@ fn range_lock(start: u64, len: u64, lock_type: libc::c_short) -> io::Result<kern
         l_whence: kernel::SEEK_SET,
         l_start: offset(start)?,
         l_len: offset(len)?,
-        // fcntl(2): an open file description lock wants 0 here.
+        // fcntl(2): an open file description lock needs 0 here.
         l_pid: 0,
     })
 }
 
-/// Tries to lock the data file itself, whatever name it was opened by: hard links and aliases are
-/// one inode. `false`: another holder is in the way. The lock lives and dies like that of
-/// [`try_lock_range`].
+/// Tries to lock the data file itself, under any of its names: hard links and aliases are one
+/// inode. `false`: another holder has a conflicting lock. The lock ends as that of
+/// [`try_lock_range`] does.
 ///
-/// `flock`, which knows nothing of the byte ranges above (on Linux): the two do not meet.
+/// On Linux this `flock` is independent of the byte ranges above.
 pub(crate) fn try_lock_inode(file: &File, kind: LockKind) -> io::Result<bool> {
     let result = match kind {
         LockKind::Shared => fs2::FileExt::try_lock_shared(file),
@@ -382,7 +384,7 @@ pub(crate) fn try_lock_inode(file: &File, kind: LockKind) -> io::Result<bool> {
     }
 }
 
-/// Gives up what [`try_lock_inode`] got.
+/// Releases the lock of [`try_lock_inode`].
 pub(crate) fn unlock_inode(file: &File) -> io::Result<()> {
     fs2::FileExt::unlock(file)
 }
@@ -392,17 +394,17 @@ pub(crate) fn flush_of_view(flush: impl FnOnce() -> io::Result<()>) -> io::Resul
     flush()
 }
 
-/// Takes a file's name away; who has the file open keeps it.
+/// Removes a file's name. Open handles keep the file.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
     fs::remove_file(path)
 }
 
-/// Whether this process may write the file. It is not opened for that: an overlay file system would
-/// copy it.
+/// Whether this process may write the file. It does not open the file for writing, because an
+/// overlay file system would then copy it.
 pub(crate) fn may_write(path: &Path) -> bool {
     use rustix::fs::{Access, AtFlags, CWD, accessat};
     match accessat(CWD, path, Access::WRITE_OK, AtFlags::EACCESS) {
-        // A kernel that only tells what the real user may.
+        // This kernel only tells what the real user may do.
         Err(rustix::io::Errno::NOSYS) => fs::OpenOptions::new().write(true).open(path).is_ok(),
         told => told.is_ok(),
     }
@@ -417,7 +419,7 @@ fn identity_in(metadata: &std::fs::Metadata) -> FileIdentity {
     FileIdentity { volume: metadata.dev(), number: u128::from(metadata.ino()) }
 }
 
-/// Whether the file has that name: a symbolic link there is another file. Opens nothing.
+/// Whether the file has that name; a symbolic link there is another file. Opens nothing.
 pub(crate) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     match std::fs::symlink_metadata(path) {
         Ok(found) => Ok(identity_in(&found) == file_identity(file)?),
@@ -426,22 +428,21 @@ pub(crate) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Why no regular file can have this path, whatever lies there, as far as the path alone tells;
-/// `None` if one can.
+/// Why no regular file can have this path, as far as the path alone tells; `None` if one can.
 pub(crate) fn why_no_file(_path: &Path) -> Option<&'static str> {
     None
 }
 
-/// Whether the name of the file at `path` can get this suffix, as far as that is known before the
-/// file is made. Here the file system decides, which says so then.
+/// Whether the name of the file at `path` can get this suffix. Always true here: the file system
+/// reports a long name when the file is made.
 pub(crate) fn has_room_for(_path: &Path, _suffix: &str) -> bool {
     true
 }
 
-/// The path beside which the lock file of the store at `path` lies: as near as the system comes to
-/// one for all who mean that file. Here it is the path as given, since the file itself is locked;
-/// but a path such as `/dev/fd/3`, which is a descriptor's, has nothing beside it, and means the
-/// name of the file that the descriptor has open.
+/// The path beside which the lock file of the store at `path` lies. All processes that open the
+/// file should agree on it. Here it is the given path, because the file itself is locked too. A
+/// path such as `/dev/fd/3` names a descriptor and has nothing beside it; it stands for the name of
+/// the open file.
 pub(crate) fn agreed_path(path: &Path) -> PathBuf {
     match named_by_descriptor(path) {
         Some(Descriptor::Of(real)) => real,
@@ -449,20 +450,20 @@ pub(crate) fn agreed_path(path: &Path) -> PathBuf {
     }
 }
 
-/// Whether `path` is that of a descriptor whose file has no name, or none that is seen from here:
-/// nothing lies beside it.
+/// Whether `path` names a descriptor whose file has no name, or no name visible to this process: no
+/// file can lie beside it.
 pub(crate) fn is_nameless(path: &Path) -> bool {
     matches!(named_by_descriptor(path), Some(Descriptor::Nameless))
 }
 
-/// What a path of a descriptor leads to.
+/// What the path of a descriptor leads to.
 enum Descriptor {
     Of(PathBuf),
     Nameless,
 }
 
-/// Follows the links at the end of `path`; `None` if none of them is one of those in `/proc` that
-/// stand for a descriptor, by whose text the file need not be found.
+/// Follows the links at the end of `path`; `None` unless one of them is a link in `/proc` that
+/// stands for a descriptor. The text of such a link may not lead to the file.
 fn named_by_descriptor(path: &Path) -> Option<Descriptor> {
     const LINKS_MAX: u32 = 40;
     let mut path = path.to_path_buf();
@@ -485,7 +486,7 @@ fn named_by_descriptor(path: &Path) -> Option<Descriptor> {
     None
 }
 
-/// Whether the name of a file is `own` and perhaps more, as the system compares names.
+/// Whether the name of a file begins with `own`, as the system compares names.
 pub(crate) fn begins_with_name(name: &OsStr, own: &OsStr) -> bool {
     name.as_encoded_bytes().starts_with(own.as_encoded_bytes())
 }
@@ -494,7 +495,7 @@ fn is_gone(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-/// The bytes of disk that the file takes; fewer than its length where it has holes.
+/// The bytes of disk that the file occupies; fewer than its length if it has holes.
 pub(crate) fn allocated_bytes(file: &File) -> io::Result<u64> {
     // st_blocks counts 512 bytes each, whatever the block size (stat(2)).
     let bytes = file.metadata()?.blocks().checked_mul(512);

@@ -1,9 +1,9 @@
-//! Windows: positioned reads and writes, byte-range locks, preallocation, renames, and what the
-//! system tells of a file. Memory (advice, residency, faults) is in `windows/memory.rs`, what names
-//! mean in `windows/names.rs`.
+//! Windows: positioned reads and writes, byte-range locks, preallocation, renames, and facts about
+//! files. Memory (advice, residency, faults) is in `windows/memory.rs`, the meaning of names in
+//! `windows/names.rs`.
 //!
-//! Each function keeps the promise that its namesake in `unix.rs` documents; here stands how, and
-//! what differs. Names follow the calls: `LockFileEx`, not a wrapper of them.
+//! Each function keeps the promise that its namesake in `unix.rs` documents; the comments here say
+//! how, and what differs. They name the system's calls, such as `LockFileEx`.
 
 mod memory;
 mod names;
@@ -39,24 +39,24 @@ pub(crate) use removal::remove;
 /// the ReadFile or WriteFile function" (CreateFileMapping).
 pub(crate) const FILE_CALLS_SEE_VIEWS: bool = false;
 
-/// Whether [`is_range_locked`] only asks.
+/// Whether [`is_range_locked`] leaves the locks as they are.
 pub(crate) const LOCKS_CAN_BE_ASKED_FOR: bool = false;
 
-/// Where the bytes of a lock file begin that stand for locks: far past its end, since a lock also
-/// refuses others' reads and writes of the range, and somebody may copy the lock file.
+/// Where the bytes of a lock file begin that stand for locks: far past its end. A lock also refuses
+/// reads and writes of the range by other handles, and a program may copy the lock file.
 pub(crate) const LOCKS_START: u64 = 1 << 40;
 
 /// A section cannot be larger than its file, nor a view larger than its section.
 pub(crate) const VIEWS_MAY_PASS_END: bool = false;
 
-/// `ReadFile` with an offset. It also moves the file's cursor, which nothing here relies on.
+/// `ReadFile` with an offset. It also moves the file's cursor, which no code here uses.
 pub(crate) fn read_at(file: &File, offset: u64, into: &mut [u8]) -> io::Result<usize> {
     check_range(offset, into.len() as u64)?;
     file.seek_read(into, offset)
 }
 
-/// `WriteFile` with an offset, until all is written. The two largest offsets would mean "at the
-/// end" and "at the cursor": like all that no file can have, they are refused.
+/// `WriteFile` with an offset, until all is written. The two largest offsets mean "at the end" and
+/// "at the cursor", so they are refused like every impossible offset.
 pub(crate) fn write_all_at(file: &File, offset: u64, from: &[u8]) -> io::Result<()> {
     check_range(offset, from.len() as u64)?;
     let mut done = 0;
@@ -70,7 +70,7 @@ pub(crate) fn write_all_at(file: &File, offset: u64, from: &[u8]) -> io::Result<
     Ok(())
 }
 
-/// The same ranges are refused as on Unix, where offsets are signed.
+/// Refuses the same ranges as on Unix, where offsets are signed.
 fn check_range(start: u64, len_bytes: u64) -> io::Result<()> {
     let end = start.checked_add(len_bytes);
     if end.is_some_and(|end| i64::try_from(end).is_ok()) {
@@ -81,9 +81,9 @@ fn check_range(start: u64, len_bytes: u64) -> io::Result<()> {
 
 /// Reserves clusters (`FileAllocationInfo`), then moves the end (`FileEndOfFileInfo`, by std).
 ///
-/// A sparse or compressed file takes clusters only as they are written, whatever is reserved, so it
-/// is answered with `LengthOnly`. Where the call is missing, as in Wine, zeros are written instead.
-/// Setting the end again, after a failure, also gives back what was reserved past it.
+/// A sparse or compressed file gets clusters only when it is written, despite the reservation, so
+/// the answer is `LengthOnly`. Where the call is missing, as in Wine, this writes zeros instead.
+/// After a failure, setting the end again also frees the clusters reserved past it.
 pub(super) fn allocate(
     file: &File,
     old_len_bytes: u64,
@@ -102,7 +102,7 @@ pub(super) fn allocate(
     Ok(Preallocated::Blocks)
 }
 
-/// Reserves clusters for a file of `len_bytes` bytes; `false` where the system cannot.
+/// Reserves clusters for a file of `len_bytes` bytes; `false` if the system cannot.
 fn reserve(file: &File, len_bytes: u64) -> io::Result<bool> {
     let size = i64::try_from(len_bytes).map_err(|_| io::ErrorKind::FileTooLarge)?;
     let info = files::FILE_ALLOCATION_INFO { AllocationSize: size };
@@ -140,8 +140,8 @@ pub(crate) fn fill_holes(_file: &File, _len_bytes: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Lengthens a file by zeros. If the disk has no room for all of them, some stay if the file is
-/// mapped, since Wine shortens no such file; they have their room.
+/// Lengthens a file by zeros. If the disk lacks room for all of them and the file is mapped, some
+/// stay, because Wine does not shorten a mapped file; they have their clusters.
 fn write_zeros(file: &File, from: u64, to: u64) -> io::Result<()> {
     const STEP_BYTES: usize = 1 << 20;
     let available = final_path(file).and_then(fs2::available_space);
@@ -165,9 +165,8 @@ pub(crate) fn sync_directory(_dir: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// std's rename: `MoveFileExW` with replacement. If another handle holds `to` open without having
-/// allowed its deletion, or a view of `to` exists, this is `PermissionDenied`, and nothing has
-/// changed.
+/// std's rename: `MoveFileExW` with replacement. `PermissionDenied` if another handle holds `to`
+/// open and forbids its deletion, or if a view of `to` exists; then nothing has changed.
 pub(crate) fn replace(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)
 }
@@ -180,8 +179,8 @@ pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     check(done)
 }
 
-/// The path for a call of the system: absolute and in the `\\?\` form, which is not cut at 260
-/// characters; NUL-terminated.
+/// The path for a call of the system, NUL-terminated: absolute and in the `\\?\` form, which has no
+/// limit of 260 characters.
 fn wide_path(path: &Path) -> io::Result<Vec<u16>> {
     let path = std::path::absolute(path)?;
     let start = match path.components().next() {
@@ -212,25 +211,24 @@ pub(crate) fn has_no_locks(_error: &io::Error) -> bool {
     false
 }
 
-/// Whether the file was opened for writing: to write nothing is refused if not, and changes
-/// nothing.
+/// Whether the file was opened for writing: a write of zero bytes changes nothing and fails if not.
 pub(crate) fn is_writable(file: &File) -> bool {
     file.seek_write(&[], 0).is_ok()
 }
 
-/// What synced bytes survive: what the volume's file system is known for.
+/// What synced bytes survive, by the volume's file system.
 pub(crate) fn survives_synced(_file: &File, kind: &FileSystemKind) -> Survives {
     kind.survives_synced()
 }
 
-/// `FILE_FLAG_DELETE_ON_CLOSE`: the name stays until the last handle is closed, by this process or
-/// by its end. Views must go first.
+/// `FILE_FLAG_DELETE_ON_CLOSE`: the system removes the file when its last handle is closed or the
+/// process ends. The program must unmap views first.
 pub(crate) fn open_temporary(dir: &Path) -> io::Result<File> {
     loop {
         let path = dir.join(super::unlikely_name());
         let mut options = OpenOptions::new();
         options.read(true).write(true).create_new(true);
-        // Temporary: the cache need not hurry to write it to the disk.
+        // Temporary: the cache delays writing it to the disk.
         options.attributes(files::FILE_ATTRIBUTE_TEMPORARY);
         options.custom_flags(files::FILE_FLAG_DELETE_ON_CLOSE);
         match options.open(&path) {
@@ -240,13 +238,13 @@ pub(crate) fn open_temporary(dir: &Path) -> io::Result<File> {
     }
 }
 
-/// `LockFileEx`. The holder is the open file, as on Unix; unlike there,
+/// `LockFileEx`. The holder is the open file, as on Unix. Unlike on Unix,
 ///
-/// - a second lock by the same holder does not replace the first: an exclusive one meets it like
-///   any other's, so that a lock cannot be raised in place, and a shared one is stacked upon an
-///   exclusive one, which is then given back first;
-/// - an exclusive lock also refuses reads and writes of the range by other handles, which is why
-///   locks are never taken on bytes that someone reads.
+/// - a second lock by the same holder does not replace the first: a second exclusive lock conflicts
+///   with it, so a lock cannot be upgraded in place, and a shared lock is stacked upon an exclusive
+///   one, which is then released first;
+/// - an exclusive lock also refuses reads and writes of the range by other handles, so locks are
+///   never taken on bytes that any code reads.
 pub(crate) fn try_lock_range(
     file: &File,
     start: u64,
@@ -260,22 +258,22 @@ pub(crate) fn try_lock_range(
     };
     let flags = files::LOCKFILE_FAIL_IMMEDIATELY | exclusive;
     let mut place = overlapped_at(start);
-    // SAFETY: the handle is open as long as `file` lives; `place` outlives the call, which is over
-    // when it returns, since std opens files for synchronous use.
+    // SAFETY: the handle is open as long as `file` lives; `place` outlives the call, which
+    // completes before it returns, because std opens files for synchronous use.
     let done = unsafe {
         files::LockFileEx(file.as_raw_handle(), flags, 0, low(len), high(len), &raw mut place)
     };
     match check(done) {
         Ok(()) => Ok(true),
         Err(error) => match code(&error) {
-            // IO_PENDING: what a file opened for overlapped use says instead.
+            // IO_PENDING: the answer for a file opened for overlapped use.
             errors::ERROR_LOCK_VIOLATION | errors::ERROR_IO_PENDING => Ok(false),
             _ => Err(error),
         },
     }
 }
 
-/// `UnlockFileEx`, for exactly a range that was locked: part of one stays locked.
+/// `UnlockFileEx`, for exactly a range that was locked: it cannot unlock a part of one.
 pub(crate) fn unlock_range(file: &File, start: u64, len: u64) -> io::Result<()> {
     check_lock_range(start, len)?;
     let mut place = overlapped_at(start);
@@ -284,8 +282,8 @@ pub(crate) fn unlock_range(file: &File, start: u64, len: u64) -> io::Result<()> 
         files::UnlockFileEx(file.as_raw_handle(), 0, low(len), high(len), &raw mut place)
     };
     match check(done) {
-        // Nothing to unlock is no error. NOT_LOCKED is Windows's word for it, LOCK_VIOLATION
-        // Wine's.
+        // A range without a lock is no error. Windows reports NOT_LOCKED for it, Wine
+        // LOCK_VIOLATION.
         Err(error)
             if matches!(code(&error), errors::ERROR_NOT_LOCKED | errors::ERROR_LOCK_VIOLATION) =>
         {
@@ -297,17 +295,17 @@ pub(crate) fn unlock_range(file: &File, start: u64, len: u64) -> io::Result<()> 
 
 /// Flushes a view by the given call, which is `FlushViewOfFile`.
 ///
-/// It is refused (`ERROR_LOCK_VIOLATION`) while the system is just writing pages of the range of
-/// its own accord. Nothing was dropped then, unlike after any other failure.
+/// The system refuses it (`ERROR_LOCK_VIOLATION`) while it is writing pages of the range by itself.
+/// Unlike after other failures, the pages are still dirty then.
 pub(crate) fn flush_of_view(flush: impl FnMut() -> io::Result<()>) -> io::Result<()> {
     const PATIENCE: Duration = Duration::from_secs(10);
     let is_busy = |error: &io::Error| code(error) == errors::ERROR_LOCK_VIOLATION;
     super::retry(PATIENCE, is_busy, flush)
 }
 
-/// Whether another handle holds an exclusive lock in the range, whatever `kind` of lock it might be
-/// in the way of. Windows cannot be asked, so this takes a shared lock for a moment: who tries for
-/// an exclusive one at that moment finds it taken, and who only asks at the same time does not.
+/// Whether another handle holds an exclusive lock in the range, whatever the `kind` of the asked
+/// lock. Windows has no such query, so this takes a shared lock for a moment. A handle that tries
+/// for an exclusive lock at that moment fails; one that only asks does not.
 pub(crate) fn is_range_locked(
     file: &File,
     start: u64,
@@ -325,7 +323,7 @@ pub(crate) fn wait_while(word: &AtomicU32, value: u32, at_most: Duration) {
     super::sleep_while(word, value, at_most);
 }
 
-/// Nobody is woken: who waits looks by themselves ([`wait_while`]).
+/// Does nothing: waiters look again by themselves ([`wait_while`]).
 pub(crate) fn wake_all(_word: &AtomicU32) {}
 
 fn check_lock_range(start: u64, len: u64) -> io::Result<()> {
@@ -340,25 +338,25 @@ fn overlapped_at(offset: u64) -> OVERLAPPED {
     OVERLAPPED { Anonymous: OVERLAPPED_0 { Anonymous: place }, ..OVERLAPPED::default() }
 }
 
-/// Always granted, and nothing is done: locks on Windows are mandatory and would refuse the reads
-/// and writes of others. The lock file alone keeps a second writer out, by whatever name it comes
-/// ([`agreed_path`]) but a hard link.
+/// Always granted, without a lock: locks on Windows are mandatory and would refuse the reads and
+/// writes of others. Only the lock file excludes a second writer, under every name of the file
+/// ([`agreed_path`]) except hard links.
 pub(crate) fn try_lock_inode(_file: &File, _kind: LockKind) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Nothing to do: see [`try_lock_inode`].
+/// Does nothing: see [`try_lock_inode`].
 pub(crate) fn unlock_inode(_file: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether this process may write the file, which nothing but opening it tells.
+/// Whether this process may write the file. Only opening it tells.
 pub(crate) fn may_write(path: &Path) -> bool {
     OpenOptions::new().write(true).open(path).is_ok()
 }
 
-/// `FileIdInfo`: the volume's serial number and the file's 128-bit number, which ReFS needs; where
-/// a file system (FAT) or an emulation lacks it, what `GetFileInformationByHandle` says.
+/// `FileIdInfo`: the volume's serial number and the file's 128-bit number, which ReFS needs. If a
+/// file system (FAT) or an emulation lacks it, `GetFileInformationByHandle`.
 pub(crate) fn file_identity(file: &File) -> io::Result<FileIdentity> {
     let mut found = files::FILE_ID_INFO::default();
     // SAFETY: the handle is open as long as `file` lives; the class and the size that are passed
@@ -380,7 +378,8 @@ pub(crate) fn file_identity(file: &File) -> io::Result<FileIdentity> {
     Ok(FileIdentity { volume: u64::from(found.dwVolumeSerialNumber), number: u128::from(index) })
 }
 
-/// Opens what has the name for its attributes alone, which neither waits nor is in anybody's way.
+/// Opens the named file for its attributes alone, which neither waits nor conflicts with other
+/// handles.
 pub(crate) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     let flags = files::FILE_FLAG_OPEN_REPARSE_POINT | files::FILE_FLAG_BACKUP_SEMANTICS;
     match OpenOptions::new().access_mode(0).custom_flags(flags).open(path) {
@@ -397,7 +396,8 @@ fn information(file: &File) -> io::Result<files::BY_HANDLE_FILE_INFORMATION> {
     check(done).map(|()| found)
 }
 
-/// The allocation size, in whole clusters. NTFS keeps the smallest files in its own tables: 0.
+/// The allocation size, in whole clusters. NTFS keeps the smallest files in its own tables and
+/// reports 0.
 pub(crate) fn allocated_bytes(file: &File) -> io::Result<u64> {
     let mut found = files::FILE_STANDARD_INFO::default();
     // SAFETY: the handle is open as long as `file` lives; the class and the size that are passed
@@ -414,7 +414,7 @@ pub(crate) fn allocated_bytes(file: &File) -> io::Result<u64> {
     u64::try_from(found.AllocationSize).map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
-/// Nothing is skipped: files are sparse only where a program asks for it.
+/// Skips nothing: files are sparse only if a program asks for it.
 pub(crate) fn next_data(_file: &File, offset: u64) -> io::Result<Option<u64>> {
     Ok(Some(offset))
 }
@@ -425,7 +425,7 @@ pub(crate) fn file_system(file: &File) -> io::Result<FileSystemKind> {
     const NAME_CHARS: u32 = 64;
     let mut name = [0_u16; NAME_CHARS as usize];
     // SAFETY: the handle is open as long as `file` lives; `name` has room for as many characters as
-    // the call is told; for what is null it has nothing to tell.
+    // the call is told; it writes nothing through the null pointers.
     let done = unsafe {
         files::GetVolumeInformationByHandleW(
             file.as_raw_handle(),
@@ -441,15 +441,15 @@ pub(crate) fn file_system(file: &File) -> io::Result<FileSystemKind> {
     check(done)?;
     let len = name.iter().position(|character| *character == 0).unwrap_or(name.len());
     let name = String::from_utf16_lossy(&name[..len]);
-    // A volume that the mount manager does not know has no final paths (Wine: none of more than 260
-    // characters). Nothing says that another machine has it.
+    // A volume that the mount manager does not know has no final paths (in Wine paths of more than
+    // 260 characters). Nothing says that another machine has it.
     Ok(match final_path(file) {
         Ok(path) => kind_of_volume(&name, &path),
         Err(_) => FileSystemKind::Unknown(name.to_ascii_lowercase().into()),
     })
 }
 
-/// The path that the file is really at.
+/// The path that the file really has.
 fn final_path(file: &File) -> io::Result<String> {
     let mut path = vec![0_u16; 512];
     loop {
@@ -464,7 +464,7 @@ fn final_path(file: &File) -> io::Result<String> {
                 let path = std::ffi::OsString::from_wide(&path[..len]);
                 return Ok(path.to_string_lossy().into_owned());
             }
-            // Too small: `len` is what it takes, the NUL included.
+            // Too small: `len` is the needed size, including the NUL.
             len => path.resize(len + 1, 0),
         }
     }
@@ -475,7 +475,7 @@ pub(super) fn check(done: windows_sys::core::BOOL) -> io::Result<()> {
     if done == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// The system's number of an error, which std keeps with a sign; 0, of success, if it has none.
+/// The system's number of an error, which std keeps with a sign; 0 (success) if it has none.
 pub(super) fn code(error: &io::Error) -> u32 {
     error.raw_os_error().map_or(0, |code| code as u32)
 }

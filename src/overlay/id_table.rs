@@ -1,10 +1,10 @@
 //! A table from record numbers to small numbers.
 //!
-//! Record numbers that are near one another are often changed together, so the table goes by groups
-//! of sixteen neighbours, whose values fill one cache line: a hash table by open addressing finds
-//! the group. A million neighbours take 6 MB, where a slot for each would take 32; single records
-//! far apart take 64 bytes more than theirs. Whoever chooses record numbers so that they collide
-//! slows nobody but their own transaction.
+//! Programs often change records with nearby numbers together, so the table groups sixteen
+//! neighbours, whose values fill one cache line. A hash table with open addressing finds the group.
+//! A million neighbours take 6 MB, where a slot for each would take 32 MB; single records far apart
+//! take 64 bytes each in addition. A caller that chooses record numbers with colliding hashes slows
+//! down only its own transaction.
 
 use std::ops::RangeInclusive;
 
@@ -12,7 +12,7 @@ use std::ops::RangeInclusive;
 const NO_GROUP: u64 = u64::MAX;
 /// Marks a record without a value.
 const NONE: u32 = u32::MAX;
-/// How many neighbours a group has, as a power of two.
+/// The number of neighbours in a group, as a power of two.
 pub(super) const GROUP_LOG2: u32 = 4;
 
 /// Spreads the number over all bits; the constant is 2^64 divided by the golden ratio (Knuth, The
@@ -28,10 +28,10 @@ pub(super) fn spread(id: u64) -> u64 {
 #[repr(align(64))]
 struct Group([u32; 1 << GROUP_LOG2]);
 
-/// From record numbers to values below 2^32 - 1.
+/// Maps record numbers to values below 2^32 - 1.
 #[derive(Default)]
 pub(super) struct IdTable {
-    /// Groups' numbers (the upper bits of their records'), and where they are in `groups`. At most
+    /// Groups' numbers (the upper bits of their records'), and their places in `groups`. At most
     /// half of the slots are taken.
     slots: Box<[(u64, u32)]>,
     groups: Vec<Group>,
@@ -55,7 +55,7 @@ impl IdTable {
         (value != NONE).then_some(value)
     }
 
-    /// Gives `id` a value, in place of one that it may have.
+    /// Gives `id` a value; replaces an old one.
     pub(super) fn insert(&mut self, id: u64, value: u32) {
         debug_assert!(value != NONE);
         let group = match self.group(id >> GROUP_LOG2) {
@@ -67,7 +67,7 @@ impl IdTable {
         *found = value;
     }
 
-    /// Takes the value of `id` away, if it has one.
+    /// Removes the value of `id`, if it has one.
     pub(super) fn remove(&mut self, id: u64) {
         if let Some(group) = self.group(id >> GROUP_LOG2) {
             let found = &mut self.groups[group as usize].0[place(id)];
@@ -86,7 +86,7 @@ impl IdTable {
         self.groups.len()
     }
 
-    /// The groups' numbers, in order, each with where the group is.
+    /// The groups' numbers, in order, each with the group's place.
     pub(super) fn sorted_groups(&self) -> Vec<(u64, u32)> {
         let mut groups: Vec<(u64, u32)> =
             self.slots.iter().copied().filter(|&(group, _)| group != NO_GROUP).collect();
@@ -94,7 +94,7 @@ impl IdTable {
         groups
     }
 
-    /// Those of [`IdTable::sorted_groups`] with these numbers, looked up one by one.
+    /// The groups of [`IdTable::sorted_groups`] with these numbers, looked up one by one.
     pub(super) fn groups_within(&self, numbers: RangeInclusive<u64>) -> Vec<(u64, u32)> {
         numbers.filter_map(|number| Some((number, self.group(number)?))).collect()
     }
@@ -107,7 +107,7 @@ impl IdTable {
         taken.map(move |(place, value)| (number << GROUP_LOG2 | place, value))
     }
 
-    /// Where the group of this number is.
+    /// The place of the group with this number.
     #[inline]
     fn group(&self, number: u64) -> Option<u32> {
         let mask = self.slots.len().wrapping_sub(1);
@@ -139,7 +139,7 @@ impl IdTable {
         group
     }
 
-    /// Puts a group that is not there into a slot; there are free ones.
+    /// Puts a new group into a free slot.
     fn put(&mut self, slot: (u64, u32)) {
         let mask = self.slots.len() - 1;
         let mut at = spread(slot.0) as usize & mask;

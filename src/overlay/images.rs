@@ -1,10 +1,12 @@
-//! Images of records in memory: what a transaction has changed, and what a commit left for readers.
+//! Images of records in memory: the changes of a transaction, and the content of a commit for
+//! readers.
 //!
-//! An image is a record's whole stride, status byte and all, at an address aligned for its type, in
-//! chunks that double in size so that few small images take little and many large ones are few
-//! allocations. Each record has one image here, found by its number through a hash table.
+//! An image is a record's whole stride, including its status byte, at an address aligned for its
+//! type. Images lie in chunks that double in size: a few small images take little memory, and many
+//! large ones take few allocations. Each record has one image here, found by its number through a
+//! hash table.
 //!
-//! Invariants: image `n` is record `ids[n]`'s; the table holds each of those numbers once.
+//! Invariants: image `n` belongs to record `ids[n]`; the table holds each of those numbers once.
 
 use super::id_table::IdTable;
 use crate::error::{Error, ErrorKind, Result};
@@ -15,13 +17,13 @@ const CHUNK_BYTES_MAX: usize = 1 << 20;
 /// The first chunk holds at least this many bytes.
 const CHUNK_BYTES_MIN: usize = 256;
 
-/// What zeros are looked for in: the size of a page on most systems.
+/// The unit of the search for zeros: the size of a page on most systems.
 const PAGE_BYTES: usize = 4096;
 
-/// Bytes whose start is aligned.
+/// Bytes with an aligned start.
 ///
-/// A box with room for moving the start up to the alignment: its address never changes, so neither
-/// does the distance.
+/// A box with room for moving the start up to the alignment: its address never changes, so the
+/// distance stays the same.
 struct AlignedBytes {
     bytes: Box<[u8]>,
     lead: usize,
@@ -46,7 +48,7 @@ impl AlignedBytes {
 
     fn over(bytes: Box<[u8]>, len: usize, alignment: usize) -> Self {
         let lead = bytes.as_ptr().align_offset(alignment);
-        // `align_offset` may decline in theory; unaligned bytes are refused where they are read.
+        // `align_offset` may fail in theory; reads refuse unaligned bytes.
         let lead = if lead < alignment { lead } else { 0 };
         Self { bytes, lead, len }
     }
@@ -60,8 +62,8 @@ impl AlignedBytes {
     }
 }
 
-/// Where images lie: chunk `k` holds `2^(least + k)` of them, up to `2^most`, so that finding one
-/// is shifts.
+/// The places of images: chunk `k` holds `2^(least + k)` of them, up to `2^most`, so shifts suffice
+/// to find one.
 #[derive(Clone, Copy)]
 struct Shape {
     least_log2: u32,
@@ -104,7 +106,7 @@ pub(crate) struct Images {
 }
 
 impl Images {
-    /// No images, of records of `stride` bytes that are aligned to `alignment`.
+    /// No images yet, of records of `stride` bytes aligned to `alignment`.
     pub(crate) fn new(stride: usize, alignment: usize) -> Self {
         Self {
             stride,
@@ -116,17 +118,17 @@ impl Images {
         }
     }
 
-    /// How many there are.
+    /// The number of images.
     pub(crate) fn len(&self) -> usize {
         self.ids.len()
     }
 
-    /// Whether there are none.
+    /// Whether there are no images.
     pub(crate) fn is_empty(&self) -> bool {
         self.ids.is_empty()
     }
 
-    /// Whose images they are, in the order in which they were made.
+    /// The records of the images, in the order in which the images were made.
     pub(crate) fn ids(&self) -> &[u64] {
         &self.ids
     }
@@ -136,7 +138,7 @@ impl Images {
         self.table.sorted()
     }
 
-    /// From records' numbers to those of their images.
+    /// Maps records' numbers to those of their images.
     pub(super) fn table(&self) -> &IdTable {
         &self.table
     }
@@ -165,7 +167,7 @@ impl Images {
         self.table.find(id)
     }
 
-    /// Image `number`, counted in the order in which they were made.
+    /// Image `number`, in the order in which they were made.
     #[inline]
     pub(crate) fn image(&self, number: u32) -> &[u8] {
         let (chunk, at) = self.shape.place(number as usize);
@@ -179,17 +181,17 @@ impl Images {
         &mut self.chunks[chunk].get_mut()[at * self.stride..(at + 1) * self.stride]
     }
 
-    /// Makes an image of record `id`, which has none, of zeros.
+    /// Makes an image of zeros for record `id`, which has no image yet.
     ///
     /// # Errors
-    /// [`ErrorKind::OutOfRange`] past 2^32 - 1 of them; [`ErrorKind::Unsupported`] if they do not
-    /// fit in memory.
+    /// [`ErrorKind::OutOfRange`] for more than 2^32 - 1 images; [`ErrorKind::Unsupported`] if they
+    /// do not fit in memory.
     pub(crate) fn add(&mut self, id: u64) -> Result<&mut [u8]> {
         let number = u32::try_from(self.ids.len()).ok().filter(|&number| number < u32::MAX);
         let number = number.ok_or_else(|| {
             Error::new(ErrorKind::OutOfRange, "change")
                 .record(id)
-                .detail("a transaction changes at most 2^32 - 1 records")
+                .detail("a transaction can change at most 2^32 - 1 records")
         })?;
         let (chunk, _) = self.shape.place(number as usize);
         if chunk == self.chunks.len() {
@@ -203,8 +205,8 @@ impl Images {
 
     /// Makes `image` the image of record `id`.
     ///
-    /// A new image takes no memory for the pages that are zeros: those of a log may lie in a hole,
-    /// which takes no room on the disk.
+    /// A new image takes no memory for pages of zeros: those of a log may lie in a hole, which
+    /// takes no room on the disk.
     ///
     /// # Errors
     /// As [`Images::add`].
@@ -220,13 +222,13 @@ impl Images {
         Ok(())
     }
 
-    /// The image that was made last, for changing.
+    /// The newest image, for changing.
     pub(crate) fn last_mut(&mut self) -> Option<&mut [u8]> {
         let number = u32::try_from(self.ids.len()).ok()?.checked_sub(1)?;
         Some(self.image_mut(number))
     }
 
-    /// Takes back the image that was made last.
+    /// Removes the newest image.
     pub(crate) fn forget_last(&mut self) {
         if let Some(last) = self.last_mut() {
             last.fill(0);
@@ -243,7 +245,7 @@ impl std::fmt::Debug for Images {
     }
 }
 
-/// Whole records one behind the other, aligned, that grows at its end: what a transaction appends.
+/// Consecutive whole records, aligned, which grow at the end: what a transaction appends.
 pub(crate) struct Tail {
     stride: usize,
     alignment: usize,
@@ -252,17 +254,17 @@ pub(crate) struct Tail {
 }
 
 impl Tail {
-    /// No records.
+    /// No records yet.
     pub(crate) fn new(stride: usize, alignment: usize) -> Self {
         Self { stride, alignment, bytes: AlignedBytes::zeroed(0, alignment), used: 0 }
     }
 
-    /// The records that are there.
+    /// The bytes of all records.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes.get()[..self.used]
     }
 
-    /// How many there are.
+    /// The number of records.
     pub(crate) fn records(&self) -> u64 {
         (self.used / self.stride) as u64
     }
@@ -272,13 +274,13 @@ impl Tail {
         self.bytes().chunks_exact(self.stride)
     }
 
-    /// Record `at` of them.
+    /// Record `at` of the tail.
     pub(crate) fn get(&self, at: u64) -> Option<&[u8]> {
         let start = usize::try_from(at).ok()?.checked_mul(self.stride)?;
         self.bytes().get(start..start.checked_add(self.stride)?)
     }
 
-    /// Record `at` of them, for changing.
+    /// Record `at` of the tail, for changing.
     pub(crate) fn get_mut(&mut self, at: u64) -> Option<&mut [u8]> {
         let start = usize::try_from(at).ok()?.checked_mul(self.stride)?;
         let end = start.checked_add(self.stride).filter(|&end| end <= self.used)?;
@@ -301,7 +303,7 @@ impl Tail {
         added
     }
 
-    /// Forgets all records, and keeps the room for the next.
+    /// Drops all records, and keeps the room for new ones.
     pub(crate) fn clear(&mut self) {
         self.used = 0;
     }

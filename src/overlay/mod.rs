@@ -1,4 +1,4 @@
-//! Images of records that lie over the array: what is committed and not in its place yet.
+//! Images of records over the array: committed, but not in the array yet.
 
 mod id_table;
 mod images;

@@ -1,10 +1,10 @@
 //! The images of records that are committed and not in the array yet, as one state sees them.
 //!
-//! An overlay is a stack of layers, newest last, none of which ever changes: a state of the store
-//! owns its overlay, and a newer state shares what it can of it. A commit adds a layer; layers of
-//! similar size are merged, so that their number stays logarithmic and each image is moved a
-//! logarithmic number of times. A merged layer keeps the newest image of each record: whoever needs
-//! an older one holds the older overlay.
+//! An overlay is a stack of layers, newest last, which never change: a state of the store owns its
+//! overlay, and a newer state shares what it can of it. A commit adds a layer. Layers of similar
+//! size are merged, so that their number stays logarithmic and each image moves a logarithmic
+//! number of times. A merged layer keeps the newest image of each record; a reader of an older one
+//! holds the older overlay.
 
 mod within;
 
@@ -17,15 +17,15 @@ use super::id_table::{IdTable, spread};
 use super::images::Images;
 use crate::number::smaller;
 
-/// The images of one commit, or the newest ones of several that were read from a log at once.
+/// The images of one commit, or the newest images of several commits read from a log at once.
 #[derive(Debug)]
 pub(crate) struct Committed {
     /// The number of the commit, or of the last of them.
     pub(crate) commit: u64,
     pub(crate) images: Images,
     /// Of several commits: those before the last that were the first to change a record, each with
-    /// how many records it and those before it had changed. The images of these come first, and
-    /// those that the last commit was the first to change come behind them.
+    /// how many records they had changed up to and including it. The images of these records come
+    /// first; those that the last commit was the first to change follow.
     pub(crate) firsts: Vec<(u64, u32)>,
 }
 
@@ -44,24 +44,24 @@ impl Committed {
     }
 }
 
-/// What one or several commits have changed.
+/// The changes of one or several commits.
 struct Layer {
     commits: Vec<Arc<Committed>>,
-    /// Where a record's image is: a number in `places`. A layer of one commit has none, since the
-    /// images' own table is as good.
+    /// The place of a record's image: a number in `places`. A layer of one commit leaves it empty,
+    /// because the images' own table serves as well.
     table: IdTable,
     places: Vec<(u32, u32)>,
     filter: Filter,
     len: usize,
-    /// The table's groups in the order of their numbers, once somebody has walked through many.
+    /// The table's groups in the order of their numbers, once a walk has needed many.
     order: OnceLock<Box<[(u64, u32)]>>,
 }
 
-/// Says "surely not" of nearly all records that have no image: a Bloom filter whose three bits for
-/// a record lie in one word, so that asking costs one load.
+/// Says "surely not" for nearly all records without an image: a Bloom filter with three bits for a
+/// record in one word, so a query costs one load.
 ///
-/// Records are added and never taken away, so that whoever uses a filter for fewer records than
-/// were added is right to: "surely not" stays true.
+/// Records are added and never removed, so the filter also serves an overlay with fewer records:
+/// "surely not" stays true.
 struct Filter {
     words: Box<[AtomicU64]>,
 }
@@ -76,14 +76,15 @@ impl Filter {
     /// At least sixteen bits each: about one in a hundred records is looked up in vain.
     const RECORDS_PER_WORD: usize = 4;
 
-    /// The word of a record, and its bits there.
+    /// The word of a record, and its bits in the word.
     #[inline]
     fn place(&self, spread: u64) -> (usize, u64) {
         let bits = 1 << (spread & 63) | 1 << (spread >> 6 & 63) | 1 << (spread >> 12 & 63);
         ((spread >> 18) as usize & (self.words.len() - 1), bits)
     }
 
-    /// Who is shown an overlay after this sees the bits, by what orders that.
+    /// A reader that gets an overlay after this sees the bits, by the order that gives it the
+    /// overlay.
     fn add(&self, id: u64) {
         let (word, bits) = self.place(spread(id));
         let word = &self.words[word];
@@ -98,17 +99,17 @@ impl Filter {
     }
 }
 
-/// Says "surely not" of nearly all records that have no image, in as few instructions as can be: a
-/// bit for a record, by the lower bits of its number. A processor that has little to do between two
-/// reads overlaps their cache misses; each instruction here costs some of that.
+/// Says "surely not" for nearly all records without an image, in as few instructions as possible:
+/// one bit for a record, by the lower bits of its number. With little to do between two reads a
+/// processor overlaps their cache misses; each instruction here reduces that.
 ///
-/// As in a [`Filter`], bits are set and never taken away.
+/// As in a [`Filter`], bits are set and never cleared.
 struct Bits {
     words: Box<[AtomicU64]>,
 }
 
 impl Bits {
-    /// A word of 64 bits for an image, or a bit for each record there is, whichever is less.
+    /// A word of 64 bits for each image, or a bit for each record, whichever is less.
     fn new(images: usize, count: u64) -> Self {
         let words = smaller(count.div_ceil(64), images).max(1).next_power_of_two();
         Self { words: (0..words).map(|_| AtomicU64::new(0)).collect() }
@@ -121,12 +122,12 @@ impl Bits {
 
     #[inline]
     fn word(&self, id: u64) -> &AtomicU64 {
-        // A number's upper bits are cut off with or without the cast.
+        // The mask drops a number's upper bits, so the cast loses nothing.
         &self.words[(id >> 6) as usize & (self.words.len() - 1)]
     }
 
-    /// Who is shown an overlay after this sees the bit, by what orders that. One writer at a time
-    /// adds, which makes this two plain instructions.
+    /// A reader that gets an overlay after this sees the bit, by the order that gives it the
+    /// overlay. One writer at a time adds, so this takes two plain instructions.
     fn add(&self, id: u64) {
         let word = self.word(id);
         word.store(word.load(Relaxed) | 1 << (id & 63), Relaxed);
@@ -153,7 +154,7 @@ impl Layer {
         }
     }
 
-    /// One layer of the images of `layers`, oldest first, that `keep` keeps.
+    /// One layer of the images of `layers`, oldest first, for which `keep` is true.
     fn merge(layers: &[Arc<Self>], keep: impl Fn(u64) -> bool) -> Self {
         let most = layers.iter().map(|layer| layer.len).sum();
         let mut merged = Self {
@@ -211,7 +212,7 @@ impl Layer {
         self.find_here(id)
     }
 
-    /// As [`Layer::find`], without asking the filter.
+    /// As [`Layer::find`], without the filter.
     #[inline]
     fn find_here(&self, id: u64) -> Option<&[u8]> {
         if self.places.is_empty() {
@@ -222,16 +223,16 @@ impl Layer {
     }
 }
 
-/// The images that lie over the array in one state of the store.
+/// The images over the array in one state of the store.
 #[derive(Clone)]
 pub(crate) struct Overlay {
     layers: Vec<Arc<Layer>>,
-    /// Of all layers together, shared with older overlays, so that a record without an image costs
-    /// one look however many layers there are.
+    /// For all layers together, shared with older overlays, so a record without an image costs one
+    /// look, whatever the number of layers.
     bits: Arc<Bits>,
-    /// For how many records a bit was set, for some of them more than once.
+    /// The number of records whose bit was set; some count more than once.
     marked: usize,
-    /// How many records the newest state has.
+    /// The number of records in the newest state.
     count: u64,
 }
 
@@ -242,7 +243,7 @@ impl Default for Overlay {
 }
 
 impl Overlay {
-    /// The overlay of these layers over `count` records, with bits of their own that suit as many
+    /// The overlay of these layers over `count` records, with bits of its own that suit as many
     /// images more.
     fn of(layers: Vec<Arc<Layer>>, count: u64) -> Self {
         let marked = layers.iter().map(|layer| layer.len).sum();
@@ -271,15 +272,15 @@ impl Overlay {
             return None;
         }
         let spread = spread(id);
-        // By its bit the record has an image nearly for sure, so if no newer layer has it, the
-        // oldest and largest need not be asked twice.
+        // With its bit set, the record almost surely has an image. So if no newer layer has it, the
+        // oldest and largest is looked up without its filter.
         let (oldest, newer) = self.layers.split_first()?;
         let newest = newer.iter().rev().find_map(|layer| layer.find(id, spread));
         newest.or_else(|| oldest.find_here(id))
     }
 
-    /// This overlay with the images of a newer commit over it, which leaves `count` records. One
-    /// writer at a time makes overlays from one another.
+    /// This overlay under the images of a newer commit, which leaves `count` records. One writer at
+    /// a time makes overlays from one another.
     pub(crate) fn with(&self, committed: Arc<Committed>, count: u64) -> Self {
         let marked = self.marked + committed.images.len();
         let bits = self.bits.suits(marked, count).then(|| Arc::clone(&self.bits));
@@ -298,7 +299,7 @@ impl Overlay {
         if !committed.images.is_empty() {
             layers.push(Arc::new(Layer::of(committed)));
         }
-        // How many of the newest to merge: as long as the next is less than twice as large.
+        // How many of the newest layers to merge: as long as the next is less than twice as large.
         let (mut start, mut len) = (layers.len().saturating_sub(1), 0);
         while let Some(layer) = layers.get(start) {
             len += layer.len;
@@ -316,7 +317,8 @@ impl Overlay {
         layers
     }
 
-    /// This overlay without the images that the array holds once commit `checkpointed` is in it.
+    /// This overlay without the images that the array holds after a checkpoint of commit
+    /// `checkpointed`.
     pub(crate) fn without(&self, checkpointed: u64) -> Self {
         let newer = |committed: &Arc<Committed>| committed.commit > checkpointed;
         let mut layers = Vec::new();
@@ -348,15 +350,15 @@ impl Overlay {
             });
         }
         if self.layers.len() > 1 {
-            // Runs that are in order already, one for each layer.
+            // Sorted runs, one for each layer.
             found.sort_by_key(|&(id, age, ..)| (id, age));
             found.dedup_by_key(|&mut (id, ..)| id);
         }
         found.into_iter().map(|(id, _, images, number)| (id, images.image(number))).collect()
     }
 
-    /// Whether a commit up to `through` changes record `id`, for an overlay as it was read from a
-    /// log: commits that add to it let older ones be forgotten.
+    /// Whether a commit up to `through` changes record `id`. Only for an overlay as read from a
+    /// log: later commits let older ones be dropped.
     pub(crate) fn has_changed(&self, id: u64, through: u64) -> bool {
         debug_assert!(self.layers.len() <= 1, "the overlay has been added to");
         let mut commits = self.layers.iter().flat_map(|layer| &layer.commits);
@@ -365,7 +367,7 @@ impl Overlay {
 }
 
 impl Layer {
-    /// Lets commits go that no image here is of.
+    /// Drops commits without an image in this layer.
     fn forget_unused(&mut self) {
         let mut new_places = vec![None; self.commits.len()];
         let mut kept = Vec::new();
@@ -393,7 +395,7 @@ mod tests {
 
     use super::*;
 
-    /// A linear congruential generator: for picking records, no more.
+    /// A linear congruential generator, which is enough to pick records.
     pub(super) struct Draw(pub(super) u64);
 
     impl Draw {

@@ -1,4 +1,5 @@
-//! From sqlparser's tree to ours: every name found, every type fitting, everything else refused.
+//! From sqlparser's tree to a checked condition: finds every name, checks every type, refuses the
+//! rest.
 
 use sqlparser::ast::{
     BinaryOperator, DataType as SqlType, Expr, UnaryOperator, Value, ValueWithSpan,
@@ -12,7 +13,7 @@ use super::{READ, suggest};
 use crate::error::{Error, Result};
 use crate::format::{DataType, Field, Schema};
 
-/// The condition that `expr` states over records of `schema`.
+/// The condition of `expr` over records of `schema`.
 pub(super) fn condition(expr: Expr, schema: &Schema) -> Result<Node> {
     Check { schema, depth: 0 }.condition(expr)
 }
@@ -25,9 +26,9 @@ enum Side<'s> {
 
 struct Check<'s> {
     schema: &'s Schema,
-    /// How many conditions the present one stands in. The parser bounds what it nests by
-    /// descending; what it nests in a loop (`a IS TRUE IS TRUE …`) is bounded here, so that the
-    /// finished tree is shallow enough for any caller's stack.
+    /// The nesting depth of the present condition. The parser limits the nesting it reads by
+    /// recursion; this limits the nesting it reads in a loop (`a IS TRUE IS TRUE …`), so that the
+    /// finished tree fits every caller's stack.
     depth: usize,
 }
 
@@ -91,8 +92,8 @@ impl<'s> Check<'s> {
         Ok(Node::Is(Box::new(self.condition(expr)?), truth))
     }
 
-    /// The parts of `a AND b AND c …` (or of `OR`), in their order: the tree leans left and may be
-    /// thousands deep, so it is walked, not descended.
+    /// The parts of `a AND b AND c …` (or of `OR`), in order. The tree leans left and may be
+    /// thousands of levels deep, so this uses a loop and not recursion.
     fn chain(&mut self, mut expr: Expr, link: &BinaryOperator) -> Result<Box<[Node]>> {
         let mut parts = Vec::new();
         loop {
@@ -126,7 +127,7 @@ impl<'s> Check<'s> {
     fn is_null(&self, expr: Expr) -> Result<Node> {
         match self.side(expr)? {
             Side::Field(field) => Ok(Node::IsNull(slot(field)?)),
-            Side::Written(literal) => Err(invalid(format!("{literal} IS NULL asks of no field"))),
+            Side::Written(literal) => Err(invalid(format!("IS NULL needs a field, not {literal}"))),
         }
     }
 
@@ -137,8 +138,8 @@ impl<'s> Check<'s> {
             match self.side(item)? {
                 Side::Written(written) => literals.push(written.beside(field)?),
                 Side::Field(other) => {
-                    return Err(invalid(format!("{} in the list of an IN", describe(other)))
-                        .advice("IN takes values; text goes in single quotes"));
+                    return Err(invalid(format!("{} is in the list of an IN", describe(other)))
+                        .advice("IN takes values; put text in single quotes"));
                 }
             }
         }
@@ -148,11 +149,11 @@ impl<'s> Check<'s> {
     fn like(&self, expr: Expr, pattern: Expr, escape: Option<Box<Expr>>) -> Result<Node> {
         let field = self.field_side(expr, "LIKE")?;
         if !matches!(field.data_type(), DataType::Utf8(_)) {
-            return Err(invalid(format!("{} is not text, so LIKE means nothing", describe(field))));
+            return Err(invalid(format!("{} is not text, and LIKE needs text", describe(field))));
         }
         let text = |expr| match self.side(expr)? {
             Side::Written(Written::Text(text)) => Ok(text),
-            _ => Err(invalid("LIKE takes a pattern in single quotes".into())),
+            _ => Err(invalid("LIKE needs a pattern in single quotes".into())),
         };
         let escape = match escape {
             None => None,
@@ -162,7 +163,7 @@ impl<'s> Check<'s> {
                 match (chars.next(), chars.next()) {
                     (Some(c), None) => Some(c),
                     _ => {
-                        return Err(invalid(format!("ESCAPE takes one character, not '{escape}'")));
+                        return Err(invalid(format!("ESCAPE needs one character, not '{escape}'")));
                     }
                 }
             }
@@ -174,13 +175,13 @@ impl<'s> Check<'s> {
     fn flag(&self, expr: Expr) -> Result<Node> {
         let field = self.field_side(expr, "a condition")?;
         if field.data_type() != DataType::Bool {
-            return Err(invalid(format!("{} is no condition by itself", describe(field)))
-                .advice("compare it with something"));
+            return Err(invalid(format!("{} is not a condition by itself", describe(field)))
+                .advice("compare it with a value"));
         }
         Ok(Node::Flag(slot(field)?))
     }
 
-    /// A single-valued field, where nothing else will do.
+    /// A single-valued field, where only a field is possible.
     fn field_side(&self, expr: Expr, of: &str) -> Result<&'s Field> {
         match self.side(expr)? {
             Side::Field(field) => single(field),
@@ -208,11 +209,13 @@ impl<'s> Check<'s> {
                 match typed.data_type {
                     SqlType::Date => Ok(Side::Written(Written::Date(text))),
                     SqlType::Timestamp(None, _) => Ok(Side::Written(Written::Timestamp(text))),
-                    other => Err(invalid(format!("there are no literals of type {other} here"))),
+                    other => Err(invalid(format!(
+                        "literals of type {other} are not part of this language"
+                    ))),
                 }
             }
             Expr::BinaryOp { op, .. } if is_comparison(&op) => {
-                Err(invalid("the outcome of a comparison is compared".into())
+                Err(invalid("a comparison cannot be compared".into())
                     .advice("write a < b AND b < c, or (a = b) IS TRUE"))
             }
             other => Err(unsupported(&other)),
@@ -223,7 +226,7 @@ impl<'s> Check<'s> {
         match suggest::field(self.schema, name, READ) {
             Ok(field) => Ok(Side::Field(field)),
             Err(_) if quote.is_some() => Err(invalid(format!("no field {name:?}"))
-                .advice("double quotes are for the names of fields; text goes in single quotes")),
+                .advice("double quotes are for field names; put text in single quotes")),
             Err(error) => Err(error),
         }
     }
@@ -234,7 +237,8 @@ fn negated(not: bool, node: Node) -> Node {
 }
 
 fn slot(field: &Field) -> Result<Slot> {
-    Slot::of(field).ok_or_else(|| invalid(format!("{} is out of reach", describe(field))))
+    Slot::of(field)
+        .ok_or_else(|| invalid(format!("{} lies past the largest address", describe(field))))
 }
 
 /// `field`, which must not be an array.
@@ -242,7 +246,7 @@ fn single(field: &Field) -> Result<&Field> {
     match field.array_len() {
         None => Ok(field),
         Some(_) => Err(invalid(format!("{} has no single value", describe(field)))
-            .advice("of an array only IS NULL can be asked")),
+            .advice("an array allows only IS NULL")),
     }
 }
 
@@ -307,9 +311,11 @@ fn written(value: Value) -> Result<Written> {
         Value::HexStringLiteral(digits) => Ok(Written::Hex(digits)),
         Value::Null => Err(invalid("a comparison with NULL is never true".into())
             .advice("write IS NULL or IS NOT NULL")),
-        Value::Placeholder(name) => Err(invalid(format!("there are no parameters such as {name}"))),
-        other => Err(invalid(format!("{other} is no literal of this language"))
-            .advice("numbers are written 5 or -2.5e3, text in single quotes")),
+        Value::Placeholder(name) => {
+            Err(invalid(format!("parameters such as {name} are not part of this language")))
+        }
+        other => Err(invalid(format!("{other} is not a literal of this language"))
+            .advice("write numbers as 5 or -2.5e3, and text in single quotes")),
     }
 }
 
@@ -319,8 +325,8 @@ fn signed(expr: Expr, minus: bool) -> Result<Written> {
         Expr::Value(ValueWithSpan { value: Value::Number(text, false), .. }) => {
             Ok(Written::Number(if minus { format!("-{text}") } else { text }))
         }
-        _ => Err(invalid("a sign stands before what is no number".into())
-            .advice("there is no arithmetic here")),
+        _ => Err(invalid("a sign needs a number after it".into())
+            .advice("the language has no arithmetic")),
     }
 }
 
@@ -339,24 +345,25 @@ fn is_comparison(op: &BinaryOperator) -> bool {
 }
 
 fn unsupported_operator(op: &BinaryOperator) -> Error {
-    invalid(format!("there is no operator {op} here"))
+    invalid(format!("the operator {op} is not part of this language"))
         .advice("compare fields with values or fields: = <> < <= > >=")
 }
 
-/// The error for an expression that SQL has and this language has not.
+/// The error for an expression of SQL outside this language.
 ///
-/// Expressions are named by their kind: sqlparser would print them recursively, which takes more
-/// stack a level than reading them did.
+/// It names only the kind of the expression: sqlparser prints expressions recursively, with more
+/// stack a level than it needs to read them.
 fn unsupported(expr: &Expr) -> Error {
     let what = match expr {
         Expr::BinaryOp { op, .. } => return unsupported_operator(op),
         Expr::CompoundIdentifier(_) => {
-            return invalid(format!("{} has a dot in it", shortened(&expr.to_string())))
-                .advice("a field has one name; if the dot is part of it, put it in double quotes");
+            return invalid(format!("{} contains a dot", shortened(&expr.to_string()))).advice(
+                "a field has one name; if the dot is part of it, put the name in double quotes",
+            );
         }
         Expr::Value(value) => {
             return match written(value.value.clone()) {
-                Ok(literal) => invalid(format!("{literal} is no condition")),
+                Ok(literal) => invalid(format!("{literal} is not a condition")),
                 Err(error) => error,
             };
         }
@@ -376,14 +383,14 @@ fn unsupported(expr: &Expr) -> Error {
         }
         Expr::IsDistinctFrom(..) | Expr::IsNotDistinctFrom(..) => "IS DISTINCT FROM is".into(),
         _ if is_condition(expr) => {
-            return invalid("a condition stands where a field or a value should".into());
+            return invalid("a condition is used as a field or a value".into());
         }
         _ => "one of its expressions is".into(),
     };
     invalid(format!("{what} not part of this language")).advice("see flatrec::query, or --help")
 }
 
-/// Whether `expr` is one of those that [`Check::condition`] takes and a comparison does not.
+/// Whether [`Check::condition`] accepts `expr` and a comparison does not.
 fn is_condition(expr: &Expr) -> bool {
     matches!(
         expr,

@@ -2,7 +2,7 @@
 //!
 //! Invariants: every [`Slot`] lies inside the record of the schema that the condition was checked
 //! against, and [`Filter::matches`](super::Filter::matches) has compared the record's length with
-//! that schema's, so no access here is out of bounds. Depth is bounded by the parser's.
+//! that schema's, so no access here is out of bounds. The parser limits the depth.
 
 use std::cmp::Ordering;
 
@@ -47,7 +47,7 @@ pub(super) enum Node {
     All(Box<[Node]>),
     Any(Box<[Node]>),
     Not(Box<Node>),
-    /// Whether the condition came out as `truth`; never unknown itself.
+    /// Whether the condition has the value `truth`; never unknown itself.
     Is(Box<Node>, Truth),
     IsNull(Slot),
     /// A bool field by itself.
@@ -58,7 +58,7 @@ pub(super) enum Node {
 }
 
 impl Node {
-    /// How the condition comes out for `record`, or the field among those read that is damaged.
+    /// The condition's value for `record`, or the first damaged field that it read.
     pub(super) fn of<'n>(&'n self, record: &[u8]) -> Result<Truth, Damaged<'n>> {
         Ok(match self {
             Self::Constant(value) => Truth::from(*value),
@@ -121,7 +121,7 @@ pub(super) enum Comparison {
 }
 
 impl Comparison {
-    /// The comparison that says the same with its sides exchanged.
+    /// The comparison with the same meaning when its sides are exchanged.
     pub(super) fn flipped(self) -> Self {
         match self {
             Self::Equal => Self::Equal,
@@ -133,7 +133,7 @@ impl Comparison {
         }
     }
 
-    /// Whether it holds of sides in that order; `None` is NaN's, unequal and nothing else.
+    /// Whether it holds for sides in that order; NaN gives `None`, which is only unequal.
     fn holds(self, order: Option<Ordering>) -> bool {
         let Some(order) = order else { return self == Self::NotEqual };
         match self {
@@ -154,7 +154,7 @@ pub(super) enum Operand {
     Slot(Slot),
 }
 
-/// A literal, as its field's values compare with it.
+/// A literal, converted for comparison with its field's values.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Literal {
     /// An integer, a bool (0 or 1), or an instant in nanoseconds since 1970.
@@ -166,7 +166,7 @@ pub(super) enum Literal {
 }
 
 impl Literal {
-    /// How `value` stands to the literal.
+    /// The order of `value` relative to the literal.
     fn order_of(&self, value: Scalar<'_>) -> Option<Ordering> {
         match self {
             Self::Int(int) => value.order(Scalar::Int(*int)),
@@ -188,13 +188,13 @@ pub(super) enum Set {
 }
 
 impl Set {
-    /// The set of `literals`, which are all of one kind.
+    /// The set of `literals`, all of one kind.
     pub(super) fn new(literals: Vec<Literal>) -> Self {
         let (mut ints, mut floats, mut texts) = (Vec::new(), Vec::new(), Vec::new());
         for literal in literals {
             match literal {
                 Literal::Int(int) => ints.push(int),
-                Literal::Above(_) => {} // no integer is equal to it
+                Literal::Above(_) => {} // equal to no integer
                 Literal::Float(float) => floats.push(float),
                 Literal::Bytes(bytes) => texts.push(bytes),
             }
@@ -214,7 +214,7 @@ impl Set {
     fn contains(&self, value: Scalar<'_>) -> bool {
         match (self, value) {
             (Self::Ints(ints), Scalar::Int(int)) => ints.binary_search(&int).is_ok(),
-            // + 0.0 makes -0.0, which is equal to 0.0 but sorts before it, the same.
+            // + 0.0 turns -0.0, which equals 0.0 but sorts before it, into 0.0.
             (Self::Floats(floats), Scalar::Float(float)) => {
                 floats.binary_search_by(|probe| (probe + 0.0).total_cmp(&(float + 0.0))).is_ok()
             }
@@ -226,7 +226,7 @@ impl Set {
     }
 }
 
-/// A value as it is compared.
+/// A value, converted for comparison.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Scalar<'r> {
     Int(i128),
@@ -239,8 +239,8 @@ impl Scalar<'_> {
         matches!(self, Self::Int(int) if test(int))
     }
 
-    /// How `self` stands to `other`; `None` if a NaN is among them (or kinds that the check keeps
-    /// apart).
+    /// The order of `self` relative to `other`; `None` for NaN (or for kinds that the check never
+    /// compares).
     fn order(self, other: Self) -> Option<Ordering> {
         match (self, other) {
             (Self::Int(a), Self::Int(b)) => Some(a.cmp(&b)),
@@ -253,7 +253,7 @@ impl Scalar<'_> {
     }
 }
 
-/// The exact order of an integer and a float, without rounding either.
+/// The exact order of an integer and a float; rounds neither.
 pub(super) fn order_int_float(int: i128, float: f64) -> Option<Ordering> {
     const TWO_POW_127: f64 = 170_141_183_460_469_231_731_687_303_715_884_105_728.0;
     if float.is_nan() {
@@ -265,13 +265,13 @@ pub(super) fn order_int_float(int: i128, float: f64) -> Option<Ordering> {
     if float < -TWO_POW_127 {
         return Some(Ordering::Greater);
     }
-    // In this range the whole part of a float is an i128, exactly.
+    // In this range the whole part of a float is exactly an i128.
     let whole = float.trunc();
     let fraction = float - whole;
     Some(int.cmp(&(whole as i128)).then(0.0f64.total_cmp(&(fraction + 0.0))))
 }
 
-/// Where a field's value lies in the record, and how to read it.
+/// The place of a field's value in the record, and how to read it.
 #[derive(Clone, Debug)]
 pub(super) struct Slot {
     presence: Option<usize>,
@@ -279,7 +279,7 @@ pub(super) struct Slot {
     len_bytes: usize,
     data_type: DataType,
     big_endian: bool,
-    /// What to call the field if it is damaged.
+    /// The field, to name it in an error.
     field: Box<Field>,
 }
 

@@ -1,6 +1,6 @@
 //! `LIKE`: text against a pattern of `%` (any text) and `_` (any one character).
 
-/// A pattern, taken apart.
+/// A parsed pattern.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pattern(Box<[Item]>);
 
@@ -12,12 +12,11 @@ enum Item {
 }
 
 impl Pattern {
-    /// Reads `text`, in which `escape` (if there is one) takes the meaning of the character after
-    /// it away.
+    /// Reads `text`; the character after `escape` (if given) loses its special meaning.
     ///
     /// # Errors
-    /// The sentence that says why it is none: the escape character stands before nothing that it
-    /// could escape.
+    /// The reason why it is not a pattern: the escape character precedes a character that it cannot
+    /// escape.
     pub(super) fn parse(text: &str, escape: Option<char>) -> Result<Self, String> {
         let mut items = Vec::new();
         let mut chars = text.chars();
@@ -38,10 +37,10 @@ impl Pattern {
         Ok(Self(items.into()))
     }
 
-    /// Whether all of `text`, which should be UTF-8, is as the pattern says.
+    /// Whether all of `text`, which should be UTF-8, matches the pattern.
     ///
-    /// Takes at most as many steps as both lengths multiplied: on a mismatch only the latest `%`
-    /// takes one character more, since whatever an earlier one could take, it can too.
+    /// Takes at most as many steps as the product of both lengths: after a mismatch only the latest
+    /// `%` takes another character, because it can also take what an earlier one could.
     pub(super) fn matches(&self, text: &[u8]) -> bool {
         let items = &self.0;
         let (mut item, mut at) = (0, 0);
@@ -121,7 +120,7 @@ mod tests {
         assert!(Pattern::parse("a!b", None).is_ok());
     }
 
-    /// The definition, without regard to time.
+    /// The definition, without regard to speed.
     fn naive(text: &[char], pattern: &[char]) -> bool {
         match pattern.split_first() {
             None => text.is_empty(),

@@ -1,4 +1,4 @@
-//! Literals: what a number, a text, a date means beside a field of a given type.
+//! Literals: the meaning of a number, a text or a date compared with a field of a given type.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use super::parse::{invalid, shortened};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{DataType, Field, TimeUnit};
 
-/// A literal as it is written, before a field says what it means.
+/// A literal as written, before its field gives it a meaning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Written {
     /// A decimal number, with its sign.
@@ -37,10 +37,10 @@ impl fmt::Display for Written {
 }
 
 impl Written {
-    /// What the literal means beside `field`.
+    /// The meaning of the literal compared with `field`.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] if such a literal never stands beside such a field,
+    /// [`ErrorKind::InvalidArgument`] if such a literal can never be compared with such a field,
     /// [`ErrorKind::InvalidValue`] if this one cannot.
     pub(super) fn beside(&self, field: &Field) -> Result<Literal> {
         match (self, field.data_type()) {
@@ -53,7 +53,7 @@ impl Written {
             (Self::Bool(value), DataType::Bool) => Ok(Literal::Int(i128::from(*value))),
             (Self::Hex(digits), DataType::Binary(_)) => unhex(digits)
                 .map(Literal::Bytes)
-                .ok_or_else(|| self.bad(field, "bytes are pairs of the digits 0 to 9, a to f")),
+                .ok_or_else(|| self.bad(field, "bytes need pairs of the digits 0 to 9, a to f")),
             (
                 Self::Text(text) | Self::Date(text) | Self::Timestamp(text),
                 DataType::Date32 | DataType::Timestamp(_),
@@ -69,20 +69,23 @@ impl Written {
             None => (text, ""),
         };
         let days = read_date(date)
-            .ok_or_else(|| self.bad(field, "a date that exists is written 2013-01-31"))?;
+            .ok_or_else(|| self.bad(field, "a date must exist, and is written like 2013-01-31"))?;
         let midnight = i128::from(days) * NANOSECONDS_PER_DAY;
         if time.is_empty() {
             return Ok(Literal::Int(midnight));
         }
         let time = TimeOfDay::read(time).ok_or_else(|| {
-            self.bad(field, "a timestamp is written 2013-01-31 05:00:00, a zone as Z or +01:00")
+            self.bad(
+                field,
+                "a timestamp is written like 2013-01-31 05:00:00, with a zone like Z or +01:00",
+            )
         })?;
         if field.data_type() == DataType::Date32 && time.nanoseconds != 0 {
             let error = self.bad(field, "a date has no time of day");
-            return Err(error.advice("give the date alone, as in '2013-01-31'"));
+            return Err(error.advice("write only the date, as in '2013-01-31'"));
         }
         if time.has_zone && !field.is_utc() {
-            let why = "the field is in no zone, so the value can have none";
+            let why = "the field has no zone, so the value cannot have one";
             return Err(self.bad(field, why));
         }
         Ok(Literal::Int(midnight + time.nanoseconds))
@@ -90,7 +93,7 @@ impl Written {
 
     fn bad(&self, field: &Field, why: impl fmt::Display) -> Error {
         Error::new(ErrorKind::InvalidValue, READ)
-            .detail(format!("{self} beside {}: {why}", describe(field)))
+            .detail(format!("{self} compared with {}: {why}", describe(field)))
     }
 
     fn clash(&self, field: &Field) -> Error {
@@ -104,26 +107,26 @@ impl Written {
             {
                 error.advice(format!("to compare numbers, write {}", shortened(text)))
             }
-            (Self::Text(_), DataType::Binary(_)) => error.advice("bytes are written X'00ff'"),
+            (Self::Text(_), DataType::Binary(_)) => error.advice("write bytes as X'00ff'"),
             (Self::Number(_), DataType::Date32 | DataType::Timestamp(_)) => {
-                error.advice("a date is written '2013-01-31', a timestamp '2013-01-31 05:00:00'")
+                error.advice("write a date as '2013-01-31', a timestamp as '2013-01-31 05:00:00'")
             }
             (Self::Text(_) | Self::Number(_), DataType::Bool) => {
-                error.advice("a bool is TRUE or FALSE")
+                error.advice("compare a bool with TRUE or FALSE")
             }
             _ => error,
         }
     }
 }
 
-/// Days since 1970 of a date as `load` reads it.
+/// The days since 1970 of a date, as `load` reads it.
 fn read_date(text: &str) -> Option<i32> {
     let mut days = [0; 4];
     Field::new("date", DataType::Date32).parse_text(text, &mut days).ok()?;
     Some(i32::from_le_bytes(days))
 }
 
-/// What follows the date in a timestamp.
+/// The part of a timestamp after its date.
 struct TimeOfDay {
     /// Since midnight, in UTC if there is a zone.
     nanoseconds: i128,
@@ -133,8 +136,8 @@ struct TimeOfDay {
 impl TimeOfDay {
     /// Reads ` 05:00`, `T05:00:00.123456789`, either with a zone after it.
     ///
-    /// The fraction is taken apart from the rest, whose reading is left to a timestamp field: one
-    /// of seconds spans every date, one of nanoseconds only the years 1677 to 2262.
+    /// The fraction is read separately, and a timestamp field of seconds reads the rest: it spans
+    /// every date, and one of nanoseconds only the years 1677 to 2262.
     fn read(text: &str) -> Option<Self> {
         let clock = text.strip_prefix(['T', ' '])?;
         let zone_at = clock.find(['Z', '+', '-']).unwrap_or(clock.len());
@@ -159,7 +162,7 @@ fn read_fraction(digits: &str) -> Option<i128> {
     format!("{digits:0<9}").parse().ok()
 }
 
-/// A field as errors name it: its name in quotes and its type.
+/// A field in the form of error messages: its name in quotes and its type.
 pub(super) fn describe(field: &Field) -> String {
     match field.array_len() {
         Some(len) => format!("the array {:?} of {len} {}", field.name(), field.data_type()),
@@ -195,7 +198,7 @@ fn float<F: Into<f64>>(text: &str, parsed: Option<F>, field: &Field) -> Result<L
 }
 
 /// The decimal number `text`, exactly: an integer, or the integer below it. Past 38 digits it is
-/// the first or last i128, which stands to every 64-bit integer as the number itself does.
+/// the first or last i128, which compares with every 64-bit integer as the number itself does.
 fn exact(text: &str) -> Option<Literal> {
     let (negative, unsigned) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -210,7 +213,7 @@ fn exact(text: &str) -> Option<Literal> {
     if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
         return None;
     }
-    // How many digits stand before the point once the exponent has moved it.
+    // The number of digits before the point, after the exponent has moved it.
     let whole_len = i64::try_from(whole.len()).ok()?.saturating_add(exponent);
     let (whole, is_whole) = split_at_point(&digits, whole_len);
     Some(match (negative, is_whole) {
@@ -221,7 +224,7 @@ fn exact(text: &str) -> Option<Literal> {
     })
 }
 
-/// The exponent after the `e`; one past 64 bits is as good as the last of them.
+/// The exponent after the `e`; one past 64 bits becomes the largest or smallest.
 fn saturating_exponent(text: &str) -> Option<i64> {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
@@ -231,8 +234,8 @@ fn saturating_exponent(text: &str) -> Option<i64> {
     Some(text.parse().unwrap_or(far).clamp(i64::MIN / 2, i64::MAX / 2))
 }
 
-/// The whole part of `digits` with the point after the first `whole_len`, at most
-/// `i128::MAX - 1`, and whether nothing but zeros follows it.
+/// The whole part of `digits` with the point after the first `whole_len`, at most `i128::MAX - 1`,
+/// and whether only zeros follow it.
 fn split_at_point(digits: &str, whole_len: i64) -> (i128, bool) {
     const DIGITS_MAX: usize = 38;
     let digits = digits.as_bytes();
@@ -311,7 +314,7 @@ mod tests {
         assert_eq!(unhex("").as_deref(), Some(&[][..]));
         assert_eq!(unhex("0"), None);
         assert_eq!(unhex("0g"), None);
-        assert_eq!(unhex("+1"), None, "from_str_radix would take the sign");
+        assert_eq!(unhex("+1"), None, "from_str_radix would accept the sign");
         assert_eq!(unhex("€0"), None);
     }
 }

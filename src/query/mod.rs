@@ -1,8 +1,8 @@
 //! Conditions over the fields of a record: the language of `scan --where`.
 //!
-//! A [`Filter`] is a boolean expression in SQL's words, read once, checked against a
-//! [`Schema`], and then asked of records as they lie in the file: no value is copied
-//! and nothing is allocated while records are matched.
+//! A [`Filter`] is a boolean expression in SQL's words. It is read once, checked against a
+//! [`Schema`], and then applied to records as they lie in the file: matching copies no value and
+//! allocates nothing.
 //!
 //! # The language
 //!
@@ -13,17 +13,17 @@
 //! | `'JFK'`, `'it''s'` | text, or a date or timestamp beside such a field |
 //! | `DATE '2013-01-31'`, `TIMESTAMP '2013-01-31 05:00:00'` | a date, a timestamp |
 //! | `X'00ff'` | bytes, beside a binary field |
-//! | `TRUE`, `FALSE` | a condition by themselves, or beside a bool field |
+//! | `TRUE`, `FALSE` | a condition by itself, or the value of a bool field |
 //! | `=` `<>` `!=` `<` `<=` `>` `>=` | comparisons of a field with a value or another field |
-//! | `a BETWEEN 1 AND 2`, `a NOT BETWEEN …` | `a >= 1 AND a <= 2`, and its contrary |
-//! | `a IN (1, 2)`, `a NOT IN …` | one of the values, none of them |
+//! | `a BETWEEN 1 AND 2`, `a NOT BETWEEN …` | `a >= 1 AND a <= 2`, and its opposite |
+//! | `a IN (1, 2)`, `a NOT IN …` | one of the values, or none of them |
 //! | `a LIKE 'N1%'`, `… ESCAPE '!'` | `%` is any text, `_` any one character |
 //! | `a IS NULL`, `a IS NOT NULL` | whether a nullable field holds a value |
-//! | `c IS [NOT] TRUE`, `… FALSE`, `… UNKNOWN` | how a condition came out |
+//! | `c IS [NOT] TRUE`, `… FALSE`, `… UNKNOWN` | the value of a condition |
 //! | `NOT c`, `c AND d`, `c OR d`, `( c )` | in this order of strength |
 //!
-//! Names are matched exactly; the words of SQL in either case. There is no arithmetic, no function
-//! and no element of an array: those are refused with an error that says so.
+//! Names must match exactly; the words of SQL match in either case. The language has no arithmetic,
+//! no functions and no elements of arrays; an error names what was refused.
 //!
 //! # Null
 //!
@@ -34,15 +34,15 @@
 //!
 //! # How values compare
 //!
-//! - Integers compare exactly whatever their types and signs, also with `2.5` or with numbers past
-//!   64 bits, and so do integer fields with float fields.
-//! - Beside a float field, a number is first read as that field's own type, as `load` does: `x =
-//!   0.1` finds what was loaded from the text `0.1`, in a `float32` field too.
-//! - NaN is unequal to everything, itself included, and neither less nor greater: `x <> x` finds
+//! - Integers compare exactly, whatever their types and signs, also with `2.5` or with numbers past
+//!   64 bits; so do integer fields with float fields.
+//! - A number compared with a float field is first read as that field's own type, as `load` does:
+//!   `x = 0.1` finds what was loaded from the text `0.1`, also in a `float32` field.
+//! - NaN is unequal to everything, including itself, and neither less nor greater: `x <> x` finds
 //!   it.
 //! - Text compares by its UTF-8 bytes, which is the order of its code points.
-//! - Dates and timestamps compare as instants, a date being its midnight, whatever their units. A
-//!   literal without a zone is taken in the field's own: UTC if the field says `utc`.
+//! - Dates and timestamps compare as instants, whatever their units; a date is its midnight. A
+//!   literal without a zone has the field's own: UTC if the field says `utc`.
 
 mod check;
 mod eval;
@@ -58,7 +58,7 @@ use std::fmt;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Field, Schema};
 
-/// What every error of reading a condition was doing.
+/// The operation in every error of reading a condition.
 const READ: &str = "read the condition";
 
 /// A boolean expression over the fields of one schema; the [module](self) describes the language.
@@ -89,11 +89,10 @@ impl Filter {
     /// Reads `text` and checks it against `schema`.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] for what is no condition: bad syntax, a field that the schema
-    /// lacks, values compared with a field of another kind, SQL that is not part of the language,
-    /// more than 10,000 words and operators, or nesting past 40 levels.
-    /// [`ErrorKind::InvalidValue`] for a literal that its field's type cannot mean, as the 30th of
-    /// February.
+    /// [`ErrorKind::InvalidArgument`] if the text is not a condition: bad syntax, a field that the
+    /// schema lacks, values compared with a field of another kind, SQL outside the language, more
+    /// than 10,000 words and operators, or nesting past 40 levels. [`ErrorKind::InvalidValue`] for
+    /// a literal that its field's type cannot represent, such as the 30th of February.
     pub fn parse(text: &str, schema: &Schema) -> Result<Self> {
         let root = parse::on_a_deep_stack(|| {
             let expression = parse::expression(text)?;
@@ -107,10 +106,10 @@ impl Filter {
     /// Whether the condition is true of `record`, the bytes of one record.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] if `record` is not exactly as long as the schema's records;
-    /// [`ErrorKind::Corrupt`], naming the field, if a presence byte or a bool that was read is
-    /// neither 0 nor 1. Fields that do not decide the condition may not be read: `a OR b` is true
-    /// without `b` where `a` is.
+    /// [`ErrorKind::InvalidArgument`] if the length of `record` differs from that of the schema's
+    /// records; [`ErrorKind::Corrupt`] with the field's name if a presence byte or a bool is
+    /// neither 0 nor 1. Fields that do not decide the condition may not be read: if `a` is true, `a
+    /// OR b` is true without `b`.
     #[inline]
     pub fn matches(&self, record: &[u8]) -> Result<bool> {
         if record.len() != self.record_size {
@@ -125,7 +124,7 @@ impl Filter {
     #[cold]
     fn wrong_length(&self, len_bytes: usize) -> Error {
         Error::new(ErrorKind::InvalidArgument, "filter").detail(format!(
-            "the condition is over records of {} bytes, not {len_bytes}",
+            "the condition needs records of {} bytes, not {len_bytes}",
             self.record_size
         ))
     }
@@ -144,7 +143,7 @@ impl fmt::Debug for Filter {
     }
 }
 
-/// The field of that name; the error for a wrong one suggests the nearest.
+/// The field with that name; the error for an unknown name suggests the nearest one.
 ///
 /// ```
 /// use flatrec::{DataType, Field, Schema, query};
@@ -156,7 +155,7 @@ impl fmt::Debug for Filter {
 /// ```
 ///
 /// # Errors
-/// [`ErrorKind::InvalidArgument`] if the schema has no field of that name.
+/// [`ErrorKind::InvalidArgument`] if the schema has no field with that name.
 pub fn field<'s>(schema: &'s Schema, name: &str) -> Result<&'s Field> {
     suggest::field(schema, name, "find the field")
 }

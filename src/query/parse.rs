@@ -1,9 +1,9 @@
-//! From text to sqlparser's tree, within bounds that hostile text cannot pass.
+//! From text to sqlparser's tree, within limits for hostile text.
 //!
-//! sqlparser descends recursively, taking up to 120 KB of stack a level when it is not optimised,
-//! and gives long chains (`a AND b AND c …`) as trees that lean left, which are dropped
-//! recursively too. So the words are counted first, the parser's depth is bounded, and all of it
-//! runs on a stack that is known to suffice for both.
+//! sqlparser reads by recursion, with up to 120 KB of stack a level in an unoptimised build. It
+//! returns long chains (`a AND b AND c …`) as trees that lean left, which it also drops by
+//! recursion. So this code counts the words first, limits the parser's depth, and runs the parser
+//! on a stack that suffices for both.
 
 use std::borrow::Cow;
 
@@ -19,10 +19,10 @@ use crate::error::{Error, ErrorKind, Result};
 pub(super) const DEPTH_MAX: usize = 40;
 /// Words and operators; the values of an `IN (…)` and their commas do not count.
 const WORDS_MAX: usize = 10_000;
-/// Twice and more what [`DEPTH_MAX`] levels and a chain of [`WORDS_MAX`] were measured to take.
+/// More than twice what [`DEPTH_MAX`] levels and a chain of [`WORDS_MAX`] took in measurements.
 const STACK_BYTES: usize = 16 << 20;
 
-/// SQL without the extensions of any product, so that what we refuse is refused plainly.
+/// SQL without the extensions of any product, so that errors do not depend on them.
 #[derive(Debug)]
 struct Plain;
 
@@ -51,17 +51,19 @@ pub(super) fn on_a_deep_stack<T: Send>(work: impl FnOnce() -> Result<T> + Send) 
     })
 }
 
-/// The tree of `text`, which must be one expression and nothing else.
+/// The tree of `text`, which must be exactly one expression.
 pub(super) fn expression(text: &str) -> Result<Expr> {
     let tokens = Tokenizer::new(&Plain, text)
         .tokenize_with_location()
         .map_err(|error| invalid(error.to_string()))?;
     let words = tokens.iter().filter(|token| is_counted(&token.token)).count();
     if tokens.iter().all(|token| matches!(token.token, Token::Whitespace(_))) {
-        return Err(invalid("it is empty".into()).advice("for example: delay > 60"));
+        return Err(invalid("the condition is empty".into()).advice("for example: delay > 60"));
     }
     if words > WORDS_MAX {
-        return Err(invalid(format!("it has {words} words and operators of at most {WORDS_MAX}")));
+        return Err(invalid(format!(
+            "the condition has {words} words and operators; the limit is {WORDS_MAX}"
+        )));
     }
     let mut parser =
         Parser::new(&Plain).with_recursion_limit(DEPTH_MAX).with_tokens_with_locations(tokens);
@@ -69,7 +71,7 @@ pub(super) fn expression(text: &str) -> Result<Expr> {
     let next = parser.next_token();
     if next.token != Token::EOF {
         let word = next.token.to_string();
-        return Err(invalid(format!("{} is one too many{}", shortened(&word), place(&next))));
+        return Err(invalid(format!("unexpected `{}`{}", shortened(&word), place(&next))));
     }
     Ok(expression)
 }
@@ -97,21 +99,22 @@ fn place(token: &TokenWithSpan) -> String {
 fn syntax_error(error: ParserError) -> Error {
     match error {
         ParserError::RecursionLimitExceeded => too_deep(),
-        ParserError::TokenizerError(text) | ParserError::ParserError(text) => invalid(text)
-            .advice("a field whose name is a word of SQL goes in double quotes, text in single"),
+        ParserError::TokenizerError(text) | ParserError::ParserError(text) => invalid(text).advice(
+            "put a field name that is a word of SQL in double quotes, text in single quotes",
+        ),
     }
 }
 
 pub(super) fn too_deep() -> Error {
-    invalid(format!("it is nested more than {DEPTH_MAX} levels deep"))
+    invalid(format!("the condition is nested more than {DEPTH_MAX} levels deep"))
 }
 
-/// What is no condition of ours, and why.
+/// The error for a text that is not a condition, and why.
 pub(super) fn invalid(detail: String) -> Error {
     Error::new(ErrorKind::InvalidArgument, READ).detail(detail)
 }
 
-/// `text`, cut off where nobody would read on.
+/// `text`, cut to a readable length.
 pub(super) fn shortened(text: &str) -> Cow<'_, str> {
     const CHARS_MAX: usize = 120;
     match text.char_indices().nth(CHARS_MAX) {

@@ -1,4 +1,4 @@
-//! "Did you mean": the field name nearest to one that is not there.
+//! "Did you mean": the field name nearest to an unknown one.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Field, Schema};
@@ -21,7 +21,7 @@ pub(super) fn field<'s>(
     })
 }
 
-/// The first dozen names, as a sentence lists them.
+/// The first dozen names, as a list in a sentence.
 fn list(schema: &Schema) -> String {
     const SHOWN_MAX: usize = 12;
     let fields = schema.fields();
@@ -32,14 +32,14 @@ fn list(schema: &Schema) -> String {
     }
 }
 
-/// The name at the smallest edit distance from `wanted`, if it is near enough to be meant: a third
-/// of the letters may differ, their case does not count.
+/// The name with the smallest edit distance from `wanted`, if it is near enough: a third of the
+/// letters may differ, and case does not count.
 fn nearest<'n>(wanted: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let wanted: Vec<char> = wanted.to_lowercase().chars().collect();
     let distance_max = (wanted.len() / 3).max(1);
     let lengths = wanted.len().saturating_sub(distance_max)..=wanted.len() + distance_max;
     names
-        // What is so much longer or shorter is not near, and may be a million long names.
+        // Names of a very different length cannot be near. There may be a million long names.
         .filter(|name| lengths.contains(&name.to_lowercase().chars().count()))
         .map(|name| (distance(&wanted, &name.to_lowercase()), name))
         .filter(|(distance, name)| *distance <= distance_max && *distance < name.chars().count())
@@ -47,8 +47,8 @@ fn nearest<'n>(wanted: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n
         .map(|(_, name)| name)
 }
 
-/// How many letters must be put in, taken out, exchanged or swapped to make `from` into `to`
-/// (optimal string alignment: Levenshtein's distance with neighbours swapped in one step).
+/// The number of letters to insert, delete, replace or swap to turn `from` into `to` (optimal
+/// string alignment: Levenshtein's distance with a swap of neighbours as one step).
 fn distance(from: &[char], to: &str) -> usize {
     let to: Vec<char> = to.chars().collect();
     let mut before: Vec<usize> = Vec::new();
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn distances_are_those_of_the_book() {
+    fn distances_match_published_examples() {
         assert_eq!(spread("", ""), 0);
         assert_eq!(spread("", "abc"), 3);
         assert_eq!(spread("abc", ""), 3);
@@ -93,6 +93,6 @@ mod tests {
         assert_eq!(suggest("dep_dely"), Some("dep_delay"));
         assert_eq!(suggest("ARR_DELAY"), Some("arr_delay"));
         assert_eq!(suggest("origin"), None);
-        assert_eq!(suggest("y"), None, "one letter of one is no likeness");
+        assert_eq!(suggest("y"), None, "a name of one letter has no near name");
     }
 }

@@ -1,4 +1,4 @@
-//! Hand cases for each sentence of the language and each error; [`random`] has the others.
+//! Cases for each sentence of the language and each error; [`random`] has random ones.
 
 mod random;
 
@@ -11,7 +11,7 @@ fn zeros(schema: &Schema) -> Vec<u8> {
     vec![0; usize::try_from(schema.record_size()).unwrap()]
 }
 
-/// Puts the little-endian bytes of a value into `record`, and marks it present.
+/// Stores the little-endian bytes of a value in `record`, and marks it present.
 fn put(schema: &Schema, record: &mut [u8], name: &str, little_endian: &[u8]) {
     let field = schema.field(name).unwrap();
     let mut at = usize::try_from(field.offset()).unwrap();
@@ -47,7 +47,7 @@ fn flights() -> Schema {
     .unwrap()
 }
 
-/// 2013-01-31, 05:00 UTC; local and late are null.
+/// The record of 2013-01-31, 05:00 UTC; local and late are null.
 fn flight() -> Vec<u8> {
     let schema = flights();
     let mut record = zeros(&schema);
@@ -81,7 +81,7 @@ fn assert_true(conditions: &[&str]) {
 }
 
 #[test]
-fn numbers_compare_exactly_whatever_their_types() {
+fn numbers_of_all_types_compare_exactly() {
     assert_true(&[
         "year = 2013",
         "2013 = year AND year == 2013",
@@ -205,13 +205,13 @@ fn unknown_fields_are_named_and_the_nearest_suggested() {
         ),
         (
             "carrier = \"UA\"",
-            "no field \"UA\" (double quotes are for the names of fields; text goes in single \
+            "no field \"UA\" (double quotes are for field names; put text in single \
              quotes)",
         ),
         (
             "flights.year = 5",
-            "flights.year has a dot in it (a field has one name; if the dot is part of it, put it \
-             in double quotes)",
+            "flights.year contains a dot (a field has one name; if the dot is part of it, put the \
+             name in double quotes)",
         ),
     ]);
 }
@@ -232,18 +232,18 @@ fn clashes_of_type_are_refused() {
         ),
         (
             "day > 20130131",
-            "the date32 field \"day\" cannot be compared with the number 20130131 (a date is \
-             written '2013-01-31', a timestamp '2013-01-31 05:00:00')",
+            "the date32 field \"day\" cannot be compared with the number 20130131 (write a \
+             date as '2013-01-31', a timestamp as '2013-01-31 05:00:00')",
         ),
         (
             "late = 1",
-            "the bool field \"late\" cannot be compared with the number 1 (a bool is TRUE or \
-             FALSE)",
+            "the bool field \"late\" cannot be compared with the number 1 (compare a bool with \
+             TRUE or FALSE)",
         ),
         (
             "key = 'a'",
             "the binary(2) field \"key\" cannot be compared with the text 'a' \
-             (bytes are written X'00ff')",
+             (write bytes as X'00ff')",
         ),
         (
             "carrier = DATE '2013-01-31'",
@@ -255,20 +255,20 @@ fn clashes_of_type_are_refused() {
         ),
         (
             "corners = 1",
-            "the array \"corners\" of 4 float32 has no single value (of an array only IS NULL can \
-             be asked)",
+            "the array \"corners\" of 4 float32 has no single value (an array allows only \
+             IS NULL)",
         ),
-        ("year", "the int16 field \"year\" is no condition by itself (compare it with something)"),
-        ("year LIKE '2%'", "the int16 field \"year\" is not text, so LIKE means nothing"),
+        ("year", "the int16 field \"year\" is not a condition by itself (compare it with a value)"),
+        ("year LIKE '2%'", "the int16 field \"year\" is not text, and LIKE needs text"),
         (
             "5 = 5",
             "the number 5 is compared with the number 5 (one side of a comparison must be a field)",
         ),
         ("delay = NULL", "a comparison with NULL is never true (write IS NULL or IS NOT NULL)"),
-        ("5", "the number 5 is no condition"),
+        ("5", "the number 5 is not a condition"),
         (
             "year < delay < 5",
-            "the outcome of a comparison is compared (write a < b AND b < c, or (a = b) IS TRUE)",
+            "a comparison cannot be compared (write a < b AND b < c, or (a = b) IS TRUE)",
         ),
         (
             "carrier IN (UA)",
@@ -277,35 +277,39 @@ fn clashes_of_type_are_refused() {
         ),
         (
             "carrier IN (tailnum)",
-            "the utf8(6) field \"tailnum\" in the list of an IN (IN takes values; text goes in \
+            "the utf8(6) field \"tailnum\" is in the list of an IN (IN takes values; put text in \
              single quotes)",
         ),
     ]);
 }
 
 #[test]
-fn literals_that_mean_nothing_are_invalid_values() {
+fn impossible_literals_are_invalid_values() {
     for (condition, expected) in [
-        ("day = '2013-02-30'", "the text '2013-02-30' beside the date32 field \"day\": "),
+        ("day = '2013-02-30'", "the text '2013-02-30' compared with the date32 field \"day\": "),
         (
             "day = '2013-01-31 05:00'",
-            "the text '2013-01-31 05:00' beside the date32 field \"day\": a date has no time of \
-             day (give the date alone, as in '2013-01-31')",
+            "the text '2013-01-31 05:00' compared with the date32 field \"day\": a date has no \
+             time of day (write only the date, as in '2013-01-31')",
         ),
-        ("time_hour = 'noon'", "the text 'noon' beside the timestamp(s) field \"time_hour\": "),
+        (
+            "time_hour = 'noon'",
+            "the text 'noon' compared with the timestamp(s) field \"time_hour\": ",
+        ),
         (
             "local = '2013-01-31T05:00:00Z'",
-            "the text '2013-01-31T05:00:00Z' beside the timestamp(ms) field \"local\": the field \
-             is in no zone, so the value can have none",
+            "the text '2013-01-31T05:00:00Z' compared with the timestamp(ms) field \"local\": the \
+             field has no zone, so the value cannot have one",
         ),
         (
             "ratio < 1e39",
-            "the number 1e39 beside the float32 field \"ratio\": it is too large for float32",
+            "the number 1e39 compared with the float32 field \"ratio\": it is too large for \
+             float32",
         ),
         (
             "key = X'0'",
-            "the bytes X'0' beside the binary(2) field \"key\": bytes are pairs of the digits 0 \
-             to 9, a to f",
+            "the bytes X'0' compared with the binary(2) field \"key\": bytes need pairs of the \
+             digits 0 to 9, a to f",
         ),
     ] {
         let (kind, text) = error(condition);
@@ -318,9 +322,9 @@ fn literals_that_mean_nothing_are_invalid_values() {
 #[test]
 fn sql_outside_the_language_is_refused_by_name() {
     for (condition, named) in [
-        ("year + 1 = 2014", "no operator +"),
-        ("year & 1 = 1", "no operator &"),
-        ("year || carrier = 'x'", "no operator ||"),
+        ("year + 1 = 2014", "the operator + is not part"),
+        ("year & 1 = 1", "the operator & is not part"),
+        ("year || carrier = 'x'", "the operator || is not part"),
         ("lower(carrier) = 'ua'", "the function lower is not part"),
         ("CASE WHEN late THEN 1 END = 1", "CASE"),
         ("CAST(year AS text) = 'x'", "casts"),
@@ -330,14 +334,14 @@ fn sql_outside_the_language_is_refused_by_name() {
         ("carrier ILIKE 'u%'", "pattern matching other than LIKE"),
         ("corners[1] = 5", "elements of arrays"),
         ("year = $1", "parameters such as $1"),
-        ("year = - (5 + 5)", "a sign stands before"),
+        ("year = - (5 + 5)", "a sign needs a number"),
         ("year IS DISTINCT FROM 5", "IS DISTINCT FROM is not"),
-        ("(year = 5) > 5", "the outcome of a comparison"),
-        ("(NOT late) > 5", "a condition stands where"),
+        ("(year = 5) > 5", "a comparison cannot be compared"),
+        ("(NOT late) > 5", "a condition is used as"),
         ("carrier LIKE tailnum", "a pattern in single quotes"),
         ("carrier LIKE 'a!' ESCAPE '!'", "the escape '!'"),
         ("carrier LIKE 'a' ESCAPE '!!'", "one character, not '!!'"),
-        ("carrier = N'UA'", "N'UA' is no literal"),
+        ("carrier = N'UA'", "N'UA' is not a literal"),
         ("day = INTERVAL '1' DAY", "INTERVAL"),
     ] {
         let (kind, text) = error(condition);
@@ -349,10 +353,10 @@ fn sql_outside_the_language_is_refused_by_name() {
 #[test]
 fn bad_syntax_says_where() {
     assert_invalid(&[
-        ("", "it is empty (for example: delay > 60)"),
-        (" -- nothing", "it is empty (for example: delay > 60)"),
-        ("year = 5 5", "5 is one too many at column 10"),
-        ("year = 5;\n DROP", "; is one too many at column 9"),
+        ("", "the condition is empty (for example: delay > 60)"),
+        (" -- nothing", "the condition is empty (for example: delay > 60)"),
+        ("year = 5 5", "unexpected `5` at column 10"),
+        ("year = 5;\n DROP", "unexpected `;` at column 9"),
         ("carrier = 'UA", "Unterminated string literal at Line: 1, Column: 11"),
     ]);
     for condition in
@@ -364,7 +368,7 @@ fn bad_syntax_says_where() {
     }
 }
 
-/// Text made to overflow a stack or to take exponential time, read on a stack of 256 KiB.
+/// Text that could overflow a stack or take exponential time, read on a stack of 256 KiB.
 #[test]
 fn hostile_text_is_refused_within_bounds() {
     let hostile = [
@@ -424,13 +428,16 @@ fn long_conditions_within_the_bounds_are_read() {
     let small_stack = std::thread::Builder::new().stack_size(256 << 10);
     small_stack.spawn(read).unwrap().join().unwrap();
     let (_, text) = error(&"year = 1 OR ".repeat(4_000));
-    assert!(text.contains("it has 12000 words and operators of at most 10000"), "{text}");
+    assert!(
+        text.contains("the condition has 12000 words and operators; the limit is 10000"),
+        "{text}"
+    );
     let (_, text) = error(&("(".repeat(50) + "late" + &")".repeat(50)));
-    assert!(text.contains("it is nested more than 40 levels deep"), "{text}");
+    assert!(text.contains("the condition is nested more than 40 levels deep"), "{text}");
 }
 
 #[test]
-fn a_long_list_is_no_hostility() {
+fn a_long_list_is_accepted() {
     let list: Vec<String> = (0..50_000).map(|i| format!("{}", i * 2)).collect();
     let condition = format!("delay IN ({})", list.join(", "));
     let schema = Schema::packed([Field::new("delay", DataType::Int32)]).unwrap();
@@ -464,14 +471,24 @@ fn damage_is_an_error_and_no_mismatch() {
         (
             1,
             "flag (bool)",
-            "a bool of [2]",
+            "its bool byte is [2]",
             &["flag", "NOT flag", "flag = TRUE", "flag <> late"][..],
         ),
-        (2, "delay (int8)", "a presence byte of 2", &["delay = 5", "delay IS NULL", "delay < id"]),
-        (2, "delay (int8)", "a presence byte of 2", &["delay IN (5)", "(id = delay) IS UNKNOWN"]),
-        (4, "late (bool)", "a presence byte of 2", &["late IS NOT NULL", "NOT (late AND id = 7)"]),
-        (5, "late (bool)", "a bool of [2]", &["late", "late = flag", "id = 0 OR late"]),
-        (6, "corners (uint8)", "a presence byte of 2", &["corners IS NULL"]),
+        (
+            2,
+            "delay (int8)",
+            "its presence byte is 2",
+            &["delay = 5", "delay IS NULL", "delay < id"],
+        ),
+        (2, "delay (int8)", "its presence byte is 2", &["delay IN (5)", "(id = delay) IS UNKNOWN"]),
+        (
+            4,
+            "late (bool)",
+            "its presence byte is 2",
+            &["late IS NOT NULL", "NOT (late AND id = 7)"],
+        ),
+        (5, "late (bool)", "its bool byte is [2]", &["late", "late = flag", "id = 0 OR late"]),
+        (6, "corners (uint8)", "its presence byte is 2", &["corners IS NULL"]),
     ] {
         let mut damaged = sound;
         damaged[at] = 2;
@@ -481,7 +498,7 @@ fn damage_is_an_error_and_no_mismatch() {
             assert_eq!(error.kind(), ErrorKind::Corrupt, "{condition}");
             assert!(error.to_string().contains(&format!("field {field}: {why}")), "{error}");
         }
-        // Other fields can still be asked for.
+        // Conditions on other fields still work.
         assert!(matches("id = 7", &damaged).unwrap());
     }
 }

@@ -1,10 +1,10 @@
-//! [`super::protocol`] over loom's atomics: a writer and a reader at the place where they meet, in
-//! every order and under loom's model of memory.
+//! [`super::protocol`] over loom's atomics: a writer and a reader where they meet, in every order
+//! and under loom's memory model.
 //!
-//! Words are loaded, stored and fenced with the orders that shared words have ([`super::words`]),
-//! which are sequential; and again with loads that acquire and stores that release, where each
-//! fence is needed. Of the array there is one record, a cell in which loom sees whoever writes
-//! while another may be reading; and so of the log.
+//! The first test loads, stores and fences words with the orders of shared words
+//! ([`super::words`]), which are sequential. The second uses loads that acquire and stores that
+//! release; there each fence is needed. The array has one record, a cell in which loom detects a
+//! write beside a read; so has the log.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -20,7 +20,7 @@ use crate::error::Result;
 use crate::step::{self, Step};
 
 const STORE: u64 = 7;
-/// The words before this one are in use, and then those of a slot.
+/// The words before this one are used, followed by those of one slot.
 const WORDS: usize = 32;
 
 /// How words are accessed.
@@ -76,7 +76,7 @@ impl Shared for Port {
         Ok(true)
     }
 
-    // The one slot is always spoken for, and nothing is wiped here.
+    // The one slot always has an owner that has announced itself, and nothing is wiped here.
     fn has_other_slots(&self, _: &[usize]) -> Result<bool> {
         Ok(false)
     }
@@ -94,8 +94,8 @@ fn offered(writer: &WriterSide<Port>) -> u64 {
     offer.map_or(0, |Offer { through, .. }| through)
 }
 
-/// A store of which commits 1 and 2 are published, and none is in the array; and a reader of it
-/// that knows of the first.
+/// A store with the published commits 1 and 2, neither of them in the array, and a reader that
+/// knows the first.
 fn in_use(
     orders: Orders,
     run: impl Fn(WriterSide<Port>, ReaderSide<Port>) + Send + Sync + 'static,
@@ -111,8 +111,8 @@ fn in_use(
     });
 }
 
-/// The reader reads in the array what the second commit has changed; a checkpoint wants to write it
-/// there, twice at most.
+/// The reader reads in the array the record that the second commit changes; a checkpoint tries to
+/// write it there, at most twice.
 fn snapshot_and_checkpoint(orders: Orders) {
     in_use(orders, |writer, reader| {
         let (mark, seen) = reader.mark();
@@ -136,7 +136,7 @@ fn snapshot_and_checkpoint(orders: Orders) {
     });
 }
 
-/// The reader reads the log from the first commit on; the writer wants to use it anew.
+/// The reader reads the log from the first commit on; the writer tries to reuse it.
 fn log_and_recycling(orders: Orders) {
     in_use(orders, |writer, reader| {
         let (mark, _) = reader.mark();
@@ -159,17 +159,17 @@ fn log_and_recycling(orders: Orders) {
 
 fn fails_without(step: Step, check: fn(Orders)) {
     let checked = || step::without(&[step], || check(WEAKER));
-    assert!(catch_unwind(AssertUnwindSafe(checked)).is_err(), "nobody notices");
+    assert!(catch_unwind(AssertUnwindSafe(checked)).is_err(), "no order of steps notices");
 }
 
 #[test]
-fn loom_no_record_changes_that_a_reader_reads() {
+fn in_loom_a_record_stays_while_a_reader_reads_it() {
     snapshot_and_checkpoint(SEQUENTIAL);
     snapshot_and_checkpoint(WEAKER);
 }
 
 #[test]
-fn loom_no_log_is_used_anew_that_a_reader_reads() {
+fn in_loom_the_log_stays_while_a_reader_reads_it() {
     log_and_recycling(SEQUENTIAL);
     log_and_recycling(WEAKER);
 }

@@ -1,9 +1,9 @@
 //! Byte-range locks on the small file beside a data file.
 //!
 //! `X-lock` lies beside `X`, is created with it and never unlinked: a new inode would hide the
-//! locks of those who hold the old one. Locks lie on it and never on the data bytes, since Windows
-//! would then deny other handles' reads and writes. A range's lock belongs to the open file and
-//! dies with its process, whatever way that ends.
+//! locks on the old one. Locks lie on it and never on the data bytes, because Windows would then
+//! deny other handles' reads and writes. A range's lock belongs to the open file and ends with its
+//! process.
 
 mod whose;
 
@@ -26,34 +26,35 @@ use crate::os::{self, Distrust, LockKind, Permissions, Preallocated, Sharing, no
 
 /// Held exclusively by the one writer of a store.
 pub(crate) const WRITER: Range<u64> = 0..1;
-/// Held shared by everybody who lends records in place; exclusively by who changes them in place.
+/// Held shared by handles that lend records in place; exclusively by a handle that changes them
+/// there.
 pub(crate) const IN_PLACE: Range<u64> = 1..2;
-/// Held exclusively by who is initialising the data file.
+/// Held exclusively by the opener that initialises the data file.
 pub(crate) const INITIALISER: Range<u64> = 2..3;
 
-/// Held exclusively by a checkpoint while it changes the array; shared by a reader that has no slot
-/// to say what it reads.
+/// Held exclusively by a checkpoint while it changes the array; shared by a reader without a slot.
 pub(crate) const CHECKPOINT: Range<u64> = 3..4;
-/// The byte whose lock says that the owner of the first reader's slot is alive; the next ones
-/// follow.
+/// The lock on this byte says that the owner of the first reader slot is alive; the bytes of the
+/// other slots follow.
 const FIRST_SLOT: u64 = 1 << 20;
-/// As many readers at a time may have slots.
+/// The greatest number of readers with slots at a time.
 pub(crate) const SLOTS_MAX: u64 = 1 << 16;
 
-/// No lock file has words past this byte: there are fewer than so many for each slot.
+/// The words of a lock file end before this byte: each slot needs fewer bytes than this counts.
 const WORDS_MAX_BYTES: u64 = 8192 + SLOTS_MAX * 64;
 
-/// On the data file itself: a reader that has a slot, in whichever lock file, holds a byte of its
-/// own here, shared, and says in the slot which. By a locked byte that no slot speaks of a writer
-/// knows that there is a reader whose slot it does not see.
+/// On the data file: each reader with a slot, in any lock file, locks a byte of its own here,
+/// shared, and names it in its slot. A locked byte that no visible slot names shows a writer that
+/// there is a reader whose slot it cannot see.
 pub(crate) const READERS: Range<u64> = 1 << 62..(1 << 63) - 1;
-/// On the data file, too: where readers of earlier programs lock a byte that stands for their lock
-/// file. A writer of those looks at all of these bytes but the one of its own lock file.
+/// On the data file: readers of earlier versions lock a byte here that stands for their lock file.
+/// A writer of those versions checks all these bytes except the one of its own lock file.
 pub(crate) const EARLIER_READERS: Range<u64> = 1 << 29..1 << 30;
-/// Held shared by readers for such a writer: whichever byte is its own, it finds the other locked.
+/// Held shared by readers for such a writer: one of the two bytes is not its own, and it finds that
+/// one locked.
 pub(crate) const FOR_EARLIER_WRITERS: Range<u64> = 1 << 29..(1 << 29) + 2;
 
-/// How long to wait for somebody who makes the lock file longer: they do nothing else meanwhile.
+/// How long to wait for a handle that lengthens the lock file; the lengthening itself is short.
 const GROWTH_WAIT: Wait = Wait::AtMost(Duration::from_secs(10));
 
 /// How long to wait for a lock that another handle holds.
@@ -82,7 +83,7 @@ pub enum Wait {
 }
 
 impl Wait {
-    /// Tries until it succeeds, or until it has waited long enough: `false` then.
+    /// Tries until it succeeds or the time is over; `false` then.
     pub(crate) fn until(self, mut attempt: impl FnMut() -> Result<bool>) -> Result<bool> {
         let started = Instant::now();
         let mut pause = Duration::from_micros(100);
@@ -98,8 +99,8 @@ impl Wait {
             if over {
                 return Ok(false);
             }
-            // Locks of open files have no call that waits for a limited time, so this asks again:
-            // soon at first, then every 20 ms.
+            // Locks of open files cannot wait for a limited time, so this tries again: soon at
+            // first, then every 20 ms.
             std::thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(20));
         }
@@ -110,40 +111,41 @@ impl Wait {
 #[derive(Debug)]
 pub(crate) struct SideLock {
     open: Arc<OpenFile>,
-    /// Whether it may be written, and so locked exclusively.
+    /// Whether it is open for writing, so that it can be locked exclusively.
     writable: bool,
-    /// Its length when it was opened, if the file system may copy it once it is opened to be
-    /// written: a view of what is open here stays with the original.
+    /// Its length when opened, if the file system may copy the file when a program opens it for
+    /// writing: a view of this handle keeps showing the original.
     original_bytes: Option<u64>,
     /// The path for errors.
     path: PathBuf,
-    /// Where it lies, wherever the process is by now.
+    /// Its absolute path: the process may change its directory.
     real: PathBuf,
     /// The data file.
     data: PathBuf,
-    /// Whether this handle has made it.
+    /// Whether this handle created it.
     made: bool,
-    /// Whether it goes with a data file that does not come into being: it was made for that.
+    /// Whether it was created for a data file that may never exist, and is then removed with it.
     withdrawn: AtomicBool,
-    /// The ranges that it has locked: on Windows each is given back as it was taken.
+    /// The ranges that it has locked: Windows unlocks each exactly as it was locked.
     held: Mutex<Vec<Range<u64>>>,
 }
 
 impl SideLock {
-    /// Opens the lock file beside `data_path` for exclusive locks, creating it if need be: with
-    /// the data file's owner, group and permissions, or as the process makes its files if there is
-    /// no data file yet.
+    /// Opens the lock file beside `data_path` for exclusive locks. Creates it if needed, with the
+    /// data file's owner, group and permissions, or with the process's defaults if there is no data
+    /// file yet.
     pub(crate) fn open_or_create(data_path: &Path) -> Result<Self> {
         Self::open_or_create_shared(data_path, &Sharing::like(data_path))
     }
 
-    /// As [`SideLock::open_or_create`], beside a data file that is yet to be made and to be shared
-    /// with others like that.
+    /// As [`SideLock::open_or_create`], beside a data file that will be created with this
+    /// `sharing`.
     ///
     /// # Errors
-    /// [`ErrorKind::AlreadyExists`] if a file of another kind has its name, which is left as it is;
-    /// [`ErrorKind::PermissionDenied`] for one that is not believed ([`SideLock::check_trust`]);
-    /// [`ErrorKind::InvalidArgument`] for what is no regular file; the system's.
+    /// [`ErrorKind::AlreadyExists`] if a file of another kind has its name, which stays unchanged;
+    /// [`ErrorKind::PermissionDenied`] for a file that is not trusted ([`SideLock::check_trust`]);
+    /// [`ErrorKind::InvalidArgument`] for anything but a regular file; [`ErrorKind::Io`] if the
+    /// operating system reports another error.
     pub(crate) fn open_or_create_shared(data_path: &Path, sharing: &Sharing) -> Result<Self> {
         refuse_no_file(data_path, "lock")?;
         refuse_long(data_path)?;
@@ -155,7 +157,7 @@ impl SideLock {
         let (file, made) = open_or_create(&real, sharing).map_err(|source| {
             let no_directory = source.kind() == io::ErrorKind::NotFound;
             let error = Error::io("open the lock file", source).path(&path);
-            if no_directory { error.advice("make the directory first") } else { error }
+            if no_directory { error.advice("create the directory first") } else { error }
         })?;
         let mut lock = Self::over(file, true, path, &real, data_path)?;
         lock.made = made;
@@ -166,11 +168,11 @@ impl SideLock {
         Ok(lock)
     }
 
-    /// Refuses a lock file that a user has made who may not write the data, or that others may use
-    /// who may not use the data: what it says decides over what is written beside readers.
+    /// Refuses a lock file of a user that may not write the data, or one that is open to users that
+    /// may not use the data: its words decide what a writer writes beside readers.
     ///
     /// # Errors
-    /// [`ErrorKind::PermissionDenied`]; the system's.
+    /// [`ErrorKind::PermissionDenied`]; [`ErrorKind::Io`] if the operating system reports an error.
     pub(crate) fn check_trust(&self, data: &Permissions) -> Result<()> {
         if !self.made {
             os::narrow(self.open.file(), data);
@@ -181,16 +183,16 @@ impl SideLock {
         let why = match why_not_believed(&found, &self.real, data) {
             None => return Ok(()),
             Some(Distrust::Owner(user)) => {
-                format!("user {user} owns the lock file, who may not write the data")
+                format!("the owner of the lock file, user {user}, may not write the data file")
             }
             Some(Distrust::Open(mode)) => format!(
-                "the lock file's permissions ({mode:o}) let users at it who may not use the data"
+                "the lock file's permissions ({mode:o}) admit users that may not use the data file"
             ),
         };
         Err(disbelieved(why, &self.data).path(&self.path))
     }
 
-    /// A lock file that was there, once it is known to be one.
+    /// An existing file, after a check that it is a lock file.
     fn over(
         file: File,
         writable: bool,
@@ -207,18 +209,19 @@ impl SideLock {
         let held = Mutex::default();
         let (made, withdrawn) = (false, AtomicBool::new(false));
         let lock = Self { open, writable, original_bytes, path, real, data, made, withdrawn, held };
-        // Where asking for a lock takes it for a moment, what a lock file begins with must do.
+        // On systems where a question about a lock takes it for a moment, only the first bytes are
+        // checked.
         if os::LOCKS_CAN_BE_ASKED_FOR {
             let entered = lock.try_lock(STORE, LockKind::Shared)?;
             if !entered || lock.is_locked(RAW, LockKind::Exclusive)? {
-                return Err(lock.held_by("a mapping or a backing has it open for writing"));
+                return Err(lock.held_by("a mapping or a backing, which has it open for writing"));
             }
         }
         Ok(lock)
     }
 
-    /// Opens the lock file beside `data_path` for shared locks, if there is one; for all that its
-    /// permissions allow.
+    /// Opens an existing lock file beside `data_path` for shared locks, and for writing if its
+    /// permissions allow that.
     pub(crate) fn open_if_there(data_path: &Path) -> Result<Option<Self>> {
         let (path, real) = (side_path(data_path, LOCK_SUFFIX), lock_path(data_path));
         let mut options = OpenOptions::new();
@@ -249,16 +252,16 @@ impl SideLock {
         }
     }
 
-    /// Opens the lock file beside `data_path` for shared locks; `None` if there is none and none
-    /// can be made, or none is to be: by its lock file a store `X-unfinished` is told from what
-    /// the maker of `X` has left, which stays that when somebody looks into it.
+    /// Opens the lock file beside `data_path` for shared locks, or creates it; `None` if it cannot
+    /// be created or must not be. A store `X-unfinished` differs from the leftover of a maker of
+    /// `X` by its lock file, so a reader creates none there.
     pub(crate) fn open_for_reading(data_path: &Path) -> Result<Option<Self>> {
         match Self::open_if_there(data_path)? {
             Some(lock) => Ok(Some(lock)),
             None if is_unfinished(data_path) || os::is_nameless(data_path) => Ok(None),
             None => {
-                // Who may not write the data makes no lock file: it would be one that those who
-                // may could not lock.
+                // A reader that may not write the data creates no lock file: users that may write
+                // the data could not lock it.
                 if !os::may_write(data_path) {
                     return Ok(None);
                 }
@@ -278,10 +281,10 @@ impl SideLock {
         }
     }
 
-    /// Takes a lock; `holder` is who is known to have it if it cannot be had.
+    /// Takes a lock; on failure the error names `holder` as its likely holder.
     ///
     /// # Errors
-    /// [`ErrorKind::Locked`] once `wait` is over.
+    /// [`ErrorKind::Locked`] when `wait` is over.
     pub(crate) fn lock(
         &self,
         range: Range<u64>,
@@ -298,7 +301,7 @@ impl SideLock {
         Error::held_by(holder).path(&self.path)
     }
 
-    /// Tries to take a lock; `false` if another handle is in the way.
+    /// Tries to take a lock; `false` if another handle has a conflicting one.
     pub(crate) fn try_lock(&self, range: Range<u64>, kind: LockKind) -> Result<bool> {
         let (start, len) = lock_place(&range);
         let locked = os::try_lock_range(self.open.file(), start, len, kind)
@@ -316,42 +319,42 @@ impl SideLock {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether another handle holds a lock there that is in the way of one of this kind; on Windows
-    /// whether one holds an exclusive lock there.
+    /// Whether another handle holds a lock there that conflicts with one of this kind; on Windows
+    /// whether another handle holds an exclusive lock there.
     pub(crate) fn is_locked(&self, range: Range<u64>, kind: LockKind) -> Result<bool> {
-        // On Windows asking would give the lock back.
-        debug_assert!(!self.held().contains(&range), "asked of one's own lock");
+        // On Windows this question would release the own lock.
+        debug_assert!(!self.held().contains(&range), "this handle holds the lock itself");
         let (start, len) = lock_place(&range);
         os::is_range_locked(self.open.file(), start, len, kind)
             .map_err(|source| Error::io("look at the locks of", source).path(&self.path))
     }
 
-    /// Tries to lock a reader's slot, whose owner is alive for as long as it is locked.
+    /// Tries to lock a reader's slot. The lock says that the slot's owner is alive.
     pub(crate) fn try_lock_slot(&self, slot: u64) -> Result<bool> {
         self.try_lock(FIRST_SLOT + slot..FIRST_SLOT + slot + 1, LockKind::Exclusive)
     }
 
-    /// Gives a reader's slot back.
+    /// Releases a reader's slot.
     pub(crate) fn unlock_slot(&self, slot: u64) -> Result<()> {
         self.unlock(FIRST_SLOT + slot..FIRST_SLOT + slot + 1)
     }
 
-    /// Whether the owner of one of these slots is alive, as another handle sees it.
+    /// Whether the owner of one of these slots is alive; ignores slots of this handle.
     pub(crate) fn is_slot_locked(&self, slots: Range<u64>) -> Result<bool> {
         self.is_locked(FIRST_SLOT + slots.start..FIRST_SLOT + slots.end, LockKind::Exclusive)
     }
 
-    /// The words in the lock file, of which there are to be `len`: as many as there are if it may
-    /// not be written.
+    /// The first `len` words of the lock file, or those that exist if the file is not writable.
     ///
     /// # Errors
-    /// [`ErrorKind::NoSpace`] on a full disk; the system's.
+    /// [`ErrorKind::NoSpace`] on a full disk; [`ErrorKind::Io`] if the operating system reports
+    /// another error.
     pub(crate) fn words(&self, len: usize) -> Result<SharedWords> {
         let wanted = (len * size_of::<u64>()) as u64;
         let mut len_bytes = self.open.len_bytes()?;
         let whole = whole_pages(wanted.max(len_bytes.min(WORDS_MAX_BYTES)));
         if self.writable && !self.has_room(whole)? {
-            // Somebody else who does this at the same time must not cut it again.
+            // Another handle that lengthens the file at the same time must not truncate it again.
             self.lock(INITIALISER, LockKind::Exclusive, GROWTH_WAIT, "another initialiser")?;
             let grown = self.make_room(wanted);
             self.unlock(INITIALISER)?;
@@ -365,8 +368,8 @@ impl SideLock {
         SharedWords::of_view(View::of_file(&self.open, 0, mapped, access)?)
     }
 
-    /// Whether the lock file has so many bytes, and blocks behind them: a store to a page without
-    /// would be a fault on a full disk.
+    /// Whether the lock file has so many bytes, with blocks behind them: on a full disk, a store to
+    /// a page without a block would fault.
     fn has_room(&self, len_bytes: u64) -> Result<bool> {
         let allocated = os::allocated_bytes(self.open.file())
             .map_err(|source| Error::io("ask the blocks of", source).path(&self.path))?;
@@ -379,23 +382,23 @@ impl SideLock {
         let len_bytes = whole_pages(old.max(wanted));
         let made = os::preallocate(self.open.file(), old, len_bytes).map_err(named)?;
         if made == Preallocated::LengthOnly {
-            // Behind what was there nobody has written anything yet.
+            // No other handle has written to the new bytes yet.
             let zeros = vec![0; usize::try_from(len_bytes - old).unwrap_or(0)];
             self.open.write_at(old, &zeros)?;
         }
-        // A copy of a lock file may have holes. Past the last slot nobody looks.
+        // A copy of a lock file may have holes. The bytes past the last slot are not used.
         os::fill_holes(self.open.file(), wanted.max(len_bytes.min(WORDS_MAX_BYTES)))
             .map_err(named)?;
         Ok(len_bytes)
     }
 
-    /// Whether the file system may copy the file when it is opened to be written, beside this
-    /// handle, which is not: what was mapped here stays with the original then.
+    /// Whether the file system may copy the file when a program opens it for writing, while this
+    /// handle, opened for reading, keeps the original.
     pub(crate) fn is_original(&self) -> bool {
         self.original_bytes.is_some()
     }
 
-    /// Word `at` as calls read it, in the copy if there is one; 0 past the end.
+    /// Word `at` as read calls see it, in the copy if there is one; 0 past the end.
     pub(crate) fn word_in_file(&self, at: usize) -> Result<u64> {
         let mut word = [0; size_of::<u64>()];
         self.open.read_at((at * size_of::<u64>()) as u64, &mut word)?;
@@ -408,23 +411,24 @@ impl SideLock {
         Ok(usize::try_from(len_bytes / size_of::<u64>() as u64).unwrap_or(usize::MAX))
     }
 
-    /// Whether this handle has made the lock file: no maker of the data file can have died before,
-    /// since each makes a lock file first.
+    /// Whether this handle created the lock file. Then no maker of the data file has died before,
+    /// because each creates a lock file first.
     pub(crate) fn is_new(&self) -> bool {
         self.made
     }
 
-    /// Says that a maker has left it that died, and of whose data file this handle has taken over.
+    /// Notes that this handle has taken over the data file of a dead maker, which created this lock
+    /// file.
     pub(crate) fn take_over(&self) {
         self.withdrawn.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the lock file may be written, and so locked exclusively.
+    /// Whether the lock file is writable, so that it can be locked exclusively.
     pub(crate) fn is_writable(&self) -> bool {
         self.writable
     }
 
-    /// What tells this lock file from others.
+    /// The identity of the lock file.
     pub(crate) fn identity(&self) -> Result<os::FileIdentity> {
         os::file_identity(self.open.file())
             .map_err(|source| Error::io("identify", source).path(&self.path))
@@ -436,9 +440,9 @@ impl SideLock {
             .map_err(|source| Error::io("look at the lock file", source).path(&self.path))
     }
 
-    /// Takes the name of a lock file away that this handle has made, or that a maker has left of
-    /// which it has taken over, unless there is a data file, or one is being made. Any other may be
-    /// a user's empty file.
+    /// Removes the name of a lock file that this handle, or the dead maker that it took over from,
+    /// has created, unless the data file exists or is being made. Another lock file may be a user's
+    /// empty file.
     pub(crate) fn withdraw(&self) {
         let empty = self.open.file().metadata().is_ok_and(|metadata| metadata.len() == 0);
         let is_ours = self.withdrawn.load(Ordering::Relaxed);
@@ -447,7 +451,7 @@ impl SideLock {
         }
         let is_alone = [WRITER, INITIALISER].into_iter().all(|range| self.holds(range));
         if is_alone && self.data.symlink_metadata().is_err() {
-            // Best effort: a lock file without a store is clutter, not harm.
+            // Best effort: a lock file without a store does no harm.
             let _ = os::remove(&self.real);
         }
     }
@@ -458,7 +462,7 @@ impl SideLock {
         held || self.try_lock(range, LockKind::Exclusive).is_ok_and(|locked| locked)
     }
 
-    /// Gives a lock back.
+    /// Releases a lock.
     pub(crate) fn unlock(&self, range: Range<u64>) -> Result<()> {
         let (start, len) = lock_place(&range);
         os::unlock_range(self.open.file(), start, len)
@@ -470,8 +474,8 @@ impl SideLock {
 
 impl Drop for SideLock {
     fn drop(&mut self) {
-        // Closing the file would do, but for a process that another thread is just starting: until
-        // it becomes its program it holds a copy of every open file, locks and all.
+        // Closing the file is not enough: a process that another thread is starting holds copies of
+        // all open files, and so their locks, until it runs its program.
         for range in std::mem::take(&mut *self.held()) {
             let (start, len) = lock_place(&range);
             let _ = os::unlock_range(self.open.file(), start, len);
@@ -479,17 +483,19 @@ impl Drop for SideLock {
     }
 }
 
-/// A lock file is made in whole pages, by which it is known. A maker that died may leave others.
+/// A lock file has whole pages, which helps to recognise it. A dead maker may have left another
+/// length.
 fn whole_pages(len_bytes: u64) -> u64 {
     len_bytes.next_multiple_of(whose::PAGE_BYTES)
 }
 
-/// The bytes that stand for a range, and how many.
+/// The start and the number of the bytes that stand for a range.
 fn lock_place(range: &Range<u64>) -> (u64, u64) {
     (os::LOCKS_START + range.start, range.end - range.start)
 }
 
-/// Opens a lock file, or makes it, and says which, even if other programs make and remove it.
+/// Opens a lock file or creates it, even while other programs create and remove it. The `bool` says
+/// whether this call created it.
 fn open_or_create(path: &Path, sharing: &Sharing) -> io::Result<(File, bool)> {
     const ATTEMPTS_MAX: u32 = 100;
     let mut options = OpenOptions::new();
@@ -510,7 +516,7 @@ fn open_or_create(path: &Path, sharing: &Sharing) -> io::Result<(File, bool)> {
     }
 }
 
-/// The longest of what is added to a name; ten digits of a segment's number are not longer.
+/// The longest suffix of a name; a segment's suffix with a number of ten digits is shorter.
 const LONGEST_SUFFIX: &str = "-unfinished-sum";
 
 /// Refuses a name that is too long for the files beside it.
@@ -521,13 +527,13 @@ fn refuse_long(path: &Path) -> Result<()> {
     Err(Error::new(ErrorKind::InvalidArgument, "lock")
         .path(path)
         .detail(format!(
-            "the files beside it add up to {} characters to its name, and a name has up to 255",
+            "the files beside it add up to {} characters to the name, and a name can have 255",
             LONGEST_SUFFIX.len()
         ))
         .advice("choose a shorter name"))
 }
 
-/// Whether a file at `path` may be one that is made aside.
+/// Whether a file at `path` may be one that is not complete yet.
 fn is_unfinished(path: &Path) -> bool {
     path.as_os_str().as_encoded_bytes().ends_with(UNFINISHED.as_bytes())
 }

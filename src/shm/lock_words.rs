@@ -1,4 +1,4 @@
-//! The words of the protocol in a store's lock file, or in memory where there is none.
+//! The words of the protocol in a store's lock file, or in memory without a lock file.
 
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,45 +10,45 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::io::FileBacking;
 use crate::os::{LOCKS_CAN_BE_ASKED_FOR, LockKind};
 
-/// Slots are made so many at a time: a page of them.
+/// Slots are added in this number: a page of them.
 const SLOTS_AT_A_TIME: usize = 64;
 
-/// Words up to the end of so many slots.
+/// The number of words up to the end of so many slots.
 fn words_of(slots: usize) -> usize {
     slot_word(slots, 0)
 }
 
-/// The words that the programs share that have a store open.
+/// The words that all programs with the store open share.
 #[derive(Debug)]
 pub(crate) struct LockWords {
-    /// `None`: nobody else sees these words.
+    /// `None`: only this process sees these words.
     lock: Option<Arc<SideLock>>,
-    /// The data file, for a writer that looks for readers which it does not see by these words.
+    /// The data file, in which a writer looks for readers that it cannot see in these words.
     data: Option<Arc<FileBacking>>,
     words: SharedWords,
-    /// The words again, where slots have been added since the first were mapped.
+    /// The words mapped again, after slots were added.
     more: Mutex<Option<Arc<SharedWords>>>,
 }
 
 impl LockWords {
-    /// Words that nobody else sees.
+    /// Words that only this process sees.
     pub(crate) fn in_memory() -> Self {
         let words = SharedWords::in_memory(FIRST_SLOT);
         Self { lock: None, data: None, words, more: Mutex::new(None) }
     }
 
-    /// For the writer of this data file.
+    /// Gives a writer's words the data file.
     pub(crate) fn beside(self, data: Option<Arc<FileBacking>>) -> Self {
         Self { data, ..self }
     }
 
-    /// The words in the lock file, made if need be; `None` if they are not there and cannot be
-    /// made.
+    /// The words in the lock file, created if needed; `None` if they do not exist and cannot be
+    /// created.
     pub(crate) fn open(lock: &Arc<SideLock>) -> Result<Option<Self>> {
         Self::with_slots(lock, SLOTS_AT_A_TIME)
     }
 
-    /// As [`LockWords::open`], if the words have been made.
+    /// As [`LockWords::open`], but `None` if the words do not exist.
     pub(crate) fn open_if_there(lock: &Arc<SideLock>) -> Result<Option<Self>> {
         if lock.len_words()? < FIRST_SLOT { Ok(None) } else { Self::with_slots(lock, 0) }
     }
@@ -65,15 +65,16 @@ impl LockWords {
         Ok(Some(Self { lock, data: None, words, more }))
     }
 
-    /// The lock file, where there is one.
+    /// The lock file, if there is one.
     pub(crate) fn lock(&self) -> Option<&Arc<SideLock>> {
         self.lock.as_ref()
     }
 
-    /// Takes a slot, which is locked then. The words that come back reach to it.
+    /// Takes a slot and locks it. The returned words reach to its end.
     ///
     /// # Errors
-    /// [`ErrorKind::Locked`] if all are taken; the system's.
+    /// [`ErrorKind::Locked`] if all are taken; [`ErrorKind::Io`] if the operating system reports an
+    /// error.
     pub(crate) fn take_slot(self) -> Result<(Self, usize)> {
         let Some(lock) = self.lock.clone() else {
             return Err(Error::new(ErrorKind::Unsupported, "take a reader's slot"));
@@ -82,7 +83,7 @@ impl LockWords {
         let process = |slot| self.load(slot_word(slot, SLOT_PROCESS));
         let (free, left): (Vec<usize>, Vec<usize>) =
             (0..slots).partition(|&slot| process(slot) == 0);
-        // First those that were given back, then those of the dead, then new ones.
+        // First slots that were released, then those of dead readers, then new ones.
         let limit = usize::try_from(SLOTS_MAX).unwrap_or(usize::MAX);
         for slot in free.into_iter().chain(left).chain(slots..limit) {
             if lock.try_lock_slot(slot as u64)? {
@@ -105,7 +106,7 @@ impl LockWords {
             .advice("close some of them"))
     }
 
-    /// Waits until `changed` is true, or the time is over: says which.
+    /// Waits until `changed` is true or the time is over; returns whether it is true.
     pub(crate) fn wait_until(
         &self,
         at_most: std::time::Duration,
@@ -114,7 +115,7 @@ impl LockWords {
         self.words.wait_until(BELL, WAITERS, at_most, changed)
     }
 
-    /// A word past those that were mapped first.
+    /// A word past the words that were mapped first.
     #[cold]
     fn load_more(&self, word: usize) -> u64 {
         let more = self.more.lock().unwrap_or_else(PoisonError::into_inner);
@@ -161,10 +162,12 @@ impl Shared for LockWords {
         let Some(lock) = &self.lock else { return Ok(false) };
         let spoken_for = slots.iter().map(|&slot| slot as u64);
         if LOCKS_CAN_BE_ASKED_FOR {
-            // Past the end as well: a slot is locked before the file is made longer for it.
+            // Includes slots past the end: a reader locks its slot before it lengthens the file for
+            // it.
             return any(gaps(0..SLOTS_MAX, spoken_for), |gap| lock.is_slot_locked(gap));
         }
-        // Asking takes the lock for a moment: one slot at a time, so that a reader has others.
+        // The question takes the lock for a moment: one slot at a time, so that a reader can use
+        // others.
         let gaps = gaps(0..self.slots()? as u64, spoken_for);
         any(gaps.flatten(), |slot| lock.is_slot_locked(slot..slot + 1))
     }
@@ -181,7 +184,7 @@ impl Shared for LockWords {
     }
 }
 
-/// What of a range lies between these numbers, which are in order.
+/// The gaps in a range between these numbers, which are in order.
 fn gaps(range: Range<u64>, between: impl Iterator<Item = u64>) -> impl Iterator<Item = Range<u64>> {
     let within = range.clone();
     let borders = between.filter(move |number| within.contains(number));
@@ -191,12 +194,12 @@ fn gaps(range: Range<u64>, between: impl Iterator<Item = u64>) -> impl Iterator<
         .filter(|gap| gap.start < gap.end)
 }
 
-/// Whether it is true of one.
+/// Whether `is` holds for one of them.
 fn any<T>(mut among: impl Iterator<Item = T>, is: impl Fn(T) -> Result<bool>) -> Result<bool> {
     among.find_map(|one| is(one).map(|is| is.then_some(true)).transpose()).unwrap_or(Ok(false))
 }
 
 fn too_short() -> Error {
     Error::new(ErrorKind::Corrupt, "take a reader's slot")
-        .detail("somebody cuts the lock file while it is in use")
+        .detail("another program truncated the lock file while it was in use")
 }

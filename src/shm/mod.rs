@@ -1,8 +1,8 @@
-//! The lock file: how the programs that have a store open stay out of each other's way, one writer
-//! and readers that read in place whatever it does.
+//! The lock file: how the programs that have a store open avoid conflicts. There is one writer, and
+//! any number of readers that read in place at the same time.
 //!
-//! [`protocol`] is what they say to each other, over words that they share; [`lock_words`] is where
-//! those lie in the file; [`lock_file`] has the locks that say who is alive.
+//! [`protocol`] is what they tell one another through shared words; [`lock_words`] places the words
+//! in the file; [`lock_file`] has the locks that say which processes are alive.
 
 #[cfg(all(test, loom))]
 mod in_loom;
@@ -25,14 +25,14 @@ pub(crate) use protocol::{
     EPOCH, Mark, Offer, ReaderSide, Seen, Shared, Slot, Span, Taken, WriterSide, writer_of,
 };
 
-/// The part of a store's id by which the words tell it from others; never 0.
+/// The part of a store's id that identifies it in the words; never 0.
 pub(crate) fn store_word(file_id: [u8; 16]) -> u64 {
     let (half, _) = file_id.split_at(size_of::<u64>());
     let word = half.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
     word.max(1)
 }
 
-/// This process, as others are told of it.
+/// This process, as other processes see it.
 pub(crate) fn process() -> u64 {
     std::process::id().into()
 }
@@ -43,7 +43,7 @@ pub(crate) fn now() -> u64 {
     now.map_or(0, |since| since.as_secs())
 }
 
-/// How long ago that was, in seconds; 0 for what is yet to come by this clock.
+/// The seconds since that time; 0 for a time in the future of this clock.
 pub(crate) fn seconds_since(since: u64) -> u64 {
     now().saturating_sub(since)
 }

@@ -1,8 +1,8 @@
 //! The protocol between one writer and any number of readers, over words that they share.
 //!
-//! The writer says what it is about to do, and then looks who is in the way; a reader says what it
-//! reads, and then looks whether the writer has passed it. Each puts a fence between the two, so
-//! that of two who do this at the same time at least one sees the other:
+//! The writer announces its target, and then looks for readers in the way; a reader announces what
+//! it reads, and then checks whether the writer has passed it. Each puts a fence between the two
+//! steps, so that of two at the same time at least one sees the other:
 //!
 //! | writer | reader |
 //! | --- | --- |
@@ -11,59 +11,60 @@
 //! | looks at the slots | looks at the target |
 //! | writes no further than the oldest | reads only if the target has not passed |
 //!
-//! Besides, a writer must see every reader that there is. A reader with a slot has locked a byte of
-//! its own on the data file, and names it in the slot. A writer that finds another byte locked
-//! there does not see that reader's slot, or not its words: another name of the file has another
-//! lock file, and what is in one may be wiped. It writes nothing then. A slot whose owner is alive
-//! and which says nothing counts alike.
+//! A writer must also see every reader. A reader with a slot locks a byte of its own on the data
+//! file and names the byte in the slot. If a writer finds another byte locked there, it cannot see
+//! that reader's slot, or the slot's words: another name of the file has another lock file, and a
+//! program may have wiped a lock file. The writer then writes nothing. The same holds for a slot of
+//! a living owner without words.
 //!
-//! The segments of the log go the same way: *retired* for the target, what a reader *needs* for
-//! what it reads. docs/CONCURRENCY.md argues why that is enough.
+//! The segments of the log work likewise, with *retired* for the target and *needs* for what a
+//! reader reads. docs/CONCURRENCY.md argues why this suffices.
 //!
-//! Nothing here blocks or waits, and nothing that anybody leaves behind by dying needs to be tidied
-//! up: a slot counts only while its owner's lock on it is held, and the system gives that back.
+//! No call here blocks or waits, and a dead process leaves nothing to clean up: a slot counts only
+//! while its owner's lock on it is held, and the system releases that lock.
 //!
-//! Invariants: only the owner of a slot writes it; only the writer writes the other words (but for
-//! the count of those who wait). *Target* is at least every commit of which a checkpoint may have
-//! written an image that the header does not say to be in the array.
+//! Invariants: only the owner of a slot writes it; only the writer writes the other words (except
+//! the count of waiters). *Target* is at least every commit of which a checkpoint may have written
+//! an image that the header does not say to be in the array.
 
 use std::fmt;
 
 use crate::error::Result;
 use crate::step::{self, Step};
 
-/// What the lock file begins with, behind the bytes that locks lie on: what its words mean.
+/// The lock file begins with this value, after the bytes for locks: it gives the version of its
+/// words.
 pub(super) const MAGIC_VALUE: u64 = u64::from_le_bytes(*b"\x89FLATLK\x01");
 
-// Words from the start of the lock file. The first 64 bytes are for the ranges that are locked.
+// Words from the start of the lock file. The first 64 bytes are for locks.
 pub(super) const MAGIC: usize = 8;
-/// Whose words they are: a part of the store's file id. A store may be replaced by another.
+/// The store of the words: a part of its file id. Another store may replace it.
 const STORE: usize = 9;
-/// How often a writer has opened a store: where commits lie in the log changes with it.
+/// How often a writer has opened a store. The position of commits in the log changes with it.
 pub(crate) const EPOCH: usize = 10;
-/// Changes when commits that a reader may have seen are no more: numbers say nothing then.
+/// Changes when commits are lost that a reader may have seen; commit numbers are then ambiguous.
 const LINEAGE: usize = 11;
 /// The newest commit that readers may see.
 pub(super) const PUBLISHED: usize = 12;
 /// The array may hold images of commits up to this one.
 const TARGET: usize = 13;
-/// Nobody is promised commits of the log up to this one.
+/// The log up to this commit may be reused at any time.
 const RETIRED: usize = 14;
 /// The array holds all commits up to this one.
 const HELD: usize = 15;
 /// The writer's process, for messages.
 const WRITER: usize = 16;
-/// The oldest commit that the writer's own process reads, if that has held a checkpoint back.
+/// The oldest commit that the writer's own process reads, if it has held a checkpoint back.
 const OWN_OLDEST: usize = 17;
-/// Since when that has been known.
+/// The time since which that has been known.
 const OWN_SINCE: usize = 18;
-/// Rung when something is published, if anybody waits.
+/// Rung when a commit is published and a reader waits.
 pub(super) const BELL: usize = 24;
-/// How many wait.
+/// The number of waiters.
 pub(super) const WAITERS: usize = 25;
-/// Where the slots begin.
+/// The first word of the slots.
 pub(super) const FIRST_SLOT: usize = 512;
-/// The words of a slot.
+/// The number of words of a slot.
 pub(super) const SLOT_WORDS: usize = 8;
 
 // Words of a slot.
@@ -74,30 +75,30 @@ const SLOT_NEWEST: usize = 3;
 const SLOT_NEEDS: usize = 4;
 pub(super) const SLOT_PROCESS: usize = 5;
 const SLOT_SINCE: usize = 6;
-/// Which byte of the data file the reader has locked; 0 if it has not said so.
+/// The byte of the data file that the reader has locked; 0 if the reader has not named it.
 const SLOT_NAME: usize = 7;
 
 /// No commit: nothing is read.
 const NONE: u64 = u64::MAX;
 
-/// What both sides see.
+/// The words and locks, as both sides use them.
 pub(crate) trait Shared {
-    /// A word, by its place in the lock file.
+    /// Word `word` of the lock file.
     fn load(&self, word: usize) -> u64;
     /// Gives a word a value.
     fn store(&self, word: usize, value: u64);
-    /// Orders all before it in front of all behind it, for everybody.
+    /// Orders all accesses before it before all accesses after it, for all processes.
     fn fence(&self);
-    /// How many slots there are by now.
+    /// The number of slots now.
     fn slots(&self) -> Result<usize>;
     /// Whether the owner of a slot is alive.
     fn is_alive(&self, slot: usize) -> Result<bool>;
-    /// Whether the owner of a slot is alive that is not among these, which are in order.
+    /// Whether a living owner has a slot that is not among these, which are in order.
     fn has_other_slots(&self, slots: &[usize]) -> Result<bool>;
-    /// Whether a reader has the data file open, under whatever name, that has locked another byte
-    /// of it than these, which are in order.
+    /// Whether a reader has the data file open, under any name, that has locked another byte of it
+    /// than these, which are in order.
     fn has_other_names(&self, names: &[u64]) -> Result<bool>;
-    /// Wakes those who wait for something to be published.
+    /// Wakes those that wait for a commit to be published.
     fn ring(&self);
 }
 
@@ -108,15 +109,15 @@ fn fence(shared: &impl Shared, step: Step) {
     }
 }
 
-/// The place of a slot's word.
+/// The index of a slot's word.
 pub(super) fn slot_word(slot: usize, word: usize) -> usize {
     FIRST_SLOT + slot * SLOT_WORDS + word
 }
 
-/// What a living reader says in its slot.
+/// The content of a living reader's slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seen {
-    /// Its process, as it calls itself.
+    /// Its process, by its own account.
     pub(crate) process: u64,
     /// The oldest commit that it reads.
     pub(crate) oldest: Option<u64>,
@@ -124,7 +125,7 @@ pub(crate) struct Seen {
     newest: u64,
     /// The first commit that it needs of the log.
     needs: Option<u64>,
-    /// Since when it has read something, in seconds since 1970.
+    /// The time since when it has read something, in seconds since 1970.
     pub(crate) since: u64,
     lineage: u64,
     /// The byte of the data file that it has locked, or 0.
@@ -136,7 +137,7 @@ impl Seen {
     fn allows(&self, lineage: u64) -> u64 {
         match self.oldest {
             None => NONE,
-            // It reads commits that are no more: what it has of the array must not change at all.
+            // It reads commits that were lost: no record that it sees in the array may change.
             Some(_) if self.lineage != lineage => 0,
             Some(oldest) => oldest,
         }
@@ -155,14 +156,14 @@ impl fmt::Display for Seen {
     }
 }
 
-/// How far a writer may go, and who is in the way of more.
+/// How far a writer may go, and the reader that prevents more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Offer {
     pub(crate) through: u64,
     pub(crate) blocker: Option<Seen>,
 }
 
-/// The one writer's side.
+/// The side of the one writer.
 #[derive(Debug)]
 pub(crate) struct WriterSide<S> {
     shared: S,
@@ -178,18 +179,18 @@ impl<S: Shared> WriterSide<S> {
         &self.shared
     }
 
-    /// Whether readers may have seen newer commits than `found`, the newest one that there is. To
-    /// be asked before the writer begins its epoch.
+    /// Whether readers may have seen newer commits than `found`, the newest in the store. Called
+    /// before the writer begins its epoch.
     pub(crate) fn has_lost(&self, found: u64) -> bool {
         self.shared.load(STORE) == self.store && self.shared.load(PUBLISHED) > found
     }
 
-    /// Begins an epoch: the writer has found the store at commit `found`, of which the array holds
-    /// those up to `held`.
+    /// Begins an epoch: the writer has found the store at commit `found`, and the array holds the
+    /// commits up to `held`.
     pub(crate) fn begin(&self, found: u64, held: u64, process: u64) -> Result<()> {
         let shared = &self.shared;
         if shared.load(STORE) == self.store {
-            // A checkpoint that was cut short may have written images up to its target.
+            // An interrupted checkpoint may have written images up to its target.
             let target = shared.load(TARGET).min(found).max(held);
             shared.store(TARGET, if step::skip(Step::TargetKept) { held } else { target });
         } else {
@@ -215,15 +216,15 @@ impl<S: Shared> WriterSide<S> {
         Ok(())
     }
 
-    /// Shows readers a commit.
+    /// Publishes a commit to readers.
     pub(crate) fn publish(&self, commit: u64) {
         self.shared.store(PUBLISHED, commit);
         self.shared.ring();
     }
 
-    /// Asks how far, up to `target`, commits may be written to the array. Until the next call no
-    /// reader begins to read a commit older than the answer. `None` if there is a reader that this
-    /// writer does not see: nothing may be written.
+    /// Returns how far, up to `target`, a checkpoint may write commits to the array. Until the next
+    /// call no reader begins to read a commit older than the answer. `None` if there is a reader
+    /// that this writer cannot see: then nothing may be written.
     pub(crate) fn offer(&self, target: u64) -> Result<Option<Offer>> {
         let shared = &self.shared;
         let before = shared.load(TARGET);
@@ -240,27 +241,29 @@ impl<S: Shared> WriterSide<S> {
                 offer = Offer { through: allowed, blocker: Some(seen) };
             }
         }
-        // After that, and by what was seen then: a slot that is wiped before was not obeyed.
+        // After the scan, and with its result: a slot that was wiped before the scan was not
+        // obeyed.
         let is_blind = self.misses_some(&readers)?;
-        // Nothing was written beyond what was allowed: readers of what is between may come again.
+        // Nothing was written beyond what was allowed, so readers may read the commits between
+        // again.
         shared.store(TARGET, if is_blind { before } else { offer.through.max(before) });
         Ok((!is_blind).then_some(offer))
     }
 
-    /// Whether there is a reader that this writer does not see.
+    /// Whether there is a reader that this writer cannot see.
     pub(crate) fn is_blind(&self) -> Result<bool> {
         self.misses_some(&self.readers()?)
     }
 
-    /// Whether there is a reader besides these. One that is just coming, and has yet to say so in
-    /// its slot, is one.
+    /// Whether there is a reader besides these. A reader that is opening the store, and has not
+    /// filled in its slot yet, counts.
     fn misses_some(&self, readers: &[Seen]) -> Result<bool> {
         let mut names: Vec<u64> = readers.iter().map(|seen| seen.name).collect();
         names.sort_unstable();
         if !step::skip(Step::NameScan) && self.shared.has_other_names(&names)? {
             return Ok(true);
         }
-        // What a slot says of another store is understood: it is of a file that lay here before.
+        // A slot may name another store, which had this file name before.
         let says = |slot: &usize| {
             [SLOT_STORE, SLOT_PROCESS].iter().all(|&it| self.shared.load(slot_word(*slot, it)) != 0)
         };
@@ -268,7 +271,8 @@ impl<S: Shared> WriterSide<S> {
         Ok(!step::skip(Step::SilentSlotScan) && self.shared.has_other_slots(&speaking)?)
     }
 
-    /// Says which commit the writer's own process still reads, for those who ask who holds the log.
+    /// Announces which commit the writer's own process still reads, for processes that ask what
+    /// holds the log.
     pub(crate) fn note_own(&self, oldest: Option<u64>) {
         let oldest = oldest.unwrap_or(NONE);
         if self.shared.load(OWN_OLDEST) != oldest {
@@ -277,20 +281,20 @@ impl<S: Shared> WriterSide<S> {
         }
     }
 
-    /// For how many seconds it has been known that the own process holds a checkpoint back.
+    /// For how many seconds the writer's own process has been known to hold a checkpoint back.
     pub(crate) fn own_held_for(&self) -> u64 {
         super::seconds_since(self.shared.load(OWN_SINCE))
     }
 
-    /// Says that the array holds all commits up to this one.
+    /// Announces that the array holds all commits up to this one.
     pub(crate) fn hold(&self, commit: u64) {
         self.shared.store(HELD, commit);
     }
 
-    /// Asks behind which commit, at most `through`, readers need the log; until the next call none
-    /// begins to read it further back. If that is less than `through`, the segment that ends with
-    /// that very commit is needed, too: the header from which somebody reads may name it, having
-    /// been written when no commit came behind.
+    /// Returns the commit, at most `through`, after which readers need the log. Until the next call
+    /// no reader begins to read it further back. If the answer is less than `through`, the segment
+    /// that ends with that very commit is needed, too: a reader's header may name it, if the header
+    /// was written before a commit followed.
     pub(crate) fn retire(&self, through: u64) -> Result<u64> {
         let shared = &self.shared;
         let before = shared.load(RETIRED);
@@ -304,14 +308,15 @@ impl<S: Shared> WriterSide<S> {
                 allowed = allowed.min(needed.saturating_sub(1));
             }
         }
-        // What is gone is gone: who says that they need it was too late, and is about to find out.
+        // A part that was reused stays so: a reader that needs it came too late, and is about to
+        // notice.
         let kept = if step::skip(Step::RetiredKept) { 0 } else { before };
         shared.store(RETIRED, allowed.max(kept));
         Ok(allowed)
     }
 
-    /// Whether anybody reads `commit` or an older one. To be asked often: only of those that say so
-    /// it looks who is alive.
+    /// Whether a reader reads `commit` or an older one. Fit for frequent calls: it asks only for
+    /// slots with such a commit whether their owner is alive.
     pub(crate) fn is_read(&self, commit: u64) -> Result<bool> {
         let shared = &self.shared;
         for slot in 0..shared.slots()? {
@@ -324,13 +329,13 @@ impl<S: Shared> WriterSide<S> {
         Ok(false)
     }
 
-    /// Gives up the log up to commit `through`, whoever needs it: they find that out, from this or
-    /// from what they read, and read from the header on.
+    /// Retires the log up to commit `through`, even if readers need it: they notice it, from this
+    /// word or from what they read, and read from the header on.
     pub(crate) fn give_up(&self, through: u64) {
         self.shared.store(RETIRED, through.max(self.shared.load(RETIRED)));
     }
 
-    /// Whether anybody reads commits that are no more.
+    /// Whether a reader reads commits that were lost.
     pub(crate) fn has_strangers(&self) -> Result<bool> {
         let lineage = self.shared.load(LINEAGE);
         let is_stranger = |seen: &Seen| seen.oldest.is_some() && seen.lineage != lineage;
@@ -343,7 +348,7 @@ impl<S: Shared> WriterSide<S> {
     }
 }
 
-/// What the writer's own process reads, if that is known to have held a checkpoint back.
+/// The read of the writer's own process, if it is known to have held a checkpoint back.
 fn own_reader(shared: &impl Shared, store: u64) -> Option<Seen> {
     let oldest = shared.load(OWN_OLDEST);
     (shared.load(STORE) == store && oldest != NONE).then(|| Seen {
@@ -357,11 +362,11 @@ fn own_reader(shared: &impl Shared, store: u64) -> Option<Seen> {
     })
 }
 
-/// The process that began to write to `store` last, as it calls itself; whether it still does, its
-/// lock says.
+/// The process that began to write to `store` last, by its own account. Its lock says whether it
+/// still writes.
 pub(crate) fn writer_of(shared: &impl Shared, store: u64) -> Option<u64> {
-    // Before and after: whoever takes the words over for another store begins and ends with whose
-    // they are.
+    // Checked before and after: a writer that takes the words over for another store begins and
+    // ends with the store's word.
     let is_ours = || shared.load(STORE) == store && shared.load(MAGIC) == MAGIC_VALUE;
     if !is_ours() {
         return None;
@@ -370,7 +375,7 @@ pub(crate) fn writer_of(shared: &impl Shared, store: u64) -> Option<u64> {
     (process != 0 && is_ours()).then_some(process)
 }
 
-/// The living readers of `store`, but for the one in the slot `own`.
+/// The living readers of `store`, except the one in the slot `own`.
 fn readers(shared: &impl Shared, store: u64, own: Option<usize>) -> Result<Vec<Seen>> {
     let some = |value: u64| Some(value).filter(|&value| value != NONE);
     let mut readers = Vec::new();
@@ -385,7 +390,7 @@ fn readers(shared: &impl Shared, store: u64, own: Option<usize>) -> Result<Vec<S
             lineage: word(SLOT_LINEAGE),
             name: word(SLOT_NAME),
         };
-        // One of no process was given back, or never taken.
+        // A slot without a process was released, or never taken.
         if seen.process != 0 && word(SLOT_STORE) == store && shared.is_alive(slot)? {
             readers.push(seen);
         }
@@ -393,42 +398,42 @@ fn readers(shared: &impl Shared, store: u64, own: Option<usize>) -> Result<Vec<S
     Ok(readers)
 }
 
-/// The time of the writer in which something was read: what it says of commits holds for as long as
-/// this stays the same.
+/// The writer's epoch at the time of a read. What the writer says about commits holds as long as
+/// the mark stays the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Mark {
-    /// Whether the words are this store's: some writer of it was the last to use them.
+    /// Whether the words belong to this store: the last writer to use them was a writer of it.
     pub(crate) has_words: bool,
     epoch: u64,
     pub(crate) lineage: u64,
 }
 
 impl Mark {
-    /// Of a store to which no writer can come.
-    pub(crate) fn nobody() -> Self {
+    /// The mark of a store that no writer can open.
+    pub(crate) fn without_writers() -> Self {
         Self { has_words: false, epoch: 0, lineage: 0 }
     }
 }
 
-/// A state of the store that was read, and is to be held.
+/// A state of the store that a reader has read, for a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Taken {
-    /// The writer's time in which it was read.
+    /// The writer's mark at that time.
     pub(crate) mark: Mark,
     pub(crate) commit: u64,
-    /// Whether it is all that there was, and no writer was there: what the words say of commits may
-    /// be of a file that this one was put in place of.
+    /// Whether the state was the whole store, without a writer: the words about commits may then
+    /// belong to a file that this one replaced.
     pub(crate) at_rest: bool,
 }
 
 impl Taken {
-    /// Whether what the words say of commits says something of this one.
+    /// Whether the words about commits apply to this state.
     pub(crate) fn goes_by_words(&self) -> bool {
         self.mark.has_words && !self.at_rest
     }
 }
 
-/// What a reader's slot is to say: what of the store is being read.
+/// The content of a reader's slot: what of the store it reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) lineage: u64,
@@ -437,15 +442,16 @@ pub(crate) struct Span {
     pub(crate) since: u64,
 }
 
-/// A reader's slot, whose lock it holds.
+/// A reader's slot, locked by its owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Slot {
     pub(crate) number: usize,
-    /// The byte of the data file that the reader has locked besides, where there are such locks.
+    /// The byte of the data file that the reader has also locked, on systems with such locks.
     pub(crate) name: Option<u64>,
 }
 
-/// A reader's side. Without a slot it only looks; something else must keep the writer away then.
+/// A reader's side. Without a slot it only looks; the caller must then exclude the writer by other
+/// means.
 #[derive(Debug)]
 pub(crate) struct ReaderSide<S> {
     shared: S,
@@ -457,7 +463,8 @@ impl<S: Shared> ReaderSide<S> {
     /// Takes a slot, whose lock the caller holds.
     pub(crate) fn new(shared: S, store: u64, slot: Option<Slot>, process: u64) -> Self {
         let side = Self { shared, store, slot: slot.map(|slot| slot.number) };
-        // Somebody who died may have left it as it pleased; whoever looks meanwhile is careful.
+        // A dead reader may have left any content in the slot; processes that look at it now expect
+        // that.
         side.say(None);
         side.set(SLOT_NEEDS, NONE);
         if !step::skip(Step::SlotName) {
@@ -472,13 +479,13 @@ impl<S: Shared> ReaderSide<S> {
         &self.shared
     }
 
-    /// What the writer says now, and the newest commit that readers may see; 0 while the words are
-    /// another store's.
+    /// The writer's present mark, and the newest commit that readers may see; 0 while the words
+    /// belong to another store.
     pub(crate) fn mark(&self) -> (Mark, u64) {
         let shared = &self.shared;
         loop {
-            // The epoch counts for a reader without words as well: between two looks at them a
-            // writer of its store may have come and gone, and one of another store have followed.
+            // The epoch also counts for a reader without words: between two looks a writer of its
+            // store may have come and gone, and one of another store may have followed.
             let epoch = shared.load(EPOCH);
             let has_words = shared.load(STORE) == self.store;
             let mark = Mark { has_words, epoch, lineage: shared.load(LINEAGE) };
@@ -495,8 +502,8 @@ impl<S: Shared> ReaderSide<S> {
         writer_of(&self.shared, self.store)
     }
 
-    /// The living readers of this store, but for this one; and what the writer's own process reads,
-    /// if there is one.
+    /// The living readers of this store, except this one; and the read of the writer's own process,
+    /// if there is a writer.
     pub(crate) fn others(&self, has_writer: bool) -> Result<Vec<Seen>> {
         let mut others = readers(&self.shared, self.store, self.slot)?;
         others.extend(own_reader(&self.shared, self.store).filter(|_| has_writer));
@@ -508,8 +515,8 @@ impl<S: Shared> ReaderSide<S> {
         self.shared.load(HELD)
     }
 
-    /// Says what is read from now on, `taken` among it, and whether that may be done: if not, the
-    /// writer may have changed what of it is read from the array.
+    /// Announces what the reader reads from now on, including `taken`, and returns whether that is
+    /// safe: otherwise the writer may have changed records of it in the array.
     pub(crate) fn begin(&self, span: Span, taken: &Taken) -> bool {
         self.say(Some(span));
         fence(&self.shared, Step::ReaderFence);
@@ -519,13 +526,13 @@ impl<S: Shared> ReaderSide<S> {
     /// Whether the array still has all bytes that a reader of this state reads there.
     fn is_safe(&self, taken: &Taken) -> bool {
         let target = self.shared.load(TARGET);
-        // After that: it was this store's target if the words are still this store's. And where
-        // there was no writer, none has begun since.
+        // After the load: the target was this store's if the words still belong to this store. And
+        // where there was no writer, none has begun since.
         let (now, _) = self.mark();
         now == taken.mark && (!taken.goes_by_words() || target <= taken.commit)
     }
 
-    /// Says what is read from now on: less than before.
+    /// Announces what the reader reads from now on: less than before.
     pub(crate) fn say(&self, span: Option<Span>) {
         if let Some(span) = span {
             self.set(SLOT_LINEAGE, span.lineage);
@@ -537,24 +544,24 @@ impl<S: Shared> ReaderSide<S> {
         }
     }
 
-    /// Says that the log is read from `commit` on, and whether it may still be there: `false` if
-    /// the writer has given up what lies there.
+    /// Announces that the reader reads the log from `commit` on, and returns whether that part
+    /// still exists: `false` if the writer has retired it.
     pub(crate) fn need(&self, commit: u64, mark: Mark) -> bool {
         self.set(SLOT_NEEDS, commit);
         fence(&self.shared, Step::NeedFence);
         let retired = self.shared.load(RETIRED);
-        // After that, as above.
+        // After the load, as in `is_safe`.
         let (now, _) = self.mark();
         let is_there = now == mark && (!mark.has_words || retired < commit);
         is_there || step::skip(Step::NeedRecheck)
     }
 
-    /// Says that the log is not read.
+    /// Announces that the reader does not read the log.
     pub(crate) fn need_nothing(&self) {
         self.set(SLOT_NEEDS, NONE);
     }
 
-    /// Gives the slot back; its lock is still the caller's to give.
+    /// Releases the slot. The caller releases its lock.
     pub(crate) fn leave(&self) {
         self.say(None);
         self.need_nothing();

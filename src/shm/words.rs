@@ -1,10 +1,11 @@
 //! Words of 64 bits in memory that several processes share.
 //!
-//! Every access is an atomic one, so that no two of them race, whoever makes them: threads through
-//! this view, or processes through another of the same file. What the words mean is the caller's.
+//! Every access is atomic, so no two of them race: neither those of threads through this view, nor
+//! those of processes through another view of the same file. The callers define what the words
+//! mean.
 //!
-//! Invariant: `base` points to `len` words, aligned, that stay mapped for as long as `_memory`
-//! lives; behind a read-only mapping `writable` is false.
+//! Invariant: `base` points to `len` words, aligned, that stay mapped as long as `_memory` lives;
+//! for a read-only mapping `writable` is false.
 
 // The words are atomics in a mapped file; each block has its own proof.
 #![allow(unsafe_code)]
@@ -18,16 +19,16 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::io::View;
 use crate::os;
 
-/// How long a waiter that cannot say that it waits sleeps before it looks again.
+/// How long a waiter that may not count itself sleeps before it looks again.
 const UNANNOUNCED_WAIT: Duration = Duration::from_millis(20);
 
-/// Who keeps the words in memory.
+/// What keeps the words in memory.
 enum Memory {
     View(#[allow(dead_code, reason = "held to stay mapped")] View),
     Own(#[allow(dead_code, reason = "held to stay allocated")] Box<[AtomicU64]>),
 }
 
-/// Words that others may read and write meanwhile.
+/// Words that other threads and processes may read and write at the same time.
 pub(crate) struct SharedWords {
     base: NonNull<AtomicU64>,
     len: usize,
@@ -35,7 +36,7 @@ pub(crate) struct SharedWords {
     _memory: Memory,
 }
 
-// SAFETY: the words are atomics, which any thread may use, in memory that `_memory` keeps for them
+// SAFETY: the words are atomics, which any thread may use, and `_memory` keeps their memory,
 // whichever thread owns it.
 unsafe impl Send for SharedWords {}
 // SAFETY: as above; `&self` gives atomic accesses and nothing else.
@@ -49,7 +50,7 @@ impl SharedWords {
         Self { base, len, writable: true, _memory: Memory::Own(words) }
     }
 
-    /// The words that a view shows from its start on.
+    /// The words from the start of a view on.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] for a view that is not aligned for words.
@@ -64,12 +65,13 @@ impl SharedWords {
         Ok(Self { base, len, writable, _memory: Memory::View(view) })
     }
 
-    /// How many there are.
+    /// The number of words.
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    /// Word `at`. Sees all that was written before a value of [`SharedWords::store`] that it sees.
+    /// Word `at`. A load that sees a value of [`SharedWords::store`] also sees all writes before
+    /// that store.
     #[inline]
     pub(crate) fn load(&self, at: usize) -> u64 {
         u64::from_le(self.word(at).load(Ordering::SeqCst))
@@ -81,18 +83,18 @@ impl SharedWords {
     /// If the words are read-only.
     #[inline]
     pub(crate) fn store(&self, at: usize, value: u64) {
-        assert!(self.writable, "words that are mapped to be read are not written");
+        assert!(self.writable, "words of a read-only mapping are not written");
         self.word(at).store(value.to_le(), Ordering::SeqCst);
     }
 
-    /// Orders all accesses before it in front of all behind it, as everybody sees them.
+    /// Orders all accesses before it before all accesses after it, for all threads and processes.
     #[inline]
     pub(crate) fn fence(&self) {
         fence(Ordering::SeqCst);
     }
 
-    /// Rings the bell at word `bell` if word `waiters` says that anybody waits for it. To be called
-    /// after the change that they wait for.
+    /// Rings the bell at word `bell` if word `waiters` counts a waiter. Called after the change
+    /// that the waiters wait for.
     pub(crate) fn ring(&self, bell: usize, waiters: usize) {
         self.fence();
         if self.load(waiters) != 0 {
@@ -101,10 +103,9 @@ impl SharedWords {
         }
     }
 
-    /// Waits for the bell until `changed` is true, or the time is over: says which. `waiters` is
-    /// the word that counts those who wait; one that died waiting stays counted, which costs who
-    /// rings a call and nobody anything else. Who may not write the words looks by themselves,
-    /// every 20 ms.
+    /// Waits for the bell until `changed` is true or the time is over; returns whether it is true.
+    /// `waiters` is the word that counts the waiters; one that died stays counted, which only costs
+    /// each ring a system call. A waiter that may not write the words looks every 20 ms instead.
     pub(crate) fn wait_until(
         &self,
         bell: usize,
@@ -115,7 +116,7 @@ impl SharedWords {
         let started = Instant::now();
         let _announced = self.writable.then(|| Announced::new(self.word(waiters)));
         loop {
-            // Taken before `changed` looks: a change behind its back ends the wait at once.
+            // Loaded before `changed` looks: a later change ends the wait at once.
             let seen = self.bell(bell).load(Ordering::SeqCst);
             self.fence();
             if changed()? {
@@ -135,23 +136,23 @@ impl SharedWords {
         assert!(at < self.len, "word {at} of {}", self.len);
         // SAFETY: `at < len`, so by the invariant the address lies within the words.
         let word = unsafe { self.base.add(at) };
-        // SAFETY: by the invariant an aligned word lies there for as long as `self` lives; others
-        // that access it do so atomically, as is the rule for everybody who maps this file.
+        // SAFETY: by the invariant an aligned word lies there as long as `self` lives; all
+        // processes that map this file access it atomically.
         unsafe { word.as_ref() }
     }
 
-    /// The first half of word `at`, which is a bell and nothing else: never accessed as a whole.
+    /// The first half of word `at`, which is a bell: the word is never accessed as a whole.
     fn bell(&self, at: usize) -> &AtomicU32 {
         assert!(at < self.len, "word {at} of {}", self.len);
         // SAFETY: `at < len`, so by the invariant the address lies within the words.
         let bell = unsafe { self.base.add(at) }.cast::<AtomicU32>();
-        // SAFETY: by the invariant an aligned word lies there for as long as `self` lives, of which
-        // this is the first half; everybody accesses a bell by halves, and atomically.
+        // SAFETY: by the invariant an aligned word lies there as long as `self` lives, and this is
+        // its first half; all processes access a bell by halves, and atomically.
         unsafe { bell.as_ref() }
     }
 }
 
-/// Counts a waiter for as long as it lives.
+/// Counts a waiter as long as it lives.
 struct Announced<'w>(&'w AtomicU64);
 
 impl<'w> Announced<'w> {

@@ -1,4 +1,4 @@
-//! The simulated directory: which name leads to which file, now and after a power cut.
+//! The simulated directory: the file of each name, now and after a power cut.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,8 +25,8 @@ impl Change {
             Self::Remove { name } => {
                 names.remove(name);
             }
-            // Both names in one: a rename is seen before or after. That the file was ever made
-            // under its first name need not have become durable for that.
+            // A rename changes both names at once: it is seen before or after. The file's creation
+            // under its first name need not be durable for that.
             Self::Rename { from, to, file } => {
                 if names.get(from) == Some(file) {
                     names.remove(from);
@@ -37,7 +37,7 @@ impl Change {
     }
 }
 
-/// Names, as programs see them and as the disk has them.
+/// Names, as programs see them and as they are on the disk.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Directory {
     live: BTreeMap<String, Number>,
@@ -77,7 +77,7 @@ impl Directory {
         }
     }
 
-    /// The system makes the oldest changes durable of its own accord.
+    /// The system makes the oldest changes durable by itself.
     pub(super) fn write_back(&mut self, random: &mut Random) {
         let some = random.index(self.pending.len() + 1);
         for change in self.pending.drain(..some) {
@@ -85,7 +85,7 @@ impl Directory {
         }
     }
 
-    /// The power goes: each change that was not synced holds or does not, whatever the others do.
+    /// The power goes: each unsynced change survives or does not, independently of the others.
     pub(super) fn cut(&mut self, random: &mut Random) {
         let odds = Odds::draw(random);
         for change in self.pending.drain(..) {
@@ -96,7 +96,7 @@ impl Directory {
         self.live = self.durable.clone();
     }
 
-    /// The files that a name leads to, or may lead to after a power cut.
+    /// The files of all names, now and after a possible power cut.
     pub(super) fn files(&self) -> BTreeSet<Number> {
         let pending = self.pending.iter().filter_map(|change| match change {
             Change::Add { file, .. } | Change::Rename { file, .. } => Some(*file),
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn unsynced_entries_hold_or_do_not_one_by_one() {
+    fn each_unsynced_entry_survives_or_not_by_itself() {
         let mut directory = Directory::default();
         directory.add("a", 1);
         directory.sync();

@@ -1,9 +1,9 @@
 //! A simulated disk: some files in a directory, behind [`Backing`].
 //!
 //! Calls that change something are counted. One of them may be chosen to be struck: by a power cut
-//! or a kill, after which every call of the handles there were fails, or by an error of its own,
-//! after which all goes on. A struck write has written a part; a struck sync has made a part
-//! durable. At any time the system may write some of what is dirty of its own accord.
+//! or a kill, after which every call of the existing handles fails, or by an error of its own,
+//! after which the others succeed. A struck write has written a part; a struck sync has made a part
+//! durable. At any time the system may write some dirty sectors by itself.
 
 mod room;
 
@@ -22,23 +22,23 @@ use crate::io::{Access, Backing, Grown, OpenSide, Properties, View};
 use crate::number::in_memory;
 use crate::os::FileSystemKind;
 
-/// Where error messages say that simulated files are; no such directory exists.
+/// The directory of simulated files in error messages; it does not exist.
 const PLACE: &str = "simulated-disk";
 
-/// Where the two slots of the header end in a data file.
+/// The end of the two header slots in a data file.
 const HEADER_END: u64 = 8192;
 
-/// Once in so many calls the system writes something of its own accord.
+/// The system writes something by itself once in so many calls.
 const WRITE_BACK_ODDS: u64 = 12;
 
-/// What happens to a chosen call.
+/// The fate of a chosen call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
-    /// The power goes. What is not synced has reached the disk or has not.
+    /// The power goes. Each unsynced change has reached the disk or has not.
     PowerCut,
-    /// The process is killed. What it has written stays, in the system's cache.
+    /// The process is killed. Its writes stay in the system's cache.
     Kill,
-    /// The call fails, and nothing else.
+    /// Only the call fails.
     Error,
 }
 
@@ -57,30 +57,30 @@ struct State {
     next_number: Number,
     random: Random,
     calls: u64,
-    /// What is to strike, and how many calls come before.
+    /// The fault that strikes, and the number of calls before it.
     chosen: Option<(u64, Fault)>,
-    /// Whether writes count among those calls. Without them each sync, new name and removal is as
-    /// likely to be struck as any, however much is written between.
+    /// Whether writes count among those calls. Without them each sync, new name and removal is
+    /// equally likely to be struck, whatever the number of writes between.
     writes_count: bool,
     struck: Option<Fault>,
     strikes: u64,
     is_full: bool,
     refusals: u64,
-    /// Whether a sync has failed, so that what is read may be nowhere but in the cache.
+    /// Whether a sync has failed, so that bytes that are read may be only in the cache.
     cache_in_doubt: bool,
-    /// Which handles are alive: those that were opened since the last cut or kill.
+    /// The generation of live handles: those opened since the last cut or kill.
     life: u64,
     down: bool,
     trace: Option<Vec<String>>,
 }
 
 impl Disk {
-    /// An empty disk, on which everything that is left to chance follows from `random`.
+    /// An empty disk; all its random choices follow from `random`.
     pub(super) fn new(random: &mut Random, traced: bool) -> Self {
-        // On some file systems stores edit through views, on others by calls.
+        // Stores edit through views on some file systems, and by calls on others.
         let name = if random.coin() { "ext2/3/4" } else { "simulated" };
-        // On some systems calls see what views hold, on others (Windows) records are written
-        // through views alone.
+        // On some systems calls see the contents of views; on others (Windows) records are written
+        // through views only.
         let calls_see_views = !random.one_in(4) && crate::os::FILE_CALLS_SEE_VIEWS;
         let properties = Properties {
             calls_see_views,
@@ -107,7 +107,7 @@ impl Disk {
         Self(Arc::new(Shared { properties, state: Mutex::new(state) }))
     }
 
-    /// Makes an empty file whose name is durable, on a disk without any other.
+    /// Makes an empty file with a durable name, on a disk without other files.
     pub(super) fn create(&self, name: &str) -> Result<()> {
         let mut state = self.state();
         state.directory = Directory::default();
@@ -117,7 +117,7 @@ impl Disk {
         Ok(())
     }
 
-    /// Whether calls see what views hold.
+    /// Whether calls see the contents of views.
     pub(super) fn calls_see_views(&self) -> bool {
         self.0.properties.calls_see_views
     }
@@ -134,41 +134,40 @@ impl Disk {
         self.state().directory.names().cloned().collect()
     }
 
-    /// Lets `fault` strike the call that comes after so many others, writes counted among them or
-    /// not.
+    /// Lets `fault` strike the call after so many others; writes count among them or not.
     pub(super) fn strike_after(&self, calls: u64, writes_count: bool, fault: Fault) {
         let mut state = self.state();
         state.chosen = Some((calls, fault));
         state.writes_count = writes_count;
     }
 
-    /// What has struck since the disk came up.
+    /// The fault that has struck since the disk came up.
     pub(super) fn struck(&self) -> Option<Fault> {
         self.state().struck
     }
 
-    /// How many calls were struck, ever.
+    /// The number of struck calls so far.
     pub(super) fn strikes(&self) -> u64 {
         self.state().strikes
     }
 
-    /// Whether a sync has failed since the last time this was asked: what is in the cache may be
-    /// gone when it is read again, as if the power had been.
+    /// Whether a sync has failed since the last call of this: then the content of the cache may be
+    /// lost, as after a power cut.
     pub(super) fn take_cache_in_doubt(&self) -> bool {
         std::mem::take(&mut self.state().cache_in_doubt)
     }
 
-    /// How many calls there were that change something.
+    /// The number of calls that change something.
     pub(super) fn calls(&self) -> u64 {
         self.state().calls
     }
 
-    /// Ends every handle there is: from now on their calls fail.
+    /// Ends all handles: their calls fail from now on.
     pub(super) fn bring_down(&self) {
         self.state().down = true;
     }
 
-    /// The power is back: what is on the disk is what survived.
+    /// The power is back: the disk has what survived.
     pub(super) fn reboot(&self) -> Result<()> {
         let mut guard = self.state();
         let state = &mut *guard;
@@ -183,8 +182,8 @@ impl Disk {
         Ok(())
     }
 
-    /// Another process starts on what the killed one left: the same disk, with the same cache, but
-    /// for what the cache forgot.
+    /// Another process starts after the kill: the same disk with the same cache, except what the
+    /// cache has lost.
     pub(super) fn restart(&self) -> Result<()> {
         let mut guard = self.state();
         let state = &mut *guard;
@@ -198,12 +197,12 @@ impl Disk {
         Ok(())
     }
 
-    /// Adds a line to the list of what happened, if one is kept.
+    /// Adds a line to the trace, if one is kept.
     pub(super) fn note(&self, line: impl FnOnce() -> String) {
         self.state().note(line);
     }
 
-    /// What happened, if a list was kept.
+    /// The trace, if one was kept.
     pub(super) fn take_trace(&self) -> Vec<String> {
         self.state().trace.take().unwrap_or_default()
     }
@@ -239,7 +238,7 @@ impl State {
         }
     }
 
-    /// Counts a call, and says what strikes it.
+    /// Counts a call, and returns the fault that strikes it.
     fn count(&mut self, is_write: bool) -> Option<Fault> {
         self.calls += 1;
         if is_write && !self.writes_count {
@@ -254,7 +253,7 @@ impl State {
         }
     }
 
-    /// The system writes something of its own accord.
+    /// The system writes something by itself.
     fn write_back(&mut self) -> Result<()> {
         let Self { files, directory, random, .. } = self;
         if random.one_in(4) {
@@ -287,7 +286,7 @@ struct SimFile {
     life: u64,
 }
 
-/// A call under way: whether and how it is struck, and the disk it works on.
+/// A running call: the fault that strikes it, and its disk.
 struct Call<'a> {
     state: MutexGuard<'a, State>,
     number: Number,
@@ -297,21 +296,21 @@ struct Call<'a> {
 impl Call<'_> {
     fn inode(&mut self) -> Result<(&mut Inode, &mut Random)> {
         let State { files, random, .. } = &mut *self.state;
-        // A file stays while the handles that could reach it live.
+        // A file stays as long as the handles that can reach it live.
         let inode = files.get_mut(&self.number).ok_or_else(gone)?;
         Ok((inode, random))
     }
 
     /// How much of a write of `len` bytes at `offset` is done before it is struck: a system that
-    /// stops in the midst of a call stops between two sectors.
+    /// stops during a call stops between two sectors.
     fn part(&mut self, offset: u64, len: usize) -> usize {
         if self.fault == Some(Fault::PowerCut) && offset < HEADER_END && self.state.random.coin() {
-            // That a sector which is being written when the power goes is there whole or not at
-            // all, no disk promises. The header has two slots for that.
+            // No disk promises that a sector is whole after a power cut during its write. The
+            // header has two slots for that reason.
             return self.state.random.index(len + 1);
         }
         if matches!(self.fault, None | Some(Fault::PowerCut)) {
-            // All of it, not yet durable: what of that survives is for the power cut to say.
+            // All of it, not yet durable: the power cut decides what survives.
             return len;
         }
         let into_sector = in_memory(offset % SECTOR_BYTES as u64);
@@ -320,7 +319,7 @@ impl Call<'_> {
         whole.saturating_sub(into_sector).min(len)
     }
 
-    /// Whether a call that is done or not is done.
+    /// Whether a call that is done either completely or not at all is done.
     fn done(&mut self) -> bool {
         match self.fault {
             None => true,
@@ -354,7 +353,7 @@ impl SimFile {
         error.path(Path::new(PLACE).join(self.name()))
     }
 
-    /// The disk, if this handle still is of this life.
+    /// The disk, if this handle belongs to the present generation.
     fn alive(&self) -> Result<MutexGuard<'_, State>> {
         let state = self.disk.state();
         if state.down || state.life != self.life {
@@ -440,7 +439,7 @@ impl SimFile {
     }
 }
 
-/// The error of a call that nobody is there to serve any more.
+/// The error of a call after its handle has ended.
 fn gone() -> Error {
     Error::io("use the simulated disk", io::Error::other("the power is off"))
 }
@@ -515,7 +514,7 @@ impl Backing for SimFile {
     }
 
     fn flush_view(&self, view: &View, range: Range<usize>) -> Result<()> {
-        // What is durable is read by calls, which need not see what a view holds.
+        // Reads of durable bytes use calls, which may not see the contents of views.
         self.memory.flush_view(view, range.clone())?;
         let start = in_memory(view.offset());
         let range = start + range.start..start + range.end;
@@ -551,8 +550,8 @@ impl Backing for SimFile {
 
     fn sync_directory(&self) -> Result<()> {
         let mut call = self.begin(|| "sync the directory".into())?;
-        // A failed one leaves the changes pending: file systems stop at a failure of their own
-        // tables, and do not forget them as they do with data.
+        // A failed call leaves the changes pending: file systems stop at a failure of their own
+        // tables, unlike at a failure of data.
         if call.done() {
             call.state.directory.sync();
         }

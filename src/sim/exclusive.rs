@@ -1,6 +1,6 @@
 //! A life of the store in the hands of one exclusive handle: appends, flushes, edits in place.
 
-// The simulated disk belongs to the history alone, which is what the unsafe calls ask for.
+// The simulated disk belongs to this history alone, as the unsafe calls require.
 #![allow(unsafe_code, reason = "opening over a backing of one's own is unsafe")]
 
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::number::in_memory;
 use crate::store::DynStore;
 use crate::txn::Options;
 
-/// Makes the store. What is cut short is begun anew.
+/// Makes the store; starts again if that is interrupted.
 pub(super) fn create(world: &mut World) -> Result<(), Stop> {
     loop {
         world.begin_file()?;
@@ -35,31 +35,31 @@ fn create_once(world: &mut World) -> Result<(), Stop> {
     let options = DynStore::options();
     let options = if world.deletes { options.deletes() } else { options };
     let options = if world.checksums { options.checksums() } else { options };
-    // SAFETY: nobody else knows the simulated disk.
+    // SAFETY: no other code uses the simulated disk.
     let store = unsafe { options.create_over(file, &schema) };
     let store = world.take("create", store)?;
     let closed = store.close();
     world.take("close", closed)?;
-    // A store that is made by a path has its directory synced.
+    // A store that is made by its path has its directory synced.
     world.take("sync the directory", directory.sync_directory())
 }
 
-/// Looks at the store through a handle that only reads, and must change nothing.
+/// Opens the store with a read-only handle, which must change nothing.
 pub(super) fn look(world: &mut World) -> Result<(), Stop> {
     world.note(|| "look:".into());
     let (file, calls) = (world.file()?, world.disk.calls());
-    // SAFETY: nobody else knows the simulated disk, and every other handle of it has ended.
+    // SAFETY: no other code uses the simulated disk, and every other handle of it has ended.
     let store = unsafe { DynStore::options().over(file, Access::ReadOnly) };
     let store = world.take_opened(store)?;
     let found = stamps(world, &store)?;
     drop(store);
     if world.disk.calls() != calls {
-        return Err(Stop::Broken("a handle that only reads has changed something".into()));
+        return Err(Stop::Broken("a read-only handle has changed something".into()));
     }
     world.find_by_reader(&found)
 }
 
-/// Opens the store, appends and edits, and ends as `ending` says or as what strikes it.
+/// Opens the store, appends and edits, and ends as `ending` says or by a strike.
 pub(super) fn live(world: &mut World, ending: Ending) -> Result<(), Stop> {
     world.note(|| "exclusive handle:".into());
     let mut store = open(world)?;
@@ -123,11 +123,11 @@ fn abandon(
 
 pub(super) fn open(world: &mut World) -> Result<DynStore, Stop> {
     let ways = [WriteBack::Auto, WriteBack::Mapped, WriteBack::Positioned];
-    // Positioned writing is refused where views need not see it.
+    // Positioned writing is refused where views may not see it.
     let ways = if world.disk.calls_see_views() { &ways[..] } else { &ways[..2] };
     let options: Options<DynStore> = DynStore::options().write_back(world.random.pick(ways));
     let file = world.file()?;
-    // SAFETY: nobody else knows the simulated disk, and every other handle of it has ended.
+    // SAFETY: no other code uses the simulated disk, and every other handle of it has ended.
     let store = unsafe { options.over(file, Access::ReadWrite) };
     world.take_opened(store)
 }
@@ -193,11 +193,11 @@ pub(super) fn truncate(
     Ok(())
 }
 
-/// An edit of a record in a damaged block is refused.
+/// Checks that an edit of a record in a damaged block is refused.
 fn refuses_to_bury(world: &World, error: Option<Error>) -> Result<(), Stop> {
     match error {
-        // Also after a failed call that the store has made up for: an edit given up here is
-        // finished when it is dropped, which nothing would expect.
+        // Also after a failed call that the store has recovered from: dropping an edit that was
+        // given up finishes it, which this test would not expect.
         Some(error) if error.kind() == ErrorKind::Corrupt => Ok(()),
         _ if world.disk.struck().is_some() => Err(Stop::Struck),
         other => Err(Stop::Broken(format!("an edit in a damaged block: {other:?}"))),

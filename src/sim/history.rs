@@ -1,9 +1,9 @@
-//! One history: several lives of a store, and what happens between them.
+//! One history: several lives of a store, and the events between them.
 
 use super::world::{Ending, Stop, World};
 use super::{exclusive, transactional};
 
-/// Lives through a history; what the store got wrong, if anything.
+/// Runs a history, and returns the broken promise, if any.
 pub(super) fn live(world: &mut World) -> Result<(), String> {
     match lives(world) {
         Err(Stop::Broken(what)) => Err(what),
@@ -33,7 +33,7 @@ fn lives(world: &mut World) -> Result<(), Stop> {
             return Ok(());
         }
     }
-    // Whatever has happened: it opens, and holds what it must.
+    // After all events the store opens and holds what it must.
     world.end(Ending::PowerCut)?;
     transactional::live(world, Ending::Close)
 }

@@ -1,13 +1,13 @@
-//! One file of the simulated disk: what programs see, and what is durable.
+//! One file of the simulated disk: the bytes that programs see, and the durable ones.
 //!
-//! The live bytes are a file in memory, so that views of them are real ones. Beside them stands the
-//! durable image, and for each sector of 512 bytes what a sync does with it:
+//! The live bytes are a file in memory, so that views of them are real. Beside them are the durable
+//! image, and for each sector of 512 bytes its state:
 //!
-//! - *clean*: nothing has been handed over since the last sync. Bytes that were stored through a
-//!   view and never flushed may differ all the same, and may or may not survive.
+//! - *clean*: not written or flushed since the last sync. Bytes stored through a view and never
+//!   flushed may still differ, and may or may not survive.
 //! - *dirty*: written or flushed; the next sync makes it durable.
-//! - *lost*: a sync failed. Linux marks such pages clean, so that programs go on seeing bytes that
-//!   never reached the disk, and later syncs succeed without writing them.
+//! - *lost*: a sync failed. Linux marks such pages clean, so programs still see bytes that never
+//!   reached the disk, and later syncs succeed without writing them.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::io::{Backing, FileBacking};
 use crate::number::in_memory;
 use crate::os;
 
-/// What a disk writes whole or not at all.
+/// The unit that a disk writes completely or not at all.
 pub(super) const SECTOR_BYTES: usize = 512;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,12 +28,12 @@ enum Sector {
     Lost,
 }
 
-/// How likely a sector that was not synced is to have reached the disk, in eighths.
+/// The probability, in eighths, that an unsynced sector has reached the disk.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Odds(u64);
 
 impl Odds {
-    /// Nothing, everything, or something between: disks that had all the time, and none.
+    /// None, all, or something between, for slow and fast disks.
     pub(super) fn draw(random: &mut Random) -> Self {
         Self(random.pick(&[0, 0, 1, 2, 4, 4, 6, 7, 8, 8]))
     }
@@ -48,12 +48,12 @@ impl Odds {
 pub(super) struct Inode {
     memory: Arc<FileBacking>,
     durable: Vec<u8>,
-    /// One for each sector that the live bytes reach.
+    /// One for each sector of the live bytes.
     sectors: Vec<Sector>,
 }
 
 impl Inode {
-    /// A file that holds these bytes, all durable.
+    /// A file with these bytes, all durable.
     pub(super) fn new(bytes: Vec<u8>) -> Result<Self> {
         let file =
             os::open_anonymous().map_err(|source| Error::io("make a simulated file", source))?;
@@ -87,7 +87,7 @@ impl Inode {
         Ok(())
     }
 
-    /// Changes bits of a byte, on the disk and in the cache alike.
+    /// Changes bits of a byte, on the disk and in the cache.
     pub(super) fn damage(&mut self, offset: u64, mask: u8) -> Result<()> {
         let mut byte = [0];
         self.memory.read_at(offset, &mut byte)?;
@@ -108,15 +108,15 @@ impl Inode {
         self.fit_sectors()
     }
 
-    /// Hands what was stored through a view over to the next sync.
+    /// Marks bytes stored through a view as dirty, for the next sync.
     pub(super) fn hand_over(&mut self, range: Range<usize>) {
         self.mark(range, Sector::Dirty);
     }
 
-    /// New sectors are dirty: on the disk there may be what was cut off before.
+    /// New sectors are dirty: the disk may still hold bytes that were cut off.
     fn fit_sectors(&mut self) -> Result<()> {
         let (old, new) = (self.sectors.len(), self.len()?.div_ceil(SECTOR_BYTES));
-        // The last sector before the change may have become zero, or have ceased to be the end.
+        // The former last sector may contain new zeros, or may not be the last any more.
         if old != new {
             if let Some(last) = self.sectors.get_mut(old.min(new).saturating_sub(1)) {
                 *last = Sector::Dirty;
@@ -132,7 +132,7 @@ impl Inode {
         self.sectors[start..end].fill(state);
     }
 
-    /// Makes the written bytes and the length durable, but for what is lost.
+    /// Makes the written bytes and the length durable, except lost sectors.
     pub(super) fn sync(&mut self) -> Result<()> {
         self.persist(|_| true)?;
         let len = self.len()?;
@@ -140,7 +140,7 @@ impl Inode {
         Ok(())
     }
 
-    /// The system writes some of the dirty sectors of its own accord, as it may at any time.
+    /// The system writes some of the dirty sectors by itself, as it may at any time.
     pub(super) fn write_back(&mut self, random: &mut Random) -> Result<()> {
         let odds = Odds::draw(random);
         self.persist(|_| odds.toss(random))?;
@@ -151,8 +151,8 @@ impl Inode {
         Ok(())
     }
 
-    /// A sync that fails: some sectors reached the disk, and the rest is lost, though it can be
-    /// read as long as it is cached.
+    /// A failed sync: some sectors have reached the disk; the others are lost, although they can be
+    /// read while they are cached.
     pub(super) fn fail_sync(&mut self, random: &mut Random) -> Result<()> {
         let odds = Odds::draw(random);
         self.persist(|_| odds.toss(random))?;
@@ -164,12 +164,12 @@ impl Inode {
         Ok(())
     }
 
-    /// A flush of a view that fails: as a failed sync, of that range.
+    /// A failed flush of a view: like a failed sync of that range.
     pub(super) fn fail_flush(&mut self, range: Range<usize>) {
         self.mark(range, Sector::Lost);
     }
 
-    /// The cache forgets some of the lost sectors: what is read from now on is what the disk has.
+    /// The cache drops some of the lost sectors: reads then see the disk's content.
     pub(super) fn evict(&mut self, random: &mut Random) -> Result<()> {
         let len = self.len()?;
         for index in 0..self.sectors.len() {
@@ -187,7 +187,7 @@ impl Inode {
         Ok(())
     }
 
-    /// Makes those dirty sectors durable for which `chosen` is true, by their number.
+    /// Makes the dirty sectors durable for whose number `chosen` is true.
     fn persist(&mut self, mut chosen: impl FnMut(usize) -> bool) -> Result<()> {
         let len = self.len()?;
         let mut index = 0;
@@ -213,7 +213,7 @@ impl Inode {
         Ok(())
     }
 
-    /// What is on the disk when the power comes back: of what was not synced, what `random` says.
+    /// The content of the disk after a power cut; `random` decides about unsynced bytes.
     pub(super) fn cut(&self, random: &mut Random) -> Result<Vec<u8>> {
         let live = self.live()?;
         let odds = Odds::draw(random);
@@ -241,13 +241,13 @@ mod tests {
         inode.live().unwrap()
     }
 
-    /// All that a power cut may leave of `inode`, as far as `tries` cuts show it.
+    /// Everything that a power cut may leave of `inode`, as far as `tries` cuts show it.
     fn cuts(inode: &Inode, tries: u64) -> std::collections::BTreeSet<Vec<u8>> {
         (0..tries).map(|seed| inode.cut(&mut Random::new(seed)).unwrap()).collect()
     }
 
     #[test]
-    fn unsynced_sectors_and_lengths_hold_or_do_not() {
+    fn unsynced_sectors_and_lengths_survive_or_not() {
         let mut inode = Inode::new(vec![1; 1024]).unwrap();
         inode.write(0, &[2; 1536]).unwrap();
         let left = cuts(&inode, 1000);
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_synced_stays() {
+    fn synced_bytes_stay() {
         let mut inode = Inode::new(Vec::new()).unwrap();
         inode.grow(2000).unwrap();
         inode.write(700, &[3; 900]).unwrap();
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_off_and_grown_again_is_not_durable_zeros() {
+    fn bytes_cut_off_and_grown_again_are_not_durable_zeros() {
         let mut inode = Inode::new(vec![1; 1024]).unwrap();
         inode.trim(512).unwrap();
         inode.grow(1024).unwrap();
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_failed_sync_lost_no_later_one_saves_until_it_is_written_again() {
+    fn bytes_lost_by_a_failed_sync_stay_lost_until_written_again() {
         let mut inode = Inode::new(vec![1; 512 * 16]).unwrap();
         inode.write(0, &[2; 512 * 16]).unwrap();
         inode.fail_sync(&mut Random::new(3)).unwrap();

@@ -1,17 +1,16 @@
-//! Crash tests: random histories of stores on a simulated disk, where the power is cut, processes
-//! are killed and calls fail.
+//! Crash tests: random histories of stores on a simulated disk, with power cuts, killed processes
+//! and failing calls.
 //!
-//! What holds of all of them:
+//! Invariants:
 //!
-//! - The disk is a [`Backing`](crate::io::Backing), so that the code that is tested is the code
-//!   that runs. What it may do to a store is written in docs/DURABILITY.md, as is what it leaves
-//!   out.
-//! - Everything follows from a seed, so that what was found can be found again.
-//! - A history stops at the first broken promise; a call that fails without cause is one.
+//! - The disk is a [`Backing`](crate::io::Backing), so the test runs the production code.
+//!   docs/DURABILITY.md says what the disk may do to a store, and what it leaves out.
+//! - Everything follows from a seed, so every finding can be repeated.
+//! - A history stops at the first broken promise; a call that fails without a cause is one.
 //!
-//! A *world* is one history's disk, store and expectations. Lives of the store (`exclusive`,
-//! `transactional`) and what befalls it between them (`trouble`) act on the world, `history` puts
-//! them together, and `run` goes from seed to seed.
+//! A *world* is the disk, the store and the expectations of one history. Lives of the store
+//! (`exclusive`, `transactional`) and the events between them (`trouble`) act on the world,
+//! `history` combines them, and `run` goes from seed to seed.
 
 mod damage;
 mod directory;

@@ -1,21 +1,21 @@
-//! What a store must hold: the states that a history went through, and which of them may be found
-//! after what has happened since.
+//! What a store must hold: the states of a history, and which of them a handle may find after the
+//! events since.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::random::mix;
 
-/// A record's number in the history: no two records that were ever written have the same.
+/// A record's number in the history: all records ever written have different ones.
 pub(super) type Stamp = u64;
 
-/// In place of a stamp, where there is a deleted record.
+/// Instead of a stamp, for a deleted record.
 pub(super) const DEAD: Stamp = 0;
 
 /// The stamps of all records, in order.
 pub(super) type State = Arc<Vec<Stamp>>;
 
-/// Fills `record` with the bytes that belong to `stamp`: the stamp first, and then what tells a
+/// Fills `record` with the bytes of `stamp`: first the stamp, then bytes that distinguish every
 /// piece of this record from the same piece of any other.
 pub(super) fn fill(record: &mut [u8], stamp: Stamp) {
     let mut number = stamp;
@@ -25,14 +25,14 @@ pub(super) fn fill(record: &mut [u8], stamp: Stamp) {
     }
 }
 
-/// The record of `stamp`, `len` bytes long.
+/// The record of `stamp`, with `len` bytes.
 pub(super) fn record(stamp: Stamp, len: usize) -> Vec<u8> {
     let mut record = vec![0; len];
     fill(&mut record, stamp);
     record
 }
 
-/// Which record these bytes are; `None` if they are none that was ever written whole.
+/// The record that these bytes are; `None` if they are not a record written as a whole.
 pub(super) fn recognise(bytes: &[u8], scratch: &mut Vec<u8>) -> Option<Stamp> {
     let stamp = Stamp::from_le_bytes(*bytes.first_chunk()?);
     scratch.resize(bytes.len(), 0);
@@ -40,38 +40,38 @@ pub(super) fn recognise(bytes: &[u8], scratch: &mut Vec<u8>) -> Option<Stamp> {
     (stamp != DEAD && bytes == &scratch[..]).then_some(stamp)
 }
 
-/// The states of a store, and what is known of them.
+/// The states of a store, and the facts about them.
 #[derive(Debug)]
 pub(super) struct Oracle {
-    /// One after each commit that was acknowledged, the oldest first.
+    /// One state for each acknowledged commit, oldest first.
     states: Vec<State>,
-    /// The last of them that must survive a power cut.
+    /// The last state that must survive a power cut.
     durable: usize,
-    /// States of commits that failed or were cut short, which may have taken place or not, each
-    /// with the number of the state that it follows.
+    /// States of failed or interrupted commits, which may or may not have happened, each with the
+    /// number of the state before it.
     attempts: Vec<(usize, State)>,
-    /// Whether what was only in the system's cache may be gone.
+    /// Whether the content of the system's cache may be lost.
     cache_lost: bool,
 }
 
 impl Oracle {
-    /// An empty store, durably.
+    /// An empty, durable store.
     pub(super) fn new() -> Self {
         let states = vec![State::default()];
         Self { states, durable: 0, attempts: Vec::new(), cache_lost: false }
     }
 
-    /// The state after the last commit that was acknowledged.
+    /// The state after the last acknowledged commit.
     pub(super) fn current(&self) -> &State {
         &self.states[self.states.len() - 1]
     }
 
-    /// A commit begins that leads to `next`.
+    /// A commit begins that will produce `next`.
     pub(super) fn attempt(&mut self, next: State) {
         self.attempts.push((self.states.len() - 1, next));
     }
 
-    /// The commit that was attempted last has been acknowledged.
+    /// The last attempted commit was acknowledged.
     pub(super) fn acknowledge(&mut self, survives_power: bool) {
         if let Some((_, state)) = self.attempts.pop() {
             self.states.push(state);
@@ -81,7 +81,7 @@ impl Oracle {
         }
     }
 
-    /// All that was acknowledged must survive a power cut from now on.
+    /// All acknowledged commits must survive a power cut from now on.
     pub(super) fn make_durable(&mut self) {
         self.durable = self.states.len() - 1;
         self.cache_lost = false;
@@ -89,13 +89,13 @@ impl Oracle {
         self.attempts.retain(|(after, _)| *after >= durable);
     }
 
-    /// The power was cut, or the cache lost its contents otherwise.
+    /// The power was cut, or the cache lost its contents in another way.
     pub(super) fn lose_cache(&mut self) {
         self.cache_lost = true;
     }
 
-    /// Holds a state that was found against those that may be found, and goes on from it.
-    /// `durably` says that it is on the disk as it is, so that nothing later can unmake it.
+    /// Compares a found state with the allowed ones, and continues from it. `durably` says that the
+    /// state is on the disk, so that no later event can undo it.
     pub(super) fn find(&mut self, found: &[Stamp], durably: bool) -> Result<(), String> {
         let floor = if self.cache_lost { self.durable } else { self.states.len() - 1 };
         let acknowledged = (floor..self.states.len()).rev();
@@ -118,7 +118,7 @@ impl Oracle {
         Ok(())
     }
 
-    /// Goes on, after a failed commit, from what the handle shows: the state before it or after.
+    /// Continues, after a failed commit, from the state that the handle shows: before or after it.
     pub(super) fn find_live(&mut self, found: &[Stamp]) -> Result<(), String> {
         if **self.current() == found {
             return Ok(());
@@ -163,7 +163,7 @@ impl Oracle {
     }
 }
 
-/// In how many places two states differ.
+/// The number of places in which two states differ.
 fn distance(one: &[Stamp], other: &[Stamp]) -> usize {
     let common = one.iter().zip(other).filter(|(one, other)| one != other).count();
     common + one.len().abs_diff(other.len())
@@ -177,7 +177,7 @@ mod tests {
         Arc::new(stamps.to_vec())
     }
 
-    /// Commits one record after the other, of which so many are durable.
+    /// Commits one record after the other; the first `durable` of them are durable.
     fn after(commits: u64, durable: u64) -> Oracle {
         let mut oracle = Oracle::new();
         for last in 1..=commits {
@@ -196,7 +196,7 @@ mod tests {
             for torn in 0..len {
                 let mut other = one.clone();
                 other[torn] ^= 1;
-                // Of 8 bytes any are a stamp; what tears is larger.
+                // 8 bytes are always a stamp; larger records show a tear.
                 assert!(len == 8 || recognise(&other, &mut scratch).is_none(), "{torn}");
             }
         }
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kill_loses_nothing_and_a_power_cut_what_is_not_durable() {
+    fn a_kill_loses_nothing_and_a_power_cut_loses_what_is_not_durable() {
         assert!(after(3, 1).find(&[1, 2, 3], false).is_ok());
         assert!(after(3, 1).find(&[1, 2], false).is_err(), "lost");
         for (found, allowed) in [
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_found_after_a_power_cut_is_found_again() {
+    fn a_state_found_after_a_power_cut_is_found_again() {
         let mut oracle = after(3, 1);
         oracle.lose_cache();
         oracle.find(&[1, 2], true).unwrap();

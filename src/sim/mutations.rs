@@ -1,4 +1,4 @@
-//! Breaks each step of the protocol on purpose: the simulation must notice.
+//! Breaks each step of the protocol on purpose, to show that the simulation notices.
 
 use std::sync::Arc;
 
@@ -9,16 +9,16 @@ use crate::number::in_memory;
 use crate::step::{Step, without};
 use crate::txn::{Durability, Plan, Stage, in_order, unsynced};
 
-/// How many histories may pass before one shows that something is broken. Most take a few.
+/// The number of histories until a broken step must show. Most show within a few.
 const HISTORIES_MAX: u64 = 4000;
 
-/// Leaves the steps out, and expects that to be found by histories of these seeds and later ones.
+/// Leaves the steps out, and expects histories of these seeds and later ones to notice.
 fn caught(steps: &[Step], from_seed: u64) {
     breaks(from_seed, &format!("without {steps:?}"), |test| without(steps, || test.run(|_| {})));
 }
 
-/// Expects that a history of these seeds and later ones breaks a promise when it runs altered, and
-/// none when it does not.
+/// Expects that a history of these seeds and later ones breaks a promise with the alteration, and
+/// none without it.
 fn breaks(from_seed: u64, how: &str, altered: impl Fn(CrashTest) -> CrashReport) {
     let report = altered(CrashTest::new(from_seed).histories(HISTORIES_MAX));
     let Some(broken) = report.violations.first() else {
@@ -37,9 +37,9 @@ macro_rules! caught {
     )*};
 }
 
-// The seeds are those of histories that show it, since in debug builds and under emulators hundreds
+// The seeds belong to histories that show the fault: in debug builds and under emulators, hundreds
 // of histories take minutes. The suites of other systems leave these tests out (scripts/suite.sh).
-// A change to what histories do may make it some more.
+// A change to the histories may require new seeds.
 caught! {
     commits_sync_the_log: LogSync, from 13;
     checkpoints_sync_the_log_first: CheckpointLogSync, from 468;
@@ -53,11 +53,11 @@ caught! {
     headers_are_written_to_the_other_slot: OtherSlot, from 571;
     recovery_syncs_what_it_found: RecoverySync, from 98;
     checkpoints_heed_snapshots: SnapshotTarget, from 2;
-    torn_frames_are_no_frames: FrameCheck, from 189;
-    appends_in_place_are_counted_before_long: InPlaceDue, from 7;
-    // Any one of the three tells an old block from a new one; bytes that no history leaves, which
-    // each alone must refuse, are made by hand in the log's own tests.
-    old_blocks_are_no_blocks: SaltCheck ChainCheck NumberCheck, from 153;
+    torn_frames_are_refused: FrameCheck, from 189;
+    appends_in_place_count_towards_a_checkpoint: InPlaceDue, from 7;
+    // Each of the three checks distinguishes an old frame from a new one. The log's own tests make
+    // bytes that no history leaves and that each check alone must refuse.
+    old_frames_are_refused: SaltCheck ChainCheck NumberCheck, from 153;
 }
 
 macro_rules! plans {
@@ -103,7 +103,7 @@ macro_rules! orders {
     )*};
 }
 
-// That a truncation writes both headers is for a slot that is damaged later, which no history does:
+// A truncation writes both headers because a slot may be damaged later, which no history does:
 // tests/it/handles.rs damages one.
 orders! {
     checkpoints_write_the_header_last:
@@ -143,8 +143,9 @@ orders! {
         Truncate in the order Announce CutSums Header Header Cut Tell, from 80;
 }
 
-/// A truncation is killed when its header is written and not synced; the next handle appends over
-/// what was cut off, and the power goes. The header before the truncation must not come back.
+/// A truncation is killed after its header is written and before it is synced; the next handle
+/// appends over the truncated records, and the power goes. The header from before the truncation
+/// must not come back.
 fn truncated_and_killed(seed: u64) -> Result<(), Stop> {
     let mut world = World::new(seed, false);
     (world.deletes, world.checksums, world.record_len) = (false, false, 100);
@@ -160,7 +161,7 @@ fn truncated_and_killed(seed: u64) -> Result<(), Stop> {
     let killed = exclusive::truncate(world, &mut store, &mut next);
     drop(store);
     if !matches!(killed, Err(Stop::Struck)) {
-        return killed; // There was nothing to cut off.
+        return killed; // There was nothing to truncate.
     }
     world.end(Ending::Kill)?;
     let mut store = exclusive::open(world)?;
@@ -181,15 +182,15 @@ fn truncated_and_killed(seed: u64) -> Result<(), Stop> {
 }
 
 #[test]
-fn what_is_found_is_made_durable_before_it_is_built_upon() {
+fn a_found_header_is_made_durable_before_anything_relies_on_it() {
     let broken = |seed: &u64| matches!(truncated_and_killed(*seed), Err(Stop::Broken(_)));
     assert_eq!((0..300).find(broken), None);
     let broken_without = without(&[Step::Settle], || (0..300).find(broken));
-    assert!(broken_without.is_some(), "nobody notices");
+    assert!(broken_without.is_some(), "no history notices");
 }
 
-/// A store that is only appended to is copied while it is written to: the data file first, and its
-/// log two commits later. What the log counts then is not in the data file.
+/// An append-only store is copied during writes: first the data file, and its log two commits
+/// later. The log then counts records that the copied data file lacks.
 fn copied_alive(seed: u64) -> Result<(), Stop> {
     let mut world = World::new(seed, false);
     (world.bulk_only, world.checksums, world.record_len) = (true, seed % 2 == 0, 900);
@@ -220,18 +221,18 @@ fn copied_alive(seed: u64) -> Result<(), Stop> {
     world.end(Ending::Kill)?;
     let file = world.file()?;
     let rest = file.len_bytes().map_or(0, in_memory);
-    // A file that had grown ahead ends in zeros.
+    // A data file that grew ahead ends in zeros.
     copied.resize(rest, 0);
     let written = file.write_at(0, &copied);
     world.take("write", written)?;
     match exclusive::look(world) {
         Err(Stop::Broken(refused)) if refused.contains("are not those that commit 3") => Ok(()),
-        other => Err(Stop::Broken(format!("it is not refused: {other:?}"))),
+        other => Err(Stop::Broken(format!("the copy is not refused: {other:?}"))),
     }
 }
 
 #[test]
-fn what_the_log_counts_in_the_array_is_compared() {
+fn records_that_the_log_counts_in_the_array_are_compared() {
     let broken = |seed: &u64| copied_alive(*seed).is_err();
     assert_eq!((0..6).find(broken), None);
     assert!(without(&[Step::InPlaceCheck], || (0..6).all(|seed| broken(&seed))));

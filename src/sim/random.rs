@@ -1,8 +1,8 @@
-//! Random numbers that are the same on every machine: a history is its seed.
+//! Random numbers that are the same on every machine: a seed determines its history.
 
 use crate::number::in_memory;
 
-/// SplitMix64: any seed will do, neighbouring ones too, and the period is 2^64.
+/// SplitMix64: every seed works, also neighbouring ones, and the period is 2^64.
 #[derive(Clone, Debug)]
 pub(super) struct Random(u64);
 
@@ -16,13 +16,13 @@ impl Random {
         mix(self.0)
     }
 
-    /// A number below `bound`, or 0 if that is 0. That small ones are a trifle more likely is
-    /// nothing to a test.
+    /// A number below `bound`, or 0 if `bound` is 0. Small numbers are slightly more likely, which
+    /// does not matter here.
     pub(super) fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound.max(1)
     }
 
-    /// A number of a range.
+    /// A number in a range.
     pub(super) fn within(&mut self, range: std::ops::Range<u64>) -> u64 {
         range.start + self.below(range.end - range.start)
     }
@@ -36,7 +36,7 @@ impl Random {
         self.one_in(2)
     }
 
-    /// One of a list that is not empty.
+    /// An element of a non-empty list.
     pub(super) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.index(from.len())]
     }
@@ -46,13 +46,13 @@ impl Random {
         in_memory(self.below(len as u64))
     }
 
-    /// Another generator, whose numbers have nothing to do with those that follow here.
+    /// Another generator, independent of the following numbers of this one.
     pub(super) fn fork(&mut self) -> Self {
         Self(self.next())
     }
 }
 
-/// Scatters the bits of a number; no two numbers give the same.
+/// Scatters the bits of a number; different numbers give different results.
 pub(super) fn mix(number: u64) -> u64 {
     let mut bits = number;
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

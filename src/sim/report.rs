@@ -1,6 +1,6 @@
-//! What histories did, and the promises that they saw broken.
+//! The results of histories, and the broken promises.
 
-/// What a [`CrashTest`](super::CrashTest) did, and what it found.
+/// The result of a [`CrashTest`](super::CrashTest).
 ///
 /// ```
 /// let report = flatrec::sim::CrashTest::new(1).histories(1).run(|_| {});
@@ -9,23 +9,23 @@
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct CrashReport {
-    /// Histories lived through.
+    /// Histories run.
     pub histories: u64,
-    /// Commits that were acknowledged.
+    /// Acknowledged commits.
     pub commits: u64,
-    /// Times that the power was cut.
+    /// Power cuts.
     pub power_cuts: u64,
-    /// Times that the process was killed.
+    /// Kills of the process.
     pub kills: u64,
-    /// Calls that were made to fail.
+    /// Calls that failed on purpose.
     pub failed_calls: u64,
-    /// Times that a store was opened, to write, on a disk without room for what it wanted to make.
+    /// How often a store was opened for writing on a disk too full for it.
     pub opened_without_room: u64,
-    /// Bytes of stores at rest that were changed behind their backs.
+    /// Bytes of closed stores that were changed without their knowledge.
     pub damaged_bytes: u64,
-    /// Times that a store was opened after one of these and held against what it must hold.
+    /// How often a store was opened after one of these and compared with what it must hold.
     pub recoveries: u64,
-    /// Promises that were broken.
+    /// Broken promises.
     pub violations: Vec<Violation>,
 }
 
@@ -40,16 +40,16 @@ pub struct CrashReport {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Violation {
-    /// The history's seed: `CrashTest::new(seed).histories(1)` is this history again.
+    /// The history's seed: `CrashTest::new(seed).histories(1)` repeats the history.
     pub seed: u64,
-    /// What was found, and what should have been.
+    /// What was found, and what was expected.
     pub what: String,
-    /// What happened before, down to the calls on the disk.
+    /// The events before, including the calls on the disk.
     pub steps: Vec<String>,
 }
 
 impl CrashReport {
-    /// Counts another history's report in.
+    /// Adds another history's report.
     pub(super) fn add(&mut self, history: &Self) {
         self.histories += 1;
         self.commits += history.commits;

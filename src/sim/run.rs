@@ -7,15 +7,15 @@ use super::history;
 use super::report::{CrashReport, Violation};
 use super::world::World;
 
-/// How often progress is told.
+/// The time between two progress reports.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
-/// A test of the promises that commits survive: random histories of stores on a simulated disk,
-/// with power cuts, killed processes and failing calls at the worst of moments.
+/// A test of the promise that commits survive: random histories of stores on a simulated disk, with
+/// power cuts, killed processes and failing calls at the worst moments.
 ///
-/// What a history does follows from its seed. Each opens a store several times, commits, rolls
-/// back, checkpoints, takes snapshots, and is cut short; whatever it finds afterwards must be the
-/// state after a commit, whole, with nothing missing that was promised.
+/// A history follows from its seed. It opens a store several times, commits, rolls back,
+/// checkpoints, takes snapshots, and is interrupted. Afterwards the store must be exactly in the
+/// state after a commit, with all promised commits.
 ///
 /// ```
 /// use flatrec::sim::CrashTest;
@@ -32,8 +32,8 @@ pub struct CrashTest {
 }
 
 impl CrashTest {
-    /// Histories of the seeds from `seed` on, until one breaks a promise or nobody wants more: 100
-    /// of them unless said.
+    /// Histories of the seeds from `seed` on, until one breaks a promise or a limit is reached. The
+    /// default limit is 100 histories.
     pub fn new(seed: u64) -> Self {
         Self { seed, histories: None, time_limit: None, violations_max: 1 }
     }
@@ -44,19 +44,19 @@ impl CrashTest {
         self
     }
 
-    /// Ends after this time, with the history that is under way then.
+    /// Ends after this time, at the end of the running history.
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = Some(limit);
         self
     }
 
-    /// Goes on until so many histories have broken a promise; 1 unless said.
+    /// Ends after so many histories have broken a promise; the default is 1.
     pub fn violations_max(mut self, violations: usize) -> Self {
         self.violations_max = violations.max(1);
         self
     }
 
-    /// Lives through the histories; `progress` is told now and then how far it has come.
+    /// Runs the histories; calls `progress` with the report now and then.
     pub fn run(&self, mut progress: impl FnMut(&CrashReport)) -> CrashReport {
         let start = Instant::now();
         let mut told = start;
@@ -85,7 +85,7 @@ impl CrashTest {
     }
 }
 
-/// Lives through a history; what it did, and what went wrong.
+/// Runs a history, and returns its report and what went wrong.
 fn one(seed: u64, traced: bool) -> (CrashReport, Option<String>) {
     let mut world = World::new(seed, traced);
     let broken = live(&mut world);
@@ -105,13 +105,13 @@ fn live(world: &mut World) -> Option<String> {
     }
 }
 
-/// Lives through the history again, and writes down what happens.
+/// Runs the history again with a trace.
 fn explain(seed: u64, what: String) -> Violation {
     let mut world = World::new(seed, true);
     let again = live(&mut world);
     let mut steps = world.disk.take_trace();
     if again.as_ref() != Some(&what) {
-        steps.push(format!("(this time: {})", again.as_deref().unwrap_or("nothing was wrong")));
+        steps.push(format!("(this time: {})", again.as_deref().unwrap_or("no fault")));
     }
     Violation { seed, what, steps }
 }

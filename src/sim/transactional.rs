@@ -1,7 +1,7 @@
 //! A life of the store in the hands of a handle with transactions: commits, rollbacks, snapshots,
 //! checkpoints.
 
-// The simulated disk belongs to the history alone, which is what the unsafe calls ask for.
+// The simulated disk belongs to this history alone, as the unsafe calls require.
 #![allow(unsafe_code, reason = "opening over a backing of one's own is unsafe")]
 
 use std::sync::Arc;
@@ -15,24 +15,24 @@ use crate::number::in_memory;
 use crate::os::Survives;
 use crate::txn::{Durability, Options, Receipt};
 
-/// What a transaction appends at most, to be written in place rather than logged.
+/// The most that a transaction appends, enough to be written in place and not logged.
 const BULK_BYTES: usize = 3 << 20;
 
-/// How far a store grows that is only appended to.
+/// The greatest size of an append-only store.
 const BULK_ONLY_BYTES: usize = 8 << 20;
 
-/// A handle, the snapshots that it has lent, and what each must show.
+/// A handle, its snapshots, and what each must show.
 struct Life<'w> {
     world: &'w mut World,
     database: DynDatabase,
-    /// With how much in the log, and counted by it in the array, a checkpoint is due.
+    /// The bytes in the log, and counted by it in the array, at which a checkpoint is due.
     checkpoint_at: u64,
     snapshots: Vec<(Snapshot<[u8]>, State)>,
-    /// Whether the handle has said that it writes no more.
+    /// Whether the handle has reported that it is poisoned.
     poisoned: bool,
 }
 
-/// Opens the store, works with it, and ends as `ending` says or as what strikes it.
+/// Opens the store, works with it, and ends as `ending` says or by a strike.
 pub(super) fn live(world: &mut World, ending: Ending) -> Result<(), Stop> {
     world.note(|| "transactions:".into());
     let checkpoint_at = draw_checkpoint_at(world);
@@ -42,7 +42,7 @@ pub(super) fn live(world: &mut World, ending: Ending) -> Result<(), Stop> {
     let found = life.see()?;
     life.world.find(&found)?;
     life.world.draw_room_back();
-    // Some live long enough for segments to be used anew.
+    // Some live long enough to reuse segments.
     let steps_max = life.world.random.pick(&[6, 25, 25, 90]);
     let steps = life.world.random.within(1..steps_max);
     for _ in 0..steps {
@@ -66,7 +66,7 @@ fn draw_checkpoint_at(world: &mut World) -> u64 {
 pub(super) fn open(world: &mut World, checkpoint_at: u64) -> Result<DynDatabase, Stop> {
     let options: Options<DynDatabase> = DynDatabase::options().checkpoint_at(checkpoint_at);
     let file = world.file()?;
-    // SAFETY: nobody else knows the simulated disk, and every other handle of it has ended.
+    // SAFETY: no other code uses the simulated disk, and every other handle of it has ended.
     let database = unsafe { options.over(file) };
     world.take_opened(database)
 }
@@ -106,7 +106,7 @@ impl Life<'_> {
         self.snapshots.push((self.database.begin_read(), state));
     }
 
-    /// What snapshots show must be what they showed when they were taken.
+    /// Checks that snapshots show what they showed when they were taken.
     fn look_at_snapshots(&mut self) -> Result<(), Stop> {
         for (index, (snapshot, state)) in self.snapshots.iter().enumerate() {
             let seen = stamps(self.world, snapshot)?;
@@ -128,7 +128,7 @@ impl Life<'_> {
         let done = self.database.checkpoint();
         let done = self.world.take("checkpoint", done)?;
         self.check_alive("checkpoint")?;
-        // What it did not write is in the log all the same, and synced.
+        // Commits that it did not write are in the log, synced.
         self.world.note(|| format!("    up to commit {}", done.commit()));
         self.world.make_durable();
         self.look_at_snapshots()
@@ -163,7 +163,7 @@ impl Life<'_> {
         if self.world.random.one_in(4) { self.check_shown() } else { Ok(()) }
     }
 
-    /// A handle that has failed must not claim success later, other than by failing no more.
+    /// A handle that has failed must not report success later, except by recovering.
     fn check_alive(&mut self, doing: &str) -> Result<(), Stop> {
         if self.poisoned {
             return Err(Stop::Broken(format!("{doing}: succeeds on a poisoned handle")));
@@ -171,8 +171,8 @@ impl Life<'_> {
         Ok(())
     }
 
-    /// Where nothing is in its way, a checkpoint has made header and checksums follow what is only
-    /// appended.
+    /// Without a snapshot in the way, a checkpoint makes header and checksums follow appended
+    /// records.
     fn check_counted(&mut self) -> Result<(), Stop> {
         if !self.world.bulk_only || !self.snapshots.is_empty() {
             return Ok(());
@@ -185,16 +185,16 @@ impl Life<'_> {
         Err(Stop::Broken(format!("no header counts {uncounted_bytes} bytes of records")))
     }
 
-    /// A reader sees what was committed last.
+    /// Checks that a reader sees the last commit.
     fn check_shown(&mut self) -> Result<(), Stop> {
         let shown = self.see()?;
         if shown == **self.world.oracle.current() {
             return Ok(());
         }
-        Err(Stop::Broken("a reader does not see the last commit, or more than that".into()))
+        Err(Stop::Broken("a reader does not see exactly the last commit".into()))
     }
 
-    /// After a call that has failed: readers see the state before it, or after, and no other.
+    /// After a failed call readers must see the state before it or after it.
     fn recover_from_failure(&mut self) -> Result<(), Stop> {
         let shown = self.see()?;
         self.world.oracle.find_live(&shown).map_err(Stop::Broken)?;
@@ -256,19 +256,19 @@ impl Life<'_> {
     }
 }
 
-/// The stamps of all records of a snapshot, which must agree with its own counts.
+/// The stamps of all records of a snapshot, which must agree with its counts.
 fn stamps(world: &mut World, snapshot: &Snapshot<[u8]>) -> Result<Vec<Stamp>, Stop> {
     let records = (0..snapshot.count()).map(|id| snapshot.get(id));
     let stamps = world.stamps(records)?;
     let live = stamps.iter().filter(|&&stamp| stamp != DEAD).count() as u64;
     if live != snapshot.live_count() {
         let counted = snapshot.live_count();
-        return Err(Stop::Broken(format!("{live} records live, and {counted} are counted")));
+        return Err(Stop::Broken(format!("{live} records are live, but {counted} are counted")));
     }
     Ok(stamps)
 }
 
-/// Changes some records in a transaction, and `next` along with it.
+/// Changes some records in a transaction, and `next` likewise.
 fn change(
     world: &mut World,
     transaction: &mut WriteTransaction<'_, [u8]>,
@@ -293,7 +293,7 @@ fn change(
     if next.is_empty() || world.random.one_in(3) {
         return Ok(());
     }
-    // It sees its own changes.
+    // The transaction sees its own changes.
     let id = world.random.index(next.len());
     let seen = transaction.get(id as u64).map(<[u8]>::to_vec);
     let seen = world.stamps(std::iter::once(seen.as_deref()))?;
@@ -348,7 +348,7 @@ fn change_one(
     Ok(())
 }
 
-/// An insert takes the place of a deleted record as long as there is one.
+/// An insert takes the place of a deleted record if there is one.
 fn insert_at(next: &mut Vec<Stamp>, id: u64, stamp: Stamp) -> Result<(), Stop> {
     let at = in_memory(id);
     if next.get(at) == Some(&DEAD) {
@@ -362,14 +362,14 @@ fn insert_at(next: &mut Vec<Stamp>, id: u64, stamp: Stamp) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Appends many records at once: some kilobytes, or, once in a while, more than are logged.
+/// Appends many records at once: some kilobytes, or sometimes too many to be logged.
 pub(super) fn append_many(
     world: &mut World,
     transaction: &mut WriteTransaction<'_, [u8]>,
     next: &mut Vec<Stamp>,
 ) -> Result<(), Stop> {
     let (len, held_bytes) = (world.record_len, next.len() * world.record_len);
-    // Small records would be too many, and much would be read again and again.
+    // Small records would be too many, and the test would read a lot repeatedly.
     let bulk = world.bulk_only || len >= 100 && held_bytes < BULK_BYTES && world.random.one_in(5);
     let bytes = if bulk { (1 << 20) + world.random.index(200 << 10) } else { 20 << 10 };
     let many = if bulk { bytes / len } else { world.random.index(bytes / len + 1) };

@@ -1,5 +1,5 @@
-//! What befalls a store besides the calls that are struck: a disk without room when it is opened,
-//! and a byte that changes while it is at rest.
+//! Events besides struck calls: a disk that is full when the store is opened, and a byte that
+//! changes while the store is closed.
 
 use super::damage::Damage;
 use super::model::DEAD;
@@ -7,8 +7,7 @@ use super::world::{Stop, World};
 use crate::sums::BLOCK_LEN_BYTES;
 
 impl World {
-    /// Takes the disk's room away now and then, before a life; something is likely to strike then,
-    /// while the store is opened.
+    /// Sometimes fills the disk before a life; then a strike is likely while the store is opened.
     pub(super) fn draw_room(&mut self) {
         if !self.trouble.one_in(5) {
             return;
@@ -20,7 +19,7 @@ impl World {
         }
     }
 
-    /// Gives the room back, perhaps, once a store was opened.
+    /// Sometimes frees space after a store was opened.
     pub(super) fn draw_room_back(&mut self) {
         self.report.opened_without_room += u64::from(self.room.was_refused_since(&self.disk));
         if self.disk.is_full() && self.trouble.coin() {
@@ -28,10 +27,10 @@ impl World {
         }
     }
 
-    /// Changes a byte of a record, now and then, of a store with checksums that was closed.
+    /// Sometimes changes a byte of a record of a closed store with checksums.
     pub(super) fn draw_damage(&mut self) -> Result<(), Stop> {
         let at_rest = std::mem::take(&mut self.is_at_rest);
-        // Any eight bytes are some record's.
+        // Any eight bytes are a valid record.
         if !at_rest || !self.checksums || self.record_len < 12 || self.damage.is_some() {
             return Ok(());
         }
@@ -56,7 +55,7 @@ impl World {
         damaged.map_err(|error| Stop::Broken(format!("the simulation itself: {error}")))
     }
 
-    /// Whether record `id` is not to be edited: the block that was damaged has some of it.
+    /// Whether record `id` must not be edited because it touches the damaged block.
     pub(super) fn is_damaged(&self, id: usize) -> bool {
         let stride = (self.record_len + usize::from(self.deletes)) as u64;
         let bytes = id as u64 * stride..(id as u64 + 1) * stride;
@@ -66,8 +65,8 @@ impl World {
         })
     }
 
-    /// The store is being cut to `count` records: a block that is cut off whole takes its damage
-    /// along, if it comes to that.
+    /// The store is being truncated to `count` records: if the whole damaged block is cut off, its
+    /// damage is gone.
     pub(super) fn cut_damage(&mut self, count: usize, is_done: bool) {
         let stride = self.record_len + usize::from(self.deletes);
         let left = (count * stride) as u64;

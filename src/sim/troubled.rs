@@ -1,5 +1,5 @@
-//! Scripted histories of stores in trouble, which random ones seldom meet, and what leaving a step
-//! out does to them.
+//! Scripted histories of stores in trouble, which random ones seldom meet, and the effect of
+//! leaving a step out.
 
 use std::sync::Arc;
 
@@ -16,12 +16,12 @@ use crate::txn::Durability;
 /// No checkpoint is due before the store is closed.
 const NEVER: u64 = 64 << 20;
 
-/// The first seed of which a history breaks a promise, if one of the first so many does.
+/// The first of `seeds` seeds whose history breaks a promise, if any.
 fn first_broken(seeds: u64, history: fn(u64) -> Result<(), Stop>) -> Option<u64> {
     (0..seeds).find(|seed| matches!(history(*seed), Err(Stop::Broken(_))))
 }
 
-/// Commits new records in the places of `ids`, or behind the last.
+/// Commits new records at `ids`, or after the last record.
 fn commit(
     world: &mut World,
     database: &DynDatabase,
@@ -46,7 +46,7 @@ fn commit(
     Ok(())
 }
 
-/// A world with a closed store of so many records of 200 bytes.
+/// A world with a closed store of `records` records of 200 bytes.
 fn closed(seed: u64, records: usize, checksums: bool) -> Result<(World, Vec<Stamp>), Stop> {
     let mut world = World::new(seed, false);
     (world.deletes, world.bulk_only) = (false, false);
@@ -61,7 +61,7 @@ fn closed(seed: u64, records: usize, checksums: bool) -> Result<(World, Vec<Stam
     Ok((world, next))
 }
 
-/// Opens the store and sees that it holds what it must.
+/// Opens the store and checks its content.
 fn find(world: &mut World) -> Result<DynDatabase, Stop> {
     let database = transactional::open(world, NEVER)?;
     let snapshot = database.begin_read();
@@ -71,8 +71,9 @@ fn find(world: &mut World) -> Result<DynDatabase, Stop> {
     Ok(database)
 }
 
-/// A commit's sync fails, and what it wrote is in the cache alone, clean. The next handle finds it,
-/// has no room to copy the log, and brings it to the array, in the middle of which the power goes.
+/// A commit's sync fails, and its bytes are only in the cache, marked clean. The next handle finds
+/// them, has no room to copy the log, and writes its commits to the array; the power goes during
+/// that.
 fn kept_and_cut(seed: u64) -> Result<(), Stop> {
     let (mut world, mut next) = closed(seed, 20, false)?;
     let world = &mut world;
@@ -100,19 +101,19 @@ fn kept_and_cut(seed: u64) -> Result<(), Stop> {
 fn a_log_is_written_over_itself_and_synced_where_it_is_kept() {
     assert_eq!(first_broken(600, kept_and_cut), None);
     if cfg!(windows) {
-        // Records are written through views there, which moves the calls: a cut after so few of
-        // them seldom comes within the checkpoint. Other systems show what these steps are for.
+        // Records are written through views there, which shifts the calls: a cut after so few calls
+        // seldom hits the checkpoint. Other systems show what these steps are for.
         return;
     }
     for step in [Step::KeptWrite, Step::KeptSync] {
         let broken = without(&[step], || first_broken(600, kept_and_cut));
-        assert!(broken.is_some(), "the histories do without {step:?}");
+        assert!(broken.is_some(), "no history needs {step:?}");
     }
 }
 
-/// A checkpoint finds a damaged block, and the power goes about when it says that it has begun.
+/// A checkpoint finds a damaged block, and the power goes when it notes that it has begun.
 fn doubted_and_cut(seed: u64) -> Result<(), Stop> {
-    // More than a block: the last one is looked at whenever the store is opened.
+    // More than one block: opening the store always checks the last one.
     let (mut world, mut next) = closed(seed, 400, true)?;
     let world = &mut world;
     world.damage_record(world.random.clone().index(20))?;
@@ -134,18 +135,18 @@ fn doubted_and_cut(seed: u64) -> Result<(), Stop> {
 }
 
 #[test]
-fn that_a_block_is_doubted_is_durable_before_the_stamp_and_stays() {
+fn a_doubt_about_a_block_is_durable_before_the_stamp_and_stays() {
     assert_eq!(first_broken(300, doubted_and_cut), None);
     for step in [Step::DoubtSync, Step::DoubtKept] {
         let broken = without(&[step], || first_broken(300, doubted_and_cut));
-        assert!(broken.is_some(), "the histories do without {step:?}");
+        assert!(broken.is_some(), "no history needs {step:?}");
     }
 }
 
-/// A process that was killed has left the checksum file longer, which was not synced. The next one
-/// counts on that room; the power goes, and the disk is full when it is back.
+/// A killed process has lengthened the checksum file without a sync. The next process relies on
+/// that room; the power goes, and afterwards the disk is full.
 fn room_of_the_dead_and_cut(seed: u64) -> Result<(), Stop> {
-    // Without records, and so without entries: room that was given back may come back.
+    // Without records there are no entries: room that was freed may come back.
     let (mut world, mut next) = closed(seed, 0, true)?;
     let world = &mut world;
     if seed % 2 == 0 {
@@ -161,7 +162,7 @@ fn room_of_the_dead_and_cut(seed: u64) -> Result<(), Stop> {
     drop(database);
     world.end(Ending::PowerCut)?;
     world.disk.set_full(true);
-    // An exclusive handle brings the whole log to the array before it does anything else.
+    // An exclusive handle writes the whole log to the array before anything else.
     let store = exclusive::open(world)?;
     let found = exclusive::stamps(world, &store)?;
     world.find(&found)
@@ -171,5 +172,5 @@ fn room_of_the_dead_and_cut(seed: u64) -> Result<(), Stop> {
 fn room_for_checksums_is_durable_before_a_commit_counts_on_it() {
     assert_eq!(first_broken(60, room_of_the_dead_and_cut), None);
     let broken = without(&[Step::SumsRoomSync], || first_broken(60, room_of_the_dead_and_cut));
-    assert!(broken.is_some(), "the histories do without it");
+    assert!(broken.is_some(), "no history needs it");
 }

@@ -1,4 +1,4 @@
-//! A store on a simulated disk, what it must hold, and what goes wrong between its lives.
+//! A store on a simulated disk, what it must hold, and the events between its lives.
 
 use std::sync::Arc;
 
@@ -17,27 +17,27 @@ use crate::sums::{BlockState, FoundSums, Sums};
 /// The store's name on the disk.
 const NAME: &str = "store";
 
-/// Where records begin in every store.
+/// The data offset of every store.
 const DATA_OFFSET: u64 = 65_536;
 
-/// Record lengths: less than a sector, a sector and their like, and several.
+/// Record lengths: less than a sector, about a sector, and several sectors.
 const RECORD_LENS: &[usize] = &[8, 12, 100, 100, 125, 200, 333, 512, 700, 1000, 1000, 1500, 2000];
 
-/// The histories of which seeds, modulo 16, are those of stores that are only appended to.
+/// The remainder modulo 16 of seeds with append-only histories.
 const BULK_ONLY_SEEDS: u64 = 7;
 
-/// Why a life does not go on.
+/// Why a life ends early.
 #[derive(Debug)]
 pub(super) enum Stop {
-    /// What struck was the end of it.
+    /// A strike ended it.
     Struck,
-    /// A call failed, as it was told to, or because an earlier one had.
+    /// A call failed, by a strike or because an earlier one had failed.
     Failed,
     /// The store broke its promise.
     Broken(String),
 }
 
-/// How a life ends that nothing strikes.
+/// The end of a life that no strike ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
     Close,
@@ -63,27 +63,27 @@ pub(super) struct World {
     pub(super) checksums: bool,
     /// Whether transactions only append, and more than is logged.
     pub(super) bulk_only: bool,
-    /// One life in so many is that of an exclusive handle.
+    /// One life in so many uses an exclusive handle.
     pub(super) exclusive_odds: u64,
-    /// Whether an exclusive edit is under way, whose interruption loses records.
+    /// Whether an exclusive edit is running, whose interruption loses records.
     pub(super) editing: bool,
-    /// Whether the history is at its end.
+    /// Whether the history has ended.
     pub(super) over: bool,
-    /// What of room and damage is left to chance, whatever else is.
+    /// Random numbers for free space and damage, independent of the others.
     pub(super) trouble: Random,
-    /// What was changed behind the store's back, if anything was.
+    /// The damage to the closed store, if any.
     pub(super) damage: Option<Damage>,
-    /// Whether the store was closed, and nothing has happened since.
+    /// Whether the store was closed and nothing has happened since.
     pub(super) is_at_rest: bool,
-    /// The calls that were refused for want of room.
+    /// The calls refused for lack of space.
     pub(super) room: Room,
     next_stamp: Stamp,
-    /// The log's files that the life before left, one way or another: those that no header names
-    /// are in nobody's way, and go when the next log is made.
+    /// The files of the log that the previous life left: those that no header names do no harm, and
+    /// the next log removes them.
     logs_left: Vec<String>,
-    /// Whether what is on the disk is what a power cut left, and nothing has been written since.
+    /// Whether the disk is as a power cut left it, without writes since.
     rebooted: bool,
-    /// How many of the calls that were struck have shown in an error.
+    /// How many struck calls have shown in an error.
     strikes_told: u64,
     scratch: Vec<u8>,
 }
@@ -94,7 +94,7 @@ impl World {
         let disk = Disk::new(&mut random, traced);
         let record_len = random.pick(RECORD_LENS);
         let (deletes, checksums) = (random.coin(), random.one_in(3));
-        // Not drawn, so that all other histories are what they would be without these.
+        // Not drawn, so that other histories do not depend on it.
         let bulk_only = seed % 16 == BULK_ONLY_SEEDS;
         let checksums = checksums || bulk_only;
         let record_len = if bulk_only { record_len.max(700) } else { record_len };
@@ -123,7 +123,7 @@ impl World {
         }
     }
 
-    /// Adds to the list of what happened.
+    /// Adds a line to the trace.
     pub(super) fn note(&self, line: impl FnOnce() -> String) {
         self.disk.note(line);
     }
@@ -139,19 +139,19 @@ impl World {
             .map_err(|error| Stop::Broken(format!("schema: {error}")))
     }
 
-    /// A stamp that no record has had.
+    /// A new stamp.
     pub(super) fn stamp(&mut self) -> Stamp {
         self.next_stamp += 1;
         self.next_stamp
     }
 
-    /// A record that there has not been yet, and its stamp.
+    /// A new record, and its stamp.
     pub(super) fn record(&mut self) -> (Stamp, Vec<u8>) {
         let stamp = self.stamp();
         (stamp, record(stamp, self.record_len))
     }
 
-    /// Takes the result of a call, which may fail only if it was struck, or an earlier one.
+    /// Takes the result of a call, which may fail only after a strike.
     pub(super) fn take<T>(&mut self, doing: &str, result: Result<T, Error>) -> Result<T, Stop> {
         let error = match result {
             Ok(value) => return Ok(value),
@@ -172,7 +172,7 @@ impl World {
         }
     }
 
-    /// As [`World::take`], for a store that was opened, which may have been edited last.
+    /// As [`World::take`], for the opening of a store, whose last edit may have been interrupted.
     pub(super) fn take_opened<T>(&mut self, opened: Result<T, Error>) -> Result<T, Stop> {
         match opened {
             Err(error) if self.editing && error.kind() == ErrorKind::InterruptedEdit => {
@@ -187,20 +187,21 @@ impl World {
         }
     }
 
-    /// The commit that was attempted last has been acknowledged.
+    /// The last attempted commit was acknowledged.
     pub(super) fn acknowledge(&mut self, survives_power: bool) {
         self.report.commits += 1;
         self.oracle.acknowledge(survives_power);
         self.editing &= !survives_power;
     }
 
-    /// All that was acknowledged survives a power cut from now on.
+    /// All acknowledged commits survive a power cut from now on.
     pub(super) fn make_durable(&mut self) {
         self.oracle.make_durable();
         self.editing = false;
     }
 
-    /// What a clean close leaves: the data file, as long as its records, and no log of its own.
+    /// Checks what a clean close leaves: the data file, as long as its records, and no log of its
+    /// own.
     pub(super) fn check_at_rest(&mut self) -> Result<(), Stop> {
         let names = self.disk.names();
         let len = self.file()?.len_bytes();
@@ -209,14 +210,16 @@ impl World {
         let wanted = DATA_OFFSET + (self.oracle.current().len() * stride) as u64;
         let is_new_log = |name: &String| name.contains("-wal") && !self.logs_left.contains(name);
         if len != wanted || names.iter().any(is_new_log) {
-            return Err(Stop::Broken(format!("at rest: {names:?}, {len} bytes and not {wanted}")));
+            return Err(Stop::Broken(format!(
+                "at rest: {names:?}, {len} bytes instead of {wanted}"
+            )));
         }
         self.is_at_rest = true;
         if self.checksums { self.check_sums("at rest") } else { Ok(()) }
     }
 
-    /// The checksums of a store cover what its header counts, and match, but for that of a block
-    /// that was damaged: nothing that happened since may make that look sound.
+    /// Checks that the checksums of a store cover the records that its header counts, and match
+    /// except for a damaged block: no later event may make that one look sound.
     fn check_sums(&mut self, when: &str) -> Result<(), Stop> {
         let file = self.file()?;
         let doubted = doubted_blocks(&*file);
@@ -232,7 +235,7 @@ impl World {
         self.disk.damage(NAME, DATA_OFFSET + byte, mask)
     }
 
-    /// How many records of those that were acknowledged the header does not count yet.
+    /// How many acknowledged records the header does not count yet.
     pub(super) fn uncounted(&mut self) -> Result<u64, Stop> {
         let header = header_of(&*self.file()?);
         let counted = self.take("look at the header", header)?.count;
@@ -262,11 +265,12 @@ impl World {
         Ok(stamps)
     }
 
-    /// Holds what a handle shows that has just been opened against what may be found.
+    /// Compares the state that a newly opened handle shows with the allowed ones.
     pub(super) fn find(&mut self, found: &[Stamp]) -> Result<(), Stop> {
         self.report.recoveries += 1;
         if self.bulk_only {
-            // Nothing but a clean end of the log, and no checkpoint, changes what was summed.
+            // In these histories only a clean end of the log changes summed blocks; a checkpoint
+            // does not.
             self.check_sums("found")?;
         }
         let durably = std::mem::take(&mut self.rebooted);
@@ -274,15 +278,14 @@ impl World {
         self.oracle.find(found, durably).map_err(Stop::Broken)
     }
 
-    /// As [`World::find`], for a handle that only reads: what it finds is no more durable for
-    /// that.
+    /// As [`World::find`], for a read-only handle, which makes nothing durable.
     pub(super) fn find_by_reader(&mut self, found: &[Stamp]) -> Result<(), Stop> {
         self.report.recoveries += 1;
         self.editing &= !self.rebooted;
         self.oracle.find(found, self.rebooted).map_err(Stop::Broken)
     }
 
-    /// Lets something strike one of the next `calls` calls.
+    /// Lets a fault strike one of the next `calls` calls.
     pub(super) fn endanger(&mut self, calls: u64) {
         let fault =
             self.random.pick(&[Fault::PowerCut, Fault::PowerCut, Fault::Kill, Fault::Error]);
@@ -292,7 +295,7 @@ impl World {
         self.disk.strike_after(after, writes_count, fault);
     }
 
-    /// What comes after the end of a life: the power comes back, or another process starts.
+    /// The end of a life: the power comes back, or another process starts.
     pub(super) fn end(&mut self, ending: Ending) -> Result<(), Stop> {
         if self.disk.take_cache_in_doubt() {
             self.oracle.lose_cache();
@@ -321,13 +324,13 @@ impl World {
         up.map_err(|error| Stop::Broken(format!("the simulation itself: {error}")))
     }
 
-    /// Begins the disk's file of the store anew, empty.
+    /// Makes the store's file again, empty.
     pub(super) fn begin_file(&mut self) -> Result<(), Stop> {
         let begun = self.disk.create(NAME);
         begun.map_err(|error| Stop::Broken(format!("the simulation itself: {error}")))
     }
 
-    /// The state that the store is in, as far as has been acknowledged.
+    /// The state of the store after all acknowledged commits.
     pub(super) fn current(&self) -> State {
         Arc::clone(self.oracle.current())
     }
@@ -341,7 +344,7 @@ fn header_of(file: &dyn Backing) -> Result<Header, Error> {
     header.verify(file.len_bytes()?)
 }
 
-/// The blocks of a store that do not match their checksums; why there are none, if so.
+/// The blocks of a store that do not match their checksums, or why there are no checksums.
 fn doubted_blocks(file: &dyn Backing) -> Result<Result<Vec<u64>, String>, Error> {
     let header = header_of(file)?;
     let sums = match Sums::find(file, &header, false)? {

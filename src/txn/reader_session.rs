@@ -149,7 +149,7 @@ impl Presence {
     /// What the writer says now, and the newest commit that readers may see; what nobody changes,
     /// and 0, where nothing is said.
     pub(crate) fn mark(&self) -> (Mark, u64) {
-        self.side().map_or((Mark::nobody(), 0), ReaderSide::mark)
+        self.side().map_or((Mark::without_writers(), 0), ReaderSide::mark)
     }
 
     /// Says that the log is read from `commit` on, and whether it may still be there.

@@ -279,8 +279,7 @@ fn verify_doubts_statuses_counts_and_free_lists_that_do_not_fit() {
         &[(slot(3) + 12, 7)],
         (3, 2),
         &[
-            "record 3: its status byte is 7, which says neither that it lives nor that it is \
-             deleted",
+            "record 3: its status byte is 7, which is neither live nor deleted",
             "the header counts 3 records that are not deleted, and there are 2",
         ],
     );

@@ -243,7 +243,7 @@ fn values_that_rust_cannot_hold_are_held_for_it() {
     assert_eq!(text, "Ærø");
     assert_eq!("Ærø".parse::<Utf8<5>>().unwrap(), text);
     assert_eq!(format!("{text} {text:?}"), "Ærø \"Ærø\"");
-    for (refused, why) in [("123456", "6 bytes where 5 fit"), ("a\0", "NUL")] {
+    for (refused, why) in [("123456", "6 bytes, the field only 5"), ("a\0", "NUL")] {
         let error = Utf8::<5>::try_from(refused).unwrap_err();
         assert!(error.to_string().contains(why), "{error}");
     }

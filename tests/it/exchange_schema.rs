@@ -65,8 +65,8 @@ fn json_written_by_hand_may_be_short() {
 fn json_that_is_no_schema_says_why() {
     for (text, why) in [
         ("", "EOF"),
-        ("[]", "no object"),
-        ("{}", "\"fields\" is no array"),
+        ("[]", "not an object"),
+        ("{}", "\"fields\" is not an array"),
         (r#"{"fields": []}"#, "at least one field"),
         (r#"{"fields": [], "colour": 1}"#, "unknown key \"colour\""),
         (r#"{"fields": [{"type": "int8"}]}"#, "without a name"),

@@ -6,13 +6,15 @@
 //! - Files, functions and lines have a length ([`FILE_LINES_MAX`] and so on).
 //! - `unsafe` stays where it has a home or a reason ([`UNSAFE_HOMES`], [`UNSAFE_FILES`]).
 //! - Some calls have no place in a library ([`BANNED`]).
+//! - Sentences name their actors ([`words`]).
 //!
-//! The checks read tokens, not text: what stands in comments, strings and character literals is
-//! nobody's business. They do not expand macros, and need not.
+//! All checks but the last read tokens: comments, strings and character literals do not matter to
+//! them. They do not expand macros.
 
 mod paths;
 mod rings;
 mod tokens;
+mod words;
 
 use std::fs;
 use std::path::Path;

@@ -21,26 +21,43 @@ fn is_word_char(character: char) -> bool {
     character.is_alphanumeric() || character == '_'
 }
 
+/// A part of Rust source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Comment,
+    /// A string literal.
+    Text,
+    /// A word, a number, or one character of anything else.
+    Code,
+    /// White space, a character literal or a lifetime.
+    Space,
+}
+
 /// The tokens of Rust source, without comments, strings, character literals and lifetimes.
 pub(crate) fn tokens(source: &str) -> Vec<Token<'_>> {
+    let code = pieces(source).into_iter().filter(|(kind, ..)| *kind == Kind::Code);
+    code.map(|(_, text, line)| Token { text, line }).collect()
+}
+
+/// Rust source in pieces, each with the line on which it begins.
+pub(crate) fn pieces(source: &str) -> Vec<(Kind, &str, usize)> {
     let mut found = Vec::new();
     let mut rest = source;
     let mut line = 1;
     while let Some(first) = rest.chars().next() {
         let word_len = rest.find(|character| !is_word_char(character)).unwrap_or(rest.len());
-        let skipped = if first.is_whitespace() {
-            Some(first.len_utf8())
-        } else if first == '/' {
-            comment_len(rest)
+        let (kind, len) = if first.is_whitespace() {
+            (Kind::Space, first.len_utf8())
         } else if first == '\'' {
-            Some(quote_len(rest))
+            (Kind::Space, quote_len(rest))
+        } else if let Some(len) = comment_len(rest) {
+            (Kind::Comment, len)
+        } else if let Some(len) = string_len(rest, word_len) {
+            (Kind::Text, len)
         } else {
-            string_len(rest, word_len)
+            (Kind::Code, if word_len > 0 { word_len } else { first.len_utf8() })
         };
-        let len = skipped.unwrap_or(if word_len > 0 { word_len } else { first.len_utf8() });
-        if skipped.is_none() {
-            found.push(Token { text: &rest[..len], line });
-        }
+        found.push((kind, &rest[..len], line));
         line += rest[..len].matches('\n').count();
         rest = &rest[len..];
     }

@@ -1,5 +1,5 @@
-//! Ctrl-C on Windows: an event of the console, told to a function on a thread of its own. C's
-//! `signal` would tell of fewer of them.
+//! Ctrl-C on Windows: the console calls a function on a separate thread. C's `signal` would report
+//! fewer of its events.
 
 #![allow(unsafe_code, reason = "a call about the console")]
 
@@ -10,7 +10,7 @@ use windows_sys::core::BOOL;
 
 use super::{INTERRUPT, ask};
 
-/// Hears of events from now on.
+/// Receives the console's events from now on.
 pub(super) fn listen() {
     static LISTENING: Once = Once::new();
     LISTENING.call_once(|| {
@@ -23,8 +23,8 @@ pub(super) fn listen() {
 unsafe extern "system" fn on_event(event: u32) -> BOOL {
     ask(INTERRUPT);
     if !matches!(event, CTRL_C_EVENT | CTRL_BREAK_EVENT) {
-        // The window is closed, or the user logs off: the process ends when this returns, and has
-        // some seconds to do so by itself.
+        // The window was closed, or the user logs off: the process ends when this returns, and has
+        // some seconds to end by itself.
         loop {
             std::thread::park();
         }

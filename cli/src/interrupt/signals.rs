@@ -1,4 +1,4 @@
-//! Signals on Unix, and reads that they end.
+//! Signals on Unix, and the reads that they end.
 
 #![allow(unsafe_code, reason = "a call that asks what becomes of a signal")]
 
@@ -15,10 +15,10 @@ use signal_hook::iterator::Signals;
 
 use super::ask;
 
-/// Two ends of a line: the second is closed when a signal asks for the end, which the first shows.
+/// Two ends of a socket: a signal closes the second, which ends waits on the first.
 static LINE: OnceLock<(UnixStream, Mutex<Option<UnixStream>>)> = OnceLock::new();
 
-/// Starts the thread that hears of signals.
+/// Starts the thread that receives signals.
 pub(super) fn listen() {
     static LISTENING: Once = Once::new();
     LISTENING.call_once(|| {
@@ -36,7 +36,7 @@ pub(super) fn listen() {
                 ask(signal.try_into().unwrap_or_default());
             }
         };
-        // Without the thread signals have their usual effect, which loses a clean end only.
+        // Without the thread signals have their usual effect; only the clean end is lost.
         let spawned = thread::Builder::new().name("signals".into()).spawn(hear);
         if spawned.is_ok() && is_ready.recv().is_ok() {
             leave_to_others(&heeded);
@@ -44,14 +44,14 @@ pub(super) fn listen() {
     });
 }
 
-/// Has this thread, and those that it starts, get none of these signals: while it waits for a
-/// disk, it could not pass one on.
+/// Blocks these signals for this thread and the threads that it starts: while such a thread waits
+/// for a disk, it could not handle one.
 fn leave_to_others(signals: &[i32]) {
     let mut set = std::mem::MaybeUninit::<libc::sigset_t>::zeroed();
-    // SAFETY: sigemptyset(3) makes a set where it is told, which has room for one.
+    // SAFETY: sigemptyset(3) writes a set into `set`, which has room for one.
     unsafe { libc::sigemptyset(set.as_mut_ptr()) };
     for &signal in signals {
-        // SAFETY: the set was made above, and the signal is one that the system has.
+        // SAFETY: the set was made above, and the signal exists on this system.
         unsafe { libc::sigaddset(set.as_mut_ptr(), signal) };
     }
     // SAFETY: the set was made above, and lives through the call; no old one is asked for.
@@ -68,8 +68,8 @@ pub(super) fn wake() {
 /// Whether the process was started so that it ignores `signal`.
 fn is_ignored(signal: i32) -> bool {
     let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
-    // SAFETY: sigaction(2) without a new action writes the present one to where it is told, which
-    // has room for one.
+    // SAFETY: sigaction(2) without a new action writes the present one into `action`, which has
+    // room for one.
     let result = unsafe { libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) };
     if result != 0 {
         return false;
@@ -80,14 +80,14 @@ fn is_ignored(signal: i32) -> bool {
     action.sa_sigaction == libc::SIG_IGN
 }
 
-/// Has a file that grows beyond the process's limit be an error of the call, and not a signal.
+/// Makes a file that grows beyond the process's limit an error of the call, instead of a signal.
 pub(crate) fn report_large_files() {
-    // A handler that does nothing of use: the call goes on and fails. Without it the signal has
-    // its usual effect.
+    // The handler only sets an unused flag; the call continues and fails. Without the handler
+    // the signal has its usual effect.
     let _ = signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)));
 }
 
-/// A pipe or the like whose reads end when a signal asks for the end of the work.
+/// A pipe or the like whose reads end when a signal asks for the end.
 pub(crate) struct Stream(pub(crate) File);
 
 impl Read for Stream {
@@ -97,7 +97,7 @@ impl Read for Stream {
             let mut asked = [PollFd::new(&self.0, PollFlags::IN), PollFd::new(here, PollFlags::IN)];
             match poll(&mut asked, None) {
                 Err(rustix::io::Errno::INTR) => continue,
-                // What cannot be waited for is read.
+                // If waiting is impossible, read.
                 Err(_) => return self.0.read(into),
                 Ok(_) => {}
             }

@@ -1,4 +1,4 @@
-//! Keeping the progress of a load: every now and then it is made durable and written down.
+//! Keeps the progress of a load: makes it durable and writes it down at intervals.
 
 use std::cell::RefCell;
 use std::io;
@@ -14,9 +14,9 @@ use crate::interrupt::Interrupt;
 use crate::paths::with_ending;
 use crate::rejects::Rejects;
 
-/// How often progress is kept: what a cut costs at most, but for the last rows of the input.
+/// The interval: the most work that an interruption loses, except for the last rows of the input.
 const PAUSE: Duration = Duration::from_secs(2);
-/// Where the disk is slow, no more than this part of the time goes into keeping it.
+/// On a slow disk, keeping the progress takes at most this part of the time.
 const SHARE_OF_TIME: u32 = 10;
 
 /// Keeps the progress of a load into a new store.
@@ -24,9 +24,9 @@ pub(crate) struct Keeper<'k> {
     store: &'k Path,
     rejects: Option<&'k RefCell<Rejects>>,
     progress: Unfinished,
-    /// Whether a file says how to go on.
+    /// Whether a progress file exists.
     kept: bool,
-    /// Why the last progress could not be written down; what was before still is.
+    /// Why the last progress could not be written; the one before stays valid.
     failed: Option<io::Error>,
     every_bytes: Option<u64>,
     last: Instant,
@@ -34,8 +34,8 @@ pub(crate) struct Keeper<'k> {
 }
 
 impl<'k> Keeper<'k> {
-    /// A keeper of `progress`, which is that of the store that will be at `store`; `kept` if that
-    /// is written down. With `every_bytes` of the input it is kept, whatever the time.
+    /// A keeper of `progress`, for the store that will be at `store`; `kept` says whether it is
+    /// written down. With `every_bytes` it is kept after so many bytes of the input, at any time.
     pub(crate) fn new(
         store: &'k Path,
         rejects: Option<&'k RefCell<Rejects>>,
@@ -60,7 +60,7 @@ impl<'k> Keeper<'k> {
             self.progress.rejects = rejects.borrow_mut().so_far()?;
         }
         self.progress.point = *point;
-        // A load that could not go on later is still one that may succeed now.
+        // A load that cannot be resumed later may still succeed now.
         self.failed = self.progress.write(self.store).err();
         if self.failed.is_none() {
             self.kept = true;
@@ -74,7 +74,7 @@ impl<'k> Keeper<'k> {
         Ok(())
     }
 
-    /// Ends a load that has failed: what can go on later is kept, and everything else removed.
+    /// Ends a failed load: keeps what can be resumed, and removes everything else.
     pub(crate) fn give_up(self, store: &mut DynStore, failure: Failure) -> Failure {
         if !self.kept {
             return failure;
@@ -90,23 +90,23 @@ impl<'k> Keeper<'k> {
         failure
     }
 
-    /// The failure of a load of which something is kept, if anything is.
+    /// The failure of a load, with advice to resume if something is kept.
     pub(crate) fn cut(self, failure: Failure) -> Failure {
         if !self.kept {
             return failure;
         }
         let mut text = format!(
-            "what was loaded is kept in {}: the same command with --resume goes on from there, \
-             without it starts over",
+            "what was loaded is kept in {}: the same command with --resume continues it, \
+             and without --resume starts over",
             with_ending(self.store, "-unfinished").display(),
         );
         if let Some(error) = self.failed {
-            text.push_str(&format!(" (the last of it was not kept: {error})"));
+            text.push_str(&format!("  (the last part was not kept: {error})"));
         }
         Failure::Cut(Box::new(failure), text)
     }
 
-    /// Forgets what was kept of a load that is finished.
+    /// Removes the kept progress of a finished load.
     pub(crate) fn finish(self) {
         if self.kept {
             Unfinished::remove(self.store);
@@ -114,7 +114,7 @@ impl<'k> Keeper<'k> {
     }
 }
 
-/// A store that is being loaded, until the end is asked for.
+/// A store during a load, until a signal asks for the end.
 pub(crate) struct Loading<'l, 'k> {
     pub(crate) store: &'l mut DynStore,
     pub(crate) interrupt: &'l Interrupt,

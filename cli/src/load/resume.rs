@@ -1,5 +1,5 @@
-//! `flatrec load --resume`: what a cut load has left is looked at, compared with what is asked for,
-//! and gone on with.
+//! `flatrec load --resume`: examines an interrupted load, compares it with the command line, and
+//! continues it.
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -19,7 +19,7 @@ use crate::paths::with_ending;
 use crate::rejects::Rejects;
 
 impl Args {
-    /// What there is to go on with, if that is asked for.
+    /// The interrupted load to continue, if --resume was given.
     pub(super) fn left(&self) -> Result<Option<Unfinished>, Failure> {
         if !self.resume {
             return Ok(None);
@@ -27,8 +27,8 @@ impl Args {
         let shown = self.input.display();
         if self.input.as_os_str() == "-" || self.input.metadata().is_ok_and(|it| !it.is_file()) {
             return Err(Failure::Message(format!(
-                "--resume reads a part of the input again, and {shown} is no plain file (load it \
-                 from a file, or without --resume)"
+                "--resume reads a part of the input again, and {shown} is not a plain file (load \
+                 it from a file, or without --resume)"
             )));
         }
         let left = Unfinished::read(&self.store)?;
@@ -44,7 +44,7 @@ impl Args {
         say(&format!("there is no unfinished load of {store} to resume: this one starts"));
     }
 
-    /// Goes on with what is left of a load that was cut.
+    /// Continues an interrupted load.
     pub(super) fn go_on(&self, left: Unfinished) -> Result<(), Failure> {
         let given = self.schema.as_deref().map(read_schema).transpose()?;
         if file_id(&self.store) == Some(left.file_id) {
@@ -63,7 +63,7 @@ impl Args {
             opened => opened?,
         };
         if store.info()?.file_id != left.file_id {
-            // It was begun later, and cut before it kept anything.
+            // The store was begun later, and interrupted before anything was kept.
             drop(store);
             self.say_nothing_is_left();
             return self.start();
@@ -82,7 +82,7 @@ impl Args {
         let input = csv_input::open(&self.input)?;
         let interrupt = Interrupt::watch();
         let job = Job::new(input, &self.csv, "load", rejects.as_ref(), &interrupt)?;
-        // Records may have been flushed and the progress not written down.
+        // Records may have been flushed before the progress was written.
         store.truncate(loaded)?;
         let (rows, point) = (left.rows, left.point);
         let keeper = self.keeper(rejects.as_ref(), left, true);
@@ -94,13 +94,13 @@ impl Args {
         self.finish(job, store, rejects.as_ref(), Some(keeper), &point, &interrupt)
     }
 
-    /// Finishes a load that was cut when its store had its name already.
+    /// Finishes a load that was interrupted after its store got its name.
     fn publish(&self, left: &Unfinished) -> Result<(), Failure> {
         if let (Some(path), Some(so_far)) = (&self.csv.rejects, &left.rejects) {
             Rejects::kept(path, so_far, self.force)?.map_or(Ok(()), publish_rejects)?;
         }
         if with_ending(&self.store, "-unfinished-sum").symlink_metadata().is_ok() {
-            // The cut came before the checksums had their name: a writer gives it to them.
+            // The checksums had no name yet: a writer gives it to them.
             DynStore::open(&self.store)?.close()?;
         }
         Unfinished::remove(&self.store);
@@ -114,10 +114,12 @@ impl Args {
             .map_err(|error| Failure::Message(format!("open {shown}: {error}")))?;
         let why = match now {
             Some(now) => left.input.difference(&now),
-            None => Some("it is no plain file".into()),
+            None => Some("it is not a plain file".into()),
         };
         match why {
-            Some(why) => Err(self.refusal(&format!("{shown} is not what was being loaded: {why}"))),
+            Some(why) => {
+                Err(self.refusal(&format!("{shown} is not the input of that load: {why}")))
+            }
             None => Ok(()),
         }
     }
@@ -131,26 +133,26 @@ impl Args {
         let before = left.choices.get(name).unwrap_or(&Value::Null);
         Err(self.refusal(&match &**name {
             "flatrec" => format!("it was begun by flatrec {}", shown(before)),
-            "--schema" => "--schema does not give the types with which it was begun".into(),
+            "--schema" => "--schema has other types than at its start".into(),
             _ => format!("{name} was {} and is {}", shown(before), shown(value)),
         }))
     }
 
     fn refusal(&self, why: &str) -> Failure {
         Failure::Message(format!(
-            "the load of {} cannot be resumed: {why} (go on as it was begun, or start over without \
-             --resume)",
+            "the load of {} cannot be resumed: {why} (use the same input and options, or start \
+             over without --resume)",
             self.store.display()
         ))
     }
 
-    /// By what the input will be known again; `None` if it cannot be read again.
+    /// The identity of the input; `None` if it cannot be read again.
     pub(super) fn identity(&self) -> Option<InputIdentity> {
-        // What cannot be read fails when it is opened, and says so then.
+        // An input that cannot be read fails when it is opened, with an error then.
         InputIdentity::of(&self.input).ok().flatten()
     }
 
-    /// Everything in the command line that decides the result, by the names of the options.
+    /// The options that decide the result, by their names.
     pub(super) fn choices(&self, given: Option<&Schema>) -> Option<Map<String, Value>> {
         let schema = given.map(schema_to_json);
         let schema: Option<Value> = schema.and_then(|text| serde_json::from_str(&text).ok());
@@ -166,7 +168,7 @@ impl Args {
     }
 }
 
-/// A choice as people write it.
+/// An option's value as people write it.
 fn shown(value: &Value) -> String {
     match value {
         Value::Null => "not given".into(),
@@ -178,7 +180,7 @@ fn shown(value: &Value) -> String {
     }
 }
 
-/// The file id of the store at `path`, if there is one that can be read.
+/// The file id of the store at `path`, if it exists and can be read.
 fn file_id(path: &Path) -> Option<[u8; 16]> {
     if !path.is_file() {
         return None;

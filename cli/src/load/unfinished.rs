@@ -1,11 +1,12 @@
-//! The small file beside an unfinished store, which says how a load that was cut can go on.
+//! The small file beside an unfinished store, which says how to resume an interrupted load.
 //!
-//! `X-unfinished-progress` is written only when everything it speaks of is durable: the records in
-//! `X-unfinished`, the bad rows set aside. It is made aside, synced and renamed, so that there is
-//! always a whole one: the last or, after a power cut, the one before, which is as good. It names
-//! the store by its file id, and means nothing beside any other.
+//! `X-unfinished-progress` is written only after everything that it describes is durable: the
+//! records in `X-unfinished` and the bad rows set aside. It is written under another name, synced
+//! and renamed, so that a complete one always exists: the last or, after a power cut, the one
+//! before, which is also valid. It names the store by its file id, and has no meaning beside
+//! another store.
 //!
-//! Any user can put a file of that name there. A load believes it only if it belongs to the same
+//! Any user can put a file with that name there. A load trusts it only if it belongs to the same
 //! user, is not a link and is not writable by others. Its content names no file: for the bad rows
 //! it holds a tag, which stands between the name of `--rejects` and the ending `.tmp`.
 //!
@@ -29,24 +30,24 @@ use crate::rejects;
 
 /// The first bytes of the file in every version.
 const MAGIC: &[u8] = b"flatrec unfinished load ";
-/// Its first line, but for the checksum.
+/// Its first line, without the checksum.
 const FIRST_LINE: &str = "flatrec unfinished load 2 ";
-/// The longest file that is read. The schema makes most of it.
+/// The longest file that is read. Most of it is the schema.
 const TEXT_BYTES_MAX: u64 = 64 << 20;
 /// The longest tag of a file of bad rows.
 const TAG_BYTES_MAX: usize = 40;
-/// How much of the input is compared with what it was.
+/// How much of the input is compared.
 const HEAD_BYTES: u64 = 64 << 10;
 
-/// How far a load has come, and of what, and how.
+/// The progress of a load, with its input and its options.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Unfinished {
-    /// The store's.
+    /// The file id of the store.
     pub(crate) file_id: [u8; 16],
     pub(crate) input: InputIdentity,
-    /// Everything in the command line that decides the result, by the names of the options.
+    /// The options that decide the result, by their names.
     pub(crate) choices: Map<String, Value>,
-    /// How many rows there are in all, if they have been counted.
+    /// The number of rows in all, if they have been counted.
     pub(crate) rows: Option<u64>,
     pub(crate) point: LoadPoint,
     pub(crate) rejects: Option<RejectsSoFar>,
@@ -55,7 +56,7 @@ pub(crate) struct Unfinished {
 /// The bad rows set aside so far.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RejectsSoFar {
-    /// What tells the name of their file from others beside that of `--rejects`.
+    /// Distinguishes the name of their file from others beside that of `--rejects`.
     pub(crate) tag: String,
     pub(crate) len_bytes: u64,
 }
@@ -70,7 +71,7 @@ impl RejectsSoFar {
     }
 }
 
-/// By what an input is known again.
+/// The identity of an input.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct InputIdentity {
     len_bytes: u64,
@@ -80,7 +81,7 @@ pub(crate) struct InputIdentity {
 }
 
 impl InputIdentity {
-    /// The identity of the plain file at `path`; `None` if what is there is none.
+    /// The identity of the plain file at `path`; `None` for anything else.
     pub(crate) fn of(path: &Path) -> io::Result<Option<Self>> {
         if !fs::metadata(path)?.is_file() {
             return Ok(None);
@@ -96,16 +97,16 @@ impl InputIdentity {
         }))
     }
 
-    /// What is different about an input that was this one, if anything is.
+    /// How the input differs from this one; `None` if it does not.
     pub(crate) fn difference(&self, now: &Self) -> Option<String> {
         if self.len_bytes != now.len_bytes {
             return Some(format!("it had {} bytes and has {}", self.len_bytes, now.len_bytes));
         }
         if self.head_checksum != now.head_checksum {
-            return Some("its first 64 KiB are not what they were".into());
+            return Some("its first 64 KiB have changed".into());
         }
         (self.modified_nanoseconds != now.modified_nanoseconds)
-            .then(|| "it was modified since".into())
+            .then(|| "it was modified later".into())
     }
 }
 
@@ -117,19 +118,20 @@ fn nanoseconds(time: SystemTime) -> i64 {
     }
 }
 
-/// The path of the file that speaks of the load into the store at `path`.
+/// The path of the progress file of the load into the store at `path`.
 fn progress_path(store: &Path) -> PathBuf {
     let [path, _] = paths(store);
     path
 }
 
-/// That path, and the one under which the file is made.
+/// That path, and the one under which the file is written.
 fn paths(store: &Path) -> [PathBuf; 2] {
     ["-unfinished-progress", "-unfinished-progress-new"].map(|end| with_ending(store, end))
 }
 
 impl Unfinished {
-    /// What the last load into the store at `path` has left, if it was cut and can go on.
+    /// What the last load into the store at `path` has left, if it was interrupted and can be
+    /// resumed.
     pub(crate) fn read(store: &Path) -> Result<Option<Self>, Failure> {
         let path = progress_path(store);
         let bad = |why: &dyn std::fmt::Display| {
@@ -140,13 +142,15 @@ impl Unfinished {
         let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
         let checksum = format!("{FIRST_LINE}{:08x}", crc32c::crc32c(rest.as_bytes()));
         if first != checksum {
-            return Err(bad(&"damaged, or of another version of flatrec"));
+            return Err(bad(&"it is damaged, or from another version of flatrec"));
         }
         let value: Value = serde_json::from_str(rest).map_err(|error| bad(&error))?;
-        Self::from_json(&value).map(Some).ok_or_else(|| bad(&"of another version of flatrec"))
+        Self::from_json(&value)
+            .map(Some)
+            .ok_or_else(|| bad(&"it is from another version of flatrec"))
     }
 
-    /// Writes the file anew, durably. What it speaks of is durable already.
+    /// Writes the file again, durably. Everything that it describes is already durable.
     pub(crate) fn write(&self, store: &Path) -> io::Result<()> {
         let path = progress_path(store);
         let [_, made_at] = paths(store);
@@ -159,20 +163,20 @@ impl Unfinished {
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         drop(file);
-        // Another file may have come to that name since the load began.
+        // Another file may have been put there since the load began.
         read_own(&path).map_err(io::Error::other)?;
         fs::rename(&made_at, &path)?;
         sync_directory_of(&path)
     }
 
-    /// Refuses to begin a load if a file of another origin has one of the names.
+    /// Refuses to begin a load if another file has one of the names.
     pub(crate) fn refuse_foreign(store: &Path) -> Result<(), Failure> {
         paths(store).iter().try_for_each(|path| read_own(path).map(drop)).map_err(Failure::Message)
     }
 
     /// Removes the progress of an earlier load into the store at `path`, and the rows that it set
-    /// aside for the same `rejects`; whether there was any. The caller holds the store's writer
-    /// lock.
+    /// aside for the same `rejects`; returns whether there was any. The caller holds the store's
+    /// writer lock.
     pub(crate) fn discard(store: &Path, rejects: Option<&Path>) -> bool {
         let left = Self::read(store);
         if let (Ok(Some(Self { rejects: Some(so_far), .. })), Some(path)) = (&left, rejects) {
@@ -182,7 +186,7 @@ impl Unfinished {
         !matches!(left, Ok(None))
     }
 
-    /// Removes the file, and with it the means to go on.
+    /// Removes the file, so that the load cannot be resumed.
     pub(crate) fn remove(store: &Path) {
         for path in paths(store) {
             // Without its store a progress file has no effect.
@@ -246,8 +250,8 @@ impl Unfinished {
     }
 }
 
-/// Makes the file anew, for this user alone: it tells of the input, and only this user resumes the
-/// load. Replaces only a file that an earlier load of this user left.
+/// Creates the file again, for this user alone: it describes the input, and only this user resumes
+/// the load. Replaces only a file that an earlier load of this user left.
 fn create_private(path: &Path) -> io::Result<File> {
     remove_own(path)?;
     let mut options = OpenOptions::new();
@@ -257,11 +261,12 @@ fn create_private(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Opens and reads the file at `path`, if there is one; an error unless this user's load made it.
+/// Opens and reads the file at `path`, if it exists; an error unless this user's load made it.
 fn read_own(path: &Path) -> Result<Option<(File, Vec<u8>)>, String> {
     let shown = path.display();
-    let in_the_way =
-        |why: &str| format!("{shown} is in the way: {why} (rename it, or have it removed)");
+    let in_the_way = |why: &str| {
+        format!("{shown} is in the way: {why} (rename it, or ask its owner to remove it)")
+    };
     let failed = |error| format!("read {shown}: {error}");
     let mut file = match own::look(path, OpenOptions::new().read(true)).map_err(failed)? {
         Found::Nothing => return Ok(None),

@@ -47,7 +47,7 @@ fn nulls_and_empty_texts_are_told_apart() {
 }
 
 #[test]
-fn what_cannot_be_set_changes_nothing() {
+fn a_refused_set_changes_nothing() {
     let place = Place::new();
     let path = people(&place);
     let before = bytes(&path);
@@ -80,7 +80,7 @@ fn what_cannot_be_set_changes_nothing() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_change_that_cannot_be_shown_is_said_to_be_made() {
+fn a_change_that_cannot_be_shown_is_reported_as_made() {
     let place = Place::new();
     people(&place);
     let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
@@ -95,7 +95,7 @@ fn a_change_that_cannot_be_shown_is_said_to_be_made() {
 }
 
 #[test]
-fn set_waits_for_nobody() {
+fn set_does_not_wait_for_another_writer() {
     let place = Place::new();
     let path = people(&place);
     let reader = DynStore::open_read_only(&path).unwrap();

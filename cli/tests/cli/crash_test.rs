@@ -5,14 +5,14 @@ use std::process::Stdio;
 
 use crate::Place;
 
-/// The figures that the command prints, by their names.
+/// A figure in the command's output, by its name.
 fn figure(output: &str, name: &str) -> u64 {
     let line = output.lines().find(|line| line.starts_with(name)).expect(output);
     line[name.len()..].trim().parse().expect(line)
 }
 
 #[test]
-fn histories_are_lived_and_counted() {
+fn histories_are_run_and_counted() {
     let place = Place::new();
     let output = place.ok(["crash-test", "--seed", "5", "--histories", "12"]);
     assert_eq!(figure(&output, "seed"), 5);
@@ -25,14 +25,14 @@ fn histories_are_lived_and_counted() {
 }
 
 #[test]
-fn a_seed_is_a_history() {
+fn a_seed_repeats_its_history() {
     let place = Place::new();
     let run = || place.ok(["crash-test", "--seed", "77", "--histories", "4"]);
     assert_eq!(run(), run());
 }
 
 #[test]
-fn the_time_ends_it() {
+fn the_time_limit_ends_the_test() {
     let output = Place::new().ok(["crash-test", "--seconds", "0"]);
     assert_eq!(figure(&output, "histories"), 0);
 }
@@ -40,11 +40,11 @@ fn the_time_ends_it() {
 #[cfg(target_os = "linux")]
 #[test]
 #[cfg_attr(target_arch = "s390x", ignore = "qemu-user hides which signals the program handles")]
-fn who_interrupts_it_is_told_what_was_done() {
+fn an_interrupted_test_reports_what_was_done() {
     let place = Place::new();
     let mut command = place.command(["crash-test", "--seed", "5", "--histories", "1000000000"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // SIGTERM is the last signal that it gets a handler for.
+    // SIGTERM is the last signal for which the command installs a handler.
     let status = format!("/proc/{}/status", child.id());
     let handles_signals = || {
         let status = std::fs::read_to_string(&status).unwrap();

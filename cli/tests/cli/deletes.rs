@@ -4,11 +4,11 @@ use serde_json::json;
 
 use super::*;
 
-/// A store of the numbers 0 to 9, `n.rec`, of which 2, 3 and 9 are deleted.
+/// A store of the numbers 0 to 9, `n.rec`; 2, 3 and 9 are deleted.
 fn numbers(place: &Place) -> PathBuf {
     let rows: Vec<String> = (0..10).map(|n| format!("{n},x{n}\n")).collect();
     place.write("n.csv", format!("n,name\n{}", rows.concat()));
-    // Deleting by hand keeps no checksums.
+    // This direct deletion keeps no checksums.
     place.ok(["load", "n.csv", "n.rec", "--deletes", "--no-checksums"]);
     let path = place.path("n.rec");
     dead::delete(&path, &[3, 9, 2]);
@@ -43,7 +43,7 @@ fn reading_commands_leave_deleted_records_out_and_keep_the_numbers() {
 }
 
 #[test]
-fn rows_are_added_behind_the_last_record_all_or_none() {
+fn rows_are_added_after_the_last_record_all_or_none() {
     let place = Place::new();
     let path = numbers(&place);
     let before = bytes(&path);
@@ -58,7 +58,7 @@ fn rows_are_added_behind_the_last_record_all_or_none() {
     assert!(usage.contains("cannot be used with"), "{usage}");
     place.write("tiny.csv", "a\ntrue\n");
     let text = place.error(["load", "tiny.csv", "tiny.rec", "--deletes"]);
-    assert!(text.contains("records that may be deleted take 8 bytes"), "{text}");
+    assert!(text.contains("records with deletes must have 8 bytes"), "{text}");
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn exports_hold_the_records_that_are_left() {
     assert_eq!(npy.len(), 128 + 7 * 10);
     assert_eq!(npy[128 + 2 * 10..128 + 3 * 10], *b"\x04\0\0\0\0\0\0\0x4");
 
-    // A status byte that is none ends what reads it.
+    // An invalid status byte ends the command that reads it.
     let mut damaged = bytes(&path);
     damaged[65_536 + 5 * 11 + 10] = 3;
     std::fs::write(&path, damaged).unwrap();
@@ -130,7 +130,7 @@ fn a_bad_value_is_named_by_its_records_number() {
 }
 
 #[test]
-fn backup_copies_a_store_beside_its_writer() {
+fn backup_copies_a_store_during_writes() {
     let place = Place::new();
     let path = numbers(&place);
     let writer = DynStore::open(&path).unwrap();
@@ -184,7 +184,7 @@ fn compact_writes_the_new_numbers() {
     }
     let again = place.run(["compact", "n.rec", "out.rec", "--map", "map.csv", "--force"]);
     assert_eq!(again.status, Some(0), "{}", again.stderr);
-    // Nothing to leave out: no number changes, and nothing is to be said about that.
+    // Without deleted records no number changes, and the command prints no note.
     place.ok(["compact", "out.rec", "same.rec"]);
     let mut expected = vec!["map.csv", "n.csv"];
     let stores = ["n.rec", "out.rec", "same.rec"].map(|name| [name.into(), format!("{name}-lock")]);

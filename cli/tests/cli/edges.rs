@@ -1,21 +1,21 @@
-//! Stores whose header counts as far as a number goes: every command reads them, or says why not,
-//! and none of them panics.
+//! Stores with extreme numbers in the header: every command reads them or gives a reason, and none
+//! panics.
 
 use super::*;
 
-/// What each header slot counts with, and where that lies.
+/// The numbers in each header slot, and their offsets.
 const NUMBERS: [(&str, usize); 5] =
     [("sequence", 64), ("count", 72), ("live count", 80), ("free head", 88), ("commit", 128)];
 
 const EDGES: [u64; 6] = [0, 1 << 32, (1 << 63) - 2, (1 << 63) - 1, 1 << 63, u64::MAX];
 
-/// The header slots that say so. One way is enough where each command takes long to start.
+/// The header slots to change. One choice is enough on systems where each command starts slowly.
 const SLOTS: &[&[usize]] = match cfg!(any(windows, target_endian = "big")) {
     true => &[&[0, 4096]],
     false => &[&[0], &[4096], &[0, 4096]],
 };
 
-/// Commands that change nothing, and must show what they show of any other store.
+/// Commands that change nothing and must work as with any other store.
 const READING: [&[&str]; 9] = [
     &["info", "n.rec"],
     &["get", "n.rec", "1"],
@@ -37,11 +37,11 @@ const WRITING: [&[&str]; 6] = [
     &["compact", "n.rec", "compact.rec", "--force"],
 ];
 
-/// A closed store with a deleted record, and a free list of that one.
+/// A closed store with a deleted record, and a free list of that record.
 fn store(place: &Place) -> Vec<u8> {
     place.write("n.csv", "n,name\n0,x\n1,x\n2,x\n3,x\n");
     place.write("more.csv", "n,name\n4,x\n");
-    // Commits that checksums know nothing of would be a doubt.
+    // Commits without checksums would be a doubt.
     place.ok(["load", "n.csv", "n.rec", "--deletes", "--no-checksums"]);
     place.ok(["delete", "n.rec", "3"]);
     bytes(&place.path("n.rec"))
@@ -57,20 +57,20 @@ fn patched(good: &[u8], slots: &[usize], at: usize, number: u64) -> Vec<u8> {
     bytes
 }
 
-/// Runs a command on a store of these bytes.
+/// Runs a command on a store with these bytes.
 #[track_caller]
 fn ends_well(place: &Place, args: &[&str], store: &[u8]) -> Ran {
     place.write("n.rec", store);
     let _ = std::fs::remove_file(place.path("n.rec-sum"));
     let ran = place.run(args);
-    // An error at most: no panic, no signal.
+    // It may report an error, but must not panic or die by a signal.
     assert!(matches!(ran.status, Some(0 | 1)), "{args:?}: {ran:?}");
     assert!(!ran.stderr.contains("panicked"), "{args:?}: {}", ran.stderr);
     ran
 }
 
-/// A sequence of 2^63 - 1 made every writing command panic, and a commit of that number those that
-/// checkpoint, with what they had acknowledged in the log.
+/// A sequence of 2^63 - 1 made every writing command panic. A commit of that number made those
+/// panic that checkpoint, with acknowledged commits in the log.
 #[test]
 fn every_command_takes_numbers_at_their_edges() {
     let place = Place::new();
@@ -87,7 +87,7 @@ fn every_command_takes_numbers_at_their_edges() {
             }
             let counts_time = ["sequence", "commit"].contains(&name);
             let is_past = counts_time && edge >= 1 << 63 && slots.len() == 2;
-            assert!(!is_past, "a {name} of {edge} is believed, though such numbers end at 2^63");
+            assert!(!is_past, "a {name} of {edge} is accepted, although such numbers end at 2^63");
             for args in READING {
                 let ran = ends_well(&place, args, &store);
                 let what = format!("{args:?} with a {name} of {edge} at {slots:?}");
@@ -95,7 +95,7 @@ fn every_command_takes_numbers_at_their_edges() {
             }
             for args in WRITING {
                 let ran = ends_well(&place, args, &store);
-                let refused = ran.status == Some(1) && ran.stderr.contains("end at 2^63");
+                let refused = ran.status == Some(1) && ran.stderr.contains("the limit of 2^63");
                 used_up += u32::from(refused);
                 if counts_time {
                     assert!(ran.status == Some(0) || refused, "{args:?}: {}", ran.stderr);
@@ -109,7 +109,7 @@ fn every_command_takes_numbers_at_their_edges() {
     assert!(used_up > 0, "no writing command was refused");
 }
 
-/// What to do about it: a copy counts from 1 again.
+/// The remedy: a copy counts from 1 again.
 #[test]
 fn a_store_whose_numbers_are_used_up_goes_on_as_a_copy() {
     let place = Place::new();
@@ -119,7 +119,7 @@ fn a_store_whose_numbers_are_used_up_goes_on_as_a_copy() {
         let store = patched(&good, &[0], at, last - a);
         place.write("n.rec", patched(&store, &[4096], at, last - b));
         let said = place.error(["set", "n.rec", "1", "name=y"]);
-        assert!(said.contains("is 9223372036854775807, and such numbers end at 2^63"), "{said}");
+        assert!(said.contains("is 9223372036854775807, too close to the limit of 2^63"), "{said}");
         assert!(said.contains("backup"), "{said}");
         place.ok(["backup", "n.rec", "copy.rec", "--force"]);
         assert_eq!(place.ok(["set", "copy.rec", "1", "name=y"]), "name: \"x\" -> \"y\"\n");

@@ -1,4 +1,4 @@
-//! Stores that somebody cuts while a command reads them.
+//! Stores that another program truncates while a command reads them.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Stdio;
@@ -10,9 +10,9 @@ use super::Place;
 const RECORDS: u32 = 200_000;
 const RECORDS_LEFT: u64 = 150_000;
 
-/// The command is stopped by a full pipe when the file is cut, so it cannot have read it all.
+/// A full pipe stops the command before the truncation, so it cannot have read everything.
 #[test]
-fn a_scan_of_a_store_that_is_cut_lists_what_there_is_and_names_the_first_lost_record() {
+fn a_scan_of_a_truncated_store_lists_its_records_and_names_the_first_lost_one() {
     for format in ["csv", "ndjson"] {
         let place = Place::new();
         let path = place.path("numbers.rec");
@@ -44,8 +44,8 @@ fn a_scan_of_a_store_that_is_cut_lists_what_there_is_and_names_the_first_lost_re
             stderr,
             format!(
                 "flatrec: read numbers.rec at byte {}, record {RECORDS_LEFT}: truncated: the file \
-                 has {0} bytes by now (somebody has cut it while it was open: restore it from a \
-                 copy)\n",
+                 now has {0} bytes (another program truncated it while it was open: restore it \
+                 from a copy)\n",
                 65_536 + RECORDS_LEFT * 20
             )
         );

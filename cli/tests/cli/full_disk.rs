@@ -1,4 +1,4 @@
-//! Stores that were left with a log on a disk without room, opened to write by commands.
+//! Commands that open stores with a log for writing on a full disk.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -14,8 +14,8 @@ fn record(n: u64) -> [u8; 1000] {
     std::array::from_fn(|at| (n as u8).wrapping_add(at as u8))
 }
 
-/// A store `path` with a log that holds four images of each record, the last one `record(n)`, as a
-/// killed process leaves it.
+/// A store `path` as a killed process leaves it, with a log that holds four images of each record,
+/// the last one `record(n)`.
 fn killed(path: &Path) {
     let elsewhere = Place::new();
     let schema = Schema::packed([Field::new("bytes", DataType::Binary(1000))]).unwrap();
@@ -45,7 +45,7 @@ fn fill(path: &Path) {
     }
 }
 
-/// Recovery wanted room for a copy of the log: no command could open such a store to write.
+/// Recovery needed space for a copy of the log: no command could open such a store for writing.
 #[test]
 fn every_command_that_writes_recovers_without_room() {
     let Some(disk) = Mounts::make("mount -t tmpfs -o size=8m tmpfs disk", &["disk"]) else {

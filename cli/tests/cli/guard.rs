@@ -1,7 +1,7 @@
-//! Every command under every hostile condition: what it says, its exit status, what was done and
-//! what is left, compared with a table.
+//! Every command under every hostile condition: its output, its exit status, the work done and the
+//! files left, compared with a table.
 //!
-//! The commands are those that `flatrec help` lists: one without a row fails the first test.
+//! The commands are those that `flatrec help` lists: a command without a row fails the first test.
 
 mod commit;
 mod limits;
@@ -20,13 +20,13 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::*;
 use table::{Kind, ROWS, Row};
 
-/// A command that takes longer is killed, which is a status that no row expects.
+/// A command that takes longer is killed, a status that no row expects.
 const AT_MOST: Duration = Duration::from_secs(120);
 
-/// Records of the stores.
+/// The number of records of the stores.
 const RECORDS: u64 = 600;
 
-/// A directory with the stores and files that the rows of the table speak of.
+/// A directory with the stores and files of the table's rows.
 fn place() -> Place {
     static TEMPLATE: OnceLock<Place> = OnceLock::new();
     let place = Place::new();
@@ -44,7 +44,7 @@ fn copy_to(template: &Place, directory: &Path) {
 /// - `n.rec`: without checksums.
 /// - `d.rec`: with checksums, one of its records damaged.
 /// - `l.rec`: with a log that a killed writer has left.
-/// - `in.csv`: five rows; `bad.csv`: many rows, every one bad.
+/// - `in.csv`: five rows; `bad.csv`: many rows, all bad.
 fn template() -> Place {
     let place = Place::new();
     let rows = |count: u64| (0..count).map(|n| format!("{n},row {n}\n")).collect::<String>();
@@ -72,7 +72,7 @@ fn template() -> Place {
     killed
 }
 
-/// How a command has ended, as a shell shows it.
+/// The end of a command, as a shell shows it.
 #[derive(Debug)]
 struct Ended {
     status: i32,
@@ -84,7 +84,7 @@ fn status_of(status: std::process::ExitStatus) -> i32 {
     status.code().or(status.signal().map(|signal| 128 + signal)).unwrap()
 }
 
-/// Waits for the end of a command, and kills one that would go on for ever.
+/// Waits for the end of a command, and kills one that does not end.
 pub(super) fn output_in_time(child: Child) -> Output {
     let process = Pid::from_child(&child);
     let (over, is_over) = mpsc::channel::<()>();
@@ -104,7 +104,7 @@ fn wait(child: Child) -> Ended {
     Ended { status: status_of(output.status), stderr: String::from_utf8(output.stderr).unwrap() }
 }
 
-/// The state of the process's thread of that name, as /proc has it.
+/// The state of the process's thread with that name, as in /proc.
 pub(super) fn state_of(child: &Child, name: &str) -> Option<String> {
     let tasks = std::fs::read_dir(format!("/proc/{}/task", child.id())).ok()?;
     let stats =
@@ -116,7 +116,7 @@ pub(super) fn state_of(child: &Child, name: &str) -> Option<String> {
     stats.filter_map(of_name).next()
 }
 
-/// Runs `line` of shell, in which `"$@"` stands for the command of the row.
+/// Runs `line` of shell, in which `"$@"` stands for the row's command.
 fn in_shell(place: &Place, line: &str, args: &[&str]) -> Command {
     let mut command = Command::new("sh");
     command.current_dir(place.0.path()).args(["-c", line, "sh"]);
@@ -124,8 +124,7 @@ fn in_shell(place: &Place, line: &str, args: &[&str]) -> Command {
     command
 }
 
-/// What must hold after a command, whatever has happened to it: the work was done or it was not,
-/// and in either case nothing else is left.
+/// Checks that the command has done its work or not, and has left no other file in either case.
 #[track_caller]
 fn check_left(place: &Place, before: &[String], row: &Row, done: bool, about: &str) {
     assert_eq!((row.done)(place), done, "{about}: what was done");
@@ -167,7 +166,7 @@ fn every_command_has_rows() {
     }
 }
 
-/// Without any hostility: what the rows say of themselves is true.
+/// Without hostile conditions the rows describe the commands correctly.
 #[test]
 fn the_table_is_true() {
     for row in ROWS {

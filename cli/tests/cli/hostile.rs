@@ -1,5 +1,5 @@
-//! Numbers and lengths in files that cost their writer nothing: no command takes memory or time by
-//! them. Sparse files give their bytes for nothing, so that the file's length confirms none.
+//! Numbers and lengths in files that cost their writer nothing: no command may spend memory or time
+//! because of them. Sparse files have cheap bytes, so the file's length confirms nothing.
 
 use std::fs::File;
 use std::process::Stdio;
@@ -10,12 +10,12 @@ use super::guard::output_in_time;
 use super::skip::skip;
 use super::{Place, Ran};
 
-/// 4 GiB, but for what lies before the records.
+/// 4 GiB, except for the bytes before the records.
 const METADATA_BYTES: u32 = u32::MAX - (64 << 10);
 
-/// Runs the command with little memory of its own; files may be mapped. Where an emulator runs it,
-/// which reserves far more for itself, without a limit. A command that does not end is killed, and
-/// has no status.
+/// Runs the command with little memory of its own; files may be mapped. Under an emulator, which
+/// reserves far more for itself, there is no limit. A command that does not end is killed, and has
+/// no status.
 fn with_little_memory(place: &Place, args: &[&str]) -> Ran {
     const KIB: u32 = 128 << 10;
     let limit = match cfg!(any(target_arch = "x86_64", target_arch = "x86")) {
@@ -38,8 +38,8 @@ fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap())
 }
 
-/// Changes both header slots of the store in `place`, after docs/FORMAT.md alone, puts their
-/// checksums right, and makes the file as long as asked, by a hole.
+/// Changes both header slots of the store in `place`, by docs/FORMAT.md only, corrects their
+/// checksums, and makes the file as long as asked, with a hole.
 fn forge(place: &Place, name: &str, len_bytes: u64, change: impl Fn(&mut [u8], &[u8])) {
     use std::os::unix::fs::FileExt as _;
 
@@ -58,7 +58,7 @@ fn forge(place: &Place, name: &str, len_bytes: u64, change: impl Fn(&mut [u8], &
     file.set_len(len_bytes).unwrap();
 }
 
-/// A store `x.rec` without records, whose metadata is a hole of so many bytes; `sound` if its
+/// A store `x.rec` without records, whose metadata is a hole of so many bytes; with `sound` its
 /// checksum is right.
 fn with_metadata(place: &Place, metadata_bytes: u32, sound: bool) {
     let schema = Schema::packed([Field::new("n", DataType::UInt64)]).unwrap();
@@ -69,7 +69,7 @@ fn with_metadata(place: &Place, metadata_bytes: u32, sound: bool) {
         slot[56..64].copy_from_slice(&data_offset.to_le_bytes());
         let mut crc = !crc32c::crc32c(schema);
         for _ in 0..2 {
-            // Halves, since a 32-bit system counts no further at once.
+            // In halves, because lengths on a 32-bit system are limited.
             crc = crc32c::crc32c_combine(crc, 0, metadata_bytes as usize / 2);
         }
         crc = crc32c::crc32c_combine(crc, 0, metadata_bytes as usize % 2);
@@ -77,8 +77,8 @@ fn with_metadata(place: &Place, metadata_bytes: u32, sound: bool) {
     });
 }
 
-/// Once every command took 4.2 GB and half a minute, and was ended where there was less memory.
-/// Not on 32 bits, where no view can show what lies behind them.
+/// Once every command took 4.2 GB and half a minute, and died on machines with less memory. Not on
+/// 32 bits, where a view cannot show the bytes after them.
 #[test]
 #[cfg(target_pointer_width = "64")]
 fn metadata_of_4_gib_cost_no_memory() {
@@ -107,7 +107,7 @@ fn metadata_of_4_gib_cost_no_memory() {
 }
 
 #[test]
-fn metadata_that_are_damaged_are_told_by_every_command() {
+fn damaged_metadata_are_reported_by_every_command() {
     let place = Place::new();
     with_metadata(&place, METADATA_BYTES, false);
     for args in [&["info", "x.rec"][..], &["scan", "x.rec"], &["verify", "x.rec"]] {
@@ -118,12 +118,12 @@ fn metadata_that_are_damaged_are_told_by_every_command() {
     }
 }
 
-/// Copies have the metadata, too, and take a piece of them at a time.
+/// Copies have the metadata too, and copy a piece of them at a time.
 #[test]
 fn metadata_are_copied_in_pieces() {
     use std::os::unix::fs::FileExt as _;
 
-    // More than the memory there is, though no more room on the disk than a test may take.
+    // More than the memory limit, but no more disk space than a test may use.
     const BYTES: u32 = 200 << 20;
     let place = Place::new();
     let schema = Schema::packed([Field::new("n", DataType::UInt64)]).unwrap();
@@ -153,7 +153,7 @@ fn metadata_are_copied_in_pieces() {
     assert!(store.metadata().unwrap().ends_with(note));
 }
 
-/// Descriptors are read as far as they are descriptors, whatever their number.
+/// Descriptors are read only as long as they are valid, whatever their number.
 #[test]
 fn schemas_of_4_gib_cost_no_memory() {
     let place = Place::new();
@@ -174,7 +174,7 @@ fn schemas_of_4_gib_cost_no_memory() {
     assert!(ran.stderr.contains("unknown type code 0"), "{ran:?}");
 }
 
-/// Once a hole behind the log was walked at a second a GiB.
+/// Once a hole after the log was read at one GiB a second.
 #[test]
 fn a_hole_behind_the_log_is_passed() {
     let place = Place::new();
@@ -183,7 +183,7 @@ fn a_hole_behind_the_log_is_passed() {
     let mut transaction = database.begin_write().unwrap();
     transaction.append(&7_u64.to_le_bytes()).unwrap();
     transaction.commit(Durability::Immediate).unwrap();
-    // A copy of a store at work is what a writer leaves that was killed.
+    // A copy of an open store is like the store of a killed writer.
     for name in place.files() {
         let suffix = name.strip_prefix("x.rec").unwrap();
         if !suffix.ends_with("lock") {
@@ -205,11 +205,11 @@ fn a_hole_behind_the_log_is_passed() {
     }
 }
 
-/// Once `info` asked about every page: 3.7 s for a TiB that is a hole.
+/// Once `info` asked about every page: 3.7 s for a hole of a TiB.
 #[test]
 #[cfg(target_pointer_width = "64")]
 fn residency_of_a_large_file_is_a_sample() {
-    // Sixteen times the sample; qemu maps no terabytes for a program of another architecture.
+    // Sixteen times the sample; qemu cannot map terabytes for another architecture.
     const LEN_BYTES: u64 = 16 << 30;
     let place = Place::new();
     let schema = Schema::packed([Field::new("data", DataType::Binary(4096))]).unwrap();
@@ -228,8 +228,8 @@ fn residency_of_a_large_file_is_a_sample() {
     assert!(said.contains("by a sample of 262144"), "{said}");
 }
 
-/// Once each run of lost records took ninety times its bytes of memory, and these bytes make a run
-/// of every record.
+/// Once each run of lost records took ninety times its bytes in memory, and these bytes make every
+/// record a run.
 #[test]
 fn a_run_of_every_record_is_counted_and_not_kept() {
     use std::os::unix::fs::FileExt as _;
@@ -240,7 +240,7 @@ fn a_run_of_every_record_is_counted_and_not_kept() {
     let mut store = DynStore::options().deletes().create(place.path("x.rec"), &schema).unwrap();
     store.append_packed(&vec![0; 8 * RECORDS]).unwrap();
     store.close().unwrap();
-    // A status is 1 or 2. Records 0 and 1 are one run, and all others are by themselves.
+    // A status is 1 or 2. Records 0 and 1 are one run, and each other record is one.
     let status = |id: usize| if id == 0 { 4 } else { 3 + (id % 2) as u8 };
     let records: Vec<u8> =
         (0..RECORDS).flat_map(|id| [0, 0, 0, 0, 0, 0, 0, 0, status(id)]).collect();
@@ -256,7 +256,7 @@ fn a_run_of_every_record_is_counted_and_not_kept() {
     assert!(list.contains("\n65536,65536,1,lost,\"its status byte is 3"));
 }
 
-/// The most memory that the command held at a time, in KiB, and what it did.
+/// The greatest memory of the command, in KiB, and its result.
 #[cfg(target_os = "linux")]
 fn with_peak_memory(place: &Place, args: &[&str]) -> Option<(u64, Ran)> {
     const RUN: &str = "import resource, subprocess, sys\n\
@@ -276,10 +276,10 @@ fn with_peak_memory(place: &Place, args: &[&str]) -> Option<(u64, Ran)> {
     let peak = stderr.lines().last().and_then(|line| line.parse().ok());
     let stdout = String::from_utf8(output.stdout).unwrap();
     let ran = Ran { status: output.status.code(), stdout, stderr };
-    Some((peak.unwrap_or_else(|| panic!("no memory was told: {ran:?}")), ran))
+    Some((peak.unwrap_or_else(|| panic!("no peak memory in: {ran:?}")), ran))
 }
 
-/// Copies a file, and leaves out its pages of zeros: they become holes.
+/// Copies a file without its pages of zeros, which become holes.
 #[cfg(target_os = "linux")]
 fn copy_sparse(from: &std::path::Path, to: &std::path::Path) {
     use std::os::unix::fs::FileExt as _;
@@ -295,7 +295,7 @@ fn copy_sparse(from: &std::path::Path, to: &std::path::Path) {
     }
 }
 
-/// Once a log of 8 KiB on the disk, of records that lie in a hole, took twice its length in memory.
+/// Once a log of 8 KiB on the disk, with records in a hole, took twice its length in memory.
 #[test]
 #[cfg(target_os = "linux")]
 fn records_in_a_hole_of_the_log_take_no_memory() {

@@ -1,5 +1,5 @@
-//! `backup`, `compact`, `verify` and `salvage` beside a process that checkpoints again and again: a
-//! sound store was once called corrupt whenever a checkpoint began in the middle of a copy.
+//! `backup`, `compact`, `verify` and `salvage` beside a process that checkpoints repeatedly: a
+//! sound store was once called corrupt whenever a checkpoint began during a copy.
 
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::ops::Range;
@@ -22,7 +22,7 @@ fn store(place: &Place) -> PathBuf {
     path
 }
 
-/// Changes records and checkpoints, until `work` is done.
+/// Changes records and checkpoints until `work` has ended.
 fn beside_a_writer(path: &Path, work: impl FnOnce()) {
     let is_over = AtomicBool::new(false);
     struct Over<'a>(&'a AtomicBool);
@@ -59,7 +59,7 @@ fn a_sound_store_is_never_called_corrupt_beside_its_writer() {
     let place = Place::new();
     let path = store(&place);
     let again = || CopyOptions::new().replace(true);
-    // Where a process takes a second to start there are fewer.
+    // Fewer on systems where a process takes a second to start.
     let times = if cfg!(windows) { 2 } else { 8 };
     beside_a_writer(&path, || {
         for n in 0..times {
@@ -81,7 +81,7 @@ fn a_sound_store_is_never_called_corrupt_beside_its_writer() {
 
 #[test]
 fn damage_is_found_beside_a_writer_that_checkpoints() {
-    // Where the writer changes nothing, and where it does.
+    // A place that the writer does not change, and one that it does.
     for damaged in [1000, 5000] {
         let place = Place::new();
         let path = store(&place);
@@ -103,11 +103,12 @@ fn damage_is_found_beside_a_writer_that_checkpoints() {
     }
 }
 
-/// Records of 1000 bytes. A copy tells of its progress before it comes to those that are changed.
+/// The number of records of 1000 bytes. A copy reports its progress before it reaches the changed
+/// ones.
 const LONG: u64 = 8000;
 const LONG_CHANGED: Range<u64> = 2000..8000;
 
-/// A store whose log holds a change of many records, and none of it in the array.
+/// A store whose log holds a change of many records that are not in the array.
 fn store_with_log(place: &Place) -> (PathBuf, DynDatabase) {
     let path = place.path("long.rec");
     let schema = Schema::packed([Field::new("b", DataType::Binary(1000))]).unwrap();
@@ -123,8 +124,8 @@ fn store_with_log(place: &Place) -> (PathBuf, DynDatabase) {
     (path, database)
 }
 
-/// Begins a checkpoint at a copy's first report of progress, and lets the copy go on when records
-/// are changed: for as long as it takes to sync them their blocks differ from the checksums.
+/// Begins a checkpoint at a copy's first progress report, and lets the copy continue when records
+/// are changed: until they are synced their blocks differ from the checksums.
 fn overtaken(path: &Path, database: &DynDatabase, copy: impl FnOnce(&mut dyn FnMut())) {
     let mut file = std::fs::File::open(path).unwrap();
     let mut is_changed = || {
@@ -186,8 +187,8 @@ fn a_copy_that_a_checkpoint_overtakes_is_whole() {
     }
 }
 
-/// That the log has changes of a block excuses none of its damage, as long as no checkpoint has
-/// begun: with the writer, and when it was killed.
+/// Changes of a block in the log do not excuse its damage before a checkpoint begins: with a living
+/// writer, and after it was killed.
 #[test]
 fn damage_in_a_block_that_the_log_changes_is_found() {
     let place = Place::new();

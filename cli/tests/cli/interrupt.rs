@@ -1,17 +1,17 @@
-//! Ctrl-C, which a terminal sends to whoever runs in it.
+//! Ctrl-C, which a terminal sends to the programs that run in it.
 
 #[cfg(unix)]
 use std::process::Child;
 
-/// Interrupts a command that is going on.
+/// Interrupts a running command.
 #[cfg(unix)]
 pub(crate) fn interrupt(child: &Child) {
     let process = rustix::process::Pid::from_child(child);
     rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
 }
 
-/// A shell that runs these tests in the background has them ignore interrupts, and with them every
-/// command: this one is not to.
+/// A shell that runs these tests in the background makes them ignore interrupts, and their commands
+/// too: this command must not.
 #[cfg(unix)]
 #[allow(unsafe_code, reason = "a call about signals, before the command is run")]
 pub(crate) fn heed_interrupts(command: &mut std::process::Command) {
@@ -34,7 +34,7 @@ pub(crate) fn was_run_in_a_console_of_its_own(_test: &str) -> bool {
 pub(crate) use console::{heed_interrupts, interrupt, was_run_in_a_console_of_its_own};
 
 /// On Windows an interrupt goes to all processes of a console. So a test that sends one is run
-/// again, in a console that nobody else has.
+/// again, in a console of its own.
 #[cfg(windows)]
 #[allow(unsafe_code, reason = "calls about the console")]
 mod console {
@@ -46,13 +46,13 @@ mod console {
 
     const ALONE: &str = "FLATREC_TEST_CONSOLE";
 
-    /// Whether `test`, which asks, has been run by this call in a process with its own console;
-    /// `false` in that process.
+    /// Whether `test`, which calls this, has been run by this call in a process with its own
+    /// console; `false` in that process.
     pub(crate) fn was_run_in_a_console_of_its_own(test: &str) -> bool {
         if std::env::var_os(ALONE).is_some() {
             // SAFETY: the handler lives as long as the program.
             assert_ne!(unsafe { console::SetConsoleCtrlHandler(Some(stay), 1) }, 0);
-            // Who started this process may have had its children ignore Ctrl-C.
+            // The parent of this process may have made its children ignore Ctrl-C.
             // SAFETY: without a handler, the call is about that alone.
             assert_ne!(unsafe { console::SetConsoleCtrlHandler(None, 0) }, 0);
             return false;
@@ -73,7 +73,7 @@ mod console {
         1
     }
 
-    /// Sends Ctrl-C to a command that is going on, and to all else in the console.
+    /// Sends Ctrl-C to a running command and to all other processes in the console.
     pub(crate) fn heed_interrupts(_command: &mut Command) {}
 
     pub(crate) fn interrupt(_child: &Child) {

@@ -70,7 +70,7 @@ fn an_existing_store_is_kept_unless_forced() {
         "out.rec exists already (--append adds to it, --force replaces it)"
     );
     assert_eq!(bytes(&place.path("out.rec")), before);
-    // A load that fails leaves what was there, forced or not.
+    // A failed load leaves the old store, with --force and without.
     place.write("bad.csv", "x\n7\n8,9\n");
     let text = place.error(["load", "bad.csv", "out.rec", "--force"]);
     assert!(text.contains("bad.csv: invalid value: line 3"), "{text}");
@@ -121,10 +121,10 @@ fn force_replaces_stores_only() {
     std::fs::create_dir(place.path("directory")).unwrap();
     let before = place.files();
     for output in ["notes.txt", "empty.rec", "directory"] {
-        // The input is not even looked for.
+        // The command does not even look for the input.
         let text = place.error(["load", "none.csv", output, "--force"]);
         assert!(text.starts_with(&format!("{output} is not a flatrec store")), "{text}");
-        assert!(text.ends_with("(remove it yourself if that is meant)"), "{text}");
+        assert!(text.ends_with("(remove it yourself if you want that)"), "{text}");
     }
     assert_eq!(place.files(), before, "nor is a lock file left");
     assert_eq!(place.read("notes.txt"), "not to be lost");
@@ -233,7 +233,7 @@ fn rejects_appear_when_the_load_has_succeeded() {
 }
 
 #[test]
-fn rejects_are_no_file_that_is_in_use() {
+fn rejects_must_not_name_a_file_in_use() {
     let place = Place::new();
     place.write("in.csv", CSV);
     place.ok(["load", "in.csv", "out.rec"]);
@@ -254,7 +254,7 @@ fn rejects_are_no_file_that_is_in_use() {
     assert_eq!(place.files(), before);
     for command in [["load", "in.csv", "x.rec"], ["append", "out.rec", "in.csv"]] {
         let text = place.usage([&command[..], &["--rejects", "-"]].concat());
-        assert!(text.contains("name a file: standard output is for the summary"), "{text}");
+        assert!(text.contains("name a file: standard output gets the summary"), "{text}");
     }
 }
 
@@ -285,7 +285,7 @@ fn null_texts_delimiters_and_missing_headers_are_understood() {
     for (delimiter, why) in [
         (";;", "it must be one character of ASCII, or `tab`"),
         ("é", "it must be one character of ASCII, or `tab`"),
-        ("\"", "cannot stand between fields"),
+        ("\"", "cannot be a delimiter"),
     ] {
         let text = place.usage(["load", "in.csv", "x.rec", "--delimiter", delimiter]);
         assert!(text.contains(why), "{text}");
@@ -399,7 +399,7 @@ fn append_adds_all_rows_or_none() {
 }
 
 #[test]
-fn export_goes_by_the_ending_and_keeps_what_is_there() {
+fn export_selects_the_format_by_the_ending_and_keeps_an_existing_file() {
     let place = Place::new();
     place.write("in.csv", CSV);
     place.ok(["load", "in.csv", "out.rec"]);
@@ -429,7 +429,7 @@ fn export_goes_by_the_ending_and_keeps_what_is_there() {
     );
 }
 
-/// The real table of data/: in and out again, the same.
+/// The real table of data/ is the same after a load and an export.
 #[test]
 fn the_flights_come_back_as_they_were() {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/flights-2013-01.csv");
@@ -446,7 +446,7 @@ fn the_flights_come_back_as_they_were() {
         "{out}"
     );
     place.ok(["export", "flights.rec", "flights.csv"]);
-    // No value of this table has a comma or a quote, and NA is its null.
+    // The values of this table have no commas and no quotes, and its null is NA.
     let original = std::fs::read_to_string(&data).unwrap();
     let blank_nulls = |line: &str| {
         line.split(',').map(|v| if v == "NA" { "" } else { v }).collect::<Vec<_>>().join(",")
@@ -465,7 +465,7 @@ fn the_flights_come_back_as_they_were() {
     assert_eq!(count("carrier = 'UA' AND origin = 'EWR' AND dest IN ('IAH', 'ORD')"), "599\n");
 }
 
-/// Ctrl-C in the middle of a load, once the store is being written aside.
+/// Ctrl-C during a load, when the unfinished store exists.
 #[test]
 fn an_interrupted_load_leaves_nothing() {
     if was_run_in_a_console_of_its_own("load::an_interrupted_load_leaves_nothing") {
@@ -490,7 +490,7 @@ fn an_interrupted_load_leaves_nothing() {
         std::thread::yield_now();
     }
     interrupt(&child);
-    // More rows than any buffer holds; the pipe may be closed before the last.
+    // More rows than any buffer holds; the command may close the pipe before the last.
     let rows = b"1,Ada,2.5,true,2013-01-01\n".repeat(100);
     for _ in 0..1000 {
         if input.write_all(&rows).is_err() {

@@ -1,4 +1,4 @@
-//! The `flatrec` command as a shell sees it: what it writes where, and its exit status.
+//! The `flatrec` command as a shell sees it: its output and its exit status.
 
 mod change;
 mod crash_test;
@@ -6,14 +6,14 @@ mod crash_test;
 mod dead;
 mod deletes;
 mod edges;
-// Under Wine a lost page ends the command, and Windows lets nobody cut a file that is mapped.
+// Under Wine a lost page ends the command, and Windows does not truncate a mapped file.
 #[cfg(unix)]
 mod faults;
 #[cfg(target_os = "linux")]
 mod full_disk;
 #[cfg(target_os = "linux")]
 mod guard;
-// Other systems' files have no holes unless a program asks for them.
+// On other systems files have holes only if a program asks for them.
 #[cfg(target_os = "linux")]
 mod hostile;
 mod hot_copies;
@@ -23,10 +23,10 @@ mod load;
 #[cfg(target_os = "linux")]
 mod mounts;
 mod names;
-// Elsewhere there are no pipes with names, and few links.
+// Other systems have no named pipes, and few links.
 #[cfg(unix)]
 mod outputs;
-// Elsewhere files have no owners that a command could ask for.
+// On other systems files have no owners that a command could check.
 #[cfg(unix)]
 mod planted;
 mod read;
@@ -54,7 +54,7 @@ use flatrec::{DataType, DynStore, Field, Schema, TimeUnit};
 /// A temporary directory in which commands run.
 struct Place(tempfile::TempDir);
 
-/// What a command left.
+/// The result of a command.
 #[derive(Debug, PartialEq, Eq)]
 struct Ran {
     status: Option<i32>,
@@ -62,10 +62,10 @@ struct Ran {
     stderr: String,
 }
 
-/// What the command leaves that is run to its end.
+/// Runs a command to its end.
 ///
-/// Under Wine about one process in ten thousand ends before its first instruction: starting it is
-/// ERROR_INTERNAL_ERROR then. Nothing of it has run, so it is started again.
+/// Under Wine about one process in ten thousand ends before its first instruction, with
+/// ERROR_INTERNAL_ERROR. It has done nothing then, so this starts it again.
 fn output_of(command: &mut Command) -> Output {
     const NEVER_STARTED: i32 = 1359;
     for _ in 0..3 {
@@ -118,7 +118,7 @@ impl Place {
         }
     }
 
-    /// Runs a command that must succeed without a word on standard error; its output.
+    /// Runs a command that must succeed and write nothing to standard error; returns its output.
     #[track_caller]
     fn ok<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> String {
         let ran = self.run(args);
@@ -126,7 +126,7 @@ impl Place {
         ran.stdout
     }
 
-    /// Runs a command that must fail without output; what it says after `flatrec: `.
+    /// Runs a command that must fail without output; returns its message after `flatrec: `.
     #[track_caller]
     fn error<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> String {
         let ran = self.run(args);
@@ -135,7 +135,7 @@ impl Place {
         text.trim_end().to_owned()
     }
 
-    /// Runs a command line that must be refused as such; what is said about it.
+    /// Runs a command line that must be refused; returns the message.
     #[track_caller]
     fn usage<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> String {
         let ran = self.run(args);
@@ -198,7 +198,7 @@ fn people(place: &Place) -> PathBuf {
     path
 }
 
-/// The bytes of a file, to see that they stay the same.
+/// The bytes of a file, to check that they do not change.
 fn bytes(path: &Path) -> Vec<u8> {
     std::fs::read(path).unwrap()
 }

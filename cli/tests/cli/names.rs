@@ -1,5 +1,5 @@
-//! The names that belong to a store, whatever a command is told to write to; and what lies under
-//! such a name and is the user's.
+//! The names that belong to a store, and the outputs that must not take them; files of the user
+//! under such names.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,8 +8,8 @@ use flatrec::{Durability, DynDatabase};
 
 use super::*;
 
-/// A place with `s.rec`, of which a killed writer has left a log; a damaged store `d.rec`; a CSV
-/// file `in.csv` with a row that does not fit and its types; and `t.rec`, another store.
+/// A place with `s.rec`, with the log of a killed writer; a damaged store `d.rec`; a CSV file
+/// `in.csv` with a row that does not fit and its types; and `t.rec`, another store.
 fn stores() -> Place {
     let place = Place::new();
     place.write("in.csv", "n\n1\nx\n");
@@ -31,7 +31,7 @@ fn stores() -> Place {
     let mut transaction = database.begin_write().unwrap();
     transaction.append(&[9; 8]).unwrap();
     transaction.commit(Durability::Immediate).unwrap();
-    // What a kill would leave: the locks of a store that is open live as long as this process.
+    // The files as after a kill: an open store keeps its locks as long as this process lives.
     for name in live.files() {
         fs::copy(live.path(&name), place.path(&name)).unwrap();
     }
@@ -49,7 +49,7 @@ fn all(place: &Place) -> BTreeMap<String, (usize, u32)> {
     names.map(|name| (name.clone(), (held(&name).len(), crc32c::crc32c(&held(&name))))).collect()
 }
 
-/// Command lines with OUT where an output is, and the stores that they read and make.
+/// Command lines with OUT in the place of an output, and the stores that they read and create.
 const OUTPUTS: [(&[&str], [&str; 2]); 9] = [
     (&["compact", "s.rec", "new.rec", "--force", "--map", "OUT"], ["s.rec", "new.rec"]),
     (&["salvage", "d.rec", "new.rec", "--force", "--list", "OUT"], ["d.rec", "new.rec"]),
@@ -83,8 +83,8 @@ fn with_output<'a>(command: &[&'a str], output: &'a str) -> Vec<&'a str> {
     command.iter().map(|word| if *word == "OUT" { output } else { *word }).collect()
 }
 
-/// `compact --map s.rec-wal-1 --force` once put the map in the place of the live log of `s.rec`,
-/// and said nothing: the guards knew five names, and segments were not among them.
+/// `compact --map s.rec-wal-1 --force` once replaced the live log of `s.rec` by the map, without an
+/// error: the checks knew five names, but not those of segments.
 #[test]
 fn no_output_takes_a_name_of_a_store_that_is_read_or_made() {
     let place = stores();
@@ -117,7 +117,7 @@ fn no_output_takes_a_name_of_a_store_through_links() {
         fs::hard_link(place.path(&store_file), place.path(&format!("hard{at}.csv"))).unwrap();
         std::os::unix::fs::symlink(&store_file, place.path(&format!("soft{at}.csv"))).unwrap();
     }
-    // It leads to a name that is the store's, once it is taken.
+    // The link leads to a free name of the store.
     std::os::unix::fs::symlink("s.rec-wal-2", place.path("next.csv")).unwrap();
     std::os::unix::fs::symlink("s.rec", place.path("other.rec")).unwrap();
     for output in [
@@ -169,9 +169,9 @@ fn no_output_takes_a_name_of_a_store_through_a_descriptor() {
     assert_eq!(all(&place), before);
 }
 
-/// Another store's files are no less its own for the command not to know of that store.
+/// Another store's files are protected too, although the command line does not name that store.
 #[test]
-fn no_output_lies_beside_another_store_as_its_side_file() {
+fn no_output_takes_the_name_of_another_store_s_side_file() {
     let place = stores();
     let before = all(&place);
     for suffix in SUFFIXES {
@@ -183,13 +183,13 @@ fn no_output_lies_beside_another_store_as_its_side_file() {
         }
     }
     assert_eq!(all(&place), before);
-    // Without a store of that name the name is as good as any.
+    // Without a store of that name, the name is free.
     place.ok(["backup", "s.rec", "u.rec-lock"]);
 }
 
-/// `--force` replaces a file that the user names, and not a part of a store by a table.
+/// `--force` replaces a file that the user names, but never a part of a store by a table.
 #[test]
-fn force_replaces_no_store_and_no_part_of_one_by_another_kind_of_file() {
+fn force_never_replaces_a_part_of_a_store_by_another_kind_of_file() {
     let place = stores();
     for (part, name) in [
         ("t.rec", "store.csv"),
@@ -238,7 +238,7 @@ fn a_store_is_not_made_of_a_file_that_making_it_writes_to() {
     assert_eq!(all(&place), before);
 }
 
-/// A copy of a store all of whose records are in the log.
+/// A copy of a store whose records are all in the log.
 fn recordless_with_log(place: &Place) -> String {
     let schema = flatrec::Schema::packed([flatrec::Field::new("n", flatrec::DataType::Int64)]);
     let database = DynDatabase::create(place.path("e.rec"), &schema.unwrap()).unwrap();
@@ -250,17 +250,16 @@ fn recordless_with_log(place: &Place) -> String {
     "copy-of-e".to_owned()
 }
 
-/// `cp x.rec y.rec-unfinished`, and then any command that makes `y.rec`: once, that was the end of
-/// the copy.
+/// `cp x.rec y.rec-unfinished`, then any command that makes `y.rec`: this once removed the copy.
 #[test]
 fn a_whole_store_under_the_name_of_an_unfinished_one_is_kept() {
     let place = stores();
-    // Of a `y.rec` that was removed the lock file stays, by which a maker's leftover is known.
+    // The lock file of a removed `y.rec` stays; it helps to recognise a maker's leftover.
     place.write("y.rec-lock", "");
     fs::copy(place.path(&recordless_with_log(&place)), place.path("l.rec")).unwrap();
     for source in ["t.rec", "s.rec", "l.rec"] {
         fs::copy(place.path(source), place.path("y.rec-unfinished")).unwrap();
-        // Readers say in the lock file what they read.
+        // Readers write to the lock file what they read.
         let unlocked = || {
             let mut all = all(&place);
             all.retain(|name, _| !name.ends_with("-lock"));
@@ -277,7 +276,7 @@ fn a_whole_store_under_the_name_of_an_unfinished_one_is_kept() {
         ] {
             let ran = place.run(command);
             assert_eq!(ran.status, Some(1), "{command:?}: {ran:?}");
-            let why = "y.rec-unfinished: already exists: a file of that name is not a leftover";
+            let why = "y.rec-unfinished: already exists: the file is not the leftover";
             assert!(ran.stderr.contains(why), "{command:?}: {ran:?}");
             assert!(ran.stderr.contains("rename it"), "{command:?}: {ran:?}");
         }
@@ -287,9 +286,9 @@ fn a_whole_store_under_the_name_of_an_unfinished_one_is_kept() {
     place.ok(["load", "good.csv", "y.rec"]);
 }
 
-/// Nor is a store that has got its name taken for an unfinished one later, however it was made.
+/// A store with its final name is not taken for an unfinished one later, whichever command made it.
 #[test]
-fn what_a_command_has_made_is_no_leftover_under_another_name() {
+fn a_finished_store_is_not_a_leftover_under_another_name() {
     let place = stores();
     place.ok(["load", "good.csv", "loaded.rec"]);
     place.ok(["backup", "s.rec", "backup.rec"]);
@@ -299,18 +298,18 @@ fn what_a_command_has_made_is_no_leftover_under_another_name() {
         place.write("y.rec-lock", "");
         fs::copy(place.path(made), place.path("y.rec-unfinished")).unwrap();
         let text = place.error(["load", "good.csv", "y.rec"]);
-        assert!(text.contains("is not a leftover of a maker that died"), "{made}: {text}");
+        assert!(text.contains("is not the leftover of an interrupted call"), "{made}: {text}");
     }
 }
 
-/// A file of the user's own under a name that a load uses was removed without a word.
+/// A user's own file under a name that a load uses was removed without a message.
 #[test]
 fn a_load_removes_no_file_that_is_not_its_own() {
     let place = stores();
     for suffix in ["-unfinished", "-unfinished-progress", "-unfinished-progress-new"] {
         let name = format!("x.rec{suffix}");
         place.write(&name, "three years of work");
-        // As an `x.rec` that was removed leaves it.
+        // As after the removal of an `x.rec`.
         place.write("x.rec-lock", "");
         let before = all(&place);
         for more in [&[][..], &["--force"], &["--resume"]] {
@@ -321,13 +320,12 @@ fn a_load_removes_no_file_that_is_not_its_own() {
         assert_eq!(all(&place), before);
         fs::remove_file(place.path(&name)).unwrap();
     }
-    // What a load that was killed leaves there is in the way of none, be it half written.
+    // The leftovers of a killed load, also half-written ones, do not block a later load.
     place.write("x.rec-unfinished-progress-new", "flatrec unfin");
     place.ok(["load", "good.csv", "x.rec"]);
 }
 
-/// What lies beside the file that is to be replaced is written to by name: a pipe or a device there
-/// is not.
+/// Files beside the replaced file are written by name; a pipe or a device there is refused.
 #[cfg(unix)]
 #[test]
 fn force_replaces_no_pipe() {
@@ -354,7 +352,7 @@ fn force_replaces_no_pipe() {
 /// A pipe under the name of a load's progress made it wait for ever.
 #[cfg(unix)]
 #[test]
-fn a_pipe_under_a_name_of_a_store_holds_no_command_up() {
+fn a_pipe_under_a_name_of_a_store_delays_no_command() {
     promptly(|at| {
         let commands: &[&[&str]] = &[
             &["load", "good.csv", "X"],
@@ -406,7 +404,7 @@ fn a_pipe_under_a_name_of_a_store_holds_no_command_up() {
     });
 }
 
-/// Runs a test that tells where it is; fails if it stays there for a minute.
+/// Runs a test that reports its steps; fails if a step takes a minute.
 #[cfg(unix)]
 fn promptly(test: impl FnOnce(&dyn Fn(String)) + Send + 'static) {
     let (told, wait) = std::sync::mpsc::channel();
@@ -422,7 +420,7 @@ fn promptly(test: impl FnOnce(&dyn Fn(String)) + Send + 'static) {
     running.join().unwrap();
 }
 
-/// The pipes and devices that a user names are written as they are.
+/// Pipes and devices that a user names are written directly.
 #[cfg(unix)]
 #[test]
 fn rows_that_do_not_fit_go_to_a_pipe_that_the_user_names() {

@@ -1,5 +1,5 @@
-//! The files that commands write beside their work: where they go, and what is left of a command
-//! that was killed.
+//! The files that commands write beside their work: their places, and the leftovers of killed
+//! commands.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -35,7 +35,7 @@ fn with<'a>(command: &[&'a str], out: &'a str) -> Vec<&'a str> {
     command.iter().map(|word| if *word == "OUT" { out } else { *word }).collect()
 }
 
-/// `load --rejects /dev/stdout --force >file`, by root, put a file in the place of `/dev/stdout`.
+/// `load --rejects /dev/stdout --force >file`, run by root, replaced `/dev/stdout` by a file.
 #[test]
 fn force_replaces_no_symbolic_link() {
     let place = stores();
@@ -44,7 +44,7 @@ fn force_replaces_no_symbolic_link() {
     symlink("nowhere.csv", place.path("dangling.csv")).unwrap();
     fs::copy(place.path("s.rec"), place.path("t.rec")).unwrap();
     symlink("t.rec", place.path("link.rec")).unwrap();
-    // As /dev/stdout is one.
+    // /dev/stdout is such a link.
     symlink("/proc/self/fd/1", place.path("out.csv")).unwrap();
     let before = place.files();
     let (target, store) = (bytes(&place.path("target.csv")), bytes(&place.path("t.rec")));
@@ -79,8 +79,8 @@ fn force_replaces_no_symbolic_link() {
     assert_eq!(bytes(&place.path("t.rec")), store);
 }
 
-/// `salvage --list` cut the file that was there and wrote into it: through links, those that lead
-/// to no file yet among them, and into each of its names.
+/// `salvage --list` truncated an existing file and wrote into it: also through links, including
+/// dangling ones, and into all names of the file.
 #[test]
 fn a_list_is_a_file_of_its_own_as_other_outputs_are() {
     let place = stores();
@@ -99,14 +99,14 @@ fn a_list_is_a_file_of_its_own_as_other_outputs_are() {
     assert_eq!(place.read("precious"), "three years of work");
     assert!(!place.files().iter().any(|name| name.ends_with(".tmp")), "{:?}", place.files());
 
-    // A directory is refused before the work is done.
+    // A directory is refused before the work begins.
     fs::create_dir(place.path("directory")).unwrap();
     let said = place.error(["salvage", "d.rec", "other.rec", "--list", "directory", "--force"]);
     assert!(said.contains("directory is not a regular file"), "{said}");
     assert!(!place.path("other.rec").exists());
 }
 
-/// Whether the command waits for something, as far as the system tells.
+/// Whether the command waits, as far as the system tells.
 fn sleeps(child: &Child) -> bool {
     #[cfg(target_os = "linux")]
     return super::guard::state_of(child, "flatrec").is_none_or(|state| state == "S");
@@ -119,8 +119,8 @@ fn spawn(place: &Place, line: &[&str]) -> Child {
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// A pipe without a reader kept a command for ever: `load` heard of the first TERM only and went on
-/// to wait, and `salvage`, whose work was done, of none.
+/// A pipe without a reader blocked a command for ever: `load` noticed only the first TERM and
+/// continued to wait, and `salvage`, whose work was done, noticed none.
 #[test]
 fn a_command_whose_output_is_a_pipe_without_a_reader_is_ended_by_a_signal() {
     for line in [&LOAD[..], &["append", "s.rec", "bad.csv", "--rejects", "OUT"], &SALVAGE] {
@@ -134,7 +134,7 @@ fn a_command_whose_output_is_a_pipe_without_a_reader_is_ended_by_a_signal() {
         kill_process(process, Signal::TERM).unwrap();
         until(|| {
             let has_ended = child.try_wait().unwrap().is_some();
-            // Of a salvage the first may have come while its store got its name.
+            // During a salvage the first signal may have come while its store got its name.
             if is_work_done && !has_ended {
                 kill_process(process, Signal::TERM).unwrap();
             }
@@ -150,7 +150,7 @@ fn a_command_whose_output_is_a_pipe_without_a_reader_is_ended_by_a_signal() {
     }
 }
 
-/// Waits for something that takes less than half a minute.
+/// Waits for an event that takes less than half a minute.
 #[track_caller]
 fn until(mut is_so: impl FnMut() -> bool) {
     let started = Instant::now();
@@ -160,15 +160,15 @@ fn until(mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// The files under which something is made for `bad-rows.csv`.
+/// The temporary names of files for `bad-rows.csv`.
 fn aside(place: &Place) -> Vec<String> {
     let is_aside = |name: &String| name.starts_with(".bad-rows.csv.") && name.ends_with(".tmp");
     place.files().into_iter().filter(is_aside).collect()
 }
 
-/// They stayed for ever.
+/// The leftovers stayed for ever.
 #[test]
-fn what_a_killed_command_has_left_is_removed_by_the_next_one() {
+fn the_next_command_removes_the_leftovers_of_a_killed_one() {
     let place = stores();
     for line in [
         &["append", "s.rec", "-", "--rejects", "bad-rows.csv"][..],
@@ -181,7 +181,7 @@ fn what_a_killed_command_has_left_is_removed_by_the_next_one() {
         killed.wait().unwrap();
         assert_eq!(aside(&place), left);
 
-        // Files that only look like one stay.
+        // Files with similar names stay.
         let number = "0123456789abcdef";
         place.write("precious", "three years of work");
         let link = format!(".bad-rows.csv.flatrec-{number}.tmp");
@@ -193,7 +193,7 @@ fn what_a_killed_command_has_left_is_removed_by_the_next_one() {
         ];
         others.iter().for_each(|name| place.write(name, "three years of work"));
 
-        // While one command is at it, others leave its file alone.
+        // While one command writes its file, others leave it alone.
         let goes_on = ["load", "-", "other.rec", "--schema", "schema.json"];
         let goes_on = [&goes_on[..], &["--rejects", "bad-rows.csv"]].concat();
         let mut goes_on = spawn(&place, &goes_on);
@@ -218,9 +218,10 @@ fn what_a_killed_command_has_left_is_removed_by_the_next_one() {
     }
 }
 
-/// Rows that a cut load has kept are no leftover of another command that sets rows aside there.
+/// Rows kept by an interrupted load are not a leftover for another command with the same rejects
+/// file.
 #[test]
-fn what_a_cut_load_has_kept_stays_for_it() {
+fn the_kept_rows_of_an_interrupted_load_stay() {
     let place = stores();
     let rows: String = (0..400_000).map(|n| format!("{n}\n")).collect();
     place.write("many.csv", format!("n\nx\n{rows}"));

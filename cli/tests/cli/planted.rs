@@ -1,5 +1,5 @@
-//! Files that another user has put where a load keeps its own: none of them is believed, written
-//! to or removed, and none says which file is.
+//! Files that another user has put at the names of a load's own files: the load trusts none of
+//! them, writes to none, removes none, and takes no file name from them.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
@@ -8,21 +8,21 @@ use std::os::unix::process::CommandExt as _;
 use super::skip::skip;
 use super::*;
 
-/// The users of these tests, without an entry anywhere.
+/// A user of these tests, without an account.
 const VICTIM: u32 = 65_531;
 const OTHER: u32 = 65_532;
 
 const SCHEMA: &str =
     r#"{"record_size": 8, "fields": [{"name": "id", "type": "int64", "offset": 0}]}"#;
 
-/// As many rows as take a load some time; one that does not fit stands early among them.
+/// Rows that take a load some time; an early one does not fit.
 fn rows() -> String {
     let mut csv = String::from("id\noops\n");
     (0..400_000).for_each(|n| csv.push_str(&format!("{n}\n")));
     csv
 }
 
-/// A directory like `/tmp`, and a command that every user may run; `None` where no test can become
+/// A directory like `/tmp`, and a command that every user may run; `None` if the test cannot become
 /// another user.
 fn shared_place() -> Option<Place> {
     if !rustix::process::geteuid().is_root() {
@@ -31,8 +31,8 @@ fn shared_place() -> Option<Place> {
     }
     let place = Place::new();
     fs::set_permissions(place.0.path(), Permissions::from_mode(0o755)).unwrap();
-    // By another process: a child that another test starts just then would hold the copy open for
-    // writing, and a program like that cannot be run.
+    // Copied by another process: a child that another test is starting would hold the copy open for
+    // writing, and such a program cannot be run.
     let mut copy = Command::new("cp");
     copy.arg(env!("CARGO_BIN_EXE_flatrec")).arg(place.path("flatrec"));
     assert!(copy.status().unwrap().success());
@@ -76,7 +76,7 @@ fn load<'a>(rejects: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     [&args[..], &["--progress-every", "1"], more].concat()
 }
 
-/// What a load of that user leaves when it is killed once it has kept some progress.
+/// The leftovers of a load of that user, killed after it kept some progress.
 fn cut_as(place: &Place, user: u32, args: &[&str]) {
     for _ in 0..50 {
         let mut child =
@@ -91,7 +91,7 @@ fn cut_as(place: &Place, user: u32, args: &[&str]) {
         if !ended.success() && !place.path("sticky/x.rec").exists() {
             return;
         }
-        // It was as good as finished.
+        // The load was nearly finished.
         for entry in fs::read_dir(place.path("sticky")).unwrap() {
             fs::remove_file(entry.unwrap().path()).unwrap();
         }
@@ -100,7 +100,7 @@ fn cut_as(place: &Place, user: u32, args: &[&str]) {
     panic!("no load was slow enough to be cut");
 }
 
-/// Everything below the shared and the users' directories: whose it is, and what it holds.
+/// Everything below the shared directory and the users' directories: its owner and its content.
 fn everything(place: &Place) -> Vec<(PathBuf, u32, u64, u32)> {
     let mut found = Vec::new();
     for directory in ["sticky", "home", "evil"] {
@@ -108,7 +108,7 @@ fn everything(place: &Place) -> Vec<(PathBuf, u32, u64, u32)> {
             let path = entry.unwrap().path();
             let metadata = fs::symlink_metadata(&path).unwrap();
             let held = if metadata.is_file() { bytes(&path) } else { Vec::new() };
-            // A load that fails may have left a lock file, which holds nothing.
+            // A failed load may leave a lock file, which is empty.
             if !path.to_str().unwrap().ends_with("-lock") {
                 found.push((path, metadata.uid(), metadata.ino(), crc32c::crc32c(&held)));
             }
@@ -119,10 +119,10 @@ fn everything(place: &Place) -> Vec<(PathBuf, u32, u64, u32)> {
 }
 
 /// Another user planted an unfinished store and a progress file that named the victim's own file as
-/// that of the rows set aside: `load --resume` cut that file, wrote rows into it and renamed it,
+/// the one for bad rows: `load --resume` truncated that file, wrote rows into it and renamed it,
 /// and a load without `--resume` removed it.
 #[test]
-fn what_another_user_has_left_is_neither_resumed_nor_removed() {
+fn files_of_another_user_are_neither_resumed_nor_removed() {
     let Some(place) = shared_place() else { return };
     place.write("home/authorized_keys", "ssh-ed25519 AAAA the only key of the victim\n");
     chown(place.path("home/authorized_keys"), Some(VICTIM), Some(VICTIM)).unwrap();
@@ -130,7 +130,7 @@ fn what_another_user_has_left_is_neither_resumed_nor_removed() {
     for entry in fs::read_dir(place.path("sticky")).unwrap() {
         fs::set_permissions(entry.unwrap().path(), Permissions::from_mode(0o666)).unwrap();
     }
-    // As the program wrote it first, and as it does now.
+    // The first form of the program, and the present one.
     let progress = place.path("sticky/x.rec-unfinished-progress");
     let key = place.path("home/authorized_keys");
     let text = fs::read_to_string(&progress).unwrap();
@@ -156,12 +156,12 @@ fn what_another_user_has_left_is_neither_resumed_nor_removed() {
             }
         }
     }
-    // Nor does its owner resume with a file that others may have written to.
+    // The owner does not resume either with a file that others may have written.
     let ran = run_as(&place, OTHER, &load("evil/bad.csv", &["--resume"]));
     assert!(ran.stderr.contains("other users may write to it"), "{ran:?}");
 }
 
-/// Each file that a maker of `x.rec` removes or goes on with, left by another user alone.
+/// Each file that a maker of `x.rec` removes or continues, left by another user.
 #[test]
 fn another_user_s_file_under_each_name_is_an_error_that_names_it() {
     let Some(place) = shared_place() else { return };
@@ -169,7 +169,7 @@ fn another_user_s_file_under_each_name_is_an_error_that_names_it() {
     for suffix in ["-unfinished", "-unfinished-progress", "-unfinished-progress-new"] {
         let name = format!("x.rec{suffix}");
         let planted = place.path(&format!("sticky/{name}"));
-        // What a maker that died would leave, and what would be removed if it were one's own.
+        // The leftover of a dead maker, which would be removed if it were the user's own.
         for held in [&b""[..], &[0; 4096], b"flatrec unfinished load 2 00000000\n{}\n"] {
             fs::write(&planted, held).unwrap();
             fs::set_permissions(&planted, Permissions::from_mode(0o666)).unwrap();
@@ -201,10 +201,10 @@ fn another_user_s_file_under_each_name_is_an_error_that_names_it() {
     assert_eq!(ran.status, Some(0), "{ran:?}");
 }
 
-/// What root makes in the place of a user's store is the user's, and so is what a root that was
-/// killed has left of it: root's next command removes it.
+/// Files that root creates in the place of a user's store belong to the user, and so do the
+/// leftovers of a killed root command: root's next command removes them.
 #[test]
-fn what_root_left_in_the_place_of_a_user_s_store_is_root_s_own() {
+fn root_removes_its_leftovers_in_the_place_of_a_user_s_store() {
     let Some(place) = shared_place() else { return };
     run_as(&place, VICTIM, &load("home/bad.csv", &[]));
     let left = place.path("sticky/x.rec-unfinished");
@@ -216,7 +216,7 @@ fn what_root_left_in_the_place_of_a_user_s_store_is_root_s_own() {
     assert_eq!(fs::metadata(place.path("sticky/x.rec")).unwrap().uid(), VICTIM);
 }
 
-/// A load that was cut, of this user, in a place of its own.
+/// An interrupted load of this user, in a place of its own.
 fn cut() -> Place {
     let place = Place::new();
     place.write("in.csv", rows());
@@ -228,13 +228,13 @@ fn cut() -> Place {
     place
 }
 
-/// The name under which the bad rows were set aside.
+/// The name of the file with the bad rows.
 fn set_aside(place: &Place) -> String {
     place.files().into_iter().find(|name| name.starts_with(".bad.csv.")).unwrap()
 }
 
 #[test]
-fn a_progress_file_that_is_a_link_or_open_to_others_is_not_believed() {
+fn a_progress_file_that_is_a_link_or_open_to_others_is_not_trusted() {
     type Change = fn(&Path, &Path);
     let changes: [(Change, &str); 4] = [
         (
@@ -265,14 +265,14 @@ fn a_progress_file_that_is_a_link_or_open_to_others_is_not_believed() {
     }
 }
 
-/// The rows are set aside beside the file of `--rejects`, where others may have put a link.
+/// The bad rows are written beside the file of `--rejects`, where other users may have put a link.
 #[test]
 fn the_rows_set_aside_are_written_to_no_other_file() {
     type Put = fn(&Path, &Path);
     let puts: [Put; 3] = [
         |precious, aside| fs::hard_link(precious, aside).unwrap(),
         |precious, aside| symlink(precious, aside).unwrap(),
-        // A file of one's own that no load has made.
+        // A file of the user's own that is not from a load.
         |_, aside| fs::write(aside, "three years of work, and more of it than rows").unwrap(),
     ];
     for put in puts {
@@ -284,7 +284,7 @@ fn the_rows_set_aside_are_written_to_no_other_file() {
         let text = place.error(load("bad.csv", &["--resume"]));
         assert!(text.starts_with("the rows set aside so far, in .bad.csv."), "{text}");
         assert!(text.contains("start over without --resume"), "{text}");
-        // Without --resume what is there is not a load's, and stays.
+        // Without --resume the file does not count as a load's, and stays.
         let ran = place.run(load("bad.csv", &[]));
         assert_eq!(ran.status, Some(0), "{ran:?}");
         assert!(aside.symlink_metadata().is_ok());
@@ -293,7 +293,7 @@ fn the_rows_set_aside_are_written_to_no_other_file() {
 }
 
 #[test]
-fn an_unfinished_store_that_is_a_link_is_not_gone_on_with() {
+fn an_unfinished_store_that_is_a_link_is_not_resumed() {
     for hard in [false, true] {
         let place = cut();
         let (left, moved) = (place.path("sticky/x.rec-unfinished"), place.path("moved"));
@@ -309,7 +309,7 @@ fn an_unfinished_store_that_is_a_link_is_not_gone_on_with() {
     }
 }
 
-/// Whatever a progress file says, be it one's own: its words are no paths.
+/// A progress file's content is never a path, even in the user's own file.
 #[test]
 fn a_progress_file_names_no_file() {
     let place = cut();
@@ -330,7 +330,7 @@ fn a_progress_file_names_no_file() {
         let first = &first[..first.rfind(' ').unwrap()];
         fs::write(&progress, format!("{first} {crc:08x}\n{rest}")).unwrap();
         let text = place.error(load("bad.csv", &["--resume"]));
-        assert!(text.contains("of another version of flatrec"), "{tag:?}: {text}");
+        assert!(text.contains("from another version of flatrec"), "{tag:?}: {text}");
         assert!(place.read("precious.tmp").ends_with("and longer\n"), "{tag:?}");
     }
     assert!(place.run(load("bad.csv", &[])).status == Some(0));

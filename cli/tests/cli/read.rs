@@ -43,7 +43,7 @@ Ada,36,0.1,1815-12-10,1852-11-27T12:00:00Z,\"\",true,\"[1,2,255]\"
 }
 
 #[test]
-fn a_record_that_is_not_there_is_an_error() {
+fn a_missing_record_is_an_error() {
     let place = Place::new();
     people(&place);
     assert_eq!(
@@ -114,13 +114,14 @@ fn scan_counts() {
 }
 
 #[test]
-fn what_cannot_be_read_is_named_in_every_format() {
+fn unreadable_records_are_named_in_every_format() {
     let place = Place::new();
     let path = people(&place);
     let mut damaged = bytes(&path);
-    damaged[65_536 + 49 + 14] = 7; // whether record 1 has an age
+    damaged[65_536 + 49 + 14] = 7; // the presence byte of age in record 1
     std::fs::write(&path, &damaged).unwrap();
-    let expected = "read people.rec, record 1: corrupt: field age (uint8): a presence byte of 7";
+    let expected =
+        "read people.rec, record 1: corrupt: field age (uint8): its presence byte is 7, not 0 or 1";
     for format in ["table", "csv", "ndjson"] {
         for args in [
             &["get", "people.rec", "0", "1"][..],
@@ -169,7 +170,7 @@ fn wrong_scans_say_what_is_wrong() {
     let usage = |range| place.usage(["scan", "people.rec", "--range", range]);
     assert!(usage("5").contains("write it as 100..200, 100.. or ..200"));
     assert!(usage("5..2").contains("it ends before it starts"));
-    assert!(usage("a..").contains("\"a\" is no number of a record"));
+    assert!(usage("a..").contains("\"a\" is not a record number"));
 }
 
 #[test]
@@ -206,7 +207,7 @@ fn a_long_table_streams_with_the_widths_of_its_first_rows() {
 }
 
 #[test]
-fn a_closed_pipe_ends_quietly() {
+fn a_closed_pipe_ends_a_command_quietly() {
     let place = Place::new();
     let schema = Schema::packed([Field::new("n", DataType::UInt64)]).unwrap();
     let mut store = DynStore::create(place.path("many.rec"), &schema).unwrap();
@@ -247,7 +248,7 @@ fn a_full_disk_under_standard_output_is_an_error() {
 }
 
 #[test]
-fn info_tells_what_the_store_is_made_of() {
+fn info_shows_the_parts_of_the_store() {
     let place = Place::new();
     people(&place);
     let text = place.ok(["info", "people.rec"]);
@@ -349,7 +350,7 @@ fn verify_finds_nothing_in_a_good_store() {
 }
 
 #[test]
-fn verify_lists_what_it_doubts() {
+fn verify_lists_its_doubts() {
     let place = Place::new();
     let path = people(&place);
     let mut damaged = bytes(&path);
@@ -395,7 +396,7 @@ fn verify_counts_one_as_one() {
 }
 
 #[test]
-fn what_is_no_store_is_refused_by_every_command() {
+fn every_command_refuses_a_file_that_is_not_a_store() {
     let place = Place::new();
     place.write("short.rec", "no store");
     place.write("long.rec", vec![b'x'; 100_000]);
@@ -423,7 +424,7 @@ fn what_is_no_store_is_refused_by_every_command() {
 }
 
 #[test]
-fn help_and_version_are_no_errors() {
+fn help_and_version_end_with_status_0() {
     let place = Place::new();
     for command in [
         "load", "info", "get", "scan", "tail", "export", "schema", "append", "set", "verify",

@@ -1,4 +1,4 @@
-//! `load --resume`: loads that are cut, and what comes of them.
+//! `load --resume`: interrupted loads, and their continuation.
 
 use std::fs;
 use std::process::Child;
@@ -9,8 +9,8 @@ use super::shell::shell;
 use super::skip::skip;
 use super::*;
 
-/// Rows enough for some twenty blocks of the loader, one in a thousand bad, one in a hundred with a
-/// line end in quotes.
+/// Rows for some twenty blocks of the loader; one in a thousand is bad, one in a hundred has a
+/// quoted line end.
 fn rows() -> String {
     let mut csv = String::from("id,name,delay\n");
     for n in 0..160_000u32 {
@@ -62,7 +62,8 @@ fn spawn(place: &Place, args: &[&str]) -> Child {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// What `end` does to a load that has kept some progress. A load that is quicker is tried again.
+/// The result of `end` on a load that has kept some progress. If the load is too fast, this tries
+/// again.
 fn cut_by(place: &Place, args: &[&str], end: impl Fn(&mut Child)) -> Ran {
     for _ in 0..50 {
         let mut child = spawn(place, args);
@@ -90,7 +91,7 @@ fn cut(place: &Place, args: &[&str]) {
     assert!(place.path("out.rec-unfinished").exists() && !place.path("out.rec").exists());
 }
 
-/// Resumes, and says behind which row.
+/// Resumes, and returns the row after which it resumed.
 #[track_caller]
 fn resumed(place: &Place, args: &[&str]) -> u64 {
     let out = place.ok(args);
@@ -98,7 +99,7 @@ fn resumed(place: &Place, args: &[&str]) -> u64 {
     line.expect(&out).parse().unwrap()
 }
 
-/// What an uninterrupted load makes, and how long it takes; nothing of it is left.
+/// The result of an uninterrupted load and its duration; its files are removed.
 fn uninterrupted(place: &Place) -> (Vec<u8>, String, Duration) {
     let started = Instant::now();
     place.ok(load("in.csv", &[]));
@@ -113,8 +114,8 @@ fn uninterrupted(place: &Place) -> (Vec<u8>, String, Duration) {
     made
 }
 
-/// Waits until a load has kept its progress so many times and, of the time between two, has used
-/// some part; or has ended.
+/// Waits until a load has kept its progress so many times and has used some part of the next
+/// interval, or has ended.
 fn watch(place: &Place, child: &mut Child, times: u32, part: Duration) {
     let (mut seen, mut last) = (0, None);
     while seen < times && child.try_wait().unwrap().is_none() {
@@ -124,7 +125,7 @@ fn watch(place: &Place, child: &mut Child, times: u32, part: Duration) {
         }
         std::thread::yield_now();
     }
-    // Where in its work the load is killed is to be left to chance.
+    // The kill should hit a random place in the load's work.
     std::thread::sleep(part);
 }
 
@@ -149,7 +150,7 @@ fn a_load_killed_anywhere_is_resumed_with_the_same_result() {
             gone_on += u32::from(has_gone_on(&output.stdout));
             args = load("in.csv", &["--resume"]);
         }
-        // The last kill may have come when everything was done.
+        // The last kill may have come after all work was done.
         let progress = place.path("out.rec-unfinished-progress");
         if progress.exists() || !place.path("out.rec").exists() {
             let output = place.command(&args).output().unwrap();
@@ -160,8 +161,8 @@ fn a_load_killed_anywhere_is_resumed_with_the_same_result() {
         assert!(place.read("bad.csv") == rejects, "history {history}: the rejects differ");
         let verified = place.ok(["verify", "out.rec"]);
         assert_eq!(verified, "out.rec: 159840 records, checksums of 93 blocks, no doubts\n");
-        // A load that is killed before it has kept anything leaves its rejects under their
-        // temporary name.
+        // A load that is killed before it keeps anything leaves its rejects under their temporary
+        // name.
         let files: Vec<_> =
             place.files().into_iter().filter(|name| !name.starts_with(".bad.csv.")).collect();
         assert_eq!(files.len(), 6, "{files:?}");
@@ -176,10 +177,10 @@ fn a_finished_resume_leaves_no_files_behind() {
     let (expected, rejects, _) = uninterrupted(&place);
     cut(&place, &load("in.csv", &[]));
     let mut files = place.files();
-    // It may have been killed while it kept its progress, which is written aside.
+    // The load may have been killed while it wrote its progress under another name.
     files.retain(|name| name != "out.rec-unfinished-progress-new");
     assert_eq!(files.len(), 7, "{files:?}");
-    // Moved, it is still the same input.
+    // After a move it is still the same input.
     fs::rename(place.path("in.csv"), place.path("moved.csv")).unwrap();
     let row = resumed(&place, &load("moved.csv", &["--resume"]));
     assert!(row > 1000, "row {row}");
@@ -191,8 +192,8 @@ fn a_finished_resume_leaves_no_files_behind() {
 }
 
 #[test]
-fn an_interrupted_load_says_how_to_go_on() {
-    if was_run_in_a_console_of_its_own("resume::an_interrupted_load_says_how_to_go_on") {
+fn an_interrupted_load_says_how_to_resume() {
+    if was_run_in_a_console_of_its_own("resume::an_interrupted_load_says_how_to_resume") {
         return;
     }
     let place = place();
@@ -202,7 +203,7 @@ fn an_interrupted_load_says_how_to_go_on() {
     assert_eq!(
         ran.stderr,
         "flatrec: interrupted; what was loaded is kept in out.rec-unfinished: the same command \
-         with --resume goes on from there, without it starts over\n"
+         with --resume continues it, and without --resume starts over\n"
     );
     resumed(&place, &load("in.csv", &["--resume"]));
     assert!(records(&place) == expected && place.read("bad.csv") == rejects);
@@ -226,8 +227,8 @@ fn another_input_is_refused_and_nothing_changed() {
     let later = modified + Duration::from_secs(1);
     for (text, modified, why) in [
         (text.clone() + "1,x,2\n", modified, "it had "),
-        (text.replacen("0,a", "0,b", 1), modified, "its first 64 KiB are not what they were"),
-        (text.clone(), later, "it was modified since"),
+        (text.replacen("0,a", "0,b", 1), modified, "its first 64 KiB have changed"),
+        (text.clone(), later, "it was modified later"),
     ] {
         touch(&text, modified);
         let text = place.error(&args);
@@ -252,11 +253,11 @@ fn other_options_are_refused_by_name() {
     let rejects = ["--rejects", "bad.csv"];
     let wider = ["--schema", "wider.json"];
     for (options, why) in [
-        ([&wider[..], &null, &rejects].concat(), "--schema does not give the types"),
-        ([&null[..], &rejects].concat(), "--schema does not give the types"),
+        ([&wider[..], &null, &rejects].concat(), "--schema has other types"),
+        ([&null[..], &rejects].concat(), "--schema has other types"),
         ([&schema[..], &rejects].concat(), "--null was \"NA\" and is not given"),
         ([&schema[..], &null].concat(), "--rejects was \""),
-        ([&schema[..], &null, &["--rejects", "b.csv"]].concat(), "b.csv\" (go on as"),
+        ([&schema[..], &null, &["--rejects", "b.csv"]].concat(), "b.csv\" (use the same"),
         ([&schema[..], &null, &rejects, &["--no-header"]].concat(), "--no-header was not given"),
         (
             [&schema[..], &null, &rejects, &["--delimiter", ";"]].concat(),
@@ -286,7 +287,7 @@ fn with_nothing_to_resume_the_load_starts() {
     );
     remove_all(&place, &["in.csv", "schema.json"]);
 
-    // What speaks of a store that is gone speaks of nothing.
+    // A progress file without its store has no meaning.
     cut(&place, &load("in.csv", &[]));
     fs::remove_file(place.path("out.rec-unfinished")).unwrap();
     let ran = place.run(load("in.csv", &["--resume"]));
@@ -298,7 +299,7 @@ fn with_nothing_to_resume_the_load_starts() {
     );
     remove_all(&place, &["in.csv", "schema.json"]);
 
-    // And so does what speaks of another one.
+    // Nor has one beside another store.
     cut(&place, &load("in.csv", &[]));
     let progress = bytes(&place.path("out.rec-unfinished-progress"));
     fs::remove_file(place.path("out.rec-unfinished-progress")).unwrap();
@@ -339,7 +340,7 @@ fn without_resume_the_load_starts_over() {
 }
 
 #[test]
-fn a_bad_row_is_no_cut() {
+fn a_bad_row_is_not_an_interruption() {
     let place = place();
     let text = rows().replace(",late\n", ",1\n");
     place.write("in.csv", format!("{text}1,x,late\n"));
@@ -368,13 +369,13 @@ fn a_gzipped_input_is_resumed_and_a_stream_is_not() {
     let text = place.error(load("-", &["--resume"]));
     assert_eq!(
         text,
-        "--resume reads a part of the input again, and - is no plain file (load it from a file, \
-         or without --resume)"
+        "--resume reads a part of the input again, and - is not a plain file (load it from a \
+         file, or without --resume)"
     );
 }
 
 #[test]
-fn inferred_types_are_not_looked_for_again() {
+fn types_are_not_inferred_again() {
     let place = place();
     let args = ["load", "in.csv", "out.rec", "--null", "NA", "--progress-every", "1"];
     place.ok(args);
@@ -404,9 +405,9 @@ fn a_store_with_deletes_is_resumed_as_one() {
     }
 }
 
-/// A kill between the last steps: the store has its name, and the rejects have not.
+/// A kill between the last steps: the store has its name, the rejects do not.
 #[test]
-fn a_load_cut_at_its_very_end_is_finished() {
+fn a_load_interrupted_at_its_very_end_is_finished() {
     let place = place();
     cut(&place, &load("in.csv", &[]));
     let progress = bytes(&place.path("out.rec-unfinished-progress"));
@@ -429,14 +430,14 @@ fn a_load_cut_at_its_very_end_is_finished() {
 }
 
 #[test]
-fn what_is_in_the_way_is_not_written_over() {
+fn a_file_in_the_way_is_not_overwritten() {
     let place = place();
     place.write("out.rec-unfinished-progress", "a diary");
     let text = place.error(load("in.csv", &[]));
     assert_eq!(
         text,
         "out.rec-unfinished-progress is in the way: it is not a progress file of flatrec (rename \
-         it, or have it removed)"
+         it, or ask its owner to remove it)"
     );
     assert_eq!(place.read("out.rec-unfinished-progress"), "a diary");
     fs::remove_file(place.path("out.rec-unfinished-progress")).unwrap();
@@ -464,7 +465,7 @@ fn a_short_load_writes_no_progress() {
 
 #[cfg(any(target_os = "linux", windows))]
 #[test]
-fn a_load_that_fills_the_disk_goes_on_when_there_is_room() {
+fn a_load_that_fills_the_disk_resumes_when_there_is_space() {
     let place = place();
     let (expected, rejects, _) = uninterrupted(&place);
     let disk = place.path("disk");
@@ -492,11 +493,11 @@ fn a_load_that_fills_the_disk_goes_on_when_there_is_room() {
     assert!(store[65_536..] == expected && set_aside == rejects.as_bytes());
 }
 
-/// A file that comes to a name of the progress while a load goes on is not the load's to replace.
+/// A file that takes one of the progress file's names during a load is not replaced.
 #[cfg(target_os = "linux")]
 #[test]
 #[cfg_attr(target_arch = "s390x", ignore = "qemu-user stops no process at once")]
-fn what_comes_to_the_names_of_the_progress_meanwhile_is_kept() {
+fn a_file_put_at_a_progress_name_during_a_load_is_kept() {
     use rustix::process::{Pid, Signal, kill_process};
 
     let [progress, new] = ["out.rec-unfinished-progress", "out.rec-unfinished-progress-new"];
@@ -507,7 +508,7 @@ fn what_comes_to_the_names_of_the_progress_meanwhile_is_kept() {
             let mut put = false;
             while !put && child.try_wait().unwrap().is_none() {
                 std::thread::yield_now();
-                // Stopped, it makes no progress file of its own meanwhile.
+                // Stopped, the load makes no progress file at this moment.
                 let process = Pid::from_child(&child);
                 kill_process(process, Signal::STOP).unwrap();
                 let stat = format!("/proc/{}/stat", child.id());

@@ -38,9 +38,9 @@ fn load_keeps_checksums_unless_told_not_to() {
     assert!(place.ok(["info", "out.rec"]).contains("\nchecksums      none\n"));
     assert_eq!(
         place.ok(["verify", "out.rec", "--rebuild"]),
-        "out.rec: new checksums of 3 blocks; there were none\n"
+        "out.rec: new checksums of 3 blocks; there were no old ones\n"
     );
-    // Every later change keeps them.
+    // Every later change updates them.
     place.ok(["append", "out.rec", "in.csv"]);
     place.ok(["set", "out.rec", "7", "n=8"]);
     assert_eq!(
@@ -50,7 +50,7 @@ fn load_keeps_checksums_unless_told_not_to() {
 }
 
 #[test]
-fn damage_is_named_saved_around_and_accepted_only_when_told() {
+fn damage_is_named_skipped_and_accepted_only_when_asked() {
     let place = Place::new();
     let path = loaded(&place);
     flip(&path, 65_536 + 70_000);
@@ -95,7 +95,7 @@ fn damage_is_named_saved_around_and_accepted_only_when_told() {
 
     assert_eq!(
         place.ok(["verify", "out.rec", "--rebuild"]),
-        "out.rec: new checksums of 3 blocks; 1 of them did not match those there were\n"
+        "out.rec: new checksums of 3 blocks; 1 of them did not match the old ones\n"
     );
     assert_eq!(
         place.ok(["salvage", "out.rec", "saved.rec", "--force"]),
@@ -123,7 +123,7 @@ fn a_store_without_checksums_is_saved_as_far_as_it_can_be_read() {
 }
 
 #[test]
-fn a_log_that_is_gone_is_no_success() {
+fn a_missing_log_is_a_failure() {
     let place = Place::new();
     let path = loaded(&place);
     let database = DynDatabase::open(&path).unwrap();
@@ -145,18 +145,18 @@ fn a_log_that_is_gone_is_no_success() {
 }
 
 #[test]
-fn a_checkpoint_brings_the_log_into_a_damaged_block_and_says_so() {
+fn a_checkpoint_writes_the_log_into_a_damaged_block_and_says_so() {
     let place = Place::new();
     let path = loaded(&place);
     flip(&path, 65_536 + 70_000);
-    // Beside a reader the change stays in the log. Once the command gave up at such a block.
+    // Beside a reader the change stays in the log. Once the command failed at such a block.
     let reader = DynDatabase::open_read_only(&path).unwrap();
     let snapshot = reader.begin_read().unwrap();
     place.ok(["set", "out.rec", "8200", "n=1"]);
     drop((snapshot, reader));
     let ran = place.run(["checkpoint", "out.rec"]);
     assert_eq!(ran.status, Some(0), "{ran:?}");
-    assert!(ran.stdout.starts_with("out.rec: 1 records brought to their places"), "{ran:?}");
+    assert!(ran.stdout.starts_with("out.rec: 1 records written to their places"), "{ran:?}");
     let block = "block 1, bytes 131072..196608, records 8192..16384";
     assert_eq!(
         ran.stderr,

@@ -1,4 +1,4 @@
-//! Who has a store open, as `info` and errors tell.
+//! The programs that have a store open, as `info` and errors show them.
 
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,7 @@ fn set(database: &DynDatabase) {
 }
 
 #[test]
-fn info_tells_who_has_the_store_open() {
+fn info_shows_the_programs_that_have_the_store_open() {
     let place = Place::new();
     let path = people(&place);
     let (lines, json) = shown(&place);
@@ -50,7 +50,7 @@ fn info_tells_who_has_the_store_open() {
     let (lines, json) = shown(&place);
     let held = json["readers_hold_log_bytes"].as_u64().unwrap();
     assert!(held > 49 && held == json["log"]["len_bytes"].as_u64().unwrap(), "{json}");
-    assert!(lines[2].starts_with(&format!("readers 1, for whom {held} bytes")), "{lines:?}");
+    assert!(lines[2].starts_with(&format!("readers 1; {held} bytes")), "{lines:?}");
     let commit = snapshot.commit();
     let begin = format!("process {own}, which has held commit {commit} for ");
     assert!(lines[3].starts_with(&begin) && lines[3].ends_with(", 2 commits behind"), "{lines:?}");
@@ -72,7 +72,7 @@ fn info_tells_who_has_the_store_open() {
 }
 
 #[test]
-fn a_second_writer_is_told_who_is_the_first() {
+fn a_second_writer_gets_the_process_of_the_first() {
     let place = Place::new();
     let path = people(&place);
     let database = DynDatabase::open(&path).unwrap();
@@ -103,7 +103,7 @@ fn a_second_writer_is_told_who_is_the_first() {
     options.open(&path).unwrap().close().unwrap();
 }
 
-/// Words of another store, or none, do not tell who writes to this one.
+/// Words of another store, or an empty lock file, do not name the writer of this store.
 #[test]
 fn words_that_are_not_this_stores_name_no_writer() {
     let place = Place::new();
@@ -114,7 +114,7 @@ fn words_that_are_not_this_stores_name_no_writer() {
     for (at, fill) in [(71..72, 0xa5), (72..80, 0xa5), (128..136, 0)] {
         let mut other = words.clone();
         other[at].fill(fill);
-        // In place: another file would be another lock.
+        // Written in place: another file would be another lock.
         let mut file = std::fs::File::options().write(true).open(&lock).unwrap();
         file.write_all(&other).unwrap();
         let text = DynStore::open(&path).unwrap_err().to_string();
@@ -129,7 +129,7 @@ fn words_that_are_not_this_stores_name_no_writer() {
     store.close().unwrap();
 }
 
-/// Runs a command that must end in a minute, and not by a panic or a signal.
+/// Runs a command that must end within a minute, without a panic or a signal.
 #[track_caller]
 fn ends(place: &Place, args: &[&str]) -> Ran {
     let mut command = place.command(args);
@@ -151,7 +151,7 @@ fn ends(place: &Place, args: &[&str]) -> Ran {
     ran
 }
 
-/// The commands that look at a store and its lock file.
+/// The commands that read a store and its lock file.
 const LOOKING: [&[&str]; 4] = [
     &["info", "people.rec"],
     &["info", "people.rec", "--json"],
@@ -159,9 +159,9 @@ const LOOKING: [&[&str]; 4] = [
     &["verify", "people.rec", "--rebuild"],
 ];
 
-/// A user's file in the lock file's place is named, and stays as it is, however long.
+/// A user's file in the place of the lock file is named and stays unchanged, whatever its length.
 #[test]
-fn a_foreign_file_in_the_lock_files_place_is_told_and_kept() {
+fn a_foreign_file_in_the_lock_files_place_is_named_and_kept() {
     let place = Place::new();
     let store = bytes(&people(&place));
     let lock = place.path("people.rec-lock");
@@ -187,8 +187,8 @@ fn a_foreign_file_in_the_lock_files_place_is_told_and_kept() {
     }
 }
 
-/// Whatever the words of a lock file claim: they make no records of others, and no damage. At most
-/// a command says that the store is locked.
+/// False words in a lock file change no records and do no damage. At most a command says that the
+/// store is locked.
 #[test]
 fn claims_in_a_lock_file_change_nothing_that_is_read() {
     let place = Place::new();
@@ -204,7 +204,7 @@ fn claims_in_a_lock_file_change_nothing_that_is_read() {
         }
         bytes
     };
-    // Its store stays what it is in the last two, so that the rest is believed.
+    // The last two keep the store's word, so that the rest is used.
     let claims = [
         ("the highest numbers", filled(72, 0, &|_| u64::MAX)),
         ("any numbers", filled(72, 0, &|at| (at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15))),
@@ -219,14 +219,14 @@ fn claims_in_a_lock_file_change_nothing_that_is_read() {
     for (what, claim) in &claims {
         for is_open in [false, true] {
             let writer = is_open.then(|| DynDatabase::open(&path).unwrap());
-            // In place: another file would be another lock.
+            // Written in place: another file would be another lock.
             std::fs::File::options().write(true).open(&lock).unwrap().write_all(claim).unwrap();
             for args in &LOOKING[1..if is_open { 3 } else { 4 }] {
                 let ran = ends(&place, args);
                 let about = format!("{what}, open: {is_open}: {args:?}: {ran:?}");
                 if is_open && ran.status == Some(1) {
                     assert!(ran.stderr.contains("locked by another handle"), "{about}");
-                    // Once it was waited for ten seconds for what no writer can ever publish.
+                    // Once the command waited ten seconds for a commit that no writer can publish.
                     assert!(ran.stderr.contains("its words are damaged"), "{about}");
                     continue;
                 }

@@ -1,11 +1,11 @@
-//! Paths that are no place in a directory, and names that would command the terminal.
+//! Paths that are not places in a directory, and names that would command the terminal.
 
 use super::*;
 
-/// Clears a screen, begins a line of its own, and turns the direction of writing.
+/// Clears the screen, begins a new line, and reverses the direction of writing.
 const HOSTILE: &str = "a\x1b[2J\u{9b}31m\nflatrec: all is well\u{202e}cer";
 
-/// What such a name becomes.
+/// The escaped form of such a name.
 #[cfg(unix)]
 const ESCAPED: &str = r"a\u{1b}[2J\u{9b}31m\nflatrec: all is well\u{202e}cer";
 
@@ -18,7 +18,7 @@ fn check_shown(ran: &Ran, about: &str) {
     assert!(!forged, "{about}: {ran:?}");
 }
 
-/// A file's name went to the terminal as it was.
+/// A file's name went to the terminal unchanged.
 #[cfg(unix)] // no such name is one on Windows
 #[test]
 fn no_name_of_a_file_commands_the_terminal() {
@@ -77,7 +77,7 @@ fn no_name_of_a_file_commands_the_terminal() {
     assert_eq!(json["path"].as_str().unwrap(), store, "for programs it stays what it is");
 }
 
-/// The names of a file's fields, and its texts, did, too. A field has no control characters.
+/// So did the names and texts of a store's fields. A field's name has no control characters.
 #[test]
 fn no_text_of_a_store_commands_the_terminal() {
     const FIELD: &str = "a\u{202e}cer";
@@ -109,8 +109,8 @@ fn no_text_of_a_store_commands_the_terminal() {
     assert_eq!(csv, format!("{FIELD},text\n7,\"{HOSTILE}\"\n"), "for programs");
 }
 
-/// `scan /dev/fd/3` failed for want of a lock file in `/dev/fd`; as root `info /dev/stdin` made
-/// `/dev/stdin-lock`.
+/// `scan /dev/fd/3` failed because there was no lock file in `/dev/fd`; run by root, `info
+/// /dev/stdin` created `/dev/stdin-lock`.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_store_is_read_by_the_path_of_its_descriptor() {
@@ -138,20 +138,23 @@ fn a_store_is_read_by_the_path_of_its_descriptor() {
         assert!(run(&format!("\"$0\" verify {path} {redirected}")).ends_with("no doubts\n"));
         run(&format!("\"$0\" info {path} {redirected}"));
         run(&format!("\"$0\" tail {path} {redirected}"));
-        // A file that has lost its name is read as it is.
+        // A file without a name is read normally.
         let lost = "cp gone.rec lost.rec; exec 3<lost.rec </dev/fd/3; rm lost.rec;";
         assert_eq!(run(&format!("{lost} \"$0\" scan {path} --count")), "2\n", "{path}");
         assert!(run(&format!("{lost} \"$0\" verify {path}")).contains(": 2 records, "));
         run(&format!("{lost} \"$0\" info {path}"));
         let refused = format!("{lost} ! \"$0\" set {path} 0 n=9 2>said; cat said");
         let said = run(&refused);
-        assert!(said.contains("a file without a name has no files beside it"), "{path}: {said}");
-        // A file that has another's place now is not that one.
+        assert!(
+            said.contains("a file without a name cannot have files beside it"),
+            "{path}: {said}"
+        );
+        // A file that was put in the place of another is not that one.
         let moved =
             "cp gone.rec lost.rec; exec 3<lost.rec </dev/fd/3; rm lost.rec; echo >lost.rec;";
         assert_eq!(run(&format!("{moved} \"$0\" scan {path} --count; rm lost.rec")), "2\n");
     }
-    // A writer by the descriptor's path shares the lock file with one by the name.
+    // A writer by the descriptor's path shares the lock file with a writer by the name.
     run("exec 3<s.rec; \"$0\" set /dev/fd/3 0 n=9");
     let writer = DynStore::open(place.path("s.rec")).unwrap();
     assert_eq!(run("! \"$0\" set /dev/fd/3 0 n=8 3<s.rec 2>/dev/null; echo refused"), "refused\n");

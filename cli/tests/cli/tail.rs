@@ -1,5 +1,5 @@
-//! `tail`: the last records, and those that a live writer appends, who may close, die, or have its
-//! store replaced.
+//! `tail`: the last records, and those that a live writer appends. The writer may close, die, or
+//! have its store replaced.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ExitStatus};
@@ -11,7 +11,7 @@ use flatrec::{Durability, DynDatabase};
 use super::interrupt::{heed_interrupts, interrupt, was_run_in_a_console_of_its_own};
 use super::*;
 
-/// Longer than anything here takes; who waits so long has failed.
+/// Longer than any step here takes; a longer wait is a failure.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 fn schema() -> Schema {
@@ -26,7 +26,7 @@ fn append(database: &DynDatabase, numbers: std::ops::Range<u64>) -> u64 {
     transaction.commit(Durability::Eventual).unwrap().commit()
 }
 
-/// A store of the numbers 0 to 19 with deletes, of which 3 and 15 to 17 are deleted.
+/// A store of the numbers 0 to 19 with deletes; 3 and 15 to 17 are deleted.
 fn numbers(place: &Place) -> PathBuf {
     let path = place.path("n.rec");
     let database = DynDatabase::options().deletes().create(&path, &schema()).unwrap();
@@ -40,7 +40,7 @@ fn numbers(place: &Place) -> PathBuf {
     path
 }
 
-/// A command that is going on, and the lines that it writes meanwhile.
+/// A running command, and the lines that it writes.
 struct Going {
     child: Child,
     lines: Receiver<String>,
@@ -71,7 +71,7 @@ impl Going {
         }
     }
 
-    /// Waits for its end: what it wrote that nobody has read, its status, and what it said.
+    /// Waits for its end; returns its unread output, its status, and its messages.
     fn end(mut self) -> (Vec<String>, ExitStatus, String) {
         let rest = self.lines.iter().collect();
         let mut stderr = String::new();
@@ -79,7 +79,7 @@ impl Going {
         (rest, self.child.wait().unwrap(), stderr)
     }
 
-    /// As [`Going::end`], of a command that has nothing more to say.
+    /// As [`Going::end`], for a command that writes nothing more.
     #[track_caller]
     fn end_quietly(self) {
         let (rest, status, stderr) = self.end();
@@ -136,7 +136,7 @@ fn wrong_tails_say_what_is_wrong() {
 }
 
 #[test]
-fn what_a_live_writer_appends_arrives_in_order_and_once() {
+fn records_of_a_live_writer_arrive_in_order_and_once() {
     let place = Place::new();
     let path = place.path("n.rec");
     let options = DynDatabase::options().checkpoint_at(64 << 10);
@@ -150,11 +150,11 @@ fn what_a_live_writer_appends_arrives_in_order_and_once() {
     assert_eq!(even.line(), "2");
     let mut count = 7;
     for step in 0..60 {
-        // Among them more than goes to the log, and more than is copied at a time.
+        // Some appends are too large for the log, and too large for one chunk of the copy.
         let added = if step % 20 == 7 { 150_000 } else { 1 + step * 37 % 200 };
         append(&database, count..count + added);
         if step % 3 == 0 {
-            // Whatever is caught up with is there to be read, not in some buffer.
+            // All appended records must be readable, and not in a buffer.
             all.expect(count..count + added);
         } else {
             let seen = count..count + added;
@@ -172,9 +172,9 @@ fn what_a_live_writer_appends_arrives_in_order_and_once() {
     even.end_quietly();
 }
 
-/// Nothing is held while the output is full, or while nothing comes.
+/// No snapshot is held while the output is full, or during a wait.
 #[test]
-fn a_tail_that_waits_keeps_no_checkpoint_away() {
+fn a_waiting_tail_does_not_block_checkpoints() {
     let place = Place::new();
     let database = DynDatabase::create(place.path("n.rec"), &schema()).unwrap();
     append(&database, 0..200_000); // more than any pipe holds
@@ -219,11 +219,11 @@ fn records_below_the_first_that_was_asked_for_are_waited_for() {
 }
 
 #[test]
-fn who_has_seen_enough_ends_a_tail_that_waits() {
+fn a_closed_output_ends_a_waiting_tail() {
     let place = Place::new();
     let database = DynDatabase::create(place.path("n.rec"), &schema()).unwrap();
     append(&database, 0..3);
-    // Windows tells of the end of a pipe only those who write to it.
+    // Windows reports the end of a pipe only to a writer.
     let ways = if cfg!(windows) { &[true][..] } else { &[false, true] };
     for &writes in ways {
         let mut command = place.command(["tail", "n.rec", "-f", "--format", "csv"]);
@@ -239,8 +239,8 @@ fn who_has_seen_enough_ends_a_tail_that_waits() {
 }
 
 #[test]
-fn a_tail_that_is_ended_says_nothing() {
-    if was_run_in_a_console_of_its_own("tail::a_tail_that_is_ended_says_nothing") {
+fn an_interrupted_tail_says_nothing() {
+    if was_run_in_a_console_of_its_own("tail::an_interrupted_tail_says_nothing") {
         return;
     }
     let place = Place::new();
@@ -250,7 +250,7 @@ fn a_tail_that_is_ended_says_nothing() {
     interrupt(&tail.child);
     let (rest, status, stderr) = tail.end();
     assert_eq!((rest.len(), &*stderr), (0, ""));
-    // By what the system does then, so that a shell knows; to Wine it is as good as any end.
+    // By the system's own end, so that a shell knows; Wine has only one kind of end.
     #[cfg(unix)]
     assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(2));
     #[cfg(windows)]
@@ -260,7 +260,7 @@ fn a_tail_that_is_ended_says_nothing() {
     );
 }
 
-/// Appends to the store of the environment until it is killed: the child of the test below.
+/// Appends to the store named in the environment until it is killed: the child of the test below.
 #[test]
 fn child_that_appends() {
     let Some(path) = std::env::var_os("FLATREC_TEST_APPEND_TO") else { return };
@@ -273,7 +273,7 @@ fn child_that_appends() {
 }
 
 #[test]
-fn writers_that_die_and_come_again_are_followed() {
+fn writers_that_die_and_restart_are_followed() {
     let place = Place::new();
     let path = place.path("n.rec");
     DynDatabase::create(&path, &schema()).unwrap().close().unwrap();
@@ -305,7 +305,7 @@ fn writers_that_die_and_come_again_are_followed() {
 
 #[cfg(unix)] // elsewhere no store that is open is replaced
 #[test]
-fn a_store_that_takes_the_place_is_gone_on_with() {
+fn a_store_that_takes_the_place_is_followed() {
     let place = Place::new();
     let path = place.path("n.rec");
     let database = DynDatabase::create(&path, &schema()).unwrap();
@@ -317,7 +317,7 @@ fn a_store_that_takes_the_place_is_gone_on_with() {
     let other = DynDatabase::create(place.path("other.rec"), &schema()).unwrap();
     append(&other, 100..103);
     other.close().unwrap();
-    // What the old one gets before that is shown, too.
+    // Records that the old store gets before that are shown, too.
     append(&database, 50..51);
     std::fs::rename(place.path("other.rec"), &path).unwrap();
     tail.expect(50..51);
@@ -327,15 +327,15 @@ fn a_store_that_takes_the_place_is_gone_on_with() {
     append(&database, 103..104);
     database.close().unwrap();
     let (rest, status, stderr) = tail.end();
-    // Between the two writers it may have seen that there was none.
+    // Between the two writers it may have seen no writer.
     assert!(rest.is_empty() || rest == ["103"], "{rest:?}");
     assert_eq!(status.code(), Some(0));
-    assert_eq!(stderr, "flatrec: n.rec was replaced by another store; going on with that\n");
+    assert_eq!(stderr, "flatrec: n.rec was replaced by another store; continuing with that\n");
 }
 
 #[cfg(unix)] // as above
 #[test]
-fn a_store_of_other_fields_in_the_place_ends_it() {
+fn a_store_of_other_fields_in_the_place_ends_the_tail() {
     let place = Place::new();
     let path = numbers(&place);
     let tail = Going::spawn(&place, &["tail", "n.rec", "-n", "0", "-f", "--format", "csv"]);
@@ -347,8 +347,8 @@ fn a_store_of_other_fields_in_the_place_ends_it() {
     assert!(stderr.contains("n.rec was replaced by a store with other fields"), "{stderr}");
 }
 
-/// On an overlay file system the first writer has the store copied: the tail stayed with the
-/// original, which nothing is appended to.
+/// On an overlay file system the first writer makes the system copy the store: the tail stayed with
+/// the original, which gets no appends.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_store_that_is_copied_to_an_upper_layer_is_followed_there() {
@@ -368,7 +368,7 @@ fn a_store_that_is_copied_to_an_upper_layer_is_followed_there() {
     let mut tail = Going::spawn(&place, &args);
     assert_eq!(tail.line(), "n");
     tail.expect(0..5);
-    // The last one appends more than the original has room for, in place.
+    // The last one appends more than fits in the original, in place.
     for (from, to) in [(5, 6), (6, 9), (9, 200_000)] {
         let database = DynDatabase::open(&path).unwrap();
         append(&database, from..to);

@@ -1,4 +1,4 @@
-//! `set`, `append` and `delete` as transactions, and the log that they go through.
+//! `set`, `append` and `delete` as transactions, and their log.
 
 use flatrec::{Durability, DynDatabase};
 
@@ -62,7 +62,7 @@ fn delete_takes_all_of_its_records_or_none() {
 }
 
 #[test]
-fn what_was_deleted_cannot_be_set() {
+fn a_deleted_record_cannot_be_set() {
     let place = Place::new();
     let path = numbers(&place);
     place.ok(["delete", "n.rec", "3"]);
@@ -135,7 +135,7 @@ fn beside_a_reader_changes_stay_in_the_log_until_it_has_ended() {
     drop(reader);
     assert_eq!(
         place.ok(["checkpoint", "people.rec"]),
-        format!("people.rec: 2 records brought to their places, up to commit {commit}\n")
+        format!("people.rec: 2 records written to their places, up to commit {commit}\n")
     );
     assert_eq!(log_of(&place), [format!("last commit {commit}"), "log none".into()]);
     assert_eq!(place.files(), ["more.csv", "people.rec", "people.rec-lock"]);

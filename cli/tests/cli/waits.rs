@@ -4,7 +4,7 @@ use std::io::Read as _;
 
 use super::*;
 
-/// Commands that write to `s.rec`, or make `o.rec`, and how they show that they have.
+/// Commands that write to `s.rec` or create `o.rec`, and the sign that they have.
 const WRITERS: [&[&str]; 9] = [
     &["append", "s.rec", "in.csv"],
     &["load", "in.csv", "s.rec", "--append"],
@@ -24,7 +24,7 @@ fn place() -> Place {
     place
 }
 
-/// A handle that writes to `s.rec`, and one that makes `o.rec`.
+/// A handle that writes to `s.rec`, and one that creates `o.rec`.
 fn hold(place: &Place) -> (DynStore, DynStore) {
     let written = DynStore::open(place.path("s.rec")).unwrap();
     let schema = written.schema().clone();
@@ -32,7 +32,7 @@ fn hold(place: &Place) -> (DynStore, DynStore) {
     (written, made)
 }
 
-/// Of 22,700 appends at once 422 got in, and no option made the others wait.
+/// Of 22,700 simultaneous appends 422 succeeded, and no option made the others wait.
 #[test]
 fn appends_that_wait_all_get_in() {
     const APPENDS: usize = 40;
@@ -60,7 +60,7 @@ fn appends_that_wait_all_get_in() {
 }
 
 #[test]
-fn every_command_that_writes_waits_until_it_can_or_says_how_long_it_did() {
+fn every_command_that_writes_waits_for_the_lock_or_says_how_long_it_waited() {
     let salvage = ["salvage", "s.rec", "o.rec"];
     for args in WRITERS.into_iter().chain([&salvage[..]]) {
         let place = place();
@@ -71,7 +71,7 @@ fn every_command_that_writes_waits_until_it_can_or_says_how_long_it_did() {
             "(close the other program that has it open, or wait for it with --wait SECONDS)";
         assert!(text.ends_with(advice), "{args:?}: {text}");
         let text = place.error([args, &["--wait", "0.05"]].concat());
-        assert!(text.contains(", and still was after 0.05 s (close the other"), "{args:?}: {text}");
+        assert!(text.contains(", still after 0.05 s (close the other"), "{args:?}: {text}");
         assert!(!place.path("o.rec").exists());
 
         let mut command = place.command([args, &["--wait", "600"]].concat());
@@ -85,7 +85,7 @@ fn every_command_that_writes_waits_until_it_can_or_says_how_long_it_did() {
 }
 
 #[test]
-fn commands_that_only_read_have_no_need_of_it() {
+fn reading_commands_need_no_wait_option() {
     let place = place();
     let _held = hold(&place);
     for command in ["scan", "info", "tail", "schema", "export", "get"] {
@@ -98,7 +98,7 @@ fn commands_that_only_read_have_no_need_of_it() {
     }
 }
 
-/// A wait is ended by a signal, and leaves nothing.
+/// A signal ends a wait, which leaves nothing.
 #[cfg(unix)]
 #[test]
 fn a_wait_can_be_interrupted() {

@@ -1,4 +1,4 @@
-//! The command where paths, line ends and standard output are Windows's.
+//! The command with the paths, line ends and standard output of Windows.
 
 use std::ffi::OsString;
 use std::os::windows::ffi::OsStringExt;
@@ -20,12 +20,12 @@ fn text_from_windows_editors_loads_like_any_other() {
     }
     let schema = place.ok(["schema", "notepad.rec", "--as", "json"]);
     assert_eq!(schema, place.ok(["schema", "plain.rec", "--as", "json"]));
-    // A schema that went through an editor there.
+    // A schema that an editor there has saved.
     place.write("schema.json", format!("\u{feff}{}", schema.replace('\n', "\r\n")));
     place.ok(["load", "plain.csv", "given.rec", "--schema", "schema.json"]);
 }
 
-/// Standard output is the bytes that were written: UTF-8, with no CR before an LF.
+/// Standard output has exactly the written bytes: UTF-8, without CR before LF.
 #[test]
 fn output_is_not_translated() {
     let place = Place::new();
@@ -56,12 +56,12 @@ fn a_store_has_a_name_in_any_language() {
             place.error(["load", "in.csv", name]).starts_with(&format!("{name} exists already"))
         );
     }
-    // No Unicode: half of an emoji.
+    // Not Unicode: half of an emoji.
     let half = OsString::from_wide(&[u16::from(b'a'), 0xd83e]);
     let shown = place.error([OsStr::new("info"), &half]);
     assert!(shown.starts_with("open a\u{fffd}: not found"), "{shown}");
     if std::fs::write(place.0.path().join(&half), "").is_err() {
-        skip!("this system makes no file whose name is no Unicode");
+        skip!("this system refuses a file name that is not Unicode");
         return;
     }
     std::fs::remove_file(place.0.path().join(&half)).unwrap();
@@ -106,7 +106,7 @@ fn paths_are_shown_as_they_were_given() {
 }
 
 #[test]
-fn names_that_no_store_can_have_are_refused_in_so_many_words() {
+fn names_that_no_store_can_have_are_refused_with_a_reason() {
     let place = Place::new();
     place.write("in.csv", CSV);
     place.ok(["load", "in.csv", "n.rec"]);
@@ -115,8 +115,8 @@ fn names_that_no_store_can_have_are_refused_in_so_many_words() {
         ("NUL", "the name of a device"),
         ("con", "the name of a device"),
         (r"\\.\COM1", "the name of a device"),
-        ("n.rec:stream", "a stream in a file"),
-        ("n.rec::$DATA", "a stream in a file"),
+        ("n.rec:stream", "a stream of another file"),
+        ("n.rec::$DATA", "a stream of another file"),
         ("n.rec.", "cuts dots and spaces"),
         ("n.rec ", "cuts dots and spaces"),
         // The shell expands no wildcards, and no command takes several stores.

@@ -1,5 +1,5 @@
-//! What the derive refuses by itself, and in which words. What the compiler refuses in the derive's
-//! output is in flatrec's `derived` module.
+//! The refusals of the derive itself, with their messages. The `derived` module of flatrec has
+//! those of the compiler for the derive's output.
 
 use super::*;
 use syn::parse_quote;
@@ -50,8 +50,8 @@ fn needs_named_fields_of_a_plain_struct() {
     assert_refused(parse_quote! { #[repr(C)] struct A(u8); }, "need names");
     assert_refused(parse_quote! { #[repr(C)] struct A; }, "need names");
     assert_refused(parse_quote! { #[repr(C)] struct A {} }, "at least one field");
-    assert_refused(parse_quote! { #[repr(u8)] enum A { B } }, "an enum is no record");
-    assert_refused(parse_quote! { #[repr(C)] union A { b: u8 } }, "a union is no record");
+    assert_refused(parse_quote! { #[repr(u8)] enum A { B } }, "an enum cannot be a record");
+    assert_refused(parse_quote! { #[repr(C)] union A { b: u8 } }, "a union cannot be a record");
     assert_refused(parse_quote! { #[repr(C)] struct A<T> { a: T } }, "cannot be generic");
     assert_refused(parse_quote! { #[repr(C)] struct A<'a> { a: &'a u8 } }, "cannot be generic");
     assert_refused(parse_quote! { #[repr(C)] struct A<const N: usize> { a: u8 } }, "generic");
@@ -78,7 +78,7 @@ fn needs_distinct_names() {
 }
 
 #[test]
-fn tells_of_every_problem_at_once() {
+fn reports_every_fault_at_once() {
     let input = parse_quote! {
         struct A<T> { #[record(timestamp = "h")] a: T, #[record(color)] b: u8 }
     };

@@ -1,12 +1,12 @@
-//! Cutting a text into blocks of whole rows.
+//! Cuts a text into blocks of whole rows.
 
 use super::split::last_row_end;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::input::Text;
 
-/// How much text a thread works on at a time: it and what is made of it stay in the cache.
+/// The text that a thread works on at a time: small enough to stay in the cache with its results.
 const BLOCK_BYTES: usize = 256 << 10;
-/// The longest row. Text of 16 MiB in any quoting is shorter.
+/// The longest row. A text field of 16 MiB is shorter in every quoting.
 const ROW_BYTES_MAX: usize = 64 << 20;
 const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
 const UTF16_MARKS: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
@@ -15,16 +15,16 @@ const UTF16_MARKS: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
 pub(super) struct Blocks<'t> {
     text: Text<'t>,
     delimiter: u8,
-    /// The begin of a row that the last block did not hold whole.
+    /// The start of a row that the last block did not hold whole.
     carried: Vec<u8>,
-    /// Where in the text the next block begins.
+    /// The place of the next block in the text.
     offset: u64,
     ended: bool,
     block_bytes: usize,
 }
 
 impl<'t> Blocks<'t> {
-    /// The blocks of a text whose first byte is byte `offset` of the input's, where a row begins.
+    /// The blocks of a text whose first byte is byte `offset` of the input and starts a row.
     pub(super) fn new(text: Text<'t>, offset: u64, delimiter: u8) -> Self {
         Self {
             text,
@@ -36,12 +36,12 @@ impl<'t> Blocks<'t> {
         }
     }
 
-    /// Puts the next rows at the start of `block` and says how many bytes they are; 0 if there are
-    /// none. What follows them means nothing: so the block is cleared once and not for each
-    /// reading.
+    /// Puts the next rows at the start of `block` and returns how many bytes they are; 0 at the
+    /// end. The bytes after them have no meaning: this way the block is cleared once and not for
+    /// each read.
     ///
     /// # Errors
-    /// Those of reading; [`ErrorKind::InvalidValue`] for a row over 64 MiB or a text in UTF-16.
+    /// An error of reading; [`ErrorKind::InvalidValue`] for a row over 64 MiB or a text in UTF-16.
     pub(super) fn next(&mut self, block: &mut Vec<u8>) -> Result<usize> {
         let at_start = self.offset == 0 && self.carried.is_empty();
         let mut filled = self.carried.len();
@@ -73,8 +73,8 @@ impl<'t> Blocks<'t> {
                 return Err(Error::new(ErrorKind::InvalidValue, "read")
                     .path(self.text.name())
                     .offset(self.offset)
-                    .detail(format!("a row of {} MiB or more", ROW_BYTES_MAX >> 20))
-                    .advice("look for a quote that is opened and never closed"));
+                    .detail(format!("a row has {} MiB or more", ROW_BYTES_MAX >> 20))
+                    .advice("look for a quote that is never closed"));
             }
             wanted_bytes *= 2;
             block.resize(block.len().max(wanted_bytes), 0);
@@ -83,23 +83,23 @@ impl<'t> Blocks<'t> {
         Ok(filled)
     }
 
-    /// Where in the text the next block begins.
+    /// The place of the next block in the text.
     pub(super) fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// Bytes read so far of what lies on disk.
+    /// The bytes read so far of the file on disk.
     pub(super) fn read_bytes(&self) -> u64 {
         self.text.read_bytes()
     }
 }
 
-/// The length of the byte order mark with which a text begins, if it does.
+/// The length of the byte order mark at the start of a text; 0 without one.
 fn mark_len(text: &[u8]) -> Result<usize> {
     if UTF16_MARKS.iter().any(|mark| text.starts_with(mark)) {
         return Err(Error::new(ErrorKind::InvalidValue, "read")
             .detail("the text is in UTF-16")
-            .advice("convert it first, as in: iconv -f UTF-16 -t UTF-8"));
+            .advice("convert it first, for example with: iconv -f UTF-16 -t UTF-8"));
     }
     Ok(if text.starts_with(UTF8_MARK) { UTF8_MARK.len() } else { 0 })
 }
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_is_no_text() {
+    fn a_byte_order_mark_is_skipped() {
         assert_eq!(blocks_of(b"\xef\xbb\xbfa,b\n", 100), [b"a,b\n"]);
         assert!(blocks_of(b"\xef\xbb\xbf", 100).is_empty());
     }

@@ -1,7 +1,7 @@
 //! From the text of a column to the bytes of its field.
 //!
-//! The common types have a fast way each for the common forms of text. All else, errors included,
-//! is left to [`Field::parse_text`].
+//! Common forms of text have a fast path for each common type. [`Field::parse_text`] handles the
+//! rest, including errors.
 
 use std::collections::HashMap;
 
@@ -9,15 +9,15 @@ use super::parse::{self, Cell, Decimal};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{DataType, Field, Schema};
 
-/// How many columns and fields without a partner an error names.
+/// How many unmatched columns and fields an error names.
 const DIFFERENCES_MAX: usize = 10;
 
-/// One column of a file on its way into a field.
+/// One column of a file, and the field that it fills.
 #[derive(Clone, Debug)]
 pub(super) struct Column {
     field: Field,
     way: Way,
-    /// Where the presence byte, if any, and the value lie in the record.
+    /// The place of the presence byte (if any) and the value in the record.
     start: usize,
     value: usize,
     end: usize,
@@ -54,7 +54,7 @@ impl Column {
             DataType::Utf8(_) => Way::Text,
             _ => Way::General,
         };
-        // A schema's fields lie within its record, which is addressable.
+        // A schema's fields lie within its record, whose size fits in memory.
         let start = field.offset() as usize;
         Self {
             way,
@@ -65,8 +65,8 @@ impl Column {
         }
     }
 
-    /// The columns for `names`, in their order. With a `header` each goes to the field of its name;
-    /// without one, to the field of its place.
+    /// The columns for `names`, in order. With a `header` each fills the field with its name;
+    /// otherwise the field at its place.
     pub(super) fn for_schema(schema: &Schema, names: &[String], header: bool) -> Result<Vec<Self>> {
         let mismatch = |detail: String| {
             Error::new(ErrorKind::SchemaMismatch, "match columns")
@@ -96,7 +96,7 @@ impl Column {
         if differences.is_empty() {
             return Ok(columns);
         }
-        // A few tell what is wrong; all of a wide file would tell nothing.
+        // A few suffice; a wide file could have thousands.
         let more = differences.len().saturating_sub(DIFFERENCES_MAX);
         differences.truncate(DIFFERENCES_MAX);
         if more > 0 {
@@ -112,7 +112,7 @@ impl Column {
     /// Makes the field null in `record`, whose bytes are zero.
     ///
     /// # Errors
-    /// The reason why not: the field is not nullable.
+    /// Why that is impossible: the field is not nullable.
     #[inline]
     pub(super) fn put_null(&self) -> Result<(), String> {
         if self.field.is_nullable() {
@@ -121,10 +121,10 @@ impl Column {
         Err(format!("field {} ({}) is empty but not nullable", self.name(), self.field.data_type()))
     }
 
-    /// Puts the value that the text stands for into `record`, whose bytes are zero.
+    /// Stores the value of the text in `record`, whose bytes are zero.
     ///
     /// # Errors
-    /// The reason why the text is no such value.
+    /// Why the text is not such a value.
     #[inline]
     pub(super) fn put(
         &self,
@@ -141,18 +141,18 @@ impl Column {
         self.put_general(cell.text(), record)
     }
 
-    /// Puts the value if text and type are common ones; says whether it did.
+    /// Stores the value if text and type are common ones, and returns whether it did.
     #[inline]
     fn put_fast(&self, cell: Cell<'_>, known_utf8: bool, value: &mut [u8]) -> bool {
         match self.way {
             Way::Integer { min, max } => {
                 let integer = parse::decimal(cell)
-                    // An unsigned field takes no sign, not even that of -0.
+                    // An unsigned field accepts no sign, not even that of -0.
                     .filter(|decimal| !(decimal.negative && min == 0))
                     .and_then(Decimal::integer)
                     .filter(|integer| (min..=max).contains(integer));
                 if let Some(integer) = integer {
-                    // In range: the bytes left out repeat the sign.
+                    // In range: the omitted bytes repeat the sign.
                     value.copy_from_slice(&integer.to_le_bytes()[..value.len()]);
                 }
                 integer.is_some()

@@ -1,8 +1,8 @@
-//! Which type a column has, from the texts in it.
+//! The type of a column, by the texts in it.
 //!
-//! A type is taken only if it gives the values back: see the table at [`CsvReader::infer`]. What
-//! has been seen of a column is a few flags and extremes, so that parts of a file can be looked at
-//! in any order and on several threads, and merged.
+//! A type is chosen only if it gives every value back: see the table at [`CsvReader::infer`]. The
+//! facts about a column are a few flags and extremes, so that threads can look at parts of a file
+//! in any order and merge the results.
 //!
 //! [`CsvReader::infer`]: super::reader::CsvReader::infer
 
@@ -14,29 +14,29 @@ use crate::format::{DataType, Field, TimeUnit};
 mod kind {
     pub(super) const BOOL: u16 = 1;
     pub(super) const INTEGER: u16 = 1 << 1;
-    /// An integer that an `f64` may not hold.
+    /// An integer that an `f64` may not represent.
     pub(super) const LARGE_INTEGER: u16 = 1 << 2;
     pub(super) const FLOAT: u16 = 1 << 3;
     pub(super) const DATE: u16 = 1 << 4;
     pub(super) const LOCAL_TIME: u16 = 1 << 5;
     pub(super) const UTC_TIME: u16 = 1 << 6;
-    /// Anything else, the quoted empty text too.
+    /// Anything else, including the quoted empty text.
     pub(super) const TEXT: u16 = 1 << 7;
 }
 
-/// Digits that every `f64` can be told from its neighbours by.
+/// An `f64` distinguishes all numbers of so many digits.
 const FLOAT_DIGITS_MAX: usize = 17;
-/// Longest plain number that is finite and not rounded to zero whatever its digits are.
+/// A plain number up to this length is finite and not rounded to zero, whatever its digits.
 const PLAIN_FLOAT_MAX_BYTES: usize = 300;
 
-/// What has been seen of one column.
+/// The facts about one column.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Seen {
     kinds: u16,
     nulls: bool,
     longest_bytes: usize,
     fraction_digits: usize,
-    /// Whether there was a time that nanoseconds since 1970 do not reach.
+    /// Whether there was a time outside the range of nanoseconds since 1970.
     far_times: bool,
 }
 
@@ -46,7 +46,7 @@ impl Seen {
         self.nulls = true;
     }
 
-    /// Takes note of a text that is not null.
+    /// Notes a text that is not null.
     #[inline]
     pub(super) fn text(&mut self, cell: Cell<'_>) {
         self.longest_bytes = self.longest_bytes.max(cell.text().len());
@@ -63,10 +63,10 @@ impl Seen {
         self.far_times |= other.far_times;
     }
 
-    /// The narrowest field that gives back all that was seen.
+    /// The narrowest field that gives every text back.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidSchema`] if a text is longer than 32 bits can tell.
+    /// [`ErrorKind::InvalidSchema`] if the length of a text does not fit in 32 bits.
     pub(super) fn field(&self, name: &str) -> Result<Field> {
         let field = match self.kinds {
             kind::BOOL => Field::new(name, DataType::Bool),
@@ -91,13 +91,13 @@ impl Seen {
 
     fn text_field(&self, name: &str) -> Result<Field> {
         let width = u32::try_from(self.longest_bytes.max(1)).map_err(|_| {
-            let detail = format!("field {name}: a text of {} bytes", self.longest_bytes);
+            let detail = format!("field {name}: a text has {} bytes", self.longest_bytes);
             Error::new(ErrorKind::InvalidSchema, "infer").detail(detail)
         })?;
         Ok(Field::new(name, DataType::Utf8(width)))
     }
 
-    /// The unit that holds every fraction, if all times are within its range.
+    /// The unit for every fraction, if all times are within its range.
     fn time_unit(&self) -> Option<TimeUnit> {
         Some(match self.fraction_digits {
             0 => TimeUnit::Second,
@@ -134,20 +134,20 @@ impl Seen {
     }
 }
 
-/// Whether at least one of the flags `allowed` is set in `kinds`, and none besides.
+/// Whether `kinds` has at least one of the flags `allowed`, and no other.
 fn only(kinds: u16, allowed: u16) -> bool {
     kinds != 0 && kinds & !allowed == 0
 }
 
-/// The kind of a number in plain decimal form, `text`.
+/// The kind of a number in plain decimal form, whose text is `text`.
 #[inline]
 fn decimal_kind(decimal: &Decimal, text: &[u8]) -> u16 {
     let digits = &text[usize::from(decimal.negative)..];
     let whole = digits.len() - usize::from(decimal.has_point) - usize::from(decimal.decimals);
     if whole > 1 && digits[0] == b'0' {
-        return kind::TEXT; // no type would give the zeros back
+        return kind::TEXT; // no numeric type gives the zeros back
     }
-    // An integer has no negative zero.
+    // Integers have no negative zero.
     if decimal.has_point || decimal.negative && decimal.mantissa == 0 {
         kind::FLOAT
     } else if decimal.mantissa <= EXACT_FLOAT_MAX {
@@ -157,7 +157,7 @@ fn decimal_kind(decimal: &Decimal, text: &[u8]) -> u16 {
     }
 }
 
-/// The kind of any other text that begins like a number.
+/// The kind of another text that begins like a number.
 #[cold]
 fn number_kind(text: &[u8]) -> u16 {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
@@ -171,9 +171,9 @@ fn number_kind(text: &[u8]) -> u16 {
     if text == b"-inf" || is_float(text, digits, whole) { kind::FLOAT } else { kind::TEXT }
 }
 
-/// The kind of a row of digits, with a sign or without, that is longer than the fast way takes.
+/// The kind of a row of digits, with or without a sign, that is too long for the fast path.
 fn long_integer_kind(text: &[u8]) -> u16 {
-    // Digits are ASCII, and too large a number is all that can be wrong with them.
+    // Digits are ASCII, so parsing fails only for too large a number.
     let value = std::str::from_utf8(text).ok().and_then(|text| text.parse::<i64>().ok());
     match value {
         Some(value) if value.unsigned_abs() <= EXACT_FLOAT_MAX => kind::INTEGER,
@@ -182,8 +182,8 @@ fn long_integer_kind(text: &[u8]) -> u16 {
     }
 }
 
-/// Whether the text is a number that a float keeps; `digits` is `text` without its sign and begins
-/// with `whole` digits.
+/// Whether a float keeps the number; `digits` is `text` without its sign and begins with `whole`
+/// digits.
 fn is_float(text: &[u8], digits: &[u8], whole: usize) -> bool {
     let mut rest = &digits[whole..];
     let mut decimals = 0;
@@ -206,7 +206,7 @@ fn is_float(text: &[u8], digits: &[u8], whole: usize) -> bool {
         }
         _ => return false,
     }
-    // Neither may the value become infinite, nor zero if it was none.
+    // The value must not become infinite, nor zero if it was not zero.
     let value = std::str::from_utf8(text).ok().and_then(|text| text.parse::<f64>().ok());
     let zero = !mantissa.iter().any(|byte| matches!(byte, b'1'..=b'9'));
     value.is_some_and(|value| {
@@ -214,8 +214,8 @@ fn is_float(text: &[u8], digits: &[u8], whole: usize) -> bool {
     })
 }
 
-/// How many digits are left of a number's without the zeros before the first other digit and those
-/// that end its decimals.
+/// The number of significant digits: without zeros before the first other digit and zeros at the
+/// end of the decimals.
 fn significant_digits(mantissa: &[u8]) -> usize {
     let ends_in_decimals = mantissa.contains(&b'.');
     let zeros = mantissa.iter().rev().take_while(|&&byte| ends_in_decimals && byte == b'0');
@@ -224,14 +224,14 @@ fn significant_digits(mantissa: &[u8]) -> usize {
     significant.skip_while(|&&byte| byte == b'0').count()
 }
 
-/// Whether the shortest text of `value` denotes the very number that `digits`, unsigned, does.
+/// Whether the shortest text of `value` is exactly the number of the unsigned text `digits`.
 #[cold]
 fn is_shortest(digits: &[u8], value: f64) -> bool {
     let exact = Exact::of(digits);
     exact.is_some() && exact == Exact::of(format!("{:e}", value.abs()).as_bytes())
 }
 
-/// A decimal number without a sign, as it is written, in the one form that equal numbers share.
+/// A decimal number without a sign, in the one form that equal numbers share.
 #[derive(Debug, PartialEq, Eq)]
 struct Exact {
     /// The digits, without zeros at either end.
@@ -241,8 +241,8 @@ struct Exact {
 }
 
 impl Exact {
-    /// The number `text`: digits with a point or without, and an exponent if any. `None` if that
-    /// is past 64 bits.
+    /// The number in `text`: digits with or without a point, and an exponent if any. `None` if the
+    /// exponent does not fit in 64 bits.
     fn of(text: &[u8]) -> Option<Self> {
         let end = text.iter().position(|byte| matches!(byte, b'e' | b'E')).unwrap_or(text.len());
         let (mantissa, exponent) = text.split_at(end);

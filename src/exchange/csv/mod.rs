@@ -4,7 +4,7 @@
 //! Input -> block (whole rows) -> split (fields) -> infer (types) or column (bytes) -> RecordSink
 //! ```
 //!
-//! Blocks are worked on by several threads and come out in their order.
+//! Several threads work on the blocks; the results keep the order of the blocks.
 
 mod block;
 mod column;

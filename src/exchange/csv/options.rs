@@ -1,10 +1,10 @@
-//! How a CSV file is written: its delimiter, its header, its words for null.
+//! The form of a CSV file: its delimiter, its header, its text for null.
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// How a CSV file is written, and on how many threads to read it.
+/// The form of a CSV file, and the number of threads that read it.
 ///
-/// Without more ado: commas, a header row, and only the unquoted empty field is null.
+/// The default: commas, a header row, and only the unquoted empty field is null.
 ///
 /// ```
 /// use flatrec::exchange::{CsvOptions, CsvReader, Input};
@@ -29,46 +29,45 @@ impl Default for CsvOptions {
 }
 
 impl CsvOptions {
-    /// Commas, a header row, the empty field as null, as many threads as the machine offers.
+    /// Commas, a header row, the empty field as null, and as many threads as the machine has.
     pub fn new() -> Self {
         Self { delimiter: b',', header: true, null_texts: Vec::new(), threads: None }
     }
 
-    /// The byte between two fields.
+    /// The delimiter between two fields.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] for the quote, a line end, or a byte that is not ASCII.
     pub fn delimiter(mut self, delimiter: u8) -> Result<Self> {
         if matches!(delimiter, b'"' | b'\n' | b'\r' | 0) || !delimiter.is_ascii() {
             return Err(Error::new(ErrorKind::InvalidArgument, "choose a delimiter")
-                .detail(format!("{:?} cannot stand between fields", char::from(delimiter)))
-                .advice("take a comma, a semicolon, a tab or another plain ASCII character"));
+                .detail(format!("{:?} cannot be a delimiter", char::from(delimiter)))
+                .advice("use a comma, a semicolon, a tab or another plain ASCII character"));
         }
         self.delimiter = delimiter;
         Ok(self)
     }
 
-    /// Whether the first row holds the names of the columns. Without one they are called
+    /// Whether the first row has the names of the columns. Without a header they are called
     /// `column_1`, `column_2` and so on.
     pub fn header(mut self, header: bool) -> Self {
         self.header = header;
         self
     }
 
-    /// One more text that stands for null, besides the empty field. Like that one, it does so only
-    /// where it is not quoted.
+    /// A text that means null, in addition to the empty field. Both mean null only if not quoted.
     pub fn null_text(mut self, text: impl Into<String>) -> Self {
         self.null_texts.push(text.into());
         self
     }
 
-    /// On how many threads to parse, at least one. The answer is the same for every number.
+    /// The number of threads that parse, at least one. It does not change the result.
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = Some(threads.max(1));
         self
     }
 
-    /// Whether a field of these bytes is null.
+    /// Whether a field with these bytes is null.
     #[inline]
     pub(super) fn is_null(&self, bytes: &[u8], quoted: bool) -> bool {
         !quoted && (bytes.is_empty() || self.null_texts.iter().any(|text| text.as_bytes() == bytes))

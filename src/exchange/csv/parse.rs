@@ -1,11 +1,11 @@
-//! Numbers, dates and times from text, fast, for the forms that nearly all files use.
+//! Numbers, dates and times from text, fast, in the forms of nearly all files.
 //!
-//! Each function knows one form exactly and answers `None` for every other text, right or wrong:
-//! then [`Field::parse_text`](crate::Field::parse_text) has the last word. Where they answer, the
-//! two agree, which a property test checks.
+//! Each function accepts exactly one form and returns `None` for every other text, valid or not:
+//! then [`Field::parse_text`](crate::Field::parse_text) decides. Where a function returns a value,
+//! the two agree; a property test checks this.
 //!
-//! Digits are worked on eight at a time, as the bytes of a `u64` (the first is the lowest), because
-//! a loop over digits costs a mispredicted branch for each text of another length than the last.
+//! Digits are processed eight at a time, as the bytes of a `u64` (the first is the lowest): a loop
+//! over digits costs a mispredicted branch whenever the length of the text changes.
 
 /// Integers up to this magnitude are exact as an `f64`.
 pub(super) const EXACT_FLOAT_MAX: u64 = 1 << 53;
@@ -13,10 +13,10 @@ pub(super) const EXACT_FLOAT_MAX: u64 = 1 << 53;
 const POWERS_OF_TEN: [f64; 17] =
     [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16];
 const SECONDS_PER_DAY: i64 = 86_400;
-/// Digits of a number that is parsed here, with its point.
+/// The longest number parsed here, including its point.
 const NUMBER_BYTES_MAX: usize = 16;
 
-/// The text of a field, and what follows it in the file, so that whole words can be read.
+/// The text of a field, and the bytes after it in the file, so that whole words can be read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cell<'t> {
     tail: &'t [u8],
@@ -41,13 +41,13 @@ impl<'t> Cell<'t> {
         self.len > 0 && self.tail[0] == byte
     }
 
-    /// The text without its first `count` bytes; the caller knows that there are as many.
+    /// The text without its first `count` bytes; it has at least as many.
     #[inline]
     fn skip(self, count: usize) -> Self {
         Self { tail: &self.tail[count..], len: self.len - count }
     }
 
-    /// The first eight bytes of the text and of what follows it, or zeros.
+    /// The first eight bytes of the text and the bytes after it, or zeros.
     #[inline]
     fn word(self) -> u64 {
         match self.tail.first_chunk() {
@@ -69,7 +69,7 @@ const fn repeated(byte: u8) -> u64 {
     u64::from_le_bytes([byte; 8])
 }
 
-/// Whether a byte of `word` is over 9: added to 0x76, it then sets its high bit.
+/// Whether a byte of `word` is over 9: adding 0x76 then sets its high bit.
 #[inline]
 fn has_non_digit(word: u64) -> bool {
     let low = (word & repeated(0x7f)) + repeated(0x76);
@@ -91,20 +91,20 @@ fn eight_digits(word: u64) -> u64 {
 pub(super) struct Decimal {
     /// All digits, without the point.
     pub(super) mantissa: u64,
-    /// Digits behind the point, if there is one.
+    /// The number of digits after the point, if there is one.
     pub(super) decimals: u8,
     pub(super) has_point: bool,
     pub(super) negative: bool,
 }
 
 /// `-?[0-9]*\.?[0-9]*`, of 1 to 16 bytes without the sign, with one digit at least.
-#[inline(always)] // Callers need parts of it only, in loops that are all about it.
+#[inline(always)] // Callers use only parts of it, in hot loops.
 pub(super) fn decimal(cell: Cell<'_>) -> Option<Decimal> {
     let negative = cell.starts_with(b'-');
     let digits = cell.skip(usize::from(negative));
     let (mantissa, point) = match digits.len {
         len @ 1..=8 => {
-            // Shifted so that the last digit is the highest byte: before the first come zeros.
+            // Shifted so that the last digit is the highest byte, with zeros before the first.
             let word = (digits.word() ^ repeated(b'0')) << (64 - 8 * len);
             let (word, point) = without_point(word);
             if has_non_digit(word) {
@@ -113,7 +113,7 @@ pub(super) fn decimal(cell: Cell<'_>) -> Option<Decimal> {
             (eight_digits(word), point)
         }
         len @ 9..=NUMBER_BYTES_MAX => {
-            // The last eight, and what is before them, shifted likewise.
+            // The last eight, and the ones before them, shifted likewise.
             let first = (digits.word() ^ repeated(b'0')) << (128 - 8 * len);
             let second = digits.skip(len - 8).word() ^ repeated(b'0');
             let ((first, second), point) = without_point_wide(first, second);
@@ -126,22 +126,22 @@ pub(super) fn decimal(cell: Cell<'_>) -> Option<Decimal> {
     };
     let has_point = point != NO_POINT;
     if digits.len == usize::from(has_point) {
-        return None; // a point and no digit
+        return None; // a point without a digit
     }
     let decimals = if has_point { point } else { 0 };
     Some(Decimal { mantissa, decimals, has_point, negative })
 }
 
-/// What a point is, XORed with a zero as digits are.
+/// A point XORed with a zero, as digits are.
 const POINT: u8 = b'.' ^ b'0';
-/// Said of a word without a point, instead of how many bytes follow it.
+/// Instead of the number of bytes after the point, for a word without one.
 const NO_POINT: u8 = u8::MAX;
 
-/// The word without its first point, and how many bytes followed that.
+/// The word without its first point, and the number of bytes after the point.
 #[inline]
 fn without_point(word: u64) -> (u64, u8) {
     let differs = word ^ repeated(POINT);
-    // Sets the high bit of each byte that is zero, and of no other.
+    // Sets the high bit of each zero byte, and of no other byte.
     let low = (differs & repeated(0x7f)) + repeated(0x7f);
     let points = !(low | differs | repeated(0x7f));
     if points == 0 {
@@ -164,7 +164,7 @@ fn without_point_wide(first: u64, second: u64) -> ((u64, u64), u8) {
     if point == NO_POINT {
         return ((first, second), NO_POINT);
     }
-    // The last digit of the first half moves into the place that the point has left.
+    // The last digit of the first half moves to the place of the removed point.
     ((first << 8, shorter | first >> 56), point)
 }
 
@@ -177,8 +177,8 @@ impl Decimal {
         (!self.has_point).then_some(if self.negative { -magnitude } else { magnitude })
     }
 
-    /// The nearest `f64`, if its digits and its power of ten are both exact: then their quotient is
-    /// rounded once (Clinger's fast path).
+    /// The nearest `f64`, if the digits and the power of ten are both exact: then the quotient is
+    /// rounded only once (Clinger's fast path).
     #[inline]
     pub(super) fn float(self) -> Option<f64> {
         if self.mantissa > EXACT_FLOAT_MAX {
@@ -197,8 +197,8 @@ pub(super) struct Day {
     day: u32,
 }
 
-/// Checks eight bytes against a form of digits (`0`) and other characters, and gives at byte `i`
-/// the number of the digits `i` and `i + 1`.
+/// Checks eight bytes against a form of digits (`0`) and other characters; byte `i` of the result
+/// is the number of the digits `i` and `i + 1`.
 #[inline]
 fn pairs(word: u64, form: &[u8; 8]) -> Option<[u8; 8]> {
     let mut over = [0x76; 8]; // sets the high bit of a byte over 9
@@ -215,25 +215,25 @@ fn pairs(word: u64, form: &[u8; 8]) -> Option<[u8; 8]> {
     Some(word.wrapping_mul(10).wrapping_add(word >> 8).to_le_bytes())
 }
 
-/// `YYYY-MM-DD`, a day that there is.
+/// `YYYY-MM-DD`, an existing day.
 #[inline]
 pub(super) fn day(cell: Cell<'_>) -> Option<Day> {
     if cell.len != 10 {
         return None;
     }
     let [tens, ones] = [cell.tail[8], cell.tail[9]];
-    // The same eight bytes for all forms: `DD` here, `DDTHH:MM` in a timestamp.
+    // The same eight bytes in all forms: `DD` here, `DDTHH:MM` in a timestamp.
     day_of(cell, two_digits(tens, ones)?)
 }
 
-/// The day whose year and month `cell` begins with.
+/// The day whose year and month are at the start of `cell`.
 #[inline]
 fn day_of(cell: Cell<'_>, day: u32) -> Option<Day> {
     let numbers = pairs(cell.word(), b"0000-00-")?;
     let year = u32::from(numbers[0]) * 100 + u32::from(numbers[2]);
     let month = u32::from(numbers[5]);
     let month_exists = month.wrapping_sub(1) < 12;
-    // Up to 28 no calendar is needed.
+    // Days up to 28 exist in every month.
     let exists = month_exists && day >= 1 && (day <= 28 || day <= days_in_month(year, month));
     exists.then_some(Day { year, month, day })
 }
@@ -257,25 +257,25 @@ impl Day {
     /// Days since 1970-01-01.
     #[inline]
     pub(super) fn since_1970(self) -> i32 {
-        // Years begin in March, so that the leap day comes last, and 400 years earlier, the length
-        // of the calendar's cycle, so that none is negative.
+        // Years begin in March, so that the leap day comes last, and 400 years earlier (one cycle
+        // of the calendar), so that no number is negative.
         let early = self.month <= 2;
         let year = self.year + 400 - u32::from(early);
         let month = if early { self.month + 9 } else { self.month - 3 };
         let day_of_year = (153 * month + 2) / 5 + self.day - 1;
         let days = 365 * year + year / 4 - year / 100 + year / 400 + day_of_year;
-        // 719,468 days lie between 0000-03-01 and 1970-01-01, 146,097 in 400 years.
+        // 719,468 days lie between 0000-03-01 and 1970-01-01, and 146,097 in 400 years.
         days as i32 - 719_468 - 146_097 // at most four million
     }
 }
 
-/// A point in time, as it was written.
+/// A point in time, as written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Time {
     day: Day,
     second_of_day: u32,
     nanoseconds: i64,
-    /// Of the fraction of a second, without zeros at its end.
+    /// The digits of the fraction of a second, without zeros at the end.
     pub(super) fraction_digits: usize,
     /// Whether a `Z` follows.
     pub(super) utc: bool,
@@ -285,10 +285,10 @@ impl Time {
     /// Whether nanoseconds since 1970 reach this second: from 1677 to 2262.
     #[inline]
     pub(super) fn fits_nanoseconds(&self) -> bool {
-        // The first and last whole seconds of which an i64 counts every nanosecond.
+        // The first and last whole seconds whose every nanosecond fits in an i64.
         const FIRST: i64 = i64::MIN / 1_000_000_000;
         const LAST: i64 = i64::MAX / 1_000_000_000 - 1;
-        // Nearly all times are known to do so by their year.
+        // The year suffices for nearly all times.
         (1700..2200).contains(&self.day.year) || (FIRST..=LAST).contains(&self.seconds())
     }
 
@@ -298,7 +298,7 @@ impl Time {
         i64::from(self.day.since_1970()) * SECONDS_PER_DAY + i64::from(self.second_of_day)
     }
 
-    /// The same in units of which there are `per_second`; `None` if it does not fit.
+    /// The time in units of `per_second`; `None` if it does not fit.
     #[inline]
     pub(super) fn in_units(&self, per_second: i64) -> Option<i64> {
         if self.nanoseconds == 0 {
@@ -308,13 +308,15 @@ impl Time {
         if self.nanoseconds % nanoseconds_per_unit != 0 {
             return None;
         }
-        // Where this overflows the sum may not, for the first second of all: `None` as well.
+        // The product may overflow although the sum would not, in the very first second: `None` as
+        // well.
         let units = self.seconds().checked_mul(per_second)?;
         units.checked_add(self.nanoseconds / nanoseconds_per_unit)
     }
 }
 
-/// `YYYY-MM-DDTHH:MM:SS`, or a space for the `T`, 1 to 9 digits of a fraction if any, `Z` or not.
+/// `YYYY-MM-DDTHH:MM:SS`, with a `T` or a space, then optionally a fraction of 1 to 9 digits and
+/// `Z`.
 #[inline]
 pub(super) fn time(cell: Cell<'_>) -> Option<Time> {
     const WHOLE_SECONDS_BYTES: usize = 19;
@@ -348,7 +350,7 @@ pub(super) fn time(cell: Cell<'_>) -> Option<Time> {
     Some(Time { day, second_of_day, nanoseconds, fraction_digits, utc })
 }
 
-/// How many of a fraction's digits say something: zeros at its end are not written again.
+/// The number of significant digits of a fraction: output omits zeros at its end.
 fn significant(digits: &[u8]) -> usize {
     digits.len() - digits.iter().rev().take_while(|&&digit| digit == b'0').count()
 }

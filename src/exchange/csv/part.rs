@@ -1,4 +1,4 @@
-//! The parts of a file that threads work on: blocks of rows, and what was found in them.
+//! The parts of a file that threads work on: blocks of rows, and the results for each.
 
 use std::collections::HashMap;
 use std::ops::{ControlFlow, Range};
@@ -10,21 +10,21 @@ use super::options::CsvOptions;
 use super::split::{Malformed, Row, Span, Splitter, count_lines};
 use crate::error::{Error, ErrorKind, Result};
 
-/// What the first row of a file says about the others.
+/// The facts about a file that its first row gives.
 #[derive(Debug)]
 pub(super) struct Layout {
     pub(super) names: Vec<String>,
-    /// Where in the first block the rows begin, behind any header.
+    /// The place of the first data row in the first block, after any header.
     rows_start: usize,
-    /// Line ends before that.
+    /// The line ends before that.
     pub(super) lines: u64,
 }
 
 impl Layout {
-    /// Reads the first block and the names in it.
+    /// Reads the first block and the column names in it.
     ///
     /// # Errors
-    /// Those of reading; [`ErrorKind::InvalidValue`] for an empty file and for a header that is
+    /// An error of reading; [`ErrorKind::InvalidValue`] for an empty file and for a header that is
     /// malformed, not UTF-8, or repeats a name.
     pub(super) fn read(blocks: &mut Blocks<'_>, options: &CsvOptions) -> Result<(Self, Vec<u8>)> {
         let mut block = Vec::new();
@@ -44,8 +44,8 @@ impl Layout {
             }
         };
         if names.iter().any(|name| name.contains('\r')) {
-            let why = "lines seem to end in CR alone".into();
-            return Err(bad(why, "convert them first, as in: tr '\\r' '\\n'"));
+            let why = "lines seem to end in a CR without LF".into();
+            return Err(bad(why, "convert them first, for example with: tr '\\r' '\\n'"));
         }
         let mut places = HashMap::with_capacity(names.len());
         for (at, name) in names.iter().enumerate() {
@@ -59,7 +59,7 @@ impl Layout {
     }
 }
 
-/// The names of the columns and where the data begin, or why not.
+/// The names of the columns and the start of the data, or the fault.
 fn first_row(row: &Row<'_>, block: &[u8], header: bool) -> Result<(Vec<String>, usize), String> {
     if let Some(malformed) = row.malformed {
         return Err(describe(malformed).into());
@@ -83,43 +83,43 @@ fn first_row(row: &Row<'_>, block: &[u8], header: bool) -> Result<(Vec<String>, 
 
 fn describe(malformed: Malformed) -> &'static str {
     match malformed {
-        Malformed::TextAfterQuote => "text between a closing quote and the next delimiter",
-        Malformed::UnclosedQuote => "a quote that is never closed",
+        Malformed::TextAfterQuote => "there is text between a closing quote and the next delimiter",
+        Malformed::UnclosedQuote => "a quote is never closed",
     }
 }
 
 /// A bad row of a part.
 #[derive(Debug)]
 pub(super) struct Fault {
-    /// Line ends before the row, in its block.
+    /// The line ends before the row in its block.
     pub(super) lines: u64,
-    /// Where in the block the row is, without its line end.
+    /// The place of the row in the block, without its line end.
     pub(super) place: Range<usize>,
-    /// Which column is to blame, if one is.
+    /// The faulty column, if one column is at fault.
     pub(super) column: Option<usize>,
     pub(super) reason: String,
 }
 
-/// Why a row is bad: the column to blame, if one is, and the reason.
+/// Why a row is bad: the faulty column, if one column is at fault, and the reason.
 type Refusal = (Option<usize>, String);
 
-/// A block of rows and what was found in it.
+/// A block of rows and its results.
 #[derive(Debug)]
 pub(super) struct Part<T> {
     pub(super) block: Vec<u8>,
     splitter: Splitter,
     rows_start: usize,
     rows_end: usize,
-    /// Bytes of the input read when the block was, as they lie on disk.
+    /// The bytes of the file on disk that had been read with this block.
     pub(super) read_bytes: u64,
-    /// Where in the text the block ends.
+    /// The end of the block in the text.
     pub(super) end_offset: u64,
-    /// How many rows to look at; what was found in the rest of the block means nothing then.
+    /// How many rows to process; results for the rest of the block have no meaning.
     pub(super) rows_max: u64,
 
-    /// Good rows.
+    /// The number of good rows.
     pub(super) rows: u64,
-    /// Line ends behind `rows_start`.
+    /// The line ends after `rows_start`.
     pub(super) lines: u64,
     pub(super) faults: Vec<Fault>,
     pub(super) result: T,
@@ -142,13 +142,13 @@ impl<T: Default> Part<T> {
         }
     }
 
-    /// The first part, of what [`Layout::read`] has read.
+    /// The first part, with the block of [`Layout::read`].
     pub(super) fn first(layout: &Layout, block: Vec<u8>, delimiter: u8) -> Self {
         let part = Self::new(delimiter, layout.names.len() == 1);
         Self { rows_start: layout.rows_start, rows_end: block.len(), block, ..part }
     }
 
-    /// Reads the next block, if there is one, over what was done with.
+    /// Reads the next block, if there is one, and replaces the old content.
     pub(super) fn refill(&mut self, blocks: &mut Blocks<'_>) -> Result<bool> {
         self.rows_start = 0;
         self.rows = 0;
@@ -157,8 +157,8 @@ impl<T: Default> Part<T> {
         Ok(self.rows_end > 0)
     }
 
-    /// Calls `take` with each row of as many fields as there are columns and collects the faults:
-    /// all of them or, without `lenient`, only the first, behind which nothing is looked at.
+    /// Calls `take` for each row with as many fields as there are columns, and collects the faults:
+    /// all of them or, without `lenient`, only the first, at which it stops.
     fn scan(
         &mut self,
         columns: usize,
@@ -167,16 +167,17 @@ impl<T: Default> Part<T> {
     ) {
         let text = &self.block[self.rows_start..self.rows_end];
         let known_utf8 = std::str::from_utf8(text).is_ok();
-        let mut counted = (0, 0); // up to where lines have been counted, and how many
+        let mut counted = (0, 0); // the place up to which lines are counted, and their number
         let _ = self.splitter.rows(text, |row| {
             if self.rows == self.rows_max {
                 return ControlFlow::Break(());
             }
             let taken = match row.malformed {
                 Some(malformed) => Err((None, describe(malformed).into())),
-                None if row.spans.len() != columns => {
-                    Err((None, format!("{} fields where {columns} belong", row.spans.len())))
-                }
+                None if row.spans.len() != columns => Err((
+                    None,
+                    format!("the row has {} fields instead of {columns}", row.spans.len()),
+                )),
                 None => take(&mut self.result, Fields { text, spans: row.spans, known_utf8 }),
             };
             let Err((column, reason)) = taken else {
@@ -194,7 +195,7 @@ impl<T: Default> Part<T> {
     }
 }
 
-/// Where the row that begins at `start` and ends with `text` has its last byte of text.
+/// The end of the row that begins at `start` and ends with `text`, without its line end.
 fn without_line_end(text: &[u8], start: usize) -> usize {
     let row = &text[start..];
     let row = row.strip_suffix(b"\n").unwrap_or(row);
@@ -208,7 +209,7 @@ struct Fields<'b> {
     known_utf8: bool,
 }
 
-/// What inference looks at.
+/// The plan of an inference.
 pub(super) struct InferPlan<'p> {
     pub(super) options: &'p CsvOptions,
     pub(super) lenient: bool,
@@ -216,7 +217,7 @@ pub(super) struct InferPlan<'p> {
 }
 
 impl Part<Vec<Seen>> {
-    /// Looks at the rows.
+    /// Notes the facts about the rows.
     pub(super) fn infer(&mut self, plan: &InferPlan<'_>) {
         self.result.clear();
         self.result.resize(plan.columns, Seen::default());
@@ -238,7 +239,7 @@ impl Part<Vec<Seen>> {
     }
 }
 
-/// Refuses a row with a field that no text field holds: not UTF-8.
+/// Refuses a row with a field that is not UTF-8.
 #[cold]
 fn check_utf8(fields: &Fields<'_>, scratch: &mut Vec<u8>) -> Result<(), Refusal> {
     for (at, span) in fields.spans.iter().enumerate() {
@@ -249,7 +250,7 @@ fn check_utf8(fields: &Fields<'_>, scratch: &mut Vec<u8>) -> Result<(), Refusal>
     Ok(())
 }
 
-/// What a load makes of rows.
+/// The plan of a load.
 pub(super) struct LoadPlan<'p> {
     pub(super) options: &'p CsvOptions,
     pub(super) lenient: bool,
@@ -265,7 +266,7 @@ pub(super) struct Records {
 }
 
 impl Part<Records> {
-    /// Makes records of the rows.
+    /// Makes records from the rows.
     pub(super) fn load(&mut self, plan: &LoadPlan<'_>) {
         self.result.bytes.clear();
         self.result.nulls = 0;
@@ -288,7 +289,7 @@ impl Part<Records> {
     }
 }
 
-/// Puts a row's values into `record`, whose bytes are zero; says how many of them are null.
+/// Stores a row's values in `record`, whose bytes are zero, and returns how many of them are null.
 #[inline]
 fn put_row(
     plan: &LoadPlan<'_>,

@@ -5,19 +5,19 @@ use std::thread;
 
 use crate::error::Result;
 
-/// How many parts each thread has in hand or waiting, so that none runs dry.
+/// How many parts each thread holds, being worked on or waiting, so that it never runs out.
 const PARTS_PER_THREAD: usize = 3;
 
-/// Takes parts from `next` until there are none, lets `threads` threads `work` on them, and gives
-/// them to `done` in the order in which they came. `next` and `done` run on this thread.
+/// Takes parts from `next` until it returns none, lets `threads` threads `work` on them, and gives
+/// them to `done` in their order. `next` and `done` run on this thread.
 ///
-/// A part that is done can be used again: `next` gets it for its buffers.
+/// Finished parts are reused: `next` gets them for their buffers.
 ///
 /// # Errors
-/// The first of `next` or `done`; work that is under way is finished and dropped.
+/// The first error of `next` or `done`; unfinished work is completed and dropped.
 ///
 /// # Panics
-/// If `work` does, on this thread.
+/// If `work` panics, on this thread.
 pub(super) fn in_order<T: Send>(
     threads: usize,
     mut next: impl FnMut(Option<T>) -> Result<Option<T>>,
@@ -43,14 +43,14 @@ pub(super) fn in_order<T: Send>(
                     for mut part in parts {
                         work(&mut part);
                         if send_result.send(part).is_err() {
-                            break; // This thread's caller gave up.
+                            break; // The main thread gave up.
                         }
                     }
                 });
                 (send_part, results)
             })
             .collect();
-        // Part n goes to lane n % threads and comes back from there: that keeps the order.
+        // Part n goes to thread n % threads and comes back from there, which keeps the order.
         let (mut sent, mut received) = (0, 0);
         let mut spare = Vec::new();
         let mut ended = false;

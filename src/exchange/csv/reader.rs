@@ -1,4 +1,4 @@
-//! Reading a CSV file: its columns, their types, its rows as records.
+//! Reads a CSV file: its columns, their types, and its rows as records.
 
 use std::cell::Cell;
 use std::num::NonZero;
@@ -15,15 +15,15 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::exchange::{Input, LoadPoint, LoadReport, Progress, RecordSink};
 use crate::format::Schema;
 
-/// Inputs shorter than this are parsed on one thread: starting others takes longer.
+/// Shorter inputs are parsed on one thread: starting others takes longer.
 const ONE_THREAD_BYTES: u64 = 1 << 20;
-/// More threads than this wait for the one that reads and writes.
+/// More threads than this would wait for the one that reads and writes.
 const THREADS_MAX: usize = 8;
 
 type OnProgress<'a> = Box<dyn FnMut(Progress) -> Result<()> + 'a>;
 type OnReject<'a> = Box<dyn FnMut(&Reject<'_>) -> Result<()> + 'a>;
 
-/// A row that does not fit, set aside.
+/// A bad row that was set aside.
 ///
 /// ```
 /// use flatrec::exchange::{CsvOptions, CsvReader, Input};
@@ -45,15 +45,15 @@ type OnReject<'a> = Box<dyn FnMut(&Reject<'_>) -> Result<()> + 'a>;
 pub struct Reject<'r> {
     /// The line on which the row begins; the first line of the file is 1.
     pub line: u64,
-    /// The column whose value is to blame, where one is.
+    /// The faulty column, if one column is at fault.
     pub column: Option<&'r str>,
-    /// What is wrong.
+    /// The reason.
     pub reason: &'r str,
-    /// The row as it stands in the file, without its line end.
+    /// The row as it is in the file, without its line end.
     pub row: &'r [u8],
 }
 
-/// What inference found: see [`CsvReader::infer`].
+/// The result of [`CsvReader::infer`].
 ///
 /// ```
 /// use flatrec::exchange::{CsvOptions, CsvReader, Input};
@@ -65,23 +65,23 @@ pub struct Reject<'r> {
 pub struct Inferred {
     /// A field for each column, packed in their order.
     pub schema: Schema,
-    /// Rows that were looked at.
+    /// The rows that inference looked at.
     pub rows: u64,
 }
 
-/// A CSV file on its way into records.
+/// A CSV file, to be read as records.
 ///
-/// Text comes in as RFC 4180 says and a little beyond: quoted fields may hold delimiters, line ends
+/// The text follows RFC 4180, with some extensions: quoted fields may hold delimiters, line ends
 /// and doubled quotes; lines end in LF or CR LF; a byte order mark is skipped.
 ///
-/// A blank line, with nothing before its line end, is skipped in a file of two or more columns. In
-/// a file of one column it is a row whose value is null, since that is how such a row is written;
+/// A blank line, with no byte before its line end, is skipped in a file of two or more columns. In
+/// a file of one column it is a row with a null value, because such a row is written that way;
 /// blank lines before the first other line are skipped there too, and the line end of the last row
-/// begins no other. A quoted empty field (`""`) makes no line blank.
+/// begins no other row. A line with a quoted empty field (`""`) is not blank.
 ///
-/// A row with too few or too many fields, with text after a closing quote, or with a value that its
-/// field cannot hold, is a bad row: the first one is the error, unless [`CsvReader::on_reject`]
-/// sets them aside.
+/// A row is bad if it has too few or too many fields, text after a closing quote, or a value that
+/// its field cannot hold. The first bad row is the error, unless [`CsvReader::on_reject`] sets them
+/// aside.
 ///
 /// ```
 /// use flatrec::exchange::{CsvOptions, CsvReader, Input};
@@ -105,29 +105,29 @@ pub struct CsvReader<'a> {
 }
 
 impl<'a> CsvReader<'a> {
-    /// A reader of `input`, from which nothing has been read yet.
+    /// A reader of `input`, which must not have been read before.
     pub fn new(input: Input, options: CsvOptions) -> Self {
         Self { input, options, on_progress: None, on_reject: None }
     }
 
-    /// Calls `progress` now and then, with what has been read in the pass under way. An error that
-    /// it returns ends the pass.
+    /// Calls `progress` now and then, with what the present pass has read. An error of `progress`
+    /// ends the pass.
     pub fn on_progress(mut self, progress: impl FnMut(Progress) -> Result<()> + 'a) -> Self {
         self.on_progress = Some(Box::new(progress));
         self
     }
 
-    /// Gives bad rows to `reject` while loading, in their order, instead of failing at the first;
-    /// inference passes over rows that are none. An error of `reject` ends the load.
+    /// Gives bad rows to `reject` during a load, in order, instead of failing at the first;
+    /// inference skips malformed rows. An error of `reject` ends the load.
     pub fn on_reject(mut self, reject: impl FnMut(&Reject<'_>) -> Result<()> + 'a) -> Self {
         self.on_reject = Some(Box::new(reject));
         self
     }
 
-    /// The names of the columns, as the header or their places give them.
+    /// The names of the columns, from the header or by their places.
     ///
     /// # Errors
-    /// Those of reading; [`ErrorKind::InvalidValue`] for an empty file or a header that is none.
+    /// An error of reading; [`ErrorKind::InvalidValue`] for an empty file or an invalid header.
     pub fn columns(&mut self) -> Result<Vec<String>> {
         Ok(Source::open(&mut self.input, &self.options, true)?.layout.names)
     }
@@ -139,32 +139,33 @@ impl<'a> CsvReader<'a> {
     /// | `bool` | `true`, `false` |
     /// | `int64` | `0`, `-12`; not `007`, `+7` or `-0`, and within 64 bits |
     /// | `float64` | `0.1`, `-1e9`, `.5`, `NaN`, `inf`, or an integer up to 2^53; not `1e999` |
-    /// | `date32` | `2013-01-31`, a day that there is |
+    /// | `date32` | `2013-01-31`, an existing day |
     /// | `timestamp` | `2013-01-31T05:00:00.25`, `T` or a space; in UTC if each ends in `Z` |
     /// | `utf8(n)` | anything else; `n` is the longest length in bytes |
     ///
     /// A timestamp's unit is the coarsest of s, ms, us and ns that holds every fraction. Floats
     /// keep their value, not their text (`1.50` becomes `1.5`), and their digits: a number is
-    /// `float64` if it has at most 17 significant digits (zeros before them, and zeros that end
-    /// its decimals, not counted), which is what a float resolves, or if the shortest text of the
-    /// float is the very same number (`100000000000000000000.0`, `1e20`); otherwise the column
-    /// stays `utf8`, as it does for `0.1234567890123456789`. An empty or null text makes the field
-    /// nullable; a quoted empty one is text. A column of nothing but nulls is a nullable
-    /// `utf8(1)`.
+    /// `float64` if it has at most 17 significant digits, the resolution of a float (without zeros
+    /// before them and zeros at the end of its decimals), or if the shortest text of the float is
+    /// exactly the same number (`100000000000000000000.0`, `1e20`); otherwise the column is `utf8`,
+    /// for example with `0.1234567890123456789`. An empty or null text makes the field nullable; a
+    /// quoted empty one is text. A column with only nulls is a nullable `utf8(1)`.
     ///
-    /// With `sample_rows` only so many rows are looked at, and only as much of a stream is read; it
-    /// is kept in memory for the load. Rows that do not fit what the sample showed are bad rows.
+    /// With `sample_rows` inference looks only at so many rows, and reads only as much of a stream,
+    /// which it keeps in memory for the load. Rows that do not fit the types of the sample are bad
+    /// rows.
     ///
     /// # Errors
-    /// Those of reading; [`ErrorKind::InvalidValue`] for the first bad row, unless they are set
-    /// aside; [`ErrorKind::InvalidSchema`] if the columns make no record (over 16 MiB, control
-    /// characters in a name); [`ErrorKind::InvalidArgument`] for a stream without `sample_rows`.
+    /// An error of reading; [`ErrorKind::InvalidValue`] for the first bad row, unless bad rows are
+    /// set aside; [`ErrorKind::InvalidSchema`] if the columns do not make a record (over 16 MiB,
+    /// control characters in a name); [`ErrorKind::InvalidArgument`] for a stream without
+    /// `sample_rows`.
     pub fn infer(&mut self, sample_rows: Option<u64>) -> Result<Inferred> {
         if sample_rows.is_none() && self.input.is_stream() {
             return Err(Error::new(ErrorKind::InvalidArgument, "infer a schema of")
                 .path(self.input.name())
                 .detail("a stream cannot be read twice")
-                .advice("spool it, look at its head only, or give a schema"));
+                .advice("spool it, infer from its first rows only, or give a schema"));
         }
         let Self { input, options, on_progress, on_reject } = self;
         let lenient = on_reject.is_some();
@@ -196,29 +197,29 @@ impl<'a> CsvReader<'a> {
         let fields = source.layout.names.iter().zip(&seen).map(|(name, seen)| seen.field(name));
         let schema =
             fields.collect::<Result<Vec<_>>>().and_then(Schema::packed).map_err(|error| {
-                error.path(&watch.name).advice("change the column, or give a schema of your own")
+                error.path(&watch.name).advice("change the column, or give a schema")
             })?;
         Ok(Inferred { schema, rows: watch.rows })
     }
 
-    /// Makes records of the rows and gives them to `sink`, in their order.
+    /// Makes records from the rows and gives them to `sink`, in order.
     ///
-    /// With a header, each column goes to the field of its name, in any order; without one, to the
-    /// field of its place. Texts are taken as [`Field::parse_text`](crate::Field::parse_text) does.
+    /// With a header, each column fills the field with its name, in any order; without one, the
+    /// field at its place. Texts are read as by [`Field::parse_text`](crate::Field::parse_text).
     ///
     /// # Errors
-    /// Those of reading and of the sink; [`ErrorKind::SchemaMismatch`] if columns and fields do not
-    /// pair up; [`ErrorKind::InvalidValue`] for the first bad row, unless they are set aside,
-    /// naming line, field and value. The sink may have got the rows before it.
+    /// An error of reading or of the sink; [`ErrorKind::SchemaMismatch`] if columns and fields do
+    /// not match; [`ErrorKind::InvalidValue`] for the first bad row, unless bad rows are set aside,
+    /// with its line, field and value. The sink may have received the rows before it.
     pub fn load(&mut self, schema: &Schema, sink: &mut dyn RecordSink) -> Result<LoadReport> {
         self.load_from(schema, sink, &LoadPoint::default())
     }
 
-    /// As [`CsvReader::load`] for the rows behind a point that an earlier load of the same input,
+    /// As [`CsvReader::load`], for the rows after a point that an earlier load of the same input,
     /// with the same options and schema, has reached. Records, bad rows, their lines and the report
-    /// are as if that load had gone on.
+    /// are as if that load had continued.
     ///
-    /// A plain file is read from there on; a gzipped one is unzipped from its start.
+    /// A plain file is read from that point on; a gzipped one is unzipped from its start.
     ///
     /// ```
     /// use flatrec::exchange::{CsvOptions, CsvReader, Input, LoadPoint, LoadReport};
@@ -234,7 +235,7 @@ impl<'a> CsvReader<'a> {
     /// ```
     ///
     /// # Errors
-    /// Those of [`CsvReader::load`]; [`ErrorKind::InvalidArgument`] for a stream;
+    /// As [`CsvReader::load`]; [`ErrorKind::InvalidArgument`] for a stream;
     /// [`ErrorKind::Truncated`] if the input ends before that point.
     pub fn load_from(
         &mut self,
@@ -272,7 +273,8 @@ impl<'a> CsvReader<'a> {
                         row: &part.block[fault.place.clone()],
                     })?;
                 }
-                // They may go on from a point that was read from a file, whatever it says.
+                // Saturating, because the point to continue from may come from a file with any
+                // content.
                 report.loaded = report.loaded.saturating_add(part.rows);
                 report.rejected = report.rejected.saturating_add(part.faults.len() as u64);
                 report.nulls = report.nulls.saturating_add(part.result.nulls);
@@ -287,7 +289,7 @@ impl<'a> CsvReader<'a> {
     }
 }
 
-/// On how many threads to parse.
+/// The number of threads that parse.
 fn threads(input: &Input, options: &CsvOptions) -> usize {
     match (options.threads, input.total_bytes()) {
         (Some(threads), _) => threads,
@@ -300,7 +302,7 @@ fn threads(input: &Input, options: &CsvOptions) -> usize {
 struct Source<'i> {
     blocks: Blocks<'i>,
     layout: Layout,
-    /// The block in which the header was found, until it is taken.
+    /// The block with the header, until it is taken.
     first: Option<Vec<u8>>,
     delimiter: u8,
 }
@@ -314,14 +316,14 @@ impl<'i> Source<'i> {
         Ok(Self { blocks, layout, first: Some(first), delimiter: options.delimiter })
     }
 
-    /// The parts from byte `offset` of the text on, where a row begins that is not the first.
+    /// The parts from byte `offset` of the text on, where a row other than the first begins.
     fn open_at(input: &'i mut Input, options: &CsvOptions, offset: u64) -> Result<Self> {
         let layout = Source::open(input, options, true)?.layout;
         let blocks = Blocks::new(input.read_from(offset)?, offset, options.delimiter);
         Ok(Self { blocks, layout, first: None, delimiter: options.delimiter })
     }
 
-    /// The next part, of which at most `rows_max` rows are wanted.
+    /// The next part, of which at most `rows_max` rows are needed.
     fn next<T: Default>(
         &mut self,
         spare: Option<Part<T>>,
@@ -348,14 +350,14 @@ impl<'i> Source<'i> {
     }
 }
 
-/// Keeps count of what has been read, for progress and for errors.
+/// Counts what has been read, for progress and for errors.
 struct Watch<'w, 'a> {
     name: PathBuf,
     total_bytes: Option<u64>,
     on_progress: Option<&'w mut OnProgress<'a>>,
-    /// Line ends passed.
+    /// The line ends passed.
     lines: u64,
-    /// Rows passed, bad ones not counted.
+    /// The rows passed, without bad ones.
     rows: u64,
 }
 
@@ -365,7 +367,7 @@ impl<'w, 'a> Watch<'w, 'a> {
         Self { name, total_bytes, on_progress, lines: 0, rows: 0 }
     }
 
-    /// The line on which the bad row of the part under way begins.
+    /// The line on which the bad row of the present part begins.
     fn line_of(&self, fault: &Fault) -> u64 {
         self.lines.saturating_add(fault.lines).saturating_add(1)
     }

@@ -7,15 +7,15 @@
 //! plain  = any bytes but the delimiter and LF, the first of them not '"'
 //! ```
 //!
-//! A quote means something only at the start of a field; elsewhere in a plain field it is text.
-//! What the grammar does not allow (text after a closing quote, a quote that is never closed) makes
-//! a bad row, and the splitter goes on behind it. A blank line is no row, except in a file of one
-//! column, where it is a row whose value is null.
+//! A quote has a meaning only at the start of a field; elsewhere in a plain field it is text. Text
+//! outside the grammar (after a closing quote, or a quote that is never closed) makes a bad row,
+//! and the splitter continues after it. A blank line is skipped, except in a file of one column,
+//! where it is a row with a null value.
 //!
-//! Work is done in two steps that keep the processor's pipelines busy: [`mark`] lists where
-//! delimiters, line ends and quotes are, 64 bytes at a time; [`Splitter::rows`] walks that list.
-//! [`last_row_end`] knows the same grammar and finds where a block can be cut; a property test
-//! holds the two, and csv-core, against each other.
+//! The work has two steps, which keep the processor's pipelines busy: [`mark`] lists the places of
+//! delimiters, line ends and quotes, 64 bytes at a time; [`Splitter::rows`] walks that list.
+//! [`last_row_end`] has the same grammar and finds where to cut a block; a property test compares
+//! the two with each other and with csv-core.
 
 use std::ops::ControlFlow;
 
@@ -26,7 +26,7 @@ use super::parse::Cell;
 const QUOTE: u8 = b'"';
 const BLOCK_BYTES: usize = 64;
 
-/// How a field was written.
+/// The form of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shape {
     Plain,
@@ -35,7 +35,7 @@ enum Shape {
     Escaped,
 }
 
-/// Where a field's text lies, without its quotes.
+/// The place of a field's text, without its quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Span {
     start: u32,
@@ -44,7 +44,7 @@ pub(super) struct Span {
 }
 
 impl Span {
-    /// The field's text, and what follows it; `scratch` is where doubled quotes are made single.
+    /// The field's text, and the bytes after it; uses `scratch` to make doubled quotes single.
     #[inline]
     pub(super) fn cell<'t>(&self, text: &'t [u8], scratch: &'t mut Vec<u8>) -> Cell<'t> {
         let (start, end) = (self.start as usize, self.end as usize);
@@ -72,7 +72,7 @@ fn unescape(raw: &[u8], into: &mut Vec<u8>) {
     into.extend_from_slice(rest);
 }
 
-/// What makes a row no row.
+/// Why a row is malformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Malformed {
     TextAfterQuote,
@@ -82,9 +82,9 @@ pub(super) enum Malformed {
 /// One row of a text.
 #[derive(Debug)]
 pub(super) struct Row<'s> {
-    /// Where the row begins.
+    /// The place of the row.
     pub(super) start: usize,
-    /// Where the next row begins.
+    /// The place of the next row.
     pub(super) next: usize,
     pub(super) spans: &'s [Span],
     pub(super) malformed: Option<Malformed>,
@@ -105,16 +105,16 @@ impl Splitter {
         Self { delimiter, one_column, marks: Vec::new(), spans: Vec::new() }
     }
 
-    /// Calls `row` for each row of `text` until it breaks. `text` begins where a row does.
+    /// Calls `row` for each row of `text` until it breaks. `text` starts with a row.
     ///
     /// # Panics
-    /// If `text` is longer than 4 GiB: blocks are cut far smaller.
+    /// If `text` is longer than 4 GiB, far more than a block.
     pub(super) fn rows<B>(
         &mut self,
         text: &[u8],
         mut row: impl FnMut(Row<'_>) -> ControlFlow<B>,
     ) -> ControlFlow<B> {
-        assert!(u32::try_from(text.len()).is_ok(), "blocks are cut far below 4 GiB");
+        assert!(u32::try_from(text.len()).is_ok(), "blocks are far shorter than 4 GiB");
         let count = mark(text, self.delimiter, &mut self.marks);
         let mut walk = Walk {
             text,
@@ -142,13 +142,14 @@ impl Splitter {
 struct Walk<'t> {
     text: &'t [u8],
     delimiter: u8,
-    /// The marks not yet passed.
+    /// The marks ahead.
     marks: &'t [u32],
     spans: &'t mut Vec<Span>,
 }
 
 impl Walk<'_> {
-    /// Collects the fields of the row that begins at `start`; says where the next one begins.
+    /// Collects the fields of the row that begins at `start`, and returns where the next one
+    /// begins.
     #[inline]
     fn row(&mut self, start: u32) -> (u32, Option<Malformed>) {
         let mut field = start;
@@ -170,7 +171,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Passes the rest of a plain field. Gives its end, and `Ok` with the start of the next field
+    /// Passes the rest of a plain field. Returns its end, and `Ok` with the start of the next field
     /// or `Err` with that of the next row.
     #[inline]
     fn plain(&mut self) -> (u32, Result<u32, u32>) {
@@ -195,7 +196,7 @@ impl Walk<'_> {
         end - u32::from(returns)
     }
 
-    /// Passes the quoted field at `field` and what ends it; results as those of [`Walk::plain`].
+    /// Passes the quoted field at `field` and its end; results as of [`Walk::plain`].
     fn quoted(&mut self, field: u32, malformed: &mut Option<Malformed>) -> Result<u32, u32> {
         let len = self.text.len() as u32; // asserted to fit
         let mut shape = Shape::Quoted;
@@ -228,8 +229,8 @@ impl Walk<'_> {
     }
 }
 
-/// Lists in `marks` where `text` has a delimiter, a line end or a quote, and says how many there
-/// are; what follows them in `marks` means nothing.
+/// Lists in `marks` the places of delimiters, line ends and quotes in `text`, and returns how many
+/// there are; the rest of `marks` has no meaning.
 fn mark(text: &[u8], delimiter: u8, marks: &mut Vec<u32>) -> usize {
     let is_mark = |byte: u8| (byte == delimiter) | (byte == b'\n') | (byte == QUOTE);
     let mut count = 0;
@@ -246,7 +247,7 @@ fn mark(text: &[u8], delimiter: u8, marks: &mut Vec<u32>) -> usize {
         for (word, eight) in hits.chunks_exact(8).enumerate() {
             let mut bytes = [0; 8];
             bytes.copy_from_slice(eight);
-            // Moves the low bits of eight bytes side by side into the top byte.
+            // Moves the low bits of eight bytes into the top byte.
             let packed = u64::from_le_bytes(bytes).wrapping_mul(0x0102_0408_1020_4080) >> 56;
             bits |= packed << (8 * word);
         }
@@ -271,13 +272,14 @@ fn mark(text: &[u8], delimiter: u8, marks: &mut Vec<u32>) -> usize {
     count
 }
 
-/// Where the last complete row of `text` ends, which begins where a row does; 0 if none does.
+/// The end of the last complete row of `text`, which starts with a row; 0 if there is no complete
+/// row.
 pub(super) fn last_row_end(text: &[u8], delimiter: u8) -> usize {
     if memchr(QUOTE, text).is_none() {
         return memrchr(b'\n', text).map_or(0, |at| at + 1);
     }
     let mut row_start = 0;
-    let mut position = 0; // always outside of quotes
+    let mut position = 0; // always outside quotes
     while let Some(at) = memchr2(QUOTE, b'\n', &text[position..]).map(|at| position + at) {
         position = at + 1;
         if text[at] == b'\n' {
@@ -295,8 +297,8 @@ pub(super) fn last_row_end(text: &[u8], delimiter: u8) -> usize {
     row_start
 }
 
-/// The quote that closes the field whose text begins at `position`. At the end of `text` it cannot
-/// be told from the first of two, and is none.
+/// The quote that closes the field whose text begins at `position`. A quote at the end of `text`
+/// may be the first of two and does not count.
 fn closing_quote(text: &[u8], mut position: usize) -> Option<usize> {
     loop {
         let at = position + memchr(QUOTE, &text[position..])?;

@@ -9,9 +9,9 @@ use crate::format::{DataType, Field, Value};
 /// Writes records as CSV that [`CsvReader`](crate::exchange::CsvReader) reads back to the same
 /// values.
 ///
-/// Null is the empty field, the empty text is `""`. Fields are quoted only where they must be: if
-/// they hold the delimiter, a quote or a line end. Lines end in LF. Floats are the shortest text of
-/// their value, binary is hexadecimal, fixed arrays are `[1,2,3]`.
+/// Null is the empty field, the empty text is `""`. Fields are quoted only if they hold the
+/// delimiter, a quote or a line end. Lines end in LF. Floats are the shortest text of their value,
+/// binary is hexadecimal, fixed arrays are `[1,2,3]`.
 ///
 /// ```
 /// use flatrec::exchange::CsvWriter;
@@ -39,7 +39,7 @@ pub struct CsvWriter<W: Write> {
 
 impl<W: Write> CsvWriter<W> {
     /// A writer of these fields, in this order; they may be any selection of a schema's. The
-    /// `delimiter` between them is one that [`CsvOptions`](crate::exchange::CsvOptions) takes.
+    /// `delimiter` must be valid for [`CsvOptions`](crate::exchange::CsvOptions).
     pub fn new(out: W, fields: &[Field], delimiter: u8) -> Self {
         Self { out: Buffer::new(out), fields: fields.to_vec(), delimiter }
     }
@@ -47,7 +47,7 @@ impl<W: Write> CsvWriter<W> {
     /// Writes the names of the fields.
     ///
     /// # Errors
-    /// Those of the writer underneath.
+    /// An error of the writer underneath.
     pub fn header(&mut self) -> Result<()> {
         for (at, field) in self.fields.iter().enumerate() {
             if at > 0 {
@@ -62,14 +62,14 @@ impl<W: Write> CsvWriter<W> {
     /// Writes a record.
     ///
     /// # Errors
-    /// Those of the writer underneath; [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) and
+    /// An error of the writer underneath; [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) and
     /// [`ErrorKind::OutOfRange`](crate::ErrorKind::OutOfRange) as [`Field::read`].
     pub fn write(&mut self, record: &[u8]) -> Result<()> {
         self.push(record)?;
         self.flush_if_full()
     }
 
-    /// Puts a record's text into memory: all that can fail is reading it.
+    /// Puts a record's text into the buffer: only reading the record can fail.
     pub(super) fn push(&mut self, record: &[u8]) -> Result<()> {
         let text = &mut self.out.text;
         for (at, field) in self.fields.iter().enumerate() {
@@ -100,18 +100,18 @@ impl<W: Write> CsvWriter<W> {
         self.out.flush_if_full()
     }
 
-    /// Writes out what is still in memory, and flushes the writer underneath.
+    /// Writes the buffer, and flushes the writer underneath.
     ///
     /// # Errors
-    /// Those of the writer underneath.
+    /// An error of the writer underneath.
     pub fn flush(&mut self) -> Result<()> {
         self.out.flush()
     }
 
-    /// Writes out what is still in memory, flushes, and gives the writer underneath back.
+    /// Writes the buffer, flushes, and returns the writer underneath.
     ///
     /// # Errors
-    /// Those of the writer underneath.
+    /// An error of the writer underneath.
     pub fn finish(self) -> Result<W> {
         self.out.finish()
     }

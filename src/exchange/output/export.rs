@@ -1,4 +1,4 @@
-//! All records of a store into a file.
+//! Exports all records of a store into a file.
 
 use std::io::{Seek as _, Write};
 use std::path::Path;
@@ -9,13 +9,13 @@ use crate::exchange::{Progress, UnpublishedFile};
 use crate::format::Schema;
 use crate::store::Copies;
 
-/// How many bytes of records go between two progress reports.
+/// The bytes of records between two progress reports.
 const PROGRESS_STEP_BYTES: u64 = 1 << 20;
 
-/// Called with how far an export has come.
+/// Called with the progress of an export.
 type OnProgress<'a> = Box<dyn FnMut(Progress) -> Result<()> + 'a>;
 
-/// What kind of file to write.
+/// The format of an export.
 ///
 /// ```
 /// use flatrec::exchange::ExportFormat;
@@ -35,7 +35,7 @@ pub enum ExportFormat {
 }
 
 impl ExportFormat {
-    /// The format that the path's ending names: `.csv`, `.ndjson`, `.jsonl` or `.npy`.
+    /// The format by the path's ending: `.csv`, `.ndjson`, `.jsonl` or `.npy`.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] for any other ending.
@@ -48,13 +48,13 @@ impl ExportFormat {
             "npy" => Ok(Self::Npy),
             _ => Err(Error::new(ErrorKind::InvalidArgument, "export to")
                 .path(path)
-                .detail("the ending names no format")
+                .detail("the ending of the path is unknown")
                 .advice("end the path in .csv, .ndjson or .npy")),
         }
     }
 }
 
-/// What an export did.
+/// The result of an export.
 ///
 /// ```
 /// use flatrec::exchange::ExportReport;
@@ -69,10 +69,10 @@ pub struct ExportReport {
     pub written_bytes: u64,
 }
 
-/// Writes records into a file of their own.
+/// Writes records into a new file.
 ///
-/// The file is written beside its place and moved there when it is whole and synced: whoever opens
-/// it sees all of it or nothing, and what was there before stays until then.
+/// The file is written beside its place and moved there when it is complete and synced: readers of
+/// the path see all of it or nothing of it, and an old file stays until then.
 ///
 /// ```
 /// use flatrec::exchange::{Exporter, ExportFormat};
@@ -101,22 +101,22 @@ impl<'a> Exporter<'a> {
         Self { schema, format, delimiter: b',', replace: false, on_progress: None }
     }
 
-    /// What to put between the fields of CSV, instead of a comma: one that
-    /// [`CsvOptions`](crate::exchange::CsvOptions) takes.
+    /// The delimiter between the fields of CSV, instead of a comma; it must be valid for
+    /// [`CsvOptions`](crate::exchange::CsvOptions).
     pub fn delimiter(mut self, delimiter: u8) -> Self {
         self.delimiter = delimiter;
         self
     }
 
-    /// Whether a file that is there already may be replaced. A symbolic link in its place is
-    /// replaced itself, as [`std::fs::rename`] does: the file that it leads to stays.
+    /// Whether to replace an existing file. A symbolic link in its place is replaced itself, as
+    /// [`std::fs::rename`] does: the file that it leads to stays.
     pub fn replace(mut self, replace: bool) -> Self {
         self.replace = replace;
         self
     }
 
-    /// Calls `progress` now and then, and before the file gets its name. An error that it returns
-    /// ends the export, and leaves nothing of it.
+    /// Calls `progress` now and then, and before the file gets its name. An error of `progress`
+    /// ends the export and removes its file.
     pub fn on_progress(mut self, progress: impl FnMut(Progress) -> Result<()> + 'a) -> Self {
         self.on_progress = Some(Box::new(progress));
         self
@@ -125,13 +125,13 @@ impl<'a> Exporter<'a> {
     /// Writes `records`, each of the schema's size, to `path`.
     ///
     /// # Errors
-    /// [`ErrorKind::AlreadyExists`] if there is a file and it may not be replaced; those of
-    /// writing, a full disk among them; [`ErrorKind::Corrupt`] for a value that cannot be read.
-    /// This one names the record, counted from the first of `records`, and no path: whoever gives
-    /// the records knows where they are from. The file at `path` is then as it was.
+    /// [`ErrorKind::AlreadyExists`] if the file exists and must not be replaced; an error of
+    /// writing, such as [`ErrorKind::NoSpace`] on a full disk; [`ErrorKind::Corrupt`] for a value
+    /// that cannot be read. The last names the record, counted from the first of `records`, and no
+    /// path, because the caller knows where the records come from. The file at `path` is then
+    /// unchanged.
     ///
-    /// An `.npy` file takes the records byte for byte, whatever is in them;
-    /// [`verify`](crate::verify) checks values.
+    /// An `.npy` file takes the records byte for byte; [`verify`](crate::verify) checks values.
     pub fn export<'r>(
         self,
         records: impl Iterator<Item = &'r [u8]>,
@@ -140,12 +140,12 @@ impl<'a> Exporter<'a> {
         self.export_with_ids((0..).zip(records).map(Ok), path)
     }
 
-    /// As [`Exporter::export`], of records that come with their numbers, which errors name:
-    /// [`DynStore::iter_with_ids`](crate::DynStore::iter_with_ids) gives them, of a store with
-    /// deletes those that are left.
+    /// As [`Exporter::export`], for records with their numbers, which errors name.
+    /// [`DynStore::iter_with_ids`](crate::DynStore::iter_with_ids) gives them, without deleted
+    /// records.
     ///
     /// # Errors
-    /// As [`Exporter::export`], and those that come instead of a record.
+    /// As [`Exporter::export`], and every error that `records` gives instead of a record.
     pub fn export_with_ids<'r>(
         self,
         records: impl Iterator<Item = Result<(u64, &'r [u8])>>,
@@ -161,12 +161,12 @@ impl<'a> Exporter<'a> {
         export.finish()
     }
 
-    /// As [`Exporter::export_with_ids`], of copies: with
-    /// [`install_fault_guard`](crate::install_fault_guard) a page of the store that cannot be had
-    /// is an error.
+    /// As [`Exporter::export_with_ids`], for copies: with
+    /// [`install_fault_guard`](crate::install_fault_guard) a page of the store that the system
+    /// cannot provide is an error.
     ///
     /// # Errors
-    /// As [`Exporter::export`], and those of [`Copies::next_record`], which name the store.
+    /// As [`Exporter::export`], and the errors of [`Copies::next_record`], which name the store.
     pub fn export_copies(
         self,
         mut records: Copies<'_>,
@@ -180,12 +180,12 @@ impl<'a> Exporter<'a> {
     }
 }
 
-/// An export under way.
+/// A running export.
 struct Export<'a, 'p> {
     options: Exporter<'a>,
     path: &'p Path,
     sink: Sink<Counted<UnpublishedFile>>,
-    /// How many records there are at most, and how many bytes if that is known.
+    /// The greatest possible number of records, and the number of bytes if known.
     most: u64,
     total_bytes: Option<u64>,
     done_bytes: u64,
@@ -194,12 +194,12 @@ struct Export<'a, 'p> {
 }
 
 impl<'a, 'p> Export<'a, 'p> {
-    /// Begins the file that is to have as many records as `hint` says, at least and at most.
+    /// Begins the file; `hint` is the least and the greatest number of records.
     fn begin(options: Exporter<'a>, path: &'p Path, hint: (u64, Option<u64>)) -> Result<Self> {
         if !options.replace && path.exists() {
             return Err(Error::new(ErrorKind::AlreadyExists, "export to")
                 .path(path)
-                .advice("choose another path, or let it be replaced"));
+                .advice("choose another path, or allow replacing the file"));
         }
         let out =
             Counted { out: UnpublishedFile::create(path, options.replace)?, written_bytes: 0 };
@@ -230,7 +230,7 @@ impl<'a, 'p> Export<'a, 'p> {
         let Self { options, path, sink, most, rows, .. } = self;
         let mut out = sink.finish().map_err(|error| error.path(path))?;
         if options.format == ExportFormat::Npy && rows != most {
-            // Only now is it known how many records there are.
+            // The number of records is known only now.
             let header = npy::header(options.schema, rows, most.max(rows))?;
             let rewritten = out.out.rewind().and_then(|()| out.out.write_all(&header));
             rewritten.map_err(|error| Error::io("write", error).path(path))?;
@@ -252,7 +252,7 @@ impl<'a, 'p> Export<'a, 'p> {
     }
 }
 
-/// The three writers behind one face.
+/// The three writers.
 enum Sink<W: Write> {
     Csv(CsvWriter<W>),
     Ndjson(NdjsonWriter<W>),
@@ -281,7 +281,7 @@ impl<W: Write> Sink<W> {
         })
     }
 
-    /// Reads the values of a record, if the format is about values; errors are the record's.
+    /// Reads the values of a record, if the format needs them; errors belong to the record.
     fn read(&mut self, record: &[u8]) -> Result<()> {
         match self {
             Self::Csv(writer) => writer.push(record),
@@ -290,7 +290,7 @@ impl<W: Write> Sink<W> {
         }
     }
 
-    /// Writes the record that was read last; errors are the file's.
+    /// Writes the record that was read last; errors belong to the file.
     fn write(&mut self, record: &[u8]) -> Result<()> {
         match self {
             Self::Csv(writer) => writer.flush_if_full(),

@@ -16,10 +16,10 @@ use std::io::Write;
 
 use crate::error::{Error, Result};
 
-/// How much is gathered before the writer underneath is called.
+/// The size of the buffer before the writer underneath is called.
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// Text on its way to a writer.
+/// Text in a buffer before a writer.
 #[derive(Debug)]
 struct Buffer<W> {
     text: String,
@@ -57,6 +57,6 @@ impl<W: Write> Buffer<W> {
 
 /// Appends `text` as a JSON string.
 fn push_json_string(text: &str, into: &mut String) {
-    // A `str` serialises without fail.
+    // Serialising a `str` cannot fail.
     into.push_str(&serde_json::to_string(text).unwrap_or_default());
 }

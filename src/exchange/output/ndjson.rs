@@ -6,12 +6,12 @@ use super::{Buffer, push_json_string};
 use crate::error::Result;
 use crate::format::{DataType, Field, Value};
 
-/// Writes records as NDJSON: an object a line, its keys the fields' names in their order.
+/// Writes records as NDJSON: an object a line, with the fields' names as keys, in order.
 ///
-/// Integers are numbers of all their digits (JavaScript rounds those past 2^53), floats the
-/// shortest text of their value. JSON has no number for what is not finite: `"NaN"`, `"inf"` and
-/// `"-inf"` are strings. Dates, timestamps and text are strings, binary is a string of hexadecimal
-/// digits, null is null, and a fixed array is an array.
+/// Integers are numbers with all their digits (JavaScript rounds those past 2^53), floats the
+/// shortest text of their value. JSON has only finite numbers: `"NaN"`, `"inf"` and `"-inf"` are
+/// strings. Dates, timestamps and text are strings, binary is a string of hexadecimal digits, null
+/// is null, and a fixed array is an array.
 ///
 /// ```
 /// use flatrec::exchange::NdjsonWriter;
@@ -48,14 +48,14 @@ impl<W: Write> NdjsonWriter<W> {
     /// Writes a record.
     ///
     /// # Errors
-    /// Those of the writer underneath; [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) and
+    /// An error of the writer underneath; [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) and
     /// [`ErrorKind::OutOfRange`](crate::ErrorKind::OutOfRange) as [`Field::read`].
     pub fn write(&mut self, record: &[u8]) -> Result<()> {
         self.push(record)?;
         self.flush_if_full()
     }
 
-    /// Puts a record's text into memory: all that can fail is reading it.
+    /// Puts a record's text into the buffer: only reading the record can fail.
     pub(super) fn push(&mut self, record: &[u8]) -> Result<()> {
         let text = &mut self.out.text;
         if self.fields.is_empty() {
@@ -73,18 +73,18 @@ impl<W: Write> NdjsonWriter<W> {
         self.out.flush_if_full()
     }
 
-    /// Writes out what is still in memory, and flushes the writer underneath.
+    /// Writes the buffer, and flushes the writer underneath.
     ///
     /// # Errors
-    /// Those of the writer underneath.
+    /// An error of the writer underneath.
     pub fn flush(&mut self) -> Result<()> {
         self.out.flush()
     }
 
-    /// Writes out what is still in memory, flushes, and gives the writer underneath back.
+    /// Writes the buffer, flushes, and returns the writer underneath.
     ///
     /// # Errors
-    /// Those of the writer underneath.
+    /// An error of the writer underneath.
     pub fn finish(self) -> Result<W> {
         self.out.finish()
     }
@@ -102,11 +102,11 @@ fn push_value(field: &Field, record: &[u8], into: &mut String) -> Result<()> {
             }
             into.push(']');
         }
-        // The text of other arrays is JSON already, as are numbers, true and false.
+        // The text of other arrays is already JSON, as are numbers, true and false.
         Value::Array(_) | Value::Bool(_) | Value::Int(_) | Value::UInt(_) => {
             field.format_text(record, into)?;
         }
-        // Dates, timestamps and hexadecimal digits have nothing in them that needs escaping.
+        // Dates, timestamps and hexadecimal digits need no escaping.
         _ => {
             into.push('"');
             field.format_text(record, into)?;

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! The records are those of the store, byte for byte and unchecked; bytes between fields become
-//! void fields without a name, which numpy takes for padding.
+//! void fields without a name, which numpy treats as padding.
 
 use std::io::Write;
 
@@ -22,8 +22,8 @@ const ALIGNMENT_BYTES: usize = 64;
 ///
 /// Types and names are those of [`schema_to_numpy`](crate::exchange::schema_to_numpy): a `date32`
 /// is an `int32`, days since 1970 (in numpy, `days.astype("M8[D]")` makes dates of them), and a
-/// nullable field `x` is two, `x__valid` and `x`. Records are written as they are, without a look
-/// at their values: [`verify`](crate::verify) checks those.
+/// nullable field `x` becomes two, `x__valid` and `x`. Records are written as they are, without a
+/// check of their values: use [`verify`](crate::verify).
 ///
 /// ```
 /// use flatrec::exchange::NpyWriter;
@@ -47,36 +47,37 @@ impl<W: Write> NpyWriter<W> {
     /// Writes the header of an array of `count` records.
     ///
     /// # Errors
-    /// Those of the writer underneath.
+    /// An error of the writer underneath.
     pub fn new(mut out: W, schema: &Schema, count: u64) -> Result<Self> {
         out.write_all(&header(schema, count, count)?).map_err(|error| Error::io("write", error))?;
         Ok(Self { out })
     }
 
-    /// Writes one or more records, packed. `numpy.load` reads as many as the header was told.
+    /// Writes one or more consecutive records. `numpy.load` reads as many as the header says.
     ///
     /// # Errors
-    /// Those of the writer underneath.
+    /// An error of the writer underneath.
     pub fn write(&mut self, records: &[u8]) -> Result<()> {
         self.out.write_all(records).map_err(|error| Error::io("write", error))
     }
 
-    /// Flushes and gives the writer underneath back.
+    /// Flushes and returns the writer underneath.
     ///
     /// # Errors
-    /// Those of the writer underneath.
+    /// An error of the writer underneath.
     pub fn finish(mut self) -> Result<W> {
         self.out.flush().map_err(|error| Error::io("write", error))?;
         Ok(self.out)
     }
 }
 
-/// The header of an array of `count` records: as long as that of one of `most`, which is no fewer.
+/// The header of an array of `count` records, as long as the header for `most`, which is at least
+/// `count`.
 pub(super) fn header(schema: &Schema, count: u64, most: u64) -> Result<Vec<u8>> {
     let descr = numpy::descr(schema);
     let text = format!("{{'descr': {descr}, 'fortran_order': False, 'shape': ({count},), }}");
     let text_len = text.len() + most.to_string().len() - count.to_string().len();
-    // The text is ASCII. With the spaces and the line end it reaches a multiple of 64.
+    // The text is ASCII. The spaces and the line end extend it to a multiple of 64.
     let padded_len =
         |start: usize| (start + text_len + 1).next_multiple_of(ALIGNMENT_BYTES) - start;
     let mut header = MAGIC.to_vec();
@@ -91,7 +92,7 @@ pub(super) fn header(schema: &Schema, count: u64, most: u64) -> Result<Vec<u8>> 
             let len = padded_len(start + 2);
             header.extend_from_slice(&[2, 0]);
             let len_bytes = u32::try_from(len).map_err(|_| {
-                let detail = format!("a header of {len} bytes; an npy file has 2^32 at most");
+                let detail = format!("the header has {len} bytes; an npy file allows 2^32");
                 Error::new(ErrorKind::Unsupported, "export").detail(detail)
             })?;
             header.extend_from_slice(&len_bytes.to_le_bytes());

@@ -1,20 +1,20 @@
-//! Bad rows, kept to be looked at.
+//! Bad rows, kept for the user.
 
 use std::io::Write;
 
 use crate::error::{Error, Result};
 use crate::exchange::Reject;
 
-/// Writes rows that were set aside as CSV of four columns: `line`, `column` (empty if none is to
-/// blame), `reason`, and `row`, the row as it stood in the file.
+/// Writes bad rows that were set aside as CSV of four columns: `line`, `column` (empty if no single
+/// column is at fault), `reason`, and `row`, the row as it was in the file.
 ///
 /// ```
 /// use flatrec::exchange::{Reject, RejectWriter};
 /// let mut rejects = RejectWriter::new(Vec::new())?;
-/// let reject = Reject { line: 3, column: Some("id"), reason: "no number", row: b"x,\"y\"" };
+/// let reject = Reject { line: 3, column: Some("id"), reason: "not a number", row: b"x,\"y\"" };
 /// rejects.write(&reject)?;
 /// let text = String::from_utf8(rejects.finish()?).unwrap();
-/// assert_eq!(text, "line,column,reason,row\n3,id,no number,\"x,\"\"y\"\"\"\n");
+/// assert_eq!(text, "line,column,reason,row\n3,id,not a number,\"x,\"\"y\"\"\"\n");
 /// # Ok::<(), flatrec::Error>(())
 /// ```
 #[derive(Debug)]
@@ -26,13 +26,13 @@ impl<W: Write> RejectWriter<W> {
     /// Writes the names of the columns.
     ///
     /// # Errors
-    /// Those of the writer underneath.
+    /// An error of the writer underneath.
     pub fn new(mut out: W) -> Result<Self> {
         out.write_all(b"line,column,reason,row\n").map_err(|error| Error::io("write", error))?;
         Ok(Self { out })
     }
 
-    /// A writer that goes on where an earlier one, whose names are written, has ended.
+    /// A writer that continues the file of an earlier one, which has written the names.
     pub fn resume(out: W) -> Self {
         Self { out }
     }
@@ -45,7 +45,7 @@ impl<W: Write> RejectWriter<W> {
     /// Writes a row.
     ///
     /// # Errors
-    /// Those of the writer underneath.
+    /// An error of the writer underneath.
     pub fn write(&mut self, reject: &Reject<'_>) -> Result<()> {
         let mut line = format!("{},", reject.line).into_bytes();
         push(reject.column.unwrap_or_default().as_bytes(), &mut line);
@@ -57,17 +57,17 @@ impl<W: Write> RejectWriter<W> {
         self.out.write_all(&line).map_err(|error| Error::io("write", error))
     }
 
-    /// Flushes and gives the writer underneath back.
+    /// Flushes and returns the writer underneath.
     ///
     /// # Errors
-    /// Those of the writer underneath.
+    /// An error of the writer underneath.
     pub fn finish(mut self) -> Result<W> {
         self.out.flush().map_err(|error| Error::io("write", error))?;
         Ok(self.out)
     }
 }
 
-/// Appends a field, in quotes if it needs them. The row may be anything, even no UTF-8.
+/// Appends a field, in quotes if it needs them. The row may have any bytes, also invalid UTF-8.
 fn push(field: &[u8], line: &mut Vec<u8>) {
     if !field.iter().any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r')) {
         line.extend_from_slice(field);

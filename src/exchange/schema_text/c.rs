@@ -6,8 +6,8 @@ use super::{Names, Piece, STATUS, check_record_name, identifier, pieces, stride_
 use crate::error::Result;
 use crate::format::{DataType, Field, Schema};
 
-/// Words that are no names in C or C++, or mean something in the text that we write; a field so
-/// called gets an underscore.
+/// Words that cannot be names in C or C++, or that the output uses; a field with such a name gets
+/// an underscore.
 const KEYWORDS: &[&str] = &[
     "NULL",
     "offsetof",
@@ -117,10 +117,10 @@ const KEYWORDS: &[&str] = &[
 ];
 
 /// A packed C struct `name` of the record, for C11 and C++11, with assertions on its size and on
-/// the offset of each member. It can be included as a header.
+/// the offset of each member. A program can include it as a header.
 ///
-/// A nullable field `x` becomes two members: `x__valid`, 1 where there is a value and 0 where it is
-/// null, and `x`. Text is padded with NUL and not ended by one if it fills its member.
+/// A nullable field `x` becomes two members: `x__valid`, 1 for a value and 0 for null, and `x`.
+/// Text is padded with NUL; text that fills its member has no NUL.
 ///
 /// ```
 /// use flatrec::exchange::schema_to_c;
@@ -134,14 +134,14 @@ const KEYWORDS: &[&str] = &[
 /// ```
 ///
 /// # Errors
-/// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if `name` is no identifier.
+/// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if `name` is not an
+/// identifier.
 pub fn schema_to_c(schema: &Schema, name: &str) -> Result<String> {
     definition(schema, name, None)
 }
 
-/// As [`schema_to_c`], for reading a store with deletes in place: the member behind the fields,
-/// `status`, is 1 for a record that lives and 2 for one that was deleted, whose other members mean
-/// nothing.
+/// As [`schema_to_c`], for reading a store with deletes in place: the member after the fields,
+/// `status`, is 1 for a live record and 2 for a deleted one, whose other members have no meaning.
 ///
 /// ```
 /// use flatrec::exchange::slots_to_c;
@@ -155,12 +155,12 @@ pub fn schema_to_c(schema: &Schema, name: &str) -> Result<String> {
 ///
 /// # Errors
 /// As [`schema_to_c`]; [`ErrorKind::InvalidSchema`](crate::ErrorKind::InvalidSchema) for records
-/// that no store with deletes can have.
+/// that a store with deletes cannot have.
 pub fn slots_to_c(schema: &Schema, name: &str) -> Result<String> {
     definition(schema, name, Some(stride_with_deletes(schema)?))
 }
 
-/// With the stride of a store with deletes, the status byte is a member.
+/// With a stride, that of a store with deletes, the status byte is a member.
 fn definition(schema: &Schema, name: &str, stride: Option<u32>) -> Result<String> {
     check_record_name(name)?;
     let mut names = Names::new(KEYWORDS.iter().map(|&word| word.to_owned()));
@@ -235,11 +235,11 @@ fn declaration(field: &Field, name: &str) -> String {
     format!("{element} {name}{}{}", dimension(field.array_len()), dimension(width))
 }
 
-/// What the type does not say: the field's own name and type.
+/// The facts that the C type does not show: the field's own name and type.
 fn comment(field: &Field, name: &str) -> String {
     let mut comment = String::new();
     if field.name() != name {
-        // Nothing in a name may end the comment.
+        // A name must not end the comment.
         comment = format!("{}: ", field.name().replace("*/", "* /"));
     }
     comment.push_str(&match field.data_type() {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Field, Schema};
 
-/// The schema as JSON, to be kept, edited and read back by [`schema_from_json`].
+/// The schema as JSON, to keep, edit and read back with [`schema_from_json`].
 ///
 /// ```
 /// use flatrec::exchange::{schema_from_json, schema_to_json};
@@ -30,7 +30,7 @@ pub fn schema_to_json(schema: &Schema) -> String {
     )
 }
 
-/// A field on one line: serde_json's own layouts are all on one line or one value a line.
+/// A field on one line; serde_json can write everything on one line, or one value a line.
 fn field_to_json(field: &Field) -> String {
     let mut members =
         vec![("name", json!(field.name())), ("type", json!(field.data_type().to_string()))];
@@ -54,10 +54,10 @@ fn field_to_json(field: &Field) -> String {
 
 /// The schema that a JSON text describes.
 ///
-/// A field needs no more than `name` and `type` (as in `utf8(10)` or `timestamp(ms)`); `array`,
-/// `nullable`, `big_endian` and `utc` are as in [`Field`]. Without any `offset` the fields are
-/// packed one after the other; otherwise each needs one. `record_size` and `alignment` may be left
-/// out too: the record then ends with its last field, and is aligned to 1.
+/// A field needs only `name` and `type` (such as `utf8(10)` or `timestamp(ms)`); `array`,
+/// `nullable`, `big_endian` and `utc` are as in [`Field`]. Without any `offset` the fields follow
+/// one another without gaps; otherwise each needs one. `record_size` and `alignment` are optional
+/// too: by default the record ends with its last field and is aligned to 1.
 ///
 /// ```
 /// use flatrec::exchange::schema_from_json;
@@ -70,16 +70,16 @@ fn field_to_json(field: &Field) -> String {
 /// ```
 ///
 /// # Errors
-/// [`ErrorKind::InvalidSchema`] for a text that is no such JSON, for a key that is none of these,
-/// and for fields that make no record.
+/// [`ErrorKind::InvalidSchema`] for a text that is not such JSON, for an unknown key, and for
+/// fields that do not make a record.
 pub fn schema_from_json(text: &str) -> Result<Schema> {
-    // Editors on Windows begin a text with it, and RFC 8259 lets a parser ignore it.
+    // Editors on Windows begin a text with this mark, and RFC 8259 lets a parser ignore it.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let value: Value = serde_json::from_str(text)
         .map_err(|error| Error::new(ErrorKind::InvalidSchema, "parse").source_error(error))?;
     let schema = object(&value, "the schema", &["record_size", "alignment", "fields"])?;
     let Some(Value::Array(values)) = schema.get("fields") else {
-        return Err(invalid("\"fields\" is no array"));
+        return Err(invalid("\"fields\" is not an array"));
     };
     let mut fields = Vec::with_capacity(values.len());
     let mut placed = 0;
@@ -89,7 +89,7 @@ pub fn schema_from_json(text: &str) -> Result<Schema> {
         fields.push(field.at(offset.unwrap_or(0)));
     }
     if placed != 0 && placed != fields.len() {
-        return Err(invalid("some fields have an offset and some have none"));
+        return Err(invalid("some fields have an offset and others do not"));
     }
     let record_size = number(schema, "record_size", "the schema")?;
     let alignment = number(schema, "alignment", "the schema")?.unwrap_or(1);
@@ -128,10 +128,10 @@ fn parse_field(value: &Value) -> Result<(Field, Option<u32>)> {
     Ok((field, number(map, "offset", name)?))
 }
 
-/// The members of an object that has no other keys than `known`.
+/// The members of an object whose keys are all in `known`.
 fn object<'v>(value: &'v Value, what: &str, known: &[&str]) -> Result<&'v Map<String, Value>> {
     let Value::Object(map) = value else {
-        return Err(invalid(format!("{what} is no object: {value}")));
+        return Err(invalid(format!("{what} is not an object: {value}")));
     };
     match map.keys().find(|key| !known.contains(&key.as_str())) {
         None => Ok(map),
@@ -144,7 +144,9 @@ fn number(map: &Map<String, Value>, key: &str, of: &str) -> Result<Option<u32>> 
     let Some(value) = map.get(key) else { return Ok(None) };
     match value.as_u64().and_then(|number| u32::try_from(number).ok()) {
         Some(number) => Ok(Some(number)),
-        None => Err(invalid(format!("{key:?} of {of} is no number of bytes or elements: {value}"))),
+        None => {
+            Err(invalid(format!("{key:?} of {of} is not a number of bytes or elements: {value}")))
+        }
     }
 }
 

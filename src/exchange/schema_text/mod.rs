@@ -15,24 +15,26 @@ use std::collections::{HashMap, HashSet};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Field, Schema, layout::stride_for};
 
-/// The name of the byte behind each record of a store with deletes.
+/// The name of the status byte after each record of a store with deletes.
 const STATUS: &str = "status";
 
-/// Bytes from one record to the next in a store with deletes.
+/// The bytes from one record to the next in a store with deletes.
 fn stride_with_deletes(schema: &Schema) -> Result<u32> {
     stride_for(schema.record_size(), schema.alignment(), true).ok_or_else(|| {
-        Error::new(ErrorKind::InvalidSchema, "lay out")
-            .detail(format!("records of {} bytes cannot be deleted", schema.record_size()))
+        Error::new(ErrorKind::InvalidSchema, "lay out").detail(format!(
+            "deletes are not possible for records of {} bytes",
+            schema.record_size()
+        ))
     })
 }
 
-/// What lies in a record, in order: a field, or bytes that belong to none.
+/// A part of a record: a field, or bytes between fields.
 enum Piece<'s> {
     Field(&'s Field),
     Gap { offset: u32, len_bytes: u32 },
 }
 
-/// The pieces of a record from its first byte to its last.
+/// The parts of a record from its first byte to its last.
 fn pieces(schema: &Schema) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     let mut end = 0;
@@ -49,11 +51,11 @@ fn pieces(schema: &Schema) -> Vec<Piece<'_>> {
     pieces
 }
 
-/// Names, each given out once.
+/// Gives out names, each once.
 struct Names {
     taken: HashSet<String>,
-    /// The number to be tried next behind a name that was wanted before. A file can have a million
-    /// names that are one as identifiers, and none of them searches from the start.
+    /// The next number to try after a name that was asked for before. A file can have a million
+    /// names with the same identifier, and the search must not restart for each.
     next: HashMap<String, u64>,
 }
 
@@ -62,8 +64,8 @@ impl Names {
         Self { taken: taken.into_iter().collect(), next: HashMap::new() }
     }
 
-    /// `wanted`, or where that is taken the first of `wanted_`, `wanted_2`, `wanted_3` and so on
-    /// that is new.
+    /// `wanted`, or if it is taken the first free one of `wanted_`, `wanted_2`, `wanted_3` and so
+    /// on.
     fn unique(&mut self, wanted: String) -> String {
         if self.taken.insert(wanted.clone()) {
             return wanted;
@@ -82,7 +84,7 @@ impl Names {
     }
 }
 
-/// `name` as an identifier of most languages: letters and digits of ASCII, and underscores.
+/// `name` as an identifier of most languages: ASCII letters, digits and underscores.
 fn identifier(name: &str) -> String {
     let mut identifier: String = name
         .chars()
@@ -94,12 +96,12 @@ fn identifier(name: &str) -> String {
     identifier
 }
 
-/// Refuses a name for the whole record that is no identifier.
+/// Refuses a record name that is not an identifier.
 fn check_record_name(name: &str) -> Result<()> {
     if !name.is_empty() && identifier(name) == name {
         return Ok(());
     }
     Err(Error::new(ErrorKind::InvalidArgument, "name the record")
-        .detail(format!("{name:?} is no identifier"))
-        .advice("take letters, digits and underscores, and no digit first"))
+        .detail(format!("{name:?} is not an identifier"))
+        .advice("use letters, digits and underscores, and begin with a letter or underscore"))
 }

@@ -3,7 +3,7 @@
 //! | field | numpy |
 //! | --- | --- |
 //! | `bool` | `?` |
-//! | integers, floats | `<i1` … `<u8`, `<f4`, `<f8`; `>` where they are stored big-endian |
+//! | integers, floats | `<i1` … `<u8`, `<f4`, `<f8`; `>` if stored big-endian |
 //! | `date32` | `<i4`: days since 1970 (numpy's own dates have 8 bytes) |
 //! | `timestamp(ms)` | `<M8[ms]` |
 //! | `utf8(10)`, `binary(4)` | `S10`, `V4` |
@@ -16,17 +16,16 @@ use crate::format::{DataType, Field, Schema};
 
 /// A Python literal that `numpy.dtype(...)` accepts: names, formats, offsets, itemsize.
 ///
-/// With it numpy reads a store in place, from the offset of the data that
-/// [`StoreInfo`](crate::StoreInfo) tells:
+/// With it numpy reads a store in place, from the data offset in [`StoreInfo`](crate::StoreInfo):
 ///
 /// ```python
 /// dtype = numpy.dtype({'names': …})
 /// records = numpy.memmap("flights.rec", dtype=dtype, mode="r", offset=65536, shape=(count,))
 /// ```
 ///
-/// A nullable field `x` becomes two: `x__valid`, 1 where there is a value and 0 where it is null,
-/// and `x`. Text is bytes to numpy (`S10`), a `date32` an `int32`: days
-/// since 1970, of which `records["day"].astype("M8[D]")` makes dates.
+/// A nullable field `x` becomes two: `x__valid`, 1 for a value and 0 for null, and `x`. Text is
+/// bytes in numpy (`S10`), and a `date32` is an `int32`: days since 1970, which
+/// `records["day"].astype("M8[D]")` turns into dates.
 ///
 /// ```
 /// use flatrec::exchange::schema_to_numpy;
@@ -47,7 +46,7 @@ pub fn schema_to_numpy(schema: &Schema) -> String {
 }
 
 /// As [`schema_to_numpy`], for reading a store with deletes in place: the last field, `status`, is
-/// 1 for a record that lives and 2 for one that was deleted, whose other bytes mean nothing.
+/// 1 for a live record and 2 for a deleted one, whose other bytes have no meaning.
 ///
 /// ```python
 /// records = numpy.memmap("flights.rec", dtype=dtype, mode="r", offset=65536, shape=(count,))
@@ -66,13 +65,13 @@ pub fn schema_to_numpy(schema: &Schema) -> String {
 /// ```
 ///
 /// # Errors
-/// [`ErrorKind::InvalidSchema`](crate::ErrorKind::InvalidSchema) for records that no store with
-/// deletes can have.
+/// [`ErrorKind::InvalidSchema`](crate::ErrorKind::InvalidSchema) for records that a store with
+/// deletes cannot have.
 pub fn slots_to_numpy(schema: &Schema) -> Result<String> {
     Ok(dtype(schema, Some(stride_with_deletes(schema)?)))
 }
 
-/// With the stride of a store with deletes, the status byte is a field.
+/// With a stride, that of a store with deletes, the status byte is a field.
 fn dtype(schema: &Schema, stride: Option<u32>) -> String {
     let mut names = names_of(schema);
     let (mut listed, mut formats, mut offsets) = (Vec::new(), Vec::new(), Vec::new());
@@ -103,8 +102,8 @@ fn dtype(schema: &Schema, stride: Option<u32>) -> String {
     )
 }
 
-/// The list of fields that a .npy header holds; bytes between fields are void fields without a
-/// name.
+/// The list of fields for the header of a .npy file; bytes between fields become void fields
+/// without a name.
 pub(in crate::exchange) fn descr(schema: &Schema) -> String {
     let mut names = names_of(schema);
     let mut entries = Vec::new();
@@ -135,7 +134,7 @@ fn valid_name(field: &Field, names: &mut Names) -> String {
     names.unique(format!("{}__valid", field.name()))
 }
 
-/// numpy's code of one element.
+/// numpy's code for one element.
 fn format_of(field: &Field) -> String {
     let order = if field.is_big_endian() { '>' } else { '<' };
     let code = match field.data_type() {
@@ -157,7 +156,7 @@ fn format_of(field: &Field) -> String {
     format!("{order}{code}")
 }
 
-/// A Python string of ASCII.
+/// A Python string literal in ASCII.
 fn literal(text: &str) -> String {
     let mut literal = String::from("'");
     for letter in text.chars() {

@@ -6,7 +6,7 @@ use super::{Names, Piece, check_record_name, identifier, pieces};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{DataType, Field, Schema};
 
-/// Words that are no names in Rust; a field so called gets an underscore.
+/// Words that cannot be names in Rust; a field with such a name gets an underscore.
 const KEYWORDS: &[&str] = &[
     "as", "async", "await", "break", "const", "continue", "crate", "dyn", "else", "enum", "extern",
     "false", "fn", "for", "gen", "if", "impl", "in", "let", "loop", "match", "mod", "move", "mut",
@@ -15,11 +15,11 @@ const KEYWORDS: &[&str] = &[
     "override", "priv", "try", "typeof", "unsized", "virtual", "yield", "_",
 ];
 
-/// A Rust struct `name` whose schema is this one, ready to open the store with.
+/// A Rust struct `name` with this schema, ready to open the store.
 ///
-/// Its types have no alignment, so that any store of this schema can be read in place, and their
-/// byte order is the file's on every host. What is not a Rust name becomes one, and keeps its own
-/// in an attribute.
+/// Its types have no alignment, so that it reads every store of this schema in place, and their
+/// byte order is the file's on every host. A name that is not valid in Rust is changed, and the
+/// original is kept in an attribute.
 ///
 /// ```
 /// use flatrec::exchange::schema_to_rust;
@@ -42,15 +42,14 @@ const KEYWORDS: &[&str] = &[
 /// ```
 ///
 /// # Errors
-/// [`ErrorKind::InvalidArgument`] if `name` is no identifier; [`ErrorKind::Unsupported`] for a
-/// field that no Rust type describes: a fixed array of `uint8` (which is `binary` in Rust) or of
-/// `binary`.
+/// [`ErrorKind::InvalidArgument`] if `name` is not an identifier; [`ErrorKind::Unsupported`] for a
+/// field without a Rust type: a fixed array of `uint8` (which is `binary` in Rust) or of `binary`.
 pub fn schema_to_rust(schema: &Schema, name: &str) -> Result<String> {
     check_record_name(name)?;
     if KEYWORDS.contains(&name) {
         return Err(Error::new(ErrorKind::InvalidArgument, "name the record")
-            .detail(format!("{name:?} is a word of the language"))
-            .advice("take another name"));
+            .detail(format!("{name:?} is a keyword of Rust"))
+            .advice("use another name"));
     }
     let mut names = Names::new(KEYWORDS.iter().map(|&word| word.to_owned()));
     let mut members = String::new();
@@ -83,7 +82,7 @@ pub fn schema_to_rust(schema: &Schema, name: &str) -> Result<String> {
     ))
 }
 
-/// What stands in `#[record(…)]`, if anything.
+/// The content of `#[record(…)]`, empty if it is not needed.
 fn attribute(field: &Field, name: &str) -> String {
     let mut parts = Vec::new();
     if field.name() != name {
@@ -122,7 +121,7 @@ fn type_of(field: &Field) -> Result<String> {
         (None, _) => element,
         (Some(_), DataType::UInt8 | DataType::Binary(_)) => {
             return Err(Error::new(ErrorKind::Unsupported, "describe in Rust")
-                .detail(format!("field {field}: an array of bytes is binary in Rust"))
+                .detail(format!("field {field}: Rust describes an array of bytes as binary"))
                 .advice("open the store as a DynStore"));
         }
         (Some(len), _) => format!("[{element}; {len}]"),

@@ -1,4 +1,4 @@
-//! Schemas that come back, and bytes that are none.
+//! Schemas survive encoding and decoding; other bytes are refused.
 
 use proptest::prelude::*;
 
@@ -11,7 +11,7 @@ fn header_of(schema: &Schema, metadata: &[u8]) -> (Header, Vec<u8>) {
     (header, bytes)
 }
 
-/// The schema and the metadata of the region that these bytes are.
+/// The schema and the metadata in these bytes.
 fn parse(bytes: &[u8], header: &Header) -> Result<(Schema, Vec<u8>)> {
     let schema = parse_schema(bytes, header)?;
     Ok((schema, bytes[header.schema_len_bytes as usize..].to_vec()))
@@ -21,7 +21,7 @@ fn encode(schema: &Schema, metadata: &[u8]) -> Vec<u8> {
     [&encode_schema(schema).unwrap(), metadata].concat()
 }
 
-/// Two fields: one that uses every part of a descriptor but a long name, one with a long name.
+/// Two fields: one that uses every part of a descriptor except a long name, one with a long name.
 fn example() -> Schema {
     let long = "long ".repeat(10);
     let fields = vec![
@@ -61,7 +61,7 @@ proptest! {
         prop_assert_eq!(found.verify(header.data_offset).unwrap(), header);
     }
 
-    /// Whatever is accepted under a forged checksum is written the same way again.
+    /// Every accepted schema, even under a forged checksum, is encoded the same way again.
     #[test]
     fn any_bytes_under_a_good_checksum_are_a_schema_or_an_error(
         schema in schemas(),
@@ -159,7 +159,7 @@ fn only_one_encoding_is_accepted() {
         (|b| b[64 + 16] = 1, Corrupt, "not next in the string area"),
         (|b| b[64 + 24] = 1, Corrupt, "two places"),
         (|b| b[64] = 51, Corrupt, "not next in the string area"),
-        (|b| b[64] = 49, Corrupt, "behind the last name"),
+        (|b| b[64] = 49, Corrupt, "bytes follow the last name"),
         (|b| b[65] = 5, Corrupt, "too long"),
         (|b| b[64 + 16..64 + 20].fill(0xFF), Corrupt, "not next in the string area"),
     ];

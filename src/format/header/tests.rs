@@ -1,4 +1,4 @@
-//! Slots that come back, slots that must not be believed, and how one of two is chosen.
+//! Valid slots survive, invalid ones are refused, and one of two is chosen.
 
 use proptest::prelude::*;
 
@@ -81,7 +81,7 @@ fn example() -> Header {
 const EXAMPLE_END: u64 = 65_536 + 1_250;
 const NONE: &[u8] = &[];
 
-/// The slot that says `header` after `change`, with a checksum that holds.
+/// The slot of `header` after `change`, with a matching checksum.
 fn forged(header: &Header, change: impl FnOnce(&mut SlotBytes)) -> [u8; SLOT_LEN_BYTES] {
     let mut slot = SlotBytes::read_from_bytes(&header.encode()).unwrap();
     change(&mut slot);
@@ -136,7 +136,7 @@ proptest! {
         prop_assert!(open(&a, &b, file_len_bytes).is_err());
     }
 
-    /// The checksum is no protection from bytes made to be wrong.
+    /// The checksum does not protect from forged bytes.
     #[test]
     fn any_bytes_under_a_good_checksum_are_a_header_or_an_error(
         header in headers(),
@@ -222,31 +222,36 @@ fn a_slot_that_is_not_valid_yields_to_the_other() {
 }
 
 #[test]
-fn what_is_no_store_is_told_from_a_broken_one() {
+fn other_files_are_told_from_broken_stores() {
     let good = example().encode();
     let not = ErrorKind::NotAStore;
     assert_refused(NONE, NONE, not, "the file is empty");
     assert_refused(&[0; 4096], &[0; 512], not, "zeros");
-    assert_refused(b"id,name\n1,Ada\n", NONE, not, "does not begin");
+    assert_refused(b"id,name\n1,Ada\n", NONE, not, "first bytes");
     assert_refused(&good[..99], NONE, ErrorKind::Corrupt, "A: the file ends within it; B: empty");
     assert_refused(&[0xAA; 512], &good[..511], ErrorKind::Corrupt, "A: no magic; B: the file ends");
 }
 
 #[test]
-fn what_comes_from_the_future_is_refused_with_its_name() {
+fn unknown_versions_and_flags_are_refused_by_name() {
     let good = example().encode();
     let unsupported = ErrorKind::UnsupportedFormat;
     let version = forged(&example(), |slot| slot.version = 9.into());
     assert_refused(&version, &good, unsupported, "format version 9");
     assert_refused(&good, &version, unsupported, "format version 9");
     let version = forged(&example(), |slot| slot.version = 0.into());
-    assert_refused(&version, &version, unsupported, "format version 0, which was never frozen");
+    assert_refused(
+        &version,
+        &version,
+        unsupported,
+        "format version 0, from before the format was frozen",
+    );
     let flags = forged(&example(), |slot| {
         slot.incompatible = 0x108.into();
         slot.sequence = 8.into();
     });
     assert_refused(&good, &flags, unsupported, "flags 0x108");
-    // A feature that was used once and is no longer, says the newer slot.
+    // The newer slot has dropped a feature of the older one.
     let newest = Header { sequence: 9, ..example() };
     assert_eq!(open(&newest.encode(), &flags, EXAMPLE_END).unwrap(), newest);
     let compatible = forged(&example(), |slot| slot.compatible = u64::MAX.into());

@@ -1,4 +1,4 @@
-//! Which schemas there are, the names of types, and what differs between two.
+//! Valid schemas, the names of types, and the differences between two schemas.
 
 use proptest::prelude::*;
 
@@ -24,7 +24,7 @@ fn types_have_one_name_each() {
 }
 
 #[test]
-fn other_names_are_no_types() {
+fn other_names_are_refused() {
     for text in [
         "",
         "Int64",
@@ -129,7 +129,7 @@ fn a_difference_is_a_line() {
 }
 
 #[test]
-fn another_alignment_is_no_difference() {
+fn another_alignment_does_not_count_as_a_difference() {
     let schema = |alignment| Schema::new(vec![Field::new("a", DataType::Int64)], 8, alignment);
     let (packed, aligned) = (schema(1).unwrap(), schema(8).unwrap());
     assert!(packed.check_found(&aligned).is_ok());

@@ -1,7 +1,7 @@
-//! Days and times since 1970 from and to ISO 8601 text, for every value that a field can hold.
+//! Days and times since 1970 from and to ISO 8601 text, for every value of a field.
 //!
 //! The calendar is the proleptic Gregorian one. Years 0000 to 9999 have four digits; others have a
-//! sign and six digits or more (ISO 8601's expanded form). Leap seconds do not exist.
+//! sign and six digits or more (ISO 8601's expanded form). There are no leap seconds.
 
 use super::{Refusal, TimeUnit};
 
@@ -16,10 +16,10 @@ const DAYS_TO_EPOCH: i64 = 719_468;
 const DATE: &str = "date like 2013-01-31";
 const TIME: &str = "time like 2013-01-31T05:00:00";
 
-/// Days since 1970-01-01 of a date that exists.
+/// The days from 1970-01-01 to an existing date.
 ///
-/// Counts from March, as in Howard Hinnant's "chrono-Compatible Low-Level Date Algorithms": the
-/// days before a month are then `(153 * month + 2) / 5`, whatever the year.
+/// Counts from March, as in Howard Hinnant's "chrono-Compatible Low-Level Date Algorithms": then
+/// the days before a month are `(153 * month + 2) / 5` in every year.
 fn days_of(year: i64, month: u8, day: u8) -> i64 {
     let (month, day) = (i64::from(month), i64::from(day));
     let year = if month <= 2 { year - 1 } else { year };
@@ -31,7 +31,7 @@ fn days_of(year: i64, month: u8, day: u8) -> i64 {
     era * DAYS_PER_ERA + day_of_era - DAYS_TO_EPOCH
 }
 
-/// Year, month and day of days since 1970-01-01, of any that seconds in 64 bits can reach.
+/// Year, month and day of a number of days since 1970-01-01, for every time of 64-bit seconds.
 fn date_of(days: i64) -> (i64, i64, i64) {
     let days = days + DAYS_TO_EPOCH;
     let era = days.div_euclid(DAYS_PER_ERA);
@@ -55,7 +55,7 @@ fn days_in_month(year: i64, month: u8) -> u8 {
     }
 }
 
-/// The number that the two digits at the start of `bytes` are, and what follows.
+/// The number of the two digits at the start of `bytes`, and the rest.
 fn two_digits(bytes: &[u8]) -> Option<(u8, &[u8])> {
     match bytes {
         [tens @ b'0'..=b'9', ones @ b'0'..=b'9', rest @ ..] => {
@@ -72,7 +72,7 @@ fn after(bytes: &[u8], expected: u8) -> Option<&[u8]> {
     }
 }
 
-/// The year at the start of `bytes`, and what follows.
+/// The year at the start of `bytes`, and the rest.
 fn take_year(bytes: &[u8]) -> Option<(i64, &[u8])> {
     let (negative, digits) = match bytes {
         [b'-', rest @ ..] => (true, rest),
@@ -84,18 +84,18 @@ fn take_year(bytes: &[u8]) -> Option<(i64, &[u8])> {
         }
     };
     let len = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    // Twelve digits are the years that seconds in 64 bits can reach.
+    // Twelve digits suffice for the years of 64-bit seconds.
     let year = match len {
         6..=12 => digits[..len].iter().fold(0, |year, digit| year * 10 + i64::from(digit - b'0')),
         _ => return None,
     };
     let signed = if negative { -year } else { year };
-    // A year that four digits can tell has no other form.
+    // A year that fits in four digits has no other form.
     (!(0..=9999).contains(&signed) && (len == 6 || year > 999_999))
         .then_some((signed, &digits[len..]))
 }
 
-/// The date at the start of `bytes`, in days since 1970-01-01, and what follows.
+/// The date at the start of `bytes`, in days since 1970-01-01, and the rest.
 fn take_date(bytes: &[u8]) -> Option<(i64, &[u8])> {
     let (year, rest) = take_year(bytes)?;
     let (month, rest) = two_digits(after(rest, b'-')?)?;
@@ -106,18 +106,18 @@ fn take_date(bytes: &[u8]) -> Option<(i64, &[u8])> {
     Some((days_of(year, month, day), rest))
 }
 
-/// Days since 1970-01-01 of a date and nothing else.
+/// The days since 1970-01-01 of a text that is a date.
 pub(super) fn parse_date(text: &[u8]) -> Result<i32, Refusal> {
     match take_date(text) {
         Some((days, [])) => {
-            i32::try_from(days).map_err(|_| "date within 32 bits of days since 1970".into())
+            i32::try_from(days).map_err(|_| "date within 32 bits of days from 1970".into())
         }
         _ => Err(DATE.into()),
     }
 }
 
-/// Time since 1970 in `unit` of a date and time of day. In UTC the text must say so, by `Z` or by
-/// an offset; otherwise it must not: no zone is made up, and none is dropped.
+/// The time since 1970 in `unit` of a date and time of day. A text in UTC must say so, by `Z` or an
+/// offset, and other text must not: the code neither invents nor drops a zone.
 pub(super) fn parse_timestamp(text: &[u8], unit: TimeUnit, utc: bool) -> Result<i64, Refusal> {
     let (seconds, rest) = take_time(text).ok_or(TIME)?;
     let (fraction, rest) = take_fraction(rest, unit)?;
@@ -130,13 +130,13 @@ pub(super) fn parse_timestamp(text: &[u8], unit: TimeUnit, utc: bool) -> Result<
     };
     let time = (seconds - i128::from(offset_seconds)) * i128::from(unit.per_second());
     i64::try_from(time + i128::from(fraction))
-        .map_err(|_| "time within 64 bits of the field's unit since 1970".into())
+        .map_err(|_| "time within 64 bits of the field's unit from 1970".into())
 }
 
-/// Seconds since 1970 of the date and time of day at the start of `bytes`, and what follows.
+/// The seconds since 1970 of the date and time of day at the start of `bytes`, and the rest.
 ///
-/// 128 bits, since a negative time whose whole seconds are out of range may be in range with its
-/// fraction.
+/// 128 bits, because the whole seconds of a negative time may be out of range although the time
+/// with its fraction is not.
 fn take_time(bytes: &[u8]) -> Option<(i128, &[u8])> {
     let (days, rest) = take_date(bytes)?;
     let [b'T' | b' ', rest @ ..] = rest else { return None };
@@ -150,7 +150,7 @@ fn take_time(bytes: &[u8]) -> Option<(i128, &[u8])> {
     Some((i128::from(days) * i128::from(SECONDS_PER_DAY) + i128::from(of_day), rest))
 }
 
-/// The fraction of a second at the start of `bytes`, in `unit`, and what follows.
+/// The fraction of a second at the start of `bytes`, in `unit`, and the rest.
 fn take_fraction(bytes: &[u8], unit: TimeUnit) -> Result<(i64, &[u8]), Refusal> {
     let Some(digits) = after(bytes, b'.') else { return Ok((0, bytes)) };
     let len = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -163,7 +163,7 @@ fn take_fraction(bytes: &[u8], unit: TimeUnit) -> Result<(i64, &[u8]), Refusal> 
     for digit in digits {
         scale /= 10;
         if scale == 0 && *digit != b'0' {
-            return Err("time of the field's unit: it has more digits".into());
+            return Err("time in the field's unit: it has more digits".into());
         }
         fraction += i64::from(digit - b'0') * scale;
     }
@@ -198,7 +198,7 @@ pub(super) fn push_date(days: i64, out: &mut String) {
     push_digits(day, 2, out);
 }
 
-/// Appends the date and time of day of `time` since 1970; a fraction if there is one.
+/// Appends the date and time of day of `time` since 1970, and its fraction if not zero.
 pub(super) fn push_timestamp(time: i64, unit: TimeUnit, utc: bool, out: &mut String) {
     let per_second = unit.per_second();
     let seconds = time.div_euclid(per_second);
@@ -228,7 +228,7 @@ pub(super) fn push_timestamp(time: i64, unit: TimeUnit, utc: bool, out: &mut Str
 fn push_digits(number: i64, digits: u32, out: &mut String) {
     let number = number.unsigned_abs();
     for place in (0..digits).rev() {
-        // A digit is below 10, and fits.
+        // A digit is below 10 and fits.
         out.push(char::from(b'0' + (number / 10_u64.pow(place) % 10) as u8));
     }
 }

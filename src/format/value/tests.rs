@@ -1,5 +1,5 @@
-//! What each type takes and refuses, and what damaged bytes are. Round trips of random values are
-//! in tests/it/format_properties.rs, which sees no more than a user does.
+//! What each type accepts and refuses, and damaged bytes. Round trips of random values are in
+//! tests/it/format_properties.rs, which uses only the public API.
 
 use super::*;
 
@@ -79,7 +79,7 @@ fn timestamps_change_their_unit_if_nothing_is_lost() {
         read(Value::Timestamp(-5_000_000, Nanosecond)).unwrap(),
         "Timestamp(-5, Millisecond)"
     );
-    assert_refused(&field, Value::Timestamp(5_000_001, Nanosecond), "no whole number of ms");
+    assert_refused(&field, Value::Timestamp(5_000_001, Nanosecond), "not a whole number of ms");
     assert_refused(&field, Value::Timestamp(i64::MAX, Second), "out of range in ms");
     assert_refused(&field, Value::Int(5), "the integer 5");
     assert_refused(&field, Value::Date(5), "another type");
@@ -92,11 +92,11 @@ fn text_and_bytes_fit_or_are_refused() {
     assert_eq!(write(&text, "Ær".into()).unwrap(), "Ær\0".as_bytes());
     assert_eq!(write(&text, "".into()).unwrap(), [0; 4]);
     assert_eq!(write(&text, "a\0b".into()).unwrap(), *b"a\0b\0");
-    assert_refused(&text, "abcde".into(), "5 bytes where 4 fit");
+    assert_refused(&text, "abcde".into(), "5 bytes, the field only 4");
     assert_refused(&text, "a\0".into(), "ends in NUL");
     let bytes = Field::new("b", DataType::Binary(2));
     assert_eq!(write(&bytes, Value::Binary(&[1, 0])).unwrap(), [1, 0]);
-    assert_refused(&bytes, Value::Binary(&[1]), "1 bytes where 2 belong");
+    assert_refused(&bytes, Value::Binary(&[1]), "1 bytes, the field 2");
     assert_refused(&bytes, "ab".into(), "another type");
 }
 
@@ -108,7 +108,7 @@ fn nulls_are_zeros_behind_a_zero() {
     assert_eq!(null, [0xEE, 0, 0, 0]);
     assert_eq!(field.read(&null).unwrap(), Value::Null);
     assert!(field.is_null(&null).unwrap());
-    // What lies behind a zero means nothing.
+    // The bytes after a presence byte of 0 mean nothing.
     assert_eq!(field.read(&[9, 0, 9, 9]).unwrap(), Value::Null);
     let plain = Field::new("n", DataType::Int16);
     assert_refused(&plain, Value::Null, "not nullable");
@@ -123,9 +123,13 @@ fn damaged_bytes_are_errors() {
         assert!(error.to_string().contains(expected), "{error}");
     };
     let present = Field::new("n", DataType::Int8).nullable();
-    corrupt(&present, &[2, 0], "presence byte of 2");
+    corrupt(&present, &[2, 0], "presence byte is 2");
     assert_eq!(present.is_null(&[2, 0]).unwrap_err().kind(), ErrorKind::Corrupt);
-    corrupt(&Field::new("b", DataType::Bool), &[7], "field b (bool): a bool of [7]");
+    corrupt(
+        &Field::new("b", DataType::Bool),
+        &[7],
+        "field b (bool): its bool byte is [7], not 0 or 1",
+    );
     corrupt(&Field::new("s", DataType::Utf8(2)), &[0xFF, 0], "utf-8");
 }
 
@@ -178,15 +182,15 @@ fn arrays_take_as_many_as_they_have() {
     assert_eq!(little.read(&copy).unwrap(), field.read(&record).unwrap());
 
     for (elements, expected) in [
-        (&[Value::UInt(1)][..], "1 elements into an array of 2"),
-        (&[Value::UInt(1); 3], "3 elements into an array of 2"),
+        (&[Value::UInt(1)][..], "1 elements do not fit an array of 2"),
+        (&[Value::UInt(1); 3], "3 elements do not fit an array of 2"),
         (&[Value::UInt(1), Value::Null], "another type"),
     ] {
         let error = field.write_elements(&mut record.clone(), elements).unwrap_err();
         assert!(error.to_string().contains(expected), "{error}");
     }
     let single = Field::new("a", DataType::UInt16);
-    assert_refused(&field, Value::UInt(1), "a single value into an array");
+    assert_refused(&field, Value::UInt(1), "does not take a single value");
     assert_refused(&single, Value::Array(array), "another type");
     assert!(single.write_elements(&mut [0; 2], &[Value::UInt(1)]).is_err());
 }

@@ -8,8 +8,9 @@ use crate::error::{Error, Result};
 use crate::os::{self, LockKind};
 
 impl FileBacking {
-    /// Locks the inode itself, whatever its names, where the system can do that without hindering
-    /// reads and writes; `false` if another handle holds it. Dropping the backing unlocks it.
+    /// Locks the inode itself, under all its names, if the system can do that without blocking
+    /// reads and writes; `false` if another handle holds it. Dropping the backing releases the
+    /// lock.
     pub(crate) fn try_lock_inode(&self, kind: LockKind) -> Result<bool> {
         let locked = os::try_lock_inode(self.open.file(), kind)
             .map_err(|source| self.error("lock", source))?;
@@ -17,9 +18,10 @@ impl FileBacking {
         Ok(locked)
     }
 
-    /// Locks a range of the inode, which stands for something else than its bytes, whatever the
-    /// file's names: `false` if another handle is in the way. Where the system cannot do that it
-    /// does nothing, and the lock file alone must do. Dropping the backing unlocks it.
+    /// Locks a range of the inode that stands for something other than its bytes, under all names
+    /// of the file; `false` if another handle has a conflicting lock. On systems that cannot do
+    /// that it does nothing, and only the lock file protects the store. Dropping the backing
+    /// releases the lock.
     pub(crate) fn try_lock_data(&self, range: Range<u64>, kind: LockKind) -> Result<bool> {
         if !LOCKS_RANGES_OF_DATA {
             return Ok(true);
@@ -31,12 +33,13 @@ impl FileBacking {
         Ok(locked)
     }
 
-    /// Locks a byte of this range of the inode, shared, that no other handle is likely to have, and
-    /// returns which; `None` where ranges of the inode are not locked.
+    /// Takes a shared lock on a random byte of this range of the inode, and returns the byte;
+    /// `None` on systems that do not lock ranges of the inode.
     ///
     /// # Errors
-    /// [`ErrorKind::Locked`](crate::ErrorKind::Locked) if another program has locked it, as no
-    /// handle does, exclusively; the system's.
+    /// [`ErrorKind::Locked`](crate::ErrorKind::Locked) if another program has locked it
+    /// exclusively, which no handle does; [`ErrorKind::Io`](crate::ErrorKind::Io) if the operating
+    /// system reports an error.
     pub(crate) fn lock_some_byte(&self, range: Range<u64>) -> Result<Option<u64>> {
         if !LOCKS_RANGES_OF_DATA {
             return Ok(None);
@@ -48,18 +51,20 @@ impl FileBacking {
         Ok(Some(byte))
     }
 
-    /// Locks a range of the inode, shared, that no handle ever locks exclusively.
+    /// Takes a shared lock on a range of the inode. No handle locks the range exclusively.
     ///
     /// # Errors
-    /// [`ErrorKind::Locked`](crate::ErrorKind::Locked) if another program does; the system's.
+    /// [`ErrorKind::Locked`](crate::ErrorKind::Locked) if another program has locked it
+    /// exclusively; [`ErrorKind::Io`](crate::ErrorKind::Io) if the operating system reports an
+    /// error.
     pub(crate) fn lock_beside_others(&self, range: Range<u64>) -> Result<()> {
         if self.try_lock_data(range, LockKind::Shared)? {
             return Ok(());
         }
-        Err(self.open.name(Error::held_by("another program has bytes of it locked past its end")))
+        Err(self.open.name(Error::held_by("another program has locked bytes past its end")))
     }
 
-    /// Gives a lock of [`FileBacking::try_lock_data`] back.
+    /// Releases a lock of [`FileBacking::try_lock_data`].
     pub(crate) fn unlock_data(&self, range: Range<u64>) -> Result<()> {
         if !self.range_locked.load(Ordering::Relaxed) {
             return Ok(());
@@ -68,8 +73,8 @@ impl FileBacking {
             .map_err(|source| self.error("unlock", source))
     }
 
-    /// Whether another handle has locked something in this range of the inode that is in the way of
-    /// a lock of this kind. Where ranges of the inode are not locked, none has.
+    /// Whether another handle has a lock in this range of the inode that conflicts with one of this
+    /// kind. Always false on systems that do not lock ranges of the inode.
     pub(crate) fn is_data_locked(&self, range: Range<u64>, kind: LockKind) -> Result<bool> {
         if !LOCKS_RANGES_OF_DATA || range.is_empty() {
             return Ok(false);

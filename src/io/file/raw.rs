@@ -1,11 +1,11 @@
-//! Files that are written to by their bytes, and stores, whose records are lent in place: no file
-//! is both at a time.
+//! Separates files that a program writes as bytes from stores, whose records are lent in place: no
+//! file is both at the same time.
 //!
-//! A writable [`FileBacking`] (and so a writable mapping, its views, and the files beside it) is
-//! refused over a file that begins like a store or like a lock file. On Linux it holds the byte
-//! [`RAW`] of the file, far from what it means as bytes, for as long as it or a view of it lives;
-//! a store's handle holds the byte [`STORE`] of its data file and of its lock file. Each takes its
-//! own first and looks for the other then, so that of two that meet at least one gives way.
+//! A writable [`FileBacking`] (and so a writable mapping, its views, and the files beside it)
+//! refuses a file that begins like a store or like a lock file. On Linux it locks the byte [`RAW`]
+//! of the file, as long as it or a view of it lives; a store's handle locks the byte [`STORE`] of
+//! its data file and of its lock file. The locks lie far from the bytes that they protect. Each
+//! side takes its own lock first and then checks the other, so that of two at least one gives way.
 
 use std::fs::File;
 use std::io;
@@ -19,11 +19,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::os::{self, LockKind, Permissions};
 
 impl FileBacking {
-    /// A file that is open already, by this process or the one it was inherited from, as
-    /// [`FileBacking::open_unchecked`].
+    /// As [`FileBacking::open_unchecked`], for a file that this process has already opened or
+    /// inherited.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] for what is no regular file; the system's.
+    /// [`ErrorKind::InvalidArgument`] for anything but a regular file; [`ErrorKind::Io`] if the
+    /// operating system reports an error.
     ///
     /// # Safety
     /// As for [`FileBacking::open_unchecked`].
@@ -31,8 +32,7 @@ impl FileBacking {
         Self::adopt(file, path)
     }
 
-    /// Opens a file that exists, for reading and, if `writable`, for writing, whatever it is: a
-    /// store among other things.
+    /// Opens any existing file, also a store, for reading and, if `writable`, for writing.
     ///
     /// ```
     /// use flatrec::map::{Backing, FileBacking};
@@ -50,17 +50,17 @@ impl FileBacking {
     /// ```
     ///
     /// # Errors
-    /// As [`FileBacking::open`], but for what that refuses to write to.
+    /// As [`FileBacking::open`], without its refusal to write to a store.
     ///
     /// # Safety
-    /// While a handle has a store open, nothing is written through this backing, its views or the
-    /// files beside it into the store's file or its lock file, and neither is cut, but by that
-    /// handle itself.
+    /// While a handle has a store open, only that handle writes to the store's file or its lock
+    /// file, or truncates them. The caller does neither through this backing, its views or the
+    /// files beside it.
     pub unsafe fn open_unchecked(path: impl AsRef<Path>, writable: bool) -> Result<Self> {
         Self::open_any(path.as_ref(), writable)
     }
 
-    /// Keeps stores away from a file whose bytes this backing may write, and refuses one that
+    /// Excludes stores from a file whose bytes this backing may write, and refuses a file that
     /// belongs to a store. `shared` is for files that another handle may have opened.
     pub(super) fn guarded(self, shared: bool) -> Result<Self> {
         let own =
@@ -92,7 +92,7 @@ impl FileBacking {
         Ok(self)
     }
 
-    /// Whose it is, and who may use it.
+    /// Its owner, group and permissions.
     pub(crate) fn permissions(&self) -> Result<Permissions> {
         let metadata = self.file().metadata();
         metadata
@@ -100,7 +100,7 @@ impl FileBacking {
             .map_err(|source| self.error("ask the permissions of", source))
     }
 
-    /// For a handle of a store: says that it is here, and whether others write the file's bytes.
+    /// Announces the handle of a store, and tells whether another handle writes the file's bytes.
     pub(crate) fn enter_as_store(&self) -> Result<bool> {
         if !self.try_lock_data(STORE, LockKind::Shared)? {
             return Ok(true);
@@ -108,7 +108,7 @@ impl FileBacking {
         self.is_data_locked(RAW, LockKind::Exclusive)
     }
 
-    /// Opens a file beside this one to be written; one that belongs to a store, to be read only.
+    /// Opens a file beside this one for writing; one that belongs to a store for reading only.
     pub(super) fn over_side(
         file: File,
         place: Place,
@@ -123,8 +123,8 @@ impl FileBacking {
     }
 }
 
-/// Takes the lock of those that write a file's bytes; `false` if a store's handle is there. A file
-/// system without locks has no store's handles.
+/// Takes the lock of handles that write a file's bytes; `false` if a store's handle exists. A file
+/// system without locks has no handles of stores.
 fn lock_raw(file: &File) -> io::Result<bool> {
     match os::try_lock_range(file, RAW.start, 1, LockKind::Shared) {
         Ok(true) => Ok(!os::is_range_locked(file, STORE.start, 1, LockKind::Exclusive)?),
@@ -134,8 +134,8 @@ fn lock_raw(file: &File) -> io::Result<bool> {
     }
 }
 
-/// Refuses to take a lock file's name away, by removing it or by giving it to another file: a new
-/// one would hide the locks of those who hold the old one.
+/// Refuses to remove a lock file's name, or to give it to another file: a new lock file would hide
+/// the locks on the old one.
 pub(crate) fn refuse_lock_file(path: &Path, operation: &'static str) -> Result<()> {
     let name = path.file_name().unwrap_or_default().as_encoded_bytes();
     if !name.ends_with(LOCK_SUFFIX.as_bytes())
@@ -148,7 +148,9 @@ pub(crate) fn refuse_lock_file(path: &Path, operation: &'static str) -> Result<(
         Ok(Some(what)) if what != "a store" => {
             Err(Error::new(ErrorKind::InvalidArgument, operation)
                 .path(path)
-                .detail("a store's lock file has this name, and keeps it while the store lives")
+                .detail(
+                    "this is the name of a store's lock file, which must stay as long as the store",
+                )
                 .advice("choose another name"))
         }
         _ => Ok(()),
@@ -157,16 +159,16 @@ pub(crate) fn refuse_lock_file(path: &Path, operation: &'static str) -> Result<(
 
 fn belongs_to_a_store(what: &str) -> Error {
     Error::new(ErrorKind::InvalidArgument, "open for writing")
-        .detail(format!("it is {what}, whose handles lend records in place"))
+        .detail(format!("the file is {what}, and its handles lend records in place"))
         .advice(
-            "open it with Store or Database, or read-only; FileBacking::open_unchecked, which is \
-             unsafe, opens it all the same",
+            "open it with Store or Database, or read-only, or with the unsafe \
+             FileBacking::open_unchecked",
         )
 }
 
 fn in_use() -> Error {
     Error::new(ErrorKind::Locked, "open for writing")
-        .detail("a handle has it open as a store, whose records are lent in place")
+        .detail("a handle has the file open as a store and lends its records in place")
         .advice("use that handle, or close it first")
 }
 

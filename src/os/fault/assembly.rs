@@ -1,16 +1,16 @@
 //! The copy in assembly, and where its instructions are.
 //!
 //! ```text
-//!   COPY      set up                  faults here are not ours: nothing is touched yet
-//!   FIRST     loads and stores        a fault here is caught
-//!   RECOVERY  return what is left     where a caught fault goes on
+//!   COPY      set up                  touches no memory of the copy; faults are not ours
+//!   FIRST     loads and stores        the guard catches faults here
+//!   RECOVERY  return what is left     execution continues here after a fault
 //! ```
 //!
-//! Between `FIRST` and `RECOVERY` one register holds how many bytes are left: all but those whose
-//! store is done. `RECOVERY` returns it. The copy uses no stack and changes no register that its
-//! caller wants kept, so `RECOVERY` can be entered from any of its instructions.
+//! Between `FIRST` and `RECOVERY` one register holds how many bytes are left: all bytes not stored
+//! yet. `RECOVERY` returns it. The copy uses no stack and changes no register that its caller
+//! keeps, so every instruction can jump to `RECOVERY`.
 //!
-//! The names are of this version of the crate, since two versions may be linked into one program.
+//! The names contain the version of this crate, because a program may link two versions.
 
 #[cfg(unix)]
 mod unix;
@@ -27,13 +27,13 @@ pub(super) use handler::install;
 
 pub(super) const CATCHES: bool = true;
 
-// A new version takes its own number into the names below.
+// A new version puts its own number into the names below.
 const _: () = {
     assert!(matches!(env!("CARGO_PKG_VERSION_MAJOR").as_bytes(), b"0"));
     assert!(matches!(env!("CARGO_PKG_VERSION_MINOR").as_bytes(), b"1"));
 };
 
-/// The name as the assembler knows it: macOS puts an underscore before the names of C.
+/// The name in assembly: macOS puts an underscore before C names.
 #[cfg(not(target_os = "macos"))]
 macro_rules! symbol {
     ($name:literal) => {
@@ -47,8 +47,8 @@ macro_rules! symbol {
     };
 }
 
-/// A label that this crate sees and, where the system can say so, nobody outside of the program or
-/// library that it is linked into.
+/// A label for this crate, hidden outside the program or library that links it where the system
+/// supports that.
 #[cfg(target_os = "linux")]
 macro_rules! named {
     ($name:literal) => {
@@ -76,10 +76,9 @@ macro_rules! named {
     };
 }
 
-// to: rdi, from: rsi, len: rdx; the bytes left: rax. After a fault `rep movsb` has in rcx what is
-// left, and starts again there (Intel SDM, volume 2, REP); but valgrind has counted the byte that
-// failed by then, so one more is taken to be left. The direction flag is clear at every call
-// (System V ABI, 3.2.1).
+// to: rdi, from: rsi, len: rdx; the bytes left: rax. After a fault `rep movsb` keeps the rest in
+// rcx and starts again there (Intel SDM, volume 2, REP). valgrind has already counted the failed
+// byte, so the code adds one. The direction flag is clear at every call (System V ABI, 3.2.1).
 #[cfg(target_arch = "x86_64")]
 global_asm!(
     ".text",
@@ -97,7 +96,7 @@ global_asm!(
     "ret",
 );
 
-// to: x0, from: x1, len: x2; the bytes left: x0. x2 falls only after the stores that it counts.
+// to: x0, from: x1, len: x2; the bytes left: x0. x2 falls only after the stores it counts.
 #[cfg(target_arch = "aarch64")]
 global_asm!(
     ".text",
@@ -149,13 +148,13 @@ unsafe extern "C" {
 /// As [`super::copy`].
 #[inline]
 pub(super) unsafe fn copy(from: *const u8, to: *mut u8, len: usize) -> usize {
-    // SAFETY: the assembly above is a function of this signature and convention, and touches the
-    // bytes for which the caller vouches, and no others.
+    // SAFETY: the assembly above is a function of this signature and convention, and touches only
+    // the bytes that the caller vouches for.
     unsafe { copy_to(to, from, len) }
 }
 
-/// Where the copy goes on, if `counter` is the address of one of its instructions that touch
-/// memory. The handlers ask.
+/// The address to continue at if `counter` points to an instruction of the copy that touches
+/// memory. The handlers call this.
 fn recovery(counter: usize) -> Option<usize> {
     let first = (&raw const FIRST).addr();
     let recovery = (&raw const RECOVERY).addr();

@@ -1,10 +1,10 @@
-//! The copy on processors without one in assembly: no fault of it can be caught.
+//! The copy on processors without the assembly: the guard cannot catch its faults.
 
 use std::io;
 
 pub(super) const CATCHES: bool = false;
 
-/// There is nothing to install.
+/// Does nothing: there is no guard here.
 pub(super) fn install() -> io::Result<()> {
     Ok(())
 }

@@ -1,9 +1,8 @@
-//! What synced bytes survive on Linux, by what the system tells of the mount and the device.
+//! What synced bytes survive on Linux, by what the system reports about the mount and the device.
 //!
-//! It tells through /proc/self/fdinfo which mount a file was opened in, through
-//! /proc/self/mountinfo how that was mounted (proc(5)), and through /sys/dev/block what a device
-//! is. What it does not tell here, as it does of a container's upper layer to those inside, is not
-//! claimed.
+//! /proc/self/fdinfo names the mount that a file was opened in, /proc/self/mountinfo its mount
+//! options (proc(5)), and /sys/dev/block the kind of device. What the system hides, such as a
+//! container's upper layer from processes inside, is not claimed.
 
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata};
@@ -15,7 +14,7 @@ use std::path::{Path, PathBuf};
 use super::file_system;
 use crate::os::file_system::{FileSystemKind, Mount, Survives, device_by_name};
 
-/// Layers upon layers are looked through so deep.
+/// How many layers upon layers are followed.
 const DEPTH_MAX: u32 = 8;
 
 /// What bytes of this file survive once they are synced.
@@ -54,8 +53,9 @@ fn mount_id(file: &File) -> Option<String> {
     Some(id.trim().to_owned())
 }
 
-/// The file in an overlay's upper layer that this one is. The layer's path is that of the mounter,
-/// and may mean something else here: only a file that says the same of itself is taken.
+/// The file of the overlay's upper layer behind this one. The layer's path was written by the
+/// process that mounted it and may mean another file here, so a file is accepted only if it has the
+/// same identity.
 fn upper_file(file: &File, metadata: &Metadata, mount: &Mount<'_>) -> Option<File> {
     let layer = path_of(mount.option("upperdir")?);
     let own = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()?;
@@ -90,11 +90,11 @@ fn path_of(escaped: &str) -> PathBuf {
     PathBuf::from(OsString::from_vec(bytes))
 }
 
-/// What survives on the device that a file system says its files are on, or was mounted from.
+/// What bytes survive on the device that the file system names for its files, or was mounted from.
 fn of_mounted(metadata: &Metadata, mount: &Mount<'_>, depth: u32) -> Survives {
     let mut device = metadata.dev();
     if rustix::fs::major(device) == 0 {
-        // One of several devices (btrfs), or of none (zfs).
+        // One of several devices (btrfs), or no device (zfs).
         let source = fs::metadata(path_of(mount.source)).map(|source| source.rdev());
         match source {
             Ok(source) if source != 0 => device = source,
@@ -102,12 +102,12 @@ fn of_mounted(metadata: &Metadata, mount: &Mount<'_>, depth: u32) -> Survives {
         }
     }
     let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
-    // What the system does not know by sysfs is a device all the same, and gives its word.
+    // A device that sysfs does not know is still a device that confirms its flushes.
     fs::canonicalize(format!("/sys/dev/block/{major}:{minor}"))
         .map_or(Survives::Power, |folder| of_device(&folder, depth))
 }
 
-/// What survives on a device, given its folder in sysfs; and on those that it is made of.
+/// What bytes survive on a device, given its folder in sysfs, and on the devices below it.
 fn of_device(folder: &Path, depth: u32) -> Survives {
     if depth >= DEPTH_MAX {
         return Survives::Process;
@@ -141,9 +141,9 @@ mod tests {
         }
     }
 
-    /// Folders as sysfs has them: a test cannot make such devices.
+    /// Folders like those of sysfs: a test cannot create such devices.
     #[test]
-    fn a_device_is_what_it_is_a_part_of_and_what_it_is_made_of() {
+    fn a_device_survives_what_its_parent_and_parts_survive() {
         let sys = tempfile::tempdir().unwrap();
         let made = |name: &str, is_part: bool, parts: &[&str]| {
             let folder = sys.path().join(name);

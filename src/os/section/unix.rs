@@ -24,9 +24,9 @@ pub(super) struct Section {
 }
 
 impl Section {
-    /// The size is what tells a section from a name that someone is about to make one: whoever
-    /// finds it 0, under the lock, is the creator. So a creator that dies half-way leaves nothing
-    /// that could be taken for a section.
+    /// A size of 0 marks a section that is still being made: the process that finds it 0, under the
+    /// lock, is the creator. So a creator that dies half-way leaves nothing that looks like a
+    /// section.
     pub(super) fn open_or_create(name: &str, len_bytes: u64) -> io::Result<(Self, bool)> {
         loop {
             let file = own(kernel::open_section(name, true)?)?;
@@ -37,13 +37,14 @@ impl Section {
             let lock = Lock::of(&file)?;
             let metadata = file.metadata()?;
             if metadata.nlink() == 0 {
-                // Removed since it was opened: others would look for it under the name in vain.
+                // The name was removed after this call opened it, so other processes would not find
+                // this file.
                 drop(lock);
                 continue;
             }
             let created = metadata.len() == 0;
             if created {
-                // Real memory now, so that a store can never be a SIGBUS for want of it.
+                // Allocated now, so that a store cannot raise a SIGBUS for lack of memory.
                 preallocate(&file, 0, len_bytes)?;
             }
             drop(lock);
@@ -76,7 +77,8 @@ impl Section {
             Access::ReadWrite => options.map_raw(&self.file),
             Access::Private => {
                 // SAFETY: memmap2 asks that no one else change the file while there are references
-                // to the map; as a `MmapRaw`, at once, it gives out none.
+                // SAFETY: memmap2 requires that nothing else changes the file while references to
+                // the map exist; the `MmapRaw` made from it at once gives out none.
                 unsafe { options.map_copy(&self.file) }.map(MmapRaw::from)
             }
         }?;
@@ -88,22 +90,21 @@ impl Section {
     }
 }
 
-/// Refuses a section that another user made, or may write: names are for everybody to take, and
-/// what is found under one was perhaps put there to be found. Root may open anything, and so is
-/// asked like everybody else whose it is.
+/// Refuses a section that another user made, or that others may write: any user can take a name and
+/// put a trap there. Root can open every file, so the check holds for root too.
 fn own(file: File) -> io::Result<File> {
     let found = file.metadata()?;
     let denied = |why| Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
     if found.uid() != rustix::process::geteuid().as_raw() {
-        return denied("another user made it");
+        return denied("the section belongs to another user");
     }
     if !found.is_file() || found.mode() & 0o077 != 0 {
-        return denied("others may use it, too, so it is none of ours");
+        return denied("other users may use the section");
     }
     Ok(file)
 }
 
-/// An open file description lock on the first byte, in the name of the whole section.
+/// An open file description lock on the first byte, which stands for the whole section.
 #[derive(Debug)]
 pub(super) struct Lock<'a>(&'a File);
 
@@ -116,7 +117,7 @@ impl<'a> Lock<'a> {
 
 impl Drop for Lock<'_> {
     fn drop(&mut self) {
-        // To unlock what one holds cannot fail but for memory (a range that is split); then the
+        // Unlocking a held lock fails only for lack of memory (when a range is split); then the
         // lock lasts until the section is closed.
         let _ = unlock_range(self.0, 0, 1);
     }

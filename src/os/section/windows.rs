@@ -1,7 +1,7 @@
 //! Sections on Windows: `CreateFileMappingW` over the page file, and a named mutex for the lock.
 //!
 //! Names live in the session's namespace (`Local\`): a service and a desktop, or two users logged
-//! in at once, each have their own. A null security descriptor grants the user alone.
+//! in at once, each have their own. A null security descriptor grants access to the user alone.
 
 use std::ffi::c_void;
 use std::io;
@@ -43,7 +43,7 @@ impl Section {
                 wide.as_ptr(),
             )
         };
-        // Read before any other call: it also says whether the section was there already.
+        // Read before any other call: it also says whether the section already existed.
         let last = io::Error::last_os_error();
         let (mapping, existed) = owned(handle, last)?;
         let len_bytes = if existed { mapped_len_bytes(&mapping)? } else { len_bytes };
@@ -64,8 +64,8 @@ impl Section {
         self.len_bytes
     }
 
-    /// An abandoned mutex is one whose holder died: it is ours now, and what it guards is
-    /// half-done, which is what the caller looks for in any case.
+    /// An abandoned mutex means that its holder died. This thread then owns it, and the caller
+    /// always checks for a half-done initialisation.
     pub(super) fn lock(&self) -> io::Result<Lock<'_>> {
         // SAFETY: the handle is open as long as `self` lives.
         let waited = unsafe { WaitForSingleObject(self.mutex.as_raw_handle(), INFINITE) };
@@ -75,7 +75,8 @@ impl Section {
         }
     }
 
-    /// Views begin at multiples of the granularity, so one at any offset begins a little before it.
+    /// Views begin at multiples of the granularity, so a view at another offset begins a little
+    /// before it.
     pub(super) fn view(&self, offset: u64, len_bytes: usize, access: Access) -> io::Result<View> {
         let granularity = crate::os::allocation_granularity_bytes() as u64;
         let base_offset = offset - offset % granularity;
@@ -92,19 +93,20 @@ impl Section {
         Ok(View { base, skipped, len_bytes })
     }
 
-    /// The section has no name but in its handles: nothing to take away.
+    /// Does nothing: the name goes with the last handle.
     pub(super) fn remove(_name: &str) -> io::Result<()> {
         Ok(())
     }
 }
 
-/// The handle and whether its object existed, from what the creating call gave and then `last` was.
+/// The handle and whether its object existed, from the creating call's result and the last error
+/// after it.
 fn owned(handle: HANDLE, last: io::Error) -> io::Result<(OwnedHandle, bool)> {
     if handle.is_null() {
         return Err(last);
     }
-    // SAFETY: a handle that the system has just made for us, that nobody else knows, and that
-    // CloseHandle closes.
+    // SAFETY: a handle that the system has just made for this call, that no other code knows, and
+    // that CloseHandle closes.
     let handle = unsafe { OwnedHandle::from_raw_handle(handle) };
     Ok((handle, code(&last) == ERROR_ALREADY_EXISTS))
 }
@@ -116,8 +118,8 @@ fn open_mutex(name: &str) -> io::Result<OwnedHandle> {
     owned(handle, io::Error::last_os_error()).map(|(handle, _)| handle)
 }
 
-/// The object's name, NUL-terminated. A colon is in no section's name, so a suffix with one cannot
-/// be mistaken for another section.
+/// The object's name, NUL-terminated. Section names contain no colon, so a suffix with one cannot
+/// name another section.
 fn object_name(name: &str, suffix: &str) -> Vec<u16> {
     format!("Local\\{name}{suffix}\0").encode_utf16().collect()
 }
@@ -131,8 +133,8 @@ fn map(mapping: HANDLE, access: u32, offset: u64, len_bytes: usize) -> io::Resul
     if view.Value.is_null() { Err(io::Error::last_os_error()) } else { Ok(view.Value.cast()) }
 }
 
-/// The size of a section, in whole pages. There is no documented call for it but to map it all and
-/// to ask how large that is.
+/// The size of a section, in whole pages. The only documented way is to map it all and to ask for
+/// the size of the mapping.
 fn mapped_len_bytes(mapping: &OwnedHandle) -> io::Result<u64> {
     let base = map(mapping.as_raw_handle(), memory::FILE_MAP_READ, 0, 0)?;
     let whole = View { base, skipped: 0, len_bytes: 0 };
@@ -149,8 +151,8 @@ pub(super) struct Lock<'a>(&'a OwnedHandle);
 
 impl Drop for Lock<'_> {
     fn drop(&mut self) {
-        // SAFETY: the handle is open as long as the section lives. It fails only for a thread that
-        // does not hold it, and the guard stays on the thread that does.
+        // SAFETY: the handle is open as long as the section lives. The call fails only for a thread
+        // that does not hold the mutex, and the guard stays on the thread that does.
         unsafe { ReleaseMutex(self.0.as_raw_handle()) };
     }
 }
@@ -164,7 +166,7 @@ pub(super) struct View {
 
 // SAFETY: a view is an address that any thread may use and unmap; it gives out no references.
 unsafe impl Send for View {}
-// SAFETY: as above: behind a shared reference one can only ask for the address and the length.
+// SAFETY: as above: a shared reference gives only the address and the length.
 unsafe impl Sync for View {}
 
 impl View {
@@ -180,7 +182,7 @@ impl View {
 impl Drop for View {
     fn drop(&mut self) {
         let address = memory::MEMORY_MAPPED_VIEW_ADDRESS { Value: self.base.cast() };
-        // SAFETY: `base` is what MapViewOfFile gave, and nothing has unmapped it: only this does.
+        // SAFETY: `base` is what MapViewOfFile gave, and only this call unmaps it.
         let unmapped = check(unsafe { memory::UnmapViewOfFile(address) });
         debug_assert!(unmapped.is_ok(), "{unmapped:?}");
     }

@@ -1,14 +1,16 @@
-//! Whether a file beside a data file is believed: only if nobody but those who may write the data
-//! can have put it there, or can write it now.
+//! Whether a file beside a data file is trusted: only if no user without write access to the data
+//! can have put it there or can write it.
 //!
-//! The system says of a file who owns it, of which group it is, and what each class may do. Who is
-//! a member of a group it says to nobody without a name service; a file's group tells something,
-//! though. A user gives a file only to a group of their own (chown(2)), and a new file has its
-//! maker's group, or the directory's, as the directory and the mount say (open(2)). So a file of a
-//! group that is not the directory's is a member's. In a directory that only its owner and that
-//! group may write, every file is theirs.
+//! The system tells the owner and the group of a file, and what each class may do. Only a name
+//! service tells the members of a group, but a file's group gives some evidence. A user gives a
+//! file only to a group of their own (chown(2)), and a new file gets its maker's group, or the
+//! directory's, as the directory and the mount say (open(2)). So a file whose group differs from
+//! the directory's belongs to a member of that group. In a directory that only its owner and that
+//! group may write, every file belongs to them.
 //!
-//! Believed are the process's own files, root's and those of the data's owner; those of members of
+//! Trusted are files of the process's user, of root and of the data's owner; files of members of
+//! the data's group, if the group may write the data; and all files, if everybody may write the
+//! data.
 //! the data's group, if the group may write the data; and everybody's, if everybody may.
 
 use std::fs::Metadata;
@@ -16,18 +18,18 @@ use std::path::Path;
 
 use super::Permissions;
 
-/// A reason not to believe a file.
+/// A reason not to trust a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(unix), allow(dead_code, reason = "the directory says who may use a file there"))]
+#[cfg_attr(not(unix), allow(dead_code, reason = "the directory controls access to its files"))]
 pub(crate) enum Distrust {
-    /// This user owns it, and may not write the data.
+    /// This user owns the file but may not write the data.
     Owner(u32),
-    /// Others may use it who may not use the data; these are the file's permissions.
+    /// The file has these permissions, which let users use it that may not use the data.
     Open(u32),
 }
 
-/// Why a file in `directory` that lies beside data with these permissions is not believed; `None`
-/// if it is. Where files have no owners, the directory answers for them.
+/// Why a file in `directory` beside data with these permissions is not trusted; `None` if it is
+/// trusted. Where files have no owners, the directory controls them.
 pub(crate) fn distrust(side: &Metadata, data: &Permissions, directory: &Path) -> Option<Distrust> {
     #[cfg(unix)]
     {
@@ -43,7 +45,7 @@ pub(crate) fn distrust(side: &Metadata, data: &Permissions, directory: &Path) ->
 
 #[cfg(unix)]
 impl Permissions {
-    /// Why data with these permissions does not believe a file with those of `side`.
+    /// Why data with these permissions does not trust a file with those of `side`.
     fn distrusts(
         &self,
         side: &Self,
@@ -63,7 +65,7 @@ impl Permissions {
         self.mode & 0o022 == 0o022
     }
 
-    /// Whether a file is surely one of a member of the data's group, which may write the data.
+    /// Whether the file surely belongs to a member of the data's group, which may write the data.
     fn is_members(&self, side: &Self, directory: impl FnOnce() -> Option<Self>) -> bool {
         if self.mode & 0o020 == 0 || side.group != self.group {
             return false;
@@ -89,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn only_those_who_may_write_the_data_are_believed() {
+    fn only_files_of_users_that_may_write_the_data_are_trusted() {
         let private = of(0, 0, 0o755);
         let sticky = of(0, 0, 0o1777);
         let shared = of(0, GROUP, 0o2770);
@@ -101,11 +103,11 @@ mod tests {
             (0o600, OTHER, GROUP, sticky, false),
             (0o644, OTHER, GROUP, sticky, false),
             (0o640, OTHER, GROUP, shared, false),
-            // Not a directory's group: the owner's.
+            // Not the directory's group, so the owner is a member of it.
             (0o660, OTHER, GROUP, sticky, true),
             (0o660, OTHER, 99, sticky, false),
             (0o660, OTHER, GROUP, private, true),
-            // Perhaps the directory's: whoever makes a file there gets it.
+            // Perhaps the directory's group: every file made there gets it.
             (0o660, OTHER, GROUP, shared_sticky, false),
             (0o660, OTHER, GROUP, of(0, GROUP, 0o3777), false),
             (0o660, OTHER, GROUP, shared, true),
@@ -120,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_more_open_than_the_data_is_not_believed() {
+    fn a_file_more_open_than_the_data_is_not_trusted() {
         for (data, side, believed) in [
             (0o600, of(OWNER, GROUP, 0o600), true),
             (0o600, of(OWNER, GROUP, 0o640), false),
@@ -129,7 +131,7 @@ mod tests {
             (0o664, of(OWNER, 11, 0o664), false),
             (0o664, of(OWNER, 11, 0o644), true),
             (0o644, of(OWNER, GROUP, 0o755), true),
-            // What its owner may do is no matter of others.
+            // The owner's own permissions do not matter to others.
             (0o400, of(OWNER, GROUP, 0o600), true),
             (0o600, of(ME, GROUP, 0o602), false),
         ] {

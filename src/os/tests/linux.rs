@@ -12,7 +12,7 @@ struct Mounted {
 }
 
 impl Mounted {
-    /// `None`, with a line that says so, where mounting is not allowed.
+    /// `None`, with a printed reason, if mounting is not allowed.
     fn new(kind: &str, options: &str) -> Option<Self> {
         let dir = temp_dir();
         let mut mount = Command::new("mount");
@@ -43,7 +43,7 @@ impl Drop for Mounted {
     fn drop(&mut self) {
         let unmounted = Command::new("umount").arg(self.path()).status();
         if !unmounted.is_ok_and(|status| status.success()) {
-            // Left alone: to remove the folder now would be to remove what is mounted in it.
+            // Left alone: removing the folder would remove the mounted files.
             let _ = self.dir.take().map(tempfile::TempDir::keep);
         }
     }
@@ -117,8 +117,8 @@ fn renames_and_temporary_files_work_where_the_system_lacks_the_newer_calls() {
     assert!(names_in(dir.path()).is_empty());
 }
 
-/// Whether the kernel looks at advice at all; a line says so where it does not. An emulator of
-/// another processor (qemu) lets any advice pass and does nothing.
+/// Whether the kernel looks at advice at all; prints a reason if not. An emulator of another
+/// processor (qemu) accepts all advice and does nothing.
 fn advice_is_heeded() -> bool {
     const NONSENSE: libc::c_int = 12_345;
     // SAFETY: a range of no bytes holds nothing that could be changed.
@@ -130,13 +130,13 @@ fn advice_is_heeded() -> bool {
 }
 
 #[test]
-fn populating_says_what_a_touch_would_have_died_of() {
+fn populating_reports_what_a_touch_would_die_of() {
     if !advice_is_heeded() {
         return;
     }
     let dir = temp_dir();
     let file = new_file(&dir.path().join("f"), 64 << 10);
-    // SAFETY: nobody else knows the file, and the map is not read past what is left of it.
+    // SAFETY: the file is private to this test, and the map is not read past what is left of it.
     let mut map = unsafe { MmapOptions::new().map_mut(&file) }.unwrap();
     let address = map.as_mut_ptr();
     // SAFETY: the range is the map's own, which outlives the call; so below.
@@ -153,7 +153,7 @@ fn populating_says_what_a_touch_would_have_died_of() {
         // SAFETY: as above.
         unsafe { advise(address, 100, advice) }.unwrap();
     }
-    // SAFETY: nobody else knows the file.
+    // SAFETY: the file is private to this test.
     let read_only = unsafe { MmapOptions::new().len(4096).map(&file) }.unwrap();
     let address = read_only.as_ptr().cast_mut();
     // SAFETY: as above.
@@ -168,7 +168,7 @@ fn a_full_disk_shows_when_a_hole_is_populated_for_writing() {
     }
     let Some(mounted) = Mounted::new("tmpfs", "size=1m") else { return };
     let file = new_file(&mounted.join("f"), 4 << 20);
-    // SAFETY: nobody else knows the file, and the map is not touched.
+    // SAFETY: the file is private to this test, and the map is not touched.
     let mut map = unsafe { MmapOptions::new().map_mut(&file) }.unwrap();
     // SAFETY: the range is the map's own, which outlives the call.
     let error = unsafe { advise(map.as_mut_ptr(), 4 << 20, Advice::PopulateWrite) }.unwrap_err();
@@ -187,13 +187,13 @@ fn pages_that_are_not_needed_leave_memory() {
         skip!("the temporary directory is not on a disk");
         return;
     }
-    // Small writes make small folios: of a folio that straddles two page tables the kernel lets
-    // none of the pages go.
+    // Small writes make small folios: the kernel evicts no page of a folio that straddles two page
+    // tables.
     for offset in (0..LEN_BYTES as u64).step_by(64 << 10) {
         write_all_at(&file, offset, &[7; 64 << 10]).unwrap();
     }
     sync_full(&file).unwrap();
-    // SAFETY: nobody else knows the file.
+    // SAFETY: the file is private to this test.
     let mut map = unsafe { MmapOptions::new().map_mut(&file) }.unwrap();
     assert!(map.iter().all(|byte| *byte == 7));
     let address = map.as_mut_ptr();

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 
 use super::*;
 
-/// Names the file to lock to the process that [`locks_die_with_their_process`] starts.
+/// Tells the file to lock to the process that [`locks_die_with_their_process`] starts.
 const CHILD_FILE: &str = "FLATREC_TEST_LOCK_FILE";
 
 #[test]
@@ -44,7 +44,7 @@ fn a_clone_keeps_the_lock_of_its_file() {
     let theirs = open(&mut File::options(), &path);
     assert!(try_lock_range(&mine, 0, 1, LockKind::Exclusive).unwrap());
     let clone = mine.try_clone().unwrap();
-    // Closing any other descriptor of the file is what loses a classic fcntl lock.
+    // Closing any other descriptor of the file loses a classic fcntl lock.
     drop(File::open(&path).unwrap());
     drop(mine);
     assert!(!try_lock_range(&theirs, 0, 1, LockKind::Exclusive).unwrap());
@@ -71,7 +71,7 @@ fn a_lock_can_be_raised_and_lowered_in_place() {
 
 #[cfg(unix)]
 #[test]
-fn an_inode_is_locked_whatever_its_name() {
+fn an_inode_is_locked_under_all_its_names() {
     let dir = temp_dir();
     let [path, link] = ["f", "link"].map(|name| dir.path().join(name));
     let mine = new_file(&path, 0);
@@ -115,12 +115,12 @@ fn child_holds_a_lock() {
     ready_until_killed();
 }
 
-/// A process that is killed when its test ends, whichever way.
+/// A process that is killed when its test ends, in every case.
 pub(super) struct Killed(pub(super) Child);
 
 impl Drop for Killed {
     fn drop(&mut self) {
-        // Both fail only for a child that has been waited for.
+        // Both fail only for a child that has already been waited for.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -128,7 +128,7 @@ impl Drop for Killed {
 
 /// Runs the ignored test `name` of this binary as a process of its own and waits until it is ready.
 ///
-/// `None`, with a line that says so, where a test binary cannot run itself (under an emulator).
+/// `None`, with a printed reason, if a test binary cannot run itself (under an emulator).
 pub(super) fn spawn(name: &str, variable: &str, value: &std::ffi::OsStr) -> Option<Killed> {
     let program = std::env::current_exe().unwrap();
     let listed = Command::new(&program).args(["--list", "--ignored", name]).output();
@@ -148,7 +148,7 @@ pub(super) fn spawn(name: &str, variable: &str, value: &std::ffi::OsStr) -> Opti
 
 const READY: &str = "the child is ready";
 
-/// Tells the parent that all is set, and waits to be killed (or for the parent to be gone).
+/// Tells the parent that the child is ready, and waits until it is killed or the parent is gone.
 pub(super) fn ready_until_killed() {
     println!("{READY}");
     let _ = std::io::stdin().read(&mut [0]);

@@ -7,10 +7,10 @@ use std::thread;
 use super::locks::{ready_until_killed, spawn};
 use super::*;
 
-/// Names the section to the process that [`an_initialiser_that_dies_lets_the_next_one_in`] starts.
+/// Tells the section to the process that [`an_initialiser_that_dies_lets_the_next_one_in`] starts.
 const CHILD_SECTION: &str = "FLATREC_TEST_SECTION";
 
-/// A name of this test's own, taken away when it ends.
+/// A name of this test's own, removed when it ends.
 struct Name(String);
 
 impl Name {
@@ -29,7 +29,8 @@ impl Drop for Name {
 fn put(view: &mut SectionView, bytes: &[u8]) {
     assert!(bytes.len() <= view.len_bytes());
     // SAFETY: the source is a slice, the target as many bytes of a view mapped for writing
-    // (asserted above), which overlap nothing; the other handles of these tests wait meanwhile.
+    // (asserted above), which overlap nothing; the other handles of these tests wait during the
+    // copy.
     unsafe { view.as_mut_ptr().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) }
 }
 
@@ -58,7 +59,7 @@ fn two_handles_see_one_memory() {
     assert_eq!(take(&mut view), [0_u8; 100_001]);
     put(&mut view, b"here");
     assert_eq!(&take::<4>(theirs.view(0, 4, false).unwrap()), b"here");
-    // Any offset will do, not only the system's granularity.
+    // Any offset works, not only multiples of the system's granularity.
     let mut inner = NamedSection::open(&name.0).unwrap().view(70_001, 10, true).unwrap();
     assert_eq!(inner.len_bytes(), 10);
     put(&mut inner, b"there");
@@ -124,7 +125,7 @@ fn views_outside_and_names_outside_the_rules_are_refused() {
 }
 
 #[test]
-fn of_many_openers_one_creates() {
+fn one_of_many_openers_creates_the_section() {
     let name = Name::new("race");
     let barrier = std::sync::Barrier::new(8);
     let open = || {

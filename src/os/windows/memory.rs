@@ -27,21 +27,22 @@ pub(in crate::os) fn allocation_granularity_bytes() -> usize {
     system_info().dwAllocationGranularity as usize
 }
 
-/// This process, as the calls below want it: a constant, which no one closes.
+/// A pseudo handle of this process. It need not be closed.
 fn this_process() -> *mut c_void {
     // SAFETY: the call takes nothing and cannot fail.
     unsafe { GetCurrentProcess() }
 }
 
-/// Will-need is `PrefetchVirtualMemory`, and so are the populating advices, for want of better: the
-/// prefetch brings pages into memory but leaves the faults, and a touch could be an in-page error.
-/// Don't-need takes the pages out of the working set by unlocking pages that are not locked, as
-/// VirtualUnlock documents. Read-ahead is chosen when a file is opened: the rest is unsupported.
+/// Will-need and the populating advices are `PrefetchVirtualMemory`. The prefetch brings pages into
+/// memory but does not prevent the faults; touching the pages could raise an in-page error.
+/// Don't-need removes the pages from the working set by unlocking pages that are not locked, as
+/// VirtualUnlock documents. The rest is unsupported: on Windows read-ahead is chosen when a file is
+/// opened.
 ///
 /// # Safety
 ///
-/// The range lies in one view (or allocation) that stays mapped during the call. With `DontNeed`,
-/// what [`lock_memory`] locked of it is unlocked.
+/// The range lies in one view (or allocation) that stays mapped during the call. `DontNeed` also
+/// undoes [`lock_memory`] for the range.
 pub(crate) unsafe fn advise(
     address: *mut u8,
     len_bytes: usize,
@@ -126,7 +127,7 @@ pub(crate) unsafe fn residency(address: *const u8, len_bytes: usize) -> io::Resu
         }));
         let entry = size_of_u32::<status::PSAPI_WORKING_SET_EX_INFORMATION>();
         let room = u32::try_from(pages.len()).map_or(0, |count| count * entry);
-        // SAFETY: `pages` is as many entries as the call is told, each with its address filled in;
+        // SAFETY: `pages` has as many entries as the call is told, each with its address filled in;
         // the call fills in the rest, and touches no page.
         let done = unsafe {
             status::K32QueryWorkingSetEx(this_process(), pages.as_mut_ptr().cast(), room)

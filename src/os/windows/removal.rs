@@ -1,4 +1,4 @@
-//! Names that go at once, whoever has the file open.
+//! Removal of names at once, also of open files.
 
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -13,16 +13,16 @@ use windows_sys::Win32::Storage::FileSystem as files;
 use super::{check, code, rename_new, size_of_u32};
 use crate::os::{retry, unlikely_name};
 
-/// How long a scanner, an indexer or a backup may hold a file that is to be removed.
+/// How long a scanner, an indexer or a backup may hold a file before its removal fails.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Takes a file's name away.
+/// Removes a file's name.
 ///
-/// By default Windows keeps the name until the last handle is closed, and refuses whoever wants to
-/// open it or make another file of that name. So the name is removed as POSIX has it
-/// (`FileDispositionInfoEx`: NTFS since Windows 10, version 1607). A file system without that gets
-/// another name for the file first, which nobody looks for; it stays for as long as somebody has
-/// the file open. What others hold for a moment without letting it be removed is tried again.
+/// By default Windows keeps the name until the last handle is closed, and refuses to open it or to
+/// create another file of that name. So this removes the name as POSIX does
+/// (`FileDispositionInfoEx`: NTFS since Windows 10, version 1607). If the file system cannot, the
+/// file first gets another name, which stays as long as a handle is open. If another program holds
+/// the file for a moment and forbids its removal, this tries again.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
     let is_held = |error: &io::Error| {
         matches!(code(error), errors::ERROR_SHARING_VIOLATION | errors::ERROR_ACCESS_DENIED)
@@ -31,7 +31,7 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
         Err(error) if is_lacking(&error) => {
             let aside = path.with_file_name(unlikely_name());
             match fs::rename(path, &aside) {
-                // That of a file which somebody has mapped is refused: it keeps its name.
+                // The system refuses to remove a mapped file: it keeps its name.
                 Ok(()) => fs::remove_file(&aside).inspect_err(|_| {
                     let _ = rename_new(&aside, path);
                 }),
@@ -60,7 +60,7 @@ fn remove_at_once(path: &Path) -> io::Result<()> {
     })
 }
 
-/// Whether the file system, or an emulation, knows no such removal.
+/// Whether the file system, or an emulation, lacks this kind of removal.
 fn is_lacking(error: &io::Error) -> bool {
     matches!(
         code(error),

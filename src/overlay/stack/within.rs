@@ -1,9 +1,9 @@
 //! The images over a range of records, in the order of the records' numbers and from both ends.
 //!
-//! A walk goes by the groups of neighbours in which the layers' tables keep record numbers: it
-//! looks up the newest images of a whole group at once, so that nothing is asked record by record,
-//! and skips from one group that has images to the next. A layer's groups are put in order when
-//! somebody first walks through many of them, and stay so: layers never change.
+//! A walk uses the groups of neighbours in which the layers' tables keep record numbers: it looks
+//! up the newest images of a whole group at once, instead of asking for each record, and skips from
+//! one group with images to the next. The first walk through many groups of a layer sorts them.
+//! They stay sorted, because layers never change.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -11,14 +11,14 @@ use std::ops::Range;
 use super::super::id_table::{GROUP_LOG2, IdTable};
 use super::{Layer, Overlay};
 
-/// How many neighbours a group has.
+/// The number of neighbours in a group.
 const GROUP_LEN: usize = 1 << GROUP_LOG2;
-/// Groups are put in order for whoever would otherwise look up this part of them or more: ordering
-/// costs about as much a group as looking it up.
+/// A walk sorts the groups if it would otherwise look up this part of them or more: per group,
+/// sorting costs about as much as a lookup.
 const LOOKED_UP_PART: u64 = 8;
 
 impl Overlay {
-    /// The images of the records `ids`, for walking through them.
+    /// The images of the records `ids`, to walk through.
     pub(crate) fn within(&self, ids: Range<u64>) -> ImagesWithin<'_> {
         let ahead = self.layers.iter().map(|layer| Ahead::new(layer, &ids)).collect();
         ImagesWithin { ahead, ids, front: Group::default(), back: Group::default() }
@@ -33,14 +33,14 @@ impl Overlay {
         })
     }
 
-    /// Makes ready for many questions about parts of `ids`.
+    /// Prepares for many queries about parts of `ids`.
     pub(crate) fn prepare(&self, ids: &Range<u64>) {
         self.layers.iter().for_each(|layer| drop(layer.groups_within(ids)));
     }
 }
 
 impl Layer {
-    /// From records' numbers to those that [`Layer::image`] takes.
+    /// Maps records' numbers to the numbers that [`Layer::image`] takes.
     fn table(&self) -> &IdTable {
         match (&*self.commits, self.places.is_empty()) {
             ([committed], true) => committed.images.table(),
@@ -48,7 +48,7 @@ impl Layer {
         }
     }
 
-    /// The image that the table gives this number.
+    /// The image with this number in the table.
     #[inline]
     fn image(&self, number: u32) -> &[u8] {
         let (commit, number) = match self.places.get(number as usize) {
@@ -58,7 +58,7 @@ impl Layer {
         self.commits[commit as usize].images.image(number)
     }
 
-    /// The table's groups that hold numbers of `ids`, and perhaps others, in order.
+    /// The table's groups with numbers of `ids`, and perhaps others, in order.
     fn groups_within(&self, ids: &Range<u64>) -> Cow<'_, [(u64, u32)]> {
         let Some(last) = ids.end.checked_sub(1).filter(|&last| last >= ids.start) else {
             return Cow::Borrowed(&[]);
@@ -75,7 +75,7 @@ impl Layer {
     }
 }
 
-/// The groups of a layer that a walk has not come to.
+/// The groups of a layer that the walk has not reached.
 #[derive(Clone)]
 struct Ahead<'a> {
     layer: &'a Layer,
@@ -110,7 +110,7 @@ struct Group<'a> {
 }
 
 impl<'a> Group<'a> {
-    /// Adds the images of an older layer, of records in `ids` that have none yet.
+    /// Adds the images of an older layer, for records in `ids` without an image so far.
     fn add(&mut self, layer: &'a Layer, group: (u64, u32), ids: &Range<u64>) {
         for (id, number) in layer.table().in_group(group) {
             let bit = 1 << (id - self.start);
@@ -138,7 +138,7 @@ impl<'a> Group<'a> {
         self.images[place]
     }
 
-    /// Forgets records that are not in `ids`.
+    /// Drops records outside `ids`.
     fn narrow(&mut self, ids: &Range<u64>) {
         for place in 0..GROUP_LEN {
             if !ids.contains(&(self.start + place as u64)) {
@@ -160,7 +160,7 @@ pub(crate) struct ImagesWithin<'a> {
 }
 
 impl<'a> ImagesWithin<'a> {
-    /// The first record that has an image.
+    /// The first record with an image.
     #[inline]
     pub(crate) fn first(&mut self) -> Option<u64> {
         match self.front.first() {
@@ -169,7 +169,7 @@ impl<'a> ImagesWithin<'a> {
         }
     }
 
-    /// The last record that has an image.
+    /// The last record with an image.
     #[inline]
     pub(crate) fn last(&mut self) -> Option<u64> {
         match self.back.last() {
@@ -178,21 +178,21 @@ impl<'a> ImagesWithin<'a> {
         }
     }
 
-    /// The first image, which is passed by.
+    /// Takes the first image.
     #[inline]
     pub(crate) fn take_first(&mut self) -> Option<&'a [u8]> {
         let id = self.first()?;
         Some(self.front.take(id))
     }
 
-    /// The last image, which is passed by.
+    /// Takes the last image.
     #[inline]
     pub(crate) fn take_last(&mut self) -> Option<&'a [u8]> {
         let id = self.last()?;
         Some(self.back.take(id))
     }
 
-    /// Passes by the images of records that are not in `ids`.
+    /// Skips the images of records outside `ids`.
     pub(crate) fn narrow(&mut self, ids: Range<u64>) {
         let groups = ids.start >> GROUP_LOG2..ids.end.div_ceil(GROUP_LEN as u64);
         for ahead in &mut self.ahead {
@@ -207,7 +207,7 @@ impl<'a> ImagesWithin<'a> {
         self.ids = ids;
     }
 
-    /// Goes on to the next group at the front; says what its first record is.
+    /// Moves to the next group at the front, and returns its first record.
     fn next_group(&mut self) -> Option<u64> {
         while let Some(number) = self.ahead.iter().filter_map(Ahead::first).min() {
             self.front.start = number << GROUP_LOG2;
@@ -219,7 +219,7 @@ impl<'a> ImagesWithin<'a> {
                 return Some(id);
             }
         }
-        // What is left is what the other end has begun.
+        // The rest is what the other end has begun.
         std::mem::swap(&mut self.front, &mut self.back);
         self.front.first()
     }
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_question_about_many_images_puts_nothing_in_order() {
+    fn a_short_query_about_many_images_sorts_nothing() {
         let ids: Vec<u64> = (0..10_000).map(|n| n * 3).collect();
         let overlay = Overlay::default().with(committed(1, &ids), 1 << 20);
         assert!(overlay.any_within(&(300..301)) && !overlay.any_within(&(301..303)));

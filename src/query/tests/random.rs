@@ -1,5 +1,5 @@
-//! Random conditions on random records, against an evaluator that is as plain as can be: values in
-//! a vector, logic as tables, numbers compared by their definitions.
+//! Random conditions on random records, against a plain evaluator: values in a vector, logic as
+//! tables, numbers compared by their definitions.
 
 use std::cmp::Ordering;
 
@@ -22,10 +22,10 @@ enum Val {
     Instant(i128),
 }
 
-/// A literal; what it is beside is said by the field.
+/// A literal; the field that it is compared with gives it its type.
 #[derive(Clone, Debug)]
 enum Lit {
-    /// A mantissa and how many of its digits stand after the point.
+    /// A mantissa and how many of its digits follow the point.
     Number(i64, u32),
     Text(String),
     Bool(bool),
@@ -227,7 +227,7 @@ fn order(left: &Val, right: &Val) -> Option<Ordering> {
         (Val::Int(_), Val::Float(_)) => order(right, left).map(Ordering::reverse),
         (Val::Float(left), Val::Int(_)) if left.is_infinite() => left.partial_cmp(&0.0),
         (Val::Float(left), Val::Int(_)) if left.is_nan() => None,
-        // The finite floats of `float` are halves of integers.
+        // The floats of `float` are halves of integers if finite.
         (Val::Float(left), Val::Int(right)) => Some(((left * 2.0) as i128).cmp(&(right * 2))),
         (left, right) => unreachable!("{left:?} beside {right:?}"),
     }
@@ -252,7 +252,7 @@ fn order_literal(field: usize, value: &Val, literal: &Lit) -> Option<Ordering> {
     }
 }
 
-// Small domains, so that equal values meet often, with the corners of each type.
+// Small domains, so that equal values are frequent, with the limits of each type.
 
 fn int(min: i128, max: i128) -> impl Strategy<Value = Val> {
     let corners = [min, max, 1 << 53, (1 << 53) + 1].map(|corner: i128| corner.clamp(min, max));
@@ -326,14 +326,14 @@ fn literal_instant() -> impl Strategy<Value = Lit> {
         .prop_map(Lit::Instant)
 }
 
-/// Fields of one kind, and the literals that can stand beside them.
+/// Fields of one kind, and the literals that can be compared with them.
 fn kinds() -> impl Strategy<Value = (usize, usize, Vec<Lit>)> {
     let pair = |fields: &[usize]| {
         let one = prop::sample::select(fields.to_vec());
         (one.clone(), one)
     };
     let three = |literals: BoxedStrategy<Lit>| prop::collection::vec(literals, 3);
-    // A date stands beside whole days only.
+    // A date is compared with whole days only.
     let days = (-1i128..3).prop_map(|days| Lit::Instant(days * DAY));
     prop_oneof![
         3 => (pair(&NUMBERS), three(number().boxed())),
@@ -382,7 +382,7 @@ proptest! {
         prop_assert_eq!(
             filter.matches(&record).unwrap(), condition.of(&values) == Some(true), "{}", sql
         );
-        // What is not true is false or unknown: the contrary tells which.
+        // A condition that is not true is false or unknown: its opposite tells which.
         let contrary = Filter::parse(&format!("NOT ({sql})"), &schema).unwrap();
         prop_assert_eq!(
             contrary.matches(&record).unwrap(), condition.of(&values) == Some(false), "{}", sql

@@ -1,4 +1,4 @@
-//! Whose a file in a lock file's place is: what no program of ours has made is not written to.
+//! Recognises lock files, so that no other file in the place of one is written to.
 //!
 //! ```text
 //! byte   0   zeros: only locks lie here
@@ -7,8 +7,8 @@
 //!     4096   slots of 64 bytes, each with its reader's process at 40
 //! ```
 //!
-//! The magic comes with the first writer. Until then a lock file is empty, or blank but for the
-//! bell and the slots of readers that came before any writer.
+//! The first writer stores the magic. Until then a lock file is empty, or has only the bell and the
+//! slots of readers that came before.
 
 use std::ops::Range;
 use std::path::Path;
@@ -17,23 +17,23 @@ use super::WORDS_MAX_BYTES;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::{OpenFile, begins_like_a_lock_file, irregular};
 
-/// Words that readers write before there is a magic.
+/// The words that readers write before the magic exists.
 const BELL: Range<usize> = 192..208;
-/// Where the slots begin; a lock file's length is a multiple of as much.
+/// The offset of the slots; a lock file's length is a multiple of it.
 pub(super) const PAGE_BYTES: u64 = 4096;
 const PAGE_LEN: usize = 4096;
 const SLOT_LEN: usize = 64;
 /// The process of a slot's reader, as a word.
 const PROCESS: Range<usize> = 40..48;
 
-/// How often the file is looked at: a writer that is giving it its magic may be met half-way.
+/// How often the file is read: a writer may be storing the magic at that moment.
 const LOOKS: u32 = 3;
 
-/// Refuses a file in a lock file's place that no program of ours has made. Only reads.
+/// Refuses a file in a lock file's place that is not a lock file. Only reads.
 ///
 /// # Errors
-/// [`ErrorKind::AlreadyExists`]; [`ErrorKind::InvalidArgument`] for what is no regular file; the
-/// system's.
+/// [`ErrorKind::AlreadyExists`] for such a file; [`ErrorKind::InvalidArgument`] for anything but a
+/// regular file; [`ErrorKind::Io`] if the operating system reports an error.
 pub(super) fn refuse_foreign(found: &OpenFile, path: &Path, data: &Path) -> Result<()> {
     if found.file().metadata().is_ok_and(|found| !found.is_file()) {
         return Err(irregular().path(path));
@@ -51,12 +51,12 @@ pub(super) fn refuse_foreign(found: &OpenFile, path: &Path, data: &Path) -> Resu
         .path(path)
         .detail(format!("{why}, and a store or mapping called {name} needs that name"))
         .advice(
-            "rename one of the two; if a program has damaged a lock file, remove that while \
-             nothing has the store open",
+            "rename one of the two; if another program has damaged the lock file, close the store \
+             everywhere and remove it",
         ))
 }
 
-/// Why a file is no lock file; `None` if it is one, or may become one without a loss.
+/// Why a file is not a lock file; `None` if it is one, or can become one without losing data.
 fn why_foreign(found: &OpenFile) -> Result<Option<String>> {
     let len_bytes = found.len_bytes()?;
     let mut page = vec![0; PAGE_LEN];
@@ -64,9 +64,9 @@ fn why_foreign(found: &OpenFile) -> Result<Option<String>> {
     page.truncate(got);
     if begins_like_a_lock_file(&page) {
         let is_whole = len_bytes % PAGE_BYTES == 0 && len_bytes <= WORDS_MAX_BYTES;
-        return Ok((!is_whole).then(|| format!("a lock file never has {len_bytes} bytes")));
+        return Ok((!is_whole).then(|| format!("a lock file cannot have {len_bytes} bytes")));
     }
-    let foreign = Some("what is there was not made by flatrec as a lock file".to_owned());
+    let foreign = Some("its content is not that of a lock file".to_owned());
     if len_bytes > WORDS_MAX_BYTES || !is_blank_but_for_bell(&page) {
         return Ok(foreign);
     }
@@ -82,7 +82,7 @@ fn is_blank_but_for_bell(page: &[u8]) -> bool {
     page.iter().enumerate().all(|(at, &byte)| byte == 0 || BELL.contains(&at))
 }
 
-/// Whether these bytes may be what a reader says of itself, or has left.
+/// Whether these bytes may be the words of a slot, in use or left.
 fn is_slot(slot: &[u8]) -> bool {
     let process = slot.get(PROCESS).and_then(|word| word.try_into().ok()).map(u64::from_le_bytes);
     process.is_some_and(|process| u32::try_from(process).is_ok())

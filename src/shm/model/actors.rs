@@ -1,4 +1,4 @@
-//! Writers and readers as the model runs them: what the engine and its followers do with the
+//! Writers and readers of the model: they run what the engine and its followers do with the
 //! protocol, step by step, over the model's disk.
 
 use std::collections::BTreeMap;
@@ -8,56 +8,56 @@ use super::disk::{Array, Block, Disk, Live, RECORDS};
 use super::explorer::Reading;
 use super::scheduler::Port;
 
-/// Mistakes of who uses the protocol, which are to be noticed.
+/// Mistakes in the use of the protocol. The model must notice each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flaw {
-    /// A commit is shown before it is in the log.
+    /// A writer publishes a commit before it is in the log.
     PublishFirst,
-    /// The log is used anew before the header says that the array holds its commits.
+    /// A writer reuses the log before the header says that the array holds its commits.
     RecycleFirst,
-    /// The log is used anew as far as the array goes, whatever readers need.
+    /// A writer reuses the log up to the commit in the array, whatever readers need.
     RecycleAll,
-    /// The log is used anew up to the first commit that readers need: they do not find that one
-    /// without the commit before it.
+    /// A writer reuses the log up to the first commit that readers need: to find it they need the
+    /// commit before it.
     RecycleUpTo,
-    /// A checkpoint goes as far as it wants to, whatever it is offered.
+    /// A checkpoint writes up to its target, whatever it is offered.
     IgnoreOffer,
-    /// A reader looks whether there is a writer before it asks for the mark, and not again.
+    /// A reader looks for a writer before it reads the mark, and not again.
     WriterFirst,
-    /// A reader without a slot does not keep checkpoints away.
+    /// A reader without a slot does not block checkpoints.
     NoLock,
-    /// A reader goes on with what it has read in the time of another writer.
+    /// A reader keeps what it has read in the time of another writer.
     KeepCache,
-    /// A reader locks its byte of the data file only when it has read header and log.
+    /// A reader locks its byte of the data file only after it has read header and log.
     NameLate,
     /// A reader does not wait for the checkpoint of a writer under another name.
     NoWait,
 }
 
-/// What a writer does, one after the other.
+/// The actions of a writer, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Deed {
-    /// Commits, and syncs before anybody sees it.
+    /// Commits and syncs before readers see the commit.
     Commit,
-    /// Commits, and leaves the sync to others.
+    /// Commits without a sync.
     CommitUnsynced,
-    /// Brings to the array what it may, up to the newest commit.
+    /// Checkpoints as far as allowed, up to the newest commit.
     Checkpoint,
-    /// The same up to the commit before that: its own process reads that one.
+    /// Checkpoints up to the commit before that: the writer's own process reads that one.
     CheckpointHeldBack,
-    /// Dies here, whatever the scheduler says.
+    /// Dies here, independently of the scheduler.
     Die,
-    /// Dies in a checkpoint, with some of the images in the array.
+    /// Dies in a checkpoint, after some images are in the array.
     DieInCheckpoint,
-    /// Ends its process, replaces the store by the other one, and opens that.
+    /// Ends its process, replaces the store by the other one, and opens that one.
     Replace,
-    /// Ends its process and opens the store anew.
+    /// Ends its process and opens the store again.
     Reopen,
-    /// The same, by the other name.
+    /// Ends its process and opens the store by the other name.
     Move,
-    /// Wipes all slots, as nothing does that knows the protocol.
+    /// Wipes all slots, which no program that follows the protocol does.
     Wipe,
-    /// Lets all slots say something of another store.
+    /// Makes all slots name another store.
     Falsify,
 }
 
@@ -70,17 +70,17 @@ pub(super) struct Writer {
     flaw: Option<Flaw>,
     newest: u64,
     held: u64,
-    /// Whether it is to die in its next checkpoint.
+    /// Whether it dies in its next checkpoint.
     dies: bool,
 }
 
-/// By what lock words tell stores from each other.
+/// The number of a store in the lock words.
 fn name_of(store: usize) -> u64 {
     100 + store as u64
 }
 
 impl Writer {
-    /// Opens the store that has the name. With `loses`, what nobody had synced is gone.
+    /// Opens the store that has the name. With `loses`, unsynced commits are lost.
     pub(super) fn open(port: &Port, me: usize, flaw: Option<Flaw>, loses: bool) -> Self {
         Self::open_by(port, me, 0, flaw, loses)
     }
@@ -96,7 +96,7 @@ impl Writer {
         let side = WriterSide::new(port.clone(), name_of(store));
         side.begin(newest, held, 1 + me as u64).expect("simulated words have no errors");
         port.note(|disk| disk.show(store, newest));
-        // Rather late: some systems remove no file that a reader has open.
+        // After the other steps: some systems refuse to remove a file that a reader has open.
         port.change("removes old logs", |disk| disk.remove_old_logs(store));
         Self { port: port.clone(), me, store, file, side, flaw, newest, held, dies: false }
     }
@@ -179,7 +179,7 @@ impl Writer {
             }
         }
         let recycle = |allowed| {
-            self.port.change("uses the log anew", |disk| disk.recycle(store, allowed));
+            self.port.change("reuses the log", |disk| disk.recycle(store, allowed));
         };
         if self.flaw == Some(Flaw::RecycleFirst) {
             recycle(through);
@@ -192,7 +192,7 @@ impl Writer {
         });
         self.side.hold(through);
         let allowed = self.side.retire(through).expect("simulated words have no errors");
-        // The last one's segment goes on, if nothing has been written behind it.
+        // The last commit's segment continues if nothing has been written after it.
         let unfinished = self.newest == through;
         recycle(match self.flaw {
             Some(Flaw::RecycleAll) => through,
@@ -203,51 +203,51 @@ impl Writer {
         self.held = through;
     }
 
-    /// With nobody in the way a checkpoint reaches everything, and nothing of the log is needed.
+    /// Without readers a checkpoint reaches everything, and the whole log can be reused.
     pub(super) fn check_progress(mut self) {
         let (store, end) = (self.store, self.newest);
         self.checkpoint(end);
         let reached = self.port.look("looks at the header", |disk| {
             let store = &disk.stores[store];
-            // The last is not: behind it goes the next.
+            // The last commit stays: the next one follows it in the log.
             let is_recycled = store.block(store.header.log, end.saturating_sub(1)).is_none();
             (store.header.commit, is_recycled)
         });
         if reached != (end, true) {
             self.port.fail(format!(
-                "nobody reads {end}, and the array holds {}; the log is used anew: {}",
+                "no reader reads {end}, and the array holds {}; the log is reused: {}",
                 reached.0, reached.1
             ));
         }
     }
 }
 
-/// What a reader does, one after the other.
+/// The actions of a reader, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Act {
     /// Takes a snapshot of the newest commit.
     Take,
-    /// The same, of what is read from header and log anew.
+    /// Takes a snapshot after reading header and log again.
     TakeAnew,
     /// Reads every record of its snapshots.
     Read,
     /// Drops its oldest snapshot.
     Drop,
-    /// Waits until something has happened.
+    /// Waits until something changes.
     Wait,
 }
 
-/// What a reader knows of a commit.
+/// A reader's knowledge of a commit.
 #[derive(Clone, Debug)]
 struct State {
     mark: Mark,
     commit: u64,
-    /// Whether it was all there was, without a writer.
+    /// Whether it was everything in the store, without a writer.
     at_rest: bool,
     log: usize,
-    /// From where on that is read for the next commit.
+    /// The position from which the log is read for the next commit.
     begins: u64,
-    /// By record, its newest image and whose it is.
+    /// For each record, its newest image and the commit of it.
     overlay: BTreeMap<usize, (u64, u64)>,
     after: Array,
 }
@@ -353,7 +353,8 @@ impl Reader {
         asks.then(|| self.port.look("is there a writer?", |disk| disk.has_writer(store, file)))
     }
 
-    /// Reads header and log: up to what a living writer shows, or else to the log's end.
+    /// Reads header and log: up to the newest published commit of a living writer, or to the log's
+    /// end.
     fn read(&self, mark: Mark, live: Option<u64>) -> Option<State> {
         let store = self.store;
         let header = self.port.look("reads the header", |disk| disk.stores[store].header);
@@ -383,7 +384,7 @@ impl Reader {
         }
         if state.begins < from {
             let before = |disk: &mut Disk| disk.stores[store].block(log, state.begins);
-            self.port.look("finds its place in the log", before)?;
+            self.port.look("finds its position in the log", before)?;
         }
         (from..=published).try_fold(state, |state, commit| {
             let block =
@@ -392,7 +393,7 @@ impl Reader {
         })
     }
 
-    /// Reads the log to its end: `None` if a writer has come to the store meanwhile.
+    /// Reads the log to its end: `None` if a writer has come to the store during the read.
     fn to_the_end(&self, mut state: State, log: usize, after: u64) -> Option<State> {
         let store = self.store;
         loop {
@@ -421,8 +422,7 @@ impl Reader {
         let (me, store) = (self.me, self.store);
         let locks = self.slot.is_none() && self.flaw != Some(Flaw::NoLock);
         if locks && self.held.is_empty() {
-            let away =
-                self.port.change("keeps checkpoints away", |disk| disk.try_keep_away(store, me));
+            let away = self.port.change("blocks checkpoints", |disk| disk.try_keep_away(store, me));
             if !away {
                 return false;
             }
@@ -431,7 +431,7 @@ impl Reader {
         let (commit, lineage) = (state.commit, mark.lineage);
         let taken = Taken { mark, commit, at_rest: state.at_rest };
         self.held.push(Held { number: 0, lineage, state });
-        let span = self.span().expect("something is held");
+        let span = self.span().expect("a snapshot is held");
         if !self.side.begin(span, &taken) {
             self.held.pop();
             self.release();
@@ -465,14 +465,14 @@ impl Reader {
         })
     }
 
-    /// Says what is still held.
+    /// Announces the snapshots that are left.
     fn release(&self) {
         let (me, store) = (self.me, self.store);
         let span = self.span();
         if self.slot.is_some() {
             self.side.say(span);
         } else if span.is_none() {
-            self.port.change("lets checkpoints go on", |disk| disk.let_go_on(store, me));
+            self.port.change("allows checkpoints again", |disk| disk.let_go_on(store, me));
         }
     }
 
@@ -482,7 +482,7 @@ impl Reader {
         self.release();
     }
 
-    /// The model looks at every byte whenever one changes; this is for others to go on meanwhile.
+    /// The model checks every byte after each change; this gives the others a turn.
     fn read_all(&self) {
         self.port.look("reads its records", |_| ());
     }

@@ -1,10 +1,10 @@
-//! The stores: header, log and array, small enough to look at every byte of them after each step;
-//! and what is known of readers that they do not know of each other.
+//! The stores: header, log and array, small enough to check every byte after each step; and facts
+//! about readers that they do not know of one another.
 //!
-//! A commit changes one record. Each block in a log is a segment of its own, so that a log is used
-//! anew as soon as it may be. What an actor does here is seen by everybody at once, and in the
-//! order in which it happens, even before stores to shared words that came first: system calls on
-//! real machines order more than that.
+//! A commit changes one record. Each block in a log is a segment of its own, so that a log is
+//! reused as soon as possible. All actors see at once, and in the same order, what an actor does
+//! here, even before its earlier stores to shared words: system calls on real machines order more
+//! than that.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ pub(super) struct Block {
     pub(super) commit: u64,
     pub(super) record: usize,
     pub(super) image: u64,
-    /// What all records are after it.
+    /// All records after it.
     pub(super) after: Array,
 }
 
@@ -25,12 +25,12 @@ pub(super) struct Block {
 pub(super) struct Header {
     /// The array holds all commits up to this one.
     pub(super) commit: u64,
-    /// Which log goes on from there.
+    /// The log that continues from there.
     pub(super) log: usize,
-    /// Where that is read from: the first commit that the array does not hold, or, before there
-    /// is one, the last that it does, behind which the next is going to be written.
+    /// The position from which the log is read: the first commit that the array does not hold, or,
+    /// before there is one, the last commit in the array, which the next one follows.
     pub(super) begins: u64,
-    /// What all records are after the commit.
+    /// All records after the commit.
     pub(super) after: Array,
 }
 
@@ -40,35 +40,35 @@ pub(super) struct Store {
     pub(super) header: Header,
     pub(super) array: Array,
     logs: Vec<BTreeMap<u64, Block>>,
-    /// What of the newest log has been used anew.
+    /// The part of the newest log that has been reused.
     recycled: u64,
-    /// What the writer at work has shown to readers; `None` until it has begun.
+    /// The newest commit that the present writer has published; `None` before it has begun.
     shown: Option<u64>,
     /// The newest commit that is durable.
     synced: u64,
     writer: Option<usize>,
-    /// By which name that one, or the last one, has opened the store.
+    /// The name under which that writer, or the last one, has opened the store.
     writer_file: usize,
-    /// By reader, the byte that it has locked.
+    /// The byte that each reader has locked.
     names: Vec<(usize, u64)>,
-    /// Held by readers without a slot, and by a checkpoint alone.
+    /// Held shared by readers without a slot, and exclusively by a checkpoint.
     keeping_away: Vec<usize>,
     checkpointing: Option<usize>,
 }
 
-/// What a reader reads: images of its own, and the array for the rest.
+/// What a reader reads: its own images, and the array for the other records.
 #[derive(Clone, Debug)]
 pub(super) struct Live {
     pub(super) reader: usize,
     pub(super) store: usize,
-    /// By which name it has opened the store.
+    /// The name under which it has opened the store.
     pub(super) file: usize,
     pub(super) commit: u64,
     pub(super) overlay: BTreeMap<usize, (u64, u64)>,
     pub(super) after: Array,
 }
 
-/// A log that a reader reads, after it was told that it may.
+/// A log that a reader may read and reads.
 #[derive(Debug)]
 struct Reading {
     reader: usize,
@@ -80,9 +80,9 @@ struct Reading {
 #[derive(Debug, Default)]
 pub(super) struct Disk {
     pub(super) stores: Vec<Store>,
-    /// Which of them has the name.
+    /// The store that has the name.
     pub(super) named: usize,
-    /// Whether something waits to write under each name that is not the writer's.
+    /// Whether a writer waits under each name that is not the present writer's.
     pub(super) others_wait: bool,
     /// Whether bytes of the data file can be locked.
     pub(super) locks_bytes: bool,
@@ -114,13 +114,13 @@ impl Store {
         self.synced = self.end();
     }
 
-    /// An error of the device: what nobody has synced is gone.
+    /// An error of the device: unsynced commits are lost.
     fn lose_unsynced(&mut self) {
         let kept = self.synced.max(self.header.commit);
         self.logs[self.header.log].retain(|&commit, _| commit <= kept);
     }
 
-    /// Writes the log again, elsewhere, as whoever opens the store does first.
+    /// Writes the log again, elsewhere, as each opener of the store does first.
     fn copy_log(&mut self) {
         let copy: BTreeMap<u64, Block> = self.logs[self.header.log]
             .iter()
@@ -153,7 +153,7 @@ impl Disk {
         Self { stores: (0..stores).map(|_| store()).collect(), ..Self::default() }
     }
 
-    /// What is wrong, if something is.
+    /// The fault, if one was found.
     pub(super) fn fault(&mut self) -> Option<String> {
         self.fault.take()
     }
@@ -162,7 +162,7 @@ impl Disk {
         self.fault.get_or_insert(what);
     }
 
-    /// The locks of an actor that is no more, and what it was reading.
+    /// Releases the locks of a dead actor, and ends its reads.
     pub(super) fn forget(&mut self, actor: usize) {
         for store in &mut self.stores {
             if store.writer == Some(actor) {
@@ -176,7 +176,8 @@ impl Disk {
         self.reading.retain(|reading| reading.reader != actor);
     }
 
-    /// Whether the writer's place is taken under this name, be it by one that waits for the other.
+    /// Whether the writer's place is taken under this name, also by a writer that waits for the
+    /// other name.
     pub(super) fn has_writer(&self, store: usize, file: usize) -> bool {
         let Store { writer, writer_file, .. } = self.stores[store];
         writer.is_some() && (writer_file == file || self.others_wait)
@@ -187,7 +188,7 @@ impl Disk {
         (self.stores[store].writer, self.stores[store].writer_file) = (Some(actor), file);
     }
 
-    /// Locks a byte of a reader's own, where that can be done.
+    /// Locks a byte of a reader's own, if bytes can be locked.
     pub(super) fn lock_name(&mut self, store: usize, reader: usize) -> Option<u64> {
         self.names += 1;
         let name = self.locks_bytes.then_some(self.names)?;
@@ -205,7 +206,7 @@ impl Disk {
         checkpointing.is_some() && writer_file != file
     }
 
-    /// Finds what a writer before has left, and writes its log again.
+    /// Finds what the previous writer has left, and writes its log again.
     pub(super) fn recover(&mut self, store: usize, loses: bool) {
         if loses {
             self.stores[store].lose_unsynced();
@@ -213,7 +214,7 @@ impl Disk {
         self.stores[store].copy_log();
     }
 
-    /// Removes the logs that no header names any more.
+    /// Removes the logs that the header does not name.
     pub(super) fn remove_old_logs(&mut self, store: usize) {
         let store = &mut self.stores[store];
         store.logs[..store.header.log].iter_mut().for_each(BTreeMap::clear);
@@ -225,8 +226,8 @@ impl Disk {
         let image = self.images;
         let store = &mut self.stores[store];
         let commit = store.end() + 1;
-        // By the image and not by the commit: one that takes the number of another that is no more
-        // changes another record.
+        // By the image and not by the commit: a commit with the number of a lost one changes
+        // another record.
         let record = if image % 2 == 0 { 1 } else { 0 };
         let mut after = store.newest();
         after[record] = image;
@@ -234,7 +235,7 @@ impl Disk {
         commit
     }
 
-    /// Uses the log anew, up to this commit.
+    /// Reuses the log, up to this commit.
     pub(super) fn recycle(&mut self, store: usize, through: u64) {
         let log = self.stores[store].header.log;
         let read = |reading: &&Reading| {
@@ -243,14 +244,14 @@ impl Disk {
         if let Some(reading) = self.reading.iter().find(read) {
             let &Reading { reader, from, .. } = reading;
             self.blame(format!(
-                "the log up to commit {through} is used anew, and reader {reader} reads it from \
+                "the log up to commit {through} is reused, and reader {reader} reads it from \
                  commit {from} on"
             ));
         }
         let in_array = self.stores[store].header.commit;
         if through > in_array {
             self.blame(format!(
-                "the log up to commit {through} is used anew, and the array holds {in_array}"
+                "the log up to commit {through} is reused, and the array holds {in_array}"
             ));
         }
         let store = &mut self.stores[store];
@@ -290,12 +291,12 @@ impl Disk {
         self.stores[store].keeping_away.retain(|&reader| reader != actor);
     }
 
-    /// A reader was told that it may read the log.
+    /// A reader may read the log now.
     pub(super) fn read_log(&mut self, reader: usize, store: usize, log: usize, from: u64) {
         let Store { header, recycled, .. } = &self.stores[store];
         if header.log == log && from <= *recycled {
             let what = format!(
-                "reader {reader} may read the log from commit {from} on, and it was used anew up \
+                "reader {reader} may read the log from commit {from} on, and it was reused up \
                  to {recycled}"
             );
             self.blame(what);
@@ -303,7 +304,7 @@ impl Disk {
         self.reading.push(Reading { reader, store, log, from });
     }
 
-    /// The writer is going to show readers a commit.
+    /// The writer publishes a commit.
     pub(super) fn show(&mut self, store: usize, commit: u64) {
         self.stores[store].shown = Some(commit);
     }
@@ -312,13 +313,13 @@ impl Disk {
         self.reading.retain(|reading| reading.reader != reader);
     }
 
-    /// A reader was told that it may read a state, and does so from now on.
+    /// A reader may read a state now, and does.
     pub(super) fn begin(&mut self, live: Live) -> u64 {
-        // Under another name the log is read to its end, whatever is shown.
+        // Under another name the log is read to its end, whatever is published.
         let Store { shown, writer_file, .. } = self.stores[live.store];
         if writer_file == live.file && shown.is_some_and(|shown| live.commit > shown) {
             let Live { reader, commit, .. } = live;
-            self.blame(format!("reader {reader} sees commit {commit}, which was not published"));
+            self.blame(format!("reader {reader} sees commit {commit}, but it was not published"));
         }
         self.lives += 1;
         self.live.push((self.lives, live));
@@ -326,7 +327,7 @@ impl Disk {
         self.lives
     }
 
-    /// A reader has images of its own no longer, since the array is said to hold them.
+    /// A reader drops images, because the array holds them.
     pub(super) fn thin(&mut self, number: u64, held: u64) {
         for (_, live) in self.live.iter_mut().filter(|(other, _)| *other == number) {
             live.overlay.retain(|_, (commit, _)| *commit > held);
@@ -338,7 +339,7 @@ impl Disk {
         self.live.retain(|&(other, _)| other != number);
     }
 
-    /// Every byte that anybody may read through the array is what it was when it was committed.
+    /// Checks that every byte in use by readers is as it was in their commits.
     fn check_live(&mut self) {
         let seen = |live: &Live, record: usize| {
             live.overlay.get(&record).map_or(self.stores[live.store].array[record], |&(_, it)| it)
@@ -358,6 +359,6 @@ impl Disk {
         if commit <= end {
             return Ok(());
         }
-        Err(format!("commit {commit} is published, and the log ends with {end}"))
+        Err(format!("commit {commit} is published, but the log ends with {end}"))
     }
 }

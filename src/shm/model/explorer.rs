@@ -1,4 +1,4 @@
-//! Scenarios, and the executions of them: all with few unusual events, and many drawn at random.
+//! Scenarios and their executions: all with few unusual events, and many random ones.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
@@ -9,19 +9,19 @@ use super::plan::Plan;
 use super::scheduler::{Execution, Killed, Outcome, Port, Stopped};
 use crate::step::{self, Step};
 
-/// One writer, then readers. Each has as many processes as it has lists of what to do, one after
-/// the other: the next one begins when the one before has ended, or was killed.
+/// One writer and several readers. Each runs a list of actions per process; the next process begins
+/// when the one before has ended or was killed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scenario {
     pub(super) stores: usize,
     pub(super) writer: &'static [&'static [Deed]],
-    /// How often the writer may be killed.
+    /// How often the scheduler may kill the writer.
     pub(super) kills: usize,
-    /// Whether what was not synced is gone after that.
+    /// Whether a kill loses unsynced commits.
     pub(super) loses: bool,
-    /// Whether bytes of the data file can be locked here.
+    /// Whether this system can lock bytes of the data file.
     pub(super) locks_bytes: bool,
-    /// Whether something waits to write under each name that is not the writer's.
+    /// Whether a writer waits under each name that is not the present writer's.
     pub(super) others_wait: bool,
     pub(super) readers: &'static [Reading],
 }
@@ -29,7 +29,7 @@ pub(super) struct Scenario {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reading {
     pub(super) store: usize,
-    /// By which name it opens the store.
+    /// The name under which it opens the store.
     pub(super) file: usize,
     pub(super) has_slot: bool,
     pub(super) kills: usize,
@@ -38,18 +38,18 @@ pub(super) struct Reading {
     pub(super) acts: &'static [&'static [Act]],
 }
 
-/// What is wrong on purpose.
+/// The intended mistakes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Wrong {
     pub(super) without: &'static [Step],
     pub(super) flaw: Option<Flaw>,
 }
 
-/// An execution in which something went wrong, and how to see it again.
+/// An execution with a fault, and how to repeat it.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) what: String,
-    /// By which number it was drawn, or which one in order it was.
+    /// The seed of a random execution, or the number of an ordered one.
     pub(super) which: String,
     pub(super) trace: Vec<String>,
 }
@@ -95,8 +95,8 @@ impl Scenario {
         });
     }
 
-    /// Tries executions: first those with no unusual event, then with one and so on, `count` of
-    /// them; then as many at random.
+    /// Tries executions: `count` of them in order, first those without unusual events, then with
+    /// one and so on; then as many at random.
     pub(super) fn explore(&self, wrong: Wrong, count: usize) -> Result<Explored, Found> {
         let mut explored = Explored::default();
         for seed in 0..count as u64 {
@@ -121,7 +121,7 @@ impl Scenario {
         Ok(explored)
     }
 
-    /// Runs what went wrong again, to tell how.
+    /// Runs a faulty execution again, to record its steps.
     fn judge(
         &self,
         outcome: Outcome,
@@ -138,11 +138,11 @@ impl Scenario {
 /// With more unusual events there are too many executions to try them all.
 const BOUND_MAX: usize = 4;
 
-/// What was tried.
+/// The executions that were tried.
 #[derive(Debug, Default)]
 pub(super) struct Explored {
     pub(super) in_order: usize,
-    /// All executions with so many unusual events.
+    /// All executions with this many unusual events were tried.
     pub(super) complete: Option<usize>,
 }
 
@@ -153,7 +153,7 @@ impl Reading {
                 let mut reader = Reader::open(port, me, self, flaw);
                 acts.iter().for_each(|&act| reader.act(act));
                 reader.drop_all();
-                // The last one stays, and must be in nobody's way.
+                // The last one stays and must not block the writer.
                 if index + 1 < self.acts.len() || self.leaves {
                     reader.leave();
                     port.exit();
@@ -167,7 +167,7 @@ impl Reading {
     }
 }
 
-/// Runs a process: whether it was killed, or `None` if the execution was stopped.
+/// Runs a process and returns whether it was killed, or `None` if the execution was stopped.
 fn live(port: &Port, process: impl FnOnce()) -> Option<bool> {
     let ended = catch_unwind(AssertUnwindSafe(|| {
         port.begin();

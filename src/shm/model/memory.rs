@@ -1,5 +1,5 @@
-//! Shared words as weak hardware shows them: what an actor stores is seen by itself at once, and by
-//! the others later.
+//! Shared words as weakly ordered hardware shows them: an actor sees its own stores at once, and
+//! the others see them later.
 
 use std::collections::VecDeque;
 
@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 #[derive(Debug)]
 pub(super) struct Memory {
     words: Vec<u64>,
-    /// By actor, what the others do not see yet, oldest first.
+    /// For each actor, the stores that the others do not see yet, oldest first.
     buffers: Vec<VecDeque<(usize, u64)>>,
 }
 
@@ -16,7 +16,7 @@ impl Memory {
         Self { words: vec![0; words], buffers: vec![VecDeque::new(); actors] }
     }
 
-    /// A word as an actor sees it: its own stores first.
+    /// The value of a word for an actor: its own stores come first.
     pub(super) fn load(&self, actor: usize, word: usize) -> u64 {
         let own = self.buffers[actor].iter().rev().find(|&&(at, _)| at == word);
         own.map_or(self.words[word], |&(_, value)| value)
@@ -26,19 +26,19 @@ impl Memory {
         self.buffers[actor].push_back((word, value));
     }
 
-    /// How many stores of an actor nobody else sees yet.
+    /// How many stores of an actor the others do not see yet.
     pub(super) fn pending(&self, actor: usize) -> usize {
         self.buffers[actor].len()
     }
 
-    /// Lets everybody see the oldest of an actor's stores: which word that changed.
+    /// Makes the oldest of an actor's stores visible to all, and returns the changed word.
     pub(super) fn flush_one(&mut self, actor: usize) -> Option<(usize, u64)> {
         let (word, value) = self.buffers[actor].pop_front()?;
         self.words[word] = value;
         Some((word, value))
     }
 
-    /// Forgets what nobody has seen of an actor's stores.
+    /// Drops the stores of an actor that the others have not seen.
     pub(super) fn lose(&mut self, actor: usize) {
         self.buffers[actor].clear();
     }

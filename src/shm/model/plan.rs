@@ -1,23 +1,23 @@
-//! Which way an execution goes: tried out one after the other, or drawn at random.
+//! The decisions of an execution: tried one after the other, or drawn at random.
 
 use super::scheduler::Choice;
 
-/// Decides what happens next, and remembers what it has decided.
+/// Decides what happens next, and records its decisions.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
-    /// What is to be chosen first.
+    /// The decisions to take first.
     prefix: Vec<usize>,
-    /// What was chosen, and among how many.
+    /// The decisions taken, each with the number of alternatives.
     taken: Vec<(usize, usize)>,
-    /// How many unusual events may happen: somebody is stopped in mid-course, or a store arrives
-    /// late.
+    /// How many unusual events may happen: an actor is stopped between two steps, or a store
+    /// arrives late.
     bound: usize,
     spent: usize,
     random: Option<Random>,
 }
 
 impl Plan {
-    /// Follows `prefix`, and then takes the usual way.
+    /// Follows `prefix`, then takes the usual way.
     pub(super) fn follow(prefix: Vec<usize>, bound: usize) -> Self {
         Self { prefix, bound, ..Self::default() }
     }
@@ -27,12 +27,12 @@ impl Plan {
         Self { bound: usize::MAX, random: Some(Random::new(seed)), ..Self::default() }
     }
 
-    /// The same again.
+    /// The same plan again.
     pub(super) fn replay(&self) -> Self {
         Self::follow(self.taken.iter().map(|&(chosen, _)| chosen).collect(), self.bound)
     }
 
-    /// The next one in order, with the same bound; `None` after the last.
+    /// The next plan in order, with the same bound; `None` after the last.
     pub(super) fn next(mut self) -> Option<Self> {
         loop {
             let (chosen, among) = self.taken.pop()?;
@@ -44,13 +44,13 @@ impl Plan {
         }
     }
 
-    /// Chooses among what may happen, each with its cost; there is always something free. At random
-    /// it is likely that the same actor goes on.
+    /// Chooses among the possible events, each with its cost; one is always free. A random plan
+    /// mostly lets the same actor continue.
     pub(super) fn choose(&mut self, choices: &[(Choice, usize)]) -> Choice {
         self.choose_by(choices, Random::choose)
     }
 
-    /// Chooses among what may happen, all as likely.
+    /// Chooses among the possible events, all equally likely.
     pub(super) fn choose_any(&mut self, choices: &[(Choice, usize)]) -> Choice {
         self.choose_by(choices, |random, open| random.below(open.len()))
     }
@@ -80,9 +80,9 @@ impl Plan {
 #[derive(Debug)]
 struct Random {
     state: u64,
-    /// An actor is stopped once in about so many turns.
+    /// An actor is stopped about once in so many turns.
     patience: u64,
-    /// And dies once in about so many.
+    /// An actor dies about once in so many turns.
     health: u64,
 }
 
@@ -112,7 +112,7 @@ impl Random {
         let kills = open.iter().filter(is_kill).count();
         let others = open.len() - kills;
         if kills > 0 && self.next() % self.health == 0 {
-            others + self.below(kills) // They come last.
+            others + self.below(kills) // Kills come last.
         } else if matches!(open[0], (Choice::Continue, _)) && self.next() % self.patience != 0 {
             0
         } else {
@@ -124,7 +124,7 @@ impl Random {
                 }
                 _ => false,
             };
-            // That everything arrives, which comes first, or nothing, is as likely as all between.
+            // All stores arriving (the first choice), or none, is as likely as all cases between.
             let like = open[..others].iter().position(|(other, _)| is_like(*other));
             like.filter(|_| extreme > 1).unwrap_or(drawn)
         }

@@ -1,4 +1,4 @@
-//! The scenarios, and the mistakes that each of them notices.
+//! The scenarios, and the mistakes that each of them must notice.
 
 use super::actors::Act::{Drop, Read, Take, TakeAnew, Wait};
 use super::actors::Deed::{
@@ -9,9 +9,9 @@ use super::actors::{Act, Deed, Flaw};
 use super::explorer::{Found, Reading, Scenario, Wrong};
 use crate::step::Step;
 
-/// How many executions of each scenario are tried in order, and how many at random.
+/// The number of executions of each scenario in order, and the number at random.
 const EXECUTIONS: usize = 600;
-/// How many are tried at most until a mistake shows.
+/// The greatest number of executions until a mistake must show.
 const EXECUTIONS_MAX: usize = 20_000;
 
 const TWO_CHECKPOINTS: &[Deed] = &[Commit, Commit, Checkpoint, Commit, Checkpoint];
@@ -32,7 +32,8 @@ const ONE_READER: Scenario = beside(&[reader(&[&[Take, Read, Take, Read, Drop, R
 const TWO_READERS: Scenario =
     beside(&[reader(&[&[Take, Read, Drop, Take, Read]]), reader(&[&[Take, Wait, Read]])]);
 
-/// One follows the log, the other reads it anew; the writer's own process holds things back.
+/// One reader follows the log, the other reads it again; the writer's own process holds checkpoints
+/// back.
 const FOLLOWERS: Scenario = Scenario {
     writer: &[&[Commit, CheckpointHeldBack, Commit, CheckpointHeldBack, Commit, Checkpoint]],
     ..beside(&[
@@ -41,20 +42,20 @@ const FOLLOWERS: Scenario = Scenario {
     ])
 };
 
-/// Readers that die, and others that get their slots.
+/// Readers die, and others take their slots.
 const READERS_DIE: Scenario = beside(&[
     Reading { kills: 1, ..reader(&[&[Take, Read, Take], &[Take, Read]]) },
     Reading { kills: 1, ..reader(&[&[Take, Read], &[Take, Read]]) },
 ]);
 
-/// The writer dies, in its checkpoint perhaps, and another goes on.
+/// The writer dies, perhaps in its checkpoint, and another continues.
 const WRITERS_DIE: Scenario = Scenario {
     writer: &[&[Commit, Commit, Checkpoint, Commit], TWO_CHECKPOINTS],
     kills: 2,
     ..beside(&[reader(&[&[Take, Read, Take, Read, Drop, Take, Read]])])
 };
 
-/// With the writer go commits that readers may have seen.
+/// Commits that readers may have seen are lost with the writer.
 const COMMITS_VANISH: Scenario = Scenario {
     writer: &[
         &[CommitUnsynced, CommitUnsynced, Checkpoint, CommitUnsynced],
@@ -65,15 +66,15 @@ const COMMITS_VANISH: Scenario = Scenario {
     ..beside(&[reader(&[&[Take, Read, Take, Read, Drop, Take, Read]])])
 };
 
-/// The writer dies in its first checkpoint, and a reader is late.
+/// The writer dies in its first checkpoint, and a reader comes late.
 const FIRST_CHECKPOINT: Scenario =
     Scenario { writer: &[&[Commit, DieInCheckpoint], &[]], ..beside(&[reader(&[&[Take]])]) };
 
-/// A commit vanishes while a reader takes it up.
+/// A commit is lost while a reader takes it up.
 const ONE_VANISHES: Scenario =
     Scenario { writer: &[&[CommitUnsynced, Die], &[]], loses: true, ..FIRST_CHECKPOINT };
 
-/// Of what a reader may have seen, other commits take the place.
+/// Other commits replace the ones that a reader may have seen.
 const OTHER_COMMITS: Scenario = Scenario {
     writer: &[&[CommitUnsynced, Die], &[CommitUnsynced, Checkpoint]],
     loses: true,
@@ -101,14 +102,14 @@ const REOPENED: Scenario = Scenario {
     ..beside(&[reader(&[&[Take, Read, Drop, Take]]), reader(&[&[TakeAnew, Read]])])
 };
 
-/// One that came by another name, and one that did not.
+/// A reader that came by another name, and one that did not.
 const OTHER_NAME: Scenario = beside(&[
     Reading { file: 1, leaves: true, ..reader(&[&[Take, Read, Take, Read], &[Take, Read]]) },
     reader(&[&[Take, Read, Drop]]),
 ]);
 
-/// The writer has come by the other name before, and something else waits to do so: in that lock
-/// file are words of this store that are not the writer's.
+/// The writer has come by the other name before, and another one waits to do so: that lock file has
+/// words of this store that are not the present writer's.
 const OTHER_WORDS: Scenario = Scenario {
     writer: &[&[Move, Commit, Move, Commit, Commit, Checkpoint, Commit, Checkpoint]],
     others_wait: true,
@@ -133,11 +134,11 @@ const WIPED: Scenario = Scenario {
 /// The same where bytes of the data file cannot be locked.
 const WIPED_WITHOUT_BYTES: Scenario = Scenario { locks_bytes: false, ..WIPED };
 
-/// Slots come to say something of another store.
+/// Slots come to name another store.
 const FALSIFIED: Scenario =
     Scenario { writer: &[&[Commit, Falsify, Commit, Checkpoint, Commit, Checkpoint]], ..WIPED };
 
-/// `FLATREC_INTERLEAVINGS`, or so many as a test has time for.
+/// `FLATREC_INTERLEAVINGS`, or a number that tests have time for.
 fn executions() -> usize {
     let asked = std::env::var("FLATREC_INTERLEAVINGS");
     asked.map_or(EXECUTIONS, |count| count.parse().expect("FLATREC_INTERLEAVINGS is a number"))
@@ -152,11 +153,11 @@ fn holds(scenario: &Scenario) {
     }
 }
 
-/// With this mistake something goes wrong in one of the executions.
+/// Asserts that one of the executions fails with this mistake.
 fn notices(scenario: &Scenario, without: &'static [Step], flaw: Option<Flaw>) -> Found {
     let wrong = Wrong { without, flaw };
     let found = scenario.explore(wrong, EXECUTIONS_MAX);
-    found.expect_err("a mistake that nobody notices")
+    found.expect_err("no execution notices the mistake")
 }
 
 macro_rules! hold {
@@ -203,28 +204,28 @@ noticed! {
     without_target_first: ONE_READER, &[Step::TargetFirst], None, "finds";
     without_target_fence: ONE_READER, &[Step::TargetFence], None, "finds";
     without_slot_scan: ONE_READER, &[Step::SlotScan], None, "finds";
-    without_needs_scan: TWO_READERS, &[Step::NeedsScan], None, "used anew";
+    without_needs_scan: TWO_READERS, &[Step::NeedsScan], None, "reused";
     without_reader_fence: ONE_READER, &[Step::ReaderFence], None, "finds";
     without_reader_recheck: ONE_READER, &[Step::ReaderRecheck], None, "finds";
     without_target_kept: FIRST_CHECKPOINT, &[Step::TargetKept], None, "finds";
     without_epoch_fence: ONE_VANISHES, &[Step::EpochFence], None, "not published";
     without_new_lineage: OTHER_COMMITS, &[Step::NewLineage], None, "finds";
-    without_retired_first: TWO_READERS, &[Step::RetiredFirst], None, "used anew";
-    without_retired_fence: TWO_READERS, &[Step::RetiredFence], None, "used anew";
-    without_retired_kept: TWO_READERS, &[Step::RetiredKept], None, "used anew";
-    without_need_fence: TWO_READERS, &[Step::NeedFence], None, "used anew";
-    without_need_recheck: TWO_READERS, &[Step::NeedRecheck], None, "used anew";
+    without_retired_first: TWO_READERS, &[Step::RetiredFirst], None, "reused";
+    without_retired_fence: TWO_READERS, &[Step::RetiredFence], None, "reused";
+    without_retired_kept: TWO_READERS, &[Step::RetiredKept], None, "reused";
+    without_need_fence: TWO_READERS, &[Step::NeedFence], None, "reused";
+    without_need_recheck: TWO_READERS, &[Step::NeedRecheck], None, "reused";
     shown_before_it_is_written: ONE_READER, &[], Some(Flaw::PublishFirst), "published";
-    log_used_anew_before_the_header: ONE_READER, &[], Some(Flaw::RecycleFirst), "used anew";
-    log_used_anew_without_asking: TWO_READERS, &[], Some(Flaw::RecycleAll), "used anew";
-    log_used_anew_up_to_what_is_needed: TWO_READERS, &[], Some(Flaw::RecycleUpTo), "used anew";
+    log_reused_before_the_header: ONE_READER, &[], Some(Flaw::RecycleFirst), "reused";
+    log_reused_without_asking: TWO_READERS, &[], Some(Flaw::RecycleAll), "reused";
+    log_reused_up_to_what_is_needed: TWO_READERS, &[], Some(Flaw::RecycleUpTo), "reused";
     checkpoint_beyond_the_offer: ONE_READER, &[], Some(Flaw::IgnoreOffer), "finds";
     reader_looks_for_a_writer_first: REOPENED, &[], Some(Flaw::WriterFirst), "finds";
     no_slot_and_no_lock: WITHOUT_SLOT, &[], Some(Flaw::NoLock), "finds";
     without_name_scan: OTHER_NAME, &[Step::NameScan], None, "finds";
     without_name_scan_of_falsified_slots: FALSIFIED, &[Step::NameScan], None, "finds";
     without_silent_slot_scan: WIPED_WITHOUT_BYTES, &[Step::SilentSlotScan], None, "reader 1";
-    without_slot_name: ONE_READER, &[Step::SlotName], None, "nobody reads";
+    without_slot_name: ONE_READER, &[Step::SlotName], None, "no reader reads";
     byte_locked_after_reading: OTHER_NAME, &[], Some(Flaw::NameLate), "finds";
     no_wait_for_a_checkpoint_elsewhere: OTHER_WORDS, &[], Some(Flaw::NoWait), "finds";
     state_kept_over_another_writer: OTHER_COMMITS, &[], Some(Flaw::KeepCache), "finds";

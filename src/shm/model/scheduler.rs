@@ -1,9 +1,9 @@
 //! Actors that take turns: each is a thread, and only the one whose turn it is runs.
 //!
-//! Before everything that an actor can learn from the others by (a load, a fence, a question
-//! whether somebody lives, an access of the disk) the scheduler decides who goes on, which of the
-//! stores that are under way arrive, and who dies. A store itself is no such place: it goes to a
-//! buffer, which nobody else sees before the next decision.
+//! Before each step that lets an actor learn something from the others (a load, a fence, a question
+//! whether an actor lives, an access of the disk) the scheduler decides which actor continues,
+//! which pending stores arrive, and which actor dies. A store is not such a step: it goes to a
+//! buffer, which the others do not see before the next decision.
 
 use std::panic::resume_unwind;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -19,30 +19,30 @@ pub(super) const SLOTS: usize = 3;
 const FILES: usize = 2;
 /// The words of a lock file.
 const WORDS: usize = FIRST_SLOT + SLOTS * SLOT_WORDS;
-/// No execution takes so many turns: one that does goes round in circles.
+/// An execution with more turns than this is in a loop.
 const TURNS_MAX: usize = 20_000;
-/// How often a reader may look again when nobody changes anything any more.
+/// How often a reader may look again while nothing changes.
 const QUIET_TRIES_MAX: usize = 2;
 
 const NOBODY: usize = usize::MAX;
 
-/// What the scheduler can do.
+/// The scheduler's choices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Choice {
-    /// The same actor goes on.
+    /// The same actor continues.
     Continue,
-    /// So many of the actor's stores arrive, and another goes on.
+    /// So many of the actor's stores arrive, and another actor continues.
     Switch { to: usize, arrive: usize },
-    /// So many stores of an actor arrive that is not at work.
+    /// So many stores of an idle actor arrive.
     Arrive { of: usize, count: usize },
-    /// So many of the actor's stores arrive, and it dies. It may be born again.
+    /// So many of the actor's stores arrive, and it dies. It may start again.
     Kill { arrive: usize },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Status {
     Ready,
-    /// Until anything has changed since this version.
+    /// Until something has changed since this version.
     Waiting(u64),
     Done,
 }
@@ -50,7 +50,7 @@ enum Status {
 /// Thrown through an actor that dies.
 pub(super) struct Killed;
 
-/// Thrown through all actors once something was found to be wrong.
+/// Thrown through all actors after a fault was found.
 pub(super) struct Stopped;
 
 pub(super) struct Inner {
@@ -59,11 +59,11 @@ pub(super) struct Inner {
     plan: Plan,
     current: usize,
     status: Vec<Status>,
-    /// How often each may yet be killed.
+    /// How often each actor may still be killed.
     lives: Vec<usize>,
-    /// Whose slot it is that holds its lock, in each lock file.
+    /// The owner of each slot's lock, in each lock file.
     owners: [[Option<usize>; SLOTS]; FILES],
-    /// How many slots have ever been made there.
+    /// The number of slots ever created there.
     slots: [usize; FILES],
     /// Changes with everything that a reader may wait for.
     version: u64,
@@ -79,7 +79,7 @@ pub(super) struct Execution {
     turns: Vec<Condvar>,
 }
 
-/// What came of it.
+/// The result of an execution.
 pub(super) struct Outcome {
     pub(super) plan: Plan,
     pub(super) failure: Option<String>,
@@ -87,7 +87,7 @@ pub(super) struct Outcome {
 }
 
 impl Execution {
-    /// `lives` says for each actor how often it may be killed.
+    /// `lives` gives how often each actor may be killed.
     pub(super) fn new(plan: Plan, lives: &[usize], disk: Disk, traced: bool) -> Arc<Self> {
         let actors = lives.len();
         let inner = Inner {
@@ -122,7 +122,7 @@ impl Execution {
         }
     }
 
-    /// Gives the first turn away.
+    /// Gives the first turn to an actor.
     pub(super) fn start(&self) {
         let mut inner = self.lock();
         let actors = 0..inner.status.len();
@@ -193,8 +193,8 @@ impl Inner {
         (1..count).map(move |step| (me + step) % count)
     }
 
-    /// What may happen at a place where `me` is at work, or has just stopped being so: each with
-    /// what it costs of the bound on unusual events.
+    /// The possible events at a step of `me`, or at the end of its turn: each with its cost in
+    /// unusual events.
     fn choices(&mut self, me: usize, goes_on: bool) -> Vec<(Choice, usize)> {
         let mut choices = Vec::new();
         let pending = self.memory.pending(me);
@@ -218,7 +218,7 @@ impl Inner {
         choices
     }
 
-    /// When nobody can go on: everything arrives, and whoever waits may look once more.
+    /// When no actor can continue: all stores arrive, and each waiting actor may look once more.
     fn settle(&mut self) {
         let before = self.version;
         for actor in 0..self.status.len() {
@@ -228,7 +228,7 @@ impl Inner {
             self.version += 1;
             self.quiet_tries += 1;
             if self.quiet_tries > QUIET_TRIES_MAX * self.status.len() {
-                self.fail("somebody tries again for ever although nothing changes".to_owned());
+                self.fail("an actor tries again for ever although nothing changes".to_owned());
             }
         }
     }
@@ -239,7 +239,7 @@ impl Inner {
     }
 }
 
-/// An actor's access to what it shares with the others.
+/// An actor's access to the shared words and the disk.
 #[derive(Clone)]
 pub(super) struct Port {
     execution: Arc<Execution>,
@@ -255,12 +255,12 @@ impl Port {
         Self { execution: Arc::clone(execution), me, file: 0, store: 0 }
     }
 
-    /// The same actor's, with the data file of this store open under that name.
+    /// The port of the same actor, with the data file of this store open under that name.
     pub(super) fn at(&self, store: usize, file: usize) -> Self {
         Self { store, file, ..self.clone() }
     }
 
-    /// The first turn of a process. Whoever else is there may go on before that.
+    /// The first turn of a process. Other actors may run before it.
     pub(super) fn begin(&self) {
         let inner = self.execution.lock();
         let mut inner = self.execution.wait(inner, self.me);
@@ -275,13 +275,13 @@ impl Port {
         drop(inner);
     }
 
-    /// A place where others may go on instead.
+    /// A step at which others may continue instead.
     fn point(&self) -> MutexGuard<'_, Inner> {
         let mut inner = self.execution.lock();
         inner = self.execution.wait(inner, self.me);
         inner.turns += 1;
         if inner.turns > TURNS_MAX {
-            inner.fail("this goes on for ever".to_owned());
+            inner.fail("the execution does not end".to_owned());
         }
         loop {
             let choices = inner.choices(self.me, true);
@@ -315,7 +315,7 @@ impl Port {
         inner
     }
 
-    /// Dies here in any case, when all that it has stored has arrived.
+    /// Dies here in any case, after all its stores have arrived.
     pub(super) fn kill(&self) -> ! {
         let mut inner = self.execution.lock();
         inner.arrive(self.me, usize::MAX);
@@ -338,7 +338,7 @@ impl Port {
         inner.disk.forget(self.me);
     }
 
-    /// Lets others go on, until something has changed.
+    /// Lets others run until something has changed.
     pub(super) fn wait_for_change(&self) {
         let mut inner = self.execution.lock();
         inner.say(self.me, || "waits".to_owned());
@@ -351,8 +351,7 @@ impl Port {
         drop(self.stop_if_failed(inner));
     }
 
-    /// Ends a process that has come to its end by itself: all that it has stored arrives, and what
-    /// it held is given back.
+    /// Ends a process normally: all its stores arrive, and its locks are released.
     pub(super) fn exit(&self) {
         self.fence();
         let mut inner = self.execution.lock();
@@ -361,7 +360,7 @@ impl Port {
         self.give_up(&mut inner);
     }
 
-    /// Waits until this actor is the only one left. It dies no more.
+    /// Waits until this actor is the only one left. It can no longer be killed.
     pub(super) fn outlive_others(&self) {
         self.execution.lock().lives[self.me] = 0;
         loop {
@@ -375,7 +374,7 @@ impl Port {
         }
     }
 
-    /// Gives the turn away.
+    /// Gives the turn to another actor.
     fn leave<'a>(&'a self, mut inner: MutexGuard<'a, Inner>) -> MutexGuard<'a, Inner> {
         loop {
             if inner.failure.is_some() || inner.is_ready(self.me) {
@@ -399,13 +398,12 @@ impl Port {
                     return self.execution.wait(inner, self.me);
                 }
                 Choice::Arrive { of, count } => inner.arrive(of, count),
-                Choice::Continue | Choice::Kill { .. } => unreachable!("nobody is at work"),
+                Choice::Continue | Choice::Kill { .. } => unreachable!("no actor runs"),
             }
         }
     }
 
-    /// The last turn of an actor; the next one's is announced. A process that is left stays as it
-    /// is, idle, with its slot.
+    /// The last turn of an actor. A remaining process stays idle, with its slot.
     pub(super) fn end(&self) {
         let mut inner = self.execution.lock();
         inner.say(self.me, || "ends".to_owned());
@@ -418,20 +416,20 @@ impl Port {
         }
     }
 
-    /// This actor has come to an end that nobody foresaw: nobody else is to wait for it.
+    /// Ends this actor after a panic, so that the others do not wait for it.
     pub(super) fn abandon(&self) {
         self.execution.lock().fail(format!("actor {} has panicked", self.me));
         self.execution.wake_all();
     }
 
-    /// Something is wrong: nobody goes on.
+    /// Records a fault and stops all actors.
     pub(super) fn fail(&self, what: String) -> ! {
         self.execution.lock().fail(what);
         self.execution.wake_all();
         resume_unwind(Box::new(Stopped))
     }
 
-    /// A change of the disk, or of a lock, which everybody sees at once.
+    /// A change of the disk, or of a lock, which all actors see at once.
     pub(super) fn change<V>(&self, what: &str, access: impl FnOnce(&mut Disk) -> V) -> V {
         let value = self.look(what, access);
         self.execution.lock().has_changed();
@@ -450,7 +448,7 @@ impl Port {
         value
     }
 
-    /// Takes note of something that no actor sees.
+    /// Records a fact that no actor sees.
     pub(super) fn note(&self, what: impl FnOnce(&mut Disk)) {
         let mut inner = self.execution.lock();
         what(&mut inner.disk);
@@ -460,7 +458,7 @@ impl Port {
         drop(self.stop_if_failed(inner));
     }
 
-    /// Takes the first slot that nobody has.
+    /// Takes the first free slot.
     pub(super) fn take_slot(&self) -> usize {
         let mut inner = self.point();
         let owners = &mut inner.owners[self.file];
@@ -471,8 +469,8 @@ impl Port {
         slot
     }
 
-    /// Gives every word of every slot of the lock file this value: nothing that knows the protocol
-    /// does that.
+    /// Gives every word of every slot of the lock file this value, which no program that follows
+    /// the protocol does.
     pub(super) fn overwrite_slots(&self, value: u64) {
         for word in FIRST_SLOT..WORDS {
             self.store(word, value);
@@ -530,6 +528,6 @@ impl Shared for Port {
         }))
     }
 
-    // Who waits looks again by themselves, and nothing rests on it.
+    // Waiting actors look again by themselves, and nothing depends on the bell.
     fn ring(&self) {}
 }

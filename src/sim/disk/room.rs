@@ -1,12 +1,12 @@
-//! A disk without room, and one that changes bytes by itself.
+//! A disk without free space, and one that changes bytes by itself.
 
 use super::super::inode::Inode;
 use super::{Disk, State};
 use crate::error::{Error, Result};
 
 impl Disk {
-    /// Takes all room away, or gives it back: without any, no file grows, and what files have can
-    /// be written over.
+    /// Makes the disk full, or frees space: on a full disk files cannot grow, but existing bytes
+    /// can be overwritten.
     pub(in crate::sim) fn set_full(&self, is_full: bool) {
         let mut state = self.state();
         state.is_full = is_full;
@@ -14,17 +14,17 @@ impl Disk {
         state.note(|| format!("-- {word} --"));
     }
 
-    /// Whether there is none.
+    /// Whether the disk is full.
     pub(in crate::sim) fn is_full(&self) -> bool {
         self.state().is_full
     }
 
-    /// How many calls were refused for want of room, ever.
+    /// The number of calls refused for lack of space so far.
     pub(in crate::sim) fn refusals(&self) -> u64 {
         self.state().refusals
     }
 
-    /// Changes bits of a byte that is durable, behind the back of whoever knows the file.
+    /// Changes bits of a durable byte without the knowledge of the file's handles.
     pub(in crate::sim) fn damage(&self, name: &str, offset: u64, mask: u8) -> Result<()> {
         let mut state = self.state();
         state.note(|| format!("-- byte {offset} of {name} is changed by {mask:#x} --"));
@@ -35,7 +35,7 @@ impl Disk {
 }
 
 impl State {
-    /// The error of a call that needs room, if there is none.
+    /// The error of a call that needs space, if the disk is full.
     pub(super) fn refuse(&mut self, operation: &'static str) -> Result<()> {
         if !self.is_full {
             return Ok(());

@@ -1,4 +1,4 @@
-//! What the disk promises, and what it does not.
+//! The promises of the disk, and their limits.
 
 use super::*;
 

@@ -321,7 +321,7 @@ fn other_versions_are_refused() {
     let place = Place::new();
     let (salt, _) = small_log(&place, true);
     for (at, value, expected) in [
-        (8, 0, "format version 0, which was never frozen"),
+        (8, 0, "format version 0, from before the format was frozen"),
         (8, 2, "format version 2; this program knows version 1"),
         (8, 1, ""),
         (13, 16, "sectors of 4096 bytes"),

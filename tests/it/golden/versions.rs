@@ -21,7 +21,7 @@ fn set_version(path: &Path, suffix: &str, offset: usize, version: u8) {
 }
 
 const EXPECTED: [(u8, &str, &str); 3] = [
-    (0, "format version 0, which was never frozen", "the program that wrote it"),
+    (0, "format version 0, from before the format was frozen", "the program that wrote it"),
     (2, "format version 2; this program knows version 1", "newer version"),
     (255, "format version 255; this program knows version 1", "newer version"),
 ];

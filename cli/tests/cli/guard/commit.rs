@@ -1,5 +1,4 @@
-//! Signals while a commit is under way, which a frozen file system holds up; and makers that are
-//! killed.
+//! Signals during a commit that a frozen file system holds up, and killed makers.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
@@ -33,7 +32,7 @@ impl<'p> Frozen<'p> {
     }
 }
 
-/// Whether the process has taken every signal that it was sent, and done what it does about it.
+/// Whether the process has received every signal sent to it and has reacted.
 fn has_heard(child: &Child) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
     let pending = status.lines().find_map(|line| line.strip_prefix("ShdPnd:")).unwrap();
@@ -41,8 +40,8 @@ fn has_heard(child: &Child) -> bool {
         && state_of(child, "signals").as_deref() == Some("S")
 }
 
-/// A second Ctrl-C within a commit ended the command with 130, which says that nothing was changed,
-/// and the rows came in all the same.
+/// A second Ctrl-C during a commit ended the command with 130, which means "nothing changed",
+/// although the rows were committed.
 #[test]
 #[cfg_attr(target_arch = "s390x", ignore = "qemu-user hides the states of threads")]
 fn signals_within_a_commit_wait_for_its_end() {
@@ -59,17 +58,17 @@ fn signals_within_a_commit_wait_for_its_end() {
     input.write_all(b"n,text\n1,a\n2,b\n").unwrap();
     wait_until(&mut child, handles_signals);
     wait_until(&mut child, |_| rustix::io::ioctl_fionread(&input).unwrap() == 0);
-    // Should this test be killed, or wait in vain, the disk thaws all the same.
+    // If this test is killed or waits in vain, the disk thaws all the same.
     disk.shell("fsfreeze -f disk && { (sleep 60; fsfreeze -u disk) >/dev/null 2>&1 </dev/null & }")
         .unwrap();
     drop(input);
-    // The commit waits for the disk, and nothing can end that.
+    // The commit waits for the disk, and cannot be ended.
     wait_until(&mut child, |child| state_of(child, "flatrec").as_deref() == Some("D"));
     send(&child, Signal::INT);
     let told = said.next().unwrap().unwrap();
     assert_eq!(
         told,
-        "flatrec: the work is being made durable, which cannot be taken back: waiting for it"
+        "flatrec: the work is being made durable and cannot be undone: waiting for it"
     );
     for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         send(&child, signal);
@@ -84,18 +83,18 @@ fn signals_within_a_commit_wait_for_its_end() {
     assert_eq!(place.ok(["scan", "disk/s.rec", "--count"]), "7\n");
 }
 
-/// The names of the files under which exports are being made.
+/// The temporary names of exports.
 fn temporary(place: &Place) -> Vec<PathBuf> {
     let names = place.files();
     names.iter().filter(|name| name.starts_with(".o.csv.")).map(|name| place.path(name)).collect()
 }
 
-/// What a killed export had written stayed for ever.
+/// The leftovers of a killed export stayed for ever.
 #[test]
-fn what_a_killed_export_left_is_removed_by_the_next_one() {
+fn the_next_export_removes_the_leftovers_of_a_killed_one() {
     let place = place();
     make_big(&place);
-    // Files of other programs, whose names are none of ours, and a directory that has such a name.
+    // Files of other programs with different names, and a directory with such a name.
     let others =
         [".o.csv.tmp", ".o.csv.0123456789abcdef.tmp", ".o.csv.flatrec-xyz.tmp", ".o.csvflatrec"];
     for name in others {
@@ -118,14 +117,14 @@ fn what_a_killed_export_left_is_removed_by_the_next_one() {
     killed.kill().unwrap();
     killed.wait().unwrap();
     assert!(left[0].exists());
-    // One that lives is none that was left, however long it takes.
+    // The file of a living export is not a leftover, however long the export takes.
     let (mut living, made) = loop {
         let (mut living, made) = export(&[&not_ours[..], &left].concat());
         send(&living, Signal::STOP);
         if made[0].exists() {
             break (living, made);
         }
-        // It was done before the signal came.
+        // The export finished before the signal.
         send(&living, Signal::CONT);
         assert!(living.wait().unwrap().success());
         std::fs::remove_file(place.path("o.csv")).unwrap();
@@ -140,7 +139,7 @@ fn what_a_killed_export_left_is_removed_by_the_next_one() {
     expected.push("o.csv".to_owned());
     expected.sort();
     assert_eq!(place.files(), expected);
-    // The longest name that a file can have.
+    // The longest possible file name.
     let long = format!("{}.csv", "ä".repeat(125));
     place.ok(["export", "s.rec", &long]);
 }

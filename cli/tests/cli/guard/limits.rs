@@ -1,10 +1,10 @@
-//! A disk that is full, and limits of the process on its memory and on the size of its files.
+//! A full disk, and limits of the process on its memory and on the size of its files.
 
 use super::super::shell::shell;
 use super::super::skip::skip;
 use super::*;
 
-/// What a command may come to where it runs out of something: it is done, or nothing is.
+/// Checks a command that runs out of a resource: it does all of its work, or nothing.
 #[track_caller]
 fn check_all_or_nothing(
     place: &Place,
@@ -26,13 +26,13 @@ fn is_told(ended: &Ended, why: &[&str]) -> bool {
     why.iter().any(|why| ended.stderr.contains(why))
 }
 
-/// A signal ended the command where the file grew beyond the limit, and what it was making stayed.
+/// A signal ended the command when the file grew beyond the limit, and its unfinished file stayed.
 #[test]
 #[cfg_attr(target_arch = "s390x", ignore = "qemu-user does not pass limits on")]
 fn a_limit_on_the_size_of_files_is_an_error_that_says_so() {
     let mut failed = 0;
     for row in ROWS {
-        // In the blocks of 512 bytes that the shell counts.
+        // In the shell's unit, blocks of 512 bytes.
         for blocks in [0, 1, 100, 129, 200] {
             let place = place();
             let before = place.files();
@@ -48,8 +48,8 @@ fn a_limit_on_the_size_of_files_is_an_error_that_says_so() {
     assert!(failed > 20, "{failed}");
 }
 
-/// Beyond this much of address space and the program itself, a command is never ended by the
-/// failure of an allocation.
+/// With at least this much address space beyond the program itself, a failed allocation never ends
+/// a command.
 const ENOUGH_MIB: u64 = 16;
 
 #[test]
@@ -100,7 +100,7 @@ impl Disk {
         self.0.0.path().file_name().unwrap().to_str().unwrap().to_owned()
     }
 
-    /// Fills the disk until so many bytes are left.
+    /// Fills the disk except for so many bytes.
     fn fill(&self, left: usize) {
         let mut ballast = std::fs::File::create(self.0.path("ballast")).unwrap();
         while ballast.write_all(&[1; 4096]).is_ok() {}
@@ -129,7 +129,7 @@ fn a_full_disk_is_an_error_that_says_so() {
             let ended = wait(child);
             let about = format!("{:?}, {left} bytes left: {ended:?}", row.args);
             failed += u32::from(ended.stderr.contains("No space left"));
-            // The look that follows may need room.
+            // The following check may need space.
             std::fs::File::options()
                 .write(true)
                 .open(place.path("ballast"))

@@ -1,4 +1,4 @@
-//! Standard output and standard error that are full, closed, or were never there.
+//! Standard output and standard error that are full, closed, or missing.
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -10,14 +10,14 @@ fn full() -> File {
     File::options().write(true).open("/dev/full").unwrap()
 }
 
-/// Where a write finds no reader, from the first byte on.
+/// A file descriptor whose reader is gone before the first byte.
 fn closed() -> OwnedFd {
     let (here, _) = UnixStream::pair().unwrap();
     here.into()
 }
 
-/// `append` said 1 after it had added the rows, so that a retry added them twice; and `verify` of a
-/// damaged store said 0 where nothing read its list.
+/// `append` returned 1 after it had added the rows, so a retry added them twice; `verify` of a
+/// damaged store returned 0 when its list had no reader.
 #[test]
 fn an_output_that_cannot_be_written_does_not_change_what_was_done() {
     for row in ROWS {
@@ -51,7 +51,7 @@ fn an_output_that_cannot_be_written_does_not_change_what_was_done() {
     }
 }
 
-/// A message that cannot be told was a panic, status 101.
+/// A message that could not be written caused a panic, status 101.
 #[test]
 fn without_standard_error_the_status_is_the_same() {
     for row in ROWS {
@@ -75,10 +75,10 @@ fn without_standard_error_the_status_is_the_same() {
     }
 }
 
-/// What is said before the work can be unsaid, too: that a load is discarded, that there is
-/// nothing to resume, a command line that is wrong.
+/// Messages before the work may be lost too: that a load is discarded, that there is nothing to
+/// resume, that the command line is wrong.
 #[test]
-fn what_is_said_beside_the_work_needs_no_listener() {
+fn messages_beside_the_work_need_no_reader() {
     let place = place();
     let load = ["load", "in.csv", "o.rec", "--resume"];
     let ended = wait(place.command(load).stderr(full()).stdout(Stdio::null()).spawn().unwrap());
@@ -93,8 +93,7 @@ fn what_is_said_beside_the_work_needs_no_listener() {
     }
 }
 
-/// A standard stream that was closed is an empty one: no file that the command opens takes its
-/// place.
+/// A closed standard stream counts as empty: no file that the command opens takes its place.
 #[test]
 fn a_stream_that_was_closed_is_empty() {
     for row in ROWS {
@@ -114,7 +113,7 @@ fn a_stream_that_was_closed_is_empty() {
     assert_eq!(ended.status, 1, "{ended:?}");
 }
 
-/// `load --rejects /dev/stdout | head -1` loaded nothing, without a word, and said 0.
+/// `load --rejects /dev/stdout | head -1` loaded nothing, reported nothing, and returned 0.
 #[test]
 fn rejected_rows_without_a_reader_are_a_failure() {
     let schema = Place::new();

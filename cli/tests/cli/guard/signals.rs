@@ -1,5 +1,5 @@
-//! INT, TERM and HUP at several moments: before anything was done, in the middle of the work, and
-//! when only the report is left. Those within a commit are in `commit.rs`.
+//! INT, TERM and HUP at several moments: before any work, during the work, and when only the report
+//! is left. Signals during a commit are in `commit.rs`.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -11,7 +11,7 @@ use super::*;
 
 const SIGNALS: [Signal; 3] = [Signal::INT, Signal::TERM, Signal::HUP];
 
-/// A row that reads its input from the pipe `in.fifo`.
+/// The row's command line with its input from the pipe `in.fifo`.
 fn from_pipe(row: &Row) -> Option<Vec<&'static str>> {
     let at = row.args.iter().position(|arg| *arg == "in.csv")?;
     let mut args = row.args.to_vec();
@@ -23,7 +23,7 @@ fn from_pipe(row: &Row) -> Option<Vec<&'static str>> {
     Some(args)
 }
 
-/// The pipe, open at both ends, so that opening one of them waits for nothing.
+/// The pipe, open at both ends, so that opening it does not wait.
 pub(super) fn pipe(place: &Place) -> File {
     let made = Command::new("mkfifo").arg(place.path("in.fifo")).status().unwrap();
     assert!(made.success());
@@ -35,7 +35,7 @@ pub(super) fn spawn(mut command: Command, stdout: Stdio) -> Child {
     command.stdout(stdout).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// Whether the process has a handler for SIGTERM, the last for which it gets one; or has ended.
+/// Whether the process has a handler for SIGTERM, the last one it installs, or has ended.
 pub(super) fn handles_signals(child: &mut Child) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
     let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
@@ -50,7 +50,7 @@ pub(super) fn wait_until(child: &mut Child, mut holds: impl FnMut(&mut Child) ->
     }
 }
 
-/// The status of a shell whose command this signal has ended.
+/// The status of a shell whose command was ended by this signal.
 fn status_by(signal: Signal) -> i32 {
     128 + signal.as_raw()
 }
@@ -58,15 +58,15 @@ fn status_by(signal: Signal) -> i32 {
 #[track_caller]
 fn check_taken_back(ended: &Ended, signal: Signal, about: &str) {
     assert_eq!(ended.status, status_by(signal), "{about}: {ended:?}");
-    // One that came before there was anything to take back is the system's to answer.
+    // A signal before any work is handled by the system.
     assert!(
         ["", "flatrec: interrupted, nothing changed\n"].contains(&&*ended.stderr),
         "{about}: {ended:?}"
     );
 }
 
-/// A load that waited for its input took no notice of a TERM until there was some, and none of a
-/// HUP: what it had made stayed.
+/// A load that waited for its input ignored a TERM until it got some, and always a HUP: its
+/// unfinished files stayed.
 #[test]
 #[cfg_attr(target_arch = "s390x", ignore = "qemu-user hides which signals the program handles")]
 fn a_command_that_waits_for_its_input_is_ended_by_a_signal_and_leaves_nothing() {
@@ -83,7 +83,7 @@ fn a_command_that_waits_for_its_input_is_ended_by_a_signal_and_leaves_nothing() 
                 }
                 wait_until(&mut child, handles_signals);
                 wait_until(&mut child, |_| {
-                    // All of it is read, and the next read waits.
+                    // Everything is read, and the next read waits.
                     !with_rows || rustix::io::ioctl_fionread(&input).unwrap() == 0
                 });
                 send(&child, signal);
@@ -96,7 +96,7 @@ fn a_command_that_waits_for_its_input_is_ended_by_a_signal_and_leaves_nothing() 
     }
 }
 
-/// Work that is long enough to be met in the middle, and the file that shows it.
+/// Work that takes long enough to be interrupted, and the file that shows it.
 const LONG: [(&[&str], &str); 7] = [
     (&["export", "big.rec", "o.csv"], ".o.csv."),
     (&["export", "big.rec", "o.npy"], ".o.npy."),
@@ -119,8 +119,8 @@ pub(super) fn make_big(place: &Place) {
     place.write("big.csv", format!("n\n{}", "123456789\n".repeat(1_000_000)));
 }
 
-/// `export`, `salvage` and `verify --rebuild` left their temporary files at a Ctrl-C, and all of
-/// them at a HUP.
+/// `export`, `salvage` and `verify --rebuild` left their temporary files after a Ctrl-C, and after
+/// a HUP all three did.
 #[test]
 #[cfg_attr(target_arch = "s390x", ignore = "qemu-user stops no process at once")]
 fn a_signal_in_the_middle_of_the_work_leaves_nothing_of_it() {
@@ -137,7 +137,7 @@ fn a_signal_in_the_middle_of_the_work_leaves_nothing_of_it() {
                 while !is_shown() && child.try_wait().unwrap().is_none() {
                     std::thread::yield_now();
                 }
-                // Stopped, it cannot finish before the signal is there.
+                // Stopped, it cannot finish before the signal arrives.
                 if child.try_wait().unwrap().is_none() {
                     send(&child, Signal::STOP);
                     send(&child, signal);
@@ -145,7 +145,7 @@ fn a_signal_in_the_middle_of_the_work_leaves_nothing_of_it() {
                 }
                 let ended = wait(child);
                 if ended.status == 0 {
-                    // It was quicker.
+                    // The command finished first.
                     for name in place.files() {
                         if !before.contains(&name) {
                             std::fs::remove_file(place.path(&name)).unwrap();
@@ -164,8 +164,8 @@ fn a_signal_in_the_middle_of_the_work_leaves_nothing_of_it() {
     }
 }
 
-/// An export that asked for signals only when all was written would be ended by them, and leave
-/// nothing, too: a second name of its file shows how far it came.
+/// An export that checked for signals only at its end would also end and leave nothing: a second
+/// name of its file shows how far it came.
 #[test]
 #[cfg_attr(target_arch = "s390x", ignore = "qemu-user stops no process at once")]
 fn an_export_is_ended_by_a_signal_long_before_its_end() {
@@ -187,7 +187,7 @@ fn an_export_is_ended_by_a_signal_long_before_its_end() {
                 return false;
             }
             send(&child, Signal::STOP);
-            // Where it is gone by now the command was quicker.
+            // If the file is gone, the command finished first.
             let seen = made()
                 .and_then(|made| std::fs::hard_link(place.path(&made), place.path("seen")).ok());
             send(&child, Signal::TERM);
@@ -201,7 +201,7 @@ fn an_export_is_ended_by_a_signal_long_before_its_end() {
     }
 }
 
-/// A pipe that is full, so that the next byte waits; and its reader.
+/// A full pipe, on which the next byte waits, and its reader.
 fn full_pipe() -> (OwnedFd, UnixStream) {
     let (mut here, there) = UnixStream::pair().unwrap();
     here.set_nonblocking(true).unwrap();
@@ -211,8 +211,8 @@ fn full_pipe() -> (OwnedFd, UnixStream) {
     (here.into(), there)
 }
 
-/// The report of work that is done waits for a reader that never reads: a signal ends that, and the
-/// status is not that of work that was taken back.
+/// The report of finished work waits for a reader that never reads: a signal ends that, with
+/// another status than for undone work.
 #[test]
 fn a_signal_when_only_the_report_is_left_does_not_unsay_the_work() {
     for row in ROWS.iter().filter(|row| row.kind.is_work()) {
@@ -222,7 +222,7 @@ fn a_signal_when_only_the_report_is_left_does_not_unsay_the_work() {
             let (stdout, _reader) = full_pipe();
             let mut child = spawn(place.command(row.args), stdout.into());
             wait_until(&mut child, |_| (row.done)(&place));
-            // While the outcome is decided a signal is answered, and changes nothing.
+            // While the outcome is decided the command answers a signal but ignores it.
             while child.try_wait().unwrap().is_none() {
                 send(&child, signal);
                 std::thread::yield_now();
@@ -233,9 +233,9 @@ fn a_signal_when_only_the_report_is_left_does_not_unsay_the_work() {
             assert_eq!(ended.status, status, "{about}");
             let last = ended.stderr.lines().last().unwrap_or_default();
             assert!(last.starts_with(&format!("flatrec: {}", row.says)), "{about}");
-            assert!(last.ends_with("ended the command before it had reported that"), "{about}");
+            assert!(last.ends_with("ended the command before it could report that"), "{about}");
             if place.files().iter().any(|name| name.starts_with("s.rec-wal-")) {
-                // The look at what was done was in the way of the checkpoint at the end.
+                // The check above was in the way of the final checkpoint.
                 DynDatabase::open(place.path("s.rec")).unwrap().close().unwrap();
             }
             check_left(&place, &before, row, true, &about);
@@ -243,12 +243,12 @@ fn a_signal_when_only_the_report_is_left_does_not_unsay_the_work() {
     }
 }
 
-/// Commands that are for their output are ended by the system.
+/// The system ends commands that only write output.
 #[test]
 fn a_command_that_only_writes_is_ended_by_a_signal() {
     for row in ROWS.iter().filter(|row| !row.kind.is_work()) {
         if row.args[0] == "crash-test" {
-            continue; // says what it did: see crash_test.rs
+            continue; // reports what it did: see crash_test.rs
         }
         let place = place();
         let before = place.files();
@@ -260,7 +260,7 @@ fn a_command_that_only_writes_is_ended_by_a_signal() {
     }
 }
 
-/// `nohup flatrec load … &` was ended by the end of the terminal.
+/// The end of the terminal ended `nohup flatrec load … &`.
 #[test]
 #[cfg_attr(target_arch = "s390x", ignore = "qemu-user hides which signals the program handles")]
 fn a_signal_that_is_ignored_from_the_start_stays_ignored() {

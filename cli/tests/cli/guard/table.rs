@@ -1,26 +1,26 @@
-//! The table: a row for each command, and for each way in which its outcome is another.
+//! The table: a row for each command, and for each way in which its outcome differs.
 
 use flatrec::DynStore;
 
 use super::{Place, RECORDS};
 
-/// What a command is for, which decides what its status is when it cannot be told.
+/// The purpose of a command, which decides its status when its output fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Its output: without it nothing was done, and a reader who leaves has seen enough.
+    /// Its output: without output the command did nothing, and a closed pipe is no error.
     Output,
-    /// A verdict, which its status tells: there are no doubts.
+    /// A verdict, given by its status: there are no doubts.
     Acquittal,
-    /// A verdict, which its status tells: there are some.
+    /// A verdict, given by its status: there are doubts.
     Doubts,
-    /// Something else, which its output reports.
+    /// Other work, which its output reports.
     Work,
-    /// As that, and records were lost, which its status tells.
+    /// Other work with lost records, which its status tells.
     WorkWithLosses,
 }
 
 impl Kind {
-    /// The status where nothing is in the way.
+    /// The status without obstacles.
     pub(super) fn status(self) -> i32 {
         match self {
             Self::Output | Self::Acquittal | Self::Work => 0,
@@ -32,7 +32,7 @@ impl Kind {
         matches!(self, Self::Work | Self::WorkWithLosses)
     }
 
-    /// The status where standard output is full.
+    /// The status when standard output is full.
     pub(super) fn status_when_full(self) -> i32 {
         match self {
             Self::Output | Self::Doubts | Self::WorkWithLosses => 1,
@@ -40,7 +40,7 @@ impl Kind {
         }
     }
 
-    /// The status where standard output has no reader.
+    /// The status when standard output has no reader.
     pub(super) fn status_when_closed(self) -> i32 {
         match self {
             Self::Output | Self::Acquittal => 0,
@@ -53,18 +53,18 @@ impl Kind {
 pub(super) struct Row {
     pub(super) args: &'static [&'static str],
     pub(super) kind: Kind,
-    /// What is said of the work when only its report is missing.
+    /// The description of the work when only its report is missing.
     pub(super) says: &'static str,
     /// Whether the work was done.
     pub(super) done: fn(&Place) -> bool,
-    /// Files that are there when it was done, and were not before.
+    /// Files that exist after the work and did not before.
     pub(super) makes: &'static [&'static str],
     pub(super) removes: &'static [&'static str],
-    /// Stores that were there before.
+    /// Stores that existed before.
     pub(super) reads: &'static [&'static str],
 }
 
-/// How many records the store has; `None` if there is none.
+/// The number of records in the store; `None` without a store.
 fn count(place: &Place, name: &str) -> Option<u64> {
     DynStore::open_read_only(place.path(name)).ok().map(|store| store.live_count())
 }
@@ -77,13 +77,13 @@ const fn output(args: &'static [&'static str], reads: &'static [&'static str]) -
     Row { args, kind: Kind::Output, says: "", done: nothing, makes: &[], removes: &[], reads }
 }
 
-/// How many records match the condition.
+/// The number of records that match the condition.
 fn scan(place: &Place, condition: &str) -> u64 {
     let counted = place.ok(["scan", "s.rec", "--count", "--where", condition]);
     counted.trim().parse().unwrap()
 }
 
-/// All that the command does.
+/// All work of the command.
 pub(super) const ROWS: &[Row] = &[
     output(&["info", "s.rec"], &["s.rec"]),
     output(&["info", "s.rec", "--json"], &["s.rec"]),
@@ -190,7 +190,7 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         args: &["checkpoint", "l.rec"],
         kind: Kind::Work,
-        says: "brought the log of l.rec to its records",
+        says: "wrote the log of l.rec to its records",
         done: |place| !place.path("l.rec-wal-1").exists(),
         makes: &[],
         removes: &["l.rec-wal-1"],

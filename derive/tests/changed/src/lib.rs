@@ -1,8 +1,8 @@
-//! An attribute macro that changes a struct once a derive above it has read it.
+//! An attribute macro that changes a struct after a derive above it has read it.
 
 use proc_macro::{Group, TokenStream, TokenTree};
 
-/// Puts other tokens in the place of one: `#[change(u8 => bool)]`.
+/// Replaces a token by other tokens: `#[change(u8 => bool)]`.
 #[proc_macro_attribute]
 pub fn change(rule: TokenStream, item: TokenStream) -> TokenStream {
     let mut rule = rule.into_iter();

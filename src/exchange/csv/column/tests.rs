@@ -26,7 +26,7 @@ fn cell(text: &str) -> Cell<'_> {
     Cell::new(text.as_bytes(), text.len())
 }
 
-/// Texts that are, or nearly are, values.
+/// Texts that are values, or nearly.
 fn texts() -> impl Strategy<Value = String> {
     prop_oneof![
         "-?[0-9]{1,20}",
@@ -66,7 +66,7 @@ proptest! {
         let result = field.parse_text(&text, &mut expected);
         let mut record = [0; 24];
         let put = Column::new(&field).put(cell(&text), true, &mut record);
-        // What follows a text in the file makes no difference.
+        // The text after the cell makes no difference.
         let longer = format!("{text}{follows}");
         let mut with_tail = [0; 24];
         let tail_put = Column::new(&field).put(
@@ -83,9 +83,9 @@ proptest! {
     }
 }
 
-/// The fast ways are taken for what files hold, and not only for what a test thought of.
+/// Files take the fast paths, and not only the texts of this test's author.
 #[test]
-fn common_texts_go_the_fast_way() {
+fn common_texts_take_the_fast_path() {
     for (data_type, text) in [
         (DataType::Int64, "-1234567890123456"),
         (DataType::UInt8, "255"),

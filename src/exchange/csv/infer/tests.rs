@@ -16,7 +16,7 @@ fn field_of(texts: &[&str]) -> Field {
 #[track_caller]
 fn infers(texts: &[&str], expected: &str) {
     assert_eq!(field_of(texts).to_string(), format!("x: {expected} at 0"), "{texts:?}");
-    // The order in which a file's parts are looked at makes no difference.
+    // The order in which threads look at parts makes no difference.
     let mut merged = Seen::default();
     for text in texts.iter().rev() {
         let mut seen = Seen::default();
@@ -77,13 +77,13 @@ fn floats_keep_their_value() {
 
 #[test]
 fn floats_lose_no_digits() {
-    // Up to 17 digits, zeros before and after not counted.
+    // Up to 17 digits, without zeros before and after.
     infers(&["12345678901234567.0", "0.12345678901234567", "-1234567890.1234567"], "float64");
     infers(&["0.0000000000000000000012345678901234567"], "float64");
     infers(&["0.50000000000000000000000000", "1.2345678901234567000e-5"], "float64");
     infers(&["12345678901234567e3", "-1.2345678901234567E+200"], "float64");
     infers(&["0.00000000000000000000000000", "-0.0000000000000000000e5"], "float64");
-    // More of them only if the float's own text is the same number.
+    // More digits only if the float's own text is the same number.
     infers(&["100000000000000000000.0", "100000000000000000000.", "1.00e20"], "float64");
     infers(&["123456789012345680000.0", "-123456789012345680000e-3"], "float64");
     infers(&["12345678901234567890.5"], "utf8(22)");
@@ -93,7 +93,7 @@ fn floats_lose_no_digits() {
     infers(&["1234567890123456789e-400"], "utf8(24)");
     infers(&["123456789012345678E+3"], "utf8(21)");
     infers(&["0.1234567890123456789", "0.5"], "utf8(21)");
-    // What 0.1 is stored as: all digits are right, and the float's text has one of them.
+    // The stored value of 0.1: all digits are right, but the float's text has one digit.
     infers(&["0.1000000000000000055511151231257827021181583404541015625"], "utf8(57)");
 }
 
@@ -145,7 +145,7 @@ fn integers_past_2_to_the_53_do_not_mix_with_floats() {
 }
 
 #[test]
-fn dates_are_days_that_there_are() {
+fn dates_are_existing_days() {
     infers(&["2013-01-31", "2012-02-29", "0000-01-01", "9999-12-31"], "date32");
     infers(&["2013-02-29"], "utf8(10)");
     infers(&["1900-02-29"], "utf8(10)");
@@ -173,7 +173,7 @@ fn timestamps_take_the_coarsest_unit_that_holds_them() {
 }
 
 #[test]
-fn timestamps_are_all_in_utc_or_none_is() {
+fn a_column_of_timestamps_is_in_utc_throughout_or_not_at_all() {
     infers(&["2013-01-31T05:00:00Z", "2013-01-31T05:00:00.125Z"], "timestamp(ms) utc");
     infers(&["2013-01-31T05:00:00Z", "2013-01-31T05:00:00"], "utf8(20)");
     infers(&["2013-01-31T05:00:00+01:00"], "utf8(25)");

@@ -18,7 +18,7 @@ fn split(text: &[u8], delimiter: u8) -> Vec<(Fields, Option<Malformed>, usize)> 
     rows
 }
 
-/// The rows as texts, quoted ones in angle brackets, to be read at a glance.
+/// The rows as short texts, quoted fields in angle brackets.
 fn shown(text: &str) -> Vec<String> {
     let show = |(bytes, quoted): &(Vec<u8>, bool)| {
         let text = String::from_utf8_lossy(bytes).into_owned();
@@ -37,9 +37,9 @@ fn shown(text: &str) -> Vec<String> {
 fn plain_rows_end_with_lf_crlf_or_the_text() {
     assert_eq!(shown("a,b\n1,2\r\n3,4"), ["a|b", "1|2", "3|4"]);
     assert_eq!(shown("1,2\n"), ["1|2"]);
-    assert_eq!(shown("1,\r"), ["1|"], "a line end that was cut off");
+    assert_eq!(shown("1,\r"), ["1|"], "a line end without its LF");
     assert_eq!(shown("1,\n,\n"), ["1|", "|"]);
-    assert_eq!(shown("a\rb,c\n"), ["a\rb|c"], "a return inside of a line is text");
+    assert_eq!(shown("a\rb,c\n"), ["a\rb|c"], "a return inside a line is text");
     assert_eq!(shown(""), Vec::<String>::new());
 }
 
@@ -64,7 +64,7 @@ fn bad_quotes_make_one_bad_row() {
 #[test]
 fn blank_lines_are_rows_of_one_column_only() {
     assert_eq!(shown("\n1,2\n\r\n\n3,4\n\n"), ["1|2", "3|4"]);
-    assert_eq!(shown("\"\"\n1\n"), ["<>", "1"], "a quoted empty field is no blank line");
+    assert_eq!(shown("\"\"\n1\n"), ["<>", "1"], "a line with a quoted empty field is not blank");
     let mut rows = 0;
     let _ = Splitter::new(b',', true).rows(b"1\n\n\r\n2\n", |row| {
         rows += row.spans.len();
@@ -81,12 +81,12 @@ fn blocks_are_cut_behind_the_last_complete_row() {
     assert_eq!(end("a\n\"b\nc"), 2);
     assert_eq!(end("a\n\"b\nc\"\nd"), 8);
     assert_eq!(end("a\n\"b\"\"\n"), 2, "a doubled quote");
-    assert_eq!(end("a\nb\"\nc"), 5, "a quote inside of plain text");
+    assert_eq!(end("a\nb\"\nc"), 5, "a quote inside plain text");
     assert_eq!(end("a\n\"b\""), 2, "a quote at the end may be the first of two");
 }
 
-/// What csv-core makes of `text`: it knows LF only, like us, and takes quotes in plain fields for
-/// text; blank lines are skipped.
+/// The result of csv-core for `text`: it is told to end lines at LF, and to take quotes in plain
+/// fields as text; blank lines are skipped.
 fn oracle(text: &[u8], delimiter: u8) -> Vec<Vec<Vec<u8>>> {
     use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Terminator};
     let mut reader: Reader =
@@ -119,7 +119,7 @@ fn oracle(text: &[u8], delimiter: u8) -> Vec<Vec<Vec<u8>>> {
     }
 }
 
-/// Texts dense in what matters.
+/// Texts with many special characters.
 fn texts() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         4 => Just(&b","[..]),
@@ -138,7 +138,8 @@ proptest! {
     #[test]
     fn splits_what_csv_core_splits(text in texts()) {
         let ours = split(&text, b',');
-        // csv-core reads on where we see a bad row, so compare the rows before the first.
+        // csv-core reads on at a row that we call bad, so only the rows before the first bad row
+        // are compared.
         let good = ours.iter().take_while(|(_, malformed, _)| malformed.is_none()).count();
         let theirs = oracle(&text, b',');
         prop_assert!(theirs.len() >= good);
@@ -153,13 +154,13 @@ proptest! {
 
     #[test]
     fn cuts_agree_with_rows(text in texts()) {
-        // Every cut of the text ends at a row that the whole text has too.
+        // Every cut of the text ends at a row of the whole text.
         let ends: Vec<usize> = split_with_blanks(&text);
         for cut in 0..=text.len() {
             let end = last_row_end(&text[..cut], b',');
             prop_assert!(end == 0 || ends.contains(&end), "cut {cut} ends at {end} of {ends:?}");
         }
-        // And no row is missed but the last, which may go on.
+        // Every row is found except the last, which may continue.
         let complete = text.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
         let last = ends.iter().rev().find(|&&end| end < text.len() || end == complete);
         let unclosed = split(&text, b',').iter().any(|(_, why, _)| why.is_some());
@@ -169,7 +170,7 @@ proptest! {
     }
 }
 
-/// Where rows end, blank ones included.
+/// The ends of all rows, including blank ones.
 fn split_with_blanks(text: &[u8]) -> Vec<usize> {
     let mut ends = Vec::new();
     let _ = Splitter::new(b',', true).rows(text, |row| {

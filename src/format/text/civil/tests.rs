@@ -1,4 +1,4 @@
-//! The calendar against jiff's, over all the years that jiff knows; the forms of text.
+//! The calendar against jiff's, for all years that jiff supports; the forms of text.
 
 use jiff::civil::{Date, date};
 use proptest::prelude::*;
@@ -26,7 +26,7 @@ fn assert_day(date: Date) {
 
 #[test]
 fn days_are_jiffs_days() {
-    // Every day of 400 years, after which the calendar repeats; then some of every year.
+    // Every day of 400 years, after which the calendar repeats; then some days of every year.
     let era =
         date(1800, 1, 1).series(jiff::Span::new().days(1)).take_while(|day| day.year() < 2200);
     let all = Date::MIN.series(jiff::Span::new().days(97));

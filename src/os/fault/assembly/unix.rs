@@ -1,4 +1,4 @@
-//! The guard where faults are signals: a handler of `SIGBUS` in front of the one that was there.
+//! The guard on systems where faults are signals: a handler of `SIGBUS` before the previous one.
 
 use std::ffi::{c_int, c_void};
 use std::io;
@@ -8,31 +8,31 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use super::recovery;
 
-/// How `SIGBUS` was handled before; null for the default. What it points to is never freed, since
-/// a handler may be reading it at any time.
+/// The previous handler of `SIGBUS`; null for the default. It is never freed, because a handler may
+/// read it at any time.
 static PREVIOUS: AtomicPtr<libc::sigaction> = AtomicPtr::new(null_mut());
 
-/// Puts the handler in front. Called once.
+/// Installs the handler. Called once.
 pub(in crate::os::fault) fn install() -> io::Result<()> {
     let mut before = default_action();
     // SAFETY: sigaction(2) without a new action only fills in the old one.
     check(unsafe { libc::sigaction(libc::SIGBUS, ptr::null(), &raw mut before) })?;
-    // Before the handler is there to read it.
+    // Stored before our handler can read it.
     PREVIOUS.store(Box::into_raw(Box::new(before)), Ordering::Release);
     let mut ours = default_action();
     let handler: extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void) = on_fault;
     ours.sa_sigaction = handler as *const () as libc::sighandler_t;
-    // On the thread's other stack, where it has one: its own may be what has run out. What else
-    // the handler before asked for holds while it is called from ours.
+    // On the thread's alternate stack, if it has one: the thread's own stack may be full. The other
+    // flags of the previous handler also hold while ours calls it.
     let kept = before.sa_flags & (libc::SA_NODEFER | libc::SA_RESTART);
     ours.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | kept;
     ours.sa_mask = before.sa_mask;
     let mut replaced = default_action();
-    // SAFETY: `ours` is a whole action, whose handler does only what is safe in a signal (see
-    // there) and lives as long as the program; libraries with statics of Rust are not unloaded.
+    // SAFETY: `ours` is a whole action. Its handler is safe in a signal (see there) and lives as
+    // long as the program: libraries with statics of Rust are not unloaded.
     check(unsafe { libc::sigaction(libc::SIGBUS, &raw const ours, &raw mut replaced) })?;
     if replaced.sa_sigaction != before.sa_sigaction {
-        // Somebody has installed another one between the two calls.
+        // Other code installed a handler between the two calls.
         PREVIOUS.store(Box::into_raw(Box::new(replaced)), Ordering::Release);
     }
     Ok(())
@@ -49,30 +49,30 @@ fn default_action() -> libc::sigaction {
     unsafe { MaybeUninit::zeroed().assume_init() }
 }
 
-/// The handler. It calls nothing, but for what [`pass_on`] does with the faults of others.
+/// The handler. It calls nothing except what [`pass_on`] does for other faults.
 extern "C" fn on_fault(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
     // SAFETY: the system gives a handler with SA_SIGINFO a valid record of the signal.
     let sent = was_sent(unsafe { (*info).si_code });
     if !sent {
         // SAFETY: and the context of the thread, which it goes on from when the handler returns.
         let counter = unsafe { counter_in(context.cast()) };
-        // SAFETY: as above; nobody else has the context meanwhile.
+        // SAFETY: as above; no other code uses the context during the handler.
         let at = unsafe { counter.read() };
         if let Some(recovery) = usize::try_from(at).ok().and_then(recovery) {
-            // SAFETY: as above. The thread goes on at an instruction of the same function, which
-            // is made to be entered from there (`assembly`).
+            // SAFETY: as above. The thread continues at an instruction of the same function, which
+            // expects to be entered from there (`assembly`).
             unsafe { counter.write(recovery as u64) };
             return;
         }
     }
-    // SAFETY: the arguments are the system's.
+    // SAFETY: the system gave the arguments.
     unsafe { pass_on(signal, info, context, sent) };
 }
 
-/// Whether somebody has sent the signal, rather than an instruction met a fault.
+/// Whether a process sent the signal; otherwise an instruction met a fault.
 fn was_sent(code: c_int) -> bool {
     if cfg!(target_os = "linux") {
-        /// A page that nobody has asked for has gone bad.
+        /// A page that no thread is reading has gone bad.
         const BUS_MCEERR_AO: c_int = 5;
         code <= 0 || code == BUS_MCEERR_AO
     } else {
@@ -118,7 +118,7 @@ unsafe fn counter_in(context: *mut libc::ucontext_t) -> *mut u64 {
     return unsafe { &raw mut (*registers).__ss.__pc };
 }
 
-/// Does what would have been done without the guard.
+/// Does what the system would do without the guard.
 ///
 /// # Safety
 /// The arguments are those of a handler of `SIGBUS` just called by the system.
@@ -130,7 +130,7 @@ unsafe fn pass_on(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_voi
         action.map_or((libc::SIG_DFL, 0), |action| (action.sa_sigaction, action.sa_flags));
     match handler {
         libc::SIG_IGN if sent => {}
-        // A fault cannot be ignored: the system ends a process that tries.
+        // A process cannot ignore a fault: the system ends it.
         libc::SIG_DFL | libc::SIG_IGN => end(signal, sent),
         _ => {
             if flags & libc::SA_RESETHAND != 0 {
@@ -159,8 +159,8 @@ fn end(signal: c_int, sent: bool) {
     // SAFETY: sigaction(2) is safe in a signal, and the action is the default.
     unsafe { libc::sigaction(signal, &raw const default, null_mut()) };
     if sent {
-        // A fault is met again when the handler returns. A signal is not: it is sent again, and
-        // waits until then.
+        // A fault occurs again when the handler returns. A sent signal does not, so it is sent
+        // again and stays pending until then.
         // SAFETY: raise(3) is safe in a signal.
         unsafe { libc::raise(signal) };
     }

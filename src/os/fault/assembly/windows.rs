@@ -1,9 +1,9 @@
-//! The guard where faults are exceptions: a vectored handler of in-page errors, which is asked
-//! before the handlers of frames.
+//! The guard on Windows, where faults are exceptions: a vectored handler of in-page errors, which
+//! runs before the handlers of frames.
 //!
-//! Access violations are left alone, even in the copy: the addresses of a view may all be touched,
-//! so one there is a mistake in this crate. Wine makes an access violation of a lost page, too, so
-//! it has no guard; the tests translate it back (`tests/fault_guard/exceptions.rs`).
+//! It ignores access violations, even in the copy: the program may touch every address of a view,
+//! so one there is a bug of this crate. Wine reports a lost page as an access violation, so the
+//! guard does not work there; the tests translate it back (`tests/fault_guard/exceptions.rs`).
 
 use std::io;
 
@@ -12,14 +12,15 @@ use windows_sys::Win32::System::Diagnostics::Debug as debug;
 
 use super::recovery;
 
-/// Puts the handler in front. Called once.
+/// Installs the handler. Called once.
 pub(in crate::os::fault) fn install() -> io::Result<()> {
-    // SAFETY: the handler is one (see there), and lives as long as the program.
+    // SAFETY: the handler has the type that the call expects (see there) and lives as long as the
+    // program.
     let handle = unsafe { debug::AddVectoredExceptionHandler(1, Some(on_exception)) };
     if handle.is_null() { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// The handler. It calls nothing; exceptions of others are looked for further on.
+/// The handler. It calls nothing and leaves other exceptions to the next handler.
 unsafe extern "system" fn on_exception(info: *mut debug::EXCEPTION_POINTERS) -> i32 {
     // SAFETY: the system gives its handlers valid pointers to both records.
     let debug::EXCEPTION_POINTERS { ExceptionRecord: record, ContextRecord: context } =
@@ -28,11 +29,11 @@ unsafe extern "system" fn on_exception(info: *mut debug::EXCEPTION_POINTERS) -> 
     if unsafe { (*record).ExceptionCode } != EXCEPTION_IN_PAGE_ERROR {
         return debug::EXCEPTION_CONTINUE_SEARCH;
     }
-    // SAFETY: as above; nobody else has the context meanwhile.
+    // SAFETY: as above; no other code uses the context during the handler.
     let counter = unsafe { &mut (*context).Rip };
     match usize::try_from(*counter).ok().and_then(recovery) {
         Some(recovery) => {
-            // The thread goes on at an instruction of the same function, which is made to be
+            // The thread continues at an instruction of the same function, which expects to be
             // entered from there (`assembly`).
             *counter = recovery as u64;
             debug::EXCEPTION_CONTINUE_EXECUTION
