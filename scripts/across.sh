@@ -33,7 +33,7 @@ usage() {
 build() {
     local target=$1 here there runner ending=""
     here=$(realpath -m "${CARGO_TARGET_DIR:-target}")/debug
-    there=$(realpath -m "${CARGO_TARGET_DIR:-target/cross/$target}")/$target/debug
+    there=$(realpath -m "${CARGO_TARGET_DIR:-target/cross}")/$target/debug
     runner=$(realpath -m "${FLATREC_CROSS_HOME:-${TMPDIR:-/tmp}/flatrec-cross}")/run-$target
     # With the features of scripts/suite.sh, which has built this before.
     cargo build --quiet --locked --features flatrec/rayon --bins --example producer_consumer

@@ -18,7 +18,7 @@
 # restarted: otherwise a test that starts processes could not start its own program.
 #
 #     FLATREC_CROSS_HOME    the folder for the unpacked files; ${TMPDIR:-/tmp}/flatrec-cross
-#     CARGO_TARGET_DIR      cargo's build folder; target/cross/TARGET
+#     CARGO_TARGET_DIR      cargo's build folder; target/cross, shared by all targets
 #
 # Ends with cargo's status; with 2 for a wrong command line, with 1 if it cannot get what it needs.
 set -euo pipefail
@@ -199,7 +199,7 @@ export LD_LIBRARY_PATH=$rust/usr/lib/x86_64-linux-gnu${LD_LIBRARY_PATH:+:$LD_LIB
 export RUSTC=$rust/usr/bin/rustc RUSTDOC=$rust/usr/bin/rustdoc
 # A stable compiler can build the standard library too; the result is not for a release.
 export RUSTC_BOOTSTRAP=1
-export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target/cross/$target}
+export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target/cross}
 # Without debug information it builds faster, and a test still has its line.
 export CARGO_PROFILE_DEV_DEBUG=0
 export CARGO_INCREMENTAL=${CARGO_INCREMENTAL:-0}
