@@ -136,7 +136,7 @@ impl Failure {
         Self::Done(format!("{done}, but: {}", lines.join("; ")))
     }
 
-    /// The same in words, of work whose own outcome was a failure.
+    /// The same text, for work that itself failed.
     pub(crate) fn undone(self) -> Self {
         match self {
             Self::Done(text) => Self::Message(text),

@@ -58,7 +58,7 @@ use crate::os::{self, fault};
 /// store.close()?;
 /// let store = DynStore::open_read_only(&path)?;
 /// # if cfg!(unix) { // other systems do not truncate a mapped file
-/// Another program, which knows nothing of stores:
+/// // Another program, which knows nothing of stores:
 /// std::fs::File::options().write(true).open(&path)?.set_len(100_000)?;
 /// let error = store.read_into(0, &mut [0; 4 * 50_000]).unwrap_err();
 /// assert_eq!(error.kind(), ErrorKind::Truncated);

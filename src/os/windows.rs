@@ -128,9 +128,8 @@ fn reserve(file: &File, len_bytes: u64) -> io::Result<bool> {
     }
 }
 
-/// Sets the time of the last change: a store through a view may leave it as it was, and NTFS may
-/// write it when the last handle is closed. An error changes nothing of the data: the time is for
-/// tools.
+/// Sets the time of the last change: a store through a view may leave it unchanged, and NTFS may
+/// write it when the last handle is closed. Errors are ignored, because only tools use the time.
 pub(crate) fn show_change(file: &File) {
     let _ = file.set_modified(SystemTime::now());
 }

@@ -76,7 +76,6 @@ impl Section {
             Access::ReadOnly => options.map_raw_read_only(&self.file),
             Access::ReadWrite => options.map_raw(&self.file),
             Access::Private => {
-                // SAFETY: memmap2 asks that no one else change the file while there are references
                 // SAFETY: memmap2 requires that nothing else changes the file while references to
                 // the map exist; the `MmapRaw` made from it at once gives out none.
                 unsafe { options.map_copy(&self.file) }.map(MmapRaw::from)

@@ -163,7 +163,7 @@ fn a_checkpoint_that_fails_behind_its_commit_does_not_unsay_it() {
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let ended = wait(child);
         assert_eq!(ended.status, 3, "{args:?}: {ended:?}");
-        let said = [done, "but its log could not be brought to its records", "File too large"];
+        let said = [done, "but its log could not be written to its records", "File too large"];
         assert!(said.iter().all(|said| ended.stderr.contains(said)), "{args:?}: {ended:?}");
         let now = place.run(["get", "s.rec", &last, "--format", "csv"]);
         match args[0] {
