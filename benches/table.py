@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prints the README's tables from the last results of `cargo bench`.
+"""Prints the tables of docs/FIGURES.md from what `cargo bench` measured last.
 
     cargo bench && python3 benches/table.py [target/criterion]
 

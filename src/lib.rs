@@ -131,7 +131,12 @@ pub use zerocopy;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-/// The Rust of the Win32 vocabulary, compiled likewise.
+/// The guide's Rust, compiled and run with them.
+#[cfg(all(doctest, feature = "derive"))]
+#[doc = include_str!("../docs/GUIDE.md")]
+struct Guide;
+
+/// The Rust of the Win32 vocabulary, compiled and run with them.
 #[cfg(all(doctest, feature = "derive"))]
 #[doc = include_str!("../docs/WIN32.md")]
 struct Win32;

@@ -1,8 +1,8 @@
 //! docs/WIN32.md stays true of the code: whatever it calls flatrec's own exists and is public.
 //!
-//! Its Rust is compiled and run with the documentation's examples. Here the tables are read: each
-//! name between backticks in a last column is one of ours, which is looked for in the sources, or
-//! stands in [`NOT_OURS`].
+//! Its Rust is compiled and run with the documentation's examples. This test reads the tables and
+//! the notes under them. Each name between backticks in a last column, and each `Type::member`
+//! anywhere, must be in the sources, or in [`NOT_OURS`].
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,27 +10,11 @@ use std::path::Path;
 
 const DOCUMENT: &str = include_str!("../../docs/WIN32.md");
 
-/// What else is named in a last column.
-const NOT_OURS: &[&str] = &[
-    "Command::stdin",
-    "F_OFD_SETLK",
-    "F_SETLK",
-    "FILE_SHARE_DELETE",
-    "FlushFileBuffers",
-    "File",
-    "File::set_modified",
-    "File::try_clone",
-    "MAP_NORESERVE",
-    "SIGBUS",
-    "SeCreateGlobalPrivilege",
-    "Vec",
-    "X",
-    "memfd_create",
-    "shm_open",
-    "unsafe",
-];
+/// Names of others in a last column, and paths of others anywhere.
+const NOT_OURS: &[&str] =
+    &["Command::stdin", "File::set_modified", "File::try_clone", "SeCreateGlobalPrivilege", "Vec"];
 
-/// What who comes from Win32 looks for.
+/// What a programmer for Win32 looks for.
 const SOUGHT: &[&str] = &[
     "CreateFile",
     "CreateFileMapping",
@@ -86,6 +70,21 @@ fn cells(line: &str) -> Vec<String> {
 /// What stands between backticks.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
+}
+
+/// The text of the paragraphs and lists, without tables and blocks of code.
+fn prose() -> String {
+    let mut in_code = false;
+    let mut prose = String::new();
+    for line in DOCUMENT.lines() {
+        if line.starts_with("```") {
+            in_code = !in_code;
+        } else if !in_code && !line.starts_with('|') {
+            prose.push_str(line);
+            prose.push('\n');
+        }
+    }
+    prose
 }
 
 /// Every row of every table, but for the heads.
@@ -187,8 +186,11 @@ fn what_the_document_calls_ours_exists() {
 
     let rows = rows();
     let is_path = |name: &&str| name.chars().all(|c| c.is_alphanumeric() || "_:".contains(c));
-    let names = rows.iter().flat_map(|row| quoted(row.last().unwrap())).filter(is_path);
-    let names = BTreeSet::from_iter(names);
+    let prose = prose();
+    let in_tables = rows.iter().flat_map(|row| quoted(row.last().unwrap()));
+    let is_member = |name: &&str| name.contains("::") && name.starts_with(char::is_uppercase);
+    let in_prose = quoted(&prose).filter(is_member);
+    let names = BTreeSet::from_iter(in_tables.chain(in_prose).filter(is_path));
     let not_ours = BTreeSet::from_iter(NOT_OURS.iter().copied());
     let missing: Vec<_> =
         names.difference(&not_ours).filter(|name| !exists(&all, &public, name)).collect();
