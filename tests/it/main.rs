@@ -32,7 +32,6 @@ mod model;
 mod modified;
 mod numpy;
 mod patched_files;
-mod power_cut;
 mod readers;
 mod readers_beside;
 mod side_files;
