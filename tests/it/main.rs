@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod backings;
 mod checksums;
 mod copies;
 mod database_damage;
@@ -28,6 +29,7 @@ mod group_commit;
 mod handles;
 mod map_conformance;
 mod map_files;
+mod metadata;
 mod model;
 mod modified;
 mod numpy;
