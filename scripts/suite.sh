@@ -53,7 +53,7 @@ fi
 # addresses, nor the byte order affects them. Naming the command's package gives the library the
 # same features everywhere, so that it is built only once.
 selection=(--workspace) skipped=()
-simulated=(sim::mutations:: sim::troubled:: shm::model:: power_cut::)
+simulated=(sim::mutations:: sim::troubled:: sim::cuts:: shm::model::)
 case $target in
     # With the one feature that the command does not use.
     host) selection=(--workspace --features flatrec/rayon) ;;

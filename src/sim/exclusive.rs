@@ -204,7 +204,11 @@ fn refuses_to_bury(world: &World, error: Option<Error>) -> Result<(), Stop> {
     }
 }
 
-fn edit(world: &mut World, store: &mut DynStore, next: &mut [Stamp]) -> Result<(), Stop> {
+pub(super) fn edit(
+    world: &mut World,
+    store: &mut DynStore,
+    next: &mut [Stamp],
+) -> Result<(), Stop> {
     if next.iter().all(|&stamp| stamp == DEAD) {
         return Ok(());
     }

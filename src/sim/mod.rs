@@ -12,6 +12,8 @@
 //! (`exclusive`, `transactional`) and the events between them (`trouble`) act on the world,
 //! `history` combines them, and `run` goes from seed to seed.
 
+#[cfg(test)]
+mod cuts;
 mod damage;
 mod directory;
 mod disk;

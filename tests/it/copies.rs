@@ -37,6 +37,7 @@ fn no_map(_: u64, _: u64) -> flatrec::Result<()> {
     Ok(())
 }
 
+/// Finds a backup that renumbers records or loses the free list.
 #[test]
 fn a_backup_has_the_records_their_numbers_and_the_free_list() {
     let directory = tempfile::tempdir().unwrap();
@@ -57,6 +58,7 @@ fn a_backup_has_the_records_their_numbers_and_the_free_list() {
     assert_eq!(verify(&out, 10).unwrap().doubts_found, 0);
 }
 
+/// Finds a backup that copies records that a writer has not flushed yet.
 #[test]
 fn a_backup_beside_a_writer_holds_what_was_flushed() {
     let directory = tempfile::tempdir().unwrap();
@@ -76,6 +78,7 @@ fn a_backup_beside_a_writer_holds_what_was_flushed() {
     assert_eq!(store.append(&record(7)).unwrap(), 200_000, "the writer goes on");
 }
 
+/// Finds a copy that misses what the log holds, or mixes two commits.
 #[test]
 fn a_copy_beside_transactions_holds_what_was_committed() {
     let directory = tempfile::tempdir().unwrap();
@@ -122,6 +125,7 @@ fn a_copy_beside_transactions_holds_what_was_committed() {
     database.close().unwrap();
 }
 
+/// Finds a copy of no bytes that maps an empty range.
 #[test]
 fn an_empty_store_can_be_copied() {
     let directory = tempfile::tempdir().unwrap();
@@ -133,6 +137,7 @@ fn an_empty_store_can_be_copied() {
     assert!(DynStore::open(&out).unwrap().is_empty());
 }
 
+/// Finds a copy that overwrites a file unasked, or its own source under another name.
 #[test]
 fn a_copy_replaces_only_what_it_may() {
     let directory = tempfile::tempdir().unwrap();
@@ -206,6 +211,7 @@ fn a_link_is_replaced_itself_and_what_it_leads_to_stays() {
     assert_eq!(verify(&store, 1).unwrap().doubts_found, 0);
 }
 
+/// Finds unfinished files that a copy leaves when its caller stops it.
 #[test]
 fn a_copy_that_is_ended_leaves_nothing() {
     let directory = tempfile::tempdir().unwrap();
@@ -230,6 +236,7 @@ fn a_copy_that_is_ended_leaves_nothing() {
     assert_eq!(names(directory.path()), before);
 }
 
+/// Finds a wrong old or new number in what `compact` tells its caller.
 #[test]
 fn compact_drops_the_dead_and_says_who_went_where() {
     let directory = tempfile::tempdir().unwrap();
@@ -256,6 +263,7 @@ fn compact_drops_the_dead_and_says_who_went_where() {
     assert_eq!(verify(&out, 10).unwrap().doubts_found, 0);
 }
 
+/// Finds a compaction that makes a damaged count or status look sound.
 #[test]
 fn compact_refuses_a_store_that_contradicts_itself() {
     let directory = tempfile::tempdir().unwrap();
@@ -274,6 +282,7 @@ fn compact_refuses_a_store_that_contradicts_itself() {
     assert_eq!(names(directory.path()), before);
 }
 
+/// Finds a copy that sums damaged records anew.
 #[test]
 fn a_copy_has_checksums_if_the_store_has_and_does_not_call_damage_right() {
     let directory = tempfile::tempdir().unwrap();
@@ -489,6 +498,7 @@ mod model {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(40))]
+        /// Finds any copy whose records differ from those of the model.
         #[test]
         fn any_history_is_that_of_a_vector(
             record_len in prop_oneof![Just(8u32), Just(125), Just(5000)],

@@ -87,6 +87,7 @@ impl Killed {
     }
 }
 
+/// Finds an open that maps past the end of a data file that was cut.
 #[test]
 fn a_data_file_that_was_cut_is_truncated() {
     let killed = Killed::new(4);
@@ -98,6 +99,7 @@ fn a_data_file_that_was_cut_is_truncated() {
     killed.refused(ErrorKind::Truncated, "300 records");
 }
 
+/// Finds a database that opens with older records after its log was deleted.
 #[test]
 fn a_log_that_is_gone_is_missed() {
     let killed = Killed::new(4);
@@ -109,6 +111,7 @@ fn a_log_that_is_gone_is_missed() {
     killed.opens_with(4);
 }
 
+/// Finds replay that skips commits, or ends early without an error.
 #[test]
 fn a_segment_in_the_middle_that_is_gone_is_missed() {
     let killed = Killed::new(60);
@@ -117,6 +120,7 @@ fn a_segment_in_the_middle_that_is_gone_is_missed() {
     killed.refused(ErrorKind::Corrupt, "was synced and is damaged");
 }
 
+/// Finds replay of a log that belongs to another store.
 #[test]
 fn another_stores_log_is_not_taken() {
     let (killed, other) = (Killed::new(4), Killed::new(4));
@@ -124,6 +128,7 @@ fn another_stores_log_is_not_taken() {
     killed.refused(ErrorKind::Corrupt, "it belongs to another store");
 }
 
+/// Finds replay of a log that was restored without its data file.
 #[test]
 fn an_older_log_of_the_same_store_is_not_taken() {
     let killed = Killed::new(4);
@@ -162,6 +167,7 @@ fn a_segment_that_was_cut_is_damaged() {
     }
 }
 
+/// Finds a commit number that wraps to zero.
 #[test]
 fn a_header_at_the_end_of_its_numbers_is_refused() {
     let killed = Killed::new(2);

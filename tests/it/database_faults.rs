@@ -416,6 +416,7 @@ fn ways_to_fail() -> impl Iterator<Item = Failure> {
     })
 }
 
+/// Finds a failed call that loses an acknowledged commit or leaves the handle usable in doubt.
 #[test]
 fn every_call_fails_once() {
     // Under Wine, where each life takes a second, each call fails in one of the ways.
@@ -428,6 +429,7 @@ fn every_call_fails_once() {
     }
 }
 
+/// Finds the same where a commit renames an old segment instead of making a new one.
 #[test]
 fn every_call_fails_once_where_segments_are_used_again() {
     let never = Failure { kind: io::ErrorKind::Other, halves_landing: 1, stays: false };

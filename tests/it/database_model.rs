@@ -342,6 +342,7 @@ fn check_at_rest(path: &Path) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
+    /// Finds any sequence of calls after which a database differs from a vector.
     #[test]
     fn a_database_agrees_with_a_vector(
         record_len in prop_oneof![Just(8usize), 8usize..200, Just(125), 4090usize..5000],

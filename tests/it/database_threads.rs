@@ -101,6 +101,7 @@ fn read(database: &Database<Account>, random: &mut Random, done: &AtomicBool) ->
     seen
 }
 
+/// Finds a snapshot that shows a part of a transaction.
 #[test]
 fn sums_hold_in_every_snapshot() {
     let directory = tempfile::tempdir().unwrap();

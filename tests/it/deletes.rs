@@ -47,6 +47,7 @@ fn doubts(path: &Path) -> Vec<String> {
     verify(path, 100).unwrap().doubts.iter().map(ToString::to_string).collect()
 }
 
+/// Finds a change of the bytes that other programs read.
 #[test]
 fn records_have_a_status_byte_behind_them_and_zeros_up_to_the_alignment() {
     let directory = tempfile::tempdir().unwrap();
@@ -71,6 +72,7 @@ fn records_have_a_status_byte_behind_them_and_zeros_up_to_the_alignment() {
     assert_eq!(doubts(&path), [""; 0]);
 }
 
+/// Finds a free list that does not fit into its records.
 #[test]
 fn records_under_8_bytes_cannot_be_deleted() {
     let directory = tempfile::tempdir().unwrap();
@@ -85,6 +87,7 @@ fn records_under_8_bytes_cannot_be_deleted() {
     DynStore::options().deletes().create(&path, &enough).unwrap();
 }
 
+/// Finds a way to read that shows a deleted record.
 #[test]
 fn dead_records_are_not_read() {
     let directory = tempfile::tempdir().unwrap();
@@ -119,6 +122,7 @@ fn open_windowed(path: &Path) -> WindowedStore<Twelve> {
     WindowedStore::open_windowed(path, 256 << 10, 64 << 10).unwrap()
 }
 
+/// Finds a handle that shows a deleted record.
 #[test]
 fn typed_and_windowed_stores_leave_dead_records_out_too() {
     let directory = tempfile::tempdir().unwrap();
@@ -161,6 +165,7 @@ fn typed_and_windowed_stores_leave_dead_records_out_too() {
     assert!(store.view_counters().remaps - remaps < 20, "a window is mapped once");
 }
 
+/// Finds an unknown status byte that a reader takes for a living or a deleted record.
 #[test]
 fn a_record_of_no_status_is_damage_and_nobody_reads_it() {
     let directory = tempfile::tempdir().unwrap();
@@ -188,6 +193,7 @@ fn a_record_of_no_status_is_damage_and_nobody_reads_it() {
     }
 }
 
+/// Finds an edit that revives a record or lends its status byte.
 #[test]
 fn an_edit_reaches_living_records_and_no_status_byte() {
     let directory = tempfile::tempdir().unwrap();
@@ -224,6 +230,7 @@ fn an_edit_reaches_living_records_and_no_status_byte() {
     assert_eq!(store.get(0), Some(&PodRecord(record(5))));
 }
 
+/// Finds a truncation that breaks the free list.
 #[test]
 fn what_was_flushed_is_not_cut_off_and_what_was_not_is() {
     let directory = tempfile::tempdir().unwrap();
@@ -244,6 +251,7 @@ fn what_was_flushed_is_not_cut_off_and_what_was_not_is() {
     assert_eq!((store.get(4), store.live_count()), (Some(&record(44)[..]), 3));
 }
 
+/// Finds a refusal of a truncation that can break no free list.
 #[test]
 fn a_store_of_which_nothing_is_deleted_can_be_cut() {
     let directory = tempfile::tempdir().unwrap();
@@ -257,6 +265,7 @@ fn a_store_of_which_nothing_is_deleted_can_be_cut() {
     assert_eq!((store.get(2), store.live_count()), (Some(&record(22)[..]), 3));
 }
 
+/// Finds a check of deletes that `verify` leaves out.
 #[test]
 fn verify_doubts_statuses_counts_and_free_lists_that_do_not_fit() {
     let directory = tempfile::tempdir().unwrap();

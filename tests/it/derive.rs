@@ -48,6 +48,7 @@ struct Everything {
     _padding: [u8; 4],
 }
 
+/// Finds an offset of the derived schema that is not the compiler's.
 #[test]
 fn a_naturally_aligned_struct_has_its_fields_where_the_compiler_put_them() {
     let schema = Everything::schema().unwrap();
@@ -89,6 +90,7 @@ struct Packed {
     codes: [[u8; 2]; 3],
 }
 
+/// Finds an offset of a packed struct that the macro computes with padding.
 #[test]
 fn a_packed_struct_has_no_gaps_whatever_its_fields() {
     let schema = Packed::schema().unwrap();
@@ -125,6 +127,7 @@ struct Aligned {
     data: [u8; 16],
 }
 
+/// Finds code of the macro that depends on the names in scope.
 #[test]
 fn other_layouts_and_other_paths() {
     assert_eq!(lines(&Wrapped::schema().unwrap()), ["inner: int16 big-endian at 0"]);
@@ -132,6 +135,7 @@ fn other_layouts_and_other_paths() {
     assert_eq!((schema.record_size(), schema.alignment()), (16, 16));
 }
 
+/// Finds native byte order that a nested struct hides.
 #[test]
 fn a_struct_is_native_if_one_of_its_fields_is() {
     const { assert!(Everything::NATIVE_ENDIAN) };
@@ -142,6 +146,7 @@ fn a_struct_is_native_if_one_of_its_fields_is() {
     const { assert!(<Nullable<[f64; 2]> as FieldType>::NATIVE_ENDIAN) };
 }
 
+/// Finds a field whose schema and whose Rust type read different values.
 #[test]
 fn the_schema_reads_what_the_struct_says() {
     let record = Packed {
@@ -166,6 +171,7 @@ fn the_schema_reads_what_the_struct_says() {
     assert_eq!(elements("codes"), ["ab", "c", ""].map(Value::Text));
 }
 
+/// Finds a plain type that opens a store of another record size.
 #[test]
 fn a_pod_type_opens_what_has_its_size() {
     let schema = PodRecord::<[u32; 3]>::schema().unwrap();
@@ -193,6 +199,7 @@ struct Natural {
     small: [i16; 2],
 }
 
+/// Finds a comparison of layouts that demands more than equal offsets.
 #[test]
 #[cfg(target_endian = "little")]
 fn an_aligned_type_reads_records_that_were_declared_packed() {
@@ -214,6 +221,7 @@ fn an_aligned_type_reads_records_that_were_declared_packed() {
     assert!(store.iter().copied().eq(expected));
 }
 
+/// Finds a difference between type and file that opening does not report.
 #[test]
 fn a_type_finds_every_difference_to_a_file() {
     let found = Schema::packed([Field::new("inner", DataType::Int16)]).unwrap();
@@ -225,6 +233,7 @@ fn a_type_finds_every_difference_to_a_file() {
     Wrapped::check_schema(&Wrapped::schema().unwrap()).unwrap();
 }
 
+/// Finds a byte that is undefined as a Rust `bool` or `char` and is lent as one.
 #[test]
 fn values_that_rust_cannot_hold_are_held_for_it() {
     assert_eq!(Bool::from(true), Bool::new(true));

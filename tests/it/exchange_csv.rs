@@ -41,6 +41,7 @@ fn fails(csv: impl AsRef<[u8]>, options: CsvOptions, kind: ErrorKind, words: &[&
     }
 }
 
+/// Finds a value that loading or exporting changes.
 #[test]
 fn a_table_comes_back_as_it_was() {
     let csv = "id,name,when,ratio,ok\n\
@@ -61,12 +62,14 @@ fn a_table_comes_back_as_it_was() {
     );
 }
 
+/// Finds a line end within quotes that the splitter takes for the end of a row.
 #[test]
 fn quoted_text_keeps_line_ends_of_all_kinds() {
     let csv = "a,b\n\"x\ny\",1\n\"x\r\ny\",2\n\"x\ry\",3\n";
     assert_eq!(plain(csv).1, csv);
 }
 
+/// Finds a byte order mark or a blank line that becomes a row.
 #[test]
 fn line_ends_marks_and_blank_lines_are_no_data() {
     let expected = "a,b\n1,x\n2,y\n";
@@ -77,6 +80,7 @@ fn line_ends_marks_and_blank_lines_are_no_data() {
     assert_eq!(plain("\n\r\na,b\n\n1,x\n\r\n2,y\n\n").1, expected);
 }
 
+/// Finds a null of a single column that is lost as a blank line.
 #[test]
 fn in_one_column_a_blank_line_is_a_null() {
     let (schema, text) = plain("a\n1\n\n3\n");
@@ -85,6 +89,7 @@ fn in_one_column_a_blank_line_is_a_null() {
     assert_eq!(plain("a\n\"\"\n\nx\n").1, "a\n\"\"\n\nx\n");
 }
 
+/// Finds quoted text that becomes a null.
 #[test]
 fn null_texts_are_null_only_unquoted() {
     let options = CsvOptions::new().null_text("NA").null_text("-");
@@ -96,6 +101,7 @@ fn null_texts_are_null_only_unquoted() {
     assert_eq!(types(&schema), ["a: utf8(2) at 0"], "not null unless said so");
 }
 
+/// Finds a header line that is loaded as data, or data that is taken for a header.
 #[test]
 fn headers_name_the_columns_or_their_places_do() {
     let (schema, _) = plain("a,,\"c, d\"\n1,2,3\n");
@@ -109,6 +115,7 @@ fn headers_name_the_columns_or_their_places_do() {
     assert_eq!(text, "a,b\n");
 }
 
+/// Finds empty or repeated column names that get as far as a schema.
 #[test]
 fn headers_that_are_none_are_refused() {
     let options = CsvOptions::new;
@@ -122,6 +129,7 @@ fn headers_that_are_none_are_refused() {
     fails(b"\xff\xfea\0,\0", options(), ErrorKind::InvalidValue, &["UTF-16"]);
 }
 
+/// Finds an error that names the wrong line, which threads made likely.
 #[test]
 fn the_first_bad_row_is_named_by_line_field_and_value() {
     let schema =
@@ -150,6 +158,7 @@ fn the_first_bad_row_is_named_by_line_field_and_value() {
     assert!(text.contains("line 3: a quote is never closed"), "{text}");
 }
 
+/// Finds a bad row that is lost, or that takes its neighbours along.
 #[test]
 fn rejects_are_set_aside_and_the_rest_is_loaded() {
     let csv = b"n,name\n1,a\nx,b\n300,\"c\n\"\"d\"\n4\n5,e\xff\n6,f\r\n7,\"g\n";
@@ -180,6 +189,7 @@ fn rejects_are_set_aside_and_the_rest_is_loaded() {
     assert!(lines.contains(",\"300,\"\"c\n\"\"\"\"d\"\"\"\n"), "the row as it stood:\n{lines}");
 }
 
+/// Finds a schema that one bad row makes wider.
 #[test]
 fn inference_passes_over_rows_that_are_none_if_they_are_set_aside() {
     let csv = b"a,b\n1,x\n2\nzzz,\"y\"y\n\xff,x\n3,y\n";
@@ -199,6 +209,7 @@ fn inference_passes_over_rows_that_are_none_if_they_are_set_aside() {
     assert_eq!(rejected, [3, 4, 5]);
 }
 
+/// Finds columns that are loaded by their place into fields of other names.
 #[test]
 fn columns_go_to_the_fields_of_their_names() {
     let schema =
@@ -217,6 +228,7 @@ fn columns_go_to_the_fields_of_their_names() {
     assert_eq!(error.kind(), ErrorKind::SchemaMismatch);
 }
 
+/// Finds a delimiter that cannot be told from a quote, a line end or a part of a character.
 #[test]
 fn delimiters_are_plain_ascii() {
     for delimiter in [b'"', b'\n', b'\r', 0, 0x80] {
@@ -233,6 +245,7 @@ fn gzipped(text: &[u8]) -> Vec<u8> {
     gz.finish().unwrap()
 }
 
+/// Finds a load that ends at the first member of a gzip file.
 #[test]
 fn gzip_is_known_by_its_first_bytes_and_may_have_several_members() {
     let dir = tempfile::tempdir().unwrap();
@@ -273,6 +286,7 @@ fn stream(bytes: &[u8]) -> Input {
     Input::from_reader("stream", Trickle(std::io::Cursor::new(bytes.to_vec())))
 }
 
+/// Finds rows of a stream that inference reads and the load then misses.
 #[test]
 fn streams_are_sampled_or_spooled() {
     let csv = b"a,b\n1,x\n2,y\n3,z\n";
@@ -307,6 +321,7 @@ fn streams_are_sampled_or_spooled() {
     }
 }
 
+/// Finds inference that reads more than the sample it was told to.
 #[test]
 fn samples_see_the_head_only() {
     let mut reader = CsvReader::new(Input::from_bytes("a\n1\n2\nx\n"), CsvOptions::new());
@@ -317,6 +332,7 @@ fn samples_see_the_head_only() {
     assert!(error.to_string().contains("line 4"), "{error}");
 }
 
+/// Finds an error that does not say what to do.
 #[test]
 fn text_that_makes_no_record_is_refused_with_advice() {
     let long = format!("a,b\n{},1\n", "x".repeat(17 << 20));
@@ -340,6 +356,7 @@ fn large_table(rows: usize) -> String {
     csv
 }
 
+/// Finds an order or an error that depends on the number of threads.
 #[test]
 fn threads_make_no_difference() {
     let mut csv = large_table(60_000);
@@ -374,6 +391,7 @@ fn threads_make_no_difference() {
     }
 }
 
+/// Finds a load that goes on, or hangs, after its sink failed.
 #[test]
 fn a_sink_that_fails_ends_the_load() {
     struct Full;
@@ -392,6 +410,7 @@ fn a_sink_that_fails_ends_the_load() {
     }
 }
 
+/// Finds an error of reading without the path.
 #[test]
 fn files_that_cannot_be_read_are_named() {
     let dir = tempfile::tempdir().unwrap();

@@ -28,6 +28,7 @@ fn names(dir: &Path) -> Vec<String> {
     names
 }
 
+/// Finds a type that becomes invalid JSON, such as a number that is not one.
 #[test]
 fn ndjson_has_a_form_for_every_type() {
     use DataType::*;
@@ -91,6 +92,7 @@ fn ndjson_has_a_form_for_every_type() {
     assert_eq!(lines.len(), 2);
 }
 
+/// Finds an array that is written as text.
 #[test]
 fn ndjson_arrays_are_arrays() {
     let schema = Schema::packed([
@@ -122,6 +124,7 @@ fn numbers(count: i64) -> (Schema, DynStore) {
     (schema, store)
 }
 
+/// Finds an export that leaves half a file under the final name, or an unfinished one beside it.
 #[test]
 fn files_are_whole_and_nothing_else_is_left() {
     let (schema, store) = numbers(300_000);
@@ -153,6 +156,7 @@ fn files_are_whole_and_nothing_else_is_left() {
     assert_eq!(npy[128 + 8 * 7..128 + 8 * 8], 7i64.to_le_bytes());
 }
 
+/// Finds an export that overwrites a file unasked.
 #[test]
 fn files_are_replaced_only_when_asked_to() {
     let (schema, store) = numbers(3);
@@ -192,6 +196,7 @@ fn a_link_is_replaced_itself_and_what_it_leads_to_stays() {
     }
 }
 
+/// Finds an export that destroys the old file before it knows that the new one is whole.
 #[test]
 fn a_damaged_record_leaves_the_old_file() {
     let schema = Schema::packed([Field::new("flag", DataType::Bool)]).unwrap();
@@ -216,6 +221,7 @@ fn a_damaged_record_leaves_the_old_file() {
     assert!(fs::read(&path).unwrap().ends_with(&[0, 1, 9]));
 }
 
+/// Finds an error of writing without the path.
 #[test]
 fn errors_of_writing_name_the_output() {
     let (schema, store) = numbers(3);
@@ -228,6 +234,7 @@ fn errors_of_writing_name_the_output() {
     }
 }
 
+/// Finds a file whose ending and format differ.
 #[test]
 fn endings_name_formats() {
     for (path, format) in [
@@ -245,6 +252,7 @@ fn endings_name_formats() {
     }
 }
 
+/// Finds text with the chosen delimiter that is written without quotes.
 #[test]
 fn other_delimiters_come_back_too() {
     let csv = "a;b\n\"x;y\";1,5\n\"x\"\"y\";2\n";

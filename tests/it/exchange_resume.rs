@@ -67,6 +67,7 @@ fn gzip(text: &[u8]) -> Vec<u8> {
     gzip.finish().unwrap()
 }
 
+/// Finds a row that is lost or loaded twice where a load was interrupted.
 #[test]
 fn a_load_goes_on_from_every_point_as_if_it_had_not_stopped() {
     let schema = Schema::packed([
@@ -91,6 +92,7 @@ fn a_load_goes_on_from_every_point_as_if_it_had_not_stopped() {
     }
 }
 
+/// Finds a resumed load that counts blank lines in another way than the first one.
 #[test]
 fn blank_lines_of_one_column_stay_rows() {
     let schema = Schema::packed([Field::new("column_1", DataType::Int32).nullable()]).unwrap();
@@ -102,6 +104,7 @@ fn blank_lines_of_one_column_stay_rows() {
     from_every_point("one column", text.repeat(2).as_bytes(), &options, &schema);
 }
 
+/// Finds a resumed load that looks for a gzip header at its own beginning.
 #[test]
 fn what_looks_like_gzip_in_the_middle_is_text() {
     let schema = Schema::packed([Field::new("a", DataType::Int32).nullable()]).unwrap();
@@ -109,6 +112,7 @@ fn what_looks_like_gzip_in_the_middle_is_text() {
     from_every_point("like gzip", &text, &CsvOptions::new(), &schema);
 }
 
+/// Finds a resumed load that takes the end of a shorter file for success.
 #[test]
 fn a_point_that_is_not_there_is_an_error() {
     let schema = Schema::packed([Field::new("a", DataType::Int32)]).unwrap();

@@ -123,6 +123,7 @@ fn same_value(field: &Field, record: &[u8], text: &str) -> bool {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
+    /// Finds an inferred type that is too narrow for a value.
     #[test]
     fn inferred_tables_keep_every_value(table in tables()) {
         let columns = table.first().map_or(1, Vec::len);
@@ -147,6 +148,7 @@ proptest! {
         prop_assert_eq!(write(&schema_again, &records_again), written);
     }
 
+    /// Finds a text form that inference reads as another type.
     #[test]
     fn inferring_what_we_wrote_gives_the_same_schema(table in tables()) {
         let columns = table.first().map_or(1, Vec::len);
@@ -287,6 +289,7 @@ fn value_of<'v>(data_type: DataType, seed: u64, text: &'v str, bytes: &'v [u8]) 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
+    /// Finds a value of any type that its text form changes.
     #[test]
     fn records_of_any_schema_come_back_byte_for_byte(
         schema in schemas(),

@@ -38,12 +38,14 @@ fn every_kind() -> Schema {
     with_gaps(fields)
 }
 
+/// Finds a property of a schema that its JSON leaves out.
 #[test]
 fn json_is_read_back_as_it_was() {
     let schema = every_kind();
     assert_eq!(schema_from_json(&schema_to_json(&schema)).unwrap(), schema);
 }
 
+/// Finds a default that short JSON does not get.
 #[test]
 fn json_written_by_hand_may_be_short() {
     let schema = schema_from_json(
@@ -61,6 +63,7 @@ fn json_written_by_hand_may_be_short() {
     assert_eq!(schema.record_size(), 8);
 }
 
+/// Finds JSON that is wrong and accepted, or refused without a reason.
 #[test]
 fn json_that_is_no_schema_says_why() {
     for (text, why) in [
@@ -106,6 +109,7 @@ fn rust_is_as_expected() {
 #[path = "exchange_schema/every_kind.rs"]
 mod every_kind_in_rust;
 
+/// Finds a generated struct with another layout than the file's.
 #[cfg(feature = "derive")]
 #[test]
 fn rust_compiles_and_has_the_same_schema() {
@@ -129,6 +133,7 @@ fn rust_compiles_and_has_the_same_schema() {
     assert_eq!((record.i32.get(), record.type_.as_str().unwrap()), (-5, "seven"));
 }
 
+/// Finds a generated struct that the macro would refuse.
 #[test]
 fn rust_has_no_type_for_arrays_of_bytes() {
     for data_type in [DataType::UInt8, DataType::Binary(2)] {
@@ -138,6 +143,7 @@ fn rust_has_no_type_for_arrays_of_bytes() {
     }
 }
 
+/// Finds a name in generated code that is no identifier.
 #[test]
 fn records_are_named_by_identifiers() {
     let schema = Schema::packed([Field::new("a", DataType::Int8)]).unwrap();
@@ -164,6 +170,7 @@ fn accepts(compiler: &str, language: &str, text: &str) -> Option<Result<(), Stri
     Some(if output.status.success() { Ok(()) } else { Err(errors) })
 }
 
+/// Finds a generated header whose assertions do not hold, or do not check.
 #[test]
 fn c_and_cpp_compilers_check_every_offset() {
     let text = schema_to_c(&every_kind(), "every_kind").unwrap();

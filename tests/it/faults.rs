@@ -182,6 +182,7 @@ fn retried(store: &DynStore, acknowledged: usize) -> bool {
     (FLUSHES[acknowledged]..=FLUSHES[(acknowledged + 1).min(3)]).contains(&store.count())
 }
 
+/// Finds a failed call after which a store loses flushed records.
 #[test]
 fn every_call_fails_once() {
     for way in [WriteBack::Auto, WriteBack::Mapped] {
@@ -197,6 +198,7 @@ fn every_call_fails_once() {
     }
 }
 
+/// Finds a retry that succeeds although the system dropped the data of the failed sync.
 #[test]
 fn after_a_failed_sync_every_write_says_so() {
     let file = Arc::new(FileBacking::temporary(0).unwrap());
@@ -237,6 +239,7 @@ fn store_over(faulty: &Arc<Hooked<Faulty>>, way: WriteBack, count: u32) -> DynSt
     store
 }
 
+/// Finds an append that half succeeds on a full disk.
 #[cfg(not(windows))] // which has no positioned writing
 #[test]
 fn a_disk_that_fills_while_appending_loses_nothing_and_can_be_gone_on_with() {

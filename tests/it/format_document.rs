@@ -67,6 +67,7 @@ fn write_store(path: &Path) {
     store.close().unwrap();
 }
 
+/// Finds a change of the format that docs/FORMAT.md does not describe.
 #[test]
 fn the_documents_reader_reads_a_store() {
     let dir = tempfile::tempdir().unwrap();
@@ -88,6 +89,7 @@ fn the_documents_reader_reads_a_store() {
     assert_eq!(printed.lines().collect::<Vec<_>>(), expected);
 }
 
+/// Finds a check that the reader of docs/FORMAT.md leaves out.
 #[test]
 fn the_documents_reader_refuses_damage() {
     let dir = tempfile::tempdir().unwrap();

@@ -171,6 +171,7 @@ fn has_nan(value: Value<'_>) -> bool {
 }
 
 proptest! {
+    /// Finds a write of one field that changes another.
     #[test]
     fn a_value_comes_back_and_nothing_else_changes((field, value) in field_and_value()) {
         let mut record = room(&field);
@@ -183,6 +184,7 @@ proptest! {
         prop_assert!(outside.copied().all(|byte| byte == 0xEE));
     }
 
+    /// Finds a value whose text stands for other bytes.
     #[test]
     fn text_gives_the_same_bytes_back((field, value) in field_and_value()) {
         let mut record = room(&field);
@@ -204,6 +206,7 @@ proptest! {
         }
     }
 
+    /// Finds bytes on which reading a value panics.
     #[test]
     fn any_bytes_are_a_value_or_an_error(
         field in field(),
@@ -224,6 +227,7 @@ proptest! {
         }
     }
 
+    /// Finds text on which parsing a value panics.
     #[test]
     fn any_text_is_a_value_or_an_error(
         field in field(),
@@ -245,6 +249,7 @@ proptest! {
         }
     }
 
+    /// Finds a value that is cut to fit its field.
     #[test]
     fn a_field_refuses_values_of_other_types_or_keeps_them(
         field in field(),
@@ -282,6 +287,7 @@ fn open(bytes: &[u8]) -> Result<(Schema, u64)> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
+    /// Finds a file on which opening panics or reads out of bounds.
     #[test]
     fn any_file_is_a_store_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..9000)) {
         prop_assert_eq!(open(&bytes).unwrap_err().kind(), ErrorKind::NotAStore);

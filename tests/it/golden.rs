@@ -63,6 +63,7 @@ fn options<S>(case: &Case, options: Options<S>) -> Options<S> {
     if case.editing { options.accept_interrupted_edit() } else { options }
 }
 
+/// Finds a golden file that was made anew, which would hide a change of the format.
 #[test]
 fn golden_files_are_what_they_were() {
     let mut found = Vec::new();
@@ -101,6 +102,7 @@ fn check_info(case: &Case, info: &StoreInfo) {
     assert_eq!(info.checksums, checksums, "{name}");
 }
 
+/// Finds a change after which old files are read otherwise.
 #[test]
 fn every_record_is_read_by_a_schema_found_in_the_file() {
     for case in &CASES {
@@ -120,6 +122,7 @@ fn every_record_is_read_by_a_schema_found_in_the_file() {
     }
 }
 
+/// Finds a change after which old files no longer fit their types.
 #[test]
 fn every_record_is_read_as_a_rust_type() {
     for case in &CASES {
@@ -136,6 +139,7 @@ fn every_record_is_read_as_a_rust_type() {
     }
 }
 
+/// Finds a recovery that changes what an old log says.
 #[test]
 fn every_record_is_in_a_snapshot_and_nothing_is_lost_by_closing() {
     for case in &CASES {
@@ -176,6 +180,7 @@ fn check_records(case: &Case, path: &Path, changed: &[(u64, Option<u32>)]) {
     assert_eq!(matches!(blocks, Checksums::Present { .. }), case.blocks.is_some(), "{blocks:?}");
 }
 
+/// Finds a writer that cannot continue an old file or log.
 #[test]
 fn transactions_go_on_from_there() {
     for case in &CASES {
@@ -198,6 +203,7 @@ fn transactions_go_on_from_there() {
     }
 }
 
+/// Finds an exclusive writer that cannot continue an old file.
 #[test]
 fn a_store_without_a_log_goes_on_from_there() {
     for case in &CASES {
@@ -210,6 +216,7 @@ fn a_store_without_a_log_goes_on_from_there() {
     }
 }
 
+/// Finds a `verify` that doubts old files without damage.
 #[test]
 fn verify_finds_what_there_is() {
     for case in &CASES {
@@ -227,6 +234,7 @@ fn verify_finds_what_there_is() {
     }
 }
 
+/// Finds a change after which the mark of an edit in an old file is overlooked.
 #[test]
 fn an_interrupted_edit_is_refused_until_it_is_accepted() {
     let (_directory, path) = copy("editing");
@@ -279,6 +287,7 @@ fn a_log_that_deletes_records_of_a_store_without_deletes_is_damaged() {
     }
 }
 
+/// Finds a type of value that old files hold and that is read otherwise.
 #[test]
 fn every_kind_of_value_is_read() {
     let (_directory, path) = copy("plain");

@@ -152,6 +152,7 @@ fn play(plan: Plan) -> (bool, bool, Result<u64, Error>) {
     (first.is_ok(), second.is_ok(), found)
 }
 
+/// Finds a failed sync of several commits after which the log contradicts its header.
 #[test]
 fn a_failed_group_sync_never_makes_the_store_unreadable() {
     let (first, second, found) = play(Plan::GroupFails);

@@ -65,6 +65,7 @@ fn records_lent_under_another_name_do_not_change() {
     }
 }
 
+/// Finds an edit by an open file that changes records that a reader has borrowed.
 #[cfg(target_os = "linux")] // as above
 #[test]
 fn records_lent_by_path_do_not_change_through_a_handed_over_file() {
@@ -84,6 +85,7 @@ fn records_lent_by_path_do_not_change_through_a_handed_over_file() {
     }
 }
 
+/// Finds a maker that takes a file ending in `-new` for its own leftover.
 #[test]
 fn making_a_store_leaves_files_of_similar_names_alone() {
     let directory = tempfile::tempdir().unwrap();
@@ -98,6 +100,7 @@ fn making_a_store_leaves_files_of_similar_names_alone() {
     assert_eq!(std::fs::read(beside("notes-new")).unwrap(), b"mine");
 }
 
+/// Finds a maker that takes a finished store for its own leftover.
 #[test]
 fn a_store_that_is_named_like_an_unfinished_one_is_not_overwritten() {
     let directory = tempfile::tempdir().unwrap();
@@ -201,6 +204,7 @@ fn an_initialiser_takes_no_file_of_the_user_s_and_what_it_leaves_is_removed() {
     assert_eq!(std::fs::read(&own).unwrap(), b"three years of work");
 }
 
+/// Finds a leftover that keeps every later maker from its path.
 #[test]
 fn what_a_maker_left_that_died_is_made_anew() {
     let directory = tempfile::tempdir().unwrap();
@@ -228,6 +232,7 @@ fn what_a_maker_left_that_died_is_made_anew() {
     }
 }
 
+/// Finds a failed maker that removes a file it did not make.
 #[test]
 fn a_store_that_could_not_be_made_takes_no_other_file_along() {
     let directory = tempfile::tempdir().unwrap();
@@ -239,6 +244,7 @@ fn a_store_that_could_not_be_made_takes_no_other_file_along() {
     assert_eq!(std::fs::read(&lock).unwrap(), b"a key in a picture");
 }
 
+/// Finds an open that makes a lock file beside a picture.
 #[test]
 fn looking_at_a_file_that_is_no_store_leaves_nothing_beside_it() {
     let directory = tempfile::tempdir().unwrap();
@@ -275,6 +281,7 @@ fn waiting_for_a_writer_under_another_name_ends_when_it_closes() {
     assert_eq!(waiting.join().unwrap().unwrap(), 1);
 }
 
+/// Finds a writer that waits for a lock and then appends to the file that was replaced.
 #[cfg(unix)] // elsewhere a file that is open may not be replaced
 #[test]
 fn who_waited_for_a_file_that_was_replaced_gets_the_new_one() {
@@ -322,6 +329,7 @@ fn a_later_edit_does_not_bless_one_that_panicked() {
     assert_eq!(accepted.count(), 11);
 }
 
+/// Finds an option that turns off the comparison of type and schema.
 #[cfg(feature = "derive")]
 #[test]
 fn a_schema_by_hand_cannot_make_a_type_read_what_it_is_not() {
@@ -392,6 +400,7 @@ fn who_waited_for_a_maker_that_gave_up_holds_the_lock_file_that_has_the_name() {
     drop(store);
 }
 
+/// Finds two writers that resume the same unfinished store.
 #[test]
 fn what_was_left_unfinished_is_finished_by_one_writer_at_a_time() {
     let directory = tempfile::tempdir().unwrap();
@@ -421,6 +430,7 @@ fn what_was_left_unfinished_is_finished_by_one_writer_at_a_time() {
     assert_eq!(DynStore::open_read_only(&path).unwrap().count(), 3);
 }
 
+/// Finds a resumed store that replaces another unasked.
 #[test]
 fn what_is_resumed_replaces_a_store_only_if_told_and_can_be_given_up() {
     let directory = tempfile::tempdir().unwrap();

@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod backings;
 mod checksums;
 mod copies;
 mod database_damage;
@@ -28,11 +29,11 @@ mod group_commit;
 mod handles;
 mod map_conformance;
 mod map_files;
+mod metadata;
 mod model;
 mod modified;
 mod numpy;
 mod patched_files;
-mod power_cut;
 mod readers;
 mod readers_beside;
 mod side_files;

@@ -106,6 +106,7 @@ fn on_every_backing(test: impl Fn(&Subject)) {
     }
 }
 
+/// Finds a backing that starts with other bytes or another length.
 #[test]
 fn starts_as_zeros_of_the_length_asked_for() {
     on_every_backing(|subject| {
@@ -114,6 +115,7 @@ fn starts_as_zeros_of_the_length_asked_for() {
     });
 }
 
+/// Finds a backing whose views are copies.
 #[test]
 fn overlapping_views_at_any_offset_are_coherent() {
     on_every_backing(|subject| {
@@ -132,6 +134,7 @@ fn overlapping_views_at_any_offset_are_coherent() {
     });
 }
 
+/// Finds a backing that promises coherence and does not have it.
 #[test]
 fn views_and_calls_see_one_another_where_the_backing_says_so() {
     on_every_backing(|subject| {
@@ -150,6 +153,7 @@ fn views_and_calls_see_one_another_where_the_backing_says_so() {
     });
 }
 
+/// Finds a read past the end that gives bytes.
 #[test]
 fn reads_end_with_the_backing() {
     on_every_backing(|subject| {
@@ -161,6 +165,7 @@ fn reads_end_with_the_backing() {
     });
 }
 
+/// Finds a private view that changes the file.
 #[test]
 fn private_views_keep_their_changes() {
     on_every_backing(|subject| {
@@ -178,6 +183,7 @@ fn private_views_keep_their_changes() {
     });
 }
 
+/// Finds a call that writes through a mapping that may only read.
 #[test]
 fn read_only_mappings_refuse_to_change_anything() {
     on_every_backing(|subject| {
@@ -197,6 +203,7 @@ fn read_only_mappings_refuse_to_change_anything() {
     });
 }
 
+/// Finds an access under which a typed view copies or faults.
 #[test]
 fn typed_records_are_read_and_written_in_place_under_every_access() {
     on_every_backing(|subject| {
@@ -229,6 +236,7 @@ fn typed_records_are_read_and_written_in_place_under_every_access() {
     });
 }
 
+/// Finds a range past the end that maps or panics.
 #[test]
 fn ranges_that_are_not_there_are_errors() {
     on_every_backing(|subject| {
@@ -254,6 +262,7 @@ fn ranges_that_are_not_there_are_errors() {
     });
 }
 
+/// Finds growth that moves the bytes of older views.
 #[test]
 fn growth_leaves_views_valid_and_adds_zeros() {
     on_every_backing(|subject| {
@@ -281,6 +290,7 @@ fn growth_leaves_views_valid_and_adds_zeros() {
     });
 }
 
+/// Finds a call that demands a range aligned to pages.
 #[test]
 fn flush_sync_advice_residency_and_memory_locks_work_on_any_range() {
     on_every_backing(|subject| {
@@ -325,6 +335,7 @@ fn flush_sync_advice_residency_and_memory_locks_work_on_any_range() {
     });
 }
 
+/// Finds a flush of a read-only view that the system refuses.
 #[test]
 fn a_view_that_cannot_change_the_file_has_nothing_to_flush() {
     on_every_backing(|subject| {
@@ -341,6 +352,7 @@ fn a_view_that_cannot_change_the_file_has_nothing_to_flush() {
     });
 }
 
+/// Finds a call that hands an empty range to the system, which refuses it.
 #[test]
 fn an_empty_range_is_no_error_wherever_it_lies() {
     for subject in [new_file(), temporary(), anonymous(), named()] {

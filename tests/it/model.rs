@@ -197,6 +197,7 @@ fn name(path: &Path) -> &str {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
+    /// Finds any sequence of calls after which a store differs from a vector.
     #[test]
     fn a_store_agrees_with_a_vector(
         record_len in prop_oneof![Just(1u32), 1u32..200, Just(125), 4090u32..4100],

@@ -110,6 +110,7 @@ fn compare(dir: &Path, path: &Path) -> Option<u64> {
     Some(String::from_utf8_lossy(&output.stdout).trim().parse().unwrap())
 }
 
+/// Finds a file that another program cannot map by its offset and strides.
 #[test]
 fn numpy_reads_the_flights() {
     let dir = tempfile::tempdir().unwrap();
@@ -213,6 +214,7 @@ fn value(data_type: DataType, seed: u64) -> Value<'static> {
     }
 }
 
+/// Finds a dtype that reads other values than the schema.
 #[test]
 fn numpy_reads_every_type() {
     let dir = tempfile::tempdir().unwrap();

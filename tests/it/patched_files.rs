@@ -19,6 +19,7 @@ fn draw_input(random: &mut Random) -> Vec<u8> {
     input
 }
 
+/// Finds a way to open that refuses a good file, without which the next tests would show nothing.
 #[test]
 fn good_files_open_in_every_way() {
     for (files, how) in Files::good().iter().zip([0x3F, 0x7F]) {
@@ -82,6 +83,7 @@ fn numbers_at_their_edges_are_refused_or_can_be_used() {
     assert!(read > cases / 10 && written > cases / 20, "{read} and {written} of {cases}");
 }
 
+/// Finds a changed byte with which a file opens and then panics or reads out of bounds.
 #[test]
 fn changed_files_are_refused_or_can_be_used() {
     let (seed, cases) = (settings::seed(1), settings::cases(200));

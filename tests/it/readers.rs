@@ -69,6 +69,7 @@ fn values(snapshot: &flatrec::Snapshot<Row>) -> Vec<u64> {
     snapshot.iter().map(check).collect()
 }
 
+/// Finds a reader that stays behind, or maps too little after the file grew.
 #[test]
 fn a_reader_follows_commits_growth_and_checkpoints() {
     let rig = Rig::new();
@@ -107,6 +108,7 @@ fn a_reader_follows_commits_growth_and_checkpoints() {
     assert!(!rig.has_log());
 }
 
+/// Finds a reader that sees records before their commit, or misses those the log only counts.
 #[test]
 fn a_large_append_in_place_is_seen_once_it_is_committed() {
     let rig = Rig::new();
@@ -125,6 +127,7 @@ fn a_large_append_in_place_is_seen_once_it_is_committed() {
     assert_eq!(after.get(599_999), Some(&row(599_999)));
 }
 
+/// Finds a checkpoint that overwrites what a snapshot reads.
 #[test]
 fn a_held_snapshot_keeps_newer_commits_out_of_the_array_and_no_older_ones() {
     let rig = Rig::new();
@@ -164,6 +167,7 @@ fn a_held_snapshot_keeps_newer_commits_out_of_the_array_and_no_older_ones() {
     assert_eq!(verify(&rig.path, 5).unwrap().doubts, []);
 }
 
+/// Finds an error that does not say which process to end.
 #[test]
 fn a_full_log_names_the_reader_that_holds_it() {
     let rig = Rig::new();
@@ -188,6 +192,7 @@ fn a_full_log_names_the_reader_that_holds_it() {
     assert_eq!(reader.begin_read().unwrap().get(3).unwrap().n, 33);
 }
 
+/// Finds a reader that takes the log of a later writer for the one it follows.
 #[test]
 fn a_reader_follows_one_writer_after_the_other() {
     let rig = Rig::new();
@@ -233,6 +238,7 @@ fn a_reader_follows_one_writer_after_the_other() {
     assert_eq!(store.truncate(2).unwrap_err().kind(), ErrorKind::Locked);
 }
 
+/// Finds a reader that sleeps through a commit.
 #[test]
 fn a_wait_ends_with_the_next_commit_or_with_its_time() {
     let rig = Rig::new();
@@ -262,6 +268,7 @@ fn a_wait_ends_with_the_next_commit_or_with_its_time() {
     });
 }
 
+/// Finds a checkpoint that overwrites records that a read-only store lends.
 #[test]
 fn stores_that_only_lend_let_checkpoints_go_as_far_as_they_see() {
     let rig = Rig::new();
@@ -341,6 +348,7 @@ fn readers_of_a_store_that_was_replaced_are_in_nobodys_way() {
     assert_eq!(rig.reader().begin_read().unwrap().get(0), Some(&row(99)));
 }
 
+/// Finds a reader table that does not grow.
 #[test]
 fn there_is_room_for_hundreds_of_readers() {
     let rig = Rig::new();

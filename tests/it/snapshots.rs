@@ -311,6 +311,7 @@ fn history<R: Numbered + ?Sized>(deletes: bool, records: u64, part: u64, seed: u
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
+    /// Finds a way through a snapshot that shows other records than the model.
     #[test]
     fn what_a_snapshot_shows_is_what_was_committed(
         deletes in any::<bool>(),
@@ -334,6 +335,7 @@ fn filled(path: &Path, records: u64) -> Database<Words> {
     database
 }
 
+/// Finds a walk that maps or divides by an empty range.
 #[test]
 fn an_empty_store_has_nothing_to_walk_through() {
     let directory = tempfile::tempdir().unwrap();
@@ -349,6 +351,7 @@ fn an_empty_store_has_nothing_to_walk_through() {
     assert!(snapshot.get_many(&[]).is_empty());
 }
 
+/// Finds a walk in chunks of zero records, which would never end.
 #[test]
 #[should_panic(expected = "chunks of no records")]
 fn chunks_of_no_records_are_a_mistake() {

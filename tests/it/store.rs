@@ -46,15 +46,11 @@ impl Dir {
     }
 
     fn names(&self) -> Vec<String> {
-        let mut names: Vec<String> = std::fs::read_dir(self.0.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.sort();
-        names
+        crate::support::files::names(self.0.path())
     }
 }
 
+/// Finds padding between records, which the format does not have.
 #[test]
 fn the_classic_record_is_125_bytes_and_a_million_of_them_have_no_gaps() {
     assert_eq!(size_of::<Classic>(), 125);
@@ -78,6 +74,7 @@ fn the_classic_record_is_125_bytes_and_a_million_of_them_have_no_gaps() {
     assert!(store.get(1000).is_none());
 }
 
+/// Finds a record that the append buffer or the file shows otherwise.
 #[test]
 fn what_is_appended_is_read_back_at_once_and_after_reopening() {
     for options in ways() {
@@ -114,6 +111,7 @@ fn what_is_appended_is_read_back_at_once_and_after_reopening() {
     }
 }
 
+/// Finds a reader whose count follows the writer.
 #[test]
 fn a_reader_beside_a_writer_sees_the_records_of_its_opening() {
     for options in ways() {
@@ -136,6 +134,7 @@ fn a_reader_beside_a_writer_sees_the_records_of_its_opening() {
     }
 }
 
+/// Finds two writers of one store.
 #[test]
 fn handles_that_may_not_meet_are_told_so() {
     let dir = Dir::new();
@@ -160,6 +159,7 @@ fn handles_that_may_not_meet_are_told_so() {
     assert_eq!(Store::<Sample>::open_read_only(&path).unwrap().get(0).unwrap().value, 5.0);
 }
 
+/// Finds a second writer by another name.
 #[cfg(unix)] // a lock on the data would refuse others' reads on Windows
 #[test]
 fn a_hard_link_does_not_hide_a_writer() {
@@ -172,6 +172,7 @@ fn a_hard_link_does_not_hide_a_writer() {
     Store::<Sample>::open(dir.path("alias")).unwrap();
 }
 
+/// Finds an edit that is lost when the store is opened again.
 #[test]
 fn edits_change_records_in_place_and_are_durable_when_they_say_so() {
     for options in ways() {
@@ -210,6 +211,7 @@ fn edits_change_records_in_place_and_are_durable_when_they_say_so() {
     }
 }
 
+/// Finds a private store that changes the file.
 #[test]
 fn private_stores_change_what_they_see_and_nothing_else() {
     let dir = Dir::new();
@@ -232,6 +234,7 @@ fn private_stores_change_what_they_see_and_nothing_else() {
     assert!(before[65_536..65_536 + 16_000] == after[65_536..65_536 + 16_000]);
 }
 
+/// Finds records that come back after a truncation and a longer append.
 #[test]
 fn truncation_forgets_the_tail_for_good() {
     for options in ways() {
@@ -258,6 +261,7 @@ fn truncation_forgets_the_tail_for_good() {
     }
 }
 
+/// Finds a type that opens a file it does not fit, or an error that names no field.
 #[test]
 fn wrong_types_are_refused_field_by_field() {
     #[derive(Clone, Copy, Record)]
@@ -280,6 +284,7 @@ fn wrong_types_are_refused_field_by_field() {
     assert_eq!(error.kind(), ErrorKind::SchemaMismatch);
 }
 
+/// Finds a schema by hand that is not written, or not compared.
 #[test]
 fn pod_records_take_a_schema_by_hand() {
     let dir = Dir::new();
@@ -305,6 +310,7 @@ fn pod_records_take_a_schema_by_hand() {
     assert_eq!(options.create(dir.path("q")).unwrap_err().kind(), ErrorKind::InvalidSchema);
 }
 
+/// Finds damage that is called foreign, and a foreign file that is called damaged.
 #[test]
 fn files_that_are_no_stores_are_told_from_broken_ones() {
     let dir = Dir::new();
@@ -344,6 +350,7 @@ fn files_that_are_no_stores_are_told_from_broken_ones() {
     assert_eq!(verify(dir.path("schema"), 10).unwrap().doubts_found, 1);
 }
 
+/// Finds a maker that overwrites a file, or leaves files where it failed.
 #[test]
 fn creating_never_overwrites_and_failing_leaves_nothing() {
     let dir = Dir::new();
@@ -357,6 +364,7 @@ fn creating_never_overwrites_and_failing_leaves_nothing() {
     assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
 }
 
+/// Finds a store that other processes see before it is whole.
 #[test]
 fn stores_made_aside_appear_when_they_are_closed() {
     let dir = Dir::new();
@@ -387,6 +395,7 @@ fn stores_made_aside_appear_when_they_are_closed() {
     assert_eq!(Store::<Sample>::open_read_only(&path).unwrap().count(), 2);
 }
 
+/// Finds side files of a store without a name.
 #[test]
 fn temporary_and_handed_over_files_have_no_side_files() {
     let mut store = Store::<Sample>::temporary().unwrap();
@@ -425,6 +434,7 @@ fn temporary_and_handed_over_files_have_no_side_files() {
     assert_eq!(store.unwrap().count(), 1);
 }
 
+/// Finds a windowed store that maps more than it was allowed.
 #[test]
 fn windowed_stores_stay_within_their_budget() {
     for way in WAYS.into_iter().filter(|way| cfg!(unix) || *way != WriteBack::Positioned) {
@@ -479,6 +489,7 @@ fn windowed_stores_stay_within_their_budget() {
     }
 }
 
+/// Finds a thread that waits forever for its own pins.
 #[test]
 fn pins_that_fill_the_budget_are_an_error() {
     let dir = Dir::new();
@@ -504,6 +515,7 @@ fn pins_that_fill_the_budget_are_an_error() {
     assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
 }
 
+/// Finds a call that writes through a store that may only read.
 #[test]
 fn read_only_stores_refuse_to_write() {
     let dir = Dir::new();
@@ -526,6 +538,7 @@ fn read_only_stores_refuse_to_write() {
     assert_eq!(std::fs::read(&path).unwrap(), before);
 }
 
+/// Finds a record of the wrong length that shifts all later ones.
 #[test]
 fn dynamic_stores_check_lengths_and_fields() {
     let schema =
@@ -547,6 +560,7 @@ fn dynamic_stores_check_lengths_and_fields() {
     assert_eq!(store.iter().map(<[u8]>::len).collect::<Vec<_>>(), [6, 6]);
 }
 
+/// Finds a drop that loses appended records or leaves the store unclean.
 #[test]
 fn dropping_a_store_closes_it() {
     let dir = Dir::new();
@@ -558,6 +572,7 @@ fn dropping_a_store_closes_it() {
     assert_eq!(Store::<Sample>::open(&path).unwrap().count(), 10);
 }
 
+/// Finds an impossible value that `verify` does not report.
 #[test]
 fn verify_lists_values_that_cannot_be() {
     let dir = Dir::new();

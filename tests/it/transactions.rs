@@ -76,6 +76,7 @@ fn kill(database: Database<Numbers>, path: &Path) {
     std::fs::remove_dir_all(copy).unwrap();
 }
 
+/// Finds a rollback that leaves a change, or a commit that loses one.
 #[test]
 fn a_transaction_happens_whole_or_not_at_all() {
     let place = place();
@@ -96,6 +97,7 @@ fn a_transaction_happens_whole_or_not_at_all() {
     assert_eq!((snapshot.count(), snapshot.get(10)), (10, None));
 }
 
+/// Finds a commit or a checkpoint that changes what an older snapshot shows.
 #[test]
 fn a_snapshot_stays_what_it_is() {
     let place = place();
@@ -142,6 +144,7 @@ fn a_snapshot_stays_what_it_is() {
     assert!(log_files(&place.path).is_empty());
 }
 
+/// Finds a commit that only the process remembers.
 #[test]
 fn what_a_killed_process_committed_is_there() {
     let place = place();
@@ -197,6 +200,7 @@ fn what_a_killed_process_committed_is_there() {
     assert_eq!(len, 65_536 + 300 * 24);
 }
 
+/// Finds a log that a clean close leaves.
 #[test]
 fn a_clean_close_leaves_a_flat_file_without_a_log() {
     let place = place();
@@ -210,6 +214,7 @@ fn a_clean_close_leaves_a_flat_file_without_a_log() {
     assert_eq!(store.get(3), Some(&number(33)));
 }
 
+/// Finds a long append that the log holds in full, and one that a kill loses.
 #[test]
 fn long_appends_go_to_their_places_and_short_ones_to_the_log() {
     let place = place();
@@ -244,6 +249,7 @@ fn long_appends_go_to_their_places_and_short_ones_to_the_log() {
     }
 }
 
+/// Finds a lost update of two threads.
 #[test]
 fn threads_commit_together_and_lose_nothing() {
     let place = place();
@@ -272,6 +278,7 @@ fn threads_commit_together_and_lose_nothing() {
     assert!((0..8).all(|id| snapshot.get(id).unwrap().0[1] == id * id + 50));
 }
 
+/// Finds a checkpoint that overwrites records that another process reads.
 #[test]
 fn readers_elsewhere_hold_checkpoints_back_and_nothing_else() {
     let place = place();
@@ -292,6 +299,7 @@ fn readers_elsewhere_hold_checkpoints_back_and_nothing_else() {
     assert_eq!(Store::<Numbers>::open(&place.path).unwrap().get(3), Some(&number(33)));
 }
 
+/// Finds an error that does not say why the log is full.
 #[test]
 fn a_full_log_names_the_reader() {
     let place = place();
@@ -321,6 +329,7 @@ fn schema() -> Schema {
     Schema::packed([Field::new("r", DataType::Binary(13))]).unwrap()
 }
 
+/// Finds a deleted record that a snapshot shows, or a place that is never used again.
 #[test]
 fn deleted_records_are_gone_and_their_places_used_again() {
     let place = place();
@@ -366,6 +375,7 @@ fn deleted_records_are_gone_and_their_places_used_again() {
     assert!(snapshot.iter().eq(model.iter().map(|(&id, record)| (id, &record[..]))));
 }
 
+/// Finds a delete in a store without status bytes, or a record of the wrong length.
 #[test]
 fn stores_without_deletes_refuse_them_and_wrong_bytes_are_refused() {
     let place = place();
@@ -383,6 +393,7 @@ fn stores_without_deletes_refuse_them_and_wrong_bytes_are_refused() {
     assert_eq!(DynStore::open_read_only(&place.path).unwrap().count(), 3);
 }
 
+/// Finds a checkpoint that makes a damaged block look sound.
 #[test]
 fn a_checkpoint_keeps_checksums_and_never_sums_damage() {
     let place = place();

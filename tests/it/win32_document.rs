@@ -177,6 +177,7 @@ fn exports(file: &Path) -> String {
     statements.map(|rest| rest.split(';').next().unwrap()).collect::<Vec<_>>().join("\n")
 }
 
+/// Finds a name in the Win32 document that the library no longer has.
 #[test]
 fn what_the_document_calls_ours_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -199,6 +200,7 @@ fn what_the_document_calls_ours_exists() {
     assert!(unread.is_empty(), "not in the document: {unread:?}");
 }
 
+/// Finds a Win32 call that the document leaves out.
 #[test]
 fn what_people_look_for_is_in_a_table_once_at_least() {
     let rows = rows();
@@ -211,6 +213,7 @@ fn what_people_look_for_is_in_a_table_once_at_least() {
     }
 }
 
+/// Finds a row of the document without an answer.
 #[test]
 fn nobody_is_left_without_an_answer() {
     for row in rows() {

@@ -24,6 +24,7 @@ fn cut_in_a_flush(place: &Place) -> PathBuf {
     path
 }
 
+/// Finds recovery that explains damage by a flush that died, and sums the damaged block as sound.
 #[test]
 fn a_flush_that_was_cut_short_is_no_checkpoint_that_was() {
     let place = Place::new();
@@ -65,6 +66,7 @@ fn checksums_whose_maker_died_before_they_had_their_name_are_found() {
     clean(&path, 5);
 }
 
+/// Finds a maker that removes the checksums of a store that its own store has not replaced.
 #[test]
 fn the_next_maker_leaves_them_to_the_store_that_it_has_not_replaced_yet() {
     let place = Place::new();
@@ -84,6 +86,7 @@ fn the_next_maker_leaves_them_to_the_store_that_it_has_not_replaced_yet() {
     }
 }
 
+/// Finds a writer that adopts or removes another file with the name of unfinished checksums.
 #[test]
 fn other_files_of_that_name_are_left_alone() {
     let place = Place::new();

@@ -57,6 +57,8 @@ fn log_bytes(place: &Place) -> u64 {
     logs.map(|file| std::fs::metadata(place.path(&file)).unwrap().len()).sum()
 }
 
+/// Finds a checkpoint that a damaged block stops, so that the log grows, and one that sums the
+/// block.
 #[test]
 fn a_damaged_block_stops_no_checkpoint_and_stays_doubted() {
     let place = Place::new();
@@ -101,6 +103,7 @@ fn a_damaged_block_stops_no_checkpoint_and_stays_doubted() {
     assert_eq!(DynStore::open(&path).unwrap().info().unwrap().damaged, Vec::<DamagedBlock>::new());
 }
 
+/// Finds recovery that takes damage found before a kill for a half-written checkpoint.
 #[test]
 fn damage_that_was_found_is_none_of_an_interrupted_checkpoint() {
     for way in 0..3 {
@@ -163,6 +166,7 @@ fn an_interrupted_checkpoint_explains_no_damage_in_blocks_of_later_commits() {
     }
 }
 
+/// Finds a writer that sums a block anew because its entry was lost or because it was the last.
 #[test]
 fn a_lost_entry_and_a_damaged_last_block_stay_doubted_too() {
     let place = Place::new();
@@ -278,6 +282,7 @@ fn over(device: Arc<Hooked<Device>>) -> DynDatabase {
     unsafe { DynDatabase::options().checkpoint_at(64 << 10).over(device) }.unwrap()
 }
 
+/// Finds a checkpoint that gives up at a sector with a read error, and one that trusts it later.
 #[test]
 fn a_block_that_cannot_be_read_is_doubted_and_written_all_the_same() {
     let place = Place::new();
@@ -297,6 +302,7 @@ fn a_block_that_cannot_be_read_is_doubted_and_written_all_the_same() {
     doubts_block_2(&path);
 }
 
+/// Finds a checkpoint in the background whose failure no call reports.
 #[test]
 fn why_a_checkpoint_failed_is_told() {
     let place = Place::new();

@@ -89,6 +89,7 @@ fn flip_each(
     }
 }
 
+/// Finds a byte of a store with deletes that neither a checksum nor a rule covers.
 #[test]
 fn every_flipped_byte_is_found_or_reserved_where_records_are_deleted() {
     let place = Place::new();
@@ -173,6 +174,7 @@ impl Live {
     }
 }
 
+/// Finds a byte of the log that replay does not check.
 #[test]
 fn every_flipped_byte_of_a_live_log_is_found_or_tears_its_end() {
     let live = Live::new();
@@ -206,6 +208,7 @@ fn every_flipped_byte_of_a_live_log_is_found_or_tears_its_end() {
     assert!(harmless > 512 / EVERY, "{harmless}");
 }
 
+/// Finds damage of the array that the log in front of it hides.
 #[test]
 fn every_flipped_byte_beside_a_live_log_is_found() {
     let live = Live::new();

@@ -116,6 +116,7 @@ fn a_copy_whose_data_is_older_than_its_log_is_refused_and_salvaged() {
     }
 }
 
+/// Finds an order of writes in which a copy of one moment looks damaged or cannot be opened.
 #[test]
 fn a_copy_of_one_moment_opens_and_says_what_is_summed() {
     for checksums in [true, false] {

@@ -94,6 +94,7 @@ const MASKS: [u8; 3] = [0x01, 0x80, 0xFF];
 /// Each so many bytes one is changed. Under Wine each look at a file takes milliseconds.
 const EVERY: usize = if cfg!(windows) { 13 } else { 1 };
 
+/// Finds a byte of a store that neither a checksum nor a rule covers.
 #[test]
 fn every_flipped_byte_is_found_or_reserved() {
     let place = Place::new();
@@ -144,6 +145,7 @@ fn every_flipped_byte_is_found_or_reserved() {
     clean(&path, 1);
 }
 
+/// Finds a report that sends its reader to the wrong bytes or records.
 #[test]
 fn damage_is_named_by_block_bytes_and_records() {
     let place = Place::new();
@@ -159,6 +161,7 @@ fn damage_is_named_by_block_bytes_and_records() {
     );
 }
 
+/// Finds a writer that stops keeping checksums, or makes some unasked.
 #[test]
 fn stores_with_and_without_say_so() {
     let place = Place::new();
@@ -180,6 +183,7 @@ fn stores_with_and_without_say_so() {
     DynStore::options().checksums().temporary(&schema()).unwrap().close().unwrap();
 }
 
+/// Finds a rebuild that fails over the damage it was called for, or overwrites another's file.
 #[test]
 fn rebuilding_takes_the_records_as_they_are() {
     let place = Place::new();
@@ -208,6 +212,7 @@ fn rebuilding_takes_the_records_as_they_are() {
     assert_eq!(std::fs::read(place.path("x-sum")).unwrap(), b"a file of mine");
 }
 
+/// Finds a store that believes the checksums of the store that had its name before.
 #[test]
 fn the_checksums_of_a_replaced_store_are_none_of_the_new_one() {
     let place = Place::new();
@@ -247,6 +252,7 @@ fn the_checksums_of_a_replaced_store_are_none_of_the_new_one() {
     clean(&path, 1);
 }
 
+/// Finds checksums that are believed although a writer by another name did not keep them.
 #[test]
 fn what_was_changed_under_another_name_is_stale() {
     let place = Place::new();
@@ -259,6 +265,7 @@ fn what_was_changed_under_another_name_is_stale() {
     assert_eq!(verify(&path, 9).unwrap().checksums, Checksums::Stale);
 }
 
+/// Finds an edit that sums a damaged block anew, which makes the damage look sound.
 #[test]
 fn an_edit_sums_what_it_changed_and_refuses_to_bury_damage() {
     for way in [WriteBack::Auto, WriteBack::Mapped] {
@@ -285,6 +292,7 @@ fn an_edit_sums_what_it_changed_and_refuses_to_bury_damage() {
     }
 }
 
+/// Finds a store that calls half-edited records sound.
 #[test]
 fn an_interrupted_edit_costs_the_checksums() {
     let place = Place::new();
@@ -409,6 +417,7 @@ fn copy_as_killed(place: &Place) -> PathBuf {
     place.path("killed")
 }
 
+/// Finds a false alarm: sums of records that the header never came to count.
 #[test]
 fn a_crash_between_checksums_and_header_is_no_damage_then_or_later() {
     let place = Place::new();
@@ -445,6 +454,7 @@ fn announce_checkpoint(path: &Path) {
     std::fs::write(&path, bytes).unwrap();
 }
 
+/// Finds a false alarm: records of a checkpoint that died before it wrote their sums.
 #[test]
 fn a_checkpoint_cut_short_is_no_damage() {
     let place = Place::new();
@@ -474,6 +484,7 @@ fn a_checkpoint_cut_short_is_no_damage() {
     }
 }
 
+/// Finds an older data file that passes beside newer checksums.
 #[test]
 fn a_restored_older_file_without_its_checksums_is_not_taken_for_sound() {
     let place = Place::new();
@@ -493,6 +504,7 @@ fn a_restored_older_file_without_its_checksums_is_not_taken_for_sound() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
+    /// Finds a change by a transaction that the checksums miss.
     #[test]
     fn transactions_keep_checksums(
         steps in prop::collection::vec((any::<u8>(), any::<u16>()), 1..8),
@@ -505,6 +517,7 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
+    /// Finds arithmetic that maps a damaged byte to the wrong block or the wrong records.
     #[test]
     fn any_flip_among_the_records_is_located(
         record_len in prop_oneof![1u32..200, Just(125), 60_000u32..140_000],

@@ -2,6 +2,7 @@
 
 use super::*;
 
+/// Finds a salvage that saves damaged records silently, or changes the store that it reads.
 #[test]
 fn salvage_saves_what_matches_and_tells_what_does_not() {
     let place = Place::new();
@@ -44,6 +45,7 @@ fn salvage_saves_what_matches_and_tells_what_does_not() {
     assert_eq!(report.doubtful[0].records, 655..1311);
 }
 
+/// Finds a salvage that refuses a short file or a damaged header slot.
 #[test]
 fn salvage_goes_on_where_opening_gives_up() {
     let place = Place::new();
@@ -85,6 +87,7 @@ fn salvage_goes_on_where_opening_gives_up() {
     );
 }
 
+/// Finds a salvage that drops, or does not mention, a record with an impossible value.
 #[test]
 fn salvage_keeps_wrong_values_and_says_so() {
     let place = Place::new();
@@ -98,6 +101,7 @@ fn salvage_keeps_wrong_values_and_says_so() {
     assert_eq!(DynStore::open_read_only(place.path("out")).unwrap().get(2).unwrap(), [7]);
 }
 
+/// Finds a loop over the records that a header claims rather than those that the file has.
 #[test]
 fn a_header_that_counts_more_than_any_file_has_costs_no_time() {
     let place = Place::new();

@@ -19,6 +19,7 @@ use super::folder;
 /// Makes the files of a case, at and beside the path.
 type Make = fn(&Path);
 
+/// Makes golden files of new cases; those that exist stay, since a new one would hide a change.
 #[test]
 #[ignore = "golden files are made once, and by hand"]
 fn make_what_is_not_there() {

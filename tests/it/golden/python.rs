@@ -52,6 +52,7 @@ fn shown(value: &Value<'_>) -> String {
     }
 }
 
+/// Finds a type of value that docs/FORMAT.md describes wrongly.
 #[test]
 fn the_documents_reader_reads_every_kind_of_value() {
     let (_directory, path) = copy("plain");
@@ -75,6 +76,7 @@ fn the_documents_reader_reads_every_kind_of_value() {
     }
 }
 
+/// Finds a rule of deletes that docs/FORMAT.md does not describe.
 #[test]
 fn the_documents_reader_leaves_deleted_records_out() {
     let (_directory, path) = copy("deletes");

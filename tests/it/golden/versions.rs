@@ -26,6 +26,7 @@ const EXPECTED: [(u8, &str, &str); 3] = [
     (255, "format version 255; this program knows version 1", "newer version"),
 ];
 
+/// Finds a file of a later version that is read as if it were of this one.
 #[test]
 fn another_version_of_the_file_or_of_its_log_is_refused_by_name() {
     for (suffix, offset) in [("", 0), ("", 4096), ("-wal-1", 0), ("-wal-2", 0)] {

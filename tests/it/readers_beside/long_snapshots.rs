@@ -4,6 +4,7 @@ use flatrec::{DataType, Database, Durability, DynDatabase, DynStore, ErrorKind, 
 
 use super::Account;
 
+/// Finds arithmetic of a reader that overflows at the largest records.
 #[test]
 fn the_largest_records_and_numbers() {
     let directory = tempfile::tempdir().unwrap();
@@ -38,6 +39,7 @@ fn the_largest_records_and_numbers() {
     assert_eq!(flatrec::verify(&path, 5).unwrap().doubts_found, 0);
 }
 
+/// Finds a reader that computes the stride without the padding behind the status byte.
 #[test]
 fn the_largest_alignment_with_deletes() {
     let directory = tempfile::tempdir().unwrap();

@@ -147,6 +147,7 @@ fn transfer(database: &Database<Account>, random: &mut Random) {
     transaction.commit(durable).unwrap();
 }
 
+/// Finds a reader that mixes two commits.
 #[test]
 fn every_reader_beside_a_writer_sees_one_state() {
     let (bank, database) = Bank::new();
@@ -166,6 +167,7 @@ fn every_reader_beside_a_writer_sees_one_state() {
     bank.check();
 }
 
+/// Finds a reader that mixes what two writers did.
 #[test]
 fn readers_beside_a_writer_that_comes_and_goes() {
     let (bank, database) = Bank::new();

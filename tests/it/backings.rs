@@ -1,0 +1,82 @@
+//! Stores and databases in a backing that the caller hands over.
+#![cfg(feature = "derive")]
+#![allow(unsafe_code, reason = "opening over a backing of one's own is unsafe")]
+
+use std::sync::Arc;
+
+use flatrec::map::{Access, Backing, FileBacking};
+use flatrec::{
+    Checksums, DataType, Database, Durability, DynDatabase, ErrorKind, Field, Schema, Store, verify,
+};
+
+use crate::support::numbered::{N, add};
+
+fn file(path: &std::path::Path) -> Arc<dyn Backing> {
+    Arc::new(FileBacking::create_new(path).unwrap())
+}
+
+/// Finds an option of a new store that is lost where the caller hands the file over.
+#[test]
+fn a_database_is_made_in_a_backing_and_found_by_its_path() {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, checksums) in [("plain", false), ("summed", true)] {
+        let path = directory.path().join(name);
+        let options = Database::<N>::options().metadata("a word");
+        let options = if checksums { options.checksums() } else { options };
+        // SAFETY: this test alone has the file.
+        let database = unsafe { options.create_over(file(&path)) }.unwrap();
+        for n in 0..10 {
+            add(&database, n);
+        }
+        database.close().unwrap();
+        let store = Store::<N>::open_read_only(&path).unwrap();
+        assert_eq!(store.iter().map(|record| record.n).collect::<Vec<_>>(), Vec::from_iter(0..10));
+        assert_eq!(store.metadata().unwrap(), b"a word");
+        let report = verify(&path, 9).unwrap();
+        let found = if checksums { Checksums::Present { blocks: 1 } } else { Checksums::Absent };
+        assert_eq!((report.checksums, report.doubts), (found, vec![]));
+    }
+}
+
+/// Finds a database of bytes that takes another schema than the one it was given.
+#[test]
+fn a_database_of_bytes_is_made_in_a_backing() {
+    let schema = Schema::packed([Field::new("n", DataType::UInt64)]).unwrap();
+    let options = || DynDatabase::options();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("bytes");
+    // SAFETY: this test alone has the file.
+    let database = unsafe { options().create_over(file(&path), &schema) }.unwrap();
+    let mut transaction = database.begin_write().unwrap();
+    transaction.append(&7_u64.to_le_bytes()).unwrap();
+    transaction.commit(Durability::Immediate).unwrap();
+    drop(database);
+    // SAFETY: as above.
+    let file = unsafe { FileBacking::open_unchecked(&path, true) }.unwrap();
+    // SAFETY: as above.
+    let database = unsafe { options().over(Arc::new(file)) }.unwrap();
+    assert_eq!(database.schema(), &schema);
+    assert_eq!(database.begin_read().get(0), Some(&7_u64.to_le_bytes()[..]));
+}
+
+/// Finds a typed store that makes a new one over records, or that does not compare the schema.
+#[test]
+fn a_typed_store_is_made_in_an_empty_backing_and_opened_in_any_other() {
+    let backing: Arc<dyn Backing> = Arc::new(FileBacking::temporary(0).unwrap());
+    // SAFETY: this test alone has the file, by one handle at a time.
+    let over = |access| unsafe { Store::<N>::options().over(Arc::clone(&backing), access) };
+    assert_eq!(over(Access::ReadOnly).unwrap_err().kind(), ErrorKind::NotAStore);
+    let mut store = over(Access::ReadWrite).unwrap();
+    store.append(&N { n: 7 }).unwrap();
+    store.close().unwrap();
+    let mut store = over(Access::ReadWrite).unwrap();
+    assert_eq!(store.get(0), Some(&N { n: 7 }));
+    store.append(&N { n: 8 }).unwrap();
+    store.close().unwrap();
+    assert_eq!(over(Access::ReadOnly).unwrap().get(1), Some(&N { n: 8 }));
+    let options = Store::<flatrec::PodRecord<u32>>::options();
+    let options = options.schema(Schema::packed([Field::new("m", DataType::UInt32)]).unwrap());
+    // SAFETY: as above.
+    let other = unsafe { options.over(Arc::clone(&backing), Access::ReadWrite) };
+    assert_eq!(other.unwrap_err().kind(), ErrorKind::SchemaMismatch);
+}

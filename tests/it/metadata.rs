@@ -1,0 +1,71 @@
+//! Metadata that are longer than what opening a store reads at once.
+
+use std::path::Path;
+
+use flatrec::{
+    CopyOptions, DataType, DynDatabase, DynStore, ErrorKind, Field, Schema, WindowedStore, backup,
+    verify,
+};
+use flatrec::{Database, PodRecord, Store};
+
+const LEN: usize = 200_000;
+
+fn metadata() -> Vec<u8> {
+    (0..LEN).map(|at| (at * 31 / 7) as u8).collect()
+}
+
+fn make(path: &Path) {
+    let schema = Schema::packed([Field::new("n", DataType::UInt64)]).unwrap();
+    let mut store = DynStore::options().metadata(metadata()).create(path, &schema).unwrap();
+    store.append(&[7; 8]).unwrap();
+    store.close().unwrap();
+}
+
+/// Finds a handle that shows only the part that was read with the header.
+#[test]
+fn every_handle_shows_the_whole_metadata() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    make(&at("long"));
+    backup(at("long"), at("copy"), CopyOptions::new()).unwrap();
+    for path in [at("long"), at("copy")] {
+        let expected = &metadata()[..];
+        assert!(DynStore::open(&path).unwrap().metadata().unwrap() == expected);
+        let options = Store::<PodRecord<u64>>::options();
+        assert!(options.open_read_only(&path).unwrap().metadata().unwrap() == expected);
+        let windowed =
+            WindowedStore::<PodRecord<u64>>::open_windowed_read_only(&path, 1 << 20, 1 << 16);
+        assert_eq!(*windowed.unwrap().get(0).unwrap().unwrap(), PodRecord(0x0707_0707_0707_0707));
+        assert!(DynDatabase::open(&path).unwrap().metadata().unwrap() == expected);
+        let reader = Database::<[u8]>::open_read_only(&path).unwrap();
+        assert!(reader.metadata().unwrap() == expected);
+        assert_eq!(reader.schema(), DynStore::open_read_only(&path).unwrap().schema());
+        assert_eq!(verify(&path, 9).unwrap().doubts, []);
+    }
+}
+
+/// Finds a handle that lends metadata which changed after it had checked them.
+#[test]
+fn metadata_that_were_damaged_after_the_opening_are_refused() {
+    use std::io::{Seek, SeekFrom, Write};
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("long");
+    make(&path);
+    let whole = std::fs::read(&path).unwrap();
+    let last = whole.windows(8).position(|bytes| bytes == [7; 8]).unwrap();
+    assert!(last > LEN);
+    let store = DynStore::open_read_only(&path).unwrap();
+    let mut file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.seek(SeekFrom::Start(150_000)).unwrap();
+    file.write_all(&[!whole[150_000]]).unwrap();
+    let error = store.metadata().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+    assert!(error.to_string().contains("they are not what they were"), "{error}");
+    assert!(error.to_string().contains("long"), "it names the file: {error}");
+    drop(store);
+    assert_eq!(DynStore::open_read_only(&path).unwrap_err().kind(), ErrorKind::Corrupt);
+    // What could not be read is read again.
+    file.seek(SeekFrom::Start(150_000)).unwrap();
+    file.write_all(&whole[150_000..150_001]).unwrap();
+    assert!(DynStore::open_read_only(&path).unwrap().metadata().unwrap() == metadata());
+}
