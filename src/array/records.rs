@@ -9,9 +9,9 @@ mod copies;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::edit_window::Lent;
 use super::growth::{Growth, mappable, view_with_room};
-use super::in_private::InPrivate;
-use super::lent::Lent;
+use super::private_writer::InPrivate;
 use super::record_view::{RecordGuard, RecordView};
 use super::sliding::{Slider, ViewCounters};
 use super::window_guard::WindowGuard;
