@@ -26,7 +26,7 @@ pub use sliding::ViewCounters;
 pub use window_guard::WindowGuard;
 pub use write_back::WriteBack;
 
-pub(crate) use array_writer::Placed;
+pub(crate) use array_writer::ArrayWriter;
 pub(crate) use growth::view_with_room;
 pub(crate) use record_view::RecordView;
 pub(crate) use records::{Array, ArrayOptions, Reading};
