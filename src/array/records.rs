@@ -9,7 +9,7 @@ mod copies;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::edit_window::Lent;
+use super::edit_window::EditWindow;
 use super::growth::{Growth, mappable, view_with_room};
 use super::private_writer::InPrivate;
 use super::record_view::{RecordGuard, RecordView};
@@ -67,7 +67,7 @@ pub(crate) struct Array<T> {
     whole: RecordView<T>,
     slider: Option<Slider>,
     /// The records of the writer's window while an edit changes them, without asking the writer.
-    lent: Lent,
+    edit_window: EditWindow,
     writer: Option<Box<dyn Writer>>,
 }
 
@@ -108,7 +108,7 @@ impl<T: Copy + Send + Sync> Array<T> {
             growth: Growth::new(),
             whole: RecordView::empty(),
             slider: None,
-            lent: Lent::none(geometry),
+            edit_window: EditWindow::none(geometry),
             writer: None,
         };
         array.map_readers()?;
@@ -307,21 +307,21 @@ impl<T: Copy + Send + Sync> Array<T> {
     /// Lends the bytes of record `index` for changing, and counts them as dirty.
     #[inline]
     pub(crate) fn edit(&mut self, index: u64) -> Result<&mut [u8]> {
-        if !self.lent.holds(index) && !self.lend(index)? {
+        if !self.edit_window.holds(index) && !self.lend(index)? {
             let bytes = self.record_bytes(index)?;
             return self.writer()?.edit(bytes);
         }
-        self.lent.get_mut(index).ok_or_else(|| Self::not_in_window(index))
+        self.edit_window.get_mut(index).ok_or_else(|| Self::not_in_window(index))
     }
 
     /// Lends the bytes of record `index` with all changes made so far.
     #[inline]
     pub(crate) fn read_edited(&mut self, index: u64) -> Result<&[u8]> {
-        if !self.lent.holds(index) && !self.lend(index)? {
+        if !self.edit_window.holds(index) && !self.lend(index)? {
             let bytes = self.record_bytes(index)?;
             return self.writer()?.read(bytes);
         }
-        self.lent.get(index).ok_or_else(|| Self::not_in_window(index))
+        self.edit_window.get(index).ok_or_else(|| Self::not_in_window(index))
     }
 
     /// Asks the writer for its window over record `index`; `false` if it wants to be asked for each
@@ -337,7 +337,7 @@ impl<T: Copy + Send + Sync> Array<T> {
         // SAFETY: the file holds `count` records, which nobody else changes or cuts off (`open`'s
         // contract). They are lent for changing by `&mut self` and for reading by `&self` only, and
         // the writer gets its window back before it does anything else (`writer`).
-        self.lent = unsafe { Lent::new(view, self.geometry, self.count) };
+        self.edit_window = unsafe { EditWindow::new(view, self.geometry, self.count) };
         Ok(true)
     }
 
@@ -387,7 +387,7 @@ impl<T: Copy + Send + Sync> Array<T> {
     fn writer(&mut self) -> Result<&mut dyn Writer> {
         match &mut self.writer {
             Some(writer) => {
-                if let Some(changed) = self.lent.give_back() {
+                if let Some(changed) = self.edit_window.give_back() {
                     writer.mark(&changed);
                 }
                 Ok(writer.as_mut())
