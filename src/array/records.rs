@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::edit_window::EditWindow;
 use super::growth::{Growth, mappable, view_with_room};
-use super::private_writer::InPrivate;
+use super::private_writer::PrivateWriter;
 use super::record_view::{RecordGuard, RecordView};
 use super::sliding::{Slider, ViewCounters};
 use super::window_guard::WindowGuard;
@@ -518,7 +518,7 @@ impl<T: Copy + Send + Sync> Array<T> {
         }
         // SAFETY: `open`'s contract keeps the file as it is; records of the view are lent by
         // `&self` and changed by `&mut self` only.
-        Ok(Some(Box::new(unsafe { InPrivate::new(Arc::clone(self.whole.view())) })))
+        Ok(Some(Box::new(unsafe { PrivateWriter::new(Arc::clone(self.whole.view())) })))
     }
 
     #[allow(unsafe_code, reason = "the array's contract is the writer's")]
