@@ -18,7 +18,7 @@ use crate::format::{DataType, Field, Schema};
 use crate::io::hooked::{Call, Hook, Hooked, Then};
 use crate::io::{Access, Backing, FileBacking};
 use crate::step::{self, Step};
-use crate::store::{Aside, DynEdit, DynStore, Table};
+use crate::store::{DynEdit, DynStore, Table, Unpublished};
 use crate::txn::Common;
 
 /// Lets the writes of a file fail while the flag is set.
@@ -134,7 +134,8 @@ fn make_aside(broken: bool) {
     let made = unsafe { Table::<u8>::create_over(Arc::clone(&backing) as _, &schema, &common) };
     let mut table = made.unwrap();
     let file = Arc::new(FileBacking::open_any(&made_at, true).unwrap());
-    table.aside = Some(Aside { file, publish_at: publish_at.clone(), replace: false, keep: false });
+    table.unpublished =
+        Some(Unpublished { file, publish_at: publish_at.clone(), replace: false, keep: false });
     table.append(&[1; PAGE], 1).unwrap();
     backing.broken.store(broken, Ordering::Relaxed);
     let closed = table.close();

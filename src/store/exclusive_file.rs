@@ -28,7 +28,7 @@ use crate::txn::{
     opening::{check_features, open_core, refuse_network_unless, until_current},
     read_beside, refuse_other_file, settle,
 };
-pub(crate) use publish::Aside;
+pub(crate) use publish::Unpublished;
 
 /// An open store of records of type `T`, or of bytes for `u8`.
 pub(crate) struct Table<T: Copy + Send + Sync> {
@@ -48,7 +48,7 @@ pub(crate) struct Table<T: Copy + Send + Sync> {
     pub(crate) sums: Option<Sums>,
     /// The blocks that an exclusive edit has changed, for the checksums.
     pub(crate) edited: BlockSet,
-    pub(crate) aside: Option<Aside>,
+    pub(crate) unpublished: Option<Unpublished>,
     /// Whether dropping has nothing left to do.
     closed: bool,
 }
@@ -98,10 +98,11 @@ impl<T: Copy + Send + Sync> Table<T> {
             .and_then(|()| vacate_unfinished(path, is_left));
         let made = made_at.and_then(|made_at| {
             let file = Arc::new(FileBacking::create_shared(&made_at, &sharing)?);
-            let aside = Aside { file, publish_at: path.to_path_buf(), replace, keep: false };
-            locks.check_trust(&aside.file).inspect_err(|_| resume::discard(&aside))?;
+            let unpublished =
+                Unpublished { file, publish_at: path.to_path_buf(), replace, keep: false };
+            locks.check_trust(&unpublished.file).inspect_err(|_| resume::discard(&unpublished))?;
             // SAFETY: the caller vouches for `T`.
-            unsafe { Self::create_at(aside, &made_at, schema, common) }
+            unsafe { Self::create_at(unpublished, &made_at, schema, common) }
         });
         match made {
             Ok(mut table) => {
@@ -122,12 +123,12 @@ impl<T: Copy + Send + Sync> Table<T> {
     /// `T` is `u8`, or a record type whose schema is `schema`.
     #[allow(unsafe_code, reason = "the record type is the caller's to know")]
     unsafe fn create_at(
-        aside: Aside,
+        unpublished: Unpublished,
         made_at: &Path,
         schema: &Schema,
         common: &Common,
     ) -> Result<Self> {
-        let file = Arc::clone(&aside.file);
+        let file = Arc::clone(&unpublished.file);
         let made = refuse_network_unless(common, &file, "create")
             .and_then(|()| Locks::handed_over(&file, Some(made_at), true, common.wait))
             .and_then(|locks| {
@@ -140,11 +141,11 @@ impl<T: Copy + Send + Sync> Table<T> {
         match made {
             Ok(mut table) => {
                 table.core.begin_unfinished();
-                table.aside = Some(aside);
+                table.unpublished = Some(unpublished);
                 Ok(table)
             }
             Err(error) => {
-                resume::discard(&aside);
+                resume::discard(&unpublished);
                 Err(error)
             }
         }
@@ -290,7 +291,7 @@ impl<T: Copy + Send + Sync> Table<T> {
             .map_err(|error| core.name(error))?;
         drop(images);
         let (common, edited) = (common.clone(), BlockSet::default());
-        let (aside, closed) = (None, false);
+        let (unpublished, closed) = (None, false);
         Ok(Self {
             array,
             core,
@@ -302,15 +303,15 @@ impl<T: Copy + Send + Sync> Table<T> {
             common,
             sums,
             edited,
-            aside,
+            unpublished,
             closed,
         })
     }
 
     /// Where the store is, or will be when it is closed.
     pub(crate) fn path(&self) -> Option<PathBuf> {
-        match &self.aside {
-            Some(aside) => Some(aside.publish_at.clone()),
+        match &self.unpublished {
+            Some(unpublished) => Some(unpublished.publish_at.clone()),
             None => self.core.backing().path(),
         }
     }
@@ -433,7 +434,7 @@ impl<T: Copy + Send + Sync> Drop for Table<T> {
         if self.closed {
             return;
         }
-        if self.aside.is_some() {
+        if self.unpublished.is_some() {
             self.abandon();
         } else if !std::thread::panicking() {
             // Errors cannot be told from here; `close` is for those who want to know.

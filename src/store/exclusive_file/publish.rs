@@ -14,7 +14,7 @@ use crate::wal;
 
 /// A store that is being made under another name, and gets its own when it is closed.
 #[derive(Debug)]
-pub(crate) struct Aside {
+pub(crate) struct Unpublished {
     pub(crate) file: Arc<FileBacking>,
     pub(crate) publish_at: PathBuf,
     pub(crate) replace: bool,
@@ -42,19 +42,19 @@ impl<T: Copy + Send + Sync> Table<T> {
 
     /// Gives a store that was made aside its name.
     pub(crate) fn publish(&mut self) -> Result<()> {
-        let Some(aside) = &self.aside else { return Ok(()) };
+        let Some(unpublished) = &self.unpublished else { return Ok(()) };
         let backing = self.core.backing();
-        let replaced = if aside.replace { replaced_id(aside) } else { None };
+        let replaced = if unpublished.replace { replaced_id(unpublished) } else { None };
         if self.sums.is_some() {
-            refuse_other_file(&aside.publish_at)?;
+            refuse_other_file(&unpublished.publish_at)?;
         }
         // Before it has its name: a full disk is an error after which there is no such store.
         let sharing = self.locks.words(self.core.header().file_id)?;
-        backing.rename(&aside.publish_at, aside.replace)?;
-        let published = self.aside.take();
+        backing.rename(&unpublished.publish_at, unpublished.replace)?;
+        let published = self.unpublished.take();
         self.core.finish()?;
-        if let Some(aside) = published {
-            self.publish_sums(&aside.publish_at)?;
+        if let Some(unpublished) = published {
+            self.publish_sums(&unpublished.publish_at)?;
             self.begin_sharing(sharing)?;
         }
         let backing = self.core.backing();
@@ -86,7 +86,7 @@ impl<T: Copy + Send + Sync> Table<T> {
 
 /// The id of the store that one made aside is to replace: `None` if it replaces none, or one that
 /// cannot be read. A symbolic link alone would be replaced, and not the store that it leads to.
-fn replaced_id(aside: &Aside) -> Option<[u8; 16]> {
-    let path = aside.file.destination(&aside.publish_at);
+fn replaced_id(unpublished: &Unpublished) -> Option<[u8; 16]> {
+    let path = unpublished.file.destination(&unpublished.publish_at);
     replaced(&path).map(|(_, header)| header.file_id)
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::publish::Aside;
+use super::publish::Unpublished;
 use super::{Table, WHOLE};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Schema;
@@ -44,7 +44,7 @@ impl<T: Copy + Send + Sync> Table<T> {
         match resumed {
             Ok((mut table, file)) => {
                 let publish_at = path.to_path_buf();
-                table.aside = Some(Aside { file, publish_at, replace, keep: true });
+                table.unpublished = Some(Unpublished { file, publish_at, replace, keep: true });
                 table.locks.join(locks);
                 Ok(table)
             }
@@ -70,22 +70,25 @@ impl<T: Copy + Send + Sync> Table<T> {
 
     /// Whether a store that was made aside stays where it is if it is not finished.
     pub(crate) fn keep_unfinished(&mut self, keep: bool) {
-        if let Some(aside) = &mut self.aside {
-            aside.keep = keep;
+        if let Some(unpublished) = &mut self.unpublished {
+            unpublished.keep = keep;
         }
     }
 
     /// Gives a store up that was made aside and is not finished: it must not appear.
     pub(super) fn abandon(&mut self) {
-        let Some(aside) = self.aside.take().filter(|aside| !aside.keep) else { return };
-        discard(&aside);
+        let Some(unpublished) = self.unpublished.take().filter(|unpublished| !unpublished.keep)
+        else {
+            return;
+        };
+        discard(&unpublished);
         self.locks.withdraw();
     }
 }
 
 /// Removes a store that was made aside and is not to appear. What cannot be removed is in nobody's
 /// way: the next maker removes it first.
-pub(super) fn discard(aside: &Aside) {
-    let _ = Sums::remove(&*aside.file);
-    let _ = aside.file.remove_name();
+pub(super) fn discard(unpublished: &Unpublished) {
+    let _ = Sums::remove(&*unpublished.file);
+    let _ = unpublished.file.remove_name();
 }
