@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::exclusive_file::Table;
+use super::exclusive_file::ExclusiveFile;
 use crate::error::{ErrorKind, Result};
 use crate::format::{Found, Record, bytes_of_mut, zeroed};
 use crate::txn::slots;
@@ -10,7 +10,7 @@ use crate::txn::slots;
 /// How many bytes of records are copied at a time: what a processor's second-level cache holds.
 const CHUNK_BYTES: usize = 256 << 10;
 
-impl<T: Copy + Send + Sync> Table<T> {
+impl<T: Copy + Send + Sync> ExclusiveFile<T> {
     /// Copies the records from `first` on into `into`, packed, as many as there are and as it has
     /// room for, and returns how many.
     pub(crate) fn read_packed(&self, first: u64, into: &mut [u8]) -> Result<usize> {
@@ -42,7 +42,7 @@ impl<T: Copy + Send + Sync> Table<T> {
         Ok((id - first) as usize)
     }
 
-    /// As [`Table::read_packed`], of one record: whether there is one that is not deleted.
+    /// As [`ExclusiveFile::read_packed`], of one record: whether there is one that is not deleted.
     pub(crate) fn read_one(&self, id: u64, into: &mut [u8]) -> Result<bool> {
         match self.read_packed(id, into) {
             Err(error) if error.kind() == ErrorKind::Deleted => Ok(false),
@@ -65,8 +65,8 @@ impl<T: Copy + Send + Sync> Table<T> {
         Ok(copied)
     }
 
-    /// As [`Table::copy_slots`], but only the records before the first that cannot be read; an
-    /// error if `first` itself cannot.
+    /// As [`ExclusiveFile::copy_slots`], but only the records before the first that cannot be read;
+    /// an error if `first` itself cannot.
     fn copy_readable_slots(&self, first: u64, into: &mut [u8]) -> Result<usize> {
         let error = match self.copy_slots(first, into) {
             Err(error) => error,
@@ -83,8 +83,8 @@ impl<T: Copy + Send + Sync> Table<T> {
     }
 }
 
-impl<R: Record> Table<R> {
-    /// Copies records: see [`Table::read_packed`].
+impl<R: Record> ExclusiveFile<R> {
+    /// Copies records: see [`ExclusiveFile::read_packed`].
     pub(crate) fn read_into(&self, first: u64, into: &mut [R]) -> Result<usize> {
         self.read_packed(first, bytes_of_mut(into))
     }
@@ -100,7 +100,7 @@ impl<R: Record> Table<R> {
 /// Copies of records with what lies behind each, chunk by chunk.
 #[derive(Debug)]
 pub(crate) struct Walk<'a, T: Copy + Send + Sync> {
-    table: &'a Table<T>,
+    file: &'a ExclusiveFile<T>,
     /// The records not yet lent.
     ids: Range<u64>,
     chunk_len: usize,
@@ -112,11 +112,11 @@ pub(crate) struct Walk<'a, T: Copy + Send + Sync> {
 
 impl<'a, T: Copy + Send + Sync> Walk<'a, T> {
     /// Through the records of `ids` that exist, of which about `chunk_bytes` are copied at a time.
-    pub(crate) fn new(table: &'a Table<T>, ids: Range<u64>, chunk_bytes: usize) -> Self {
-        let end = ids.end.min(table.array.count());
+    pub(crate) fn new(file: &'a ExclusiveFile<T>, ids: Range<u64>, chunk_bytes: usize) -> Self {
+        let end = ids.end.min(file.array.count());
         let ids = ids.start.min(end)..end;
-        let chunk_len = (chunk_bytes / table.slots.stride()).max(1);
-        Self { table, ids, chunk_len, chunk: Vec::new(), at: 0, end: 0 }
+        let chunk_len = (chunk_bytes / file.slots.stride()).max(1);
+        Self { file, ids, chunk_len, chunk: Vec::new(), at: 0, end: 0 }
     }
 
     /// The next record that is not deleted. After an error it goes on with the record behind that
@@ -133,24 +133,24 @@ impl<'a, T: Copy + Send + Sync> Walk<'a, T> {
             let id = self.ids.start;
             let start = self.at;
             self.ids.start += 1;
-            self.at += self.table.slots.stride();
-            match self.table.slots.found(&self.chunk[start..self.at]) {
+            self.at += self.file.slots.stride();
+            match self.file.slots.found(&self.chunk[start..self.at]) {
                 Ok(Found::Live) => {
-                    let end = start + self.table.slots.record_len();
+                    let end = start + self.file.slots.record_len();
                     return Ok(Some((id, &self.chunk[start..end])));
                 }
                 Ok(_) => {}
-                Err(status) => return Err(self.table.damaged(id, status)),
+                Err(status) => return Err(self.file.damaged(id, status)),
             }
         }
     }
 
     #[cold]
     fn fill(&mut self) -> Result<()> {
-        let stride = self.table.slots.stride();
+        let stride = self.file.slots.stride();
         let left = usize::try_from(self.ids.end - self.ids.start).unwrap_or(usize::MAX);
         self.chunk.resize(left.min(self.chunk_len) * stride, 0);
-        let copied = self.table.copy_readable_slots(self.ids.start, &mut self.chunk);
+        let copied = self.file.copy_readable_slots(self.ids.start, &mut self.chunk);
         let copied = copied.inspect_err(|_| self.ids.start += 1)?;
         self.at = 0;
         self.end = copied * stride;
@@ -182,14 +182,14 @@ pub struct Copies<'a>(Walk<'a, u8>);
 
 impl<'a> Copies<'a> {
     /// The records of `ids` that exist.
-    pub(crate) fn new(table: &'a Table<u8>, ids: Range<u64>) -> Self {
-        Self(Walk::new(table, ids, CHUNK_BYTES))
+    pub(crate) fn new(file: &'a ExclusiveFile<u8>, ids: Range<u64>) -> Self {
+        Self(Walk::new(file, ids, CHUNK_BYTES))
     }
 
     /// How many records are left, at least and at most; deleted ones are none.
     pub fn size_hint(&self) -> (u64, Option<u64>) {
         let left = self.0.ids.end - self.0.ids.start;
-        let least = if self.0.table.slots.mark().is_some() { 0 } else { left };
+        let least = if self.0.file.slots.mark().is_some() { 0 } else { left };
         (least, Some(left))
     }
 

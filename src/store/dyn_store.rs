@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::copies::Copies;
 use super::edit::DynEdit;
-use super::exclusive_file::Table;
+use super::exclusive_file::ExclusiveFile;
 use super::info::StoreInfo;
 use super::records::{DynRecords, DynRecordsWithIds};
 use crate::array::Reading;
@@ -42,7 +42,7 @@ use crate::txn::Options;
 /// ```
 #[derive(Debug)]
 pub struct DynStore {
-    pub(crate) table: Table<u8>,
+    pub(crate) file: ExclusiveFile<u8>,
     record_len: usize,
 }
 
@@ -96,13 +96,13 @@ impl DynStore {
     /// with deletes the deleted ones: record numbers are below it.
     #[inline]
     pub fn count(&self) -> u64 {
-        self.table.array.count()
+        self.file.array.count()
     }
 
     /// How many records there are that are not deleted: [`DynStore::count`], but in a store with
     /// deletes.
     pub fn live_count(&self) -> u64 {
-        self.table.live_count()
+        self.file.live_count()
     }
 
     /// Whether there are none, or none that are not deleted.
@@ -113,12 +113,12 @@ impl DynStore {
     /// Whether a store that is made aside is kept if it is not closed, or closed in vain: as of its
     /// last flush, for [`Options::resume_aside`]. It is removed unless said.
     pub fn keep_unfinished(&mut self, keep: bool) {
-        self.table.keep_unfinished(keep);
+        self.file.keep_unfinished(keep);
     }
 
     /// The schema in the file.
     pub fn schema(&self) -> &Schema {
-        self.table.core.schema()
+        self.file.core.schema()
     }
 
     /// The bytes that the store was created with by [`Options::metadata`]. They are read from the
@@ -130,19 +130,19 @@ impl DynStore {
     /// [`ErrorKind::Corrupt`] if they are not what they were when the store was opened; the
     /// system's.
     pub fn metadata(&self) -> Result<&[u8]> {
-        self.table.core.metadata().get()
+        self.file.core.metadata().get()
     }
 
     /// Where the store is; `None` for a temporary one.
     pub fn path(&self) -> Option<PathBuf> {
-        self.table.path()
+        self.file.path()
     }
 
     /// The bytes of record `id`, in place; `None` past the last, for a record that was deleted, and
     /// for one whose status byte is damaged.
     #[inline]
     pub fn get(&self, id: u64) -> Option<&[u8]> {
-        self.table.record_bytes(id, self.record_len)
+        self.file.record_bytes(id, self.record_len)
     }
 
     /// The bytes of record `id`, in place; `None` past the last, and for a record that was deleted.
@@ -150,7 +150,7 @@ impl DynStore {
     /// # Errors
     /// As [`Store::try_get`](crate::Store::try_get).
     pub fn try_get(&self, id: u64) -> Result<Option<&[u8]>> {
-        Ok(match self.table.found(id)? {
+        Ok(match self.file.found(id)? {
             Found::Live => self.get(id),
             Found::Deleted | Found::PastTheLast => None,
         })
@@ -163,7 +163,7 @@ impl DynStore {
     /// As [`DynStore::read_into`], but for deleted records.
     pub fn try_read(&self, id: u64) -> Result<Option<Vec<u8>>> {
         let mut record = vec![0; self.record_len];
-        Ok(self.table.read_one(id, &mut record)?.then_some(record))
+        Ok(self.file.read_one(id, &mut record)?.then_some(record))
     }
 
     /// Copies the bytes of the records from `first` on into `into`, one after the other, as many as
@@ -190,16 +190,16 @@ impl DynStore {
             let detail =
                 format!("{} bytes have no room for a record of {}", into.len(), self.record_len);
             let error = Error::new(ErrorKind::InvalidArgument, "read").detail(detail);
-            return Err(self.table.core.name(error));
+            return Err(self.file.core.name(error));
         }
-        self.table.read_packed(first, into)
+        self.file.read_packed(first, into)
     }
 
     /// Copies of the records of a range with their numbers, in order, made chunk by chunk; deleted
     /// ones, and those past the last, are left out. The safe way through a file that others may cut
     /// or a disk that may fail.
     pub fn copies(&self, ids: Range<u64>) -> Copies<'_> {
-        Copies::new(&self.table, ids)
+        Copies::new(&self.file, ids)
     }
 
     /// The bytes of all records, in place and in order, but for deleted ones.
@@ -211,7 +211,7 @@ impl DynStore {
     /// last, are left out. So are those with a damaged status byte: [`DynStore::range_with_ids`]
     /// tells of them.
     pub fn range(&self, ids: Range<u64>) -> DynRecords<'_> {
-        DynRecords::new(&self.table, ids, self.record_len)
+        DynRecords::new(&self.file, ids, self.record_len)
     }
 
     /// The bytes of all records with their numbers, in place and in order, but for deleted ones.
@@ -222,7 +222,7 @@ impl DynStore {
     /// The bytes of the records of a range with their numbers: as
     /// [`Store::range_with_ids`](crate::Store::range_with_ids).
     pub fn range_with_ids(&self, ids: Range<u64>) -> DynRecordsWithIds<'_> {
-        DynRecordsWithIds::new(&self.table, ids, self.record_len)
+        DynRecordsWithIds::new(&self.file, ids, self.record_len)
     }
 
     /// Appends one record, and returns its number.
@@ -234,7 +234,7 @@ impl DynStore {
         if record.len() != self.record_len {
             return Err(self.misfit(record.len()));
         }
-        self.table.append(record, 1).map(|ids| ids.start)
+        self.file.append(record, 1).map(|ids| ids.start)
     }
 
     /// Appends records whose bytes follow one another, and returns their numbers.
@@ -247,7 +247,7 @@ impl DynStore {
             return Err(self.misfit(records.len()));
         }
         let added = records.len() / self.record_len;
-        self.table.append(records, added as u64)
+        self.file.append(records, added as u64)
     }
 
     /// Reserves disk space for so many records more.
@@ -255,7 +255,7 @@ impl DynStore {
     /// # Errors
     /// As [`Store::append`](crate::Store::append).
     pub fn reserve(&mut self, records: u64) -> Result<()> {
-        self.table.reserve(records)
+        self.file.reserve(records)
     }
 
     /// Makes all appended records durable, and counts them.
@@ -263,7 +263,7 @@ impl DynStore {
     /// # Errors
     /// As [`Store::flush`](crate::Store::flush).
     pub fn flush(&mut self) -> Result<()> {
-        self.table.flush()
+        self.file.flush()
     }
 
     /// Forgets the records from `count` on, durably.
@@ -271,7 +271,7 @@ impl DynStore {
     /// # Errors
     /// As [`Store::truncate`](crate::Store::truncate).
     pub fn truncate(&mut self, count: u64) -> Result<()> {
-        self.table.truncate(count)
+        self.file.truncate(count)
     }
 
     /// Starts an exclusive edit: changes in place, with every other handle shut out.
@@ -279,7 +279,7 @@ impl DynStore {
     /// # Errors
     /// As [`Store::edit`](crate::Store::edit).
     pub fn edit(&mut self) -> Result<DynEdit<'_>> {
-        DynEdit::begin(&mut self.table)
+        DynEdit::begin(&mut self.file)
     }
 
     /// Sizes, header slots, views, residency and faults, as they are now.
@@ -287,7 +287,7 @@ impl DynStore {
     /// # Errors
     /// The system's.
     pub fn info(&self) -> Result<StoreInfo> {
-        StoreInfo::of(&self.table)
+        StoreInfo::of(&self.file)
     }
 
     /// Makes everything durable, trims the file to its records, and gives the locks back.
@@ -295,25 +295,25 @@ impl DynStore {
     /// # Errors
     /// As [`Store::close`](crate::Store::close).
     pub fn close(self) -> Result<()> {
-        self.table.close()
+        self.file.close()
     }
 
     /// Whether whoever writes to the store keeps checksums of its records.
     pub(crate) fn has_checksums(&self) -> Result<bool> {
-        let core = &self.table.core;
+        let core = &self.file.core;
         let found = Checksums::look(&**core.backing(), core.header())?;
         Ok(matches!(found, Checksums::Present { .. }))
     }
 
-    fn over(table: Table<u8>) -> Result<Self> {
-        let size = table.core.schema().record_size();
+    fn over(file: ExclusiveFile<u8>) -> Result<Self> {
+        let size = file.core.schema().record_size();
         let record_len = usize::try_from(size)
             .map_err(|_| Error::new(ErrorKind::OutOfRange, "open").detail("record too large"))?;
-        Ok(Self { table, record_len })
+        Ok(Self { file, record_len })
     }
 
     fn misfit(&self, len: usize) -> Error {
-        self.table.core.name(
+        self.file.core.name(
             Error::new(ErrorKind::InvalidArgument, "append")
                 .detail(format!("{len} bytes are no whole records of {}", self.record_len)),
         )
@@ -333,7 +333,7 @@ impl Options<DynStore> {
     /// As [`DynStore::create`].
     pub fn create(self, path: impl AsRef<Path>, schema: &Schema) -> Result<DynStore> {
         // SAFETY: the record type is `u8`.
-        DynStore::over(unsafe { Table::create(path.as_ref(), schema, &self.common) }?)
+        DynStore::over(unsafe { ExclusiveFile::create(path.as_ref(), schema, &self.common) }?)
     }
 
     /// Makes a new, empty store that appears at `path` when it is closed; dropped before that, it
@@ -350,8 +350,9 @@ impl Options<DynStore> {
         replace: bool,
     ) -> Result<DynStore> {
         // SAFETY: the record type is `u8`.
-        let table = unsafe { Table::create_aside(path.as_ref(), schema, &self.common, replace) };
-        DynStore::over(table?)
+        let file =
+            unsafe { ExclusiveFile::create_aside(path.as_ref(), schema, &self.common, replace) };
+        DynStore::over(file?)
     }
 
     /// Opens what was left by a [`create_aside`](Options::create_aside) of `path` that was cut off,
@@ -388,7 +389,9 @@ impl Options<DynStore> {
     /// left stays.
     pub fn resume_aside(self, path: impl AsRef<Path>, replace: bool) -> Result<DynStore> {
         // SAFETY: the record type is `u8`.
-        DynStore::over(unsafe { Table::resume_aside(path.as_ref(), &self.common, replace, any) }?)
+        DynStore::over(unsafe {
+            ExclusiveFile::resume_aside(path.as_ref(), &self.common, replace, any)
+        }?)
     }
 
     /// Opens the store at `path` for reading and writing.
@@ -421,7 +424,7 @@ impl Options<DynStore> {
     /// As [`DynStore::temporary`].
     pub fn temporary(self, schema: &Schema) -> Result<DynStore> {
         // SAFETY: the record type is `u8`.
-        DynStore::over(unsafe { Table::temporary(schema, &self.common) }?)
+        DynStore::over(unsafe { ExclusiveFile::temporary(schema, &self.common) }?)
     }
 
     /// Opens the store in a file that is open already. Given its path, the inode is locked, where
@@ -442,7 +445,7 @@ impl Options<DynStore> {
         access: Access,
     ) -> Result<DynStore> {
         // SAFETY: the caller's promise, and the record type is `u8`.
-        DynStore::over(unsafe { Table::from_file(file, path, access, &self.common, any) }?)
+        DynStore::over(unsafe { ExclusiveFile::from_file(file, path, access, &self.common, any) }?)
     }
 
     /// Opens the store in any backing.
@@ -455,8 +458,9 @@ impl Options<DynStore> {
     /// this one is edited or truncated.
     pub unsafe fn over(self, backing: Arc<dyn Backing>, access: Access) -> Result<DynStore> {
         // SAFETY: the caller's promise, and the record type is `u8`.
-        let table = unsafe { Table::over(backing, access, Reading::Whole, &self.common, any) }?;
-        DynStore::over(table)
+        let file =
+            unsafe { ExclusiveFile::over(backing, access, Reading::Whole, &self.common, any) }?;
+        DynStore::over(file)
     }
 
     /// Makes a new, empty store in a backing that has no bytes yet.
@@ -473,12 +477,12 @@ impl Options<DynStore> {
         schema: &Schema,
     ) -> Result<DynStore> {
         // SAFETY: the caller's promise, and the record type is `u8`.
-        DynStore::over(unsafe { Table::create_over(backing, schema, &self.common) }?)
+        DynStore::over(unsafe { ExclusiveFile::create_over(backing, schema, &self.common) }?)
     }
 
     fn open_with(self, path: &Path, access: Access) -> Result<DynStore> {
         // SAFETY: the record type is `u8`.
-        let table = unsafe { Table::open(path, access, Reading::Whole, &self.common, any) }?;
-        DynStore::over(table)
+        let file = unsafe { ExclusiveFile::open(path, access, Reading::Whole, &self.common, any) }?;
+        DynStore::over(file)
     }
 }

@@ -6,28 +6,28 @@
 
 use std::ops::Range;
 
-use super::exclusive_file::Table;
+use super::exclusive_file::ExclusiveFile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Field, Found, Record, Schema, Value, one_from_bytes, one_from_bytes_mut};
 use crate::txn::slots::{damaged, deleted};
 
 /// What both kinds of edit do.
 struct Session<'a, T: Copy + Send + Sync> {
-    table: &'a mut Table<T>,
+    file: &'a mut ExclusiveFile<T>,
     finished: bool,
 }
 
 impl<'a, T: Copy + Send + Sync> Session<'a, T> {
-    fn begin(table: &'a mut Table<T>) -> Result<Self> {
-        table.begin_edit()?;
-        Ok(Self { table, finished: false })
+    fn begin(file: &'a mut ExclusiveFile<T>) -> Result<Self> {
+        file.begin_edit()?;
+        Ok(Self { file, finished: false })
     }
 
     #[inline]
     fn bytes(&mut self, id: u64) -> Result<&[u8]> {
         const READ: &str = "read for editing";
         self.check(READ, id)?;
-        let Table { core, array, slots, .. } = &mut *self.table;
+        let ExclusiveFile { core, array, slots, .. } = &mut *self.file;
         // What fails here has failed while changes elsewhere were written back.
         let slot = core.keep(array.read_edited(id))?;
         match slots.found(slot) {
@@ -39,10 +39,10 @@ impl<'a, T: Copy + Send + Sync> Session<'a, T> {
     #[inline]
     fn bytes_mut(&mut self, id: u64) -> Result<&mut [u8]> {
         self.check("edit", id)?;
-        if self.table.sums.is_some() {
-            self.table.before_edit(id)?;
+        if self.file.sums.is_some() {
+            self.file.before_edit(id)?;
         }
-        let Table { core, array, slots, .. } = &mut *self.table;
+        let ExclusiveFile { core, array, slots, .. } = &mut *self.file;
         let slot = core.keep(array.edit(id))?;
         match slots.found(slot) {
             // The status byte behind the record is nobody's to change here.
@@ -53,34 +53,34 @@ impl<'a, T: Copy + Send + Sync> Session<'a, T> {
 
     #[inline]
     fn check(&self, operation: &'static str, id: u64) -> Result<()> {
-        self.table.core.check_healthy(operation)?;
-        if id < self.table.array.count() { Ok(()) } else { Err(self.past_the_last(operation, id)) }
+        self.file.core.check_healthy(operation)?;
+        if id < self.file.array.count() { Ok(()) } else { Err(self.past_the_last(operation, id)) }
     }
 
     #[cold]
     fn past_the_last(&self, operation: &'static str, id: u64) -> Error {
-        self.table.core.name(
+        self.file.core.name(
             Error::new(ErrorKind::OutOfRange, operation)
                 .record(id)
-                .detail(format!("the store holds {} records", self.table.array.count())),
+                .detail(format!("the store holds {} records", self.file.array.count())),
         )
     }
 
     fn flush(&mut self, records: Range<u64>) -> Result<()> {
-        let count = self.table.array.count();
+        let count = self.file.array.count();
         if records.start > records.end || records.end > count {
-            return Err(self.table.core.name(
+            return Err(self.file.core.name(
                 Error::new(ErrorKind::OutOfRange, "flush")
                     .record(records.end)
                     .detail(format!("the store holds {count} records")),
             ));
         }
-        self.table.sync_edits(records)
+        self.file.sync_edits(records)
     }
 
     fn finish(mut self) -> Result<()> {
         self.finished = true;
-        self.table.finish_edit()
+        self.file.finish_edit()
     }
 }
 
@@ -89,7 +89,7 @@ impl<T: Copy + Send + Sync> Drop for Session<'_, T> {
         // After a panic the changes may be half of what was meant: the mark stays and says so.
         if !self.finished && !std::thread::panicking() {
             // Errors cannot be told from here; `finish` is for those who want to know.
-            let _ = self.table.finish_edit();
+            let _ = self.file.finish_edit();
         }
     }
 }
@@ -118,13 +118,13 @@ impl<T: Copy + Send + Sync> Drop for Session<'_, T> {
 pub struct Edit<'a, R: Record>(Session<'a, R>);
 
 impl<'a, R: Record> Edit<'a, R> {
-    pub(crate) fn begin(table: &'a mut Table<R>) -> Result<Self> {
-        Session::begin(table).map(Self)
+    pub(crate) fn begin(file: &'a mut ExclusiveFile<R>) -> Result<Self> {
+        Session::begin(file).map(Self)
     }
 
     /// How many records there are, deleted ones among them.
     pub fn count(&self) -> u64 {
-        self.0.table.array.count()
+        self.0.file.array.count()
     }
 
     /// Record `id`, with the changes made so far.
@@ -201,13 +201,13 @@ pub struct DynEdit<'a> {
 }
 
 impl<'a> DynEdit<'a> {
-    pub(crate) fn begin(table: &'a mut Table<u8>) -> Result<Self> {
-        Ok(Self { session: Session::begin(table)? })
+    pub(crate) fn begin(file: &'a mut ExclusiveFile<u8>) -> Result<Self> {
+        Ok(Self { session: Session::begin(file)? })
     }
 
     /// How many records there are, deleted ones among them.
     pub fn count(&self) -> u64 {
-        self.session.table.array.count()
+        self.session.file.array.count()
     }
 
     /// The bytes of record `id`, with the changes made so far.
@@ -233,7 +233,7 @@ impl<'a> DynEdit<'a> {
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] if `record` is not as long as a record; as [`DynEdit::get`].
     pub fn set(&mut self, id: u64, record: &[u8]) -> Result<()> {
-        let record_len = self.session.table.slots.record_len();
+        let record_len = self.session.file.slots.record_len();
         if record.len() != record_len {
             return Err(Error::new(ErrorKind::InvalidArgument, "set")
                 .record(id)
@@ -283,7 +283,7 @@ impl<'a> DynEdit<'a> {
     }
 
     fn schema(&self) -> &Schema {
-        self.session.table.core.schema()
+        self.session.file.core.schema()
     }
 
     fn field(&self, name: &str) -> Result<&Field> {
@@ -310,12 +310,12 @@ fn misfit(id: u64) -> Error {
 
 impl<R: Record> std::fmt::Debug for Edit<'_, R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Edit").field(&self.0.table).finish()
+        f.debug_tuple("Edit").field(&self.0.file).finish()
     }
 }
 
 impl std::fmt::Debug for DynEdit<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("DynEdit").field(&self.session.table).finish()
+        f.debug_tuple("DynEdit").field(&self.session.file).finish()
     }
 }

@@ -31,7 +31,7 @@ use crate::txn::{
 pub(crate) use publish::Unpublished;
 
 /// An open store of records of type `T`, or of bytes for `u8`.
-pub(crate) struct Table<T: Copy + Send + Sync> {
+pub(crate) struct ExclusiveFile<T: Copy + Send + Sync> {
     pub(crate) array: Array<T>,
     pub(crate) core: Core,
     pub(crate) slots: Slots,
@@ -53,18 +53,18 @@ pub(crate) struct Table<T: Copy + Send + Sync> {
     closed: bool,
 }
 
-impl<T: Copy + Send + Sync> Table<T> {
+impl<T: Copy + Send + Sync> ExclusiveFile<T> {
     /// Makes a new, empty store at `path`: under another name first, so that nobody ever finds half
-    /// of one. `replace` is for [`Table::create_aside`].
+    /// of one. `replace` is for [`ExclusiveFile::create_aside`].
     ///
     /// # Safety
     /// `T` is `u8`, or a record type whose schema is `schema`.
     #[allow(unsafe_code, reason = "the record type is the caller's to know")]
     pub(crate) unsafe fn create(path: &Path, schema: &Schema, common: &Common) -> Result<Self> {
         // SAFETY: the caller's promise, passed on.
-        let mut table = unsafe { Self::create_aside(path, schema, common, false) }?;
-        table.publish()?;
-        Ok(table)
+        let mut made = unsafe { Self::create_aside(path, schema, common, false) }?;
+        made.publish()?;
+        Ok(made)
     }
 
     /// Makes a new, empty store that appears at `path` when it is closed, and not before.
@@ -105,9 +105,9 @@ impl<T: Copy + Send + Sync> Table<T> {
             unsafe { Self::create_at(unpublished, &made_at, schema, common) }
         });
         match made {
-            Ok(mut table) => {
-                table.locks.join(locks);
-                Ok(table)
+            Ok(mut made) => {
+                made.locks.join(locks);
+                Ok(made)
             }
             Err(error) => {
                 locks.withdraw();
@@ -139,10 +139,10 @@ impl<T: Copy + Send + Sync> Table<T> {
                 unsafe { Self::assemble(core, locks, common, Access::ReadWrite, WHOLE) }
             });
         match made {
-            Ok(mut table) => {
-                table.core.begin_unfinished();
-                table.unpublished = Some(unpublished);
-                Ok(table)
+            Ok(mut made) => {
+                made.core.begin_unfinished();
+                made.unpublished = Some(unpublished);
+                Ok(made)
             }
             Err(error) => {
                 resume::discard(&unpublished);
@@ -429,7 +429,7 @@ impl<T: Copy + Send + Sync> Table<T> {
     }
 }
 
-impl<T: Copy + Send + Sync> Drop for Table<T> {
+impl<T: Copy + Send + Sync> Drop for ExclusiveFile<T> {
     fn drop(&mut self) {
         if self.closed {
             return;
@@ -446,9 +446,9 @@ impl<T: Copy + Send + Sync> Drop for Table<T> {
 /// The one way of reading of stores that do not slide.
 const WHOLE: Reading = Reading::Whole;
 
-impl<T: Copy + Send + Sync> std::fmt::Debug for Table<T> {
+impl<T: Copy + Send + Sync> std::fmt::Debug for ExclusiveFile<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Table")
+        f.debug_struct("ExclusiveFile")
             .field("path", &self.path())
             .field("access", &self.access())
             .field("count", &self.array.count())
@@ -456,7 +456,7 @@ impl<T: Copy + Send + Sync> std::fmt::Debug for Table<T> {
     }
 }
 
-impl<R: Record> Table<R> {
+impl<R: Record> ExclusiveFile<R> {
     /// Record `index`, in place.
     #[inline]
     pub(crate) fn record(&self, index: u64) -> Option<&R> {
@@ -467,7 +467,7 @@ impl<R: Record> Table<R> {
     }
 }
 
-impl Table<u8> {
+impl ExclusiveFile<u8> {
     /// Opens the store at `path`, whatever its schema.
     #[allow(unsafe_code, reason = "records of bytes suit every schema")]
     pub(crate) fn open_bytes(

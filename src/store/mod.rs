@@ -20,7 +20,7 @@ pub use records::{DynRecords, DynRecordsWithIds, Records, RecordsWithIds};
 pub use typed::Store;
 pub use windowed::WindowedStore;
 
-pub(crate) use exclusive_file::Table;
+pub(crate) use exclusive_file::ExclusiveFile;
 #[cfg(test)]
 pub(crate) use exclusive_file::Unpublished;
 pub(crate) use info::slot_info;

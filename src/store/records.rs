@@ -4,7 +4,7 @@ use std::iter::FusedIterator;
 use std::ops::Range;
 use std::slice;
 
-use super::exclusive_file::Table;
+use super::exclusive_file::ExclusiveFile;
 use crate::error::Result;
 use crate::format::{Found, Record};
 
@@ -12,7 +12,7 @@ use crate::format::{Found, Record};
 /// [`Store::range`](crate::Store::range).
 #[derive(Clone)]
 pub struct Records<'a, R: Record> {
-    table: &'a Table<R>,
+    file: &'a ExclusiveFile<R>,
     /// Those in the file, as far as they follow one another without gaps.
     in_file: slice::Iter<'a, R>,
     /// Those after them, one by one.
@@ -21,13 +21,13 @@ pub struct Records<'a, R: Record> {
 
 impl<'a, R: Record> Records<'a, R> {
     /// The records of `range` that exist.
-    pub(crate) fn new(table: &'a Table<R>, range: Range<u64>) -> Self {
-        let range = clamp(range, table.array.count());
-        let whole = table.array.whole();
+    pub(crate) fn new(file: &'a ExclusiveFile<R>, range: Range<u64>) -> Self {
+        let range = clamp(range, file.array.count());
+        let whole = file.array.whole();
         let split = whole.count().clamp(range.start, range.end);
         match whole.slice(range.start..split) {
-            Some(in_file) => Self { table, in_file: in_file.iter(), rest: split..range.end },
-            None => Self { table, in_file: [].iter(), rest: range },
+            Some(in_file) => Self { file, in_file: in_file.iter(), rest: split..range.end },
+            None => Self { file, in_file: [].iter(), rest: range },
         }
     }
 }
@@ -40,14 +40,14 @@ impl<'a, R: Record> Iterator for Records<'a, R> {
         match self.in_file.next() {
             Some(record) => Some(record),
             None => {
-                let table = self.table;
-                self.rest.find_map(|index| table.record(index))
+                let file = self.file;
+                self.rest.find_map(|index| file.record(index))
             }
         }
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let (least, most) = size_hint(self.table, &self.rest);
+        let (least, most) = size_hint(self.file, &self.rest);
         let in_file = self.in_file.len();
         (in_file.saturating_add(least), most.map(|most| in_file.saturating_add(most)))
     }
@@ -57,16 +57,16 @@ impl<'a, R: Record> Iterator for Records<'a, R> {
         match self.in_file.nth(skipped) {
             Some(record) => Some(record),
             None => {
-                let table = self.table;
-                nth(table, &mut self.rest, skipped - in_file, |index| table.record(index))
+                let file = self.file;
+                nth(file, &mut self.rest, skipped - in_file, |index| file.record(index))
             }
         }
     }
 
     fn fold<B, F: FnMut(B, &'a R) -> B>(self, start: B, mut add: F) -> B {
-        let table = self.table;
+        let file = self.file;
         let so_far = self.in_file.fold(start, &mut add);
-        self.rest.filter_map(|index| table.record(index)).fold(so_far, add)
+        self.rest.filter_map(|index| file.record(index)).fold(so_far, add)
     }
 }
 
@@ -81,8 +81,8 @@ impl<R: Record> std::fmt::Debug for Records<'_, R> {
 
 impl<R: Record> DoubleEndedIterator for Records<'_, R> {
     fn next_back(&mut self) -> Option<Self::Item> {
-        let table = self.table;
-        match self.rest.by_ref().rev().find_map(|index| table.record(index)) {
+        let file = self.file;
+        match self.rest.by_ref().rev().find_map(|index| file.record(index)) {
             Some(record) => Some(record),
             None => self.in_file.next_back(),
         }
@@ -95,15 +95,15 @@ impl<R: Record> FusedIterator for Records<'_, R> {}
 /// [`DynStore::iter`](crate::DynStore::iter) and [`DynStore::range`](crate::DynStore::range).
 #[derive(Clone, Debug)]
 pub struct DynRecords<'a> {
-    table: &'a Table<u8>,
+    file: &'a ExclusiveFile<u8>,
     range: Range<u64>,
     record_len: usize,
 }
 
 impl<'a> DynRecords<'a> {
     /// The records of `range` that exist.
-    pub(crate) fn new(table: &'a Table<u8>, range: Range<u64>, record_len: usize) -> Self {
-        Self { table, range: clamp(range, table.array.count()), record_len }
+    pub(crate) fn new(file: &'a ExclusiveFile<u8>, range: Range<u64>, record_len: usize) -> Self {
+        Self { file, range: clamp(range, file.array.count()), record_len }
     }
 }
 
@@ -112,24 +112,24 @@ impl<'a> Iterator for DynRecords<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<&'a [u8]> {
-        let Self { table, record_len, .. } = *self;
-        self.range.find_map(|index| table.record_bytes(index, record_len))
+        let Self { file, record_len, .. } = *self;
+        self.range.find_map(|index| file.record_bytes(index, record_len))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        size_hint(self.table, &self.range)
+        size_hint(self.file, &self.range)
     }
 
     fn nth(&mut self, skipped: usize) -> Option<&'a [u8]> {
-        let Self { table, record_len, .. } = *self;
-        nth(table, &mut self.range, skipped, |index| table.record_bytes(index, record_len))
+        let Self { file, record_len, .. } = *self;
+        nth(file, &mut self.range, skipped, |index| file.record_bytes(index, record_len))
     }
 }
 
 impl DoubleEndedIterator for DynRecords<'_> {
     fn next_back(&mut self) -> Option<Self::Item> {
-        let Self { table, record_len, .. } = *self;
-        self.range.by_ref().rev().find_map(|index| table.record_bytes(index, record_len))
+        let Self { file, record_len, .. } = *self;
+        self.range.by_ref().rev().find_map(|index| file.record_bytes(index, record_len))
     }
 }
 
@@ -155,14 +155,14 @@ impl FusedIterator for DynRecords<'_> {}
 /// ```
 #[derive(Clone)]
 pub struct RecordsWithIds<'a, R: Record> {
-    table: &'a Table<R>,
+    file: &'a ExclusiveFile<R>,
     range: Range<u64>,
 }
 
 impl<'a, R: Record> RecordsWithIds<'a, R> {
     /// The records of `range` that exist.
-    pub(crate) fn new(table: &'a Table<R>, range: Range<u64>) -> Self {
-        Self { table, range: clamp(range, table.array.count()) }
+    pub(crate) fn new(file: &'a ExclusiveFile<R>, range: Range<u64>) -> Self {
+        Self { file, range: clamp(range, file.array.count()) }
     }
 }
 
@@ -170,12 +170,12 @@ impl<'a, R: Record> Iterator for RecordsWithIds<'a, R> {
     type Item = Result<(u64, &'a R)>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let table = self.table;
-        self.range.find_map(|id| with_id(table, id, |id| table.record(id)))
+        let file = self.file;
+        self.range.find_map(|id| with_id(file, id, |id| file.record(id)))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        size_hint(self.table, &self.range)
+        size_hint(self.file, &self.range)
     }
 }
 
@@ -202,15 +202,15 @@ impl<R: Record> std::fmt::Debug for RecordsWithIds<'_, R> {
 /// ```
 #[derive(Clone, Debug)]
 pub struct DynRecordsWithIds<'a> {
-    table: &'a Table<u8>,
+    file: &'a ExclusiveFile<u8>,
     range: Range<u64>,
     record_len: usize,
 }
 
 impl<'a> DynRecordsWithIds<'a> {
     /// The records of `range` that exist.
-    pub(crate) fn new(table: &'a Table<u8>, range: Range<u64>, record_len: usize) -> Self {
-        Self { table, range: clamp(range, table.array.count()), record_len }
+    pub(crate) fn new(file: &'a ExclusiveFile<u8>, range: Range<u64>, record_len: usize) -> Self {
+        Self { file, range: clamp(range, file.array.count()), record_len }
     }
 }
 
@@ -218,12 +218,12 @@ impl<'a> Iterator for DynRecordsWithIds<'a> {
     type Item = Result<(u64, &'a [u8])>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let Self { table, record_len, .. } = *self;
-        self.range.find_map(|id| with_id(table, id, |id| table.record_bytes(id, record_len)))
+        let Self { file, record_len, .. } = *self;
+        self.range.find_map(|id| with_id(file, id, |id| file.record_bytes(id, record_len)))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        size_hint(self.table, &self.range)
+        size_hint(self.file, &self.range)
     }
 }
 
@@ -231,11 +231,11 @@ impl FusedIterator for DynRecordsWithIds<'_> {}
 
 /// Record `id`, if it is not deleted.
 fn with_id<T: Copy + Send + Sync, V>(
-    table: &Table<T>,
+    file: &ExclusiveFile<T>,
     id: u64,
     get: impl FnOnce(u64) -> Option<V>,
 ) -> Option<Result<(u64, V)>> {
-    match table.found(id) {
+    match file.found(id) {
         Ok(Found::Live) => get(id).map(|record| Ok((id, record))),
         Ok(Found::Deleted | Found::PastTheLast) => None,
         Err(error) => Some(Err(error)),
@@ -244,12 +244,12 @@ fn with_id<T: Copy + Send + Sync, V>(
 
 /// The record after `skipped` others that are there; by arithmetic where every record is.
 fn nth<T: Copy + Send + Sync, V>(
-    table: &Table<T>,
+    file: &ExclusiveFile<T>,
     range: &mut Range<u64>,
     skipped: usize,
     get: impl Fn(u64) -> Option<V>,
 ) -> Option<V> {
-    if table.slots.mark().is_none() {
+    if file.slots.mark().is_none() {
         return get(range.nth(skipped)?);
     }
     range.filter_map(get).nth(skipped)
@@ -263,10 +263,10 @@ fn clamp(range: Range<u64>, count: u64) -> Range<u64> {
 /// Records that are mapped at once are never more than the address space holds. Where any of them
 /// may be deleted, none is sure to be there.
 fn size_hint<T: Copy + Send + Sync>(
-    table: &Table<T>,
+    file: &ExclusiveFile<T>,
     range: &Range<u64>,
 ) -> (usize, Option<usize>) {
     let left = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
-    let least = if table.slots.mark().is_some() { 0 } else { left };
+    let least = if file.slots.mark().is_some() { 0 } else { left };
     (least, Some(left))
 }

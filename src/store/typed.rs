@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::edit::Edit;
-use super::exclusive_file::Table;
+use super::exclusive_file::ExclusiveFile;
 use super::info::StoreInfo;
 use super::records::{Records, RecordsWithIds};
 use crate::array::Reading;
@@ -49,7 +49,7 @@ use crate::txn::{Options, check_schema, wanted_schema};
 /// # }
 /// ```
 pub struct Store<R: Record> {
-    pub(crate) table: Table<R>,
+    pub(crate) file: ExclusiveFile<R>,
 }
 
 impl<R: Record> Store<R> {
@@ -109,13 +109,13 @@ impl<R: Record> Store<R> {
     /// with deletes the deleted ones: record numbers are below it.
     #[inline]
     pub fn count(&self) -> u64 {
-        self.table.array.count()
+        self.file.array.count()
     }
 
     /// How many records there are that are not deleted: [`Store::count`], but in a store with
     /// deletes.
     pub fn live_count(&self) -> u64 {
-        self.table.live_count()
+        self.file.live_count()
     }
 
     /// Whether there are none, or none that are not deleted.
@@ -125,7 +125,7 @@ impl<R: Record> Store<R> {
 
     /// The schema in the file.
     pub fn schema(&self) -> &Schema {
-        self.table.core.schema()
+        self.file.core.schema()
     }
 
     /// The bytes that the store was created with by [`Options::metadata`]. They are read from the
@@ -137,12 +137,12 @@ impl<R: Record> Store<R> {
     /// [`ErrorKind::Corrupt`] if they are not what they were when the store was opened; the
     /// system's.
     pub fn metadata(&self) -> Result<&[u8]> {
-        self.table.core.metadata().get()
+        self.file.core.metadata().get()
     }
 
     /// Where the store is; `None` for a temporary one.
     pub fn path(&self) -> Option<PathBuf> {
-        self.table.path()
+        self.file.path()
     }
 
     /// Record `id`, in place: one comparison, one multiply, one add. `None` past the last, and for
@@ -150,7 +150,7 @@ impl<R: Record> Store<R> {
     /// whose status byte is damaged: [`Store::try_get`] tells these apart.
     #[inline]
     pub fn get(&self, id: u64) -> Option<&R> {
-        self.table.record(id)
+        self.file.record(id)
     }
 
     /// Record `id`, in place; `None` past the last, and for a record that was deleted.
@@ -159,7 +159,7 @@ impl<R: Record> Store<R> {
     /// [`ErrorKind::Corrupt`] if the record's status byte says neither that it lives nor that it is
     /// deleted.
     pub fn try_get(&self, id: u64) -> Result<Option<&R>> {
-        Ok(match self.table.found(id)? {
+        Ok(match self.file.found(id)? {
             Found::Live => self.get(id),
             Found::Deleted | Found::PastTheLast => None,
         })
@@ -176,7 +176,7 @@ impl<R: Record> Store<R> {
     /// # Errors
     /// As [`Store::read_into`], but for deleted records.
     pub fn try_read(&self, id: u64) -> Result<Option<R>> {
-        self.table.try_read(id)
+        self.file.try_read(id)
     }
 
     /// Copies the records from `first` on into `into`, as many as there are and as it has places,
@@ -206,7 +206,7 @@ impl<R: Record> Store<R> {
     /// installed; [`ErrorKind::Deleted`] if one of the records was deleted;
     /// [`ErrorKind::Corrupt`] if one's status byte is damaged. What `into` holds then is not said.
     pub fn read_into(&self, first: u64, into: &mut [R]) -> Result<usize> {
-        self.table.read_into(first, into)
+        self.file.read_into(first, into)
     }
 
     /// All records, in place and in order, but for deleted ones.
@@ -217,7 +217,7 @@ impl<R: Record> Store<R> {
     /// The records of a range, in place and in order; deleted ones, and those past the last, are
     /// left out. So are those with a damaged status byte: [`Store::range_with_ids`] tells of them.
     pub fn range(&self, ids: Range<u64>) -> Records<'_, R> {
-        Records::new(&self.table, ids)
+        Records::new(&self.file, ids)
     }
 
     /// All records with their numbers, in place and in order, but for deleted ones.
@@ -229,14 +229,14 @@ impl<R: Record> Store<R> {
     /// past the last, are left out. A record whose status byte is damaged is an
     /// [`ErrorKind::Corrupt`]; the ones after it follow.
     pub fn range_with_ids(&self, ids: Range<u64>) -> RecordsWithIds<'_, R> {
-        RecordsWithIds::new(&self.table, ids)
+        RecordsWithIds::new(&self.file, ids)
     }
 
     /// The records of a range as one slice, in place. `None` if the range reaches past the records
     /// in the file (those appended since the last flush may still be in a buffer), and in a store
     /// with deletes, whose records have status bytes between them.
     pub fn slice(&self, ids: Range<u64>) -> Option<&[R]> {
-        self.table.array.whole().slice(ids)
+        self.file.array.whole().slice(ids)
     }
 
     /// Appends one record, and returns its number.
@@ -253,7 +253,7 @@ impl<R: Record> Store<R> {
     /// # Errors
     /// As [`Store::append`].
     pub fn append_slice(&mut self, records: &[R]) -> Result<Range<u64>> {
-        self.table.append(bytes_of(records), records.len() as u64)
+        self.file.append(bytes_of(records), records.len() as u64)
     }
 
     /// Appends all records of an iterator, and returns their numbers.
@@ -275,7 +275,7 @@ impl<R: Record> Store<R> {
     /// # Errors
     /// As [`Store::append`].
     pub fn reserve(&mut self, records: u64) -> Result<()> {
-        self.table.reserve(records)
+        self.file.reserve(records)
     }
 
     /// Makes all appended records durable, and counts them: after this they survive a power cut.
@@ -283,7 +283,7 @@ impl<R: Record> Store<R> {
     /// # Errors
     /// The system's; the handle is poisoned then, and the file holds the state of an earlier flush.
     pub fn flush(&mut self) -> Result<()> {
-        self.table.flush()
+        self.file.flush()
     }
 
     /// Forgets the records from `count` on, durably. With `count` past the last it does nothing.
@@ -293,7 +293,7 @@ impl<R: Record> Store<R> {
     /// read; [`ErrorKind::Unsupported`] if records have been deleted, when only those that were
     /// not flushed yet can be forgotten; the system's.
     pub fn truncate(&mut self, count: u64) -> Result<()> {
-        self.table.truncate(count)
+        self.file.truncate(count)
     }
 
     /// Starts an exclusive edit: changes in place, with every other handle shut out. In a store
@@ -303,7 +303,7 @@ impl<R: Record> Store<R> {
     /// [`ErrorKind::ReadOnly`]; [`ErrorKind::Locked`] while another handle has the store open; the
     /// system's.
     pub fn edit(&mut self) -> Result<Edit<'_, R>> {
-        Edit::begin(&mut self.table)
+        Edit::begin(&mut self.file)
     }
 
     /// Sizes, header slots, views, residency and faults, as they are now.
@@ -311,7 +311,7 @@ impl<R: Record> Store<R> {
     /// # Errors
     /// The system's.
     pub fn info(&self) -> Result<StoreInfo> {
-        StoreInfo::of(&self.table)
+        StoreInfo::of(&self.file)
     }
 
     /// Makes everything durable, trims the file to its records, and gives the locks back.
@@ -319,7 +319,7 @@ impl<R: Record> Store<R> {
     /// # Errors
     /// The system's; the file then holds the state of an earlier flush.
     pub fn close(self) -> Result<()> {
-        self.table.close()
+        self.file.close()
     }
 }
 
@@ -333,8 +333,8 @@ impl<R: Record> Options<Store<R>> {
     pub fn create(self, path: impl AsRef<Path>) -> Result<Store<R>> {
         let schema = wanted_schema::<R>(self.schema.as_ref())?;
         // SAFETY: `wanted_schema` gives a schema of `R`.
-        let table = unsafe { Table::create(path.as_ref(), &schema, &self.common) }?;
-        Ok(Store { table })
+        let file = unsafe { ExclusiveFile::create(path.as_ref(), &schema, &self.common) }?;
+        Ok(Store { file })
     }
 
     /// Makes a new, empty store that appears at `path` when it is closed; dropped before that, it
@@ -347,8 +347,9 @@ impl<R: Record> Options<Store<R>> {
     pub fn create_aside(self, path: impl AsRef<Path>, replace: bool) -> Result<Store<R>> {
         let schema = wanted_schema::<R>(self.schema.as_ref())?;
         // SAFETY: `wanted_schema` gives a schema of `R`.
-        let table = unsafe { Table::create_aside(path.as_ref(), &schema, &self.common, replace) }?;
-        Ok(Store { table })
+        let file =
+            unsafe { ExclusiveFile::create_aside(path.as_ref(), &schema, &self.common, replace) }?;
+        Ok(Store { file })
     }
 
     /// Opens the store at `path` for reading and writing.
@@ -382,7 +383,7 @@ impl<R: Record> Options<Store<R>> {
     pub fn temporary(self) -> Result<Store<R>> {
         let schema = wanted_schema::<R>(self.schema.as_ref())?;
         // SAFETY: `wanted_schema` gives a schema of `R`.
-        Ok(Store { table: unsafe { Table::temporary(&schema, &self.common) }? })
+        Ok(Store { file: unsafe { ExclusiveFile::temporary(&schema, &self.common) }? })
     }
 
     /// Opens the store in a file that is open already. Given its path, the inode is locked, where
@@ -404,8 +405,8 @@ impl<R: Record> Options<Store<R>> {
     ) -> Result<Store<R>> {
         let check = |found: &Schema| check_schema::<R>(self.schema.as_ref(), found);
         // SAFETY: the caller's promise, and `check` accepts only schemas of `R`.
-        let table = unsafe { Table::from_file(file, path, access, &self.common, check) }?;
-        Ok(Store { table })
+        let file = unsafe { ExclusiveFile::from_file(file, path, access, &self.common, check) }?;
+        Ok(Store { file })
     }
 
     /// Opens the store in any backing, or makes one there if it has no bytes.
@@ -417,20 +418,20 @@ impl<R: Record> Options<Store<R>> {
     /// Nobody else changes the backing while the store is open, nor has it open as a store while
     /// this one is edited or truncated.
     pub unsafe fn over(self, backing: Arc<dyn Backing>, access: Access) -> Result<Store<R>> {
-        let table = if access == Access::ReadWrite && backing.len_bytes()? == 0 {
+        let file = if access == Access::ReadWrite && backing.len_bytes()? == 0 {
             let schema = wanted_schema::<R>(self.schema.as_ref())?;
             // SAFETY: the caller's promise, and `wanted_schema` gives a schema of `R`.
-            unsafe { Table::create_over(backing, &schema, &self.common) }?
+            unsafe { ExclusiveFile::create_over(backing, &schema, &self.common) }?
         } else {
             let check = |found: &Schema| check_schema::<R>(self.schema.as_ref(), found);
             // SAFETY: the caller's promise, and `check` accepts only schemas of `R`.
-            unsafe { Table::over(backing, access, Reading::Whole, &self.common, check) }?
+            unsafe { ExclusiveFile::over(backing, access, Reading::Whole, &self.common, check) }?
         };
-        Ok(Store { table })
+        Ok(Store { file })
     }
 
     fn open_with(self, path: &Path, access: Access) -> Result<Store<R>> {
-        Ok(Store { table: self.open_table(path, access, Reading::Whole)? })
+        Ok(Store { file: self.open_table(path, access, Reading::Whole)? })
     }
 
     pub(crate) fn open_table(
@@ -438,15 +439,15 @@ impl<R: Record> Options<Store<R>> {
         path: &Path,
         access: Access,
         reading: Reading,
-    ) -> Result<Table<R>> {
+    ) -> Result<ExclusiveFile<R>> {
         let check = |found: &Schema| check_schema::<R>(self.schema.as_ref(), found);
         // SAFETY: `check` accepts only schemas of `R`.
-        unsafe { Table::open(path, access, reading, &self.common, check) }
+        unsafe { ExclusiveFile::open(path, access, reading, &self.common, check) }
     }
 }
 
 impl<R: Record> std::fmt::Debug for Store<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Store").field(&self.table).finish()
+        f.debug_tuple("Store").field(&self.file).finish()
     }
 }

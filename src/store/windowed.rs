@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::copies::Walk;
 use super::edit::Edit;
-use super::exclusive_file::Table;
+use super::exclusive_file::ExclusiveFile;
 use super::info::StoreInfo;
 use super::typed::Store;
 use crate::array::{Reading, RecordGuard, ViewCounters, WindowGuard};
@@ -44,7 +44,7 @@ const CHUNK_BYTES: usize = 64 << 10;
 /// # }
 /// ```
 pub struct WindowedStore<R: Record> {
-    pub(crate) table: Table<R>,
+    pub(crate) file: ExclusiveFile<R>,
 }
 
 impl<R: Record> Store<R> {
@@ -74,8 +74,8 @@ impl<R: Record> Options<Store<R>> {
         window: u64,
     ) -> Result<WindowedStore<R>> {
         let reading = Reading::Windowed { budget_bytes: max_mapped, window_bytes: window };
-        let table = self.open_table(path.as_ref(), Access::ReadWrite, reading)?;
-        Ok(WindowedStore { table })
+        let file = self.open_table(path.as_ref(), Access::ReadWrite, reading)?;
+        Ok(WindowedStore { file })
     }
 
     /// As [`Options::open_windowed`], for reading only.
@@ -89,8 +89,8 @@ impl<R: Record> Options<Store<R>> {
         window: u64,
     ) -> Result<WindowedStore<R>> {
         let reading = Reading::Windowed { budget_bytes: max_mapped, window_bytes: window };
-        let table = self.open_table(path.as_ref(), Access::ReadOnly, reading)?;
-        Ok(WindowedStore { table })
+        let file = self.open_table(path.as_ref(), Access::ReadOnly, reading)?;
+        Ok(WindowedStore { file })
     }
 }
 
@@ -121,13 +121,13 @@ impl<R: Record> WindowedStore<R> {
     /// How many records there are, those appended and not yet flushed among them, and in a store
     /// with deletes the deleted ones: record numbers are below it.
     pub fn count(&self) -> u64 {
-        self.table.array.count()
+        self.file.array.count()
     }
 
     /// How many records there are that are not deleted: [`WindowedStore::count`], but in a store
     /// with deletes.
     pub fn live_count(&self) -> u64 {
-        self.table.live_count()
+        self.file.live_count()
     }
 
     /// Whether there are none, or none that are not deleted.
@@ -137,7 +137,7 @@ impl<R: Record> WindowedStore<R> {
 
     /// The schema in the file.
     pub fn schema(&self) -> &Schema {
-        self.table.core.schema()
+        self.file.core.schema()
     }
 
     /// Record `id`, in place, its window pinned while the guard lives; `None` past the last, and
@@ -148,19 +148,18 @@ impl<R: Record> WindowedStore<R> {
     /// guards pin leave no room; [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if the record's
     /// status byte says neither that it lives nor that it is deleted; the system's.
     pub fn get(&self, id: u64) -> Result<Option<RecordGuard<'_, R>>> {
-        if self.table.found(id)? != Found::Live {
+        if self.file.found(id)? != Found::Live {
             return Ok(None);
         }
-        if let Some(image) = self.table.image(id) {
+        if let Some(image) = self.file.image(id) {
             return Ok(one_from_bytes(image).map(RecordGuard::borrowed));
         }
-        match self.table.array.pin(id) {
+        match self.file.array.pin(id) {
             Ok(None) => {
-                let record =
-                    || one_from_bytes(self.table.array.pending(id)?.get(..size_of::<R>())?);
+                let record = || one_from_bytes(self.file.array.pending(id)?.get(..size_of::<R>())?);
                 Ok(record().map(RecordGuard::borrowed))
             }
-            other => other.map_err(|error| self.table.core.name(error)),
+            other => other.map_err(|error| self.file.core.name(error)),
         }
     }
 
@@ -170,7 +169,7 @@ impl<R: Record> WindowedStore<R> {
     /// # Errors
     /// As [`WindowedStore::read_into`], but for deleted records.
     pub fn read(&self, id: u64) -> Result<Option<R>> {
-        self.table.try_read(id)
+        self.file.try_read(id)
     }
 
     /// Copies the records from `first` on into `into`, as many as there are and as it has places,
@@ -179,7 +178,7 @@ impl<R: Record> WindowedStore<R> {
     /// # Errors
     /// As [`WindowedStore::get`] and [`Store::read_into`].
     pub fn read_into(&self, first: u64, into: &mut [R]) -> Result<usize> {
-        self.table.read_into(first, into)
+        self.file.read_into(first, into)
     }
 
     /// All records of the window that holds record `id`, in place, pinned while the guard lives.
@@ -191,7 +190,7 @@ impl<R: Record> WindowedStore<R> {
     /// As [`WindowedStore::get`].
     pub fn window(&self, id: u64) -> Result<Option<WindowGuard<'_, R>>> {
         let window = self.pin_window(id)?;
-        let has_images = |window: &WindowGuard<'_, R>| self.table.has_images(window.ids());
+        let has_images = |window: &WindowGuard<'_, R>| self.file.has_images(window.ids());
         Ok(window.filter(|window| !has_images(window)))
     }
 
@@ -199,7 +198,7 @@ impl<R: Record> WindowedStore<R> {
     /// out. They are made as [`WindowedStore::read_into`] does, some 64 KiB at a time, and no
     /// window is pinned between.
     pub fn range(&self, ids: Range<u64>) -> impl Iterator<Item = Result<R>> + '_ {
-        let mut walk = Walk::new(&self.table, ids, CHUNK_BYTES);
+        let mut walk = Walk::new(&self.file, ids, CHUNK_BYTES);
         std::iter::from_fn(move || match walk.next_record() {
             Ok(None) => None,
             Err(error) => Some(Err(error)),
@@ -212,17 +211,17 @@ impl<R: Record> WindowedStore<R> {
     }
 
     fn pin_window(&self, id: u64) -> Result<Option<WindowGuard<'_, R>>> {
-        self.table.array.pin_window(id).map_err(|error| self.table.core.name(error))
+        self.file.array.pin_window(id).map_err(|error| self.file.core.name(error))
     }
 
     /// What the windows have done so far, and map now.
     pub fn view_counters(&self) -> ViewCounters {
-        self.table.array.counters().unwrap_or_default()
+        self.file.array.counters().unwrap_or_default()
     }
 
     /// Unmaps every window that no guard pins.
     pub fn release_views(&self) {
-        self.table.array.release_views();
+        self.file.array.release_views();
     }
 
     /// Appends one record, and returns its number.
@@ -238,7 +237,7 @@ impl<R: Record> WindowedStore<R> {
     /// # Errors
     /// As [`Store::append`].
     pub fn append_slice(&mut self, records: &[R]) -> Result<Range<u64>> {
-        self.table.append(bytes_of(records), records.len() as u64)
+        self.file.append(bytes_of(records), records.len() as u64)
     }
 
     /// Makes all appended records durable, and counts them.
@@ -246,7 +245,7 @@ impl<R: Record> WindowedStore<R> {
     /// # Errors
     /// As [`Store::flush`].
     pub fn flush(&mut self) -> Result<()> {
-        self.table.flush()
+        self.file.flush()
     }
 
     /// Forgets the records from `count` on, durably.
@@ -254,7 +253,7 @@ impl<R: Record> WindowedStore<R> {
     /// # Errors
     /// As [`Store::truncate`].
     pub fn truncate(&mut self, count: u64) -> Result<()> {
-        self.table.truncate(count)
+        self.file.truncate(count)
     }
 
     /// Starts an exclusive edit, which slides one window of its own.
@@ -262,7 +261,7 @@ impl<R: Record> WindowedStore<R> {
     /// # Errors
     /// As [`Store::edit`].
     pub fn edit(&mut self) -> Result<Edit<'_, R>> {
-        Edit::begin(&mut self.table)
+        Edit::begin(&mut self.file)
     }
 
     /// Sizes, header slots, views, residency and faults, as they are now.
@@ -270,7 +269,7 @@ impl<R: Record> WindowedStore<R> {
     /// # Errors
     /// The system's.
     pub fn info(&self) -> Result<StoreInfo> {
-        StoreInfo::of(&self.table)
+        StoreInfo::of(&self.file)
     }
 
     /// Makes everything durable, trims the file to its records, and gives the locks back.
@@ -278,12 +277,12 @@ impl<R: Record> WindowedStore<R> {
     /// # Errors
     /// As [`Store::close`].
     pub fn close(self) -> Result<()> {
-        self.table.close()
+        self.file.close()
     }
 }
 
 impl<R: Record> std::fmt::Debug for WindowedStore<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("WindowedStore").field(&self.table).finish()
+        f.debug_tuple("WindowedStore").field(&self.file).finish()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::Table;
+use super::ExclusiveFile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Found, Record, one_from_bytes};
 use crate::txn::slots::damaged;
@@ -10,7 +10,7 @@ use crate::txn::slots::damaged;
 /// How much is gathered of records that are appended, to give each its status byte.
 const STAGING_BYTES_MAX: usize = 256 << 10;
 
-impl<T: Copy + Send + Sync> Table<T> {
+impl<T: Copy + Send + Sync> ExclusiveFile<T> {
     /// How many records are not deleted, those appended and not yet flushed among them.
     pub(crate) fn live_count(&self) -> u64 {
         let live_count = match &self.log {
@@ -95,7 +95,7 @@ impl<T: Copy + Send + Sync> Table<T> {
     }
 }
 
-impl<R: Record> Table<R> {
+impl<R: Record> ExclusiveFile<R> {
     /// Record `index` where the fast path has not found it.
     #[cold] // for stores without deletes, whose loops are laid out for the fast path
     pub(crate) fn record_elsewhere(&self, index: u64) -> Option<&R> {
@@ -107,7 +107,7 @@ impl<R: Record> Table<R> {
     }
 }
 
-impl Table<u8> {
+impl ExclusiveFile<u8> {
     /// The first `len` bytes of record `index` where the fast path has not found it.
     #[cold] // for stores without deletes, whose loops are laid out for the fast path
     pub(crate) fn bytes_elsewhere(&self, index: u64, len: usize) -> Option<&[u8]> {

@@ -2,16 +2,16 @@
 
 use std::ops::Range;
 
-use super::Table;
+use super::ExclusiveFile;
 
-impl<T: Copy + Send + Sync> Table<T> {
+impl<T: Copy + Send + Sync> ExclusiveFile<T> {
     /// The image that a commit in the log has left of record `index`: a windowed store has none of
     /// them in its windows.
     pub(crate) fn image(&self, index: u64) -> Option<&[u8]> {
         self.image_slot(index)?.get(..self.slots.record_len())
     }
 
-    /// As [`Table::image`], with the status byte.
+    /// As [`ExclusiveFile::image`], with the status byte.
     pub(crate) fn image_slot(&self, index: u64) -> Option<&[u8]> {
         self.log.as_ref()?.overlay.find(index)
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Table;
+use super::ExclusiveFile;
 use crate::error::Result;
 use crate::io::{FileBacking, side_path};
 use crate::shm::{LockWords, WriterSide, process};
@@ -22,7 +22,7 @@ pub(crate) struct Unpublished {
     pub(crate) keep: bool,
 }
 
-impl<T: Copy + Send + Sync> Table<T> {
+impl<T: Copy + Send + Sync> ExclusiveFile<T> {
     /// Shows readers what this handle has committed.
     pub(crate) fn tell_readers(&self) {
         if let Some(sharing) = &self.sharing {

@@ -5,14 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::publish::Unpublished;
-use super::{Table, WHOLE};
+use super::{ExclusiveFile, WHOLE};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Schema;
 use crate::io::{Access, open_unfinished, refuse_lock_file};
 use crate::sums::Sums;
 use crate::txn::{Common, Core, Locks, opening::refuse_network_unless};
 
-impl<T: Copy + Send + Sync> Table<T> {
+impl<T: Copy + Send + Sync> ExclusiveFile<T> {
     /// Opens what a maker of `path` that was cut off has left: its records as of the last flush.
     /// The store appears at `path` when it is closed; dropped before, it stays as it is.
     ///
@@ -38,15 +38,15 @@ impl<T: Copy + Send + Sync> Table<T> {
             check(core.schema()).map_err(|error| core.name(error))?;
             // SAFETY: the writer's locks on path and inode keep every other writer out, and the
             // caller vouches for `T`.
-            let table = unsafe { Self::assemble(core, inode, common, Access::ReadWrite, WHOLE) }?;
-            Ok((table, file))
+            let resumed = unsafe { Self::assemble(core, inode, common, Access::ReadWrite, WHOLE) }?;
+            Ok((resumed, file))
         });
         match resumed {
-            Ok((mut table, file)) => {
+            Ok((mut resumed, file)) => {
                 let publish_at = path.to_path_buf();
-                table.unpublished = Some(Unpublished { file, publish_at, replace, keep: true });
-                table.locks.join(locks);
-                Ok(table)
+                resumed.unpublished = Some(Unpublished { file, publish_at, replace, keep: true });
+                resumed.locks.join(locks);
+                Ok(resumed)
             }
             Err(error) => {
                 if error.kind() == ErrorKind::NotFound {

@@ -5,11 +5,11 @@
 
 use std::ops::Range;
 
-use super::Table;
+use super::ExclusiveFile;
 use crate::error::Result;
 use crate::sums::{BLOCK_LEN_BYTES, Sums};
 
-impl<T: Copy + Send + Sync> Table<T> {
+impl<T: Copy + Send + Sync> ExclusiveFile<T> {
     /// Makes room for the checksums of `count` records. A full disk is an error that harms nothing.
     pub(crate) fn reserve_sums(&self, count: u64) -> Result<()> {
         match &self.sums {
