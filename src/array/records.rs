@@ -139,11 +139,6 @@ impl<T: Copy + Send + Sync> Array<T> {
         self.geometry
     }
 
-    /// How the array was opened.
-    pub(crate) fn options(&self) -> &ArrayOptions {
-        &self.options
-    }
-
     /// The records that lie in the file, in one view.
     #[inline]
     pub(crate) fn whole(&self) -> &RecordView<T> {

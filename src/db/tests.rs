@@ -142,8 +142,9 @@ fn make_aside(broken: bool) {
         unsafe { ExclusiveFile::<u8>::create_over(Arc::clone(&backing) as _, &schema, &common) };
     let mut store = made.unwrap();
     let file = Arc::new(FileBacking::open_any(&made_at, true).unwrap());
-    store.unpublished =
-        Some(Unpublished { file, publish_at: publish_at.clone(), replace: false, keep: false });
+    let publish_at_close =
+        Unpublished { file, publish_at: publish_at.clone(), replace: false, keep: false };
+    store.mode.unpublish(publish_at_close);
     store.append(&[1; PAGE], 1).unwrap();
     backing.broken.store(broken, Ordering::Relaxed);
     let closed = store.close();

@@ -11,7 +11,7 @@ use crate::io::FileBacking;
 use crate::shm::Wait;
 use crate::store::{DynStore, ExclusiveFile};
 use crate::sums::{FoundSums, Sums};
-use crate::txn::{Hold, NewMetadata};
+use crate::txn::NewMetadata;
 
 /// How much is read and written at a time.
 const CHUNK_BYTES: u64 = 1 << 20;
@@ -147,9 +147,9 @@ impl<'a> Copy<'a> {
             geometry,
             count: file.array.count(),
             sums: sums.as_ref(),
-            images: file.log.as_ref().map(|log| &log.overlay),
+            images: file.mode.log().map(|log| &log.overlay),
             torn: &[],
-            beside: file.hold.as_ref().map(Hold::presence),
+            beside: file.mode.reader().map(|state| state.pin.presence()),
         };
         let mut copier = Copier {
             from: file,

@@ -89,7 +89,7 @@ pub fn rebuild_checksums_with_progress(
     };
     // Those that were kept so far lose their name, which on some systems a file that is open keeps.
     drop(found);
-    file.sums = None;
+    file.mode.forget_sums();
     let sums = Sums::create_with_progress(&*backing, ASIDE, file.core.header(), progress)?;
     backing.rename_side(ASIDE, SUM_SUFFIX)?;
     backing.sync_directory()?;

@@ -15,7 +15,7 @@ impl<T: Copy + Send + Sync> ExclusiveFile<T> {
     /// room for, and returns how many.
     pub(crate) fn read_packed(&self, first: u64, into: &mut [u8]) -> Result<usize> {
         let len = self.slots.record_len();
-        if self.slots.mark().is_none() && self.log.is_none() {
+        if self.slots.mark().is_none() && self.mode.log().is_none() {
             let copied = self.array.copy_records(first, len, into);
             return copied.map_err(|error| self.core.name(error));
         }
@@ -55,7 +55,7 @@ impl<T: Copy + Send + Sync> ExclusiveFile<T> {
         let stride = self.slots.stride();
         let copied = self.array.copy_records(first, stride, into);
         let copied = copied.map_err(|error| self.core.name(error))?;
-        if self.log.as_ref().is_some_and(|log| !log.overlay.is_empty()) {
+        if self.mode.log().is_some_and(|log| !log.overlay.is_empty()) {
             for (id, slot) in (first..).zip(into.chunks_exact_mut(stride).take(copied)) {
                 if let Some(image) = self.image_slot(id) {
                     slot.copy_from_slice(image);

@@ -39,7 +39,7 @@ impl<'a, T: Copy + Send + Sync> Session<'a, T> {
     #[inline]
     fn bytes_mut(&mut self, id: u64) -> Result<&mut [u8]> {
         self.check("edit", id)?;
-        if self.file.sums.is_some() {
+        if self.file.mode.sums().is_some() {
             self.file.before_edit(id)?;
         }
         let ExclusiveFile { core, array, slots, .. } = &mut *self.file;

@@ -8,6 +8,7 @@
 mod deletes;
 mod installs;
 mod log_images;
+mod mode;
 mod publish;
 mod resume;
 mod sums;
@@ -17,40 +18,26 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use self::mode::{EditedSums, ReadState, WriteState};
 use crate::array::{Array, ArrayOptions, Reading};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Record, Schema};
 use crate::io::{Access, Backing, FileBacking, vacate_unfinished};
-use crate::shm::{LockWords, WriterSide};
-use crate::sums::{BlockSet, Sums};
 use crate::txn::{
-    Common, Core, Hold, Locks, Recovered, Slots, absorb, create_sums, name_sums_of_replaced,
+    Common, Core, Locks, Slots, absorb, create_sums, name_sums_of_replaced,
     opening::{check_features, open_core, refuse_network_unless, until_current},
-    read_beside, refuse_other_file, settle,
+    refuse_other_file, settle,
 };
-pub(crate) use publish::Unpublished;
+pub(crate) use mode::{Mode, Unpublished};
 
 /// An open store of records of type `T`, or of bytes for `u8`.
 pub(crate) struct ExclusiveFile<T: Copy + Send + Sync> {
     pub(crate) array: Array<T>,
     pub(crate) core: Core,
     pub(crate) slots: Slots,
-    /// What the log held beyond the array, for a handle that does not write. A whole view has it in
-    /// pages of its own; the windows of a windowed store do not.
-    pub(crate) log: Option<Recovered>,
-    /// What a handle that does not write reads, and the writer therefore leaves alone.
-    pub(crate) hold: Option<Hold>,
-    /// Where readers see what a handle that writes has committed.
-    pub(crate) sharing: Option<WriterSide<LockWords>>,
+    pub(crate) mode: Mode,
     pub(crate) locks: Locks,
     common: Common,
-    /// The checksums that this handle keeps, if it writes and the store has them.
-    pub(crate) sums: Option<Sums>,
-    /// The blocks that an exclusive edit has changed, for the checksums.
-    pub(crate) edited: BlockSet,
-    pub(crate) unpublished: Option<Unpublished>,
-    /// Whether dropping has nothing left to do.
-    closed: bool,
 }
 
 impl<T: Copy + Send + Sync> ExclusiveFile<T> {
@@ -141,7 +128,7 @@ impl<T: Copy + Send + Sync> ExclusiveFile<T> {
         match made {
             Ok(mut made) => {
                 made.core.begin_unfinished();
-                made.unpublished = Some(unpublished);
+                made.mode.unpublish(unpublished);
                 Ok(made)
             }
             Err(error) => {
@@ -260,15 +247,18 @@ impl<T: Copy + Send + Sync> ExclusiveFile<T> {
         reading: Reading,
     ) -> Result<Self> {
         check_features(core.header(), common).map_err(|error| core.name(error))?;
-        let (mut sums, mut sharing, mut log, mut hold) = (None, None, None, None);
-        if access == Access::ReadWrite {
-            sums = settle(&mut core)?;
-            let words = locks.words(core.header().file_id)?;
-            absorb(&mut core, &mut sums, &locks, &words, common.wait)?;
-            sharing = Some(words);
-        } else {
-            (log, hold) = read_beside::take_up(&mut core, &locks, align_of::<T>())?;
-        }
+        let mode = match access {
+            Access::ReadWrite => {
+                let mut sums = settle(&mut core)?;
+                let sharing = locks.words(core.header().file_id)?;
+                absorb(&mut core, &mut sums, &locks, &sharing, common.wait)?;
+                Mode::Write(WriteState { sums: sums.map(EditedSums::from), sharing })
+            }
+            Access::ReadOnly => Mode::Read(ReadState::take_up(&mut core, &locks, align_of::<T>())?),
+            Access::Private => {
+                Mode::Private(ReadState::take_up(&mut core, &locks, align_of::<T>())?)
+            }
+        };
         let header = core.header();
         let geometry = header.layout()?.geometry;
         let slots = Slots::of(header)?;
@@ -278,10 +268,10 @@ impl<T: Copy + Send + Sync> ExclusiveFile<T> {
             write_back: common.write_back,
             advice: common.advice,
             mark: slots.mark(),
-            announces_edits: sums.is_some(),
+            announces_edits: mode.sums().is_some(),
         };
-        let count = log.as_ref().map_or(header.count, |log| log.count);
-        let images = match (&log, reading) {
+        let count = mode.log().map_or(header.count, |log| log.count);
+        let images = match (mode.log(), reading) {
             (Some(log), Reading::Whole) => log.overlay.sorted_after(header.commit),
             _ => Vec::new(),
         };
@@ -290,34 +280,19 @@ impl<T: Copy + Send + Sync> ExclusiveFile<T> {
         let array = unsafe { Array::open(backing, geometry, count, options, &images) }
             .map_err(|error| core.name(error))?;
         drop(images);
-        let (common, edited) = (common.clone(), BlockSet::default());
-        let (unpublished, closed) = (None, false);
-        Ok(Self {
-            array,
-            core,
-            slots,
-            log,
-            hold,
-            sharing,
-            locks,
-            common,
-            sums,
-            edited,
-            unpublished,
-            closed,
-        })
+        Ok(Self { array, core, slots, mode, locks, common: common.clone() })
     }
 
     /// Where the store is, or will be when it is closed.
     pub(crate) fn path(&self) -> Option<PathBuf> {
-        match &self.unpublished {
-            Some(unpublished) => Some(unpublished.publish_at.clone()),
-            None => self.core.backing().path(),
+        match &self.mode {
+            Mode::Unpublished(_, unpublished) => Some(unpublished.publish_at.clone()),
+            _ => self.core.backing().path(),
         }
     }
 
     pub(crate) fn access(&self) -> Access {
-        self.array.options().access
+        self.mode.access()
     }
 
     /// Appends `added` records whose bytes follow one another.
@@ -392,11 +367,11 @@ impl<T: Copy + Send + Sync> ExclusiveFile<T> {
     }
 
     fn close_in_place(&mut self) -> Result<()> {
-        self.closed = true;
         let closed = self.tidy().and_then(|()| self.publish());
         if closed.is_err() {
             self.abandon();
         }
+        self.mode = Mode::Closed;
         closed
     }
 
@@ -431,14 +406,15 @@ impl<T: Copy + Send + Sync> ExclusiveFile<T> {
 
 impl<T: Copy + Send + Sync> Drop for ExclusiveFile<T> {
     fn drop(&mut self) {
-        if self.closed {
-            return;
-        }
-        if self.unpublished.is_some() {
-            self.abandon();
-        } else if !std::thread::panicking() {
-            // Errors cannot be told from here; `close` is for those who want to know.
-            let _ = self.tidy();
+        match &self.mode {
+            Mode::Closed => {}
+            Mode::Unpublished(..) => self.abandon(),
+            Mode::Read(_) | Mode::Private(_) | Mode::Write(_) => {
+                if !std::thread::panicking() {
+                    // A caller that wants to know about errors closes the store.
+                    let _ = self.tidy();
+                }
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::exclusive_file::ExclusiveFile;
+use super::exclusive_file::{ExclusiveFile, Mode};
 use crate::array::ViewCounters;
 use crate::error::{Error, Result};
 use crate::format::SlotState;
@@ -166,9 +166,9 @@ impl StoreInfo {
             _ => residency_of(view, shown)?,
         };
         let report = file.core.report();
-        let log = file.log.as_ref().map(|log| LogInfo::of(log, &**backing)).transpose()?;
+        let log = file.mode.log().map(|log| LogInfo::of(log, &**backing)).transpose()?;
         let (writer, readers) = sharers(file)?;
-        let known = Known::of(file.sums.as_ref(), &**backing, header)?;
+        let known = Known::of(file.mode.sums(), &**backing, header)?;
         let unsummed = match &known.checksums {
             Checksums::Present { .. } => 0,
             _ => header.count,
@@ -188,7 +188,7 @@ impl StoreInfo {
             file_len_bytes,
             allocated_bytes: backing.allocated_bytes()?,
             sequence: header.sequence,
-            commit: file.log.as_ref().map_or(header.commit, |log| log.commit),
+            commit: file.mode.log().map_or(header.commit, |log| log.commit),
             log,
             writer,
             readers,
@@ -196,7 +196,7 @@ impl StoreInfo {
             slots: [slot_info(&report.a), slot_info(&report.b)],
             editing: file.core.found_editing(),
             checksums: known.checksums,
-            unsummed: unsummed.saturating_add(file.log.as_ref().map_or(0, |log| log.unsummed)),
+            unsummed: unsummed.saturating_add(file.mode.log().map_or(0, |log| log.unsummed)),
             damaged: known.damaged,
             damaged_blocks: known.damaged_blocks,
             file_system: backing.properties().file_system.clone(),
@@ -244,15 +244,17 @@ fn residency_of(view: &View, len_bytes: usize) -> Result<(Option<Residency>, u64
 fn sharers<T: Copy + Send + Sync>(
     file: &ExclusiveFile<T>,
 ) -> Result<(Option<WriterInfo>, Vec<ReaderInfo>)> {
-    let (writer, seen) = match (&file.sharing, &file.hold) {
-        (Some(sharing), _) => (Some(WriterInfo { process: Some(process()) }), sharing.readers()?),
-        (None, Some(hold)) => {
-            let presence = hold.presence();
+    let (writer, seen) = match &file.mode {
+        Mode::Write(state) | Mode::Unpublished(state, _) => {
+            (Some(WriterInfo { process: Some(process()) }), state.sharing.readers()?)
+        }
+        Mode::Read(state) | Mode::Private(state) => {
+            let presence = state.pin.presence();
             let has_writer = presence.has_writer()?;
             let writer = WriterInfo { process: presence.writer_process() };
             (has_writer.then_some(writer), presence.others(has_writer)?)
         }
-        (None, None) => (None, Vec::new()),
+        Mode::Closed => (None, Vec::new()),
     };
     Ok((writer, seen.iter().map(ReaderInfo::of).collect()))
 }

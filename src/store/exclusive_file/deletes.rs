@@ -13,7 +13,7 @@ const STAGING_BYTES_MAX: usize = 256 << 10;
 impl<T: Copy + Send + Sync> ExclusiveFile<T> {
     /// How many records are not deleted, those appended and not yet flushed among them.
     pub(crate) fn live_count(&self) -> u64 {
-        let live_count = match &self.log {
+        let live_count = match self.mode.log() {
             Some(log) => log.live_count,
             None => self.core.header().live_count,
         };
@@ -22,12 +22,12 @@ impl<T: Copy + Send + Sync> ExclusiveFile<T> {
 
     /// How many records there are for everybody.
     pub(crate) fn committed_count(&self) -> u64 {
-        self.log.as_ref().map_or(self.core.header().count, |log| log.count)
+        self.mode.log().map_or(self.core.header().count, |log| log.count)
     }
 
     /// The deleted record whose place is used again first.
     pub(crate) fn free_head(&self) -> Option<u64> {
-        self.log.as_ref().map_or(self.core.header().free_head, |log| log.free_head)
+        self.mode.log().map_or(self.core.header().free_head, |log| log.free_head)
     }
 
     /// Whether there is a record `id`.

@@ -9,8 +9,8 @@ use crate::sums::Sums;
 use crate::txn::{Change, Core, Plan, Work, install};
 
 impl<T: Copy + Send + Sync> ExclusiveFile<T> {
-    /// As [`ExclusiveFile::flush`], with `live_count` records that are not deleted and the free list
-    /// from `free_head` on.
+    /// As [`ExclusiveFile::flush`], with `live_count` records that are not deleted and the free
+    /// list from `free_head` on.
     pub(crate) fn flush_as(&mut self, live_count: u64, free_head: Option<u64>) -> Result<()> {
         let count = self.array.count();
         self.reserve_sums(count)?;
@@ -123,7 +123,7 @@ struct Exclusive<'t, T: Copy + Send + Sync> {
 
 impl<T: Copy + Send + Sync> Work for Exclusive<'_, T> {
     fn parts(&mut self) -> (&mut Core, Option<&mut Sums>) {
-        (&mut self.file.core, self.file.sums.as_mut())
+        (&mut self.file.core, self.file.mode.sums_mut().map(|kept| &mut kept.sums))
     }
 
     fn sync(&mut self) -> Result<()> {

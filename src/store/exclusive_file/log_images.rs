@@ -13,12 +13,12 @@ impl<T: Copy + Send + Sync> ExclusiveFile<T> {
 
     /// As [`ExclusiveFile::image`], with the status byte.
     pub(crate) fn image_slot(&self, index: u64) -> Option<&[u8]> {
-        self.log.as_ref()?.overlay.find(index)
+        self.mode.log()?.overlay.find(index)
     }
 
     /// Whether commits in the log have changed some of these records.
     pub(crate) fn has_images(&self, ids: Range<u64>) -> bool {
-        let Some(log) = self.log.as_ref().filter(|log| !log.overlay.is_empty()) else {
+        let Some(log) = self.mode.log().filter(|log| !log.overlay.is_empty()) else {
             return false;
         };
         ids.into_iter().any(|id| log.overlay.find(id).is_some())

@@ -1,10 +1,11 @@
 //! Stores that are made aside in more than one go: kept when they are dropped unfinished, and
 //! opened again to be finished.
 
+use std::mem;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::publish::Unpublished;
+use super::mode::{Mode, Unpublished};
 use super::{ExclusiveFile, WHOLE};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Schema;
@@ -44,7 +45,7 @@ impl<T: Copy + Send + Sync> ExclusiveFile<T> {
         match resumed {
             Ok((mut resumed, file)) => {
                 let publish_at = path.to_path_buf();
-                resumed.unpublished = Some(Unpublished { file, publish_at, replace, keep: true });
+                resumed.mode.unpublish(Unpublished { file, publish_at, replace, keep: true });
                 resumed.locks.join(locks);
                 Ok(resumed)
             }
@@ -70,19 +71,19 @@ impl<T: Copy + Send + Sync> ExclusiveFile<T> {
 
     /// Whether a store that was made aside stays where it is if it is not finished.
     pub(crate) fn keep_unfinished(&mut self, keep: bool) {
-        if let Some(unpublished) = &mut self.unpublished {
+        if let Mode::Unpublished(_, unpublished) = &mut self.mode {
             unpublished.keep = keep;
         }
     }
 
     /// Gives a store up that was made aside and is not finished: it must not appear.
     pub(super) fn abandon(&mut self) {
-        let Some(unpublished) = self.unpublished.take().filter(|unpublished| !unpublished.keep)
-        else {
-            return;
-        };
-        discard(&unpublished);
-        self.locks.withdraw();
+        if let Mode::Unpublished(_, unpublished) = mem::replace(&mut self.mode, Mode::Closed) {
+            if !unpublished.keep {
+                discard(&unpublished);
+                self.locks.withdraw();
+            }
+        }
     }
 }
 
