@@ -196,18 +196,23 @@ impl<T: Copy + Send + Sync> Array<T> {
         Ok(Some(byte[0]))
     }
 
-    /// Pins the window that holds record `index`, whatever its mark says; `None` if the file holds
-    /// no such record (yet).
+    /// Pins the window that holds record `index`, whatever its mark says, and lends what `see` sees
+    /// in its first `len_bytes` bytes; `None` if the file holds no such record (yet).
     #[allow(unsafe_code, reason = "the array's contract is the guard's")]
-    pub(crate) fn pin(&self, index: u64) -> Result<Option<RecordGuard<'_, T>>> {
+    pub(crate) fn pin<R: ?Sized>(
+        &self,
+        index: u64,
+        len_bytes: usize,
+        see: impl FnOnce(&[u8]) -> Option<&R>,
+    ) -> Result<Option<RecordGuard<'_, R>>> {
         let in_file = self.in_file();
         let Some(slider) = self.slider.as_ref().filter(|_| index < in_file) else {
             return Ok(None);
         };
         let (view, lead) = slider.pin(index, in_file)?;
-        // SAFETY: the record lies in the file, so by `open`'s contract a valid `T` is there that
-        // nobody changes or cuts off while the array is borrowed.
-        unsafe { RecordGuard::new(view, lead) }.map(Some)
+        // SAFETY: the record lies in the file, so by `open`'s contract nothing changes or cuts off
+        // its bytes while the array is borrowed.
+        unsafe { RecordGuard::new(view, lead, len_bytes, see) }.map(Some)
     }
 
     /// Pins the window that holds record `index` and lends all its records; `None` if the file

@@ -65,8 +65,9 @@ fn pages() -> Arc<Hooked<Unwritable>> {
     let schema = Schema::packed([Field::new("page", DataType::Binary(4096))]).unwrap();
     let common = Common::default();
     // SAFETY: records are bytes, and this test alone has the backing.
-    let made =
-        unsafe { ExclusiveFile::<u8>::create_over(Arc::clone(&backing) as _, &schema, &common) };
+    let made = unsafe {
+        ExclusiveFile::<[u8]>::create_over(Arc::clone(&backing) as _, Some(&schema), &common)
+    };
     let mut store = made.unwrap();
     store.append(&[1; 64 * PAGE], 64).unwrap();
     store.close().unwrap();
@@ -77,13 +78,11 @@ fn open(
     backing: &Arc<Hooked<Unwritable>>,
     reading: Reading,
     way: WriteBack,
-) -> Result<ExclusiveFile<u8>> {
+) -> Result<ExclusiveFile<[u8]>> {
     let common = Common { write_back: way, ..Common::default() };
     // SAFETY: records are bytes, and the tests alone have their backings.
     unsafe {
-        ExclusiveFile::over(Arc::clone(backing) as _, Access::ReadWrite, reading, &common, |_| {
-            Ok(())
-        })
+        ExclusiveFile::over(Arc::clone(backing) as _, Access::ReadWrite, reading, None, &common)
     }
 }
 
@@ -138,8 +137,9 @@ fn make_aside(broken: bool) {
     let schema = Schema::packed([Field::new("page", DataType::Binary(4096))]).unwrap();
     let common = Common::default();
     // SAFETY: records are bytes, and this test alone has the backing.
-    let made =
-        unsafe { ExclusiveFile::<u8>::create_over(Arc::clone(&backing) as _, &schema, &common) };
+    let made = unsafe {
+        ExclusiveFile::<[u8]>::create_over(Arc::clone(&backing) as _, Some(&schema), &common)
+    };
     let mut store = made.unwrap();
     let file = Arc::new(FileBacking::open_any(&made_at, true).unwrap());
     let publish_at_close =

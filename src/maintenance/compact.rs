@@ -91,7 +91,7 @@ pub fn compact(
 
 /// Gathers the living of the records in `slots`; their numbers.
 fn gather(
-    from: &ExclusiveFile<u8>,
+    from: &ExclusiveFile<[u8]>,
     first: u64,
     slots: &[u8],
     living: &mut Vec<u8>,

@@ -132,7 +132,7 @@ impl<'a> Copy<'a> {
     /// with the checksums that the store has: the new store's own would call damage right.
     pub(crate) fn slots(
         &mut self,
-        each: impl FnMut(&ExclusiveFile<u8>, &mut ExclusiveFile<u8>, u64, &[u8]) -> Result<()>,
+        each: impl FnMut(&ExclusiveFile<[u8]>, &mut ExclusiveFile<[u8]>, u64, &[u8]) -> Result<()>,
     ) -> Result<()> {
         let file = &self.from.file;
         let header = file.core.header();
@@ -168,8 +168,8 @@ impl<'a> Copy<'a> {
 
 /// Gathers what a sweep reads, and ends it at the first damage.
 struct Copier<'c, 'o, F> {
-    from: &'c ExclusiveFile<u8>,
-    to: &'c mut ExclusiveFile<u8>,
+    from: &'c ExclusiveFile<[u8]>,
+    to: &'c mut ExclusiveFile<[u8]>,
     options: &'c mut CopyOptions<'o>,
     each: F,
     at_once: u64,
@@ -181,7 +181,7 @@ struct Copier<'c, 'o, F> {
 
 impl<F> Copier<'_, '_, F>
 where
-    F: FnMut(&ExclusiveFile<u8>, &mut ExclusiveFile<u8>, u64, &[u8]) -> Result<()>,
+    F: FnMut(&ExclusiveFile<[u8]>, &mut ExclusiveFile<[u8]>, u64, &[u8]) -> Result<()>,
 {
     fn hand_on(&mut self) -> Result<()> {
         if self.chunk.is_empty() {
@@ -204,7 +204,7 @@ where
 
 impl<F> Inspect for Copier<'_, '_, F>
 where
-    F: FnMut(&ExclusiveFile<u8>, &mut ExclusiveFile<u8>, u64, &[u8]) -> Result<()>,
+    F: FnMut(&ExclusiveFile<[u8]>, &mut ExclusiveFile<[u8]>, u64, &[u8]) -> Result<()>,
 {
     fn bad_block(&mut self, bad: &BadBlock) -> Result<()> {
         let detail = format!("block {}: {}", bad.block, bad.why);

@@ -79,7 +79,7 @@ pub fn rebuild_checksums_with_progress(
     refuse_other_file(path)?;
     let reading = Reading::Windowed { budget_bytes: 64 << 20, window_bytes: 16 << 20 };
     let common = Common { wait, ..Common::default() };
-    let mut file = ExclusiveFile::open_bytes(path, Access::ReadWrite, reading, &common)?;
+    let mut file = ExclusiveFile::<[u8]>::open(path, Access::ReadWrite, reading, None, &common)?;
     let backing = Arc::clone(file.core.backing());
     let found = Sums::find(&*backing, file.core.header(), false)?;
     let before = Checksums::of(&found);

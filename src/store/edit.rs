@@ -8,19 +8,141 @@ use std::ops::Range;
 
 use super::exclusive_file::ExclusiveFile;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{Field, Found, Record, Schema, Value, one_from_bytes, one_from_bytes_mut};
+use crate::format::{Field, Found, Value};
+use crate::txn::Row;
 use crate::txn::slots::{damaged, deleted};
 
-/// What both kinds of edit do.
-struct Session<'a, T: Copy + Send + Sync> {
-    file: &'a mut ExclusiveFile<T>,
+/// An exclusive edit of a [`Store`](crate::Store): no other handle reads or writes meanwhile.
+///
+/// Changes are seen through the edit at once, and are durable after [`Edit::flush`] or
+/// [`Edit::finish`]. Dropping it finishes it too, but cannot report errors.
+///
+/// ```
+/// # #[cfg(feature = "derive")] {
+/// use flatrec::{Record, Store, zerocopy::*};
+/// #[derive(Clone, Copy, Record, FromBytes, IntoBytes, Immutable, KnownLayout)]
+/// #[zerocopy(crate = "flatrec::zerocopy")]
+/// #[repr(C)]
+/// struct Account { id: u32, cents: u32 }
+///
+/// let mut store = Store::<Account>::temporary().unwrap();
+/// for id in 0..1000 { store.append(&Account { id, cents: 100 }).unwrap(); }
+/// let mut edit = store.edit().unwrap();
+/// for id in 0..1000 { edit.get_mut(id).unwrap().cents += 5; }
+/// edit.finish().unwrap();
+/// assert!(store.iter().all(|account| account.cents == 105));
+/// # }
+/// ```
+pub struct Edit<'a, R: Row + ?Sized> {
+    file: &'a mut ExclusiveFile<R>,
     finished: bool,
 }
 
-impl<'a, T: Copy + Send + Sync> Session<'a, T> {
-    fn begin(file: &'a mut ExclusiveFile<T>) -> Result<Self> {
+/// An [`Edit`] of a [`DynStore`](crate::DynStore): records are bytes, and fields go by name.
+///
+/// ```
+/// use flatrec::{DataType, DynStore, Field, Schema, Value};
+/// let schema = Schema::packed([Field::new("n", DataType::UInt32)])?;
+/// let mut store = DynStore::temporary(&schema)?;
+/// store.append(&1u32.to_le_bytes())?;
+/// let mut edit = store.edit()?;
+/// edit.set_field(0, "n", &Value::UInt(7))?;
+/// edit.finish()?;
+/// assert_eq!(store.get(0), Some(&7u32.to_le_bytes()[..]));
+/// # Ok::<(), flatrec::Error>(())
+/// ```
+pub type DynEdit<'a> = Edit<'a, [u8]>;
+
+impl<'a, R: Row + ?Sized> Edit<'a, R> {
+    pub(crate) fn begin(file: &'a mut ExclusiveFile<R>) -> Result<Self> {
         file.begin_edit()?;
         Ok(Self { file, finished: false })
+    }
+
+    /// How many records there are, deleted ones among them.
+    pub fn count(&self) -> u64 {
+        self.file.array.count()
+    }
+
+    /// Record `id`, with the changes made so far.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfRange`] past the last record; [`ErrorKind::Deleted`] for a record that was
+    /// deleted, [`ErrorKind::Corrupt`] for one whose status byte is damaged; the system's, when
+    /// changes elsewhere had to be written to make room.
+    #[inline]
+    pub fn get(&mut self, id: u64) -> Result<&R> {
+        R::of_bytes(self.bytes(id)?).ok_or_else(|| misfit(id))
+    }
+
+    /// Record `id`, for changing in place.
+    ///
+    /// # Errors
+    /// As [`Edit::get`].
+    #[inline]
+    pub fn get_mut(&mut self, id: u64) -> Result<&mut R> {
+        R::of_bytes_mut(self.bytes_mut(id)?).ok_or_else(|| misfit(id))
+    }
+
+    /// Replaces record `id`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] for bytes that are not as many as a record's; as
+    /// [`Edit::get`].
+    pub fn set(&mut self, id: u64, record: &R) -> Result<()> {
+        let fits = record.bytes(self.file.slots.record_len());
+        fits.map_err(|error| self.file.core.name(error.record(id)))?;
+        self.get_mut(id)?.assign(record);
+        Ok(())
+    }
+
+    /// Sets one field of record `id`, by its name in the schema.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] if there is no such field, [`ErrorKind::InvalidValue`] if it
+    /// cannot hold the value; as [`Edit::get`].
+    pub fn set_field(&mut self, id: u64, name: &str, value: &Value<'_>) -> Result<()> {
+        let field = self.field(name)?.clone();
+        // The value is tried on a copy, so that a record is changed whole or not at all.
+        let mut record = self.bytes(id)?.to_vec();
+        field.write(&mut record, value).map_err(|error| error.record(id))?;
+        self.bytes_mut(id)?.copy_from_slice(&record);
+        Ok(())
+    }
+
+    /// Makes the changes in `records` durable; the edit goes on.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfRange`] past the last record; the system's, after which the store is
+    /// poisoned.
+    pub fn flush_range(&mut self, records: Range<u64>) -> Result<()> {
+        let count = self.count();
+        if records.start > records.end || records.end > count {
+            return Err(self.file.core.name(
+                Error::new(ErrorKind::OutOfRange, "flush")
+                    .record(records.end)
+                    .detail(format!("the store holds {count} records")),
+            ));
+        }
+        self.file.sync_edits(records)
+    }
+
+    /// Makes all changes durable; the edit goes on.
+    ///
+    /// # Errors
+    /// As [`Edit::flush_range`].
+    pub fn flush(&mut self) -> Result<()> {
+        let count = self.count();
+        self.flush_range(0..count)
+    }
+
+    /// Makes all changes durable and lets other handles in again.
+    ///
+    /// # Errors
+    /// The system's, after which the store is poisoned.
+    pub fn finish(mut self) -> Result<()> {
+        self.finished = true;
+        self.file.finish_edit()
     }
 
     #[inline]
@@ -45,7 +167,7 @@ impl<'a, T: Copy + Send + Sync> Session<'a, T> {
         let ExclusiveFile { core, array, slots, .. } = &mut *self.file;
         let slot = core.keep(array.edit(id))?;
         match slots.found(slot) {
-            // The status byte behind the record is nobody's to change here.
+            // The status byte behind the record is not the caller's to change.
             Ok(Found::Live) => Ok(&mut slot[..slots.record_len()]),
             other => Err(core.name(not_there("edit", id, other))),
         }
@@ -66,232 +188,23 @@ impl<'a, T: Copy + Send + Sync> Session<'a, T> {
         )
     }
 
-    fn flush(&mut self, records: Range<u64>) -> Result<()> {
-        let count = self.file.array.count();
-        if records.start > records.end || records.end > count {
-            return Err(self.file.core.name(
-                Error::new(ErrorKind::OutOfRange, "flush")
-                    .record(records.end)
-                    .detail(format!("the store holds {count} records")),
-            ));
-        }
-        self.file.sync_edits(records)
-    }
-
-    fn finish(mut self) -> Result<()> {
-        self.finished = true;
-        self.file.finish_edit()
-    }
-}
-
-impl<T: Copy + Send + Sync> Drop for Session<'_, T> {
-    fn drop(&mut self) {
-        // After a panic the changes may be half of what was meant: the mark stays and says so.
-        if !self.finished && !std::thread::panicking() {
-            // Errors cannot be told from here; `finish` is for those who want to know.
-            let _ = self.file.finish_edit();
-        }
-    }
-}
-
-/// An exclusive edit of a [`Store`](crate::Store): no other handle reads or writes meanwhile.
-///
-/// Changes are seen through the edit at once, and are durable after [`Edit::flush`] or
-/// [`Edit::finish`]. Dropping it finishes it too, but cannot report errors.
-///
-/// ```
-/// # #[cfg(feature = "derive")] {
-/// use flatrec::{Record, Store, zerocopy::*};
-/// #[derive(Clone, Copy, Record, FromBytes, IntoBytes, Immutable, KnownLayout)]
-/// #[zerocopy(crate = "flatrec::zerocopy")]
-/// #[repr(C)]
-/// struct Account { id: u32, cents: u32 }
-///
-/// let mut store = Store::<Account>::temporary().unwrap();
-/// for id in 0..1000 { store.append(&Account { id, cents: 100 }).unwrap(); }
-/// let mut edit = store.edit().unwrap();
-/// for id in 0..1000 { edit.get_mut(id).unwrap().cents += 5; }
-/// edit.finish().unwrap();
-/// assert!(store.iter().all(|account| account.cents == 105));
-/// # }
-/// ```
-pub struct Edit<'a, R: Record>(Session<'a, R>);
-
-impl<'a, R: Record> Edit<'a, R> {
-    pub(crate) fn begin(file: &'a mut ExclusiveFile<R>) -> Result<Self> {
-        Session::begin(file).map(Self)
-    }
-
-    /// How many records there are, deleted ones among them.
-    pub fn count(&self) -> u64 {
-        self.0.file.array.count()
-    }
-
-    /// Record `id`, with the changes made so far.
-    ///
-    /// # Errors
-    /// [`ErrorKind::OutOfRange`] past the last record; [`ErrorKind::Deleted`] for a record that was
-    /// deleted, [`ErrorKind::Corrupt`] for one whose status byte is none; the system's, when
-    /// changes elsewhere had to be written to make room.
-    #[inline]
-    pub fn get(&mut self, id: u64) -> Result<&R> {
-        one_from_bytes(self.0.bytes(id)?).ok_or_else(|| misfit(id))
-    }
-
-    /// Record `id`, for changing in place.
-    ///
-    /// # Errors
-    /// As [`Edit::get`].
-    #[inline]
-    pub fn get_mut(&mut self, id: u64) -> Result<&mut R> {
-        one_from_bytes_mut(self.0.bytes_mut(id)?).ok_or_else(|| misfit(id))
-    }
-
-    /// Replaces record `id`.
-    ///
-    /// # Errors
-    /// As [`Edit::get`].
-    pub fn set(&mut self, id: u64, record: &R) -> Result<()> {
-        *self.get_mut(id)? = *record;
-        Ok(())
-    }
-
-    /// Makes the changes in `records` durable; the edit goes on.
-    ///
-    /// # Errors
-    /// [`ErrorKind::OutOfRange`] past the last record; the system's, after which the store is
-    /// poisoned.
-    pub fn flush_range(&mut self, records: Range<u64>) -> Result<()> {
-        self.0.flush(records)
-    }
-
-    /// Makes all changes durable; the edit goes on.
-    ///
-    /// # Errors
-    /// As [`Edit::flush_range`].
-    pub fn flush(&mut self) -> Result<()> {
-        let count = self.count();
-        self.0.flush(0..count)
-    }
-
-    /// Makes all changes durable and lets other handles in again.
-    ///
-    /// # Errors
-    /// The system's, after which the store is poisoned.
-    pub fn finish(self) -> Result<()> {
-        self.0.finish()
-    }
-}
-
-/// As [`Edit`], of a [`DynStore`](crate::DynStore): records are bytes, and fields go by name.
-///
-/// ```
-/// use flatrec::{DataType, DynStore, Field, Schema, Value};
-/// let schema = Schema::packed([Field::new("n", DataType::UInt32)])?;
-/// let mut store = DynStore::temporary(&schema)?;
-/// store.append(&1u32.to_le_bytes())?;
-/// let mut edit = store.edit()?;
-/// edit.set_field(0, "n", &Value::UInt(7))?;
-/// edit.finish()?;
-/// assert_eq!(store.get(0), Some(&7u32.to_le_bytes()[..]));
-/// # Ok::<(), flatrec::Error>(())
-/// ```
-pub struct DynEdit<'a> {
-    session: Session<'a, u8>,
-}
-
-impl<'a> DynEdit<'a> {
-    pub(crate) fn begin(file: &'a mut ExclusiveFile<u8>) -> Result<Self> {
-        Ok(Self { session: Session::begin(file)? })
-    }
-
-    /// How many records there are, deleted ones among them.
-    pub fn count(&self) -> u64 {
-        self.session.file.array.count()
-    }
-
-    /// The bytes of record `id`, with the changes made so far.
-    ///
-    /// # Errors
-    /// As [`Edit::get`].
-    #[inline]
-    pub fn get(&mut self, id: u64) -> Result<&[u8]> {
-        self.session.bytes(id)
-    }
-
-    /// The bytes of record `id`, for changing in place.
-    ///
-    /// # Errors
-    /// As [`DynEdit::get`].
-    #[inline]
-    pub fn get_mut(&mut self, id: u64) -> Result<&mut [u8]> {
-        self.session.bytes_mut(id)
-    }
-
-    /// Replaces record `id`.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidArgument`] if `record` is not as long as a record; as [`DynEdit::get`].
-    pub fn set(&mut self, id: u64, record: &[u8]) -> Result<()> {
-        let record_len = self.session.file.slots.record_len();
-        if record.len() != record_len {
-            return Err(Error::new(ErrorKind::InvalidArgument, "set")
-                .record(id)
-                .detail(format!("{} bytes for a record of {record_len}", record.len())));
-        }
-        self.get_mut(id)?.copy_from_slice(record);
-        Ok(())
-    }
-
-    /// Sets one field of record `id`.
-    ///
-    /// # Errors
-    /// [`ErrorKind::InvalidArgument`] if there is no such field, [`ErrorKind::InvalidValue`] if it
-    /// cannot hold the value; as [`DynEdit::get`].
-    pub fn set_field(&mut self, id: u64, name: &str, value: &Value<'_>) -> Result<()> {
-        let field = self.field(name)?.clone();
-        // The value is tried on a copy, so that a record is changed whole or not at all.
-        let mut record = self.get(id)?.to_vec();
-        field.write(&mut record, value).map_err(|error| error.record(id))?;
-        self.set(id, &record)
-    }
-
-    /// Makes the changes in `records` durable; the edit goes on.
-    ///
-    /// # Errors
-    /// [`ErrorKind::OutOfRange`] past the last record; the system's, after which the store is
-    /// poisoned.
-    pub fn flush_range(&mut self, records: Range<u64>) -> Result<()> {
-        self.session.flush(records)
-    }
-
-    /// Makes all changes durable; the edit goes on.
-    ///
-    /// # Errors
-    /// As [`DynEdit::flush_range`].
-    pub fn flush(&mut self) -> Result<()> {
-        let count = self.count();
-        self.session.flush(0..count)
-    }
-
-    /// Makes all changes durable and lets other handles in again.
-    ///
-    /// # Errors
-    /// The system's, after which the store is poisoned.
-    pub fn finish(self) -> Result<()> {
-        self.session.finish()
-    }
-
-    fn schema(&self) -> &Schema {
-        self.session.file.core.schema()
-    }
-
     fn field(&self, name: &str) -> Result<&Field> {
-        self.schema().field(name).ok_or_else(|| {
-            let names: Vec<&str> = self.schema().fields().iter().map(Field::name).collect();
+        let schema = self.file.core.schema();
+        schema.field(name).ok_or_else(|| {
+            let names: Vec<&str> = schema.fields().iter().map(Field::name).collect();
             Error::new(ErrorKind::InvalidArgument, "set")
                 .detail(format!("no field is named {name:?}; there are: {}", names.join(", ")))
         })
+    }
+}
+
+impl<R: Row + ?Sized> Drop for Edit<'_, R> {
+    fn drop(&mut self) {
+        // After a panic the changes may be half of what was meant: the mark stays and says so.
+        if !self.finished && !std::thread::panicking() {
+            // A caller that wants to know about errors finishes the edit.
+            let _ = self.file.finish_edit();
+        }
     }
 }
 
@@ -304,18 +217,12 @@ fn not_there(operation: &'static str, id: u64, found: Result<Found, u8>) -> Erro
 }
 
 /// A record that does not fit its place: only if the array were laid out wrongly.
-fn misfit(id: u64) -> Error {
+pub(super) fn misfit(id: u64) -> Error {
     Error::new(ErrorKind::Corrupt, "reach").record(id).detail("it does not fit its type")
 }
 
-impl<R: Record> std::fmt::Debug for Edit<'_, R> {
+impl<R: Row + ?Sized> std::fmt::Debug for Edit<'_, R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Edit").field(&self.0.file).finish()
-    }
-}
-
-impl std::fmt::Debug for DynEdit<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("DynEdit").field(&self.session.file).finish()
+        f.debug_tuple("Edit").field(&self.file).finish()
     }
 }

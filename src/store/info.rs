@@ -10,7 +10,7 @@ use crate::io::{Access, Backing, View};
 use crate::os::{FaultCounts, FileSystemKind, Residency, process_faults};
 use crate::shm::process;
 use crate::sums::{Checksums, DamagedBlock, Known};
-use crate::txn::{ReaderInfo, Recovered};
+use crate::txn::{ReaderInfo, Recovered, Row};
 
 /// Sizes, header slots, views, residency and faults of an open store, as they were when asked.
 ///
@@ -152,7 +152,7 @@ pub enum SlotInfo {
 }
 
 impl StoreInfo {
-    pub(crate) fn of<T: Copy + Send + Sync>(file: &ExclusiveFile<T>) -> Result<Self> {
+    pub(crate) fn of<R: Row + ?Sized>(file: &ExclusiveFile<R>) -> Result<Self> {
         let header = file.core.header();
         let backing = file.core.backing();
         let view = file.array.whole().view();
@@ -241,8 +241,8 @@ fn residency_of(view: &View, len_bytes: usize) -> Result<(Option<Residency>, u64
 }
 
 /// Who has the store of `file` open beside it, and who writes to it.
-fn sharers<T: Copy + Send + Sync>(
-    file: &ExclusiveFile<T>,
+fn sharers<R: Row + ?Sized>(
+    file: &ExclusiveFile<R>,
 ) -> Result<(Option<WriterInfo>, Vec<ReaderInfo>)> {
     let (writer, seen) = match &file.mode {
         Mode::Write(state) | Mode::Unpublished(state, _) => {

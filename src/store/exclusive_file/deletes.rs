@@ -4,13 +4,13 @@ use std::ops::Range;
 
 use super::ExclusiveFile;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{Found, Record, one_from_bytes};
-use crate::txn::slots::damaged;
+use crate::format::Found;
+use crate::txn::{Row, slots::damaged};
 
 /// How much is gathered of records that are appended, to give each its status byte.
 const STAGING_BYTES_MAX: usize = 256 << 10;
 
-impl<T: Copy + Send + Sync> ExclusiveFile<T> {
+impl<R: Row + ?Sized> ExclusiveFile<R> {
     /// How many records are not deleted, those appended and not yet flushed among them.
     pub(crate) fn live_count(&self) -> u64 {
         let live_count = match self.mode.log() {
@@ -93,27 +93,12 @@ impl<T: Copy + Send + Sync> ExclusiveFile<T> {
                 .advice("delete them in a transaction, and compact the store"),
         ))
     }
-}
-
-impl<R: Record> ExclusiveFile<R> {
     /// Record `index` where the fast path has not found it.
     #[cold] // for stores without deletes, whose loops are laid out for the fast path
     pub(crate) fn record_elsewhere(&self, index: u64) -> Option<&R> {
         let slot = self.array.slot(index)?;
         match self.slots.found(slot) {
-            Ok(Found::Live) => one_from_bytes(slot.get(..self.slots.record_len())?),
-            _ => None,
-        }
-    }
-}
-
-impl ExclusiveFile<u8> {
-    /// The first `len` bytes of record `index` where the fast path has not found it.
-    #[cold] // for stores without deletes, whose loops are laid out for the fast path
-    pub(crate) fn bytes_elsewhere(&self, index: u64, len: usize) -> Option<&[u8]> {
-        let slot = self.array.slot(index)?;
-        match self.slots.found(slot) {
-            Ok(Found::Live) => slot.get(..len),
+            Ok(Found::Live) => R::of_bytes(slot.get(..self.slots.record_len())?),
             _ => None,
         }
     }

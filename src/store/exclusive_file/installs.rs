@@ -6,9 +6,9 @@ use super::ExclusiveFile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::Access;
 use crate::sums::Sums;
-use crate::txn::{Change, Core, Plan, Work, install};
+use crate::txn::{Change, Core, Plan, Row, Work, install};
 
-impl<T: Copy + Send + Sync> ExclusiveFile<T> {
+impl<R: Row + ?Sized> ExclusiveFile<R> {
     /// As [`ExclusiveFile::flush`], with `live_count` records that are not deleted and the free
     /// list from `free_head` on.
     pub(crate) fn flush_as(&mut self, live_count: u64, free_head: Option<u64>) -> Result<()> {
@@ -116,12 +116,12 @@ enum Part {
 }
 
 /// An exclusive file's own part of an installation.
-struct Exclusive<'t, T: Copy + Send + Sync> {
-    file: &'t mut ExclusiveFile<T>,
+struct Exclusive<'t, R: Row + ?Sized> {
+    file: &'t mut ExclusiveFile<R>,
     part: Part,
 }
 
-impl<T: Copy + Send + Sync> Work for Exclusive<'_, T> {
+impl<R: Row + ?Sized> Work for Exclusive<'_, R> {
     fn parts(&mut self) -> (&mut Core, Option<&mut Sums>) {
         (&mut self.file.core, self.file.mode.sums_mut().map(|kept| &mut kept.sums))
     }

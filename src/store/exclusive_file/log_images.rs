@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use super::ExclusiveFile;
+use crate::txn::Row;
 
-impl<T: Copy + Send + Sync> ExclusiveFile<T> {
+impl<R: Row + ?Sized> ExclusiveFile<R> {
     /// The image that a commit in the log has left of record `index`: a windowed store has none of
     /// them in its windows.
     pub(crate) fn image(&self, index: u64) -> Option<&[u8]> {

@@ -9,10 +9,10 @@ use crate::io::side_path;
 use crate::shm::{LockWords, WriterSide, process};
 use crate::step::{self, Step};
 use crate::sums::{SUM_SUFFIX, is_sum_file};
-use crate::txn::{refuse_other_file, replaced};
+use crate::txn::{Row, refuse_other_file, replaced};
 use crate::wal;
 
-impl<T: Copy + Send + Sync> ExclusiveFile<T> {
+impl<R: Row + ?Sized> ExclusiveFile<R> {
     /// Shows readers what this handle has committed.
     pub(crate) fn tell_readers(&self) {
         if let Some(state) = self.mode.writer() {

@@ -11,20 +11,17 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::Schema;
 use crate::io::{Access, open_unfinished, refuse_lock_file};
 use crate::sums::Sums;
-use crate::txn::{Common, Core, Locks, opening::refuse_network_unless};
+use crate::txn::{Common, Core, Locks, Row, opening::refuse_network_unless};
 
-impl<T: Copy + Send + Sync> ExclusiveFile<T> {
+impl<R: Row + ?Sized> ExclusiveFile<R> {
     /// Opens what a maker of `path` that was cut off has left: its records as of the last flush.
     /// The store appears at `path` when it is closed; dropped before, it stays as it is.
-    ///
-    /// # Safety
-    /// `T` is `u8`, or `check` accepts only schemas of `T`.
-    #[allow(unsafe_code, reason = "the record type is the caller's to know")]
-    pub(crate) unsafe fn resume_aside(
+    #[allow(unsafe_code, reason = "the locks that make a mapped array sound are held here")]
+    pub(crate) fn resume_aside(
         path: &Path,
+        by_hand: Option<&Schema>,
         common: &Common,
         replace: bool,
-        check: impl FnOnce(&Schema) -> Result<()>,
     ) -> Result<Self> {
         let locks = Locks::writer(path, common.wait, || None)?;
         let resumed = Self::refuse_taken(path, replace).and_then(|()| {
@@ -36,10 +33,9 @@ impl<T: Copy + Send + Sync> ExclusiveFile<T> {
             let inode = Locks::handed_over(&file, Some(&made_at), true, common.wait)?;
             let mut core = Core::open(Arc::clone(&file) as _)?;
             core.begin_unfinished();
-            check(core.schema()).map_err(|error| core.name(error))?;
-            // SAFETY: the writer's locks on path and inode keep every other writer out, and the
-            // caller vouches for `T`.
-            let resumed = unsafe { Self::assemble(core, inode, common, Access::ReadWrite, WHOLE) }?;
+            let access = Access::ReadWrite;
+            // SAFETY: the writer's locks on path and inode keep every other writer out.
+            let resumed = unsafe { Self::assemble(core, inode, by_hand, common, access, WHOLE) }?;
             Ok((resumed, file))
         });
         match resumed {

@@ -9,8 +9,9 @@ use super::ExclusiveFile;
 use super::mode::EditedSums;
 use crate::error::Result;
 use crate::sums::{BLOCK_LEN_BYTES, Sums};
+use crate::txn::Row;
 
-impl<T: Copy + Send + Sync> ExclusiveFile<T> {
+impl<R: Row + ?Sized> ExclusiveFile<R> {
     /// Makes room for the checksums of `count` records. A full disk is an error that harms nothing.
     pub(crate) fn reserve_sums(&self, count: u64) -> Result<()> {
         match self.mode.sums() {

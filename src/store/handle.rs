@@ -1,23 +1,23 @@
-//! Stores of a Rust type.
+//! Stores that are mapped whole: of a Rust type, or of a schema found in the file.
 
-use std::fs::File;
+use std::borrow::Borrow;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
+use super::copies::{CHUNK_BYTES, Copies};
 use super::edit::Edit;
 use super::exclusive_file::ExclusiveFile;
 use super::info::StoreInfo;
 use super::records::{Records, RecordsWithIds};
-use crate::array::Reading;
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::error::Result;
-use crate::format::{Found, Record, Schema, bytes_of};
-use crate::io::{Access, Backing};
-use crate::txn::{Options, check_schema, wanted_schema};
+use crate::format::{Found, Record, Schema, bytes_of, bytes_of_mut};
+use crate::sums::Checksums;
+use crate::txn::{Options, Row};
 
-/// A store of records of type `R`: one flat file, mapped, records found by number.
+/// A store of records of type `R`, or of bytes ([`DynStore`]): one flat file, mapped, records found
+/// by number.
 ///
 /// Reading lends records in place. Appended records are seen by this handle at once; they become
 /// durable, and counted for everybody else, together at [`Store::flush`] or [`Store::close`]: a
@@ -48,24 +48,38 @@ use crate::txn::{Options, check_schema, wanted_schema};
 /// assert_eq!(store.iter().filter(|reading| reading.celsius > 20.0).count(), 1);
 /// # }
 /// ```
-pub struct Store<R: Record> {
+pub struct Store<R: Row + ?Sized> {
     pub(crate) file: ExclusiveFile<R>,
 }
 
-impl<R: Record> Store<R> {
+/// A [`Store`] whose records are bytes, with fields by name from the schema in the file.
+///
+/// ```
+/// use flatrec::{DataType, DynStore, Field, Schema, Value};
+/// let directory = tempfile::tempdir()?;
+/// let path = directory.path().join("people.rec");
+/// let schema = Schema::packed([
+///     Field::new("name", DataType::Utf8(10)),
+///     Field::new("age", DataType::UInt8).nullable(),
+/// ])?;
+/// let mut store = DynStore::create(&path, &schema)?;
+/// let mut record = vec![0; schema.record_size() as usize];
+/// schema.field("name").unwrap().write(&mut record, &Value::Text("Ada"))?;
+/// schema.field("age").unwrap().write(&mut record, &Value::UInt(36))?;
+/// store.append(&record)?;
+/// store.close()?;
+///
+/// let store = DynStore::open_read_only(&path)?;
+/// let name = store.schema().field("name").unwrap();
+/// assert_eq!(name.read(store.get(0).unwrap())?, Value::Text("Ada"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub type DynStore = Store<[u8]>;
+
+impl<R: Row + ?Sized> Store<R> {
     /// Options, for more than the defaults.
     pub fn options() -> Options<Self> {
         Options::new()
-    }
-
-    /// Makes a new, empty store at `path`.
-    ///
-    /// # Errors
-    /// [`ErrorKind::AlreadyExists`], [`ErrorKind::Locked`], [`ErrorKind::NoSpace`],
-    /// [`ErrorKind::NetworkFileSystem`], [`ErrorKind::Unsupported`] for a native-endian type on a
-    /// big-endian system; the system's.
-    pub fn create(path: impl AsRef<Path>) -> Result<Self> {
-        Self::options().create(path)
     }
 
     /// Opens the store at `path` for reading and writing.
@@ -97,14 +111,6 @@ impl<R: Record> Store<R> {
         Self::options().open_private(path)
     }
 
-    /// Makes a store in a file without a name, gone when it is closed; it has no side files.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn temporary() -> Result<Self> {
-        Self::options().temporary()
-    }
-
     /// How many records there are, those appended and not yet flushed among them, and in a store
     /// with deletes the deleted ones: record numbers are below it.
     #[inline]
@@ -121,6 +127,12 @@ impl<R: Record> Store<R> {
     /// Whether there are none, or none that are not deleted.
     pub fn is_empty(&self) -> bool {
         self.live_count() == 0
+    }
+
+    /// Whether a store that is made aside is kept if it is not closed, or if closing it fails: as
+    /// of its last flush, for [`Options::resume_aside`]. Such a store is removed by default.
+    pub fn keep_unfinished(&mut self, keep: bool) {
+        self.file.keep_unfinished(keep);
     }
 
     /// The schema in the file.
@@ -167,46 +179,23 @@ impl<R: Record> Store<R> {
 
     /// A copy of record `id`; `None` as for [`Store::get`].
     #[inline]
-    pub fn read(&self, id: u64) -> Option<R> {
-        self.get(id).copied()
+    pub fn read(&self, id: u64) -> Option<R::Owned> {
+        self.get(id).map(R::to_owned)
     }
 
     /// A copy of record `id`, made as [`Store::read_into`] does; `None` as for [`Store::get`].
     ///
     /// # Errors
     /// As [`Store::read_into`], but for deleted records.
-    pub fn try_read(&self, id: u64) -> Result<Option<R>> {
+    pub fn try_read(&self, id: u64) -> Result<Option<R::Owned>> {
         self.file.try_read(id)
     }
 
-    /// Copies the records from `first` on into `into`, as many as there are and as it has places,
-    /// and returns how many. For files on disks that may fail, or that others may cut: what is a
-    /// signal when records are read in place is an error here, once the guard is installed
-    /// ([`install_fault_guard`](crate::install_fault_guard)).
-    ///
-    /// ```
-    /// # #[cfg(feature = "derive")] {
-    /// use flatrec::{Record, Store};
-    /// #[derive(Clone, Copy, Debug, Default, PartialEq, Record)]
-    /// #[repr(C)]
-    /// struct Point { x: u32, y: u32 }
-    /// flatrec::install_fault_guard().unwrap();
-    /// let mut store = Store::<Point>::temporary().unwrap();
-    /// store.append_slice(&[Point { x: 1, y: 2 }; 100]).unwrap();
-    /// let mut points = [Point::default(); 64];
-    /// assert_eq!(store.read_into(50, &mut points).unwrap(), 50);
-    /// assert_eq!(points[49], Point { x: 1, y: 2 });
-    /// assert_eq!(store.try_read(99).unwrap(), Some(Point { x: 1, y: 2 }));
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// [`ErrorKind::Truncated`] if the file has been cut since it was opened, naming the first
-    /// record that it does not have; the system's if it cannot read a page, with the guard
-    /// installed; [`ErrorKind::Deleted`] if one of the records was deleted;
-    /// [`ErrorKind::Corrupt`] if one's status byte is damaged. What `into` holds then is not said.
-    pub fn read_into(&self, first: u64, into: &mut [R]) -> Result<usize> {
-        self.file.read_into(first, into)
+    /// Copies of the records of a range with their numbers, in order, made chunk by chunk; deleted
+    /// ones, and those past the last, are left out. The safe way through a file that others may cut
+    /// or a disk that may fail.
+    pub fn copies(&self, ids: Range<u64>) -> Copies<'_, R> {
+        Copies::new(&self.file, ids, CHUNK_BYTES)
     }
 
     /// All records, in place and in order, but for deleted ones.
@@ -232,42 +221,44 @@ impl<R: Record> Store<R> {
         RecordsWithIds::new(&self.file, ids)
     }
 
-    /// The records of a range as one slice, in place. `None` if the range reaches past the records
-    /// in the file (those appended since the last flush may still be in a buffer), and in a store
-    /// with deletes, whose records have status bytes between them.
-    pub fn slice(&self, ids: Range<u64>) -> Option<&[R]> {
-        self.file.array.whole().slice(ids)
-    }
-
     /// Appends one record, and returns its number.
     ///
     /// # Errors
     /// [`ErrorKind::ReadOnly`]; [`ErrorKind::NoSpace`], with nothing changed;
-    /// [`ErrorKind::Poisoned`] after a failed write; the system's.
+    /// [`ErrorKind::Poisoned`] after a failed write; [`ErrorKind::InvalidArgument`] for bytes that
+    /// are not as many as a record's; the system's.
+    #[inline]
     pub fn append(&mut self, record: &R) -> Result<u64> {
-        self.append_slice(std::slice::from_ref(record)).map(|ids| ids.start)
+        self.file.append_record(record)
     }
 
-    /// Appends records in order, and returns their numbers.
+    /// Appends records whose bytes follow one another, and returns their numbers.
     ///
     /// # Errors
-    /// As [`Store::append`].
-    pub fn append_slice(&mut self, records: &[R]) -> Result<Range<u64>> {
-        self.file.append(bytes_of(records), records.len() as u64)
+    /// [`ErrorKind::InvalidArgument`] if `records` is not a whole number of records; as
+    /// [`Store::append`].
+    pub fn append_packed(&mut self, records: &[u8]) -> Result<Range<u64>> {
+        self.file.append_packed(records)
     }
 
     /// Appends all records of an iterator, and returns their numbers.
     ///
+    /// ```
+    /// use flatrec::{DataType, DynStore, Field, Schema};
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt16)])?;
+    /// let mut store = DynStore::temporary(&schema)?;
+    /// assert_eq!(store.append_all((0..1000u16).map(u16::to_le_bytes))?, 0..1000);
+    /// assert_eq!(store.get(999), Some(&999u16.to_le_bytes()[..]));
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Store::append`]; the records before the one that failed are appended then.
-    pub fn append_all(&mut self, records: impl IntoIterator<Item = R>) -> Result<Range<u64>> {
-        let first = self.count();
-        let records = records.into_iter();
-        self.reserve(records.size_hint().0 as u64)?;
-        for record in records {
-            self.append(&record)?;
-        }
-        Ok(first..self.count())
+    pub fn append_all(
+        &mut self,
+        records: impl IntoIterator<Item = impl Borrow<R>>,
+    ) -> Result<Range<u64>> {
+        self.file.append_all(records)
     }
 
     /// Reserves disk space for so many records more.
@@ -321,132 +312,122 @@ impl<R: Record> Store<R> {
     pub fn close(self) -> Result<()> {
         self.file.close()
     }
+
+    /// Whether the handles that write to the store keep checksums of its records.
+    pub(crate) fn has_checksums(&self) -> Result<bool> {
+        let core = &self.file.core;
+        let found = Checksums::look(&**core.backing(), core.header())?;
+        Ok(matches!(found, Checksums::Present { .. }))
+    }
 }
 
-#[allow(unsafe_code, reason = "that `R` has the schema is what these check")]
-impl<R: Record> Options<Store<R>> {
+impl<R: Record> Store<R> {
     /// Makes a new, empty store at `path`.
     ///
     /// # Errors
-    /// As [`Store::create`]; [`ErrorKind::InvalidSchema`] if the schema given by hand is not one
-    /// of `R`: its own, or for a [`PodRecord`](crate::PodRecord) any of its size.
-    pub fn create(self, path: impl AsRef<Path>) -> Result<Store<R>> {
-        let schema = wanted_schema::<R>(self.schema.as_ref())?;
-        // SAFETY: `wanted_schema` gives a schema of `R`.
-        let file = unsafe { ExclusiveFile::create(path.as_ref(), &schema, &self.common) }?;
-        Ok(Store { file })
+    /// [`ErrorKind::AlreadyExists`], [`ErrorKind::Locked`], [`ErrorKind::NoSpace`],
+    /// [`ErrorKind::NetworkFileSystem`], [`ErrorKind::Unsupported`] for a native-endian type on a
+    /// big-endian system; the system's.
+    pub fn create(path: impl AsRef<Path>) -> Result<Self> {
+        Self::options().create(path)
     }
 
-    /// Makes a new, empty store that appears at `path` when it is closed; dropped before that, it
-    /// leaves nothing behind. With `replace` it takes the place of a store that is there. A link at
-    /// `path` is replaced itself, as [`std::fs::rename`] does: the store that it leads to
-    /// stays.
+    /// Makes a store in a file without a name, gone when it is closed; it has no side files.
     ///
     /// # Errors
-    /// As [`Options::create`].
-    pub fn create_aside(self, path: impl AsRef<Path>, replace: bool) -> Result<Store<R>> {
-        let schema = wanted_schema::<R>(self.schema.as_ref())?;
-        // SAFETY: `wanted_schema` gives a schema of `R`.
-        let file =
-            unsafe { ExclusiveFile::create_aside(path.as_ref(), &schema, &self.common, replace) }?;
-        Ok(Store { file })
+    /// The system's.
+    pub fn temporary() -> Result<Self> {
+        Self::options().temporary()
     }
 
-    /// Opens the store at `path` for reading and writing.
+    /// Copies the records from `first` on into `into`, as many as there are and as it has places,
+    /// and returns how many. For files on disks that may fail, or that others may cut: what is a
+    /// signal when records are read in place is an error here, once the guard is installed
+    /// ([`install_fault_guard`](crate::install_fault_guard)).
+    ///
+    /// ```
+    /// # #[cfg(feature = "derive")] {
+    /// use flatrec::{Record, Store};
+    /// #[derive(Clone, Copy, Debug, Default, PartialEq, Record)]
+    /// #[repr(C)]
+    /// struct Point { x: u32, y: u32 }
+    /// flatrec::install_fault_guard().unwrap();
+    /// let mut store = Store::<Point>::temporary().unwrap();
+    /// store.append_slice(&[Point { x: 1, y: 2 }; 100]).unwrap();
+    /// let mut points = [Point::default(); 64];
+    /// assert_eq!(store.read_into(50, &mut points).unwrap(), 50);
+    /// assert_eq!(points[49], Point { x: 1, y: 2 });
+    /// assert_eq!(store.try_read(99).unwrap(), Some(Point { x: 1, y: 2 }));
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// As [`Store::open`].
-    pub fn open(self, path: impl AsRef<Path>) -> Result<Store<R>> {
-        self.open_with(path.as_ref(), Access::ReadWrite)
+    /// [`ErrorKind::Truncated`] if the file has been cut since it was opened, naming the first
+    /// record that it does not have; the system's if it cannot read a page, with the guard
+    /// installed; [`ErrorKind::Deleted`] if one of the records was deleted;
+    /// [`ErrorKind::Corrupt`] if one's status byte is damaged. What `into` holds then is not said.
+    pub fn read_into(&self, first: u64, into: &mut [R]) -> Result<usize> {
+        self.file.read_packed(first, bytes_of_mut(into))
     }
 
-    /// Opens the store at `path` for reading.
+    /// The records of a range as one slice, in place. `None` if the range reaches past the records
+    /// in the file (those appended since the last flush may still be in a buffer), and in a store
+    /// with deletes, whose records have status bytes between them.
+    pub fn slice(&self, ids: Range<u64>) -> Option<&[R]> {
+        self.file.array.whole().slice(ids)
+    }
+
+    /// Appends records in order, and returns their numbers.
     ///
     /// # Errors
-    /// As [`Store::open_read_only`].
-    pub fn open_read_only(self, path: impl AsRef<Path>) -> Result<Store<R>> {
-        self.open_with(path.as_ref(), Access::ReadOnly)
-    }
-
-    /// Opens the store at `path` copy-on-write.
-    ///
-    /// # Errors
-    /// As [`Store::open_private`].
-    pub fn open_private(self, path: impl AsRef<Path>) -> Result<Store<R>> {
-        self.open_with(path.as_ref(), Access::Private)
-    }
-
-    /// Makes a store in a file without a name.
-    ///
-    /// # Errors
-    /// As [`Store::temporary`].
-    pub fn temporary(self) -> Result<Store<R>> {
-        let schema = wanted_schema::<R>(self.schema.as_ref())?;
-        // SAFETY: `wanted_schema` gives a schema of `R`.
-        Ok(Store { file: unsafe { ExclusiveFile::temporary(&schema, &self.common) }? })
-    }
-
-    /// Opens the store in a file that is open already. Given its path, the inode is locked, where
-    /// the system can do that; there are no side files.
-    ///
-    /// # Errors
-    /// As [`Store::open`].
-    ///
-    /// # Safety
-    /// Where no path is given, and on Windows in any case, nobody else changes the file while the
-    /// store is open; elsewhere than on Linux nobody has it open as a store while this one is
-    /// edited or truncated. The file is no clone of one that another store has: clones share their
-    /// locks.
-    pub unsafe fn from_file(
-        self,
-        file: File,
-        path: Option<&Path>,
-        access: Access,
-    ) -> Result<Store<R>> {
-        let check = |found: &Schema| check_schema::<R>(self.schema.as_ref(), found);
-        // SAFETY: the caller's promise, and `check` accepts only schemas of `R`.
-        let file = unsafe { ExclusiveFile::from_file(file, path, access, &self.common, check) }?;
-        Ok(Store { file })
-    }
-
-    /// Opens the store in any backing, or makes one there if it has no bytes.
-    ///
-    /// # Errors
-    /// As [`Store::open`] and [`Store::create`].
-    ///
-    /// # Safety
-    /// Nobody else changes the backing while the store is open, nor has it open as a store while
-    /// this one is edited or truncated.
-    pub unsafe fn over(self, backing: Arc<dyn Backing>, access: Access) -> Result<Store<R>> {
-        let file = if access == Access::ReadWrite && backing.len_bytes()? == 0 {
-            let schema = wanted_schema::<R>(self.schema.as_ref())?;
-            // SAFETY: the caller's promise, and `wanted_schema` gives a schema of `R`.
-            unsafe { ExclusiveFile::create_over(backing, &schema, &self.common) }?
-        } else {
-            let check = |found: &Schema| check_schema::<R>(self.schema.as_ref(), found);
-            // SAFETY: the caller's promise, and `check` accepts only schemas of `R`.
-            unsafe { ExclusiveFile::over(backing, access, Reading::Whole, &self.common, check) }?
-        };
-        Ok(Store { file })
-    }
-
-    fn open_with(self, path: &Path, access: Access) -> Result<Store<R>> {
-        Ok(Store { file: self.open_table(path, access, Reading::Whole)? })
-    }
-
-    pub(crate) fn open_table(
-        self,
-        path: &Path,
-        access: Access,
-        reading: Reading,
-    ) -> Result<ExclusiveFile<R>> {
-        let check = |found: &Schema| check_schema::<R>(self.schema.as_ref(), found);
-        // SAFETY: `check` accepts only schemas of `R`.
-        unsafe { ExclusiveFile::open(path, access, reading, &self.common, check) }
+    /// As [`Store::append`].
+    pub fn append_slice(&mut self, records: &[R]) -> Result<Range<u64>> {
+        self.file.append(bytes_of(records), records.len() as u64)
     }
 }
 
-impl<R: Record> std::fmt::Debug for Store<R> {
+impl DynStore {
+    /// Makes a new, empty store at `path`, of records with this schema.
+    ///
+    /// # Errors
+    /// As [`Store::create`].
+    pub fn create(path: impl AsRef<Path>, schema: &Schema) -> Result<Self> {
+        Self::options().create(path, schema)
+    }
+
+    /// Makes a store in a file without a name, gone when it is closed.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn temporary(schema: &Schema) -> Result<Self> {
+        Self::options().temporary(schema)
+    }
+
+    /// Copies the bytes of the records from `first` on into `into`, one after the other, as many as
+    /// there are and as it has room for, and returns how many records that were. What is a signal
+    /// when records are read in place is an error here, once the guard is installed
+    /// ([`install_fault_guard`](crate::install_fault_guard)).
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynStore, Field, Schema};
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt16)])?;
+    /// let mut store = DynStore::temporary(&schema)?;
+    /// store.append_packed(&[1, 0, 2, 0, 3, 0])?;
+    /// let mut bytes = [0; 100];
+    /// assert_eq!(store.read_into(1, &mut bytes)?, 2);
+    /// assert_eq!(bytes[..4], [2, 0, 3, 0]);
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`] if `into` has no room for one record; as `read_into` of a
+    /// store of a Rust type.
+    pub fn read_into(&self, first: u64, into: &mut [u8]) -> Result<usize> {
+        self.file.read_bytes_into(first, into)
+    }
+}
+
+impl<R: Row + ?Sized> std::fmt::Debug for Store<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Store").field(&self.file).finish()
     }
