@@ -28,11 +28,11 @@ fn main() {
     append(&mut group, "raw map", &path, 0, raw_map);
     append(&mut group, "1 MiB chunks", &path, 0, chunks);
     append(&mut group, "flatrec Store", &path, 65_536, |path| {
-        fill(Store::create(path).expect("create"));
+        fill(Store::<Item>::create(path).expect("create"));
     });
     append(&mut group, "flatrec Store, slices of 1 MiB", &path, 65_536, store_slices);
     append(&mut group, "flatrec Store, mapped writes", &path, 65_536, |path| {
-        let mapped = Store::options().write_back(WriteBack::Mapped);
+        let mapped = Store::<Item>::options().write_back(WriteBack::Mapped);
         fill(mapped.create(path).expect("create"));
     });
     append(&mut group, "flatrec DynStore", &path, 65_536, dyn_store);
@@ -124,7 +124,7 @@ fn fill(mut store: Store<Item>) {
 }
 
 fn store_slices(path: &Path) {
-    let mut store = Store::create(path).expect("create");
+    let mut store = Store::<Item>::create(path).expect("create");
     let mut chunk = Vec::with_capacity(CHUNK_RECORDS);
     for first in (0..RECORDS).step_by(CHUNK_RECORDS) {
         chunk.clear();

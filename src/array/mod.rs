@@ -7,12 +7,12 @@
 // The home of record views: each block has its own proof.
 #![allow(unsafe_code)]
 
+mod array_writer;
 mod dirty;
+mod edit_window;
 mod growth;
-mod in_private;
-mod lent;
 mod mapped_writes;
-mod placed;
+mod private_writer;
 mod record_view;
 mod records;
 mod sliding;
@@ -26,7 +26,7 @@ pub use sliding::ViewCounters;
 pub use window_guard::WindowGuard;
 pub use write_back::WriteBack;
 
+pub(crate) use array_writer::ArrayWriter;
 pub(crate) use growth::view_with_room;
-pub(crate) use placed::Placed;
 pub(crate) use record_view::RecordView;
 pub(crate) use records::{Array, ArrayOptions, Reading};

@@ -309,60 +309,62 @@ impl<T> std::fmt::Debug for RecordView<T> {
 /// assert_eq!(point.y, 2);
 /// # }
 /// ```
-pub struct RecordGuard<'a, T> {
-    record: NonNull<T>,
+pub struct RecordGuard<'a, R: ?Sized> {
+    record: NonNull<R>,
     /// What keeps the record mapped, unless what `'a` borrows does.
     _view: Option<Arc<View>>,
-    marker: PhantomData<&'a T>,
+    marker: PhantomData<&'a R>,
 }
 
-// SAFETY: the guard is a shared reference to a `T`, and an owner of a view that is `Send`.
-unsafe impl<T: Sync> Send for RecordGuard<'_, T> {}
+// SAFETY: the guard is a shared reference to an `R`, and an owner of a view that is `Send`.
+unsafe impl<R: Sync + ?Sized> Send for RecordGuard<'_, R> {}
 // SAFETY: as above.
-unsafe impl<T: Sync> Sync for RecordGuard<'_, T> {}
+unsafe impl<R: Sync + ?Sized> Sync for RecordGuard<'_, R> {}
 
-impl<'a, T: Copy> RecordGuard<'a, T> {
-    /// The record that lies `lead` bytes into `view`.
+impl<'a, R: ?Sized> RecordGuard<'a, R> {
+    /// The record that `see` sees in the `len_bytes` bytes that lie `lead` bytes into `view`.
     ///
     /// # Errors
-    /// [`ErrorKind::OutOfRange`] if the view does not hold it, [`ErrorKind::InvalidArgument`] if it
-    /// is not aligned for its type.
+    /// [`ErrorKind::OutOfRange`] if the view does not hold them, [`ErrorKind::InvalidArgument`] if
+    /// `see` sees no record there: they are not aligned for its type.
     ///
     /// # Safety
-    /// Every bit pattern is a valid `T`. The file holds the record, and nobody changes its bytes
-    /// or truncates the file below them during `'a`.
-    pub(crate) unsafe fn new(view: Arc<View>, lead: usize) -> Result<Self> {
-        if lead.checked_add(size_of::<T>()).is_none_or(|end| end > view.len_bytes()) {
-            return Err(Error::new(ErrorKind::OutOfRange, "pin a record").offset(view.offset()));
-        }
-        // SAFETY: `lead` lies within the view's mapping, which bounds it by `isize::MAX`.
-        let address = unsafe { view.as_ptr().add(lead) };
-        let record = NonNull::new(address.cast_mut().cast::<T>()).filter(|it| it.is_aligned());
-        let Some(record) = record else {
-            return Err(Error::new(ErrorKind::InvalidArgument, "pin a record")
+    /// The file holds these bytes, and nothing changes them or truncates the file below them during
+    /// `'a`.
+    pub(crate) unsafe fn new(
+        view: Arc<View>,
+        lead: usize,
+        len_bytes: usize,
+        see: impl FnOnce(&[u8]) -> Option<&R>,
+    ) -> Result<Self> {
+        // SAFETY: the caller's promise; the guard, which has the only way to the record, keeps the
+        // view mapped as long as it lives, which is during `'a` at most.
+        let bytes = unsafe { view.bytes(lead..lead.saturating_add(len_bytes)) }?;
+        let record = see(bytes).map(NonNull::from).ok_or_else(|| {
+            Error::new(ErrorKind::InvalidArgument, "pin a record")
                 .offset(view.offset())
-                .detail("its place in the file is not aligned for its type"));
-        };
+                .detail("its place in the file is not aligned for its type")
+        })?;
         Ok(Self { record, _view: Some(view), marker: PhantomData })
     }
 
     /// A record that something else keeps in memory.
-    pub(crate) fn borrowed(record: &'a T) -> Self {
+    pub(crate) fn borrowed(record: &'a R) -> Self {
         Self { record: NonNull::from(record), _view: None, marker: PhantomData }
     }
 }
 
-impl<T> std::ops::Deref for RecordGuard<'_, T> {
-    type Target = T;
+impl<R: ?Sized> std::ops::Deref for RecordGuard<'_, R> {
+    type Target = R;
 
-    fn deref(&self) -> &T {
+    fn deref(&self) -> &R {
         // SAFETY: the record is valid, aligned and unchanging by the contract of `new`, and its
         // memory stays mapped while `self` owns the view (or borrows from who owns it).
         unsafe { self.record.as_ref() }
     }
 }
 
-impl<T: std::fmt::Debug> std::fmt::Debug for RecordGuard<'_, T> {
+impl<R: std::fmt::Debug + ?Sized> std::fmt::Debug for RecordGuard<'_, R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Debug::fmt(&**self, f)
     }

@@ -9,9 +9,9 @@ mod copies;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::edit_window::EditWindow;
 use super::growth::{Growth, mappable, view_with_room};
-use super::in_private::InPrivate;
-use super::lent::Lent;
+use super::private_writer::PrivateWriter;
 use super::record_view::{RecordGuard, RecordView};
 use super::sliding::{Slider, ViewCounters};
 use super::window_guard::WindowGuard;
@@ -67,7 +67,7 @@ pub(crate) struct Array<T> {
     whole: RecordView<T>,
     slider: Option<Slider>,
     /// The records of the writer's window while an edit changes them, without asking the writer.
-    lent: Lent,
+    edit_window: EditWindow,
     writer: Option<Box<dyn Writer>>,
 }
 
@@ -108,7 +108,7 @@ impl<T: Copy + Send + Sync> Array<T> {
             growth: Growth::new(),
             whole: RecordView::empty(),
             slider: None,
-            lent: Lent::none(geometry),
+            edit_window: EditWindow::none(geometry),
             writer: None,
         };
         array.map_readers()?;
@@ -137,11 +137,6 @@ impl<T: Copy + Send + Sync> Array<T> {
     /// Where its records lie.
     pub(crate) fn geometry(&self) -> Geometry {
         self.geometry
-    }
-
-    /// How the array was opened.
-    pub(crate) fn options(&self) -> &ArrayOptions {
-        &self.options
     }
 
     /// The records that lie in the file, in one view.
@@ -201,18 +196,23 @@ impl<T: Copy + Send + Sync> Array<T> {
         Ok(Some(byte[0]))
     }
 
-    /// Pins the window that holds record `index`, whatever its mark says; `None` if the file holds
-    /// no such record (yet).
+    /// Pins the window that holds record `index`, whatever its mark says, and lends what `see` sees
+    /// in its first `len_bytes` bytes; `None` if the file holds no such record (yet).
     #[allow(unsafe_code, reason = "the array's contract is the guard's")]
-    pub(crate) fn pin(&self, index: u64) -> Result<Option<RecordGuard<'_, T>>> {
+    pub(crate) fn pin<R: ?Sized>(
+        &self,
+        index: u64,
+        len_bytes: usize,
+        see: impl FnOnce(&[u8]) -> Option<&R>,
+    ) -> Result<Option<RecordGuard<'_, R>>> {
         let in_file = self.in_file();
         let Some(slider) = self.slider.as_ref().filter(|_| index < in_file) else {
             return Ok(None);
         };
         let (view, lead) = slider.pin(index, in_file)?;
-        // SAFETY: the record lies in the file, so by `open`'s contract a valid `T` is there that
-        // nobody changes or cuts off while the array is borrowed.
-        unsafe { RecordGuard::new(view, lead) }.map(Some)
+        // SAFETY: the record lies in the file, so by `open`'s contract nothing changes or cuts off
+        // its bytes while the array is borrowed.
+        unsafe { RecordGuard::new(view, lead, len_bytes, see) }.map(Some)
     }
 
     /// Pins the window that holds record `index` and lends all its records; `None` if the file
@@ -307,21 +307,21 @@ impl<T: Copy + Send + Sync> Array<T> {
     /// Lends the bytes of record `index` for changing, and counts them as dirty.
     #[inline]
     pub(crate) fn edit(&mut self, index: u64) -> Result<&mut [u8]> {
-        if !self.lent.holds(index) && !self.lend(index)? {
+        if !self.edit_window.holds(index) && !self.lend(index)? {
             let bytes = self.record_bytes(index)?;
             return self.writer()?.edit(bytes);
         }
-        self.lent.get_mut(index).ok_or_else(|| Self::not_in_window(index))
+        self.edit_window.get_mut(index).ok_or_else(|| Self::not_in_window(index))
     }
 
     /// Lends the bytes of record `index` with all changes made so far.
     #[inline]
     pub(crate) fn read_edited(&mut self, index: u64) -> Result<&[u8]> {
-        if !self.lent.holds(index) && !self.lend(index)? {
+        if !self.edit_window.holds(index) && !self.lend(index)? {
             let bytes = self.record_bytes(index)?;
             return self.writer()?.read(bytes);
         }
-        self.lent.get(index).ok_or_else(|| Self::not_in_window(index))
+        self.edit_window.get(index).ok_or_else(|| Self::not_in_window(index))
     }
 
     /// Asks the writer for its window over record `index`; `false` if it wants to be asked for each
@@ -337,7 +337,7 @@ impl<T: Copy + Send + Sync> Array<T> {
         // SAFETY: the file holds `count` records, which nobody else changes or cuts off (`open`'s
         // contract). They are lent for changing by `&mut self` and for reading by `&self` only, and
         // the writer gets its window back before it does anything else (`writer`).
-        self.lent = unsafe { Lent::new(view, self.geometry, self.count) };
+        self.edit_window = unsafe { EditWindow::new(view, self.geometry, self.count) };
         Ok(true)
     }
 
@@ -387,7 +387,7 @@ impl<T: Copy + Send + Sync> Array<T> {
     fn writer(&mut self) -> Result<&mut dyn Writer> {
         match &mut self.writer {
             Some(writer) => {
-                if let Some(changed) = self.lent.give_back() {
+                if let Some(changed) = self.edit_window.give_back() {
                     writer.mark(&changed);
                 }
                 Ok(writer.as_mut())
@@ -518,7 +518,7 @@ impl<T: Copy + Send + Sync> Array<T> {
         }
         // SAFETY: `open`'s contract keeps the file as it is; records of the view are lent by
         // `&self` and changed by `&mut self` only.
-        Ok(Some(Box::new(unsafe { InPrivate::new(Arc::clone(self.whole.view())) })))
+        Ok(Some(Box::new(unsafe { PrivateWriter::new(Arc::clone(self.whole.view())) })))
     }
 
     #[allow(unsafe_code, reason = "the array's contract is the writer's")]

@@ -10,7 +10,7 @@ use super::transaction::WriteTransaction;
 use crate::error::Result;
 use crate::format::{Record, Schema};
 use crate::io::{Access, Backing, named};
-use crate::store::Table;
+use crate::store::ExclusiveFile;
 use crate::txn::{
     Checkpoint, Common, Core, Engine, Locks, Options, ReaderInfo, Row, Source, create_sums, opening,
 };
@@ -269,6 +269,9 @@ impl Options<DynDatabase> {
     /// # Errors
     /// As [`DynDatabase::create`].
     pub fn create(self, path: impl AsRef<Path>, schema: &Schema) -> Result<DynDatabase> {
+        if let Some(wanted) = &self.schema {
+            wanted.check_found(schema)?;
+        }
         create_empty(path.as_ref(), schema, &self.common)?;
         self.open(path)
     }
@@ -297,10 +300,8 @@ fn new_core(backing: Arc<dyn Backing>, schema: &Schema, common: &Common) -> Resu
 }
 
 /// Makes the file of a store, and closes it.
-#[allow(unsafe_code, reason = "records are seen as bytes here")]
 fn create_empty(path: &Path, schema: &Schema, common: &Common) -> Result<()> {
-    // SAFETY: the table's records are bytes.
-    unsafe { Table::<u8>::create(path, schema, common) }?.close()
+    ExclusiveFile::<[u8]>::create(path, Some(schema), common)?.close()
 }
 
 impl<R: Row + ?Sized> Drop for Database<R> {

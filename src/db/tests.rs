@@ -1,4 +1,4 @@
-//! What the public surface cannot reach: a windowed table over a backing that fails.
+//! What the public surface cannot reach: a windowed store over a backing that fails.
 
 #![allow(unsafe_code, reason = "opening over a backing of one's own is unsafe")]
 
@@ -18,7 +18,7 @@ use crate::format::{DataType, Field, Schema};
 use crate::io::hooked::{Call, Hook, Hooked, Then};
 use crate::io::{Access, Backing, FileBacking};
 use crate::step::{self, Step};
-use crate::store::{Aside, DynEdit, DynStore, Table};
+use crate::store::{DynEdit, DynStore, ExclusiveFile, Unpublished};
 use crate::txn::Common;
 
 /// Lets the writes of a file fail while the flag is set.
@@ -65,18 +65,24 @@ fn pages() -> Arc<Hooked<Unwritable>> {
     let schema = Schema::packed([Field::new("page", DataType::Binary(4096))]).unwrap();
     let common = Common::default();
     // SAFETY: records are bytes, and this test alone has the backing.
-    let made = unsafe { Table::<u8>::create_over(Arc::clone(&backing) as _, &schema, &common) };
-    let mut table = made.unwrap();
-    table.append(&[1; 64 * PAGE], 64).unwrap();
-    table.close().unwrap();
+    let made = unsafe {
+        ExclusiveFile::<[u8]>::create_over(Arc::clone(&backing) as _, Some(&schema), &common)
+    };
+    let mut store = made.unwrap();
+    store.append(&[1; 64 * PAGE], 64).unwrap();
+    store.close().unwrap();
     backing
 }
 
-fn open(backing: &Arc<Hooked<Unwritable>>, reading: Reading, way: WriteBack) -> Result<Table<u8>> {
+fn open(
+    backing: &Arc<Hooked<Unwritable>>,
+    reading: Reading,
+    way: WriteBack,
+) -> Result<ExclusiveFile<[u8]>> {
     let common = Common { write_back: way, ..Common::default() };
     // SAFETY: records are bytes, and the tests alone have their backings.
     unsafe {
-        Table::over(Arc::clone(backing) as _, Access::ReadWrite, reading, &common, |_| Ok(()))
+        ExclusiveFile::over(Arc::clone(backing) as _, Access::ReadWrite, reading, None, &common)
     }
 }
 
@@ -86,8 +92,8 @@ fn open(backing: &Arc<Hooked<Unwritable>>, reading: Reading, way: WriteBack) -> 
 #[test]
 fn an_edit_whose_changes_could_not_be_written_to_make_room_does_not_finish() {
     let backing = pages();
-    let mut table = open(&backing, WINDOWS, WriteBack::Positioned).unwrap();
-    let mut edit = DynEdit::begin(&mut table).unwrap();
+    let mut file = open(&backing, WINDOWS, WriteBack::Positioned).unwrap();
+    let mut edit = DynEdit::begin(&mut file).unwrap();
     edit.get_mut(0).unwrap().fill(2);
     backing.broken.store(true, Ordering::Relaxed);
     assert_eq!(edit.get(64).unwrap_err().kind(), ErrorKind::OutOfRange);
@@ -96,7 +102,7 @@ fn an_edit_whose_changes_could_not_be_written_to_make_room_does_not_finish() {
     backing.broken.store(false, Ordering::Relaxed);
     assert_eq!(edit.get(0).unwrap_err().kind(), ErrorKind::Poisoned);
     assert_eq!(edit.finish().unwrap_err().kind(), ErrorKind::Poisoned);
-    drop(table);
+    drop(file);
     let error = open(&backing, Reading::Whole, WriteBack::Auto).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InterruptedEdit);
 }
@@ -105,15 +111,15 @@ fn an_edit_whose_changes_could_not_be_written_to_make_room_does_not_finish() {
 #[test]
 fn changes_in_a_window_are_flushed_before_it_slides() {
     let backing = pages();
-    let mut table = open(&backing, WINDOWS, WriteBack::Mapped).unwrap();
-    let mut edit = DynEdit::begin(&mut table).unwrap();
+    let mut file = open(&backing, WINDOWS, WriteBack::Mapped).unwrap();
+    let mut edit = DynEdit::begin(&mut file).unwrap();
     edit.get_mut(1).unwrap().fill(2);
     edit.get(63).unwrap();
     let start = 65_536 + PAGE as u64;
     let flushed = backing.flushed.lock().unwrap().clone();
     assert!(flushed.iter().any(|range| range.start <= start && start + 4096 <= range.end));
     edit.finish().unwrap();
-    table.close().unwrap();
+    file.close().unwrap();
 }
 
 /// A name stands for a store that is whole: what could not be finished does not get it.
@@ -131,13 +137,17 @@ fn make_aside(broken: bool) {
     let schema = Schema::packed([Field::new("page", DataType::Binary(4096))]).unwrap();
     let common = Common::default();
     // SAFETY: records are bytes, and this test alone has the backing.
-    let made = unsafe { Table::<u8>::create_over(Arc::clone(&backing) as _, &schema, &common) };
-    let mut table = made.unwrap();
+    let made = unsafe {
+        ExclusiveFile::<[u8]>::create_over(Arc::clone(&backing) as _, Some(&schema), &common)
+    };
+    let mut store = made.unwrap();
     let file = Arc::new(FileBacking::open_any(&made_at, true).unwrap());
-    table.aside = Some(Aside { file, publish_at: publish_at.clone(), replace: false, keep: false });
-    table.append(&[1; PAGE], 1).unwrap();
+    let publish_at_close =
+        Unpublished { file, publish_at: publish_at.clone(), replace: false, keep: false };
+    store.mode.unpublish(publish_at_close);
+    store.append(&[1; PAGE], 1).unwrap();
     backing.broken.store(broken, Ordering::Relaxed);
-    let closed = table.close();
+    let closed = store.close();
     if broken {
         assert_eq!(closed.unwrap_err().kind(), ErrorKind::Io);
         // On some systems a name stays for as long as the file is open.

@@ -57,7 +57,7 @@ pub fn backup(
     options: CopyOptions<'_>,
 ) -> Result<BackupReport> {
     let mut copy = Copy::start(path.as_ref(), out.as_ref(), options)?;
-    let stride = copy.from.table.slots.stride();
+    let stride = copy.from.file.slots.stride();
     copy.slots(|_, to, _, slots| {
         to.append_slots(slots, (slots.len() / stride) as u64)?;
         Ok(())
@@ -65,7 +65,7 @@ pub fn backup(
     let Copy { from, mut to, .. } = copy;
     let (count, live_count) = (from.count(), from.live_count());
     if count > 0 {
-        to.table.flush_as(live_count, from.table.free_head())?;
+        to.file.flush_as(live_count, from.file.free_head())?;
     }
     let info = to.info()?;
     let written_bytes = info.data_offset + count * u64::from(info.stride);

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::copy::{Copy, CopyOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Found;
-use crate::store::Table;
+use crate::store::ExclusiveFile;
 
 /// What [`compact`] did.
 ///
@@ -75,7 +75,7 @@ pub fn compact(
     })?;
     let Copy { from, to, .. } = copy;
     if report.records != from.live_count() {
-        return Err(from.table.core.name(Error::new(ErrorKind::Corrupt, "compact").detail(
+        return Err(from.file.core.name(Error::new(ErrorKind::Corrupt, "compact").detail(
             format!(
                 "the header counts {} records that are not deleted, and there are {}",
                 from.live_count(),
@@ -91,7 +91,7 @@ pub fn compact(
 
 /// Gathers the living of the records in `slots`; their numbers.
 fn gather(
-    from: &Table<u8>,
+    from: &ExclusiveFile<[u8]>,
     first: u64,
     slots: &[u8],
     living: &mut Vec<u8>,

@@ -9,9 +9,9 @@ use super::sweep::{BadBlock, Inspect, Sweep, Swept};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::FileBacking;
 use crate::shm::Wait;
-use crate::store::{DynStore, Table};
+use crate::store::{DynStore, ExclusiveFile};
 use crate::sums::{FoundSums, Sums};
-use crate::txn::{Hold, NewMetadata};
+use crate::txn::NewMetadata;
 
 /// How much is read and written at a time.
 const CHUNK_BYTES: u64 = 1 << 20;
@@ -112,8 +112,8 @@ impl<'a> Copy<'a> {
         refuse_same(path, out)?;
         let from = DynStore::options().wait(options.wait).open_read_only(path)?;
         let mut new = DynStore::options().wait(options.wait);
-        new.common.metadata = NewMetadata::Of(Arc::clone(from.table.core.metadata()));
-        if from.table.slots.mark().is_some() {
+        new.common.metadata = NewMetadata::Of(Arc::clone(from.file.core.metadata()));
+        if from.file.slots.mark().is_some() {
             new = new.deletes();
         }
         if from.has_checksums()? {
@@ -127,37 +127,37 @@ impl<'a> Copy<'a> {
         Ok(Self { from, to, options })
     }
 
-    /// Calls `each` with the tables to read and to write, the number of the first of some records,
+    /// Calls `each` with the files to read and to write, the number of the first of some records,
     /// and their slots' bytes, until all records were there. They are read by calls, and compared
     /// with the checksums that the store has: the new store's own would call damage right.
     pub(crate) fn slots(
         &mut self,
-        each: impl FnMut(&Table<u8>, &mut Table<u8>, u64, &[u8]) -> Result<()>,
+        each: impl FnMut(&ExclusiveFile<[u8]>, &mut ExclusiveFile<[u8]>, u64, &[u8]) -> Result<()>,
     ) -> Result<()> {
-        let table = &self.from.table;
-        let header = table.core.header();
+        let file = &self.from.file;
+        let header = file.core.header();
         let geometry = header.layout()?.geometry;
         let stride = geometry.stride;
-        let sums = match Sums::find(&**table.core.backing(), header, false)? {
+        let sums = match Sums::find(&**file.core.backing(), header, false)? {
             FoundSums::Kept(sums) => Some(sums),
             _ => None,
         };
         let sweep = Sweep {
-            data: &**table.core.backing(),
+            data: &**file.core.backing(),
             geometry,
-            count: table.array.count(),
+            count: file.array.count(),
             sums: sums.as_ref(),
-            images: table.log.as_ref().map(|log| &log.overlay),
+            images: file.mode.log().map(|log| &log.overlay),
             torn: &[],
-            beside: table.hold.as_ref().map(Hold::presence),
+            beside: file.mode.reader().map(|state| state.pin.presence()),
         };
         let mut copier = Copier {
-            from: table,
-            to: &mut self.to.table,
+            from: file,
+            to: &mut self.to.file,
             options: &mut self.options,
             each,
             at_once: (CHUNK_BYTES / stride).max(1) * stride,
-            total_bytes: table.array.count() * stride, // the file has them
+            total_bytes: file.array.count() * stride, // the file has them
             first: 0,
             chunk: Vec::new(),
         };
@@ -168,8 +168,8 @@ impl<'a> Copy<'a> {
 
 /// Gathers what a sweep reads, and ends it at the first damage.
 struct Copier<'c, 'o, F> {
-    from: &'c Table<u8>,
-    to: &'c mut Table<u8>,
+    from: &'c ExclusiveFile<[u8]>,
+    to: &'c mut ExclusiveFile<[u8]>,
     options: &'c mut CopyOptions<'o>,
     each: F,
     at_once: u64,
@@ -181,7 +181,7 @@ struct Copier<'c, 'o, F> {
 
 impl<F> Copier<'_, '_, F>
 where
-    F: FnMut(&Table<u8>, &mut Table<u8>, u64, &[u8]) -> Result<()>,
+    F: FnMut(&ExclusiveFile<[u8]>, &mut ExclusiveFile<[u8]>, u64, &[u8]) -> Result<()>,
 {
     fn hand_on(&mut self) -> Result<()> {
         if self.chunk.is_empty() {
@@ -204,7 +204,7 @@ where
 
 impl<F> Inspect for Copier<'_, '_, F>
 where
-    F: FnMut(&Table<u8>, &mut Table<u8>, u64, &[u8]) -> Result<()>,
+    F: FnMut(&ExclusiveFile<[u8]>, &mut ExclusiveFile<[u8]>, u64, &[u8]) -> Result<()>,
 {
     fn bad_block(&mut self, bad: &BadBlock) -> Result<()> {
         let detail = format!("block {}: {}", bad.block, bad.why);

@@ -7,7 +7,7 @@ use crate::array::Reading;
 use crate::error::Result;
 use crate::io::{Access, Backing};
 use crate::shm::Wait;
-use crate::store::Table;
+use crate::store::ExclusiveFile;
 use crate::sums::{BLOCK_LEN_BYTES, BlockState, Checksums, FoundSums, SUM_SUFFIX, Sums};
 use crate::txn::{Common, refuse_other_file};
 
@@ -79,9 +79,9 @@ pub fn rebuild_checksums_with_progress(
     refuse_other_file(path)?;
     let reading = Reading::Windowed { budget_bytes: 64 << 20, window_bytes: 16 << 20 };
     let common = Common { wait, ..Common::default() };
-    let mut table = Table::open_bytes(path, Access::ReadWrite, reading, &common)?;
-    let backing = Arc::clone(table.core.backing());
-    let found = Sums::find(&*backing, table.core.header(), false)?;
+    let mut file = ExclusiveFile::<[u8]>::open(path, Access::ReadWrite, reading, None, &common)?;
+    let backing = Arc::clone(file.core.backing());
+    let found = Sums::find(&*backing, file.core.header(), false)?;
     let before = Checksums::of(&found);
     let mismatched = match &found {
         FoundSums::Kept(sums) => mismatched(&*backing, sums, progress)?,
@@ -89,12 +89,12 @@ pub fn rebuild_checksums_with_progress(
     };
     // Those that were kept so far lose their name, which on some systems a file that is open keeps.
     drop(found);
-    table.sums = None;
-    let sums = Sums::create_with_progress(&*backing, ASIDE, table.core.header(), progress)?;
+    file.mode.forget_sums();
+    let sums = Sums::create_with_progress(&*backing, ASIDE, file.core.header(), progress)?;
     backing.rename_side(ASIDE, SUM_SUFFIX)?;
     backing.sync_directory()?;
     let blocks = sums.blocks();
-    table.close()?;
+    file.close()?;
     Ok(Rebuilt { blocks, before, mismatched })
 }
 

@@ -2,20 +2,22 @@
 
 use std::ops::Range;
 
-use super::exclusive_file::Table;
-use crate::error::{ErrorKind, Result};
-use crate::format::{Found, Record, bytes_of_mut, zeroed};
-use crate::txn::slots;
+use super::edit::misfit;
+use super::exclusive_file::ExclusiveFile;
+use super::records::clamp;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::Found;
+use crate::txn::{Row, slots};
 
 /// How many bytes of records are copied at a time: what a processor's second-level cache holds.
-const CHUNK_BYTES: usize = 256 << 10;
+pub(super) const CHUNK_BYTES: usize = 256 << 10;
 
-impl<T: Copy + Send + Sync> Table<T> {
+impl<R: Row + ?Sized> ExclusiveFile<R> {
     /// Copies the records from `first` on into `into`, packed, as many as there are and as it has
     /// room for, and returns how many.
     pub(crate) fn read_packed(&self, first: u64, into: &mut [u8]) -> Result<usize> {
         let len = self.slots.record_len();
-        if self.slots.mark().is_none() && self.log.is_none() {
+        if self.slots.mark().is_none() && self.mode.log().is_none() {
             let copied = self.array.copy_records(first, len, into);
             return copied.map_err(|error| self.core.name(error));
         }
@@ -42,20 +44,12 @@ impl<T: Copy + Send + Sync> Table<T> {
         Ok((id - first) as usize)
     }
 
-    /// As [`Table::read_packed`], of one record: whether there is one that is not deleted.
-    pub(crate) fn read_one(&self, id: u64, into: &mut [u8]) -> Result<bool> {
-        match self.read_packed(id, into) {
-            Err(error) if error.kind() == ErrorKind::Deleted => Ok(false),
-            copied => copied.map(|records| records == 1),
-        }
-    }
-
     /// Copies records with what lies behind each, as this handle sees them, and returns how many.
     fn copy_slots(&self, first: u64, into: &mut [u8]) -> Result<usize> {
         let stride = self.slots.stride();
         let copied = self.array.copy_records(first, stride, into);
         let copied = copied.map_err(|error| self.core.name(error))?;
-        if self.log.as_ref().is_some_and(|log| !log.overlay.is_empty()) {
+        if self.mode.log().is_some_and(|log| !log.overlay.is_empty()) {
             for (id, slot) in (first..).zip(into.chunks_exact_mut(stride).take(copied)) {
                 if let Some(image) = self.image_slot(id) {
                     slot.copy_from_slice(image);
@@ -65,8 +59,8 @@ impl<T: Copy + Send + Sync> Table<T> {
         Ok(copied)
     }
 
-    /// As [`Table::copy_slots`], but only the records before the first that cannot be read; an
-    /// error if `first` itself cannot.
+    /// As [`ExclusiveFile::copy_slots`], but only the records before the first that cannot be read;
+    /// an error if `first` itself cannot.
     fn copy_readable_slots(&self, first: u64, into: &mut [u8]) -> Result<usize> {
         let error = match self.copy_slots(first, into) {
             Err(error) => error,
@@ -81,88 +75,36 @@ impl<T: Copy + Send + Sync> Table<T> {
             _ => Err(error),
         }
     }
-}
-
-impl<R: Record> Table<R> {
-    /// Copies records: see [`Table::read_packed`].
-    pub(crate) fn read_into(&self, first: u64, into: &mut [R]) -> Result<usize> {
-        self.read_packed(first, bytes_of_mut(into))
+    /// As [`ExclusiveFile::read_packed`], into room for one record at least.
+    pub(crate) fn read_bytes_into(&self, first: u64, into: &mut [u8]) -> Result<usize> {
+        let record_len = self.slots.record_len();
+        if into.len() < record_len {
+            let detail = format!("a record of {record_len} bytes, and room for {}", into.len());
+            let error = Error::new(ErrorKind::InvalidArgument, "read").detail(detail);
+            return Err(self.core.name(error));
+        }
+        self.read_packed(first, into)
     }
 
     /// A copy of record `id`, if there is one that is not deleted.
-    pub(crate) fn try_read(&self, id: u64) -> Result<Option<R>> {
-        let mut record = zeroed();
-        let found = self.read_one(id, bytes_of_mut(std::slice::from_mut(&mut record)))?;
-        Ok(found.then_some(record))
-    }
-}
-
-/// Copies of records with what lies behind each, chunk by chunk.
-#[derive(Debug)]
-pub(crate) struct Walk<'a, T: Copy + Send + Sync> {
-    table: &'a Table<T>,
-    /// The records not yet lent.
-    ids: Range<u64>,
-    chunk_len: usize,
-    /// Copies of the first of them, from `at` to `end`.
-    chunk: Vec<u8>,
-    at: usize,
-    end: usize,
-}
-
-impl<'a, T: Copy + Send + Sync> Walk<'a, T> {
-    /// Through the records of `ids` that exist, of which about `chunk_bytes` are copied at a time.
-    pub(crate) fn new(table: &'a Table<T>, ids: Range<u64>, chunk_bytes: usize) -> Self {
-        let end = ids.end.min(table.array.count());
-        let ids = ids.start.min(end)..end;
-        let chunk_len = (chunk_bytes / table.slots.stride()).max(1);
-        Self { table, ids, chunk_len, chunk: Vec::new(), at: 0, end: 0 }
+    pub(crate) fn try_read(&self, id: u64) -> Result<Option<R::Owned>> {
+        R::filled_by(self.slots.record_len(), |into| self.read_one(id, into))
     }
 
-    /// The next record that is not deleted. After an error it goes on with the record behind that
-    /// which cannot be read.
-    #[inline]
-    pub(crate) fn next_record(&mut self) -> Result<Option<(u64, &[u8])>> {
-        loop {
-            if self.at == self.end {
-                if self.ids.is_empty() {
-                    return Ok(None);
-                }
-                self.fill()?;
-            }
-            let id = self.ids.start;
-            let start = self.at;
-            self.ids.start += 1;
-            self.at += self.table.slots.stride();
-            match self.table.slots.found(&self.chunk[start..self.at]) {
-                Ok(Found::Live) => {
-                    let end = start + self.table.slots.record_len();
-                    return Ok(Some((id, &self.chunk[start..end])));
-                }
-                Ok(_) => {}
-                Err(status) => return Err(self.table.damaged(id, status)),
-            }
+    /// As [`ExclusiveFile::read_packed`], of one record: whether there is one that is not deleted.
+    fn read_one(&self, id: u64, into: &mut [u8]) -> Result<bool> {
+        match self.read_packed(id, into) {
+            Err(error) if error.kind() == ErrorKind::Deleted => Ok(false),
+            copied => copied.map(|records| records == 1),
         }
-    }
-
-    #[cold]
-    fn fill(&mut self) -> Result<()> {
-        let stride = self.table.slots.stride();
-        let left = usize::try_from(self.ids.end - self.ids.start).unwrap_or(usize::MAX);
-        self.chunk.resize(left.min(self.chunk_len) * stride, 0);
-        let copied = self.table.copy_readable_slots(self.ids.start, &mut self.chunk);
-        let copied = copied.inspect_err(|_| self.ids.start += 1)?;
-        self.at = 0;
-        self.end = copied * stride;
-        Ok(())
     }
 }
 
 /// Copies of the records of a range with their numbers, in order; made by
-/// [`DynStore::copies`](crate::DynStore::copies).
+/// [`Store::copies`](crate::Store::copies).
 ///
 /// The records are copied in chunks of 256 KiB, or of one record if that is larger, and lent from
-/// there. With [`install_fault_guard`](crate::install_fault_guard) a page that cannot be had is an
+/// there. With [`install_fault_guard`](crate::install_fault_guard) a page that cannot be read is an
 /// error, where an iterator over records in place meets a signal.
 ///
 /// ```
@@ -177,29 +119,90 @@ impl<'a, T: Copy + Send + Sync> Walk<'a, T> {
 /// }
 /// # Ok::<(), flatrec::Error>(())
 /// ```
-#[derive(Debug)]
-pub struct Copies<'a>(Walk<'a, u8>);
+pub struct Copies<'a, R: Row + ?Sized = [u8]> {
+    file: &'a ExclusiveFile<R>,
+    /// The records not yet lent.
+    ids: Range<u64>,
+    chunk_len: usize,
+    /// Copies of the first of them, from `at` to `end`, where the address suits an `R`.
+    chunk: Vec<u8>,
+    at: usize,
+    end: usize,
+}
 
-impl<'a> Copies<'a> {
-    /// The records of `ids` that exist.
-    pub(crate) fn new(table: &'a Table<u8>, ids: Range<u64>) -> Self {
-        Self(Walk::new(table, ids, CHUNK_BYTES))
+impl<'a, R: Row + ?Sized> Copies<'a, R> {
+    /// The records of `ids` that exist, of which about `chunk_bytes` are copied at a time.
+    pub(crate) fn new(file: &'a ExclusiveFile<R>, ids: Range<u64>, chunk_bytes: usize) -> Self {
+        let ids = clamp(ids, file.array.count());
+        let chunk_len = (chunk_bytes / file.slots.stride()).max(1);
+        Self { file, ids, chunk_len, chunk: Vec::new(), at: 0, end: 0 }
     }
 
-    /// How many records are left, at least and at most; deleted ones are none.
+    /// How many records are left, at least and at most; deleted ones do not count.
     pub fn size_hint(&self) -> (u64, Option<u64>) {
-        let left = self.0.ids.end - self.0.ids.start;
-        let least = if self.0.table.slots.mark().is_some() { 0 } else { left };
+        let left = self.ids.end - self.ids.start;
+        let least = if self.file.slots.mark().is_some() { 0 } else { left };
         (least, Some(left))
     }
 
     /// The next record and its number; `None` after the last.
     ///
     /// # Errors
-    /// As [`DynStore::try_read`](crate::DynStore::try_read), when it comes to the record that
-    /// cannot be read. Asking again goes on with the record after it.
+    /// As [`Store::try_read`](crate::Store::try_read), when it comes to the record that cannot be
+    /// read. The next call goes on with the record after it.
     #[inline]
-    pub fn next_record(&mut self) -> Result<Option<(u64, &[u8])>> {
-        self.0.next_record()
+    pub fn next_record(&mut self) -> Result<Option<(u64, &R)>> {
+        loop {
+            if self.at == self.end {
+                if self.ids.is_empty() {
+                    return Ok(None);
+                }
+                self.fill()?;
+            }
+            let id = self.ids.start;
+            let start = self.at;
+            self.ids.start += 1;
+            self.at += self.file.slots.stride();
+            match self.file.slots.found(&self.chunk[start..self.at]) {
+                Ok(Found::Live) => {
+                    let end = start + self.file.slots.record_len();
+                    let record = R::of_bytes(&self.chunk[start..end]).ok_or_else(|| misfit(id))?;
+                    return Ok(Some((id, record)));
+                }
+                Ok(_) => {}
+                Err(status) => return Err(self.file.damaged(id, status)),
+            }
+        }
+    }
+
+    /// The next record and its number, as a value of the caller's own.
+    pub(super) fn next_owned(&mut self) -> Option<Result<(u64, R::Owned)>> {
+        match self.next_record() {
+            Ok(None) => None,
+            Ok(Some((id, record))) => Some(Ok((id, record.to_owned()))),
+            Err(error) => Some(Err(error)),
+        }
+    }
+
+    #[cold]
+    fn fill(&mut self) -> Result<()> {
+        let stride = self.file.slots.stride();
+        let left = usize::try_from(self.ids.end - self.ids.start).unwrap_or(usize::MAX);
+        let chunk_bytes = left.min(self.chunk_len) * stride;
+        // Strides are multiples of the alignment: all records suit `R` if the first does.
+        self.chunk.resize(chunk_bytes + R::ALIGNMENT - 1, 0);
+        let lead = self.chunk.as_ptr().align_offset(R::ALIGNMENT);
+        let chunk = &mut self.chunk[lead..lead + chunk_bytes];
+        let copied = self.file.copy_readable_slots(self.ids.start, chunk);
+        let copied = copied.inspect_err(|_| self.ids.start += 1)?;
+        self.at = lead;
+        self.end = lead + copied * stride;
+        Ok(())
+    }
+}
+
+impl<R: Row + ?Sized> std::fmt::Debug for Copies<'_, R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Copies").field("ids", &self.ids).finish_non_exhaustive()
     }
 }

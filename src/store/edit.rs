@@ -6,93 +6,11 @@
 
 use std::ops::Range;
 
-use super::exclusive_file::Table;
+use super::exclusive_file::ExclusiveFile;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{Field, Found, Record, Schema, Value, one_from_bytes, one_from_bytes_mut};
+use crate::format::{Field, Found, Value};
+use crate::txn::Row;
 use crate::txn::slots::{damaged, deleted};
-
-/// What both kinds of edit do.
-struct Session<'a, T: Copy + Send + Sync> {
-    table: &'a mut Table<T>,
-    finished: bool,
-}
-
-impl<'a, T: Copy + Send + Sync> Session<'a, T> {
-    fn begin(table: &'a mut Table<T>) -> Result<Self> {
-        table.begin_edit()?;
-        Ok(Self { table, finished: false })
-    }
-
-    #[inline]
-    fn bytes(&mut self, id: u64) -> Result<&[u8]> {
-        const READ: &str = "read for editing";
-        self.check(READ, id)?;
-        let Table { core, array, slots, .. } = &mut *self.table;
-        // What fails here has failed while changes elsewhere were written back.
-        let slot = core.keep(array.read_edited(id))?;
-        match slots.found(slot) {
-            Ok(Found::Live) => Ok(&slot[..slots.record_len()]),
-            other => Err(core.name(not_there(READ, id, other))),
-        }
-    }
-
-    #[inline]
-    fn bytes_mut(&mut self, id: u64) -> Result<&mut [u8]> {
-        self.check("edit", id)?;
-        if self.table.sums.is_some() {
-            self.table.before_edit(id)?;
-        }
-        let Table { core, array, slots, .. } = &mut *self.table;
-        let slot = core.keep(array.edit(id))?;
-        match slots.found(slot) {
-            // The status byte behind the record is nobody's to change here.
-            Ok(Found::Live) => Ok(&mut slot[..slots.record_len()]),
-            other => Err(core.name(not_there("edit", id, other))),
-        }
-    }
-
-    #[inline]
-    fn check(&self, operation: &'static str, id: u64) -> Result<()> {
-        self.table.core.check_healthy(operation)?;
-        if id < self.table.array.count() { Ok(()) } else { Err(self.past_the_last(operation, id)) }
-    }
-
-    #[cold]
-    fn past_the_last(&self, operation: &'static str, id: u64) -> Error {
-        self.table.core.name(
-            Error::new(ErrorKind::OutOfRange, operation)
-                .record(id)
-                .detail(format!("the store holds {} records", self.table.array.count())),
-        )
-    }
-
-    fn flush(&mut self, records: Range<u64>) -> Result<()> {
-        let count = self.table.array.count();
-        if records.start > records.end || records.end > count {
-            return Err(self.table.core.name(
-                Error::new(ErrorKind::OutOfRange, "flush")
-                    .record(records.end)
-                    .detail(format!("the store holds {count} records")),
-            ));
-        }
-        self.table.sync_edits(records)
-    }
-
-    fn finish(mut self) -> Result<()> {
-        self.finished = true;
-        self.table.finish_edit()
-    }
-}
-
-impl<T: Copy + Send + Sync> Drop for Session<'_, T> {
-    fn drop(&mut self) {
-        // After a panic the changes may be half of what was meant: the mark stays and says so.
-        if !self.finished && !std::thread::panicking() {
-            // Errors cannot be told from here; `finish` is for those who want to know.
-            let _ = self.table.finish_edit();
-        }
-    }
-}
 
 /// An exclusive edit of a [`Store`](crate::Store): no other handle reads or writes meanwhile.
 ///
@@ -115,75 +33,12 @@ impl<T: Copy + Send + Sync> Drop for Session<'_, T> {
 /// assert!(store.iter().all(|account| account.cents == 105));
 /// # }
 /// ```
-pub struct Edit<'a, R: Record>(Session<'a, R>);
-
-impl<'a, R: Record> Edit<'a, R> {
-    pub(crate) fn begin(table: &'a mut Table<R>) -> Result<Self> {
-        Session::begin(table).map(Self)
-    }
-
-    /// How many records there are, deleted ones among them.
-    pub fn count(&self) -> u64 {
-        self.0.table.array.count()
-    }
-
-    /// Record `id`, with the changes made so far.
-    ///
-    /// # Errors
-    /// [`ErrorKind::OutOfRange`] past the last record; [`ErrorKind::Deleted`] for a record that was
-    /// deleted, [`ErrorKind::Corrupt`] for one whose status byte is none; the system's, when
-    /// changes elsewhere had to be written to make room.
-    #[inline]
-    pub fn get(&mut self, id: u64) -> Result<&R> {
-        one_from_bytes(self.0.bytes(id)?).ok_or_else(|| misfit(id))
-    }
-
-    /// Record `id`, for changing in place.
-    ///
-    /// # Errors
-    /// As [`Edit::get`].
-    #[inline]
-    pub fn get_mut(&mut self, id: u64) -> Result<&mut R> {
-        one_from_bytes_mut(self.0.bytes_mut(id)?).ok_or_else(|| misfit(id))
-    }
-
-    /// Replaces record `id`.
-    ///
-    /// # Errors
-    /// As [`Edit::get`].
-    pub fn set(&mut self, id: u64, record: &R) -> Result<()> {
-        *self.get_mut(id)? = *record;
-        Ok(())
-    }
-
-    /// Makes the changes in `records` durable; the edit goes on.
-    ///
-    /// # Errors
-    /// [`ErrorKind::OutOfRange`] past the last record; the system's, after which the store is
-    /// poisoned.
-    pub fn flush_range(&mut self, records: Range<u64>) -> Result<()> {
-        self.0.flush(records)
-    }
-
-    /// Makes all changes durable; the edit goes on.
-    ///
-    /// # Errors
-    /// As [`Edit::flush_range`].
-    pub fn flush(&mut self) -> Result<()> {
-        let count = self.count();
-        self.0.flush(0..count)
-    }
-
-    /// Makes all changes durable and lets other handles in again.
-    ///
-    /// # Errors
-    /// The system's, after which the store is poisoned.
-    pub fn finish(self) -> Result<()> {
-        self.0.finish()
-    }
+pub struct Edit<'a, R: Row + ?Sized> {
+    file: &'a mut ExclusiveFile<R>,
+    finished: bool,
 }
 
-/// As [`Edit`], of a [`DynStore`](crate::DynStore): records are bytes, and fields go by name.
+/// An [`Edit`] of a [`DynStore`](crate::DynStore): records are bytes, and fields go by name.
 ///
 /// ```
 /// use flatrec::{DataType, DynStore, Field, Schema, Value};
@@ -196,64 +51,63 @@ impl<'a, R: Record> Edit<'a, R> {
 /// assert_eq!(store.get(0), Some(&7u32.to_le_bytes()[..]));
 /// # Ok::<(), flatrec::Error>(())
 /// ```
-pub struct DynEdit<'a> {
-    session: Session<'a, u8>,
-}
+pub type DynEdit<'a> = Edit<'a, [u8]>;
 
-impl<'a> DynEdit<'a> {
-    pub(crate) fn begin(table: &'a mut Table<u8>) -> Result<Self> {
-        Ok(Self { session: Session::begin(table)? })
+impl<'a, R: Row + ?Sized> Edit<'a, R> {
+    pub(crate) fn begin(file: &'a mut ExclusiveFile<R>) -> Result<Self> {
+        file.begin_edit()?;
+        Ok(Self { file, finished: false })
     }
 
     /// How many records there are, deleted ones among them.
     pub fn count(&self) -> u64 {
-        self.session.table.array.count()
+        self.file.array.count()
     }
 
-    /// The bytes of record `id`, with the changes made so far.
+    /// Record `id`, with the changes made so far.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfRange`] past the last record; [`ErrorKind::Deleted`] for a record that was
+    /// deleted, [`ErrorKind::Corrupt`] for one whose status byte is damaged; the system's, when
+    /// changes elsewhere had to be written to make room.
+    #[inline]
+    pub fn get(&mut self, id: u64) -> Result<&R> {
+        R::of_bytes(self.bytes(id)?).ok_or_else(|| misfit(id))
+    }
+
+    /// Record `id`, for changing in place.
     ///
     /// # Errors
     /// As [`Edit::get`].
     #[inline]
-    pub fn get(&mut self, id: u64) -> Result<&[u8]> {
-        self.session.bytes(id)
-    }
-
-    /// The bytes of record `id`, for changing in place.
-    ///
-    /// # Errors
-    /// As [`DynEdit::get`].
-    #[inline]
-    pub fn get_mut(&mut self, id: u64) -> Result<&mut [u8]> {
-        self.session.bytes_mut(id)
+    pub fn get_mut(&mut self, id: u64) -> Result<&mut R> {
+        R::of_bytes_mut(self.bytes_mut(id)?).ok_or_else(|| misfit(id))
     }
 
     /// Replaces record `id`.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] if `record` is not as long as a record; as [`DynEdit::get`].
-    pub fn set(&mut self, id: u64, record: &[u8]) -> Result<()> {
-        let record_len = self.session.table.slots.record_len();
-        if record.len() != record_len {
-            return Err(Error::new(ErrorKind::InvalidArgument, "set")
-                .record(id)
-                .detail(format!("{} bytes for a record of {record_len}", record.len())));
-        }
-        self.get_mut(id)?.copy_from_slice(record);
+    /// [`ErrorKind::InvalidArgument`] for bytes that are not as many as a record's; as
+    /// [`Edit::get`].
+    pub fn set(&mut self, id: u64, record: &R) -> Result<()> {
+        let fits = record.bytes(self.file.slots.record_len());
+        fits.map_err(|error| self.file.core.name(error.record(id)))?;
+        self.get_mut(id)?.assign(record);
         Ok(())
     }
 
-    /// Sets one field of record `id`.
+    /// Sets one field of record `id`, by its name in the schema.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] if there is no such field, [`ErrorKind::InvalidValue`] if it
-    /// cannot hold the value; as [`DynEdit::get`].
+    /// cannot hold the value; as [`Edit::get`].
     pub fn set_field(&mut self, id: u64, name: &str, value: &Value<'_>) -> Result<()> {
         let field = self.field(name)?.clone();
         // The value is tried on a copy, so that a record is changed whole or not at all.
-        let mut record = self.get(id)?.to_vec();
+        let mut record = self.bytes(id)?.to_vec();
         field.write(&mut record, value).map_err(|error| error.record(id))?;
-        self.set(id, &record)
+        self.bytes_mut(id)?.copy_from_slice(&record);
+        Ok(())
     }
 
     /// Makes the changes in `records` durable; the edit goes on.
@@ -262,36 +116,95 @@ impl<'a> DynEdit<'a> {
     /// [`ErrorKind::OutOfRange`] past the last record; the system's, after which the store is
     /// poisoned.
     pub fn flush_range(&mut self, records: Range<u64>) -> Result<()> {
-        self.session.flush(records)
+        let count = self.count();
+        if records.start > records.end || records.end > count {
+            return Err(self.file.core.name(
+                Error::new(ErrorKind::OutOfRange, "flush")
+                    .record(records.end)
+                    .detail(format!("the store holds {count} records")),
+            ));
+        }
+        self.file.sync_edits(records)
     }
 
     /// Makes all changes durable; the edit goes on.
     ///
     /// # Errors
-    /// As [`DynEdit::flush_range`].
+    /// As [`Edit::flush_range`].
     pub fn flush(&mut self) -> Result<()> {
         let count = self.count();
-        self.session.flush(0..count)
+        self.flush_range(0..count)
     }
 
     /// Makes all changes durable and lets other handles in again.
     ///
     /// # Errors
     /// The system's, after which the store is poisoned.
-    pub fn finish(self) -> Result<()> {
-        self.session.finish()
+    pub fn finish(mut self) -> Result<()> {
+        self.finished = true;
+        self.file.finish_edit()
     }
 
-    fn schema(&self) -> &Schema {
-        self.session.table.core.schema()
+    #[inline]
+    fn bytes(&mut self, id: u64) -> Result<&[u8]> {
+        const READ: &str = "read for editing";
+        self.check(READ, id)?;
+        let ExclusiveFile { core, array, slots, .. } = &mut *self.file;
+        // What fails here has failed while changes elsewhere were written back.
+        let slot = core.keep(array.read_edited(id))?;
+        match slots.found(slot) {
+            Ok(Found::Live) => Ok(&slot[..slots.record_len()]),
+            other => Err(core.name(not_there(READ, id, other))),
+        }
+    }
+
+    #[inline]
+    fn bytes_mut(&mut self, id: u64) -> Result<&mut [u8]> {
+        self.check("edit", id)?;
+        if self.file.mode.sums().is_some() {
+            self.file.before_edit(id)?;
+        }
+        let ExclusiveFile { core, array, slots, .. } = &mut *self.file;
+        let slot = core.keep(array.edit(id))?;
+        match slots.found(slot) {
+            // The status byte behind the record is not the caller's to change.
+            Ok(Found::Live) => Ok(&mut slot[..slots.record_len()]),
+            other => Err(core.name(not_there("edit", id, other))),
+        }
+    }
+
+    #[inline]
+    fn check(&self, operation: &'static str, id: u64) -> Result<()> {
+        self.file.core.check_healthy(operation)?;
+        if id < self.file.array.count() { Ok(()) } else { Err(self.past_the_last(operation, id)) }
+    }
+
+    #[cold]
+    fn past_the_last(&self, operation: &'static str, id: u64) -> Error {
+        self.file.core.name(
+            Error::new(ErrorKind::OutOfRange, operation)
+                .record(id)
+                .detail(format!("the store holds {} records", self.file.array.count())),
+        )
     }
 
     fn field(&self, name: &str) -> Result<&Field> {
-        self.schema().field(name).ok_or_else(|| {
-            let names: Vec<&str> = self.schema().fields().iter().map(Field::name).collect();
+        let schema = self.file.core.schema();
+        schema.field(name).ok_or_else(|| {
+            let names: Vec<&str> = schema.fields().iter().map(Field::name).collect();
             Error::new(ErrorKind::InvalidArgument, "set")
                 .detail(format!("no field is named {name:?}; there are: {}", names.join(", ")))
         })
+    }
+}
+
+impl<R: Row + ?Sized> Drop for Edit<'_, R> {
+    fn drop(&mut self) {
+        // After a panic the changes may be half of what was meant: the mark stays and says so.
+        if !self.finished && !std::thread::panicking() {
+            // A caller that wants to know about errors finishes the edit.
+            let _ = self.file.finish_edit();
+        }
     }
 }
 
@@ -304,18 +217,12 @@ fn not_there(operation: &'static str, id: u64, found: Result<Found, u8>) -> Erro
 }
 
 /// A record that does not fit its place: only if the array were laid out wrongly.
-fn misfit(id: u64) -> Error {
+pub(super) fn misfit(id: u64) -> Error {
     Error::new(ErrorKind::Corrupt, "reach").record(id).detail("it does not fit its type")
 }
 
-impl<R: Record> std::fmt::Debug for Edit<'_, R> {
+impl<R: Row + ?Sized> std::fmt::Debug for Edit<'_, R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Edit").field(&self.0.table).finish()
-    }
-}
-
-impl std::fmt::Debug for DynEdit<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("DynEdit").field(&self.session.table).finish()
+        f.debug_tuple("Edit").field(&self.file).finish()
     }
 }

@@ -8,76 +8,56 @@
 mod deletes;
 mod installs;
 mod log_images;
+mod mode;
 mod publish;
 mod resume;
 mod sums;
 
+use std::borrow::Borrow;
 use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use self::mode::{EditedSums, ReadState, WriteState};
 use crate::array::{Array, ArrayOptions, Reading};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{Record, Schema};
+use crate::format::Schema;
 use crate::io::{Access, Backing, FileBacking, vacate_unfinished};
-use crate::shm::{LockWords, WriterSide};
-use crate::sums::{BlockSet, Sums};
 use crate::txn::{
-    Common, Core, Hold, Locks, Recovered, Slots, absorb, create_sums, name_sums_of_replaced,
-    opening::{check_features, open_core, refuse_network_unless, until_current},
-    read_beside, refuse_other_file, settle,
+    Common, Core, Locks, Row, Slots, absorb, create_sums, name_sums_of_replaced,
+    opening::{check_rows, open_core, refuse_network_unless, until_current},
+    refuse_other_file, settle,
 };
-pub(crate) use publish::Aside;
+pub(crate) use mode::{Mode, Unpublished};
 
-/// An open store of records of type `T`, or of bytes for `u8`.
-pub(crate) struct Table<T: Copy + Send + Sync> {
-    pub(crate) array: Array<T>,
+/// An open store whose records are seen as `R`: a type, or bytes.
+pub(crate) struct ExclusiveFile<R: Row + ?Sized> {
+    pub(crate) array: Array<R::Unit>,
     pub(crate) core: Core,
     pub(crate) slots: Slots,
-    /// What the log held beyond the array, for a handle that does not write. A whole view has it in
-    /// pages of its own; the windows of a windowed store do not.
-    pub(crate) log: Option<Recovered>,
-    /// What a handle that does not write reads, and the writer therefore leaves alone.
-    pub(crate) hold: Option<Hold>,
-    /// Where readers see what a handle that writes has committed.
-    pub(crate) sharing: Option<WriterSide<LockWords>>,
+    pub(crate) mode: Mode,
     pub(crate) locks: Locks,
     common: Common,
-    /// The checksums that this handle keeps, if it writes and the store has them.
-    pub(crate) sums: Option<Sums>,
-    /// The blocks that an exclusive edit has changed, for the checksums.
-    pub(crate) edited: BlockSet,
-    pub(crate) aside: Option<Aside>,
-    /// Whether dropping has nothing left to do.
-    closed: bool,
 }
 
-impl<T: Copy + Send + Sync> Table<T> {
+impl<R: Row + ?Sized> ExclusiveFile<R> {
     /// Makes a new, empty store at `path`: under another name first, so that nobody ever finds half
-    /// of one. `replace` is for [`Table::create_aside`].
-    ///
-    /// # Safety
-    /// `T` is `u8`, or a record type whose schema is `schema`.
-    #[allow(unsafe_code, reason = "the record type is the caller's to know")]
-    pub(crate) unsafe fn create(path: &Path, schema: &Schema, common: &Common) -> Result<Self> {
-        // SAFETY: the caller's promise, passed on.
-        let mut table = unsafe { Self::create_aside(path, schema, common, false) }?;
-        table.publish()?;
-        Ok(table)
+    /// of one. `by_hand` is the schema, where the type does not say it.
+    pub(crate) fn create(path: &Path, by_hand: Option<&Schema>, common: &Common) -> Result<Self> {
+        let mut made = Self::create_aside(path, by_hand, common, false)?;
+        made.publish()?;
+        Ok(made)
     }
 
     /// Makes a new, empty store that appears at `path` when it is closed, and not before.
-    ///
-    /// # Safety
-    /// `T` is `u8`, or a record type whose schema is `schema`.
-    #[allow(unsafe_code, reason = "the record type is the caller's to know")]
-    pub(crate) unsafe fn create_aside(
+    pub(crate) fn create_aside(
         path: &Path,
-        schema: &Schema,
+        by_hand: Option<&Schema>,
         common: &Common,
         replace: bool,
     ) -> Result<Self> {
+        let schema = Self::schema_to_create(by_hand)?;
         let vacant = || Self::refuse_taken(path, replace);
         vacant()?;
         if common.checksums {
@@ -98,15 +78,15 @@ impl<T: Copy + Send + Sync> Table<T> {
             .and_then(|()| vacate_unfinished(path, is_left));
         let made = made_at.and_then(|made_at| {
             let file = Arc::new(FileBacking::create_shared(&made_at, &sharing)?);
-            let aside = Aside { file, publish_at: path.to_path_buf(), replace, keep: false };
-            locks.check_trust(&aside.file).inspect_err(|_| resume::discard(&aside))?;
-            // SAFETY: the caller vouches for `T`.
-            unsafe { Self::create_at(aside, &made_at, schema, common) }
+            let unpublished =
+                Unpublished { file, publish_at: path.to_path_buf(), replace, keep: false };
+            locks.check_trust(&unpublished.file).inspect_err(|_| resume::discard(&unpublished))?;
+            Self::create_at(unpublished, &made_at, &schema, common)
         });
         match made {
-            Ok(mut table) => {
-                table.locks.join(locks);
-                Ok(table)
+            Ok(mut made) => {
+                made.locks.join(locks);
+                Ok(made)
             }
             Err(error) => {
                 locks.withdraw();
@@ -117,88 +97,82 @@ impl<T: Copy + Send + Sync> Table<T> {
 
     /// Makes a new store in a file without bytes, which lies at `made_at`, under the writer's lock
     /// of the path that it is to have.
-    ///
-    /// # Safety
-    /// `T` is `u8`, or a record type whose schema is `schema`.
-    #[allow(unsafe_code, reason = "the record type is the caller's to know")]
-    unsafe fn create_at(
-        aside: Aside,
+    #[allow(unsafe_code, reason = "the locks that make a mapped array sound are held here")]
+    fn create_at(
+        unpublished: Unpublished,
         made_at: &Path,
         schema: &Schema,
         common: &Common,
     ) -> Result<Self> {
-        let file = Arc::clone(&aside.file);
+        let file = Arc::clone(&unpublished.file);
         let made = refuse_network_unless(common, &file, "create")
             .and_then(|()| Locks::handed_over(&file, Some(made_at), true, common.wait))
             .and_then(|locks| {
                 let core = Core::create(file, schema, &common.metadata, common.deletes)?;
                 create_sums(&core, common)?;
-                // SAFETY: the writer's locks on path and inode keep every other writer out, and the
-                // caller vouches for `T`.
-                unsafe { Self::assemble(core, locks, common, Access::ReadWrite, WHOLE) }
+                let by_hand = Some(schema);
+                // SAFETY: the writer's locks on path and inode keep every other writer out.
+                unsafe { Self::assemble(core, locks, by_hand, common, Access::ReadWrite, WHOLE) }
             });
         match made {
-            Ok(mut table) => {
-                table.core.begin_unfinished();
-                table.aside = Some(aside);
-                Ok(table)
+            Ok(mut made) => {
+                made.core.begin_unfinished();
+                made.mode.unpublish(unpublished);
+                Ok(made)
             }
             Err(error) => {
-                resume::discard(&aside);
+                resume::discard(&unpublished);
                 Err(error)
             }
         }
     }
 
-    /// Opens the store at `path`.
-    ///
-    /// # Safety
-    /// `T` is `u8`, or `check` accepts only schemas of `T`.
-    #[allow(unsafe_code, reason = "the record type is the caller's to know")]
-    pub(crate) unsafe fn open(
+    fn schema_to_create(by_hand: Option<&Schema>) -> Result<Schema> {
+        R::schema_to_create(by_hand)?.ok_or_else(|| {
+            Error::new(ErrorKind::InvalidArgument, "create")
+                .detail("the records are bytes, and no schema describes them")
+                .advice("give one by Options::schema")
+        })
+    }
+
+    /// Opens the store at `path`, if it has the schema given by hand, or the type's own.
+    #[allow(unsafe_code, reason = "the locks that make a mapped array sound are held here")]
+    pub(crate) fn open(
         path: &Path,
         access: Access,
         reading: Reading,
+        by_hand: Option<&Schema>,
         common: &Common,
-        check: impl Fn(&Schema) -> Result<()>,
     ) -> Result<Self> {
         until_current(|| {
             let (core, locks) = open_core(path, access, common)?;
-            check(core.schema()).map_err(|error| core.name(error))?;
-            // SAFETY: `open_core` took the locks that keep the records as they are, and the caller
-            // vouches for `T`.
-            unsafe { Self::assemble(core, locks, common, access, reading) }
+            // SAFETY: `open_core` took the locks that keep the records as they are.
+            unsafe { Self::assemble(core, locks, by_hand, common, access, reading) }
         })
     }
 
     /// Makes a store in a file without a name, gone when it is closed.
-    ///
-    /// # Safety
-    /// `T` is `u8`, or a record type whose schema is `schema`.
-    #[allow(unsafe_code, reason = "the record type is the caller's to know")]
-    pub(crate) unsafe fn temporary(schema: &Schema, common: &Common) -> Result<Self> {
-        let core = Core::create(
-            Arc::new(FileBacking::temporary(0)?),
-            schema,
-            &common.metadata,
-            common.deletes,
-        )?;
-        // SAFETY: nobody else can open a file without a name, and the caller vouches for `T`.
-        unsafe { Self::assemble(core, Locks::none(), common, Access::ReadWrite, WHOLE) }
+    #[allow(unsafe_code, reason = "no other handle can open a file without a name")]
+    pub(crate) fn temporary(by_hand: Option<&Schema>, common: &Common) -> Result<Self> {
+        let schema = Self::schema_to_create(by_hand)?;
+        let file = Arc::new(FileBacking::temporary(0)?);
+        let core = Core::create(file, &schema, &common.metadata, common.deletes)?;
+        let (locks, access) = (Locks::none(), Access::ReadWrite);
+        // SAFETY: no other handle can open a file without a name.
+        unsafe { Self::assemble(core, locks, Some(&schema), common, access, WHOLE) }
     }
 
     /// Opens the store in a file that is open already. With a path, the inode is locked.
     ///
     /// # Safety
-    /// `T` is `u8`, or `check` accepts only schemas of `T`. Without a path nobody else changes the
-    /// file while the store is open.
-    #[allow(unsafe_code, reason = "the record type is the caller's to know")]
+    /// Without a path nothing else changes the file while the store is open.
+    #[allow(unsafe_code, reason = "what else changes the file is the caller's to know")]
     pub(crate) unsafe fn from_file(
         file: File,
         path: Option<&Path>,
         access: Access,
+        by_hand: Option<&Schema>,
         common: &Common,
-        check: impl FnOnce(&Schema) -> Result<()>,
     ) -> Result<Self> {
         let file = Arc::new(FileBacking::adopt(file, path)?);
         let writes = access == Access::ReadWrite;
@@ -206,68 +180,67 @@ impl<T: Copy + Send + Sync> Table<T> {
         if writes {
             refuse_network_unless(common, &file, "open for writing")?;
         }
-        let core = Core::open(file)?;
-        check(core.schema()).map_err(|error| core.name(error))?;
-        // SAFETY: the lock, or the caller, keeps the file as it is; the caller vouches for `T`.
-        unsafe { Self::assemble(core, locks, common, access, WHOLE) }
+        // SAFETY: the lock, or the caller, keeps the file as it is.
+        unsafe { Self::assemble(Core::open(file)?, locks, by_hand, common, access, WHOLE) }
     }
 
     /// Opens the store in any backing.
     ///
     /// # Safety
-    /// `T` is `u8`, or `check` accepts only schemas of `T`. Nobody else changes the backing while
-    /// the store is open.
-    #[allow(unsafe_code, reason = "the record type is the caller's to know")]
+    /// Nothing else changes the backing while the store is open.
+    #[allow(unsafe_code, reason = "what else changes the backing is the caller's to know")]
     pub(crate) unsafe fn over(
         backing: Arc<dyn Backing>,
         access: Access,
         reading: Reading,
+        by_hand: Option<&Schema>,
         common: &Common,
-        check: impl FnOnce(&Schema) -> Result<()>,
     ) -> Result<Self> {
-        let core = Core::open(backing)?;
-        check(core.schema()).map_err(|error| core.name(error))?;
-        // SAFETY: the caller's promises, passed on.
-        unsafe { Self::assemble(core, Locks::none(), common, access, reading) }
+        let (core, locks) = (Core::open(backing)?, Locks::none());
+        // SAFETY: the caller's promise, passed on.
+        unsafe { Self::assemble(core, locks, by_hand, common, access, reading) }
     }
 
     /// Makes a new, empty store in a backing that has no bytes yet.
     ///
     /// # Safety
-    /// `T` is `u8`, or a record type whose schema is `schema`. Nobody else changes the backing
-    /// while the store is open.
-    #[allow(unsafe_code, reason = "the record type is the caller's to know")]
+    /// Nothing else changes the backing while the store is open.
+    #[allow(unsafe_code, reason = "what else changes the backing is the caller's to know")]
     pub(crate) unsafe fn create_over(
         backing: Arc<dyn Backing>,
-        schema: &Schema,
+        by_hand: Option<&Schema>,
         common: &Common,
     ) -> Result<Self> {
-        let core = Core::create(backing, schema, &common.metadata, common.deletes)?;
+        let schema = Self::schema_to_create(by_hand)?;
+        let core = Core::create(backing, &schema, &common.metadata, common.deletes)?;
         create_sums(&core, common)?;
-        // SAFETY: the caller's promises, passed on.
-        unsafe { Self::assemble(core, Locks::none(), common, Access::ReadWrite, WHOLE) }
+        let (locks, access) = (Locks::none(), Access::ReadWrite);
+        // SAFETY: the caller's promise, passed on.
+        unsafe { Self::assemble(core, locks, Some(&schema), common, access, WHOLE) }
     }
 
     /// # Safety
-    /// The locks, or the caller, keep the records as they are; `T` is `u8` or of the schema.
-    #[allow(unsafe_code, reason = "the record type is the caller's to know")]
+    /// The locks, or the caller, keep the records as they are.
+    #[allow(unsafe_code, reason = "the locks that make a mapped array sound are the caller's")]
     unsafe fn assemble(
         mut core: Core,
         locks: Locks,
+        by_hand: Option<&Schema>,
         common: &Common,
         access: Access,
         reading: Reading,
     ) -> Result<Self> {
-        check_features(core.header(), common).map_err(|error| core.name(error))?;
-        let (mut sums, mut sharing, mut log, mut hold) = (None, None, None, None);
-        if access == Access::ReadWrite {
-            sums = settle(&mut core)?;
-            let words = locks.words(core.header().file_id)?;
-            absorb(&mut core, &mut sums, &locks, &words, common.wait)?;
-            sharing = Some(words);
-        } else {
-            (log, hold) = read_beside::take_up(&mut core, &locks, align_of::<T>())?;
-        }
+        check_rows::<R>(&core, by_hand, common).map_err(|error| core.name(error))?;
+        let mode = match access {
+            Access::ReadWrite => {
+                let mut sums = settle(&mut core)?;
+                let sharing = locks.words(core.header().file_id)?;
+                absorb(&mut core, &mut sums, &locks, &sharing, common.wait)?;
+                Mode::Write(WriteState { sums: sums.map(EditedSums::from), sharing })
+            }
+            Access::ReadOnly => Mode::Read(ReadState::take_up(&mut core, &locks, R::ALIGNMENT)?),
+            Access::Private => Mode::Private(ReadState::take_up(&mut core, &locks, R::ALIGNMENT)?),
+        };
         let header = core.header();
         let geometry = header.layout()?.geometry;
         let slots = Slots::of(header)?;
@@ -277,46 +250,66 @@ impl<T: Copy + Send + Sync> Table<T> {
             write_back: common.write_back,
             advice: common.advice,
             mark: slots.mark(),
-            announces_edits: sums.is_some(),
+            announces_edits: mode.sums().is_some(),
         };
-        let count = log.as_ref().map_or(header.count, |log| log.count);
-        let images = match (&log, reading) {
+        let count = mode.log().map_or(header.count, |log| log.count);
+        let images = match (mode.log(), reading) {
             (Some(log), Reading::Whole) => log.overlay.sorted_after(header.commit),
             _ => Vec::new(),
         };
         let backing = Arc::clone(core.backing());
-        // SAFETY: the caller's promises are the array's.
+        // SAFETY: `check_rows` has compared the schema with that of `R`, of which every bit pattern
+        // is valid, or whose units are bytes. The rest is the caller's promise.
         let array = unsafe { Array::open(backing, geometry, count, options, &images) }
             .map_err(|error| core.name(error))?;
         drop(images);
-        let (common, edited) = (common.clone(), BlockSet::default());
-        let (aside, closed) = (None, false);
-        Ok(Self {
-            array,
-            core,
-            slots,
-            log,
-            hold,
-            sharing,
-            locks,
-            common,
-            sums,
-            edited,
-            aside,
-            closed,
-        })
+        Ok(Self { array, core, slots, mode, locks, common: common.clone() })
     }
 
     /// Where the store is, or will be when it is closed.
     pub(crate) fn path(&self) -> Option<PathBuf> {
-        match &self.aside {
-            Some(aside) => Some(aside.publish_at.clone()),
-            None => self.core.backing().path(),
+        match &self.mode {
+            Mode::Unpublished(_, unpublished) => Some(unpublished.publish_at.clone()),
+            _ => self.core.backing().path(),
         }
     }
 
     pub(crate) fn access(&self) -> Access {
-        self.array.options().access
+        self.mode.access()
+    }
+
+    /// Appends one record.
+    #[inline]
+    pub(crate) fn append_record(&mut self, record: &R) -> Result<u64> {
+        match record.bytes(self.slots.record_len()) {
+            Ok(bytes) => self.append(bytes, 1).map(|ids| ids.start),
+            Err(error) => Err(self.core.name(error)),
+        }
+    }
+
+    /// Appends all records of an iterator.
+    pub(crate) fn append_all(
+        &mut self,
+        records: impl IntoIterator<Item = impl Borrow<R>>,
+    ) -> Result<Range<u64>> {
+        let first = self.array.count();
+        let records = records.into_iter();
+        self.reserve(records.size_hint().0 as u64)?;
+        for record in records {
+            self.append_record(record.borrow())?;
+        }
+        Ok(first..self.array.count())
+    }
+
+    /// Appends records whose bytes follow one another.
+    pub(crate) fn append_packed(&mut self, records: &[u8]) -> Result<Range<u64>> {
+        let (len, record_len) = (records.len(), self.slots.record_len());
+        if len % record_len != 0 {
+            let detail = format!("{len} bytes are not a whole number of records of {record_len}");
+            let error = Error::new(ErrorKind::InvalidArgument, "append").detail(detail);
+            return Err(self.core.name(error));
+        }
+        self.append(records, (len / record_len) as u64)
     }
 
     /// Appends `added` records whose bytes follow one another.
@@ -391,11 +384,11 @@ impl<T: Copy + Send + Sync> Table<T> {
     }
 
     fn close_in_place(&mut self) -> Result<()> {
-        self.closed = true;
         let closed = self.tidy().and_then(|()| self.publish());
         if closed.is_err() {
             self.abandon();
         }
+        self.mode = Mode::Closed;
         closed
     }
 
@@ -428,16 +421,17 @@ impl<T: Copy + Send + Sync> Table<T> {
     }
 }
 
-impl<T: Copy + Send + Sync> Drop for Table<T> {
+impl<R: Row + ?Sized> Drop for ExclusiveFile<R> {
     fn drop(&mut self) {
-        if self.closed {
-            return;
-        }
-        if self.aside.is_some() {
-            self.abandon();
-        } else if !std::thread::panicking() {
-            // Errors cannot be told from here; `close` is for those who want to know.
-            let _ = self.tidy();
+        match &self.mode {
+            Mode::Closed => {}
+            Mode::Unpublished(..) => self.abandon(),
+            Mode::Read(_) | Mode::Private(_) | Mode::Write(_) => {
+                if !std::thread::panicking() {
+                    // A caller that wants to know about errors closes the store.
+                    let _ = self.tidy();
+                }
+            }
         }
     }
 }
@@ -445,9 +439,9 @@ impl<T: Copy + Send + Sync> Drop for Table<T> {
 /// The one way of reading of stores that do not slide.
 const WHOLE: Reading = Reading::Whole;
 
-impl<T: Copy + Send + Sync> std::fmt::Debug for Table<T> {
+impl<R: Row + ?Sized> std::fmt::Debug for ExclusiveFile<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Table")
+        f.debug_struct("ExclusiveFile")
             .field("path", &self.path())
             .field("access", &self.access())
             .field("count", &self.array.count())
@@ -455,36 +449,21 @@ impl<T: Copy + Send + Sync> std::fmt::Debug for Table<T> {
     }
 }
 
-impl<R: Record> Table<R> {
+impl<R: Row + ?Sized> ExclusiveFile<R> {
     /// Record `index`, in place.
     #[inline]
     pub(crate) fn record(&self, index: u64) -> Option<&R> {
-        match self.array.whole().get(index) {
+        match R::in_view(self.array.whole(), index, self.slots.record_len()) {
             Some(record) => Some(record),
             None => self.record_elsewhere(index),
         }
     }
-}
 
-impl Table<u8> {
-    /// Opens the store at `path`, whatever its schema.
-    #[allow(unsafe_code, reason = "records of bytes suit every schema")]
-    pub(crate) fn open_bytes(
-        path: &Path,
-        access: Access,
-        reading: Reading,
-        common: &Common,
-    ) -> Result<Self> {
-        // SAFETY: the record type is `u8`.
-        unsafe { Self::open(path, access, reading, common, |_| Ok(())) }
-    }
-
-    /// The first `len` bytes of record `index`, in place.
-    #[inline]
-    pub(crate) fn record_bytes(&self, index: u64, len: usize) -> Option<&[u8]> {
-        match self.array.whole().bytes(index, len) {
-            Some(bytes) => Some(bytes),
-            None => self.bytes_elsewhere(index, len),
+    /// Records `ids`, if the file has all of them, and they can be walked through in place.
+    pub(crate) fn run(&self, ids: Range<u64>) -> Option<R::Run<'_>> {
+        if self.slots.mark().is_some() {
+            return None;
         }
+        R::run(self.array.whole().strides(ids)?, self.slots.stride(), self.slots.record_len())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::exclusive_file::Table;
+use super::exclusive_file::{ExclusiveFile, Mode};
 use crate::array::ViewCounters;
 use crate::error::{Error, Result};
 use crate::format::SlotState;
@@ -10,7 +10,7 @@ use crate::io::{Access, Backing, View};
 use crate::os::{FaultCounts, FileSystemKind, Residency, process_faults};
 use crate::shm::process;
 use crate::sums::{Checksums, DamagedBlock, Known};
-use crate::txn::{ReaderInfo, Recovered};
+use crate::txn::{ReaderInfo, Recovered, Row};
 
 /// Sizes, header slots, views, residency and faults of an open store, as they were when asked.
 ///
@@ -152,11 +152,11 @@ pub enum SlotInfo {
 }
 
 impl StoreInfo {
-    pub(crate) fn of<T: Copy + Send + Sync>(table: &Table<T>) -> Result<Self> {
-        let header = table.core.header();
-        let backing = table.core.backing();
-        let view = table.array.whole().view();
-        let windows = table.array.counters();
+    pub(crate) fn of<R: Row + ?Sized>(file: &ExclusiveFile<R>) -> Result<Self> {
+        let header = file.core.header();
+        let backing = file.core.backing();
+        let view = file.array.whole().view();
+        let windows = file.array.counters();
         let file_len_bytes = backing.len_bytes()?;
         // A view may reach past the end of the file, where there are no pages to ask for.
         let shown = file_len_bytes.min(view.len_bytes() as u64);
@@ -165,22 +165,22 @@ impl StoreInfo {
             0 => (None, 0),
             _ => residency_of(view, shown)?,
         };
-        let report = table.core.report();
-        let log = table.log.as_ref().map(|log| LogInfo::of(log, &**backing)).transpose()?;
-        let (writer, readers) = sharers(table)?;
-        let known = Known::of(table.sums.as_ref(), &**backing, header)?;
+        let report = file.core.report();
+        let log = file.mode.log().map(|log| LogInfo::of(log, &**backing)).transpose()?;
+        let (writer, readers) = sharers(file)?;
+        let known = Known::of(file.mode.sums(), &**backing, header)?;
         let unsummed = match &known.checksums {
             Checksums::Present { .. } => 0,
             _ => header.count,
         };
         Ok(Self {
-            path: table.path(),
-            access: table.access(),
-            count: table.array.count(),
-            live_count: table.live_count(),
+            path: file.path(),
+            access: file.access(),
+            count: file.array.count(),
+            live_count: file.live_count(),
             deletes: header.deletes,
-            free_head: table.free_head(),
-            committed_count: table.committed_count(),
+            free_head: file.free_head(),
+            committed_count: file.committed_count(),
             record_size: header.record_size,
             stride: header.stride,
             metadata_len_bytes: header.metadata_len_bytes,
@@ -188,15 +188,15 @@ impl StoreInfo {
             file_len_bytes,
             allocated_bytes: backing.allocated_bytes()?,
             sequence: header.sequence,
-            commit: table.log.as_ref().map_or(header.commit, |log| log.commit),
+            commit: file.mode.log().map_or(header.commit, |log| log.commit),
             log,
             writer,
             readers,
             file_id: header.file_id,
             slots: [slot_info(&report.a), slot_info(&report.b)],
-            editing: table.core.found_editing(),
+            editing: file.core.found_editing(),
             checksums: known.checksums,
-            unsummed: unsummed.saturating_add(table.log.as_ref().map_or(0, |log| log.unsummed)),
+            unsummed: unsummed.saturating_add(file.mode.log().map_or(0, |log| log.unsummed)),
             damaged: known.damaged,
             damaged_blocks: known.damaged_blocks,
             file_system: backing.properties().file_system.clone(),
@@ -240,19 +240,21 @@ fn residency_of(view: &View, len_bytes: usize) -> Result<(Option<Residency>, u64
     Ok((Some(all), asked.pages))
 }
 
-/// Who has the store of `table` open beside it, and who writes to it.
-fn sharers<T: Copy + Send + Sync>(
-    table: &Table<T>,
+/// Who has the store of `file` open beside it, and who writes to it.
+fn sharers<R: Row + ?Sized>(
+    file: &ExclusiveFile<R>,
 ) -> Result<(Option<WriterInfo>, Vec<ReaderInfo>)> {
-    let (writer, seen) = match (&table.sharing, &table.hold) {
-        (Some(sharing), _) => (Some(WriterInfo { process: Some(process()) }), sharing.readers()?),
-        (None, Some(hold)) => {
-            let presence = hold.presence();
+    let (writer, seen) = match &file.mode {
+        Mode::Write(state) | Mode::Unpublished(state, _) => {
+            (Some(WriterInfo { process: Some(process()) }), state.sharing.readers()?)
+        }
+        Mode::Read(state) | Mode::Private(state) => {
+            let presence = state.pin.presence();
             let has_writer = presence.has_writer()?;
             let writer = WriterInfo { process: presence.writer_process() };
             (has_writer.then_some(writer), presence.others(has_writer)?)
         }
-        (None, None) => (None, Vec::new()),
+        Mode::Closed => (None, Vec::new()),
     };
     Ok((writer, seen.iter().map(ReaderInfo::of).collect()))
 }

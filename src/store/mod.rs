@@ -4,23 +4,22 @@
 //! the header that counts it. Each kind of handle is a thin face of one `exclusive_file`.
 
 mod copies;
-mod dyn_store;
 mod edit;
 mod exclusive_file;
+mod handle;
 mod info;
+mod opening;
 mod records;
-mod typed;
 mod windowed;
 
 pub use copies::Copies;
-pub use dyn_store::DynStore;
 pub use edit::{DynEdit, Edit};
+pub use handle::{DynStore, Store};
 pub use info::{LogInfo, SlotInfo, StoreInfo, WriterInfo};
 pub use records::{DynRecords, DynRecordsWithIds, Records, RecordsWithIds};
-pub use typed::Store;
-pub use windowed::WindowedStore;
+pub use windowed::{DynWindowedStore, WindowedStore};
 
+pub(crate) use exclusive_file::ExclusiveFile;
 #[cfg(test)]
-pub(crate) use exclusive_file::Aside;
-pub(crate) use exclusive_file::Table;
+pub(crate) use exclusive_file::Unpublished;
 pub(crate) use info::slot_info;

@@ -2,37 +2,53 @@
 
 use std::iter::FusedIterator;
 use std::ops::Range;
-use std::slice;
 
-use super::exclusive_file::Table;
+use super::exclusive_file::ExclusiveFile;
 use crate::error::Result;
-use crate::format::{Found, Record};
+use crate::format::Found;
+use crate::txn::Row;
 
 /// The records of a range, in place and in order; made by [`Store::iter`](crate::Store::iter) and
 /// [`Store::range`](crate::Store::range).
-#[derive(Clone)]
-pub struct Records<'a, R: Record> {
-    table: &'a Table<R>,
-    /// Those in the file, as far as they follow one another without gaps.
-    in_file: slice::Iter<'a, R>,
+///
+/// How many are to come is known exactly where none can be deleted.
+///
+/// ```
+/// use flatrec::{DataType, DynStore, Field, Schema};
+/// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+/// let mut store = DynStore::temporary(&schema)?;
+/// store.append_packed(&[1, 2, 3, 4, 5])?;
+/// let mut records = store.range(1..9);
+/// assert_eq!(records.size_hint(), (4, Some(4)));
+/// assert_eq!(records.next_back(), Some(&[5][..]));
+/// assert_eq!(records.nth(1), Some(&[3][..]));
+/// assert_eq!(records.collect::<Vec<_>>(), [&[4][..]]);
+/// # Ok::<(), flatrec::Error>(())
+/// ```
+pub struct Records<'a, R: Row + ?Sized> {
+    file: &'a ExclusiveFile<R>,
+    /// Those in the file, as far as they follow one another in place.
+    in_file: R::Run<'a>,
     /// Those after them, one by one.
     rest: Range<u64>,
 }
 
-impl<'a, R: Record> Records<'a, R> {
+/// [`Records`] that are bytes, with the schema found in the file.
+pub type DynRecords<'a> = Records<'a, [u8]>;
+
+impl<'a, R: Row + ?Sized> Records<'a, R> {
     /// The records of `range` that exist.
-    pub(crate) fn new(table: &'a Table<R>, range: Range<u64>) -> Self {
-        let range = clamp(range, table.array.count());
-        let whole = table.array.whole();
-        let split = whole.count().clamp(range.start, range.end);
-        match whole.slice(range.start..split) {
-            Some(in_file) => Self { table, in_file: in_file.iter(), rest: split..range.end },
-            None => Self { table, in_file: [].iter(), rest: range },
+    pub(crate) fn new(file: &'a ExclusiveFile<R>, range: Range<u64>) -> Self {
+        let range = clamp(range, file.array.count());
+        let split = file.array.whole().count().clamp(range.start, range.end);
+        match file.run(range.start..split) {
+            Some(in_file) => Self { file, in_file, rest: split..range.end },
+            None => Self { file, in_file: R::no_rows(), rest: range },
         }
     }
 }
 
-impl<'a, R: Record> Iterator for Records<'a, R> {
+impl<'a, R: Row + ?Sized> Iterator for Records<'a, R> {
     type Item = &'a R;
 
     #[inline]
@@ -40,37 +56,58 @@ impl<'a, R: Record> Iterator for Records<'a, R> {
         match self.in_file.next() {
             Some(record) => Some(record),
             None => {
-                let table = self.table;
-                self.rest.find_map(|index| table.record(index))
+                let file = self.file;
+                self.rest.find_map(|index| file.record(index))
             }
         }
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let (least, most) = size_hint(self.table, &self.rest);
+        let (least, most) = size_hint(self.file, &self.rest);
         let in_file = self.in_file.len();
         (in_file.saturating_add(least), most.map(|most| in_file.saturating_add(most)))
     }
 
     fn nth(&mut self, skipped: usize) -> Option<&'a R> {
         let in_file = self.in_file.len();
-        match self.in_file.nth(skipped) {
-            Some(record) => Some(record),
-            None => {
-                let table = self.table;
-                nth(table, &mut self.rest, skipped - in_file, |index| table.record(index))
-            }
+        if skipped < in_file {
+            return self.in_file.nth(skipped);
         }
+        self.in_file = R::no_rows();
+        let (file, skipped) = (self.file, skipped - in_file);
+        if file.slots.mark().is_none() {
+            return file.record(self.rest.nth(skipped)?);
+        }
+        self.rest.by_ref().filter_map(|index| file.record(index)).nth(skipped)
     }
 
     fn fold<B, F: FnMut(B, &'a R) -> B>(self, start: B, mut add: F) -> B {
-        let table = self.table;
+        let file = self.file;
         let so_far = self.in_file.fold(start, &mut add);
-        self.rest.filter_map(|index| table.record(index)).fold(so_far, add)
+        self.rest.filter_map(|index| file.record(index)).fold(so_far, add)
     }
 }
 
-impl<R: Record> std::fmt::Debug for Records<'_, R> {
+impl<R: Row + ?Sized> DoubleEndedIterator for Records<'_, R> {
+    #[inline]
+    fn next_back(&mut self) -> Option<Self::Item> {
+        let file = self.file;
+        match self.rest.by_ref().rev().find_map(|index| file.record(index)) {
+            Some(record) => Some(record),
+            None => self.in_file.next_back(),
+        }
+    }
+}
+
+impl<R: Row + ?Sized> FusedIterator for Records<'_, R> {}
+
+impl<R: Row + ?Sized> Clone for Records<'_, R> {
+    fn clone(&self) -> Self {
+        Self { file: self.file, in_file: self.in_file.clone(), rest: self.rest.clone() }
+    }
+}
+
+impl<R: Row + ?Sized> std::fmt::Debug for Records<'_, R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Records")
             .field("in_file", &self.in_file.len())
@@ -78,62 +115,6 @@ impl<R: Record> std::fmt::Debug for Records<'_, R> {
             .finish_non_exhaustive()
     }
 }
-
-impl<R: Record> DoubleEndedIterator for Records<'_, R> {
-    fn next_back(&mut self) -> Option<Self::Item> {
-        let table = self.table;
-        match self.rest.by_ref().rev().find_map(|index| table.record(index)) {
-            Some(record) => Some(record),
-            None => self.in_file.next_back(),
-        }
-    }
-}
-
-impl<R: Record> FusedIterator for Records<'_, R> {}
-
-/// The bytes of the records of a range, in place and in order; made by
-/// [`DynStore::iter`](crate::DynStore::iter) and [`DynStore::range`](crate::DynStore::range).
-#[derive(Clone, Debug)]
-pub struct DynRecords<'a> {
-    table: &'a Table<u8>,
-    range: Range<u64>,
-    record_len: usize,
-}
-
-impl<'a> DynRecords<'a> {
-    /// The records of `range` that exist.
-    pub(crate) fn new(table: &'a Table<u8>, range: Range<u64>, record_len: usize) -> Self {
-        Self { table, range: clamp(range, table.array.count()), record_len }
-    }
-}
-
-impl<'a> Iterator for DynRecords<'a> {
-    type Item = &'a [u8];
-
-    #[inline]
-    fn next(&mut self) -> Option<&'a [u8]> {
-        let Self { table, record_len, .. } = *self;
-        self.range.find_map(|index| table.record_bytes(index, record_len))
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        size_hint(self.table, &self.range)
-    }
-
-    fn nth(&mut self, skipped: usize) -> Option<&'a [u8]> {
-        let Self { table, record_len, .. } = *self;
-        nth(table, &mut self.range, skipped, |index| table.record_bytes(index, record_len))
-    }
-}
-
-impl DoubleEndedIterator for DynRecords<'_> {
-    fn next_back(&mut self) -> Option<Self::Item> {
-        let Self { table, record_len, .. } = *self;
-        self.range.by_ref().rev().find_map(|index| table.record_bytes(index, record_len))
-    }
-}
-
-impl FusedIterator for DynRecords<'_> {}
 
 /// The records of a range with their numbers, in place and in order; made by
 /// [`Store::iter_with_ids`](crate::Store::iter_with_ids) and
@@ -151,45 +132,16 @@ impl FusedIterator for DynRecords<'_> {}
 ///     let (id, point) = found.unwrap();
 ///     assert!(id < 5 && point.x == 1);
 /// }
+/// let (last, _) = store.iter_with_ids().next_back().unwrap().unwrap();
+/// assert_eq!(last, 4);
 /// # }
 /// ```
-#[derive(Clone)]
-pub struct RecordsWithIds<'a, R: Record> {
-    table: &'a Table<R>,
+pub struct RecordsWithIds<'a, R: Row + ?Sized> {
+    file: &'a ExclusiveFile<R>,
     range: Range<u64>,
 }
 
-impl<'a, R: Record> RecordsWithIds<'a, R> {
-    /// The records of `range` that exist.
-    pub(crate) fn new(table: &'a Table<R>, range: Range<u64>) -> Self {
-        Self { table, range: clamp(range, table.array.count()) }
-    }
-}
-
-impl<'a, R: Record> Iterator for RecordsWithIds<'a, R> {
-    type Item = Result<(u64, &'a R)>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let table = self.table;
-        self.range.find_map(|id| with_id(table, id, |id| table.record(id)))
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        size_hint(self.table, &self.range)
-    }
-}
-
-impl<R: Record> FusedIterator for RecordsWithIds<'_, R> {}
-
-impl<R: Record> std::fmt::Debug for RecordsWithIds<'_, R> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("RecordsWithIds").field("range", &self.range).finish_non_exhaustive()
-    }
-}
-
-/// The bytes of the records of a range with their numbers, in place and in order; made by
-/// [`DynStore::iter_with_ids`](crate::DynStore::iter_with_ids) and
-/// [`DynStore::range_with_ids`](crate::DynStore::range_with_ids).
+/// [`RecordsWithIds`] that are bytes, with the schema found in the file.
 ///
 /// ```
 /// use flatrec::{DataType, DynStore, Field, Schema};
@@ -200,73 +152,71 @@ impl<R: Record> std::fmt::Debug for RecordsWithIds<'_, R> {
 /// assert_eq!(found?, [(0, &[1, 0][..]), (1, &[2, 0])]);
 /// # Ok::<(), flatrec::Error>(())
 /// ```
-#[derive(Clone, Debug)]
-pub struct DynRecordsWithIds<'a> {
-    table: &'a Table<u8>,
-    range: Range<u64>,
-    record_len: usize,
-}
+pub type DynRecordsWithIds<'a> = RecordsWithIds<'a, [u8]>;
 
-impl<'a> DynRecordsWithIds<'a> {
+impl<'a, R: Row + ?Sized> RecordsWithIds<'a, R> {
     /// The records of `range` that exist.
-    pub(crate) fn new(table: &'a Table<u8>, range: Range<u64>, record_len: usize) -> Self {
-        Self { table, range: clamp(range, table.array.count()), record_len }
+    pub(crate) fn new(file: &'a ExclusiveFile<R>, range: Range<u64>) -> Self {
+        Self { file, range: clamp(range, file.array.count()) }
     }
 }
 
-impl<'a> Iterator for DynRecordsWithIds<'a> {
-    type Item = Result<(u64, &'a [u8])>;
+impl<'a, R: Row + ?Sized> Iterator for RecordsWithIds<'a, R> {
+    type Item = Result<(u64, &'a R)>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let Self { table, record_len, .. } = *self;
-        self.range.find_map(|id| with_id(table, id, |id| table.record_bytes(id, record_len)))
+        let file = self.file;
+        self.range.find_map(|id| with_id(file, id))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        size_hint(self.table, &self.range)
+        size_hint(self.file, &self.range)
     }
 }
 
-impl FusedIterator for DynRecordsWithIds<'_> {}
+impl<R: Row + ?Sized> DoubleEndedIterator for RecordsWithIds<'_, R> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        let file = self.file;
+        self.range.by_ref().rev().find_map(|id| with_id(file, id))
+    }
+}
+
+impl<R: Row + ?Sized> FusedIterator for RecordsWithIds<'_, R> {}
+
+impl<R: Row + ?Sized> Clone for RecordsWithIds<'_, R> {
+    fn clone(&self) -> Self {
+        Self { file: self.file, range: self.range.clone() }
+    }
+}
+
+impl<R: Row + ?Sized> std::fmt::Debug for RecordsWithIds<'_, R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RecordsWithIds").field("range", &self.range).finish_non_exhaustive()
+    }
+}
 
 /// Record `id`, if it is not deleted.
-fn with_id<T: Copy + Send + Sync, V>(
-    table: &Table<T>,
-    id: u64,
-    get: impl FnOnce(u64) -> Option<V>,
-) -> Option<Result<(u64, V)>> {
-    match table.found(id) {
-        Ok(Found::Live) => get(id).map(|record| Ok((id, record))),
+fn with_id<R: Row + ?Sized>(file: &ExclusiveFile<R>, id: u64) -> Option<Result<(u64, &R)>> {
+    match file.found(id) {
+        Ok(Found::Live) => file.record(id).map(|record| Ok((id, record))),
         Ok(Found::Deleted | Found::PastTheLast) => None,
         Err(error) => Some(Err(error)),
     }
 }
 
-/// The record after `skipped` others that are there; by arithmetic where every record is.
-fn nth<T: Copy + Send + Sync, V>(
-    table: &Table<T>,
-    range: &mut Range<u64>,
-    skipped: usize,
-    get: impl Fn(u64) -> Option<V>,
-) -> Option<V> {
-    if table.slots.mark().is_none() {
-        return get(range.nth(skipped)?);
-    }
-    range.filter_map(get).nth(skipped)
-}
-
-fn clamp(range: Range<u64>, count: u64) -> Range<u64> {
+/// The part of `range` that is below `count`.
+pub(super) fn clamp(range: Range<u64>, count: u64) -> Range<u64> {
     let start = range.start.min(count);
     start..range.end.clamp(start, count)
 }
 
 /// Records that are mapped at once are never more than the address space holds. Where any of them
 /// may be deleted, none is sure to be there.
-fn size_hint<T: Copy + Send + Sync>(
-    table: &Table<T>,
+fn size_hint<R: Row + ?Sized>(
+    file: &ExclusiveFile<R>,
     range: &Range<u64>,
 ) -> (usize, Option<usize>) {
     let left = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
-    let least = if table.slots.mark().is_some() { 0 } else { left };
+    let least = if file.slots.mark().is_some() { 0 } else { left };
     (least, Some(left))
 }

@@ -1,20 +1,21 @@
 //! Stores read through a bounded number of sliding windows.
 
+use std::borrow::Borrow;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::copies::Walk;
+use super::copies::Copies;
 use super::edit::Edit;
-use super::exclusive_file::Table;
+use super::exclusive_file::ExclusiveFile;
+use super::handle::Store;
 use super::info::StoreInfo;
-use super::typed::Store;
 use crate::array::{Reading, RecordGuard, ViewCounters, WindowGuard};
 use crate::error::Result;
-use crate::format::{Found, Record, Schema, bytes_of, bytes_of_mut, one_from_bytes, zeroed};
+use crate::format::{Found, Record, Schema, bytes_of, bytes_of_mut};
 use crate::io::Access;
-use crate::txn::Options;
+use crate::txn::{Options, Row};
 
-/// How many bytes of records [`WindowedStore::range`] copies at a time.
+/// How many bytes of records [`WindowedStore::copies`] copies at a time.
 const CHUNK_BYTES: usize = 64 << 10;
 
 /// A store that never maps more than a budget: for 32-bit processes, for files larger than the
@@ -43,13 +44,30 @@ const CHUNK_BYTES: usize = 64 << 10;
 /// store.close().unwrap();
 /// # }
 /// ```
-pub struct WindowedStore<R: Record> {
-    pub(crate) table: Table<R>,
+pub struct WindowedStore<R: Row + ?Sized> {
+    pub(crate) file: ExclusiveFile<R>,
 }
 
-impl<R: Record> Store<R> {
-    /// Opens the store at `path` for reading through windows of about `window` bytes, of which at
-    /// most `max_mapped` bytes are mapped at a time.
+/// A [`WindowedStore`] whose records are bytes, with the schema found in the file.
+///
+/// ```
+/// use flatrec::{DataType, DynStore, DynWindowedStore, Field, Schema};
+/// let directory = tempfile::tempdir()?;
+/// let path = directory.path().join("numbers.rec");
+/// let schema = Schema::packed([Field::new("n", DataType::UInt32)])?;
+/// let mut store = DynStore::create(&path, &schema)?;
+/// store.append_all((0..50_000u32).map(u32::to_le_bytes))?;
+/// store.close()?;
+///
+/// let store = DynWindowedStore::open_windowed_read_only(&path, 512 << 10, 64 << 10)?;
+/// assert_eq!(store.get(49_999)?.as_deref(), Some(&49_999u32.to_le_bytes()[..]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub type DynWindowedStore = WindowedStore<[u8]>;
+
+impl<R: Row + ?Sized> Store<R> {
+    /// Opens the store at `path` for reading and writing through windows: see
+    /// [`WindowedStore::open_windowed`].
     ///
     /// # Errors
     /// As [`WindowedStore::open_windowed`].
@@ -62,7 +80,7 @@ impl<R: Record> Store<R> {
     }
 }
 
-impl<R: Record> Options<Store<R>> {
+impl<R: Row + ?Sized> Options<Store<R>> {
     /// Opens the store at `path` through windows: see [`WindowedStore::open_windowed`].
     ///
     /// # Errors
@@ -74,8 +92,8 @@ impl<R: Record> Options<Store<R>> {
         window: u64,
     ) -> Result<WindowedStore<R>> {
         let reading = Reading::Windowed { budget_bytes: max_mapped, window_bytes: window };
-        let table = self.open_table(path.as_ref(), Access::ReadWrite, reading)?;
-        Ok(WindowedStore { table })
+        let file = self.open_file(path.as_ref(), Access::ReadWrite, reading)?;
+        Ok(WindowedStore { file })
     }
 
     /// As [`Options::open_windowed`], for reading only.
@@ -89,12 +107,12 @@ impl<R: Record> Options<Store<R>> {
         window: u64,
     ) -> Result<WindowedStore<R>> {
         let reading = Reading::Windowed { budget_bytes: max_mapped, window_bytes: window };
-        let table = self.open_table(path.as_ref(), Access::ReadOnly, reading)?;
-        Ok(WindowedStore { table })
+        let file = self.open_file(path.as_ref(), Access::ReadOnly, reading)?;
+        Ok(WindowedStore { file })
     }
 }
 
-impl<R: Record> WindowedStore<R> {
+impl<R: Row + ?Sized> WindowedStore<R> {
     /// Opens the store at `path` for reading and writing, through windows of about `window` bytes
     /// of which at most `max_mapped` bytes are mapped for reading at a time. Writing maps one
     /// window more.
@@ -121,13 +139,13 @@ impl<R: Record> WindowedStore<R> {
     /// How many records there are, those appended and not yet flushed among them, and in a store
     /// with deletes the deleted ones: record numbers are below it.
     pub fn count(&self) -> u64 {
-        self.table.array.count()
+        self.file.array.count()
     }
 
     /// How many records there are that are not deleted: [`WindowedStore::count`], but in a store
     /// with deletes.
     pub fn live_count(&self) -> u64 {
-        self.table.live_count()
+        self.file.live_count()
     }
 
     /// Whether there are none, or none that are not deleted.
@@ -137,7 +155,20 @@ impl<R: Record> WindowedStore<R> {
 
     /// The schema in the file.
     pub fn schema(&self) -> &Schema {
-        self.table.core.schema()
+        self.file.core.schema()
+    }
+
+    /// The bytes that the store was created with: as [`Store::metadata`].
+    ///
+    /// # Errors
+    /// As [`Store::metadata`].
+    pub fn metadata(&self) -> Result<&[u8]> {
+        self.file.core.metadata().get()
+    }
+
+    /// Where the store is.
+    pub fn path(&self) -> Option<PathBuf> {
+        self.file.path()
     }
 
     /// Record `id`, in place, its window pinned while the guard lives; `None` past the last, and
@@ -148,38 +179,166 @@ impl<R: Record> WindowedStore<R> {
     /// guards pin leave no room; [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if the record's
     /// status byte says neither that it lives nor that it is deleted; the system's.
     pub fn get(&self, id: u64) -> Result<Option<RecordGuard<'_, R>>> {
-        if self.table.found(id)? != Found::Live {
+        if self.file.found(id)? != Found::Live {
             return Ok(None);
         }
-        if let Some(image) = self.table.image(id) {
-            return Ok(one_from_bytes(image).map(RecordGuard::borrowed));
+        if let Some(image) = self.file.image(id) {
+            return Ok(R::of_bytes(image).map(RecordGuard::borrowed));
         }
-        match self.table.array.pin(id) {
+        let record_len = self.file.slots.record_len();
+        match self.file.array.pin(id, record_len, R::of_bytes) {
             Ok(None) => {
-                let record =
-                    || one_from_bytes(self.table.array.pending(id)?.get(..size_of::<R>())?);
+                let record = || R::of_bytes(self.file.array.pending(id)?.get(..record_len)?);
                 Ok(record().map(RecordGuard::borrowed))
             }
-            other => other.map_err(|error| self.table.core.name(error)),
+            other => other.map_err(|error| self.file.core.name(error)),
         }
     }
 
-    /// A copy of record `id`, made as [`WindowedStore::read_into`] does; `None` past the last, and
-    /// for a record that was deleted.
+    /// A copy of record `id`, made one window at a time; `None` past the last, and for a record
+    /// that was deleted.
     ///
     /// # Errors
-    /// As [`WindowedStore::read_into`], but for deleted records.
-    pub fn read(&self, id: u64) -> Result<Option<R>> {
-        self.table.try_read(id)
+    /// As [`WindowedStore::get`] and [`Store::try_read`].
+    pub fn read(&self, id: u64) -> Result<Option<R::Owned>> {
+        self.file.try_read(id)
     }
 
+    /// As [`WindowedStore::read`], by the name that it has where reading in place cannot fail.
+    ///
+    /// # Errors
+    /// As [`WindowedStore::read`].
+    pub fn try_read(&self, id: u64) -> Result<Option<R::Owned>> {
+        self.file.try_read(id)
+    }
+
+    /// Copies of all records, in order, but for deleted ones: as [`WindowedStore::range`].
+    pub fn iter(&self) -> impl Iterator<Item = Result<R::Owned>> + '_ {
+        self.range(0..self.count())
+    }
+
+    /// Copies of the records of a range, in order; deleted ones, and those past the last, are left
+    /// out. They are made as [`WindowedStore::copies`] does, and no window is pinned between.
+    pub fn range(&self, ids: Range<u64>) -> impl Iterator<Item = Result<R::Owned>> + '_ {
+        self.range_with_ids(ids).map(|found| found.map(|(_, record)| record))
+    }
+
+    /// Copies of all records with their numbers, in order, but for deleted ones: as
+    /// [`WindowedStore::range_with_ids`].
+    pub fn iter_with_ids(&self) -> impl Iterator<Item = Result<(u64, R::Owned)>> + '_ {
+        self.range_with_ids(0..self.count())
+    }
+
+    /// Copies of the records of a range with their numbers: as [`WindowedStore::range`].
+    pub fn range_with_ids(
+        &self,
+        ids: Range<u64>,
+    ) -> impl Iterator<Item = Result<(u64, R::Owned)>> + '_ {
+        let mut copies = self.copies(ids);
+        std::iter::from_fn(move || copies.next_owned())
+    }
+
+    /// Copies of the records of a range with their numbers, in order, made some 64 KiB at a time;
+    /// deleted ones, and those past the last, are left out.
+    pub fn copies(&self, ids: Range<u64>) -> Copies<'_, R> {
+        Copies::new(&self.file, ids, CHUNK_BYTES)
+    }
+
+    /// What the windows have done so far, and map now.
+    pub fn view_counters(&self) -> ViewCounters {
+        self.file.array.counters().unwrap_or_default()
+    }
+
+    /// Unmaps every window that no guard pins.
+    pub fn release_views(&self) {
+        self.file.array.release_views();
+    }
+
+    /// Appends one record, and returns its number.
+    ///
+    /// # Errors
+    /// As [`Store::append`].
+    #[inline]
+    pub fn append(&mut self, record: &R) -> Result<u64> {
+        self.file.append_record(record)
+    }
+
+    /// Appends records whose bytes follow one another, and returns their numbers.
+    ///
+    /// # Errors
+    /// As [`Store::append_packed`].
+    pub fn append_packed(&mut self, records: &[u8]) -> Result<Range<u64>> {
+        self.file.append_packed(records)
+    }
+
+    /// Appends all records of an iterator, and returns their numbers.
+    ///
+    /// # Errors
+    /// As [`Store::append_all`].
+    pub fn append_all(
+        &mut self,
+        records: impl IntoIterator<Item = impl Borrow<R>>,
+    ) -> Result<Range<u64>> {
+        self.file.append_all(records)
+    }
+
+    /// Reserves disk space for so many records more.
+    ///
+    /// # Errors
+    /// As [`Store::append`].
+    pub fn reserve(&mut self, records: u64) -> Result<()> {
+        self.file.reserve(records)
+    }
+
+    /// Makes all appended records durable, and counts them.
+    ///
+    /// # Errors
+    /// As [`Store::flush`].
+    pub fn flush(&mut self) -> Result<()> {
+        self.file.flush()
+    }
+
+    /// Forgets the records from `count` on, durably.
+    ///
+    /// # Errors
+    /// As [`Store::truncate`].
+    pub fn truncate(&mut self, count: u64) -> Result<()> {
+        self.file.truncate(count)
+    }
+
+    /// Starts an exclusive edit, which slides one window of its own.
+    ///
+    /// # Errors
+    /// As [`Store::edit`].
+    pub fn edit(&mut self) -> Result<Edit<'_, R>> {
+        Edit::begin(&mut self.file)
+    }
+
+    /// Sizes, header slots, views, residency and faults, as they are now.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn info(&self) -> Result<StoreInfo> {
+        StoreInfo::of(&self.file)
+    }
+
+    /// Makes everything durable, trims the file to its records, and gives the locks back.
+    ///
+    /// # Errors
+    /// As [`Store::close`].
+    pub fn close(self) -> Result<()> {
+        self.file.close()
+    }
+}
+
+impl<R: Record> WindowedStore<R> {
     /// Copies the records from `first` on into `into`, as many as there are and as it has places,
     /// and returns how many. One window is pinned at a time.
     ///
     /// # Errors
     /// As [`WindowedStore::get`] and [`Store::read_into`].
     pub fn read_into(&self, first: u64, into: &mut [R]) -> Result<usize> {
-        self.table.read_into(first, into)
+        self.file.read_packed(first, bytes_of_mut(into))
     }
 
     /// All records of the window that holds record `id`, in place, pinned while the guard lives.
@@ -191,46 +350,8 @@ impl<R: Record> WindowedStore<R> {
     /// As [`WindowedStore::get`].
     pub fn window(&self, id: u64) -> Result<Option<WindowGuard<'_, R>>> {
         let window = self.pin_window(id)?;
-        let has_images = |window: &WindowGuard<'_, R>| self.table.has_images(window.ids());
+        let has_images = |window: &WindowGuard<'_, R>| self.file.has_images(window.ids());
         Ok(window.filter(|window| !has_images(window)))
-    }
-
-    /// Copies of the records of a range, in order; deleted ones, and those past the last, are left
-    /// out. They are made as [`WindowedStore::read_into`] does, some 64 KiB at a time, and no
-    /// window is pinned between.
-    pub fn range(&self, ids: Range<u64>) -> impl Iterator<Item = Result<R>> + '_ {
-        let mut walk = Walk::new(&self.table, ids, CHUNK_BYTES);
-        std::iter::from_fn(move || match walk.next_record() {
-            Ok(None) => None,
-            Err(error) => Some(Err(error)),
-            Ok(Some((_, bytes))) => {
-                let mut record = zeroed();
-                bytes_of_mut(std::slice::from_mut(&mut record)).copy_from_slice(bytes);
-                Some(Ok(record))
-            }
-        })
-    }
-
-    fn pin_window(&self, id: u64) -> Result<Option<WindowGuard<'_, R>>> {
-        self.table.array.pin_window(id).map_err(|error| self.table.core.name(error))
-    }
-
-    /// What the windows have done so far, and map now.
-    pub fn view_counters(&self) -> ViewCounters {
-        self.table.array.counters().unwrap_or_default()
-    }
-
-    /// Unmaps every window that no guard pins.
-    pub fn release_views(&self) {
-        self.table.array.release_views();
-    }
-
-    /// Appends one record, and returns its number.
-    ///
-    /// # Errors
-    /// As [`Store::append`].
-    pub fn append(&mut self, record: &R) -> Result<u64> {
-        self.append_slice(std::slice::from_ref(record)).map(|ids| ids.start)
     }
 
     /// Appends records in order, and returns their numbers.
@@ -238,52 +359,29 @@ impl<R: Record> WindowedStore<R> {
     /// # Errors
     /// As [`Store::append`].
     pub fn append_slice(&mut self, records: &[R]) -> Result<Range<u64>> {
-        self.table.append(bytes_of(records), records.len() as u64)
+        self.file.append(bytes_of(records), records.len() as u64)
     }
 
-    /// Makes all appended records durable, and counts them.
-    ///
-    /// # Errors
-    /// As [`Store::flush`].
-    pub fn flush(&mut self) -> Result<()> {
-        self.table.flush()
-    }
-
-    /// Forgets the records from `count` on, durably.
-    ///
-    /// # Errors
-    /// As [`Store::truncate`].
-    pub fn truncate(&mut self, count: u64) -> Result<()> {
-        self.table.truncate(count)
-    }
-
-    /// Starts an exclusive edit, which slides one window of its own.
-    ///
-    /// # Errors
-    /// As [`Store::edit`].
-    pub fn edit(&mut self) -> Result<Edit<'_, R>> {
-        Edit::begin(&mut self.table)
-    }
-
-    /// Sizes, header slots, views, residency and faults, as they are now.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn info(&self) -> Result<StoreInfo> {
-        StoreInfo::of(&self.table)
-    }
-
-    /// Makes everything durable, trims the file to its records, and gives the locks back.
-    ///
-    /// # Errors
-    /// As [`Store::close`].
-    pub fn close(self) -> Result<()> {
-        self.table.close()
+    fn pin_window(&self, id: u64) -> Result<Option<WindowGuard<'_, R>>> {
+        self.file.array.pin_window(id).map_err(|error| self.file.core.name(error))
     }
 }
 
-impl<R: Record> std::fmt::Debug for WindowedStore<R> {
+impl DynWindowedStore {
+    /// Copies the bytes of the records from `first` on into `into`, one after the other, as many as
+    /// there are and as it has room for, and returns how many records that were. One window is
+    /// pinned at a time.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if `into` has no room for
+    /// one record; as [`WindowedStore::read`].
+    pub fn read_into(&self, first: u64, into: &mut [u8]) -> Result<usize> {
+        self.file.read_bytes_into(first, into)
+    }
+}
+
+impl<R: Row + ?Sized> std::fmt::Debug for WindowedStore<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("WindowedStore").field(&self.table).finish()
+        f.debug_tuple("WindowedStore").field(&self.file).finish()
     }
 }

@@ -54,7 +54,7 @@ pub(crate) use reader_session::{Hold, Presence};
 pub(crate) use recovered::Recovered;
 #[cfg(test)]
 pub(crate) use recovered::read_log_through;
-pub(crate) use row::{check_schema, wanted_schema};
+pub(crate) use row::wanted_schema;
 pub(crate) use slots::Slots;
 pub(crate) use source::Source;
 pub(crate) use superblock::Core;

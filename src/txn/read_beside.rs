@@ -247,7 +247,7 @@ pub(crate) fn take_up(
     core: &mut Core,
     locks: &Locks,
     alignment: usize,
-) -> Result<(Option<Recovered>, Option<Hold>)> {
+) -> Result<(Option<Recovered>, Hold)> {
     let presence = Presence::new(locks.clone(), store_word(core.header().file_id))?;
     let presence = Arc::new(presence);
     let wait = Wait::AtMost(CHECKPOINT_WAIT);
@@ -261,7 +261,7 @@ pub(crate) fn take_up(
     loop {
         let Found { log, taken, .. } = read(core, &presence, alignment)?;
         if let Some(hold) = presence.hold(taken, wait)? {
-            return Ok((log, Some(hold)));
+            return Ok((log, hold));
         }
         patience.wait(&presence, taken.mark, taken.commit)?;
         core.look_again()?;

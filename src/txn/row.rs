@@ -4,10 +4,12 @@ use std::slice;
 
 use crate::array::RecordView;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{Record, Schema, bytes_of, from_bytes, one_from_bytes, one_from_bytes_mut};
+use crate::format::{
+    Record, Schema, bytes_of, bytes_of_mut, from_bytes, one_from_bytes, one_from_bytes_mut, zeroed,
+};
 
-/// What the records of a [`Database`](crate::Database) are seen as: a type that is a [`Record`], or
-/// `[u8]`, whose fields the [`Schema`] in the file tells.
+/// What the records of a [`Database`](crate::Database) or a [`Store`](crate::Store) are seen as: a
+/// type that is a [`Record`], or `[u8]`, whose fields the [`Schema`] in the file tells.
 ///
 /// Implemented for these, and for nothing else.
 ///
@@ -24,13 +26,13 @@ use crate::format::{Record, Schema, bytes_of, from_bytes, one_from_bytes, one_fr
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[allow(private_bounds, reason = "sealed: how a record lies in a view is nobody else's business")]
-pub trait Row: Access {}
+pub trait Row: Access + ToOwned {}
 
 impl<R: Record> Row for R {}
 impl Row for [u8] {}
 
 /// How rows lie in views and in images.
-pub(crate) trait Access: Send + Sync + 'static {
+pub(crate) trait Access: ToOwned + Send + Sync + 'static {
     /// What a view of the records is a view of.
     type Unit: Copy + Send + Sync + 'static;
 
@@ -42,6 +44,10 @@ pub(crate) trait Access: Send + Sync + 'static {
 
     /// Whether rows of the schema can be seen as this.
     fn check_schema(by_hand: Option<&Schema>, found: &Schema) -> Result<()>;
+
+    /// The schema to create a store with, the one given by hand or the type's own; `None` if
+    /// neither exists.
+    fn schema_to_create(by_hand: Option<&Schema>) -> Result<Option<Schema>>;
 
     /// Row `id` of the view; `size` is the record's.
     fn in_view(view: &RecordView<Self::Unit>, id: u64, size: usize) -> Option<&Self>;
@@ -64,6 +70,15 @@ pub(crate) trait Access: Send + Sync + 'static {
 
     /// The record's bytes, which must be `size` many.
     fn bytes(&self, size: usize) -> Result<&[u8]>;
+
+    /// Takes the value of `from`, which has as many bytes.
+    fn assign(&mut self, from: &Self);
+
+    /// A row of `size` bytes that `fill` puts there; `None` if it says that there is none.
+    fn filled_by(
+        size: usize,
+        fill: impl FnOnce(&mut [u8]) -> Result<bool>,
+    ) -> Result<Option<Self::Owned>>;
 }
 
 impl<R: Record> Access for R {
@@ -73,6 +88,10 @@ impl<R: Record> Access for R {
 
     fn check_schema(by_hand: Option<&Schema>, found: &Schema) -> Result<()> {
         check_schema::<R>(by_hand, found)
+    }
+
+    fn schema_to_create(by_hand: Option<&Schema>) -> Result<Option<Schema>> {
+        wanted_schema::<R>(by_hand).map(Some)
     }
 
     #[inline]
@@ -102,8 +121,20 @@ impl<R: Record> Access for R {
         one_from_bytes_mut(bytes)
     }
 
+    #[inline]
     fn bytes(&self, _size: usize) -> Result<&[u8]> {
-        Ok(bytes_of(std::slice::from_ref(self)))
+        Ok(bytes_of(slice::from_ref(self)))
+    }
+
+    #[inline]
+    fn assign(&mut self, from: &R) {
+        *self = *from;
+    }
+
+    fn filled_by(_size: usize, fill: impl FnOnce(&mut [u8]) -> Result<bool>) -> Result<Option<R>> {
+        let mut record = zeroed();
+        let filled = fill(bytes_of_mut(slice::from_mut(&mut record)))?;
+        Ok(filled.then_some(record))
     }
 }
 
@@ -114,6 +145,10 @@ impl Access for [u8] {
 
     fn check_schema(by_hand: Option<&Schema>, found: &Schema) -> Result<()> {
         by_hand.map_or(Ok(()), |wanted| wanted.check_found(found))
+    }
+
+    fn schema_to_create(by_hand: Option<&Schema>) -> Result<Option<Schema>> {
+        Ok(by_hand.cloned())
     }
 
     #[inline]
@@ -148,7 +183,19 @@ impl Access for [u8] {
             return Ok(self);
         }
         Err(Error::new(ErrorKind::InvalidArgument, "take a record")
-            .detail(format!("{} bytes are no record, which has {size}", self.len())))
+            .detail(format!("it has {} bytes, and a record of this store has {size}", self.len())))
+    }
+
+    fn assign(&mut self, from: &[u8]) {
+        self.copy_from_slice(from);
+    }
+
+    fn filled_by(
+        size: usize,
+        fill: impl FnOnce(&mut [u8]) -> Result<bool>,
+    ) -> Result<Option<Vec<u8>>> {
+        let mut record = vec![0; size];
+        Ok(fill(&mut record)?.then_some(record))
     }
 }
 

@@ -16,6 +16,7 @@ mod database_model;
 mod database_threads;
 mod deletes;
 mod derive;
+mod every_method;
 mod exchange_csv;
 mod exchange_export;
 mod exchange_resume;

@@ -62,7 +62,7 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
         "src/store/exclusive_file/resume.rs",
         "as src/store/exclusive_file.rs, for a store that was left unfinished",
     ),
-    ("src/store/typed.rs", "makes that promise under a lock, or asks it of the caller"),
+    ("src/store/opening.rs", "asks that promise of a caller that opens files of its own"),
     ("src/db/database.rs", "asks that promise of who opens a backing of their own"),
     ("src/txn/engine/mod.rs", "shows its transaction the file, which its locks keep for it"),
     ("src/db/snapshot.rs", "lends records of a state, which the engine keeps as they are"),
@@ -70,7 +70,6 @@ const UNSAFE_FILES: &[(&str, &str)] = &[
     ("src/maintenance/sweep/tests.rs", "tests of what is opened by that promise"),
     ("cli/src/interrupt/console.rs", "asks Windows for the events of the console"),
     ("cli/src/interrupt/signals.rs", "asks what becomes of a signal"),
-    ("src/store/dyn_store.rs", "makes that promise under a lock, or asks it of the caller"),
 ];
 
 /// Calls without a place in `src/` and `cli/src/` outside tests, as tokens; the folders or files

@@ -2,18 +2,18 @@
 
 use std::ops::Range;
 
-use super::Table;
+use super::ExclusiveFile;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{Found, Record, one_from_bytes};
-use crate::txn::slots::damaged;
+use crate::format::Found;
+use crate::txn::{Row, slots::damaged};
 
 /// How much is gathered of records that are appended, to give each its status byte.
 const STAGING_BYTES_MAX: usize = 256 << 10;
 
-impl<T: Copy + Send + Sync> Table<T> {
+impl<R: Row + ?Sized> ExclusiveFile<R> {
     /// How many records are not deleted, those appended and not yet flushed among them.
     pub(crate) fn live_count(&self) -> u64 {
-        let live_count = match &self.log {
+        let live_count = match self.mode.log() {
             Some(log) => log.live_count,
             None => self.core.header().live_count,
         };
@@ -22,12 +22,12 @@ impl<T: Copy + Send + Sync> Table<T> {
 
     /// How many records there are for everybody.
     pub(crate) fn committed_count(&self) -> u64 {
-        self.log.as_ref().map_or(self.core.header().count, |log| log.count)
+        self.mode.log().map_or(self.core.header().count, |log| log.count)
     }
 
     /// The deleted record whose place is used again first.
     pub(crate) fn free_head(&self) -> Option<u64> {
-        self.log.as_ref().map_or(self.core.header().free_head, |log| log.free_head)
+        self.mode.log().map_or(self.core.header().free_head, |log| log.free_head)
     }
 
     /// Whether there is a record `id`.
@@ -93,27 +93,12 @@ impl<T: Copy + Send + Sync> Table<T> {
                 .advice("delete them in a transaction, and compact the store"),
         ))
     }
-}
-
-impl<R: Record> Table<R> {
     /// Record `index` where the fast path has not found it.
     #[cold] // for stores without deletes, whose loops are laid out for the fast path
     pub(crate) fn record_elsewhere(&self, index: u64) -> Option<&R> {
         let slot = self.array.slot(index)?;
         match self.slots.found(slot) {
-            Ok(Found::Live) => one_from_bytes(slot.get(..self.slots.record_len())?),
-            _ => None,
-        }
-    }
-}
-
-impl Table<u8> {
-    /// The first `len` bytes of record `index` where the fast path has not found it.
-    #[cold] // for stores without deletes, whose loops are laid out for the fast path
-    pub(crate) fn bytes_elsewhere(&self, index: u64, len: usize) -> Option<&[u8]> {
-        let slot = self.array.slot(index)?;
-        match self.slots.found(slot) {
-            Ok(Found::Live) => slot.get(..len),
+            Ok(Found::Live) => R::of_bytes(slot.get(..self.slots.record_len())?),
             _ => None,
         }
     }

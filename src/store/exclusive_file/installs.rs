@@ -2,15 +2,15 @@
 
 use std::ops::Range;
 
-use super::Table;
+use super::ExclusiveFile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::Access;
 use crate::sums::Sums;
-use crate::txn::{Change, Core, Plan, Work, install};
+use crate::txn::{Change, Core, Plan, Row, Work, install};
 
-impl<T: Copy + Send + Sync> Table<T> {
-    /// As [`Table::flush`], with `live_count` records that are not deleted and the free list from
-    /// `free_head` on.
+impl<R: Row + ?Sized> ExclusiveFile<R> {
+    /// As [`ExclusiveFile::flush`], with `live_count` records that are not deleted and the free
+    /// list from `free_head` on.
     pub(crate) fn flush_as(&mut self, live_count: u64, free_head: Option<u64>) -> Result<()> {
         let count = self.array.count();
         self.reserve_sums(count)?;
@@ -26,7 +26,7 @@ impl<T: Copy + Send + Sync> Table<T> {
                 header.free_head = free_head;
             },
         };
-        install(Plan::Flush, &change, &mut Exclusive { table: self, part: Part::Appended })
+        install(Plan::Flush, &change, &mut Exclusive { file: self, part: Part::Appended })
     }
 
     /// Commits the smaller count to both slots.
@@ -41,7 +41,7 @@ impl<T: Copy + Send + Sync> Table<T> {
                 header.live_count = count;
             },
         };
-        install(Plan::Truncate, &change, &mut Exclusive { table: self, part: Part::Below(count) })
+        install(Plan::Truncate, &change, &mut Exclusive { file: self, part: Part::Below(count) })
     }
 
     /// Starts an exclusive edit: shuts readers out and marks the header.
@@ -65,7 +65,7 @@ impl<T: Copy + Send + Sync> Table<T> {
             end: self.end_of(self.array.count())?,
             header: &|header| header.editing = true,
         };
-        let mut work = Exclusive { table: self, part: Part::Nothing };
+        let mut work = Exclusive { file: self, part: Part::Nothing };
         install(Plan::BeginEdit, &change, &mut work).inspect_err(|_| {
             let _ = self.locks.admit_readers();
         })
@@ -97,7 +97,7 @@ impl<T: Copy + Send + Sync> Table<T> {
                 header.editing = false;
             },
         };
-        install(Plan::FinishEdit, &change, &mut Exclusive { table: self, part: Part::Edited })?;
+        install(Plan::FinishEdit, &change, &mut Exclusive { file: self, part: Part::Edited })?;
         self.locks.admit_readers()
     }
 }
@@ -116,18 +116,18 @@ enum Part {
 }
 
 /// An exclusive file's own part of an installation.
-struct Exclusive<'t, T: Copy + Send + Sync> {
-    table: &'t mut Table<T>,
+struct Exclusive<'t, R: Row + ?Sized> {
+    file: &'t mut ExclusiveFile<R>,
     part: Part,
 }
 
-impl<T: Copy + Send + Sync> Work for Exclusive<'_, T> {
+impl<R: Row + ?Sized> Work for Exclusive<'_, R> {
     fn parts(&mut self) -> (&mut Core, Option<&mut Sums>) {
-        (&mut self.table.core, self.table.sums.as_mut())
+        (&mut self.file.core, self.file.mode.sums_mut().map(|kept| &mut kept.sums))
     }
 
     fn sync(&mut self) -> Result<()> {
-        let array = &mut self.table.array;
+        let array = &mut self.file.array;
         match self.part {
             Part::Appended => array.sync(),
             Part::Edited => {
@@ -140,13 +140,13 @@ impl<T: Copy + Send + Sync> Work for Exclusive<'_, T> {
 
     fn cut(&mut self) -> Result<()> {
         match self.part {
-            Part::Below(count) => self.table.array.truncate(count),
+            Part::Below(count) => self.file.array.truncate(count),
             _ => Ok(()),
         }
     }
 
     fn tell(&mut self) -> Result<()> {
-        self.table.tell_readers();
+        self.file.tell_readers();
         Ok(())
     }
 }

@@ -2,23 +2,24 @@
 
 use std::ops::Range;
 
-use super::Table;
+use super::ExclusiveFile;
+use crate::txn::Row;
 
-impl<T: Copy + Send + Sync> Table<T> {
+impl<R: Row + ?Sized> ExclusiveFile<R> {
     /// The image that a commit in the log has left of record `index`: a windowed store has none of
     /// them in its windows.
     pub(crate) fn image(&self, index: u64) -> Option<&[u8]> {
         self.image_slot(index)?.get(..self.slots.record_len())
     }
 
-    /// As [`Table::image`], with the status byte.
+    /// As [`ExclusiveFile::image`], with the status byte.
     pub(crate) fn image_slot(&self, index: u64) -> Option<&[u8]> {
-        self.log.as_ref()?.overlay.find(index)
+        self.mode.log()?.overlay.find(index)
     }
 
     /// Whether commits in the log have changed some of these records.
     pub(crate) fn has_images(&self, ids: Range<u64>) -> bool {
-        let Some(log) = self.log.as_ref().filter(|log| !log.overlay.is_empty()) else {
+        let Some(log) = self.mode.log().filter(|log| !log.overlay.is_empty()) else {
             return false;
         };
         ids.into_iter().any(|id| log.overlay.find(id).is_some())

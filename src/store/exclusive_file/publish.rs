@@ -1,34 +1,24 @@
 //! How a store that was made under another name gets its own, and how readers learn of commits.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
-use super::Table;
+use super::ExclusiveFile;
+use super::mode::{Mode, Unpublished};
 use crate::error::Result;
-use crate::io::{FileBacking, side_path};
+use crate::io::side_path;
 use crate::shm::{LockWords, WriterSide, process};
 use crate::step::{self, Step};
 use crate::sums::{SUM_SUFFIX, is_sum_file};
-use crate::txn::{refuse_other_file, replaced};
+use crate::txn::{Row, refuse_other_file, replaced};
 use crate::wal;
 
-/// A store that is being made under another name, and gets its own when it is closed.
-#[derive(Debug)]
-pub(crate) struct Aside {
-    pub(crate) file: Arc<FileBacking>,
-    pub(crate) publish_at: PathBuf,
-    pub(crate) replace: bool,
-    /// Whether it stays where it is made if it is not finished.
-    pub(crate) keep: bool,
-}
-
-impl<T: Copy + Send + Sync> Table<T> {
+impl<R: Row + ?Sized> ExclusiveFile<R> {
     /// Shows readers what this handle has committed.
     pub(crate) fn tell_readers(&self) {
-        if let Some(sharing) = &self.sharing {
+        if let Some(state) = self.mode.writer() {
             let commit = self.core.header().commit;
-            sharing.hold(commit);
-            sharing.publish(commit);
+            state.sharing.hold(commit);
+            state.sharing.publish(commit);
         }
     }
 
@@ -36,27 +26,28 @@ impl<T: Copy + Send + Sync> Table<T> {
     pub(crate) fn begin_sharing(&mut self, sharing: WriterSide<LockWords>) -> Result<()> {
         let header = self.core.header();
         sharing.begin(header.commit, header.commit, process())?;
-        self.sharing = Some(sharing);
+        if let Some(state) = self.mode.writer_mut() {
+            state.sharing = sharing;
+        }
         Ok(())
     }
 
     /// Gives a store that was made aside its name.
     pub(crate) fn publish(&mut self) -> Result<()> {
-        let Some(aside) = &self.aside else { return Ok(()) };
+        let Mode::Unpublished(_, unpublished) = &self.mode else { return Ok(()) };
         let backing = self.core.backing();
-        let replaced = if aside.replace { replaced_id(aside) } else { None };
-        if self.sums.is_some() {
-            refuse_other_file(&aside.publish_at)?;
+        let replaced = if unpublished.replace { replaced_id(unpublished) } else { None };
+        if self.mode.sums().is_some() {
+            refuse_other_file(&unpublished.publish_at)?;
         }
         // Before it has its name: a full disk is an error after which there is no such store.
         let sharing = self.locks.words(self.core.header().file_id)?;
-        backing.rename(&aside.publish_at, aside.replace)?;
-        let published = self.aside.take();
+        backing.rename(&unpublished.publish_at, unpublished.replace)?;
+        let path = unpublished.publish_at.clone();
+        self.mode.publish();
         self.core.finish()?;
-        if let Some(aside) = published {
-            self.publish_sums(&aside.publish_at)?;
-            self.begin_sharing(sharing)?;
-        }
+        self.publish_sums(&path)?;
+        self.begin_sharing(sharing)?;
         let backing = self.core.backing();
         backing.sync_directory()?;
         if let Some(file_id) = replaced {
@@ -73,11 +64,11 @@ impl<T: Copy + Send + Sync> Table<T> {
     /// store's are found where they are ([`Sums::find`]).
     fn publish_sums(&self, path: &Path) -> Result<()> {
         let backing = self.core.backing();
-        if self.sums.is_none() && is_sum_file(&**backing)? != Some(true) {
+        if self.mode.sums().is_none() && is_sum_file(&**backing)? != Some(true) {
             return Ok(());
         }
         step::take(Step::StoreNameSync, || backing.sync_directory())?;
-        match &self.sums {
+        match self.mode.sums() {
             Some(sums) => sums.rename(&side_path(path, SUM_SUFFIX)),
             None => backing.remove_side(SUM_SUFFIX),
         }
@@ -86,7 +77,7 @@ impl<T: Copy + Send + Sync> Table<T> {
 
 /// The id of the store that one made aside is to replace: `None` if it replaces none, or one that
 /// cannot be read. A symbolic link alone would be replaced, and not the store that it leads to.
-fn replaced_id(aside: &Aside) -> Option<[u8; 16]> {
-    let path = aside.file.destination(&aside.publish_at);
+fn replaced_id(unpublished: &Unpublished) -> Option<[u8; 16]> {
+    let path = unpublished.file.destination(&unpublished.publish_at);
     replaced(&path).map(|(_, header)| header.file_id)
 }

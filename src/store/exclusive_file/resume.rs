@@ -1,29 +1,27 @@
 //! Stores that are made aside in more than one go: kept when they are dropped unfinished, and
 //! opened again to be finished.
 
+use std::mem;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::publish::Aside;
-use super::{Table, WHOLE};
+use super::mode::{Mode, Unpublished};
+use super::{ExclusiveFile, WHOLE};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Schema;
 use crate::io::{Access, open_unfinished, refuse_lock_file};
 use crate::sums::Sums;
-use crate::txn::{Common, Core, Locks, opening::refuse_network_unless};
+use crate::txn::{Common, Core, Locks, Row, opening::refuse_network_unless};
 
-impl<T: Copy + Send + Sync> Table<T> {
+impl<R: Row + ?Sized> ExclusiveFile<R> {
     /// Opens what a maker of `path` that was cut off has left: its records as of the last flush.
     /// The store appears at `path` when it is closed; dropped before, it stays as it is.
-    ///
-    /// # Safety
-    /// `T` is `u8`, or `check` accepts only schemas of `T`.
-    #[allow(unsafe_code, reason = "the record type is the caller's to know")]
-    pub(crate) unsafe fn resume_aside(
+    #[allow(unsafe_code, reason = "the locks that make a mapped array sound are held here")]
+    pub(crate) fn resume_aside(
         path: &Path,
+        by_hand: Option<&Schema>,
         common: &Common,
         replace: bool,
-        check: impl FnOnce(&Schema) -> Result<()>,
     ) -> Result<Self> {
         let locks = Locks::writer(path, common.wait, || None)?;
         let resumed = Self::refuse_taken(path, replace).and_then(|()| {
@@ -35,18 +33,17 @@ impl<T: Copy + Send + Sync> Table<T> {
             let inode = Locks::handed_over(&file, Some(&made_at), true, common.wait)?;
             let mut core = Core::open(Arc::clone(&file) as _)?;
             core.begin_unfinished();
-            check(core.schema()).map_err(|error| core.name(error))?;
-            // SAFETY: the writer's locks on path and inode keep every other writer out, and the
-            // caller vouches for `T`.
-            let table = unsafe { Self::assemble(core, inode, common, Access::ReadWrite, WHOLE) }?;
-            Ok((table, file))
+            let access = Access::ReadWrite;
+            // SAFETY: the writer's locks on path and inode keep every other writer out.
+            let resumed = unsafe { Self::assemble(core, inode, by_hand, common, access, WHOLE) }?;
+            Ok((resumed, file))
         });
         match resumed {
-            Ok((mut table, file)) => {
+            Ok((mut resumed, file)) => {
                 let publish_at = path.to_path_buf();
-                table.aside = Some(Aside { file, publish_at, replace, keep: true });
-                table.locks.join(locks);
-                Ok(table)
+                resumed.mode.unpublish(Unpublished { file, publish_at, replace, keep: true });
+                resumed.locks.join(locks);
+                Ok(resumed)
             }
             Err(error) => {
                 if error.kind() == ErrorKind::NotFound {
@@ -70,22 +67,25 @@ impl<T: Copy + Send + Sync> Table<T> {
 
     /// Whether a store that was made aside stays where it is if it is not finished.
     pub(crate) fn keep_unfinished(&mut self, keep: bool) {
-        if let Some(aside) = &mut self.aside {
-            aside.keep = keep;
+        if let Mode::Unpublished(_, unpublished) = &mut self.mode {
+            unpublished.keep = keep;
         }
     }
 
     /// Gives a store up that was made aside and is not finished: it must not appear.
     pub(super) fn abandon(&mut self) {
-        let Some(aside) = self.aside.take().filter(|aside| !aside.keep) else { return };
-        discard(&aside);
-        self.locks.withdraw();
+        if let Mode::Unpublished(_, unpublished) = mem::replace(&mut self.mode, Mode::Closed) {
+            if !unpublished.keep {
+                discard(&unpublished);
+                self.locks.withdraw();
+            }
+        }
     }
 }
 
 /// Removes a store that was made aside and is not to appear. What cannot be removed is in nobody's
 /// way: the next maker removes it first.
-pub(super) fn discard(aside: &Aside) {
-    let _ = Sums::remove(&*aside.file);
-    let _ = aside.file.remove_name();
+pub(super) fn discard(unpublished: &Unpublished) {
+    let _ = Sums::remove(&*unpublished.file);
+    let _ = unpublished.file.remove_name();
 }

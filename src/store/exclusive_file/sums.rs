@@ -5,14 +5,16 @@
 
 use std::ops::Range;
 
-use super::Table;
+use super::ExclusiveFile;
+use super::mode::EditedSums;
 use crate::error::Result;
 use crate::sums::{BLOCK_LEN_BYTES, Sums};
+use crate::txn::Row;
 
-impl<T: Copy + Send + Sync> Table<T> {
+impl<R: Row + ?Sized> ExclusiveFile<R> {
     /// Makes room for the checksums of `count` records. A full disk is an error that harms nothing.
     pub(crate) fn reserve_sums(&self, count: u64) -> Result<()> {
-        match &self.sums {
+        match self.mode.sums() {
             Some(sums) => {
                 let reserved = sums.reserve(self.end_of(count)?);
                 reserved.map(drop).map_err(|error| self.core.name(error))
@@ -28,22 +30,23 @@ impl<T: Copy + Send + Sync> Table<T> {
             let start = data_offset.saturating_add(block.saturating_mul(BLOCK_LEN_BYTES));
             start..start.saturating_add(BLOCK_LEN_BYTES)
         };
-        self.edited.take().into_iter().map(bytes_of).collect()
+        let kept = self.mode.sums_mut();
+        kept.map(|kept| kept.edited.take().into_iter().map(bytes_of).collect()).unwrap_or_default()
     }
 
     /// Before record `id` is edited: compares the blocks that it lies in with their checksums, once
     /// each, and notes that they change.
     pub(crate) fn before_edit(&mut self, id: u64) -> Result<()> {
         let bytes = self.end_of(id)?..self.end_of(id.saturating_add(1))?;
-        let Some(sums) = &mut self.sums else { return Ok(()) };
+        let Some(EditedSums { sums, edited }) = self.mode.sums_mut() else { return Ok(()) };
         let data_offset = self.core.header().data_offset;
         let first = (bytes.start - data_offset) / BLOCK_LEN_BYTES;
         let last = (bytes.end - 1 - data_offset) / BLOCK_LEN_BYTES;
         for block in first..=last {
-            if !self.edited.contains(block) {
+            if !edited.contains(block) {
                 // Damage in one block is no reason to give the others up: nothing is poisoned.
                 sums.before_change(&**self.core.backing(), std::slice::from_ref(&bytes))?;
-                self.edited.insert(block);
+                edited.insert(block);
             }
         }
         Ok(())
@@ -51,7 +54,7 @@ impl<T: Copy + Send + Sync> Table<T> {
 
     /// Cuts the checksum file to what means anything, when the store is closed.
     pub(crate) fn trim_sums(&self) -> Result<()> {
-        self.sums.as_ref().map_or(Ok(()), Sums::trim).map_err(|error| self.core.name(error))
+        self.mode.sums().map_or(Ok(()), Sums::trim).map_err(|error| self.core.name(error))
     }
 
     /// Where the records below `count` end in the file.

@@ -29,7 +29,7 @@ use super::options::Common;
 use super::source::Source;
 use super::superblock::Core;
 use super::versions::{Published, State};
-use crate::array::{Placed, RecordView};
+use crate::array::{ArrayWriter, RecordView};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::RecordLayout;
 use crate::format::{Geometry, Schema};
@@ -65,7 +65,7 @@ pub(crate) struct Engine {
 pub(crate) struct Writer {
     core: Core,
     log: Option<Log>,
-    placed: Placed,
+    placed: ArrayWriter,
     /// Whether nothing may be written to places above every count: when the store was opened,
     /// somebody was reading a commit that is no more, or may have been: it may have counted more
     /// records.

@@ -12,7 +12,7 @@ use super::commit::SEGMENTS_OF_A_LOG;
 use super::group::Group;
 use super::recover::{TakenOver, exempt_begun, take_over};
 use super::{Engine, Writer, records_in};
-use crate::array::Placed;
+use crate::array::ArrayWriter;
 use crate::error::Result;
 use crate::io::Backing;
 use crate::shm::Wait;
@@ -37,7 +37,7 @@ impl Engine {
         if let Some(sums) = &mut sums {
             exempt_begun(sums, &layout, &found, core.header().commit)?;
         }
-        let mut placed = Placed::new(Arc::clone(&backing), layout.geometry, found.count)?;
+        let mut placed = ArrayWriter::new(Arc::clone(&backing), layout.geometry, found.count)?;
         trim(&*backing, &locks, &mut placed, found.count)?;
         let view = view_of(&*backing, placed.file_len_bytes())?;
         let newest = Arc::new(State {
@@ -87,7 +87,7 @@ impl Engine {
 
 /// Cuts off what a writer that died left behind the records, which may be holes by now. Where views
 /// keep a file from being cut it has none.
-fn trim(backing: &dyn Backing, locks: &Locks, placed: &mut Placed, count: u64) -> Result<()> {
+fn trim(backing: &dyn Backing, locks: &Locks, placed: &mut ArrayWriter, count: u64) -> Result<()> {
     // Not beside a reader, which may have seen more of a log than has survived since.
     if !backing.properties().views_pass_end || locks.exclude_readers(Wait::No).is_err() {
         return Ok(());

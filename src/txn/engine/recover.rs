@@ -11,7 +11,7 @@ use super::super::install::{Change, Plan, Work, install};
 use super::super::locks::Locks;
 use super::super::recovered::{Recovered, nothing, read_log, read_log_and};
 use super::super::superblock::Core;
-use crate::array::Placed;
+use crate::array::ArrayWriter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::RecordLayout;
 use crate::shm::{LockWords, Seen, Wait, WriterSide, process};
@@ -240,7 +240,7 @@ fn absorb_alone(
         let done = core.header().commit;
         exempt_begun(sums, &layout, found, done).map_err(|error| core.name(error))?;
     }
-    let placed = Placed::new(Arc::clone(core.backing()), layout.geometry, found.count)?;
+    let placed = ArrayWriter::new(Arc::clone(core.backing()), layout.geometry, found.count)?;
     let changed = ranges_of(&layout, &images);
     let change = Change {
         commit: found.commit,
@@ -262,7 +262,7 @@ fn absorb_alone(
 struct EndLog<'a> {
     core: &'a mut Core,
     sums: &'a mut Option<Sums>,
-    placed: Placed,
+    placed: ArrayWriter,
     images: &'a [(u64, &'a [u8])],
     log: Option<Log>,
 }

@@ -16,7 +16,7 @@ use crate::io::View;
 use crate::number::in_memory;
 
 /// The records of a writer's window, until the writer is asked for anything else.
-pub(crate) struct Lent {
+pub(crate) struct EditWindow {
     base: NonNull<u8>,
     stride: usize,
     first: u64,
@@ -30,11 +30,11 @@ pub(crate) struct Lent {
 }
 
 // SAFETY: `base` points into `view`, which is `Send` and `Sync` and is owned along with it.
-unsafe impl Send for Lent {}
+unsafe impl Send for EditWindow {}
 // SAFETY: as above; `&self` lends nothing that can be changed.
-unsafe impl Sync for Lent {}
+unsafe impl Sync for EditWindow {}
 
-impl Lent {
+impl EditWindow {
     /// No records.
     pub(crate) fn none(geometry: Geometry) -> Self {
         Self {
@@ -53,7 +53,8 @@ impl Lent {
     ///
     /// # Safety
     /// The file holds these records. While this lives nobody truncates the file below them, and
-    /// nobody else reads or changes the bytes that [`Lent::get_mut`] lends while it lends them.
+    /// nobody else reads or changes the bytes that [`EditWindow::get_mut`] lends while it lends
+    /// them.
     pub(crate) unsafe fn new(view: Arc<View>, geometry: Geometry, count: u64) -> Self {
         let none = Self::none(geometry);
         let Geometry { data_offset, stride } = geometry;
@@ -127,9 +128,9 @@ impl Lent {
     }
 }
 
-impl fmt::Debug for Lent {
+impl fmt::Debug for EditWindow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lent")
+        f.debug_struct("EditWindow")
             .field("first", &self.first)
             .field("count", &self.count)
             .finish_non_exhaustive()
@@ -141,42 +142,42 @@ mod tests {
     use super::*;
     use crate::io::{Access, Backing as _, FileBacking};
 
-    fn lent(stride: u64, data_offset: u64, view: Range<u64>, count: u64) -> Lent {
+    fn window(stride: u64, data_offset: u64, view: Range<u64>, count: u64) -> EditWindow {
         let memory = FileBacking::temporary(1 << 16).unwrap();
         let len = usize::try_from(view.end - view.start).unwrap();
         let view = Arc::new(memory.view(view.start, len, Access::ReadWrite).unwrap());
         // SAFETY: nobody else has this memory.
-        unsafe { Lent::new(view, Geometry::new(data_offset, stride).unwrap(), count) }
+        unsafe { EditWindow::new(view, Geometry::new(data_offset, stride).unwrap(), count) }
     }
 
     #[test]
     fn lends_the_whole_records_of_the_view_and_no_others() {
         // Records of 100 bytes from 50 on; the view cuts record 2 and record 9.
-        let mut lent = lent(100, 50, 300..1000, 1000);
-        assert!((0..1000).all(|index| lent.holds(index) == (3..9).contains(&index)));
-        assert_eq!(lent.get(2), None);
-        assert_eq!(lent.get_mut(9), None);
-        assert_eq!(lent.get_mut(u64::MAX), None);
-        lent.get_mut(3).unwrap().fill(7);
-        assert_eq!(lent.get(3), Some(&[7; 100][..]));
-        assert_eq!(lent.get(4), Some(&[0; 100][..]));
+        let mut window = window(100, 50, 300..1000, 1000);
+        assert!((0..1000).all(|index| window.holds(index) == (3..9).contains(&index)));
+        assert_eq!(window.get(2), None);
+        assert_eq!(window.get_mut(9), None);
+        assert_eq!(window.get_mut(u64::MAX), None);
+        window.get_mut(3).unwrap().fill(7);
+        assert_eq!(window.get(3), Some(&[7; 100][..]));
+        assert_eq!(window.get(4), Some(&[0; 100][..]));
     }
 
     #[test]
     fn ends_with_the_records_there_are() {
-        let lent = lent(100, 0, 0..1000, 5);
-        assert!(lent.holds(4) && !lent.holds(5));
+        let window = window(100, 0, 0..1000, 5);
+        assert!(window.holds(4) && !window.holds(5));
     }
 
     #[test]
     fn gives_back_the_span_of_what_was_changed() {
-        let mut lent = lent(100, 50, 0..1000, 1000);
-        lent.get_mut(7).unwrap();
-        lent.get_mut(3).unwrap();
-        lent.get(1).unwrap();
-        assert_eq!(lent.give_back(), Some(350..850));
-        assert!(!lent.holds(3), "what was given back is no longer lent");
-        assert_eq!(lent.give_back(), None);
+        let mut window = window(100, 50, 0..1000, 1000);
+        window.get_mut(7).unwrap();
+        window.get_mut(3).unwrap();
+        window.get(1).unwrap();
+        assert_eq!(window.give_back(), Some(350..850));
+        assert!(!window.holds(3), "what was given back is no longer lent");
+        assert_eq!(window.give_back(), None);
     }
 
     #[test]
@@ -184,7 +185,7 @@ mod tests {
         let memory = FileBacking::temporary(1 << 16).unwrap();
         let view = memory.view(0, 1 << 16, Access::ReadOnly).unwrap();
         // SAFETY: nobody else has this memory.
-        let lent = unsafe { Lent::new(Arc::new(view), Geometry::new(0, 8).unwrap(), 100) };
-        assert!(!lent.holds(0));
+        let window = unsafe { EditWindow::new(Arc::new(view), Geometry::new(0, 8).unwrap(), 100) };
+        assert!(!window.holds(0));
     }
 }

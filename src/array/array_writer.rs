@@ -16,7 +16,7 @@ const RUN_BYTES_MAX: usize = 1 << 20;
 /// By positioned writes; through a view where the system does not promise that views see what write
 /// calls wrote (the design's rule for Windows).
 #[derive(Debug)]
-pub(crate) struct Placed {
+pub(crate) struct ArrayWriter {
     backing: Arc<dyn Backing>,
     mapped: Option<MappedWrites>,
     geometry: Geometry,
@@ -26,7 +26,7 @@ pub(crate) struct Placed {
     durable_len_bytes: u64,
 }
 
-impl Placed {
+impl ArrayWriter {
     /// A writer to a file that holds `count` records, durably.
     pub(crate) fn new(backing: Arc<dyn Backing>, geometry: Geometry, count: u64) -> Result<Self> {
         let file_len_bytes = backing.len_bytes()?;
@@ -117,13 +117,13 @@ mod tests {
     #[test]
     fn a_length_that_was_found_is_not_taken_for_durable() {
         let file = Arc::new(FileBacking::temporary(1 << 16).unwrap());
-        let mut placed = Placed::new(file, Geometry::new(0, 100).unwrap(), 10).unwrap();
-        assert!(!placed.reserve(10).unwrap());
-        assert!(placed.reserve(11).unwrap());
-        assert!(placed.reserve(11).unwrap(), "nothing has synced it");
-        placed.sync().unwrap();
-        assert!(!placed.reserve(11).unwrap());
-        placed.trim(20).unwrap();
-        assert!(placed.reserve(30).unwrap());
+        let mut writer = ArrayWriter::new(file, Geometry::new(0, 100).unwrap(), 10).unwrap();
+        assert!(!writer.reserve(10).unwrap());
+        assert!(writer.reserve(11).unwrap());
+        assert!(writer.reserve(11).unwrap(), "nothing has synced it");
+        writer.sync().unwrap();
+        assert!(!writer.reserve(11).unwrap());
+        writer.trim(20).unwrap();
+        assert!(writer.reserve(30).unwrap());
     }
 }

@@ -9,11 +9,11 @@ use crate::io::View;
 
 /// Changes in one private view, which never reach the file.
 #[derive(Debug)]
-pub(crate) struct InPrivate {
+pub(crate) struct PrivateWriter {
     view: Arc<View>,
 }
 
-impl InPrivate {
+impl PrivateWriter {
     /// A writer into `view`, which is private and starts at byte 0.
     ///
     /// # Safety
@@ -42,7 +42,7 @@ impl InPrivate {
     }
 }
 
-impl Writer for InPrivate {
+impl Writer for PrivateWriter {
     fn reserve(&mut self, _len_bytes: u64) -> Result<()> {
         Err(Self::refuse())
     }

@@ -1,0 +1,360 @@
+//! What one handle can do, the others can, by the same names: each method on a store of a type, on
+//! one of bytes, and on both through windows.
+
+#![cfg(feature = "derive")]
+#![allow(unsafe_code, reason = "opening a file or a backing that is open already is unsafe")]
+
+use std::borrow::Borrow;
+use std::fmt::Debug;
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use flatrec::map::{Access, FileBacking};
+use flatrec::{
+    Copies, DataType, DynDatabase, DynEdit, DynRecords, DynRecordsWithIds, DynStore,
+    DynWindowedStore, Edit, ErrorKind, Field, Record, Records, RecordsWithIds, Row, Schema, Store,
+    Value, WindowedStore,
+};
+
+/// Windows of 64 KiB, of which eight are mapped.
+const WINDOWS: (u64, u64) = (512 << 10, 64 << 10);
+
+#[derive(Clone, Copy, Debug, PartialEq, Record)]
+#[repr(C)]
+struct Pair {
+    n: u32,
+    square: u32,
+}
+
+fn pair(n: u32) -> Pair {
+    Pair { n, square: n * n }
+}
+
+fn bytes(n: u32) -> Vec<u8> {
+    [n.to_le_bytes(), (n * n).to_le_bytes()].concat()
+}
+
+fn schema() -> Schema {
+    let field = |name| Field::new(name, DataType::UInt32);
+    Schema::new(vec![field("n"), field("square").at(4)], 8, 4).unwrap()
+}
+
+/// The schema of another record of the same size.
+fn other_schema() -> Schema {
+    Schema::new(vec![Field::new("m", DataType::UInt64)], 8, 4).unwrap()
+}
+
+/// A row that the test can make, compare and change.
+trait Testable: Row + PartialEq + Debug
+where
+    Self::Owned: PartialEq + Debug,
+{
+    fn make(n: u32) -> Self::Owned;
+    fn become_row(&mut self, other: &Self);
+}
+
+impl Testable for Pair {
+    fn make(n: u32) -> Pair {
+        pair(n)
+    }
+
+    fn become_row(&mut self, other: &Self) {
+        *self = *other;
+    }
+}
+
+impl Testable for [u8] {
+    fn make(n: u32) -> Vec<u8> {
+        bytes(n)
+    }
+
+    fn become_row(&mut self, other: &Self) {
+        self.copy_from_slice(other);
+    }
+}
+
+/// What a store and a store of windows do by the same words.
+macro_rules! goes_through_every_method {
+    ($store:ident: $row:ty, $path:expr, $read:expr) => {{
+        let (made, read) = (<$row>::make, $read);
+        assert_eq!(($store.count(), $store.live_count(), $store.is_empty()), (0, 0, true));
+        assert_eq!($store.schema().fields()[1].name(), "square");
+        assert_eq!($store.metadata().unwrap(), b"made by a test");
+        assert_eq!($store.path().as_deref(), Some($path));
+        $store.reserve(100).unwrap();
+        assert_eq!($store.append(made(0).borrow()).unwrap(), 0);
+        assert_eq!($store.append_packed(&[bytes(1), bytes(2)].concat()).unwrap(), 1..3);
+        assert_eq!($store.append_all((3..6).map(made)).unwrap(), 3..6);
+        let error = $store.append_packed(&[0; 15]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+        assert_eq!($store.count(), 6);
+        for _ in 0..2 {
+            // From the writer's buffer, and from the file.
+            read(&$store);
+            for n in 0..6 {
+                assert_eq!($store.try_read(u64::from(n)).unwrap(), Some(made(n)));
+            }
+            assert_eq!($store.try_read(6).unwrap(), None);
+            let copies = $store.copies(2..99);
+            assert_eq!(copies.size_hint(), (4, Some(4)));
+            assert_eq!(copied(copies), (2..6).map(|n| (u64::from(n), made(n))).collect::<Vec<_>>());
+            $store.flush().unwrap();
+        }
+        let info = $store.info().unwrap();
+        assert_eq!((info.count, info.committed_count, info.record_size), (6, 6, 8));
+        change($store.edit().unwrap());
+        assert_eq!($store.try_read(0).unwrap(), Some(made(40)));
+        assert_eq!($store.try_read(4).unwrap(), Some(made(40)));
+        $store.truncate(5).unwrap();
+        assert!(format!("{:?}", $store).contains("count: 5"), "{:?}", $store);
+        $store.close().unwrap();
+        let closed = DynStore::open_read_only($path).unwrap();
+        assert_eq!((closed.count(), closed.get(0)), (5, Some(&bytes(40)[..])));
+    }};
+}
+
+fn copied<R: Row + ?Sized>(mut copies: Copies<'_, R>) -> Vec<(u64, R::Owned)> {
+    let mut copied = Vec::new();
+    while let Some((id, record)) = copies.next_record().unwrap() {
+        copied.push((id, record.to_owned()));
+    }
+    copied
+}
+
+/// Makes records 0 and 4 the record of 40.
+fn change<R: Testable + ?Sized>(mut edit: Edit<'_, R>)
+where
+    R::Owned: PartialEq + Debug,
+{
+    assert_eq!(edit.count(), 6);
+    assert_eq!(edit.get(4).unwrap(), R::make(4).borrow());
+    edit.set(4, R::make(40).borrow()).unwrap();
+    edit.get_mut(0).unwrap().become_row(R::make(40).borrow());
+    edit.set_field(5, "square", &Value::UInt(7)).unwrap();
+    let error = edit.set_field(5, "cube", &Value::UInt(7)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+    assert_eq!(edit.get(6).unwrap_err().kind(), ErrorKind::OutOfRange);
+    edit.flush_range(0..1).unwrap();
+    edit.flush().unwrap();
+    assert!(format!("{edit:?}").contains("count: 6"), "{edit:?}");
+    edit.finish().unwrap();
+}
+
+/// What a store of the whole file lends in place.
+fn read_in_place<R: Testable + ?Sized>(store: &Store<R>)
+where
+    R::Owned: PartialEq + Debug,
+{
+    let all: Vec<R::Owned> = (0..6).map(R::make).collect();
+    let rows: Vec<&R> = all.iter().map(Borrow::borrow).collect();
+    assert_eq!((store.get(2), store.get(6)), (Some(rows[2]), None));
+    assert_eq!(store.try_get(2).unwrap(), Some(rows[2]));
+    assert_eq!(store.try_get(6).unwrap(), None);
+    assert_eq!(store.read(5).as_ref(), Some(&all[5]));
+    assert!(store.iter().eq(rows.iter().copied()));
+    assert!(store.iter().rev().eq(rows.iter().rev().copied()));
+    for first in 0..6 {
+        let range: Records<'_, R> = store.range(first as u64..u64::MAX);
+        assert_eq!(range.size_hint(), (6 - first, Some(6 - first)));
+        assert!(range.clone().eq(rows[first..].iter().copied()), "{range:?}");
+        let mut skipping = store.iter();
+        assert_eq!(skipping.nth(first), Some(rows[first]));
+        assert_eq!(skipping.count(), 5 - first);
+    }
+    let with_ids: RecordsWithIds<'_, R> = store.iter_with_ids();
+    assert_eq!(with_ids.size_hint(), (6, Some(6)));
+    assert!(with_ids.clone().map(Result::unwrap).eq((0..).zip(rows)), "{with_ids:?}");
+    let backwards = store.range_with_ids(1..3).rev().map(|found| found.unwrap().0);
+    assert_eq!(backwards.collect::<Vec<_>>(), [2, 1]);
+}
+
+/// What a store of windows lends and copies, which may fail.
+fn read_through_windows<R: Testable + ?Sized>(store: &WindowedStore<R>)
+where
+    R::Owned: PartialEq + Debug,
+{
+    let all: Vec<R::Owned> = (0..6).map(R::make).collect();
+    assert_eq!(store.get(2).unwrap().as_deref(), Some(all[2].borrow()));
+    assert!(store.get(6).unwrap().is_none());
+    assert_eq!(store.read(5).unwrap().as_ref(), Some(&all[5]));
+    assert!(store.iter().map(Result::unwrap).eq((0..6).map(R::make)));
+    assert!(store.range(4..99).map(Result::unwrap).eq((4..6).map(R::make)));
+    assert!(store.iter_with_ids().map(Result::unwrap).eq((0..).zip(all)));
+    assert_eq!(store.range_with_ids(3..4).next().unwrap().unwrap(), (3, R::make(3)));
+    assert!(store.view_counters().mapped_bytes <= WINDOWS.0);
+    store.release_views();
+}
+
+fn in_a_directory(test: impl FnOnce(&Path)) {
+    let directory = tempfile::tempdir().unwrap();
+    test(&directory.path().join("pairs.rec"));
+}
+
+#[test]
+fn a_store_of_a_type_has_every_method() {
+    in_a_directory(|path| {
+        let made = Store::<Pair>::options().metadata("made by a test").create(path);
+        let mut store = made.unwrap();
+        goes_through_every_method!(store: Pair, path, read_in_place::<Pair>);
+    });
+}
+
+#[test]
+fn a_store_of_bytes_has_every_method() {
+    in_a_directory(|path| {
+        let options = DynStore::options().metadata("made by a test");
+        let mut store = options.create(path, &schema()).unwrap();
+        goes_through_every_method!(store: [u8], path, read_in_place::<[u8]>);
+    });
+}
+
+#[test]
+fn a_windowed_store_of_a_type_has_every_method() {
+    in_a_directory(|path| {
+        let made = Store::<Pair>::options().metadata("made by a test").create(path);
+        made.unwrap().close().unwrap();
+        let mut store = Store::<Pair>::open_windowed(path, WINDOWS.0, WINDOWS.1).unwrap();
+        goes_through_every_method!(store: Pair, path, read_through_windows::<Pair>);
+    });
+}
+
+#[test]
+fn a_windowed_store_of_bytes_has_every_method() {
+    in_a_directory(|path| {
+        let options = DynStore::options().metadata("made by a test");
+        options.create(path, &schema()).unwrap().close().unwrap();
+        let mut store = DynWindowedStore::open_windowed(path, WINDOWS.0, WINDOWS.1).unwrap();
+        goes_through_every_method!(store: [u8], path, read_through_windows::<[u8]>);
+    });
+}
+
+/// Slices of a type and of bytes differ, and so do these.
+#[test]
+fn slices_are_read_and_appended_as_what_they_are() {
+    in_a_directory(|path| {
+        let mut typed = Store::<Pair>::create(path).unwrap();
+        assert_eq!(typed.append_slice(&[pair(0), pair(1)]).unwrap(), 0..2);
+        typed.flush().unwrap();
+        assert_eq!(typed.slice(0..2), Some(&[pair(0), pair(1)][..]));
+        let mut pairs = [pair(9); 3];
+        assert_eq!(typed.read_into(1, &mut pairs).unwrap(), 1);
+        assert_eq!(pairs[0], pair(1));
+        typed.close().unwrap();
+
+        let mut windowed =
+            WindowedStore::<Pair>::open_windowed(path, WINDOWS.0, WINDOWS.1).unwrap();
+        assert_eq!(windowed.append_slice(&[pair(2)]).unwrap(), 2..3);
+        assert_eq!(windowed.read_into(1, &mut pairs).unwrap(), 2);
+        assert_eq!(pairs[..2], [pair(1), pair(2)]);
+        assert_eq!(windowed.window(1).unwrap().unwrap().get(1), Some(&pair(1)));
+        windowed.close().unwrap();
+
+        let mut room = [0; 23];
+        let store = DynStore::open_read_only(path).unwrap();
+        assert_eq!(store.read_into(1, &mut room).unwrap(), 2);
+        assert_eq!(room[..16], [bytes(1), bytes(2)].concat());
+        let error = store.read_into(1, &mut room[..7]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+        let store = DynWindowedStore::open_windowed_read_only(path, WINDOWS.0, WINDOWS.1).unwrap();
+        assert_eq!(store.read_into(2, &mut room).unwrap(), 1);
+        assert_eq!(room[..8], bytes(2));
+        let error = store.read_into(2, &mut room[..7]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+    });
+}
+
+/// The names that were types of their own.
+#[test]
+fn the_names_of_stores_of_bytes_are_aliases() {
+    let mut store: DynStore = DynStore::temporary(&schema()).unwrap();
+    store.append(&bytes(3)).unwrap();
+    let edit: DynEdit<'_> = store.edit().unwrap();
+    edit.finish().unwrap();
+    let records: DynRecords<'_> = store.iter();
+    assert_eq!(records.collect::<Vec<_>>(), [bytes(3)]);
+    let with_ids: DynRecordsWithIds<'_> = store.iter_with_ids();
+    assert_eq!(with_ids.map(Result::unwrap).collect::<Vec<_>>(), [(0, &bytes(3)[..])]);
+}
+
+/// A store of a type is opened in all these ways too; one of bytes opened whatever it found.
+#[test]
+fn a_schema_by_hand_is_asked_for_by_every_way_of_opening() {
+    in_a_directory(|path| {
+        let asking = || DynStore::options().schema(other_schema());
+        DynStore::create(path, &schema()).unwrap().close().unwrap();
+        let mut aside = DynStore::options().create_aside(path, &schema(), true).unwrap();
+        aside.keep_unfinished(true);
+        aside.append(&bytes(1)).unwrap();
+        aside.flush().unwrap();
+        drop(aside);
+        let open = || File::options().read(true).write(true).open(path).unwrap();
+        let backing = || Arc::new(FileBacking::open(path, false).unwrap());
+        let refused = [
+            asking().open(path).map(drop),
+            asking().open_read_only(path).map(drop),
+            asking().open_private(path).map(drop),
+            asking().open_windowed(path, WINDOWS.0, WINDOWS.1).map(drop),
+            asking().open_windowed_read_only(path, WINDOWS.0, WINDOWS.1).map(drop),
+            asking().resume_aside(path, true).map(drop),
+            // SAFETY: nothing else changes the file.
+            unsafe { asking().from_file(open(), Some(path), Access::ReadOnly) }.map(drop),
+            // SAFETY: as above.
+            unsafe { asking().over(backing(), Access::ReadOnly) }.map(drop),
+        ];
+        for (way, refused) in refused.into_iter().enumerate() {
+            let error = refused.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::SchemaMismatch, "way {way}: {error}");
+            assert!(error.to_string().contains("pairs.rec"), "way {way}: {error}");
+        }
+        let agreeing = DynStore::options().schema(schema());
+        assert_eq!(agreeing.resume_aside(path, true).unwrap().count(), 1);
+    });
+}
+
+#[test]
+fn a_store_is_not_made_of_two_schemas() {
+    in_a_directory(|path| {
+        let asking = || DynStore::options().schema(other_schema());
+        let empty = Arc::new(FileBacking::temporary(0).unwrap());
+        let refused = [
+            asking().create(path, &schema()).map(drop),
+            asking().create_aside(path, &schema(), false).map(drop),
+            DynDatabase::options().schema(other_schema()).create(path, &schema()).map(drop),
+            asking().temporary(&schema()).map(drop),
+            // SAFETY: nothing else has the file.
+            unsafe { asking().create_over(Arc::clone(&empty) as _, &schema()) }.map(drop),
+        ];
+        for refused in refused {
+            assert_eq!(refused.unwrap_err().kind(), ErrorKind::SchemaMismatch);
+        }
+        assert_eq!(path.parent().unwrap().read_dir().unwrap().count(), 0);
+    });
+}
+
+/// A backing without bytes becomes a store where the schema is known, of a type or by hand.
+#[test]
+fn a_store_is_made_over_an_empty_backing_by_the_schema_that_is_known() {
+    let empty = || Arc::new(FileBacking::temporary(0).unwrap());
+    // SAFETY: nothing else has these files.
+    let typed = unsafe { Store::<Pair>::options().over(empty(), Access::ReadWrite) };
+    assert!(typed.unwrap().is_empty());
+    // SAFETY: as above.
+    let typed = unsafe { Store::<Pair>::options().create_over(empty()) };
+    assert!(typed.unwrap().is_empty());
+    let by_hand = DynStore::options().schema(schema());
+    // SAFETY: as above.
+    let known = unsafe { by_hand.over(empty(), Access::ReadWrite) };
+    assert_eq!(known.unwrap().schema().fields().len(), 2);
+    // SAFETY: as above.
+    let unknown = unsafe { DynStore::options().over(empty(), Access::ReadWrite) };
+    assert_eq!(unknown.unwrap_err().kind(), ErrorKind::NotAStore);
+}
+
+/// Copies of records with a status byte behind each are where their type may lie.
+#[test]
+fn copies_of_a_type_are_aligned_whatever_lies_between_the_records() {
+    let mut store = Store::<Pair>::options().deletes().temporary().unwrap();
+    store.append_all((0..1000).map(pair)).unwrap();
+    assert!(copied(store.copies(0..1000)).into_iter().eq((0..).zip((0..1000).map(pair))));
+}
