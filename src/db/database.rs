@@ -12,7 +12,8 @@ use crate::format::{Record, Schema};
 use crate::io::{Access, Backing, named};
 use crate::store::Table;
 use crate::txn::{
-    Checkpoint, Common, Core, Engine, Locks, Options, ReaderInfo, Row, Source, create_sums, opening,
+    Checkpoint, Common, Engine, Locks, Options, ReaderInfo, Row, Source, Superblock, create_sums,
+    opening,
 };
 
 /// A store that threads share: read through [snapshots](Snapshot), changed by
@@ -183,13 +184,17 @@ impl<R: Row + ?Sized> Database<R> {
         self.engine.close()
     }
 
-    fn over_core(core: Core, locks: Locks, options: &Options<Self>) -> Result<Self> {
-        let open = |core: Core| {
-            opening::check_rows::<R>(&core, options.schema.as_ref(), &options.common)?;
-            Engine::open(core, locks, &options.common, R::ALIGNMENT)
+    fn over_superblock(
+        superblock: Superblock,
+        locks: Locks,
+        options: &Options<Self>,
+    ) -> Result<Self> {
+        let open = |superblock: Superblock| {
+            opening::check_rows::<R>(&superblock, options.schema.as_ref(), &options.common)?;
+            Engine::open(superblock, locks, &options.common, R::ALIGNMENT)
         };
-        let backing = Arc::clone(core.backing());
-        let engine = open(core).map_err(|error| named(error, &*backing))?;
+        let backing = Arc::clone(superblock.backing());
+        let engine = open(superblock).map_err(|error| named(error, &*backing))?;
         Ok(Self { engine: Arc::new(engine), closed: false, marker: PhantomData })
     }
 }
@@ -220,8 +225,9 @@ impl<R: Row + ?Sized> Options<Database<R>> {
     /// # Errors
     /// As [`Database::open`].
     pub fn open(self, path: impl AsRef<Path>) -> Result<Database<R>> {
-        let (core, locks) = opening::open_core(path.as_ref(), Access::ReadWrite, &self.common)?;
-        Database::over_core(core, locks, &self)
+        let (superblock, locks) =
+            opening::open_superblock(path.as_ref(), Access::ReadWrite, &self.common)?;
+        Database::over_superblock(superblock, locks, &self)
     }
 
     /// Opens the store in any backing; its log lies beside it ([`Backing::open_side`]).
@@ -234,7 +240,7 @@ impl<R: Row + ?Sized> Options<Database<R>> {
     /// open as a store.
     #[allow(unsafe_code, reason = "that nobody else has the backing is the caller's to know")]
     pub unsafe fn over(self, backing: Arc<dyn Backing>) -> Result<Database<R>> {
-        Database::over_core(Core::open(backing)?, Locks::none(), &self)
+        Database::over_superblock(Superblock::open(backing)?, Locks::none(), &self)
     }
 }
 
@@ -259,7 +265,11 @@ impl<R: Record> Options<Database<R>> {
     #[allow(unsafe_code, reason = "that nobody else has the backing is the caller's to know")]
     pub unsafe fn create_over(self, backing: Arc<dyn Backing>) -> Result<Database<R>> {
         let schema = crate::txn::wanted_schema::<R>(self.schema.as_ref())?;
-        Database::over_core(new_core(backing, &schema, &self.common)?, Locks::none(), &self)
+        Database::over_superblock(
+            new_superblock(backing, &schema, &self.common)?,
+            Locks::none(),
+            &self,
+        )
     }
 }
 
@@ -286,14 +296,22 @@ impl Options<DynDatabase> {
         backing: Arc<dyn Backing>,
         schema: &Schema,
     ) -> Result<DynDatabase> {
-        Database::over_core(new_core(backing, schema, &self.common)?, Locks::none(), &self)
+        Database::over_superblock(
+            new_superblock(backing, schema, &self.common)?,
+            Locks::none(),
+            &self,
+        )
     }
 }
 
-fn new_core(backing: Arc<dyn Backing>, schema: &Schema, common: &Common) -> Result<Core> {
-    let core = Core::create(backing, schema, &common.metadata, common.deletes)?;
-    create_sums(&core, common)?;
-    Ok(core)
+fn new_superblock(
+    backing: Arc<dyn Backing>,
+    schema: &Schema,
+    common: &Common,
+) -> Result<Superblock> {
+    let superblock = Superblock::create(backing, schema, &common.metadata, common.deletes)?;
+    create_sums(&superblock, common)?;
+    Ok(superblock)
 }
 
 /// Makes the file of a store, and closes it.

@@ -150,10 +150,11 @@ impl<R: Row + ?Sized> Options<Database<R>> {
     /// As [`Database::open_read_only`].
     pub fn open_read_only(self, path: impl AsRef<Path>) -> Result<Reader<R>> {
         let follower = opening::until_current(|| {
-            let (core, locks) = opening::open_core(path.as_ref(), Access::ReadOnly, &self.common)?;
-            let backing = Arc::clone(core.backing());
-            let opened = opening::check_rows::<R>(&core, self.schema.as_ref(), &self.common)
-                .and_then(|()| Follower::open(core, locks, R::ALIGNMENT));
+            let (superblock, locks) =
+                opening::open_superblock(path.as_ref(), Access::ReadOnly, &self.common)?;
+            let backing = Arc::clone(superblock.backing());
+            let opened = opening::check_rows::<R>(&superblock, self.schema.as_ref(), &self.common)
+                .and_then(|()| Follower::open(superblock, locks, R::ALIGNMENT));
             opened.map_err(|error| named(error, &*backing))
         })?;
         Ok(Reader { follower: Arc::new(follower), marker: PhantomData })

@@ -12,11 +12,11 @@ use crate::io::{Backing, FileBacking};
 use crate::shm::Wait;
 use crate::store::{SlotInfo, slot_info};
 use crate::sums::{Checksums, FoundSums, Sums};
-use crate::txn::{Core, Locks, Recovered, Slots, Torn, read_beside};
+use crate::txn::{Locks, Recovered, Slots, Superblock, Torn, read_beside};
 
 /// An open store that may be damaged.
 pub(crate) struct Damaged {
-    pub(crate) core: Core,
+    pub(crate) core: Superblock,
     pub(crate) checksums: Checksums,
     pub(crate) slots: Slots,
     /// What the log holds beyond the array.
@@ -36,9 +36,9 @@ impl Damaged {
     pub(crate) fn open(path: &Path, wait: Wait) -> Result<Self> {
         let file = Arc::new(FileBacking::open(path, false)?);
         // Before anything is locked that is none of our business.
-        Core::check_is_store(&*file)?;
+        Superblock::check_is_store(&*file)?;
         let locks = read_beside::onlooker_locks(path, &file, wait)?;
-        let mut core = Core::open_even_short(file)?;
+        let mut core = Superblock::open_even_short(file)?;
         let slots = Slots::of(core.header())?;
         let (log, log_lost) = match read_beside::read_log(&mut core) {
             Ok(log) => (log, None),

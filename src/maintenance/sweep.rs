@@ -15,7 +15,7 @@ use crate::overlay::Overlay;
 use crate::shm::Wait;
 use crate::step::{self, Step};
 use crate::sums::{BLOCK_LEN_BYTES, BlockState, Sums};
-use crate::txn::{Core, Presence, Torn};
+use crate::txn::{Presence, Superblock, Torn};
 
 /// How often a block that seems damaged is looked at again: a writer beside may have appended to it
 /// and summed it in the meantime.
@@ -174,7 +174,7 @@ impl Sweep<'_> {
             Ok(state) => {
                 step::reach(Step::JudgeBlock);
                 let begun = sums.stamp()?;
-                let done = Core::header_in(self.data)?.commit;
+                let done = Superblock::header_in(self.data)?.commit;
                 // It wrote nothing of commits that came after its own.
                 let is_explained = begun
                     .is_some_and(|begun| begun > done && self.is_changed_by_log(&records, begun));

@@ -24,8 +24,8 @@ use crate::io::{Access, Backing, FileBacking, vacate_unfinished};
 use crate::shm::{LockWords, WriterSide};
 use crate::sums::{BlockSet, Sums};
 use crate::txn::{
-    Common, Core, Hold, Locks, Recovered, Slots, absorb, create_sums, name_sums_of_replaced,
-    opening::{check_features, open_core, refuse_network_unless, until_current},
+    Common, Hold, Locks, Recovered, Slots, Superblock, absorb, create_sums, name_sums_of_replaced,
+    opening::{check_features, open_superblock, refuse_network_unless, until_current},
     read_beside, refuse_other_file, settle,
 };
 pub(crate) use publish::Aside;
@@ -33,7 +33,7 @@ pub(crate) use publish::Aside;
 /// An open store of records of type `T`, or of bytes for `u8`.
 pub(crate) struct Table<T: Copy + Send + Sync> {
     pub(crate) array: Array<T>,
-    pub(crate) core: Core,
+    pub(crate) core: Superblock,
     pub(crate) slots: Slots,
     /// What the log held beyond the array, for a handle that does not write. A whole view has it in
     /// pages of its own; the windows of a windowed store do not.
@@ -87,7 +87,7 @@ impl<T: Copy + Send + Sync> Table<T> {
         let locks = Locks::maker(path, common.wait, &sharing)?;
         // A maker that died has left its lock file, too.
         let is_left = |file: &FileBacking| {
-            let is_left = !locks.has_new_side() && Core::is_leftover(file)?;
+            let is_left = !locks.has_new_side() && Superblock::is_leftover(file)?;
             if is_left {
                 locks.take_over();
             }
@@ -131,7 +131,7 @@ impl<T: Copy + Send + Sync> Table<T> {
         let made = refuse_network_unless(common, &file, "create")
             .and_then(|()| Locks::handed_over(&file, Some(made_at), true, common.wait))
             .and_then(|locks| {
-                let core = Core::create(file, schema, &common.metadata, common.deletes)?;
+                let core = Superblock::create(file, schema, &common.metadata, common.deletes)?;
                 create_sums(&core, common)?;
                 // SAFETY: the writer's locks on path and inode keep every other writer out, and the
                 // caller vouches for `T`.
@@ -163,10 +163,10 @@ impl<T: Copy + Send + Sync> Table<T> {
         check: impl Fn(&Schema) -> Result<()>,
     ) -> Result<Self> {
         until_current(|| {
-            let (core, locks) = open_core(path, access, common)?;
+            let (core, locks) = open_superblock(path, access, common)?;
             check(core.schema()).map_err(|error| core.name(error))?;
-            // SAFETY: `open_core` took the locks that keep the records as they are, and the caller
-            // vouches for `T`.
+            // SAFETY: `open_superblock` took the locks that keep the records as they are, and the
+            // caller vouches for `T`.
             unsafe { Self::assemble(core, locks, common, access, reading) }
         })
     }
@@ -177,7 +177,7 @@ impl<T: Copy + Send + Sync> Table<T> {
     /// `T` is `u8`, or a record type whose schema is `schema`.
     #[allow(unsafe_code, reason = "the record type is the caller's to know")]
     pub(crate) unsafe fn temporary(schema: &Schema, common: &Common) -> Result<Self> {
-        let core = Core::create(
+        let core = Superblock::create(
             Arc::new(FileBacking::temporary(0)?),
             schema,
             &common.metadata,
@@ -206,7 +206,7 @@ impl<T: Copy + Send + Sync> Table<T> {
         if writes {
             refuse_network_unless(common, &file, "open for writing")?;
         }
-        let core = Core::open(file)?;
+        let core = Superblock::open(file)?;
         check(core.schema()).map_err(|error| core.name(error))?;
         // SAFETY: the lock, or the caller, keeps the file as it is; the caller vouches for `T`.
         unsafe { Self::assemble(core, locks, common, access, WHOLE) }
@@ -225,7 +225,7 @@ impl<T: Copy + Send + Sync> Table<T> {
         common: &Common,
         check: impl FnOnce(&Schema) -> Result<()>,
     ) -> Result<Self> {
-        let core = Core::open(backing)?;
+        let core = Superblock::open(backing)?;
         check(core.schema()).map_err(|error| core.name(error))?;
         // SAFETY: the caller's promises, passed on.
         unsafe { Self::assemble(core, Locks::none(), common, access, reading) }
@@ -242,7 +242,7 @@ impl<T: Copy + Send + Sync> Table<T> {
         schema: &Schema,
         common: &Common,
     ) -> Result<Self> {
-        let core = Core::create(backing, schema, &common.metadata, common.deletes)?;
+        let core = Superblock::create(backing, schema, &common.metadata, common.deletes)?;
         create_sums(&core, common)?;
         // SAFETY: the caller's promises, passed on.
         unsafe { Self::assemble(core, Locks::none(), common, Access::ReadWrite, WHOLE) }
@@ -252,7 +252,7 @@ impl<T: Copy + Send + Sync> Table<T> {
     /// The locks, or the caller, keep the records as they are; `T` is `u8` or of the schema.
     #[allow(unsafe_code, reason = "the record type is the caller's to know")]
     unsafe fn assemble(
-        mut core: Core,
+        mut core: Superblock,
         locks: Locks,
         common: &Common,
         access: Access,

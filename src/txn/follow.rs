@@ -16,7 +16,7 @@ use super::read_beside::{Found, Needed, Patience};
 use super::reader_session::{CHECKPOINT_WAIT, Hold, Presence};
 use super::recovered::{Gathering, Recovered, nothing};
 use super::source::Source;
-use super::superblock::Core;
+use super::superblock::Superblock;
 use super::versions::{State, view_of};
 use crate::error::Result;
 use crate::format::{RecordLayout, Schema};
@@ -54,22 +54,23 @@ struct Inner {
 
 impl Follower {
     /// Opens the store to read, beside a writer or not.
-    pub(crate) fn open(mut core: Core, locks: Locks, alignment: usize) -> Result<Self> {
-        let file_id = core.header().file_id;
+    pub(crate) fn open(mut superblock: Superblock, locks: Locks, alignment: usize) -> Result<Self> {
+        let file_id = superblock.header().file_id;
         let presence = Arc::new(Presence::new(locks, store_word(file_id))?);
-        let Found { log, position, taken } = read_beside::read(&mut core, &presence, alignment)?;
-        let backing = Arc::clone(core.backing());
+        let Found { log, position, taken } =
+            read_beside::read(&mut superblock, &presence, alignment)?;
+        let backing = Arc::clone(superblock.backing());
         let inner = Inner {
-            thinned: core.header().commit,
-            found: log.unwrap_or_else(|| nothing(&core)),
+            thinned: superblock.header().commit,
+            found: log.unwrap_or_else(|| nothing(&superblock)),
             position,
             taken,
-            sequence: core.header().sequence,
+            sequence: superblock.header().sequence,
             view: view_of(&*backing, backing.len_bytes()?)?,
             last: Weak::new(),
         };
-        let layout = core.header().layout()?.aligned_to(alignment);
-        let (schema, metadata) = (core.schema().clone(), Arc::clone(core.metadata()));
+        let layout = superblock.header().layout()?.aligned_to(alignment);
+        let (schema, metadata) = (superblock.schema().clone(), Arc::clone(superblock.metadata()));
         let inner = Mutex::new(inner);
         Ok(Self { inner, presence, layout, file_id, schema, metadata, backing })
     }
@@ -138,15 +139,15 @@ impl Follower {
     }
 
     fn read_anew(&self, inner: &mut Inner) -> Result<()> {
-        let mut core = Core::open(Arc::clone(&self.backing))?;
+        let mut superblock = Superblock::open(Arc::clone(&self.backing))?;
         let alignment = self.layout.alignment;
         let Found { log, position, taken } =
-            read_beside::read(&mut core, &self.presence, alignment)?;
-        inner.thinned = core.header().commit;
-        inner.found = log.unwrap_or_else(|| nothing(&core));
+            read_beside::read(&mut superblock, &self.presence, alignment)?;
+        inner.thinned = superblock.header().commit;
+        inner.found = log.unwrap_or_else(|| nothing(&superblock));
         inner.position = position;
         inner.taken = taken;
-        inner.sequence = core.header().sequence;
+        inner.sequence = superblock.header().sequence;
         Ok(())
     }
 
@@ -161,7 +162,7 @@ impl Follower {
         if held.is_none() || self.presence.has_slot() {
             return Ok(held);
         }
-        if Core::header_in(&*self.backing)?.sequence == inner.sequence {
+        if Superblock::header_in(&*self.backing)?.sequence == inner.sequence {
             return Ok(held);
         }
         let _quiet = self.presence.keep_quiet(wait)?;
@@ -185,7 +186,7 @@ impl Follower {
     /// Whether the file says itself that its array holds all commits up to this one. The writer may
     /// speak of another file, in whose place this one was put.
     fn holds(&self, commit: u64) -> bool {
-        Core::header_in(&*self.backing).is_ok_and(|header| header.commit >= commit)
+        Superblock::header_in(&*self.backing).is_ok_and(|header| header.commit >= commit)
     }
 
     fn try_newest(&self) -> Result<Arc<State>> {

@@ -57,5 +57,5 @@ pub(crate) use recovered::read_log_through;
 pub(crate) use row::{check_schema, wanted_schema};
 pub(crate) use slots::Slots;
 pub(crate) use source::Source;
-pub(crate) use superblock::Core;
+pub(crate) use superblock::Superblock;
 pub(crate) use versions::State;

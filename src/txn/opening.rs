@@ -7,7 +7,7 @@ use super::locks::Locks;
 use super::options::Common;
 use super::read_beside;
 use super::row::Row;
-use super::superblock::Core;
+use super::superblock::Superblock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Header, Schema};
 use crate::io::{Access, FileBacking, refuse_network};
@@ -18,10 +18,10 @@ fn open_locked(path: &Path, access: Access, common: &Common) -> Result<(Arc<File
     loop {
         let file = Arc::new(FileBacking::open_any(path, access == Access::ReadWrite)?);
         // Before a lock file is made beside what is none of our business.
-        Core::check_is_store(&*file)?;
+        Superblock::check_is_store(&*file)?;
         let locks = match access {
             Access::ReadWrite => {
-                let file_id = || Core::header_in(&*file).ok().map(|header| header.file_id);
+                let file_id = || Superblock::header_in(&*file).ok().map(|header| header.file_id);
                 Locks::writer(path, common.wait, file_id)?.add_inode(path, &file, common.wait)?
             }
             _ => read_beside::reader_locks(path, &file, common.wait)?,
@@ -51,12 +51,16 @@ pub(crate) fn until_current<V>(mut open: impl FnMut() -> Result<V>) -> Result<V>
 }
 
 /// Opens the data file with its locks, and reads the header.
-pub(crate) fn open_core(path: &Path, access: Access, common: &Common) -> Result<(Core, Locks)> {
+pub(crate) fn open_superblock(
+    path: &Path,
+    access: Access,
+    common: &Common,
+) -> Result<(Superblock, Locks)> {
     let (file, locks) = open_locked(path, access, common)?;
     if access == Access::ReadWrite {
         refuse_network_unless(common, &file, "open for writing")?;
     }
-    Ok((Core::open(file)?, locks))
+    Ok((Superblock::open(file)?, locks))
 }
 
 pub(crate) fn refuse_network_unless(
@@ -82,13 +86,13 @@ pub(crate) fn check_features(header: &Header, common: &Common) -> Result<()> {
 
 /// An error if the store's records cannot be seen as rows of this type, or were left half changed.
 pub(crate) fn check_rows<R: Row + ?Sized>(
-    core: &Core,
+    superblock: &Superblock,
     by_hand: Option<&Schema>,
     common: &Common,
 ) -> Result<()> {
-    R::check_schema(by_hand, core.schema())?;
-    check_features(core.header(), common)?;
-    let stride = core.header().stride as usize;
+    R::check_schema(by_hand, superblock.schema())?;
+    check_features(superblock.header(), common)?;
+    let stride = superblock.header().stride as usize;
     if stride % R::ALIGNMENT == 0 {
         return Ok(());
     }

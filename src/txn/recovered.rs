@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::in_place::{InPlace, InPlaces, Torn};
-use super::superblock::Core;
+use super::superblock::Superblock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{RecordLayout, SlotState};
 use crate::io::Backing;
@@ -119,8 +119,8 @@ impl Gathering {
 }
 
 /// The state of a store without a log.
-pub(crate) fn nothing(core: &Core) -> Recovered {
-    let header = core.header();
+pub(crate) fn nothing(superblock: &Superblock) -> Recovered {
+    let header = superblock.header();
     Recovered {
         commit: header.commit,
         count: header.count,
@@ -139,12 +139,16 @@ pub(crate) fn nothing(core: &Core) -> Recovered {
 ///
 /// What it counts in the array is compared with what it says of that: beside a writer at work the
 /// array has it, and [`read_log_through`] need not look.
-pub(crate) fn read_log(core: &Core, alignment: usize) -> Result<Option<Recovered>> {
-    let Some((found, torn)) = read_log_even_torn(core, alignment)? else { return Ok(None) };
-    check_length(&**core.backing(), &core.header().layout()?.aligned_to(alignment), found.count)
-        .map_err(|error| core.name(error))?;
+pub(crate) fn read_log(superblock: &Superblock, alignment: usize) -> Result<Option<Recovered>> {
+    let Some((found, torn)) = read_log_even_torn(superblock, alignment)? else { return Ok(None) };
+    check_length(
+        &**superblock.backing(),
+        &superblock.header().layout()?.aligned_to(alignment),
+        found.count,
+    )
+    .map_err(|error| superblock.name(error))?;
     match torn.first() {
-        Some(torn) => Err(core.name(torn.error())),
+        Some(torn) => Err(superblock.name(torn.error())),
         None => Ok(Some(found)),
     }
 }
@@ -152,14 +156,14 @@ pub(crate) fn read_log(core: &Core, alignment: usize) -> Result<Option<Recovered
 /// As [`read_log`], where the file may be shorter than what the log counts, and what is in it may
 /// be something else: which records those are.
 pub(crate) fn read_log_even_torn(
-    core: &Core,
+    superblock: &Superblock,
     alignment: usize,
 ) -> Result<Option<(Recovered, Vec<Torn>)>> {
-    let read = read_log_and(core, alignment, &mut |_| Ok(()))?;
+    let read = read_log_and(superblock, alignment, &mut |_| Ok(()))?;
     let Some((found, in_place)) = read else { return Ok(None) };
-    let layout = core.header().layout()?.aligned_to(alignment);
+    let layout = superblock.header().layout()?.aligned_to(alignment);
     let in_place = InPlaces::new(&layout, &in_place, &found.overlay);
-    let torn = in_place.torn(&**core.backing()).map_err(|error| core.name(error))?;
+    let torn = in_place.torn(&**superblock.backing()).map_err(|error| superblock.name(error))?;
     let found = Recovered { in_place: in_place.records(), unsummed: in_place.unsummed(), ..found };
     Ok(Some((found, torn)))
 }
@@ -167,26 +171,27 @@ pub(crate) fn read_log_even_torn(
 /// As [`read_log`], up to a commit that the writer, who is at work, has published; with the place
 /// from where to go on.
 pub(crate) fn read_log_through(
-    core: &Core,
+    superblock: &Superblock,
     alignment: usize,
     through: u64,
 ) -> Result<(Option<Recovered>, Option<Position>)> {
-    let header = core.header();
+    let header = superblock.header();
     let Some(salt) = header.live_log else { return Ok((None, None)) };
     let mut gathering =
-        Gathering::new(core.header().layout()?.aligned_to(alignment), nothing(core));
+        Gathering::new(superblock.header().layout()?.aligned_to(alignment), nothing(superblock));
     let position = Position::find(
-        &**core.backing(),
+        &**superblock.backing(),
         header.file_id,
         salt,
         (header.commit, through),
         header.stride,
         &mut |commit, ids, images| gathering.take((commit, ids, images)),
     );
-    let position = position.map_err(|error| core.name(error))?;
+    let position = position.map_err(|error| superblock.name(error))?;
     let (found, in_place) = gathering.finish();
-    let layout = core.header().layout()?.aligned_to(alignment);
-    check_length(&**core.backing(), &layout, found.count).map_err(|error| core.name(error))?;
+    let layout = superblock.header().layout()?.aligned_to(alignment);
+    check_length(&**superblock.backing(), &layout, found.count)
+        .map_err(|error| superblock.name(error))?;
     let of_log = InPlaces::new(&layout, &in_place, &found.overlay);
     let (in_place, unsummed) = (of_log.records(), of_log.unsummed());
     let (blocks, log_len_bytes) = position.passed();
@@ -196,17 +201,17 @@ pub(crate) fn read_log_through(
 
 /// As [`read_log`], telling `also` of each block.
 pub(crate) fn read_log_and(
-    core: &Core,
+    superblock: &Superblock,
     alignment: usize,
     also: &mut dyn FnMut(Block<'_>) -> Result<()>,
 ) -> Result<Option<(Recovered, Vec<InPlace>)>> {
-    let header = core.header();
-    check_no_log_is_lost(core)?;
+    let header = superblock.header();
+    check_no_log_is_lost(superblock)?;
     let Some(salt) = header.live_log else { return Ok(None) };
     let mut gathering =
-        Gathering::new(core.header().layout()?.aligned_to(alignment), nothing(core));
+        Gathering::new(superblock.header().layout()?.aligned_to(alignment), nothing(superblock));
     let replayed = wal::replay(
-        &**core.backing(),
+        &**superblock.backing(),
         header.file_id,
         salt,
         header.commit,
@@ -216,7 +221,7 @@ pub(crate) fn read_log_and(
             also((commit, ids, images))
         },
     );
-    let replayed = replayed.map_err(|error| core.name(error))?;
+    let replayed = replayed.map_err(|error| superblock.name(error))?;
     replayed.check_uncut()?;
     let (found, in_place) = gathering.finish();
     let (blocks, log_len_bytes) = (replayed.frames, replayed.log_len_bytes);
@@ -228,21 +233,21 @@ pub(crate) fn read_log_and(
 /// slot that was only torn when it was written leaves no such log: a log is begun after its header
 /// is durable. A writer asks before it writes a header: the next to open the store would find both
 /// slots whole.
-pub(crate) fn check_no_log_is_lost(core: &Core) -> Result<()> {
-    if core.header().live_log.is_some() {
+pub(crate) fn check_no_log_is_lost(superblock: &Superblock) -> Result<()> {
+    if superblock.header().live_log.is_some() {
         return Ok(());
     }
-    let report = core.report();
+    let report = superblock.report();
     let is_valid = |slot: &SlotState| matches!(slot, SlotState::Valid { .. });
     if is_valid(&report.a) && is_valid(&report.b) {
         return Ok(());
     }
-    let header = core.header();
-    let newest = wal::newest_begun(&**core.backing(), header.file_id)?;
+    let header = superblock.header();
+    let newest = wal::newest_begun(&**superblock.backing(), header.file_id)?;
     if newest.is_none_or(|newest| newest <= header.commit) {
         return Ok(());
     }
-    Err(core.name(
+    Err(superblock.name(
         Error::new(ErrorKind::Corrupt, "read the log of")
             .detail(format!(
                 "a header slot is damaged, the other one knows of commits up to {} and of no log, \

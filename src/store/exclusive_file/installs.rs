@@ -6,7 +6,7 @@ use super::Table;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::Access;
 use crate::sums::Sums;
-use crate::txn::{Change, Core, Plan, Work, install};
+use crate::txn::{Change, Plan, Superblock, Work, install};
 
 impl<T: Copy + Send + Sync> Table<T> {
     /// As [`Table::flush`], with `live_count` records that are not deleted and the free list from
@@ -122,7 +122,7 @@ struct Exclusive<'t, T: Copy + Send + Sync> {
 }
 
 impl<T: Copy + Send + Sync> Work for Exclusive<'_, T> {
-    fn parts(&mut self) -> (&mut Core, Option<&mut Sums>) {
+    fn parts(&mut self) -> (&mut Superblock, Option<&mut Sums>) {
         (&mut self.table.core, self.table.sums.as_mut())
     }
 

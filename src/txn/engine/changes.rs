@@ -305,7 +305,7 @@ impl Writer {
         if self.in_file.capacity() >= count {
             return publish(&mut self.in_file, count);
         }
-        let view = view_of(&**self.core.backing(), self.placed.file_len_bytes())?;
+        let view = view_of(&**self.superblock.backing(), self.placed.file_len_bytes())?;
         self.in_file = records_in(view, layout.geometry, count)?;
         Ok(())
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::super::install::{Change, Plan, Work, install};
 use super::super::recovered::read_log_through;
 use super::super::source::Source;
-use super::super::superblock::Core;
+use super::super::superblock::Superblock;
 use super::super::versions::State;
 use super::recover::ranges_of;
 use super::{Engine, Writer};
@@ -116,7 +116,7 @@ impl Engine {
         // ask; one after which nothing may be written has poisoned the handle, too.
         let has_failed = self.checkpoint_locked(&mut writer, Reason::Due).is_err();
         let left = writer.due_bytes();
-        let reached = writer.core.header().commit;
+        let reached = writer.superblock.header().commit;
         writer.held_back_by =
             Some(reached).filter(|&commit| commit < writer.newest.commit && self.is_held(commit));
         // Beside readers without slots, who come and go unseen, it is tried again before long, as
@@ -153,7 +153,7 @@ impl Engine {
             step::take(Step::CheckpointLogSync, || self.group.settle_all(&self.published))
         })?;
         let done = |writer: &Writer, records, held_back| Checkpoint {
-            commit: writer.core.header().commit,
+            commit: writer.superblock.header().commit,
             records,
             held_back,
             damaged: Vec::new(),
@@ -166,7 +166,7 @@ impl Engine {
             false => self.published.oldest(),
         };
         let held_back = self.own_reader(writer, &target);
-        if target.commit <= writer.core.header().commit && !(closing && held_back.is_none()) {
+        if target.commit <= writer.superblock.header().commit && !(closing && held_back.is_none()) {
             return Ok(done(writer, 0, held_back));
         }
         let wait = if reason == Reason::Due { Wait::No } else { QUIET_WAIT };
@@ -220,7 +220,7 @@ impl Engine {
         closing: bool,
     ) -> Result<(u64, Option<String>)> {
         let held_back = offer.blocker.map(|reader| reader.to_string());
-        let done = writer.core.header().commit;
+        let done = writer.superblock.header().commit;
         let target = if held_back.is_none() {
             target
         } else if offer.through <= done {
@@ -240,7 +240,7 @@ impl Engine {
         if let Some(state) = self.published.find(commit) {
             return Ok(state);
         }
-        let (found, _) = read_log_through(&writer.core, self.layout.alignment, commit)?;
+        let (found, _) = read_log_through(&writer.superblock, self.layout.alignment, commit)?;
         let found = found.filter(|found| found.commit == commit).ok_or_else(|| {
             self.name(
                 Error::new(ErrorKind::Corrupt, "checkpoint")
@@ -320,7 +320,7 @@ impl Engine {
 
     fn close_locked(&self, writer: &mut Writer) -> Result<()> {
         let checkpoint = self.checkpoint_locked(writer, Reason::Closing)?;
-        if writer.core.header().live_log.is_some() {
+        if writer.superblock.header().live_log.is_some() {
             // A reader is left: the log stays for who opens the store next.
             debug_assert!(checkpoint.held_back.is_some());
             return Ok(());
@@ -337,8 +337,8 @@ impl Engine {
             if let Some(sums) = &writer.sums {
                 sums.trim()?;
             }
-            if writer.core.changed() {
-                writer.core.commit(|_| {})?;
+            if writer.superblock.changed() {
+                writer.superblock.commit(|_| {})?;
             }
             // One that no header ever led to.
             writer.log.take().map_or(Ok(()), Log::remove)
@@ -357,8 +357,8 @@ struct WriteBack<'w> {
 }
 
 impl Work for WriteBack<'_> {
-    fn parts(&mut self) -> (&mut Core, Option<&mut Sums>) {
-        (&mut self.writer.core, self.writer.sums.as_mut())
+    fn parts(&mut self) -> (&mut Superblock, Option<&mut Sums>) {
+        (&mut self.writer.superblock, self.writer.sums.as_mut())
     }
 
     fn write(&mut self) -> Result<()> {

@@ -114,7 +114,7 @@ impl Engine {
             self.begin_log(writer)?;
         }
         let reserve = |writer: &mut Writer| {
-            let image_len = writer.core.header().stride;
+            let image_len = writer.superblock.header().stride;
             let log = writer.log.as_mut().ok_or_else(no_log)?;
             log.reserve(images, image_len).inspect_err(|error| writer.doubt(error))
         };
@@ -137,11 +137,11 @@ impl Engine {
     /// Ends a log of which the array holds everything, for the room that its files take, and begins
     /// another one there.
     fn begin_anew(&self, writer: &mut Writer) -> Result<()> {
-        if writer.newest.commit > writer.core.header().commit {
+        if writer.newest.commit > writer.superblock.header().commit {
             return Ok(());
         }
         self.checkpoint_locked(writer, Reason::Closing)?;
-        if writer.core.header().live_log.is_some() {
+        if writer.superblock.header().live_log.is_some() {
             return Ok(());
         }
         // Who reads in it goes on from the header, like everybody who finds a log gone.
@@ -154,7 +154,7 @@ impl Engine {
 
     /// Makes the first segment of a log, and then the header that names it.
     fn begin_log(&self, writer: &mut Writer) -> Result<()> {
-        let file_id = writer.core.header().file_id;
+        let file_id = writer.superblock.header().file_id;
         let first = writer.newest.commit + 1;
         let backing = &self.backing;
         // What a process left that died while it made, or removed, a log that no header names.
@@ -165,13 +165,13 @@ impl Engine {
         log.limit_segments(self.common.checkpoint_bytes / SEGMENTS_OF_A_LOG);
         let salt = log.salt();
         writer.log = Some(log);
-        self.step(writer, |writer| writer.core.commit(|header| header.live_log = Some(salt)))
+        self.step(writer, |writer| writer.superblock.commit(|header| header.live_log = Some(salt)))
     }
 
     /// An error if the log may not grow by as much; a checkpoint may help.
     fn check_log_size(&self, writer: &mut Writer, images: u64) -> Result<()> {
         let Some(max_bytes) = self.common.max_log_bytes else { return Ok(()) };
-        let stride = u64::from(writer.core.header().stride);
+        let stride = u64::from(writer.superblock.header().stride);
         let added = images.saturating_mul(stride + 8).saturating_add(512);
         let is_full = |writer: &Writer| writer.log_size().1.saturating_add(added) > max_bytes;
         if !is_full(writer) || writer.log_size().1 == 0 {
@@ -208,7 +208,7 @@ impl Engine {
         };
         let placed = commit.placed.as_ref().map_or(0, |sums| sums.len_bytes());
         let pieces = changes.images.pieces();
-        let image_len = writer.core.header().stride;
+        let image_len = writer.superblock.header().stride;
         let images = wal::Images { ids: changes.images.ids(), image_len, pieces: &pieces };
         let log = writer.log.as_mut().ok_or_else(no_log)?;
         if log.changes_segment(images.ids.len() as u64, image_len) {

@@ -27,7 +27,7 @@ use super::locks::Locks;
 use super::metadata::Metadata;
 use super::options::Common;
 use super::source::Source;
-use super::superblock::Core;
+use super::superblock::Superblock;
 use super::versions::{Published, State};
 use crate::array::{Placed, RecordView};
 use crate::error::{Error, ErrorKind, Result};
@@ -63,7 +63,7 @@ pub(crate) struct Engine {
 
 /// What only the one writer touches.
 pub(crate) struct Writer {
-    core: Core,
+    superblock: Superblock,
     log: Option<Log>,
     placed: Placed,
     /// Whether nothing may be written to places above every count: when the store was opened,
@@ -167,7 +167,7 @@ impl Engine {
                 error.advice("reopen the store: it comes up with every acknowledged commit"),
             ));
         }
-        writer.core.check_healthy(operation)
+        writer.superblock.check_healthy(operation)
     }
 
     /// Runs a step after which nothing may be written any more if it fails, or panics.

@@ -6,7 +6,7 @@ use super::super::in_place::Uncounted;
 use super::super::kept_sums;
 use super::super::locks::Locks;
 use super::super::options::Common;
-use super::super::superblock::Core;
+use super::super::superblock::Superblock;
 use super::super::versions::{Published, State, view_of};
 use super::commit::SEGMENTS_OF_A_LOG;
 use super::group::Group;
@@ -21,21 +21,21 @@ impl Engine {
     /// Opens the store for transactions, with what a process before left in the log.
     /// Images of its records are aligned to `alignment`.
     pub(crate) fn open(
-        mut core: Core,
+        mut superblock: Superblock,
         locks: Locks,
         common: &Common,
         alignment: usize,
     ) -> Result<Self> {
-        let mut sums = kept_sums::settle(&mut core)?;
-        let layout = core.header().layout()?.aligned_to(alignment);
-        let backing = Arc::clone(core.backing());
+        let mut sums = kept_sums::settle(&mut superblock)?;
+        let layout = superblock.header().layout()?.aligned_to(alignment);
+        let backing = Arc::clone(superblock.backing());
         let TakenOver { found, mut log, sharing, has_strangers, brought_at_open } =
-            take_over(&mut core, &mut sums, &locks, alignment)?;
+            take_over(&mut superblock, &mut sums, &locks, alignment)?;
         if let Some(log) = &mut log {
             log.limit_segments(common.checkpoint_bytes / SEGMENTS_OF_A_LOG);
         }
         if let Some(sums) = &mut sums {
-            exempt_begun(sums, &layout, &found, core.header().commit)?;
+            exempt_begun(sums, &layout, &found, superblock.header().commit)?;
         }
         let mut placed = Placed::new(Arc::clone(&backing), layout.geometry, found.count)?;
         trim(&*backing, &locks, &mut placed, found.count)?;
@@ -51,9 +51,9 @@ impl Engine {
         });
         let mut uncounted = Uncounted::default();
         uncounted.add(found.commit, found.in_place.saturating_mul(layout.geometry.stride));
-        let (schema, metadata) = (core.schema().clone(), Arc::clone(core.metadata()));
+        let (schema, metadata) = (superblock.schema().clone(), Arc::clone(superblock.metadata()));
         let writer = Writer {
-            core,
+            superblock,
             log,
             placed,
             // One that is not seen may be such a reader as well.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::super::install::{Change, Plan, Work, install};
 use super::super::locks::Locks;
 use super::super::recovered::{Recovered, nothing, read_log, read_log_and};
-use super::super::superblock::Core;
+use super::super::superblock::Superblock;
 use crate::array::Placed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::RecordLayout;
@@ -29,33 +29,38 @@ use crate::wal::{self, Log};
 /// The copy is one segment, however long. Should its maker die before the header names it, it may
 /// hold commits that the disk has nowhere else, and that are taken back when the power goes; a
 /// second segment would bear witness then that the commits before it had been made durable.
-pub(super) fn recover(core: &mut Core, alignment: usize) -> Result<(Recovered, Option<Log>)> {
+pub(super) fn recover(
+    superblock: &mut Superblock,
+    alignment: usize,
+) -> Result<(Recovered, Option<Log>)> {
     // Log files that no header names are left for the next log's maker to remove: looking for them
     // would make opening a store wait for a large directory.
-    let Some(found) = read_log(core, alignment)? else { return Ok((nothing(core), None)) };
-    let log = if found.blocks > 0 { Some(secure(core, &found)?) } else { None };
+    let Some(found) = read_log(superblock, alignment)? else {
+        return Ok((nothing(superblock), None));
+    };
+    let log = if found.blocks > 0 { Some(secure(superblock, &found)?) } else { None };
     let salt = log.as_ref().map(Log::salt);
-    core.commit(|header| header.live_log = salt)?;
+    superblock.commit(|header| header.live_log = salt)?;
     let keep = log.as_ref().map(Log::salts).unwrap_or_default();
     // Durably: a copy that an earlier recovery left may have commits that are lost by now, and must
     // not come back to speak for them.
-    let backing = core.backing();
-    wal::remove_stale(&**backing, core.header().file_id, &keep)
+    let backing = superblock.backing();
+    wal::remove_stale(&**backing, superblock.header().file_id, &keep)
         .and_then(|()| backing.sync_directory())
-        .map_err(|error| core.name(error))?;
+        .map_err(|error| superblock.name(error))?;
     Ok((found, log))
 }
 
 /// The log that goes on behind what was found, which is durable then.
-fn secure(core: &Core, found: &Recovered) -> Result<Log> {
-    match copy_log(core, found) {
+fn secure(superblock: &Superblock, found: &Recovered) -> Result<Log> {
+    match copy_log(superblock, found) {
         Err(error) if error.kind() == ErrorKind::NoSpace => {
-            let header = core.header();
+            let header = superblock.header();
             let salt = header.live_log.unwrap_or_default();
             let stride = header.stride;
-            let kept = Log::keep(core.backing(), header.file_id, salt, header.commit, stride)
-                .map_err(|error| core.name(error))?;
-            check_unchanged(core, found, kept.next())?;
+            let kept = Log::keep(superblock.backing(), header.file_id, salt, header.commit, stride)
+                .map_err(|error| superblock.name(error))?;
+            check_unchanged(superblock, found, kept.next())?;
             Ok(kept)
         }
         copied => copied,
@@ -63,11 +68,11 @@ fn secure(core: &Core, found: &Recovered) -> Result<Log> {
 }
 
 /// An error if the log has not been read a second time as it was the first.
-fn check_unchanged(core: &Core, found: &Recovered, next: u64) -> Result<()> {
+fn check_unchanged(superblock: &Superblock, found: &Recovered, next: u64) -> Result<()> {
     if next == found.commit.saturating_add(1) {
         return Ok(());
     }
-    Err(core.name(
+    Err(superblock.name(
         Error::new(ErrorKind::Corrupt, "read the log of")
             .detail("it has changed while it was read")
             .advice("open the store again: it comes up with what the disk has"),
@@ -75,26 +80,26 @@ fn check_unchanged(core: &Core, found: &Recovered, next: u64) -> Result<()> {
 }
 
 /// Copies the blocks of the log into a segment of their own, which nothing names yet, durably.
-fn copy_log(core: &Core, found: &Recovered) -> Result<Log> {
-    let header = core.header();
+fn copy_log(superblock: &Superblock, found: &Recovered) -> Result<Log> {
+    let header = superblock.header();
     let (file_id, first) = (header.file_id, header.commit.saturating_add(1));
-    let backing = Arc::clone(core.backing());
+    let backing = Arc::clone(superblock.backing());
     let mut copy = Log::create_with_room(backing, file_id, first, found.log_len_bytes)
-        .map_err(|error| core.name(error))?;
-    let copied = read_log_and(core, 1, &mut |(commit, ids, images)| {
+        .map_err(|error| superblock.name(error))?;
+    let copied = read_log_and(superblock, 1, &mut |(commit, ids, images)| {
         let pieces = [images];
         let images = wal::Images { ids, image_len: header.stride, pieces: &pieces };
         copy.append(commit, header.commit, &images)
     });
     let copied = copied
-        .and_then(|_| check_unchanged(core, found, copy.next()))
+        .and_then(|_| check_unchanged(superblock, found, copy.next()))
         .and_then(|()| step::take(Step::RecoverySync, || copy.segment().sync_data()));
     match copied {
         Ok(()) => Ok(copy),
         Err(error) => {
             // The log that was found stays as it is; the copy is only clutter.
             let _ = copy.remove();
-            Err(core.name(error))
+            Err(superblock.name(error))
         }
     }
 }
@@ -105,27 +110,27 @@ fn copy_log(core: &Core, found: &Recovered) -> Result<Log> {
 /// The log is recovered first: what was found in the cache alone must be on the disk before any of
 /// it is in the array, where a power cut could not take it back.
 pub(crate) fn absorb(
-    core: &mut Core,
+    superblock: &mut Superblock,
     sums: &mut Option<Sums>,
     locks: &Locks,
     sharing: &WriterSide<LockWords>,
     wait: Wait,
 ) -> Result<()> {
-    let (found, log) = recover(core, 1)?;
+    let (found, log) = recover(superblock, 1)?;
     // Before its time begins: whoever tries again is to find the same.
     let misses_some = sharing.has_lost(found.commit) && locks.misses_readers(sharing)?;
     if misses_some {
-        return Err(core.name(held_by_strangers()));
+        return Err(superblock.name(held_by_strangers()));
     }
-    sharing.begin(found.commit, core.header().commit, process())?;
+    sharing.begin(found.commit, superblock.header().commit, process())?;
     if sharing.has_strangers()? {
         // They may count more records than there are by now, and the file is about to be trimmed.
-        return Err(core.name(held_by_strangers()));
+        return Err(superblock.name(held_by_strangers()));
     }
     let Some(log) = log else { return Ok(()) };
-    match bring_home(core, sums, (locks, sharing), wait, (&found, log))? {
+    match bring_home(superblock, sums, (locks, sharing), wait, (&found, log))? {
         Brought::Home => Ok(()),
-        Brought::HeldBack(_, by) => Err(core.name(held_back_by(by))),
+        Brought::HeldBack(_, by) => Err(superblock.name(held_back_by(by))),
     }
 }
 
@@ -152,24 +157,24 @@ pub(super) struct TakenOver {
 /// that. A log that has no room left, and whose files may take all the room there is, is ended,
 /// unless readers are in the way.
 pub(super) fn take_over(
-    core: &mut Core,
+    superblock: &mut Superblock,
     sums: &mut Option<Sums>,
     locks: &Locks,
     alignment: usize,
 ) -> Result<TakenOver> {
-    let (found, log) = recover(core, alignment)?;
-    let sharing = locks.words(core.header().file_id)?;
+    let (found, log) = recover(superblock, alignment)?;
+    let sharing = locks.words(superblock.header().file_id)?;
     let has_lost = sharing.has_lost(found.commit);
-    sharing.begin(found.commit, core.header().commit, process())?;
+    sharing.begin(found.commit, superblock.header().commit, process())?;
     let has_strangers = sharing.has_strangers()? || has_lost && locks.misses_readers(&sharing)?;
     let mut taken = TakenOver { found, log, sharing, has_strangers, brought_at_open: 0 };
     let Some(log) = taken.log.take_if(|log| log.is_full() && !has_strangers) else {
         return Ok(taken);
     };
-    let records = taken.found.overlay.sorted_after(core.header().commit).len() as u64;
-    match bring_home(core, sums, (locks, &taken.sharing), Wait::No, (&taken.found, log))? {
+    let records = taken.found.overlay.sorted_after(superblock.header().commit).len() as u64;
+    match bring_home(superblock, sums, (locks, &taken.sharing), Wait::No, (&taken.found, log))? {
         Brought::Home => {
-            taken.found = nothing(core);
+            taken.found = nothing(superblock);
             taken.brought_at_open = records;
         }
         Brought::HeldBack(log, _) => taken.log = Some(*log),
@@ -179,7 +184,7 @@ pub(super) fn take_over(
 
 /// Brings what was found to the array and ends the log, once no reader is in the way.
 fn bring_home(
-    core: &mut Core,
+    superblock: &mut Superblock,
     sums: &mut Option<Sums>,
     (locks, sharing): (&Locks, &WriterSide<LockWords>),
     wait: Wait,
@@ -197,10 +202,10 @@ fn bring_home(
         }
         Ok(in_the_way.is_none())
     });
-    if !alone.map_err(|error| core.name(error))? {
+    if !alone.map_err(|error| superblock.name(error))? {
         return Ok(Brought::HeldBack(Box::new(log), in_the_way));
     }
-    let absorbed = absorb_alone(core, sums, found, log);
+    let absorbed = absorb_alone(superblock, sums, found, log);
     if absorbed.is_ok() {
         sharing.hold(found.commit);
     }
@@ -227,20 +232,20 @@ fn held_back_by(reader: Option<Seen>) -> Error {
 }
 
 fn absorb_alone(
-    core: &mut Core,
+    superblock: &mut Superblock,
     sums: &mut Option<Sums>,
     found: &Recovered,
     log: Log,
 ) -> Result<()> {
-    let layout = core.header().layout()?.aligned_to(1);
-    let images = found.overlay.sorted_after(core.header().commit);
+    let layout = superblock.header().layout()?.aligned_to(1);
+    let images = found.overlay.sorted_after(superblock.header().commit);
     let end = layout.geometry.offset_of(found.count)?;
     if let Some(sums) = sums {
-        sums.reserve(end).map_err(|error| core.name(error))?;
-        let done = core.header().commit;
-        exempt_begun(sums, &layout, found, done).map_err(|error| core.name(error))?;
+        sums.reserve(end).map_err(|error| superblock.name(error))?;
+        let done = superblock.header().commit;
+        exempt_begun(sums, &layout, found, done).map_err(|error| superblock.name(error))?;
     }
-    let placed = Placed::new(Arc::clone(core.backing()), layout.geometry, found.count)?;
+    let placed = Placed::new(Arc::clone(superblock.backing()), layout.geometry, found.count)?;
     let changed = ranges_of(&layout, &images);
     let change = Change {
         commit: found.commit,
@@ -254,13 +259,13 @@ fn absorb_alone(
             header.live_log = None;
         },
     };
-    let mut work = EndLog { core, sums, placed, images: &images, log: Some(log) };
+    let mut work = EndLog { superblock, sums, placed, images: &images, log: Some(log) };
     install(Plan::Recovery, &change, &mut work)
 }
 
 /// The own part of a recovery that ends the log.
 struct EndLog<'a> {
-    core: &'a mut Core,
+    superblock: &'a mut Superblock,
     sums: &'a mut Option<Sums>,
     placed: Placed,
     images: &'a [(u64, &'a [u8])],
@@ -268,8 +273,8 @@ struct EndLog<'a> {
 }
 
 impl Work for EndLog<'_> {
-    fn parts(&mut self) -> (&mut Core, Option<&mut Sums>) {
-        (self.core, self.sums.as_mut())
+    fn parts(&mut self) -> (&mut Superblock, Option<&mut Sums>) {
+        (self.superblock, self.sums.as_mut())
     }
 
     fn write(&mut self) -> Result<()> {
