@@ -10,7 +10,7 @@ use super::snapshot::Snapshot;
 use crate::error::Result;
 use crate::format::Schema;
 use crate::io::{Access, named};
-use crate::txn::{Follower, Options, Row, Source, opening};
+use crate::txn::{LogFollower, Options, Row, Source, opening};
 
 /// A store that is open to read, while another handle, thread or process may be writing to it.
 /// [`Database::open_read_only`] makes one.
@@ -54,7 +54,7 @@ use crate::txn::{Follower, Options, Row, Source, opening};
 /// # }
 /// ```
 pub struct Reader<R: Row + ?Sized> {
-    follower: Arc<Follower>,
+    follower: Arc<LogFollower>,
     marker: PhantomData<fn() -> Box<R>>,
 }
 
@@ -154,7 +154,7 @@ impl<R: Row + ?Sized> Options<Database<R>> {
                 opening::open_superblock(path.as_ref(), Access::ReadOnly, &self.common)?;
             let backing = Arc::clone(superblock.backing());
             let opened = opening::check_rows::<R>(&superblock, self.schema.as_ref(), &self.common)
-                .and_then(|()| Follower::open(superblock, locks, R::ALIGNMENT));
+                .and_then(|()| LogFollower::open(superblock, locks, R::ALIGNMENT));
             opened.map_err(|error| named(error, &*backing))
         })?;
         Ok(Reader { follower: Arc::new(follower), marker: PhantomData })

@@ -25,7 +25,7 @@ use crate::shm::{Taken, Wait, store_word};
 use crate::wal::Position;
 
 /// A store that is open to read, and what was last seen of it.
-pub(crate) struct Follower {
+pub(crate) struct LogFollower {
     inner: Mutex<Inner>,
     presence: Arc<Presence>,
     layout: RecordLayout,
@@ -52,7 +52,7 @@ struct Inner {
     last: Weak<State>,
 }
 
-impl Follower {
+impl LogFollower {
     /// Opens the store to read, beside a writer or not.
     pub(crate) fn open(mut superblock: Superblock, locks: Locks, alignment: usize) -> Result<Self> {
         let file_id = superblock.header().file_id;
@@ -221,7 +221,7 @@ impl Follower {
     }
 }
 
-impl Source for Follower {
+impl Source for LogFollower {
     fn newest(&self) -> Result<Arc<State>> {
         self.try_newest().map_err(|error| self.name(error))
     }

@@ -39,7 +39,7 @@ pub use reader_info::ReaderInfo;
 pub use row::Row;
 
 pub(crate) use engine::{Changes, Engine, Writer, absorb};
-pub(crate) use follow::Follower;
+pub(crate) use follow::LogFollower;
 pub(crate) use in_place::Torn;
 pub(crate) use install::{Change, Plan, Work, install};
 #[cfg(test)]
