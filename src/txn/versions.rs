@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::reader_session::Hold;
-use super::version_list::Newest;
+use super::version_list::VersionList;
 use crate::array::view_with_room;
 use crate::error::Result;
 use crate::io::{Access, Backing, View};
@@ -45,17 +45,17 @@ impl State {
 pub(crate) struct Published {
     /// Where other processes see what is published.
     sharing: WriterSide<LockWords>,
-    states: Newest<State>,
+    states: VersionList<State>,
 }
 
 impl Published {
     pub(crate) fn new(state: Arc<State>, sharing: WriterSide<LockWords>) -> Self {
-        Self { sharing, states: Newest::new(state) }
+        Self { sharing, states: VersionList::new(state) }
     }
 
     /// Lets the states go, when nobody reads any more.
     pub(crate) fn end(&mut self, nothing: Arc<State>) {
-        self.states = Newest::new(nothing);
+        self.states = VersionList::new(nothing);
     }
 
     /// What readers in other processes say, and are told.
