@@ -12,7 +12,7 @@ use crate::io::{Backing, FileBacking};
 use crate::shm::Wait;
 use crate::store::{SlotInfo, slot_info};
 use crate::sums::{Checksums, FoundSums, Sums};
-use crate::txn::{Locks, Recovered, Slots, Superblock, Torn, read_beside};
+use crate::txn::{Locks, RecoveredState, Slots, Superblock, Torn, read_beside};
 
 /// An open store that may be damaged.
 pub(crate) struct Damaged {
@@ -20,7 +20,7 @@ pub(crate) struct Damaged {
     pub(crate) checksums: Checksums,
     pub(crate) slots: Slots,
     /// What the log holds beyond the array.
-    log: Option<Recovered>,
+    log: Option<RecoveredState>,
     /// Why the log cannot be read, if so: the newest commits are lost then.
     log_lost: Option<String>,
     /// The records that are not what the log counts.
@@ -77,7 +77,7 @@ impl Damaged {
 
     /// How many records in their places the log counts and sums.
     pub(crate) fn summed_in_log(&self) -> u64 {
-        self.log.as_ref().map_or(0, Recovered::summed)
+        self.log.as_ref().map_or(0, RecoveredState::summed)
     }
 
     /// How many records nothing sums: neither the checksums nor the log.

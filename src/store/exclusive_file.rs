@@ -24,7 +24,8 @@ use crate::io::{Access, Backing, FileBacking, vacate_unfinished};
 use crate::shm::{LockWords, WriterSide};
 use crate::sums::{BlockSet, Sums};
 use crate::txn::{
-    Common, Hold, Locks, Recovered, Slots, Superblock, absorb, create_sums, name_sums_of_replaced,
+    Common, Hold, Locks, RecoveredState, Slots, Superblock, absorb, create_sums,
+    name_sums_of_replaced,
     opening::{check_features, open_superblock, refuse_network_unless, until_current},
     read_beside, refuse_other_file, settle,
 };
@@ -37,7 +38,7 @@ pub(crate) struct Table<T: Copy + Send + Sync> {
     pub(crate) slots: Slots,
     /// What the log held beyond the array, for a handle that does not write. A whole view has it in
     /// pages of its own; the windows of a windowed store do not.
-    pub(crate) log: Option<Recovered>,
+    pub(crate) log: Option<RecoveredState>,
     /// What a handle that does not write reads, and the writer therefore leaves alone.
     pub(crate) hold: Option<Hold>,
     /// Where readers see what a handle that writes has committed.

@@ -10,7 +10,7 @@ use crate::io::{Access, Backing, View};
 use crate::os::{FaultCounts, FileSystemKind, Residency, process_faults};
 use crate::shm::process;
 use crate::sums::{Checksums, DamagedBlock, Known};
-use crate::txn::{ReaderInfo, Recovered};
+use crate::txn::{ReaderInfo, RecoveredState};
 
 /// Sizes, header slots, views, residency and faults of an open store, as they were when asked.
 ///
@@ -258,7 +258,7 @@ fn sharers<T: Copy + Send + Sync>(
 }
 
 impl LogInfo {
-    fn of(found: &Recovered, backing: &dyn Backing) -> Result<Self> {
+    fn of(found: &RecoveredState, backing: &dyn Backing) -> Result<Self> {
         let sides = backing.list_sides()?;
         let segments = sides.iter().filter(|suffix| suffix.starts_with("-wal-")).count();
         Ok(Self {

@@ -14,7 +14,7 @@ use super::metadata::Metadata;
 use super::read_beside;
 use super::read_beside::{Found, Needed, Patience};
 use super::reader_session::{CHECKPOINT_WAIT, Hold, Presence};
-use super::recovered::{Gathering, Recovered, nothing};
+use super::recovered::{Gathering, RecoveredState, nothing};
 use super::source::Source;
 use super::superblock::Superblock;
 use super::versions::{State, view_of};
@@ -37,7 +37,7 @@ pub(crate) struct LogFollower {
 
 /// What was last seen.
 struct Inner {
-    found: Recovered,
+    found: RecoveredState,
     /// From where the log goes on, where there was a writer.
     position: Option<Position>,
     /// As what it is held.

@@ -51,7 +51,7 @@ pub(crate) use locks::Locks;
 pub(crate) use metadata::NewMetadata;
 pub(crate) use options::Common;
 pub(crate) use reader_session::{Hold, Presence};
-pub(crate) use recovered::Recovered;
+pub(crate) use recovered::RecoveredState;
 #[cfg(test)]
 pub(crate) use recovered::read_log_through;
 pub(crate) use row::{check_schema, wanted_schema};

@@ -8,7 +8,7 @@ use super::in_place::Torn;
 use super::locks::Locks;
 use super::reader_session::{CHECKPOINT_WAIT, Hold, Presence, Quiet};
 use super::recovered;
-use super::recovered::Recovered;
+use super::recovered::RecoveredState;
 use super::superblock::Superblock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::NUMBERS_END;
@@ -60,7 +60,7 @@ fn patient(
 /// What a reader has found.
 pub(crate) struct Found {
     /// What the log holds beyond the array; `None` without a log.
-    pub(crate) log: Option<Recovered>,
+    pub(crate) log: Option<RecoveredState>,
     /// From where the log can be followed, where there is a writer.
     pub(crate) position: Option<Position>,
     /// What that is, for who is to hold it.
@@ -227,7 +227,7 @@ fn read_once(
     presence: &Presence,
     alignment: usize,
     live: Option<(Mark, u64)>,
-) -> Result<Option<(Option<Recovered>, Option<Position>)>> {
+) -> Result<Option<(Option<RecoveredState>, Option<Position>)>> {
     let Some((mark, published)) = live.filter(|(mark, _)| mark.has_words) else {
         return Ok(Some((recovered::read_log(superblock, alignment)?, None)));
     };
@@ -253,7 +253,7 @@ pub(crate) fn take_up(
     superblock: &mut Superblock,
     locks: &Locks,
     alignment: usize,
-) -> Result<(Option<Recovered>, Option<Hold>)> {
+) -> Result<(Option<RecoveredState>, Option<Hold>)> {
     let presence = Presence::new(locks.clone(), store_word(superblock.header().file_id))?;
     let presence = Arc::new(presence);
     let wait = Wait::AtMost(CHECKPOINT_WAIT);
@@ -275,7 +275,7 @@ pub(crate) fn take_up(
 }
 
 /// Reads the log for a handle that keeps every checkpoint away, and takes a store as it is.
-pub(crate) fn read_log(superblock: &mut Superblock) -> Result<Option<(Recovered, Vec<Torn>)>> {
+pub(crate) fn read_log(superblock: &mut Superblock) -> Result<Option<(RecoveredState, Vec<Torn>)>> {
     let mut tries = 0;
     loop {
         match recovered::read_log_even_torn(superblock, 1) {

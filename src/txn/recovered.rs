@@ -12,7 +12,7 @@ use crate::wal::{self, Commit, Position};
 
 /// The state that header and log make together.
 #[derive(Clone, Debug)]
-pub(crate) struct Recovered {
+pub(crate) struct RecoveredState {
     /// The newest commit.
     pub(crate) commit: u64,
     pub(crate) count: u64,
@@ -30,7 +30,7 @@ pub(crate) struct Recovered {
     pub(crate) unsummed: u64,
 }
 
-impl Recovered {
+impl RecoveredState {
     /// How many records the log counts in their places, and sums.
     pub(crate) fn summed(&self) -> u64 {
         self.in_place.saturating_sub(self.unsummed)
@@ -44,7 +44,7 @@ pub(crate) type Block<'a> = (&'a Commit, &'a [u64], &'a [u8]);
 #[derive(Debug)]
 pub(crate) struct Gathering {
     layout: RecordLayout,
-    found: Recovered,
+    found: RecoveredState,
     /// The newest image of each record that they changed: many commits are read at a time, and
     /// nobody asks for what was between them.
     images: Images,
@@ -58,7 +58,7 @@ pub(crate) struct Gathering {
 
 impl Gathering {
     /// From `found` on.
-    pub(crate) fn new(layout: RecordLayout, found: Recovered) -> Self {
+    pub(crate) fn new(layout: RecordLayout, found: RecoveredState) -> Self {
         let most = found.count;
         let (images, in_place) = (Images::new(layout.stride, layout.alignment), Vec::new());
         Self { layout, found, images, firsts: Vec::new(), most, in_place }
@@ -100,7 +100,7 @@ impl Gathering {
     ///
     /// # Errors
     /// [`ErrorKind::Truncated`] if the file does not have all records.
-    pub(crate) fn end(self, backing: &dyn Backing) -> Result<Recovered> {
+    pub(crate) fn end(self, backing: &dyn Backing) -> Result<RecoveredState> {
         let (layout, most) = (self.layout, self.most);
         check_length(backing, &layout, most)?;
         Ok(self.finish().0)
@@ -108,7 +108,7 @@ impl Gathering {
 
     /// The state after the last of them, whether or not the file has it, and what is in its place
     /// of the records that they count.
-    fn finish(self) -> (Recovered, Vec<InPlace>) {
+    fn finish(self) -> (RecoveredState, Vec<InPlace>) {
         let Self { mut found, images, firsts, in_place, .. } = self;
         if !images.is_empty() {
             let committed = Committed { commit: found.commit, images, firsts };
@@ -119,9 +119,9 @@ impl Gathering {
 }
 
 /// The state of a store without a log.
-pub(crate) fn nothing(superblock: &Superblock) -> Recovered {
+pub(crate) fn nothing(superblock: &Superblock) -> RecoveredState {
     let header = superblock.header();
-    Recovered {
+    RecoveredState {
         commit: header.commit,
         count: header.count,
         live_count: header.live_count,
@@ -139,7 +139,10 @@ pub(crate) fn nothing(superblock: &Superblock) -> Recovered {
 ///
 /// What it counts in the array is compared with what it says of that: beside a writer at work the
 /// array has it, and [`read_log_through`] need not look.
-pub(crate) fn read_log(superblock: &Superblock, alignment: usize) -> Result<Option<Recovered>> {
+pub(crate) fn read_log(
+    superblock: &Superblock,
+    alignment: usize,
+) -> Result<Option<RecoveredState>> {
     let Some((found, torn)) = read_log_even_torn(superblock, alignment)? else { return Ok(None) };
     check_length(
         &**superblock.backing(),
@@ -158,13 +161,14 @@ pub(crate) fn read_log(superblock: &Superblock, alignment: usize) -> Result<Opti
 pub(crate) fn read_log_even_torn(
     superblock: &Superblock,
     alignment: usize,
-) -> Result<Option<(Recovered, Vec<Torn>)>> {
+) -> Result<Option<(RecoveredState, Vec<Torn>)>> {
     let read = read_log_and(superblock, alignment, &mut |_| Ok(()))?;
     let Some((found, in_place)) = read else { return Ok(None) };
     let layout = superblock.header().layout()?.aligned_to(alignment);
     let in_place = InPlaces::new(&layout, &in_place, &found.overlay);
     let torn = in_place.torn(&**superblock.backing()).map_err(|error| superblock.name(error))?;
-    let found = Recovered { in_place: in_place.records(), unsummed: in_place.unsummed(), ..found };
+    let found =
+        RecoveredState { in_place: in_place.records(), unsummed: in_place.unsummed(), ..found };
     Ok(Some((found, torn)))
 }
 
@@ -174,7 +178,7 @@ pub(crate) fn read_log_through(
     superblock: &Superblock,
     alignment: usize,
     through: u64,
-) -> Result<(Option<Recovered>, Option<Position>)> {
+) -> Result<(Option<RecoveredState>, Option<Position>)> {
     let header = superblock.header();
     let Some(salt) = header.live_log else { return Ok((None, None)) };
     let mut gathering =
@@ -195,7 +199,7 @@ pub(crate) fn read_log_through(
     let of_log = InPlaces::new(&layout, &in_place, &found.overlay);
     let (in_place, unsummed) = (of_log.records(), of_log.unsummed());
     let (blocks, log_len_bytes) = position.passed();
-    let found = Recovered { blocks, log_len_bytes, in_place, unsummed, ..found };
+    let found = RecoveredState { blocks, log_len_bytes, in_place, unsummed, ..found };
     Ok((Some(found), Some(position)))
 }
 
@@ -204,7 +208,7 @@ pub(crate) fn read_log_and(
     superblock: &Superblock,
     alignment: usize,
     also: &mut dyn FnMut(Block<'_>) -> Result<()>,
-) -> Result<Option<(Recovered, Vec<InPlace>)>> {
+) -> Result<Option<(RecoveredState, Vec<InPlace>)>> {
     let header = superblock.header();
     check_no_log_is_lost(superblock)?;
     let Some(salt) = header.live_log else { return Ok(None) };
@@ -225,7 +229,7 @@ pub(crate) fn read_log_and(
     replayed.check_uncut()?;
     let (found, in_place) = gathering.finish();
     let (blocks, log_len_bytes) = (replayed.frames, replayed.log_len_bytes);
-    Ok(Some((Recovered { blocks, log_len_bytes, ..found }, in_place)))
+    Ok(Some((RecoveredState { blocks, log_len_bytes, ..found }, in_place)))
 }
 
 /// A header that names no log is taken at its word, unless the other slot is damaged, of zeros

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::super::install::{Change, Plan, Work, install};
 use super::super::locks::Locks;
-use super::super::recovered::{Recovered, nothing, read_log, read_log_and};
+use super::super::recovered::{RecoveredState, nothing, read_log, read_log_and};
 use super::super::superblock::Superblock;
 use crate::array::Placed;
 use crate::error::{Error, ErrorKind, Result};
@@ -32,7 +32,7 @@ use crate::wal::{self, Log};
 pub(super) fn recover(
     superblock: &mut Superblock,
     alignment: usize,
-) -> Result<(Recovered, Option<Log>)> {
+) -> Result<(RecoveredState, Option<Log>)> {
     // Log files that no header names are left for the next log's maker to remove: looking for them
     // would make opening a store wait for a large directory.
     let Some(found) = read_log(superblock, alignment)? else {
@@ -52,7 +52,7 @@ pub(super) fn recover(
 }
 
 /// The log that goes on behind what was found, which is durable then.
-fn secure(superblock: &Superblock, found: &Recovered) -> Result<Log> {
+fn secure(superblock: &Superblock, found: &RecoveredState) -> Result<Log> {
     match copy_log(superblock, found) {
         Err(error) if error.kind() == ErrorKind::NoSpace => {
             let header = superblock.header();
@@ -68,7 +68,7 @@ fn secure(superblock: &Superblock, found: &Recovered) -> Result<Log> {
 }
 
 /// An error if the log has not been read a second time as it was the first.
-fn check_unchanged(superblock: &Superblock, found: &Recovered, next: u64) -> Result<()> {
+fn check_unchanged(superblock: &Superblock, found: &RecoveredState, next: u64) -> Result<()> {
     if next == found.commit.saturating_add(1) {
         return Ok(());
     }
@@ -80,7 +80,7 @@ fn check_unchanged(superblock: &Superblock, found: &Recovered, next: u64) -> Res
 }
 
 /// Copies the blocks of the log into a segment of their own, which nothing names yet, durably.
-fn copy_log(superblock: &Superblock, found: &Recovered) -> Result<Log> {
+fn copy_log(superblock: &Superblock, found: &RecoveredState) -> Result<Log> {
     let header = superblock.header();
     let (file_id, first) = (header.file_id, header.commit.saturating_add(1));
     let backing = Arc::clone(superblock.backing());
@@ -144,7 +144,7 @@ enum Brought {
 
 /// What a writer with transactions begins with.
 pub(super) struct TakenOver {
-    pub(super) found: Recovered,
+    pub(super) found: RecoveredState,
     pub(super) log: Option<Log>,
     pub(super) sharing: WriterSide<LockWords>,
     /// Whether readers of lost commits exist, or may exist.
@@ -188,7 +188,7 @@ fn bring_home(
     sums: &mut Option<Sums>,
     (locks, sharing): (&Locks, &WriterSide<LockWords>),
     wait: Wait,
-    (found, log): (&Recovered, Log),
+    (found, log): (&RecoveredState, Log),
 ) -> Result<Brought> {
     let mut in_the_way = None;
     let alone = wait.until(|| {
@@ -234,7 +234,7 @@ fn held_back_by(reader: Option<Seen>) -> Error {
 fn absorb_alone(
     superblock: &mut Superblock,
     sums: &mut Option<Sums>,
-    found: &Recovered,
+    found: &RecoveredState,
     log: Log,
 ) -> Result<()> {
     let layout = superblock.header().layout()?.aligned_to(1);
@@ -296,7 +296,7 @@ impl Work for EndLog<'_> {
 pub(super) fn exempt_begun(
     sums: &mut Sums,
     layout: &RecordLayout,
-    found: &Recovered,
+    found: &RecoveredState,
     done: u64,
 ) -> Result<()> {
     let Some(through) = sums.checkpoint_begun() else { return Ok(()) };
