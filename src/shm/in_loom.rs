@@ -14,7 +14,7 @@ use loom::sync::atomic::{AtomicU64, Ordering, fence};
 use loom::thread;
 
 use super::protocol::{
-    FIRST_SLOT, Offer, ReaderSide, SLOT_WORDS, Shared, Slot, Span, Taken, WriterSide,
+    FIRST_SLOT, Offer, ReadPoint, ReaderSide, SLOT_WORDS, Shared, Slot, Span, WriterSide,
 };
 use crate::error::Result;
 use crate::step::{self, Step};
@@ -119,8 +119,8 @@ fn snapshot_and_checkpoint(orders: Orders) {
         writer.publish(2);
         let reader = thread::spawn(move || {
             let span = Span { lineage: mark.lineage, oldest: seen, newest: seen, since: 0 };
-            let taken = Taken { mark, commit: seen, at_rest: false };
-            if reader.begin(span, &taken) {
+            let point = ReadPoint { mark, commit: seen, at_rest: false };
+            if reader.begin(span, &point) {
                 reader.shared().0.record.with(|_| ());
             }
             reader.say(None);

@@ -417,7 +417,7 @@ impl Mark {
 
 /// A state of the store that a reader has read, for a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Taken {
+pub(crate) struct ReadPoint {
     /// The writer's mark at that time.
     pub(crate) mark: Mark,
     pub(crate) commit: u64,
@@ -426,7 +426,7 @@ pub(crate) struct Taken {
     pub(crate) at_rest: bool,
 }
 
-impl Taken {
+impl ReadPoint {
     /// Whether the words about commits apply to this state.
     pub(crate) fn goes_by_words(&self) -> bool {
         self.mark.has_words && !self.at_rest
@@ -515,21 +515,21 @@ impl<S: Shared> ReaderSide<S> {
         self.shared.load(HELD)
     }
 
-    /// Announces what the reader reads from now on, including `taken`, and returns whether that is
+    /// Announces what the reader reads from now on, including `point`, and returns whether that is
     /// safe: otherwise the writer may have changed records of it in the array.
-    pub(crate) fn begin(&self, span: Span, taken: &Taken) -> bool {
+    pub(crate) fn begin(&self, span: Span, point: &ReadPoint) -> bool {
         self.say(Some(span));
         fence(&self.shared, Step::ReaderFence);
-        self.is_safe(taken) || step::skip(Step::ReaderRecheck)
+        self.is_safe(point) || step::skip(Step::ReaderRecheck)
     }
 
     /// Whether the array still has all bytes that a reader of this state reads there.
-    fn is_safe(&self, taken: &Taken) -> bool {
+    fn is_safe(&self, point: &ReadPoint) -> bool {
         let target = self.shared.load(TARGET);
         // After the load: the target was this store's if the words still belong to this store. And
         // where there was no writer, none has begun since.
         let (now, _) = self.mark();
-        now == taken.mark && (!taken.goes_by_words() || target <= taken.commit)
+        now == point.mark && (!point.goes_by_words() || target <= point.commit)
     }
 
     /// Announces what the reader reads from now on: less than before.

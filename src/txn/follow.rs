@@ -21,7 +21,7 @@ use super::versions::{State, view_of};
 use crate::error::Result;
 use crate::format::{RecordLayout, Schema};
 use crate::io::{Backing, View};
-use crate::shm::{Taken, Wait, store_word};
+use crate::shm::{ReadPoint, Wait, store_word};
 use crate::wal::Position;
 
 /// A store that is open to read, and what was last seen of it.
@@ -41,7 +41,7 @@ struct Inner {
     /// From where the log goes on, where there was a writer.
     position: Option<Position>,
     /// As what it is held.
-    taken: Taken,
+    point: ReadPoint,
     /// The sequence of the header from which it was read.
     sequence: u64,
     /// A view of the array that reaches to the end of the records.
@@ -57,14 +57,14 @@ impl LogFollower {
     pub(crate) fn open(mut superblock: Superblock, locks: Locks, alignment: usize) -> Result<Self> {
         let file_id = superblock.header().file_id;
         let presence = Arc::new(Presence::new(locks, store_word(file_id))?);
-        let Found { log, position, taken } =
+        let Found { log, position, point } =
             read_beside::read(&mut superblock, &presence, alignment)?;
         let backing = Arc::clone(superblock.backing());
         let inner = Inner {
             thinned: superblock.header().commit,
             found: log.unwrap_or_else(|| nothing(&superblock)),
             position,
-            taken,
+            point,
             sequence: superblock.header().sequence,
             view: view_of(&*backing, backing.len_bytes()?)?,
             last: Weak::new(),
@@ -92,8 +92,8 @@ impl LogFollower {
     fn catch_up(&self, inner: &mut Inner) -> Result<()> {
         self.presence.check_words()?;
         let (mark, published) = self.presence.mark();
-        let Taken { mark: then, commit, .. } = inner.taken;
-        if mark == then && (!inner.taken.goes_by_words() || published <= commit) {
+        let ReadPoint { mark: then, commit, .. } = inner.point;
+        if mark == then && (!inner.point.goes_by_words() || published <= commit) {
             return Ok(());
         }
         // Elsewhere in the log, or without one, it is read from the header on.
@@ -116,7 +116,7 @@ impl LogFollower {
     fn go_on(&self, inner: &mut Inner, through: u64) -> bool {
         let Some(mut position) = inner.position.take() else { return false };
         let _needed = Needed(&self.presence);
-        if !self.presence.need(position.next(), inner.taken.mark) {
+        if !self.presence.need(position.next(), inner.point.mark) {
             return false;
         }
         let mut gathering = Gathering::new(self.layout, inner.found.clone());
@@ -132,7 +132,7 @@ impl LogFollower {
         let Ok(found) = followed.and_then(|()| gathering.end(&*self.backing)) else {
             return false;
         };
-        inner.taken.commit = found.commit;
+        inner.point.commit = found.commit;
         inner.found = found;
         inner.position = Some(position);
         true
@@ -141,12 +141,12 @@ impl LogFollower {
     fn read_anew(&self, inner: &mut Inner) -> Result<()> {
         let mut superblock = Superblock::open(Arc::clone(&self.backing))?;
         let alignment = self.layout.alignment;
-        let Found { log, position, taken } =
+        let Found { log, position, point } =
             read_beside::read(&mut superblock, &self.presence, alignment)?;
         inner.thinned = superblock.header().commit;
         inner.found = log.unwrap_or_else(|| nothing(&superblock));
         inner.position = position;
-        inner.taken = taken;
+        inner.point = point;
         inner.sequence = superblock.header().sequence;
         Ok(())
     }
@@ -158,7 +158,7 @@ impl LogFollower {
     /// records. So if the header is not as it was, all is read anew, with checkpoints kept away.
     fn hold(&self, inner: &mut Inner) -> Result<Option<Hold>> {
         let wait = Wait::AtMost(CHECKPOINT_WAIT);
-        let held = self.presence.hold(inner.taken, wait)?;
+        let held = self.presence.hold(inner.point, wait)?;
         if held.is_none() || self.presence.has_slot() {
             return Ok(held);
         }
@@ -169,7 +169,7 @@ impl LogFollower {
         drop(held);
         self.read_anew(inner)?;
         self.reach_end(inner)?;
-        self.presence.hold(inner.taken, wait)
+        self.presence.hold(inner.point, wait)
     }
 
     /// Lets the images go that the array holds by now.
@@ -177,7 +177,7 @@ impl LogFollower {
         let held = self.presence.side().map_or(0, |side| side.held());
         // What the writer says counts as long as its time is the one in which this was read.
         let is_new = held > inner.thinned && held <= inner.found.commit;
-        if inner.taken.goes_by_words() && is_new && self.holds(held) {
+        if inner.point.goes_by_words() && is_new && self.holds(held) {
             inner.found.overlay = inner.found.overlay.without(held);
             inner.thinned = held;
         }
@@ -195,7 +195,7 @@ impl LogFollower {
         loop {
             self.catch_up(&mut inner)?;
             if let Some(state) = inner.last.upgrade() {
-                let same = |hold: &Hold| *hold.taken() == inner.taken;
+                let same = |hold: &Hold| *hold.point() == inner.point;
                 if state.hold.as_ref().is_some_and(same) {
                     return Ok(state);
                 }
@@ -203,7 +203,7 @@ impl LogFollower {
             self.thin(&mut inner);
             let Some(hold) = self.hold(&mut inner)? else {
                 // If it is too late for this commit, a newer one has been published.
-                patience.wait(&self.presence, inner.taken.mark, inner.taken.commit)?;
+                patience.wait(&self.presence, inner.point.mark, inner.point.commit)?;
                 continue;
             };
             let state = Arc::new(State {
@@ -229,19 +229,19 @@ impl Source for LogFollower {
     fn is_newest(&self, state: &State) -> bool {
         let (mark, published) = self.presence.mark();
         let is_newest = state.hold.as_ref().is_some_and(|hold| {
-            let taken = hold.taken();
-            taken.mark == mark && (!taken.goes_by_words() || published <= taken.commit)
+            let point = hold.point();
+            point.mark == mark && (!point.goes_by_words() || published <= point.commit)
         });
         is_newest && self.presence.check_words().is_ok()
     }
 
     fn newest_commit(&self) -> u64 {
         let (mark, published) = self.presence.mark();
-        let taken = self.lock().taken;
-        let seen = taken.commit;
-        if !mark.has_words || mark == taken.mark && taken.at_rest {
+        let point = self.lock().point;
+        let seen = point.commit;
+        if !mark.has_words || mark == point.mark && point.at_rest {
             seen
-        } else if mark == taken.mark {
+        } else if mark == point.mark {
             published.max(seen)
         } else {
             published

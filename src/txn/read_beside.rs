@@ -13,7 +13,7 @@ use super::superblock::Superblock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::NUMBERS_END;
 use crate::io::FileBacking;
-use crate::shm::{Mark, Taken, Wait, store_word};
+use crate::shm::{Mark, ReadPoint, Wait, store_word};
 use crate::wal::Position;
 
 /// How often a reader looks again at a log that a writer may be changing.
@@ -64,7 +64,7 @@ pub(crate) struct Found {
     /// From where the log can be followed, where there is a writer.
     pub(crate) position: Option<Position>,
     /// What that is, for who is to hold it.
-    pub(crate) taken: Taken,
+    pub(crate) point: ReadPoint,
 }
 
 /// Reads header and log, up to what a writer who is at work shows to readers, and otherwise up to
@@ -114,9 +114,9 @@ pub(crate) fn read(
                     if presence.mark().0 == mark {
                         let commit =
                             log.as_ref().map_or(superblock.header().commit, |log| log.commit);
-                        let taken = Taken { mark, commit, at_rest };
+                        let point = ReadPoint { mark, commit, at_rest };
                         superblock.check_views()?;
-                        return Ok(Found { log, position, taken });
+                        return Ok(Found { log, position, point });
                     }
                 }
                 patience.wait(presence, mark, published)?;
@@ -265,11 +265,11 @@ pub(crate) fn take_up(
     };
     let mut patience = Patience::default();
     loop {
-        let Found { log, taken, .. } = read(superblock, &presence, alignment)?;
-        if let Some(hold) = presence.hold(taken, wait)? {
+        let Found { log, point, .. } = read(superblock, &presence, alignment)?;
+        if let Some(hold) = presence.hold(point, wait)? {
             return Ok((log, Some(hold)));
         }
-        patience.wait(&presence, taken.mark, taken.commit)?;
+        patience.wait(&presence, point.mark, point.commit)?;
         superblock.look_again()?;
     }
 }

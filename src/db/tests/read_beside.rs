@@ -13,7 +13,7 @@ use crate::io::{Backing, FileBacking};
 use crate::os::LockKind;
 #[cfg(target_os = "linux")]
 use crate::shm::EARLIER_READERS;
-use crate::shm::{CHECKPOINT, Taken, Wait, store_word};
+use crate::shm::{CHECKPOINT, ReadPoint, Wait, store_word};
 use crate::txn::{
     Durability, Locks, Options, Presence, Superblock,
     read_beside::{Needed, OVERTAKEN_TIMES, reader_locks, take_up},
@@ -174,7 +174,7 @@ fn who_is_overtaken_again_and_again_keeps_the_writer_from_it_for_a_while() {
         overtaken.made,
         overtaken.kept_away
     );
-    assert_eq!(found.commit, hold.taken().commit);
+    assert_eq!(found.commit, hold.point().commit);
     assert_eq!(found.overlay.find(500), None, "the array has been kept as it was");
     let mut first = [0; 8];
     superblock
@@ -195,7 +195,8 @@ fn a_snapshot_ends_while_another_thread_waits_for_a_checkpoint() {
     let (_superblock, presence) = begin(&path);
     let presence = Arc::new(presence);
     let (mark, commit) = presence.mark();
-    let hold = presence.hold(Taken { mark, commit, at_rest: false }, Wait::No).unwrap().unwrap();
+    let hold =
+        presence.hold(ReadPoint { mark, commit, at_rest: false }, Wait::No).unwrap().unwrap();
     let (_file, writer) = open(&path);
     let writer = writer.side().unwrap();
     assert!(writer.try_lock(CHECKPOINT, LockKind::Exclusive).unwrap());

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::protocol::{Mark, Offer, ReaderSide, Slot, Span, Taken, WriterSide};
+use super::super::protocol::{Mark, Offer, ReadPoint, ReaderSide, Slot, Span, WriterSide};
 use super::disk::{Array, Block, Disk, Live, RECORDS};
 use super::explorer::Reading;
 use super::scheduler::Port;
@@ -429,10 +429,10 @@ impl Reader {
         }
         let in_array = self.side.held();
         let (commit, lineage) = (state.commit, mark.lineage);
-        let taken = Taken { mark, commit, at_rest: state.at_rest };
+        let point = ReadPoint { mark, commit, at_rest: state.at_rest };
         self.held.push(Held { number: 0, lineage, state });
         let span = self.span().expect("a snapshot is held");
-        if !self.side.begin(span, &taken) {
+        if !self.side.begin(span, &point) {
             self.held.pop();
             self.release();
             return false;
@@ -448,7 +448,7 @@ impl Reader {
         };
         self.port.note(|disk| {
             held.number = disk.begin(live);
-            if taken.goes_by_words() && in_array <= commit {
+            if point.goes_by_words() && in_array <= commit {
                 disk.thin(held.number, in_array);
             }
         });
