@@ -81,7 +81,7 @@ impl<R: Row + ?Sized> Snapshot<R> {
         // SAFETY: the file holds `state.count` records durably, and is never cut below them while
         // the locks are held which `source` keeps. What lies in the array is changed by checkpoints
         // only, which leave alone what a held state reads there, in the writer's process or, by its
-        // `hold`, in another: what is lent from here are only records without an image in the
+        // `pin`, in another: what is lent from here are only records without an image in the
         // state's overlay (see `cover` below), and those are the ones that a checkpoint leaves
         // alone.
         unsafe { array.publish(state.count) }?;

@@ -11,7 +11,7 @@ use crate::io::FileBacking;
 use crate::shm::Wait;
 use crate::store::{DynStore, Table};
 use crate::sums::{FoundSums, Sums};
-use crate::txn::{Hold, NewMetadata};
+use crate::txn::{NewMetadata, SnapshotPin};
 
 /// How much is read and written at a time.
 const CHUNK_BYTES: u64 = 1 << 20;
@@ -149,7 +149,7 @@ impl<'a> Copy<'a> {
             sums: sums.as_ref(),
             images: table.log.as_ref().map(|log| &log.overlay),
             torn: &[],
-            beside: table.hold.as_ref().map(Hold::presence),
+            beside: table.hold.as_ref().map(SnapshotPin::presence),
         };
         let mut copier = Copier {
             from: table,

@@ -24,7 +24,7 @@ use crate::io::{Access, Backing, FileBacking, vacate_unfinished};
 use crate::shm::{LockWords, WriterSide};
 use crate::sums::{BlockSet, Sums};
 use crate::txn::{
-    Common, Hold, Locks, RecoveredState, Slots, Superblock, absorb, create_sums,
+    Common, Locks, RecoveredState, Slots, SnapshotPin, Superblock, absorb, create_sums,
     name_sums_of_replaced,
     opening::{check_features, open_superblock, refuse_network_unless, until_current},
     read_beside, refuse_other_file, settle,
@@ -40,7 +40,7 @@ pub(crate) struct Table<T: Copy + Send + Sync> {
     /// pages of its own; the windows of a windowed store do not.
     pub(crate) log: Option<RecoveredState>,
     /// What a handle that does not write reads, and the writer therefore leaves alone.
-    pub(crate) hold: Option<Hold>,
+    pub(crate) hold: Option<SnapshotPin>,
     /// Where readers see what a handle that writes has committed.
     pub(crate) sharing: Option<WriterSide<LockWords>>,
     pub(crate) locks: Locks,

@@ -246,8 +246,8 @@ fn sharers<T: Copy + Send + Sync>(
 ) -> Result<(Option<WriterInfo>, Vec<ReaderInfo>)> {
     let (writer, seen) = match (&table.sharing, &table.hold) {
         (Some(sharing), _) => (Some(WriterInfo { process: Some(process()) }), sharing.readers()?),
-        (None, Some(hold)) => {
-            let presence = hold.presence();
+        (None, Some(pin)) => {
+            let presence = pin.presence();
             let has_writer = presence.has_writer()?;
             let writer = WriterInfo { process: presence.writer_process() };
             (has_writer.then_some(writer), presence.others(has_writer)?)

@@ -3,7 +3,7 @@
 //!
 //! Invariants: the newest state that was read (`inner.found`) is one that the writer had published,
 //! or, where none was at work, the log's end. It is read from the array only by who holds it
-//! ([`Presence::hold`]): what nobody holds here may be changed under it at any time.
+//! ([`Presence::pin`]): what nobody holds here may be changed under it at any time.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -13,7 +13,7 @@ use super::locks::Locks;
 use super::metadata::Metadata;
 use super::read_beside;
 use super::read_beside::{Found, Needed, Patience};
-use super::reader_session::{CHECKPOINT_WAIT, Hold, Presence};
+use super::reader_session::{CHECKPOINT_WAIT, Presence, SnapshotPin};
 use super::recovered::{Gathering, RecoveredState, nothing};
 use super::source::Source;
 use super::superblock::Superblock;
@@ -156,9 +156,9 @@ impl LogFollower {
     /// A reader without a slot has held nothing since it read that. A writer whose lock file is
     /// another, by another name, says nothing in this one; it changes the header before it changes
     /// records. So if the header is not as it was, all is read anew, with checkpoints kept away.
-    fn hold(&self, inner: &mut Inner) -> Result<Option<Hold>> {
+    fn pin(&self, inner: &mut Inner) -> Result<Option<SnapshotPin>> {
         let wait = Wait::AtMost(CHECKPOINT_WAIT);
-        let held = self.presence.hold(inner.point, wait)?;
+        let held = self.presence.pin(inner.point, wait)?;
         if held.is_none() || self.presence.has_slot() {
             return Ok(held);
         }
@@ -169,7 +169,7 @@ impl LogFollower {
         drop(held);
         self.read_anew(inner)?;
         self.reach_end(inner)?;
-        self.presence.hold(inner.point, wait)
+        self.presence.pin(inner.point, wait)
     }
 
     /// Lets the images go that the array holds by now.
@@ -195,13 +195,13 @@ impl LogFollower {
         loop {
             self.catch_up(&mut inner)?;
             if let Some(state) = inner.last.upgrade() {
-                let same = |hold: &Hold| *hold.point() == inner.point;
-                if state.hold.as_ref().is_some_and(same) {
+                let same = |pin: &SnapshotPin| *pin.point() == inner.point;
+                if state.pin.as_ref().is_some_and(same) {
                     return Ok(state);
                 }
             }
             self.thin(&mut inner);
-            let Some(hold) = self.hold(&mut inner)? else {
+            let Some(pin) = self.pin(&mut inner)? else {
                 // If it is too late for this commit, a newer one has been published.
                 patience.wait(&self.presence, inner.point.mark, inner.point.commit)?;
                 continue;
@@ -213,7 +213,7 @@ impl LogFollower {
                 free_head: inner.found.free_head,
                 overlay: inner.found.overlay.clone(),
                 view: Arc::clone(&inner.view),
-                hold: Some(hold),
+                pin: Some(pin),
             });
             inner.last = Arc::downgrade(&state);
             return Ok(state);
@@ -228,8 +228,8 @@ impl Source for LogFollower {
 
     fn is_newest(&self, state: &State) -> bool {
         let (mark, published) = self.presence.mark();
-        let is_newest = state.hold.as_ref().is_some_and(|hold| {
-            let point = hold.point();
+        let is_newest = state.pin.as_ref().is_some_and(|pin| {
+            let point = pin.point();
             point.mark == mark && (!point.goes_by_words() || published <= point.commit)
         });
         is_newest && self.presence.check_words().is_ok()

@@ -50,7 +50,7 @@ pub(crate) use kept_sums::{
 pub(crate) use locks::Locks;
 pub(crate) use metadata::NewMetadata;
 pub(crate) use options::Common;
-pub(crate) use reader_session::{Hold, Presence};
+pub(crate) use reader_session::{Presence, SnapshotPin};
 pub(crate) use recovered::RecoveredState;
 #[cfg(test)]
 pub(crate) use recovered::read_log_through;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::in_place::Torn;
 use super::locks::Locks;
-use super::reader_session::{CHECKPOINT_WAIT, Hold, Presence, Quiet};
+use super::reader_session::{CHECKPOINT_WAIT, Presence, Quiet, SnapshotPin};
 use super::recovered;
 use super::recovered::RecoveredState;
 use super::superblock::Superblock;
@@ -253,7 +253,7 @@ pub(crate) fn take_up(
     superblock: &mut Superblock,
     locks: &Locks,
     alignment: usize,
-) -> Result<(Option<RecoveredState>, Option<Hold>)> {
+) -> Result<(Option<RecoveredState>, Option<SnapshotPin>)> {
     let presence = Presence::new(locks.clone(), store_word(superblock.header().file_id))?;
     let presence = Arc::new(presence);
     let wait = Wait::AtMost(CHECKPOINT_WAIT);
@@ -266,8 +266,8 @@ pub(crate) fn take_up(
     let mut patience = Patience::default();
     loop {
         let Found { log, point, .. } = read(superblock, &presence, alignment)?;
-        if let Some(hold) = presence.hold(point, wait)? {
-            return Ok((log, Some(hold)));
+        if let Some(pin) = presence.pin(point, wait)? {
+            return Ok((log, Some(pin)));
         }
         patience.wait(&presence, point.mark, point.commit)?;
         superblock.look_again()?;

@@ -53,7 +53,7 @@ pub(crate) struct Presence {
 
 /// A commit that is being read, until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Hold {
+pub(crate) struct SnapshotPin {
     presence: Arc<Presence>,
     point: ReadPoint,
 }
@@ -63,7 +63,7 @@ pub(crate) struct Hold {
 #[derive(Debug)]
 pub(crate) struct Quiet<'p>(&'p Presence);
 
-impl Hold {
+impl SnapshotPin {
     /// Whose place among the readers it is held from.
     pub(crate) fn presence(&self) -> &Presence {
         &self.presence
@@ -219,7 +219,11 @@ impl Presence {
     /// # Errors
     /// [`Locked`](crate::ErrorKind::Locked) if a checkpoint takes longer than `wait`, for a reader
     /// without a slot; the system's.
-    pub(crate) fn hold(self: &Arc<Self>, point: ReadPoint, wait: Wait) -> Result<Option<Hold>> {
+    pub(crate) fn pin(
+        self: &Arc<Self>,
+        point: ReadPoint,
+        wait: Wait,
+    ) -> Result<Option<SnapshotPin>> {
         let mut held = match self.slot {
             None => self.lock_and_keep_away(wait)?,
             Some(_) => self.lock(),
@@ -227,13 +231,13 @@ impl Presence {
         let key = (point.mark.lineage, point.commit);
         let (times, _) = held.commits.entry(key).or_insert_with(|| (0, now()));
         *times += 1;
-        let hold = Hold { presence: Arc::clone(self), point };
+        let pin = SnapshotPin { presence: Arc::clone(self), point };
         let safe = match (&self.side, span(&held)) {
             (Some(side), Some(span)) => side.begin(span, &point),
             _ => true,
         };
         drop(held);
-        Ok(Some(hold).filter(|_| safe))
+        Ok(Some(pin).filter(|_| safe))
     }
 
     /// Says what is left once a commit is read no more.
@@ -331,7 +335,7 @@ impl Drop for Quiet<'_> {
     }
 }
 
-impl Drop for Hold {
+impl Drop for SnapshotPin {
     fn drop(&mut self) {
         self.presence.release(self.point.mark.lineage, self.point.commit);
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::reader_session::Hold;
+use super::reader_session::SnapshotPin;
 use super::version_list::VersionList;
 use crate::array::view_with_room;
 use crate::error::Result;
@@ -30,14 +30,14 @@ pub(crate) struct State {
     pub(crate) view: Arc<View>,
     /// What keeps a writer in another process from changing what is read here; in the writer's own
     /// process that is this state itself.
-    pub(crate) hold: Option<Hold>,
+    pub(crate) pin: Option<SnapshotPin>,
 }
 
 impl State {
     /// What is left of a state when nobody reads any more.
     pub(crate) fn without_view(last: &Self) -> Arc<Self> {
         let view = Arc::new(View::empty(0, Access::ReadOnly));
-        Arc::new(Self { count: 0, overlay: Overlay::default(), view, hold: None, ..*last })
+        Arc::new(Self { count: 0, overlay: Overlay::default(), view, pin: None, ..*last })
     }
 }
 

@@ -160,8 +160,8 @@ fn who_is_overtaken_again_and_again_keeps_the_writer_from_it_for_a_while() {
     let overtaken = Overtaken { database, made, kept_away };
     let overtaken = Arc::new(Hooked::over(file, overtaken));
     let mut superblock = Superblock::open(Arc::clone(&overtaken) as _).unwrap();
-    let (found, hold) = take_up(&mut superblock, &locks, 1).unwrap();
-    let (found, hold) = (found.unwrap(), hold.unwrap());
+    let (found, pin) = take_up(&mut superblock, &locks, 1).unwrap();
+    let (found, pin) = (found.unwrap(), pin.unwrap());
     assert!(
         overtaken.made.load(SeqCst) >= 4 * u64::from(OVERTAKEN_TIMES) - 4,
         "{:?}, {:?}",
@@ -174,7 +174,7 @@ fn who_is_overtaken_again_and_again_keeps_the_writer_from_it_for_a_while() {
         overtaken.made,
         overtaken.kept_away
     );
-    assert_eq!(found.commit, hold.point().commit);
+    assert_eq!(found.commit, pin.point().commit);
     assert_eq!(found.overlay.find(500), None, "the array has been kept as it was");
     let mut first = [0; 8];
     superblock
@@ -183,7 +183,7 @@ fn who_is_overtaken_again_and_again_keeps_the_writer_from_it_for_a_while() {
         .unwrap();
     assert_eq!(u64::from_ne_bytes(first), found.commit);
     // It is kept from nothing any more, but for what is held.
-    drop(hold);
+    drop(pin);
     assert_eq!(overtaken.database.checkpoint().unwrap().held_back(), None);
 }
 
@@ -195,8 +195,7 @@ fn a_snapshot_ends_while_another_thread_waits_for_a_checkpoint() {
     let (_superblock, presence) = begin(&path);
     let presence = Arc::new(presence);
     let (mark, commit) = presence.mark();
-    let hold =
-        presence.hold(ReadPoint { mark, commit, at_rest: false }, Wait::No).unwrap().unwrap();
+    let pin = presence.pin(ReadPoint { mark, commit, at_rest: false }, Wait::No).unwrap().unwrap();
     let (_file, writer) = open(&path);
     let writer = writer.side().unwrap();
     assert!(writer.try_lock(CHECKPOINT, LockKind::Exclusive).unwrap());
@@ -207,7 +206,7 @@ fn a_snapshot_ends_while_another_thread_waits_for_a_checkpoint() {
             presence.keep_quiet(Wait::AtMost(Duration::from_secs(30))).unwrap();
         });
         both.wait();
-        drop(hold);
+        drop(pin);
         writer.unlock(CHECKPOINT).unwrap();
     });
     assert_eq!(database.checkpoint().unwrap().held_back(), None);

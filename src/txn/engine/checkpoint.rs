@@ -254,7 +254,7 @@ impl Engine {
             free_head: found.free_head,
             overlay: found.overlay,
             view: Arc::clone(&writer.newest.view),
-            hold: None,
+            pin: None,
         }))
     }
 
@@ -400,7 +400,7 @@ impl Work for WriteBack<'_> {
         let thinner = Arc::new(State {
             overlay: newest.overlay.without(commit),
             view: Arc::clone(&newest.view),
-            hold: None,
+            pin: None,
             ..**newest
         });
         self.writer.newest = Arc::clone(&thinner);

@@ -228,7 +228,7 @@ impl Engine {
             free_head: commit.free_head,
             overlay: base.overlay.with(committed, commit.count),
             view: self.view_over(writer, &base, commit.count)?,
-            hold: None,
+            pin: None,
         });
         writer.newest = Arc::clone(&state);
         self.group.enter(state, durable, segment);

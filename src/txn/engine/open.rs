@@ -47,7 +47,7 @@ impl Engine {
             free_head: found.free_head,
             overlay: found.overlay,
             view: Arc::clone(&view),
-            hold: None,
+            pin: None,
         });
         let mut uncounted = Uncounted::default();
         uncounted.add(found.commit, found.in_place.saturating_mul(layout.geometry.stride));
