@@ -158,7 +158,7 @@ impl fmt::Display for Seen {
 
 /// How far a writer may go, and the reader that prevents more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Offer {
+pub(crate) struct CheckpointLimit {
     pub(crate) through: u64,
     pub(crate) blocker: Option<Seen>,
 }
@@ -225,7 +225,7 @@ impl<S: Shared> WriterSide<S> {
     /// Returns how far, up to `target`, a checkpoint may write commits to the array. Until the next
     /// call no reader begins to read a commit older than the answer. `None` if there is a reader
     /// that this writer cannot see: then nothing may be written.
-    pub(crate) fn offer(&self, target: u64) -> Result<Option<Offer>> {
+    pub(crate) fn limit(&self, target: u64) -> Result<Option<CheckpointLimit>> {
         let shared = &self.shared;
         let before = shared.load(TARGET);
         if !step::skip(Step::TargetFirst) {
@@ -233,12 +233,12 @@ impl<S: Shared> WriterSide<S> {
         }
         fence(shared, Step::TargetFence);
         let lineage = shared.load(LINEAGE);
-        let mut offer = Offer { through: target, blocker: None };
+        let mut limit = CheckpointLimit { through: target, blocker: None };
         let readers = self.readers()?;
         for &seen in &readers {
             let allowed = seen.allows(lineage);
-            if allowed < offer.through && !step::skip(Step::SlotScan) {
-                offer = Offer { through: allowed, blocker: Some(seen) };
+            if allowed < limit.through && !step::skip(Step::SlotScan) {
+                limit = CheckpointLimit { through: allowed, blocker: Some(seen) };
             }
         }
         // After the scan, and with its result: a slot that was wiped before the scan was not
@@ -246,8 +246,8 @@ impl<S: Shared> WriterSide<S> {
         let is_blind = self.misses_some(&readers)?;
         // Nothing was written beyond what was allowed, so readers may read the commits between
         // again.
-        shared.store(TARGET, if is_blind { before } else { offer.through.max(before) });
-        Ok((!is_blind).then_some(offer))
+        shared.store(TARGET, if is_blind { before } else { limit.through.max(before) });
+        Ok((!is_blind).then_some(limit))
     }
 
     /// Whether there is a reader that this writer cannot see.

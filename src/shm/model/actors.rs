@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::super::protocol::{Mark, Offer, ReadPoint, ReaderSide, Slot, Span, WriterSide};
+use super::super::protocol::{
+    CheckpointLimit, Mark, ReadPoint, ReaderSide, Slot, Span, WriterSide,
+};
 use super::disk::{Array, Block, Disk, Live, RECORDS};
 use super::explorer::Reading;
 use super::scheduler::Port;
@@ -147,9 +149,9 @@ impl Writer {
         if !self.port.change("begins a checkpoint", |disk| disk.try_checkpoint(store, me)) {
             return;
         }
-        let offer = self.side.offer(target).expect("simulated words have no errors");
+        let limit = self.side.limit(target).expect("simulated words have no errors");
         let ignores = self.flaw == Some(Flaw::IgnoreOffer);
-        let allowed = offer.map_or(0, |Offer { through, .. }| through);
+        let allowed = limit.map_or(0, |CheckpointLimit { through, .. }| through);
         let through = if ignores { target } else { allowed };
         if through > self.held {
             self.write_back(through);

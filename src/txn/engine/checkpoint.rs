@@ -12,7 +12,7 @@ use super::super::versions::State;
 use super::recover::ranges_of;
 use super::{Engine, Writer};
 use crate::error::{Error, ErrorKind, Result};
-use crate::shm::{Offer, Wait};
+use crate::shm::{CheckpointLimit, Wait};
 use crate::step::{self, Step};
 use crate::sums::{DamagedBlock, Sums};
 use crate::wal::Log;
@@ -170,20 +170,20 @@ impl Engine {
             return Ok(done(writer, 0, held_back));
         }
         let wait = if reason == Reason::Due { Wait::No } else { QUIET_WAIT };
-        let mut offer = None;
+        let mut limit = None;
         let begun = wait.until(|| {
-            offer = self.locks.begin_checkpoint(self.published.sharing(), target.commit)?;
-            Ok(offer.is_some())
+            limit = self.locks.begin_checkpoint(self.published.sharing(), target.commit)?;
+            Ok(limit.is_some())
         });
         begun.map_err(|error| self.name(error))?;
-        writer.shut_out = offer.is_none();
-        let Some(offer) = offer else {
+        writer.shut_out = limit.is_none();
+        let Some(limit) = limit else {
             let by = "a reader has the store open that has no slot, or under another name, or is \
                       just coming, or is just reading the log";
             return Ok(done(writer, 0, Some(by.to_owned())));
         };
         let written = self.recheck_strangers(writer);
-        let written = written.and_then(|()| self.write_allowed(writer, target, &offer, closing));
+        let written = written.and_then(|()| self.write_allowed(writer, target, &limit, closing));
         let admitted = self.locks.end_checkpoint();
         let (records, by) = written?;
         admitted.map_err(|error| self.name(error))?;
@@ -216,17 +216,17 @@ impl Engine {
         &self,
         writer: &mut Writer,
         target: Arc<State>,
-        offer: &Offer,
+        limit: &CheckpointLimit,
         closing: bool,
     ) -> Result<(u64, Option<String>)> {
-        let held_back = offer.blocker.map(|reader| reader.to_string());
+        let held_back = limit.blocker.map(|reader| reader.to_string());
         let done = writer.superblock.header().commit;
         let target = if held_back.is_none() {
             target
-        } else if offer.through <= done {
+        } else if limit.through <= done {
             return Ok((0, held_back));
         } else {
-            self.older_state(writer, offer.through)?
+            self.older_state(writer, limit.through)?
         };
         let images = target.overlay.sorted_after(done);
         self.reserve_sums(writer, &target)?;

@@ -192,11 +192,11 @@ fn bring_home(
 ) -> Result<Brought> {
     let mut in_the_way = None;
     let alone = wait.until(|| {
-        let Some(offer) = locks.begin_checkpoint(sharing, found.commit)? else {
+        let Some(limit) = locks.begin_checkpoint(sharing, found.commit)? else {
             in_the_way = None;
             return Ok(false);
         };
-        in_the_way = offer.blocker;
+        in_the_way = limit.blocker;
         if in_the_way.is_some() {
             locks.end_checkpoint()?;
         }
