@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::locks::Locks;
 use super::metadata::Metadata;
 use super::read_beside;
-use super::read_beside::{Found, Needed, Patience};
+use super::read_beside::{Found, Needed, RetryPolicy};
 use super::reader_session::{CHECKPOINT_WAIT, Presence, SnapshotPin};
 use super::recovered::{Gathering, RecoveredState, nothing};
 use super::source::Source;
@@ -191,7 +191,7 @@ impl LogFollower {
 
     fn try_newest(&self) -> Result<Arc<State>> {
         let mut inner = self.lock();
-        let mut patience = Patience::default();
+        let mut retry = RetryPolicy::default();
         loop {
             self.catch_up(&mut inner)?;
             if let Some(state) = inner.last.upgrade() {
@@ -203,7 +203,7 @@ impl LogFollower {
             self.thin(&mut inner);
             let Some(pin) = self.pin(&mut inner)? else {
                 // If it is too late for this commit, a newer one has been published.
-                patience.wait(&self.presence, inner.point.mark, inner.point.commit)?;
+                retry.wait(&self.presence, inner.point.mark, inner.point.commit)?;
                 continue;
             };
             let state = Arc::new(State {

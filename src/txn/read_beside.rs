@@ -74,7 +74,7 @@ pub(crate) struct Found {
 ///
 /// # Errors
 /// [`ErrorKind::Corrupt`] if what is found makes no sense, though the writer has given up nothing
-/// of what was read, and does nothing to change that; as [`Patience::wait`]; the system's.
+/// of what was read, and does nothing to change that; as [`RetryPolicy::wait`]; the system's.
 pub(crate) fn read(
     superblock: &mut Superblock,
     presence: &Presence,
@@ -82,7 +82,7 @@ pub(crate) fn read(
 ) -> Result<Found> {
     let (mut tries, mut since) = (0, Instant::now());
     let (mut last, _) = presence.mark();
-    let mut patience = Patience::default();
+    let mut retry = RetryPolicy::default();
     let mut is_first = true;
     loop {
         let (mark, published) = presence.mark();
@@ -119,10 +119,10 @@ pub(crate) fn read(
                         return Ok(Found { log, position, point });
                     }
                 }
-                patience.wait(presence, mark, published)?;
+                retry.wait(presence, mark, published)?;
             }
             Err(error) if error.kind() != ErrorKind::Corrupt => return Err(error),
-            Err(_) if !is_kept => patience.wait(presence, mark, published)?,
+            Err(_) if !is_kept => retry.wait(presence, mark, published)?,
             Err(error) => {
                 tries += 1;
                 // A writer that is just opening the store takes its time to write the log anew.
@@ -154,7 +154,7 @@ fn first_needed(superblock: &Superblock) -> u64 {
 /// Who finds again and again that it is too late does not try for ever: if the writer goes on, it
 /// is kept from going on to other places, and if nothing goes on, that is an error.
 #[derive(Default)]
-pub(crate) struct Patience<'p> {
+pub(crate) struct RetryPolicy<'p> {
     /// What there was to be read last, and since when.
     seen: Option<(Mark, u64, Instant)>,
     times: u32,
@@ -162,7 +162,7 @@ pub(crate) struct Patience<'p> {
     overtaken: Option<(Instant, Option<Quiet<'p>>)>,
 }
 
-impl<'p> Patience<'p> {
+impl<'p> RetryPolicy<'p> {
     /// To be called before the next try, with what there was to be read in this one.
     ///
     /// # Errors
@@ -263,13 +263,13 @@ pub(crate) fn take_up(
         true => None,
         false => Some(presence.keep_quiet(wait)?),
     };
-    let mut patience = Patience::default();
+    let mut retry = RetryPolicy::default();
     loop {
         let Found { log, point, .. } = read(superblock, &presence, alignment)?;
         if let Some(pin) = presence.pin(point, wait)? {
             return Ok((log, Some(pin)));
         }
-        patience.wait(&presence, point.mark, point.commit)?;
+        retry.wait(&presence, point.mark, point.commit)?;
         superblock.look_again()?;
     }
 }
