@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::sweep::{BadBlock, Inspect, Sweep, Swept};
+use super::scan::{BadBlock, Inspect, Sweep, Swept};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::FileBacking;
 use crate::shm::Wait;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::problem::{Doubt, is_doubt};
-use super::sweep::{Inspect, Sweep};
+use super::scan::{Inspect, Sweep};
 use crate::error::Result;
 use crate::format::{DataType, Field, Geometry, Value};
 use crate::io::{Backing, FileBacking};

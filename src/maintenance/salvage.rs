@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::damaged::{Damaged, wrong_value};
 use super::problem::Doubt;
-use super::sweep::{BadBlock, Inspect, Swept};
+use super::scan::{BadBlock, Inspect, Swept};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Field, Found, bad_status};
 use crate::io::FileBacking;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::damaged::{Damaged, wrong_value};
 use super::problem::{Doubt, is_doubt};
-use super::sweep::{BadBlock, Inspect, Swept};
+use super::scan::{BadBlock, Inspect, Swept};
 use crate::error::Result;
 use crate::format::{Field, Found, bad_status, next_free};
 use crate::shm::Wait;
