@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::problem::{Doubt, is_doubt};
-use super::scan::{Inspect, Sweep};
+use super::scan::{Inspect, Scan};
 use crate::error::Result;
 use crate::format::{DataType, Field, Geometry, Value};
 use crate::io::{Backing, FileBacking};
@@ -153,8 +153,8 @@ impl Damaged {
 
     /// Reads all records and compares all blocks, but for those that hold records of which the log
     /// has newer images: a checkpoint may have written some, and is to write them all.
-    pub(crate) fn sweep(&self, to: &mut impl Inspect) -> Result<()> {
-        let sweep = Sweep {
+    pub(crate) fn scan(&self, to: &mut impl Inspect) -> Result<()> {
+        let scan = Scan {
             data: &**self.core.backing(),
             geometry: self.geometry()?,
             count: self.count(),
@@ -163,7 +163,7 @@ impl Damaged {
             torn: &self.torn,
             beside: None, // Its locks keep checkpoints away for as long as it is open.
         };
-        sweep.run(to)
+        scan.run(to)
     }
 
     fn geometry(&self) -> Result<Geometry> {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::damaged::{Damaged, wrong_value};
 use super::problem::Doubt;
-use super::scan::{BadBlock, Inspect, Swept};
+use super::scan::{BadBlock, Inspect, ScannedRecord};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Field, Found, bad_status};
 use crate::io::FileBacking;
@@ -275,13 +275,13 @@ pub fn salvage_with_progress(
         records: store.count(),
         torn: store.torn(),
     };
-    store.sweep(&mut saver)?;
+    store.scan(&mut saver)?;
     progress(store.count(), store.count())?;
     saved.close()?;
     Ok(report)
 }
 
-/// Copies what a sweep finds.
+/// Copies what a scan finds.
 struct Saver<'s> {
     out: &'s mut DynStore,
     options: SalvageOptions,
@@ -306,14 +306,14 @@ impl Inspect for Saver<'_> {
         Ok(())
     }
 
-    fn record(&mut self, id: u64, record: Swept<'_>) -> Result<()> {
+    fn record(&mut self, id: u64, record: ScannedRecord<'_>) -> Result<()> {
         if id % PROGRESS_STEP == 0 {
             (self.progress)(id, self.records)?;
         }
         let (slot, sound) = match record {
-            Swept::Sound(bytes) => (bytes, true),
-            Swept::Doubtful(bytes) if self.options.keep_doubtful => (bytes, false),
-            Swept::Doubtful(_) | Swept::Unreadable => return self.lose(id),
+            ScannedRecord::Sound(bytes) => (bytes, true),
+            ScannedRecord::Doubtful(bytes) if self.options.keep_doubtful => (bytes, false),
+            ScannedRecord::Doubtful(_) | ScannedRecord::Unreadable => return self.lose(id),
         };
         match self.slots.found(slot) {
             Ok(Found::Live) => {}

@@ -40,7 +40,7 @@ pub(crate) struct BadBlock {
 
 /// A record of a store that may be damaged.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Swept<'r> {
+pub(crate) enum ScannedRecord<'r> {
     /// Nothing speaks against it.
     Sound(&'r [u8]),
     /// It can be read, and lies in a block that is not what it was.
@@ -49,16 +49,16 @@ pub(crate) enum Swept<'r> {
     Unreadable,
 }
 
-/// Who is told what a sweep finds: blocks before the records that begin in them.
+/// Who is told what a scan finds: blocks before the records that begin in them.
 pub(crate) trait Inspect {
     fn bad_block(&mut self, bad: &BadBlock) -> Result<()>;
-    fn record(&mut self, id: u64, record: Swept<'_>) -> Result<()>;
+    fn record(&mut self, id: u64, record: ScannedRecord<'_>) -> Result<()>;
     /// The records of which the file has nothing, or not all: the last ones.
     fn missing(&mut self, records: Range<u64>) -> Result<()>;
 }
 
 /// What is to be read.
-pub(crate) struct Sweep<'s> {
+pub(crate) struct Scan<'s> {
     pub(crate) data: &'s dyn Backing,
     pub(crate) geometry: Geometry,
     pub(crate) count: u64,
@@ -88,7 +88,7 @@ struct Window {
     bad: Vec<(Range<u64>, Trust)>,
 }
 
-impl Sweep<'_> {
+impl Scan<'_> {
     /// Reads everything, and tells `to`.
     ///
     /// # Errors
@@ -276,13 +276,13 @@ impl Sweep<'_> {
             let start = usize::try_from(range.start - window.from).unwrap_or(usize::MAX);
             let len = usize::try_from(stride).unwrap_or(usize::MAX);
             let bytes = &window.bytes[start..start + len];
-            let swept = match (worst, self.image(next)) {
-                (_, Some(image)) => Swept::Sound(image),
-                (Trust::Sound, None) => Swept::Sound(bytes),
-                (Trust::Doubtful, None) => Swept::Doubtful(bytes),
-                (Trust::Unreadable, None) => Swept::Unreadable,
+            let scanned = match (worst, self.image(next)) {
+                (_, Some(image)) => ScannedRecord::Sound(image),
+                (Trust::Sound, None) => ScannedRecord::Sound(bytes),
+                (Trust::Doubtful, None) => ScannedRecord::Doubtful(bytes),
+                (Trust::Unreadable, None) => ScannedRecord::Unreadable,
             };
-            to.record(next, swept)?;
+            to.record(next, scanned)?;
             next += 1;
         }
         let done = usize::try_from(next * stride - window.from).unwrap_or(usize::MAX);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::damaged::{Damaged, wrong_value};
 use super::problem::{Doubt, is_doubt};
-use super::scan::{BadBlock, Inspect, Swept};
+use super::scan::{BadBlock, Inspect, ScannedRecord};
 use crate::error::Result;
 use crate::format::{Field, Found, bad_status, next_free};
 use crate::shm::Wait;
@@ -105,7 +105,7 @@ pub fn verify(path: impl AsRef<Path>, doubts_max: usize) -> Result<VerifyReport>
         deleted: Vec::new(),
         unknown: false,
     };
-    store.sweep(&mut verifier)?;
+    store.scan(&mut verifier)?;
     if store.slots.mark().is_some() {
         verifier.check_counts(store.live_count(), store.free_head(), store.count());
     }
@@ -115,7 +115,7 @@ pub fn verify(path: impl AsRef<Path>, doubts_max: usize) -> Result<VerifyReport>
     Ok(report)
 }
 
-/// Writes down what a sweep finds.
+/// Writes down what a scan finds.
 struct Verifier<'r> {
     report: &'r mut VerifyReport,
     doubts_max: usize,
@@ -135,8 +135,8 @@ impl Inspect for Verifier<'_> {
         Ok(())
     }
 
-    fn record(&mut self, id: u64, record: Swept<'_>) -> Result<()> {
-        let (Swept::Sound(slot) | Swept::Doubtful(slot)) = record else {
+    fn record(&mut self, id: u64, record: ScannedRecord<'_>) -> Result<()> {
+        let (ScannedRecord::Sound(slot) | ScannedRecord::Doubtful(slot)) = record else {
             // It was named with its block.
             self.unknown = true;
             return Ok(());
