@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::problem::{Doubt, is_doubt};
+use super::problem::{Problem, is_problem};
 use super::scan::{Inspect, Scan};
 use crate::error::Result;
 use crate::format::{DataType, Field, Geometry, Value};
@@ -42,7 +42,7 @@ impl Damaged {
         let slots = Slots::of(core.header())?;
         let (log, log_lost) = match read_beside::read_log(&mut core) {
             Ok(log) => (log, None),
-            Err(error) if is_doubt(&error) => (None, Some(error.to_string())),
+            Err(error) if is_problem(&error) => (None, Some(error.to_string())),
             Err(error) => return Err(error),
         };
         let (log, torn) = log.map_or((None, Vec::new()), |(log, torn)| (Some(log), torn));
@@ -102,27 +102,28 @@ impl Damaged {
     }
 
     /// What is wrong with header, length and checksum file.
-    pub(crate) fn doubts(&self) -> Result<Vec<Doubt>> {
-        let at = |offset, what| Doubt { offset, ..Doubt::of_file(what) };
+    pub(crate) fn problems(&self) -> Result<Vec<Problem>> {
+        let at = |offset, what| Problem { offset, ..Problem::of_file(what) };
         let report = self.core.report();
-        let mut doubts = Vec::new();
+        let mut problems = Vec::new();
         for (offset, slot) in [0, 4096].into_iter().zip([&report.a, &report.b]) {
             match slot_info(slot) {
                 SlotInfo::Valid { .. } => {}
                 SlotInfo::Empty => {
-                    doubts.push(at(Some(offset), "this header slot is empty".to_owned()));
+                    problems.push(at(Some(offset), "this header slot is empty".to_owned()));
                 }
                 SlotInfo::Bad(why) => {
-                    doubts.push(at(Some(offset), format!("this header slot is not valid: {why}")));
+                    problems
+                        .push(at(Some(offset), format!("this header slot is not valid: {why}")));
                 }
             }
         }
         if self.core.header().editing {
             let what = "an exclusive edit was interrupted: records may be half changed";
-            doubts.push(at(None, what.to_owned()));
+            problems.push(at(None, what.to_owned()));
         }
         if let Err(error) = self.core.header().check_length(self.backing().len_bytes()?) {
-            doubts.push(at(None, error.to_string()));
+            problems.push(at(None, error.to_string()));
         }
         if let Some(log) = &self.log {
             let end = self.geometry()?.offset_of(log.count)?;
@@ -130,25 +131,26 @@ impl Damaged {
             if end > len_bytes {
                 let (count, ends) = (log.count, format!("the file ends at byte {len_bytes}"));
                 let what = format!("the log counts {count} records, up to byte {end}; {ends}");
-                doubts.push(at(None, what));
+                problems.push(at(None, what));
             }
         }
         for torn in &self.torn {
-            doubts.push(Doubt::of_record(torn.ids.start, torn.to_string()));
+            problems.push(Problem::of_record(torn.ids.start, torn.to_string()));
         }
         if let Some(why) = &self.log_lost {
-            doubts.push(at(None, format!("the log with the newest commits cannot be read: {why}")));
+            problems
+                .push(at(None, format!("the log with the newest commits cannot be read: {why}")));
         }
         let what = match &self.checksums {
-            Checksums::Absent | Checksums::Present { .. } => return Ok(doubts),
+            Checksums::Absent | Checksums::Present { .. } => return Ok(problems),
             Checksums::Foreign => "the checksum file belongs to another store".to_owned(),
             Checksums::Stale => {
                 "the checksum file was not kept when the store was changed".to_owned()
             }
             Checksums::Damaged(why) => format!("the checksum file cannot be used: {why}"),
         };
-        doubts.push(at(None, what));
-        Ok(doubts)
+        problems.push(at(None, what));
+        Ok(problems)
     }
 
     /// Reads all records and compares all blocks, but for those that hold records of which the log

@@ -16,7 +16,7 @@ mod verify;
 pub use backup::{BackupReport, backup};
 pub use compact::{CompactReport, compact};
 pub use copy::CopyOptions;
-pub use problem::Doubt;
+pub use problem::Problem;
 pub use rebuild::{Rebuilt, rebuild_checksums, rebuild_checksums_with_progress};
 pub use salvage::{Lost, SalvageOptions, SalvageReport, salvage, salvage_with_progress};
 pub use verify::{VerifyReport, verify};
