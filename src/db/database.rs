@@ -336,8 +336,8 @@ impl<R: Row + ?Sized> std::fmt::Debug for Database<R> {
         let state = self.engine.load();
         f.debug_struct("Database")
             .field("path", &self.path())
-            .field("commit", &state.commit)
-            .field("count", &state.count)
+            .field("commit", &state.counts.commit)
+            .field("count", &state.counts.records)
             .finish_non_exhaustive()
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::problem::{Problem, is_problem};
 use super::scan::{Inspect, Scan};
 use crate::error::Result;
-use crate::format::{DataType, Field, Geometry, Value};
+use crate::format::{Counts, DataType, Field, Geometry, Value};
 use crate::io::{Backing, FileBacking};
 use crate::shm::Wait;
 use crate::store::{SlotInfo, slot_info};
@@ -55,9 +55,14 @@ impl Damaged {
         Ok(Self { core, checksums, slots, log, log_lost, torn, sums, _locks: locks })
     }
 
+    /// What the newest commit counts, in the header or in the log.
+    fn counts(&self) -> Counts {
+        self.log.as_ref().map_or(self.core.header().counts, |log| log.counts)
+    }
+
     /// The records there are, those in the log and deleted ones among them.
     pub(crate) fn count(&self) -> u64 {
-        self.log.as_ref().map_or(self.core.header().count, |log| log.count)
+        self.counts().records
     }
 
     /// Whether there was a log that cannot be read.
@@ -82,18 +87,18 @@ impl Damaged {
 
     /// How many records nothing sums: neither the checksums nor the log.
     pub(crate) fn unsummed(&self) -> u64 {
-        let in_header = if self.sums.is_some() { 0 } else { self.core.header().count };
+        let in_header = if self.sums.is_some() { 0 } else { self.core.header().counts.records };
         in_header.saturating_add(self.log.as_ref().map_or(0, |log| log.unsummed))
     }
 
     /// How many of them live, by the newest commit.
     pub(crate) fn live_count(&self) -> u64 {
-        self.log.as_ref().map_or(self.core.header().live_count, |log| log.live_count)
+        self.counts().live
     }
 
     /// The first record of the free list, by the newest commit.
     pub(crate) fn free_head(&self) -> Option<u64> {
-        self.log.as_ref().map_or(self.core.header().free_head, |log| log.free_head)
+        self.counts().free_head
     }
 
     /// The file that the records are in.
@@ -126,10 +131,11 @@ impl Damaged {
             problems.push(at(None, error.to_string()));
         }
         if let Some(log) = &self.log {
-            let end = self.geometry()?.offset_of(log.count)?;
+            let end = self.geometry()?.offset_of(log.counts.records)?;
             let len_bytes = self.backing().len_bytes()?;
             if end > len_bytes {
-                let (count, ends) = (log.count, format!("the file ends at byte {len_bytes}"));
+                let (count, ends) =
+                    (log.counts.records, format!("the file ends at byte {len_bytes}"));
                 let what = format!("the log counts {count} records, up to byte {end}; {ends}");
                 problems.push(at(None, what));
             }

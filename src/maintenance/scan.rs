@@ -174,7 +174,7 @@ impl Scan<'_> {
             Ok(state) => {
                 step::reach(Step::JudgeBlock);
                 let begun = sums.stamp()?;
-                let done = Superblock::header_in(self.data)?.commit;
+                let done = Superblock::header_in(self.data)?.counts.commit;
                 // It wrote nothing of commits that came after its own.
                 let is_explained = begun
                     .is_some_and(|begun| begun > done && self.is_changed_by_log(&records, begun));

@@ -280,9 +280,9 @@ impl<T: Copy + Send + Sync> Table<T> {
             mark: slots.mark(),
             announces_edits: sums.is_some(),
         };
-        let count = log.as_ref().map_or(header.count, |log| log.count);
+        let count = log.as_ref().map_or(header.counts, |log| log.counts).records;
         let images = match (&log, reading) {
-            (Some(log), Reading::Whole) => log.overlay.sorted_after(header.commit),
+            (Some(log), Reading::Whole) => log.overlay.sorted_after(header.counts.commit),
             _ => Vec::new(),
         };
         let backing = Arc::clone(core.backing());
@@ -362,7 +362,7 @@ impl<T: Copy + Send + Sync> Table<T> {
         }
         self.core.check_healthy("flush")?;
         let count = self.array.count();
-        if count == self.core.header().count {
+        if count == self.core.header().counts.records {
             return Ok(());
         }
         self.flush_as(self.live_count(), self.free_head())
@@ -374,7 +374,7 @@ impl<T: Copy + Send + Sync> Table<T> {
         if count >= self.array.count() {
             return Ok(());
         }
-        if count < self.core.header().count {
+        if count < self.core.header().counts.records {
             self.refuse_with_deletes("truncate")?;
             self.locks.exclude_readers(self.common.wait)?;
             let cut = self.cut(count);

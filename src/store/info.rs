@@ -171,7 +171,7 @@ impl StoreInfo {
         let known = Known::of(table.sums.as_ref(), &**backing, header)?;
         let unsummed = match &known.checksums {
             Checksums::Present { .. } => 0,
-            _ => header.count,
+            _ => header.counts.records,
         };
         Ok(Self {
             path: table.path(),
@@ -188,7 +188,7 @@ impl StoreInfo {
             file_len_bytes,
             allocated_bytes: backing.allocated_bytes()?,
             sequence: header.sequence,
-            commit: table.log.as_ref().map_or(header.commit, |log| log.commit),
+            commit: table.committed().commit,
             log,
             writer,
             readers,

@@ -61,7 +61,7 @@ impl LogFollower {
             read_beside::read(&mut superblock, &presence, alignment)?;
         let backing = Arc::clone(superblock.backing());
         let inner = Inner {
-            thinned: superblock.header().commit,
+            thinned: superblock.header().counts.commit,
             found: log.unwrap_or_else(|| nothing(&superblock)),
             position,
             point,
@@ -105,7 +105,7 @@ impl LogFollower {
 
     /// Maps the array again if the view of it does not reach to the end of the records.
     fn reach_end(&self, inner: &mut Inner) -> Result<()> {
-        let end = self.layout.geometry.offset_of(inner.found.count)?;
+        let end = self.layout.geometry.offset_of(inner.found.counts.records)?;
         if end > inner.view.len_bytes() as u64 {
             inner.view = view_of(&*self.backing, self.backing.len_bytes()?)?;
         }
@@ -132,7 +132,7 @@ impl LogFollower {
         let Ok(found) = followed.and_then(|()| gathering.end(&*self.backing)) else {
             return false;
         };
-        inner.point.commit = found.commit;
+        inner.point.commit = found.counts.commit;
         inner.found = found;
         inner.position = Some(position);
         true
@@ -143,7 +143,7 @@ impl LogFollower {
         let alignment = self.layout.alignment;
         let Found { log, position, point } =
             read_beside::read(&mut superblock, &self.presence, alignment)?;
-        inner.thinned = superblock.header().commit;
+        inner.thinned = superblock.header().counts.commit;
         inner.found = log.unwrap_or_else(|| nothing(&superblock));
         inner.position = position;
         inner.point = point;
@@ -176,7 +176,7 @@ impl LogFollower {
     fn thin(&self, inner: &mut Inner) {
         let held = self.presence.side().map_or(0, |side| side.held());
         // What the writer says counts as long as its time is the one in which this was read.
-        let is_new = held > inner.thinned && held <= inner.found.commit;
+        let is_new = held > inner.thinned && held <= inner.found.counts.commit;
         if inner.point.goes_by_words() && is_new && self.holds(held) {
             inner.found.overlay = inner.found.overlay.without(held);
             inner.thinned = held;
@@ -186,7 +186,7 @@ impl LogFollower {
     /// Whether the file says itself that its array holds all commits up to this one. The writer may
     /// speak of another file, in whose place this one was put.
     fn holds(&self, commit: u64) -> bool {
-        Superblock::header_in(&*self.backing).is_ok_and(|header| header.commit >= commit)
+        Superblock::header_in(&*self.backing).is_ok_and(|header| header.counts.commit >= commit)
     }
 
     fn try_newest(&self) -> Result<Arc<State>> {
@@ -207,10 +207,7 @@ impl LogFollower {
                 continue;
             };
             let state = Arc::new(State {
-                commit: inner.found.commit,
-                count: inner.found.count,
-                live_count: inner.found.live_count,
-                free_head: inner.found.free_head,
+                counts: inner.found.counts,
                 overlay: inner.found.overlay.clone(),
                 view: Arc::clone(&inner.view),
                 pin: Some(pin),

@@ -50,7 +50,7 @@ pub(crate) fn settle(superblock: &mut Superblock) -> Result<Option<Sums>> {
     if let Some(sums) = &mut sums {
         sums.settle(&**superblock.backing(), at_rest)?;
         if superblock.header().live_log.is_none() {
-            sums.unannounce(superblock.header().commit)?;
+            sums.unannounce(superblock.header().counts.commit)?;
         }
     }
     Ok(sums)

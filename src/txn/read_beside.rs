@@ -112,8 +112,9 @@ pub(crate) fn read(
                 // changes before it changes records; readers have said by then that they are here.
                 if let Some((log, position)) = found.filter(|_| is_live || at_rest) {
                     if presence.mark().0 == mark {
-                        let commit =
-                            log.as_ref().map_or(superblock.header().commit, |log| log.commit);
+                        let commit = log
+                            .as_ref()
+                            .map_or(superblock.header().counts.commit, |log| log.counts.commit);
                         let point = ReadPoint { mark, commit, at_rest };
                         superblock.check_views()?;
                         return Ok(Found { log, position, point });
@@ -148,7 +149,7 @@ fn is_still(superblock: &Superblock, presence: &Presence) -> Result<bool> {
 
 /// From which commit on a reader needs the log that comes from this header.
 fn first_needed(superblock: &Superblock) -> u64 {
-    superblock.header().commit.saturating_add(1)
+    superblock.header().counts.commit.saturating_add(1)
 }
 
 /// Who finds again and again that it is too late does not try for ever: if the writer goes on, it
@@ -234,7 +235,7 @@ fn read_once(
     if !presence.need(first_needed(superblock), mark) {
         return Ok(None);
     }
-    let through = published.max(superblock.header().commit);
+    let through = published.max(superblock.header().counts.commit);
     recovered::read_log_through(superblock, alignment, through).map(Some)
 }
 

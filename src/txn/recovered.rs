@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::in_place::{InPlace, InPlaces, Torn};
 use super::superblock::Superblock;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{RecordLayout, SlotState};
+use crate::format::{Counts, RecordLayout, SlotState};
 use crate::io::Backing;
 use crate::overlay::{Committed, Images, Overlay};
 use crate::wal::{self, Commit, Position};
@@ -13,11 +13,8 @@ use crate::wal::{self, Commit, Position};
 /// The state that header and log make together.
 #[derive(Clone, Debug)]
 pub(crate) struct RecoveredState {
-    /// The newest commit.
-    pub(crate) commit: u64,
-    pub(crate) count: u64,
-    pub(crate) live_count: u64,
-    pub(crate) free_head: Option<u64>,
+    /// Of the newest commit.
+    pub(crate) counts: Counts,
     /// The images of the records that the array does not hold yet.
     pub(crate) overlay: Overlay,
     /// How many commits were found in the log.
@@ -59,40 +56,36 @@ pub(crate) struct Gathering {
 impl Gathering {
     /// From `found` on.
     pub(crate) fn new(layout: RecordLayout, found: RecoveredState) -> Self {
-        let most = found.count;
+        let most = found.counts.records;
         let (images, in_place) = (Images::new(layout.stride, layout.alignment), Vec::new());
         Self { layout, found, images, firsts: Vec::new(), most, in_place }
     }
 
     pub(crate) fn take(&mut self, (commit, ids, images): Block<'_>) -> Result<()> {
         let found = &mut self.found;
-        if commit.count < found.count {
+        if commit.counts.records < found.counts.records {
             return Err(Error::new(ErrorKind::Corrupt, "read the log of").detail(format!(
                 "commit {} counts {} records, where there were {}",
-                commit.number, commit.count, found.count
+                commit.counts.commit, commit.counts.records, found.counts.records
             )));
         }
-        let all_live = commit.live_count == commit.count && commit.free_head.is_none();
-        if !self.layout.deletes && !all_live {
+        if !self.layout.deletes && !commit.counts.are_all_live() {
             return Err(Error::new(ErrorKind::Corrupt, "read the log of").detail(format!(
                 "commit {} deletes records of a store without deletes",
-                commit.number
+                commit.counts.commit
             )));
         }
         // What the commits before have changed: of the last one nothing needs to be noted.
         let (changed, noted) = (self.images.len(), self.firsts.last().map_or(0, |last| last.1));
         if changed > noted as usize {
-            self.firsts.push((found.commit, u32::try_from(changed).unwrap_or(u32::MAX)));
+            self.firsts.push((found.counts.commit, u32::try_from(changed).unwrap_or(u32::MAX)));
         }
-        self.in_place.extend(InPlace::of(commit, ids, found.count));
+        self.in_place.extend(InPlace::of(commit, ids, found.counts.records));
         for (&id, image) in ids.iter().zip(images.chunks_exact(self.layout.stride)) {
             self.images.put(id, image)?;
         }
-        found.commit = commit.number;
-        found.count = commit.count;
-        found.live_count = commit.live_count;
-        found.free_head = commit.free_head;
-        self.most = self.most.max(commit.count);
+        found.counts = commit.counts;
+        self.most = self.most.max(commit.counts.records);
         Ok(())
     }
 
@@ -111,8 +104,8 @@ impl Gathering {
     fn finish(self) -> (RecoveredState, Vec<InPlace>) {
         let Self { mut found, images, firsts, in_place, .. } = self;
         if !images.is_empty() {
-            let committed = Committed { commit: found.commit, images, firsts };
-            found.overlay = found.overlay.with(Arc::new(committed), found.count);
+            let committed = Committed { commit: found.counts.commit, images, firsts };
+            found.overlay = found.overlay.with(Arc::new(committed), found.counts.records);
         }
         (found, in_place)
     }
@@ -122,10 +115,7 @@ impl Gathering {
 pub(crate) fn nothing(superblock: &Superblock) -> RecoveredState {
     let header = superblock.header();
     RecoveredState {
-        commit: header.commit,
-        count: header.count,
-        live_count: header.live_count,
-        free_head: header.free_head,
+        counts: header.counts,
         overlay: Overlay::default(),
         blocks: 0,
         log_len_bytes: 0,
@@ -147,7 +137,7 @@ pub(crate) fn read_log(
     check_length(
         &**superblock.backing(),
         &superblock.header().layout()?.aligned_to(alignment),
-        found.count,
+        found.counts.records,
     )
     .map_err(|error| superblock.name(error))?;
     match torn.first() {
@@ -187,14 +177,14 @@ pub(crate) fn read_log_through(
         &**superblock.backing(),
         header.file_id,
         salt,
-        (header.commit, through),
+        (header.counts.commit, through),
         header.stride,
         &mut |commit, ids, images| gathering.take((commit, ids, images)),
     );
     let position = position.map_err(|error| superblock.name(error))?;
     let (found, in_place) = gathering.finish();
     let layout = superblock.header().layout()?.aligned_to(alignment);
-    check_length(&**superblock.backing(), &layout, found.count)
+    check_length(&**superblock.backing(), &layout, found.counts.records)
         .map_err(|error| superblock.name(error))?;
     let of_log = InPlaces::new(&layout, &in_place, &found.overlay);
     let (in_place, unsummed) = (of_log.records(), of_log.unsummed());
@@ -218,7 +208,7 @@ pub(crate) fn read_log_and(
         &**superblock.backing(),
         header.file_id,
         salt,
-        header.commit,
+        header.counts.commit,
         header.stride,
         &mut |commit, ids, images| {
             gathering.take((commit, ids, images))?;
@@ -248,7 +238,7 @@ pub(crate) fn check_no_log_is_lost(superblock: &Superblock) -> Result<()> {
     }
     let header = superblock.header();
     let newest = wal::newest_begun(&**superblock.backing(), header.file_id)?;
-    if newest.is_none_or(|newest| newest <= header.commit) {
+    if newest.is_none_or(|newest| newest <= header.counts.commit) {
         return Ok(());
     }
     Err(superblock.name(
@@ -256,7 +246,7 @@ pub(crate) fn check_no_log_is_lost(superblock: &Superblock) -> Result<()> {
             .detail(format!(
                 "a header slot is damaged, the other one knows of commits up to {} and of no log, \
                  and there is a log with later ones",
-                header.commit
+                header.counts.commit
             ))
             .advice(
                 "restore a backup; or remove the log's files (-wal-) to go on from the state of \

@@ -188,7 +188,7 @@ impl Superblock {
         }
         let Ok((found, ..)) = choose(&front) else { return Ok(false) };
         let header = found.verify_alone();
-        Ok(header.is_ok_and(|it| it.unfinished || it.count == 0 && it.live_log.is_none()))
+        Ok(header.is_ok_and(|it| it.unfinished || it.counts.records == 0 && it.live_log.is_none()))
     }
 
     /// The header as committed.
@@ -257,7 +257,7 @@ impl Superblock {
         self.make_slot_durable()?;
         let mut next = self.header.clone();
         change(&mut next);
-        next.unfinished = self.unfinished && next.count > 0;
+        next.unfinished = self.unfinished && next.counts.records > 0;
         next.sequence = self.header.sequence.saturating_add(1);
         next.check_countable().map_err(|error| self.name(error))?;
         let slot = match step::skip(Step::OtherSlot) {

@@ -78,7 +78,7 @@ fn a_log_is_there_for_whom_it_was_promised_wherever_its_segments_end() {
         let (superblock, presence) = begin(&path);
         let (mark, published) = presence.mark();
         let _needed = Needed(&presence);
-        assert!(presence.need(superblock.header().commit + 1, mark), "nothing has gone on");
+        assert!(presence.need(superblock.header().counts.commit + 1, mark), "nothing has gone on");
         for _ in 0..40 {
             number += 1;
             commit(&database, 3, number);
@@ -98,7 +98,7 @@ fn a_log_is_there_for_whom_its_first_commit_was_promised() {
     let nothing = database.begin_read();
     append(&database, 20);
     let (superblock, presence) = begin(&path);
-    assert_eq!(superblock.header().commit, 0, "no checkpoint goes past what is read");
+    assert_eq!(superblock.header().counts.commit, 0, "no checkpoint goes past what is read");
     let (mark, published) = presence.mark();
     let _needed = Needed(&presence);
     assert!(presence.need(1, mark), "nothing has gone on");
@@ -174,14 +174,14 @@ fn who_is_overtaken_again_and_again_keeps_the_writer_from_it_for_a_while() {
         overtaken.made,
         overtaken.kept_away
     );
-    assert_eq!(found.commit, pin.point().commit);
+    assert_eq!(found.counts.commit, pin.point().commit);
     assert_eq!(found.overlay.find(500), None, "the array has been kept as it was");
     let mut first = [0; 8];
     superblock
         .backing()
         .read_at(superblock.header().layout().unwrap().geometry.offset_of(500).unwrap(), &mut first)
         .unwrap();
-    assert_eq!(u64::from_ne_bytes(first), found.commit);
+    assert_eq!(u64::from_ne_bytes(first), found.counts.commit);
     // It is kept from nothing any more, but for what is held.
     drop(pin);
     assert_eq!(overtaken.database.checkpoint().unwrap().held_back(), None);

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::error::ErrorKind;
-use crate::format::{DataType, Field, Header, Schema, new_header};
+use crate::format::{Counts, DataType, Field, Header, Schema, new_header};
 use crate::io::FileBacking;
 use crate::io::hooked::{Call, Hook, Hooked, Then};
 use crate::sums::SUM_SUFFIX;
@@ -86,7 +86,7 @@ fn scan(bad: &[Range<u64>], has_sums: bool, cut: u64) -> Found {
     }
     let schema = Schema::packed([Field::new("b", DataType::Binary(8192))]).unwrap();
     let (header, _) = new_header(&schema, &b""[..], false, [7; 16]).unwrap();
-    let header = Header { count: 40, live_count: 40, ..header };
+    let header = Header { counts: Counts { records: 40, live: 40, ..header.counts }, ..header };
     let sums = has_sums.then(|| Sums::create(&disk, SUM_SUFFIX, &header).unwrap());
     *disk.bad.lock().unwrap() = bad.to_vec();
     disk.trim(D + 40 * 8192 - cut).unwrap();

@@ -26,7 +26,7 @@ impl<T: Copy + Send + Sync> Table<T> {
     /// Shows readers what this handle has committed.
     pub(crate) fn tell_readers(&self) {
         if let Some(sharing) = &self.sharing {
-            let commit = self.core.header().commit;
+            let commit = self.core.header().counts.commit;
             sharing.hold(commit);
             sharing.publish(commit);
         }
@@ -35,7 +35,7 @@ impl<T: Copy + Send + Sync> Table<T> {
     /// Begins to share a store that has its name only now, by the words in its lock file.
     pub(crate) fn begin_sharing(&mut self, sharing: WriterSide<LockWords>) -> Result<()> {
         let header = self.core.header();
-        sharing.begin(header.commit, header.commit, process())?;
+        sharing.begin(header.counts.commit, header.counts.commit, process())?;
         self.sharing = Some(sharing);
         Ok(())
     }

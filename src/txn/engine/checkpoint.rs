@@ -116,9 +116,9 @@ impl Engine {
         // ask; one after which nothing may be written has poisoned the handle, too.
         let has_failed = self.checkpoint_locked(&mut writer, Reason::Due).is_err();
         let left = writer.due_bytes();
-        let reached = writer.superblock.header().commit;
-        writer.held_back_by =
-            Some(reached).filter(|&commit| commit < writer.newest.commit && self.is_held(commit));
+        let reached = writer.superblock.header().counts.commit;
+        writer.held_back_by = Some(reached)
+            .filter(|&commit| commit < writer.newest.counts.commit && self.is_held(commit));
         // Beside readers without slots, who come and go unseen, it is tried again before long, as
         // it is after a failure, which may have passed by then.
         let next = if writer.shut_out || has_failed {
@@ -132,7 +132,7 @@ impl Engine {
     /// Whether a snapshot of this commit, or of an older one, is being read: in this process, or by
     /// a reader that has said so.
     fn is_held(&self, commit: u64) -> bool {
-        self.published.oldest().commit <= commit
+        self.published.oldest().counts.commit <= commit
             || self.published.sharing().is_read(commit).is_ok_and(|is| is)
     }
 
@@ -153,7 +153,7 @@ impl Engine {
             step::take(Step::CheckpointLogSync, || self.group.settle_all(&self.published))
         })?;
         let done = |writer: &Writer, records, held_back| Checkpoint {
-            commit: writer.superblock.header().commit,
+            commit: writer.superblock.header().counts.commit,
             records,
             held_back,
             damaged: Vec::new(),
@@ -166,13 +166,15 @@ impl Engine {
             false => self.published.oldest(),
         };
         let held_back = self.own_reader(writer, &target);
-        if target.commit <= writer.superblock.header().commit && !(closing && held_back.is_none()) {
+        if target.counts.commit <= writer.superblock.header().counts.commit
+            && !(closing && held_back.is_none())
+        {
             return Ok(done(writer, 0, held_back));
         }
         let wait = if reason == Reason::Due { Wait::No } else { QUIET_WAIT };
         let mut limit = None;
         let begun = wait.until(|| {
-            limit = self.locks.begin_checkpoint(self.published.sharing(), target.commit)?;
+            limit = self.locks.begin_checkpoint(self.published.sharing(), target.counts.commit)?;
             Ok(limit.is_some())
         });
         begun.map_err(|error| self.name(error))?;
@@ -201,7 +203,8 @@ impl Engine {
 
     /// Which snapshot of this process keeps a checkpoint from going past `target`.
     fn own_reader(&self, writer: &Writer, target: &State) -> Option<String> {
-        let held = (target.commit < writer.newest.commit).then_some(target.commit);
+        let held =
+            (target.counts.commit < writer.newest.counts.commit).then_some(target.counts.commit);
         let sharing = self.published.sharing();
         sharing.note_own(held);
         let seconds = sharing.own_held_for();
@@ -220,7 +223,7 @@ impl Engine {
         closing: bool,
     ) -> Result<(u64, Option<String>)> {
         let held_back = limit.blocker.map(|reader| reader.to_string());
-        let done = writer.superblock.header().commit;
+        let done = writer.superblock.header().counts.commit;
         let target = if held_back.is_none() {
             target
         } else if limit.through <= done {
@@ -241,17 +244,14 @@ impl Engine {
             return Ok(state);
         }
         let (found, _) = read_log_through(&writer.superblock, self.layout.alignment, commit)?;
-        let found = found.filter(|found| found.commit == commit).ok_or_else(|| {
+        let found = found.filter(|found| found.counts.commit == commit).ok_or_else(|| {
             self.name(
                 Error::new(ErrorKind::Corrupt, "checkpoint")
                     .detail(format!("commit {commit} is not in the log")),
             )
         })?;
         Ok(Arc::new(State {
-            commit,
-            count: found.count,
-            live_count: found.live_count,
-            free_head: found.free_head,
+            counts: found.counts,
             overlay: found.overlay,
             view: Arc::clone(&writer.newest.view),
             pin: None,
@@ -262,7 +262,7 @@ impl Engine {
     /// handle, since the log keeps what was to go to the array.
     fn reserve_sums(&self, writer: &Writer, target: &State) -> Result<()> {
         let Some(sums) = &writer.sums else { return Ok(()) };
-        let end = self.layout.geometry.offset_of(target.count)?;
+        let end = self.layout.geometry.offset_of(target.counts.records)?;
         sums.reserve(end).map(drop).map_err(|error| self.name(error))
     }
 
@@ -279,20 +279,17 @@ impl Engine {
         closing: bool,
     ) -> Result<()> {
         let changed = ranges_of(&self.layout, images);
-        let ends_log = closing && target.commit == writer.newest.commit;
+        let ends_log = closing && target.counts.commit == writer.newest.counts.commit;
         let live_log = match &writer.log {
-            Some(log) if !ends_log => Some(log.oldest_after(target.commit)),
+            Some(log) if !ends_log => Some(log.oldest_after(target.counts.commit)),
             _ => None,
         };
         let change = Change {
-            commit: target.commit,
+            commit: target.counts.commit,
             changed: &changed,
-            end: self.layout.geometry.offset_of(target.count)?,
+            end: self.layout.geometry.offset_of(target.counts.records)?,
             header: &|header| {
-                header.commit = target.commit;
-                header.count = target.count;
-                header.live_count = target.live_count;
-                header.free_head = target.free_head;
+                header.counts = target.counts;
                 header.live_log = live_log;
             },
         };
@@ -326,7 +323,7 @@ impl Engine {
             return Ok(());
         }
         self.step(writer, |writer| {
-            let count = writer.newest.count;
+            let count = writer.newest.counts.records;
             // A reader of commits that are no more may count more records than there are.
             let is_cuttable = !self.published.sharing().has_strangers()?;
             match if is_cuttable { writer.placed.trim(count) } else { Ok(()) } {
@@ -375,13 +372,13 @@ impl Work for WriteBack<'_> {
     }
 
     fn tell(&mut self) -> Result<()> {
-        self.writer.uncounted.count(self.target.commit);
-        self.engine.published.sharing().hold(self.target.commit);
+        self.writer.uncounted.count(self.target.counts.commit);
+        self.engine.published.sharing().hold(self.target.counts.commit);
         Ok(())
     }
 
     fn release(&mut self) -> Result<()> {
-        let commit = self.target.commit;
+        let commit = self.target.counts.commit;
         let sharing = self.engine.published.sharing();
         let needed = sharing.retire(commit)?;
         if let Some(log) = self.writer.log.take_if(|_| self.ends_log) {
@@ -400,8 +397,8 @@ impl Work for WriteBack<'_> {
         let thinner = Arc::new(State {
             overlay: newest.overlay.without(commit),
             view: Arc::clone(&newest.view),
+            counts: newest.counts,
             pin: None,
-            ..**newest
         });
         self.writer.newest = Arc::clone(&thinner);
         self.engine.published.publish(thinner);

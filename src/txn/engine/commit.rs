@@ -8,6 +8,7 @@ use super::changes::Changes;
 use super::checkpoint::Reason;
 use super::{Engine, Writer, unknown};
 use crate::error::{Error, ErrorKind, Result};
+use crate::format::Counts;
 use crate::io::View;
 use crate::os::Survives;
 use crate::overlay::Committed;
@@ -79,7 +80,7 @@ impl Engine {
             self.make_room(&mut writer, &changes)?;
             self.step(&mut writer, |writer| self.write(writer, changes, durable))?;
         }
-        let commit = writer.newest.commit;
+        let commit = writer.newest.counts.commit;
         drop(writer);
         let settled = if durable {
             self.group.settle(commit, &self.published).and_then(|()| self.make_durable(commit))
@@ -106,9 +107,11 @@ impl Engine {
         let logged = if changes.has_spilled(&writer.newest) { 0 } else { changes.tail.records() };
         let images = changes.images.len() as u64 + logged;
         self.check_log_size(writer, images)?;
-        named(writer.make_room(changes.count))?;
-        if changes.count > writer.newest.count {
-            named(writer.make_room_for_sums(self.layout.geometry.offset_of(changes.count)?))?;
+        named(writer.make_room(changes.counts.records))?;
+        if changes.counts.records > writer.newest.counts.records {
+            named(
+                writer.make_room_for_sums(self.layout.geometry.offset_of(changes.counts.records)?),
+            )?;
         }
         if writer.log.is_none() {
             self.begin_log(writer)?;
@@ -137,7 +140,7 @@ impl Engine {
     /// Ends a log of which the array holds everything, for the room that its files take, and begins
     /// another one there.
     fn begin_anew(&self, writer: &mut Writer) -> Result<()> {
-        if writer.newest.commit > writer.superblock.header().commit {
+        if writer.newest.counts.commit > writer.superblock.header().counts.commit {
             return Ok(());
         }
         self.checkpoint_locked(writer, Reason::Closing)?;
@@ -145,7 +148,7 @@ impl Engine {
             return Ok(());
         }
         // Who reads in it goes on from the header, like everybody who finds a log gone.
-        self.published.sharing().give_up(writer.newest.commit);
+        self.published.sharing().give_up(writer.newest.counts.commit);
         if let Some(log) = writer.log.take() {
             log.remove().map_err(|error| self.name(error))?;
         }
@@ -155,7 +158,7 @@ impl Engine {
     /// Makes the first segment of a log, and then the header that names it.
     fn begin_log(&self, writer: &mut Writer) -> Result<()> {
         let file_id = writer.superblock.header().file_id;
-        let first = writer.newest.commit + 1;
+        let first = writer.newest.counts.commit + 1;
         let backing = &self.backing;
         // What a process left that died while it made, or removed, a log that no header names.
         let mut log = wal::remove_stale(&**backing, file_id, &[])
@@ -199,13 +202,8 @@ impl Engine {
         } else {
             log_tail(&mut changes)?;
         }
-        let commit = wal::Commit {
-            number: base.commit + 1,
-            count: changes.count,
-            live_count: changes.live_count,
-            free_head: changes.free_head,
-            placed: changes.placed.take().map(Arc::new),
-        };
+        let counts = Counts { commit: base.counts.commit + 1, ..changes.counts };
+        let commit = wal::Commit { counts, placed: changes.placed.take().map(Arc::new) };
         let placed = commit.placed.as_ref().map_or(0, |sums| sums.len_bytes());
         let pieces = changes.images.pieces();
         let image_len = writer.superblock.header().stride;
@@ -218,16 +216,13 @@ impl Engine {
         }
         log.append(&commit, self.group.synced(), &images)?;
         let segment = log.segment();
-        writer.uncounted.add(commit.number, placed);
+        writer.uncounted.add(counts.commit, placed);
         drop(pieces);
-        let committed = Arc::new(Committed::of_one(commit.number, changes.images));
+        let committed = Arc::new(Committed::of_one(counts.commit, changes.images));
         let state = Arc::new(State {
-            commit: commit.number,
-            count: commit.count,
-            live_count: commit.live_count,
-            free_head: commit.free_head,
-            overlay: base.overlay.with(committed, commit.count),
-            view: self.view_over(writer, &base, commit.count)?,
+            counts,
+            overlay: base.overlay.with(committed, counts.records),
+            view: self.view_over(writer, &base, counts.records)?,
             pin: None,
         });
         writer.newest = Arc::clone(&state);

@@ -203,7 +203,7 @@ impl Source for Engine {
     }
 
     fn is_newest(&self, state: &State) -> bool {
-        self.published.commit() <= state.commit
+        self.published.commit() <= state.counts.commit
     }
 
     fn newest_commit(&self) -> u64 {

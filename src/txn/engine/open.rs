@@ -35,22 +35,19 @@ impl Engine {
             log.limit_segments(common.checkpoint_bytes / SEGMENTS_OF_A_LOG);
         }
         if let Some(sums) = &mut sums {
-            exempt_begun(sums, &layout, &found, superblock.header().commit)?;
+            exempt_begun(sums, &layout, &found, superblock.header().counts.commit)?;
         }
-        let mut placed = Placed::new(Arc::clone(&backing), layout.geometry, found.count)?;
-        trim(&*backing, &locks, &mut placed, found.count)?;
+        let mut placed = Placed::new(Arc::clone(&backing), layout.geometry, found.counts.records)?;
+        trim(&*backing, &locks, &mut placed, found.counts.records)?;
         let view = view_of(&*backing, placed.file_len_bytes())?;
         let newest = Arc::new(State {
-            commit: found.commit,
-            count: found.count,
-            live_count: found.live_count,
-            free_head: found.free_head,
+            counts: found.counts,
             overlay: found.overlay,
             view: Arc::clone(&view),
             pin: None,
         });
         let mut uncounted = Uncounted::default();
-        uncounted.add(found.commit, found.in_place.saturating_mul(layout.geometry.stride));
+        uncounted.add(found.counts.commit, found.in_place.saturating_mul(layout.geometry.stride));
         let (schema, metadata) = (superblock.schema().clone(), Arc::clone(superblock.metadata()));
         let writer = Writer {
             superblock,
@@ -60,7 +57,7 @@ impl Engine {
             logs_all: has_strangers || sharing.is_blind()?,
             sums,
             newest: Arc::clone(&newest),
-            in_file: records_in(view, layout.geometry, found.count)?,
+            in_file: records_in(view, layout.geometry, found.counts.records)?,
             busy: false,
             closed: false,
             untrimmed: None,
@@ -72,7 +69,7 @@ impl Engine {
         };
         Ok(Self {
             writer: Mutex::new(writer),
-            group: Group::new(found.commit),
+            group: Group::new(found.counts.commit),
             published: Published::new(newest, sharing),
             failure: Mutex::default(),
             layout,

@@ -58,8 +58,9 @@ fn secure(superblock: &Superblock, found: &RecoveredState) -> Result<Log> {
             let header = superblock.header();
             let salt = header.live_log.unwrap_or_default();
             let stride = header.stride;
-            let kept = Log::keep(superblock.backing(), header.file_id, salt, header.commit, stride)
-                .map_err(|error| superblock.name(error))?;
+            let kept =
+                Log::keep(superblock.backing(), header.file_id, salt, header.counts.commit, stride)
+                    .map_err(|error| superblock.name(error))?;
             check_unchanged(superblock, found, kept.next())?;
             Ok(kept)
         }
@@ -69,7 +70,7 @@ fn secure(superblock: &Superblock, found: &RecoveredState) -> Result<Log> {
 
 /// An error if the log has not been read a second time as it was the first.
 fn check_unchanged(superblock: &Superblock, found: &RecoveredState, next: u64) -> Result<()> {
-    if next == found.commit.saturating_add(1) {
+    if next == found.counts.commit.saturating_add(1) {
         return Ok(());
     }
     Err(superblock.name(
@@ -82,14 +83,14 @@ fn check_unchanged(superblock: &Superblock, found: &RecoveredState, next: u64) -
 /// Copies the blocks of the log into a segment of their own, which nothing names yet, durably.
 fn copy_log(superblock: &Superblock, found: &RecoveredState) -> Result<Log> {
     let header = superblock.header();
-    let (file_id, first) = (header.file_id, header.commit.saturating_add(1));
+    let (file_id, first) = (header.file_id, header.counts.commit.saturating_add(1));
     let backing = Arc::clone(superblock.backing());
     let mut copy = Log::create_with_room(backing, file_id, first, found.log_len_bytes)
         .map_err(|error| superblock.name(error))?;
     let copied = read_log_and(superblock, 1, &mut |(commit, ids, images)| {
         let pieces = [images];
         let images = wal::Images { ids, image_len: header.stride, pieces: &pieces };
-        copy.append(commit, header.commit, &images)
+        copy.append(commit, header.counts.commit, &images)
     });
     let copied = copied
         .and_then(|_| check_unchanged(superblock, found, copy.next()))
@@ -118,11 +119,11 @@ pub(crate) fn absorb(
 ) -> Result<()> {
     let (found, log) = recover(superblock, 1)?;
     // Before its time begins: whoever tries again is to find the same.
-    let misses_some = sharing.has_lost(found.commit) && locks.misses_readers(sharing)?;
+    let misses_some = sharing.has_lost(found.counts.commit) && locks.misses_readers(sharing)?;
     if misses_some {
         return Err(superblock.name(held_by_strangers()));
     }
-    sharing.begin(found.commit, superblock.header().commit, process())?;
+    sharing.begin(found.counts.commit, superblock.header().counts.commit, process())?;
     if sharing.has_strangers()? {
         // They may count more records than there are by now, and the file is about to be trimmed.
         return Err(superblock.name(held_by_strangers()));
@@ -164,14 +165,14 @@ pub(super) fn take_over(
 ) -> Result<TakenOver> {
     let (found, log) = recover(superblock, alignment)?;
     let sharing = locks.words(superblock.header().file_id)?;
-    let has_lost = sharing.has_lost(found.commit);
-    sharing.begin(found.commit, superblock.header().commit, process())?;
+    let has_lost = sharing.has_lost(found.counts.commit);
+    sharing.begin(found.counts.commit, superblock.header().counts.commit, process())?;
     let has_strangers = sharing.has_strangers()? || has_lost && locks.misses_readers(&sharing)?;
     let mut taken = TakenOver { found, log, sharing, has_strangers, brought_at_open: 0 };
     let Some(log) = taken.log.take_if(|log| log.is_full() && !has_strangers) else {
         return Ok(taken);
     };
-    let records = taken.found.overlay.sorted_after(superblock.header().commit).len() as u64;
+    let records = taken.found.overlay.sorted_after(superblock.header().counts.commit).len() as u64;
     match bring_home(superblock, sums, (locks, &taken.sharing), Wait::No, (&taken.found, log))? {
         Brought::Home => {
             taken.found = nothing(superblock);
@@ -192,7 +193,7 @@ fn bring_home(
 ) -> Result<Brought> {
     let mut in_the_way = None;
     let alone = wait.until(|| {
-        let Some(limit) = locks.begin_checkpoint(sharing, found.commit)? else {
+        let Some(limit) = locks.begin_checkpoint(sharing, found.counts.commit)? else {
             in_the_way = None;
             return Ok(false);
         };
@@ -207,7 +208,7 @@ fn bring_home(
     }
     let absorbed = absorb_alone(superblock, sums, found, log);
     if absorbed.is_ok() {
-        sharing.hold(found.commit);
+        sharing.hold(found.counts.commit);
     }
     let admitted = locks.end_checkpoint();
     absorbed.and(admitted).map(|()| Brought::Home)
@@ -238,24 +239,22 @@ fn absorb_alone(
     log: Log,
 ) -> Result<()> {
     let layout = superblock.header().layout()?.aligned_to(1);
-    let images = found.overlay.sorted_after(superblock.header().commit);
-    let end = layout.geometry.offset_of(found.count)?;
+    let images = found.overlay.sorted_after(superblock.header().counts.commit);
+    let end = layout.geometry.offset_of(found.counts.records)?;
     if let Some(sums) = sums {
         sums.reserve(end).map_err(|error| superblock.name(error))?;
-        let done = superblock.header().commit;
+        let done = superblock.header().counts.commit;
         exempt_begun(sums, &layout, found, done).map_err(|error| superblock.name(error))?;
     }
-    let placed = Placed::new(Arc::clone(superblock.backing()), layout.geometry, found.count)?;
+    let placed =
+        Placed::new(Arc::clone(superblock.backing()), layout.geometry, found.counts.records)?;
     let changed = ranges_of(&layout, &images);
     let change = Change {
-        commit: found.commit,
+        commit: found.counts.commit,
         changed: &changed,
         end,
         header: &|header| {
-            header.commit = found.commit;
-            header.count = found.count;
-            header.live_count = found.live_count;
-            header.free_head = found.free_head;
+            header.counts = found.counts;
             header.live_log = None;
         },
     };
