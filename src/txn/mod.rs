@@ -25,6 +25,7 @@ mod parts;
 pub(crate) mod read_beside;
 mod reader_info;
 mod reader_session;
+mod recover;
 mod recovered;
 mod row;
 pub(crate) mod slots;
@@ -38,7 +39,7 @@ pub use options::Options;
 pub use reader_info::ReaderInfo;
 pub use row::Row;
 
-pub(crate) use engine::{Changes, Engine, Writer, absorb};
+pub(crate) use engine::{Changes, Engine, Writer};
 pub(crate) use follow::LogFollower;
 pub(crate) use in_place::Torn;
 pub(crate) use install::{Change, Plan, Work, install};
@@ -51,6 +52,7 @@ pub(crate) use locks::Locks;
 pub(crate) use metadata::NewMetadata;
 pub(crate) use options::Common;
 pub(crate) use reader_session::{Presence, SnapshotPin};
+pub(crate) use recover::absorb;
 pub(crate) use recovered::RecoveredState;
 #[cfg(test)]
 pub(crate) use recovered::read_log_through;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::install::{Change, Plan, Work, install};
+use super::super::recover::ranges_of;
 use super::super::recovered::read_log_through;
 use super::super::source::Source;
 use super::super::superblock::Superblock;
 use super::super::versions::State;
-use super::recover::ranges_of;
 use super::{Engine, Writer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::shm::{CheckpointLimit, Wait};

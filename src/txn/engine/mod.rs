@@ -16,7 +16,6 @@ mod checkpoint;
 mod commit;
 mod group;
 mod open;
-mod recover;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
@@ -42,7 +41,6 @@ pub(crate) use changes::Changes;
 pub use checkpoint::Checkpoint;
 pub use commit::{Durability, Receipt};
 use group::Group;
-pub(crate) use recover::absorb;
 
 /// A store that is changed by transactions, for all its handles, snapshots and transactions.
 pub(crate) struct Engine {

@@ -7,10 +7,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::super::install::{Change, Plan, Work, install};
-use super::super::locks::Locks;
-use super::super::recovered::{RecoveredState, nothing, read_log, read_log_and};
-use super::super::superblock::Superblock;
+use super::install::{Change, Plan, Work, install};
+use super::locks::Locks;
+use super::recovered::{RecoveredState, nothing, read_log, read_log_and};
+use super::superblock::Superblock;
 use crate::array::Placed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::RecordLayout;
