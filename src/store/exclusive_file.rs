@@ -24,10 +24,10 @@ use crate::io::{Access, Backing, FileBacking, vacate_unfinished};
 use crate::shm::{LockWords, WriterSide};
 use crate::sums::{BlockSet, Sums};
 use crate::txn::{
-    Common, Locks, RecoveredState, Slots, SnapshotPin, Superblock, absorb, create_sums,
+    Common, Locks, RecoveredState, Slots, SnapshotPin, Superblock, create_sums,
     name_sums_of_replaced,
     opening::{check_features, open_superblock, refuse_network_unless, until_current},
-    read_beside, refuse_other_file, settle,
+    read_beside, recover_and_checkpoint, refuse_other_file, settle,
 };
 pub(crate) use publish::Aside;
 
@@ -264,7 +264,7 @@ impl<T: Copy + Send + Sync> Table<T> {
         if access == Access::ReadWrite {
             sums = settle(&mut core)?;
             let words = locks.words(core.header().file_id)?;
-            absorb(&mut core, &mut sums, &locks, &words, common.wait)?;
+            recover_and_checkpoint(&mut core, &mut sums, &locks, &words, common.wait)?;
             sharing = Some(words);
         } else {
             (log, hold) = read_beside::take_up(&mut core, &locks, align_of::<T>())?;

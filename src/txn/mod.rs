@@ -4,12 +4,14 @@
 //! - The header, in two slots, says which commit the array holds (`superblock`). The log holds the
 //!   commits after that one; both together make the newest state (`recovered`).
 //! - One writer at a time appends commits to the log (`engine`). Checkpoints bring them to the
-//!   array, as far as no reader needs what they would replace (`versions`, `locks`).
+//!   array (`checkpoint`, `install`), as far as no reader needs what they would replace
+//!   (`versions`, `locks`). A writer begins by recovery of what another has left (`recover`).
 //! - Readers in other handles and processes find the newest commit by the lock file's words
 //!   (`read_beside`, `follow`), and say in their slots what they read (`reader_session`).
 //!
 //! Nothing here maps records for users, and nothing knows their type but `row`.
 
+mod checkpoint;
 mod engine;
 mod follow;
 #[cfg(all(test, loom))]
@@ -52,7 +54,7 @@ pub(crate) use locks::Locks;
 pub(crate) use metadata::NewMetadata;
 pub(crate) use options::Common;
 pub(crate) use reader_session::{Presence, SnapshotPin};
-pub(crate) use recover::absorb;
+pub(crate) use recover::recover_and_checkpoint;
 pub(crate) use recovered::RecoveredState;
 #[cfg(test)]
 pub(crate) use recovered::read_log_through;

@@ -1,25 +1,27 @@
-//! Recovery: what the log holds beyond the array.
+//! Recovery: a writer reads the log to a state in memory, makes the log durable, and goes on from
+//! there. One that goes on without a log then makes a checkpoint of all of it, as any writer does
+//! (`checkpoint`).
 //!
 //! Nothing found in the system's cache is taken to be on the disk: the process before may have died
-//! between a write and its sync, or after a sync that failed. So whoever goes on writing first
-//! writes what was found again, elsewhere, and syncs that, before anything is written over.
+//! between a write and its sync, or after a sync that failed. So a writer first writes what it
+//! found again, elsewhere, and syncs that, before anything is written over.
 
-use std::ops::Range;
 use std::sync::Arc;
 
-use super::install::{Change, Plan, Work, install};
+use super::checkpoint::{CheckpointPlan, Files, Outcome, beside_readers, ranges_of};
+use super::install::Plan;
 use super::locks::Locks;
 use super::recovered::{RecoveredState, nothing, read_log, read_log_and};
 use super::superblock::Superblock;
 use crate::array::Placed;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::RecordLayout;
-use crate::shm::{LockWords, Seen, Wait, WriterSide, process};
+use crate::shm::{CheckpointLimit, LockWords, Seen, Wait, WriterSide, process};
 use crate::step::{self, Step};
 use crate::sums::Sums;
 use crate::wal::{self, Log};
 
-/// The state that is found, and the log that goes on from it, for a writer.
+/// The state that is found, and the log that goes on from it, for a writer. `sums` learns which
+/// blocks a checkpoint that was cut short explains.
 ///
 /// What the log holds is copied into a fresh segment, synced, before the header names that and the
 /// old ones go: bytes that were found in the cache may not be on the disk, and a sync of a file
@@ -29,8 +31,9 @@ use crate::wal::{self, Log};
 /// The copy is one segment, however long. Should its maker die before the header names it, it may
 /// hold commits that the disk has nowhere else, and that are taken back when the power goes; a
 /// second segment would bear witness then that the commits before it had been made durable.
-pub(super) fn recover(
+fn recover(
     superblock: &mut Superblock,
+    sums: Option<&mut Sums>,
     alignment: usize,
 ) -> Result<(RecoveredState, Option<Log>)> {
     // Log files that no header names are left for the next log's maker to remove: looking for them
@@ -38,6 +41,9 @@ pub(super) fn recover(
     let Some(found) = read_log(superblock, alignment)? else {
         return Ok((nothing(superblock), None));
     };
+    if let Some(sums) = sums {
+        exempt_begun(sums, superblock, &found)?;
+    }
     let log = if found.blocks > 0 { Some(secure(superblock, &found)?) } else { None };
     let salt = log.as_ref().map(Log::salt);
     superblock.commit(|header| header.live_log = salt)?;
@@ -105,42 +111,28 @@ fn copy_log(superblock: &Superblock, found: &RecoveredState) -> Result<Log> {
     }
 }
 
-/// Takes up what a process that died has left in the log, for a handle that writes without one: the
-/// log is ended, and the array holds everything. `sharing` begins its time with that.
+/// Takes up what a process that died has left in the log, for a handle that writes without one:
+/// recovery, and then a checkpoint of everything that ends the log. `sharing` begins its time with
+/// what was found.
 ///
 /// The log is recovered first: what was found in the cache alone must be on the disk before any of
 /// it is in the array, where a power cut could not take it back.
-pub(crate) fn absorb(
+pub(crate) fn recover_and_checkpoint(
     superblock: &mut Superblock,
     sums: &mut Option<Sums>,
     locks: &Locks,
     sharing: &WriterSide<LockWords>,
     wait: Wait,
 ) -> Result<()> {
-    let (found, log) = recover(superblock, 1)?;
-    // Before its time begins: whoever tries again is to find the same.
-    let misses_some = sharing.has_lost(found.counts.commit) && locks.misses_readers(sharing)?;
-    if misses_some {
-        return Err(superblock.name(held_by_strangers()));
+    let (found, mut log) = recover(superblock, sums.as_mut(), 1)?;
+    begin_time(superblock, &found, locks, sharing, Strangers::Refused)?;
+    if log.is_none() {
+        return Ok(());
     }
-    sharing.begin(found.counts.commit, superblock.header().counts.commit, process())?;
-    if sharing.has_strangers()? {
-        // They may count more records than there are by now, and the file is about to be trimmed.
-        return Err(superblock.name(held_by_strangers()));
+    match end_log(superblock, sums, (locks, sharing), wait, (&found, &mut log))? {
+        Outcome::Done(_) => Ok(()),
+        Outcome::HeldBack(by) => Err(superblock.name(held_back_by(by))),
     }
-    let Some(log) = log else { return Ok(()) };
-    match bring_home(superblock, sums, (locks, sharing), wait, (&found, log))? {
-        Brought::Home => Ok(()),
-        Brought::HeldBack(_, by) => Err(superblock.name(held_back_by(by))),
-    }
-}
-
-/// What has become of a log that was to be ended.
-enum Brought {
-    /// The array holds everything, and there is no log.
-    Home,
-    /// Somebody reads what would be changed; who, if that is known.
-    HeldBack(Box<Log>, Option<Seen>),
 }
 
 /// What a writer with transactions begins with.
@@ -155,63 +147,84 @@ pub(super) struct TakenOver {
 }
 
 /// Recovers what a process before has left, for a writer with transactions, whose time begins with
-/// that. A log that has no room left, and whose files may take all the room there is, is ended,
-/// unless readers are in the way.
+/// that. A log that has no room left, and whose files may take all the room there is, is ended by a
+/// checkpoint, unless readers are in the way.
 pub(super) fn take_over(
     superblock: &mut Superblock,
     sums: &mut Option<Sums>,
     locks: &Locks,
     alignment: usize,
 ) -> Result<TakenOver> {
-    let (found, log) = recover(superblock, alignment)?;
+    let (mut found, mut log) = recover(superblock, sums.as_mut(), alignment)?;
     let sharing = locks.words(superblock.header().file_id)?;
-    let has_lost = sharing.has_lost(found.counts.commit);
-    sharing.begin(found.counts.commit, superblock.header().counts.commit, process())?;
-    let has_strangers = sharing.has_strangers()? || has_lost && locks.misses_readers(&sharing)?;
-    let mut taken = TakenOver { found, log, sharing, has_strangers, brought_at_open: 0 };
-    let Some(log) = taken.log.take_if(|log| log.is_full() && !has_strangers) else {
-        return Ok(taken);
-    };
-    let records = taken.found.overlay.sorted_after(superblock.header().counts.commit).len() as u64;
-    match bring_home(superblock, sums, (locks, &taken.sharing), Wait::No, (&taken.found, log))? {
-        Brought::Home => {
-            taken.found = nothing(superblock);
-            taken.brought_at_open = records;
+    let has_strangers = begin_time(superblock, &found, locks, &sharing, Strangers::Tolerated)?;
+    let mut brought_at_open = 0;
+    if log.as_ref().is_some_and(Log::is_full) && !has_strangers {
+        let recovered = (&found, &mut log);
+        let ended = end_log(superblock, sums, (locks, &sharing), Wait::No, recovered)?;
+        if let Outcome::Done(records) = ended {
+            found = nothing(superblock);
+            brought_at_open = records;
         }
-        Brought::HeldBack(log, _) => taken.log = Some(*log),
     }
-    Ok(taken)
+    Ok(TakenOver { found, log, sharing, has_strangers, brought_at_open })
 }
 
-/// Brings what was found to the array and ends the log, once no reader is in the way.
-fn bring_home(
+/// What a writer does beside readers of commits that were lost.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Strangers {
+    /// It does not open the store: they may count more records than there are, and it is about to
+    /// trim the file.
+    Refused,
+    /// It goes on, and leaves alone what they may be reading.
+    Tolerated,
+}
+
+/// Begins the writer's time with what was found, and says whether readers of commits that were lost
+/// exist, or may exist.
+fn begin_time(
+    superblock: &Superblock,
+    found: &RecoveredState,
+    locks: &Locks,
+    sharing: &WriterSide<LockWords>,
+    strangers: Strangers,
+) -> Result<bool> {
+    let refuse = |has_strangers| match has_strangers && strangers == Strangers::Refused {
+        true => Err(superblock.name(held_by_strangers())),
+        false => Ok(()),
+    };
+    let commit = found.counts.commit;
+    let misses_some = sharing.has_lost(commit) && locks.misses_readers(sharing)?;
+    // Before the time begins: the next attempt must find the same words.
+    refuse(misses_some)?;
+    sharing.begin(commit, superblock.header().counts.commit, process())?;
+    let has_strangers = misses_some || sharing.has_strangers()?;
+    refuse(has_strangers)?;
+    Ok(has_strangers)
+}
+
+/// Ends the log by a checkpoint of all that was found, once no reader is in the way. Returns how
+/// many records it brought to the array.
+fn end_log(
     superblock: &mut Superblock,
     sums: &mut Option<Sums>,
     (locks, sharing): (&Locks, &WriterSide<LockWords>),
     wait: Wait,
-    (found, log): (&RecoveredState, Log),
-) -> Result<Brought> {
-    let mut in_the_way = None;
-    let alone = wait.until(|| {
-        let Some(limit) = locks.begin_checkpoint(sharing, found.counts.commit)? else {
-            in_the_way = None;
-            return Ok(false);
-        };
-        in_the_way = limit.blocker;
-        if in_the_way.is_some() {
-            locks.end_checkpoint()?;
-        }
-        Ok(in_the_way.is_none())
+    (found, log): (&RecoveredState, &mut Option<Log>),
+) -> Result<Outcome<u64>> {
+    let (backing, counts) = (Arc::clone(superblock.backing()), found.counts);
+    let allows_all = |limit: &CheckpointLimit| limit.blocker.is_none();
+    let ended = beside_readers((locks, sharing), counts.commit, wait, allows_all, |_| {
+        let state = (counts, &found.overlay);
+        let plan = CheckpointPlan::new(Plan::Recovery, superblock, state, true)?;
+        plan.reserve(sums.as_ref())?;
+        let geometry = superblock.header().layout()?.geometry;
+        let mut placed = Placed::new(backing, geometry, counts.records)?;
+        let (sums, placed) = (sums.as_mut(), &mut placed);
+        plan.install(Files { superblock, sums, placed, log, sharing })?;
+        Ok(plan.records())
     });
-    if !alone.map_err(|error| superblock.name(error))? {
-        return Ok(Brought::HeldBack(Box::new(log), in_the_way));
-    }
-    let absorbed = absorb_alone(superblock, sums, found, log);
-    if absorbed.is_ok() {
-        sharing.hold(found.counts.commit);
-    }
-    let admitted = locks.end_checkpoint();
-    absorbed.and(admitted).map(|()| Brought::Home)
+    ended.map_err(|error| superblock.name(error))
 }
 
 fn held_by_strangers() -> Error {
@@ -232,88 +245,13 @@ fn held_back_by(reader: Option<Seen>) -> Error {
     }
 }
 
-fn absorb_alone(
-    superblock: &mut Superblock,
-    sums: &mut Option<Sums>,
-    found: &RecoveredState,
-    log: Log,
-) -> Result<()> {
-    let layout = superblock.header().layout()?.aligned_to(1);
-    let images = found.overlay.sorted_after(superblock.header().counts.commit);
-    let end = layout.geometry.offset_of(found.counts.records)?;
-    if let Some(sums) = sums {
-        sums.reserve(end).map_err(|error| superblock.name(error))?;
-        let done = superblock.header().counts.commit;
-        exempt_begun(sums, &layout, found, done).map_err(|error| superblock.name(error))?;
-    }
-    let placed =
-        Placed::new(Arc::clone(superblock.backing()), layout.geometry, found.counts.records)?;
-    let changed = ranges_of(&layout, &images);
-    let change = Change {
-        commit: found.counts.commit,
-        changed: &changed,
-        end,
-        header: &|header| {
-            header.counts = found.counts;
-            header.live_log = None;
-        },
-    };
-    let mut work = EndLog { superblock, sums, placed, images: &images, log: Some(log) };
-    install(Plan::Recovery, &change, &mut work)
-}
-
-/// The own part of a recovery that ends the log.
-struct EndLog<'a> {
-    superblock: &'a mut Superblock,
-    sums: &'a mut Option<Sums>,
-    placed: Placed,
-    images: &'a [(u64, &'a [u8])],
-    log: Option<Log>,
-}
-
-impl Work for EndLog<'_> {
-    fn parts(&mut self) -> (&mut Superblock, Option<&mut Sums>) {
-        (self.superblock, self.sums.as_mut())
-    }
-
-    fn write(&mut self) -> Result<()> {
-        self.placed.write_sorted(self.images)
-    }
-
-    fn sync(&mut self) -> Result<()> {
-        self.placed.sync()
-    }
-
-    fn release(&mut self) -> Result<()> {
-        self.log.take().map_or(Ok(()), Log::remove)
-    }
-}
-
-/// A checkpoint that was cut short may have written what the log has of commits after `done` and up
-/// to the one that the checksums' stamp names: the blocks of these records may differ from their
-/// checksums. It has written nothing of later commits, and their blocks are to be compared.
-pub(super) fn exempt_begun(
-    sums: &mut Sums,
-    layout: &RecordLayout,
-    found: &RecoveredState,
-    done: u64,
-) -> Result<()> {
+/// A checkpoint that was cut short may have written what the log has of commits after the header's
+/// and up to the one that the checksums' stamp names: the blocks of these records may differ from
+/// their checksums. It has written nothing of later commits, whose blocks must match.
+fn exempt_begun(sums: &mut Sums, superblock: &Superblock, found: &RecoveredState) -> Result<()> {
     let Some(through) = sums.checkpoint_begun() else { return Ok(()) };
-    let mut images = found.overlay.sorted_after(done);
+    let mut images = found.overlay.sorted_after(superblock.header().counts.commit);
     images.retain(|&(id, _)| found.overlay.has_changed(id, through));
-    sums.exempt(&ranges_of(layout, &images))
-}
-
-/// The bytes of the file that these images take; neighbours are one range.
-pub(super) fn ranges_of(layout: &RecordLayout, images: &[(u64, &[u8])]) -> Vec<Range<u64>> {
-    let mut ranges: Vec<Range<u64>> = Vec::new();
-    for &(id, image) in images {
-        let Ok(start) = layout.geometry.offset_of(id) else { continue };
-        let end = start + image.len() as u64;
-        match ranges.last_mut() {
-            Some(last) if last.end == start => last.end = end,
-            _ => ranges.push(start..end),
-        }
-    }
-    ranges
+    let ranges = ranges_of(&superblock.header().layout()?, &images);
+    sums.exempt(&ranges).map_err(|error| superblock.name(error))
 }

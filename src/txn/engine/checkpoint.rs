@@ -1,24 +1,20 @@
-//! Checkpoints: what the log has made durable goes to its places in the array, so that the log can
-//! be used anew.
+//! When a writer at work makes a checkpoint, and through which commit: what the log has made
+//! durable goes to its places in the array, so that the log can be used anew.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::install::{Change, Plan, Work, install};
-use super::super::recover::ranges_of;
+use super::super::checkpoint::{CheckpointPlan, Files, Outcome, beside_readers};
+use super::super::install::Plan;
 use super::super::recovered::read_log_through;
 use super::super::source::Source;
-use super::super::superblock::Superblock;
 use super::super::versions::State;
 use super::{Engine, Writer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::shm::{CheckpointLimit, Wait};
 use crate::step::{self, Step};
-use crate::sums::{DamagedBlock, Sums};
+use crate::sums::DamagedBlock;
 use crate::wal::Log;
-
-/// As much of the log is kept for readers that are just reading it, though the array holds it.
-const KEPT_FOR_READERS_BYTES_MAX: u64 = 8 << 20;
 
 /// How long a checkpoint that matters waits for who has asked for none while the log is read.
 const QUIET_WAIT: Wait = Wait::AtMost(Duration::from_secs(1));
@@ -172,23 +168,19 @@ impl Engine {
             return Ok(done(writer, 0, held_back));
         }
         let wait = if reason == Reason::Due { Wait::No } else { QUIET_WAIT };
-        let mut limit = None;
-        let begun = wait.until(|| {
-            limit = self.locks.begin_checkpoint(self.published.sharing(), target.counts.commit)?;
-            Ok(limit.is_some())
+        let (sharing, through) = ((&self.locks, self.published.sharing()), target.counts.commit);
+        let any = |_: &CheckpointLimit| true;
+        let made = beside_readers(sharing, through, wait, any, |limit| {
+            writer.shut_out = false;
+            self.recheck_strangers(writer)?;
+            self.write_allowed(writer, target, limit, closing)
         });
-        begun.map_err(|error| self.name(error))?;
-        writer.shut_out = limit.is_none();
-        let Some(limit) = limit else {
+        let Outcome::Done((records, by)) = made.map_err(|error| self.name(error))? else {
+            writer.shut_out = true;
             let by = "a reader has the store open that has no slot, or under another name, or is \
                       just coming, or is just reading the log";
             return Ok(done(writer, 0, Some(by.to_owned())));
         };
-        let written = self.recheck_strangers(writer);
-        let written = written.and_then(|()| self.write_allowed(writer, target, &limit, closing));
-        let admitted = self.locks.end_checkpoint();
-        let (records, by) = written?;
-        admitted.map_err(|error| self.name(error))?;
         Ok(done(writer, records, by.or(held_back)))
     }
 
@@ -231,10 +223,12 @@ impl Engine {
         } else {
             self.older_state(writer, limit.through)?
         };
-        let images = target.overlay.sorted_after(done);
-        self.reserve_sums(writer, &target)?;
-        self.step(writer, |writer| self.write_back(writer, &target, &images, closing))?;
-        Ok((images.len() as u64, held_back))
+        let ends_log = closing && target.counts.commit == writer.newest.counts.commit;
+        let state = (target.counts, &target.overlay);
+        let plan = CheckpointPlan::new(Plan::Checkpoint, &writer.superblock, state, ends_log)?;
+        plan.reserve(writer.sums.as_ref()).map_err(|error| self.name(error))?;
+        self.step(writer, |writer| self.write_back(writer, &plan))?;
+        Ok((plan.records(), held_back))
     }
 
     /// The state of a commit between the array's and the newest. Unless somebody still holds it,
@@ -258,43 +252,23 @@ impl Engine {
         }))
     }
 
-    /// Makes room for the checksums that are to come: a full disk is no reason to poison the
-    /// handle, since the log keeps what was to go to the array.
-    fn reserve_sums(&self, writer: &Writer, target: &State) -> Result<()> {
-        let Some(sums) = &writer.sums else { return Ok(()) };
-        let end = self.layout.geometry.offset_of(target.counts.records)?;
-        sums.reserve(end).map(drop).map_err(|error| self.name(error))
-    }
-
-    /// Installs what the log made durable through `target` (`settle_all`) by
-    /// [`Plan::Checkpoint`].
-    ///
-    /// Damage stops nothing: the log would grow without bound for the sake of one block, whose
-    /// damage is as well known once records of it are written.
-    fn write_back(
-        &self,
-        writer: &mut Writer,
-        target: &State,
-        images: &[(u64, &[u8])],
-        closing: bool,
-    ) -> Result<()> {
-        let changed = ranges_of(&self.layout, images);
-        let ends_log = closing && target.counts.commit == writer.newest.counts.commit;
-        let live_log = match &writer.log {
-            Some(log) if !ends_log => Some(log.oldest_after(target.counts.commit)),
-            _ => None,
-        };
-        let change = Change {
-            commit: target.counts.commit,
-            changed: &changed,
-            end: self.layout.geometry.offset_of(target.counts.records)?,
-            header: &|header| {
-                header.counts = target.counts;
-                header.live_log = live_log;
-            },
-        };
-        let mut work = WriteBack { engine: self, writer, target, images, ends_log };
-        install(Plan::Checkpoint, &change, &mut work)
+    /// Installs what the log made durable (`settle_all`), of which states need no images then.
+    fn write_back(&self, writer: &mut Writer, plan: &CheckpointPlan<'_>) -> Result<()> {
+        let Writer { superblock, placed, log, .. } = writer;
+        let (sums, sharing) = (writer.sums.as_mut(), self.published.sharing());
+        plan.install(Files { superblock, sums, placed, log, sharing })?;
+        let commit = plan.commit();
+        writer.uncounted.count(commit);
+        let newest = &writer.newest;
+        let thinner = Arc::new(State {
+            counts: newest.counts,
+            overlay: newest.overlay.without(commit),
+            view: Arc::clone(&newest.view),
+            pin: None,
+        });
+        writer.newest = Arc::clone(&thinner);
+        self.published.publish(thinner);
+        Ok(())
     }
 
     /// Brings everything to the array that no reader is in the way of, and leaves the file as it is
@@ -340,68 +314,5 @@ impl Engine {
             // One that no header ever led to.
             writer.log.take().map_or(Ok(()), Log::remove)
         })
-    }
-}
-
-/// A checkpoint's own part of an installation.
-struct WriteBack<'w> {
-    engine: &'w Engine,
-    writer: &'w mut Writer,
-    target: &'w State,
-    images: &'w [(u64, &'w [u8])],
-    /// Whether the array holds everything then, and the log goes.
-    ends_log: bool,
-}
-
-impl Work for WriteBack<'_> {
-    fn parts(&mut self) -> (&mut Superblock, Option<&mut Sums>) {
-        (&mut self.writer.superblock, self.writer.sums.as_mut())
-    }
-
-    fn write(&mut self) -> Result<()> {
-        self.writer.placed.write_sorted(self.images)
-    }
-
-    fn sync(&mut self) -> Result<()> {
-        if self.images.is_empty() {
-            // Records that are in their places already were synced before the log counted them.
-            return Ok(());
-        }
-        step::reach(Step::CheckpointWritten);
-        self.writer.placed.sync()
-    }
-
-    fn tell(&mut self) -> Result<()> {
-        self.writer.uncounted.count(self.target.counts.commit);
-        self.engine.published.sharing().hold(self.target.counts.commit);
-        Ok(())
-    }
-
-    fn release(&mut self) -> Result<()> {
-        let commit = self.target.counts.commit;
-        let sharing = self.engine.published.sharing();
-        let needed = sharing.retire(commit)?;
-        if let Some(log) = self.writer.log.take_if(|_| self.ends_log) {
-            log.remove()?;
-        }
-        if let Some(log) = &mut self.writer.log {
-            log.release(commit, Some(needed).filter(|&needed| needed < commit));
-            // A reader that stops in the midst of reading must not hold the log for ever. It reads
-            // again, if it ever goes on: blocks say themselves whether they are what was meant.
-            if log.kept_bytes(commit) > KEPT_FOR_READERS_BYTES_MAX {
-                sharing.give_up(commit);
-                log.release(commit, None);
-            }
-        }
-        let newest = &self.writer.newest;
-        let thinner = Arc::new(State {
-            overlay: newest.overlay.without(commit),
-            view: Arc::clone(&newest.view),
-            counts: newest.counts,
-            pin: None,
-        });
-        self.writer.newest = Arc::clone(&thinner);
-        self.engine.published.publish(thinner);
-        Ok(())
     }
 }

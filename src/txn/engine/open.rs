@@ -6,7 +6,7 @@ use super::super::in_place::Uncounted;
 use super::super::kept_sums;
 use super::super::locks::Locks;
 use super::super::options::Common;
-use super::super::recover::{TakenOver, exempt_begun, take_over};
+use super::super::recover::{TakenOver, take_over};
 use super::super::superblock::Superblock;
 use super::super::versions::{Published, State, view_of};
 use super::commit::SEGMENTS_OF_A_LOG;
@@ -33,9 +33,6 @@ impl Engine {
             take_over(&mut superblock, &mut sums, &locks, alignment)?;
         if let Some(log) = &mut log {
             log.limit_segments(common.checkpoint_bytes / SEGMENTS_OF_A_LOG);
-        }
-        if let Some(sums) = &mut sums {
-            exempt_begun(sums, &layout, &found, superblock.header().counts.commit)?;
         }
         let mut placed = Placed::new(Arc::clone(&backing), layout.geometry, found.counts.records)?;
         trim(&*backing, &locks, &mut placed, found.counts.records)?;
