@@ -24,10 +24,10 @@ use crate::io::{Access, Backing, FileBacking, vacate_unfinished};
 use crate::shm::{LockWords, WriterSide};
 use crate::sums::{BlockSet, Sums};
 use crate::txn::{
-    Common, Locks, RecoveredState, Slots, SnapshotPin, Superblock, create_sums,
+    Common, FoundLog, Locks, RecoveredState, Slots, SnapshotPin, Superblock, create_sums,
     name_sums_of_replaced,
     opening::{check_features, open_superblock, refuse_network_unless, until_current},
-    read_beside, recover_and_checkpoint, refuse_other_file, settle,
+    read_beside, refuse_other_file, take_over,
 };
 pub(crate) use publish::Aside;
 
@@ -262,10 +262,8 @@ impl<T: Copy + Send + Sync> Table<T> {
         check_features(core.header(), common).map_err(|error| core.name(error))?;
         let (mut sums, mut sharing, mut log, mut hold) = (None, None, None, None);
         if access == Access::ReadWrite {
-            sums = settle(&mut core)?;
-            let words = locks.words(core.header().file_id)?;
-            recover_and_checkpoint(&mut core, &mut sums, &locks, &words, common.wait)?;
-            sharing = Some(words);
+            let taken = take_over(&mut core, &locks, 1, FoundLog::Ended(common.wait))?;
+            (sums, sharing) = (taken.sums, Some(taken.sharing));
         } else {
             (log, hold) = read_beside::take_up(&mut core, &locks, align_of::<T>())?;
         }

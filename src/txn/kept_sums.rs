@@ -31,7 +31,7 @@ pub(crate) fn create_sums(superblock: &Superblock, common: &Common) -> Result<()
 ///
 /// # Errors
 /// [`ErrorKind::UnsupportedFormat`] if the file has features that only a newer writer keeps up.
-pub(crate) fn settle(superblock: &mut Superblock) -> Result<Option<Sums>> {
+pub(super) fn settle(superblock: &mut Superblock) -> Result<Option<Sums>> {
     superblock.header().check_writable().map_err(|error| superblock.name(error))?;
     check_no_log_is_lost(superblock)?;
     let named = Sums::name_left(&**superblock.backing(), superblock.header());

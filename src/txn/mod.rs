@@ -47,14 +47,12 @@ pub(crate) use in_place::Torn;
 pub(crate) use install::{Change, Plan, Work, install};
 #[cfg(test)]
 pub(crate) use install::{Stage, in_order, unsynced};
-pub(crate) use kept_sums::{
-    create_sums, name_sums_of_replaced, refuse_other_file, replaced, settle,
-};
+pub(crate) use kept_sums::{create_sums, name_sums_of_replaced, refuse_other_file, replaced};
 pub(crate) use locks::Locks;
 pub(crate) use metadata::NewMetadata;
 pub(crate) use options::Common;
 pub(crate) use reader_session::{Presence, SnapshotPin};
-pub(crate) use recover::recover_and_checkpoint;
+pub(crate) use recover::{FoundLog, take_over};
 pub(crate) use recovered::RecoveredState;
 #[cfg(test)]
 pub(crate) use recovered::read_log_through;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::checkpoint::{CheckpointPlan, Files, Outcome, beside_readers, ranges_of};
 use super::install::Plan;
+use super::kept_sums::settle;
 use super::locks::Locks;
 use super::recovered::{RecoveredState, nothing, read_log, read_log_and};
 use super::superblock::Superblock;
@@ -111,85 +112,76 @@ fn copy_log(superblock: &Superblock, found: &RecoveredState) -> Result<Log> {
     }
 }
 
-/// Takes up what a process that died has left in the log, for a handle that writes without one:
-/// recovery, and then a checkpoint of everything that ends the log. `sharing` begins its time with
-/// what was found.
-///
-/// The log is recovered first: what was found in the cache alone must be on the disk before any of
-/// it is in the array, where a power cut could not take it back.
-pub(crate) fn recover_and_checkpoint(
-    superblock: &mut Superblock,
-    sums: &mut Option<Sums>,
-    locks: &Locks,
-    sharing: &WriterSide<LockWords>,
-    wait: Wait,
-) -> Result<()> {
-    let (found, mut log) = recover(superblock, sums.as_mut(), 1)?;
-    begin_time(superblock, &found, locks, sharing, Strangers::Refused)?;
-    if log.is_none() {
-        return Ok(());
-    }
-    match end_log(superblock, sums, (locks, sharing), wait, (&found, &mut log))? {
-        Outcome::Done(_) => Ok(()),
-        Outcome::HeldBack(by) => Err(superblock.name(held_back_by(by))),
-    }
+/// What a writer does with the log that the process before it has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FoundLog {
+    /// It goes on in it, beside whatever readers there are.
+    Continued,
+    /// A checkpoint of everything ends it, after at most this wait for readers: the writer has no
+    /// log, and is about to trim the file.
+    Ended(Wait),
 }
 
-/// What a writer with transactions begins with.
-pub(super) struct TakenOver {
+/// What a writer begins with.
+pub(crate) struct TakenOver {
     pub(super) found: RecoveredState,
     pub(super) log: Option<Log>,
-    pub(super) sharing: WriterSide<LockWords>,
+    /// The checksums of the array, if the store has them.
+    pub(crate) sums: Option<Sums>,
+    pub(crate) sharing: WriterSide<LockWords>,
     /// Whether readers of lost commits exist, or may exist.
     pub(super) has_strangers: bool,
-    /// How many records the array had to be brought at once.
+    /// How many records a checkpoint brought to the array.
     pub(super) brought_at_open: u64,
 }
 
-/// Recovers what a process before has left, for a writer with transactions, whose time begins with
-/// that. A log that has no room left, and whose files may take all the room there is, is ended by a
-/// checkpoint, unless readers are in the way.
-pub(super) fn take_over(
+/// Recovers what a process before has left, for a writer, whose time begins with that: first header
+/// and checksums are made to be what they look like, then the log, then readers are told.
+///
+/// The log is ended by a checkpoint if the writer has no use for it; so is one that has no room
+/// left, and whose files may take all the room there is, unless readers are in the way. It is
+/// recovered before: what was found in the cache alone must be on the disk before any of it is in
+/// the array, where a power cut could not take it back.
+pub(crate) fn take_over(
     superblock: &mut Superblock,
-    sums: &mut Option<Sums>,
     locks: &Locks,
     alignment: usize,
+    found_log: FoundLog,
 ) -> Result<TakenOver> {
-    let (mut found, mut log) = recover(superblock, sums.as_mut(), alignment)?;
+    let mut sums = settle(superblock)?;
     let sharing = locks.words(superblock.header().file_id)?;
-    let has_strangers = begin_time(superblock, &found, locks, &sharing, Strangers::Tolerated)?;
-    let mut brought_at_open = 0;
-    if log.as_ref().is_some_and(Log::is_full) && !has_strangers {
-        let recovered = (&found, &mut log);
-        let ended = end_log(superblock, sums, (locks, &sharing), Wait::No, recovered)?;
-        if let Outcome::Done(records) = ended {
-            found = nothing(superblock);
-            brought_at_open = records;
+    let (found, log) = recover(superblock, sums.as_mut(), alignment)?;
+    let has_strangers = begin_time(superblock, &found, locks, &sharing, found_log)?;
+    let mut taken = TakenOver { found, log, sums, sharing, has_strangers, brought_at_open: 0 };
+    let wait = match (&taken.log, found_log) {
+        (Some(_), FoundLog::Ended(wait)) => wait,
+        (Some(log), FoundLog::Continued) if log.is_full() && !has_strangers => Wait::No,
+        _ => return Ok(taken),
+    };
+    match end_log(superblock, locks, wait, &mut taken)? {
+        Outcome::Done(records) => {
+            taken.found = nothing(superblock);
+            taken.brought_at_open = records;
         }
+        Outcome::HeldBack(by) if found_log != FoundLog::Continued => {
+            return Err(superblock.name(held_back_by(by)));
+        }
+        Outcome::HeldBack(_) => {}
     }
-    Ok(TakenOver { found, log, sharing, has_strangers, brought_at_open })
-}
-
-/// What a writer does beside readers of commits that were lost.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Strangers {
-    /// It does not open the store: they may count more records than there are, and it is about to
-    /// trim the file.
-    Refused,
-    /// It goes on, and leaves alone what they may be reading.
-    Tolerated,
+    Ok(taken)
 }
 
 /// Begins the writer's time with what was found, and says whether readers of commits that were lost
-/// exist, or may exist.
+/// exist, or may exist. They may count more records than there are: a writer that ends the log, and
+/// then trims the file, is refused.
 fn begin_time(
     superblock: &Superblock,
     found: &RecoveredState,
     locks: &Locks,
     sharing: &WriterSide<LockWords>,
-    strangers: Strangers,
+    found_log: FoundLog,
 ) -> Result<bool> {
-    let refuse = |has_strangers| match has_strangers && strangers == Strangers::Refused {
+    let refuse = |has_strangers| match has_strangers && found_log != FoundLog::Continued {
         true => Err(superblock.name(held_by_strangers())),
         false => Ok(()),
     };
@@ -207,12 +199,12 @@ fn begin_time(
 /// many records it brought to the array.
 fn end_log(
     superblock: &mut Superblock,
-    sums: &mut Option<Sums>,
-    (locks, sharing): (&Locks, &WriterSide<LockWords>),
+    locks: &Locks,
     wait: Wait,
-    (found, log): (&RecoveredState, &mut Option<Log>),
+    taken: &mut TakenOver,
 ) -> Result<Outcome<u64>> {
-    let (backing, counts) = (Arc::clone(superblock.backing()), found.counts);
+    let TakenOver { found, log, sums, sharing, .. } = taken;
+    let (backing, counts, sharing) = (Arc::clone(superblock.backing()), found.counts, &*sharing);
     let allows_all = |limit: &CheckpointLimit| limit.blocker.is_none();
     let ended = beside_readers((locks, sharing), counts.commit, wait, allows_all, |_| {
         let state = (counts, &found.overlay);

@@ -3,10 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use super::super::in_place::Uncounted;
-use super::super::kept_sums;
 use super::super::locks::Locks;
 use super::super::options::Common;
-use super::super::recover::{TakenOver, take_over};
+use super::super::recover::{FoundLog, TakenOver, take_over};
 use super::super::superblock::Superblock;
 use super::super::versions::{Published, State, view_of};
 use super::commit::SEGMENTS_OF_A_LOG;
@@ -26,11 +25,10 @@ impl Engine {
         common: &Common,
         alignment: usize,
     ) -> Result<Self> {
-        let mut sums = kept_sums::settle(&mut superblock)?;
         let layout = superblock.header().layout()?.aligned_to(alignment);
         let backing = Arc::clone(superblock.backing());
-        let TakenOver { found, mut log, sharing, has_strangers, brought_at_open } =
-            take_over(&mut superblock, &mut sums, &locks, alignment)?;
+        let taken = take_over(&mut superblock, &locks, alignment, FoundLog::Continued)?;
+        let TakenOver { found, mut log, sums, sharing, has_strangers, brought_at_open } = taken;
         if let Some(log) = &mut log {
             log.limit_segments(common.checkpoint_bytes / SEGMENTS_OF_A_LOG);
         }
