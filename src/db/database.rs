@@ -9,11 +9,11 @@ use super::snapshot::Snapshot;
 use super::transaction::WriteTransaction;
 use crate::error::Result;
 use crate::format::{Record, Schema};
-use crate::io::{Access, Backing, named};
+use crate::io::{Access, Backing};
 use crate::store::Table;
+use crate::txn::opening::Opening;
 use crate::txn::{
     Checkpoint, Common, Engine, Locks, Options, ReaderInfo, Row, Source, Superblock, create_sums,
-    opening,
 };
 
 /// A store that threads share: read through [snapshots](Snapshot), changed by
@@ -184,17 +184,10 @@ impl<R: Row + ?Sized> Database<R> {
         self.engine.close()
     }
 
-    fn over_superblock(
-        superblock: Superblock,
-        locks: Locks,
-        options: &Options<Self>,
-    ) -> Result<Self> {
-        let open = |superblock: Superblock| {
-            opening::check_rows::<R>(&superblock, options.schema.as_ref(), &options.common)?;
-            Engine::open(superblock, locks, &options.common, R::ALIGNMENT)
-        };
-        let backing = Arc::clone(superblock.backing());
-        let engine = open(superblock).map_err(|error| named(error, &*backing))?;
+    fn of(opening: Opening, options: &Options<Self>) -> Result<Self> {
+        let engine = opening
+            .check_rows::<R>(options.schema.as_ref(), &options.common)?
+            .write(&options.common, R::ALIGNMENT)?;
         Ok(Self { engine: Arc::new(engine), closed: false, marker: PhantomData })
     }
 }
@@ -225,9 +218,7 @@ impl<R: Row + ?Sized> Options<Database<R>> {
     /// # Errors
     /// As [`Database::open`].
     pub fn open(self, path: impl AsRef<Path>) -> Result<Database<R>> {
-        let (superblock, locks) =
-            opening::open_superblock(path.as_ref(), Access::ReadWrite, &self.common)?;
-        Database::over_superblock(superblock, locks, &self)
+        Database::of(Opening::at(path.as_ref(), Access::ReadWrite, &self.common)?, &self)
     }
 
     /// Opens the store in any backing; its log lies beside it ([`Backing::open_side`]).
@@ -240,7 +231,7 @@ impl<R: Row + ?Sized> Options<Database<R>> {
     /// open as a store.
     #[allow(unsafe_code, reason = "that nobody else has the backing is the caller's to know")]
     pub unsafe fn over(self, backing: Arc<dyn Backing>) -> Result<Database<R>> {
-        Database::over_superblock(Superblock::open(backing)?, Locks::none(), &self)
+        Database::of(Opening::over(backing)?, &self)
     }
 }
 
@@ -265,11 +256,7 @@ impl<R: Record> Options<Database<R>> {
     #[allow(unsafe_code, reason = "that nobody else has the backing is the caller's to know")]
     pub unsafe fn create_over(self, backing: Arc<dyn Backing>) -> Result<Database<R>> {
         let schema = crate::txn::wanted_schema::<R>(self.schema.as_ref())?;
-        Database::over_superblock(
-            new_superblock(backing, &schema, &self.common)?,
-            Locks::none(),
-            &self,
-        )
+        Database::of(create_in(backing, &schema, &self.common)?, &self)
     }
 }
 
@@ -296,22 +283,15 @@ impl Options<DynDatabase> {
         backing: Arc<dyn Backing>,
         schema: &Schema,
     ) -> Result<DynDatabase> {
-        Database::over_superblock(
-            new_superblock(backing, schema, &self.common)?,
-            Locks::none(),
-            &self,
-        )
+        Database::of(create_in(backing, schema, &self.common)?, &self)
     }
 }
 
-fn new_superblock(
-    backing: Arc<dyn Backing>,
-    schema: &Schema,
-    common: &Common,
-) -> Result<Superblock> {
+/// Makes a new, empty store in a backing that has no bytes.
+fn create_in(backing: Arc<dyn Backing>, schema: &Schema, common: &Common) -> Result<Opening> {
     let superblock = Superblock::create(backing, schema, &common.metadata, common.deletes)?;
     create_sums(&superblock, common)?;
-    Ok(superblock)
+    Ok(Opening { superblock, locks: Locks::none() })
 }
 
 /// Makes the file of a store, and closes it.

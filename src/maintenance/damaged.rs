@@ -8,10 +8,11 @@ use super::problem::{Problem, is_problem};
 use super::scan::{Inspect, Scan};
 use crate::error::Result;
 use crate::format::{Counts, DataType, Field, Geometry, Value};
-use crate::io::{Backing, FileBacking};
+use crate::io::Backing;
 use crate::shm::Wait;
 use crate::store::{SlotInfo, slot_info};
 use crate::sums::{Checksums, FoundSums, Sums};
+use crate::txn::opening::Opening;
 use crate::txn::{Locks, RecoveredState, Slots, Superblock, Torn, read_beside};
 
 /// An open store that may be damaged.
@@ -34,11 +35,7 @@ impl Damaged {
     /// Opens the store at `path`. Header and schema must be readable: without them nobody knows
     /// where records begin.
     pub(crate) fn open(path: &Path, wait: Wait) -> Result<Self> {
-        let file = Arc::new(FileBacking::open(path, false)?);
-        // Before anything is locked that is none of our business.
-        Superblock::check_is_store(&*file)?;
-        let locks = read_beside::onlooker_locks(path, &file, wait)?;
-        let mut core = Superblock::open_even_short(file)?;
+        let Opening { superblock: mut core, locks } = Opening::to_inspect(path, wait)?;
         let slots = Slots::of(core.header())?;
         let (log, log_lost) = match read_beside::read_log(&mut core) {
             Ok(log) => (log, None),

@@ -26,7 +26,7 @@ use crate::sums::{BlockSet, Sums};
 use crate::txn::{
     Common, FoundLog, Locks, RecoveredState, Slots, SnapshotPin, Superblock, create_sums,
     name_sums_of_replaced,
-    opening::{check_features, open_superblock, refuse_network_unless, until_current},
+    opening::{Opening, check_features, refuse_network_unless, until_current},
     read_beside, refuse_other_file, take_over,
 };
 pub(crate) use publish::Aside;
@@ -164,9 +164,9 @@ impl<T: Copy + Send + Sync> Table<T> {
         check: impl Fn(&Schema) -> Result<()>,
     ) -> Result<Self> {
         until_current(|| {
-            let (core, locks) = open_superblock(path, access, common)?;
+            let Opening { superblock: core, locks } = Opening::at(path, access, common)?;
             check(core.schema()).map_err(|error| core.name(error))?;
-            // SAFETY: `open_superblock` took the locks that keep the records as they are, and the
+            // SAFETY: `Opening::at` took the locks that keep the records as they are, and the
             // caller vouches for `T`.
             unsafe { Self::assemble(core, locks, common, access, reading) }
         })
