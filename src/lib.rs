@@ -108,9 +108,9 @@ pub use format::{
     Schema, TimeUnit, Utf8, Value, be, le,
 };
 pub use maintenance::{
-    BackupReport, CompactReport, CopyOptions, Doubt, Lost, Rebuilt, SalvageOptions, SalvageReport,
-    VerifyReport, backup, compact, rebuild_checksums, rebuild_checksums_with_progress, salvage,
-    salvage_with_progress, verify,
+    BackupReport, CompactReport, CopyOptions, Lost, Problem, Rebuilt, SalvageOptions,
+    SalvageReport, VerifyReport, backup, compact, rebuild_checksums,
+    rebuild_checksums_with_progress, salvage, salvage_with_progress, verify,
 };
 pub use os::Survives;
 pub use os::{Advice, FaultCounts, FileSystemKind, Residency, process_faults, thread_faults};

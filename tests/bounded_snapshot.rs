@@ -254,5 +254,5 @@ fn a_bounded_snapshot_of_a_large_file_stays_what_it_was_and_within_its_budget() 
     writer.end();
     println!("{reads} records read, from {last} transactions; at most {most} bytes mapped");
     assert!(last > 0, "the writer has changed nothing");
-    assert_eq!(verify(&path, 5).unwrap().doubts, []);
+    assert_eq!(verify(&path, 5).unwrap().problems, []);
 }

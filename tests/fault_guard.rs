@@ -341,7 +341,7 @@ fn what_holds_of_whole_files_holds_with_the_guard() {
     install_fault_guard().unwrap();
     let place = Place::new();
     let path = place.store();
-    assert_eq!(flatrec::verify(&path, 10).unwrap().doubts_found, 0);
+    assert_eq!(flatrec::verify(&path, 10).unwrap().problems_found, 0);
     let mut store = DynStore::open(&path).unwrap();
     store.append(&record(COUNT)).unwrap(); // in the buffer, not in the file
     let mut copies = store.copies(0..u64::MAX);

@@ -379,7 +379,7 @@ impl Rig {
                 let store = Store::<Row>::open(&path).unwrap();
                 self.check(store.count(), &|id| store.read(id));
                 store.close().unwrap();
-                assert_eq!(verify(&path, 5).unwrap().doubts, []);
+                assert_eq!(verify(&path, 5).unwrap().problems, []);
             }
             2 => {
                 let store = DynStore::open_read_only(&path).unwrap();

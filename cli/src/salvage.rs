@@ -111,8 +111,8 @@ impl Args {
         if self.format != Format::Table {
             return Ok(out);
         }
-        if !report.doubts.is_empty() {
-            doubts(&report.doubts).write(Format::Table, &mut out)?;
+        if !report.problems.is_empty() {
+            doubts(&report.problems).write(Format::Table, &mut out)?;
         }
         if !matches!(report.checksums, Checksums::Present { .. }) {
             let store = shown(&self.store);
@@ -175,7 +175,7 @@ impl Args {
             0 => String::new(),
             some => format!(", {some} of them doubtful"),
         };
-        let doubts = match report.doubts_found {
+        let doubts = match report.problems_found {
             0 => String::new(),
             some => format!(", {}", counted(some, "doubt")),
         };

@@ -50,7 +50,7 @@ impl Args {
             return self.rebuild();
         }
         let report = flatrec::verify(&self.store, self.limit)?;
-        if report.doubts_found == 0 {
+        if report.problems_found == 0 {
             return self.acquit(&report).map_err(|error| match Failure::from(error) {
                 // The verdict is known, and status 1 would mean another one.
                 Failure::Output(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -64,13 +64,13 @@ impl Args {
             });
         }
         // The verdict does not depend on a reader of the list.
-        let listed = doubts(&report.doubts).write(self.format, stdout());
-        let shown = u64::try_from(report.doubts.len()).unwrap_or(u64::MAX);
-        let more = match report.doubts_found - shown {
+        let listed = doubts(&report.problems).write(self.format, stdout());
+        let shown = u64::try_from(report.problems.len()).unwrap_or(u64::MAX);
+        let more = match report.problems_found - shown {
             0 => String::new(),
             more => format!(", {more} of them not listed (--limit)"),
         };
-        let doubts = counted(report.doubts_found, "doubt");
+        let doubts = counted(report.problems_found, "doubt");
         // A store that could not be opened has no checked records.
         let records = match report.records {
             0 => String::new(),
@@ -156,7 +156,7 @@ pub(crate) fn counted(count: u64, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-pub(crate) fn doubts(doubts: &[flatrec::Doubt]) -> Sheet {
+pub(crate) fn doubts(doubts: &[flatrec::Problem]) -> Sheet {
     let mut sheet = Sheet::new(vec![
         Column::number("record"),
         Column::text("field"),

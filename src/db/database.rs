@@ -9,10 +9,11 @@ use super::snapshot::Snapshot;
 use super::transaction::WriteTransaction;
 use crate::error::Result;
 use crate::format::{Record, Schema};
-use crate::io::{Access, Backing, named};
+use crate::io::{Access, Backing};
 use crate::store::ExclusiveFile;
+use crate::txn::opening::Opening;
 use crate::txn::{
-    Checkpoint, Common, Core, Engine, Locks, Options, ReaderInfo, Row, Source, create_sums, opening,
+    Checkpoint, Common, Engine, Locks, Options, ReaderInfo, Row, Source, Superblock, create_sums,
 };
 
 /// A store that threads share: read through [snapshots](Snapshot), changed by
@@ -183,13 +184,10 @@ impl<R: Row + ?Sized> Database<R> {
         self.engine.close()
     }
 
-    fn over_core(core: Core, locks: Locks, options: &Options<Self>) -> Result<Self> {
-        let open = |core: Core| {
-            opening::check_rows::<R>(&core, options.schema.as_ref(), &options.common)?;
-            Engine::open(core, locks, &options.common, R::ALIGNMENT)
-        };
-        let backing = Arc::clone(core.backing());
-        let engine = open(core).map_err(|error| named(error, &*backing))?;
+    fn of(opening: Opening, options: &Options<Self>) -> Result<Self> {
+        let engine = opening
+            .check_rows::<R>(options.schema.as_ref(), &options.common)?
+            .write(&options.common, R::ALIGNMENT)?;
         Ok(Self { engine: Arc::new(engine), closed: false, marker: PhantomData })
     }
 }
@@ -220,8 +218,7 @@ impl<R: Row + ?Sized> Options<Database<R>> {
     /// # Errors
     /// As [`Database::open`].
     pub fn open(self, path: impl AsRef<Path>) -> Result<Database<R>> {
-        let (core, locks) = opening::open_core(path.as_ref(), Access::ReadWrite, &self.common)?;
-        Database::over_core(core, locks, &self)
+        Database::of(Opening::at(path.as_ref(), Access::ReadWrite, &self.common)?, &self)
     }
 
     /// Opens the store in any backing; its log lies beside it ([`Backing::open_side`]).
@@ -234,7 +231,7 @@ impl<R: Row + ?Sized> Options<Database<R>> {
     /// open as a store.
     #[allow(unsafe_code, reason = "that nobody else has the backing is the caller's to know")]
     pub unsafe fn over(self, backing: Arc<dyn Backing>) -> Result<Database<R>> {
-        Database::over_core(Core::open(backing)?, Locks::none(), &self)
+        Database::of(Opening::over(backing)?, &self)
     }
 }
 
@@ -259,7 +256,7 @@ impl<R: Record> Options<Database<R>> {
     #[allow(unsafe_code, reason = "that nobody else has the backing is the caller's to know")]
     pub unsafe fn create_over(self, backing: Arc<dyn Backing>) -> Result<Database<R>> {
         let schema = crate::txn::wanted_schema::<R>(self.schema.as_ref())?;
-        Database::over_core(new_core(backing, &schema, &self.common)?, Locks::none(), &self)
+        Database::of(create_in(backing, &schema, &self.common)?, &self)
     }
 }
 
@@ -289,14 +286,15 @@ impl Options<DynDatabase> {
         backing: Arc<dyn Backing>,
         schema: &Schema,
     ) -> Result<DynDatabase> {
-        Database::over_core(new_core(backing, schema, &self.common)?, Locks::none(), &self)
+        Database::of(create_in(backing, schema, &self.common)?, &self)
     }
 }
 
-fn new_core(backing: Arc<dyn Backing>, schema: &Schema, common: &Common) -> Result<Core> {
-    let core = Core::create(backing, schema, &common.metadata, common.deletes)?;
-    create_sums(&core, common)?;
-    Ok(core)
+/// Makes a new, empty store in a backing that has no bytes.
+fn create_in(backing: Arc<dyn Backing>, schema: &Schema, common: &Common) -> Result<Opening> {
+    let superblock = Superblock::create(backing, schema, &common.metadata, common.deletes)?;
+    create_sums(&superblock, common)?;
+    Ok(Opening { superblock, locks: Locks::none() })
 }
 
 /// Makes the file of a store, and closes it.
@@ -319,8 +317,8 @@ impl<R: Row + ?Sized> std::fmt::Debug for Database<R> {
         let state = self.engine.load();
         f.debug_struct("Database")
             .field("path", &self.path())
-            .field("commit", &state.commit)
-            .field("count", &state.count)
+            .field("commit", &state.counts.commit)
+            .field("count", &state.counts.records)
             .finish_non_exhaustive()
     }
 }

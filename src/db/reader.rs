@@ -9,8 +9,9 @@ use super::database::Database;
 use super::snapshot::Snapshot;
 use crate::error::Result;
 use crate::format::Schema;
-use crate::io::{Access, named};
-use crate::txn::{Follower, Options, Row, Source, opening};
+use crate::io::Access;
+use crate::txn::opening::{Opening, until_current};
+use crate::txn::{LogFollower, Options, Row, Source};
 
 /// A store that is open to read, while another handle, thread or process may be writing to it.
 /// [`Database::open_read_only`] makes one.
@@ -54,7 +55,7 @@ use crate::txn::{Follower, Options, Row, Source, opening};
 /// # }
 /// ```
 pub struct Reader<R: Row + ?Sized> {
-    follower: Arc<Follower>,
+    follower: Arc<LogFollower>,
     marker: PhantomData<fn() -> Box<R>>,
 }
 
@@ -149,12 +150,10 @@ impl<R: Row + ?Sized> Options<Database<R>> {
     /// # Errors
     /// As [`Database::open_read_only`].
     pub fn open_read_only(self, path: impl AsRef<Path>) -> Result<Reader<R>> {
-        let follower = opening::until_current(|| {
-            let (core, locks) = opening::open_core(path.as_ref(), Access::ReadOnly, &self.common)?;
-            let backing = Arc::clone(core.backing());
-            let opened = opening::check_rows::<R>(&core, self.schema.as_ref(), &self.common)
-                .and_then(|()| Follower::open(core, locks, R::ALIGNMENT));
-            opened.map_err(|error| named(error, &*backing))
+        let follower = until_current(|| {
+            Opening::at(path.as_ref(), Access::ReadOnly, &self.common)?
+                .check_rows::<R>(self.schema.as_ref(), &self.common)?
+                .follow(R::ALIGNMENT)
         })?;
         Ok(Reader { follower: Arc::new(follower), marker: PhantomData })
     }

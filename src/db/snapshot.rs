@@ -81,10 +81,10 @@ impl<R: Row + ?Sized> Snapshot<R> {
         // SAFETY: the file holds `state.count` records durably, and is never cut below them while
         // the locks are held which `source` keeps. What lies in the array is changed by checkpoints
         // only, which leave alone what a held state reads there, in the writer's process or, by its
-        // `hold`, in another: what is lent from here are only records without an image in the
+        // `pin`, in another: what is lent from here are only records without an image in the
         // state's overlay (see `cover` below), and those are the ones that a checkpoint leaves
         // alone.
-        unsafe { array.publish(state.count) }?;
+        unsafe { array.publish(state.counts.records) }?;
         if layout.deletes || !state.overlay.is_empty() {
             array.cover();
         }
@@ -94,22 +94,22 @@ impl<R: Row + ?Sized> Snapshot<R> {
     /// Records, deleted ones included: the numbers below this are those of records.
     #[inline]
     pub fn count(&self) -> u64 {
-        self.state.count
+        self.state.counts.records
     }
 
     /// Records that are not deleted.
     pub fn live_count(&self) -> u64 {
-        self.state.live_count
+        self.state.counts.live
     }
 
     /// Whether there are no records.
     pub fn is_empty(&self) -> bool {
-        self.state.live_count == 0
+        self.state.counts.live == 0
     }
 
     /// The number of the newest commit that the snapshot sees.
     pub fn commit(&self) -> u64 {
-        self.state.commit
+        self.state.counts.commit
     }
 
     /// The schema in the file.

@@ -20,6 +20,7 @@ use zerocopy::little_endian::{U16, U32};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::checksum::crc32c;
+use super::counts::Counts;
 use super::header::{DATA_ALIGNMENT_BYTES, DESCRIPTOR_BYTES, DESCRIPTORS_OFFSET, Header};
 use super::layout::stride_for;
 use super::schema::{DataType, Field, MAX_NAME_BYTES, Schema, TimeUnit};
@@ -314,10 +315,7 @@ pub(crate) fn new_header(
         alignment,
         data_offset: end_of_schema.next_multiple_of(DATA_ALIGNMENT_BYTES),
         sequence: 1,
-        commit: 0,
-        count: 0,
-        live_count: 0,
-        free_head: None,
+        counts: Counts::default(),
         live_log: None,
         deletes,
         editing: false,

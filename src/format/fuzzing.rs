@@ -24,7 +24,8 @@ fn good_file() -> Vec<u8> {
     let schema = Schema::packed(fields).expect("a schema");
     let (header, region) = new_header(&schema, &b"meta"[..], false, [7; 16]).expect("a header");
     let region = [&region[..], b"meta"].concat();
-    let header = Header { sequence: 2, count: 3, live_count: 3, ..header };
+    let header =
+        Header { sequence: 2, counts: Counts { records: 3, live: 3, ..header.counts }, ..header };
     let end = usize::try_from(header.end_of_data().expect("an end")).expect("a small file");
     let mut file = vec![0; end];
     file[..SLOT_LEN_BYTES].copy_from_slice(&header.encode());

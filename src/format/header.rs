@@ -27,9 +27,9 @@ use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligne
 
 pub(crate) use self::numbers::NUMBERS_END;
 use super::checksum::crc32c;
+use super::counts::Counts;
 use super::layout::{RecordLayout, stride_for};
 use super::schema::{MAX_ALIGNMENT_BYTES, MAX_RECORD_BYTES};
-use super::status::NO_FREE_RECORD;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The first bytes of every store. The first is not ASCII, so text files do not begin like this.
@@ -166,14 +166,8 @@ pub(crate) struct Header {
     pub(crate) data_offset: u64,
     /// Grows with every change of the header.
     pub(crate) sequence: u64,
-    /// The number of the last commit that the array holds; those after it are in the live log.
-    pub(crate) commit: u64,
-    /// Records in the array, deleted ones included.
-    pub(crate) count: u64,
-    /// Records in the array that are not deleted.
-    pub(crate) live_count: u64,
-    /// The deleted record to reuse first.
-    pub(crate) free_head: Option<u64>,
+    /// Those of the last commit that the array holds; later commits are in the live log.
+    pub(crate) counts: Counts,
     /// The salt, never 0, of the log with committed records that are not yet in the array.
     pub(crate) live_log: Option<u64>,
     /// Whether each record carries a status byte.
@@ -222,16 +216,16 @@ impl Header {
         slot.stride = self.stride.into();
         slot.data_offset = self.data_offset.into();
         slot.sequence = self.sequence.into();
-        slot.count = self.count.into();
-        slot.live_count = self.live_count.into();
-        slot.free_head = self.free_head.unwrap_or(NO_FREE_RECORD).into();
+        slot.count = self.counts.records.into();
+        slot.live_count = self.counts.live.into();
+        slot.free_head = self.counts.free_head_number().into();
         slot.live_log = self.live_log.unwrap_or(0).into();
         slot.alignment = self.alignment.into();
         slot.field_count = self.field_count.into();
         slot.schema_len_bytes = self.schema_len_bytes.into();
         slot.metadata_len_bytes = self.metadata_len_bytes.into();
         slot.schema_crc = self.schema_crc.into();
-        slot.commit = self.commit.into();
+        slot.commit = self.counts.commit.into();
         slot.writers = self.writers_flags.into();
         slot.crc = crc32c(&slot.as_bytes()[..CRC_OFFSET]).into();
         zerocopy::transmute!(slot)
@@ -247,7 +241,8 @@ impl Header {
 
     /// The first byte after the last record; `None` if it would not be below 2^63.
     pub(crate) fn end_of_data(&self) -> Option<u64> {
-        self.count
+        self.counts
+            .records
             .checked_mul(u64::from(self.stride))?
             .checked_add(self.data_offset)
             .filter(|&end| i64::try_from(end).is_ok())
@@ -271,7 +266,7 @@ impl Header {
 
     /// Checks every invariant of the header alone; the error says what is wrong.
     fn check(&self) -> Result<(), String> {
-        let Self { record_size, alignment, stride, data_offset, count, .. } = *self;
+        let Self { record_size, alignment, stride, data_offset, counts, .. } = *self;
         if record_size == 0 || record_size > MAX_RECORD_BYTES {
             return Err(format!("a record size of {record_size} bytes"));
         }
@@ -299,17 +294,14 @@ impl Header {
             ));
         }
         if self.end_of_data().is_none() {
-            return Err(format!("{count} records of {stride} bytes end past 2^63"));
+            return Err(format!("{} records of {stride} bytes end past 2^63", counts.records));
         }
-        if self.live_count > count || !self.deletes && self.live_count != count {
-            return Err(format!("{} live records of {count}", self.live_count));
+        counts.check()?;
+        if !self.deletes && counts.free_head.is_some() {
+            return Err("a free list without deletes".into());
         }
-        match self.free_head {
-            Some(_) if !self.deletes => return Err("a free list without deletes".into()),
-            Some(head) if head >= count => {
-                return Err(format!("a free list that begins at record {head} of {count}"));
-            }
-            _ => {}
+        if !self.deletes && !counts.are_all_live() {
+            return Err(format!("{} live records of {}", counts.live, counts.records));
         }
         if self.live_log == Some(0) {
             return Err("a live log of salt 0".into());
@@ -460,7 +452,7 @@ impl Header {
                 .detail(format!(
                     "the header counts {} records, up to byte {end}; the file ends at byte \
                      {file_len_bytes}, with {whole} whole records",
-                    header.count
+                    header.counts.records
                 ))
                 .advice("restore the file from a copy, or save the whole records with salvage"));
         }
@@ -522,7 +514,6 @@ impl SlotBytes {
         if self.slot_len_bytes.get() != SLOT_LEN {
             return Err(corrupt("the slot's length is not 512"));
         }
-        let free_head = self.free_head.get();
         Ok(Header {
             file_id: self.file_id,
             record_size: self.record_size.get(),
@@ -530,9 +521,12 @@ impl SlotBytes {
             alignment: self.alignment.get(),
             data_offset: self.data_offset.get(),
             sequence: self.sequence.get(),
-            count: self.count.get(),
-            live_count: self.live_count.get(),
-            free_head: (free_head != NO_FREE_RECORD).then_some(free_head),
+            counts: Counts {
+                commit: self.commit.get(),
+                records: self.count.get(),
+                live: self.live_count.get(),
+                free_head: Counts::free_head_of(self.free_head.get()),
+            },
             live_log,
             deletes: flags & INCOMPATIBLE_DELETES != 0,
             editing: flags & INCOMPATIBLE_EDITING != 0,
@@ -541,7 +535,6 @@ impl SlotBytes {
             schema_len_bytes: self.schema_len_bytes.get(),
             metadata_len_bytes: self.metadata_len_bytes.get(),
             schema_crc: self.schema_crc.get(),
-            commit: self.commit.get(),
             writers_flags: self.writers.get(),
         })
     }

@@ -12,6 +12,7 @@
 //! - Offsets end at 2^63: larger ones are an error, and no arithmetic wraps.
 
 pub(crate) mod checksum;
+mod counts;
 #[doc(hidden)]
 pub mod derived;
 pub(crate) mod descriptor;
@@ -33,6 +34,7 @@ mod types;
 mod value;
 
 pub(crate) use checksum::{BLOCK_BYTES, BlockChecksum, block_checksum, crc32c_append};
+pub(crate) use counts::Counts;
 pub(crate) use descriptor::{new_header, parse_schema};
 pub(crate) use geometry::{Geometry, Mark, OFFSET_MAX, Place, Windows, round_up, widen};
 pub(crate) use header::{

@@ -14,7 +14,11 @@ fn example() -> Vec<u8> {
     .unwrap();
     let file_id = std::array::from_fn(|index| 0xA0 + u8::try_from(index).unwrap());
     let (empty, region) = new_header(&schema, &b"demo"[..], false, file_id).unwrap();
-    let two = Header { sequence: 2, count: 2, live_count: 2, ..empty.clone() };
+    let two = Header {
+        sequence: 2,
+        counts: Counts { records: 2, live: 2, ..empty.counts },
+        ..empty.clone()
+    };
 
     let mut file = vec![0; usize::try_from(two.end_of_data().unwrap()).unwrap()];
     let mut put = |offset: u64, bytes: &[u8]| {

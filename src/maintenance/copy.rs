@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::sweep::{BadBlock, Inspect, Sweep, Swept};
+use super::scan::{BadBlock, Inspect, Scan, ScannedRecord};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::FileBacking;
 use crate::shm::Wait;
@@ -142,7 +142,7 @@ impl<'a> Copy<'a> {
             FoundSums::Kept(sums) => Some(sums),
             _ => None,
         };
-        let sweep = Sweep {
+        let scan = Scan {
             data: &**file.core.backing(),
             geometry,
             count: file.array.count(),
@@ -161,12 +161,12 @@ impl<'a> Copy<'a> {
             first: 0,
             chunk: Vec::new(),
         };
-        sweep.run(&mut copier)?;
+        scan.run(&mut copier)?;
         copier.hand_on()
     }
 }
 
-/// Gathers what a sweep reads, and ends it at the first damage.
+/// Gathers what a scan reads, and ends it at the first damage.
 struct Copier<'c, 'o, F> {
     from: &'c ExclusiveFile<[u8]>,
     to: &'c mut ExclusiveFile<[u8]>,
@@ -211,8 +211,8 @@ where
         Err(self.damaged().offset(bad.bytes.start).detail(detail))
     }
 
-    fn record(&mut self, id: u64, record: Swept<'_>) -> Result<()> {
-        let Swept::Sound(slot) = record else {
+    fn record(&mut self, id: u64, record: ScannedRecord<'_>) -> Result<()> {
+        let ScannedRecord::Sound(slot) = record else {
             return Err(self.damaged().record(id));
         };
         self.chunk.extend_from_slice(slot);

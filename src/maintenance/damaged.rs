@@ -4,23 +4,24 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::problem::{Doubt, is_doubt};
-use super::sweep::{Inspect, Sweep};
+use super::problem::{Problem, is_problem};
+use super::scan::{Inspect, Scan};
 use crate::error::Result;
-use crate::format::{DataType, Field, Geometry, Value};
-use crate::io::{Backing, FileBacking};
+use crate::format::{Counts, DataType, Field, Geometry, Value};
+use crate::io::Backing;
 use crate::shm::Wait;
 use crate::store::{SlotInfo, slot_info};
 use crate::sums::{Checksums, FoundSums, Sums};
-use crate::txn::{Core, Locks, Recovered, Slots, Torn, read_beside};
+use crate::txn::opening::Opening;
+use crate::txn::{Locks, RecoveredState, Slots, Superblock, Torn, read_beside};
 
 /// An open store that may be damaged.
 pub(crate) struct Damaged {
-    pub(crate) core: Core,
+    pub(crate) core: Superblock,
     pub(crate) checksums: Checksums,
     pub(crate) slots: Slots,
     /// What the log holds beyond the array.
-    log: Option<Recovered>,
+    log: Option<RecoveredState>,
     /// Why the log cannot be read, if so: the newest commits are lost then.
     log_lost: Option<String>,
     /// The records that are not what the log counts.
@@ -34,15 +35,11 @@ impl Damaged {
     /// Opens the store at `path`. Header and schema must be readable: without them nobody knows
     /// where records begin.
     pub(crate) fn open(path: &Path, wait: Wait) -> Result<Self> {
-        let file = Arc::new(FileBacking::open(path, false)?);
-        // Before anything is locked that is none of our business.
-        Core::check_is_store(&*file)?;
-        let locks = read_beside::onlooker_locks(path, &file, wait)?;
-        let mut core = Core::open_even_short(file)?;
+        let Opening { superblock: mut core, locks } = Opening::to_inspect(path, wait)?;
         let slots = Slots::of(core.header())?;
         let (log, log_lost) = match read_beside::read_log(&mut core) {
             Ok(log) => (log, None),
-            Err(error) if is_doubt(&error) => (None, Some(error.to_string())),
+            Err(error) if is_problem(&error) => (None, Some(error.to_string())),
             Err(error) => return Err(error),
         };
         let (log, torn) = log.map_or((None, Vec::new()), |(log, torn)| (Some(log), torn));
@@ -55,9 +52,14 @@ impl Damaged {
         Ok(Self { core, checksums, slots, log, log_lost, torn, sums, _locks: locks })
     }
 
+    /// What the newest commit counts, in the header or in the log.
+    fn counts(&self) -> Counts {
+        self.log.as_ref().map_or(self.core.header().counts, |log| log.counts)
+    }
+
     /// The records there are, those in the log and deleted ones among them.
     pub(crate) fn count(&self) -> u64 {
-        self.log.as_ref().map_or(self.core.header().count, |log| log.count)
+        self.counts().records
     }
 
     /// Whether there was a log that cannot be read.
@@ -77,23 +79,23 @@ impl Damaged {
 
     /// How many records in their places the log counts and sums.
     pub(crate) fn summed_in_log(&self) -> u64 {
-        self.log.as_ref().map_or(0, Recovered::summed)
+        self.log.as_ref().map_or(0, RecoveredState::summed)
     }
 
     /// How many records nothing sums: neither the checksums nor the log.
     pub(crate) fn unsummed(&self) -> u64 {
-        let in_header = if self.sums.is_some() { 0 } else { self.core.header().count };
+        let in_header = if self.sums.is_some() { 0 } else { self.core.header().counts.records };
         in_header.saturating_add(self.log.as_ref().map_or(0, |log| log.unsummed))
     }
 
     /// How many of them live, by the newest commit.
     pub(crate) fn live_count(&self) -> u64 {
-        self.log.as_ref().map_or(self.core.header().live_count, |log| log.live_count)
+        self.counts().live
     }
 
     /// The first record of the free list, by the newest commit.
     pub(crate) fn free_head(&self) -> Option<u64> {
-        self.log.as_ref().map_or(self.core.header().free_head, |log| log.free_head)
+        self.counts().free_head
     }
 
     /// The file that the records are in.
@@ -102,59 +104,62 @@ impl Damaged {
     }
 
     /// What is wrong with header, length and checksum file.
-    pub(crate) fn doubts(&self) -> Result<Vec<Doubt>> {
-        let at = |offset, what| Doubt { offset, ..Doubt::of_file(what) };
+    pub(crate) fn problems(&self) -> Result<Vec<Problem>> {
+        let at = |offset, what| Problem { offset, ..Problem::of_file(what) };
         let report = self.core.report();
-        let mut doubts = Vec::new();
+        let mut problems = Vec::new();
         for (offset, slot) in [0, 4096].into_iter().zip([&report.a, &report.b]) {
             match slot_info(slot) {
                 SlotInfo::Valid { .. } => {}
                 SlotInfo::Empty => {
-                    doubts.push(at(Some(offset), "this header slot is empty".to_owned()));
+                    problems.push(at(Some(offset), "this header slot is empty".to_owned()));
                 }
                 SlotInfo::Bad(why) => {
-                    doubts.push(at(Some(offset), format!("this header slot is not valid: {why}")));
+                    problems
+                        .push(at(Some(offset), format!("this header slot is not valid: {why}")));
                 }
             }
         }
         if self.core.header().editing {
             let what = "an exclusive edit was interrupted: records may be half changed";
-            doubts.push(at(None, what.to_owned()));
+            problems.push(at(None, what.to_owned()));
         }
         if let Err(error) = self.core.header().check_length(self.backing().len_bytes()?) {
-            doubts.push(at(None, error.to_string()));
+            problems.push(at(None, error.to_string()));
         }
         if let Some(log) = &self.log {
-            let end = self.geometry()?.offset_of(log.count)?;
+            let end = self.geometry()?.offset_of(log.counts.records)?;
             let len_bytes = self.backing().len_bytes()?;
             if end > len_bytes {
-                let (count, ends) = (log.count, format!("the file ends at byte {len_bytes}"));
+                let (count, ends) =
+                    (log.counts.records, format!("the file ends at byte {len_bytes}"));
                 let what = format!("the log counts {count} records, up to byte {end}; {ends}");
-                doubts.push(at(None, what));
+                problems.push(at(None, what));
             }
         }
         for torn in &self.torn {
-            doubts.push(Doubt::of_record(torn.ids.start, torn.to_string()));
+            problems.push(Problem::of_record(torn.ids.start, torn.to_string()));
         }
         if let Some(why) = &self.log_lost {
-            doubts.push(at(None, format!("the log with the newest commits cannot be read: {why}")));
+            problems
+                .push(at(None, format!("the log with the newest commits cannot be read: {why}")));
         }
         let what = match &self.checksums {
-            Checksums::Absent | Checksums::Present { .. } => return Ok(doubts),
+            Checksums::Absent | Checksums::Present { .. } => return Ok(problems),
             Checksums::Foreign => "the checksum file belongs to another store".to_owned(),
             Checksums::Stale => {
                 "the checksum file was not kept when the store was changed".to_owned()
             }
             Checksums::Damaged(why) => format!("the checksum file cannot be used: {why}"),
         };
-        doubts.push(at(None, what));
-        Ok(doubts)
+        problems.push(at(None, what));
+        Ok(problems)
     }
 
     /// Reads all records and compares all blocks, but for those that hold records of which the log
     /// has newer images: a checkpoint may have written some, and is to write them all.
-    pub(crate) fn sweep(&self, to: &mut impl Inspect) -> Result<()> {
-        let sweep = Sweep {
+    pub(crate) fn scan(&self, to: &mut impl Inspect) -> Result<()> {
+        let scan = Scan {
             data: &**self.core.backing(),
             geometry: self.geometry()?,
             count: self.count(),
@@ -163,7 +168,7 @@ impl Damaged {
             torn: &self.torn,
             beside: None, // Its locks keep checkpoints away for as long as it is open.
         };
-        sweep.run(to)
+        scan.run(to)
     }
 
     fn geometry(&self) -> Result<Geometry> {

@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind};
 /// Something in a store that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Doubt {
+pub struct Problem {
     /// The byte offset in the file, where one is to blame.
     pub offset: Option<u64>,
     /// The record, where one is to blame.
@@ -18,7 +18,7 @@ pub struct Doubt {
     pub what: String,
 }
 
-impl Doubt {
+impl Problem {
     pub(crate) fn of_record(id: u64, what: String) -> Self {
         Self { offset: None, record: Some(id), field: None, what }
     }
@@ -28,7 +28,7 @@ impl Doubt {
     }
 }
 
-impl fmt::Display for Doubt {
+impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(record) = self.record {
             write!(f, "record {record}")?;
@@ -44,7 +44,7 @@ impl fmt::Display for Doubt {
 }
 
 /// Whether a failure to open is a finding about the file rather than about the attempt.
-pub(crate) fn is_doubt(error: &Error) -> bool {
+pub(crate) fn is_problem(error: &Error) -> bool {
     matches!(
         error.kind(),
         ErrorKind::NotAStore

@@ -9,8 +9,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::damaged::{Damaged, wrong_value};
-use super::problem::Doubt;
-use super::sweep::{BadBlock, Inspect, Swept};
+use super::problem::Problem;
+use super::scan::{BadBlock, Inspect, ScannedRecord};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Field, Found, bad_status};
 use crate::io::FileBacking;
@@ -96,9 +96,9 @@ pub struct SalvageReport {
     pub checksums: Checksums,
     /// What else is wrong: header slots, length, and values that are none of their fields, which
     /// were saved as they are. The first 1000 of them.
-    pub doubts: Vec<Doubt>,
-    /// How many such doubts there are in all.
-    pub doubts_found: u64,
+    pub problems: Vec<Problem>,
+    /// How many such problems there are in all.
+    pub problems_found: u64,
     /// Whether the log cannot be read: the commits in it are lost, and nobody knows how many
     /// records they added or changed.
     pub log_lost: bool,
@@ -129,15 +129,15 @@ impl SalvageReport {
         self.all_lost.add(&mut self.lost, records, why);
     }
 
-    fn doubt(&mut self, doubt: Doubt) {
-        self.doubts_found += 1;
-        if self.doubts.len() < DOUBTS_MAX {
-            self.doubts.push(doubt);
+    fn problem(&mut self, problem: Problem) {
+        self.problems_found += 1;
+        if self.problems.len() < PROBLEMS_MAX {
+            self.problems.push(problem);
         }
     }
 }
 
-const DOUBTS_MAX: usize = 1000;
+const PROBLEMS_MAX: usize = 1000;
 /// Runs that a report lists: hostile status bytes make one of every record, and each takes more
 /// memory than the record.
 const RUNS_MAX: usize = 1 << 16;
@@ -251,8 +251,8 @@ pub fn salvage_with_progress(
         log_lost: store.log_is_lost(),
         ..SalvageReport::default()
     };
-    for doubt in store.doubts()? {
-        report.doubt(doubt);
+    for problem in store.problems()? {
+        report.problem(problem);
     }
     let schema = store.core.schema();
     let mut new = DynStore::options().wait(options.wait).checksums();
@@ -275,13 +275,13 @@ pub fn salvage_with_progress(
         records: store.count(),
         torn: store.torn(),
     };
-    store.sweep(&mut saver)?;
+    store.scan(&mut saver)?;
     progress(store.count(), store.count())?;
     saved.close()?;
     Ok(report)
 }
 
-/// Copies what a sweep finds.
+/// Copies what a scan finds.
 struct Saver<'s> {
     out: &'s mut DynStore,
     options: SalvageOptions,
@@ -306,14 +306,14 @@ impl Inspect for Saver<'_> {
         Ok(())
     }
 
-    fn record(&mut self, id: u64, record: Swept<'_>) -> Result<()> {
+    fn record(&mut self, id: u64, record: ScannedRecord<'_>) -> Result<()> {
         if id % PROGRESS_STEP == 0 {
             (self.progress)(id, self.records)?;
         }
         let (slot, sound) = match record {
-            Swept::Sound(bytes) => (bytes, true),
-            Swept::Doubtful(bytes) if self.options.keep_doubtful => (bytes, false),
-            Swept::Doubtful(_) | Swept::Unreadable => return self.lose(id),
+            ScannedRecord::Sound(bytes) => (bytes, true),
+            ScannedRecord::Doubtful(bytes) if self.options.keep_doubtful => (bytes, false),
+            ScannedRecord::Doubtful(_) | ScannedRecord::Unreadable => return self.lose(id),
         };
         match self.slots.found(slot) {
             Ok(Found::Live) => {}
@@ -335,7 +335,7 @@ impl Inspect for Saver<'_> {
         for field in &self.fields {
             if let Some(what) = wrong_value(field, bytes) {
                 let field = Some(field.name().to_owned());
-                self.report.doubt(Doubt { offset: None, record: Some(id), field, what });
+                self.report.problem(Problem { offset: None, record: Some(id), field, what });
             }
         }
         self.out.append(bytes)?;

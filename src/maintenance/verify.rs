@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::path::Path;
 
 use super::damaged::{Damaged, wrong_value};
-use super::problem::{Doubt, is_doubt};
-use super::sweep::{BadBlock, Inspect, Swept};
+use super::problem::{Problem, is_problem};
+use super::scan::{BadBlock, Inspect, ScannedRecord};
 use crate::error::Result;
 use crate::format::{Field, Found, bad_status, next_free};
 use crate::shm::Wait;
@@ -24,7 +24,7 @@ use crate::txn::Slots;
 /// store.close()?;
 /// let report = flatrec::verify(&path, 100)?;
 /// assert_eq!(report.records, 3);
-/// assert_eq!(report.doubts[0].record, Some(2));
+/// assert_eq!(report.problems[0].record, Some(2));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default)]
@@ -45,52 +45,52 @@ pub struct VerifyReport {
     /// How many records, deleted ones included, no checksum covers: neither one of the store's nor
     /// one of the log's. Damage in them can go unseen.
     pub unsummed: u64,
-    /// The first doubts, in the order of the file, as many as were asked for.
-    pub doubts: Vec<Doubt>,
-    /// How many doubts there are in all.
-    pub doubts_found: u64,
+    /// The first problems, in the order of the file, as many as were asked for.
+    pub problems: Vec<Problem>,
+    /// How many problems there are in all.
+    pub problems_found: u64,
 }
 
 impl VerifyReport {
-    fn add(&mut self, doubts_max: usize, doubt: Doubt) {
-        self.doubts_found += 1;
-        if self.doubts.len() < doubts_max {
-            self.doubts.push(doubt);
+    fn add(&mut self, problems_max: usize, problem: Problem) {
+        self.problems_found += 1;
+        if self.problems.len() < problems_max {
+            self.problems.push(problem);
         }
     }
 }
 
 /// Checks the header, the schema, the length, every block of records that has a checksum, and every
 /// value whose bytes can be wrong (bools and presence bytes other than 0 and 1, text that is not
-/// UTF-8), and lists at most `doubts_max` of what it doubts. In a store with deletes it also checks
-/// every record's status byte, the number of those that live, and that the free list leads through
-/// all deleted records and no others. A file whose header or schema cannot be read is a report of
-/// that one doubt.
+/// UTF-8), and lists at most `problems_max` of the problems it finds. In a store with deletes it
+/// also checks every record's status byte, the number of those that live, and that the free list
+/// leads through all deleted records and no others. A file whose header or schema cannot be read is
+/// a report of that one problem.
 ///
 /// What commits have left in the log is looked at in place of the records that it changes.
-/// Everything is read by calls, so that a bad sector is a doubt and not a signal, and nothing is
+/// Everything is read by calls, so that a bad sector is a problem and not a signal, and nothing is
 /// written, not even a lock file.
 ///
 /// # Errors
 /// The system's, and [`Locked`](crate::ErrorKind::Locked) while an exclusive edit is under way.
-pub fn verify(path: impl AsRef<Path>, doubts_max: usize) -> Result<VerifyReport> {
+pub fn verify(path: impl AsRef<Path>, problems_max: usize) -> Result<VerifyReport> {
     let mut report = VerifyReport::default();
     let store = match Damaged::open(path.as_ref(), Wait::No) {
         Ok(store) => store,
-        Err(error) if is_doubt(&error) => {
-            let doubt = Doubt {
+        Err(error) if is_problem(&error) => {
+            let problem = Problem {
                 offset: error.file_offset(),
                 record: error.record_number(),
                 field: None,
                 what: error.to_string(),
             };
-            report.add(doubts_max, doubt);
+            report.add(problems_max, problem);
             return Ok(report);
         }
         Err(error) => return Err(error),
     };
-    for doubt in store.doubts()? {
-        report.add(doubts_max, doubt);
+    for problem in store.problems()? {
+        report.add(problems_max, problem);
     }
     report.checksums = store.checksums.clone();
     report.commits_in_log = store.commits_in_log();
@@ -98,14 +98,14 @@ pub fn verify(path: impl AsRef<Path>, doubts_max: usize) -> Result<VerifyReport>
     report.unsummed = store.unsummed();
     let mut verifier = Verifier {
         report: &mut report,
-        doubts_max,
+        problems_max,
         fields: store.doubtful_fields(),
         slots: &store.slots,
         live: 0,
         deleted: Vec::new(),
         unknown: false,
     };
-    store.sweep(&mut verifier)?;
+    store.scan(&mut verifier)?;
     if store.slots.mark().is_some() {
         verifier.check_counts(store.live_count(), store.free_head(), store.count());
     }
@@ -115,10 +115,10 @@ pub fn verify(path: impl AsRef<Path>, doubts_max: usize) -> Result<VerifyReport>
     Ok(report)
 }
 
-/// Writes down what a sweep finds.
+/// Writes down what a scan finds.
 struct Verifier<'r> {
     report: &'r mut VerifyReport,
-    doubts_max: usize,
+    problems_max: usize,
     fields: Vec<Field>,
     slots: &'r Slots,
     live: u64,
@@ -131,12 +131,12 @@ struct Verifier<'r> {
 impl Inspect for Verifier<'_> {
     fn bad_block(&mut self, bad: &BadBlock) -> Result<()> {
         let what = format!("{}: {}", describe(bad.block, &bad.bytes, &bad.records), bad.why);
-        self.add(Doubt { offset: Some(bad.bytes.start), ..Doubt::of_file(what) });
+        self.add(Problem { offset: Some(bad.bytes.start), ..Problem::of_file(what) });
         Ok(())
     }
 
-    fn record(&mut self, id: u64, record: Swept<'_>) -> Result<()> {
-        let (Swept::Sound(slot) | Swept::Doubtful(slot)) = record else {
+    fn record(&mut self, id: u64, record: ScannedRecord<'_>) -> Result<()> {
+        let (ScannedRecord::Sound(slot) | ScannedRecord::Doubtful(slot)) = record else {
             // It was named with its block.
             self.unknown = true;
             return Ok(());
@@ -148,7 +148,7 @@ impl Inspect for Verifier<'_> {
                 return Ok(());
             }
             Err(status) => {
-                self.add(Doubt::of_record(id, bad_status(status)));
+                self.add(Problem::of_record(id, bad_status(status)));
                 return Ok(());
             }
         }
@@ -156,7 +156,7 @@ impl Inspect for Verifier<'_> {
         for at in 0..self.fields.len() {
             if let Some(what) = wrong_value(&self.fields[at], record) {
                 let field = Some(self.fields[at].name().to_owned());
-                self.add(Doubt { field, ..Doubt::of_record(id, what) });
+                self.add(Problem { field, ..Problem::of_record(id, what) });
             }
         }
         Ok(())
@@ -164,13 +164,13 @@ impl Inspect for Verifier<'_> {
 
     fn missing(&mut self, _: Range<u64>) -> Result<()> {
         self.unknown = true;
-        Ok(()) // That the file is too short was the first doubt.
+        Ok(()) // That the file is too short was the first problem.
     }
 }
 
 impl Verifier<'_> {
-    fn add(&mut self, doubt: Doubt) {
-        self.report.add(self.doubts_max, doubt);
+    fn add(&mut self, problem: Problem) {
+        self.report.add(self.problems_max, problem);
     }
 
     /// That as many records live as the header counts, and that the free list leads from deleted
@@ -181,13 +181,13 @@ impl Verifier<'_> {
             return;
         }
         if self.live != live_count {
-            self.add(Doubt::of_file(format!(
+            self.add(Problem::of_file(format!(
                 "the header counts {live_count} records that are not deleted, and there are {}",
                 self.live
             )));
         }
         if let Some(broken) = self.broken_free_list(free_head, count) {
-            self.add(Doubt::of_file(broken));
+            self.add(Problem::of_file(broken));
         }
     }
 

@@ -14,7 +14,7 @@ use loom::sync::atomic::{AtomicU64, Ordering, fence};
 use loom::thread;
 
 use super::protocol::{
-    FIRST_SLOT, Offer, ReaderSide, SLOT_WORDS, Shared, Slot, Span, Taken, WriterSide,
+    CheckpointLimit, FIRST_SLOT, ReadPoint, ReaderSide, SLOT_WORDS, Shared, Slot, Span, WriterSide,
 };
 use crate::error::Result;
 use crate::step::{self, Step};
@@ -90,8 +90,8 @@ impl Shared for Port {
 
 /// What a checkpoint up to commit 2 is offered.
 fn offered(writer: &WriterSide<Port>) -> u64 {
-    let offer = writer.offer(2).expect("loom's words have no errors");
-    offer.map_or(0, |Offer { through, .. }| through)
+    let limit = writer.limit(2).expect("loom's words have no errors");
+    limit.map_or(0, |CheckpointLimit { through, .. }| through)
 }
 
 /// A store with the published commits 1 and 2, neither of them in the array, and a reader that
@@ -119,8 +119,8 @@ fn snapshot_and_checkpoint(orders: Orders) {
         writer.publish(2);
         let reader = thread::spawn(move || {
             let span = Span { lineage: mark.lineage, oldest: seen, newest: seen, since: 0 };
-            let taken = Taken { mark, commit: seen, at_rest: false };
-            if reader.begin(span, &taken) {
+            let point = ReadPoint { mark, commit: seen, at_rest: false };
+            if reader.begin(span, &point) {
                 reader.shared().0.record.with(|_| ());
             }
             reader.say(None);

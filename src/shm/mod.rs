@@ -22,7 +22,8 @@ pub(crate) use lock_file::{
 };
 pub(crate) use lock_words::LockWords;
 pub(crate) use protocol::{
-    EPOCH, Mark, Offer, ReaderSide, Seen, Shared, Slot, Span, Taken, WriterSide, writer_of,
+    CheckpointLimit, EPOCH, Mark, ReadPoint, ReaderSide, Seen, Shared, Slot, Span, WriterSide,
+    writer_of,
 };
 
 /// The part of a store's id that identifies it in the words; never 0.

@@ -158,7 +158,7 @@ impl fmt::Display for Seen {
 
 /// How far a writer may go, and the reader that prevents more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Offer {
+pub(crate) struct CheckpointLimit {
     pub(crate) through: u64,
     pub(crate) blocker: Option<Seen>,
 }
@@ -225,7 +225,7 @@ impl<S: Shared> WriterSide<S> {
     /// Returns how far, up to `target`, a checkpoint may write commits to the array. Until the next
     /// call no reader begins to read a commit older than the answer. `None` if there is a reader
     /// that this writer cannot see: then nothing may be written.
-    pub(crate) fn offer(&self, target: u64) -> Result<Option<Offer>> {
+    pub(crate) fn limit(&self, target: u64) -> Result<Option<CheckpointLimit>> {
         let shared = &self.shared;
         let before = shared.load(TARGET);
         if !step::skip(Step::TargetFirst) {
@@ -233,12 +233,12 @@ impl<S: Shared> WriterSide<S> {
         }
         fence(shared, Step::TargetFence);
         let lineage = shared.load(LINEAGE);
-        let mut offer = Offer { through: target, blocker: None };
+        let mut limit = CheckpointLimit { through: target, blocker: None };
         let readers = self.readers()?;
         for &seen in &readers {
             let allowed = seen.allows(lineage);
-            if allowed < offer.through && !step::skip(Step::SlotScan) {
-                offer = Offer { through: allowed, blocker: Some(seen) };
+            if allowed < limit.through && !step::skip(Step::SlotScan) {
+                limit = CheckpointLimit { through: allowed, blocker: Some(seen) };
             }
         }
         // After the scan, and with its result: a slot that was wiped before the scan was not
@@ -246,8 +246,8 @@ impl<S: Shared> WriterSide<S> {
         let is_blind = self.misses_some(&readers)?;
         // Nothing was written beyond what was allowed, so readers may read the commits between
         // again.
-        shared.store(TARGET, if is_blind { before } else { offer.through.max(before) });
-        Ok((!is_blind).then_some(offer))
+        shared.store(TARGET, if is_blind { before } else { limit.through.max(before) });
+        Ok((!is_blind).then_some(limit))
     }
 
     /// Whether there is a reader that this writer cannot see.
@@ -417,7 +417,7 @@ impl Mark {
 
 /// A state of the store that a reader has read, for a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Taken {
+pub(crate) struct ReadPoint {
     /// The writer's mark at that time.
     pub(crate) mark: Mark,
     pub(crate) commit: u64,
@@ -426,7 +426,7 @@ pub(crate) struct Taken {
     pub(crate) at_rest: bool,
 }
 
-impl Taken {
+impl ReadPoint {
     /// Whether the words about commits apply to this state.
     pub(crate) fn goes_by_words(&self) -> bool {
         self.mark.has_words && !self.at_rest
@@ -515,21 +515,21 @@ impl<S: Shared> ReaderSide<S> {
         self.shared.load(HELD)
     }
 
-    /// Announces what the reader reads from now on, including `taken`, and returns whether that is
+    /// Announces what the reader reads from now on, including `point`, and returns whether that is
     /// safe: otherwise the writer may have changed records of it in the array.
-    pub(crate) fn begin(&self, span: Span, taken: &Taken) -> bool {
+    pub(crate) fn begin(&self, span: Span, point: &ReadPoint) -> bool {
         self.say(Some(span));
         fence(&self.shared, Step::ReaderFence);
-        self.is_safe(taken) || step::skip(Step::ReaderRecheck)
+        self.is_safe(point) || step::skip(Step::ReaderRecheck)
     }
 
     /// Whether the array still has all bytes that a reader of this state reads there.
-    fn is_safe(&self, taken: &Taken) -> bool {
+    fn is_safe(&self, point: &ReadPoint) -> bool {
         let target = self.shared.load(TARGET);
         // After the load: the target was this store's if the words still belong to this store. And
         // where there was no writer, none has begun since.
         let (now, _) = self.mark();
-        now == taken.mark && (!taken.goes_by_words() || target <= taken.commit)
+        now == point.mark && (!point.goes_by_words() || target <= point.commit)
     }
 
     /// Announces what the reader reads from now on: less than before.

@@ -238,7 +238,7 @@ impl World {
     /// How many acknowledged records the header does not count yet.
     pub(super) fn uncounted(&mut self) -> Result<u64, Stop> {
         let header = header_of(&*self.file()?);
-        let counted = self.take("look at the header", header)?.count;
+        let counted = self.take("look at the header", header)?.counts.records;
         Ok((self.oracle.current().len() as u64).saturating_sub(counted))
     }
 

@@ -25,16 +25,16 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::Schema;
 use crate::io::{Access, Backing, FileBacking, vacate_unfinished};
 use crate::txn::{
-    Common, Core, Locks, Row, Slots, absorb, create_sums, name_sums_of_replaced,
-    opening::{check_rows, open_core, refuse_network_unless, until_current},
-    refuse_other_file, settle,
+    Common, FoundLog, Locks, Row, Slots, Superblock, create_sums, name_sums_of_replaced,
+    opening::{Opening, refuse_network_unless, rows_of, until_current},
+    refuse_other_file, take_over,
 };
 pub(crate) use mode::{Mode, Unpublished};
 
 /// An open store whose records are seen as `R`: a type, or bytes.
 pub(crate) struct ExclusiveFile<R: Row + ?Sized> {
     pub(crate) array: Array<R::Unit>,
-    pub(crate) core: Core,
+    pub(crate) core: Superblock,
     pub(crate) slots: Slots,
     pub(crate) mode: Mode,
     pub(crate) locks: Locks,
@@ -67,7 +67,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         let locks = Locks::maker(path, common.wait, &sharing)?;
         // A maker that died has left its lock file, too.
         let is_left = |file: &FileBacking| {
-            let is_left = !locks.has_new_side() && Core::is_leftover(file)?;
+            let is_left = !locks.has_new_side() && Superblock::is_leftover(file)?;
             if is_left {
                 locks.take_over();
             }
@@ -108,7 +108,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         let made = refuse_network_unless(common, &file, "create")
             .and_then(|()| Locks::handed_over(&file, Some(made_at), true, common.wait))
             .and_then(|locks| {
-                let core = Core::create(file, schema, &common.metadata, common.deletes)?;
+                let core = Superblock::create(file, schema, &common.metadata, common.deletes)?;
                 create_sums(&core, common)?;
                 let by_hand = Some(schema);
                 // SAFETY: the writer's locks on path and inode keep every other writer out.
@@ -145,8 +145,8 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         common: &Common,
     ) -> Result<Self> {
         until_current(|| {
-            let (core, locks) = open_core(path, access, common)?;
-            // SAFETY: `open_core` took the locks that keep the records as they are.
+            let Opening { superblock: core, locks } = Opening::at(path, access, common)?;
+            // SAFETY: `Opening::at` took the locks that keep the records as they are.
             unsafe { Self::assemble(core, locks, by_hand, common, access, reading) }
         })
     }
@@ -156,7 +156,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
     pub(crate) fn temporary(by_hand: Option<&Schema>, common: &Common) -> Result<Self> {
         let schema = Self::schema_to_create(by_hand)?;
         let file = Arc::new(FileBacking::temporary(0)?);
-        let core = Core::create(file, &schema, &common.metadata, common.deletes)?;
+        let core = Superblock::create(file, &schema, &common.metadata, common.deletes)?;
         let (locks, access) = (Locks::none(), Access::ReadWrite);
         // SAFETY: no other handle can open a file without a name.
         unsafe { Self::assemble(core, locks, Some(&schema), common, access, WHOLE) }
@@ -180,8 +180,9 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         if writes {
             refuse_network_unless(common, &file, "open for writing")?;
         }
+        let core = Superblock::open(file)?;
         // SAFETY: the lock, or the caller, keeps the file as it is.
-        unsafe { Self::assemble(Core::open(file)?, locks, by_hand, common, access, WHOLE) }
+        unsafe { Self::assemble(core, locks, by_hand, common, access, WHOLE) }
     }
 
     /// Opens the store in any backing.
@@ -196,7 +197,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         by_hand: Option<&Schema>,
         common: &Common,
     ) -> Result<Self> {
-        let (core, locks) = (Core::open(backing)?, Locks::none());
+        let (core, locks) = (Superblock::open(backing)?, Locks::none());
         // SAFETY: the caller's promise, passed on.
         unsafe { Self::assemble(core, locks, by_hand, common, access, reading) }
     }
@@ -212,7 +213,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         common: &Common,
     ) -> Result<Self> {
         let schema = Self::schema_to_create(by_hand)?;
-        let core = Core::create(backing, &schema, &common.metadata, common.deletes)?;
+        let core = Superblock::create(backing, &schema, &common.metadata, common.deletes)?;
         create_sums(&core, common)?;
         let (locks, access) = (Locks::none(), Access::ReadWrite);
         // SAFETY: the caller's promise, passed on.
@@ -223,20 +224,19 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
     /// The locks, or the caller, keep the records as they are.
     #[allow(unsafe_code, reason = "the locks that make a mapped array sound are the caller's")]
     unsafe fn assemble(
-        mut core: Core,
+        mut core: Superblock,
         locks: Locks,
         by_hand: Option<&Schema>,
         common: &Common,
         access: Access,
         reading: Reading,
     ) -> Result<Self> {
-        check_rows::<R>(&core, by_hand, common).map_err(|error| core.name(error))?;
+        rows_of::<R>(&core, by_hand, common).map_err(|error| core.name(error))?;
         let mode = match access {
             Access::ReadWrite => {
-                let mut sums = settle(&mut core)?;
-                let sharing = locks.words(core.header().file_id)?;
-                absorb(&mut core, &mut sums, &locks, &sharing, common.wait)?;
-                Mode::Write(WriteState { sums: sums.map(EditedSums::from), sharing })
+                let taken = take_over(&mut core, &locks, 1, FoundLog::Ended(common.wait))?;
+                let sums = taken.sums.map(EditedSums::from);
+                Mode::Write(WriteState { sums, sharing: taken.sharing })
             }
             Access::ReadOnly => Mode::Read(ReadState::take_up(&mut core, &locks, R::ALIGNMENT)?),
             Access::Private => Mode::Private(ReadState::take_up(&mut core, &locks, R::ALIGNMENT)?),
@@ -252,9 +252,9 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
             mark: slots.mark(),
             announces_edits: mode.sums().is_some(),
         };
-        let count = mode.log().map_or(header.count, |log| log.count);
+        let count = mode.log().map_or(header.counts, |log| log.counts).records;
         let images = match (mode.log(), reading) {
-            (Some(log), Reading::Whole) => log.overlay.sorted_after(header.commit),
+            (Some(log), Reading::Whole) => log.overlay.sorted_after(header.counts.commit),
             _ => Vec::new(),
         };
         let backing = Arc::clone(core.backing());
@@ -354,7 +354,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         }
         self.core.check_healthy("flush")?;
         let count = self.array.count();
-        if count == self.core.header().count {
+        if count == self.core.header().counts.records {
             return Ok(());
         }
         self.flush_as(self.live_count(), self.free_head())
@@ -366,7 +366,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         if count >= self.array.count() {
             return Ok(());
         }
-        if count < self.core.header().count {
+        if count < self.core.header().counts.records {
             self.refuse_with_deletes("truncate")?;
             self.locks.exclude_readers(self.common.wait)?;
             let cut = self.cut(count);

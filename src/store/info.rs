@@ -10,7 +10,7 @@ use crate::io::{Access, Backing, View};
 use crate::os::{FaultCounts, FileSystemKind, Residency, process_faults};
 use crate::shm::process;
 use crate::sums::{Checksums, DamagedBlock, Known};
-use crate::txn::{ReaderInfo, Recovered, Row};
+use crate::txn::{ReaderInfo, RecoveredState, Row};
 
 /// Sizes, header slots, views, residency and faults of an open store, as they were when asked.
 ///
@@ -171,7 +171,7 @@ impl StoreInfo {
         let known = Known::of(file.mode.sums(), &**backing, header)?;
         let unsummed = match &known.checksums {
             Checksums::Present { .. } => 0,
-            _ => header.count,
+            _ => header.counts.records,
         };
         Ok(Self {
             path: file.path(),
@@ -188,7 +188,7 @@ impl StoreInfo {
             file_len_bytes,
             allocated_bytes: backing.allocated_bytes()?,
             sequence: header.sequence,
-            commit: file.mode.log().map_or(header.commit, |log| log.commit),
+            commit: file.committed().commit,
             log,
             writer,
             readers,
@@ -260,7 +260,7 @@ fn sharers<R: Row + ?Sized>(
 }
 
 impl LogInfo {
-    fn of(found: &Recovered, backing: &dyn Backing) -> Result<Self> {
+    fn of(found: &RecoveredState, backing: &dyn Backing) -> Result<Self> {
         let sides = backing.list_sides()?;
         let segments = sides.iter().filter(|suffix| suffix.starts_with("-wal-")).count();
         Ok(Self {

@@ -160,7 +160,7 @@ impl Sums {
                 .detail("this backing keeps no files beside it")
         })?;
         let geometry = header.layout()?.geometry;
-        let sum_header = SumHeader { file_id: header.file_id, commit: header.commit };
+        let sum_header = SumHeader { file_id: header.file_id, commit: header.counts.commit };
         let mut sums = Self {
             side,
             header: sum_header,
@@ -175,7 +175,7 @@ impl Sums {
         let made = sums
             .side
             .write_at(0, &sum_header.encode())
-            .and_then(|()| sums.sum_all(data, geometry.offset_of(header.count)?, progress))
+            .and_then(|()| sums.sum_all(data, geometry.offset_of(header.counts.records)?, progress))
             .and_then(|()| sums.side.sync_data());
         match made {
             Ok(()) => Ok(sums),
@@ -210,16 +210,16 @@ impl Sums {
         if found.file_id != header.file_id {
             return Ok(FoundSums::Foreign);
         }
-        if found.commit < header.commit {
+        if found.commit < header.counts.commit {
             return Ok(FoundSums::Stale);
         }
         let geometry = header.layout()?.geometry;
-        let covered_len_bytes = geometry.offset_of(header.count)? - geometry.data_offset;
+        let covered_len_bytes = geometry.offset_of(header.counts.records)? - geometry.data_offset;
         Ok(FoundSums::Kept(Self {
             side,
             header: found,
             header_written: false,
-            checkpoint_begun: Some(found.commit).filter(|&commit| commit > header.commit),
+            checkpoint_begun: Some(found.commit).filter(|&commit| commit > header.counts.commit),
             geometry,
             durable_len_bytes: offset_of_entry(covered_len_bytes.div_ceil(BLOCK_LEN_BYTES)),
             covered_len_bytes,

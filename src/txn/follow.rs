@@ -3,7 +3,7 @@
 //!
 //! Invariants: the newest state that was read (`inner.found`) is one that the writer had published,
 //! or, where none was at work, the log's end. It is read from the array only by who holds it
-//! ([`Presence::hold`]): what nobody holds here may be changed under it at any time.
+//! ([`Presence::pin`]): what nobody holds here may be changed under it at any time.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -12,20 +12,20 @@ use std::time::Duration;
 use super::locks::Locks;
 use super::metadata::Metadata;
 use super::read_beside;
-use super::read_beside::{Found, Needed, Patience};
-use super::reader_session::{CHECKPOINT_WAIT, Hold, Presence};
-use super::recovered::{Gathering, Recovered, nothing};
+use super::read_beside::{Found, Needed, RetryPolicy};
+use super::reader_session::{CHECKPOINT_WAIT, Presence, SnapshotPin};
+use super::recovered::{Gathering, RecoveredState, nothing};
 use super::source::Source;
-use super::superblock::Core;
+use super::superblock::Superblock;
 use super::versions::{State, view_of};
 use crate::error::Result;
 use crate::format::{RecordLayout, Schema};
 use crate::io::{Backing, View};
-use crate::shm::{Taken, Wait, store_word};
+use crate::shm::{ReadPoint, Wait, store_word};
 use crate::wal::Position;
 
 /// A store that is open to read, and what was last seen of it.
-pub(crate) struct Follower {
+pub(crate) struct LogFollower {
     inner: Mutex<Inner>,
     presence: Arc<Presence>,
     layout: RecordLayout,
@@ -37,11 +37,11 @@ pub(crate) struct Follower {
 
 /// What was last seen.
 struct Inner {
-    found: Recovered,
+    found: RecoveredState,
     /// From where the log goes on, where there was a writer.
     position: Option<Position>,
     /// As what it is held.
-    taken: Taken,
+    point: ReadPoint,
     /// The sequence of the header from which it was read.
     sequence: u64,
     /// A view of the array that reaches to the end of the records.
@@ -52,24 +52,25 @@ struct Inner {
     last: Weak<State>,
 }
 
-impl Follower {
+impl LogFollower {
     /// Opens the store to read, beside a writer or not.
-    pub(crate) fn open(mut core: Core, locks: Locks, alignment: usize) -> Result<Self> {
-        let file_id = core.header().file_id;
+    pub(crate) fn open(mut superblock: Superblock, locks: Locks, alignment: usize) -> Result<Self> {
+        let file_id = superblock.header().file_id;
         let presence = Arc::new(Presence::new(locks, store_word(file_id))?);
-        let Found { log, position, taken } = read_beside::read(&mut core, &presence, alignment)?;
-        let backing = Arc::clone(core.backing());
+        let Found { log, position, point } =
+            read_beside::read(&mut superblock, &presence, alignment)?;
+        let backing = Arc::clone(superblock.backing());
         let inner = Inner {
-            thinned: core.header().commit,
-            found: log.unwrap_or_else(|| nothing(&core)),
+            thinned: superblock.header().counts.commit,
+            found: log.unwrap_or_else(|| nothing(&superblock)),
             position,
-            taken,
-            sequence: core.header().sequence,
+            point,
+            sequence: superblock.header().sequence,
             view: view_of(&*backing, backing.len_bytes()?)?,
             last: Weak::new(),
         };
-        let layout = core.header().layout()?.aligned_to(alignment);
-        let (schema, metadata) = (core.schema().clone(), Arc::clone(core.metadata()));
+        let layout = superblock.header().layout()?.aligned_to(alignment);
+        let (schema, metadata) = (superblock.schema().clone(), Arc::clone(superblock.metadata()));
         let inner = Mutex::new(inner);
         Ok(Self { inner, presence, layout, file_id, schema, metadata, backing })
     }
@@ -91,8 +92,8 @@ impl Follower {
     fn catch_up(&self, inner: &mut Inner) -> Result<()> {
         self.presence.check_words()?;
         let (mark, published) = self.presence.mark();
-        let Taken { mark: then, commit, .. } = inner.taken;
-        if mark == then && (!inner.taken.goes_by_words() || published <= commit) {
+        let ReadPoint { mark: then, commit, .. } = inner.point;
+        if mark == then && (!inner.point.goes_by_words() || published <= commit) {
             return Ok(());
         }
         // Elsewhere in the log, or without one, it is read from the header on.
@@ -104,7 +105,7 @@ impl Follower {
 
     /// Maps the array again if the view of it does not reach to the end of the records.
     fn reach_end(&self, inner: &mut Inner) -> Result<()> {
-        let end = self.layout.geometry.offset_of(inner.found.count)?;
+        let end = self.layout.geometry.offset_of(inner.found.counts.records)?;
         if end > inner.view.len_bytes() as u64 {
             inner.view = view_of(&*self.backing, self.backing.len_bytes()?)?;
         }
@@ -115,7 +116,7 @@ impl Follower {
     fn go_on(&self, inner: &mut Inner, through: u64) -> bool {
         let Some(mut position) = inner.position.take() else { return false };
         let _needed = Needed(&self.presence);
-        if !self.presence.need(position.next(), inner.taken.mark) {
+        if !self.presence.need(position.next(), inner.point.mark) {
             return false;
         }
         let mut gathering = Gathering::new(self.layout, inner.found.clone());
@@ -131,22 +132,22 @@ impl Follower {
         let Ok(found) = followed.and_then(|()| gathering.end(&*self.backing)) else {
             return false;
         };
-        inner.taken.commit = found.commit;
+        inner.point.commit = found.counts.commit;
         inner.found = found;
         inner.position = Some(position);
         true
     }
 
     fn read_anew(&self, inner: &mut Inner) -> Result<()> {
-        let mut core = Core::open(Arc::clone(&self.backing))?;
+        let mut superblock = Superblock::open(Arc::clone(&self.backing))?;
         let alignment = self.layout.alignment;
-        let Found { log, position, taken } =
-            read_beside::read(&mut core, &self.presence, alignment)?;
-        inner.thinned = core.header().commit;
-        inner.found = log.unwrap_or_else(|| nothing(&core));
+        let Found { log, position, point } =
+            read_beside::read(&mut superblock, &self.presence, alignment)?;
+        inner.thinned = superblock.header().counts.commit;
+        inner.found = log.unwrap_or_else(|| nothing(&superblock));
         inner.position = position;
-        inner.taken = taken;
-        inner.sequence = core.header().sequence;
+        inner.point = point;
+        inner.sequence = superblock.header().sequence;
         Ok(())
     }
 
@@ -155,28 +156,28 @@ impl Follower {
     /// A reader without a slot has held nothing since it read that. A writer whose lock file is
     /// another, by another name, says nothing in this one; it changes the header before it changes
     /// records. So if the header is not as it was, all is read anew, with checkpoints kept away.
-    fn hold(&self, inner: &mut Inner) -> Result<Option<Hold>> {
+    fn pin(&self, inner: &mut Inner) -> Result<Option<SnapshotPin>> {
         let wait = Wait::AtMost(CHECKPOINT_WAIT);
-        let held = self.presence.hold(inner.taken, wait)?;
+        let held = self.presence.pin(inner.point, wait)?;
         if held.is_none() || self.presence.has_slot() {
             return Ok(held);
         }
-        if Core::header_in(&*self.backing)?.sequence == inner.sequence {
+        if Superblock::header_in(&*self.backing)?.sequence == inner.sequence {
             return Ok(held);
         }
         let _quiet = self.presence.keep_quiet(wait)?;
         drop(held);
         self.read_anew(inner)?;
         self.reach_end(inner)?;
-        self.presence.hold(inner.taken, wait)
+        self.presence.pin(inner.point, wait)
     }
 
     /// Lets the images go that the array holds by now.
     fn thin(&self, inner: &mut Inner) {
         let held = self.presence.side().map_or(0, |side| side.held());
         // What the writer says counts as long as its time is the one in which this was read.
-        let is_new = held > inner.thinned && held <= inner.found.commit;
-        if inner.taken.goes_by_words() && is_new && self.holds(held) {
+        let is_new = held > inner.thinned && held <= inner.found.counts.commit;
+        if inner.point.goes_by_words() && is_new && self.holds(held) {
             inner.found.overlay = inner.found.overlay.without(held);
             inner.thinned = held;
         }
@@ -185,34 +186,31 @@ impl Follower {
     /// Whether the file says itself that its array holds all commits up to this one. The writer may
     /// speak of another file, in whose place this one was put.
     fn holds(&self, commit: u64) -> bool {
-        Core::header_in(&*self.backing).is_ok_and(|header| header.commit >= commit)
+        Superblock::header_in(&*self.backing).is_ok_and(|header| header.counts.commit >= commit)
     }
 
     fn try_newest(&self) -> Result<Arc<State>> {
         let mut inner = self.lock();
-        let mut patience = Patience::default();
+        let mut retry = RetryPolicy::default();
         loop {
             self.catch_up(&mut inner)?;
             if let Some(state) = inner.last.upgrade() {
-                let same = |hold: &Hold| *hold.taken() == inner.taken;
-                if state.hold.as_ref().is_some_and(same) {
+                let same = |pin: &SnapshotPin| *pin.point() == inner.point;
+                if state.pin.as_ref().is_some_and(same) {
                     return Ok(state);
                 }
             }
             self.thin(&mut inner);
-            let Some(hold) = self.hold(&mut inner)? else {
+            let Some(pin) = self.pin(&mut inner)? else {
                 // If it is too late for this commit, a newer one has been published.
-                patience.wait(&self.presence, inner.taken.mark, inner.taken.commit)?;
+                retry.wait(&self.presence, inner.point.mark, inner.point.commit)?;
                 continue;
             };
             let state = Arc::new(State {
-                commit: inner.found.commit,
-                count: inner.found.count,
-                live_count: inner.found.live_count,
-                free_head: inner.found.free_head,
+                counts: inner.found.counts,
                 overlay: inner.found.overlay.clone(),
                 view: Arc::clone(&inner.view),
-                hold: Some(hold),
+                pin: Some(pin),
             });
             inner.last = Arc::downgrade(&state);
             return Ok(state);
@@ -220,27 +218,27 @@ impl Follower {
     }
 }
 
-impl Source for Follower {
+impl Source for LogFollower {
     fn newest(&self) -> Result<Arc<State>> {
         self.try_newest().map_err(|error| self.name(error))
     }
 
     fn is_newest(&self, state: &State) -> bool {
         let (mark, published) = self.presence.mark();
-        let is_newest = state.hold.as_ref().is_some_and(|hold| {
-            let taken = hold.taken();
-            taken.mark == mark && (!taken.goes_by_words() || published <= taken.commit)
+        let is_newest = state.pin.as_ref().is_some_and(|pin| {
+            let point = pin.point();
+            point.mark == mark && (!point.goes_by_words() || published <= point.commit)
         });
         is_newest && self.presence.check_words().is_ok()
     }
 
     fn newest_commit(&self) -> u64 {
         let (mark, published) = self.presence.mark();
-        let taken = self.lock().taken;
-        let seen = taken.commit;
-        if !mark.has_words || mark == taken.mark && taken.at_rest {
+        let point = self.lock().point;
+        let seen = point.commit;
+        if !mark.has_words || mark == point.mark && point.at_rest {
             seen
-        } else if mark == taken.mark {
+        } else if mark == point.mark {
             published.max(seen)
         } else {
             published

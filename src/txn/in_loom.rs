@@ -1,4 +1,4 @@
-//! [`Newest`] over loom's threads, in every order and under loom's model of memory.
+//! [`VersionList`] over loom's threads, in every order and under loom's model of memory.
 //!
 //! The array is one cell, in which loom sees whoever writes while another may be reading. Readers
 //! take up the newest state and read the cell if that state has no image of its own; the writer
@@ -16,7 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use loom::cell::UnsafeCell;
 use loom::thread;
 
-use self::version_list::Newest;
+use self::version_list::VersionList;
 use parts::Arc;
 
 mod parts {
@@ -123,7 +123,7 @@ struct State {
 }
 
 struct Store {
-    newest: Newest<State>,
+    newest: VersionList<State>,
     record: UnsafeCell<()>,
 }
 
@@ -133,7 +133,7 @@ fn state(commit: u64, in_array: bool) -> Arc<State> {
 
 impl Store {
     fn new() -> loom::sync::Arc<Self> {
-        let newest = Newest::new(state(1, true));
+        let newest = VersionList::new(state(1, true));
         loom::sync::Arc::new(Self { newest, record: UnsafeCell::new(()) })
     }
 

@@ -35,14 +35,14 @@ pub(crate) struct InPlace {
 impl InPlace {
     /// Those of a commit behind one that counted `before` records.
     pub(crate) fn of(commit: &Commit, ids: &[u64], before: u64) -> Option<Self> {
-        if commit.count == before {
+        if commit.counts.records == before {
             return None;
         }
-        let appended = before..commit.count;
+        let appended = before..commit.counts.records;
         let logged = ids.iter().filter(|&id| appended.contains(id)).count() as u64;
         let is_in_place = appended.end.saturating_sub(appended.start) > logged;
         let sums = commit.placed.clone();
-        is_in_place.then_some(Self { commit: commit.number, ids: appended, sums })
+        is_in_place.then_some(Self { commit: commit.counts.commit, ids: appended, sums })
     }
 }
 

@@ -11,7 +11,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::superblock::Core;
+use super::superblock::Superblock;
 use crate::error::Result;
 use crate::format::Header;
 use crate::sums::Sums;
@@ -94,7 +94,7 @@ pub(crate) struct Change<'c> {
 /// A caller's own part: its records, and who is told of them.
 pub(crate) trait Work {
     /// The superblock, and the checksums if the store has them.
-    fn parts(&mut self) -> (&mut Core, Option<&mut Sums>);
+    fn parts(&mut self) -> (&mut Superblock, Option<&mut Sums>);
 
     /// See [`Stage::Write`].
     fn write(&mut self) -> Result<()> {

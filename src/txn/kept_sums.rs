@@ -4,25 +4,25 @@ use std::path::Path;
 
 use super::options::Common;
 use super::recovered::check_no_log_is_lost;
-use super::superblock::Core;
+use super::superblock::Superblock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Header;
 use crate::io::{FileBacking, side_path};
 use crate::sums::{FoundSums, SUM_SUFFIX, Sums, is_ours, is_sum_file};
 
 /// Makes the checksums of a store that was just created, if it is to have any.
-pub(crate) fn create_sums(core: &Core, common: &Common) -> Result<()> {
-    let backing = &**core.backing();
+pub(crate) fn create_sums(superblock: &Superblock, common: &Common) -> Result<()> {
+    let backing = &**superblock.backing();
     match is_sum_file(backing)? {
         Some(true) => backing.remove_side(SUM_SUFFIX)?,
         Some(false) if common.checksums => {
-            return Err(core.name(other_file("make a checksum file beside")));
+            return Err(superblock.name(other_file("make a checksum file beside")));
         }
         _ => {}
     }
     // A file without a name has none beside it, and is gone before anybody asks.
     if common.checksums && backing.path().is_some() {
-        Sums::create(backing, SUM_SUFFIX, core.header())?;
+        Sums::create(backing, SUM_SUFFIX, superblock.header())?;
     }
     Ok(())
 }
@@ -31,26 +31,26 @@ pub(crate) fn create_sums(core: &Core, common: &Common) -> Result<()> {
 ///
 /// # Errors
 /// [`ErrorKind::UnsupportedFormat`] if the file has features that only a newer writer keeps up.
-pub(crate) fn settle(core: &mut Core) -> Result<Option<Sums>> {
-    core.header().check_writable().map_err(|error| core.name(error))?;
-    check_no_log_is_lost(core)?;
-    let named = Sums::name_left(&**core.backing(), core.header());
-    if core.header().editing {
+pub(super) fn settle(superblock: &mut Superblock) -> Result<Option<Sums>> {
+    superblock.header().check_writable().map_err(|error| superblock.name(error))?;
+    check_no_log_is_lost(superblock)?;
+    let named = Sums::name_left(&**superblock.backing(), superblock.header());
+    if superblock.header().editing {
         named?;
         // The records are what the edit made of them; the sums are of what they were. They go
         // before the mark does, so that nobody ever takes them for those of these records.
-        let found = Sums::find(&**core.backing(), core.header(), true)?;
+        let found = Sums::find(&**superblock.backing(), superblock.header(), true)?;
         if matches!(found, FoundSums::Kept(_)) {
-            Sums::remove(&**core.backing())?;
+            Sums::remove(&**superblock.backing())?;
         }
     }
-    let at_rest = core.at_rest();
-    core.settle()?;
-    let mut sums = Sums::open(&**core.backing(), core.header(), true)?;
+    let at_rest = superblock.at_rest();
+    superblock.settle()?;
+    let mut sums = Sums::open(&**superblock.backing(), superblock.header(), true)?;
     if let Some(sums) = &mut sums {
-        sums.settle(&**core.backing(), at_rest)?;
-        if core.header().live_log.is_none() {
-            sums.unannounce(core.header().commit)?;
+        sums.settle(&**superblock.backing(), at_rest)?;
+        if superblock.header().live_log.is_none() {
+            sums.unannounce(superblock.header().counts.commit)?;
         }
     }
     Ok(sums)
@@ -59,7 +59,7 @@ pub(crate) fn settle(core: &mut Core) -> Result<Option<Sums>> {
 pub(crate) fn replaced(path: &Path) -> Option<(FileBacking, Header)> {
     path.symlink_metadata().ok().filter(|found| found.is_file())?;
     let file = FileBacking::open(path, false).ok()?;
-    let header = Core::header_in(&file).ok()?;
+    let header = Superblock::header_in(&file).ok()?;
     Some((file, header))
 }
 

@@ -24,8 +24,8 @@ use crate::error::{Error, Result};
 use crate::io::{FileBacking, named};
 use crate::os::{LOCKS_CAN_BE_ASKED_FOR, LockKind, Sharing};
 use crate::shm::{
-    CHECKPOINT, FOR_EARLIER_WRITERS, IN_PLACE, LockWords, Offer, READERS, SideLock, WRITER, Wait,
-    WriterSide, store_word, writer_of,
+    CHECKPOINT, CheckpointLimit, FOR_EARLIER_WRITERS, IN_PLACE, LockWords, READERS, SideLock,
+    WRITER, Wait, WriterSide, store_word, writer_of,
 };
 
 /// Longer than anybody takes to find out whether somebody else has a lock.
@@ -247,9 +247,9 @@ impl Locks {
         &self,
         sharing: &WriterSide<LockWords>,
         target: u64,
-    ) -> Result<Option<Offer>> {
+    ) -> Result<Option<CheckpointLimit>> {
         let begun = match self.try_lock_checkpoint() {
-            Ok(true) => sharing.offer(target),
+            Ok(true) => sharing.limit(target),
             other => other.map(|_| None),
         };
         if !matches!(begun, Ok(Some(_))) {

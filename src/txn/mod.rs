@@ -4,12 +4,14 @@
 //! - The header, in two slots, says which commit the array holds (`superblock`). The log holds the
 //!   commits after that one; both together make the newest state (`recovered`).
 //! - One writer at a time appends commits to the log (`engine`). Checkpoints bring them to the
-//!   array, as far as no reader needs what they would replace (`versions`, `locks`).
+//!   array (`checkpoint`, `install`), as far as no reader needs what they would replace
+//!   (`versions`, `locks`). A writer begins by recovery of what another has left (`recover`).
 //! - Readers in other handles and processes find the newest commit by the lock file's words
 //!   (`read_beside`, `follow`), and say in their slots what they read (`reader_session`).
 //!
 //! Nothing here maps records for users, and nothing knows their type but `row`.
 
+mod checkpoint;
 mod engine;
 mod follow;
 #[cfg(all(test, loom))]
@@ -25,6 +27,7 @@ mod parts;
 pub(crate) mod read_beside;
 mod reader_info;
 mod reader_session;
+mod recover;
 mod recovered;
 mod row;
 pub(crate) mod slots;
@@ -38,24 +41,23 @@ pub use options::Options;
 pub use reader_info::ReaderInfo;
 pub use row::Row;
 
-pub(crate) use engine::{Changes, Engine, Writer, absorb};
-pub(crate) use follow::Follower;
+pub(crate) use engine::{Changes, Engine, Writer};
+pub(crate) use follow::LogFollower;
 pub(crate) use in_place::Torn;
 pub(crate) use install::{Change, Plan, Work, install};
 #[cfg(test)]
 pub(crate) use install::{Stage, in_order, unsynced};
-pub(crate) use kept_sums::{
-    create_sums, name_sums_of_replaced, refuse_other_file, replaced, settle,
-};
+pub(crate) use kept_sums::{create_sums, name_sums_of_replaced, refuse_other_file, replaced};
 pub(crate) use locks::Locks;
 pub(crate) use metadata::NewMetadata;
 pub(crate) use options::Common;
-pub(crate) use reader_session::{Hold, Presence};
-pub(crate) use recovered::Recovered;
+pub(crate) use reader_session::{Presence, SnapshotPin};
+pub(crate) use recover::{FoundLog, take_over};
+pub(crate) use recovered::RecoveredState;
 #[cfg(test)]
 pub(crate) use recovered::read_log_through;
 pub(crate) use row::wanted_schema;
 pub(crate) use slots::Slots;
 pub(crate) use source::Source;
-pub(crate) use superblock::Core;
+pub(crate) use superblock::Superblock;
 pub(crate) use versions::State;

@@ -1,37 +1,104 @@
-//! Opening a data file: its locks, and what is refused.
+//! Opening a store, in the same order for every handle: locks, header, and then what lies beside.
+//!
+//! An [`Opening`] has the locks and the header. A handle that reads goes on to the log
+//! ([`Opening::follow`], [`read_beside::take_up`]); one that writes makes header and checksums what
+//! they look like, and then recovers the log ([`take_over`](super::take_over)); one that looks at
+//! damage ([`Opening::to_inspect`]) reads log and checksums as they are.
 
 use std::path::Path;
 use std::sync::Arc;
 
+use super::engine::Engine;
+use super::follow::LogFollower;
 use super::locks::Locks;
 use super::options::Common;
 use super::read_beside;
 use super::row::Row;
-use super::superblock::Core;
+use super::superblock::Superblock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Header, Schema};
-use crate::io::{Access, FileBacking, refuse_network};
+use crate::io::{Access, Backing, FileBacking, named, refuse_network};
+use crate::shm::Wait;
 
-/// Opens the data file and takes the locks that `access` needs. Who had to wait for a lock may find
-/// the file replaced by another meanwhile, and then starts again with that.
-fn open_locked(path: &Path, access: Access, common: &Common) -> Result<(Arc<FileBacking>, Locks)> {
-    loop {
-        let file = Arc::new(FileBacking::open_any(path, access == Access::ReadWrite)?);
-        // Before a lock file is made beside what is none of our business.
-        Core::check_is_store(&*file)?;
-        let locks = match access {
-            Access::ReadWrite => {
-                let file_id = || Core::header_in(&*file).ok().map(|header| header.file_id);
-                Locks::writer(path, common.wait, file_id)?.add_inode(path, &file, common.wait)?
+/// A store whose locks are taken and whose header is read.
+pub(crate) struct Opening {
+    pub(crate) superblock: Superblock,
+    pub(crate) locks: Locks,
+}
+
+impl Opening {
+    /// Opens the store at `path`, with the locks that `access` needs.
+    pub(crate) fn at(path: &Path, access: Access, common: &Common) -> Result<Self> {
+        let (file, locks) = match access {
+            Access::ReadWrite => lock_to_write(path, common)?,
+            _ => {
+                // A file that was replaced meanwhile is as good to read as the moment before.
+                let file = open_file(path, false)?;
+                let locks = read_beside::reader_locks(path, &file, common.wait)?;
+                (file, locks)
             }
-            _ => read_beside::reader_locks(path, &file, common.wait)?,
         };
-        if access != Access::ReadWrite {
-            // A file that was replaced meanwhile is as good to read as the moment before.
-            return Ok((file, locks));
+        Ok(Self { superblock: Superblock::open(file)?, locks })
+    }
+
+    /// Opens a store that may be damaged, to look at it as it is: no checkpoint changes it
+    /// meanwhile, the file may be too short, and no lock file is made.
+    pub(crate) fn to_inspect(path: &Path, wait: Wait) -> Result<Self> {
+        let file = open_file(path, false)?;
+        let locks = read_beside::onlooker_locks(path, &file, wait)?;
+        Ok(Self { superblock: Superblock::open_even_short(file)?, locks })
+    }
+
+    /// Opens a store in a backing that nothing else has open.
+    pub(crate) fn over(backing: Arc<dyn Backing>) -> Result<Self> {
+        Ok(Self { superblock: Superblock::open(backing)?, locks: Locks::none() })
+    }
+
+    /// An error if the store's records cannot be seen as rows of this type, or were left half
+    /// changed.
+    pub(crate) fn check_rows<R: Row + ?Sized>(
+        self,
+        by_hand: Option<&Schema>,
+        common: &Common,
+    ) -> Result<Self> {
+        match rows_of::<R>(&self.superblock, by_hand, common) {
+            Ok(()) => Ok(self),
+            Err(error) => Err(self.superblock.name(error)),
         }
-        let named = FileBacking::open(path, false)?;
-        if file.is_same_file(&named)? {
+    }
+
+    /// Goes on to the log, and follows it. The images are aligned to `alignment`.
+    pub(crate) fn follow(self, alignment: usize) -> Result<LogFollower> {
+        let backing = Arc::clone(self.superblock.backing());
+        LogFollower::open(self.superblock, self.locks, alignment)
+            .map_err(|error| named(error, &*backing))
+    }
+
+    /// Goes on to write by transactions.
+    pub(crate) fn write(self, common: &Common, alignment: usize) -> Result<Engine> {
+        let backing = Arc::clone(self.superblock.backing());
+        Engine::open(self.superblock, self.locks, common, alignment)
+            .map_err(|error| named(error, &*backing))
+    }
+}
+
+/// Opens a file that is a store. Beside any other no lock file is made, and it is not locked.
+fn open_file(path: &Path, writable: bool) -> Result<Arc<FileBacking>> {
+    let file = Arc::new(FileBacking::open_any(path, writable)?);
+    Superblock::check_is_store(&*file)?;
+    Ok(file)
+}
+
+/// Opens the file and takes the writer's locks. A writer that had to wait for a lock may find the
+/// file replaced by another since, and then starts again with that.
+fn lock_to_write(path: &Path, common: &Common) -> Result<(Arc<FileBacking>, Locks)> {
+    loop {
+        let file = open_file(path, true)?;
+        let file_id = || Superblock::header_in(&*file).ok().map(|header| header.file_id);
+        let locks = Locks::writer(path, common.wait, file_id)?;
+        let locks = locks.add_inode(path, &file, common.wait)?;
+        if file.is_same_file(&FileBacking::open(path, false)?)? {
+            refuse_network_unless(common, &file, "open for writing")?;
             return Ok((file, locks));
         }
     }
@@ -48,15 +115,6 @@ pub(crate) fn until_current<V>(mut open: impl FnMut() -> Result<V>) -> Result<V>
             other => return other,
         }
     }
-}
-
-/// Opens the data file with its locks, and reads the header.
-pub(crate) fn open_core(path: &Path, access: Access, common: &Common) -> Result<(Core, Locks)> {
-    let (file, locks) = open_locked(path, access, common)?;
-    if access == Access::ReadWrite {
-        refuse_network_unless(common, &file, "open for writing")?;
-    }
-    Ok((Core::open(file)?, locks))
 }
 
 pub(crate) fn refuse_network_unless(
@@ -80,15 +138,15 @@ pub(crate) fn check_features(header: &Header, common: &Common) -> Result<()> {
     Ok(())
 }
 
-/// An error if the store's records cannot be seen as rows of this type, or were left half changed.
-pub(crate) fn check_rows<R: Row + ?Sized>(
-    core: &Core,
+/// As [`Opening::check_rows`], of a store whose superblock alone is at hand.
+pub(crate) fn rows_of<R: Row + ?Sized>(
+    superblock: &Superblock,
     by_hand: Option<&Schema>,
     common: &Common,
 ) -> Result<()> {
-    R::check_schema(by_hand, core.schema())?;
-    check_features(core.header(), common)?;
-    let stride = core.header().stride as usize;
+    R::check_schema(by_hand, superblock.schema())?;
+    check_features(superblock.header(), common)?;
+    let stride = superblock.header().stride as usize;
     if stride % R::ALIGNMENT == 0 {
         return Ok(());
     }

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 
 use super::in_place::Torn;
 use super::locks::Locks;
-use super::reader_session::{CHECKPOINT_WAIT, Hold, Presence, Quiet};
+use super::reader_session::{CHECKPOINT_WAIT, Presence, Quiet, SnapshotPin};
 use super::recovered;
-use super::recovered::Recovered;
-use super::superblock::Core;
+use super::recovered::RecoveredState;
+use super::superblock::Superblock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::NUMBERS_END;
 use crate::io::FileBacking;
-use crate::shm::{Mark, Taken, Wait, store_word};
+use crate::shm::{Mark, ReadPoint, Wait, store_word};
 use crate::wal::Position;
 
 /// How often a reader looks again at a log that a writer may be changing.
@@ -48,7 +48,7 @@ fn patient(
 ) -> Result<Locks> {
     match lock(wait) {
         Err(error) if error.kind() == ErrorKind::Locked && wait == Wait::No => {
-            if Core::header_in(&**file)?.editing {
+            if Superblock::header_in(&**file)?.editing {
                 return Err(error);
             }
             lock(Wait::AtMost(CHECKPOINT_WAIT))
@@ -60,11 +60,11 @@ fn patient(
 /// What a reader has found.
 pub(crate) struct Found {
     /// What the log holds beyond the array; `None` without a log.
-    pub(crate) log: Option<Recovered>,
+    pub(crate) log: Option<RecoveredState>,
     /// From where the log can be followed, where there is a writer.
     pub(crate) position: Option<Position>,
     /// What that is, for who is to hold it.
-    pub(crate) taken: Taken,
+    pub(crate) point: ReadPoint,
 }
 
 /// Reads header and log, up to what a writer who is at work shows to readers, and otherwise up to
@@ -74,11 +74,15 @@ pub(crate) struct Found {
 ///
 /// # Errors
 /// [`ErrorKind::Corrupt`] if what is found makes no sense, though the writer has given up nothing
-/// of what was read, and does nothing to change that; as [`Patience::wait`]; the system's.
-pub(crate) fn read(core: &mut Core, presence: &Presence, alignment: usize) -> Result<Found> {
+/// of what was read, and does nothing to change that; as [`RetryPolicy::wait`]; the system's.
+pub(crate) fn read(
+    superblock: &mut Superblock,
+    presence: &Presence,
+    alignment: usize,
+) -> Result<Found> {
     let (mut tries, mut since) = (0, Instant::now());
     let (mut last, _) = presence.mark();
-    let mut patience = Patience::default();
+    let mut retry = RetryPolicy::default();
     let mut is_first = true;
     loop {
         let (mark, published) = presence.mark();
@@ -88,35 +92,38 @@ pub(crate) fn read(core: &mut Core, presence: &Presence, alignment: usize) -> Re
         let is_live = presence.has_writer()?;
         // It was read before this reader had said that it is here, perhaps, and what waits to write
         // under this name may not be the writer: one under another name went on meanwhile.
-        if std::mem::take(&mut is_first) && is_live && !core.is_current().is_ok_and(|is| is) {
-            *core = Core::open(Arc::clone(core.backing()))?;
+        if std::mem::take(&mut is_first) && is_live && !superblock.is_current().is_ok_and(|is| is) {
+            *superblock = Superblock::open(Arc::clone(superblock.backing()))?;
         }
         let needed = Needed(presence);
-        let found = read_once(core, presence, alignment, is_live.then_some((mark, published)));
+        let found =
+            read_once(superblock, presence, alignment, is_live.then_some((mark, published)));
         // Nothing that is given up while it is read needs to make sense.
         let is_kept = match found {
-            Err(_) if is_live => presence.need(first_needed(core), mark),
+            Err(_) if is_live => presence.need(first_needed(superblock), mark),
             Err(_) => presence.mark().0 == mark,
             Ok(_) => true,
         };
         drop(needed);
         match found {
             Ok(found) => {
-                let at_rest = !is_live && found.is_some() && is_still(core, presence)?;
+                let at_rest = !is_live && found.is_some() && is_still(superblock, presence)?;
                 // A writer by another name of the file is seen by nothing but the header, which it
                 // changes before it changes records; readers have said by then that they are here.
                 if let Some((log, position)) = found.filter(|_| is_live || at_rest) {
                     if presence.mark().0 == mark {
-                        let commit = log.as_ref().map_or(core.header().commit, |log| log.commit);
-                        let taken = Taken { mark, commit, at_rest };
-                        core.check_views()?;
-                        return Ok(Found { log, position, taken });
+                        let commit = log
+                            .as_ref()
+                            .map_or(superblock.header().counts.commit, |log| log.counts.commit);
+                        let point = ReadPoint { mark, commit, at_rest };
+                        superblock.check_views()?;
+                        return Ok(Found { log, position, point });
                     }
                 }
-                patience.wait(presence, mark, published)?;
+                retry.wait(presence, mark, published)?;
             }
             Err(error) if error.kind() != ErrorKind::Corrupt => return Err(error),
-            Err(_) if !is_kept => patience.wait(presence, mark, published)?,
+            Err(_) if !is_kept => retry.wait(presence, mark, published)?,
             Err(error) => {
                 tries += 1;
                 // A writer that is just opening the store takes its time to write the log anew.
@@ -129,26 +136,26 @@ pub(crate) fn read(core: &mut Core, presence: &Presence, alignment: usize) -> Re
                 }
             }
         }
-        core.look_again()?;
+        superblock.look_again()?;
     }
 }
 
-/// Whether there still is no writer, and none has been since `core` was read.
-fn is_still(core: &Core, presence: &Presence) -> Result<bool> {
+/// Whether there still is no writer, and none has been since `superblock` was read.
+fn is_still(superblock: &Superblock, presence: &Presence) -> Result<bool> {
     // In this order: one that comes after the first look changes nothing before it says so.
-    let is_current = core.is_current()?;
+    let is_current = superblock.is_current()?;
     Ok(is_current && !presence.has_writer()?)
 }
 
 /// From which commit on a reader needs the log that comes from this header.
-fn first_needed(core: &Core) -> u64 {
-    core.header().commit.saturating_add(1)
+fn first_needed(superblock: &Superblock) -> u64 {
+    superblock.header().counts.commit.saturating_add(1)
 }
 
 /// Who finds again and again that it is too late does not try for ever: if the writer goes on, it
 /// is kept from going on to other places, and if nothing goes on, that is an error.
 #[derive(Default)]
-pub(crate) struct Patience<'p> {
+pub(crate) struct RetryPolicy<'p> {
     /// What there was to be read last, and since when.
     seen: Option<(Mark, u64, Instant)>,
     times: u32,
@@ -156,7 +163,7 @@ pub(crate) struct Patience<'p> {
     overtaken: Option<(Instant, Option<Quiet<'p>>)>,
 }
 
-impl<'p> Patience<'p> {
+impl<'p> RetryPolicy<'p> {
     /// To be called before the next try, with what there was to be read in this one.
     ///
     /// # Errors
@@ -217,19 +224,19 @@ fn impossible(commit: u64) -> Error {
 /// As [`read`], once: `None` if the writer has gone on meanwhile. It says what is needed of the
 /// log; to take that back is the caller's.
 fn read_once(
-    core: &Core,
+    superblock: &Superblock,
     presence: &Presence,
     alignment: usize,
     live: Option<(Mark, u64)>,
-) -> Result<Option<(Option<Recovered>, Option<Position>)>> {
+) -> Result<Option<(Option<RecoveredState>, Option<Position>)>> {
     let Some((mark, published)) = live.filter(|(mark, _)| mark.has_words) else {
-        return Ok(Some((recovered::read_log(core, alignment)?, None)));
+        return Ok(Some((recovered::read_log(superblock, alignment)?, None)));
     };
-    if !presence.need(first_needed(core), mark) {
+    if !presence.need(first_needed(superblock), mark) {
         return Ok(None);
     }
-    let through = published.max(core.header().commit);
-    recovered::read_log_through(core, alignment, through).map(Some)
+    let through = published.max(superblock.header().counts.commit);
+    recovered::read_log_through(superblock, alignment, through).map(Some)
 }
 
 /// What is needed of the log, until this is dropped.
@@ -244,11 +251,11 @@ impl Drop for Needed<'_> {
 /// Reads header and log for a handle that stays with what it finds, and holds that: from now on no
 /// checkpoint changes what of it lies in the array.
 pub(crate) fn take_up(
-    core: &mut Core,
+    superblock: &mut Superblock,
     locks: &Locks,
     alignment: usize,
-) -> Result<(Option<Recovered>, Hold)> {
-    let presence = Presence::new(locks.clone(), store_word(core.header().file_id))?;
+) -> Result<(Option<RecoveredState>, SnapshotPin)> {
+    let presence = Presence::new(locks.clone(), store_word(superblock.header().file_id))?;
     let presence = Arc::new(presence);
     let wait = Wait::AtMost(CHECKPOINT_WAIT);
     // Without a slot nothing is held until all is read, and a writer by another name, which has
@@ -257,25 +264,25 @@ pub(crate) fn take_up(
         true => None,
         false => Some(presence.keep_quiet(wait)?),
     };
-    let mut patience = Patience::default();
+    let mut retry = RetryPolicy::default();
     loop {
-        let Found { log, taken, .. } = read(core, &presence, alignment)?;
-        if let Some(hold) = presence.hold(taken, wait)? {
-            return Ok((log, hold));
+        let Found { log, point, .. } = read(superblock, &presence, alignment)?;
+        if let Some(pin) = presence.pin(point, wait)? {
+            return Ok((log, pin));
         }
-        patience.wait(&presence, taken.mark, taken.commit)?;
-        core.look_again()?;
+        retry.wait(&presence, point.mark, point.commit)?;
+        superblock.look_again()?;
     }
 }
 
 /// Reads the log for a handle that keeps every checkpoint away, and takes a store as it is.
-pub(crate) fn read_log(core: &mut Core) -> Result<Option<(Recovered, Vec<Torn>)>> {
+pub(crate) fn read_log(superblock: &mut Superblock) -> Result<Option<(RecoveredState, Vec<Torn>)>> {
     let mut tries = 0;
     loop {
-        match recovered::read_log_even_torn(core, 1) {
+        match recovered::read_log_even_torn(superblock, 1) {
             Err(error) if error.kind() == ErrorKind::Corrupt && tries < LOG_TRIES => {
                 tries += 1;
-                core.look_again()?;
+                superblock.look_again()?;
             }
             other => return other,
         }

@@ -20,7 +20,8 @@ use super::locks::Locks;
 use super::superblock::outdated;
 use crate::error::{ErrorKind, Result};
 use crate::shm::{
-    EPOCH, LockWords, Mark, ReaderSide, Seen, Shared as _, Slot, Span, Taken, Wait, now, process,
+    EPOCH, LockWords, Mark, ReadPoint, ReaderSide, Seen, Shared as _, Slot, Span, Wait, now,
+    process,
 };
 
 /// How long a reader waits for a checkpoint to end, however impatient it is.
@@ -52,9 +53,9 @@ pub(crate) struct Presence {
 
 /// A commit that is being read, until this is dropped.
 #[derive(Debug)]
-pub(crate) struct Hold {
+pub(crate) struct SnapshotPin {
     presence: Arc<Presence>,
-    taken: Taken,
+    point: ReadPoint,
 }
 
 /// No checkpoint is made until this is dropped. A reader asks for that only if it has been too
@@ -62,15 +63,15 @@ pub(crate) struct Hold {
 #[derive(Debug)]
 pub(crate) struct Quiet<'p>(&'p Presence);
 
-impl Hold {
+impl SnapshotPin {
     /// Whose place among the readers it is held from.
     pub(crate) fn presence(&self) -> &Presence {
         &self.presence
     }
 
     /// What is held.
-    pub(crate) fn taken(&self) -> &Taken {
-        &self.taken
+    pub(crate) fn point(&self) -> &ReadPoint {
+        &self.point
     }
 }
 
@@ -218,21 +219,25 @@ impl Presence {
     /// # Errors
     /// [`Locked`](crate::ErrorKind::Locked) if a checkpoint takes longer than `wait`, for a reader
     /// without a slot; the system's.
-    pub(crate) fn hold(self: &Arc<Self>, taken: Taken, wait: Wait) -> Result<Option<Hold>> {
+    pub(crate) fn pin(
+        self: &Arc<Self>,
+        point: ReadPoint,
+        wait: Wait,
+    ) -> Result<Option<SnapshotPin>> {
         let mut held = match self.slot {
             None => self.lock_and_keep_away(wait)?,
             Some(_) => self.lock(),
         };
-        let key = (taken.mark.lineage, taken.commit);
+        let key = (point.mark.lineage, point.commit);
         let (times, _) = held.commits.entry(key).or_insert_with(|| (0, now()));
         *times += 1;
-        let hold = Hold { presence: Arc::clone(self), taken };
+        let pin = SnapshotPin { presence: Arc::clone(self), point };
         let safe = match (&self.side, span(&held)) {
-            (Some(side), Some(span)) => side.begin(span, &taken),
+            (Some(side), Some(span)) => side.begin(span, &point),
             _ => true,
         };
         drop(held);
-        Ok(Some(hold).filter(|_| safe))
+        Ok(Some(pin).filter(|_| safe))
     }
 
     /// Says what is left once a commit is read no more.
@@ -330,8 +335,8 @@ impl Drop for Quiet<'_> {
     }
 }
 
-impl Drop for Hold {
+impl Drop for SnapshotPin {
     fn drop(&mut self) {
-        self.presence.release(self.taken.mark.lineage, self.taken.commit);
+        self.presence.release(self.point.mark.lineage, self.point.commit);
     }
 }

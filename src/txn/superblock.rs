@@ -37,7 +37,7 @@ const _: () = {
 
 /// The header, schema and metadata of a store, as committed.
 #[derive(Debug)]
-pub(crate) struct Core {
+pub(crate) struct Superblock {
     backing: Arc<dyn Backing>,
     header: Header,
     slot: Slot,
@@ -58,7 +58,7 @@ pub(crate) struct Core {
     unfinished: bool,
 }
 
-impl Core {
+impl Superblock {
     /// Lays a new, empty store out in `backing`, which has no bytes yet, and makes it durable.
     pub(crate) fn create(
         backing: Arc<dyn Backing>,
@@ -80,12 +80,12 @@ impl Core {
 
     /// Reads and verifies header and schema.
     pub(crate) fn open(backing: Arc<dyn Backing>) -> Result<Self> {
-        let core = Self::open_even_short(backing)?;
-        core.check_length()?;
-        Ok(core)
+        let superblock = Self::open_even_short(backing)?;
+        superblock.check_length()?;
+        Ok(superblock)
     }
 
-    /// As [`Core::open`], of a file that may have lost records at its end.
+    /// As [`Superblock::open`], of a file that may have lost records at its end.
     pub(crate) fn open_even_short(backing: Arc<dyn Backing>) -> Result<Self> {
         let found = Front::read(&*backing).map_err(|error| named(error, &*backing))?;
         let schema = found.schema(&*backing).map_err(|error| named(error, &*backing))?;
@@ -188,7 +188,7 @@ impl Core {
         }
         let Ok((found, ..)) = choose(&front) else { return Ok(false) };
         let header = found.verify_alone();
-        Ok(header.is_ok_and(|it| it.unfinished || it.count == 0 && it.live_log.is_none()))
+        Ok(header.is_ok_and(|it| it.unfinished || it.counts.records == 0 && it.live_log.is_none()))
     }
 
     /// The header as committed.
@@ -247,7 +247,7 @@ impl Core {
         self.commit_with(true, change)
     }
 
-    /// As [`Core::commit`]; a test can leave the sync out.
+    /// As [`Superblock::commit`]; a test can leave the sync out.
     pub(super) fn commit_with(
         &mut self,
         is_synced: bool,
@@ -257,7 +257,7 @@ impl Core {
         self.make_slot_durable()?;
         let mut next = self.header.clone();
         change(&mut next);
-        next.unfinished = self.unfinished && next.count > 0;
+        next.unfinished = self.unfinished && next.counts.records > 0;
         next.sequence = self.header.sequence.saturating_add(1);
         next.check_countable().map_err(|error| self.name(error))?;
         let slot = match step::skip(Step::OtherSlot) {

@@ -7,13 +7,13 @@ use std::collections::VecDeque;
 use super::parts::{Arc, Mutex, PoisonError, Swap, Weak, acquire_fence};
 
 /// The newest value that others may see, and all older ones that somebody still holds.
-pub(crate) struct Newest<T> {
+pub(crate) struct VersionList<T> {
     current: Swap<T>,
     /// Every value that was published and may be held, oldest first.
     held: Mutex<VecDeque<Weak<T>>>,
 }
 
-impl<T> Newest<T> {
+impl<T> VersionList<T> {
     pub(crate) fn new(value: Arc<T>) -> Self {
         let held = Mutex::new(VecDeque::from([Arc::downgrade(&value)]));
         Self { current: Swap::new(value), held }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::reader_session::Hold;
-use super::version_list::Newest;
+use super::reader_session::SnapshotPin;
+use super::version_list::VersionList;
 use crate::array::view_with_room;
 use crate::error::Result;
+use crate::format::Counts;
 use crate::io::{Access, Backing, View};
 use crate::overlay::Overlay;
 use crate::shm::{LockWords, WriterSide};
@@ -16,28 +17,22 @@ use crate::shm::{LockWords, WriterSide};
 /// latter do not change while anybody holds this state: see [`Published::oldest`].
 #[derive(Debug)]
 pub(crate) struct State {
-    /// The commit's number.
-    pub(crate) commit: u64,
-    /// Records, deleted ones included.
-    pub(crate) count: u64,
-    /// Records that are not deleted.
-    pub(crate) live_count: u64,
-    /// The deleted record that is used first.
-    pub(crate) free_head: Option<u64>,
+    pub(crate) counts: Counts,
     /// The images that the array does not hold yet.
     pub(crate) overlay: Overlay,
     /// A view of the array that reaches to the end of the records.
     pub(crate) view: Arc<View>,
     /// What keeps a writer in another process from changing what is read here; in the writer's own
     /// process that is this state itself.
-    pub(crate) hold: Option<Hold>,
+    pub(crate) pin: Option<SnapshotPin>,
 }
 
 impl State {
     /// What is left of a state when nobody reads any more.
     pub(crate) fn without_view(last: &Self) -> Arc<Self> {
         let view = Arc::new(View::empty(0, Access::ReadOnly));
-        Arc::new(Self { count: 0, overlay: Overlay::default(), view, hold: None, ..*last })
+        let counts = Counts { records: 0, ..last.counts };
+        Arc::new(Self { counts, overlay: Overlay::default(), view, pin: None })
     }
 }
 
@@ -45,17 +40,17 @@ impl State {
 pub(crate) struct Published {
     /// Where other processes see what is published.
     sharing: WriterSide<LockWords>,
-    states: Newest<State>,
+    states: VersionList<State>,
 }
 
 impl Published {
     pub(crate) fn new(state: Arc<State>, sharing: WriterSide<LockWords>) -> Self {
-        Self { sharing, states: Newest::new(state) }
+        Self { sharing, states: VersionList::new(state) }
     }
 
     /// Lets the states go, when nobody reads any more.
     pub(crate) fn end(&mut self, nothing: Arc<State>) {
-        self.states = Newest::new(nothing);
+        self.states = VersionList::new(nothing);
     }
 
     /// What readers in other processes say, and are told.
@@ -66,12 +61,12 @@ impl Published {
     /// The number of the newest commit that readers may see.
     #[inline]
     pub(crate) fn commit(&self) -> u64 {
-        self.states.look(|state| state.commit)
+        self.states.look(|state| state.counts.commit)
     }
 
     /// The state of this commit, if anybody holds it.
     pub(crate) fn find(&self, commit: u64) -> Option<Arc<State>> {
-        self.states.find(|state| state.commit == commit)
+        self.states.find(|state| state.counts.commit == commit)
     }
 
     /// The newest state.
@@ -82,7 +77,7 @@ impl Published {
 
     /// Shows readers a newer state.
     pub(crate) fn publish(&self, state: Arc<State>) {
-        let commit = state.commit;
+        let commit = state.counts.commit;
         self.states.publish(state, || self.sharing.publish(commit));
     }
 

@@ -27,7 +27,7 @@ impl Sought {
         frame.file_id == self.file_id
             && frame.chain == self.chain
             && self.salt.unwrap_or(frame.salt) == frame.salt
-            && frame.commit.number > self.missing
+            && frame.commit.counts.commit > self.missing
             && frame.synced >= self.missing
     }
 }
@@ -107,7 +107,7 @@ impl Sum {
         self.claimed.push(Reverse(Claim {
             end: offset + frame.len_bytes(),
             offset,
-            number: frame.commit.number,
+            number: frame.commit.counts.commit,
             before: self.crc,
             crc: frame.crc,
         }));

@@ -267,7 +267,7 @@ pub(super) fn survey(data: &dyn Backing, file_id: [u8; 16]) -> Result<Survey> {
                         chain: frame.chain,
                         len_bytes: 0,
                         previous_salt: 0,
-                        first: frame.commit.number,
+                        first: frame.commit.counts.commit,
                         previous_crc: frame.previous_crc,
                     };
                     survey.add(Found { suffix, header, headless: true });
@@ -293,7 +293,7 @@ pub(crate) fn newest_begun(data: &dyn Backing, file_id: [u8; 16]) -> Result<Opti
     for segment in survey(data, file_id)?.segments() {
         let Some(mut reader) = open(data, &segment.suffix)? else { continue };
         if let Some(frame) = reader.first_frame(file_id)? {
-            newest = newest.max(Some(frame.commit.number));
+            newest = newest.max(Some(frame.commit.counts.commit));
         }
     }
     Ok(newest)

@@ -7,7 +7,7 @@ use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligne
 
 use super::Commit;
 use super::placed::{PlacedSums, SUMS_IN_HEAD, SUMS_MAX};
-use crate::format::{VERSION, checksum::crc32c};
+use crate::format::{Counts, VERSION, checksum::crc32c};
 use crate::number::in_memory;
 
 /// What frames begin on a multiple of; the segment's header takes the first of them.
@@ -25,9 +25,6 @@ pub(super) const FRAME_HEAD_BYTES: usize = size_of::<FrameBytes>();
 
 /// Where the bytes begin that a frame's checksum covers: behind the checksum.
 pub(super) const FRAME_CRC_END: usize = 8;
-
-/// The free list is empty.
-const NO_FREE_RECORD: u64 = u64::MAX;
 
 /// The bytes of a segment's first sector.
 ///
@@ -346,11 +343,11 @@ impl FrameHead {
         frame.payload_len_bytes = (self.len_bytes() - FRAME_HEAD_BYTES as u64).into();
         frame.file_id = self.file_id;
         frame.salt = self.salt.into();
-        frame.number = self.commit.number.into();
+        frame.number = self.commit.counts.commit.into();
         frame.synced = self.synced.into();
-        frame.count = self.commit.count.into();
-        frame.live_count = self.commit.live_count.into();
-        frame.free_head = self.commit.free_head.unwrap_or(NO_FREE_RECORD).into();
+        frame.count = self.commit.counts.records.into();
+        frame.live_count = self.commit.counts.live.into();
+        frame.free_head = self.commit.counts.free_head_number().into();
         frame.images = self.images.into();
         frame.previous_crc = self.previous_crc.into();
         frame.image_len_bytes = self.image_len_bytes.into();
@@ -376,17 +373,18 @@ impl FrameHead {
         if frame.payload_len_bytes != payload_len_bytes || len_bytes > room_bytes {
             return None;
         }
-        let free_head = Some(frame.free_head.get()).filter(|&head| head != NO_FREE_RECORD);
         Some(Self {
             crc: frame.crc.get(),
             file_id: frame.file_id,
             salt: frame.salt.get(),
             chain: frame.chain.get(),
             commit: Commit {
-                number: frame.number.get(),
-                count: frame.count.get(),
-                live_count: frame.live_count.get(),
-                free_head,
+                counts: Counts {
+                    commit: frame.number.get(),
+                    records: frame.count.get(),
+                    live: frame.live_count.get(),
+                    free_head: Counts::free_head_of(frame.free_head.get()),
+                },
                 placed: None,
             },
             synced: frame.synced.get(),

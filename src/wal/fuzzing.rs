@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::{Commit, Images, Log, remove_stale, replay};
 use crate::error::Result;
-use crate::format::checksum::crc32c;
+use crate::format::{Counts, checksum::crc32c};
 use crate::io::{Backing, FileBacking};
 
 const FILE_ID: [u8; 16] = [7; 16];
@@ -42,9 +42,9 @@ fn good(path: &Path) -> &'static Good {
         for (number, images) in (1..).zip([2u64, 0, 1, 4000, 3, 1]) {
             let ids: Vec<u64> = (0..images).collect();
             let bytes = vec![0xA5; ids.len() * 8];
-            let count = 5000;
-            let (live_count, free_head) = (9, Some(number));
-            let commit = Commit { number, count, live_count, free_head, placed: None };
+            let free_head = Some(number);
+            let counts = Counts { commit: number, records: 5000, live: 9, free_head };
+            let commit = Commit { counts, placed: None };
             let images = Images { ids: &ids, image_len: IMAGE_LEN, pieces: &[&bytes] };
             log.append(&commit, number - 2.min(number), &images).expect("a commit");
         }
@@ -93,12 +93,12 @@ fn check(path: &Path, salt: u64, after: u64) -> Result<u64> {
     let mut next = after;
     let replayed = replay(&data, FILE_ID, salt, after, IMAGE_LEN, &mut |commit, ids, images| {
         next += 1;
-        assert_eq!(commit.number, next, "a commit out of turn");
-        assert!(commit.live_count <= commit.count, "{commit:?}");
+        assert_eq!(commit.counts.commit, next, "a commit out of turn");
+        assert!(commit.counts.live <= commit.counts.records, "{commit:?}");
         // In any order (docs/FORMAT.md).
         let distinct: HashSet<u64> = ids.iter().copied().collect();
         assert_eq!(distinct.len(), ids.len(), "a record has two images in one commit");
-        assert!(ids.iter().all(|&id| id < commit.count), "a record past the count");
+        assert!(ids.iter().all(|&id| id < commit.counts.records), "a record past the count");
         assert_eq!(images.len(), ids.len() * 8, "an image for each record");
         Ok(())
     });

@@ -230,7 +230,7 @@ impl Log {
             chain: self.chain,
             commit: Commit { placed: None, ..*commit },
             // The segment before was synced just now, with every frame so far.
-            synced: if begun.is_some() { commit.number.saturating_sub(1) } else { synced },
+            synced: if begun.is_some() { commit.counts.commit.saturating_sub(1) } else { synced },
             images: count,
             image_len_bytes: images.image_len,
             previous_crc: self.last_crc,
@@ -252,7 +252,7 @@ impl Log {
         }
         self.current.end += in_sectors(len_bytes);
         self.last_crc = head.crc;
-        self.next = commit.number.checked_add(1).expect("fewer than 2^64 commits");
+        self.next = commit.counts.commit.checked_add(1).expect("fewer than 2^64 commits");
         Ok(())
     }
 
@@ -328,8 +328,8 @@ impl Log {
     }
 
     fn check(&self, commit: &Commit, synced: u64, images: &Images<'_>) {
-        assert_eq!(commit.number, self.next, "commits are numbered without gaps");
-        assert!(synced < commit.number, "commit {} is not synced yet", commit.number);
+        assert_eq!(commit.counts.commit, self.next, "commits are numbered without gaps");
+        assert!(synced < commit.counts.commit, "commit {} is not synced yet", commit.counts.commit);
         if let Err(broken) = commit.check(images.ids) {
             panic!("refusing to log an impossible commit: {broken}: {commit:?}");
         }

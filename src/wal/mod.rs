@@ -43,17 +43,12 @@ mod tests;
 
 use std::sync::Arc;
 
+use crate::format::Counts;
+
 /// What a commit leaves behind, besides the records it changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Commit {
-    /// Commits are numbered 1, 2, 3 and so on.
-    pub(crate) number: u64,
-    /// Records in the array, deleted ones included.
-    pub(crate) count: u64,
-    /// Records in the array that are not deleted.
-    pub(crate) live_count: u64,
-    /// The deleted record that is reused first.
-    pub(crate) free_head: Option<u64>,
+    pub(crate) counts: Counts,
     /// The checksums of the records that it counts for the first time and has put to their places,
     /// if it has done so with all of them and says so.
     pub(crate) placed: Option<Arc<PlacedSums>>,
@@ -61,15 +56,10 @@ pub(crate) struct Commit {
 
 impl Commit {
     /// What is impossible about it, given the records it changed.
-    fn check(&self, ids: &[u64]) -> Result<(), &'static str> {
-        if self.live_count > self.count {
-            return Err("more records are live than are counted");
-        }
-        if self.free_head.is_some_and(|head| head >= self.count) {
-            return Err("the free list begins past the last record");
-        }
-        if ids.iter().any(|&id| id >= self.count) {
-            return Err("a record lies past the count");
+    fn check(&self, ids: &[u64]) -> Result<(), String> {
+        self.counts.check()?;
+        if ids.iter().any(|&id| id >= self.counts.records) {
+            return Err("a record lies past the count".to_owned());
         }
         Ok(())
     }

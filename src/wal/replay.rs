@@ -173,7 +173,7 @@ impl Walk<'_> {
                 return Err(Error::new(ErrorKind::Corrupt, OPERATION)
                     .path(reader.path())
                     .offset(offset)
-                    .detail(format!("commit {} is whole, but {broken}", frame.commit.number))
+                    .detail(format!("commit {} is whole, but {broken}", frame.commit.counts.commit))
                     .advice(
                         "the log was not written for this store as it is now: restore data file \
                          and log together",
@@ -210,7 +210,7 @@ impl Walk<'_> {
     fn continues(&self, frame: &FrameHead, salt: u64) -> bool {
         frame.file_id == self.file_id
             && (frame.salt == salt || step::skip(Step::SaltCheck))
-            && (frame.commit.number == self.next || step::skip(Step::NumberCheck))
+            && (frame.commit.counts.commit == self.next || step::skip(Step::NumberCheck))
             && (frame.previous_crc == self.last_crc || step::skip(Step::ChainCheck))
     }
 
@@ -223,10 +223,10 @@ impl Walk<'_> {
                 frame.image_len_bytes, self.image_len
             ));
         }
-        if frame.images > frame.commit.count {
+        if frame.images > frame.commit.counts.records {
             return Err("it has more images than there are records".to_owned());
         }
-        if frame.synced >= frame.commit.number || frame.commit.number == u64::MAX {
+        if frame.synced >= frame.commit.counts.commit || frame.commit.counts.commit == u64::MAX {
             return Err("it claims to have been synced before it was written".to_owned());
         }
         Ok(())
@@ -254,17 +254,17 @@ impl Walk<'_> {
                 .map(|bytes| u64::from_le_bytes(bytes.try_into().expect("a chunk of eight"))),
         );
         if let Err(broken) = commit.check(ids) {
-            return Ok(Err(broken.to_owned()));
+            return Ok(Err(broken));
         }
         if let Some(twice) = repeated(ids) {
             return Ok(Err(twice_in_one(twice)));
         }
-        if commit.number > self.after {
+        if commit.counts.commit > self.after {
             each(commit, ids, images)?;
             self.replayed.frames += 1;
-            self.replayed.last = commit.number;
+            self.replayed.last = commit.counts.commit;
         }
-        self.next = commit.number + 1; // checked with the head
+        self.next = commit.counts.commit + 1; // checked with the head
         self.last_crc = frame.crc;
         Ok(Ok(()))
     }
@@ -355,9 +355,9 @@ impl Walk<'_> {
             }
             Ruling::DamagedIfBegun => {
                 let first = reader.first_frame(self.file_id)?;
-                first
-                    .filter(|first| Some(first.salt) == salt)
-                    .map(|first| format!("commit {} was written behind it", first.commit.number))
+                first.filter(|first| Some(first.salt) == salt).map(|first| {
+                    format!("commit {} was written behind it", first.commit.counts.commit)
+                })
             }
         })
     }

@@ -71,7 +71,7 @@ impl Place {
                 });
                 Ok(())
             })?;
-        let numbers: Vec<u64> = entries.iter().map(|entry| entry.commit.number).collect();
+        let numbers: Vec<u64> = entries.iter().map(|entry| entry.commit.counts.commit).collect();
         let expected: Vec<u64> = (after + 1..=replayed.last).collect();
         assert_eq!(numbers, expected, "in order, without gaps");
         assert_eq!(replayed.frames, expected.len() as u64);
@@ -89,13 +89,16 @@ struct Entry {
 
 /// A commit with images of these records, filled so that no two commits look alike.
 fn entry(number: u64, ids: &[u64]) -> Entry {
-    let count = 1_000_000 + number;
+    let records = 1_000_000 + number;
     let free_head = (number % 2 == 0).then_some(number);
     let images = ids.iter().flat_map(|id| {
         (0..u64::from(IMAGE_LEN)).map(move |at| ((number * 31 + id * 7 + at) % 251) as u8)
     });
     Entry {
-        commit: Commit { number, count, live_count: number, free_head, placed: None },
+        commit: Commit {
+            counts: Counts { commit: number, records, live: number, free_head },
+            placed: None,
+        },
         ids: ids.to_vec(),
         images: images.collect(),
     }
@@ -113,7 +116,7 @@ fn append(log: &mut Log, entry: &Entry, synced: u64) {
 fn append_synced(log: &mut Log, numbers: std::ops::RangeInclusive<u64>) -> Vec<Entry> {
     let entries: Vec<Entry> = numbers.map(|number| entry(number, &[number, number + 10])).collect();
     for entry in &entries {
-        append(log, entry, entry.commit.number - 1);
+        append(log, entry, entry.commit.counts.commit - 1);
     }
     log.segment().sync_data().unwrap();
     entries
@@ -174,10 +177,10 @@ fn impossible_commits_are_never_written() {
         std::panic::catch_unwind(attempt).is_err()
     };
     assert!(!with(|_| {}));
-    assert!(with(|bad| bad.commit.number = 2));
-    assert!(with(|bad| bad.commit.live_count = bad.commit.count + 1));
-    assert!(with(|bad| bad.commit.free_head = Some(bad.commit.count)));
-    assert!(with(|bad| bad.commit.count = 5));
+    assert!(with(|bad| bad.commit.counts.commit = 2));
+    assert!(with(|bad| bad.commit.counts.live = bad.commit.counts.records + 1));
+    assert!(with(|bad| bad.commit.counts.free_head = Some(bad.commit.counts.records)));
+    assert!(with(|bad| bad.commit.counts.records = 5));
     assert!(with(|bad| bad.images.truncate(47)));
 }
 

@@ -198,13 +198,13 @@ fn what_stays_with_one_commit_stays_right() {
     let store = Store::<Row>::open_read_only(&path).unwrap();
     let windowed = WindowedStore::<Row>::open_windowed_read_only(&path, 1 << 20, 64 << 10).unwrap();
     let private = Store::<Row>::open_private(&path).unwrap();
-    assert_eq!(verify(&path, 5).unwrap().doubts, []);
+    assert_eq!(verify(&path, 5).unwrap().problems, []);
     assert!(!image.is_copied(), "reading has copied the store");
     for n in 1..4 {
         write(&path, n);
         assert_eq!((store.get(0), private.get(0)), (Some(&row(0)), Some(&row(0))));
         assert_eq!(*windowed.get(0).unwrap().unwrap(), row(0));
-        assert_eq!(verify(&path, 5).unwrap().doubts, []);
+        assert_eq!(verify(&path, 5).unwrap().problems, []);
         let copy = image.mounts.path("disk/copy.rec");
         backup(&path, &copy, CopyOptions::new().replace(true)).unwrap();
         assert_eq!(look(&open(&copy)).unwrap(), n);

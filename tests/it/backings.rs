@@ -34,7 +34,7 @@ fn a_database_is_made_in_a_backing_and_found_by_its_path() {
         assert_eq!(store.metadata().unwrap(), b"a word");
         let report = verify(&path, 9).unwrap();
         let found = if checksums { Checksums::Present { blocks: 1 } } else { Checksums::Absent };
-        assert_eq!((report.checksums, report.doubts), (found, vec![]));
+        assert_eq!((report.checksums, report.problems), (found, vec![]));
     }
 }
 

@@ -55,7 +55,7 @@ fn a_backup_has_the_records_their_numbers_and_the_free_list() {
     let info = store.info().unwrap();
     assert_eq!((info.count, info.live_count, info.free_head), (300_000, 299_996, Some(100_000)));
     assert_eq!(store.metadata().unwrap(), b"the user's");
-    assert_eq!(verify(&out, 10).unwrap().doubts_found, 0);
+    assert_eq!(verify(&out, 10).unwrap().problems_found, 0);
 }
 
 /// Finds a backup that copies records that a writer has not flushed yet.
@@ -100,7 +100,7 @@ fn a_copy_beside_transactions_holds_what_was_committed() {
     assert_eq!((report.records, report.deleted), (998, 3));
     let windowed = WindowedStore::<PodRecord<[u8; 9]>>::open_windowed_read_only;
     for path in [&path, &out] {
-        assert_eq!(verify(path, 10).unwrap().doubts, []);
+        assert_eq!(verify(path, 10).unwrap().problems, []);
         let store = DynStore::open_read_only(path).unwrap();
         let info = store.info().unwrap();
         assert_eq!((info.count, info.live_count, info.free_head), (1001, 998, Some(17)));
@@ -208,7 +208,7 @@ fn a_link_is_replaced_itself_and_what_it_leads_to_stays() {
     }
     open.close().unwrap();
     assert_eq!(DynStore::open(&store).unwrap().count(), 7);
-    assert_eq!(verify(&store, 1).unwrap().doubts_found, 0);
+    assert_eq!(verify(&store, 1).unwrap().problems_found, 0);
 }
 
 /// Finds unfinished files that a copy leaves when its caller stops it.
@@ -260,7 +260,7 @@ fn compact_drops_the_dead_and_says_who_went_where() {
     assert!(found.zip(150_000..).all(|((id, r), old)| id + 150_000 == old && r == record(old)));
     drop(store);
     assert_eq!(report.written_bytes, std::fs::metadata(&out).unwrap().len());
-    assert_eq!(verify(&out, 10).unwrap().doubts_found, 0);
+    assert_eq!(verify(&out, 10).unwrap().problems_found, 0);
 }
 
 /// Finds a compaction that makes a damaged count or status look sound.
@@ -293,7 +293,7 @@ fn a_copy_has_checksums_if_the_store_has_and_does_not_call_damage_right() {
     store.close().unwrap();
     backup(&path, &out, CopyOptions::new()).unwrap();
     let report = verify(&out, 10).unwrap();
-    assert_eq!((report.doubts_found, report.checksums), (0, Checksums::Present { blocks: 5 }));
+    assert_eq!((report.problems_found, report.checksums), (0, Checksums::Present { blocks: 5 }));
     std::fs::remove_file(&out).unwrap();
 
     let mut bytes = std::fs::read(&path).unwrap();
@@ -426,7 +426,7 @@ mod model {
             transaction.commit(Durability::Eventual).unwrap();
             // Read beside the live log, as the array alone is not the state.
             check(&DynStore::open_read_only(self.path()).unwrap(), &self.model);
-            assert_eq!(verify(self.path(), 10).unwrap().doubts, []);
+            assert_eq!(verify(self.path(), 10).unwrap().problems, []);
             database.close().unwrap();
         }
 
@@ -459,7 +459,7 @@ mod model {
             let copy = DynStore::open_read_only(&out).unwrap();
             check(&copy, &self.model[..self.flushed]);
             drop(copy);
-            assert_eq!(verify(&out, 10).unwrap().doubts, []);
+            assert_eq!(verify(&out, 10).unwrap().problems, []);
         }
 
         /// The compact store takes the place of the other.
@@ -522,7 +522,7 @@ mod model {
                 rig.model = model;
             }
             rig.close();
-            prop_assert_eq!(verify(rig.path(), 10).unwrap().doubts, []);
+            prop_assert_eq!(verify(rig.path(), 10).unwrap().problems, []);
         }
     }
 }

@@ -305,7 +305,7 @@ impl Rig {
             let name = entry.unwrap().file_name().into_string().unwrap();
             assert!(!name.contains("-wal-"), "{name} was left behind");
         }
-        assert_eq!(verify(self.path(), 5).unwrap().doubts, []);
+        assert_eq!(verify(self.path(), 5).unwrap().problems, []);
         let store = over(Access::ReadWrite);
         assert!(agrees(|id| store.get(id), store.count(), &state));
     }

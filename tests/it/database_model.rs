@@ -332,7 +332,7 @@ impl<'a> Rig<'a> {
 /// Flat, and without a log.
 fn check_at_rest(path: &Path) {
     let report = verify(path, 5).unwrap();
-    assert_eq!(report.doubts, []);
+    assert_eq!(report.problems, []);
     let logs = std::fs::read_dir(path.parent().unwrap()).unwrap();
     let logs = logs.map(|entry| entry.unwrap().path());
     let logs: Vec<PathBuf> = logs.filter(|path| path.to_string_lossy().contains("-wal-")).collect();

@@ -44,7 +44,7 @@ fn set_byte(path: &Path, at: u64, byte: u8) {
 }
 
 fn doubts(path: &Path) -> Vec<String> {
-    verify(path, 100).unwrap().doubts.iter().map(ToString::to_string).collect()
+    verify(path, 100).unwrap().problems.iter().map(ToString::to_string).collect()
 }
 
 /// Finds a change of the bytes that other programs read.
@@ -272,7 +272,7 @@ fn verify_doubts_statuses_counts_and_free_lists_that_do_not_fit() {
     let path = numbers(directory.path(), 6);
     dead::delete(&path, &[4, 1, 2]); // the list is 2, 1, 4
     let report = verify(&path, 100).unwrap();
-    assert_eq!((report.records, report.deleted, report.doubts_found), (3, 3, 0));
+    assert_eq!((report.records, report.deleted, report.problems_found), (3, 3, 0));
     let good = std::fs::read(&path).unwrap();
     let slot = |id: u64| 65_536 + id * 16;
     let check = |changes: &[(u64, u8)], header: (u64, u64), expected: &[&str]| {

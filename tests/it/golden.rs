@@ -159,7 +159,7 @@ fn every_record_is_in_a_snapshot_and_nothing_is_lost_by_closing() {
 /// A closed store of a case in which these records were set since.
 fn check_records(case: &Case, path: &Path, changed: &[(u64, Option<u32>)]) {
     let report = verify(path, 10).unwrap();
-    assert_eq!(report.doubts, [], "{}", case.name);
+    assert_eq!(report.problems, [], "{}", case.name);
     assert_eq!(report.commits_in_log, 0, "{}", case.name);
     let store = DynStore::open_read_only(path).unwrap();
     assert_eq!(store.metadata().unwrap(), case.metadata.as_bytes(), "{}", case.name);
@@ -225,7 +225,7 @@ fn verify_finds_what_there_is() {
         let live = case.live().count() as u64;
         assert_eq!((report.records, report.deleted), (live, case.count - live), "{}", case.name);
         assert_eq!(report.commits_in_log, case.log.map_or(0, |(commits, _)| commits));
-        let doubts: Vec<String> = report.doubts.iter().map(ToString::to_string).collect();
+        let doubts: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
         if case.editing {
             assert!(doubts.len() == 1 && doubts[0].contains("interrupted"), "{doubts:?}");
         } else {
@@ -314,7 +314,7 @@ fn every_kind_of_value_is_read() {
     for id in 0..store.count() {
         check(store.get(id).unwrap(), id);
     }
-    assert_eq!(verify(&path, 10).unwrap().doubts, []);
+    assert_eq!(verify(&path, 10).unwrap().problems, []);
     let last = store.get(cases::PLAIN_COUNT - 1).unwrap().to_vec();
     let first = store.get(0).unwrap().to_vec();
     // And it is written to, by a transaction, as any other.
@@ -325,7 +325,7 @@ fn every_kind_of_value_is_read() {
     transaction.set(0, &last).unwrap();
     transaction.commit(Durability::Immediate).unwrap();
     database.close().unwrap();
-    assert_eq!(verify(&path, 10).unwrap().doubts, []);
+    assert_eq!(verify(&path, 10).unwrap().problems, []);
     let written = DynStore::open_read_only(&path).unwrap();
     for id in 0..=cases::PLAIN_COUNT {
         let expected = match id {

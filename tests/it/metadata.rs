@@ -40,7 +40,7 @@ fn every_handle_shows_the_whole_metadata() {
         let reader = Database::<[u8]>::open_read_only(&path).unwrap();
         assert!(reader.metadata().unwrap() == expected);
         assert_eq!(reader.schema(), DynStore::open_read_only(&path).unwrap().schema());
-        assert_eq!(verify(&path, 9).unwrap().doubts, []);
+        assert_eq!(verify(&path, 9).unwrap().problems, []);
     }
 }
 

@@ -131,7 +131,7 @@ impl<'a> Rig<'a> {
     /// Every block that was flushed matches its checksum.
     fn verify(&self, path: &Path) {
         let report = verify(path, 5).unwrap();
-        assert_eq!((report.doubts, report.records), (vec![], self.flushed.len() as u64));
+        assert_eq!((report.problems, report.records), (vec![], self.flushed.len() as u64));
         let bytes = self.flushed.len() * self.record_len;
         let blocks = bytes.div_ceil(65_536) as u64;
         let expected =
@@ -148,7 +148,7 @@ impl<'a> Rig<'a> {
         }
         let len = std::fs::metadata(path).unwrap().len();
         assert_eq!(len, 65_536 + (model.len() * record_len) as u64, "trimmed at rest");
-        assert_eq!(verify(path, 5).unwrap().doubts, []);
+        assert_eq!(verify(path, 5).unwrap().problems, []);
         let store = DynStore::options().write_back(way).open(path).unwrap();
         let flushed = model.clone();
         let rig = Self { path, way, store, record_len, checksums, model, flushed };

@@ -164,7 +164,7 @@ fn a_held_snapshot_keeps_newer_commits_out_of_the_array_and_no_older_ones() {
     drop((reader, other));
     assert_eq!(database.readers().unwrap(), []);
     database.close().unwrap();
-    assert_eq!(verify(&rig.path, 5).unwrap().doubts, []);
+    assert_eq!(verify(&rig.path, 5).unwrap().problems, []);
 }
 
 /// Finds an error that does not say which process to end.

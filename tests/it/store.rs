@@ -207,7 +207,7 @@ fn edits_change_records_in_place_and_are_durable_when_they_say_so() {
         store.close().unwrap();
         let store = Store::<Sample>::open_read_only(&path).unwrap();
         assert!((0..50_000).zip(store.iter()).all(|(id, record)| right(id, record)));
-        assert_eq!(verify(&path, 10).unwrap().doubts_found, 0);
+        assert_eq!(verify(&path, 10).unwrap().problems_found, 0);
     }
 }
 
@@ -339,7 +339,7 @@ fn files_that_are_no_stores_are_told_from_broken_ones() {
     let store = DynStore::open_read_only(dir.path("one")).unwrap();
     assert_eq!(store.count(), 1000, "the other slot speaks");
     assert!(matches!(store.info().unwrap().slots[0], SlotInfo::Bad(_)));
-    assert_eq!(verify(dir.path("one"), 10).unwrap().doubts_found, 1);
+    assert_eq!(verify(dir.path("one"), 10).unwrap().problems_found, 1);
     flipped[4096 + 80] ^= 1; // both
     std::fs::write(dir.path("both"), &flipped).unwrap();
     assert_eq!(open("both").kind(), ErrorKind::Corrupt);
@@ -347,7 +347,7 @@ fn files_that_are_no_stores_are_told_from_broken_ones() {
     schema[8192 + 3] ^= 1;
     std::fs::write(dir.path("schema"), &schema).unwrap();
     assert_eq!(open("schema").kind(), ErrorKind::Corrupt);
-    assert_eq!(verify(dir.path("schema"), 10).unwrap().doubts_found, 1);
+    assert_eq!(verify(dir.path("schema"), 10).unwrap().problems_found, 1);
 }
 
 /// Finds a maker that overwrites a file, or leaves files where it failed.
@@ -589,11 +589,11 @@ fn verify_lists_values_that_cannot_be() {
     store.close().unwrap();
     let report = verify(dir.path("v"), 10).unwrap();
     let found: Vec<_> = report
-        .doubts
+        .problems
         .iter()
         .map(|doubt| (doubt.record.unwrap(), doubt.field.as_deref().unwrap()))
         .collect();
     assert_eq!(found, [(1, "flag"), (2, "name"), (2, "age")]);
-    assert_eq!(verify(dir.path("v"), 1).unwrap().doubts.len(), 1);
-    assert_eq!(verify(dir.path("v"), 1).unwrap().doubts_found, 3);
+    assert_eq!(verify(dir.path("v"), 1).unwrap().problems.len(), 1);
+    assert_eq!(verify(dir.path("v"), 1).unwrap().problems_found, 3);
 }

@@ -402,23 +402,23 @@ fn a_checkpoint_keeps_checksums_and_never_sums_damage() {
     append(&database, 0..10_000); // four blocks of 64 KiB
     let verified = || flatrec::verify(&place.path, 10).unwrap();
     let report = verified();
-    assert_eq!((report.records, report.commits_in_log), (10_000, 1), "{:?}", report.doubts);
-    assert!(report.doubts.is_empty(), "{:?}", report.doubts);
+    assert_eq!((report.records, report.commits_in_log), (10_000, 1), "{:?}", report.problems);
+    assert!(report.problems.is_empty(), "{:?}", report.problems);
     database.checkpoint().unwrap();
     set(&database, 5, 55);
     set(&database, 9000, 9);
-    assert!(verified().doubts.is_empty());
+    assert!(verified().problems.is_empty());
     database.checkpoint().unwrap();
     append(&database, 10_000..100_000); // in place
-    assert!(verified().doubts.is_empty());
+    assert!(verified().problems.is_empty());
     kill(database, &place.path);
-    assert!(verified().doubts.is_empty());
+    assert!(verified().problems.is_empty());
     let database = Database::<Numbers>::open(&place.path).unwrap();
-    assert!(verified().doubts.is_empty());
+    assert!(verified().problems.is_empty());
     set(&database, 99_999, 1);
     database.close().unwrap();
     let report = verified();
-    assert!(report.doubts.is_empty(), "{:?}", report.doubts);
+    assert!(report.problems.is_empty(), "{:?}", report.problems);
     assert_eq!(report.checksums, flatrec::Checksums::Present { blocks: 37 });
 
     // Damage in the second block, which nobody has looked at yet.
@@ -433,6 +433,6 @@ fn a_checkpoint_keeps_checksums_and_never_sums_damage() {
     assert_eq!(database.begin_read().get(3000), Some(&number(3)));
     database.close().unwrap();
     let report = verified();
-    assert_eq!(report.doubts.len(), 1, "{:?}", report.doubts);
-    assert!(report.doubts[0].what.contains("records 2730..5462"), "{:?}", report.doubts);
+    assert_eq!(report.problems.len(), 1, "{:?}", report.problems);
+    assert!(report.problems[0].what.contains("records 2730..5462"), "{:?}", report.problems);
 }

@@ -170,13 +170,13 @@ impl Round {
             self.reign(time, random);
             self.over.store(true, SeqCst);
         });
-        assert_eq!(verify(&self.path, 5).unwrap().doubts, []);
+        assert_eq!(verify(&self.path, 5).unwrap().problems, []);
         let database = Database::<Row>::open(&self.path).unwrap();
         let last = look(&database.begin_read());
         database.close().unwrap();
         let floor = self.known.seen.load(SeqCst);
         assert!(last.commit >= floor, "commit {floor} was seen, and {last:?} is left");
-        assert_eq!(verify(&self.path, 5).unwrap().doubts, []);
+        assert_eq!(verify(&self.path, 5).unwrap().problems, []);
     }
 
     /// Starts processes, and kills them.

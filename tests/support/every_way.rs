@@ -38,7 +38,7 @@ pub(crate) struct Outcome {
 pub(crate) fn open_every_way(directory: &Path, files: &Files) -> Outcome {
     let path = files.put(directory, "look");
     let report = verify(&path, 5);
-    let clean = matches!(&report, Ok(report) if report.doubts_found == 0);
+    let clean = matches!(&report, Ok(report) if report.problems_found == 0);
     let contents = look(&path);
     if let (true, Ok(report)) = (clean, &report) {
         check_clean(report, contents.as_ref());
@@ -76,7 +76,7 @@ fn check_clean(report: &VerifyReport, contents: std::result::Result<&Contents, &
 fn still_clean(path: &Path, clean: bool) {
     if clean {
         let report = verify(path, 5).expect("it was written to, and closed");
-        assert_eq!(report.doubts, [], "it was clean before it was written to");
+        assert_eq!(report.problems, [], "it was clean before it was written to");
     }
 }
 

@@ -139,7 +139,7 @@ fn check_left(place: &Place, before: &[String], row: &Row, done: bool, about: &s
     for name in row.reads {
         let verified = flatrec::verify(place.path(name), 10).unwrap();
         let doubts = u64::from(*name == "d.rec");
-        assert_eq!(verified.doubts_found, doubts, "{about}: {name}: {verified:?}");
+        assert_eq!(verified.problems_found, doubts, "{about}: {name}: {verified:?}");
     }
 }
 

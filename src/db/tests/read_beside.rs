@@ -13,9 +13,9 @@ use crate::io::{Backing, FileBacking};
 use crate::os::LockKind;
 #[cfg(target_os = "linux")]
 use crate::shm::EARLIER_READERS;
-use crate::shm::{CHECKPOINT, Taken, Wait, store_word};
+use crate::shm::{CHECKPOINT, ReadPoint, Wait, store_word};
 use crate::txn::{
-    Core, Durability, Locks, Options, Presence,
+    Durability, Locks, Options, Presence, Superblock,
     read_beside::{Needed, OVERTAKEN_TIMES, reader_locks, take_up},
 };
 
@@ -60,11 +60,11 @@ fn open(path: &Path) -> (Arc<FileBacking>, Locks) {
     (file, locks)
 }
 
-fn begin(path: &Path) -> (Core, Presence) {
+fn begin(path: &Path) -> (Superblock, Presence) {
     let (file, locks) = open(path);
-    let core = Core::open(file as _).unwrap();
-    let presence = Presence::new(locks, store_word(core.header().file_id)).unwrap();
-    (core, presence)
+    let superblock = Superblock::open(file as _).unwrap();
+    let presence = Presence::new(locks, store_word(superblock.header().file_id)).unwrap();
+    (superblock, presence)
 }
 
 /// The segment that the header names may end with the very commit up to which the array holds
@@ -75,16 +75,16 @@ fn a_log_is_there_for_whom_it_was_promised_wherever_its_segments_end() {
     append(&database, 3);
     let mut number = 0;
     for round in 0..12 {
-        let (core, presence) = begin(&path);
+        let (superblock, presence) = begin(&path);
         let (mark, published) = presence.mark();
         let _needed = Needed(&presence);
-        assert!(presence.need(core.header().commit + 1, mark), "nothing has gone on");
+        assert!(presence.need(superblock.header().counts.commit + 1, mark), "nothing has gone on");
         for _ in 0..40 {
             number += 1;
             commit(&database, 3, number);
             database.checkpoint().unwrap();
         }
-        let found = crate::txn::read_log_through(&core, 1, published);
+        let found = crate::txn::read_log_through(&superblock, 1, published);
         assert!(found.is_ok(), "round {round}: {}", found.err().unwrap());
         number += 1;
         commit(&database, 3, number);
@@ -97,8 +97,8 @@ fn a_log_is_there_for_whom_its_first_commit_was_promised() {
     let (_directory, path, database) = store(&options());
     let nothing = database.begin_read();
     append(&database, 20);
-    let (core, presence) = begin(&path);
-    assert_eq!(core.header().commit, 0, "no checkpoint goes past what is read");
+    let (superblock, presence) = begin(&path);
+    assert_eq!(superblock.header().counts.commit, 0, "no checkpoint goes past what is read");
     let (mark, published) = presence.mark();
     let _needed = Needed(&presence);
     assert!(presence.need(1, mark), "nothing has gone on");
@@ -106,7 +106,7 @@ fn a_log_is_there_for_whom_its_first_commit_was_promised() {
     for number in 1..40 {
         commit(&database, 3, number);
         database.checkpoint().unwrap();
-        let found = crate::txn::read_log_through(&core, 1, published);
+        let found = crate::txn::read_log_through(&superblock, 1, published);
         assert!(found.is_ok(), "after {number}: {}", found.err().unwrap());
     }
 }
@@ -159,8 +159,8 @@ fn who_is_overtaken_again_and_again_keeps_the_writer_from_it_for_a_while() {
     let (made, kept_away) = Default::default();
     let overtaken = Overtaken { database, made, kept_away };
     let overtaken = Arc::new(Hooked::over(file, overtaken));
-    let mut core = Core::open(Arc::clone(&overtaken) as _).unwrap();
-    let (found, hold) = take_up(&mut core, &locks, 1).unwrap();
+    let mut superblock = Superblock::open(Arc::clone(&overtaken) as _).unwrap();
+    let (found, pin) = take_up(&mut superblock, &locks, 1).unwrap();
     let found = found.unwrap();
     assert!(
         overtaken.made.load(SeqCst) >= 4 * u64::from(OVERTAKEN_TIMES) - 4,
@@ -174,15 +174,16 @@ fn who_is_overtaken_again_and_again_keeps_the_writer_from_it_for_a_while() {
         overtaken.made,
         overtaken.kept_away
     );
-    assert_eq!(found.commit, hold.taken().commit);
+    assert_eq!(found.counts.commit, pin.point().commit);
     assert_eq!(found.overlay.find(500), None, "the array has been kept as it was");
     let mut first = [0; 8];
-    core.backing()
-        .read_at(core.header().layout().unwrap().geometry.offset_of(500).unwrap(), &mut first)
+    superblock
+        .backing()
+        .read_at(superblock.header().layout().unwrap().geometry.offset_of(500).unwrap(), &mut first)
         .unwrap();
-    assert_eq!(u64::from_ne_bytes(first), found.commit);
+    assert_eq!(u64::from_ne_bytes(first), found.counts.commit);
     // It is kept from nothing any more, but for what is held.
-    drop(hold);
+    drop(pin);
     assert_eq!(overtaken.database.checkpoint().unwrap().held_back(), None);
 }
 
@@ -191,10 +192,10 @@ fn who_is_overtaken_again_and_again_keeps_the_writer_from_it_for_a_while() {
 fn a_snapshot_ends_while_another_thread_waits_for_a_checkpoint() {
     let (_directory, path, database) = store(&options());
     append(&database, 3);
-    let (_core, presence) = begin(&path);
+    let (_superblock, presence) = begin(&path);
     let presence = Arc::new(presence);
     let (mark, commit) = presence.mark();
-    let hold = presence.hold(Taken { mark, commit, at_rest: false }, Wait::No).unwrap().unwrap();
+    let pin = presence.pin(ReadPoint { mark, commit, at_rest: false }, Wait::No).unwrap().unwrap();
     let (_file, writer) = open(&path);
     let writer = writer.side().unwrap();
     assert!(writer.try_lock(CHECKPOINT, LockKind::Exclusive).unwrap());
@@ -205,7 +206,7 @@ fn a_snapshot_ends_while_another_thread_waits_for_a_checkpoint() {
             presence.keep_quiet(Wait::AtMost(Duration::from_secs(30))).unwrap();
         });
         both.wait();
-        drop(hold);
+        drop(pin);
         writer.unlock(CHECKPOINT).unwrap();
     });
     assert_eq!(database.checkpoint().unwrap().held_back(), None);
@@ -215,7 +216,7 @@ fn a_snapshot_ends_while_another_thread_waits_for_a_checkpoint() {
 fn a_full_log_and_the_end_wait_for_who_is_just_reading_the_log() {
     let (_directory, path, database) = store(&options().max_log(128 << 10));
     append(&database, 10);
-    let (core, presence) = begin(&path);
+    let (superblock, presence) = begin(&path);
     let both = Barrier::new(2);
     let beside_a_reader = |work: &mut dyn FnMut()| {
         std::thread::scope(|scope| {
@@ -241,8 +242,8 @@ fn a_full_log_and_the_end_wait_for_who_is_just_reading_the_log() {
         both.wait();
         database.take().unwrap().close().unwrap();
     });
-    let core = Core::open(Arc::clone(core.backing())).unwrap();
-    assert_eq!(core.header().live_log, None, "it ended with the log");
+    let superblock = Superblock::open(Arc::clone(superblock.backing())).unwrap();
+    assert_eq!(superblock.header().live_log, None, "it ended with the log");
 }
 
 /// As the one before this version, which locks a byte that stands for its lock file.
@@ -260,7 +261,7 @@ fn readers_and_writers_of_earlier_programs_are_reckoned_with() {
         assert_eq!(database.checkpoint().unwrap().held_back(), None, "{byte}");
     }
     // Such a writer asks of all bytes but its own, whichever that is.
-    let (_core, presence) = begin(&path);
+    let (_superblock, presence) = begin(&path);
     let is_locked = |range| earlier.is_data_locked(range, LockKind::Exclusive).unwrap();
     for own in [EARLIER_READERS.start, EARLIER_READERS.start + 1, EARLIER_READERS.start + 77] {
         assert!(is_locked(EARLIER_READERS.start..own) || is_locked(own + 1..EARLIER_READERS.end));

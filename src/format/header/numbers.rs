@@ -36,6 +36,6 @@ impl Header {
 
     /// The numbers that only increase.
     pub(super) fn numbers(&self) -> [(&'static str, u64); 2] {
-        [("sequence", self.sequence), ("commit", self.commit)]
+        [("sequence", self.sequence), ("commit", self.counts.commit)]
     }
 }

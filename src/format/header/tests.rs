@@ -37,10 +37,12 @@ pub(in crate::format) fn headers() -> impl Strategy<Value = Header> {
             alignment,
             data_offset: end_of_schema.next_multiple_of(DATA_ALIGNMENT_BYTES),
             sequence,
-            commit,
-            count,
-            live_count: if deletes { pick(live, count + 1) } else { count },
-            free_head: (deletes && has_free && count > 0).then(|| pick(free, count)),
+            counts: Counts {
+                commit,
+                records: count,
+                live: if deletes { pick(live, count + 1) } else { count },
+                free_head: (deletes && has_free && count > 0).then(|| pick(free, count)),
+            },
             live_log,
             deletes,
             editing,
@@ -62,10 +64,7 @@ fn example() -> Header {
         alignment: 1,
         data_offset: 65_536,
         sequence: 7,
-        commit: 5,
-        count: 10,
-        live_count: 10,
-        free_head: None,
+        counts: Counts { commit: 5, records: 10, live: 10, free_head: None },
         live_log: None,
         deletes: false,
         editing: false,
@@ -161,8 +160,7 @@ proptest! {
 #[test]
 fn a_slot_has_its_bytes_in_their_places() {
     let header = Header {
-        live_count: 9,
-        free_head: Some(3),
+        counts: Counts { live: 9, free_head: Some(3), ..example().counts },
         live_log: Some(0x0807_0605_0403_0201),
         deletes: true,
         editing: true,
@@ -190,7 +188,11 @@ fn a_slot_has_its_bytes_in_their_places() {
 #[test]
 fn the_higher_sequence_wins() {
     let older = example();
-    let newer = Header { sequence: 8, count: 20, live_count: 20, ..example() };
+    let newer = Header {
+        sequence: 8,
+        counts: Counts { records: 20, live: 20, ..example().counts },
+        ..example()
+    };
     let (old, new) = (older.encode(), newer.encode());
     for (a, b, winner) in [(old, new, Slot::B), (new, old, Slot::A), (new, new, Slot::A)] {
         let (found, slot, report) = UnverifiedHeader::choose(&a, &b).unwrap();
@@ -268,7 +270,8 @@ fn slots_that_contradict_each_other_are_corrupt() {
     assert_refused(&good, &stranger, ErrorKind::Corrupt, "two different stores");
     let resized = Header { record_size: 120, stride: 120, sequence: 8, ..example() }.encode();
     assert_refused(&good, &resized, ErrorKind::Corrupt, "two different stores");
-    let twin = Header { count: 9, live_count: 9, ..example() }.encode();
+    let twin =
+        Header { counts: Counts { records: 9, live: 9, ..example().counts }, ..example() }.encode();
     assert_refused(&good, &twin, ErrorKind::Corrupt, "same sequence");
 }
 
@@ -324,7 +327,7 @@ fn a_truncated_file_says_how_much_is_left() {
         assert_eq!(error.kind(), ErrorKind::Truncated);
         assert!(error.to_string().contains(&format!("with {whole} whole records")), "{error}");
     }
-    let empty = Header { count: 0, live_count: 0, ..example() };
+    let empty = Header { counts: Counts { records: 0, live: 0, ..example().counts }, ..example() };
     assert!(open(&empty.encode(), NONE, 65_536).is_ok());
     assert_eq!(open(&empty.encode(), NONE, 65_535).unwrap_err().kind(), ErrorKind::Truncated);
 }
@@ -344,7 +347,7 @@ fn deletes_take_a_status_byte_and_keep_the_alignment() {
 #[test]
 #[should_panic(expected = "refusing to write a broken header: 11 live records")]
 fn a_broken_header_is_never_written() {
-    Header { live_count: 11, ..example() }.encode();
+    Header { counts: Counts { live: 11, ..example().counts }, ..example() }.encode();
 }
 
 #[test]

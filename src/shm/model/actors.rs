@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use super::super::protocol::{Mark, Offer, ReaderSide, Slot, Span, Taken, WriterSide};
+use super::super::protocol::{
+    CheckpointLimit, Mark, ReadPoint, ReaderSide, Slot, Span, WriterSide,
+};
 use super::disk::{Array, Block, Disk, Live, RECORDS};
 use super::explorer::Reading;
 use super::scheduler::Port;
@@ -147,9 +149,9 @@ impl Writer {
         if !self.port.change("begins a checkpoint", |disk| disk.try_checkpoint(store, me)) {
             return;
         }
-        let offer = self.side.offer(target).expect("simulated words have no errors");
+        let limit = self.side.limit(target).expect("simulated words have no errors");
         let ignores = self.flaw == Some(Flaw::IgnoreOffer);
-        let allowed = offer.map_or(0, |Offer { through, .. }| through);
+        let allowed = limit.map_or(0, |CheckpointLimit { through, .. }| through);
         let through = if ignores { target } else { allowed };
         if through > self.held {
             self.write_back(through);
@@ -429,10 +431,10 @@ impl Reader {
         }
         let in_array = self.side.held();
         let (commit, lineage) = (state.commit, mark.lineage);
-        let taken = Taken { mark, commit, at_rest: state.at_rest };
+        let point = ReadPoint { mark, commit, at_rest: state.at_rest };
         self.held.push(Held { number: 0, lineage, state });
         let span = self.span().expect("a snapshot is held");
-        if !self.side.begin(span, &taken) {
+        if !self.side.begin(span, &point) {
             self.held.pop();
             self.release();
             return false;
@@ -448,7 +450,7 @@ impl Reader {
         };
         self.port.note(|disk| {
             held.number = disk.begin(live);
-            if taken.goes_by_words() && in_array <= commit {
+            if point.goes_by_words() && in_array <= commit {
                 disk.thin(held.number, in_array);
             }
         });

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::ExclusiveFile;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::Found;
+use crate::format::{Counts, Found};
 use crate::txn::{Row, slots::damaged};
 
 /// How much is gathered of records that are appended, to give each its status byte.
@@ -13,21 +13,23 @@ const STAGING_BYTES_MAX: usize = 256 << 10;
 impl<R: Row + ?Sized> ExclusiveFile<R> {
     /// How many records are not deleted, those appended and not yet flushed among them.
     pub(crate) fn live_count(&self) -> u64 {
-        let live_count = match self.mode.log() {
-            Some(log) => log.live_count,
-            None => self.core.header().live_count,
-        };
-        live_count + (self.array.count() - self.committed_count())
+        let committed = self.committed();
+        committed.live + (self.array.count() - committed.records)
+    }
+
+    /// What the newest commit counts, in the header or in the log.
+    pub(crate) fn committed(&self) -> Counts {
+        self.mode.log().map_or(self.core.header().counts, |log| log.counts)
     }
 
     /// How many records there are for everybody.
     pub(crate) fn committed_count(&self) -> u64 {
-        self.mode.log().map_or(self.core.header().count, |log| log.count)
+        self.committed().records
     }
 
     /// The deleted record whose place is used again first.
     pub(crate) fn free_head(&self) -> Option<u64> {
-        self.mode.log().map_or(self.core.header().free_head, |log| log.free_head)
+        self.committed().free_head
     }
 
     /// Whether there is a record `id`.
@@ -82,9 +84,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
 
     /// Refuses what would leave the free list with numbers of records that are no more.
     pub(crate) fn refuse_with_deletes(&self, operation: &'static str) -> Result<()> {
-        let header = self.core.header();
-        let none_is_deleted = header.free_head.is_none() && header.live_count == header.count;
-        if self.slots.mark().is_none() || none_is_deleted {
+        if self.slots.mark().is_none() || self.core.header().counts.are_all_live() {
             return Ok(());
         }
         Err(self.core.name(

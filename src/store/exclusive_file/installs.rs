@@ -4,27 +4,24 @@ use std::ops::Range;
 
 use super::ExclusiveFile;
 use crate::error::{Error, ErrorKind, Result};
+use crate::format::Counts;
 use crate::io::Access;
 use crate::sums::Sums;
-use crate::txn::{Change, Core, Plan, Row, Work, install};
+use crate::txn::{Change, Plan, Row, Superblock, Work, install};
 
 impl<R: Row + ?Sized> ExclusiveFile<R> {
-    /// As [`ExclusiveFile::flush`], with `live_count` records that are not deleted and the free
-    /// list from `free_head` on.
-    pub(crate) fn flush_as(&mut self, live_count: u64, free_head: Option<u64>) -> Result<()> {
-        let count = self.array.count();
-        self.reserve_sums(count)?;
-        let commit = self.core.header().commit.saturating_add(1);
+    /// As [`ExclusiveFile::flush`], with `live` records that are not deleted and the free list from
+    /// `free_head` on.
+    pub(crate) fn flush_as(&mut self, live: u64, free_head: Option<u64>) -> Result<()> {
+        let records = self.array.count();
+        self.reserve_sums(records)?;
+        let commit = self.core.header().counts.commit.saturating_add(1);
+        let counts = Counts { commit, records, live, free_head };
         let change = Change {
             commit,
             changed: &self.edited_bytes(),
-            end: self.end_of(count)?,
-            header: &|header| {
-                header.commit = commit;
-                header.count = count;
-                header.live_count = live_count;
-                header.free_head = free_head;
-            },
+            end: self.end_of(records)?,
+            header: &|header| header.counts = counts,
         };
         install(Plan::Flush, &change, &mut Exclusive { file: self, part: Part::Appended })
     }
@@ -32,13 +29,12 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
     /// Commits the smaller count to both slots.
     pub(super) fn cut(&mut self, count: u64) -> Result<()> {
         let change = Change {
-            commit: self.core.header().commit.saturating_add(2),
+            commit: self.core.header().counts.commit.saturating_add(2),
             changed: &[],
             end: self.end_of(count)?,
             header: &|header| {
-                header.commit = header.commit.saturating_add(1);
-                header.count = count;
-                header.live_count = count;
+                let commit = header.counts.commit.saturating_add(1);
+                header.counts = Counts { commit, records: count, live: count, free_head: None };
             },
         };
         install(Plan::Truncate, &change, &mut Exclusive { file: self, part: Part::Below(count) })
@@ -60,7 +56,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         self.flush()?;
         self.locks.exclude_readers(self.common.wait)?;
         let change = Change {
-            commit: self.core.header().commit,
+            commit: self.core.header().counts.commit,
             changed: &[],
             end: self.end_of(self.array.count())?,
             header: &|header| header.editing = true,
@@ -87,13 +83,13 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
             return Ok(());
         }
         self.core.check_healthy("flush")?;
-        let commit = self.core.header().commit.saturating_add(1);
+        let commit = self.core.header().counts.commit.saturating_add(1);
         let change = Change {
             commit,
             changed: &self.edited_bytes(),
             end: self.end_of(self.array.count())?,
             header: &|header| {
-                header.commit = commit;
+                header.counts.commit = commit;
                 header.editing = false;
             },
         };
@@ -122,7 +118,7 @@ struct Exclusive<'t, R: Row + ?Sized> {
 }
 
 impl<R: Row + ?Sized> Work for Exclusive<'_, R> {
-    fn parts(&mut self) -> (&mut Core, Option<&mut Sums>) {
+    fn parts(&mut self) -> (&mut Superblock, Option<&mut Sums>) {
         (&mut self.file.core, self.file.mode.sums_mut().map(|kept| &mut kept.sums))
     }
 

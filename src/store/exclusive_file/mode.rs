@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::io::{Access, FileBacking};
 use crate::shm::{LockWords, WriterSide};
 use crate::sums::{BlockSet, Sums};
-use crate::txn::{Core, Hold, Locks, Recovered, read_beside};
+use crate::txn::{Locks, RecoveredState, SnapshotPin, Superblock, read_beside};
 
 /// What an exclusive file is open for.
 pub(crate) enum Mode {
@@ -28,9 +28,9 @@ pub(crate) enum Mode {
 pub(crate) struct ReadState {
     /// What the log held beyond the array. A whole view has it in pages of its own; the windows of
     /// a windowed store do not.
-    pub(crate) log: Option<Recovered>,
+    pub(crate) log: Option<RecoveredState>,
     /// Keeps the writer from changing what this handle reads.
-    pub(crate) pin: Hold,
+    pub(crate) pin: SnapshotPin,
 }
 
 /// What a handle keeps that writes.
@@ -59,7 +59,7 @@ pub(crate) struct Unpublished {
 
 impl ReadState {
     /// Reads header and log, and keeps what it found from being changed.
-    pub(super) fn take_up(core: &mut Core, locks: &Locks, alignment: usize) -> Result<Self> {
+    pub(super) fn take_up(core: &mut Superblock, locks: &Locks, alignment: usize) -> Result<Self> {
         let (log, pin) = read_beside::take_up(core, locks, alignment)?;
         Ok(Self { log, pin })
     }
@@ -106,7 +106,7 @@ impl Mode {
     }
 
     /// What the log held beyond the array, for a handle that does not write.
-    pub(crate) fn log(&self) -> Option<&Recovered> {
+    pub(crate) fn log(&self) -> Option<&RecoveredState> {
         self.reader()?.log.as_ref()
     }
 

@@ -16,7 +16,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
     /// Shows readers what this handle has committed.
     pub(crate) fn tell_readers(&self) {
         if let Some(state) = self.mode.writer() {
-            let commit = self.core.header().commit;
+            let commit = self.core.header().counts.commit;
             state.sharing.hold(commit);
             state.sharing.publish(commit);
         }
@@ -25,7 +25,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
     /// Begins to share a store that has its name only now, by the words in its lock file.
     pub(crate) fn begin_sharing(&mut self, sharing: WriterSide<LockWords>) -> Result<()> {
         let header = self.core.header();
-        sharing.begin(header.commit, header.commit, process())?;
+        sharing.begin(header.counts.commit, header.counts.commit, process())?;
         if let Some(state) = self.mode.writer_mut() {
             state.sharing = sharing;
         }

@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::Schema;
 use crate::io::{Access, open_unfinished, refuse_lock_file};
 use crate::sums::Sums;
-use crate::txn::{Common, Core, Locks, Row, opening::refuse_network_unless};
+use crate::txn::{Common, Locks, Row, Superblock, opening::refuse_network_unless};
 
 impl<R: Row + ?Sized> ExclusiveFile<R> {
     /// Opens what a maker of `path` that was cut off has left: its records as of the last flush.
@@ -25,13 +25,13 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
     ) -> Result<Self> {
         let locks = Locks::writer(path, common.wait, || None)?;
         let resumed = Self::refuse_taken(path, replace).and_then(|()| {
-            let (made_at, file) = open_unfinished(path, Core::is_leftover)?;
+            let (made_at, file) = open_unfinished(path, Superblock::is_leftover)?;
             let file = Arc::new(file);
             locks.check_trust(&file)?;
             locks.take_over();
             refuse_network_unless(common, &file, "resume")?;
             let inode = Locks::handed_over(&file, Some(&made_at), true, common.wait)?;
-            let mut core = Core::open(Arc::clone(&file) as _)?;
+            let mut core = Superblock::open(Arc::clone(&file) as _)?;
             core.begin_unfinished();
             let access = Access::ReadWrite;
             // SAFETY: the writer's locks on path and inode keep every other writer out.

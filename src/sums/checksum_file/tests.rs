@@ -18,7 +18,7 @@ impl Rig {
         let data = FileBacking::create_new(directory.path().join("x")).unwrap();
         let schema = Schema::packed([Field::new("b", DataType::Binary(100))]).unwrap();
         let (mut header, _) = new_header(&schema, &b""[..], false, [7; 16]).unwrap();
-        (header.count, header.live_count) = (count, count);
+        (header.counts.records, header.counts.live) = (count, count);
         let rig = Self { _directory: directory, data, header };
         rig.fill(0, count);
         rig
@@ -67,12 +67,12 @@ fn appends_extend_and_a_flip_is_found_in_its_block() {
     let mut rig = Rig::new(0);
     let mut sums = rig.create();
     for count in [1, 2, 600, 655, 656, 657, 1311, 1312, 4000] {
-        rig.fill(rig.header.count, count);
+        rig.fill(rig.header.counts.records, count);
         sums.reserve(end_of(count)).unwrap();
         sums.update(&rig.data, &[], end_of(count)).unwrap();
-        rig.header.count = count;
-        rig.header.commit += 1;
-        sums.sync(rig.header.commit).unwrap();
+        rig.header.counts.records = count;
+        rig.header.counts.commit += 1;
+        sums.sync(rig.header.counts.commit).unwrap();
         rig.all_sound(&sums, (count * STRIDE).div_ceil(BLOCK_LEN_BYTES) as usize);
     }
     sums.trim().unwrap();
@@ -94,7 +94,7 @@ fn what_is_appended_does_not_make_damage_sound() {
     sums.update(&rig.data, &[], end_of(20)).unwrap();
     assert_eq!(rig.states(&sums), [BlockState::Changed]);
     // Nor does an entry that was lost.
-    rig.header.count = 20;
+    rig.header.counts.records = 20;
     sums.side.write_at(512, &[0; 8]).unwrap();
     assert_eq!(rig.states(&sums), [BlockState::Uncovered(0)]);
     rig.fill(20, 30);
@@ -159,13 +159,13 @@ fn truncation_takes_entries_back() {
     for count in [1999, 1311, 1310, 700, 1] {
         sums.truncate(&rig.data, end_of(count)).unwrap();
         rig.flip(end_of(count));
-        rig.header.count = count;
+        rig.header.counts.records = count;
         rig.all_sound(&rig.open(), (count * STRIDE).div_ceil(BLOCK_LEN_BYTES) as usize);
         rig.flip(end_of(count));
     }
     rig.fill(1, 2000);
     sums.update(&rig.data, &[], end_of(2000)).unwrap();
-    rig.header.count = 2000;
+    rig.header.counts.records = 2000;
     rig.all_sound(&rig.open(), 4);
 }
 
@@ -176,7 +176,7 @@ fn others_and_damaged_files_are_told_apart() {
     assert!(matches!(find(&rig, true), Ok(FoundSums::Absent)));
     let mut sums = rig.create();
     assert!(matches!(find(&rig, true), Ok(FoundSums::Kept(_))));
-    rig.header.commit = 3;
+    rig.header.counts.commit = 3;
     assert!(matches!(find(&rig, true), Ok(FoundSums::Stale)));
     sums.sync(3).unwrap();
     assert!(matches!(find(&rig, true), Ok(FoundSums::Kept(_))));
@@ -220,7 +220,7 @@ fn entries_in_a_hole_are_not_read() {
     let file = std::fs::File::options().write(true).open(path).unwrap();
     file.set_len(offset_of_entry(BLOCKS)).unwrap();
     let count = BLOCKS * BLOCK_LEN_BYTES / STRIDE;
-    (rig.header.count, rig.header.live_count) = (count, count);
+    (rig.header.counts.records, rig.header.counts.live) = (count, count);
     let reads = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&reads);
     let file = Arc::new(FileBacking::open(rig.data.path().unwrap(), true).unwrap());

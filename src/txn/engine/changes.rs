@@ -4,8 +4,7 @@
 use super::super::versions::{State, view_of};
 use super::{Writer, publish, records_in, unknown};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::RecordLayout;
-use crate::format::{next_free, put_live};
+use crate::format::{Counts, RecordLayout, next_free, put_live};
 use crate::overlay::{Images, Tail};
 use crate::step::{self, Step};
 use crate::wal::PlacedSums;
@@ -24,9 +23,8 @@ pub(crate) struct Changes {
     pub(super) tail_start: u64,
     /// The checksums of those.
     pub(super) placed: Option<PlacedSums>,
-    pub(super) count: u64,
-    pub(super) live_count: u64,
-    pub(super) free_head: Option<u64>,
+    /// As the next commit is to count them; its number is still that of the state before.
+    pub(super) counts: Counts,
 }
 
 impl Changes {
@@ -35,26 +33,24 @@ impl Changes {
             layout,
             images: Images::new(layout.stride, layout.alignment),
             tail: Tail::new(layout.stride, layout.alignment),
-            tail_start: base.count,
+            tail_start: base.counts.records,
             placed: None,
-            count: base.count,
-            live_count: base.live_count,
-            free_head: base.free_head,
+            counts: base.counts,
         }
     }
 
     /// Whether nothing has changed.
     pub(super) fn is_empty(&self, base: &State) -> bool {
-        self.images.is_empty() && self.count == base.count
+        self.images.is_empty() && self.counts.records == base.counts.records
     }
 
     /// Records, deleted ones included.
     pub(crate) fn count(&self) -> u64 {
-        self.count
+        self.counts.records
     }
 
     pub(crate) fn live_count(&self) -> u64 {
-        self.live_count
+        self.counts.live
     }
 
     /// The whole stride of record `id`, as the transaction sees it.
@@ -103,7 +99,7 @@ impl Changes {
     /// The whole stride of a record that there is, for changing.
     fn stride_mut(&mut self, writer: &Writer, id: u64) -> Result<&mut [u8]> {
         if let Some(at) = id.checked_sub(self.tail_start) {
-            return self.tail.get_mut(at).ok_or_else(|| missing(id, self.count));
+            return self.tail.get_mut(at).ok_or_else(|| missing(id, self.counts.records));
         }
         if let Some(number) = self.images.number_of(id) {
             return Ok(self.images.image_mut(number));
@@ -113,7 +109,7 @@ impl Changes {
 
     /// Sets record `id`, which must be there.
     pub(crate) fn set(&mut self, writer: &Writer, id: u64, record: &[u8]) -> Result<()> {
-        let count = self.count;
+        let count = self.counts.records;
         // A record that is set whole need not be read first, unless it could be a deleted one.
         if !self.layout.deletes && id < self.tail_start && self.images.number_of(id).is_none() {
             self.images.add(id)?[..record.len()].copy_from_slice(record);
@@ -135,7 +131,7 @@ impl Changes {
     /// of the first.
     pub(crate) fn append(&mut self, writer: &mut Writer, records: &[u8]) -> Result<u64> {
         let RecordLayout { record_size, stride, deletes, geometry, .. } = self.layout;
-        let first = self.count;
+        let first = self.counts.records;
         let added = (records.len() / record_size) as u64;
         geometry.offset_of(first.saturating_add(added))?;
         // In parts, so that what is not in the file yet stays small.
@@ -154,15 +150,15 @@ impl Changes {
             } else {
                 strides.copy_from_slice(records);
             }
-            self.count += added as u64;
-            self.live_count += added as u64;
+            self.counts.records += added as u64;
+            self.counts.live += added as u64;
         }
         Ok(first)
     }
 
     /// Whether appended records were written to the file, so that its data is to be synced.
     pub(super) fn has_spilled(&self, base: &State) -> bool {
-        self.tail_start > base.count
+        self.tail_start > base.counts.records
     }
 
     /// Writes the records of the tail to their places, above every count.
@@ -185,14 +181,14 @@ impl Changes {
         if self.get_mut(writer, id)?.is_none() {
             return Ok(false);
         }
-        let left = self.live_count.checked_sub(1).ok_or_else(|| {
+        let left = self.counts.live.checked_sub(1).ok_or_else(|| {
             Error::new(ErrorKind::Corrupt, "delete")
                 .record(id)
                 .detail("the header counts fewer records that live than there are")
         })?;
-        self.kill(writer, id, self.free_head)?;
-        self.free_head = Some(id);
-        self.live_count = left;
+        self.kill(writer, id, self.counts.free_head)?;
+        self.counts.free_head = Some(id);
+        self.counts.live = left;
         Ok(true)
     }
 
@@ -205,25 +201,25 @@ impl Changes {
 
     /// Puts a record into a free slot, or appends it, and returns its number.
     pub(crate) fn insert(&mut self, writer: &mut Writer, record: &[u8]) -> Result<u64> {
-        let Some(id) = self.free_head else { return self.append(writer, record) };
+        let Some(id) = self.counts.free_head else { return self.append(writer, record) };
         let Some(next) = self.after_free(writer, id) else {
             // The list leads to a record that is not free: it is never to be written over.
             self.rebuild_free_list(writer)?;
-            return match self.free_head {
+            return match self.counts.free_head {
                 Some(_) => self.insert(writer, record),
                 None => self.append(writer, record),
             };
         };
         // Every reader refuses a count that goes past all records.
-        if self.live_count >= self.count {
+        if self.counts.live >= self.counts.records {
             return Err(Error::new(ErrorKind::Corrupt, "insert").record(id).detail(format!(
                 "it is deleted, and the header counts all {} records as living",
-                self.count
+                self.counts.records
             )));
         }
         put_live(self.stride_mut(writer, id)?, record);
-        self.free_head = next;
-        self.live_count += 1;
+        self.counts.free_head = next;
+        self.counts.live += 1;
         Ok(id)
     }
 
@@ -234,16 +230,16 @@ impl Changes {
             return None;
         }
         let next = next_free(stride);
-        next.is_none_or(|next| next < self.count).then_some(next)
+        next.is_none_or(|next| next < self.counts.records).then_some(next)
     }
 
     /// Links all deleted records anew, in the order of their numbers.
     fn rebuild_free_list(&mut self, writer: &Writer) -> Result<()> {
-        self.free_head = None;
-        for id in (0..self.count).rev() {
+        self.counts.free_head = None;
+        for id in (0..self.counts.records).rev() {
             if self.stride(writer, id).is_some_and(|stride| self.layout.is_dead(stride)) {
-                self.kill(writer, id, self.free_head)?;
-                self.free_head = Some(id);
+                self.kill(writer, id, self.counts.free_head)?;
+                self.counts.free_head = Some(id);
             }
         }
         Ok(())
@@ -294,7 +290,7 @@ impl Writer {
 
     /// Lets a transaction that begins read what the newest state finds in the array.
     pub(crate) fn show_newest(&mut self, layout: &RecordLayout) -> Result<()> {
-        match self.newest.count {
+        match self.newest.counts.records {
             count if count > self.in_file.count() => self.show_in_file(layout, count),
             _ => Ok(()),
         }
@@ -305,7 +301,7 @@ impl Writer {
         if self.in_file.capacity() >= count {
             return publish(&mut self.in_file, count);
         }
-        let view = view_of(&**self.core.backing(), self.placed.file_len_bytes())?;
+        let view = view_of(&**self.superblock.backing(), self.placed.file_len_bytes())?;
         self.in_file = records_in(view, layout.geometry, count)?;
         Ok(())
     }
@@ -331,7 +327,7 @@ fn image_of<'a>(
         images.forget_last();
         return Err(error.record(id));
     }
-    images.last_mut().ok_or_else(|| missing(id, writer.newest.count))
+    images.last_mut().ok_or_else(|| missing(id, writer.newest.counts.records))
 }
 
 #[cold]

@@ -1,24 +1,20 @@
-//! Checkpoints: what the log has made durable goes to its places in the array, so that the log can
-//! be used anew.
+//! When a writer at work makes a checkpoint, and through which commit: what the log has made
+//! durable goes to its places in the array, so that the log can be used anew.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::install::{Change, Plan, Work, install};
+use super::super::checkpoint::{CheckpointPlan, Files, Outcome, beside_readers};
+use super::super::install::Plan;
 use super::super::recovered::read_log_through;
 use super::super::source::Source;
-use super::super::superblock::Core;
 use super::super::versions::State;
-use super::recover::ranges_of;
 use super::{Engine, Writer};
 use crate::error::{Error, ErrorKind, Result};
-use crate::shm::{Offer, Wait};
+use crate::shm::{CheckpointLimit, Wait};
 use crate::step::{self, Step};
-use crate::sums::{DamagedBlock, Sums};
+use crate::sums::DamagedBlock;
 use crate::wal::Log;
-
-/// As much of the log is kept for readers that are just reading it, though the array holds it.
-const KEPT_FOR_READERS_BYTES_MAX: u64 = 8 << 20;
 
 /// How long a checkpoint that matters waits for who has asked for none while the log is read.
 const QUIET_WAIT: Wait = Wait::AtMost(Duration::from_secs(1));
@@ -116,9 +112,9 @@ impl Engine {
         // ask; one after which nothing may be written has poisoned the handle, too.
         let has_failed = self.checkpoint_locked(&mut writer, Reason::Due).is_err();
         let left = writer.due_bytes();
-        let reached = writer.core.header().commit;
-        writer.held_back_by =
-            Some(reached).filter(|&commit| commit < writer.newest.commit && self.is_held(commit));
+        let reached = writer.superblock.header().counts.commit;
+        writer.held_back_by = Some(reached)
+            .filter(|&commit| commit < writer.newest.counts.commit && self.is_held(commit));
         // Beside readers without slots, who come and go unseen, it is tried again before long, as
         // it is after a failure, which may have passed by then.
         let next = if writer.shut_out || has_failed {
@@ -132,7 +128,7 @@ impl Engine {
     /// Whether a snapshot of this commit, or of an older one, is being read: in this process, or by
     /// a reader that has said so.
     fn is_held(&self, commit: u64) -> bool {
-        self.published.oldest().commit <= commit
+        self.published.oldest().counts.commit <= commit
             || self.published.sharing().is_read(commit).is_ok_and(|is| is)
     }
 
@@ -153,7 +149,7 @@ impl Engine {
             step::take(Step::CheckpointLogSync, || self.group.settle_all(&self.published))
         })?;
         let done = |writer: &Writer, records, held_back| Checkpoint {
-            commit: writer.core.header().commit,
+            commit: writer.superblock.header().counts.commit,
             records,
             held_back,
             damaged: Vec::new(),
@@ -166,27 +162,25 @@ impl Engine {
             false => self.published.oldest(),
         };
         let held_back = self.own_reader(writer, &target);
-        if target.commit <= writer.core.header().commit && !(closing && held_back.is_none()) {
+        if target.counts.commit <= writer.superblock.header().counts.commit
+            && !(closing && held_back.is_none())
+        {
             return Ok(done(writer, 0, held_back));
         }
         let wait = if reason == Reason::Due { Wait::No } else { QUIET_WAIT };
-        let mut offer = None;
-        let begun = wait.until(|| {
-            offer = self.locks.begin_checkpoint(self.published.sharing(), target.commit)?;
-            Ok(offer.is_some())
+        let (sharing, through) = ((&self.locks, self.published.sharing()), target.counts.commit);
+        let any = |_: &CheckpointLimit| true;
+        let made = beside_readers(sharing, through, wait, any, |limit| {
+            writer.shut_out = false;
+            self.recheck_strangers(writer)?;
+            self.write_allowed(writer, target, limit, closing)
         });
-        begun.map_err(|error| self.name(error))?;
-        writer.shut_out = offer.is_none();
-        let Some(offer) = offer else {
+        let Outcome::Done((records, by)) = made.map_err(|error| self.name(error))? else {
+            writer.shut_out = true;
             let by = "a reader has the store open that has no slot, or under another name, or is \
                       just coming, or is just reading the log";
             return Ok(done(writer, 0, Some(by.to_owned())));
         };
-        let written = self.recheck_strangers(writer);
-        let written = written.and_then(|()| self.write_allowed(writer, target, &offer, closing));
-        let admitted = self.locks.end_checkpoint();
-        let (records, by) = written?;
-        admitted.map_err(|error| self.name(error))?;
         Ok(done(writer, records, by.or(held_back)))
     }
 
@@ -201,7 +195,8 @@ impl Engine {
 
     /// Which snapshot of this process keeps a checkpoint from going past `target`.
     fn own_reader(&self, writer: &Writer, target: &State) -> Option<String> {
-        let held = (target.commit < writer.newest.commit).then_some(target.commit);
+        let held =
+            (target.counts.commit < writer.newest.counts.commit).then_some(target.counts.commit);
         let sharing = self.published.sharing();
         sharing.note_own(held);
         let seconds = sharing.own_held_for();
@@ -216,22 +211,24 @@ impl Engine {
         &self,
         writer: &mut Writer,
         target: Arc<State>,
-        offer: &Offer,
+        limit: &CheckpointLimit,
         closing: bool,
     ) -> Result<(u64, Option<String>)> {
-        let held_back = offer.blocker.map(|reader| reader.to_string());
-        let done = writer.core.header().commit;
+        let held_back = limit.blocker.map(|reader| reader.to_string());
+        let done = writer.superblock.header().counts.commit;
         let target = if held_back.is_none() {
             target
-        } else if offer.through <= done {
+        } else if limit.through <= done {
             return Ok((0, held_back));
         } else {
-            self.older_state(writer, offer.through)?
+            self.older_state(writer, limit.through)?
         };
-        let images = target.overlay.sorted_after(done);
-        self.reserve_sums(writer, &target)?;
-        self.step(writer, |writer| self.write_back(writer, &target, &images, closing))?;
-        Ok((images.len() as u64, held_back))
+        let ends_log = closing && target.counts.commit == writer.newest.counts.commit;
+        let state = (target.counts, &target.overlay);
+        let plan = CheckpointPlan::new(Plan::Checkpoint, &writer.superblock, state, ends_log)?;
+        plan.reserve(writer.sums.as_ref()).map_err(|error| self.name(error))?;
+        self.step(writer, |writer| self.write_back(writer, &plan))?;
+        Ok((plan.records(), held_back))
     }
 
     /// The state of a commit between the array's and the newest. Unless somebody still holds it,
@@ -240,64 +237,38 @@ impl Engine {
         if let Some(state) = self.published.find(commit) {
             return Ok(state);
         }
-        let (found, _) = read_log_through(&writer.core, self.layout.alignment, commit)?;
-        let found = found.filter(|found| found.commit == commit).ok_or_else(|| {
+        let (found, _) = read_log_through(&writer.superblock, self.layout.alignment, commit)?;
+        let found = found.filter(|found| found.counts.commit == commit).ok_or_else(|| {
             self.name(
                 Error::new(ErrorKind::Corrupt, "checkpoint")
                     .detail(format!("commit {commit} is not in the log")),
             )
         })?;
         Ok(Arc::new(State {
-            commit,
-            count: found.count,
-            live_count: found.live_count,
-            free_head: found.free_head,
+            counts: found.counts,
             overlay: found.overlay,
             view: Arc::clone(&writer.newest.view),
-            hold: None,
+            pin: None,
         }))
     }
 
-    /// Makes room for the checksums that are to come: a full disk is no reason to poison the
-    /// handle, since the log keeps what was to go to the array.
-    fn reserve_sums(&self, writer: &Writer, target: &State) -> Result<()> {
-        let Some(sums) = &writer.sums else { return Ok(()) };
-        let end = self.layout.geometry.offset_of(target.count)?;
-        sums.reserve(end).map(drop).map_err(|error| self.name(error))
-    }
-
-    /// Installs what the log made durable through `target` (`settle_all`) by
-    /// [`Plan::Checkpoint`].
-    ///
-    /// Damage stops nothing: the log would grow without bound for the sake of one block, whose
-    /// damage is as well known once records of it are written.
-    fn write_back(
-        &self,
-        writer: &mut Writer,
-        target: &State,
-        images: &[(u64, &[u8])],
-        closing: bool,
-    ) -> Result<()> {
-        let changed = ranges_of(&self.layout, images);
-        let ends_log = closing && target.commit == writer.newest.commit;
-        let live_log = match &writer.log {
-            Some(log) if !ends_log => Some(log.oldest_after(target.commit)),
-            _ => None,
-        };
-        let change = Change {
-            commit: target.commit,
-            changed: &changed,
-            end: self.layout.geometry.offset_of(target.count)?,
-            header: &|header| {
-                header.commit = target.commit;
-                header.count = target.count;
-                header.live_count = target.live_count;
-                header.free_head = target.free_head;
-                header.live_log = live_log;
-            },
-        };
-        let mut work = WriteBack { engine: self, writer, target, images, ends_log };
-        install(Plan::Checkpoint, &change, &mut work)
+    /// Installs what the log made durable (`settle_all`), of which states need no images then.
+    fn write_back(&self, writer: &mut Writer, plan: &CheckpointPlan<'_>) -> Result<()> {
+        let Writer { superblock, placed, log, .. } = writer;
+        let (sums, sharing) = (writer.sums.as_mut(), self.published.sharing());
+        plan.install(Files { superblock, sums, placed, log, sharing })?;
+        let commit = plan.commit();
+        writer.uncounted.count(commit);
+        let newest = &writer.newest;
+        let thinner = Arc::new(State {
+            counts: newest.counts,
+            overlay: newest.overlay.without(commit),
+            view: Arc::clone(&newest.view),
+            pin: None,
+        });
+        writer.newest = Arc::clone(&thinner);
+        self.published.publish(thinner);
+        Ok(())
     }
 
     /// Brings everything to the array that no reader is in the way of, and leaves the file as it is
@@ -320,13 +291,13 @@ impl Engine {
 
     fn close_locked(&self, writer: &mut Writer) -> Result<()> {
         let checkpoint = self.checkpoint_locked(writer, Reason::Closing)?;
-        if writer.core.header().live_log.is_some() {
+        if writer.superblock.header().live_log.is_some() {
             // A reader is left: the log stays for who opens the store next.
             debug_assert!(checkpoint.held_back.is_some());
             return Ok(());
         }
         self.step(writer, |writer| {
-            let count = writer.newest.count;
+            let count = writer.newest.counts.records;
             // A reader of commits that are no more may count more records than there are.
             let is_cuttable = !self.published.sharing().has_strangers()?;
             match if is_cuttable { writer.placed.trim(count) } else { Ok(()) } {
@@ -337,74 +308,11 @@ impl Engine {
             if let Some(sums) = &writer.sums {
                 sums.trim()?;
             }
-            if writer.core.changed() {
-                writer.core.commit(|_| {})?;
+            if writer.superblock.changed() {
+                writer.superblock.commit(|_| {})?;
             }
             // One that no header ever led to.
             writer.log.take().map_or(Ok(()), Log::remove)
         })
-    }
-}
-
-/// A checkpoint's own part of an installation.
-struct WriteBack<'w> {
-    engine: &'w Engine,
-    writer: &'w mut Writer,
-    target: &'w State,
-    images: &'w [(u64, &'w [u8])],
-    /// Whether the array holds everything then, and the log goes.
-    ends_log: bool,
-}
-
-impl Work for WriteBack<'_> {
-    fn parts(&mut self) -> (&mut Core, Option<&mut Sums>) {
-        (&mut self.writer.core, self.writer.sums.as_mut())
-    }
-
-    fn write(&mut self) -> Result<()> {
-        self.writer.placed.write_sorted(self.images)
-    }
-
-    fn sync(&mut self) -> Result<()> {
-        if self.images.is_empty() {
-            // Records that are in their places already were synced before the log counted them.
-            return Ok(());
-        }
-        step::reach(Step::CheckpointWritten);
-        self.writer.placed.sync()
-    }
-
-    fn tell(&mut self) -> Result<()> {
-        self.writer.uncounted.count(self.target.commit);
-        self.engine.published.sharing().hold(self.target.commit);
-        Ok(())
-    }
-
-    fn release(&mut self) -> Result<()> {
-        let commit = self.target.commit;
-        let sharing = self.engine.published.sharing();
-        let needed = sharing.retire(commit)?;
-        if let Some(log) = self.writer.log.take_if(|_| self.ends_log) {
-            log.remove()?;
-        }
-        if let Some(log) = &mut self.writer.log {
-            log.release(commit, Some(needed).filter(|&needed| needed < commit));
-            // A reader that stops in the midst of reading must not hold the log for ever. It reads
-            // again, if it ever goes on: blocks say themselves whether they are what was meant.
-            if log.kept_bytes(commit) > KEPT_FOR_READERS_BYTES_MAX {
-                sharing.give_up(commit);
-                log.release(commit, None);
-            }
-        }
-        let newest = &self.writer.newest;
-        let thinner = Arc::new(State {
-            overlay: newest.overlay.without(commit),
-            view: Arc::clone(&newest.view),
-            hold: None,
-            ..**newest
-        });
-        self.writer.newest = Arc::clone(&thinner);
-        self.engine.published.publish(thinner);
-        Ok(())
     }
 }

@@ -8,6 +8,7 @@ use super::changes::Changes;
 use super::checkpoint::Reason;
 use super::{Engine, Writer, unknown};
 use crate::error::{Error, ErrorKind, Result};
+use crate::format::Counts;
 use crate::io::View;
 use crate::os::Survives;
 use crate::overlay::Committed;
@@ -79,7 +80,7 @@ impl Engine {
             self.make_room(&mut writer, &changes)?;
             self.step(&mut writer, |writer| self.write(writer, changes, durable))?;
         }
-        let commit = writer.newest.commit;
+        let commit = writer.newest.counts.commit;
         drop(writer);
         let settled = if durable {
             self.group.settle(commit, &self.published).and_then(|()| self.make_durable(commit))
@@ -106,15 +107,17 @@ impl Engine {
         let logged = if changes.has_spilled(&writer.newest) { 0 } else { changes.tail.records() };
         let images = changes.images.len() as u64 + logged;
         self.check_log_size(writer, images)?;
-        named(writer.make_room(changes.count))?;
-        if changes.count > writer.newest.count {
-            named(writer.make_room_for_sums(self.layout.geometry.offset_of(changes.count)?))?;
+        named(writer.make_room(changes.counts.records))?;
+        if changes.counts.records > writer.newest.counts.records {
+            named(
+                writer.make_room_for_sums(self.layout.geometry.offset_of(changes.counts.records)?),
+            )?;
         }
         if writer.log.is_none() {
             self.begin_log(writer)?;
         }
         let reserve = |writer: &mut Writer| {
-            let image_len = writer.core.header().stride;
+            let image_len = writer.superblock.header().stride;
             let log = writer.log.as_mut().ok_or_else(no_log)?;
             log.reserve(images, image_len).inspect_err(|error| writer.doubt(error))
         };
@@ -137,15 +140,15 @@ impl Engine {
     /// Ends a log of which the array holds everything, for the room that its files take, and begins
     /// another one there.
     fn begin_anew(&self, writer: &mut Writer) -> Result<()> {
-        if writer.newest.commit > writer.core.header().commit {
+        if writer.newest.counts.commit > writer.superblock.header().counts.commit {
             return Ok(());
         }
         self.checkpoint_locked(writer, Reason::Closing)?;
-        if writer.core.header().live_log.is_some() {
+        if writer.superblock.header().live_log.is_some() {
             return Ok(());
         }
         // Who reads in it goes on from the header, like everybody who finds a log gone.
-        self.published.sharing().give_up(writer.newest.commit);
+        self.published.sharing().give_up(writer.newest.counts.commit);
         if let Some(log) = writer.log.take() {
             log.remove().map_err(|error| self.name(error))?;
         }
@@ -154,8 +157,8 @@ impl Engine {
 
     /// Makes the first segment of a log, and then the header that names it.
     fn begin_log(&self, writer: &mut Writer) -> Result<()> {
-        let file_id = writer.core.header().file_id;
-        let first = writer.newest.commit + 1;
+        let file_id = writer.superblock.header().file_id;
+        let first = writer.newest.counts.commit + 1;
         let backing = &self.backing;
         // What a process left that died while it made, or removed, a log that no header names.
         let mut log = wal::remove_stale(&**backing, file_id, &[])
@@ -165,13 +168,13 @@ impl Engine {
         log.limit_segments(self.common.checkpoint_bytes / SEGMENTS_OF_A_LOG);
         let salt = log.salt();
         writer.log = Some(log);
-        self.step(writer, |writer| writer.core.commit(|header| header.live_log = Some(salt)))
+        self.step(writer, |writer| writer.superblock.commit(|header| header.live_log = Some(salt)))
     }
 
     /// An error if the log may not grow by as much; a checkpoint may help.
     fn check_log_size(&self, writer: &mut Writer, images: u64) -> Result<()> {
         let Some(max_bytes) = self.common.max_log_bytes else { return Ok(()) };
-        let stride = u64::from(writer.core.header().stride);
+        let stride = u64::from(writer.superblock.header().stride);
         let added = images.saturating_mul(stride + 8).saturating_add(512);
         let is_full = |writer: &Writer| writer.log_size().1.saturating_add(added) > max_bytes;
         if !is_full(writer) || writer.log_size().1 == 0 {
@@ -199,16 +202,11 @@ impl Engine {
         } else {
             log_tail(&mut changes)?;
         }
-        let commit = wal::Commit {
-            number: base.commit + 1,
-            count: changes.count,
-            live_count: changes.live_count,
-            free_head: changes.free_head,
-            placed: changes.placed.take().map(Arc::new),
-        };
+        let counts = Counts { commit: base.counts.commit + 1, ..changes.counts };
+        let commit = wal::Commit { counts, placed: changes.placed.take().map(Arc::new) };
         let placed = commit.placed.as_ref().map_or(0, |sums| sums.len_bytes());
         let pieces = changes.images.pieces();
-        let image_len = writer.core.header().stride;
+        let image_len = writer.superblock.header().stride;
         let images = wal::Images { ids: changes.images.ids(), image_len, pieces: &pieces };
         let log = writer.log.as_mut().ok_or_else(no_log)?;
         if log.changes_segment(images.ids.len() as u64, image_len) {
@@ -218,17 +216,14 @@ impl Engine {
         }
         log.append(&commit, self.group.synced(), &images)?;
         let segment = log.segment();
-        writer.uncounted.add(commit.number, placed);
+        writer.uncounted.add(counts.commit, placed);
         drop(pieces);
-        let committed = Arc::new(Committed::of_one(commit.number, changes.images));
+        let committed = Arc::new(Committed::of_one(counts.commit, changes.images));
         let state = Arc::new(State {
-            commit: commit.number,
-            count: commit.count,
-            live_count: commit.live_count,
-            free_head: commit.free_head,
-            overlay: base.overlay.with(committed, commit.count),
-            view: self.view_over(writer, &base, commit.count)?,
-            hold: None,
+            counts,
+            overlay: base.overlay.with(committed, counts.records),
+            view: self.view_over(writer, &base, counts.records)?,
+            pin: None,
         });
         writer.newest = Arc::clone(&state);
         self.group.enter(state, durable, segment);

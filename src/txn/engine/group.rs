@@ -78,7 +78,7 @@ impl Group {
     /// the order of the commits.
     pub(super) fn enter(&self, state: Arc<State>, durable: bool, segment: Arc<dyn Backing>) {
         let mut inner = self.lock();
-        inner.written = state.commit;
+        inner.written = state.counts.commit;
         inner.segment = Some(segment);
         inner.waiting.push_back(Waiting { state, durable });
     }
@@ -156,10 +156,10 @@ impl Inner {
     /// Shows readers what they may see by now.
     fn show(&mut self, published: &Published) {
         while let Some(next) = self.waiting.front() {
-            if self.failed || next.durable && next.state.commit > self.synced {
+            if self.failed || next.durable && next.state.counts.commit > self.synced {
                 return;
             }
-            self.seen = next.state.commit;
+            self.seen = next.state.counts.commit;
             if let Some(next) = self.waiting.pop_front() {
                 published.publish(next.state);
             }

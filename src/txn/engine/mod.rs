@@ -16,7 +16,6 @@ mod checkpoint;
 mod commit;
 mod group;
 mod open;
-mod recover;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
@@ -27,7 +26,7 @@ use super::locks::Locks;
 use super::metadata::Metadata;
 use super::options::Common;
 use super::source::Source;
-use super::superblock::Core;
+use super::superblock::Superblock;
 use super::versions::{Published, State};
 use crate::array::{ArrayWriter, RecordView};
 use crate::error::{Error, ErrorKind, Result};
@@ -42,7 +41,6 @@ pub(crate) use changes::Changes;
 pub use checkpoint::Checkpoint;
 pub use commit::{Durability, Receipt};
 use group::Group;
-pub(crate) use recover::absorb;
 
 /// A store that is changed by transactions, for all its handles, snapshots and transactions.
 pub(crate) struct Engine {
@@ -63,7 +61,7 @@ pub(crate) struct Engine {
 
 /// What only the one writer touches.
 pub(crate) struct Writer {
-    core: Core,
+    superblock: Superblock,
     log: Option<Log>,
     placed: ArrayWriter,
     /// Whether nothing may be written to places above every count: when the store was opened,
@@ -167,7 +165,7 @@ impl Engine {
                 error.advice("reopen the store: it comes up with every acknowledged commit"),
             ));
         }
-        writer.core.check_healthy(operation)
+        writer.superblock.check_healthy(operation)
     }
 
     /// Runs a step after which nothing may be written any more if it fails, or panics.
@@ -203,7 +201,7 @@ impl Source for Engine {
     }
 
     fn is_newest(&self, state: &State) -> bool {
-        self.published.commit() <= state.commit
+        self.published.commit() <= state.counts.commit
     }
 
     fn newest_commit(&self) -> u64 {

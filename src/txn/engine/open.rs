@@ -3,14 +3,13 @@
 use std::sync::{Arc, Mutex};
 
 use super::super::in_place::Uncounted;
-use super::super::kept_sums;
 use super::super::locks::Locks;
 use super::super::options::Common;
-use super::super::superblock::Core;
+use super::super::recover::{FoundLog, TakenOver, take_over};
+use super::super::superblock::Superblock;
 use super::super::versions::{Published, State, view_of};
 use super::commit::SEGMENTS_OF_A_LOG;
 use super::group::Group;
-use super::recover::{TakenOver, exempt_begun, take_over};
 use super::{Engine, Writer, records_in};
 use crate::array::ArrayWriter;
 use crate::error::Result;
@@ -21,46 +20,40 @@ impl Engine {
     /// Opens the store for transactions, with what a process before left in the log.
     /// Images of its records are aligned to `alignment`.
     pub(crate) fn open(
-        mut core: Core,
+        mut superblock: Superblock,
         locks: Locks,
         common: &Common,
         alignment: usize,
     ) -> Result<Self> {
-        let mut sums = kept_sums::settle(&mut core)?;
-        let layout = core.header().layout()?.aligned_to(alignment);
-        let backing = Arc::clone(core.backing());
-        let TakenOver { found, mut log, sharing, has_strangers, brought_at_open } =
-            take_over(&mut core, &mut sums, &locks, alignment)?;
+        let layout = superblock.header().layout()?.aligned_to(alignment);
+        let backing = Arc::clone(superblock.backing());
+        let taken = take_over(&mut superblock, &locks, alignment, FoundLog::Continued)?;
+        let TakenOver { found, mut log, sums, sharing, has_strangers, brought_at_open } = taken;
         if let Some(log) = &mut log {
             log.limit_segments(common.checkpoint_bytes / SEGMENTS_OF_A_LOG);
         }
-        if let Some(sums) = &mut sums {
-            exempt_begun(sums, &layout, &found, core.header().commit)?;
-        }
-        let mut placed = ArrayWriter::new(Arc::clone(&backing), layout.geometry, found.count)?;
-        trim(&*backing, &locks, &mut placed, found.count)?;
+        let records = found.counts.records;
+        let mut placed = ArrayWriter::new(Arc::clone(&backing), layout.geometry, records)?;
+        trim(&*backing, &locks, &mut placed, records)?;
         let view = view_of(&*backing, placed.file_len_bytes())?;
         let newest = Arc::new(State {
-            commit: found.commit,
-            count: found.count,
-            live_count: found.live_count,
-            free_head: found.free_head,
+            counts: found.counts,
             overlay: found.overlay,
             view: Arc::clone(&view),
-            hold: None,
+            pin: None,
         });
         let mut uncounted = Uncounted::default();
-        uncounted.add(found.commit, found.in_place.saturating_mul(layout.geometry.stride));
-        let (schema, metadata) = (core.schema().clone(), Arc::clone(core.metadata()));
+        uncounted.add(found.counts.commit, found.in_place.saturating_mul(layout.geometry.stride));
+        let (schema, metadata) = (superblock.schema().clone(), Arc::clone(superblock.metadata()));
         let writer = Writer {
-            core,
+            superblock,
             log,
             placed,
             // One that is not seen may be such a reader as well.
             logs_all: has_strangers || sharing.is_blind()?,
             sums,
             newest: Arc::clone(&newest),
-            in_file: records_in(view, layout.geometry, found.count)?,
+            in_file: records_in(view, layout.geometry, found.counts.records)?,
             busy: false,
             closed: false,
             untrimmed: None,
@@ -72,7 +65,7 @@ impl Engine {
         };
         Ok(Self {
             writer: Mutex::new(writer),
-            group: Group::new(found.commit),
+            group: Group::new(found.counts.commit),
             published: Published::new(newest, sharing),
             failure: Mutex::default(),
             layout,

@@ -13,7 +13,7 @@ pub(super) fn small_log(place: &Place, synced: bool) -> (u64, Vec<Entry>) {
     let mut log = place.log(1);
     let entries: Vec<Entry> = (1..=6).map(|n| entry(n, &[n, n + 10])).collect();
     for entry in &entries {
-        append(&mut log, entry, if synced { entry.commit.number - 1 } else { 0 });
+        append(&mut log, entry, if synced { entry.commit.counts.commit - 1 } else { 0 });
     }
     // Without most of the room behind them: it is read and written some thousand times.
     change(place, "-wal-1", |bytes| bytes.truncate(8 * SECTOR));
@@ -260,8 +260,8 @@ fn a_chain_that_bites_its_tail_ends() {
 #[test]
 fn whole_frames_that_cannot_be_are_told() {
     let cases: [(&str, usize, u64); 4] = [
-        ("more records are live", 64, u64::MAX),
-        ("the free list begins past", 72, 2_000_000),
+        ("live records of", 64, u64::MAX),
+        ("a free list that begins at record 2000000 of", 72, 2_000_000),
         ("a record lies past the count", 136, 3_000_000),
         ("claims to have been synced", 48, 3),
     ];

@@ -39,14 +39,14 @@ fn a_flush_that_was_cut_short_is_no_checkpoint_that_was() {
         clean(&copy, 5);
         // No checkpoint has begun: what differs is damaged.
         flip(&copy, D + 80_000, 1);
-        let doubts = verify(&copy, 9).unwrap().doubts;
+        let doubts = verify(&copy, 9).unwrap().problems;
         assert!(doubts.first().is_some_and(|it| it.to_string().contains("records 655..1311")));
         match way {
             0 => DynDatabase::open(&copy).unwrap().close().unwrap(),
             _ => DynStore::open(&copy).unwrap().close().unwrap(),
         }
         let report = verify(&copy, 9).unwrap();
-        assert_eq!(report.doubts_found, 1, "no change makes it look sound");
+        assert_eq!(report.problems_found, 1, "no change makes it look sound");
         for file in place.files().iter().filter(|file| file.starts_with("killed")) {
             std::fs::remove_file(place.path(file)).unwrap();
         }
@@ -108,5 +108,5 @@ fn other_files_of_that_name_are_left_alone() {
     std::fs::remove_file(&left).unwrap();
     std::fs::create_dir(&left).unwrap();
     DynStore::open(&path).unwrap().close().unwrap();
-    assert_eq!(verify(&path, 9).unwrap().doubts, []);
+    assert_eq!(verify(&path, 9).unwrap().problems, []);
 }

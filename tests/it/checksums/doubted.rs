@@ -43,8 +43,8 @@ fn damaged(place: &Place) -> PathBuf {
 #[track_caller]
 fn doubts_block_2(path: &Path) {
     let report = verify(path, 9).unwrap();
-    assert_eq!(report.doubts_found, 1, "{:?}", report.doubts);
-    let doubt = report.doubts[0].to_string();
+    assert_eq!(report.problems_found, 1, "{:?}", report.problems);
+    let doubt = report.problems[0].to_string();
     assert!(doubt.contains("block 2, bytes 196608..262144, records 1310..1967"), "{doubt}");
     assert!(doubt.contains(BECAUSE), "{doubt}");
     let info = DynStore::open_read_only(path).unwrap().info().unwrap();
@@ -150,8 +150,8 @@ fn an_interrupted_checkpoint_explains_no_damage_in_blocks_of_later_commits() {
         announce_checkpoint(&copy);
         flip(&copy, D + BLOCK + 9, 1);
         let report = verify(&copy, 9).unwrap();
-        assert_eq!(report.doubts_found, 1, "{:?}", report.doubts);
-        assert!(report.doubts[0].to_string().contains("block 2, "), "{:?}", report.doubts);
+        assert_eq!(report.problems_found, 1, "{:?}", report.problems);
+        assert!(report.problems[0].to_string().contains("block 2, "), "{:?}", report.problems);
         if way < 2 {
             let database = DynDatabase::open(&copy).unwrap();
             set(&database, [IN_BLOCK_2 + way], 4);
@@ -180,7 +180,7 @@ fn a_lost_entry_and_a_damaged_last_block_stay_doubted_too() {
     let doubted = |blocks: &[u64]| {
         let report = verify(&path, 9).unwrap();
         let named = |block| format!("block {block}, ");
-        let doubts: Vec<String> = report.doubts.iter().map(ToString::to_string).collect();
+        let doubts: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
         assert_eq!(doubts.len(), blocks.len(), "{doubts:?}");
         for (doubt, &block) in doubts.iter().zip(blocks) {
             assert!(doubt.contains(&named(block)), "{doubts:?}");
@@ -218,7 +218,7 @@ fn a_block_that_was_extended_is_still_compared_before_it_changes() {
         let place = Place::new();
         let path = place.store(100);
         flip(&path, D + 50 * 100 + 7, 1);
-        let is_damaged = |doubts: u64| assert_eq!(verify(&path, 9).unwrap().doubts_found, doubts);
+        let is_damaged = |doubts: u64| assert_eq!(verify(&path, 9).unwrap().problems_found, doubts);
         is_damaged(1);
         if way == 0 {
             let mut store = DynStore::open(&path).unwrap();

@@ -84,7 +84,7 @@ fn flip_each(
     for (at, &byte) in bytes.iter().enumerate().filter(|(at, _)| is_chosen(*at)) {
         let mask = MASKS[at % MASKS.len()];
         poke(file, at, byte ^ mask);
-        check(at, mask, verify(path, 1).unwrap().doubts_found);
+        check(at, mask, verify(path, 1).unwrap().problems_found);
         poke(file, at, byte);
     }
 }
@@ -156,7 +156,7 @@ impl Live {
         drop(database);
         let path = place.path("x");
         let report = verify(&path, 1).unwrap();
-        assert_eq!((report.doubts_found, report.commits_in_log), (0, 3));
+        assert_eq!((report.problems_found, report.commits_in_log), (0, 3));
         assert_eq!(report.checksums, Checksums::Present { blocks: 2 });
         let whole = contents(&path).unwrap();
         assert_ne!(whole, without_last);

@@ -96,8 +96,8 @@ fn a_copy_whose_data_is_older_than_its_log_is_refused_and_salvaged() {
         is_refused(&path, 2, BULK..2 * BULK);
 
         let report = verify(&path, 10).unwrap();
-        let doubted: Vec<Option<u64>> = report.doubts.iter().map(|doubt| doubt.record).collect();
-        assert_eq!(doubted, [Some(BULK), Some(2 * BULK)], "{:?}", report.doubts);
+        let doubted: Vec<Option<u64>> = report.problems.iter().map(|doubt| doubt.record).collect();
+        assert_eq!(doubted, [Some(BULK), Some(2 * BULK)], "{:?}", report.problems);
         let saved = to.path("saved");
         let report = salvage(&path, &saved, SalvageOptions::new()).unwrap();
         assert_eq!(report.lost[0].records.start, BULK);
@@ -112,7 +112,7 @@ fn a_copy_whose_data_is_older_than_its_log_is_refused_and_salvaged() {
         assert_eq!(kind, ErrorKind::Truncated);
         let report = salvage(&path, to.path("saved"), SalvageOptions::new()).unwrap();
         assert_eq!((report.saved, report.lost_records()), (BULK, 2 * BULK));
-        assert!(verify(&path, 10).unwrap().doubts_found >= 3);
+        assert!(verify(&path, 10).unwrap().problems_found >= 3);
     }
 }
 
@@ -128,14 +128,19 @@ fn a_copy_of_one_moment_opens_and_says_what_is_summed() {
         let (_to, path) = copy(&place, &data(&place));
         holds(&path, |id| id, 2 * BULK);
         let report = verify(&path, 10).unwrap();
-        assert_eq!((report.doubts_found, report.summed_in_log), (0, BULK), "{:?}", report.doubts);
+        assert_eq!(
+            (report.problems_found, report.summed_in_log),
+            (0, BULK),
+            "{:?}",
+            report.problems
+        );
         assert_eq!(report.unsummed, if checksums { 0 } else { BULK });
         let info = DynStore::open_read_only(&path).unwrap().info().unwrap();
         assert_eq!(info.unsummed, report.unsummed);
         // A writer that goes on with it sums what was counted.
         DynDatabase::open(&path).unwrap().close().unwrap();
         let report = verify(&path, 10).unwrap();
-        assert_eq!((report.doubts_found, report.summed_in_log), (0, 0), "{:?}", report.doubts);
+        assert_eq!((report.problems_found, report.summed_in_log), (0, 0), "{:?}", report.problems);
         assert_eq!(report.unsummed, if checksums { 0 } else { 2 * BULK });
         holds(&path, |id| id, 2 * BULK);
     }
@@ -189,7 +194,7 @@ fn appends_in_place_count_towards_a_checkpoint() {
         let info = DynStore::open_read_only(&path).unwrap().info().unwrap();
         assert_eq!(info.committed_count, 12 * BULK);
         let report = verify(&path, 10).unwrap();
-        assert_eq!((report.doubts_found, report.unsummed), (0, 0), "{:?}", report.doubts);
+        assert_eq!((report.problems_found, report.unsummed), (0, 0), "{:?}", report.problems);
         let Checksums::Present { blocks } = report.checksums else { panic!("{report:?}") };
         (blocks * BLOCK as u64 / 100, report.summed_in_log)
     };
@@ -226,7 +231,7 @@ fn a_log_that_sums_nothing_is_read_and_said_to() {
     std::fs::write(&segment, &bytes).unwrap();
     holds(&path, |id| id, BULK);
     let report = verify(&path, 10).unwrap();
-    assert_eq!((report.doubts_found, report.unsummed, report.summed_in_log), (0, BULK, 0));
+    assert_eq!((report.problems_found, report.unsummed, report.summed_in_log), (0, BULK, 0));
     DynDatabase::open(&path).unwrap().close().unwrap();
     assert_eq!(verify(&path, 10).unwrap().unsummed, 0);
 

@@ -80,7 +80,7 @@ fn poke(path: &Path, offset: usize, byte: u8) {
 #[track_caller]
 fn clean(path: &Path, blocks: u64) {
     let report = verify(path, 9).unwrap();
-    assert_eq!((report.doubts, report.checksums), (vec![], Checksums::Present { blocks }));
+    assert_eq!((report.problems, report.checksums), (vec![], Checksums::Present { blocks }));
 }
 
 /// What `docs/FORMAT.md` calls reserved in this store, and nothing else.
@@ -133,10 +133,10 @@ fn every_flipped_byte_is_found_or_reserved() {
                 let report = verify(&path, 9).unwrap();
                 let name = file.display();
                 if reserved {
-                    assert_eq!(report.doubts, [], "{name}, byte {at} ^ {mask:#x}");
+                    assert_eq!(report.problems, [], "{name}, byte {at} ^ {mask:#x}");
                     assert_eq!(records(&path), before, "{name}, byte {at} ^ {mask:#x}");
                 } else {
-                    assert!(report.doubts_found > 0, "{name}, byte {at} ^ {mask:#x}");
+                    assert!(report.problems_found > 0, "{name}, byte {at} ^ {mask:#x}");
                 }
             }
             poke(file, at, byte);
@@ -153,10 +153,10 @@ fn damage_is_named_by_block_bytes_and_records() {
     clean(&path, 5);
     flip(&path, D + 3 * BLOCK + 77, 0x20);
     let report = verify(&path, 9).unwrap();
-    assert_eq!(report.doubts_found, 1);
-    assert_eq!(report.doubts[0].offset, Some((D + 3 * BLOCK) as u64));
+    assert_eq!(report.problems_found, 1);
+    assert_eq!(report.problems[0].offset, Some((D + 3 * BLOCK) as u64));
     assert_eq!(
-        report.doubts[0].what,
+        report.problems[0].what,
         "block 3, bytes 262144..327680, records 1966..2622: it does not match its checksum"
     );
 }
@@ -196,7 +196,7 @@ fn rebuilding_takes_the_records_as_they_are() {
     flip(&path.with_file_name("x-sum"), 100, 1);
     let report = verify(&path, 9).unwrap();
     assert!(matches!(report.checksums, Checksums::Damaged(_)), "{:?}", report.checksums);
-    assert_eq!(report.doubts_found, 1);
+    assert_eq!(report.problems_found, 1);
     assert!(matches!(rebuild_checksums(&path).unwrap().before, Checksums::Damaged(_)));
     clean(&path, 5);
     assert_eq!(place.files(), ["x", "x-lock", "x-sum"]);
@@ -231,7 +231,7 @@ fn the_checksums_of_a_replaced_store_are_none_of_the_new_one() {
     // Power failed between the two renames: old checksums beside the new store, or none.
     std::fs::write(place.path("x-sum"), &old_sums).unwrap();
     let report = verify(&path, 9).unwrap();
-    assert_eq!((report.checksums, report.doubts_found), (Checksums::Foreign, 1));
+    assert_eq!((report.checksums, report.problems_found), (Checksums::Foreign, 1));
     let mut store = DynStore::open(&path).unwrap();
     assert_eq!(store.info().unwrap().checksums, Checksums::Foreign);
     append(&mut store, 50..60);
@@ -285,8 +285,8 @@ fn an_edit_sums_what_it_changed_and_refuses_to_bury_damage() {
         append(&mut store, 3000..3010);
         store.close().unwrap();
         let report = verify(&path, 9).unwrap();
-        assert_eq!(report.doubts_found, 1, "{:?}", report.doubts);
-        assert_eq!(report.doubts[0].offset, Some((D + 2 * BLOCK) as u64));
+        assert_eq!(report.problems_found, 1, "{:?}", report.problems);
+        assert_eq!(report.problems[0].offset, Some((D + 2 * BLOCK) as u64));
         let store = DynStore::open_read_only(&path).unwrap();
         assert_eq!(store.get(655).unwrap(), record(656));
     }
@@ -310,14 +310,14 @@ fn an_interrupted_edit_costs_the_checksums() {
 
     let report = verify(&copy, 9).unwrap();
     assert_eq!(report.checksums, Checksums::Present { blocks: 2 });
-    let whats: Vec<&str> = report.doubts.iter().map(|doubt| doubt.what.as_str()).collect();
+    let whats: Vec<&str> = report.problems.iter().map(|doubt| doubt.what.as_str()).collect();
     assert!(whats[0].contains("interrupted"), "{whats:?}");
     assert!(whats[1].contains("block 0"), "{whats:?}");
     assert_eq!(whats.len(), 2, "{whats:?}");
     assert_eq!(rebuild_checksums(&copy).unwrap_err().kind(), ErrorKind::InterruptedEdit);
     DynStore::options().accept_interrupted_edit().open(&copy).unwrap().close().unwrap();
     let report = verify(&copy, 9).unwrap();
-    assert_eq!((report.checksums, report.doubts_found), (Checksums::Absent, 0));
+    assert_eq!((report.checksums, report.problems_found), (Checksums::Absent, 0));
     rebuild_checksums(&copy).unwrap();
     clean(&copy, 2);
 }
@@ -365,7 +365,7 @@ fn transact(place: &Place, steps: &[(u8, u16)], deletes: bool) {
         }
         let live = model.iter().flatten().count() as u64;
         let report = verify(&path, 9).unwrap();
-        assert_eq!((report.doubts, report.records), (vec![], live), "beside the open database");
+        assert_eq!((report.problems, report.records), (vec![], live), "beside the open database");
         assert!(matches!(report.checksums, Checksums::Present { .. }), "{:?}", report.checksums);
         killed(place, &path, &model);
     }
@@ -382,7 +382,7 @@ fn transact(place: &Place, steps: &[(u8, u16)], deletes: bool) {
     let checkpoint = database.checkpoint().unwrap();
     assert_eq!(checkpoint.damaged()[0].block, 0);
     database.close().unwrap();
-    assert_eq!(verify(&path, 9).unwrap().doubts_found, 1, "no change makes it look sound");
+    assert_eq!(verify(&path, 9).unwrap().problems_found, 1, "no change makes it look sound");
 }
 
 /// Files as a killed process leaves them: they come up, by whichever way, with sound checksums.
@@ -394,7 +394,7 @@ fn killed(place: &Place, path: &Path, model: &[Option<[u8; 100]>]) {
             _ => DynStore::open(&copy).unwrap().close().unwrap(),
         }
         let report = verify(&copy, 9).unwrap();
-        assert_eq!((report.doubts_found, report.doubts), (0, vec![]), "{}", path.display());
+        assert_eq!((report.problems_found, report.problems), (0, vec![]), "{}", path.display());
         assert!(matches!(report.checksums, Checksums::Present { .. }), "{:?}", report.checksums);
         let store = DynStore::open_read_only(&copy).unwrap();
         for (id, expected) in (0..).zip(model) {
@@ -469,7 +469,7 @@ fn a_checkpoint_cut_short_is_no_damage() {
         let mut bytes = std::fs::read(&copy).unwrap();
         bytes[D + 100_000..D + 100_100].copy_from_slice(&record(1));
         std::fs::write(&copy, bytes).unwrap();
-        let doubts = verify(&copy, 9).unwrap().doubts;
+        let doubts = verify(&copy, 9).unwrap().problems;
         assert!(doubts[0].to_string().contains("records 655..1311"), "{doubts:?}");
         // Unless it had said before that it begins.
         announce_checkpoint(&copy);
@@ -497,8 +497,8 @@ fn a_restored_older_file_without_its_checksums_is_not_taken_for_sound() {
     store.close().unwrap();
     std::fs::write(&path, old).unwrap();
     let report = verify(&path, 9).unwrap();
-    assert_eq!(report.doubts_found, 1);
-    assert!(report.doubts[0].what.starts_with("block 0"), "{:?}", report.doubts);
+    assert_eq!(report.problems_found, 1);
+    assert!(report.problems[0].what.starts_with("block 0"), "{:?}", report.problems);
 }
 
 proptest! {
@@ -536,9 +536,9 @@ proptest! {
         let at = at.index(len);
         flip(&path, D + at, mask);
         let report = verify(&path, 9).unwrap();
-        prop_assert_eq!(report.doubts_found, 1);
+        prop_assert_eq!(report.problems_found, 1);
         let start = D + at / BLOCK * BLOCK;
-        prop_assert_eq!(report.doubts[0].offset, Some(start as u64));
+        prop_assert_eq!(report.problems[0].offset, Some(start as u64));
         let saved = salvage(&path, place.path("out"), SalvageOptions::new()).unwrap();
         let first = (start - D) / record_len as usize;
         let end = (start - D + BLOCK).min(len).div_ceil(record_len as usize);

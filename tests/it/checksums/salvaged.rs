@@ -60,7 +60,7 @@ fn salvage_goes_on_where_opening_gives_up() {
     let report = save();
     let lost: Vec<Range<u64>> = report.lost.iter().map(|lost| lost.records.clone()).collect();
     assert_eq!(lost, [1310..1404, 1404..3000], "{report:?}");
-    assert_eq!((report.saved, report.doubts_found), (1310, 1));
+    assert_eq!((report.saved, report.problems_found), (1310, 1));
     // Without checksums, what can be read is saved.
     let sums = std::fs::read(place.path("x-sum")).unwrap();
     std::fs::remove_file(place.path("x-sum")).unwrap();
@@ -74,7 +74,7 @@ fn salvage_goes_on_where_opening_gives_up() {
         std::fs::write(&path, &whole).unwrap();
         flip(&path, slot + 80, 1);
         let report = save();
-        assert_eq!((report.saved, report.lost.len(), report.doubts_found), (3000, 0, 1));
+        assert_eq!((report.saved, report.lost.len(), report.problems_found), (3000, 0, 1));
     }
     // No header at all: nobody knows where records begin.
     flip(&path, 80, 1);
@@ -97,7 +97,7 @@ fn salvage_keeps_wrong_values_and_says_so() {
     store.append_packed(&[0, 1, 7]).unwrap();
     store.close().unwrap();
     let report = salvage(&path, place.path("out"), SalvageOptions::new()).unwrap();
-    assert_eq!((report.saved, report.doubts_found, report.doubts[0].record), (3, 1, Some(2)));
+    assert_eq!((report.saved, report.problems_found, report.problems[0].record), (3, 1, Some(2)));
     assert_eq!(DynStore::open_read_only(place.path("out")).unwrap().get(2).unwrap(), [7]);
 }
 
@@ -116,7 +116,7 @@ fn a_header_that_counts_more_than_any_file_has_costs_no_time() {
         bytes[slot + 508..slot + 512].copy_from_slice(&crc.to_le_bytes());
     }
     std::fs::write(&path, bytes).unwrap();
-    assert!(verify(&path, 9).unwrap().doubts_found > 0);
+    assert!(verify(&path, 9).unwrap().problems_found > 0);
     let options = SalvageOptions::new().keep_ids().keep_doubtful();
     let report = salvage(&path, place.path("out"), options).unwrap();
     assert_eq!((report.saved, report.lost_records()), (10, (1 << 56) - 10));

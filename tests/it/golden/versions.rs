@@ -44,7 +44,7 @@ fn another_version_of_the_file_or_of_its_log_is_refused_by_name() {
                 assert!(text.contains(what) && text.contains(advice), "{suffix}: {text}");
             }
             let report = verify(&path, 10).unwrap();
-            assert!(report.doubts.iter().any(|doubt| doubt.what.contains(what)), "{report:?}");
+            assert!(report.problems.iter().any(|doubt| doubt.what.contains(what)), "{report:?}");
         }
     }
 }

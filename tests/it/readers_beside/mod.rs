@@ -90,7 +90,7 @@ impl Bank {
         let out = self.directory.path().join("copy.rec");
         while !self.is_over() {
             if let Some(report) = self.note("verify", verify(&self.path, 5)) {
-                assert_eq!(report.doubts, [], "beside a writer");
+                assert_eq!(report.problems, [], "beside a writer");
             }
             let copied = backup(&self.path, &out, CopyOptions::new().replace(true));
             if self.note("backup", copied).is_some() {
@@ -120,7 +120,7 @@ impl Bank {
     }
 
     fn check(self) {
-        assert_eq!(verify(&self.path, 5).unwrap().doubts, []);
+        assert_eq!(verify(&self.path, 5).unwrap().problems, []);
         let errors = self.errors.into_inner().unwrap();
         assert!(errors.is_empty(), "of {} looks: {errors:#?}", self.looks.into_inner());
     }

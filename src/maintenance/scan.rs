@@ -15,7 +15,7 @@ use crate::overlay::Overlay;
 use crate::shm::Wait;
 use crate::step::{self, Step};
 use crate::sums::{BLOCK_LEN_BYTES, BlockState, Sums};
-use crate::txn::{Core, Presence, Torn};
+use crate::txn::{Presence, Superblock, Torn};
 
 /// How often a block that seems damaged is looked at again: a writer beside may have appended to it
 /// and summed it in the meantime.
@@ -40,7 +40,7 @@ pub(crate) struct BadBlock {
 
 /// A record of a store that may be damaged.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Swept<'r> {
+pub(crate) enum ScannedRecord<'r> {
     /// Nothing speaks against it.
     Sound(&'r [u8]),
     /// It can be read, and lies in a block that is not what it was.
@@ -49,16 +49,16 @@ pub(crate) enum Swept<'r> {
     Unreadable,
 }
 
-/// Who is told what a sweep finds: blocks before the records that begin in them.
+/// Who is told what a scan finds: blocks before the records that begin in them.
 pub(crate) trait Inspect {
     fn bad_block(&mut self, bad: &BadBlock) -> Result<()>;
-    fn record(&mut self, id: u64, record: Swept<'_>) -> Result<()>;
+    fn record(&mut self, id: u64, record: ScannedRecord<'_>) -> Result<()>;
     /// The records of which the file has nothing, or not all: the last ones.
     fn missing(&mut self, records: Range<u64>) -> Result<()>;
 }
 
 /// What is to be read.
-pub(crate) struct Sweep<'s> {
+pub(crate) struct Scan<'s> {
     pub(crate) data: &'s dyn Backing,
     pub(crate) geometry: Geometry,
     pub(crate) count: u64,
@@ -88,7 +88,7 @@ struct Window {
     bad: Vec<(Range<u64>, Trust)>,
 }
 
-impl Sweep<'_> {
+impl Scan<'_> {
     /// Reads everything, and tells `to`.
     ///
     /// # Errors
@@ -174,7 +174,7 @@ impl Sweep<'_> {
             Ok(state) => {
                 step::reach(Step::JudgeBlock);
                 let begun = sums.stamp()?;
-                let done = Core::header_in(self.data)?.commit;
+                let done = Superblock::header_in(self.data)?.counts.commit;
                 // It wrote nothing of commits that came after its own.
                 let is_explained = begun
                     .is_some_and(|begun| begun > done && self.is_changed_by_log(&records, begun));
@@ -276,13 +276,13 @@ impl Sweep<'_> {
             let start = usize::try_from(range.start - window.from).unwrap_or(usize::MAX);
             let len = usize::try_from(stride).unwrap_or(usize::MAX);
             let bytes = &window.bytes[start..start + len];
-            let swept = match (worst, self.image(next)) {
-                (_, Some(image)) => Swept::Sound(image),
-                (Trust::Sound, None) => Swept::Sound(bytes),
-                (Trust::Doubtful, None) => Swept::Doubtful(bytes),
-                (Trust::Unreadable, None) => Swept::Unreadable,
+            let scanned = match (worst, self.image(next)) {
+                (_, Some(image)) => ScannedRecord::Sound(image),
+                (Trust::Sound, None) => ScannedRecord::Sound(bytes),
+                (Trust::Doubtful, None) => ScannedRecord::Doubtful(bytes),
+                (Trust::Unreadable, None) => ScannedRecord::Unreadable,
             };
-            to.record(next, swept)?;
+            to.record(next, scanned)?;
             next += 1;
         }
         let done = usize::try_from(next * stride - window.from).unwrap_or(usize::MAX);

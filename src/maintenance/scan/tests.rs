@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::error::ErrorKind;
-use crate::format::{DataType, Field, Header, Schema, new_header};
+use crate::format::{Counts, DataType, Field, Header, Schema, new_header};
 use crate::io::FileBacking;
 use crate::io::hooked::{Call, Hook, Hooked, Then};
 use crate::sums::SUM_SUFFIX;
@@ -46,7 +46,7 @@ impl Hook for Disk {
     }
 }
 
-/// What a sweep has found, in short: bad blocks, and a letter a record.
+/// What a scan has found, in short: bad blocks, and a letter a record.
 #[derive(Default)]
 struct Found {
     blocks: Vec<(u64, String)>,
@@ -59,14 +59,14 @@ impl Inspect for Found {
         self.blocks.push((bad.block, bad.why.clone()));
         Ok(())
     }
-    fn record(&mut self, id: u64, record: Swept<'_>) -> Result<()> {
+    fn record(&mut self, id: u64, record: ScannedRecord<'_>) -> Result<()> {
         let letter = match record {
-            Swept::Sound(bytes) => {
+            ScannedRecord::Sound(bytes) => {
                 assert!(bytes.iter().all(|byte| *byte == id as u8), "record {id}");
                 's'
             }
-            Swept::Doubtful(_) => 'd',
-            Swept::Unreadable => 'u',
+            ScannedRecord::Doubtful(_) => 'd',
+            ScannedRecord::Unreadable => 'u',
         };
         self.records.push(letter);
         Ok(())
@@ -78,7 +78,7 @@ impl Inspect for Found {
 }
 
 /// Sweeps 40 records of 8 KiB: 8 a block, 5 blocks, two pages a record.
-fn sweep(bad: &[Range<u64>], has_sums: bool, cut: u64) -> Found {
+fn scan(bad: &[Range<u64>], has_sums: bool, cut: u64) -> Found {
     let directory = tempfile::tempdir().unwrap();
     let disk = Disk::make(&directory.path().join("x"));
     for id in 0..40 {
@@ -86,12 +86,12 @@ fn sweep(bad: &[Range<u64>], has_sums: bool, cut: u64) -> Found {
     }
     let schema = Schema::packed([Field::new("b", DataType::Binary(8192))]).unwrap();
     let (header, _) = new_header(&schema, &b""[..], false, [7; 16]).unwrap();
-    let header = Header { count: 40, live_count: 40, ..header };
+    let header = Header { counts: Counts { records: 40, live: 40, ..header.counts }, ..header };
     let sums = has_sums.then(|| Sums::create(&disk, SUM_SUFFIX, &header).unwrap());
     *disk.bad.lock().unwrap() = bad.to_vec();
     disk.trim(D + 40 * 8192 - cut).unwrap();
     let mut found = Found::default();
-    let sweep = Sweep {
+    let scan = Scan {
         data: &disk,
         geometry: Geometry::new(D, 8192).unwrap(),
         count: 40,
@@ -100,7 +100,7 @@ fn sweep(bad: &[Range<u64>], has_sums: bool, cut: u64) -> Found {
         torn: &[],
         beside: None,
     };
-    sweep.run(&mut found).unwrap();
+    scan.run(&mut found).unwrap();
     found
 }
 
@@ -108,17 +108,17 @@ fn sweep(bad: &[Range<u64>], has_sums: bool, cut: u64) -> Found {
 fn a_bad_sector_costs_a_page_and_with_checksums_the_trust_in_its_block() {
     let s = |count| "s".repeat(count);
     let bad = std::slice::from_ref(&(D + 65_536 + 3 * 8192 + 5000..D + 65_536 + 3 * 8192 + 5512));
-    let found = sweep(bad, false, 0);
+    let found = scan(bad, false, 0);
     assert_eq!(found.records, s(11) + "u" + &s(28));
     assert_eq!(found.blocks[0].0, 1);
     assert!(found.blocks[0].1.starts_with("it cannot be read: read at byte"), "{:?}", found.blocks);
-    let found = sweep(bad, true, 0);
+    let found = scan(bad, true, 0);
     assert_eq!((found.records, found.blocks.len()), (s(8) + "dddudddd" + &s(24), 1));
     // A whole block, and the end of the file in the last one.
-    let found = sweep(std::slice::from_ref(&(D..D + 65_536)), true, 9000);
+    let found = scan(std::slice::from_ref(&(D..D + 65_536)), true, 9000);
     assert_eq!(found.records, "u".repeat(8) + &s(24) + "dddddd");
     assert_eq!(found.missing, Some(38..40));
-    let found = sweep(&[], false, 9000);
+    let found = scan(&[], false, 9000);
     assert_eq!((found.records, found.missing), (s(38), Some(38..40)));
 }
 

@@ -1,0 +1,206 @@
+//! What every checkpoint does, of a writer at work and of recovery alike: it asks readers how far
+//! it may go ([`beside_readers`]), and brings records to their places in the array
+//! ([`CheckpointPlan`]).
+//!
+//! Invariants:
+//! - Nothing is installed but what the log made durable, through the commit that readers allow.
+//! - The log of a commit is released, or removed, only after the header that counts it is durable.
+
+use std::ops::Range;
+
+use super::install::{Change, Plan, Work, install};
+use super::locks::Locks;
+use super::superblock::Superblock;
+use crate::array::ArrayWriter;
+use crate::error::Result;
+use crate::format::{Counts, RecordLayout};
+use crate::overlay::Overlay;
+use crate::shm::{CheckpointLimit, LockWords, Seen, Wait, WriterSide};
+use crate::step::{self, Step};
+use crate::sums::Sums;
+use crate::wal::Log;
+
+/// As much of the log is kept for readers that are just reading it, though the array holds it.
+const KEPT_FOR_READERS_BYTES_MAX: u64 = 8 << 20;
+
+/// What has become of a checkpoint.
+pub(super) enum Outcome<V> {
+    /// It was made.
+    Done(V),
+    /// It has not begun: this reader is in the way, or one that this writer does not see.
+    HeldBack(Option<Seen>),
+}
+
+/// Shuts out the readers that have no slot, asks the others how far, up to commit `target`, a
+/// checkpoint may go, and makes one by `make` if that `is_enough`; tries again for as long as
+/// `wait` says.
+///
+/// What is enough is all in which recovery differs from a writer at work. The writer makes do with
+/// what readers allow, since its log keeps the rest. A handle that goes on without a log needs
+/// everything: it waits for readers as for a lock.
+pub(super) fn beside_readers<V>(
+    (locks, sharing): (&Locks, &WriterSide<LockWords>),
+    target: u64,
+    wait: Wait,
+    is_enough: impl Fn(&CheckpointLimit) -> bool,
+    make: impl FnOnce(&CheckpointLimit) -> Result<V>,
+) -> Result<Outcome<V>> {
+    let (mut begun, mut in_the_way) = (None, None);
+    wait.until(|| {
+        in_the_way = None;
+        let Some(limit) = locks.begin_checkpoint(sharing, target)? else { return Ok(false) };
+        if is_enough(&limit) {
+            begun = Some(limit);
+            return Ok(true);
+        }
+        in_the_way = limit.blocker;
+        locks.end_checkpoint()?;
+        Ok(false)
+    })?;
+    let Some(limit) = begun else { return Ok(Outcome::HeldBack(in_the_way)) };
+    let made = make(&limit);
+    let admitted = locks.end_checkpoint();
+    let made = made?;
+    admitted?;
+    Ok(Outcome::Done(made))
+}
+
+/// Which records a checkpoint brings to the array, and what the header says then.
+pub(super) struct CheckpointPlan<'t> {
+    plan: Plan,
+    counts: Counts,
+    images: Vec<(u64, &'t [u8])>,
+    /// The bytes of the file that these take.
+    changed: Vec<Range<u64>>,
+    /// The byte of the file at which the records end.
+    end: u64,
+    /// Whether the array holds everything then, and the log goes.
+    ends_log: bool,
+}
+
+/// What a checkpoint works on.
+pub(super) struct Files<'f> {
+    pub(super) superblock: &'f mut Superblock,
+    pub(super) sums: Option<&'f mut Sums>,
+    pub(super) placed: &'f mut ArrayWriter,
+    pub(super) log: &'f mut Option<Log>,
+    pub(super) sharing: &'f WriterSide<LockWords>,
+}
+
+impl<'t> CheckpointPlan<'t> {
+    /// What takes the array from the commit of its header to the state of `counts` and `overlay`.
+    pub(super) fn new(
+        plan: Plan,
+        superblock: &Superblock,
+        (counts, overlay): (Counts, &'t Overlay),
+        ends_log: bool,
+    ) -> Result<Self> {
+        let layout = superblock.header().layout()?;
+        let images = overlay.sorted_after(superblock.header().counts.commit);
+        let changed = ranges_of(&layout, &images);
+        let end = layout.geometry.offset_of(counts.records)?;
+        Ok(Self { plan, counts, images, changed, end, ends_log })
+    }
+
+    /// The newest commit whose changes the array has then.
+    pub(super) fn commit(&self) -> u64 {
+        self.counts.commit
+    }
+
+    /// How many records are brought to the array.
+    pub(super) fn records(&self) -> u64 {
+        self.images.len() as u64
+    }
+
+    /// Makes room for the checksums that are to come: a full disk is no reason to poison the
+    /// handle, since the log keeps what was to go to the array.
+    pub(super) fn reserve(&self, sums: Option<&Sums>) -> Result<()> {
+        sums.map_or(Ok(()), |sums| sums.reserve(self.end).map(drop))
+    }
+
+    /// Installs it. Damage stops nothing: the log would grow without bound for the sake of one
+    /// block, whose damage is as well known once records of it are written.
+    ///
+    /// # Errors
+    /// Those of the stage that failed. The superblock is poisoned then.
+    pub(super) fn install(&self, files: Files<'_>) -> Result<()> {
+        let live_log = match &*files.log {
+            Some(log) if !self.ends_log => Some(log.oldest_after(self.counts.commit)),
+            _ => None,
+        };
+        let change = Change {
+            commit: self.counts.commit,
+            changed: &self.changed,
+            end: self.end,
+            header: &|header| {
+                header.counts = self.counts;
+                header.live_log = live_log;
+            },
+        };
+        install(self.plan, &change, &mut ToArray { plan: self, files })
+    }
+}
+
+/// A checkpoint's own part of an installation.
+struct ToArray<'p, 'f> {
+    plan: &'p CheckpointPlan<'p>,
+    files: Files<'f>,
+}
+
+impl Work for ToArray<'_, '_> {
+    fn parts(&mut self) -> (&mut Superblock, Option<&mut Sums>) {
+        (self.files.superblock, self.files.sums.as_deref_mut())
+    }
+
+    fn write(&mut self) -> Result<()> {
+        self.files.placed.write_sorted(&self.plan.images)
+    }
+
+    fn sync(&mut self) -> Result<()> {
+        // Records that are in their places already were synced before the log counted them.
+        // Recovery, which has not seen that done, syncs them all the same.
+        if self.plan.images.is_empty() && self.plan.plan == Plan::Checkpoint {
+            return Ok(());
+        }
+        step::reach(Step::CheckpointWritten);
+        self.files.placed.sync()
+    }
+
+    fn tell(&mut self) -> Result<()> {
+        self.files.sharing.hold(self.plan.counts.commit);
+        Ok(())
+    }
+
+    fn release(&mut self) -> Result<()> {
+        let commit = self.plan.counts.commit;
+        let Files { log, sharing, .. } = &mut self.files;
+        let needed = sharing.retire(commit)?;
+        if self.plan.ends_log {
+            return log.take().map_or(Ok(()), Log::remove);
+        }
+        if let Some(log) = log {
+            log.release(commit, Some(needed).filter(|&needed| needed < commit));
+            // A reader that stops while it reads must not hold the log for ever. It reads again, if
+            // it ever goes on: blocks say themselves whether they are what was meant.
+            if log.kept_bytes(commit) > KEPT_FOR_READERS_BYTES_MAX {
+                sharing.give_up(commit);
+                log.release(commit, None);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The bytes of the file that these images take; neighbours are one range.
+pub(super) fn ranges_of(layout: &RecordLayout, images: &[(u64, &[u8])]) -> Vec<Range<u64>> {
+    let mut ranges: Vec<Range<u64>> = Vec::new();
+    for &(id, image) in images {
+        let Ok(start) = layout.geometry.offset_of(id) else { continue };
+        let end = start + image.len() as u64;
+        match ranges.last_mut() {
+            Some(last) if last.end == start => last.end = end,
+            _ => ranges.push(start..end),
+        }
+    }
+    ranges
+}
