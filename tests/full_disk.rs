@@ -2,6 +2,8 @@
 
 #![cfg(any(target_os = "linux", windows))]
 
+#[path = "full_disk/log.rs"]
+mod log;
 #[path = "full_disk/recovery.rs"]
 mod recovery;
 mod support;

@@ -147,8 +147,9 @@ impl Engine {
         if writer.superblock.header().live_log.is_some() {
             return Ok(());
         }
-        // Who reads in it goes on from the header, like everybody who finds a log gone.
+        // A reader in it goes on from the header, as a reader does that finds a log gone.
         self.published.sharing().give_up(writer.newest.counts.commit);
+        self.group.release_segment();
         if let Some(log) = writer.log.take() {
             log.remove().map_err(|error| self.name(error))?;
         }

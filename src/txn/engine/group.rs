@@ -83,6 +83,15 @@ impl Group {
         inner.waiting.push_back(Waiting { state, durable });
     }
 
+    /// Lets the segment go that was synced last, all of which is durable: a file that is removed
+    /// takes its room as long as a handle has it open.
+    pub(super) fn release_segment(&self) {
+        let mut inner = self.lock();
+        if inner.synced >= inner.written {
+            inner.segment = None;
+        }
+    }
+
     /// Waits until readers see `commit`, syncing the log if nobody else is at it.
     pub(super) fn settle(&self, commit: u64, published: &Published) -> Result<()> {
         let mut inner = self.lock();
