@@ -185,7 +185,10 @@ fn a_header_at_the_end_of_its_numbers_is_refused() {
     for (at, what) in [(64, "sequence"), (128, "commit")] {
         for number in [1 << 63, u64::MAX - 1, u64::MAX] {
             claim(at, number);
-            killed.refused(ErrorKind::Corrupt, &format!("the header claims {what} {number}"));
+            killed.refused(
+                ErrorKind::Corrupt,
+                &format!("the header claims an impossible {what}, {number}"),
+            );
         }
         claim(at, (1 << 63) - 1);
         killed.opens_with(2);
