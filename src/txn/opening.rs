@@ -126,7 +126,7 @@ pub(crate) fn refuse_network_unless(
 }
 
 /// Refuses what was interrupted.
-pub(crate) fn check_features(header: &Header, common: &Common) -> Result<()> {
+fn check_features(header: &Header, common: &Common) -> Result<()> {
     if header.editing && !common.accept_interrupted_edit {
         return Err(Error::new(ErrorKind::InterruptedEdit, "open")
             .detail("an exclusive edit was interrupted: records may be half changed")
