@@ -1,8 +1,8 @@
 //! Errors: what failed, why, and what to do.
 //!
 //! Every [`Error`] names the operation, and the path, the offset or the record if there is one, and
-//! gives advice. The kind is for programs ([`Error::kind`]), the text is for people, and the
-//! system's own error is kept as [`source`](std::error::Error::source).
+//! gives advice. The kind is for programs ([`Error::kind`]), the text is for people. The text has
+//! that of the system's own error in it, which is kept for programs ([`Error::io_error`]).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -260,6 +260,23 @@ impl Error {
     pub fn record_number(&self) -> Option<u64> {
         self.0.record
     }
+
+    /// The error of the operating system, or of the caller's own reader, writer or callback, if that
+    /// is what failed. Its text is part of this error's.
+    ///
+    /// ```
+    /// let error = flatrec::DynStore::open("no-such-file.rec").unwrap_err();
+    /// assert_eq!(error.io_error().unwrap().kind(), std::io::ErrorKind::NotFound);
+    /// ```
+    pub fn io_error(&self) -> Option<&io::Error> {
+        self.0.source.as_deref()?.downcast_ref()
+    }
+
+    /// Whether an error of the system, of a caller or of a library lies below this one.
+    #[cfg(test)]
+    fn has_source(&self) -> bool {
+        self.0.source.is_some()
+    }
 }
 
 /// For the caller's own sinks and callbacks, whose errors pass through calls of this crate.
@@ -349,20 +366,33 @@ impl fmt::Display for Error {
     }
 }
 
+/// The text, which is what `fn main() -> flatrec::Result<()>` shows; `{:#?}` shows the parts.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let inner = &*self.0;
+        if !f.alternate() {
+            return fmt::Display::fmt(self, f);
+        }
+        let Inner { kind, operation, path, offset, record, detail, advice, source } = &*self.0;
         f.debug_struct("Error")
-            .field("kind", &inner.kind)
-            .field("text", &self.to_string())
-            .field("source", &inner.source)
+            .field("kind", kind)
+            .field("operation", operation)
+            .field("path", path)
+            .field("offset", offset)
+            .field("record", record)
+            .field("detail", detail)
+            .field("advice", advice)
+            .field("source", source)
             .finish()
     }
 }
 
+/// The text of an error ends with that of the error below it, so [`source`] is what lies below
+/// both: a report that walks the chain shows each text once.
+///
+/// [`source`]: std::error::Error::source
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.0.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static))
+        self.0.source.as_deref()?.source()
     }
 }
 
@@ -384,14 +414,36 @@ mod tests {
             error.to_string(),
             "read a.rec at byte 4096, record 7: corrupt: slot checksum (run verify)"
         );
-        assert!(error.source().is_none());
+        assert!(!error.has_source());
     }
 
     #[test]
     fn system_errors_keep_their_source_and_get_a_kind() {
         let error = Error::io("grow", io::Error::from(io::ErrorKind::StorageFull)).path("b.rec");
         assert_eq!(error.kind(), ErrorKind::NoSpace);
-        assert!(error.source().is_some());
+        assert_eq!(error.io_error().unwrap().kind(), io::ErrorKind::StorageFull);
         assert!(error.to_string().contains("free some space"), "{error}");
+    }
+
+    /// Reports that walk the chain showed the system's text twice.
+    #[test]
+    fn each_text_of_a_chain_is_shown_once() {
+        let own = Error::new(ErrorKind::InvalidValue, "parse").detail("a bad row");
+        let error = Error::from(io::Error::other(own)).path("c.rec");
+        let mut chain = error.to_string();
+        let mut below = error.source();
+        while let Some(cause) = below {
+            chain.push_str(&format!("; {cause}"));
+            below = cause.source();
+        }
+        assert_eq!(chain.matches("a bad row").count(), 1, "{chain}");
+    }
+
+    #[test]
+    fn what_main_shows_is_the_text_and_the_parts_are_for_the_asking() {
+        let error = Error::new(ErrorKind::Corrupt, "read").path("a.rec").advice("run verify");
+        assert_eq!(format!("{error:?}"), "read a.rec: corrupt (run verify)");
+        let parts = format!("{error:#?}");
+        assert!(parts.contains("kind: Corrupt") && parts.contains("advice: Some("), "{parts}");
     }
 }

@@ -1,6 +1,5 @@
 //! The failures of a command, and its exit statuses.
 
-use std::error::Error as _;
 use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
@@ -94,7 +93,7 @@ impl Failure {
     /// are at fault; an error of writing the result is not changed.
     pub(crate) fn in_record(self, verb: &str, path: &Path, id: u64) -> Self {
         match self {
-            Self::Library(error) if error.source().is_none() => {
+            Self::Library(error) if error.io_error().is_none() => {
                 let path = path.display();
                 Self::Message(format!("{verb} {path}, record {id}: {}", why(&error)))
             }
@@ -157,8 +156,7 @@ impl Failure {
 
 /// Whether the system's error is about the bytes read, for example of a damaged gzip file.
 fn is_about_bytes(error: &flatrec::Error) -> bool {
-    let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
-    source.is_some_and(|source| {
+    error.io_error().is_some_and(|source| {
         matches!(source.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
     })
 }
@@ -167,8 +165,8 @@ fn is_about_bytes(error: &flatrec::Error) -> bool {
 fn told(error: &flatrec::Error) -> String {
     match error.kind() {
         // Our own text, which is complete.
-        _ if error.operation() == "call back" && error.source().is_some() => {
-            error.source().map(ToString::to_string).unwrap_or_default()
+        _ if error.operation() == "call back" && error.io_error().is_some() => {
+            error.io_error().map(ToString::to_string).unwrap_or_default()
         }
         ErrorKind::Locked => format!(
             "{} (close the other program that has it open, or try again when it has finished)",
@@ -212,8 +210,7 @@ fn why(error: &flatrec::Error) -> String {
 /// library.
 impl From<flatrec::Error> for Failure {
     fn from(error: flatrec::Error) -> Self {
-        let source = error.source().and_then(|source| source.downcast_ref());
-        match source.and_then(output::failure_in) {
+        match error.io_error().and_then(output::failure_in) {
             Some(of_output) => Self::Output(of_output),
             None => Self::Library(error),
         }

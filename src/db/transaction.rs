@@ -80,7 +80,7 @@ impl<'a, R: Row + ?Sized> WriteTransaction<'a, R> {
     /// Gives record `id` another value.
     ///
     /// # Errors
-    /// [`ErrorKind::OutOfRange`] past the last record; [`ErrorKind::NotFound`] for one that was
+    /// [`ErrorKind::OutOfRange`] past the last record; [`ErrorKind::Deleted`] for one that was
     /// deleted; [`ErrorKind::InvalidArgument`] for bytes that are no record.
     pub fn set(&mut self, id: u64, record: &R) -> Result<()> {
         let set = record

@@ -7,8 +7,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 impl Schema {
     /// The reasons why records of the schema `found` cannot be read as records of this one: a line
-    /// for each field that differs, is missing or is unexpected, and for the sizes. Empty if there
-    /// are none.
+    /// for each field that differs, is missing or is unexpected, then one for the sizes, and one for
+    /// all fields that only lie elsewhere. Empty if the schemas agree.
     ///
     /// The alignments are not compared. A 64-bit number is aligned to 8 bytes on some systems and
     /// to 4 on others, with the same bytes in the file; and records of the same size are aligned
@@ -30,10 +30,13 @@ impl Schema {
     pub fn diff(&self, found: &Schema) -> Vec<String> {
         let by_name: HashMap<&str, &Field> =
             found.fields().iter().map(|field| (field.name(), field)).collect();
-        let mut lines = Vec::new();
+        let (mut lines, mut moved) = (Vec::new(), Vec::new());
         for field in self.fields() {
             match by_name.get(field.name()) {
                 Some(&other) if other == field => {}
+                Some(&other) if other.clone().at(field.offset) == *field => {
+                    moved.push((field, other));
+                }
                 Some(other) => lines.push(format!(
                     "{}: expected {}, found {}",
                     field.name(),
@@ -51,6 +54,7 @@ impl Schema {
             lines.push(format!("{}: not expected, found {}", field.name(), field.layout()));
         }
         lines.extend(self.size_diff(found));
+        lines.extend(moved_fields(&moved));
         lines
     }
 
@@ -70,6 +74,18 @@ impl Schema {
     pub(crate) fn check_found_size(&self, found: &Schema) -> Result<()> {
         refuse(self.size_diff(found).into_iter().collect())
     }
+}
+
+/// Tells of fields that differ in their offsets alone: mostly because one before them differs.
+fn moved_fields(moved: &[(&Field, &Field)]) -> Option<String> {
+    let (expected, found) = moved.first()?;
+    let more = match moved.len() - 1 {
+        0 => String::new(),
+        1 => " (and 1 more field lies elsewhere)".to_owned(),
+        more => format!(" (and {more} more fields lie elsewhere)"),
+    };
+    let (name, expected, found) = (expected.name(), expected.layout(), found.layout());
+    Some(format!("{name}: expected {expected}, found {found}{more}"))
 }
 
 fn refuse(differences: Vec<String>) -> Result<()> {

@@ -80,6 +80,9 @@ impl Locks {
             if !wait.until(|| side.try_lock(WRITER, LockKind::Exclusive))? {
                 let process = file_id().and_then(|file_id| writer_process(&side, file_id));
                 return Err(side.held_by(match process {
+                    Some(own) if own == u64::from(std::process::id()) => {
+                        format!("{WRITING}, in this very process")
+                    }
                     Some(process) => format!("{WRITING}, in process {process}"),
                     None => WRITING.to_owned(),
                 }));

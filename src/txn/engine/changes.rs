@@ -1,6 +1,7 @@
 //! What a transaction has changed and not committed yet: private to it, in memory, but for long
 //! runs of appended records, which go to their places in the file at once, where no count reaches.
 
+use super::super::slots::deleted;
 use super::super::versions::{State, view_of};
 use super::{Writer, publish, records_in, unknown};
 use crate::error::{Error, ErrorKind, Result};
@@ -120,9 +121,7 @@ impl Changes {
                 found.copy_from_slice(record);
                 Ok(())
             }
-            None if id < count => Err(Error::new(ErrorKind::NotFound, "set")
-                .record(id)
-                .detail("the record was deleted")),
+            None if id < count => Err(deleted("set", id)),
             None => Err(missing(id, count)),
         }
     }

@@ -235,7 +235,8 @@ impl Writer {
     /// has room, and a store that was moved away once it is back; a device that fails is not
     /// trusted with anything more.
     pub(crate) fn doubt(&mut self, error: &Error) {
-        let harmless = [ErrorKind::NoSpace, ErrorKind::OutOfRange, ErrorKind::NotFound];
+        let harmless =
+            [ErrorKind::NoSpace, ErrorKind::OutOfRange, ErrorKind::Deleted, ErrorKind::NotFound];
         self.busy |= !harmless.contains(&error.kind());
     }
 
