@@ -18,7 +18,6 @@ const NOT_YET: &[&str] = &[
     "src/store/",
     "src/sums/",
     "src/txn/",
-    "src/wal/",
     "tests/",
     "docs/",
     "README.md",
