@@ -1,9 +1,9 @@
-//! A file a hundred times as large as what may be mapped of it, read by four threads through one
-//! `WindowedStore` while a writer in another process commits and checkpoints: every record is the
-//! one of the moment at which the store was opened, and no more than the budget is ever mapped,
-//! by the store's own account and, on Linux, by the system's.
+//! Four threads read a file a hundred times as large as the mapping budget through one
+//! `WindowedStore`, while a writer in another process commits and checkpoints. Every record is as
+//! it was when the store was opened, and the mapped bytes stay within the budget, as counted by the
+//! store and, on Linux, by the kernel.
 //!
-//! It takes `FLATREC_SECONDS`, or two.
+//! It runs for `FLATREC_SECONDS`, or two.
 
 mod support;
 

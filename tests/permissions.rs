@@ -1,4 +1,4 @@
-//! Who may use the files that a store makes: nobody who may not use the store.
+//! Permissions of the files that a store makes: they admit only users that may use the store.
 #![cfg(all(unix, feature = "derive"))]
 
 mod support;
@@ -100,7 +100,7 @@ fn side_files_are_narrowed_with_the_data_when_a_writer_comes() {
 }
 
 #[test]
-fn copies_are_no_more_open_than_the_store() {
+fn copies_have_at_most_the_permissions_of_the_store() {
     for wanted in [0o600, 0o640, 0o400] {
         let directory = open_handed();
         let at = |name: &str| directory.path().join(name);
@@ -222,7 +222,7 @@ fn named_memory_that_others_may_use_is_refused() {
     assert_eq!(mode(&planted), 0o600);
     drop(memory);
     assert!(!planted.exists());
-    // A link would lead to somebody's file.
+    // A link would lead to another user's file.
     let target = open_handed();
     symlink(target.path().join("target"), &planted).unwrap();
     assert!(Mapping::named(&name, 100, |_| Ok(())).is_err());
@@ -509,9 +509,9 @@ fn a_mere_reader_makes_no_lock_file() {
     assert!(as_user(STRANGER, "read", &path), "beside the owner's lock file");
 }
 
-/// A user who may read a store knows all that a log must say to go on with it.
+/// A user that may read a store knows everything that a forged log must contain.
 #[test]
-fn the_log_of_a_stranger_is_not_believed_and_is_in_nobody_s_way() {
+fn the_log_of_a_stranger_is_not_believed_and_does_not_block_the_owner() {
     let Some(directory) = sticky_directory() else { return };
     let path = directory.path().join("n.rec");
     let log = beside(&path, "-wal-1");

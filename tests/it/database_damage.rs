@@ -101,12 +101,12 @@ fn a_data_file_that_was_cut_is_truncated() {
 
 /// Finds a database that opens with older records after its log was deleted.
 #[test]
-fn a_log_that_is_gone_is_missed() {
+fn a_missing_log_is_an_error() {
     let killed = Killed::new(4);
     let segment = std::fs::read(killed.segment(1)).unwrap();
     std::fs::remove_file(killed.segment(1)).unwrap();
     killed.refused(ErrorKind::Corrupt, "the log that the header names is missing");
-    // Nobody has taken the liberty to go on without it.
+    // The refused opening has changed nothing: with its log the store opens.
     std::fs::write(killed.directory.path().join("store-wal-1"), segment).unwrap();
     killed.opens_with(4);
 }

@@ -172,9 +172,9 @@ fn sums_hold_in_every_snapshot() {
     assert_eq!(sum(&database.begin_read()), found);
 }
 
-/// A thread that panics in the middle of a transaction leaves nothing of it, and nobody waiting.
+/// A thread that panics in a transaction leaves no change, and no thread waiting.
 #[test]
-fn a_thread_that_panics_in_a_transaction_takes_nobody_with_it() {
+fn a_panic_in_a_transaction_does_not_stop_other_threads() {
     let directory = tempfile::tempdir().unwrap();
     let database = Database::<Account>::create(directory.path().join("accounts")).unwrap();
     let panicked = std::thread::scope(|scope| {

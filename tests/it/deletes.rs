@@ -167,7 +167,7 @@ fn typed_and_windowed_stores_leave_dead_records_out_too() {
 
 /// Finds an unknown status byte that a reader takes for a living or a deleted record.
 #[test]
-fn a_record_of_no_status_is_damage_and_nobody_reads_it() {
+fn a_record_with_an_unknown_status_is_damage_and_is_not_read() {
     let directory = tempfile::tempdir().unwrap();
     let path = numbers(directory.path(), 3);
     for status in [0, 3, 255] {

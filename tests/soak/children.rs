@@ -1,4 +1,4 @@
-//! Child processes that tell what they do, line by line, and that nobody leaves behind.
+//! Child processes that report what they do, line by line, and that are killed with their parent.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ExitStatus, Stdio};

@@ -16,7 +16,7 @@ use super::patched::{Files, Row};
 struct Contents {
     count: u64,
     live: Vec<(u64, Vec<u8>)>,
-    /// Records whose status byte is none.
+    /// Records with an unknown status byte.
     bad: u64,
 }
 

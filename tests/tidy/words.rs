@@ -17,7 +17,6 @@ const NOT_YET: &[&str] = &[
     "src/sim/cuts.rs",
     "src/store/",
     "src/txn/",
-    "tests/",
     "docs/",
     "README.md",
 ];

@@ -146,8 +146,8 @@ fn a_copy_of_one_moment_opens_and_says_what_is_summed() {
     }
 }
 
-/// Records that a later commit changes may be that commit's already, where a checkpoint was cut
-/// short, or as they were before: either is right, and damage next to them is none of it.
+/// Where a checkpoint was interrupted, records that a later commit changes may be old or new: both
+/// are right. Damage beside them is still found.
 #[test]
 fn what_a_checkpoint_that_was_cut_short_has_written_is_no_damage() {
     let place = Place::new();
