@@ -90,7 +90,7 @@ fn a_reader_of_a_store_that_was_put_back_goes_by_what_is_there() {
         assert!(snapshot.is_newest());
         assert!(!snapshot.refresh().unwrap());
         assert!(!reader.wait(snapshot.commit(), Duration::from_millis(10)).unwrap());
-        // And follows who comes to write.
+        // And follows a writer that comes later.
         let database = Database::<Row>::open(&path).unwrap();
         let commit = append(&database, 10..11);
         assert!(reader.wait(snapshot.commit(), Duration::from_secs(20)).unwrap());

@@ -202,7 +202,7 @@ impl Bounded {
             std::thread::sleep(Duration::from_millis(5));
             writer.check();
             assert!(self.store.info().unwrap().mapped_bytes <= BUDGET);
-            // The system's list is no picture of one moment unless nothing moves.
+            // The kernel's list is consistent only if nothing changes while it is read.
             let _alone = self.reading.write().unwrap();
             let said = self.store.view_counters().mapped_bytes;
             let Some(mapped) = mapped_bytes(&self.path) else { continue };
@@ -213,7 +213,7 @@ impl Bounded {
     }
 }
 
-/// Ends the test for everybody when one of them fails.
+/// Ends the test for all threads when one of them fails.
 struct Alarm<'a>(&'a AtomicBool);
 
 impl Drop for Alarm<'_> {

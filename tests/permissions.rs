@@ -197,7 +197,7 @@ fn a_symbolic_link_in_a_side_file_s_place_is_never_followed() {
     }
 }
 
-/// Memory that others may write is not taken for our own, whoever put it there.
+/// Memory that other users may write is not used as ours, whichever user made it.
 #[cfg(target_os = "linux")]
 #[test]
 fn named_memory_that_others_may_use_is_refused() {
@@ -310,7 +310,7 @@ fn what_root_makes_beside_a_user_s_store_is_the_user_s() {
         assert!(as_user(OWNER, "create", &path));
         chmod(&path, wanted);
         fs::remove_file(beside(&path, "-lock")).unwrap();
-        // As one who only looks would.
+        // As a reader would.
         Store::<N>::open_read_only(&path).unwrap();
         assert_eq!(whose(&beside(&path, "-lock")), (OWNER, GROUP, wanted));
         assert!(as_user(OWNER, "commit", &path));
@@ -418,7 +418,7 @@ fn a_lock_file_that_a_stranger_has_made_is_refused() {
     for (mode, setgid) in [(0o600, false), (0o644, false), (0o660, true)] {
         chmod(&path, mode);
         if setgid {
-            // What is made there is the group's, whoever makes it.
+            // New files there get the group of the directory, whichever user makes them.
             chown(directory.path(), None, Some(GROUP)).unwrap();
             chmod(directory.path(), 0o3777);
         }
@@ -524,7 +524,7 @@ fn the_log_of_a_stranger_is_not_believed_and_does_not_block_the_owner() {
         assert_eq!(opened.unwrap_err().kind(), ErrorKind::Corrupt, "its log is missing");
     }
     chown(&log, Some(OWNER), Some(GROUP)).unwrap();
-    // What a stranger puts beside it is gone around: of a whole log's bytes, or not to be read.
+    // A stranger's file beside the store is skipped, whether it is a copy of the log or unreadable.
     let bytes = fs::read(&log).unwrap();
     for mode in [0o666, 0] {
         let planted = beside(&path, "-wal-7");

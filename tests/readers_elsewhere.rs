@@ -27,7 +27,7 @@ struct Row {
     n: u64,
 }
 
-/// The other process: does what it is told, line by line.
+/// The other process: executes commands, one a line.
 struct Other {
     child: Child,
     orders: ChildStdin,

@@ -24,7 +24,7 @@ use crate::support::hooked::{Call, Hook, Hooked, Then};
 #[derive(Clone, Copy, Debug)]
 struct Failure {
     kind: io::ErrorKind,
-    /// How much of a failing write lands: so many halves.
+    /// The part of a failing write that reaches the disk, in halves.
     halves_landing: usize,
     /// Whether all calls after the failing one fail too, as on a lost device, or on a disk that
     /// stays full until a user frees space.
@@ -260,7 +260,7 @@ impl Rig {
         self.faults.dead.store(false, Relaxed);
     }
 
-    /// After a failure that was reported: nothing is written any more, and reading goes on.
+    /// After a reported failure the handle refuses writes, and still reads.
     fn check_poisoned(&self, database: DynDatabase, error: &Error) {
         assert!(self.faults.failed(), "an error without an injected failure: {error}");
         let unknown = self.unknown.as_ref();
@@ -346,7 +346,7 @@ fn live(
     close: bool,
 ) -> Result<(), Error> {
     let database = rig.database()?;
-    // What a checkpoint after the last commit met is told when writing is tried again.
+    // The next write reports a failure of a checkpoint after the last commit.
     let worked = work(rig, &database).and_then(|()| database.begin_write().map(|_| ()));
     match worked {
         Err(error) => {

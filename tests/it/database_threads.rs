@@ -80,7 +80,7 @@ fn sum(snapshot: &Snapshot<Account>) -> (u64, u64) {
     (newest, digest)
 }
 
-/// Holds snapshots, several at a time, and lets go of them in any order.
+/// Holds several snapshots at a time, and releases them in any order.
 fn read(database: &Database<Account>, random: &mut Random, done: &AtomicBool) -> u64 {
     let mut held: Vec<(Snapshot<Account>, (u64, u64))> = Vec::new();
     let mut newest = (0, 0);

@@ -302,7 +302,7 @@ fn verify_doubts_statuses_counts_and_free_lists_that_do_not_fit() {
     check(&[(slot(1), 5)], (3, 2), &[lost]);
     let lost = "the free list goes on from record 1 at record 6, past the last";
     check(&[(slot(1), 6)], (3, 2), &[lost]);
-    // A dead record's bytes are no values.
+    // The bytes of a deleted record are not values.
     check(&[(slot(1) + 11, 9)], (3, 2), &[]);
     let bad = &doubts_of_field(&path, &good, slot(0) + 11);
     assert!(bad.starts_with("record 0, field flag: "), "{bad}");

@@ -93,7 +93,7 @@ impl World {
                 self.script.wait("a segment is made");
                 eio()
             }
-            // The error was reported: whoever asks again is told that all is well.
+            // The kernel has reported the error: later syncs succeed.
             Plan::GroupFails => Ok(()),
             Plan::Panics => panic!("a panic in a sync"),
         }

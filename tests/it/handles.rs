@@ -39,7 +39,7 @@ fn aliases(path: &Path) -> [(&'static str, PathBuf); 2] {
     [("hard link", beside("hard")), ("symbolic link", beside("soft"))]
 }
 
-/// Linux can lock ranges of the inode without hindering anybody's reads and writes.
+/// Linux can lock ranges of the inode without blocking reads and writes.
 #[cfg(target_os = "linux")]
 #[test]
 fn records_lent_under_another_name_do_not_change() {

@@ -254,7 +254,7 @@ fn the_next_opener_takes_over_from_an_initialiser_that_died() {
     Mapping::named(&name, 1 << 20, check).unwrap();
 }
 
-/// Memory keeps the length that it was made with, whoever fills it in the end.
+/// Named memory keeps the length with which it was made, whichever process fills it.
 #[cfg(unix)] // elsewhere named memory goes with the last who has it
 #[test]
 fn taking_over_from_an_initialiser_that_wanted_less_keeps_within_what_there_is() {

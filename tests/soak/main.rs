@@ -37,7 +37,7 @@ fn run_time() -> Duration {
     settings::seconds(4)
 }
 
-/// What everybody has done, by what they say of it.
+/// What readers and writers have done, by their reports.
 #[derive(Default)]
 struct Totals(Mutex<BTreeMap<String, u64>>);
 
@@ -77,7 +77,7 @@ impl Knowledge {
     }
 }
 
-/// Ends the round for everybody when one of them fails.
+/// Ends the round for all when one of them fails.
 struct Alarm<'a>(&'a AtomicBool);
 
 impl Drop for Alarm<'_> {
@@ -88,7 +88,7 @@ impl Drop for Alarm<'_> {
     }
 }
 
-/// One store, and those who share it for a while.
+/// One store, and its readers and writers for a while.
 struct Round {
     path: PathBuf,
     deletes: bool,
@@ -151,7 +151,7 @@ impl Round {
         Process::start(&job.to_text(), move |line| known.hear(line))
     }
 
-    /// Lets everybody work for so long.
+    /// Lets all processes work for so long.
     ///
     /// # Panics
     /// If any of them finds something wrong.
@@ -245,7 +245,7 @@ impl Round {
     }
 }
 
-/// What a child is told.
+/// The arguments of a child.
 struct Job {
     name: String,
     seed: u64,

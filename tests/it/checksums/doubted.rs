@@ -330,7 +330,7 @@ fn why_a_checkpoint_failed_is_told() {
     assert_eq!(database.checkpoint_failure(), None);
     assert!(log_bytes(&place) < 1 << 20);
 
-    // What poisons the handle is told by all that comes after.
+    // All later calls report the error that poisoned the handle.
     device.is_failing.store(true, Relaxed);
     let commit_until_told = || {
         for n in 0.. {

@@ -91,7 +91,7 @@ fn is_reserved(offset: usize, end_of_schema: usize) -> bool {
 }
 
 const MASKS: [u8; 3] = [0x01, 0x80, 0xFF];
-/// Each so many bytes one is changed. Under Wine each look at a file takes milliseconds.
+/// The distance between changed bytes. Under Wine each verification takes milliseconds.
 const EVERY: usize = if cfg!(windows) { 13 } else { 1 };
 
 /// Finds a byte of a store that neither a checksum nor a rule covers.
@@ -172,7 +172,7 @@ fn stores_with_and_without_say_so() {
     let rebuilt = rebuild_checksums(&path).unwrap();
     assert_eq!((rebuilt.blocks, rebuilt.before, rebuilt.mismatched), (0, Checksums::Absent, 0));
     assert_eq!(place.files(), ["x", "x-lock", "x-sum"]);
-    // From now on, whoever writes keeps them.
+    // From now on every writer updates the checksums.
     let mut store = DynStore::open(&path).unwrap();
     append(&mut store, 0..1000);
     assert_eq!(store.info().unwrap().checksums, Checksums::Present { blocks: 0 });
