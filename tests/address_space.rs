@@ -107,7 +107,7 @@ fn walk(store: &WindowedStore<Row>, path: &Path, most: &mut Most) {
         let window = store.window(next).unwrap().unwrap();
         let ids = window.ids();
         assert!(ids.start == next && ids.end <= COUNT, "{ids:?} at {next}");
-        // What is there by the rule, and then every so many.
+        // The records that are not zeros by the rule, and then every n-th.
         for id in ids.clone().step_by(usize::try_from(step).unwrap()).chain([ids.end - 1]) {
             assert_eq!(window.get(id), Some(&expected(id)), "{id}");
         }

@@ -1,5 +1,5 @@
-//! Readers under circumstances that nobody promised them: words in the lock file that say nothing
-//! about the file beside them, devices that lose commits, lock files that come late.
+//! Readers in unusual circumstances: words in the lock file that say nothing about the data file
+//! beside it, devices that lose commits, lock files that appear late.
 
 #![cfg(feature = "derive")]
 
@@ -90,7 +90,7 @@ fn a_reader_of_a_store_that_was_put_back_goes_by_what_is_there() {
         assert!(snapshot.is_newest());
         assert!(!snapshot.refresh().unwrap());
         assert!(!reader.wait(snapshot.commit(), Duration::from_millis(10)).unwrap());
-        // And follows who comes to write.
+        // And follows a writer that comes later.
         let database = Database::<Row>::open(&path).unwrap();
         let commit = append(&database, 10..11);
         assert!(reader.wait(snapshot.commit(), Duration::from_secs(20)).unwrap());
@@ -160,7 +160,7 @@ fn records_of_a_commit_that_is_no_more_stay_as_they_are() {
     assert_eq!(database.begin_read().get(120_000 - 1), Some(&row(99_999)));
 }
 
-/// However long somebody has made it, no more of it is used than there are slots.
+/// However long a lock file is, only the part for the slots takes room.
 #[cfg(unix)] // elsewhere a file has its room once it has its length
 #[test]
 fn a_long_lock_file_takes_no_room() {
@@ -176,7 +176,7 @@ fn a_long_lock_file_takes_no_room() {
     lock.set_len(256 << 20).unwrap();
     append(&database, 10..20);
     assert_eq!(reader.begin_read().unwrap().count(), 20);
-    // No program makes one so long, so it is none to those that come now.
+    // No program makes such a long lock file, so handles that open the store now refuse it.
     let error = Database::<Row>::open_read_only(&path).map(drop).unwrap_err();
     assert_eq!(error.kind(), flatrec::ErrorKind::AlreadyExists, "{error}");
     // Nearly as long as one of all readers: what it is used for is what there is.
@@ -189,7 +189,7 @@ fn a_long_lock_file_takes_no_room() {
     assert!(allocated_bytes <= 8 << 20, "{allocated_bytes}");
 }
 
-/// Whoever stops while it reads the log on keeps some of it, and not more and more.
+/// A reader that stops while it reads the log keeps a bounded part of it.
 #[test]
 fn a_reader_that_stops_while_it_reads_the_log_does_not_let_it_grow_for_ever() {
     let directory = tempfile::tempdir().unwrap();

@@ -1,9 +1,9 @@
-//! A file a hundred times as large as what may be mapped of it, read by four threads through one
-//! `WindowedStore` while a writer in another process commits and checkpoints: every record is the
-//! one of the moment at which the store was opened, and no more than the budget is ever mapped,
-//! by the store's own account and, on Linux, by the system's.
+//! Four threads read a file a hundred times as large as the mapping budget through one
+//! `WindowedStore`, while a writer in another process commits and checkpoints. Every record is as
+//! it was when the store was opened, and the mapped bytes stay within the budget, as counted by the
+//! store and, on Linux, by the kernel.
 //!
-//! It takes `FLATREC_SECONDS`, or two.
+//! It runs for `FLATREC_SECONDS`, or two.
 
 mod support;
 
@@ -202,7 +202,7 @@ impl Bounded {
             std::thread::sleep(Duration::from_millis(5));
             writer.check();
             assert!(self.store.info().unwrap().mapped_bytes <= BUDGET);
-            // The system's list is no picture of one moment unless nothing moves.
+            // The kernel's list is consistent only if nothing changes while it is read.
             let _alone = self.reading.write().unwrap();
             let said = self.store.view_counters().mapped_bytes;
             let Some(mapped) = mapped_bytes(&self.path) else { continue };
@@ -213,7 +213,7 @@ impl Bounded {
     }
 }
 
-/// Ends the test for everybody when one of them fails.
+/// Ends the test for all threads when one of them fails.
 struct Alarm<'a>(&'a AtomicBool);
 
 impl Drop for Alarm<'_> {

@@ -54,7 +54,8 @@ fn a_relative_path_means_the_directory_of_the_time_of_opening() {
     assert!(!a.join("n.rec-wal-1").exists());
     other.close().unwrap();
 
-    // A store appears where it was to be, and one that is given up takes no other's files along.
+    // A store appears in the directory of its creation, and giving one up removes no file of
+    // another store.
     go_to(&a);
     let options = || Store::<N>::options().checksums();
     let mut finished = options().create_aside("made.rec", false).unwrap();

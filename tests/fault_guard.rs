@@ -60,22 +60,22 @@ fn record(n: u64) -> [u8; RECORD_LEN] {
     record
 }
 
-/// Installs the guard; `false`, with a word of it, where nobody can cut a file that is mapped: on
-/// a real Windows.
+/// Installs the guard. Skips the test and returns `false` on real Windows, which does not let a
+/// mapped file be cut.
 fn install_where_files_can_be_cut() -> bool {
     install_fault_guard().unwrap();
     #[cfg(windows)]
     {
         exceptions::let_lost_pages_be_in_page_errors();
         if support::shell::shell(&std::env::temp_dir(), "true").is_none() {
-            skip!("Windows lets nobody cut a file that is mapped");
+            skip!("Windows does not let a mapped file be cut");
             return false;
         }
     }
     true
 }
 
-/// What somebody does who knows nothing of Windows.
+/// Cuts a file as a program unaware of Windows would.
 #[cfg(windows)]
 fn set_len(path: &Path, len_bytes: u64) {
     let name = path.file_name().unwrap().to_str().unwrap();
@@ -263,7 +263,7 @@ fn threads_meet_faults_at_once_and_others_read_on() {
 
 #[cfg(feature = "exchange")]
 #[test]
-fn an_export_of_a_store_that_is_cut_meanwhile_names_the_record_and_leaves_nothing() {
+fn an_export_of_a_store_cut_during_it_names_the_record_and_leaves_no_file() {
     use flatrec::exchange::{ExportFormat, Exporter};
     if !install_where_files_can_be_cut() {
         return;

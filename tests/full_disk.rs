@@ -65,7 +65,7 @@ impl Drop for SmallDisk {
 fn a_full_disk_is_an_error_of_the_append_and_nothing_is_lost() {
     let schema = Schema::packed([Field::new("bytes", DataType::Binary(1000))]).unwrap();
     let ways = [WriteBack::Mapped, WriteBack::Positioned];
-    // On Windows nobody promises that views see what write calls wrote.
+    // Windows does not promise that views see what write calls wrote.
     for way in ways.into_iter().take(if cfg!(windows) { 1 } else { 2 }) {
         let Some(disk) = SmallDisk::mount() else { return };
         let path = disk.path().join("store");
@@ -133,7 +133,7 @@ fn a_read_only_file_system_says_so() {
     store.close().unwrap();
     std::fs::remove_file(disk.path().join("store-lock")).unwrap();
     disk.shell("mount -o remount,ro disk");
-    // Nobody can write here, so a reader needs no lock file; the inode's lock does.
+    // On a read-only mount a reader needs no lock file; the lock on the data file is enough.
     let store = DynStore::open_read_only(&path).unwrap();
     assert_eq!(store.get(0), Some(&[7][..]));
     let error = DynStore::open(&path).unwrap_err();
@@ -224,7 +224,7 @@ fn a_reader_that_came_to_a_full_disk_follows_who_writes_once_there_is_room() {
         let snapshot = reader.begin_read().unwrap();
         assert_eq!((snapshot.commit(), snapshot.count()), (commit, n.into()));
         assert!(snapshot.is_newest() && !before.is_newest());
-        // Whose snapshots nobody sees.
+        // Snapshots of readers without a slot hold back every checkpoint.
         assert!(database.checkpoint().unwrap().held_back().is_some());
     }
     drop((before, reader));
@@ -382,7 +382,7 @@ fn mapped_appends_into_holes_of_a_full_disk_are_errors_with_the_guard() {
     store.append_packed(&[1; 10_000]).unwrap();
     store.flush().unwrap();
     store.reserve(2000).unwrap();
-    // Somebody takes the reserved room away, as a copy of the file would be without it.
+    // The reserved room is removed, as a sparse copy of the file would lack it.
     disk.shell("fallocate --punch-hole --offset 131072 --length 1900000 disk/store");
     fill(&disk);
     let error = (0..2000).find_map(|_| store.append(&[2; 1000]).err()).unwrap();

@@ -266,7 +266,7 @@ impl Victim {
         true
     }
 
-    /// Kills the child at a moment that nobody foresees, and hears what it has said till then.
+    /// Kills the child at a random moment, and returns what it has reported until then.
     fn kill(mut self, random: &mut Random) -> Vec<u64> {
         while self.listen() && self.last != "! opening\n" {}
         // Often in the first recovery or a close, otherwise somewhere among the commits.

@@ -1,4 +1,4 @@
-//! Who may use the files that a store makes: nobody who may not use the store.
+//! Permissions of the files that a store makes: they admit only users that may use the store.
 #![cfg(all(unix, feature = "derive"))]
 
 mod support;
@@ -100,7 +100,7 @@ fn side_files_are_narrowed_with_the_data_when_a_writer_comes() {
 }
 
 #[test]
-fn copies_are_no_more_open_than_the_store() {
+fn copies_have_at_most_the_permissions_of_the_store() {
     for wanted in [0o600, 0o640, 0o400] {
         let directory = open_handed();
         let at = |name: &str| directory.path().join(name);
@@ -197,7 +197,7 @@ fn a_symbolic_link_in_a_side_file_s_place_is_never_followed() {
     }
 }
 
-/// Memory that others may write is not taken for our own, whoever put it there.
+/// Memory that other users may write is not used as ours, whichever user made it.
 #[cfg(target_os = "linux")]
 #[test]
 fn named_memory_that_others_may_use_is_refused() {
@@ -222,7 +222,7 @@ fn named_memory_that_others_may_use_is_refused() {
     assert_eq!(mode(&planted), 0o600);
     drop(memory);
     assert!(!planted.exists());
-    // A link would lead to somebody's file.
+    // A link would lead to another user's file.
     let target = open_handed();
     symlink(target.path().join("target"), &planted).unwrap();
     assert!(Mapping::named(&name, 100, |_| Ok(())).is_err());
@@ -310,7 +310,7 @@ fn what_root_makes_beside_a_user_s_store_is_the_user_s() {
         assert!(as_user(OWNER, "create", &path));
         chmod(&path, wanted);
         fs::remove_file(beside(&path, "-lock")).unwrap();
-        // As one who only looks would.
+        // As a reader would.
         Store::<N>::open_read_only(&path).unwrap();
         assert_eq!(whose(&beside(&path, "-lock")), (OWNER, GROUP, wanted));
         assert!(as_user(OWNER, "commit", &path));
@@ -418,7 +418,7 @@ fn a_lock_file_that_a_stranger_has_made_is_refused() {
     for (mode, setgid) in [(0o600, false), (0o644, false), (0o660, true)] {
         chmod(&path, mode);
         if setgid {
-            // What is made there is the group's, whoever makes it.
+            // New files there get the group of the directory, whichever user makes them.
             chown(directory.path(), None, Some(GROUP)).unwrap();
             chmod(directory.path(), 0o3777);
         }
@@ -509,9 +509,9 @@ fn a_mere_reader_makes_no_lock_file() {
     assert!(as_user(STRANGER, "read", &path), "beside the owner's lock file");
 }
 
-/// A user who may read a store knows all that a log must say to go on with it.
+/// A user that may read a store knows everything that a forged log must contain.
 #[test]
-fn the_log_of_a_stranger_is_not_believed_and_is_in_nobody_s_way() {
+fn the_log_of_a_stranger_is_not_believed_and_does_not_block_the_owner() {
     let Some(directory) = sticky_directory() else { return };
     let path = directory.path().join("n.rec");
     let log = beside(&path, "-wal-1");
@@ -524,7 +524,7 @@ fn the_log_of_a_stranger_is_not_believed_and_is_in_nobody_s_way() {
         assert_eq!(opened.unwrap_err().kind(), ErrorKind::Corrupt, "its log is missing");
     }
     chown(&log, Some(OWNER), Some(GROUP)).unwrap();
-    // What a stranger puts beside it is gone around: of a whole log's bytes, or not to be read.
+    // A stranger's file beside the store is skipped, whether it is a copy of the log or unreadable.
     let bytes = fs::read(&log).unwrap();
     for mode in [0o666, 0] {
         let planted = beside(&path, "-wal-7");

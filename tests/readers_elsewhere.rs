@@ -18,7 +18,7 @@ use support::process;
 use support::skip::skip;
 
 const STORE: &str = "FLATREC_TEST_STORE";
-/// Nobody, on every system.
+/// An unprivileged user of every system.
 const OTHER_USER: u32 = 65_534;
 
 #[derive(Clone, Copy, Debug, PartialEq, Record)]
@@ -27,7 +27,7 @@ struct Row {
     n: u64,
 }
 
-/// The other process: does what it is told, line by line.
+/// The other process: executes commands, one a line.
 struct Other {
     child: Child,
     orders: ChildStdin,

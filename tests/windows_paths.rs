@@ -148,7 +148,7 @@ fn names_need_not_be_unicode() {
     }
 }
 
-/// A directory whose path is so many characters long, `\\?\` not among them.
+/// A directory with a path of so many characters, without `\\?\`.
 fn long_directory(home: &Path, len: usize) -> PathBuf {
     let mut directory = home.to_path_buf();
     loop {

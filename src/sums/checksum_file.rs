@@ -1,17 +1,17 @@
-//! The checksums of a store's records: a file beside the data, an entry for each 64 KiB block.
+//! The checksums of a store's records: a file beside the data file, with an entry for each block of
+//! 64 KiB.
 //!
-//! Invariants, for whoever keeps them: an entry is written only after the bytes it covers have been
-//! synced; entries are synced before a header that counts their bytes is written, and are stamped
-//! with that header's commit. So after a crash an entry covers what the header counts, or more of
-//! it that is in the file too. Whoever opens the store to write brings such an entry back to what
-//! is counted ([`Sums::settle`]) before the bytes behind can be written over.
+//! Invariants: a writer writes an entry only after it has synced the bytes that the entry covers.
+//! It syncs the entries, stamped with a commit, before it writes a header of that commit that
+//! counts their bytes. So after a crash an entry covers what the header counts, or more bytes that
+//! are in the file too. The next writer brings such an entry back to the counted bytes
+//! ([`Sums::settle`]) before it can overwrite the bytes behind.
 //!
-//! Damage is never summed away: bytes that are appended to a block extend its checksum without
-//! looking at the old bytes, and a block that is changed is compared with its checksum first. Where
-//! they differ, either the change is refused ([`Sums::before_change`]), or the block's entry says
-//! from then on, durably and before the change, that the block is doubted
-//! ([`Sums::doubt_damaged`]): nothing but making all sums anew takes that back. Nothing is cached:
-//! an entry is where it is on the disk.
+//! A new checksum never hides damage: bytes appended to a block extend its checksum without reading
+//! the old bytes, and a writer compares a block with its checksum before it changes the block. If
+//! they differ, either the change fails ([`Sums::before_change`]), or the entry records, durably
+//! and before the change, that the block is doubted ([`Sums::doubt_damaged`]). Only computing all
+//! checksums anew ends the doubt. Entries are not cached in memory.
 
 mod before_change;
 mod named;
@@ -34,51 +34,51 @@ use run::Run;
 use whose::vacate;
 pub(crate) use whose::{is_ours, is_sum_file};
 
-/// How a store's checksum file is called: the store's name and this.
+/// The suffix of a checksum file.
 pub(crate) const SUM_SUFFIX: &str = "-sum";
 
-/// [`BLOCK_BYTES`], as a length in a file.
+/// [`BLOCK_BYTES`], as a file length.
 pub(crate) const BLOCK_LEN_BYTES: u64 = BLOCK_BYTES as u64;
 
-/// A whole number of blocks: so many bytes are summed between two calls of the progress.
+/// The number of bytes summed between two calls of `progress`, a multiple of a block.
 const SUM_STEP_BYTES: u64 = 256 * BLOCK_LEN_BYTES;
 
-/// How often a reader looks again when a writer was just writing the header.
+/// How often a reader tries again if a writer was writing the header.
 const HEADER_TRIES: u32 = 8;
 
-/// What lies where a store's checksums would be.
+/// What was found in the place of a store's checksum file.
 #[derive(Debug)]
 pub(crate) enum FoundSums {
-    /// Nothing.
+    /// No file.
     Absent,
     /// The checksums of another store.
     Foreign,
-    /// Checksums of this store that somebody who changed it since has not kept.
+    /// Checksums of this store that a later change did not update.
     Stale,
-    /// Something that cannot be used, and why.
+    /// An unusable file, and the reason.
     Damaged(String),
-    /// The checksums.
+    /// Valid checksums.
     Kept(Sums),
 }
 
-/// What a block is, by its checksum.
+/// The state of a block by its checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BlockState {
-    /// What it was when it was summed.
+    /// It matches its checksum.
     Sound,
-    /// Not what it was.
+    /// It does not match its checksum.
     Changed,
-    /// Counted by the header further than its checksum says, which covers so many bytes.
+    /// The header counts more of it than its checksum covers, which is this many bytes.
     Uncovered(u32),
-    /// Shorter in the file than its checksum says, which covers so many bytes.
+    /// The file has less of it than its checksum covers, which is this many bytes.
     CutOff(u32),
-    /// Found damaged before it was changed, once and for all.
+    /// A writer found it damaged before changing it. This is permanent.
     Doubted,
-    /// Not to be read, or its checksum is not.
+    /// It or its checksum could not be read.
     Unreadable,
 }
 
-/// A set of blocks: a bit each.
+/// A set of blocks, a bit for each.
 #[derive(Debug, Default)]
 pub(crate) struct BlockSet(Vec<u64>);
 
@@ -91,7 +91,7 @@ impl BlockSet {
             .is_some_and(|word| word >> (block & 63) & 1 != 0)
     }
 
-    /// Adds blocks of a file in memory or on a disk: there are not too many for an index.
+    /// Adds a block. Files are small enough that its number fits an index.
     pub(crate) fn insert(&mut self, block: u64) {
         let Ok(word) = usize::try_from(block >> 6) else { return };
         if self.0.len() <= word {
@@ -100,7 +100,7 @@ impl BlockSet {
         self.0[word] |= 1 << (block & 63);
     }
 
-    /// The blocks, in order; none are left.
+    /// Returns the blocks in order, and empties the set.
     pub(crate) fn take(&mut self) -> Vec<u64> {
         let words = std::mem::take(&mut self.0);
         let bits = |(at, word): (usize, u64)| {
@@ -110,44 +110,46 @@ impl BlockSet {
     }
 }
 
-/// The checksums of a store that has them.
+/// The open checksum file of a store.
 #[derive(Debug)]
 pub(crate) struct Sums {
     side: Arc<dyn Backing>,
     header: SumHeader,
-    /// Whether this handle has written the header: one that was found may be in the cache only, as
-    /// a sync that failed leaves it, and no later sync would write it.
+    /// Whether this handle has written the header. A header that was only read may be in the cache
+    /// alone after a failed sync, and no later sync would write it.
     header_written: bool,
-    /// Up to which commit a checkpoint was announced ([`Sums::sync`]) that the store's header does
-    /// not know of: it may have written some of its records when it was cut short.
+    /// The commit up to which a checkpoint was announced ([`Sums::sync`]), if later than the
+    /// store's header: an interrupted checkpoint may have written some of its records.
     checkpoint_begun: Option<u64>,
     geometry: Geometry,
-    /// As much of its length is durable: a process that died may have grown it and not synced that.
+    /// The durable part of its length: a crashed writer may have lengthened the file without a
+    /// sync.
     durable_len_bytes: u64,
-    /// How many bytes of records the entries cover.
+    /// The number of bytes of records that the entries cover.
     covered_len_bytes: u64,
-    /// The blocks that were compared with their entries since the store was opened, or were summed
-    /// since by this handle.
+    /// The blocks that this handle has compared with their entries or summed since it opened the
+    /// store.
     trusted: BlockSet,
-    /// The blocks that were about to be changed and did not match, as they were found; their
-    /// entries say so.
+    /// The doubted blocks that this handle knows, with the state in which it found them; their
+    /// entries say that they are doubted.
     doubted: BTreeMap<u64, BlockState>,
 }
 
 impl Sums {
-    /// Makes a new checksum file with that suffix beside `data`, in place of one that is there, for
-    /// a store with this header, and sums the records that it counts. What it holds is durable;
-    /// its name is so once the directory is synced.
+    /// Makes a new checksum file with that suffix beside `data`, replacing an old one, for a store
+    /// with this header, and sums the counted records. Its content is durable; its name becomes
+    /// durable when the caller syncs the directory.
     ///
     /// # Errors
-    /// [`ErrorKind::AlreadyExists`] if what is there is no checksum file;
-    /// [`ErrorKind::Unsupported`] beside what has no name; the system's.
+    /// [`ErrorKind::AlreadyExists`] if a file that is not a checksum file has its name;
+    /// [`ErrorKind::Unsupported`] beside a backing without a name; [`ErrorKind::Io`] if the
+    /// operating system reports an error.
     pub(crate) fn create(data: &dyn Backing, suffix: &str, header: &Header) -> Result<Self> {
         Self::create_with_progress(data, suffix, header, &mut |_, _| Ok(()))
     }
 
-    /// As [`Sums::create`]; calls `progress` with how many bytes of records are summed, and of how
-    /// many, and removes the file if that fails.
+    /// As [`Sums::create`]; calls `progress` with the number of summed bytes and the total, and
+    /// removes the file if that fails.
     pub(crate) fn create_with_progress(
         data: &dyn Backing,
         suffix: &str,
@@ -157,7 +159,7 @@ impl Sums {
         vacate(data, suffix)?;
         let side = data.open_side(suffix, OpenSide::Create)?.ok_or_else(|| {
             Error::new(ErrorKind::Unsupported, "make a checksum file")
-                .detail("this backing keeps no files beside it")
+                .detail("this kind of storage has no files beside it")
         })?;
         let geometry = header.layout()?.geometry;
         let sum_header = SumHeader { file_id: header.file_id, commit: header.counts.commit };
@@ -186,7 +188,7 @@ impl Sums {
         }
     }
 
-    /// Sums the records up to `end`, a step at a time.
+    /// Sums the records up to `end`, step by step.
     fn sum_all(
         &mut self,
         data: &dyn Backing,
@@ -205,7 +207,7 @@ impl Sums {
         }
     }
 
-    /// The checksums in `side`, whose own header was found to be that one.
+    /// The checksums in `side`, whose header is `found`.
     fn over(side: Arc<dyn Backing>, found: SumHeader, header: &Header) -> Result<FoundSums> {
         if found.file_id != header.file_id {
             return Ok(FoundSums::Foreign);
@@ -228,7 +230,7 @@ impl Sums {
         }))
     }
 
-    /// As [`Sums::find`], where whatever is not this store's valid checksums counts as none.
+    /// As [`Sums::find`]; returns `None` for anything but valid checksums of this store.
     ///
     /// # Errors
     /// As [`Sums::find`].
@@ -243,10 +245,10 @@ impl Sums {
         })
     }
 
-    /// Removes a store's checksum file, durably. What lies there and is none stays.
+    /// Removes a store's checksum file, durably. A file that is not a checksum file stays.
     ///
     /// # Errors
-    /// The system's.
+    /// [`ErrorKind::Io`] if the operating system reports an error.
     pub(crate) fn remove(data: &dyn Backing) -> Result<()> {
         if is_sum_file(data)? == Some(true) {
             data.remove_side(SUM_SUFFIX)?;
@@ -255,45 +257,46 @@ impl Sums {
         Ok(())
     }
 
-    /// Gives the checksum file another name, in place of one that has it.
+    /// Renames the checksum file, replacing a file with the new name.
     ///
     /// # Errors
-    /// The system's.
+    /// [`ErrorKind::Io`] if the operating system reports an error.
     pub(crate) fn rename(&self, to: &Path) -> Result<()> {
         self.side.rename(to, true)
     }
 
-    /// The commit up to which the sums are kept or a checkpoint has begun, as the file says now;
-    /// `None` if what it says makes no sense any more.
+    /// The stamp in the file now: the commit up to which the sums are valid or a checkpoint was
+    /// announced; `None` if the header is not valid.
     ///
     /// # Errors
-    /// The system's.
+    /// [`ErrorKind::Io`] if the operating system reports an error.
     pub(crate) fn stamp(&self) -> Result<Option<u64>> {
         Ok(read_header(&*self.side)?.ok().map(|header| header.commit))
     }
 
-    /// How many blocks the counted records take.
+    /// The number of blocks of counted records.
     pub(crate) fn blocks(&self) -> u64 {
         self.covered_len_bytes.div_ceil(BLOCK_LEN_BYTES)
     }
 
-    /// The part of `block` that the header counts, in bytes of the file.
+    /// The counted part of `block`, as a byte range of the file.
     pub(crate) fn bytes_of(&self, block: u64) -> Range<u64> {
         let start = block.saturating_mul(BLOCK_LEN_BYTES);
         let end = start.saturating_add(BLOCK_LEN_BYTES).min(self.covered_len_bytes).max(start);
         self.geometry.data_offset + start..self.geometry.data_offset + end
     }
 
-    /// Brings the last entry back to what the header counts, durably, if a crash, a truncation or a
-    /// failed sync may have left another one: before anybody writes behind the count. `at_rest`:
-    /// the store was closed cleanly, so an entry that looks right is right on the disk too.
+    /// Brings the last entry back to the counted bytes, durably, if a crash, a truncation or a
+    /// failed sync may have left another one. A writer does so before it writes behind the count.
+    /// `at_rest`: the store was closed cleanly, so an entry that looks right is also right on the
+    /// disk.
     ///
     /// # Errors
-    /// The system's.
+    /// [`ErrorKind::Io`] if the operating system reports an error.
     pub(crate) fn settle(&mut self, data: &dyn Backing, at_rest: bool) -> Result<()> {
         let partial = self.covered_len_bytes % BLOCK_LEN_BYTES;
         if partial == 0 {
-            // What lies behind is of no count, and is summed anew when it is counted.
+            // Entries behind the count are computed anew before their blocks are counted.
             return Ok(());
         }
         let block = self.covered_len_bytes / BLOCK_LEN_BYTES;
@@ -307,23 +310,23 @@ impl Sums {
         self.side.sync_data()
     }
 
-    /// Takes back the entries of what lies from `end` on, a byte offset in the file: for a store
-    /// that was truncated there, and whose header says so. Not durable before [`Sums::sync`].
+    /// Removes the entries from `end` on, a byte offset in the file, after a truncation there that
+    /// the header records. Durable after [`Sums::sync`].
     ///
     /// # Errors
-    /// The system's.
+    /// [`ErrorKind::Io`] if the operating system reports an error.
     pub(crate) fn truncate(&mut self, data: &dyn Backing, end: u64) -> Result<()> {
         let covered = self.covered_len_bytes.min(end.saturating_sub(self.geometry.data_offset));
         self.covered_len_bytes = covered;
-        // What is written where a block was cut off is another block.
+        // Later bytes in a removed block make a new block.
         self.doubted.split_off(&self.blocks());
         self.settle(data, false)
     }
 
-    /// What `block` is, of which the file has these bytes: as many as there are, up to a block.
+    /// The state of `block`, given its bytes in the file: up to a block, as many as exist.
     ///
     /// # Errors
-    /// The system's.
+    /// [`ErrorKind::Io`] if the operating system reports an error.
     pub(crate) fn check_block(&self, block: u64, bytes: &[u8]) -> Result<BlockState> {
         Ok(self.state_of(block, self.entry(block)?, bytes))
     }
@@ -343,7 +346,7 @@ impl Sums {
         if entry.matches(bytes) { BlockState::Sound } else { BlockState::Changed }
     }
 
-    /// The records of which some byte lies in `bytes` of the file.
+    /// The records with a byte in the range `bytes` of the file.
     pub(crate) fn records_in(&self, bytes: &Range<u64>) -> Range<u64> {
         let first = self.geometry.records_below(bytes.start).0;
         let (whole, more) = self.geometry.records_below(bytes.end);
@@ -351,10 +354,11 @@ impl Sums {
     }
 
     /// Makes room for the entries of records up to the byte `new_end` of the file, so that a full
-    /// disk shows before anything is changed; `true` if that room is not known to be durable yet.
+    /// disk fails before anything changes. Returns `true` if the room may not be durable.
     ///
     /// # Errors
-    /// [`ErrorKind::NoSpace`]; the system's.
+    /// [`ErrorKind::NoSpace`] on a full disk; [`ErrorKind::Io`] if the operating system reports
+    /// another error.
     pub(crate) fn reserve(&self, new_end: u64) -> Result<bool> {
         let blocks = new_end.saturating_sub(self.geometry.data_offset).div_ceil(BLOCK_LEN_BYTES);
         let needed = offset_of_entry(blocks);
@@ -364,10 +368,10 @@ impl Sums {
         Ok(needed > self.durable_len_bytes)
     }
 
-    /// Makes the room that was made durable: before a commit that counts on it.
+    /// Makes the reserved room durable, before a commit that relies on it.
     ///
     /// # Errors
-    /// The system's.
+    /// [`ErrorKind::Io`] if the operating system reports an error.
     pub(crate) fn sync_room(&mut self) -> Result<()> {
         let len_bytes = self.side.len_bytes()?;
         self.side.sync_data()?;
@@ -375,12 +379,13 @@ impl Sums {
         Ok(())
     }
 
-    /// Sums what has changed: the bytes in `ranges` of the file, and those appended up to
-    /// `new_end`, where the records end now. The bytes are read back, and have been synced. Not
-    /// durable before [`Sums::sync`].
+    /// Sums the changed bytes: those in `ranges` of the file, and those appended up to `new_end`,
+    /// the new end of the records. The caller has synced them; this reads them back. Durable after
+    /// [`Sums::sync`].
     ///
     /// # Errors
-    /// [`ErrorKind::Truncated`] if the file ends before its records; the system's.
+    /// [`ErrorKind::Truncated`] if the file ends before its records; [`ErrorKind::Io`] if the
+    /// operating system reports an error.
     pub(crate) fn update(
         &mut self,
         data: &dyn Backing,
@@ -401,7 +406,7 @@ impl Sums {
         let mut next = 0;
         for range in changed {
             for block in self.blocks_in(&range, new_covered) {
-                // Ranges are in order: the first that touches a block is the one that begins first.
+                // Ranges are sorted: the first range that touches a block begins first.
                 if block < next {
                     continue;
                 }
@@ -412,7 +417,7 @@ impl Sums {
                 if sum.is_doubted() {
                     self.doubted.entry(block).or_insert(BlockState::Doubted);
                 } else if kept == 0 {
-                    // Nobody has looked at the old bytes of a block that was only extended.
+                    // The old bytes of a block that was only extended were not compared.
                     self.trusted.insert(block);
                 }
             }
@@ -420,14 +425,14 @@ impl Sums {
         run.write()
     }
 
-    /// How many bytes at the start of `block` keep their checksum: those that were covered, if
-    /// what changes begins behind them, and otherwise none.
+    /// The number of bytes at the start of `block` whose checksum is kept: the covered bytes if the
+    /// change begins behind them, otherwise 0.
     fn kept_len(&self, block: u64, changed_from: u64, old_covered: u64) -> u64 {
         let had = old_covered.saturating_sub(block * BLOCK_LEN_BYTES).min(BLOCK_LEN_BYTES);
         if changed_from < self.start_of(block).saturating_add(had) { 0 } else { had }
     }
 
-    /// The checksum of `block`, whose first `kept` bytes are what they were.
+    /// The checksum of `block`, whose first `kept` bytes are unchanged.
     fn sum(
         &self,
         data: &dyn Backing,
@@ -439,7 +444,9 @@ impl Sums {
         let buffer = usize::try_from(bytes.end - bytes.start - kept)
             .ok()
             .and_then(|len| buffer.get_mut(..len))
-            .ok_or_else(|| Error::new(ErrorKind::OutOfRange, "sum").offset(bytes.start))?;
+            .ok_or_else(|| {
+                Error::new(ErrorKind::OutOfRange, "compute a checksum").offset(bytes.start)
+            })?;
         if self.doubted.contains_key(&block) {
             return Ok(BlockChecksum::DOUBTED);
         }
@@ -448,7 +455,7 @@ impl Sums {
             Err(error) => return unreadable(error).map(|_| BlockChecksum::DOUBTED),
         };
         if got < buffer.len() {
-            return Err(Error::new(ErrorKind::Truncated, "sum")
+            return Err(Error::new(ErrorKind::Truncated, "compute a checksum")
                 .offset(bytes.start + kept + got as u64)
                 .detail("the file ends before its records"));
         }
@@ -456,26 +463,26 @@ impl Sums {
             return Ok(block_checksum(buffer));
         }
         let old = self.entry(block)?;
-        // An entry that covers anything else was damaged or lost, and with it the knowledge whether
-        // the old bytes are sound.
+        // An entry that covers another length was damaged or lost, so it is unknown whether the old
+        // bytes are sound.
         let is_known = u64::from(old.covered_len_bytes) == kept;
         Ok(if is_known { old.extended(buffer) } else { BlockChecksum::DOUBTED })
     }
 
-    /// Makes all entries durable, for a header of that commit or an earlier one: before any header
-    /// of it is written. A checkpoint calls it before it writes any record too, so that whoever
-    /// finds it cut short knows that it had begun.
+    /// Makes all entries durable, for a header of that commit or an earlier one, before a caller
+    /// writes that header. A checkpoint also calls it before it writes any record, so that a later
+    /// opener knows that it had begun.
     ///
     /// # Errors
-    /// The system's.
+    /// [`ErrorKind::Io`] if the operating system reports an error.
     pub(crate) fn sync(&mut self, commit: u64) -> Result<()> {
         self.sync_with(true, commit)
     }
 
-    /// As [`Sums::sync`]; a test can leave the sync out.
+    /// As [`Sums::sync`]; a test can omit the sync.
     ///
     /// # Errors
-    /// The system's.
+    /// [`ErrorKind::Io`] if the operating system reports an error.
     pub(crate) fn sync_with(&mut self, is_synced: bool, commit: u64) -> Result<()> {
         if commit > self.header.commit || !self.header_written {
             self.header.commit = commit.max(self.header.commit);
@@ -485,10 +492,10 @@ impl Sums {
         if is_synced { self.side.sync_data() } else { Ok(()) }
     }
 
-    /// Cuts the file to the entries that mean anything.
+    /// Cuts the file behind the last counted entry.
     ///
     /// # Errors
-    /// The system's.
+    /// [`ErrorKind::Io`] if the operating system reports an error.
     pub(crate) fn trim(&self) -> Result<()> {
         let end = offset_of_entry(self.blocks());
         if self.side.len_bytes()? > end { self.side.trim(end) } else { Ok(()) }
@@ -508,7 +515,7 @@ impl Sums {
         }
     }
 
-    /// A block's entry; that of a block never summed if the file ends before it.
+    /// A block's entry; the entry of a block without a checksum if the file ends before it.
     fn entry(&self, block: u64) -> Result<BlockChecksum> {
         let mut bytes = [0; ENTRY_BYTES];
         let got = self.side.read_at(offset_of_entry(block), &mut bytes)?;
@@ -517,7 +524,7 @@ impl Sums {
 }
 
 impl BlockState {
-    /// Why a block of this state is not to be trusted.
+    /// Why a block in this state cannot be trusted.
     pub(crate) fn why(self) -> String {
         match self {
             Self::Sound => "it matches its checksum".into(),
@@ -527,17 +534,17 @@ impl BlockState {
                 format!("its checksum covers only its first {covered} bytes")
             }
             Self::CutOff(covered) => {
-                format!("its checksum covers {covered} bytes, and the file ends before those")
+                format!("its checksum covers {covered} bytes, but the file ends before them")
             }
             Self::Doubted => "it did not match its checksum before some of its records were \
-                              changed: those may be right, and nothing tells which"
+                              changed; it is unknown which of its records are right"
                 .into(),
             Self::Unreadable => "it could not be read".into(),
         }
     }
 }
 
-/// Reads the header, again if a writer beside may just have been writing it.
+/// Reads the header, several times if a writer may be writing it.
 fn read_header(side: &dyn Backing) -> Result<Result<SumHeader, NoSumHeader>> {
     let mut bytes = [0; SUM_HEADER_BYTES];
     let mut tries = 0;
@@ -558,17 +565,17 @@ pub(crate) fn describe(block: u64, bytes: &Range<u64>, records: &Range<u64>) -> 
     )
 }
 
-/// Where a block's entry lies. No file has so many blocks that this could overflow.
+/// The offset of a block's entry. No file has enough blocks to overflow it.
 fn offset_of_entry(block: u64) -> u64 {
     block.saturating_mul(ENTRY_BYTES as u64).saturating_add(SUM_HEADER_BYTES as u64)
 }
 
-/// What a block is that could not be read: an error if that says nothing about the block.
+/// The state of a block that could not be read, or the error if it says nothing about the block.
 fn unreadable(error: Error) -> Result<BlockState> {
     if error.kind() == ErrorKind::Io { Ok(BlockState::Unreadable) } else { Err(error) }
 }
 
-/// As many bytes as the file has from `offset` on, up to `len`.
+/// Up to `len` bytes from `offset` on: as many as the file has.
 fn read_block(data: &dyn Backing, offset: u64, len: usize) -> Result<Vec<u8>> {
     let mut bytes = vec![0; len];
     let got = data.read_at(offset, &mut bytes)?;

@@ -1,4 +1,4 @@
-//! The checksum file: an entry beside the data for each 64 KiB of records.
+//! The checksum file: an entry for each 64 KiB of records.
 
 mod checksum_file;
 mod report;

@@ -1,4 +1,4 @@
-//! What can be told about a store's checksums.
+//! What a user can learn about a store's checksums.
 
 use std::fmt;
 use std::ops::Range;
@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::format::Header;
 use crate::io::Backing;
 
-/// The checksums of a store's records, a sum for each 64 KiB: whether it has them.
+/// Whether a store has checksums of its records, one for each 64 KiB.
 ///
 /// ```
 /// use flatrec::{Checksums, DataType, DynStore, Field, Schema};
@@ -24,19 +24,19 @@ use crate::io::Backing;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Checksums {
-    /// There are none: damage in the records can go unseen.
+    /// The store has no checksums: damage in the records can go unseen.
     #[default]
     Absent,
-    /// There are, for so many blocks.
+    /// The store has checksums.
     Present {
-        /// Blocks of 64 KiB, the last of which may be shorter.
+        /// The number of blocks of 64 KiB; the last block may be shorter.
         blocks: u64,
     },
-    /// Those there are belong to another store, such as one that this one has replaced.
+    /// The checksum file belongs to another store, for example one that this store has replaced.
     Foreign,
-    /// Those there are were not kept by somebody who has changed the store.
+    /// The checksum file is out of date: a later change of the store did not update it.
     Stale,
-    /// What there is cannot be used, and why.
+    /// The checksum file is unusable, for this reason.
     Damaged(String),
 }
 
@@ -51,23 +51,23 @@ impl Checksums {
         }
     }
 
-    /// Those of the store in `data`; nothing but their header is looked at.
+    /// The checksums of the store in `data`; reads only the header of the checksum file.
     pub(crate) fn look(data: &dyn Backing, header: &Header) -> Result<Self> {
         Sums::find(data, header, false).map(|found| Self::of(&found))
     }
 }
 
-/// What an open store's checksums say without a look at the records.
+/// What the checksums of an open store say without a read of the records.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
     pub(crate) checksums: Checksums,
-    /// The first of the blocks that are known to be damaged, and how many there are.
+    /// The first blocks that are known to be damaged, and the number of all.
     pub(crate) damaged: Vec<DamagedBlock>,
     pub(crate) damaged_blocks: u64,
 }
 
 impl Known {
-    /// Of a handle that keeps these sums, or of one that keeps none.
+    /// For a handle that keeps these sums, or for one without.
     pub(crate) fn of(kept: Option<&Sums>, data: &dyn Backing, header: &Header) -> Result<Self> {
         let found = match kept {
             Some(_) => FoundSums::Absent,
@@ -92,22 +92,23 @@ impl fmt::Display for Checksums {
             Self::Absent => f.write_str("none"),
             Self::Present { blocks: 1 } => f.write_str("1 block"),
             Self::Present { blocks } => write!(f, "{blocks} blocks"),
-            Self::Foreign => f.write_str("none (those there are belong to another store)"),
+            Self::Foreign => f.write_str("none (the checksum file belongs to another store)"),
             Self::Stale => {
-                f.write_str("none (those there are were not kept when the store was changed)")
+                f.write_str("none (the checksum file was not updated when the store changed)")
             }
             Self::Damaged(why) => write!(f, "not usable: {why}"),
         }
     }
 }
 
-/// A block of records that did not match its checksum when records of it were about to be changed.
+/// A block of records that did not match its checksum when a writer was about to change records in
+/// it.
 ///
-/// The change was made, since the log would have had to keep it for good; a record that has been
-/// changed since is what was committed. The others may be what they were or not, and nothing tells
-/// which is which: so the block is doubted as a whole, whatever is written into it. `verify` lists
-/// it, and `salvage` leaves its records out unless it is told to keep doubtful ones. What ends the
-/// doubt is [`rebuild_checksums`](crate::rebuild_checksums), after a look at the records.
+/// The writer made the change, because otherwise the log would have had to keep it for good. A
+/// record that has been changed since is as committed. The other records may or may not be right,
+/// and nothing shows which are: so the block is doubted as a whole, whatever is written into it.
+/// `verify` lists it, and `salvage` leaves its records out unless it is told to keep doubtful ones.
+/// [`rebuild_checksums`](crate::rebuild_checksums) ends the doubt, after a look at the records.
 ///
 /// ```
 /// use flatrec::{DataType, Durability, DynDatabase, DynStore, Field, Schema};
@@ -136,9 +137,9 @@ pub struct DamagedBlock {
     pub block: u64,
     /// Its bytes in the file.
     pub bytes: Range<u64>,
-    /// The records of which some byte lies there.
+    /// The records with a byte in the block.
     pub records: Range<u64>,
-    /// How it was found.
+    /// What was found.
     pub why: String,
 }
 
@@ -149,13 +150,12 @@ impl DamagedBlock {
         Self { block, bytes, records, why: state.why() }
     }
 
-    /// Those that the handle with these sums has found.
+    /// The blocks that the handle with these sums has found.
     pub(crate) fn found_by(sums: &Sums) -> Vec<Self> {
         sums.doubted().map(|(block, state)| Self::of(sums, block, state)).collect()
     }
 
-    /// Those that any handle has found since the sums were made, the first of them, and how many
-    /// there are.
+    /// The first blocks that any handle has found since the sums were made, and the number of all.
     fn noted_in(sums: &Sums) -> Result<(Vec<Self>, u64)> {
         let (first, found) = sums.find_doubted(DAMAGED_MAX)?;
         let first = first.into_iter();
@@ -169,5 +169,5 @@ impl fmt::Display for DamagedBlock {
     }
 }
 
-/// How many damaged blocks are described at most where all that are known are asked for.
+/// The most known damaged blocks that are described.
 const DAMAGED_MAX: usize = 1000;

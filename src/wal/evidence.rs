@@ -1,8 +1,9 @@
-//! Looking behind a log's end for a frame that says that what is missing there was synced.
+//! Searches behind a log's end for a frame that proves that the missing commit was synced.
 //!
-//! Heads may lie on every sector, and each may claim a frame up to the segment's end. So frames are
-//! not summed one by one: one sum runs over the bytes, and a frame's own follows from what the sum
-//! was at its ends. Every byte is read once, and holes are not read at all.
+//! Every sector may contain a head, and each head may claim a frame up to the segment's end. So
+//! frames are not summed one by one: a single running sum covers the bytes, and the sum of a frame
+//! follows from its values at the two ends of the frame. Every byte is read once, and holes are not
+//! read at all.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -12,18 +13,18 @@ use super::reader::{SegmentReader, WINDOW_BYTES};
 use crate::error::Result;
 use crate::format::checksum::{crc32c_append, crc32c_append_zeros, crc32c_between};
 
-/// What the frame that is looked for says.
+/// What the wanted frame must say.
 pub(super) struct Sought {
     pub(super) file_id: [u8; 16],
     pub(super) chain: u64,
-    /// The salt of the segment, where it is known.
+    /// The salt of the segment, if known.
     pub(super) salt: Option<u64>,
-    /// The commit that is missing.
+    /// The missing commit.
     pub(super) missing: u64,
 }
 
 impl Sought {
-    fn is_said_by(&self, frame: &FrameHead) -> bool {
+    fn is_met_by(&self, frame: &FrameHead) -> bool {
         frame.file_id == self.file_id
             && frame.chain == self.chain
             && self.salt.unwrap_or(frame.salt) == frame.salt
@@ -32,11 +33,11 @@ impl Sought {
     }
 }
 
-/// The number of a commit whose frame, whole, lies from `from` on in the segment and says that the
-/// missing commit was synced; and where that frame lies.
+/// The number and offset of a whole frame that lies in the segment from `from` on and says that the
+/// missing commit was synced.
 ///
 /// # Errors
-/// The system's.
+/// [`ErrorKind::Io`] if the operating system reports an error.
 pub(super) fn find(
     reader: &mut SegmentReader,
     sought: &Sought,
@@ -67,7 +68,7 @@ pub(super) fn find(
             return Ok(Some(whole));
         }
         let head = FrameHead::read(sector, end - offset);
-        if let Some(frame) = head.filter(|frame| sought.is_said_by(frame)) {
+        if let Some(frame) = head.filter(|frame| sought.is_met_by(frame)) {
             sum.claim(offset, &frame);
         }
         if let Some(whole) = sum.pass(rest) {
@@ -77,32 +78,32 @@ pub(super) fn find(
     Ok(None)
 }
 
-/// The sum of the bytes from somewhere on, and the frames that end further on.
+/// The running sum, and the claimed frames that end further on.
 struct Sum {
-    /// Where the next byte comes from.
+    /// The offset of the next byte.
     at: u64,
     crc: u32,
-    /// The first to end is on top.
+    /// The frame that ends first is on top.
     claimed: BinaryHeap<Reverse<Claim>>,
 }
 
-/// A frame of which the end was not reached.
+/// A claimed frame whose end the sum has not reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Claim {
     end: u64,
     offset: u64,
     number: u64,
-    /// The sum where it begins to be summed.
+    /// The running sum where the checksum of the frame begins.
     before: u32,
-    /// The sum that it claims.
+    /// The checksum in its head.
     crc: u32,
 }
 
 impl Sum {
-    /// Takes note of a frame at `offset`, of which the bytes that are not summed have passed.
+    /// Adds the frame at `offset`, after the bytes that its checksum leaves out.
     fn claim(&mut self, offset: u64, frame: &FrameHead) {
         if self.claimed.is_empty() {
-            self.crc = 0; // Nothing was summed as long as nothing was claimed.
+            self.crc = 0; // No claimed frame needs the sum before here.
         }
         self.claimed.push(Reverse(Claim {
             end: offset + frame.len_bytes(),
@@ -113,23 +114,23 @@ impl Sum {
         }));
     }
 
-    /// Goes on over these bytes; the first frame that ends in them and is whole.
+    /// Adds these bytes to the sum. Returns the first whole frame that ends in them.
     fn pass(&mut self, bytes: &[u8]) -> Option<(u64, u64)> {
         let mut left = bytes;
-        self.go_on(bytes.len() as u64, |crc, step| {
-            // No step is longer than what is left.
+        self.advance(bytes.len() as u64, |crc, step| {
+            // A step is at most as long as the rest.
             let (passed, rest) = left.split_at(usize::try_from(step).unwrap_or(left.len()));
             left = rest;
             crc32c_append(crc, passed)
         })
     }
 
-    /// Goes on over so many zeros.
+    /// Adds so many zeros to the sum.
     fn pass_zeros(&mut self, zeros: u64) -> Option<(u64, u64)> {
-        self.go_on(zeros, crc32c_append_zeros)
+        self.advance(zeros, crc32c_append_zeros)
     }
 
-    fn go_on(
+    fn advance(
         &mut self,
         len_bytes: u64,
         mut append: impl FnMut(u32, u64) -> u32,

@@ -1,4 +1,4 @@
-//! The files of a log: their names, how new ones are made, and which there are.
+//! The files of a log: naming, making and finding them.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -13,13 +13,13 @@ use crate::number::smaller;
 use crate::os;
 use crate::step::{self, Step};
 
-/// What a segment's name has behind the data file's, before its number.
+/// The part of a segment's name between the data file's name and the number.
 const PREFIX: &str = "-wal-";
 
-/// Zeros to be written, a piece at a time.
+/// A piece of zeros for new files.
 static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
-/// The number of the segment with this suffix, if it is a segment's.
+/// The number in this suffix, if it is the suffix of a segment.
 fn number_of(suffix: &str) -> Option<u64> {
     let digits = suffix.strip_prefix(PREFIX)?;
     let number: u64 = digits.parse().ok()?;
@@ -31,7 +31,7 @@ fn suffix_of(number: u64) -> String {
     format!("{PREFIX}{number}")
 }
 
-/// The suffixes of all that is called like a segment, in the order of their numbers.
+/// The suffixes of all files with a segment's name, by number.
 fn suffixes(data: &dyn Backing) -> Result<Vec<String>> {
     let numbers: BTreeSet<u64> =
         data.list_sides()?.iter().filter_map(|suffix| number_of(suffix)).collect();
@@ -45,7 +45,7 @@ pub(super) fn path_of(data: &dyn Backing, suffix: &str) -> PathBuf {
     path.into()
 }
 
-/// A salt that nobody has had: random, and not 0.
+/// A new salt: random, and not 0.
 pub(super) fn new_salt() -> Result<u64> {
     let random = os::random_id().map_err(|source| Error::io("begin a log segment", source))?;
     let (half, _) = random.split_at(size_of::<u64>());
@@ -53,7 +53,7 @@ pub(super) fn new_salt() -> Result<u64> {
     Ok(salt.max(1))
 }
 
-/// A file that waits to become a segment, or is one.
+/// A file that is or will become a segment.
 #[derive(Debug)]
 pub(super) struct SegmentFile {
     pub(super) suffix: String,
@@ -61,18 +61,18 @@ pub(super) struct SegmentFile {
     pub(super) len_bytes: u64,
 }
 
-/// How the bytes of a new file come about.
+/// What a new file is filled with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fill {
-    /// As zeros that are written, so that writing over them later changes no metadata.
+    /// Written zeros, so that writing over them later changes no metadata.
     Zeros,
-    /// As room that is reserved: the file is written once, from end to end, and synced then.
+    /// Reserved room: the writer writes such a file once, from end to end, and then syncs it.
     Room,
 }
 
 impl SegmentFile {
-    /// Makes a file of that length, which begins with `header`; its name is durable, and, unless it
-    /// is only room, so is what it holds. After an error there is no such file.
+    /// Makes a file of that length that begins with `header`. Its name is durable, and with
+    /// [`Fill::Zeros`] its bytes are too. After an error the file is removed.
     pub(super) fn create(
         data: &dyn Backing,
         len_bytes: u64,
@@ -91,7 +91,7 @@ impl SegmentFile {
             Ok(Self { suffix: suffix.clone(), backing, len_bytes })
         });
         if made.is_err() {
-            // What is left over is found by the next who opens the store; the first error counts.
+            // The next opener removes what this cannot; the first error is reported.
             let _ = data.remove_side(&suffix);
         }
         made
@@ -117,39 +117,40 @@ fn fill_file(backing: &dyn Backing, len_bytes: u64, header: &[u8], fill: Fill) -
     step::take(Step::SegmentZeroSync, || backing.sync_data())
 }
 
-/// A segment that was found beside a data file.
+/// A segment found beside a data file.
 #[derive(Clone, Debug)]
 pub(super) struct Found {
     pub(super) suffix: String,
     pub(super) header: SegmentHeader,
-    /// Whether the header itself is damaged or was never written, and this is what the first frame
-    /// says instead: then it does not know the salt before it.
+    /// Whether the header is damaged or unwritten, and `header` comes from the first frame, which
+    /// does not name the salt before it.
     pub(super) headless: bool,
 }
 
-/// What there is beside a data file.
+/// The files with segments' names beside a data file.
 #[derive(Debug, Default)]
 pub(super) struct Survey {
-    /// Those of this store, without those that were taken.
+    /// The segments of this store that the walk has not taken.
     segments: Vec<Option<Found>>,
-    /// Where in `segments` those are that claim a place. There may be very many, in long chains:
-    /// no link is looked for among all.
+    /// The indices in `segments` by claimed place: with a map, following a very long chain takes
+    /// time linear in its length.
     places: HashMap<Following, Vec<usize>>,
     /// Suffixes of segments of other stores.
     pub(super) strangers: Vec<String>,
-    /// Suffixes of segments whose header is damaged, and whose first frame does not replace it.
+    /// Suffixes of segments with a damaged header and no whole first frame.
     pub(super) damaged: Vec<String>,
-    /// Those, and of files that are called like segments and begin like none: of which the first
-    /// page was lost, perhaps.
+    /// Those, and suffixes of files that do not begin like a segment, perhaps because their first
+    /// page was lost.
     pub(super) faceless: Vec<String>,
 }
 
 /// The place that a segment claims in a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Following {
-    /// Behind the segment of a salt.
+    /// Behind the segment with this salt.
     Salt { chain: u64, salt: u64 },
-    /// Behind a frame, for one that does not know the salt before it: before this commit.
+    /// Behind the frame with this checksum and before this commit, for a segment that does not name
+    /// the salt before it.
     Frame { chain: u64, first: u64, previous_crc: u32 },
 }
 
@@ -169,18 +170,18 @@ impl Survey {
         self.segments.push(Some(found));
     }
 
-    /// The segments that were not taken.
+    /// The segments that the walk has not taken.
     pub(super) fn segments(&self) -> impl Iterator<Item = &Found> {
         self.segments.iter().flatten()
     }
 
-    /// Takes the one segment that has one of the places. The error is two that claim the same.
+    /// Takes the segment that claims one of the places. Returns both as the error if two do.
     pub(super) fn take(&mut self, places: &[Following]) -> Result<Option<Found>, Box<[Found; 2]>> {
         let numbers = places.iter().filter_map(|place| self.places.get(place)).flatten();
         self.take_one(numbers.copied().collect())
     }
 
-    /// As [`Survey::take`], of the segments of that salt.
+    /// As [`Survey::take`], for the segment with that salt.
     pub(super) fn take_salt(&mut self, salt: u64) -> Result<Option<Found>, Box<[Found; 2]>> {
         let named = |(number, found): (usize, &Option<Found>)| {
             found.as_ref().filter(|found| found.header.salt == salt).map(|_| number)
@@ -203,7 +204,7 @@ impl Survey {
     }
 }
 
-/// How many segments were looked at to find a successor: tests show that it is no square.
+/// Counts the segments examined to find successors: a test checks that the count grows linearly.
 pub(super) mod steps {
     #[cfg(test)]
     thread_local!(static TAKEN: std::cell::Cell<usize> = const { std::cell::Cell::new(0) });
@@ -219,12 +220,12 @@ pub(super) mod steps {
     }
 }
 
-/// Opens a file that is called like a segment; `None` if it is gone, or nothing one could read.
+/// Opens a file with a segment's name; `None` if it is gone or cannot be a segment.
 pub(super) fn open(data: &dyn Backing, suffix: &str) -> Result<Option<SegmentReader>> {
     match data.open_side(suffix, OpenSide::Read) {
         Ok(Some(backing)) => Ok(Some(SegmentReader::new(backing)?)),
         Ok(None) => Ok(None),
-        // A directory or a pipe of that name, or the file of a user who may not write the data.
+        // A directory or a pipe, or the file of a user that may not write the data file.
         Err(error) if error.kind() == ErrorKind::InvalidArgument || is_disbelieved(&error) => {
             Ok(None)
         }
@@ -235,7 +236,8 @@ pub(super) fn open(data: &dyn Backing, suffix: &str) -> Result<Option<SegmentRea
 /// Reads the headers of all segments beside `data`.
 ///
 /// # Errors
-/// [`ErrorKind::UnsupportedFormat`] for a segment of this store and another version; the system's.
+/// [`ErrorKind::UnsupportedFormat`] for a segment of this store and another version;
+/// [`ErrorKind::Io`] if the operating system reports an error.
 pub(super) fn survey(data: &dyn Backing, file_id: [u8; 16]) -> Result<Survey> {
     let mut survey = Survey::default();
     for suffix in suffixes(data)? {
@@ -249,7 +251,7 @@ pub(super) fn survey(data: &dyn Backing, file_id: [u8; 16]) -> Result<Survey> {
             Label::Other { version, sector } => {
                 let (detail, advice) = match version {
                     VERSION => {
-                        (format!("sectors of {sector} bytes"), "use the program that wrote it")
+                        (format!("sectors of {sector} bytes"), "use the program that wrote the log")
                     }
                     _ => other_version(version),
                 };
@@ -284,7 +286,7 @@ pub(super) fn survey(data: &dyn Backing, file_id: [u8; 16]) -> Result<Survey> {
     Ok(survey)
 }
 
-/// The highest number with which a segment of this store begins, of those with a whole first frame.
+/// The highest first commit among the segments of this store with a whole first frame.
 ///
 /// # Errors
 /// As [`survey`].
@@ -299,13 +301,12 @@ pub(crate) fn newest_begun(data: &dyn Backing, file_id: [u8; 16]) -> Result<Opti
     Ok(newest)
 }
 
-/// How much is looked at of a file that begins like no segment: no segment that has more than one
-/// frame, and is not the first of its chain, is as long.
+/// At most this much is read of a file that does not begin like a segment: segments that are not
+/// the first of their chain and have more than one frame are shorter.
 pub(super) const LOOK_BYTES_MAX: u64 = 64 << 20;
 
-/// Whether a file whose first sector is blank was being made into a segment: its maker had got no
-/// further than zeros. A user's file may begin with them too, and one with more bytes than are
-/// looked at may be a user's.
+/// Whether a writer was making this file, whose first sector is blank, into a segment: it contains
+/// only zeros. A longer file than the limit may be a user's.
 fn is_unwritten(reader: &mut SegmentReader) -> Result<bool> {
     let (end, mut at, mut left) = (reader.len_bytes(), SECTOR_BYTES, LOOK_BYTES_MAX);
     while at < end {
@@ -327,11 +328,12 @@ fn is_unwritten(reader: &mut SegmentReader) -> Result<bool> {
     Ok(true)
 }
 
-/// Removes the segments of this store other than those with the salts of `keep`, and files that
-/// were being made into segments, which are empty or zeros; files of others are left alone.
+/// Removes the segments of this store except those with the salts of `keep`, and unfinished
+/// segments, which are empty or zeros. Leaves other files alone.
 ///
 /// # Errors
-/// The system's: the first one, after all that could be removed was.
+/// [`ErrorKind::Io`] if the operating system reports an error: the first one, after everything else
+/// was removed.
 pub(crate) fn remove_stale(data: &dyn Backing, file_id: [u8; 16], keep: &[u64]) -> Result<()> {
     let mut result = Ok(());
     for suffix in suffixes(data)? {

@@ -1,8 +1,8 @@
-//! Reading a log on as it is written, up to commits that are known to be there.
+//! Reads a growing log, up to commits that its writer has published.
 //!
-//! Nothing is judged here: a reader that is told by the writer which commits there are has no need
-//! to tell a torn end from damage. What does not fit is an error; beside a writer at work it may
-//! pass, since the log may just be going elsewhere.
+//! A reader that knows from the writer which commits exist need not tell a torn end from damage:
+//! what does not fit is an error. Beside an active writer the error may pass, because the writer
+//! may be moving to another log.
 
 use super::files::survey;
 use super::format::SECTOR_BYTES;
@@ -11,7 +11,7 @@ use super::replay::{Each, OPERATION, Replayed, Walk, gap, missing, take_first};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::Backing;
 
-/// A place in a log: behind a commit, and before the next.
+/// A place in a log, between two commits.
 pub(crate) struct Position {
     reader: SegmentReader,
     salt: u64,
@@ -19,18 +19,20 @@ pub(crate) struct Position {
     offset: u64,
     next: u64,
     last_crc: u32,
-    /// How many commits were handed out.
+    /// The number of commits given to `each`.
     frames: u64,
-    /// The bytes of all frames before this place.
+    /// The total length of all frames before this place.
     log_len_bytes: u64,
 }
 
 impl Position {
     /// Reads the chain that begins with the segment of `salt`, calls `each` for the commits after
-    /// `after` up to `through`, and stays there. `after` is the last commit that the array holds.
+    /// `after` up to `through`, and stops behind them. `after` is the last commit that the array
+    /// holds.
     ///
     /// # Errors
-    /// [`ErrorKind::Corrupt`] if they are not all there; as [`replay`](super::replay()).
+    /// [`ErrorKind::Corrupt`] if one of those commits is missing; the errors of
+    /// [`replay`](super::replay()).
     pub(crate) fn find(
         data: &dyn Backing,
         file_id: [u8; 16],
@@ -57,10 +59,10 @@ impl Position {
         Ok(position)
     }
 
-    /// Goes on to commit `through`.
+    /// Reads on to commit `through`.
     ///
     /// # Errors
-    /// As [`Position::find`]; the position is good for nothing then.
+    /// As [`Position::find`]; this position cannot be used afterwards.
     pub(crate) fn follow(
         &mut self,
         data: &dyn Backing,
@@ -73,12 +75,12 @@ impl Position {
         self.walk(data, file_id, (self.next.saturating_sub(1), through), image_len, each)
     }
 
-    /// The number of the commit that comes next.
+    /// The number of the next commit.
     pub(crate) fn next(&self) -> u64 {
         self.next
     }
 
-    /// How many commits were handed out so far, and the bytes of all frames before this place.
+    /// The number of commits given to `each`, and the total length of all frames before this place.
     pub(crate) fn passed(&self) -> (u64, u64) {
         (self.frames, self.log_len_bytes)
     }
@@ -111,7 +113,7 @@ impl Position {
                 self.log_len_bytes = self.log_len_bytes.saturating_add(walk.replayed.log_len_bytes);
                 return Ok(());
             }
-            // Each segment is taken out of those found, so that no chain goes round in circles.
+            // Taking each segment out of `found` stops chains that form a circle.
             let found = match &mut found {
                 Some(found) => found,
                 none => none.insert(survey(data, file_id)?),
@@ -121,8 +123,8 @@ impl Position {
                 return Err(Error::new(ErrorKind::Corrupt, OPERATION)
                     .path(place.0)
                     .offset(place.1)
-                    .detail(format!("it ends before commit {through}, which was published"))
-                    .advice("open the store again; if that fails, too, verify it"));
+                    .detail(format!("the log ends before commit {through}, which was published"))
+                    .advice("open the store again; if that fails too, verify it"));
             };
             self.reader = open(data, &segment.suffix)?;
             (self.salt, self.offset) = (segment.header.salt, SECTOR_BYTES);
@@ -133,7 +135,7 @@ impl Position {
 fn open(data: &dyn Backing, suffix: &str) -> Result<SegmentReader> {
     super::files::open(data, suffix)?.ok_or_else(|| {
         let path = super::files::path_of(data, suffix);
-        missing(path, "it was removed while the log was read")
+        missing(path, "the file was removed while the log was read")
     })
 }
 

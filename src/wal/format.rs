@@ -1,4 +1,4 @@
-//! The bytes of a segment's header and of a frame's, and nothing but bytes.
+//! The layout of a segment's header and of a frame.
 
 use std::mem::{offset_of, size_of};
 
@@ -10,7 +10,7 @@ use super::placed::{PlacedSums, SUMS_IN_HEAD, SUMS_MAX};
 use crate::format::{Counts, VERSION, checksum::crc32c};
 use crate::number::in_memory;
 
-/// What frames begin on a multiple of; the segment's header takes the first of them.
+/// Frames begin on multiples of this; the segment's header takes the first sector.
 pub(super) const SECTOR_BYTES: u64 = SECTOR as u64;
 const SECTOR: u32 = 512;
 
@@ -20,13 +20,13 @@ const SEGMENT_MAGIC: [u8; 8] = *b"\x89FLATWAL";
 /// The first bytes of every frame.
 const FRAME_MAGIC: [u8; 4] = *b"FWB1";
 
-/// The bytes of a frame in front of its payload.
+/// The length of a frame's head, which precedes the payload.
 pub(super) const FRAME_HEAD_BYTES: usize = size_of::<FrameBytes>();
 
-/// Where the bytes begin that a frame's checksum covers: behind the checksum.
+/// The checksum of a frame covers the bytes from here on: those behind the checksum itself.
 pub(super) const FRAME_CRC_END: usize = 8;
 
-/// The bytes of a segment's first sector.
+/// A segment's first sector.
 ///
 /// ```text
 ///        0        4        8       12       16                24                32
@@ -70,43 +70,43 @@ const _: () = {
     assert!(offset_of!(SegmentBytes, crc) == 508);
 };
 
-/// Where in a segment its checksum lies.
+/// The offset of a segment's checksum.
 const SEGMENT_CRC: usize = 508;
 
-/// What a segment says about itself.
+/// The header of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SegmentHeader {
     pub(super) file_id: [u8; 16],
     /// Drawn at random when the segment is begun, never 0.
     pub(super) salt: u64,
-    /// The salt of the segment that its chain began with, which may be long gone: what lies about
-    /// of other chains says nothing of this one.
+    /// The salt of the segment that its chain began with, which may have been released long ago.
+    /// Segments of other chains say nothing about this one.
     pub(super) chain: u64,
-    /// How long its file is: from before its first frame is written on, or, where that is larger
-    /// than other segments, by the time that it is whole.
+    /// The length of its file. A file of at most the usual length has it before the first frame is
+    /// written; a larger one, once it is whole.
     pub(super) len_bytes: u64,
-    /// The salt of the segment before it in the chain; 0 if there is none.
+    /// The salt of the segment before it in the chain; 0 for the first.
     pub(super) previous_salt: u64,
     /// The number of its first frame.
     pub(super) first: u64,
-    /// The checksum of the last frame before it in the chain; 0 if there is none.
+    /// The checksum of the last frame before it in the chain; 0 for the first.
     pub(super) previous_crc: u32,
 }
 
-/// What the first sector of a file called like a segment turns out to be.
+/// What the first sector of a file with a segment's name contains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Label {
-    /// A segment's header, whole, of the store asked for.
+    /// A whole segment header of this store.
     Ours(SegmentHeader),
-    /// As [`Label::Ours`], of a version or a length of sectors that this code does not know.
+    /// A whole segment header of this store, with an unknown version or sector size.
     Other { version: u32, sector: u32 },
-    /// A segment's header, whole, of another store.
+    /// A whole segment header of another store.
     Strange,
-    /// A segment's header of the store asked for, damaged.
+    /// A damaged segment header of this store.
     Damaged,
-    /// Nothing was written there yet.
+    /// Unwritten: zeros, or the beginning of a header.
     Blank,
-    /// None of all that.
+    /// Anything else.
     Unknown,
 }
 
@@ -134,10 +134,10 @@ fn is_zero(bytes: &[u8]) -> bool {
 }
 
 impl Label {
-    /// Reads a file's first sector, or what there is of it.
+    /// Reads a file's first sector, or the part of it that exists.
     pub(super) fn read(bytes: &[u8], file_id: [u8; 16]) -> Self {
         let Ok((sector, _)) = SegmentBytes::read_from_prefix(bytes) else {
-            // Cut off while it was made, perhaps.
+            // A writer may have crashed while it made the file.
             let (magic, rest) = bytes.split_at(bytes.len().min(SEGMENT_MAGIC.len()));
             let begun = SEGMENT_MAGIC.starts_with(magic) || is_zero(magic) && is_zero(rest);
             return if begun { Self::Blank } else { Self::Unknown };
@@ -172,7 +172,7 @@ impl Label {
     }
 }
 
-/// The bytes of a frame in front of its payload.
+/// The head of a frame, in front of its payload.
 ///
 /// ```text
 ///        0        4        8                16                24                32
@@ -231,47 +231,48 @@ const _: () = {
     assert!(offset_of!(FrameBytes, further_crc) == 108);
     assert!(offset_of!(FrameBytes, placed_len_bytes) == 112);
     assert!(offset_of!(FrameBytes, first_sums) == 120);
-    // Without images, what is left of a sector is for sums.
+    // Without images, the rest of the sector holds sums.
     assert!(FRAME_HEAD_BYTES + 4 * (SUMS_MAX - SUMS_IN_HEAD) == SECTOR as usize);
 };
 
-/// What stands in front of a frame's payload. One that was read is untrusted until its checksum
-/// has been compared, except that it ends within its segment.
+/// The head of a frame. One that was read is untrusted until its checksum has been compared, except
+/// that it ends within its segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct FrameHead {
     /// Of bytes 8 up to the end of the payload.
     pub(super) crc: u32,
     pub(super) file_id: [u8; 16],
-    /// That of the segment in which it lies.
+    /// The salt of its segment.
     pub(super) salt: u64,
-    /// That segment's chain.
+    /// The chain of that segment.
     pub(super) chain: u64,
     pub(super) commit: Commit,
     /// The highest commit known to be durable when this one was written.
     pub(super) synced: u64,
-    /// How many images it has.
+    /// The number of images.
     pub(super) images: u64,
     pub(super) image_len_bytes: u32,
-    /// The checksum of the frame before it in the chain; 0 if there is none.
+    /// The checksum of the frame before it in the chain; 0 for the first.
     pub(super) previous_crc: u32,
-    /// What it says of records in their places; not in `commit`, as long as it is not complete.
+    /// The checksums of records in the array. `commit` does not have them until they are complete.
     pub(super) sums: SumsHead,
 }
 
-/// What stands in a frame's head of the checksums of records in their places.
+/// The part of a frame's head about the checksums of records in the array.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct SumsHead {
-    /// How many there are; 0 for none.
+    /// The number of sums; 0 if the frame has no sums.
     pieces: u16,
     piece_log2: u16,
-    /// Of the bytes of those that are not in the head.
+    /// The checksum of the sums outside the head.
     further_crc: u32,
     placed_len_bytes: u64,
     first: [u32; SUMS_IN_HEAD],
 }
 
 impl SumsHead {
-    /// What stands in the head of a frame of so many bytes, and what behind its payload.
+    /// The part in the head of a frame of `frame_len_bytes` bytes, and the bytes behind its
+    /// payload.
     pub(super) fn of(sums: &PlacedSums, frame_len_bytes: u64) -> (Self, Vec<u8>) {
         let room = (in_sectors(frame_len_bytes) - frame_len_bytes) / size_of::<u32>() as u64;
         let mut sums = sums.clone();
@@ -290,8 +291,8 @@ impl SumsHead {
         (head, further)
     }
 
-    /// How many bytes of sums lie behind the payload of a frame of so many bytes; `None` if there
-    /// are no sums, or there is no room for them.
+    /// The length of the sums behind the payload of a frame of `frame_len_bytes` bytes; `None` if
+    /// it has no sums, or no room for them.
     pub(super) fn further_len_bytes(&self, frame_len_bytes: u64) -> Option<usize> {
         let pieces = Some(usize::from(self.pieces)).filter(|&pieces| pieces > 0)?;
         let len = pieces.saturating_sub(SUMS_IN_HEAD) * size_of::<u32>();
@@ -299,8 +300,8 @@ impl SumsHead {
         (len as u64 <= room).then_some(len)
     }
 
-    /// The sums, with those of these bytes behind the payload: which mean nothing if they are not
-    /// what was written there. `None` if what it all says makes no sense.
+    /// The sums, with those in the bytes behind the payload if their checksum matches. `None` if
+    /// they contradict each other.
     pub(super) fn with(&self, further: Option<&[u8]>) -> Option<PlacedSums> {
         let pieces = usize::from(self.pieces);
         let mut sums = self.first[..pieces.min(SUMS_IN_HEAD)].to_vec();
@@ -312,25 +313,25 @@ impl SumsHead {
     }
 }
 
-/// The bytes of a payload of so many images; `None` past what a file can hold.
+/// The length of a payload with `images` images; `None` beyond the greatest file length.
 fn payload_len_bytes(images: u64, image_len_bytes: u32) -> Option<u64> {
     let each = u64::from(image_len_bytes) + size_of::<u64>() as u64;
     images.checked_mul(each).filter(|&len| len < i64::MAX as u64)
 }
 
-/// The bytes of a frame of so many images, without what fills its last sector.
+/// The length of a frame with `images` images, without the filling of its last sector.
 pub(super) fn frame_len_bytes(images: u64, image_len_bytes: u32) -> Option<u64> {
     payload_len_bytes(images, image_len_bytes)?.checked_add(FRAME_HEAD_BYTES as u64)
 }
 
-/// The length of whole sectors that hold so many bytes of a frame.
+/// Rounds the length of a frame up to whole sectors.
 pub(super) fn in_sectors(len_bytes: u64) -> u64 {
     // Cannot overflow: payload_len_bytes keeps every frame below 2^63.
     len_bytes.next_multiple_of(SECTOR_BYTES)
 }
 
 impl FrameHead {
-    /// The bytes of a frame with this head, without what fills its last sector.
+    /// The length of a frame with this head, without the filling of its last sector.
     pub(super) fn len_bytes(&self) -> u64 {
         frame_len_bytes(self.images, self.image_len_bytes)
             .expect("checked when it was read, or before it was reserved")
@@ -360,8 +361,8 @@ impl FrameHead {
         zerocopy::transmute!(frame)
     }
 
-    /// Reads a frame's head, if there is one that ends within `room_bytes` bytes from its
-    /// beginning.
+    /// Reads a frame's head, if the bytes begin with one and the frame is at most `room_bytes`
+    /// long.
     pub(super) fn read(bytes: &[u8], room_bytes: u64) -> Option<Self> {
         let (frame, _) = FrameBytes::read_from_prefix(bytes).ok()?;
         if frame.magic != FRAME_MAGIC {

@@ -1,7 +1,7 @@
-//! What the fuzz target of the log calls, and the tests of its kept inputs.
+//! The entry points of the fuzz target for logs, and of the tests of its kept inputs.
 //!
-//! As with headers ([`crate::format::fuzzing`]), a fuzzer's bytes are taken as differences from a
-//! good log, and its checksums are put right afterwards, so that it gets past them.
+//! As with headers ([`crate::format::fuzzing`]), the fuzzer's bytes are differences from a good
+//! log. The checksums are corrected afterwards, so that the input gets past them.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -16,14 +16,14 @@ const FILE_ID: [u8; 16] = [7; 16];
 const IMAGE_LEN: u32 = 8;
 const SECTOR: usize = 512;
 
-/// A good log: the salt of its first segment, and its files, without the zeros at their ends.
+/// A good log: the salt of its first segment, and its files without their trailing zeros.
 struct Good {
     salt: u64,
     files: Vec<(String, Vec<u8>)>,
     commits: u64,
 }
 
-/// What a fuzzed byte changes, in each segment's header and in each frame.
+/// The bytes that fuzzed bytes change, in each segment's header and in each frame.
 const HEADER_BYTES: std::ops::Range<usize> = 0..64;
 const FRAME_BYTES: std::ops::Range<usize> = 8..160;
 
@@ -61,7 +61,7 @@ fn good(path: &Path) -> &'static Good {
     })
 }
 
-/// Changes a segment by some of the differences, and puts its checksums right.
+/// Changes a segment by some of the differences, and corrects its checksums.
 fn vary<'a>(file: &mut [u8], differences: &mut impl Iterator<Item = &'a u8>) {
     let mut xor = |bytes: &mut [u8]| {
         for byte in bytes {
@@ -95,7 +95,7 @@ fn check(path: &Path, salt: u64, after: u64) -> Result<u64> {
         next += 1;
         assert_eq!(commit.counts.commit, next, "a commit out of turn");
         assert!(commit.counts.live <= commit.counts.records, "{commit:?}");
-        // In any order (docs/FORMAT.md).
+        // The order does not matter (docs/FORMAT.md).
         let distinct: HashSet<u64> = ids.iter().copied().collect();
         assert_eq!(distinct.len(), ids.len(), "a record has two images in one commit");
         assert!(ids.iter().all(|&id| id < commit.counts.records), "a record past the count");
@@ -108,14 +108,14 @@ fn check(path: &Path, salt: u64, after: u64) -> Result<u64> {
     Ok(next)
 }
 
-/// Replays a log that differs from a good one by `differences` and whose checksums hold, beside
+/// Replays a log that differs from a good one by `differences` and has correct checksums, beside
 /// the empty file `path` in a directory of its own.
 ///
 /// # Errors
-/// Whatever the log is refused for.
+/// The error with which the log is refused.
 ///
 /// # Panics
-/// If what was accepted cannot be, or a good log was not.
+/// If an impossible log was accepted, or a good one refused.
 pub fn replay_variant(path: &Path, differences: &[u8]) -> Result<()> {
     let good = good(path);
     let (after, differences) = differences.split_first().unwrap_or((&0, &[]));
@@ -135,10 +135,10 @@ pub fn replay_variant(path: &Path, differences: &[u8]) -> Result<()> {
 /// Replays a log whose only segment is `bytes`, as [`replay_variant`] does.
 ///
 /// # Errors
-/// Whatever the log is refused for.
+/// The error with which the log is refused.
 ///
 /// # Panics
-/// If what was accepted cannot be.
+/// If an impossible log was accepted.
 pub fn replay_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
     std::fs::write(side(path, "-wal-1"), bytes).expect("a segment");
     let salt = bytes

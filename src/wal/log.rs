@@ -1,4 +1,4 @@
-//! The writer's end of the chain.
+//! The log as its one writer uses it: the end of the chain, and the files to recycle.
 
 mod kept;
 
@@ -16,17 +16,17 @@ use crate::format::checksum::{crc32c, crc32c_append};
 use crate::io::{Backing, OpenSide};
 use crate::step::{self, Step};
 
-/// The first segment's length: a store of few records stays small.
+/// The shortest segment, and usually the first: a small store stays small.
 const SEGMENT_MIN_BYTES: u64 = 64 << 10;
 
-/// Segments double up to this length. A frame that fits in none has one of its own.
+/// Segments double up to this length. A frame that does not fit in one gets a segment of its own.
 const SEGMENT_MAX_BYTES: u64 = 4 << 20;
 
-/// How much room is kept for recycling, in how many files.
+/// Limits of the files kept for recycling.
 const POOL_MAX_BYTES: u64 = 16 << 20;
 const POOL_MAX_FILES: usize = 4;
 
-/// Frames up to this length are written by one call.
+/// Frames up to this length take one write.
 const ONE_WRITE_MAX_BYTES: u64 = 256 << 10;
 
 /// The segment that frames are appended to.
@@ -34,9 +34,9 @@ const ONE_WRITE_MAX_BYTES: u64 = 256 << 10;
 struct Current {
     file: SegmentFile,
     salt: u64,
-    /// Where the next frame begins.
+    /// The offset of the next frame.
     end: u64,
-    /// Where the frames end that the array has held since a checkpoint of everything.
+    /// The end of the frames that the last checkpoint of all commits covered.
     checkpointed_end: u64,
 }
 
@@ -48,11 +48,11 @@ struct Older {
     salt: u64,
     /// The number of its last frame.
     last: u64,
-    /// The bytes of its frames that the array has not held since a checkpoint of everything.
+    /// The length of its frames, without those that a checkpoint of all commits covered.
     frames_len_bytes: u64,
 }
 
-/// A file that no commit needs any more.
+/// A file without needed commits.
 #[derive(Debug)]
 struct Idle {
     suffix: String,
@@ -61,8 +61,8 @@ struct Idle {
 
 /// The log of one writer: the end of a chain, and the segments that are still needed.
 ///
-/// After an error of [`Log::append`] it is unknown what the log holds, and the log must not be used
-/// any more, except to be dropped. Dropping it leaves its files as they are.
+/// After [`Log::append`] has failed, the content of the log is unknown: the caller may only drop
+/// it. Dropping the log leaves its files as they are.
 #[derive(Debug)]
 pub(crate) struct Log {
     data: Arc<dyn Backing>,
@@ -72,16 +72,16 @@ pub(crate) struct Log {
     /// Oldest first.
     older: VecDeque<Older>,
     current: Current,
-    /// The current segment's successor, once it is made.
+    /// The next segment, once it is made.
     prepared: Option<SegmentFile>,
-    /// Files to be recycled. The oldest goes first, so that a state whose log began further back
-    /// finds the beginning gone, and not its end.
+    /// Files to recycle. The oldest is reused first, so that a reader of an old state finds the
+    /// beginning of its log gone, and not the end.
     idle: VecDeque<Idle>,
     /// Files that could not be removed.
     stuck: Vec<String>,
-    /// How long the next new segment is to be.
+    /// The length of the next new segment.
     next_len_bytes: u64,
-    /// No shorter than that; segments for larger frames are not used anew.
+    /// The greatest length of a segment that is reused; a larger frame has a longer one.
     segment_max_bytes: u64,
     /// The number of the next commit.
     next: u64,
@@ -91,10 +91,11 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// Begins a chain with the commit `first`: makes its first segment, durable, of 64 KiB.
+    /// Begins a chain with the commit `first`: makes its first segment, of 64 KiB, durably.
     ///
     /// # Errors
-    /// The system's, a full disk among them; then there is no such segment.
+    /// [`ErrorKind::Io`] if the operating system reports an error, [`ErrorKind::NoSpace`] on a full
+    /// disk; then the segment does not exist.
     pub(crate) fn create(data: Arc<dyn Backing>, file_id: [u8; 16], first: u64) -> Result<Self> {
         Self::create_with_room(data, file_id, first, 0)
     }
@@ -140,15 +141,15 @@ impl Log {
         })
     }
 
-    /// Makes segments no longer than this, as far as that may be: of a log that is used anew before
-    /// it has grown, a small part.
+    /// Limits the length of new segments, within the fixed limits: a log that is soon reused needs
+    /// only short ones.
     pub(crate) fn limit_segments(&mut self, len_bytes: u64) {
         let longest = len_bytes.clamp(SEGMENT_MIN_BYTES, SEGMENT_MAX_BYTES);
         self.segment_max_bytes = 1 << longest.ilog2();
         self.next_len_bytes = self.next_len_bytes.min(self.segment_max_bytes);
     }
 
-    /// The salt of the oldest segment that is still needed: what the header names.
+    /// The salt of the oldest needed segment, which the header names.
     pub(crate) fn salt(&self) -> u64 {
         self.older.front().map_or(self.current.salt, |older| older.salt)
     }
@@ -158,35 +159,39 @@ impl Log {
         self.next
     }
 
-    /// The salts of all segments that are still needed.
+    /// The salts of all needed segments.
     pub(crate) fn salts(&self) -> Vec<u64> {
         let older = self.older.iter().map(|older| older.salt);
         older.chain([self.current.salt]).collect()
     }
 
-    /// Whether a frame of so many images begins a new segment, for which the current one is synced.
+    /// Whether a frame with `images` images begins a new segment; the current one is then synced.
     pub(crate) fn changes_segment(&self, images: u64, image_len: u32) -> bool {
         let len_bytes = frame_len_bytes(images, image_len).map(in_sectors);
         len_bytes.is_none_or(|len_bytes| len_bytes > self.room_bytes())
     }
 
-    /// Makes room for a frame of so many images, so that appending it needs no more space.
+    /// Makes room for a frame with `images` images, so that appending it needs no more space.
     ///
     /// # Errors
-    /// [`ErrorKind::NoSpace`], [`ErrorKind::OutOfRange`] for more images than any file can hold,
-    /// and the system's; the log is what it was then, and can be used.
+    /// [`ErrorKind::NoSpace`] on a full disk; [`ErrorKind::OutOfRange`] for more images than a file
+    /// can hold; [`ErrorKind::Io`] if the operating system reports another error. The log is
+    /// unchanged then and stays usable.
     pub(crate) fn reserve(&mut self, images: u64, image_len: u32) -> Result<()> {
         let Some(len_bytes) = frame_len_bytes(images, image_len).map(in_sectors) else {
             return Err(Error::new(ErrorKind::OutOfRange, "commit")
-                .detail(format!("{images} records of {image_len} bytes are too many for a log"))
-                .advice("commit them in several transactions"));
+                .detail(format!(
+                    "{images} records of {image_len} bytes are too many for one commit"
+                ))
+                .advice("split them into several transactions"));
         };
         if len_bytes <= self.room_bytes() {
             return Ok(());
         }
         let needed = len_bytes.saturating_add(SECTOR_BYTES);
         if let Some(prepared) = self.prepared.take() {
-            // A segment made for one large frame that never came is no segment for others.
+            // A segment made for a large frame that was never appended is too long for other
+            // frames.
             if prepared.len_bytes >= needed
                 && (prepared.len_bytes <= SEGMENT_MAX_BYTES || prepared.len_bytes == needed)
             {
@@ -204,11 +209,12 @@ impl Log {
     /// Appends a frame, without syncing it. `synced` is the highest commit known to be durable.
     ///
     /// # Errors
-    /// The system's. What the log holds is unknown then: the caller must not go on with it.
+    /// [`ErrorKind::Io`] if the operating system reports an error. The content of the log is
+    /// unknown then, and the caller must stop using it.
     ///
     /// # Panics
-    /// If the commit is not the next one, or is impossible: what a reader would refuse must not
-    /// reach the disk.
+    /// If the commit is not the next one, or is impossible: a commit that a reader would refuse
+    /// must not reach the disk.
     pub(crate) fn append(
         &mut self,
         commit: &Commit,
@@ -218,7 +224,7 @@ impl Log {
         self.check(commit, synced, images);
         let count = images.ids.len() as u64;
         self.reserve(count, images.image_len)?;
-        let len_bytes = frame_len_bytes(count, images.image_len).expect("it was reserved");
+        let len_bytes = frame_len_bytes(count, images.image_len).expect("reserve checked it");
         let fits = in_sectors(len_bytes) <= self.room_bytes();
         let begun = if fits { None } else { Some(self.begin_segment()?) };
         let placed = commit.placed.as_deref();
@@ -229,14 +235,14 @@ impl Log {
             salt: self.current.salt,
             chain: self.chain,
             commit: Commit { placed: None, ..*commit },
-            // The segment before was synced just now, with every frame so far.
+            // begin_segment has synced the previous segment with all earlier frames.
             synced: if begun.is_some() { commit.counts.commit.saturating_sub(1) } else { synced },
             images: count,
             image_len_bytes: images.image_len,
             previous_crc: self.last_crc,
             sums,
         };
-        // A new segment's header goes out together with its first frame.
+        // One write puts a new segment's header and its first frame on the disk.
         let header = begun.as_ref().map_or(&[][..], |header| header);
         let offset = self.current.end - header.len() as u64;
         let buffer = &mut self.buffer;
@@ -256,21 +262,21 @@ impl Log {
         Ok(())
     }
 
-    /// The segment of the last frame. Once it is synced, all frames so far are durable.
+    /// The segment of the last frame. Syncing it makes all frames durable.
     pub(crate) fn segment(&self) -> Arc<dyn Backing> {
         Arc::clone(&self.current.file.backing)
     }
 
-    /// The salt that the header must name once the array holds all commits up to `checkpointed`.
+    /// The salt that the header must name when the array holds all commits up to `checkpointed`.
     pub(crate) fn oldest_after(&self, checkpointed: u64) -> u64 {
         let needed = self.older.iter().find(|older| older.last > checkpointed);
         needed.map_or(self.current.salt, |older| older.salt)
     }
 
-    /// Lets go of the segments whose commits the array holds, which are those up to `checkpointed`,
-    /// for recycling. Of these the one stays that ends with commit `needed`, and what comes behind
-    /// it: somebody just reads on from there. Only to be called once a header that names
-    /// [`Log::oldest_after`] is durable.
+    /// Releases the segments whose commits are all in the array, those up to `checkpointed`, for
+    /// recycling. Keeps the segment that ends with commit `needed` and all later ones, because a
+    /// reader is still reading from there. The caller must first make a header durable that names
+    /// [`Log::oldest_after`].
     pub(crate) fn release(&mut self, checkpointed: u64, needed: Option<u64>) {
         if checkpointed.checked_add(1) == Some(self.next) {
             self.current.checkpointed_end = self.current.end;
@@ -286,15 +292,16 @@ impl Log {
         self.bound_idle();
     }
 
-    /// Removes all files of the log. Only to be called once no header names it.
+    /// Removes all files of the log. The caller makes sure that no header names it.
     ///
     /// # Errors
-    /// The system's: the first one, after all that could be removed was.
+    /// [`ErrorKind::Io`] if the operating system reports an error: the first one, after everything
+    /// else was removed.
     pub(crate) fn remove(self) -> Result<()> {
         let Self { data, older, current, prepared, idle, stuck, .. } = self;
         let suffixes = older.into_iter().map(|older| older.suffix);
         let suffixes = suffixes.chain(idle.into_iter().map(|idle| idle.suffix)).chain(stuck);
-        // Dropped with it is the open file: Windows removes none that is open.
+        // Dropping it closes the file first: Windows does not remove open files.
         let suffixes = suffixes.chain(prepared.map(|file| file.suffix));
         let suffixes = suffixes.chain([current.file.suffix]);
         let suffixes: Vec<String> = suffixes.collect();
@@ -305,20 +312,20 @@ impl Log {
         result
     }
 
-    /// Bytes of frames in the segments that are still needed, without those that a checkpoint of
-    /// everything has covered.
+    /// The length of the frames in needed segments, without those that a checkpoint of all commits
+    /// covered.
     pub(crate) fn len_bytes(&self) -> u64 {
         let older: u64 = self.older.iter().map(|older| older.frames_len_bytes).sum();
         older + (self.current.end - self.current.checkpointed_end)
     }
 
-    /// Bytes of the segments that the array has made needless, and that are kept all the same.
+    /// The length of the segments that are kept although the array holds all their commits.
     pub(crate) fn kept_bytes(&self, checkpointed: u64) -> u64 {
         let kept = self.older.iter().take_while(|older| older.last <= checkpointed);
         kept.map(|older| older.len_bytes).sum()
     }
 
-    /// How many segments are still needed.
+    /// The number of needed segments.
     pub(crate) fn segments(&self) -> u64 {
         self.older.len() as u64 + 1
     }
@@ -329,7 +336,11 @@ impl Log {
 
     fn check(&self, commit: &Commit, synced: u64, images: &Images<'_>) {
         assert_eq!(commit.counts.commit, self.next, "commits are numbered without gaps");
-        assert!(synced < commit.counts.commit, "commit {} is not synced yet", commit.counts.commit);
+        assert!(
+            synced < commit.counts.commit,
+            "commit {} cannot be synced before it is written",
+            commit.counts.commit
+        );
         if let Err(broken) = commit.check(images.ids) {
             panic!("refusing to log an impossible commit: {broken}: {commit:?}");
         }
@@ -338,13 +349,13 @@ impl Log {
         assert_eq!(Some(given), expected, "an image for each record");
     }
 
-    /// Goes on in the prepared segment. The header that it must begin with is returned, to be
-    /// written with the first frame.
+    /// Continues in the prepared segment. Returns its header, for the caller to write with the
+    /// first frame.
     fn begin_segment(&mut self) -> Result<[u8; SECTOR_BYTES as usize]> {
         let salt = new_salt()?;
-        // What lies in a segment says that all before it is durable.
+        // Any byte of the new segment proves that everything before it is durable.
         step::take(Step::SegmentSync, || self.current.file.backing.sync_data())?;
-        let file = self.prepared.take().expect("room was reserved");
+        let file = self.prepared.take().expect("reserve made one");
         let header = SegmentHeader {
             file_id: self.file_id,
             salt,
@@ -372,7 +383,7 @@ impl Log {
         Ok(header.encode())
     }
 
-    /// A file for a segment of at least `needed` bytes.
+    /// Makes or recycles a file for a segment of at least `needed` bytes.
     fn prepare(&mut self, needed: u64) -> Result<SegmentFile> {
         if needed > SEGMENT_MAX_BYTES {
             return SegmentFile::create(&*self.data, needed, &[], Fill::Room);
@@ -382,7 +393,7 @@ impl Log {
             return Ok(recycled);
         }
         match SegmentFile::create(&*self.data, wanted, &[], Fill::Zeros) {
-            // On a full disk a shorter one does as well.
+            // On a full disk a shorter recycled file is enough.
             Err(error) if error.kind() == ErrorKind::NoSpace => self.recycle(needed)?.ok_or(error),
             made => made,
         }
@@ -392,7 +403,7 @@ impl Log {
     fn recycle(&mut self, needed: u64) -> Result<Option<SegmentFile>> {
         while let Some(at) = self.idle.iter().position(|idle| idle.len_bytes >= needed) {
             let Some(Idle { suffix, len_bytes }) = self.idle.remove(at) else { break };
-            // Somebody may have tidied up behind our back.
+            // A user may have removed or cut the file.
             if let Some(backing) = self.data.open_side(&suffix, OpenSide::Write)? {
                 if backing.len_bytes()? == len_bytes {
                     return Ok(Some(SegmentFile { suffix, backing, len_bytes }));
@@ -402,7 +413,7 @@ impl Log {
         Ok(None)
     }
 
-    /// Removes idle files that are too many, or too large to be worth keeping.
+    /// Removes idle files beyond the limits of number and length.
     fn bound_idle(&mut self) {
         loop {
             let oversized =
@@ -411,7 +422,8 @@ impl Log {
             let too_many = self.idle.len() > POOL_MAX_FILES || held > POOL_MAX_BYTES;
             let Some(at) = oversized.or(too_many.then_some(0)) else { return };
             if let Some(idle) = self.idle.remove(at) {
-                // One that somebody else has open on Windows is no reason to stop.
+                // Windows may refuse because another process has the file open; `remove` tries
+                // again.
                 if self.data.remove_side(&idle.suffix).is_err() {
                     self.stuck.push(idle.suffix);
                 }
@@ -420,7 +432,7 @@ impl Log {
     }
 }
 
-/// Calls `each` with the bytes of a frame, piece by piece.
+/// Calls `each` with a frame, piece by piece.
 fn each_piece(
     head: &FrameHead,
     images: &Images<'_>,
@@ -438,8 +450,8 @@ fn each_piece(
     images.pieces.iter().try_for_each(|piece| each(piece))
 }
 
-/// Puts a frame with its checksum, which is returned, and `tail` behind what `buffer` holds, in
-/// whole sectors.
+/// Appends to `buffer` a frame with its checksum, and `tail`, filled up to whole sectors. Returns
+/// the checksum.
 fn put_frame(buffer: &mut Vec<u8>, head: &FrameHead, images: &Images<'_>, tail: &[u8]) -> u32 {
     let start = buffer.len();
     buffer.extend_from_slice(&head.encode());
@@ -458,7 +470,7 @@ fn put_frame(buffer: &mut Vec<u8>, head: &FrameHead, images: &Images<'_>, tail: 
     crc
 }
 
-/// The checksum of a frame.
+/// Computes the checksum of a frame.
 fn crc_of(head: &FrameHead, images: &Images<'_>) -> u32 {
     let mut crc = 0;
     let mut skip = FRAME_CRC_END;
@@ -470,8 +482,8 @@ fn crc_of(head: &FrameHead, images: &Images<'_>) -> u32 {
     crc
 }
 
-/// Writes what `buffer` holds, and behind it a frame and `tail` in whole sectors, from `offset` on,
-/// in pieces of bounded length.
+/// Writes the content of `buffer`, a frame and `tail`, filled up to whole sectors, to `offset`, in
+/// pieces of bounded length.
 fn write_large(
     backing: &dyn Backing,
     mut offset: u64,

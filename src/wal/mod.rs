@@ -1,21 +1,20 @@
-//! The write-ahead log: commits on their way into the array.
+//! The write-ahead log: the commits that the array does not hold yet.
 //!
-//! A log is a chain of segments, files `X-wal-N` beside the data file `X`; each holds frames, and
-//! each frame is one commit: its number, the counts it leaves, and the images of the records it
-//! changed. What a record means is nobody's business here. docs/FORMAT.md has every byte.
+//! A log is a chain of segments, files `X-wal-N` beside the data file `X`. A segment holds frames.
+//! A frame is one commit: its number, the counts it leaves, and the images of the records it
+//! changed. Nothing here interprets records. docs/FORMAT.md describes every byte.
 //!
 //! Invariants:
 //! - The commits of a chain are numbered without gaps.
-//! - A frame names the segment it lies in (by the salt drawn when the segment was begun) and the
-//!   frame before it (by its checksum), so that bytes of an earlier life of a file are never taken
-//!   for the log's.
-//! - A segment is synced before its successor's first byte is written. So whatever lies in a
-//!   successor says that its predecessor was whole.
+//! - A frame names its segment (by the salt drawn when the segment was begun) and the frame before
+//!   it (by checksum), so that bytes of a file's earlier use are never taken for the log's.
+//! - The writer syncs a segment before it writes the first byte of the next. So any byte of the
+//!   next segment proves that this one is whole.
 //!
-//! What fails: the log that the header names is not there, or another store's, or does not continue
-//! the array's state, or a commit that was synced is damaged: [`ErrorKind::Corrupt`], with the
-//! place. A damaged end that nothing shows to have been synced is what a power cut leaves, and
-//! simply the end.
+//! Replaying fails with [`ErrorKind::Corrupt`] and the place if the log that the header names is
+//! missing, belongs to another store or does not continue the array's state, or if a synced commit
+//! is damaged. A damaged end that nothing shows to have been synced is what a power cut leaves: the
+//! log ends there.
 //!
 //! [`ErrorKind::Corrupt`]: crate::error::ErrorKind::Corrupt
 
@@ -45,21 +44,21 @@ use std::sync::Arc;
 
 use crate::format::Counts;
 
-/// What a commit leaves behind, besides the records it changed.
+/// What a commit leaves, besides the records it changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Commit {
     pub(crate) counts: Counts,
-    /// The checksums of the records that it counts for the first time and has put to their places,
-    /// if it has done so with all of them and says so.
+    /// The checksums of the records that it counts for the first time, if it has written all of
+    /// them to the array and records that.
     pub(crate) placed: Option<Arc<PlacedSums>>,
 }
 
 impl Commit {
-    /// What is impossible about it, given the records it changed.
+    /// Says what is impossible about it, given the records it changed.
     fn check(&self, ids: &[u64]) -> Result<(), String> {
         self.counts.check()?;
         if ids.iter().any(|&id| id >= self.counts.records) {
-            return Err("a record lies past the count".to_owned());
+            return Err("it changes a record past its count".to_owned());
         }
         Ok(())
     }
@@ -72,6 +71,6 @@ pub(crate) struct Images<'a> {
     pub(crate) ids: &'a [u64],
     /// The bytes of one image: the stride.
     pub(crate) image_len: u32,
-    /// Put together these are `ids.len() * image_len` bytes.
+    /// Together, `ids.len() * image_len` bytes.
     pub(crate) pieces: &'a [&'a [u8]],
 }

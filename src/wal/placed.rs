@@ -1,49 +1,49 @@
-//! What a commit says of records that it counts and has no images of: checksums of their bytes,
-//! which it has written to their places.
+//! Checksums of records that a commit adds without images: it has written them to the array.
 //!
-//! A log counts on the array here, and in a copy that was made while a writer went on, the two may
-//! be of different times. The bytes are summed in pieces, so that those can be left out of which a
-//! later commit has images: a checkpoint that was cut short may have written some of these.
+//! The log relies on the array for these records. In a copy made beside an active writer, the two
+//! may be of different times. The bytes are summed in pieces, so that a replay can leave out the
+//! pieces of which a later commit has images: an interrupted checkpoint may have written some of
+//! those.
 //!
 //! ```text
-//! | piece 0 | piece 1 | … | the last, shorter |      a sum each
+//! | piece 0 | piece 1 | … | the last, shorter |      one sum per piece
 //! |<- 64 KiB × 2^k -->|   |                   |
 //! ```
 //!
-//! There are as many sums as a frame has room for: two in its head, the others in what fills its
-//! last sector.
+//! A frame stores as many sums as fit: two in its head, the others in the filling of its last
+//! sector.
 
 use std::ops::Range;
 
 use crate::format::checksum::{crc32c_append, crc32c_combine};
 use crate::number::smaller;
 
-/// The shortest pieces have 64 KiB.
+/// The shortest pieces are 64 KiB long.
 const PIECE_LOG2_MIN: u32 = 16;
 
-/// As many sums as fit in a frame without images: a sector, but for the head.
+/// The most sums that a frame without images has room for: the rest of a sector.
 pub(super) const SUMS_MAX: usize = SUMS_IN_HEAD + 96;
 
-/// As many fit in a frame's head.
+/// The most sums that fit in the head of a frame.
 pub(super) const SUMS_IN_HEAD: usize = 2;
 
-/// The checksums of the bytes that a commit has put to their places.
+/// The checksums of the bytes that a commit has written to the array.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PlacedSums {
-    /// How many bytes were summed.
+    /// The number of summed bytes.
     len_bytes: u64,
     piece_log2: u32,
-    /// Of the pieces in order. Those at the end may be missing, where they were not read.
+    /// The sums of the pieces in order. Sums at the end are missing if they were not read.
     sums: Vec<u32>,
 }
 
 impl PlacedSums {
-    /// Of no bytes yet.
+    /// The sums of no bytes.
     pub(crate) fn new() -> Self {
         Self { len_bytes: 0, piece_log2: PIECE_LOG2_MIN, sums: Vec::new() }
     }
 
-    /// What a frame says; `None` if it says nothing that makes sense.
+    /// The sums that a frame states; `None` if its numbers contradict each other.
     pub(super) fn of(
         len_bytes: u64,
         piece_log2: u32,
@@ -78,14 +78,14 @@ impl PlacedSums {
         }
     }
 
-    /// Makes them so few, at least [`SUMS_IN_HEAD`], of longer pieces.
+    /// Joins pieces until at most `sums_max` sums, but no fewer than [`SUMS_IN_HEAD`], are left.
     pub(super) fn fit(&mut self, sums_max: usize) {
         while self.sums.len() > sums_max.max(SUMS_IN_HEAD) {
             self.halve();
         }
     }
 
-    /// Makes each two neighbours one.
+    /// Joins each pair of neighbours.
     fn halve(&mut self) {
         let lens: Vec<u64> = self.pieces().map(|(bytes, _)| bytes.end - bytes.start).collect();
         let pairs = self.sums.chunks(2).zip(lens.chunks(2));
@@ -97,7 +97,7 @@ impl PlacedSums {
         self.piece_log2 += 1;
     }
 
-    /// How many bytes were summed.
+    /// The number of summed bytes.
     pub(crate) fn len_bytes(&self) -> u64 {
         self.len_bytes
     }
@@ -110,7 +110,7 @@ impl PlacedSums {
         &self.sums
     }
 
-    /// The pieces whose sums are known: their bytes, counted from the first, and the sum.
+    /// The pieces with known sums: the byte range, counted from the first summed byte, and the sum.
     pub(crate) fn pieces(&self) -> impl Iterator<Item = (Range<u64>, u32)> + '_ {
         (0..).zip(&self.sums).map(|(piece, &sum)| {
             let start = piece * self.piece_len_bytes();
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_are_those_of_the_bytes_however_they_come() {
+    fn pieces_do_not_depend_on_how_the_bytes_are_added() {
         for len in [1, 1000, 65_536, 65_537, 200_000, SUMS_MAX << 16, (SUMS_MAX << 16) + 1] {
             let bytes = bytes(len);
             for step in [len, 999, 65_536, 1 << 20] {
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_sense_says_nothing() {
+    fn contradictory_numbers_give_no_sums() {
         let of = |len, log2, pieces| PlacedSums::of(len, log2, pieces, vec![0; pieces.min(2)]);
         assert!(of(65_537, 16, 2).is_some());
         for (len, log2, pieces) in

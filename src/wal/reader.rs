@@ -1,4 +1,4 @@
-//! Reading a segment that is not trusted, without reading or allocating more than it holds.
+//! Reads an untrusted segment, without reading or allocating more than it holds.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,20 +12,21 @@ use crate::number::{in_memory, smaller};
 use crate::os;
 use crate::step::{self, Step};
 
-/// How much is read at a time. A frame that is longer is checked before memory is taken for it.
+/// The length of one read. The checksum of a longer frame is verified before memory is allocated
+/// for it.
 pub(super) const WINDOW_BYTES: usize = 256 << 10;
 
-/// How much is read at a time to follow a log as it is written, or to look at a header.
+/// The length of one read when a reader follows a growing log, or reads only a header.
 const FOLLOWING_WINDOW_BYTES: usize = 16 << 10;
 
-/// A segment's bytes, of which a window lies in memory.
+/// A segment, with a window of its bytes in memory.
 pub(super) struct SegmentReader {
     backing: Arc<dyn Backing>,
     len_bytes: u64,
     buffer: Vec<u8>,
-    /// Where in the segment the buffer's bytes lie.
+    /// The offset of the buffer's bytes.
     start: u64,
-    /// How much is read at a time.
+    /// The length of one read.
     window_bytes: usize,
 }
 
@@ -36,7 +37,7 @@ impl SegmentReader {
         Ok(Self { backing, len_bytes, buffer, start: 0, window_bytes })
     }
 
-    /// Forgets what was read: more has been written since. Expects that it is little.
+    /// Drops the buffered bytes, because the writer has written more; expects little.
     pub(super) fn look_again(&mut self) -> Result<()> {
         self.buffer.clear();
         self.expect_little();
@@ -44,7 +45,7 @@ impl SegmentReader {
         Ok(())
     }
 
-    /// Reads no more than a little at a time from now on.
+    /// Uses short reads from now on.
     pub(super) fn expect_little(&mut self) {
         self.window_bytes = FOLLOWING_WINDOW_BYTES;
     }
@@ -57,32 +58,32 @@ impl SegmentReader {
         self.backing.path().unwrap_or_default()
     }
 
-    /// Ends the segment where its header says that it does: what a file has behind that is no part
-    /// of it, and may be a hole of any length. 0: the header is not known.
+    /// Ends the segment at the length in its header, or not if that is 0 (unknown): bytes behind do
+    /// not belong to it, and may be a hole of any length.
     pub(super) fn end_at(&mut self, len_bytes: u64) {
         if len_bytes > 0 {
             self.len_bytes = self.len_bytes.min(len_bytes);
         }
     }
 
-    /// A place from `offset` on before which all bytes from `offset` on are zeros.
+    /// An offset such that all bytes from `offset` up to it are zeros.
     pub(super) fn next_data(&self, offset: u64) -> Result<u64> {
         self.backing.next_data(offset)
     }
 
-    /// The first sector, or what there is of it.
+    /// The first sector, or the part of it that exists.
     pub(super) fn head(&mut self) -> Result<&[u8]> {
         let len = self.len_bytes.min(SECTOR_BYTES);
         Ok(self.bytes(0, in_memory(len))?.unwrap_or(&[]))
     }
 
-    /// The frame right behind the header, if it is whole and of that store.
+    /// The frame behind the header, if it is whole and belongs to that store.
     pub(super) fn first_frame(&mut self, file_id: [u8; 16]) -> Result<Option<FrameHead>> {
         let frame = self.frame_at(SECTOR_BYTES)?;
         Ok(frame.filter(|frame| frame.file_id == file_id && frame.salt != 0))
     }
 
-    /// The frame at `offset`, if its checksum holds.
+    /// The frame at `offset`, if its checksum matches.
     pub(super) fn frame_at(&mut self, offset: u64) -> Result<Option<FrameHead>> {
         let room = self.len_bytes.saturating_sub(offset);
         let Some(head) = self.bytes(offset, FRAME_HEAD_BYTES)? else { return Ok(None) };
@@ -92,7 +93,7 @@ impl SegmentReader {
         Ok(whole.then_some(frame))
     }
 
-    /// The checksums that a frame, found at `offset`, has of records in their places.
+    /// The checksums of records in the array that the frame at `offset` states.
     pub(super) fn placed(&mut self, offset: u64, frame: &FrameHead) -> Result<Option<PlacedSums>> {
         let len_bytes = frame.len_bytes();
         let Some(further_len) = frame.sums.further_len_bytes(len_bytes) else { return Ok(None) };
@@ -104,7 +105,8 @@ impl SegmentReader {
     /// changed since.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] for a frame that does not fit in memory; the system's.
+    /// [`ErrorKind::Unsupported`] for a frame that does not fit in memory; [`ErrorKind::Io`] if the
+    /// operating system reports an error.
     pub(super) fn payload(&mut self, offset: u64, frame: &FrameHead) -> Result<Option<&[u8]>> {
         let path = self.path();
         let len_bytes = frame.len_bytes();
@@ -118,9 +120,8 @@ impl SegmentReader {
         Ok(Some(&bytes[FRAME_HEAD_BYTES..]))
     }
 
-    /// Whether the number 0 is there twice among the records' numbers of a frame that
-    /// [`SegmentReader::frame_at`] found at `offset`: memory is not taken for numbers that lie in a
-    /// hole.
+    /// Whether a frame that [`SegmentReader::frame_at`] found at `offset` has the record number 0
+    /// twice. Checked first, so that no memory is allocated for numbers in a hole.
     pub(super) fn numbers_repeat_zero(&mut self, offset: u64, frame: &FrameHead) -> Result<bool> {
         let start = offset.saturating_add(FRAME_HEAD_BYTES as u64);
         let end = start.saturating_add(frame.images.saturating_mul(size_of::<u64>() as u64));
@@ -135,7 +136,7 @@ impl SegmentReader {
         Ok(zeros > 1)
     }
 
-    /// The checksum of a frame of so many bytes, `None` if the segment is shorter.
+    /// The checksum of a frame of `len_bytes` bytes; `None` if the segment ends before.
     fn crc_at(&mut self, offset: u64, len_bytes: u64) -> Result<Option<u32>> {
         let mut crc = 0;
         let mut done = 0;
@@ -149,7 +150,7 @@ impl SegmentReader {
             let zeros = bytes.len() == WINDOW_BYTES && bytes.iter().all(|&byte| byte == 0);
             done += bytes.len() as u64;
             if zeros {
-                // Where so many are zeros, there may be a hole.
+                // So many zeros may be part of a hole.
                 let data = self.next_data(offset + done)?.saturating_sub(offset).min(len_bytes);
                 crc = crc32c_append_zeros(crc, data.saturating_sub(done));
                 done = done.max(data);
@@ -170,17 +171,17 @@ impl SegmentReader {
             let read = self.fill(offset, wanted)?;
             self.buffer.truncate(read);
             if read < len {
-                return Ok(None); // It was cut since its length was asked for.
+                return Ok(None); // The file was cut after its length was read.
             }
         }
         let from = usize::try_from(offset - self.start).expect("less than the buffer's length");
         Ok(Some(&self.buffer[from..from + len]))
     }
 
-    /// Reads `len` bytes from `offset` on into the buffer, and returns how many there are.
+    /// Reads `len` bytes from `offset` on into the buffer. Returns how many the file has.
     ///
-    /// More than a window goes into zeroed memory, around the holes of the file: a hole takes no
-    /// room on the disk, and what is read of it takes no memory.
+    /// A buffer longer than a window is allocated zeroed and read around the holes of the file, so
+    /// that a hole takes no memory.
     fn fill(&mut self, offset: u64, len: usize) -> Result<usize> {
         self.buffer.clear();
         if len <= WINDOW_BYTES {
@@ -207,6 +208,6 @@ impl SegmentReader {
 
 fn too_large(len_bytes: u64) -> Error {
     Error::new(ErrorKind::Unsupported, "read the log")
-        .detail(format!("a commit of {len_bytes} bytes does not fit in this process's memory"))
-        .advice("open the store where there is more memory")
+        .detail(format!("a commit of {len_bytes} bytes does not fit in the memory of this process"))
+        .advice("open the store in a process with more memory")
 }

@@ -1,4 +1,4 @@
-//! Walking a chain that is not trusted, and telling a torn end from damage.
+//! Walks an untrusted chain, and tells a torn end from damage.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -16,23 +16,23 @@ use crate::step::{self, Step};
 
 pub(super) const OPERATION: &str = "read the log";
 
-/// What a chain was found to hold.
+/// What a walk found in a chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Replayed {
     /// The number of its last commit.
     pub(crate) last: u64,
-    /// How many commits were handed out.
+    /// The number of commits given to `each`.
     pub(crate) frames: u64,
-    /// The bytes of all its frames.
+    /// The total length of its frames.
     pub(crate) log_len_bytes: u64,
     /// The salt of the segment that it began with.
     pub(super) chain: u64,
     /// The checksum of its last frame.
     pub(super) last_crc: u32,
-    /// Its segments that are there, in order.
+    /// Its segments, in order.
     pub(super) segments: Vec<Passed>,
-    /// A segment that is shorter than its header says, and its length: it was cut. Where it was cut
-    /// at the end of a frame, nothing else tells that from the end of the log.
+    /// A segment that is shorter than its header says, its length, and the length in the header. If
+    /// the file was cut at the end of a frame, only this shows that the log did not end there.
     cut: Option<(PathBuf, u64, u64)>,
 }
 
@@ -41,43 +41,45 @@ pub(crate) struct Replayed {
 pub(super) struct Passed {
     pub(super) suffix: String,
     pub(super) salt: u64,
-    /// Where its frames end.
+    /// The end of its frames.
     pub(super) end: u64,
-    /// The number of the last commit up to there.
+    /// The last commit up to there.
     pub(super) last: u64,
     pub(super) frames_len_bytes: u64,
 }
 
 impl Replayed {
-    /// Of a chain of which nothing was handed out after commit `last`.
+    /// A chain that gave no commit after `last`.
     pub(super) fn nothing(last: u64) -> Self {
         let (chain, last_crc, segments) = (0, 0, Vec::new());
         Self { last, frames: 0, log_len_bytes: 0, chain, last_crc, segments, cut: None }
     }
 
-    /// An error if a segment was cut.
+    /// Fails if a segment was cut.
     pub(crate) fn check_uncut(&self) -> Result<()> {
         let Some((path, len_bytes, whole_bytes)) = &self.cut else { return Ok(()) };
         Err(Error::new(ErrorKind::Corrupt, OPERATION)
             .path(path)
             .offset(*len_bytes)
-            .detail(format!("it was cut: it had {whole_bytes} bytes, and has {len_bytes}"))
+            .detail(format!("the file was cut from {whole_bytes} bytes to {len_bytes}"))
             .advice("restore data file and log together from a backup, or salvage what is left"))
     }
 }
 
-/// What is called with each commit: what it leaves, the numbers of the records it changed, and
-/// their images, one behind the other.
+/// The callback for each commit: the commit, the numbers of the records it changed, and their
+/// images, one after another.
 pub(crate) type Each<'a> = dyn FnMut(&Commit, &[u64], &[u8]) -> Result<()> + 'a;
 
 /// Walks the chain that begins with the segment of `salt` and calls `each` for every commit after
-/// `after`, in order. `after` is the last commit that the array holds, whose log is durable.
+/// `after`, in order. `after` is the last commit that the array holds; the log was synced up to
+/// there.
 ///
 /// # Errors
-/// [`ErrorKind::Corrupt`] if the log is not there, is another store's, does not continue `after`,
-/// or lacks a commit that is known to have been synced; by then `each` may have been called for
-/// commits before it. [`ErrorKind::UnsupportedFormat`] for a later version; those of `each`; the
-/// system's. Beside a writer at work any of these may pass: try again then.
+/// [`ErrorKind::Corrupt`] if the log is missing, belongs to another store, does not continue
+/// `after`, or lacks a synced commit; `each` may have been called for earlier commits before that.
+/// [`ErrorKind::UnsupportedFormat`] for a later version; the errors of `each`; [`ErrorKind::Io`] if
+/// the operating system reports an error. Beside an active writer any of these may pass; the caller
+/// can try again.
 pub(crate) fn replay(
     data: &dyn Backing,
     file_id: [u8; 16],
@@ -104,13 +106,13 @@ pub(crate) fn replay(
     };
     loop {
         let mut reader = open(data, &segment.suffix)?.ok_or_else(|| {
-            missing(path_of(data, &segment.suffix), "it was removed while the log was read")
+            missing(path_of(data, &segment.suffix), "the file was removed while the log was read")
         })?;
         reader.end_at(segment.header.len_bytes);
         let end = walk.segment(&mut reader, segment.header.salt, SECTOR_BYTES, each)?;
         walk.note_cut(&reader, segment.header.len_bytes, end);
         walk.note_passed(&segment, end);
-        // Each segment is taken out of those found, so that no chain goes round in circles.
+        // Taking each segment out of `found` stops chains that form a circle.
         let place = (reader.path(), end);
         match walk.take_successor(&mut found, segment.header.salt, &place)? {
             Some(successor) => segment = successor,
@@ -123,10 +125,10 @@ pub(crate) fn replay(
     }
 }
 
-/// Where the frames of a segment end: its path, and the offset.
+/// The end of the frames of a segment: its path, and the offset.
 pub(super) type Place = (PathBuf, u64);
 
-/// How far a chain has been walked.
+/// The state of a walk along a chain.
 pub(super) struct Walk<'a> {
     pub(super) data: &'a dyn Backing,
     pub(super) file_id: [u8; 16],
@@ -134,9 +136,9 @@ pub(super) struct Walk<'a> {
     pub(super) chain: u64,
     pub(super) image_len: u32,
     pub(super) after: u64,
-    /// The last commit to be looked for.
+    /// The last commit to read.
     pub(super) through: u64,
-    /// The number of the commit that comes next.
+    /// The number of the next commit.
     pub(super) next: u64,
     /// The checksum of the frame before it.
     pub(super) last_crc: u32,
@@ -144,8 +146,8 @@ pub(super) struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Walks the frames of one segment from `offset` on, and returns where they end, or the last
-    /// one that is looked for does.
+    /// Walks the frames of one segment from `offset` on. Returns where they end, or where commit
+    /// `through` ends.
     pub(super) fn segment(
         &mut self,
         reader: &mut SegmentReader,
@@ -173,10 +175,13 @@ impl Walk<'_> {
                 return Err(Error::new(ErrorKind::Corrupt, OPERATION)
                     .path(reader.path())
                     .offset(offset)
-                    .detail(format!("commit {} is whole, but {broken}", frame.commit.counts.commit))
+                    .detail(format!(
+                        "commit {} has a valid checksum, but {broken}",
+                        frame.commit.counts.commit
+                    ))
                     .advice(
-                        "the log was not written for this store as it is now: restore data file \
-                         and log together",
+                        "restore data file and log together: this log was not written for this \
+                         state of the data file",
                     ));
             }
             let len_bytes = in_sectors(frame.len_bytes());
@@ -186,8 +191,8 @@ impl Walk<'_> {
         Ok(offset)
     }
 
-    /// Takes note of a segment that was cut. One without a whole frame may be that of a large one,
-    /// which grows as it is written.
+    /// Notes a cut segment. One without a whole frame may be a large one, which grows as it is
+    /// written.
     fn note_cut(&mut self, reader: &SegmentReader, whole_bytes: u64, end: u64) {
         let len_bytes = reader.len_bytes();
         if end > SECTOR_BYTES && len_bytes < whole_bytes {
@@ -206,7 +211,7 @@ impl Walk<'_> {
         (self.replayed.chain, self.replayed.last_crc) = (self.chain, self.last_crc);
     }
 
-    /// Whether a whole frame is the next of the chain.
+    /// Whether a whole frame is the next one of the chain.
     fn continues(&self, frame: &FrameHead, salt: u64) -> bool {
         frame.file_id == self.file_id
             && (frame.salt == salt || step::skip(Step::SaltCheck))
@@ -214,8 +219,8 @@ impl Walk<'_> {
             && (frame.previous_crc == self.last_crc || step::skip(Step::ChainCheck))
     }
 
-    /// What is impossible about a frame by its head alone: before memory is taken for what it says
-    /// that it holds.
+    /// Says what is impossible about a frame by its head alone, before memory is allocated for its
+    /// content.
     fn check(&self, frame: &FrameHead) -> Result<(), String> {
         if frame.images > 0 && frame.image_len_bytes != self.image_len {
             return Err(format!(
@@ -232,8 +237,8 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Hands the next frame of the chain out, unless the array holds it already. The inner error
-    /// says what is impossible about it.
+    /// Gives the next frame to `each`, unless the array holds it. The inner error says what is
+    /// impossible about it.
     fn take(
         &mut self,
         frame: &FrameHead,
@@ -245,7 +250,7 @@ impl Walk<'_> {
         let numbers = usize::try_from(frame.images).ok();
         let split = numbers.and_then(|images| images.checked_mul(size_of::<u64>()));
         let Some((numbers, images)) = split.and_then(|at| payload.split_at_checked(at)) else {
-            return Ok(Err("it is too short for its records' numbers".to_owned()));
+            return Ok(Err("it is too short for its record numbers".to_owned()));
         };
         ids.clear();
         ids.extend(
@@ -269,7 +274,7 @@ impl Walk<'_> {
         Ok(Ok(()))
     }
 
-    /// Takes the segment out of `found` that goes on where the one of `salt` ends.
+    /// Takes out of `found` the segment that continues the one of `salt`.
     pub(super) fn take_successor(
         &self,
         found: &mut Survey,
@@ -277,7 +282,7 @@ impl Walk<'_> {
         place: &Place,
     ) -> Result<Option<Found>> {
         let (chain, first, previous_crc) = (self.chain, self.next, self.last_crc);
-        // Without its header a segment is known by its first frame alone.
+        // A segment without a header is known only by its first frame.
         let places =
             [Following::Salt { chain, salt }, Following::Frame { chain, first, previous_crc }];
         let taken = found.take(&places);
@@ -297,7 +302,8 @@ impl Walk<'_> {
         segment.header.first == self.next && segment.header.previous_crc == self.last_crc
     }
 
-    /// Asks what lies about the end in the last segment of the chain whether it is torn or damaged.
+    /// Asks the header of the data file and the bytes behind the end whether the missing commit was
+    /// synced.
     fn judge_end(&self, reader: &mut SegmentReader, salt: u64, place: &Place) -> Result<()> {
         let holds_missing = self.next <= self.after;
         for witness in [Witness::Header { holds_missing }, Witness::Rest] {
@@ -308,7 +314,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Asks the segments that the walk did not come to whether the chain is longer.
+    /// Asks the segments that the walk did not reach.
     fn judge_others(&self, found: &Survey, place: &Place) -> Result<()> {
         for segment in found.segments() {
             let witness = Witness::Segment {
@@ -333,8 +339,8 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// What a witness says, in words, if that is that the next commit was synced; the witness lies
-    /// in the segment from `offset` on.
+    /// Describes the proof of a witness, if it proves that the next commit was synced; it lies in
+    /// the segment from `offset` on.
     fn ask(
         &self,
         witness: Witness,
@@ -345,18 +351,18 @@ impl Walk<'_> {
         Ok(match witness.ruling() {
             Ruling::Silent => None,
             Ruling::Damaged => {
-                Some(format!("the data file holds the changes up to commit {}", self.after))
+                Some(format!("the data file already holds the changes up to commit {}", self.after))
             }
             Ruling::DamagedIfAFrameSaysSo => {
                 let (file_id, chain, missing) = (self.file_id, self.chain, self.next);
                 let sought = Sought { file_id, chain, salt, missing };
                 let found = evidence::find(reader, &sought, offset)?;
-                found.map(|(number, at)| format!("commit {number} says so, at byte {at}"))
+                found.map(|(number, at)| format!("commit {number} records the sync, at byte {at}"))
             }
             Ruling::DamagedIfBegun => {
                 let first = reader.first_frame(self.file_id)?;
                 first.filter(|first| Some(first.salt) == salt).map(|first| {
-                    format!("commit {} was written behind it", first.commit.counts.commit)
+                    format!("commit {} was written after it", first.commit.counts.commit)
                 })
             }
         })
@@ -368,7 +374,7 @@ impl Walk<'_> {
         Err(self.lost(place, &format!("{evidence}, in {}", path.display())))
     }
 
-    /// The error of a commit that was durable and is not there.
+    /// The error for a synced commit that is missing.
     fn lost(&self, (path, offset): &Place, evidence: &str) -> Error {
         Error::new(ErrorKind::Corrupt, OPERATION)
             .path(path)
@@ -382,17 +388,17 @@ fn twice_in_one(id: u64) -> String {
     format!("it has two images of record {id}")
 }
 
-/// A number that is there more than once.
+/// A number that occurs more than once.
 fn repeated(ids: &[u64]) -> Option<u64> {
     if ids.windows(2).all(|pair| pair[0] < pair[1]) {
-        return None; // As most writers leave them.
+        return None; // The usual order.
     }
     let mut sorted = ids.to_vec();
     sorted.sort_unstable();
     sorted.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
 }
 
-/// Takes the segment that the header names out of those found.
+/// Takes the segment that the header names out of `found`.
 pub(super) fn take_first(data: &dyn Backing, found: &mut Survey, salt: u64) -> Result<Found> {
     match found.take_salt(salt) {
         Ok(Some(first)) => Ok(first),
@@ -401,7 +407,7 @@ pub(super) fn take_first(data: &dyn Backing, found: &mut Survey, salt: u64) -> R
     }
 }
 
-/// The error of a log that is not there, given what is there instead.
+/// The error for a missing log, given the files that exist instead.
 fn absent(data: &dyn Backing, found: &Survey) -> Error {
     let wanted = path_of(data, "-wal-…");
     let named = |suffix: &String| path_of(data, suffix).display().to_string();
@@ -411,26 +417,26 @@ fn absent(data: &dyn Backing, found: &Survey) -> Error {
     if let Some(stranger) = found.strangers.first() {
         return Error::new(ErrorKind::Corrupt, OPERATION)
             .path(path_of(data, stranger))
-            .detail("it belongs to another store, and this store's own log is not there")
-            .advice("put the log back that was beside this data file, under the same name");
+            .detail("it belongs to another store, and this store's own log is missing")
+            .advice("put back the log that lay beside this data file, under the same name");
     }
     match found.segments().next() {
         Some(other) => missing(
             wanted,
-            format!("{} is there, and is not what the header names", named(&other.suffix)),
+            format!("{} is there, but the header names another segment", named(&other.suffix)),
         ),
         None => missing(
             wanted,
-            "the log that the header names is not there, or a user owns it who may not write the \
-             data",
+            "the log that the header names is missing, or belongs to a user that may not write \
+             the data file",
         ),
     }
 }
 
 pub(super) fn missing(path: PathBuf, detail: impl Into<Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::Corrupt, OPERATION).path(path).detail(detail).advice(
-        "the log holds committed changes: restore it, or move it along with the data file, under \
-         the same name; if this name is a link, open the store by its own",
+        "the log holds committed changes: restore it, or move it together with the data file, \
+         under the same name; if this path is a link, open the store under its own name",
     )
 }
 
@@ -441,7 +447,7 @@ pub(super) fn gap(data: &dyn Backing, segment: &Found, after: u64) -> Error {
         .detail(format!(
             "the log does not continue the state in the header: commits {from} to {to} are missing"
         ))
-        .advice("restore data file and log together, from the same time")
+        .advice("restore data file and log together, from the same backup")
 }
 
 fn twice(data: &dyn Backing, [one, other]: &[Found; 2]) -> Error {
@@ -449,5 +455,5 @@ fn twice(data: &dyn Backing, [one, other]: &[Found; 2]) -> Error {
     Error::new(ErrorKind::Corrupt, OPERATION)
         .path(path_of(data, &one.suffix))
         .detail(format!("{} claims the same place in the log", other.display()))
-        .advice("one is a copy of the other: move it out of the way")
+        .advice("one is a copy of the other: move the copy away")
 }

@@ -18,7 +18,7 @@ use crate::io::{Backing, FileBacking};
 const FILE_ID: [u8; 16] = *b"this very store!";
 const IMAGE_LEN: u32 = 24;
 
-/// A data file, empty, that logs lie beside.
+/// An empty data file with logs beside it.
 struct Place {
     _directory: tempfile::TempDir,
     path: PathBuf,
@@ -79,7 +79,7 @@ impl Place {
     }
 }
 
-/// A commit as a test makes it and as a replay gives it back.
+/// A commit as a test appends it and as a replay returns it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Entry {
     commit: Commit,
@@ -87,7 +87,7 @@ struct Entry {
     images: Vec<u8>,
 }
 
-/// A commit with images of these records, filled so that no two commits look alike.
+/// A commit with images of these records. No two commits have the same bytes.
 fn entry(number: u64, ids: &[u64]) -> Entry {
     let records = 1_000_000 + number;
     let free_head = (number % 2 == 0).then_some(number);
@@ -105,14 +105,14 @@ fn entry(number: u64, ids: &[u64]) -> Entry {
 }
 
 fn append(log: &mut Log, entry: &Entry, synced: u64) {
-    // Two pieces, the first of which ends within an image.
+    // Two pieces; the first ends inside an image.
     let (front, back) = entry.images.split_at(entry.images.len() / 3);
     let images = Images { ids: &entry.ids, image_len: IMAGE_LEN, pieces: &[front, back] };
     log.reserve(entry.ids.len() as u64, IMAGE_LEN).unwrap();
     log.append(&entry.commit, synced, &images).unwrap();
 }
 
-/// Appends commits that change two records each, of which each knows the one before to be synced.
+/// Appends commits of two records each; each states that the one before is synced.
 fn append_synced(log: &mut Log, numbers: std::ops::RangeInclusive<u64>) -> Vec<Entry> {
     let entries: Vec<Entry> = numbers.map(|number| entry(number, &[number, number + 10])).collect();
     for entry in &entries {
@@ -125,12 +125,12 @@ fn append_synced(log: &mut Log, numbers: std::ops::RangeInclusive<u64>) -> Vec<E
 fn assert_corrupt(result: Result<Vec<Entry>>, says: &str) {
     let error = result.expect_err(says);
     assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
-    assert!(error.to_string().contains(says), "{says:?} is not said by: {error}");
+    assert!(error.to_string().contains(says), "the error does not say {says:?}: {error}");
     assert!(error.file_path().is_some(), "no path: {error}");
 }
 
 #[test]
-fn what_was_appended_is_replayed() {
+fn a_replay_returns_the_appended_commits() {
     let place = Place::new();
     let mut log = place.log(8);
     assert_eq!((log.segments(), log.len_bytes()), (1, 0));
@@ -153,7 +153,7 @@ fn what_was_appended_is_replayed() {
 }
 
 #[test]
-fn an_error_of_the_receiver_ends_the_replay() {
+fn an_error_of_the_callback_ends_the_replay() {
     let place = Place::new();
     let mut log = place.log(1);
     append_synced(&mut log, 1..=3);
@@ -185,9 +185,9 @@ fn impossible_commits_are_never_written() {
 }
 
 #[test]
-fn segments_in_the_way_are_numbered_around() {
+fn new_segments_take_numbers_that_no_file_has() {
     let place = Place::new();
-    place.write("-wal-1", b"somebody's");
+    place.write("-wal-1", b"a user's");
     place.write("-wal-02", b"no segment's name");
     std::fs::create_dir(place.file("-wal-3")).unwrap();
     let mut log = place.log(1);
@@ -200,7 +200,7 @@ fn segments_in_the_way_are_numbered_around() {
 }
 
 #[test]
-fn stale_segments_are_removed_and_those_of_others_kept() {
+fn stale_segments_are_removed_and_other_files_kept() {
     let place = Place::new();
     let keep = place.log(1);
     drop(place.log(1));

@@ -1,17 +1,16 @@
-//! Whether a log that ends early was torn or damaged: the decision, as a table.
+//! Decides whether a log that ends early was torn or damaged.
 //!
-//! A walk along the chain ends where the next commit, the *missing* one, is not whole. A power cut
-//! leaves that where the commit had not been synced, and then it is simply the end. If the commit
-//! had been synced, a promise is broken, and the log is damaged. The log says so itself in several
-//! places, the witnesses. One that says that the missing commit was synced decides; where none
-//! does, the end is torn.
+//! A walk along the chain ends where the next commit, the *missing* one, is not whole. If that
+//! commit was never synced, a power cut explains this: the end is *torn*, and the log ends there.
+//! If it was synced, a promise is broken: the log is *damaged*. Several places, the *witnesses*,
+//! can prove that the commit was synced. One proof is enough; without any, the end is torn.
 //!
-//! [`Witness::ruling`] is the whole decision. A test makes a log on disk for every row of it, as
+//! [`Witness::ruling`] is the whole decision. A test makes a log on disk for each of its rows, as
 //! TigerBeetle does with its recovery cases (src/vsr/journal.zig).
 
 use std::cmp::Ordering;
 
-/// A place that may say that the missing commit was synced.
+/// A place that can prove that the missing commit was synced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Witness {
     /// The header of the data file. A checkpoint syncs the log before it writes a record.
@@ -19,35 +18,36 @@ pub(super) enum Witness {
         /// Whether it says that the array holds the missing commit.
         holds_missing: bool,
     },
-    /// What lies behind the end in the segment where the walk ended.
+    /// The bytes behind the end, in the segment where the walk ended.
     Rest,
-    /// The segment that names the last one of the walk as its predecessor, and does not continue
-    /// it. A segment is synced before the next one is begun.
+    /// The segment that names the last segment of the walk as its predecessor but does not continue
+    /// it. A writer syncs a segment before it begins the next.
     Successor,
-    /// A segment that the walk did not come to.
+    /// A segment that the walk did not reach.
     Segment {
-        /// Whether it is of the chain that was walked. A recovery that was cut short leaves copies
-        /// of commits in another chain, and nothing was promised of those.
+        /// Whether it belongs to the chain of the walk. An interrupted recovery leaves copies of
+        /// commits in another chain, and those were never promised.
         of_chain: bool,
-        /// Whether its header is whole. If not, its first frame says where it belongs.
+        /// Whether its header is whole. Otherwise its first frame identifies it.
         has_header: bool,
         /// How its first commit compares with the missing one.
         first: Ordering,
     },
-    /// A file with the name of a segment and without a beginning: its first page may be lost.
+    /// A file with a segment's name but without a valid beginning: its first page may be lost.
     Faceless,
 }
 
-/// What a witness comes to.
+/// What follows from a witness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ruling {
-    /// It says nothing of the missing commit.
+    /// It proves nothing about the missing commit.
     Silent,
     /// The missing commit was synced.
     Damaged,
-    /// The missing commit was synced if a whole frame of the chain says so that lies there.
+    /// The missing commit was synced if a whole frame of the chain, at the witness, says so.
     DamagedIfAFrameSaysSo,
-    /// The missing commit was synced if the segment was really begun: if its first frame is whole.
+    /// The missing commit was synced if the segment was really begun, that is, if its first frame
+    /// is whole.
     DamagedIfBegun,
 }
 
@@ -60,9 +60,9 @@ impl Witness {
             Self::Rest | Self::Faceless => DamagedIfAFrameSaysSo,
             Self::Segment { of_chain: false, .. } => Silent,
             Self::Segment { has_header: false, .. } => DamagedIfAFrameSaysSo,
-            // All commits before its first were synced before it was begun.
+            // The writer synced all earlier commits before it began the segment.
             Self::Segment { first: Ordering::Greater, .. } => DamagedIfBegun,
-            // A segment of earlier commits, or what a writer began in place of the missing one.
+            // Earlier commits, or commits that a later writer wrote in place of the missing one.
             Self::Segment { first: Ordering::Less | Ordering::Equal, .. } => Silent,
         }
     }

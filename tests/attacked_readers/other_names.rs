@@ -349,8 +349,8 @@ fn a_reader_without_words_keeps_checkpoints_away_as_long_as_it_is_open() {
     assert!(reaches_all(&database));
 }
 
-/// The words in a lock file are about the file that the writer has open, and the name may be
-/// another's by now.
+/// The words in a lock file describe the file that the writer has open, which may have lost its
+/// name to another file.
 #[test]
 fn a_reader_of_a_copy_in_the_place_of_an_open_store_loses_no_records() {
     let directory = tempfile::tempdir().unwrap();

@@ -257,7 +257,7 @@ fn action_after() {
 
 /// Reads a page that may not be read.
 fn touch_no_access() {
-    // SAFETY: a new mapping, which harms nobody.
+    // SAFETY: a new mapping, which no other code uses.
     let page = unsafe {
         libc::mmap(null_mut(), 4096, libc::PROT_NONE, libc::MAP_PRIVATE | libc::MAP_ANON, -1, 0)
     };

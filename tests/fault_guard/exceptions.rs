@@ -55,7 +55,8 @@ unsafe extern "system" fn translate(info: *mut debug::EXCEPTION_POINTERS) -> i32
         code == EXCEPTION_ACCESS_VIOLATION && (taken || is_allowed(write, address))
     });
     if lost.is_some() {
-        // SAFETY: the system gives its handlers a valid record, which nobody else has meanwhile.
+        // SAFETY: the system gives its handlers a valid record, which no other code uses during the
+        // call.
         let record = unsafe { &mut *(*info).ExceptionRecord };
         record.ExceptionCode = EXCEPTION_IN_PAGE_ERROR;
         record.NumberParameters = 3;
@@ -100,7 +101,7 @@ impl Taken {
         taken
     }
 
-    /// Lets the handler say that these pages are lost, rather than that nobody may read them.
+    /// Makes the handler report these pages as lost instead of inaccessible.
     fn be_lost(&self) {
         TAKEN_FROM.store(self.0.addr(), SeqCst);
         TAKEN_TO.store(self.0.addr() + self.1, SeqCst);
@@ -108,7 +109,7 @@ impl Taken {
 
     fn protect(&self, protection: u32) {
         let mut before = 0;
-        // SAFETY: these are whole pages of a view, whose owner looks at none of them meanwhile.
+        // SAFETY: these are whole pages of a view whose owner does not access them during the call.
         let done = unsafe { memory::VirtualProtect(self.0, self.1, protection, &raw mut before) };
         assert_ne!(done, 0, "{}", std::io::Error::last_os_error());
     }
@@ -184,7 +185,7 @@ fn faults_of_another_kind_are_untouched_even_in_the_copy() {
 }
 
 #[test]
-fn in_page_errors_that_somebody_raises_are_not_the_guards() {
+fn in_page_errors_that_a_program_raises_are_not_the_guards() {
     assert_ends("raised", EXCEPTION_IN_PAGE_ERROR);
 }
 
@@ -208,7 +209,7 @@ fn the_child() {
     }
     if case != "no guard" {
         install_fault_guard().unwrap();
-        // Once more is once too often for nobody.
+        // A second call changes nothing.
         install_fault_guard().unwrap();
     }
     if case == "handler after" {

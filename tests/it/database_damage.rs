@@ -101,12 +101,12 @@ fn a_data_file_that_was_cut_is_truncated() {
 
 /// Finds a database that opens with older records after its log was deleted.
 #[test]
-fn a_log_that_is_gone_is_missed() {
+fn a_missing_log_is_an_error() {
     let killed = Killed::new(4);
     let segment = std::fs::read(killed.segment(1)).unwrap();
     std::fs::remove_file(killed.segment(1)).unwrap();
-    killed.refused(ErrorKind::Corrupt, "the log that the header names is not there");
-    // Nobody has taken the liberty to go on without it.
+    killed.refused(ErrorKind::Corrupt, "the log that the header names is missing");
+    // The refused opening has changed nothing: with its log the store opens.
     std::fs::write(killed.directory.path().join("store-wal-1"), segment).unwrap();
     killed.opens_with(4);
 }
@@ -140,25 +140,25 @@ fn an_older_log_of_the_same_store_is_not_taken() {
     let copy = Killed { directory: tempfile::tempdir().unwrap() };
     std::fs::copy(killed.path(), copy.path()).unwrap();
     std::fs::write(copy.directory.path().join("store-wal-1"), older).unwrap();
-    copy.refused(ErrorKind::Corrupt, "is not what the header names");
+    copy.refused(ErrorKind::Corrupt, "but the header names another segment");
 }
 
-/// Segments are as long as they will be before their first block is written: one that was cut is no
+/// Segments have their final length before their first frame is written: a cut segment is never a
 /// torn end, wherever it was cut.
 #[test]
 fn a_segment_that_was_cut_is_damaged() {
     let whole = Killed::new(60);
     assert!(!whole.directory.path().join("store-wal-4").exists());
     for (number, cut_to, words) in [
-        (1, 0, "and is not what the header names"),
-        (1, 100, "and is not what the header names"),
-        (1, 511, "and is not what the header names"),
+        (1, 0, "but the header names another segment"),
+        (1, 100, "but the header names another segment"),
+        (1, 511, "but the header names another segment"),
         (1, 512, "store-wal-2 was begun after it"),
         (1, 20_000, "was synced and is damaged"),
-        (1, 65_535, "it was cut"),
-        (3, 20_000, "and has 20000"),
-        (3, 100_000, "and has 100000"),
-        (3, 262_143, "and has 262143"),
+        (1, 65_535, "the file was cut"),
+        (3, 20_000, " bytes to 20000"),
+        (3, 100_000, " bytes to 100000"),
+        (3, 262_143, " bytes to 262143"),
     ] {
         println!("segment {number} cut to {cut_to}");
         let killed = whole.copy();

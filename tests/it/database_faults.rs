@@ -24,10 +24,10 @@ use crate::support::hooked::{Call, Hook, Hooked, Then};
 #[derive(Clone, Copy, Debug)]
 struct Failure {
     kind: io::ErrorKind,
-    /// How much of a failing write lands: so many halves.
+    /// The part of a failing write that reaches the disk, in halves.
     halves_landing: usize,
-    /// Whether all calls after the failing one fail too, as on a device that is gone, or on a disk
-    /// that stays full until somebody frees some space.
+    /// Whether all calls after the failing one fail too, as on a lost device, or on a disk that
+    /// stays full until a user frees space.
     stays: bool,
 }
 
@@ -186,7 +186,7 @@ impl Rig {
         let backing = Arc::new(Hooked::sharing(Arc::new(file), faults(u64::MAX)));
         let field = Field::new("r", DataType::Binary(RECORD_BYTES as u32));
         let options = DynStore::options().deletes();
-        // SAFETY: nobody else knows the file yet.
+        // SAFETY: only this test has the file.
         let store = unsafe { options.create_over(backing, &Schema::packed([field]).unwrap()) };
         store.unwrap().close().unwrap();
         let faults = faults(fails_at);
@@ -260,9 +260,9 @@ impl Rig {
         self.faults.dead.store(false, Relaxed);
     }
 
-    /// After a failure that was reported: nothing is written any more, and reading goes on.
+    /// After a reported failure the handle refuses writes, and still reads.
     fn check_poisoned(&self, database: DynDatabase, error: &Error) {
-        assert!(self.faults.failed(), "nobody failed anything: {error}");
+        assert!(self.faults.failed(), "an error without an injected failure: {error}");
         let unknown = self.unknown.as_ref();
         let now = database.begin_read();
         assert!(
@@ -346,7 +346,7 @@ fn live(
     close: bool,
 ) -> Result<(), Error> {
     let database = rig.database()?;
-    // What a checkpoint after the last commit met is told when writing is tried again.
+    // The next write reports a failure of a checkpoint after the last commit.
     let worked = work(rig, &database).and_then(|()| database.begin_write().map(|_| ()));
     match worked {
         Err(error) => {
@@ -389,15 +389,15 @@ fn run(fails_at: u64, how: Failure, life: &dyn Fn(&mut Rig) -> Result<(), Error>
     let lived = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         let lived = life(&mut rig);
         if let Err(error) = &lived {
-            assert!(rig.faults.failed(), "nobody failed anything: {error}");
+            assert!(rig.faults.failed(), "an error without an injected failure: {error}");
         } else if rig.faults.failed() {
-            // Where views keep a file's length it is cut when the last one has gone. Nobody is
-            // there to be told by then, nor harmed if it stays longer.
+            // Where views keep a file's length, it is cut when the last view is dropped. No call
+            // remains that could report an error, and a longer file does no harm.
             let failed = rig.faults.failed.get().map_or("", String::as_str);
             let cut_late = cfg!(windows) && failed == "trim";
-            // A segment of no use that stays is removed by who opens the store next.
+            // The next opener removes a useless segment that stays.
             let may_be_untold = rig.is_full_disk() || cut_late || failed == "remove side";
-            assert!(may_be_untold, "a call failed, and nobody was told");
+            assert!(may_be_untold, "a call failed without an error");
         }
         rig.check_reopened();
     }));

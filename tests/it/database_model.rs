@@ -31,7 +31,7 @@ enum Operation {
     /// Changes, and whether they are committed, and how.
     Transaction(Vec<Change>, Option<bool>),
     Hold,
-    /// Looks at one of the snapshots that are held, and lets go of it.
+    /// Checks one of the held snapshots, and releases it.
     Drop(Index),
     Checkpoint,
     Kill,
@@ -109,7 +109,7 @@ impl Shape {
         for (id, n) in (0..).zip(model) {
             assert_eq!(get(id).is_some(), n.is_some(), "record {id}");
             if let (Some(bytes), Some(n)) = (get(id), n) {
-                assert!(bytes == self.record(*n), "record {id} is to be that of {n}");
+                assert!(bytes == self.record(*n), "record {id} must be that of {n}");
             }
         }
         assert!(get(count).is_none());

@@ -80,7 +80,7 @@ fn sum(snapshot: &Snapshot<Account>) -> (u64, u64) {
     (newest, digest)
 }
 
-/// Holds snapshots, several at a time, and lets go of them in any order.
+/// Holds several snapshots at a time, and releases them in any order.
 fn read(database: &Database<Account>, random: &mut Random, done: &AtomicBool) -> u64 {
     let mut held: Vec<(Snapshot<Account>, (u64, u64))> = Vec::new();
     let mut newest = (0, 0);
@@ -172,9 +172,9 @@ fn sums_hold_in_every_snapshot() {
     assert_eq!(sum(&database.begin_read()), found);
 }
 
-/// A thread that panics in the middle of a transaction leaves nothing of it, and nobody waiting.
+/// A thread that panics in a transaction leaves no change, and no thread waiting.
 #[test]
-fn a_thread_that_panics_in_a_transaction_takes_nobody_with_it() {
+fn a_panic_in_a_transaction_does_not_stop_other_threads() {
     let directory = tempfile::tempdir().unwrap();
     let database = Database::<Account>::create(directory.path().join("accounts")).unwrap();
     let panicked = std::thread::scope(|scope| {

@@ -167,7 +167,7 @@ fn typed_and_windowed_stores_leave_dead_records_out_too() {
 
 /// Finds an unknown status byte that a reader takes for a living or a deleted record.
 #[test]
-fn a_record_of_no_status_is_damage_and_nobody_reads_it() {
+fn a_record_with_an_unknown_status_is_damage_and_is_not_read() {
     let directory = tempfile::tempdir().unwrap();
     let path = numbers(directory.path(), 3);
     for status in [0, 3, 255] {
@@ -302,7 +302,7 @@ fn verify_doubts_statuses_counts_and_free_lists_that_do_not_fit() {
     check(&[(slot(1), 5)], (3, 2), &[lost]);
     let lost = "the free list goes on from record 1 at record 6, past the last";
     check(&[(slot(1), 6)], (3, 2), &[lost]);
-    // A dead record's bytes are no values.
+    // The bytes of a deleted record are not values.
     check(&[(slot(1) + 11, 9)], (3, 2), &[]);
     let bad = &doubts_of_field(&path, &good, slot(0) + 11);
     assert!(bad.starts_with("record 0, field flag: "), "{bad}");

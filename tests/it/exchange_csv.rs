@@ -98,7 +98,7 @@ fn null_texts_are_null_only_unquoted() {
     assert_eq!(types(&schema), ["a: int64 nullable at 0", "b: utf8(2) at 9"]);
     assert_eq!(text, "a,b\n,NA\n,x\n,y\n5,z\n");
     let (schema, _) = plain("a\nNA\n5\n");
-    assert_eq!(types(&schema), ["a: utf8(2) at 0"], "not null unless said so");
+    assert_eq!(types(&schema), ["a: utf8(2) at 0"], "columns are not null by default");
 }
 
 /// Finds a header line that is loaded as data, or data that is taken for a header.

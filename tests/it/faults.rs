@@ -49,7 +49,7 @@ impl Faulty {
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
         if call == self.fails_at || (self.stays_broken && call > self.fails_at) {
             self.failed.store(true, Ordering::Relaxed);
-            // An error of the system's, made by asking for what cannot be.
+            // A real error of the operating system, from an impossible request.
             if self.full {
                 return Err(FileBacking::temporary(1 << 62).unwrap_err());
             }
@@ -141,7 +141,7 @@ fn run_with_failure(fails_at: u64, stays_broken: bool, way: WriteBack, snug: boo
         Ok(store) => store,
         Err(error) => {
             assert!(faulty.failed.load(Ordering::Relaxed), "{error}");
-            return true; // it never came to be, and nobody was told that it did
+            return true; // creating the store failed, with an error
         }
     };
     let (acknowledged, result) = history(&mut store);

@@ -10,7 +10,7 @@ use crate::support::skip::skip;
 
 const DOCUMENT: &str = include_str!("../../docs/FORMAT.md");
 
-/// Runs the document's reader; `None` where there is no Python to run it.
+/// Runs the document's reader; `None` if Python is missing.
 fn run_reader(path: &Path) -> Option<Output> {
     let (_, rest) = DOCUMENT.split_once("```python\n").expect("a Python block");
     let (program, _) = rest.split_once("```").expect("the end of the block");

@@ -247,7 +247,7 @@ fn an_interrupted_edit_is_refused_until_it_is_accepted() {
     }
 }
 
-/// Its newest commit was cut off while it was written: nobody was promised it.
+/// Its newest commit was cut off while it was written, and was never acknowledged.
 #[test]
 fn the_torn_commit_is_not_there_and_its_number_is_used_again() {
     let (_directory, path) = copy("torn");

@@ -93,7 +93,7 @@ impl World {
                 self.script.wait("a segment is made");
                 eio()
             }
-            // The error was reported: whoever asks again is told that all is well.
+            // The kernel has reported the error: later syncs succeed.
             Plan::GroupFails => Ok(()),
             Plan::Panics => panic!("a panic in a sync"),
         }
@@ -114,10 +114,10 @@ fn scripted(path: &Path) -> (Database<N>, Arc<World>) {
         script: Script::default(),
         durable: Mutex::default(),
     });
-    // SAFETY: nobody else has it.
+    // SAFETY: only this test has the file.
     let file = Arc::new(unsafe { FileBacking::open_unchecked(path, true) }.unwrap());
     let backing = Hooked::sharing(file, Arc::clone(&world));
-    // SAFETY: nobody else has it.
+    // SAFETY: only this test has the file.
     let database = unsafe { Database::<N>::options().over(Arc::new(backing)) }.unwrap();
     (database, world)
 }
@@ -160,9 +160,9 @@ fn a_failed_group_sync_never_makes_the_store_unreadable() {
     assert_eq!(found.map_err(|error| error.to_string()), Ok(3000));
 }
 
-/// A sync that panics leaves nobody waiting for ever.
+/// A sync that panics must not leave other threads waiting for ever.
 #[test]
-fn a_panic_in_a_sync_hangs_nobody() {
+fn a_panic_in_a_sync_leaves_no_thread_waiting() {
     let (done, wait) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let live = tempfile::tempdir().unwrap();

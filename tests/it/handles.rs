@@ -1,4 +1,4 @@
-//! Handles that meet: under other names, in other ways, beside files that are nobody's business.
+//! Handles on the same file: under other names, in other modes, beside unrelated files.
 
 #![allow(unsafe_code, reason = "opening a file that is open already is unsafe")]
 
@@ -39,7 +39,7 @@ fn aliases(path: &Path) -> [(&'static str, PathBuf); 2] {
     [("hard link", beside("hard")), ("symbolic link", beside("soft"))]
 }
 
-/// Linux can lock ranges of the inode without hindering anybody's reads and writes.
+/// Linux can lock ranges of the inode without blocking reads and writes.
 #[cfg(target_os = "linux")]
 #[test]
 fn records_lent_under_another_name_do_not_change() {
@@ -75,7 +75,7 @@ fn records_lent_by_path_do_not_change_through_a_handed_over_file() {
     let open = || std::fs::File::options().read(true).write(true).open(&path).unwrap();
     for named in [Some(path.as_path()), None] {
         let reader = DynStore::open_read_only(&path).unwrap();
-        // SAFETY: nobody else changes the file: the other handle reads.
+        // SAFETY: the other handle only reads, and no other process opens the file.
         let store = unsafe { DynStore::options().from_file(open(), named, Access::ReadWrite) };
         let mut store = store.unwrap();
         let error = store.edit().unwrap_err();
@@ -306,9 +306,9 @@ fn who_waited_for_a_file_that_was_replaced_gets_the_new_one() {
     assert_eq!(DynStore::open_read_only(&path).unwrap().count(), 6);
 }
 
-/// What panicked in the midst of an edit has left records half changed, whatever comes after it.
+/// An edit that panicked has left records half changed, whatever later edits do.
 #[test]
-fn a_later_edit_does_not_bless_one_that_panicked() {
+fn a_later_edit_does_not_clear_the_mark_of_one_that_panicked() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");
     make(&path, 10);

@@ -367,9 +367,9 @@ fn an_empty_range_is_no_error_wherever_it_lies() {
         // At an odd address, and no address at all.
         for start in [1, LEN] {
             let records = subject.mapping.typed::<u64>(start).unwrap();
-            // SAFETY: nobody else has these bytes.
+            // SAFETY: no other reference to these bytes exists.
             assert!(unsafe { records.slice(0..0) }.unwrap().is_empty(), "{name}");
-            // SAFETY: nobody else has these bytes.
+            // SAFETY: no other reference to these bytes exists.
             assert!(unsafe { records.slice_mut(3..3) }.unwrap().is_empty(), "{name}");
         }
     }

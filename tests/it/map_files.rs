@@ -254,7 +254,7 @@ fn the_next_opener_takes_over_from_an_initialiser_that_died() {
     Mapping::named(&name, 1 << 20, check).unwrap();
 }
 
-/// Memory keeps the length that it was made with, whoever fills it in the end.
+/// Named memory keeps the length with which it was made, whichever process fills it.
 #[cfg(unix)] // elsewhere named memory goes with the last who has it
 #[test]
 fn taking_over_from_an_initialiser_that_wanted_less_keeps_within_what_there_is() {
@@ -325,7 +325,7 @@ fn missing_permissions_say_so() {
     flatrec::DynStore::open(path.join("store")).unwrap().close().unwrap();
     let mode = std::fs::metadata(path.join("store-lock")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o664, "a lock file is shared like its data file");
-    // The test binary may lie where nobody else looks: a copy is run.
+    // Other users may not reach the test binary: they run a copy.
     let program = path.join("program");
     std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
     allow(&program, 0o755);

@@ -156,7 +156,7 @@ impl<'a> Rig<'a> {
         rig
     }
 
-    /// Changes through a private handle, which nobody else sees.
+    /// Changes through a private handle; other handles do not see them.
     fn private(&mut self, index: &Index, n: u16) {
         let mut private = DynStore::open_private(self.path).unwrap();
         assert_eq!(private.count(), self.flushed.len() as u64);

@@ -1,5 +1,5 @@
-//! Readers of a store that somebody else changes: what they see, what they hold back, and who says
-//! so. Each reader here is a handle of its own, which to the writer is as good as another process.
+//! Readers beside a writer: what they see, what they hold back, and how the writer learns of it.
+//! Each reader here is a handle of its own, which a writer treats like another process.
 
 #![cfg(feature = "derive")]
 
@@ -343,7 +343,7 @@ fn readers_of_a_store_that_was_replaced_are_in_nobodys_way() {
     assert_eq!(database.readers().unwrap(), []);
     assert_eq!(values(&old), (0..10).collect::<Vec<_>>());
     let mut newest = reader.begin_read().unwrap();
-    assert!(newest.is_newest() && !newest.refresh().unwrap(), "nobody writes to the old file");
+    assert!(newest.is_newest() && !newest.refresh().unwrap(), "no writer has the old file");
     assert_eq!(values(&reader.begin_read().unwrap()), (0..10).collect::<Vec<_>>());
     assert_eq!(rig.reader().begin_read().unwrap().get(0), Some(&row(99)));
 }

@@ -154,10 +154,10 @@ fn making_checksums_anew_removes_no_file_that_is_not_its_own() {
     assert!(!other.exists());
 }
 
-/// A segment's maker that dies leaves zeros, or nothing: a file of either is removed under a
-/// segment's name, since nothing is lost. One that only begins with zeros is somebody's.
+/// A writer that dies while it makes a segment leaves an empty file or zeros. The next writer
+/// removes such a file, because nothing is lost. A file that only begins with zeros is a user's.
 #[test]
-fn of_files_called_like_segments_only_blank_ones_are_removed() {
+fn of_unknown_files_with_segment_names_only_blank_ones_are_removed() {
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
     fs::write(at("n.rec-wal-7"), [vec![0; 300_000], b"work".to_vec()].concat()).unwrap();
@@ -206,7 +206,7 @@ fn a_store_that_is_replaced_takes_its_log_along() {
     assert!(log.exists());
     let other = dead.path().join("other.rec");
     Store::<N>::create(&other).unwrap().close().unwrap();
-    fs::write(dead.path().join("n.rec-wal-2"), "somebody's").unwrap();
+    fs::write(dead.path().join("n.rec-wal-2"), "a user's").unwrap();
     flatrec::backup(&other, &path, CopyOptions::new().replace(true)).unwrap();
     assert!(!log.exists() && dead.path().join("n.rec-wal-2").exists());
     assert_eq!(count(&path), 0);
@@ -252,7 +252,7 @@ fn used_lock_file() -> Vec<u8> {
 /// `notes-lock` was 400 lines of notes: `flatrec load in.csv notes`, and even `flatrec info notes`,
 /// wrote the words of a lock file into them, and a store of that name lost both its headers.
 #[test]
-fn a_file_that_is_called_like_a_lock_file_and_is_none_is_left_as_it_is() {
+fn a_file_with_the_name_of_a_lock_file_and_other_content_stays() {
     let lock = used_lock_file();
     let pages = |front: &[u8], len: usize, back: &[u8]| {
         let mut bytes = vec![0; len];
@@ -381,8 +381,8 @@ fn stores_that_are_called_like_side_files_are_left_as_they_are() {
     }
 }
 
-/// A store without records looks like what a maker has left; its own lock file tells that it is
-/// none.
+/// A store without records looks like an unfinished one; its own lock file shows that it is
+/// finished.
 #[test]
 fn an_empty_store_that_is_called_like_an_unfinished_one_is_kept() {
     let directory = tempfile::tempdir().unwrap();

@@ -421,7 +421,7 @@ fn a_checkpoint_keeps_checksums_and_never_sums_damage() {
     assert!(report.problems.is_empty(), "{:?}", report.problems);
     assert_eq!(report.checksums, flatrec::Checksums::Present { blocks: 37 });
 
-    // Damage in the second block, which nobody has looked at yet.
+    // Damage in the second block, which no handle has compared yet.
     let mut bytes = std::fs::read(&place.path).unwrap();
     bytes[65_536 + 100_000] ^= 1;
     std::fs::write(&place.path, bytes).unwrap();

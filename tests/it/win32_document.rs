@@ -215,7 +215,7 @@ fn what_people_look_for_is_in_a_table_once_at_least() {
 
 /// Finds a row of the document without an answer.
 #[test]
-fn nobody_is_left_without_an_answer() {
+fn every_row_has_an_answer() {
     for row in rows() {
         let answer = row.last().unwrap();
         assert!(!answer.is_empty() && answer != "None", "without a reason: {row:?}");

@@ -1,4 +1,4 @@
-//! Child processes that tell what they do, line by line, and that nobody leaves behind.
+//! Child processes that report what they do, line by line, and that are killed with their parent.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ExitStatus, Stdio};
@@ -11,10 +11,10 @@ use crate::support::process;
 
 /// What a child is to do, in its environment.
 pub(crate) const JOB: &str = "FLATREC_SOAK_CHILD";
-/// A child that has not ended so long after it was told to hangs.
+/// A child that runs longer than this after its order to end hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A running child. Dropped, it is killed and buried.
+/// A running child. Dropping it kills it and waits for its end.
 pub(crate) struct Process {
     child: Child,
     listener: Option<JoinHandle<()>>,
@@ -29,7 +29,7 @@ struct Heard {
 }
 
 impl Process {
-    /// Starts a child with a job; each line that it says is told to `listen`, on another thread.
+    /// Starts a child with a job. Another thread calls `listen` with each line that it reports.
     pub(crate) fn start(job: &str, mut listen: impl FnMut(&str) + Send + 'static) -> Self {
         let mut child = process::running("child")
             .env(JOB, job)
@@ -109,7 +109,7 @@ impl Process {
     /// Tells the child to end, and waits until it has.
     ///
     /// # Panics
-    /// If it fails, or goes on.
+    /// If the child fails, or does not end.
     pub(crate) fn end(mut self) {
         drop(self.child.stdin.take());
         let started = Instant::now();

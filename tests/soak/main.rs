@@ -3,8 +3,8 @@
 //! own, which hold snapshots for long and for short, follow, wait, and are killed. What each of
 //! them must see is in `rows.rs`.
 //!
-//! It takes `FLATREC_SECONDS`, or four. `FLATREC_SEED` draws the same again: not the moments at
-//! which things happen, since those are the system's.
+//! It runs for `FLATREC_SECONDS`, or four. `FLATREC_SEED` repeats the random choices, but not the
+//! timing, which depends on the scheduler.
 
 mod children;
 mod reading;
@@ -37,7 +37,7 @@ fn run_time() -> Duration {
     settings::seconds(4)
 }
 
-/// What everybody has done, by what they say of it.
+/// What readers and writers have done, by their reports.
 #[derive(Default)]
 struct Totals(Mutex<BTreeMap<String, u64>>);
 
@@ -56,14 +56,15 @@ impl Totals {
 #[derive(Default)]
 struct Knowledge {
     totals: Totals,
-    /// The newest commit whose maker was told that it is there: whoever begins to read sees it.
+    /// The newest acknowledged commit: every reader that begins now sees it.
     made: AtomicU64,
-    /// The newest commit that somebody has seen: whoever opens the store to write finds it.
+    /// The newest commit that a reader or writer has seen: every writer that opens the store finds
+    /// it.
     seen: AtomicU64,
 }
 
 impl Knowledge {
-    /// Takes note of what somebody says.
+    /// Records the report of a child process.
     fn hear(&self, line: &str) {
         if let Some((what, commit)) = line.split_once(' ') {
             let commit = commit.parse().expect("a commit's number");
@@ -76,7 +77,7 @@ impl Knowledge {
     }
 }
 
-/// Ends the round for everybody when one of them fails.
+/// Ends the round for all when one of them fails.
 struct Alarm<'a>(&'a AtomicBool);
 
 impl Drop for Alarm<'_> {
@@ -87,7 +88,7 @@ impl Drop for Alarm<'_> {
     }
 }
 
-/// One store, and those who share it for a while.
+/// One store, and its readers and writers for a while.
 struct Round {
     path: PathBuf,
     deletes: bool,
@@ -150,7 +151,7 @@ impl Round {
         Process::start(&job.to_text(), move |line| known.hear(line))
     }
 
-    /// Lets everybody work for so long.
+    /// Lets all processes work for so long.
     ///
     /// # Panics
     /// If any of them finds something wrong.
@@ -182,7 +183,7 @@ impl Round {
     /// Starts processes, and kills them.
     fn reign(&self, time: Duration, random: &mut Random) {
         let until = Instant::now() + time;
-        // In some rounds nobody lives for long.
+        // In some rounds every process is short-lived.
         let pace_us = [8_000, 25_000, 80_000][random.below(3) as usize];
         let mut readers: Vec<Process> =
             (0..READER_PROCESSES).map(|_| self.start("reader", random)).collect();
@@ -244,7 +245,7 @@ impl Round {
     }
 }
 
-/// What a child is told.
+/// The arguments of a child.
 struct Job {
     name: String,
     seed: u64,

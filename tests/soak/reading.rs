@@ -1,4 +1,4 @@
-//! Those who read beside the writer: threads of the test, and processes of their own.
+//! Readers beside the writer: threads of the test, and processes of their own.
 
 use std::path::PathBuf;
 use std::sync::RwLock;
@@ -14,7 +14,7 @@ use crate::support::random::Random;
 pub(crate) struct Reading<'r> {
     pub(crate) path: PathBuf,
     pub(crate) random: Random,
-    /// The newest commit whose maker was told that it is there: whoever begins to read sees it.
+    /// The newest acknowledged commit: every reader that begins now sees it.
     pub(crate) made: &'r AtomicU64,
     pub(crate) is_over: &'r (dyn Fn() -> bool + Sync),
     /// Told of each snapshot, once it has been looked at.

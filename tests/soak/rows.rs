@@ -25,11 +25,11 @@ const CHECK: usize = WORDS - 1;
 
 pub(crate) type Row = PodRecord<[u64; WORDS]>;
 
-/// A `Store` appends so many records at a time, in one commit.
+/// The number of records that a `Store` appends in one commit.
 pub(crate) const BATCH: u64 = 13;
 /// More than a transaction logs: these records go to their places at once.
 const BULK: u64 = (1 << 20) / size_of::<Row>() as u64 + 50;
-/// Past so many records a store grows no more, so that looking at all of them stays quick.
+/// The greatest number of records: reading all of them must stay quick.
 const RECORDS_MAX: u64 = if cfg!(debug_assertions) { 20_000 } else { 120_000 };
 
 fn stir(sum: u64, word: u64) -> u64 {

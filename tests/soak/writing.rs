@@ -19,7 +19,8 @@ pub(crate) struct Writing<'w> {
     pub(crate) path: PathBuf,
     pub(crate) random: Random,
     pub(crate) deletes: bool,
-    /// The newest commit that somebody has seen: whoever opens the store to write finds it.
+    /// The newest commit that a reader or writer has seen: every writer that opens the store finds
+    /// it.
     pub(crate) floor: &'w AtomicU64,
     pub(crate) is_over: &'w (dyn Fn() -> bool + Sync),
     /// Told of what is done, once it is.
@@ -64,7 +65,7 @@ impl Writing<'_> {
                 scope.spawn(move || writing.commit(Random::new(seed), commits));
             }
         });
-        let database = self.place.write().unwrap().take().expect("nobody else takes it");
+        let database = self.place.write().unwrap().take().expect("only this thread takes it");
         if self.random.below(3) > 0 {
             database.close().expect("a writer closes beside any reader");
             (self.tell)("closed");

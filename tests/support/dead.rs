@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-/// Deletes records `ids` of the store at `path`, which nobody has open.
+/// Deletes records `ids` of the store at `path`, which no handle has open.
 pub(crate) fn delete(path: &Path, ids: &[u64]) {
     let mut bytes = std::fs::read(path).unwrap();
     let slot = newest_slot(&bytes);

@@ -16,7 +16,7 @@ use super::patched::{Files, Row};
 struct Contents {
     count: u64,
     live: Vec<(u64, Vec<u8>)>,
-    /// Records whose status byte is none.
+    /// Records with an unknown status byte.
     bad: u64,
 }
 
@@ -113,7 +113,7 @@ fn contents_of(store: &DynStore) -> Contents {
         assert_eq!(store.get(id), found.as_ref().copied().unwrap_or_default());
         match found {
             Ok(Some(record)) => {
-                // A value may be none of its field; looking must be harmless.
+                // The value may not fit its field; reading it must be harmless.
                 fields.iter().for_each(|field| drop(field.read(record)));
                 live.push((id, record.to_vec()));
             }

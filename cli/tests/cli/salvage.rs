@@ -162,8 +162,8 @@ fn a_checkpoint_writes_the_log_into_a_damaged_block_and_says_so() {
         ran.stderr,
         format!("flatrec: warning: out.rec: {block}: it does not match its checksum\n")
     );
-    let why = "it did not match its checksum before some of its records were changed: those may be \
-               right, and nothing tells which";
+    let why = "it did not match its checksum before some of its records were changed; it is \
+               unknown which of its records are right";
     let info = place.ok(["info", "out.rec"]);
     assert!(info.contains(&format!("\ndamage         {block}: {why}\n")), "{info}");
     let info = place.ok(["info", "out.rec", "--json"]);

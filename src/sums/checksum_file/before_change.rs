@@ -1,4 +1,5 @@
-//! Before blocks change: what of them is looked at first, so that damage is not summed as sound.
+//! Compares blocks with their checksums before they change, so that a new checksum never hides
+//! damage.
 
 use std::ops::Range;
 
@@ -10,15 +11,16 @@ use crate::io::Backing;
 use crate::number::smaller;
 use crate::step::{self, Step};
 
-/// How many entries are read at a time.
+/// The number of entries in one read.
 const ENTRIES_AT_ONCE: usize = 8192;
 
 impl Sums {
-    /// Before bytes in `ranges` of the file are changed for the first time: compares the blocks
-    /// that they lie in with their checksums, so that damage is not summed as if it were sound.
+    /// A writer calls this before it first changes bytes in `ranges` of the file. Compares their
+    /// blocks with their checksums, so that a new checksum does not hide damage.
     ///
     /// # Errors
-    /// [`ErrorKind::Corrupt`], which names the block, its bytes and its records; the system's.
+    /// [`ErrorKind::Corrupt`] for a block that does not match, with the block, its bytes and its
+    /// records; [`ErrorKind::Io`] if the operating system reports an error.
     pub(crate) fn before_change(
         &mut self,
         data: &dyn Backing,
@@ -33,7 +35,7 @@ impl Sums {
         Ok(())
     }
 
-    /// The blocks that `ranges` touch and that nobody has looked at yet.
+    /// The blocks that `ranges` touch and that this handle has not compared yet.
     fn blocks_to_compare(&self, ranges: &[Range<u64>]) -> Vec<u64> {
         let blocks = |range| self.blocks_in(range, self.covered_len_bytes);
         let mut found: Vec<u64> =
@@ -46,18 +48,19 @@ impl Sums {
         self.check_block(block, &read_block(data, self.start_of(block), BLOCK_BYTES)?)
     }
 
-    /// Up to which commit a checkpoint had begun that was cut short: blocks of records that the log
-    /// has of those commits may differ from their entries without being damaged.
+    /// The commit up to which an interrupted checkpoint had begun. Blocks may differ from their
+    /// entries without damage if the log has records of those commits for them.
     pub(crate) fn checkpoint_begun(&self) -> Option<u64> {
         self.checkpoint_begun
     }
 
-    /// Before bytes in `ranges` of the file are changed for the first time by who cannot refuse to:
-    /// the entries of blocks that do not match, or cannot be read, say so from then on, durably.
-    /// They must before the change: what an interrupted change has left is never told from damage.
+    /// A writer that cannot refuse a change calls this before it first changes bytes in `ranges` of
+    /// the file. The entries of blocks that do not match, or cannot be read, become doubted,
+    /// durably. This must precede the change, because the traces of an interrupted change look like
+    /// damage.
     ///
     /// # Errors
-    /// Of writing and syncing the entries.
+    /// [`ErrorKind::Io`] if the operating system reports an error for the entries.
     pub(crate) fn doubt_damaged(
         &mut self,
         data: &dyn Backing,
@@ -76,7 +79,7 @@ impl Sums {
         self.doubt(found)
     }
 
-    /// Writes down that these blocks are doubted, durably.
+    /// Records that these blocks are doubted, durably.
     fn doubt(&mut self, found: Vec<(u64, BlockState)>) -> Result<()> {
         let mut entries = Run::new(&*self.side);
         let mut is_new = false;
@@ -93,12 +96,12 @@ impl Sums {
         Ok(())
     }
 
-    /// Lets bytes in `ranges` be changed without a look at what is there: the log says what they
-    /// are to be, and an interrupted checkpoint may have written some of it. Blocks that were
-    /// doubted before it began stay so.
+    /// Lets a writer change bytes in `ranges` without comparing their blocks: the log has their new
+    /// content, and an interrupted checkpoint may have written some of it. Blocks that were doubted
+    /// before stay doubted.
     ///
     /// # Errors
-    /// The system's.
+    /// [`ErrorKind::Io`] if the operating system reports an error.
     pub(crate) fn exempt(&mut self, ranges: &[Range<u64>]) -> Result<()> {
         let covered = self.covered_len_bytes;
         for range in ranges {
@@ -120,8 +123,8 @@ impl Sums {
         Ok(())
     }
 
-    /// The entry of the last block, of which `counted_len` bytes are counted: that of those bytes
-    /// if what is there matches the old entry, and otherwise one that says that it does not.
+    /// The new entry of the last block, of which `counted_len` bytes are counted: their checksum if
+    /// the block matches its old entry, otherwise the entry of a doubted block.
     pub(super) fn settled(
         &mut self,
         data: &dyn Backing,
@@ -142,15 +145,15 @@ impl Sums {
         Ok(BlockChecksum::DOUBTED)
     }
 
-    /// The blocks that were doubted as this handle found them, and how it did.
+    /// The doubted blocks that this handle knows, in the state in which it found them.
     pub(crate) fn doubted(&self) -> impl Iterator<Item = (u64, BlockState)> + '_ {
         self.doubted.iter().map(|(&block, &state)| (block, state))
     }
 
-    /// The first `most` blocks whose entries say that they are doubted, and how many there are.
+    /// The first `most` blocks with doubted entries, and the number of all.
     ///
     /// # Errors
-    /// The system's.
+    /// [`ErrorKind::Io`] if the operating system reports an error.
     pub(crate) fn find_doubted(&self, most: usize) -> Result<(Vec<u64>, u64)> {
         let (mut first, mut found) = (Vec::new(), 0);
         let mut bytes = vec![0; ENTRIES_AT_ONCE * ENTRY_BYTES];
@@ -172,7 +175,7 @@ impl Sums {
             }
             block += ENTRIES_AT_ONCE as u64;
             if bytes.iter().all(|&byte| byte == 0) {
-                // Blocks without sums. Where so many follow each other, the file may have a hole.
+                // Many blocks without sums may be a hole.
                 let data = self.side.next_data(offset_of_entry(block))?;
                 let entries = data.saturating_sub(offset_of_entry(0)) / ENTRY_BYTES as u64;
                 block = block.max(entries);
@@ -190,8 +193,8 @@ impl Sums {
             .record(records.start)
             .detail(format!("{}: {}", describe(block, &bytes, &records), state.why()))
             .advice(
-                "verify lists all the damage; salvage copies what can be trusted; verify --rebuild \
-                 takes the records as they are",
+                "verify lists all damage; salvage copies the records that can be trusted; verify \
+                 --rebuild accepts the records as they are",
             );
         match data.path() {
             Some(path) => error.path(path),

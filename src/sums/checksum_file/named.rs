@@ -1,8 +1,9 @@
-//! Under which name a store's checksums lie, and what their header says before a writer begins.
+//! The name of a checksum file, and what a writer does with its stamp before it begins.
 //!
-//! A store that was made aside takes its name before its checksums take theirs, and durably: so the
-//! store that it replaces keeps its own for as long as it is there. Should the maker die between
-//! the two, the new store's lie where they were made, and are known by the file id.
+//! A store that replaces another takes its name first, durably, and its checksums take theirs
+//! afterwards. So the old store keeps its checksums as long as it exists. If the process dies
+//! between the two, the checksums of the new store stay under their unfinished name, and the file
+//! id identifies them.
 
 use std::sync::Arc;
 
@@ -11,14 +12,14 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Header, NoSumHeader, other_version};
 use crate::io::{Backing, OpenSide};
 
-/// How the checksum file of a store that is made aside is called, from the store's name to be.
+/// The suffix of the checksum file of an unpublished store, behind the store's final name.
 const UNNAMED_SUFFIX: &str = "-unfinished-sum";
 
 impl Sums {
-    /// Looks for the checksums of the store in `data`, whose header this is.
+    /// Finds the checksums of the store in `data`, whose header this is.
     ///
     /// # Errors
-    /// The system's.
+    /// [`ErrorKind::Io`] if the operating system reports an error.
     pub(crate) fn find(data: &dyn Backing, header: &Header, writable: bool) -> Result<FoundSums> {
         let named = Self::find_named(data, header, writable)?;
         if matches!(named, FoundSums::Kept(_)) {
@@ -34,7 +35,7 @@ impl Sums {
             }
         }
         match writable {
-            // A writer keeps away the makers that could have given them their name just now.
+            // A writer excludes the processes that could have renamed them just now.
             true => Ok(named),
             false => Self::find_named(data, header, false),
         }
@@ -52,10 +53,10 @@ impl Sums {
         match read_header(&*side)? {
             Ok(found) => Self::over(side, found, header),
             Err(NoSumHeader::Version(version)) if writable => {
-                // Its program would trust it again after changes that it does not know of.
+                // The program of that version would trust it again after changes made by this one.
                 let (detail, _) = other_version(version);
                 Err(Error::new(ErrorKind::UnsupportedFormat, "open")
-                    .detail(format!("the checksum file beside the store is of {detail}"))
+                    .detail(format!("the checksum file beside the store has {detail}"))
                     .advice("use the version of flatrec that wrote it, or remove it"))
             }
             Err(NoSumHeader::Version(version)) => {
@@ -65,31 +66,31 @@ impl Sums {
         }
     }
 
-    /// Gives the checksums of the store in `data` their name, if their maker died before it had,
-    /// durably. The caller keeps every other writer out.
+    /// Renames the checksums of the store in `data` to their final name, durably, if the process
+    /// that made them died before. The caller excludes every other writer.
     ///
     /// # Errors
-    /// The system's; they are found where they are all the same.
+    /// [`ErrorKind::Io`] if the operating system reports an error; [`Sums::find`] still finds them.
     pub(crate) fn name_left(data: &dyn Backing, header: &Header) -> Result<()> {
-        // First what is seldom there: each writer asks when it opens the store.
+        // The rare condition first: each writer asks when it opens the store.
         if unnamed(data, header)?.is_none()
             || matches!(Self::find_named(data, header, false)?, FoundSums::Kept(_))
             || is_sum_file(data)? == Some(false)
         {
             return Ok(());
         }
-        // Without the first sync the store before may come back, and would find its own gone.
+        // Without the first sync a power cut may bring back the old store without its checksums.
         data.sync_directory()?;
         data.rename_side(UNNAMED_SUFFIX, SUM_SUFFIX)?;
         data.sync_directory()
     }
 
-    /// Takes back, durably, that a later commit than this one was announced: for a store without a
-    /// log, of which no header can come any more that counts further. Otherwise the next log would
-    /// look as if a checkpoint of it had begun.
+    /// Withdraws, durably, the announcement of a commit later than `commit`, for a store without a
+    /// log, which cannot get a header of such a commit any more. Otherwise the next log would look
+    /// as if a checkpoint of it had begun.
     ///
     /// # Errors
-    /// The system's.
+    /// [`ErrorKind::Io`] if the operating system reports an error.
     pub(crate) fn unannounce(&mut self, commit: u64) -> Result<()> {
         if self.header.commit <= commit {
             return Ok(());
@@ -102,8 +103,8 @@ impl Sums {
     }
 }
 
-/// The checksums of the store with this header, where they were made. Another file of that name
-/// is left alone, and so is a name that the file system refuses.
+/// The checksums of the store with this header, under their unfinished name. Ignores another file
+/// with that name, and a name that the file system refuses.
 fn unnamed(data: &dyn Backing, header: &Header) -> Result<Option<Arc<dyn Backing>>> {
     let Ok(Some(side)) = data.open_side(UNNAMED_SUFFIX, OpenSide::Read) else { return Ok(None) };
     let is_ours = read_header(&*side)?.is_ok_and(|found| found.file_id == header.file_id);

@@ -1,14 +1,14 @@
-//! Entries of a checksum file, written many at a time.
+//! Gathers entries of a checksum file into long writes.
 
 use super::offset_of_entry;
 use crate::error::Result;
 use crate::format::{BlockChecksum, ENTRY_BYTES};
 use crate::io::Backing;
 
-/// Entries gather into writes of at most this many bytes.
+/// The greatest length of a write.
 const RUN_BYTES: usize = 64 << 10;
 
-/// Entries that follow one another, on their way to the file.
+/// Consecutive entries that are not written yet.
 pub(super) struct Run<'s> {
     side: &'s dyn Backing,
     first: u64,

@@ -86,14 +86,14 @@ fn appends_extend_and_a_flip_is_found_in_its_block() {
 }
 
 #[test]
-fn what_is_appended_does_not_make_damage_sound() {
+fn appended_bytes_do_not_hide_damage() {
     let mut rig = Rig::new(10);
     let mut sums = rig.create();
     rig.flip(D + 5);
     rig.fill(10, 20);
     sums.update(&rig.data, &[], end_of(20)).unwrap();
     assert_eq!(rig.states(&sums), [BlockState::Changed]);
-    // Nor does an entry that was lost.
+    // Nor if the entry was lost.
     rig.header.counts.records = 20;
     sums.side.write_at(512, &[0; 8]).unwrap();
     assert_eq!(rig.states(&sums), [BlockState::Uncovered(0)]);
@@ -103,7 +103,7 @@ fn what_is_appended_does_not_make_damage_sound() {
 }
 
 #[test]
-fn changed_blocks_are_summed_anew_and_compared_before() {
+fn blocks_are_compared_before_a_change_and_summed_after() {
     let rig = Rig::new(2000);
     let mut sums = rig.create();
     sums = {
@@ -114,7 +114,7 @@ fn changed_blocks_are_summed_anew_and_compared_before() {
     sums.before_change(&rig.data, std::slice::from_ref(&range)).unwrap();
     rig.flip(range.start);
     assert_eq!(rig.states(&sums)[1], BlockState::Changed);
-    // It was compared once, and is this handle's to change since.
+    // This handle has compared the block and may change it.
     sums.before_change(&rig.data, std::slice::from_ref(&range)).unwrap();
     sums.update(&rig.data, &[range], end_of(2000)).unwrap();
     rig.all_sound(&sums, 4);
@@ -138,14 +138,14 @@ fn an_entry_from_before_a_crash_is_brought_back_to_the_count() {
     rig.fill(1000, 1200);
     sums.update(&rig.data, &[], end_of(1200)).unwrap();
     sums.sync(1).unwrap();
-    // The header still counts 1000. That is no false alarm ...
+    // The header still counts 1000. That causes no false alarm,
     rig.all_sound(&rig.open(), 2);
-    // ... and none once something else is written behind the count.
+    // not even when other bytes are written behind the count.
     let mut sums = rig.open();
     sums.settle(&rig.data, true).unwrap();
     rig.flip(end_of(1000));
     rig.all_sound(&rig.open(), 2);
-    // Damage among what is counted stays damage.
+    // Damage in counted bytes is still found.
     sums.update(&rig.data, &[], end_of(1200)).unwrap();
     rig.flip(end_of(1000) - 1);
     rig.open().settle(&rig.data, true).unwrap();
@@ -153,7 +153,7 @@ fn an_entry_from_before_a_crash_is_brought_back_to_the_count() {
 }
 
 #[test]
-fn truncation_takes_entries_back() {
+fn truncation_shortens_the_last_entry() {
     let mut rig = Rig::new(2000);
     let mut sums = rig.create();
     for count in [1999, 1311, 1310, 700, 1] {
@@ -170,7 +170,7 @@ fn truncation_takes_entries_back() {
 }
 
 #[test]
-fn others_and_damaged_files_are_told_apart() {
+fn foreign_stale_and_damaged_files_are_told_apart() {
     let mut rig = Rig::new(5);
     let find = |rig: &Rig, writable| Sums::find(&rig.data, &rig.header, writable);
     assert!(matches!(find(&rig, true), Ok(FoundSums::Absent)));
@@ -185,14 +185,14 @@ fn others_and_damaged_files_are_told_apart() {
     sums.side.write_at(20, &[1]).unwrap();
     assert!(matches!(find(&rig, true), Ok(FoundSums::Damaged(_))));
     assert_eq!(is_sum_file(&rig.data).unwrap(), Some(true));
-    sums.side.write_at(0, b"somebody's own").unwrap();
+    sums.side.write_at(0, b"a user's file").unwrap();
     assert_eq!(is_sum_file(&rig.data).unwrap(), Some(false));
     Sums::remove(&rig.data).unwrap();
-    assert_eq!(is_sum_file(&rig.data).unwrap(), Some(false), "nobody removes another's file");
+    assert_eq!(is_sum_file(&rig.data).unwrap(), Some(false), "a user's file stays");
 }
 
 #[test]
-fn a_set_of_blocks_holds_what_was_added() {
+fn a_block_set_holds_what_was_added() {
     let mut set = BlockSet::default();
     for block in [700, 3, 64, 63, 3] {
         assert!(block == 3 || !set.contains(block));
@@ -203,8 +203,8 @@ fn a_set_of_blocks_holds_what_was_added() {
     assert_eq!(set.take(), [0; 0]);
 }
 
-/// A header that counts 4 TiB of records costs its writer nothing, and neither does a checksum file
-/// of the length that belongs to them. Only Linux tells of holes.
+/// A header that counts 4 TiB of records is cheap to forge, and so is a checksum file of the
+/// matching length. Only Linux reports holes.
 #[test]
 #[cfg(target_os = "linux")]
 fn entries_in_a_hole_are_not_read() {

@@ -1,21 +1,21 @@
-//! Whose a file in a checksum file's place is: what is not ours is not removed.
+//! Tells checksum files from other files with their name, which must not be removed.
 
 use super::SUM_SUFFIX;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::SUM_MAGIC;
 use crate::io::{Backing, OpenSide};
 
-/// Whether what lies where a checksum file would be is one, be it damaged or another store's, or
-/// was to become one when its maker died; `None` if nothing does.
+/// Whether the file in the place of a checksum file is one: also a damaged one, one of another
+/// store, or an unfinished one. `None` if there is no file.
 ///
 /// # Errors
-/// The system's.
+/// [`ErrorKind::Io`] if the operating system reports an error.
 pub(crate) fn is_sum_file(data: &dyn Backing) -> Result<Option<bool>> {
     let Some(side) = data.open_side(SUM_SUFFIX, OpenSide::Read)? else { return Ok(None) };
     is_ours(&*side).map(Some)
 }
 
-/// Removes a checksum file with that suffix, or the beginnings of one, if there is one.
+/// Removes a whole or unfinished checksum file with that suffix, if there is one.
 pub(super) fn vacate(data: &dyn Backing, suffix: &str) -> Result<()> {
     let Some(side) = data.open_side(suffix, OpenSide::Read)? else { return Ok(()) };
     if is_ours(&*side)? {
@@ -31,11 +31,11 @@ pub(super) fn vacate(data: &dyn Backing, suffix: &str) -> Result<()> {
     })
 }
 
-/// Whether a file in a checksum file's place is nobody else's: it begins like one, or is one whose
-/// first bytes never reached the disk.
+/// Whether this is a checksum file: it begins like one, or is a short file of zeros, whose first
+/// bytes never reached the disk.
 ///
 /// # Errors
-/// The system's.
+/// [`ErrorKind::Io`] if the operating system reports an error.
 pub(crate) fn is_ours(side: &dyn Backing) -> Result<bool> {
     let mut start = vec![0; BLANK_BYTES_MAX];
     let got = side.read_at(0, &mut start)?;
@@ -43,5 +43,5 @@ pub(crate) fn is_ours(side: &dyn Backing) -> Result<bool> {
     Ok(start[..got].starts_with(&SUM_MAGIC) || blank)
 }
 
-/// No file of zeros that is longer was left by a maker of checksums that died.
+/// An unfinished checksum file of zeros is shorter than this.
 const BLANK_BYTES_MAX: usize = 64 << 10;

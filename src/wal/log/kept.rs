@@ -1,10 +1,10 @@
-//! A log that goes on where it lies, for want of room to copy it.
+//! A log that stays where it is, because there is no room for a copy.
 //!
-//! What was found of it may be in the system's cache and not on the disk, and may look clean there.
-//! Written over itself every byte is dirty again, and the sync that follows is one of this process.
-//! No power cut can make it worse: a sector that is written with the bytes that are on the disk is
-//! what it was, whether the write arrives or not, and one that was in the cache alone is there or
-//! not, as before. So the chain that is found after a cut ends where it would have, or later.
+//! Bytes that a replay found may be only in the page cache, and the kernel may consider them clean.
+//! Writing every byte over itself makes it dirty again, so that the following sync covers it. A
+//! power cut cannot make things worse: a sector rewritten with the bytes on the disk is unchanged
+//! whether or not the write arrives, and a sector that was only in the cache arrives or not, as
+//! before. So after a cut the chain ends where it would have ended, or later.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,17 +16,18 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::io::{Backing, OpenSide};
 use crate::step::{self, Step};
 
-/// How much is read and written at a time.
+/// The length of one read or write.
 const CHUNK_BYTES: usize = 256 << 10;
 
 impl Log {
-    /// Makes the chain that begins with the segment of `salt` durable where it lies, and goes on
-    /// behind it: with a new segment, since what lies behind the last frame in the last one may be
-    /// frames that were never whole. No room is needed before that.
+    /// Makes the chain that begins with the segment of `salt` durable in place, and continues it
+    /// with a new segment: the last segment may have frames behind its end that were never whole.
+    /// Needs no room itself.
     ///
     /// # Errors
-    /// As [`replay`]; [`ErrorKind::Corrupt`] if the chain is not the same any more once it was
-    /// written; the system's, a full disk among them where each write takes new room.
+    /// As [`replay`]; [`ErrorKind::Corrupt`] if the chain has changed once it is written;
+    /// [`ErrorKind::NoSpace`] on a full disk where each write takes new room; [`ErrorKind::Io`] if
+    /// the operating system reports another error.
     pub(crate) fn keep(
         data: &Arc<dyn Backing>,
         file_id: [u8; 16],
@@ -38,25 +39,25 @@ impl Log {
         let found = walk()?;
         let mut files = Vec::new();
         for segment in &found.segments {
-            let backing = data
-                .open_side(&segment.suffix, OpenSide::Write)?
-                .ok_or_else(|| missing(path_of(&**data, &segment.suffix), "it was removed"))?;
+            let backing = data.open_side(&segment.suffix, OpenSide::Write)?.ok_or_else(|| {
+                missing(path_of(&**data, &segment.suffix), "the file was removed")
+            })?;
             step::take(Step::KeptWrite, || write_over(&*backing, segment.end))?;
             step::take(Step::KeptSync, || backing.sync_data())?;
             let len_bytes = backing.len_bytes()?;
             files.push(SegmentFile { suffix: segment.suffix.clone(), backing, len_bytes });
         }
         data.sync_directory()?;
-        // The cache may have lost what was looked at first before it was written over itself.
+        // The kernel may have dropped cached bytes of the first walk before they were written over.
         if walk()? != found {
-            return Err(Error::new(ErrorKind::Corrupt, "make the log durable of")
-                .detail("it has changed while it was read and written")
-                .advice("open the store again: it comes up with what the disk has"));
+            return Err(Error::new(ErrorKind::Corrupt, "make the log durable")
+                .detail("it changed while it was read and rewritten")
+                .advice("open the store again: it will show what the disk holds"));
         }
         Self::behind(Arc::clone(data), file_id, &found, files)
     }
 
-    /// The log that goes on behind `found`, whose segments these are.
+    /// The log that continues `found`, whose segments are `files`.
     fn behind(
         data: Arc<dyn Backing>,
         file_id: [u8; 16],
@@ -74,14 +75,14 @@ impl Log {
                 let (last, frames_len_bytes) = (found.segments[at].last, frames_len_bytes(at));
                 older.push_back(Older { suffix, len_bytes, salt, last, frames_len_bytes });
             } else {
-                // It has no room, whatever lies behind its frames.
+                // A full segment: bytes behind its frames are never used.
                 let end = file.len_bytes;
                 let checkpointed_end = end.saturating_sub(frames_len_bytes(at));
                 current = Some(Current { file, salt, end, checkpointed_end });
             }
         }
         let current = current.ok_or_else(|| {
-            Error::new(ErrorKind::Corrupt, "make the log durable of").detail("it has no segment")
+            Error::new(ErrorKind::Corrupt, "make the log durable").detail("it has no segment")
         })?;
         Ok(Self {
             data,
@@ -114,7 +115,7 @@ fn write_over(file: &dyn Backing, end: u64) -> Result<()> {
         let len = usize::try_from(end - at).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
         let got = file.read_at(at, &mut bytes[..len])?;
         if got == 0 {
-            return Ok(()); // It was cut; the next look at it finds that out.
+            return Ok(()); // The file was cut; the next replay reports that.
         }
         file.write_at(at, &bytes[..got])?;
         at += got as u64;

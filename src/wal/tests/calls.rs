@@ -1,4 +1,4 @@
-//! A backing that writes down what is asked of it, and can fail.
+//! A backing that records the calls it gets, and can fail.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,11 +10,11 @@ use crate::io::{Backing, OpenSide};
 #[derive(Debug, Default)]
 struct Record {
     calls: Vec<String>,
-    /// How many bytes were read.
+    /// The number of bytes read.
     read_bytes: u64,
-    /// A read is refused once there were so many, if there is a limit.
+    /// The limit of `read_bytes`; reads beyond it fail.
     read_bytes_max: Option<u64>,
-    /// The call that fails with a full disk, and after how many of its kind.
+    /// The kind of the call that fails with a full disk, and how many of its kind succeed before.
     failing: Option<(&'static str, usize)>,
 }
 
@@ -33,7 +33,7 @@ impl Record {
     }
 }
 
-/// What was asked of a data file and of those beside it.
+/// The calls to a data file and to the files beside it.
 #[derive(Default)]
 pub(super) struct Calls(Mutex<Record>);
 
@@ -42,22 +42,22 @@ impl Calls {
         Arc::new(Hooked::over(Arc::clone(&place.data) as _, Self::default()))
     }
 
-    /// What was called since the last time.
+    /// The calls since the last time.
     pub(super) fn take(&self) -> Vec<String> {
         std::mem::take(&mut self.0.lock().unwrap().calls)
     }
 
-    /// How many bytes were read since the last time.
+    /// The number of bytes read since the last time.
     pub(super) fn take_read_bytes(&self) -> u64 {
         std::mem::take(&mut self.0.lock().unwrap().read_bytes)
     }
 
-    /// Refuses to read more than so many bytes: what reads a hole would not end for hours.
+    /// Makes reads beyond so many bytes fail: a test that reads a hole would run for hours.
     pub(super) fn read_at_most(&self, bytes: u64) {
         self.0.lock().unwrap().read_bytes_max = Some(bytes);
     }
 
-    /// Lets a call that begins with `kind` fail, once `after` such have not.
+    /// Makes one call that begins with `kind` fail, after `after` such calls have succeeded.
     pub(super) fn fail(&self, kind: &'static str, after: usize) {
         self.0.lock().unwrap().failing = Some((kind, after));
     }

@@ -1,11 +1,11 @@
-//! Logs that were cut, flipped, mixed up or forged: each gives whole commits from the first on, or
-//! says what is wrong. Never another image, never a panic.
+//! Cut, flipped, swapped and forged logs: a replay returns whole commits from the first on, or an
+//! error. It never returns a wrong image and never panics.
 
 use super::*;
 use crate::format::checksum::crc32c;
 
 pub(super) const SECTOR: usize = 512;
-/// Every so many bytes are tried. Under Wine each look at the files takes tens of milliseconds.
+/// The distance between tried bytes. Under Wine each replay takes tens of milliseconds.
 const EVERY: usize = if cfg!(windows) { 13 } else { 1 };
 
 /// Six commits in the first six sectors behind the header.
@@ -15,13 +15,13 @@ pub(super) fn small_log(place: &Place, synced: bool) -> (u64, Vec<Entry>) {
     for entry in &entries {
         append(&mut log, entry, if synced { entry.commit.counts.commit - 1 } else { 0 });
     }
-    // Without most of the room behind them: it is read and written some thousand times.
+    // Without most of the empty room, because the tests read and write the file thousands of times.
     change(place, "-wal-1", |bytes| bytes.truncate(8 * SECTOR));
     (log.salt(), entries)
 }
 
-/// A chain of three segments with 3, 7 and 2 commits of 32 sectors each, none of which knows more
-/// to be synced than a change of segments tells.
+/// A chain of three segments with 3, 7 and 2 commits of 32 sectors each. Only the first frame of a
+/// segment states that earlier commits are synced.
 fn long_log(place: &Place) -> (u64, Vec<Entry>) {
     let mut log = place.log(1);
     let ids: Vec<u64> = (0..500).collect();
@@ -46,13 +46,13 @@ pub(super) fn number_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap())
 }
 
-/// Puts a segment header's checksum right.
+/// Corrects a segment header's checksum.
 pub(super) fn seal_header(bytes: &mut [u8]) {
     let crc = crc32c(&bytes[..508]);
     bytes[508..SECTOR].copy_from_slice(&crc.to_le_bytes());
 }
 
-/// Puts the checksum of the frame at `at` right, whatever else it says.
+/// Corrects the checksum of the frame at `at`, whatever else it says.
 pub(super) fn seal_frame(bytes: &mut [u8], at: usize) {
     let len = usize::try_from(number_at(bytes, at + 8)).unwrap();
     let crc = crc32c(&bytes[at + 8..at + 128 + len]);
@@ -66,16 +66,17 @@ fn a_log_cut_anywhere_gives_its_whole_frames() {
     let whole = place.read("-wal-1");
     for len in (0..=7 * SECTOR).rev().step_by(EVERY) {
         place.write("-wal-1", &whole[..len]);
-        // Without a frame nothing is left that the header could name.
+        // Without a whole header and a frame, no segment has the salt in the header of the data
+        // file.
         if len < SECTOR {
             assert_corrupt(place.replay(salt, 0), "header");
             continue;
         }
-        // A frame may lack what fills its last sector.
+        // A frame is whole without the filling of its last sector.
         let frame_len = 128 + 2 * (8 + IMAGE_LEN as usize);
         let left = (len - SECTOR + SECTOR - frame_len) / SECTOR;
         assert_eq!(place.replay(salt, 0).unwrap(), entries[..left], "cut to {len} bytes");
-        // The same, with zeros in place of what is cut.
+        // The same, with zeros in place of the cut bytes.
         let mut zeroed = whole[..len].to_vec();
         zeroed.resize(whole.len(), 0);
         place.write("-wal-1", &zeroed);
@@ -85,7 +86,7 @@ fn a_log_cut_anywhere_gives_its_whole_frames() {
 }
 
 #[test]
-fn a_flipped_bit_of_what_was_synced_is_told() {
+fn a_flipped_bit_in_synced_frames_is_an_error() {
     let place = Place::new();
     let (salt, entries) = small_log(&place, true);
     for at in (0..7 * SECTOR).step_by(EVERY) {
@@ -93,10 +94,11 @@ fn a_flipped_bit_of_what_was_synced_is_told() {
         let frame_len = 128 + 2 * (8 + IMAGE_LEN as usize);
         let frame = (at / SECTOR).checked_sub(1);
         match frame {
-            // The frames know what their segment's header says, but for its first.
+            // The first frame replaces its segment's header, except that it does not name the salt
+            // before.
             None => assert_eq!(place.replay(salt, 0).unwrap(), entries, "header, byte {at}"),
             Some(_) if at % SECTOR >= frame_len => {
-                assert_eq!(place.replay(salt, 0).unwrap(), entries, "filling, byte {at}");
+                assert_eq!(place.replay(salt, 0).unwrap(), entries, "behind a frame, byte {at}");
             }
             Some(5) => assert_eq!(place.replay(salt, 0).unwrap(), entries[..5], "byte {at}"),
             Some(frame) => {
@@ -111,7 +113,7 @@ fn a_flipped_bit_of_what_was_synced_is_told() {
 }
 
 #[test]
-fn a_flipped_bit_of_what_was_not_synced_ends_the_log() {
+fn a_flipped_bit_in_unsynced_frames_ends_the_log() {
     let place = Place::new();
     let (salt, entries) = small_log(&place, false);
     for at in (SECTOR..7 * SECTOR).filter(|at| at % SECTOR < 128 + 64).step_by(EVERY) {
@@ -121,9 +123,9 @@ fn a_flipped_bit_of_what_was_not_synced_ends_the_log() {
     }
 }
 
-/// What the array holds was synced in the log before.
+/// A checkpoint syncs the log before it writes the array.
 #[test]
-fn damage_below_the_arrays_commit_is_told() {
+fn damage_below_the_commit_of_the_array_is_an_error() {
     let place = Place::new();
     let (salt, entries) = small_log(&place, false);
     assert_eq!(place.replay(salt, 4).unwrap(), entries[4..]);
@@ -134,14 +136,14 @@ fn damage_below_the_arrays_commit_is_told() {
 }
 
 #[test]
-fn a_successor_says_that_its_predecessor_was_synced() {
+fn a_segment_proves_that_the_one_before_was_synced() {
     let place = Place::new();
     let (salt, entries) = long_log(&place);
     assert_eq!(place.replay(salt, 0).unwrap(), entries);
     let last_of_first = SECTOR + 2 * 32 * SECTOR + 1000;
     flip(&place.file("-wal-1"), last_of_first);
     assert_corrupt(place.replay(salt, 0), "commit 3 was synced and is damaged");
-    // Even if nothing but its header was written.
+    // A header without frames is enough.
     std::fs::remove_file(place.file("-wal-3")).unwrap();
     change(&place, "-wal-2", |bytes| bytes[SECTOR..].fill(0));
     assert_corrupt(place.replay(salt, 0), "commit 3 was synced and is damaged");
@@ -150,7 +152,7 @@ fn a_successor_says_that_its_predecessor_was_synced() {
 }
 
 #[test]
-fn a_segment_that_was_being_begun_is_a_torn_end() {
+fn an_unfinished_segment_is_a_torn_end() {
     let place = Place::new();
     let (salt, entries) = long_log(&place);
     std::fs::remove_file(place.file("-wal-3")).unwrap();
@@ -159,7 +161,7 @@ fn a_segment_that_was_being_begun_is_a_torn_end() {
         place.write("-wal-2", bytes);
         assert_eq!(place.replay(salt, 0).unwrap(), entries[..count]);
     };
-    // Neither header nor frame; the header alone; a header torn in a sector of its own.
+    // Neither header nor frame; the header alone; a header that is torn inside its sector.
     ends(&vec![0; whole.len()], 3);
     let earlier = Place::new();
     drop(earlier.log(1));
@@ -167,19 +169,19 @@ fn a_segment_that_was_being_begun_is_a_torn_end() {
     torn.resize(whole.len(), 0);
     ends(&[&whole[..SECTOR], &torn[SECTOR..]].concat(), 3);
     ends(&[&whole[..300], &torn[300..]].concat(), 3);
-    // The header, and all but one sector of the frame.
+    // The header, and all sectors of the frame except one.
     let mut missing = whole.clone();
     missing[SECTOR * 20..SECTOR * 21].fill(0);
     missing[SECTOR * 33..].fill(0);
     ends(&missing, 3);
-    // The frame behind the header of an earlier life of the file.
+    // The frame behind the header of an earlier use of the file.
     ends(&[&torn[..SECTOR], &whole[SECTOR..]].concat(), 3);
-    // The frames without any header: they say themselves where they belong.
+    // The frames without any header: they identify their place themselves.
     ends(&[&vec![0; SECTOR], &whole[SECTOR..]].concat(), 10);
 }
 
 #[test]
-fn a_segment_without_its_header_is_no_place_to_lose_commits() {
+fn a_segment_without_its_header_loses_no_commit() {
     let place = Place::new();
     let (salt, entries) = long_log(&place);
     for at in (0..SECTOR).step_by(EVERY) {
@@ -187,14 +189,14 @@ fn a_segment_without_its_header_is_no_place_to_lose_commits() {
         assert_eq!(place.replay(salt, 0).unwrap(), entries, "byte {at}");
         flip(&place.file("-wal-2"), at);
     }
-    // Its first frame gone as well, what comes after it says that it was there.
+    // With its first frame damaged too, the frames behind it prove that it was synced.
     flip(&place.file("-wal-2"), 40);
     flip(&place.file("-wal-2"), SECTOR + 40);
     assert_corrupt(place.replay(salt, 0), "commit 4 was synced and is damaged");
 }
 
 #[test]
-fn missing_segments_are_told() {
+fn missing_segments_are_errors() {
     let place = Place::new();
     let (salt, _) = long_log(&place);
     let path = |suffix| place.file(suffix);
@@ -204,14 +206,14 @@ fn missing_segments_are_told() {
     std::fs::rename(path("-away"), path("-wal-9")).unwrap();
     assert_eq!(place.replay(salt, 0).unwrap().len(), 12, "names do not matter");
     std::fs::remove_file(path("-wal-2")).unwrap();
-    assert_corrupt(place.replay(salt, 0), "is not what the header names");
+    assert_corrupt(place.replay(salt, 0), "but the header names another segment");
     std::fs::remove_file(path("-wal-3")).unwrap();
     std::fs::remove_file(path("-wal-9")).unwrap();
-    assert_corrupt(place.replay(salt, 0), "the log that the header names is not there");
+    assert_corrupt(place.replay(salt, 0), "the log that the header names is missing");
 }
 
 #[test]
-fn logs_of_others_are_told() {
+fn logs_of_other_stores_are_errors() {
     let place = Place::new();
     let (salt, _) = small_log(&place, true);
     assert_corrupt(place.replay_as([7; 16], salt, 0), "belongs to another store");
@@ -220,7 +222,7 @@ fn logs_of_others_are_told() {
 }
 
 #[test]
-fn a_log_that_begins_too_late_is_told() {
+fn a_log_that_begins_too_late_is_an_error() {
     let place = Place::new();
     let mut log = place.log(5);
     append_synced(&mut log, 5..=7);
@@ -229,7 +231,7 @@ fn a_log_that_begins_too_late_is_told() {
 }
 
 #[test]
-fn a_copied_segment_is_told() {
+fn a_copied_segment_is_an_error() {
     let place = Place::new();
     let (salt, _) = long_log(&place);
     place.write("-wal-4", &place.read("-wal-2"));
@@ -239,7 +241,7 @@ fn a_copied_segment_is_told() {
 }
 
 #[test]
-fn a_chain_that_bites_its_tail_ends() {
+fn a_circular_chain_ends() {
     let place = Place::new();
     let first = place.log(1);
     let second = place.log(1);
@@ -258,11 +260,11 @@ fn a_chain_that_bites_its_tail_ends() {
 }
 
 #[test]
-fn whole_frames_that_cannot_be_are_told() {
+fn impossible_frames_with_good_checksums_are_errors() {
     let cases: [(&str, usize, u64); 4] = [
         ("live records of", 64, u64::MAX),
         ("a free list that begins at record 2000000 of", 72, 2_000_000),
-        ("a record lies past the count", 136, 3_000_000),
+        ("changes a record past its count", 136, 3_000_000),
         ("claims to have been synced", 48, 3),
     ];
     for (says, at, value) in cases {
@@ -283,7 +285,7 @@ fn whole_frames_that_cannot_be_are_told() {
     );
 }
 
-/// What a file's earlier life leaves is whole, and no part of the chain.
+/// Frames of a file's earlier use are whole, but do not belong to the chain.
 #[test]
 fn whole_frames_of_another_chain_end_the_log() {
     let (file_id, salt, number, previous_crc) = (16, 32, 40, 88);
@@ -299,7 +301,7 @@ fn whole_frames_of_another_chain_end_the_log() {
 }
 
 #[test]
-fn lengths_past_all_bounds_are_no_frames() {
+fn a_head_with_an_impossible_length_ends_the_log() {
     let huge = [u64::MAX, u64::MAX / 32, 1 << 62, 1 << 40, 1 << 16];
     for (images, payload) in huge.iter().flat_map(|a| huge.iter().map(move |b| (*a, *b))) {
         let place = Place::new();
@@ -340,5 +342,5 @@ fn other_versions_are_refused() {
         assert!(error.to_string().contains(expected), "{error}");
     }
     remove_stale(&*place.data, FILE_ID, &[]).unwrap();
-    assert_eq!(place.segments(), ["-wal-1"], "not ours to remove");
+    assert_eq!(place.segments(), ["-wal-1"], "a segment of another version stays");
 }

@@ -1,4 +1,4 @@
-//! Segments: how they grow, change, are let go and come back; and in what order calls are made.
+//! Segments: how they grow, follow each other, are released and recycled; and the order of calls.
 
 use super::*;
 use crate::wal::tests::calls::Calls;
@@ -21,14 +21,14 @@ fn segments_double_up_to_a_limit() {
         .iter()
         .map(|suffix| std::fs::metadata(place.file(suffix)).unwrap().len() >> 10)
         .collect();
-    // The first holds none of them; the names order 10 before 2, so they are sorted by length.
+    // The first segment is too short for any of these frames.
     assert_eq!(lens, [64, 128, 256, 512, 1024, 2048, 4096, 4096, 4096]);
     assert_eq!((log.segments(), log.len_bytes()), (9, 120 * (120 << 10)));
     assert_eq!(place.replay(log.salt(), 0).unwrap().len(), 120);
 }
 
 #[test]
-fn what_is_released_is_recycled_and_never_read_again() {
+fn released_segments_are_recycled_and_their_old_frames_not_read() {
     let place = Place::new();
     let mut log = place.log(1);
     let mut synced = 0;
@@ -47,7 +47,7 @@ fn what_is_released_is_recycled_and_never_read_again() {
         assert_eq!(found[2], commit_of(round * 10 + 10, 200));
         assert!(place.segments().len() <= 8, "{:?}", place.segments());
     }
-    assert!(salts.len() > 15, "a recycled segment has a salt of its own: {}", salts.len());
+    assert!(salts.len() > 15, "each recycled segment gets a new salt: {}", salts.len());
     log.remove().unwrap();
     assert_eq!(place.segments(), [""; 0]);
 }
@@ -67,7 +67,7 @@ fn a_segment_is_kept_while_one_of_its_commits_is_needed() {
     assert_eq!(log.salt(), first);
     log.release(3, None);
     assert_eq!((log.salt(), log.segments()), (second, 1));
-    assert_eq!(log.len_bytes(), 0, "the array has it all");
+    assert_eq!(log.len_bytes(), 0, "the array holds all commits");
     append(&mut log, &commit_of(4, 1), 0);
     assert_eq!(log.len_bytes(), 1 << 10);
 }
@@ -83,13 +83,13 @@ fn a_large_frame_has_a_segment_of_its_own() {
     assert_eq!(len, 512 + (9 << 20));
     append(&mut log, &entry(3, &[4]), 0);
     let found = place.replay(log.salt(), 0).unwrap();
-    assert!(found[1] == large, "the large frame came back different");
+    assert!(found[1] == large, "the replayed large frame differs");
     assert_eq!(found.len(), 3);
-    // A flip far in, where it is read in pieces.
+    // A flip far inside, in a part that is read in pieces.
     flip(&place.file("-wal-2"), 5 << 20);
     assert_corrupt(place.replay(log.salt(), 0), "commit 2 was synced and is damaged");
     log.release(2, None);
-    assert_eq!(place.segments(), ["-wal-1", "-wal-3"], "too long to be kept");
+    assert_eq!(place.segments(), ["-wal-1", "-wal-3"], "the long segment is removed");
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn one_commit_is_one_write() {
 }
 
 #[test]
-fn a_segment_is_synced_before_its_successor_is_begun() {
+fn a_segment_is_synced_before_the_next_is_begun() {
     let place = Place::new();
     let calls = Calls::over(&place);
     let mut log = Log::create(Arc::clone(&calls) as _, FILE_ID, 1).unwrap();
@@ -123,17 +123,17 @@ fn a_segment_is_synced_before_its_successor_is_begun() {
             "sync directory"
         ]
     );
-    // What fits goes into the old segment still.
+    // Frames that fit still go into the old segment.
     append(&mut log, &entry(2, &[1]), 0);
     append(&mut log, &commit_of(3, 60), 0);
     assert_eq!(calls.take(), ["write -wal-1 61952 512", "sync -wal-1", "write -wal-2 0 61952"]);
     assert_eq!(place.replay(log.salt(), 0).unwrap().len(), 3);
-    // The first frame behind a sync knows of it.
+    // The first frame after a sync records it.
     assert_eq!(place.read("-wal-2")[512 + 48..][..8], 2u64.to_le_bytes());
 }
 
 #[test]
-fn a_full_disk_is_told_before_anything_has_changed() {
+fn a_full_disk_is_an_error_before_anything_changes() {
     let place = Place::new();
     let calls = Calls::over(&place);
     let mut log = Log::create(Arc::clone(&calls) as _, FILE_ID, 1).unwrap();

@@ -1,5 +1,5 @@
-//! Lengths that cost their writer nothing, and what they may cost a reader: no more than the bytes
-//! that are there, however long a hole a file has.
+//! Huge lengths that are cheap to forge: a reader spends no more than the bytes that exist, however
+//! long the holes of a file are.
 
 use super::calls::Calls;
 use super::damage::{SECTOR, change, put, seal_frame, seal_header, small_log};
@@ -8,7 +8,7 @@ use super::*;
 use crate::format::checksum::{crc32c, crc32c_append_zeros};
 use crate::os::skip::skip;
 
-/// How much is read to replay what is there, and at the end of it a window of nothing.
+/// A bound of the bytes read to replay a small log, including one window behind its end.
 const LITTLE_BYTES: u64 = 2 << 20;
 
 const HUGE_BYTES: u64 = 1 << 40;
@@ -22,7 +22,7 @@ fn replay_counted(place: &Place, salt: u64) -> (Result<u64>, u64) {
     (replayed.map(|replayed| replayed.last), calls.take_read_bytes())
 }
 
-/// Says in a segment's header how long it is.
+/// Writes a length into the segment's header.
 fn claim_length(place: &Place, len_bytes: u64) {
     change(place, "-wal-1", |bytes| {
         put(bytes, 72, len_bytes);
@@ -30,15 +30,15 @@ fn claim_length(place: &Place, len_bytes: u64) {
     });
 }
 
-/// Makes a segment longer by a hole; `false` where files have none.
+/// Lengthens a segment by a hole; `false` on systems without holes.
 fn lengthen(place: &Place, len_bytes: u64) -> bool {
     let file = std::fs::File::options().write(true).open(place.file("-wal-1")).unwrap();
     cfg!(target_os = "linux") && file.set_len(len_bytes).is_ok()
 }
 
-/// Once each of them was summed up to the end of the segment, which took hours.
+/// An earlier version summed each up to the end of the segment, which took hours.
 #[test]
-fn heads_that_all_promise_a_frame_up_to_the_end_are_summed_together() {
+fn many_heads_that_claim_the_whole_segment_share_one_sum() {
     const LEN_BYTES: usize = 4 << 20;
     let place = Place::new();
     let (salt, _) = small_log(&place, false);
@@ -49,26 +49,26 @@ fn heads_that_all_promise_a_frame_up_to_the_end_are_summed_together() {
             bytes[at..at + 128].copy_from_slice(&head);
             let images = (bytes.len() - at - 128) as u64 / 32;
             put(bytes, at + 40, 1000 + at as u64); // the commit
-            put(bytes, at + 48, 999); // known to be synced
+            put(bytes, at + 48, 999); // the last synced commit
             put(bytes, at + 80, images);
             put(bytes, at + 8, images * 32);
         }
     });
     claim_length(&place, LEN_BYTES as u64);
     let (last, read_bytes) = replay_counted(&place, salt);
-    assert_eq!(last.unwrap(), 1, "none of them is whole");
+    assert_eq!(last.unwrap(), 1, "no claimed frame is whole");
     assert!(read_bytes < 3 * LEN_BYTES as u64, "{read_bytes} bytes were read");
 
-    // One of them is: it says what was synced, though frames that are none overlap it.
+    // One frame is whole: it proves the sync, although claimed frames overlap it.
     let at = 3 * SECTOR;
     change(&place, "-wal-1", |bytes| seal_frame(bytes, at));
     let error = replay_counted(&place, salt).0.unwrap_err();
     assert!(error.to_string().contains(&format!("at byte {at}")), "{error}");
 }
 
-/// Once a hole was walked at a second a GiB.
+/// An earlier version read holes, at a second for each GiB.
 #[test]
-fn a_hole_behind_the_log_is_not_walked() {
+fn a_hole_behind_the_log_is_not_read() {
     let place = Place::new();
     let (salt, _) = small_log(&place, false);
     claim_length(&place, 8 * SECTOR as u64);
@@ -80,10 +80,10 @@ fn a_hole_behind_the_log_is_not_walked() {
     assert!(read_bytes < LITTLE_BYTES, "{read_bytes} bytes were read");
 }
 
-/// So it is where the header claims the hole, and what lies behind it still counts.
+/// The same if the header claims the hole; a frame behind it still counts.
 #[test]
 #[cfg(target_os = "linux")]
-fn a_hole_that_the_header_claims_is_passed() {
+fn a_hole_that_the_header_claims_is_skipped() {
     use std::os::unix::fs::FileExt as _;
 
     let place = Place::new();
@@ -103,11 +103,11 @@ fn a_hole_that_the_header_claims_is_passed() {
     file.write_all_at(&frame, HUGE_BYTES - SECTOR as u64).unwrap();
     let (last, read_bytes) = replay_counted(&place, salt);
     let error = last.unwrap_err();
-    assert!(error.to_string().contains("commit 9 says so"), "{error}");
+    assert!(error.to_string().contains("commit 9 records the sync"), "{error}");
     assert!(read_bytes < LITTLE_BYTES, "{read_bytes} bytes were read");
 }
 
-/// A frame whose checksum holds and whose images are a hole, up to its end.
+/// A frame with a correct checksum and a hole for images.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_frame_that_is_a_hole_is_summed_and_refused_without_being_read() {
@@ -130,9 +130,9 @@ fn a_frame_that_is_a_hole_is_summed_and_refused_without_being_read() {
     assert!(read_bytes < LITTLE_BYTES, "{read_bytes} bytes were read");
 }
 
-/// docs/FORMAT.md: each once, in any order.
+/// docs/FORMAT.md: each number once, in any order.
 #[test]
-fn record_numbers_come_in_any_order_and_once() {
+fn record_numbers_may_be_in_any_order_but_not_repeat() {
     for (numbers, accepted) in [([7, 5], true), ([5, 7], true), ([7, 7], false), ([0, 0], false)] {
         let place = Place::new();
         let (salt, entries) = small_log(&place, false);
@@ -155,8 +155,8 @@ fn record_numbers_come_in_any_order_and_once() {
     }
 }
 
-/// A chain of very many segments, all but the first of them empty, and as many of other chains.
-/// Once each link was looked for among all.
+/// A chain of many segments, all empty except the first, beside as many of other chains. An earlier
+/// version searched all segments for each link.
 #[test]
 fn long_chains_of_empty_segments_are_followed_link_by_link() {
     const LINKS: u64 = if cfg!(windows) { 200 } else { 2000 };
@@ -178,14 +178,14 @@ fn long_chains_of_empty_segments_are_followed_link_by_link() {
     files::steps::take();
     assert_eq!(place.replay(salt, 0).unwrap(), entries);
     let steps = files::steps::take() as u64;
-    assert!((LINKS..3 * LINKS).contains(&steps), "{steps} segments were looked at");
+    assert!((LINKS..3 * LINKS).contains(&steps), "{steps} segments were examined");
 
-    // Without the link in its middle the chain has an end, and what was begun behind it is empty.
+    // Without its middle segment the chain ends there, and the later segments are empty.
     std::fs::remove_file(place.file(&format!("-wal-{}", 2 + LINKS / 2))).unwrap();
     assert_eq!(place.replay(salt, 0).unwrap(), entries);
 }
 
-/// Files of zeros, as a maker of segments leaves them, are read as far as they have bytes.
+/// Files of zeros, as an interrupted writer leaves them: only their data is read, not their holes.
 #[test]
 #[cfg(target_os = "linux")]
 fn holes_that_look_like_new_segments_are_removed_unread() {

@@ -1,4 +1,4 @@
-//! What frames say of records in their places.
+//! The checksums that frames state of records in the array.
 
 use super::*;
 use crate::wal::placed::SUMS_MAX;
@@ -26,11 +26,11 @@ fn written(image_counts: &[u64], len: usize) -> (Place, u64, Vec<Entry>) {
     (place, salt, entries)
 }
 
-/// A frame has as many sums as it has room for, whatever images it has, and of all the bytes.
+/// A frame has as many sums as fit, whatever its images, and they cover all the bytes.
 #[test]
-fn sums_are_given_back_in_as_many_pieces_as_there_is_room_for() {
-    // Images of 24 bytes and their numbers, 32 in all: 11 fill a sector but for 32 bytes, 12 to the
-    // end, and the last more than is written at once.
+fn a_replay_returns_as_many_sums_as_the_frame_has_room_for() {
+    // Images of 24 bytes and their numbers, 32 bytes together: 11 leave 32 bytes of a sector, 12
+    // fill it, and the last frame takes several writes.
     let images = [0, 1, 11, 12, 13, 10_000];
     let rooms = [96, 88, 8, 0, 120, 96];
     let len = 200 << 16;
@@ -46,10 +46,10 @@ fn sums_are_given_back_in_as_many_pieces_as_there_is_room_for() {
     assert_eq!(found.len(), entries.len());
 }
 
-/// What fills a frame's last sector is not summed with the frame: damaged, it says nothing, and the
-/// frame is as good as ever.
+/// A frame's checksum does not cover the filling of its last sector: damaged sums there are
+/// ignored, and the frame stays valid.
 #[test]
-fn sums_that_are_damaged_say_nothing() {
+fn damaged_sums_are_ignored() {
     let (place, salt, entries) = written(&[0, 1], 20 << 16);
     let whole: Vec<(std::ops::Range<u64>, u32)> =
         entries[0].commit.placed.as_ref().unwrap().pieces().collect();
@@ -59,11 +59,11 @@ fn sums_that_are_damaged_say_nothing() {
         flip(&place.file("-wal-1"), at);
         let found = place.replay(salt, 0).unwrap();
         let pieces: Vec<_> = found[0].commit.placed.as_ref().unwrap().pieces().collect();
-        assert_eq!(pieces, whole[..2], "those in the head");
+        assert_eq!(pieces, whole[..2], "the sums in the head");
         assert_eq!(found[1].commit.placed, entries[1].commit.placed);
         place.write("-wal-1", &before);
     }
-    // Behind the sums nothing means anything; in the head the frame's own sum covers them.
+    // Bytes behind the sums mean nothing; the frame's checksum covers the sums in its head.
     flip(&place.file("-wal-1"), 512 + 128 + 72);
     assert_eq!(place.replay(salt, 0).unwrap(), entries);
     flip(&place.file("-wal-1"), 512 + 120);

@@ -1,4 +1,4 @@
-//! Random commits, checkpoints and crashes, against a list of what was committed.
+//! Random commits, checkpoints and crashes, compared with a list of the commits.
 
 use proptest::prelude::*;
 
@@ -8,11 +8,11 @@ use super::*;
 enum Step {
     /// Commits images of so many records.
     Commit(u64),
-    /// Syncs, and puts so many thousandths of what the log holds into the array.
+    /// Syncs, and moves so many thousandths of the commits into the array.
     Checkpoint(u64),
-    /// Makes room for so many images, and then does not need it.
+    /// Makes room for so many images without using it.
     Reserve(u64),
-    /// Dies, and goes on in a new chain, as a recovery does.
+    /// Crashes, and copies the commits to a new chain, as a recovery does.
     Recover,
 }
 
@@ -34,16 +34,16 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..40)
 }
 
-/// In which segment, where, and what is changed there.
+/// The segment, the place in it, and the change.
 fn damage() -> impl Strategy<Value = (prop::sample::Index, u64, u8)> {
     (any::<prop::sample::Index>(), any::<u64>(), any::<u8>())
 }
 
-/// A log beside what it should hold.
+/// A log, and its expected content.
 struct Rig {
     place: Place,
     log: Log,
-    /// What was committed and is not in the array.
+    /// The commits that are not in the array.
     entries: Vec<Entry>,
     /// The last commit that the array holds.
     after: u64,
@@ -79,7 +79,7 @@ impl Rig {
             Step::Reserve(images) => self.log.reserve(*images, IMAGE_LEN).unwrap(),
             Step::Recover => {
                 let survivors = self.place.replay(self.log.salt(), self.after).unwrap();
-                assert!(survivors == self.entries, "recovery found something else");
+                assert!(survivors == self.entries, "the recovery found other commits");
                 self.log = self.place.log(self.after + 1);
                 for entry in &survivors {
                     append(&mut self.log, entry, self.after);
@@ -104,7 +104,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_log_gives_back_what_was_committed(steps in steps()) {
+    fn a_log_returns_what_was_committed(steps in steps()) {
         let mut rig = Rig::new();
         for step in &steps {
             rig.take(step);
@@ -115,9 +115,9 @@ proptest! {
         prop_assert_eq!(rig.place.segments(), [""; 0]);
     }
 
-    /// Any bytes in any place: whole commits from the first on, or an error.
+    /// Random bytes anywhere: the replay returns whole commits from the first on, or an error.
     #[test]
-    fn damage_never_gives_another_image(
+    fn damage_never_changes_an_image(
         steps in steps(),
         damage in prop::collection::vec(damage(), 1..4),
     ) {
@@ -128,7 +128,7 @@ proptest! {
         for (segment, at, byte) in damage {
             let suffix = segment.get(&rig.place.segments()).clone();
             let mut bytes = rig.place.read(&suffix);
-            // Mostly where something is written.
+            // Half of the changes hit the written beginning of the file.
             let range = if at % 2 == 0 { bytes.len() as u64 } else { 4096 };
             bytes[usize::try_from(at / 2 % range).unwrap()] ^= byte;
             rig.place.write(&suffix, &bytes);

@@ -13,7 +13,7 @@ const MISSING: u64 = 4;
 const OTHER_SALT: u64 = 0x5a17;
 const OTHER_CHAIN: u64 = 0xc4a1;
 
-/// Every witness that there can be.
+/// Every possible witness.
 fn witnesses() -> Vec<Witness> {
     let flags = [false, true];
     let orders = [Ordering::Less, Ordering::Equal, Ordering::Greater];
@@ -22,7 +22,7 @@ fn witnesses() -> Vec<Witness> {
     for (of_chain, has_header) in flags.iter().flat_map(|a| flags.iter().map(move |b| (*a, *b))) {
         all.extend(orders.map(|first| Witness::Segment { of_chain, has_header, first }));
     }
-    // Each kind is there: a new one does not compile without a row here.
+    // Each kind is listed: a new one does not compile without a row here.
     for witness in &all {
         match witness {
             Witness::Header { .. } | Witness::Rest | Witness::Successor => {}
@@ -32,7 +32,7 @@ fn witnesses() -> Vec<Witness> {
     all
 }
 
-/// A log of one segment whose commit `MISSING` is damaged, with nothing that speaks for it.
+/// A log of one segment whose commit `MISSING` is damaged, without any proof that it was synced.
 struct Rig {
     place: Place,
     salt: u64,
@@ -48,7 +48,7 @@ impl Rig {
         rig
     }
 
-    /// The frame of the first commit, made one of another segment.
+    /// The frame of the first commit, moved to another segment.
     fn frame(&self, number: u64, synced: u64, chain: u64, salt: u64) -> Vec<u8> {
         let mut frame = self.place.read("-wal-1")[SECTOR..2 * SECTOR].to_vec();
         for (at, value) in [(32, salt), (40, number), (48, synced), (96, chain)] {
@@ -59,7 +59,7 @@ impl Rig {
         frame
     }
 
-    /// A second segment, of these sectors.
+    /// Writes a second segment of these sectors.
     fn write(&self, header: Option<SegmentHeader>, frames: &[Vec<u8>]) {
         let mut bytes = header.map_or(vec![0; SECTOR], |header| header.encode().to_vec());
         bytes.extend(frames.concat());
@@ -79,7 +79,7 @@ impl Rig {
         }
     }
 
-    /// Puts a witness beside the log; `says` that it says what its row asks of it.
+    /// Adds a witness to the log. With `says`, the witness fulfils the condition of its row.
     fn call(&self, witness: Witness, says: bool) {
         let synced = if says { MISSING } else { MISSING - 1 };
         // The first segment begins the chain.
@@ -145,7 +145,7 @@ fn every_row_of_the_table_decides_a_log() {
     }
 }
 
-/// The table itself, row for row, so that a change of it is seen beside its reasons.
+/// The table itself, row by row, so that a change shows beside its reasons.
 #[test]
 fn the_table_is_as_docs_durability_argues() {
     let damaged = [
@@ -168,7 +168,7 @@ fn the_table_is_as_docs_durability_argues() {
     }
 }
 
-/// Nothing speaks for the missing commit: a power cut leaves that.
+/// A power cut leaves such a log.
 #[test]
 fn without_a_witness_the_end_is_torn() {
     let rig = Rig::new();

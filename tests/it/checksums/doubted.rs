@@ -105,7 +105,7 @@ fn a_damaged_block_stops_no_checkpoint_and_stays_doubted() {
 
 /// Finds recovery that takes damage found before a kill for a half-written checkpoint.
 #[test]
-fn damage_that_was_found_is_none_of_an_interrupted_checkpoint() {
+fn damage_found_earlier_is_not_blamed_on_an_interrupted_checkpoint() {
     for way in 0..3 {
         let place = Place::new();
         let path = damaged(&place);
@@ -298,7 +298,7 @@ fn a_block_that_cannot_be_read_is_doubted_and_written_all_the_same() {
     assert_eq!(checkpoint.damaged()[0].why, "it could not be read");
     assert_eq!((database.checkpoint_failure(), log_bytes(&place) < 1 << 20), (None, true));
     database.close().unwrap();
-    // Once it can be read again, nobody knows what is in it.
+    // Once the block can be read again, its content is unknown.
     doubts_block_2(&path);
 }
 
@@ -330,7 +330,7 @@ fn why_a_checkpoint_failed_is_told() {
     assert_eq!(database.checkpoint_failure(), None);
     assert!(log_bytes(&place) < 1 << 20);
 
-    // What poisons the handle is told by all that comes after.
+    // All later calls report the error that poisoned the handle.
     device.is_failing.store(true, Relaxed);
     let commit_until_told = || {
         for n in 0.. {

@@ -178,7 +178,7 @@ impl Live {
 #[test]
 fn every_flipped_byte_of_a_live_log_is_found_or_tears_its_end() {
     let live = Live::new();
-    // Blocks that the array holds by now are among them: they are part of the chain.
+    // Frames that the array already holds are included: they belong to the chain.
     let last = live.blocks.last().unwrap().clone();
     let step = |at| if at < last.end { 1 } else { 509 };
     let (mut found, mut torn, mut harmless) = (0, 0, 0);

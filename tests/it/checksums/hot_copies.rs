@@ -11,7 +11,7 @@ fn at(id: u64) -> usize {
     D + usize::try_from(id).unwrap() * 100
 }
 
-/// Appends as many records in place, in one commit.
+/// Appends the records in place, in one commit.
 fn append_bulk(database: &DynDatabase, from: u64) {
     let mut transaction = database.begin_write().unwrap();
     let rows: Vec<u8> = (from..from + BULK).flat_map(record).collect();
@@ -25,7 +25,7 @@ fn set(database: &DynDatabase, id: u64, value: u64) {
     transaction.commit(Durability::Immediate).unwrap();
 }
 
-/// A database `x` that makes checkpoints only when it is told to.
+/// A database `x` that makes checkpoints only on request.
 fn database(place: &Place, checksums: bool) -> DynDatabase {
     let options = DynDatabase::options().checkpoint_at(1 << 30);
     let options = if checksums { options.checksums() } else { options };
@@ -105,7 +105,7 @@ fn a_copy_whose_data_is_older_than_its_log_is_refused_and_salvaged() {
         assert_eq!((report.saved, report.lost_records()), (BULK, 2 * BULK));
         holds(&saved, |id| id, BULK);
 
-        // Cut short it is told as that, and no less is saved.
+        // A cut file is reported as cut, and no fewer records are saved.
         old.truncate(at(BULK + 10));
         let (to, path) = copy(&place, &old);
         let kind = DynStore::open_read_only(&path).unwrap_err().kind();
@@ -137,7 +137,7 @@ fn a_copy_of_one_moment_opens_and_says_what_is_summed() {
         assert_eq!(report.unsummed, if checksums { 0 } else { BULK });
         let info = DynStore::open_read_only(&path).unwrap().info().unwrap();
         assert_eq!(info.unsummed, report.unsummed);
-        // A writer that goes on with it sums what was counted.
+        // A writer that opens it sums the counted bytes.
         DynDatabase::open(&path).unwrap().close().unwrap();
         let report = verify(&path, 10).unwrap();
         assert_eq!((report.problems_found, report.summed_in_log), (0, 0), "{:?}", report.problems);
@@ -146,8 +146,8 @@ fn a_copy_of_one_moment_opens_and_says_what_is_summed() {
     }
 }
 
-/// Records that a later commit changes may be that commit's already, where a checkpoint was cut
-/// short, or as they were before: either is right, and damage next to them is none of it.
+/// Where a checkpoint was interrupted, records that a later commit changes may be old or new: both
+/// are right. Damage beside them is still found.
 #[test]
 fn what_a_checkpoint_that_was_cut_short_has_written_is_no_damage() {
     let place = Place::new();

@@ -91,7 +91,7 @@ fn is_reserved(offset: usize, end_of_schema: usize) -> bool {
 }
 
 const MASKS: [u8; 3] = [0x01, 0x80, 0xFF];
-/// Each so many bytes one is changed. Under Wine each look at a file takes milliseconds.
+/// The distance between changed bytes. Under Wine each verification takes milliseconds.
 const EVERY: usize = if cfg!(windows) { 13 } else { 1 };
 
 /// Finds a byte of a store that neither a checksum nor a rule covers.
@@ -172,7 +172,7 @@ fn stores_with_and_without_say_so() {
     let rebuilt = rebuild_checksums(&path).unwrap();
     assert_eq!((rebuilt.blocks, rebuilt.before, rebuilt.mismatched), (0, Checksums::Absent, 0));
     assert_eq!(place.files(), ["x", "x-lock", "x-sum"]);
-    // From now on, whoever writes keeps them.
+    // From now on every writer updates the checksums.
     let mut store = DynStore::open(&path).unwrap();
     append(&mut store, 0..1000);
     assert_eq!(store.info().unwrap().checksums, Checksums::Present { blocks: 0 });
@@ -200,7 +200,7 @@ fn rebuilding_takes_the_records_as_they_are() {
     assert!(matches!(rebuild_checksums(&path).unwrap().before, Checksums::Damaged(_)));
     clean(&path, 5);
     assert_eq!(place.files(), ["x", "x-lock", "x-sum"]);
-    // The writer's lock is needed, and what is somebody's own is left alone.
+    // Rebuilding needs the writer's lock, and leaves a user's file alone.
     let writer = DynStore::open(&path).unwrap();
     assert_eq!(rebuild_checksums(&path).unwrap_err().kind(), ErrorKind::Locked);
     writer.close().unwrap();
@@ -236,8 +236,12 @@ fn the_checksums_of_a_replaced_store_are_none_of_the_new_one() {
     assert_eq!(store.info().unwrap().checksums, Checksums::Foreign);
     append(&mut store, 50..60);
     store.close().unwrap();
-    assert_eq!(std::fs::read(place.path("x-sum")).unwrap(), old_sums, "nobody touched them");
-    // And new checksums that were not kept since are not believed.
+    assert_eq!(
+        std::fs::read(place.path("x-sum")).unwrap(),
+        old_sums,
+        "no handle changed the checksums"
+    );
+    // New checksums that a later change did not update are stale too.
     std::fs::write(place.path("x-sum"), &new_sums).unwrap();
     assert_eq!(verify(&path, 9).unwrap().checksums, Checksums::Stale);
     assert_eq!(rebuild_checksums(&path).unwrap().before, Checksums::Stale);

@@ -76,7 +76,7 @@ fn salvage_goes_on_where_opening_gives_up() {
         let report = save();
         assert_eq!((report.saved, report.lost.len(), report.problems_found), (3000, 0, 1));
     }
-    // No header at all: nobody knows where records begin.
+    // Without a header it is unknown where records begin.
     flip(&path, 80, 1);
     let error = salvage(&path, &out, SalvageOptions::new().replace()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
@@ -106,7 +106,7 @@ fn salvage_keeps_wrong_values_and_says_so() {
 fn a_header_that_counts_more_than_any_file_has_costs_no_time() {
     let place = Place::new();
     let path = place.store(10);
-    // As if written by somebody else, with a checksum that holds: 2^56 records.
+    // A forged header with a correct checksum: 2^56 records.
     let mut bytes = std::fs::read(&path).unwrap();
     for slot in [0, 4096] {
         for field in [72, 80] {

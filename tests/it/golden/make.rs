@@ -51,7 +51,7 @@ fn make_what_is_not_there() {
     }
 }
 
-/// The files in a folder but for locks, which are no part of the format.
+/// The files in a folder, without lock files, which the format does not describe.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     paths.filter(|path| path.is_file() && !path.to_string_lossy().ends_with("-lock")).collect()

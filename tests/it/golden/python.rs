@@ -12,7 +12,7 @@ use crate::support::skip::skip;
 
 const DOCUMENT: &str = include_str!("../../../docs/FORMAT.md");
 
-/// The lines that the document's reader prints; `None` where there is no Python to run it.
+/// The lines that the document's reader prints; `None` if Python is missing.
 fn read(path: &Path) -> Option<Vec<String>> {
     let (_, rest) = DOCUMENT.split_once("```python\n").expect("a Python block");
     let (program, _) = rest.split_once("```").expect("the end of the block");

@@ -49,9 +49,9 @@ fn another_version_of_the_file_or_of_its_log_is_refused_by_name() {
     }
 }
 
-/// Every store can be read without its checksums; who writes must know how to keep them.
+/// A reader can open every store without its checksums; a writer must know how to update them.
 #[test]
-fn another_version_of_the_checksums_is_refused_by_who_writes() {
+fn a_writer_refuses_another_version_of_the_checksums() {
     for (version, what, _) in EXPECTED {
         let (_directory, path) = copy("sums");
         set_version(&path, "-sum", 0, version);

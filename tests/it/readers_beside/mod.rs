@@ -28,7 +28,7 @@ struct Account {
 const ACCOUNTS: u64 = 3000;
 const TOTAL: i64 = 100 * ACCOUNTS as i64;
 
-/// A bank whose accounts always add up, those who look at it, and what went wrong for them.
+/// A bank whose accounts always add up, its readers, and their failures.
 struct Bank {
     directory: tempfile::TempDir,
     path: PathBuf,
@@ -55,7 +55,7 @@ impl Bank {
         self.over.load(Relaxed)
     }
 
-    /// The value, unless it could not be had, which is told at the end.
+    /// The value; an error is noted and reported at the end.
     fn note<V>(&self, what: &str, result: Result<V, Error>) -> Option<V> {
         let note = |error: Error| {
             let text = format!("{what}: {error}");
@@ -110,7 +110,7 @@ impl Bank {
         }
     }
 
-    /// Lets everybody work for the time of the test, and tells what they could not do.
+    /// Lets readers and writers work for the time of the test, and reports their failures.
     fn wait_and_end(&self) {
         let started = Instant::now();
         while started.elapsed() < settings::seconds(2) {
