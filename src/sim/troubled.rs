@@ -174,3 +174,43 @@ fn room_for_checksums_is_durable_before_a_commit_counts_on_it() {
     let broken = without(&[Step::SumsRoomSync], || first_broken(60, room_of_the_dead_and_cut));
     assert!(broken.is_some(), "no history needs it");
 }
+
+/// The power goes during a truncation, so that the last block's entry is of more records than are
+/// left. The next process writes the entry anew, and its sync fails. The process after that finds
+/// the entry in the cache, cuts off what the old one covers, and the power takes the new one back.
+fn entry_unsynced_and_cut(seed: u64) -> Result<(), Stop> {
+    let (mut world, mut next) = closed(seed, 400, true)?;
+    let world = &mut world;
+    let mut store = exclusive::open(world)?;
+    let calls = world.random.below(8);
+    world.disk.strike_after(calls, true, Fault::PowerCut);
+    match exclusive::truncate(world, &mut store, &mut next) {
+        Ok(()) | Err(Stop::Struck | Stop::Failed) => {}
+        broken => return broken,
+    }
+    drop(store);
+    world.end(Ending::PowerCut)?;
+    let calls = world.random.below(8);
+    world.disk.strike_after(calls, true, Fault::Error);
+    match find(world) {
+        Ok(database) => drop(database),
+        Err(Stop::Struck | Stop::Failed) => {}
+        Err(broken) => return Err(broken),
+    }
+    world.end(Ending::Kill)?;
+    let database = find(world)?;
+    let mut next = world.current().to_vec();
+    commit(world, &database, &mut next, &[usize::MAX])?;
+    world.disk.bring_down();
+    drop(database);
+    world.end(Ending::PowerCut)?;
+    let database = find(world)?;
+    commit(world, &database, &mut next, &[usize::MAX])?;
+    world.take("close", database.close())?;
+    world.check_at_rest()
+}
+
+#[test]
+fn an_entry_that_a_process_only_found_is_made_durable_before_its_block_changes() {
+    assert_eq!(first_broken(400, entry_unsynced_and_cut), None);
+}

@@ -44,11 +44,17 @@ pub(super) fn settle(superblock: &mut Superblock) -> Result<Option<Sums>> {
             Sums::remove(&**superblock.backing())?;
         }
     }
+    // The order: two slots that say the same vouch for the sums' last entry, too. If a sync of that
+    // fails, or its writer dies before, the next writer must find the slots as they were, or it takes
+    // an entry that only the cache has for one that the disk has.
     let at_rest = superblock.at_rest();
-    superblock.settle()?;
+    superblock.settle_slot_in_force()?;
     let mut sums = Sums::open(&**superblock.backing(), superblock.header(), true)?;
     if let Some(sums) = &mut sums {
         sums.settle(&**superblock.backing(), at_rest)?;
+    }
+    superblock.settle()?;
+    if let Some(sums) = &mut sums {
         if superblock.header().live_log.is_none() {
             sums.unannounce(superblock.header().counts.commit)?;
         }

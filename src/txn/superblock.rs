@@ -299,6 +299,12 @@ impl Superblock {
         Ok(())
     }
 
+    /// Before a writer changes anything of a store that was not closed cleanly: makes the slot in
+    /// force durable, and leaves the other as it is.
+    pub(super) fn settle_slot_in_force(&mut self) -> Result<()> {
+        if self.at_rest || step::skip(Step::Settle) { Ok(()) } else { self.make_slot_durable() }
+    }
+
     /// Before a writer's first change to a store that was not closed cleanly: makes what was found
     /// durable, in both slots. The mark of an interrupted edit goes, if there is one.
     pub(crate) fn settle(&mut self) -> Result<()> {
