@@ -141,9 +141,7 @@ impl Rejects {
     pub(crate) fn write(&mut self, reject: &Reject<'_>) -> flatrec::Result<()> {
         self.out.write(reject).map_err(|error| {
             // Also for a pipe whose reader has left: these rows are not the command's result.
-            let source = std::error::Error::source(&error);
-            let source = source.and_then(|source| source.downcast_ref::<io::Error>());
-            let (kind, why) = match source {
+            let (kind, why) = match error.io_error() {
                 Some(source) => (source.kind(), source.to_string()),
                 None => (io::ErrorKind::Other, error.to_string()),
             };

@@ -36,7 +36,7 @@ impl AlignedBytes {
     fn try_zeroed(len: usize, alignment: usize) -> Result<Self> {
         let bytes = os::zeroed(len + alignment - 1).map_err(|_| {
             Error::new(ErrorKind::Unsupported, "keep changed records")
-                .detail(format!("{len} more bytes do not fit in this process's memory"))
+                .detail(format!("{len} more bytes do not fit in the memory of this process"))
                 .advice("open the store where there is more memory")
         })?;
         Ok(Self::over(bytes, len, alignment))

@@ -94,7 +94,7 @@ impl Metadata {
         let Some(len) = len else {
             return Err(Error::new(ErrorKind::Unsupported, "read the metadata of")
                 .detail(format!(
-                    "{} bytes do not fit in this process's memory",
+                    "{} bytes do not fit in the memory of this process",
                     header.metadata_len_bytes
                 ))
                 .advice("read them where there is more memory"));

@@ -338,7 +338,7 @@ fn records_in_a_hole_of_the_log_take_no_memory() {
     }
     let ran = with_little_memory(&place, &["info", "y.rec"]);
     assert_eq!(ran.status, Some(1), "{ran:?}");
-    assert!(ran.stderr.contains("does not fit in this process's memory"), "{ran:?}");
+    assert!(ran.stderr.contains("does not fit in the memory of this process"), "{ran:?}");
 }
 
 /// A store that the process has no address space for is an error of every command, which leaves
