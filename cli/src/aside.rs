@@ -41,7 +41,7 @@ pub(crate) fn publish(mut aside: UnpublishedFile, done: &str) -> Result<(), Fail
     let (made_at, path) = (aside.made_at().to_owned(), aside.path().to_owned());
     aside.keep(true);
     aside.publish().map_err(|error| {
-        let why = std::error::Error::source(&error).map_or(error.to_string(), ToString::to_string);
+        let why = error.io_error().map_or(error.to_string(), ToString::to_string);
         Failure::Message(format!(
             "rename {} to {}: {why} ({done})",
             made_at.display(),

@@ -86,7 +86,7 @@ pub(crate) fn disbelieved(why: String, data: &Path) -> Error {
 
 /// Whether an error is that of [`disbelieved`].
 pub(crate) fn is_disbelieved(error: &Error) -> bool {
-    error.kind() == ErrorKind::PermissionDenied && std::error::Error::source(error).is_none()
+    error.kind() == ErrorKind::PermissionDenied && error.io_error().is_none()
 }
 
 /// Whether a file begins like one of ours, or is empty like a new one. The permissions of other
