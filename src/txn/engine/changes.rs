@@ -129,30 +129,43 @@ impl Changes {
     /// Appends records, whose bytes follow one another without status bytes, and returns the number
     /// of the first.
     pub(crate) fn append(&mut self, writer: &mut Writer, records: &[u8]) -> Result<u64> {
-        let RecordLayout { record_size, stride, deletes, geometry, .. } = self.layout;
+        let RecordLayout { record_size, stride, geometry, .. } = self.layout;
         let first = self.counts.records;
+        // One record is the most frequent case, and three divisions are a fifth of its work.
+        if records.len() == record_size {
+            geometry.offset_of(first.saturating_add(1))?;
+            self.append_part(writer, records, 1)?;
+            return Ok(first);
+        }
         let added = (records.len() / record_size) as u64;
         geometry.offset_of(first.saturating_add(added))?;
         // In parts, so that what is not in the file yet stays small.
         let part = (LOGGED_TAIL_BYTES_MAX / stride).max(1);
         for records in records.chunks(part * record_size) {
-            let added = records.len() / record_size;
-            let tail_bytes = (self.tail.records() as usize + added).saturating_mul(stride);
-            if tail_bytes > LOGGED_TAIL_BYTES_MAX && !writer.logs_all {
-                self.spill(writer)?;
-            }
-            let strides = self.tail.add(added);
-            if deletes {
-                for (to, from) in strides.chunks_mut(stride).zip(records.chunks(record_size)) {
-                    put_live(to, from);
-                }
-            } else {
-                strides.copy_from_slice(records);
-            }
-            self.counts.records += added as u64;
-            self.counts.live += added as u64;
+            self.append_part(writer, records, records.len() / record_size)?;
         }
         Ok(first)
+    }
+
+    /// Appends `added` records to the tail, which goes to the file first if it would be too long.
+    #[inline]
+    fn append_part(&mut self, writer: &mut Writer, records: &[u8], added: usize) -> Result<()> {
+        let RecordLayout { record_size, stride, deletes, .. } = self.layout;
+        let tail_bytes = self.tail.bytes().len().saturating_add(added.saturating_mul(stride));
+        if tail_bytes > LOGGED_TAIL_BYTES_MAX && !writer.logs_all {
+            self.spill(writer)?;
+        }
+        let strides = self.tail.add(added);
+        if deletes {
+            for (to, from) in strides.chunks_mut(stride).zip(records.chunks(record_size)) {
+                put_live(to, from);
+            }
+        } else {
+            strides.copy_from_slice(records);
+        }
+        self.counts.records += added as u64;
+        self.counts.live += added as u64;
+        Ok(())
     }
 
     /// Whether appended records were written to the file, so that its data is to be synced.
