@@ -261,8 +261,8 @@ impl Error {
         self.0.record
     }
 
-    /// The error of the operating system, or of the caller's own reader, writer or callback, if that
-    /// is what failed. Its text is part of this error's.
+    /// The error of the operating system, or of the caller's own reader, writer or callback, if
+    /// that is what failed. Its text is part of this error's.
     ///
     /// ```
     /// let error = flatrec::DynStore::open("no-such-file.rec").unwrap_err();

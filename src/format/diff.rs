@@ -7,8 +7,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 impl Schema {
     /// The reasons why records of the schema `found` cannot be read as records of this one: a line
-    /// for each field that differs, is missing or is unexpected, then one for the sizes, and one for
-    /// all fields that only lie elsewhere. Empty if the schemas agree.
+    /// for each field that differs, is missing or is unexpected, then one for the sizes, and one
+    /// for all fields that only lie elsewhere. Empty if the schemas agree.
     ///
     /// The alignments are not compared. A 64-bit number is aligned to 8 bytes on some systems and
     /// to 4 on others, with the same bytes in the file; and records of the same size are aligned

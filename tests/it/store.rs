@@ -284,27 +284,6 @@ fn wrong_types_are_refused_field_by_field() {
     assert_eq!(error.kind(), ErrorKind::SchemaMismatch);
 }
 
-/// Finds a field that moves all others and is lost among them: one wider field once made fifteen
-/// lines of two differences.
-#[test]
-fn fields_that_only_moved_are_told_in_one_line_after_the_others() {
-    let fields = |first: DataType| {
-        let rest = ["b", "c", "d", "e"].map(|name| Field::new(name, DataType::Int32));
-        [Field::new("a", first)].into_iter().chain(rest).collect::<Vec<_>>()
-    };
-    let expected = Schema::packed(fields(DataType::Int64)).unwrap();
-    let found = Schema::packed(fields(DataType::Int32)).unwrap();
-    assert_eq!(
-        expected.diff(&found),
-        [
-            "a: expected int64 at 0, found int32 at 0",
-            "record size: expected 24 bytes, found 20",
-            "b: expected int32 at 8, found int32 at 4 (and 3 more fields lie elsewhere)",
-        ]
-    );
-    assert_eq!(expected.diff(&expected), [""; 0]);
-}
-
 /// Finds a schema by hand that is not written, or not compared.
 #[test]
 fn pod_records_take_a_schema_by_hand() {
