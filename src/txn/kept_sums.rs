@@ -44,9 +44,9 @@ pub(super) fn settle(superblock: &mut Superblock) -> Result<Option<Sums>> {
             Sums::remove(&**superblock.backing())?;
         }
     }
-    // The order: two slots that say the same vouch for the last entry of the sums, too. If a sync of
-    // that entry fails, or the writer dies before it, the next writer must find the slots as they
-    // were, or it trusts an entry that the cache has and the disk has not.
+    // Two slots that say the same vouch for the last entry of the sums, too. If a sync of that
+    // entry fails, or the writer dies before it, the next writer must find the slots as they were:
+    // else it trusts an entry that the cache has and the disk has not.
     let at_rest = superblock.at_rest();
     superblock.settle_slot_in_force()?;
     let mut sums = Sums::open(&**superblock.backing(), superblock.header(), true)?;
