@@ -3,7 +3,8 @@
 //! - A module of `src/` uses only modules of lower rank, and names them from where they live:
 //!   `crate::x` and a `super::` that climbs as far are read alike.
 //! - The files of a folder use one another in no ring, a parent with its own children excepted.
-//! - Files, functions and lines have a length ([`FILE_LINES_MAX`] and so on).
+//! - Files, functions and lines have a length ([`FILE_LINES_MAX`] and so on), and so have
+//!   the lines of documents.
 //! - `unsafe` stays where it has a home or a reason ([`UNSAFE_HOMES`], [`UNSAFE_FILES`]).
 //! - Some calls have no place in a library ([`BANNED`]).
 //! - Sentences name their actors ([`words`]).
@@ -118,6 +119,21 @@ fn the_house_is_tidy() {
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
 }
 
+#[test]
+fn documents_have_short_lines() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    words::collect(root, root, &mut files);
+    files.retain(|(path, _)| path.ends_with(".md"));
+    assert!(files.iter().any(|(path, _)| path == "README.md"), "no documents found");
+    let faults: Vec<String> = files
+        .iter()
+        .flat_map(|(path, text)| long_lines(text).map(move |(line, fault)| (path, line, fault)))
+        .map(|(path, line, fault)| format!("{path}:{line}: {fault}"))
+        .collect();
+    assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+}
+
 /// Cargo finds the programs of `tests/` by itself, but not the modules of one.
 #[test]
 fn the_integration_tests_name_each_of_their_modules() {
@@ -173,13 +189,15 @@ fn lengths(source: &str) -> Vec<Fault> {
     if lines > FILE_LINES_MAX {
         faults.push((lines, format!("the file has {lines} lines, of {FILE_LINES_MAX}")));
     }
-    for (index, line) in source.lines().enumerate() {
-        let chars = line.chars().count();
-        if chars > LINE_CHARS_MAX {
-            faults.push((index + 1, format!("the line has {chars} characters")));
-        }
-    }
+    faults.extend(long_lines(source));
     faults
+}
+
+fn long_lines(text: &str) -> impl Iterator<Item = Fault> {
+    let lines = text.lines().map(|line| line.chars().count()).enumerate();
+    lines
+        .filter(|(_, chars)| *chars > LINE_CHARS_MAX)
+        .map(|(index, chars)| (index + 1, format!("the line has {chars} characters")))
 }
 
 fn long_functions(tokens: &[Token<'_>]) -> Vec<Fault> {
