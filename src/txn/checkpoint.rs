@@ -1,10 +1,10 @@
-//! What every checkpoint does, of a writer at work and of recovery alike: it asks readers how far
-//! it may go ([`beside_readers`]), and brings records to their places in the array
-//! ([`CheckpointPlan`]).
+//! The checkpoint that a running writer and recovery share: it asks readers how far it may go
+//! ([`beside_readers`]), and copies records to their places in the array ([`CheckpointPlan`]).
 //!
 //! Invariants:
-//! - Nothing is installed but what the log made durable, through the commit that readers allow.
-//! - The log of a commit is released, or removed, only after the header that counts it is durable.
+//! - A checkpoint installs only what the log made durable, up to the commit that readers allow.
+//! - A checkpoint releases or removes the log of a commit only after the header that counts the
+//!   commit is durable.
 
 use std::ops::Range;
 
@@ -20,24 +20,30 @@ use crate::step::{self, Step};
 use crate::sums::Sums;
 use crate::wal::Log;
 
-/// As much of the log is kept for readers that are just reading it, though the array holds it.
+/// How much of the log a checkpoint keeps for readers that are reading it, though the array holds
+/// the same commits.
 const KEPT_FOR_READERS_BYTES_MAX: u64 = 8 << 20;
 
-/// What has become of a checkpoint.
+/// Why a checkpoint was held back, if the reader table names no reader.
+pub(super) const UNSEEN_READER: &str = "a reader that the writer cannot see has the store open: \
+     it is opening the store or reading the log, it opened the store under another name, or it may \
+     not write the lock file";
+
+/// How a checkpoint ended.
 pub(super) enum Outcome<V> {
-    /// It was made.
+    /// It is complete.
     Done(V),
-    /// It has not begun: this reader is in the way, or one that this writer does not see.
+    /// It has not begun: this reader is in the way, or, if `None`, one that this writer does not
+    /// see.
     HeldBack(Option<Seen>),
 }
 
-/// Shuts out the readers that have no slot, asks the others how far, up to commit `target`, a
-/// checkpoint may go, and makes one by `make` if that `is_enough`; tries again for as long as
-/// `wait` says.
+/// Shuts out unregistered readers, asks the reader table how far, up to commit `target`, a
+/// checkpoint may go, and calls `make` if that `is_enough`. Tries again for as long as `wait` says.
 ///
-/// What is enough is all in which recovery differs from a writer at work. The writer makes do with
-/// what readers allow, since its log keeps the rest. A handle that goes on without a log needs
-/// everything: it waits for readers as for a lock.
+/// Recovery and a running writer differ only in `is_enough`. The running writer accepts any limit,
+/// because its log keeps the rest. A handle without a log needs everything in the array: it waits
+/// for readers as for a lock.
 pub(super) fn beside_readers<V>(
     (locks, sharing): (&Locks, &WriterSide<LockWords>),
     target: u64,
@@ -65,20 +71,20 @@ pub(super) fn beside_readers<V>(
     Ok(Outcome::Done(made))
 }
 
-/// Which records a checkpoint brings to the array, and what the header says then.
+/// The records that a checkpoint copies to the array, and what the header says afterwards.
 pub(super) struct CheckpointPlan<'t> {
     plan: Plan,
     counts: Counts,
     images: Vec<(u64, &'t [u8])>,
-    /// The bytes of the file that these take.
+    /// The bytes of the file that these images replace.
     changed: Vec<Range<u64>>,
     /// The byte of the file at which the records end.
     end: u64,
-    /// Whether the array holds everything then, and the log goes.
+    /// Whether the array holds everything afterwards, and the log can be removed.
     ends_log: bool,
 }
 
-/// What a checkpoint works on.
+/// The parts of a store that a checkpoint changes.
 pub(super) struct Files<'f> {
     pub(super) superblock: &'f mut Superblock,
     pub(super) sums: Option<&'f mut Sums>,
@@ -88,7 +94,8 @@ pub(super) struct Files<'f> {
 }
 
 impl<'t> CheckpointPlan<'t> {
-    /// What takes the array from the commit of its header to the state of `counts` and `overlay`.
+    /// The plan that takes the array from the commit of its header to the state of `counts` and
+    /// `overlay`.
     pub(super) fn new(
         plan: Plan,
         superblock: &Superblock,
@@ -102,27 +109,28 @@ impl<'t> CheckpointPlan<'t> {
         Ok(Self { plan, counts, images, changed, end, ends_log })
     }
 
-    /// The newest commit whose changes the array has then.
+    /// The newest commit whose changes the array holds afterwards.
     pub(super) fn commit(&self) -> u64 {
         self.counts.commit
     }
 
-    /// How many records are brought to the array.
+    /// How many records the checkpoint copies to the array.
     pub(super) fn records(&self) -> u64 {
         self.images.len() as u64
     }
 
-    /// Makes room for the checksums that are to come: a full disk is no reason to poison the
-    /// handle, since the log keeps what was to go to the array.
+    /// Makes room for the new checksums before anything is written, so that a full disk does not
+    /// poison the handle: the log still keeps every image.
     pub(super) fn reserve(&self, sums: Option<&Sums>) -> Result<()> {
         sums.map_or(Ok(()), |sums| sums.reserve(self.end).map(drop))
     }
 
-    /// Installs it. Damage stops nothing: the log would grow without bound for the sake of one
-    /// block, whose damage is as well known once records of it are written.
+    /// Runs the plan. A damaged block does not stop it: the log would grow without bound for the
+    /// sake of one block, and the checksum file remembers the damage after records of the block are
+    /// written.
     ///
     /// # Errors
-    /// Those of the stage that failed. The superblock is poisoned then.
+    /// The error of the stage that failed. The superblock is poisoned then.
     pub(super) fn install(&self, files: Files<'_>) -> Result<()> {
         let live_log = match &*files.log {
             Some(log) if !self.ends_log => Some(log.oldest_after(self.counts.commit)),
@@ -157,8 +165,8 @@ impl Work for ToArray<'_, '_> {
     }
 
     fn sync(&mut self) -> Result<()> {
-        // Records that are in their places already were synced before the log counted them.
-        // Recovery, which has not seen that done, syncs them all the same.
+        // The writer synced the records of a long append before the log counted them. Recovery
+        // syncs them again, because it has not seen the sync return.
         if self.plan.images.is_empty() && self.plan.plan == Plan::Checkpoint {
             return Ok(());
         }
@@ -180,8 +188,8 @@ impl Work for ToArray<'_, '_> {
         }
         if let Some(log) = log {
             log.release(commit, Some(needed).filter(|&needed| needed < commit));
-            // A reader that stops while it reads must not hold the log for ever. It reads again, if
-            // it ever goes on: blocks say themselves whether they are what was meant.
+            // A reader that stalls must not hold the log for ever. If it goes on, it reads anew: a
+            // frame's salt and checksum tell whether it is the frame that the reader looked for.
             if log.kept_bytes(commit) > KEPT_FOR_READERS_BYTES_MAX {
                 sharing.give_up(commit);
                 log.release(commit, None);
@@ -191,7 +199,7 @@ impl Work for ToArray<'_, '_> {
     }
 }
 
-/// The bytes of the file that these images take; neighbours are one range.
+/// The bytes of the file that these images replace; adjacent records share a range.
 pub(super) fn ranges_of(layout: &RecordLayout, images: &[(u64, &[u8])]) -> Vec<Range<u64>> {
     let mut ranges: Vec<Range<u64>> = Vec::new();
     for &(id, image) in images {

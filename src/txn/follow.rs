@@ -1,9 +1,9 @@
-//! Following a store that somebody else may be changing: a reader's own copy of what the log holds
-//! over the array, and how it is kept up with the writer.
+//! Follows a store that a writer may be changing: a reader keeps its own copy of what the log holds
+//! beyond the array, and reads on as the writer commits.
 //!
 //! Invariants: the newest state that was read (`inner.found`) is one that the writer had published,
-//! or, where none was at work, the log's end. It is read from the array only by who holds it
-//! ([`Presence::pin`]): what nobody holds here may be changed under it at any time.
+//! or, without a writer, the end of the log. A reader reads its array only while it pins the state
+//! ([`Presence::pin`]): a checkpoint can change the records of an unpinned state at any time.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -24,7 +24,7 @@ use crate::io::{Backing, View};
 use crate::shm::{ReadPoint, Wait, store_word};
 use crate::wal::Position;
 
-/// A store that is open to read, and what was last seen of it.
+/// A store that is open to read, and what this reader last read of it.
 pub(crate) struct LogFollower {
     inner: Mutex<Inner>,
     presence: Arc<Presence>,
@@ -35,25 +35,25 @@ pub(crate) struct LogFollower {
     backing: Arc<dyn Backing>,
 }
 
-/// What was last seen.
+/// What this reader last read.
 struct Inner {
     found: RecoveredState,
-    /// From where the log goes on, where there was a writer.
+    /// Where the next commit's frame begins in the log, if there was a writer.
     position: Option<Position>,
-    /// As what it is held.
+    /// The commit as which `found` can be pinned.
     point: ReadPoint,
-    /// The sequence of the header from which it was read.
+    /// The sequence of the header from which `found` was read.
     sequence: u64,
     /// A view of the array that reaches to the end of the records.
     view: Arc<View>,
-    /// The images of commits up to this one were let go, since the array holds them.
+    /// The reader has dropped the images of commits up to this one, because the array holds them.
     thinned: u64,
-    /// The newest state that was handed out.
+    /// The newest state that a caller was given.
     last: Weak<State>,
 }
 
 impl LogFollower {
-    /// Opens the store to read, beside a writer or not.
+    /// Opens the store to read, with or without a running writer.
     pub(crate) fn open(mut superblock: Superblock, locks: Locks, alignment: usize) -> Result<Self> {
         let file_id = superblock.header().file_id;
         let presence = Arc::new(Presence::new(locks, store_word(file_id))?);
@@ -84,11 +84,11 @@ impl LogFollower {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Whoever panicked here has left what was seen before, or all of what came after it.
+        // A thread that panicked with the lock has left the old state, or the whole of the new one.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads what the writer has published since.
+    /// Reads what the writer has published since the last call.
     fn catch_up(&self, inner: &mut Inner) -> Result<()> {
         self.presence.check_words()?;
         let (mark, published) = self.presence.mark();
@@ -96,7 +96,8 @@ impl LogFollower {
         if mark == then && (!inner.point.goes_by_words() || published <= commit) {
             return Ok(());
         }
-        // Elsewhere in the log, or without one, it is read from the header on.
+        // If the writer has moved to another place in the log, or there is no position, the reader
+        // starts again from the header.
         if mark != then || !self.go_on(inner, published) {
             self.read_anew(inner)?;
         }
@@ -112,7 +113,7 @@ impl LogFollower {
         Ok(())
     }
 
-    /// Reads the log on up to commit `through`; `false` if it has gone elsewhere.
+    /// Reads on in the log up to commit `through`; `false` if the writer has moved elsewhere.
     fn go_on(&self, inner: &mut Inner, through: u64) -> bool {
         let Some(mut position) = inner.position.take() else { return false };
         let _needed = Needed(&self.presence);
@@ -128,7 +129,8 @@ impl LogFollower {
             image_len,
             &mut |commit, ids, images| gathering.take((commit, ids, images)),
         );
-        // Whatever is wrong, reading from the header on finds it, too, and says what it is.
+        // After any error the reader starts again from the header, which finds and reports the
+        // error too.
         let Ok(found) = followed.and_then(|()| gathering.end(&*self.backing)) else {
             return false;
         };
@@ -151,11 +153,12 @@ impl LogFollower {
         Ok(())
     }
 
-    /// Holds what was read; `None` if it is too late.
+    /// Pins what was read; `None` if a checkpoint may already have overwritten it.
     ///
-    /// A reader without a slot has held nothing since it read that. A writer whose lock file is
-    /// another, by another name, says nothing in this one; it changes the header before it changes
-    /// records. So if the header is not as it was, all is read anew, with checkpoints kept away.
+    /// An unregistered reader has held nothing since it read. A writer that opened the store under
+    /// another name uses another lock file and says nothing in this one, but it changes the header
+    /// before it changes records. So if the header has changed, the reader keeps checkpoints away
+    /// and reads everything again.
     fn pin(&self, inner: &mut Inner) -> Result<Option<SnapshotPin>> {
         let wait = Wait::AtMost(CHECKPOINT_WAIT);
         let held = self.presence.pin(inner.point, wait)?;
@@ -172,10 +175,10 @@ impl LogFollower {
         self.presence.pin(inner.point, wait)
     }
 
-    /// Lets the images go that the array holds by now.
+    /// Drops the images of commits that the array holds.
     fn thin(&self, inner: &mut Inner) {
         let held = self.presence.side().map_or(0, |side| side.held());
-        // What the writer says counts as long as its time is the one in which this was read.
+        // What the writer says counts only if it is the same writer as when this was read.
         let is_new = held > inner.thinned && held <= inner.found.counts.commit;
         if inner.point.goes_by_words() && is_new && self.holds(held) {
             inner.found.overlay = inner.found.overlay.without(held);
@@ -183,8 +186,8 @@ impl LogFollower {
         }
     }
 
-    /// Whether the file says itself that its array holds all commits up to this one. The writer may
-    /// speak of another file, in whose place this one was put.
+    /// Whether the header says that the array holds all commits up to this one. The shared words
+    /// are not enough: the writer may mean another file, which this one has replaced.
     fn holds(&self, commit: u64) -> bool {
         Superblock::header_in(&*self.backing).is_ok_and(|header| header.counts.commit >= commit)
     }
@@ -202,7 +205,7 @@ impl LogFollower {
             }
             self.thin(&mut inner);
             let Some(pin) = self.pin(&mut inner)? else {
-                // If it is too late for this commit, a newer one has been published.
+                // A commit that was overwritten has a newer, published one behind it.
                 retry.wait(&self.presence, inner.point.mark, inner.point.commit)?;
                 continue;
             };

@@ -1,14 +1,14 @@
-//! [`VersionList`] over loom's threads, in every order and under loom's model of memory.
+//! [`VersionList`] over loom's threads, in every order and under loom's memory model.
 //!
-//! The array is one cell, in which loom sees whoever writes while another may be reading. Readers
-//! take up the newest state and read the cell if that state has no image of its own; the writer
-//! publishes a state that has one, and writes the cell once no older state is held.
+//! The array is one cell: loom notices a write while another thread may be reading. Readers load
+//! the newest state and read the cell if that state has no image of its own. The writer publishes a
+//! state with an image, and writes the cell once no thread holds an older state.
 //!
-//! `ArcSwap` does not run in loom. In its place is a lock around an `Arc`, so that this is assumed
-//! of it: a load, or its end, and a swap come one after the other, and a value that was loaded is
-//! counted before the swap that takes it out gives it up (`arc_swap::docs::internal`, "Protection
-//! of reference counts": a writer pays the debts of all readers before it drops the old value).
-//! `Arc` and `Weak` count in loom's atomics, with the orders that the standard library gives them.
+//! `ArcSwap` does not run in loom. A lock around an `Arc` replaces it, so the test assumes this of
+//! `ArcSwap`: a load, or its end, and a swap happen one after the other, and a loaded value is
+//! counted before the swap that removes it gives it up (`arc_swap::docs::internal`, "Protection of
+//! reference counts": a writer pays the debts of all readers before it drops the old value). `Arc`
+//! and `Weak` count in loom's atomics, with the memory orders of the standard library.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -112,13 +112,13 @@ mod parts {
 mod version_list;
 
 thread_local! {
-    /// Whether a test leaves the fences out. Loom runs all its threads on one of the system's.
+    /// Whether a test leaves the fences out. Loom runs all its threads on one system thread.
     static UNFENCED: Cell<bool> = const { Cell::new(false) };
 }
 
 struct State {
     commit: u64,
-    /// Whether its record is read in the array.
+    /// Whether readers of this state find the record in the array.
     in_array: bool,
 }
 
@@ -145,7 +145,7 @@ impl Store {
         }
     }
 
-    /// Commits, and brings to the array what it may.
+    /// Commits, and checkpoints if `may_write` allows it for the oldest state.
     fn write(&self, may_write: impl Fn(&State) -> bool) {
         self.newest.publish(state(2, false), || ());
         assert_eq!(self.newest.look(|state| state.commit), 2);
@@ -158,7 +158,7 @@ impl Store {
 
 fn readers_and_a_writer(readers: usize, may_write: fn(&State) -> bool) {
     let mut builder = loom::model::Builder::new();
-    // With two readers there are too many orders to try them all.
+    // Two readers have too many orders to try them all.
     builder.preemption_bound = Some(3);
     builder.check(move || {
         let store = Store::new();
@@ -169,9 +169,10 @@ fn readers_and_a_writer(readers: usize, may_write: fn(&State) -> bool) {
             })
             .collect();
         store.write(may_write);
-        readers.into_iter().for_each(|reader| reader.join().expect("it does not panic"));
-        assert_eq!(store.newest.oldest().commit, 2, "nobody else is left");
-        assert!(store.newest.find(|state| state.commit == 1).is_none(), "nobody holds it");
+        readers.into_iter().for_each(|reader| reader.join().expect("a reader panicked"));
+        assert_eq!(store.newest.oldest().commit, 2, "all readers have ended");
+        let first = store.newest.find(|state| state.commit == 1);
+        assert!(first.is_none(), "no reader holds commit 1");
     });
 }
 
@@ -180,7 +181,7 @@ fn fails(check: impl FnOnce()) -> bool {
 }
 
 #[test]
-fn loom_no_state_that_is_held_changes() {
+fn loom_held_states_do_not_change() {
     readers_and_a_writer(2, |oldest| oldest.commit == 2);
 }
 

@@ -1,12 +1,12 @@
-//! Records that the log counts and has no images of: they are in the array, and what the log says
-//! of their bytes is compared with those.
+//! Records of a long append: the log counts them and has their checksums, but no images. Their
+//! bytes are in the array, and a reader compares the array with the checksums.
 //!
-//! A block that counts such records is written after they have been synced, so whatever a crash
-//! leaves, they are there whenever it is. They are not where data file and log are of different
-//! times, as in a copy that was made while a writer went on.
+//! The writer syncs such records before it writes the frame that counts them, so after any crash
+//! the records are in the array if the frame is in the log. They are missing if data file and log
+//! are from different moments, as in a copy that was made while a writer went on.
 //!
-//! Pieces with records of which a later commit has an image are left out: a checkpoint that was cut
-//! short may have written that.
+//! The comparison leaves out pieces with a record that a later commit has an image of: an
+//! interrupted checkpoint may have written that image.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -21,10 +21,10 @@ use crate::overlay::Overlay;
 use crate::step::{self, Step};
 use crate::wal::{Commit, PlacedSums};
 
-/// How much is read at a time.
+/// How many bytes of the array are read at a time.
 const CHUNK_BYTES: usize = 256 << 10;
 
-/// The records that one commit counts for the first time, where it has no images of them all.
+/// The records that one commit counts for the first time, if it lacks images of some.
 #[derive(Debug)]
 pub(crate) struct InPlace {
     commit: u64,
@@ -33,20 +33,22 @@ pub(crate) struct InPlace {
 }
 
 impl InPlace {
-    /// Those of a commit behind one that counted `before` records.
+    /// The records in place of a commit whose predecessor counted `before` records; `None` if it
+    /// has an image of each new record.
     pub(crate) fn of(commit: &Commit, ids: &[u64], before: u64) -> Option<Self> {
         if commit.counts.records == before {
             return None;
         }
         let appended = before..commit.counts.records;
         let logged = ids.iter().filter(|&id| appended.contains(id)).count() as u64;
-        let is_in_place = appended.end.saturating_sub(appended.start) > logged;
+        let is_in_place = appended.end - appended.start > logged;
         let sums = commit.placed.clone();
         is_in_place.then_some(Self { commit: commit.counts.commit, ids: appended, sums })
     }
 }
 
-/// How many bytes of records lie in their places that no header counts yet, and since which commit.
+/// How many bytes of records lie in the array that no header counts yet, and since which commits.
+/// The sum of the bytes cannot overflow: all of them lie in one file.
 #[derive(Debug, Default)]
 pub(crate) struct Uncounted {
     commits: VecDeque<(u64, u64)>,
@@ -54,22 +56,22 @@ pub(crate) struct Uncounted {
 }
 
 impl Uncounted {
-    /// A commit counts so many bytes of records in their places.
+    /// Notes a commit that counts this many bytes of records in place.
     pub(crate) fn add(&mut self, commit: u64, bytes: u64) {
         if bytes > 0 {
             self.commits.push_back((commit, bytes));
-            self.bytes = self.bytes.saturating_add(bytes);
+            self.bytes += bytes;
         }
     }
 
-    /// A header counts what commits up to this one count.
+    /// Notes that a header counts the records of all commits up to this one.
     pub(crate) fn count(&mut self, through: u64) {
         while let Some(&(commit, bytes)) = self.commits.front() {
             if commit > through {
                 return;
             }
             self.commits.pop_front();
-            self.bytes = self.bytes.saturating_sub(bytes);
+            self.bytes -= bytes;
         }
     }
 
@@ -78,12 +80,12 @@ impl Uncounted {
     }
 }
 
-/// Records that are not what their commit has put there.
+/// Records whose bytes are not those that their commit wrote.
 #[derive(Clone, Debug)]
 pub(crate) struct Torn {
     commit: u64,
     pub(crate) ids: Range<u64>,
-    /// Their bytes, from the start of the array.
+    /// Their bytes, counted from the start of the array.
     pub(crate) bytes: Range<u64>,
 }
 
@@ -112,12 +114,12 @@ impl Torn {
     }
 }
 
-/// What is known of records that the log counts and has no images of.
+/// The records in place of a whole log, with the images that may have changed them since.
 #[derive(Debug)]
 pub(crate) struct InPlaces<'a> {
     layout: &'a RecordLayout,
     all: &'a [InPlace],
-    /// The records of which the log has images, in order.
+    /// The records that the log has images of, in order.
     images: Vec<u64>,
 }
 
@@ -130,8 +132,8 @@ impl<'a> InPlaces<'a> {
         Self { layout, all, images }
     }
 
-    /// The pieces that can be compared: which records have bytes in them, which bytes of the array
-    /// they are, and their sum.
+    /// The pieces that can be compared: the records that have bytes in each, its bytes of the
+    /// array, and its checksum.
     fn pieces(&self, one: &InPlace) -> Vec<(Range<u64>, Range<u64>, u32)> {
         let stride = self.layout.geometry.stride;
         let (Some(sums), Some(start)) = (&one.sums, one.ids.start.checked_mul(stride)) else {
@@ -154,12 +156,12 @@ impl<'a> InPlaces<'a> {
         (below(ids.end) - below(ids.start)) as u64
     }
 
-    /// How many records there are of these.
+    /// How many records the log counts in place.
     pub(crate) fn records(&self) -> u64 {
         self.all.iter().map(|one| one.ids.end - one.ids.start).sum()
     }
 
-    /// How many records nothing sums.
+    /// How many of these records no checksum covers.
     pub(crate) fn unsummed(&self) -> u64 {
         let stride = self.layout.geometry.stride;
         let of_one = |one: &InPlace| {
@@ -179,10 +181,10 @@ impl<'a> InPlaces<'a> {
         self.all.iter().map(of_one).sum()
     }
 
-    /// Compares what can be compared.
+    /// The records whose bytes in the array do not match the log's checksums.
     ///
     /// # Errors
-    /// The system's; what does not match is no error.
+    /// [`ErrorKind::Io`] if the operating system reports an error. A mismatch is not an error.
     pub(crate) fn torn(&self, backing: &dyn Backing) -> Result<Vec<Torn>> {
         let mut torn: Vec<Torn> = Vec::new();
         if step::skip(Step::InPlaceCheck) {
@@ -205,7 +207,7 @@ impl<'a> InPlaces<'a> {
         Ok(torn)
     }
 
-    /// The sum of these bytes of the array; `None` if the file ends before.
+    /// The checksum of these bytes of the array; `None` if the file ends before them.
     fn sum(
         &self,
         backing: &dyn Backing,
@@ -224,7 +226,7 @@ impl<'a> InPlaces<'a> {
             sum = crc32c_append(sum, part);
             at += part.len() as u64;
             if part.len() == CHUNK_BYTES && part.iter().all(|&byte| byte == 0) {
-                // Where so many are zeros, there may be a hole, of any length.
+                // A whole chunk of zeros may lie in a hole of any length.
                 let next = self.layout.geometry.data_offset.saturating_add(at);
                 let zeros = backing.next_data(next)?.saturating_sub(next).min(bytes.end - at);
                 sum = crc32c_append_zeros(sum, zeros);

@@ -1,12 +1,11 @@
-//! The one way in which a change becomes the file's: stages in a fixed order, which one installer
-//! goes through for checkpoint, recovery, flush, edit and truncation alike.
+//! The one way in which a change reaches the data file: one installer runs stages in a fixed order,
+//! for checkpoint, recovery, flush, edit and truncation alike.
 //!
-//! The order of the stages is the protocol on which durability rests, so it is data
-//! ([`Plan::stages`]) and stands here alone. docs/DURABILITY.md argues why each order is right. The
-//! simulation's tests leave out each sync of each plan, and reorder the plans, and see histories
-//! break.
+//! Durability rests on the order of the stages, so the order is data ([`Plan::stages`]) and is
+//! written down only here. docs/DURABILITY.md argues why each order is right. The simulation's
+//! tests leave out each sync of each plan, reorder the plans, and see histories break.
 //!
-//! After a stage that fails the superblock is poisoned: what the disk holds is unknown then.
+//! A stage that fails poisons the superblock, because what the disk holds is unknown then.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -16,46 +15,46 @@ use crate::error::Result;
 use crate::format::Header;
 use crate::sums::Sums;
 
-/// What is to be installed, and for which caller.
+/// The kind of change to install.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Plan {
-    /// Records that the log holds go to their places in the array.
+    /// Copies records from the log to their places in the array.
     Checkpoint,
-    /// So do those of a log that a process left, before a handle goes on without a log.
+    /// The same for the log of an earlier process, before a handle goes on without a log.
     Recovery,
-    /// Appended records are counted.
+    /// Counts appended records.
     Flush,
-    /// The header says that records are being changed in place.
+    /// Makes the header say that an edit is changing records in place.
     BeginEdit,
-    /// Records that were changed in place, and are not said to be changing any more.
+    /// Makes an edit's changes durable, and the header say that the edit is over.
     FinishEdit,
-    /// Records at the end are no longer counted.
+    /// Stops counting records at the end.
     Truncate,
 }
 
-/// A stage of a plan. Those that change a file end with its sync, unless a stage of its own does.
+/// A stage of a plan. A stage that is called durable ends with a sync of the file that it changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// The checksums say which of the blocks to be changed are damaged, and that their change has
-    /// begun: a change that is cut short is no damage then. Durable.
+    /// Notes in the checksum file which of the blocks to change are damaged already, and that their
+    /// change has begun, so that an interrupted change does not count as damage. Durable.
     Announce,
-    /// Records go to their places in the data file.
+    /// Writes records to their places in the data file.
     Write,
-    /// The data file is synced.
+    /// Syncs the data file.
     SyncData,
-    /// The checksums of what has changed are written.
+    /// Writes the checksums of the changed blocks.
     WriteSums,
-    /// The checksums are synced.
+    /// Syncs the checksum file.
     SyncSums,
-    /// The header is written to the slot that is not in force. Durable.
+    /// Writes the header to the slot that is not in force. Durable.
     Header,
-    /// The checksums cover no more than the header counts. Durable.
+    /// Cuts the checksums to the records that the header counts. Durable.
     CutSums,
-    /// The handle forgets the records that are no longer counted.
+    /// Makes the handle forget the records that the header no longer counts.
     Cut,
-    /// Readers are shown the commit.
+    /// Shows readers the commit.
     Tell,
-    /// What the log has of the commit can be used anew.
+    /// Lets the log use the room of the commit's frames again.
     Release,
 }
 
@@ -64,34 +63,34 @@ impl Plan {
     pub(crate) const fn stages(self) -> &'static [Stage] {
         use Stage::*;
         match self {
-            // A header that comes first would speak for records that are not there; a log that is
-            // given up first may be what the header in force leads to.
+            // A header written first would count records that are not there. A log released before
+            // the header may be the one that the header in force names.
             Self::Checkpoint | Self::Recovery => {
                 &[Announce, Write, SyncData, WriteSums, SyncSums, Header, Tell, Release]
             }
-            // Places above every count: nothing that a header in force counts is written over.
+            // No announcement: appended records overwrite nothing that a header counts.
             Self::Flush => &[SyncData, WriteSums, SyncSums, Header, Tell],
             Self::BeginEdit => &[Header],
             Self::FinishEdit => &[SyncData, WriteSums, SyncSums, Header, Tell],
-            // Neither slot may count records whose places are to be written anew.
+            // Two headers: neither slot may count records whose places will be overwritten.
             Self::Truncate => &[Announce, Header, Header, CutSums, Cut, Tell],
         }
     }
 }
 
-/// What the header and the checksums are to say.
+/// What the header and the checksums say after the plan.
 pub(crate) struct Change<'c> {
     /// The number of the commit that the last header of the plan names.
     pub(crate) commit: u64,
-    /// The bytes of the file that change among those that the header in force counts.
+    /// The changed bytes of the file, among those that the header in force counts.
     pub(crate) changed: &'c [Range<u64>],
     /// The byte of the file at which the records end.
     pub(crate) end: u64,
-    /// Makes the next header of the one in force.
+    /// Turns the header in force into the next one.
     pub(crate) header: &'c dyn Fn(&mut Header),
 }
 
-/// A caller's own part: its records, and who is told of them.
+/// The caller's part of a plan: its records, its readers and its log.
 pub(crate) trait Work {
     /// The superblock, and the checksums if the store has them.
     fn parts(&mut self) -> (&mut Superblock, Option<&mut Sums>);
@@ -122,10 +121,10 @@ pub(crate) trait Work {
     }
 }
 
-/// Goes through the stages of a plan.
+/// Runs the stages of a plan.
 ///
 /// # Errors
-/// Those of the stage that failed. The superblock is poisoned then.
+/// The error of the stage that failed. The superblock is poisoned then.
 pub(crate) fn install(plan: Plan, change: &Change<'_>, work: &mut dyn Work) -> Result<()> {
     for &stage in altered::stages(plan).iter() {
         let done = go_through(plan, stage, change, work);
@@ -148,7 +147,7 @@ fn go_through(plan: Plan, stage: Stage, change: &Change<'_>, work: &mut dyn Work
     let data = Arc::clone(superblock.backing());
     match (stage, sums) {
         (Stage::Header, _) => superblock.commit_with(is_synced, change.header),
-        // A plan that changes nothing of what is counted has nothing to announce.
+        // A plan that changes no counted record has nothing to announce.
         (Stage::Announce, Some(sums)) if plan == Plan::Truncate || !change.changed.is_empty() => {
             sums.doubt_damaged(&*data, change.changed)?;
             sums.sync_with(is_synced, change.commit)
@@ -160,7 +159,7 @@ fn go_through(plan: Plan, stage: Stage, change: &Change<'_>, work: &mut dyn Work
     }
 }
 
-/// What a test changes of the plans.
+/// What tests can alter in the plans: nothing in this build.
 #[cfg(not(test))]
 mod altered {
     use super::{Plan, Stage};
@@ -179,7 +178,7 @@ mod altered {
 #[cfg(test)]
 pub(crate) use altered::{in_order, unsynced};
 
-/// What a test changes of the plans, on its own thread.
+/// What a test alters in the plans, on its own thread.
 #[cfg(test)]
 mod altered {
     use std::cell::{Cell, RefCell};

@@ -1,4 +1,4 @@
-//! The checksums of a store that is made, opened or replaced: before anything is changed.
+//! The checksum file of a store that is created, opened or replaced, before the first change.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use crate::format::Header;
 use crate::io::{FileBacking, side_path};
 use crate::sums::{FoundSums, SUM_SUFFIX, Sums, is_ours, is_sum_file};
 
-/// Makes the checksums of a store that was just created, if it is to have any.
+/// Makes the checksum file of a new store, if the options ask for one.
 pub(crate) fn create_sums(superblock: &Superblock, common: &Common) -> Result<()> {
     let backing = &**superblock.backing();
     match is_sum_file(backing)? {
@@ -20,25 +20,28 @@ pub(crate) fn create_sums(superblock: &Superblock, common: &Common) -> Result<()
         }
         _ => {}
     }
-    // A file without a name has none beside it, and is gone before anybody asks.
+    // A file without a name cannot have a side file, and it is gone before anyone could verify it.
     if common.checksums && backing.path().is_some() {
         Sums::create(backing, SUM_SUFFIX, superblock.header())?;
     }
     Ok(())
 }
 
-/// Before a writer's first change: header and checksums are made to be what they look like.
+/// Before a writer's first change: makes header and checksums durable as they were read.
 ///
 /// # Errors
-/// [`ErrorKind::UnsupportedFormat`] if the file has features that only a newer writer keeps up.
+/// [`ErrorKind::UnsupportedFormat`] if the file has features that only a newer flatrec can write;
+/// [`ErrorKind::Corrupt`] if a damaged header slot may have named a log with later commits;
+/// [`ErrorKind::Io`] if the operating system reports an error.
 pub(super) fn settle(superblock: &mut Superblock) -> Result<Option<Sums>> {
     superblock.header().check_writable().map_err(|error| superblock.name(error))?;
     check_no_log_is_lost(superblock)?;
     let named = Sums::name_left(&**superblock.backing(), superblock.header());
     if superblock.header().editing {
         named?;
-        // The records are what the edit made of them; the sums are of what they were. They go
-        // before the mark does, so that nobody ever takes them for those of these records.
+        // The records are what the interrupted edit left; the checksums are from before the edit.
+        // The writer removes them before it removes the mark from the header, so that no handle
+        // compares them with these records.
         let found = Sums::find(&**superblock.backing(), superblock.header(), true)?;
         if matches!(found, FoundSums::Kept(_)) {
             Sums::remove(&**superblock.backing())?;
@@ -69,8 +72,8 @@ pub(crate) fn replaced(path: &Path) -> Option<(FileBacking, Header)> {
     Some((file, header))
 }
 
-/// Before a store is made to replace the one at `path`, whose checksums may lie where the new one's
-/// are to be made: gives them their name.
+/// Before a new store replaces the one at `path`: gives that store's checksum file its name, if a
+/// crashed writer left it at the place where the new store's is made.
 pub(crate) fn name_sums_of_replaced(path: &Path) -> Result<()> {
     match replaced(path) {
         Some((file, header)) => Sums::name_left(&file, &header),
@@ -78,7 +81,7 @@ pub(crate) fn name_sums_of_replaced(path: &Path) -> Result<()> {
     }
 }
 
-/// Refuses to make a checksum file in the place of somebody's file of another kind.
+/// Refuses to make a checksum file where the user has a file of another kind.
 pub(crate) fn refuse_other_file(path: &Path) -> Result<()> {
     let path = side_path(path, SUM_SUFFIX);
     let Ok(found) = path.symlink_metadata() else { return Ok(()) };

@@ -1,17 +1,18 @@
-//! Who may do what with a store at the same time.
+//! Which handles can use a store at the same time.
 //!
-//! - A **writer** holds `X-lock`'s writer range and, on Unix, an exclusive lock on the data inode,
-//!   which hard links and aliases share.
-//! - Who lends records in place from a handle that does not write (a **reader**, a private store)
-//!   holds the in-place range shared: no byte below its count changes meanwhile.
-//! - An **exclusive edit** and a truncation are a writer's, with the in-place range held
-//!   exclusively for as long as they take.
-//! - A **checkpoint** changes records in place beside readers, as far as what they say in their
-//!   slots allows ([`crate::shm`]). It holds the checkpoint range exclusively for as long as it
-//!   takes; a reader without a slot holds it shared while it reads anything.
-//! - These ranges are locked in the lock file and, on Linux, in the data inode too: another name of
-//!   the store has another lock file, and a file that is handed over has none. For the same reason
-//!   a reader with a slot locks a byte of its own on the data inode, and says in the slot which.
+//! - A **writer** holds the writer range of the lock file and, on Unix, an exclusive lock on the
+//!   data file's inode, which hard links and aliases share.
+//! - A **reader** or a private store lends records in place and does not write. It holds the
+//!   in-place range shared, so that no byte below its count changes.
+//! - An **exclusive edit** or a truncation belongs to a writer. It also holds the in-place range
+//!   exclusively until it ends.
+//! - A **checkpoint** changes records in place beside readers, as far as the reader table allows
+//!   ([`crate::shm`]). It holds the checkpoint range exclusively until it ends. An unregistered
+//!   reader holds that range shared while it reads anything.
+//! - Handles lock these ranges in the lock file and, on Linux, on the data inode too, because
+//!   another name of the store has another lock file, and a file that was handed over has none. For
+//!   the same reason a registered reader locks a byte of its own on the data inode, and says in its
+//!   table entry which.
 //! - A reader that has no lock file and may not make one holds the data inode's lock shared, which
 //!   keeps every writer out.
 
@@ -28,31 +29,33 @@ use crate::shm::{
     WRITER, Wait, WriterSide, store_word, writer_of,
 };
 
-/// Longer than anybody takes to find out whether somebody else has a lock.
+/// Longer than a handle takes to find out whether another handle has a lock.
 const MOMENT: Wait = Wait::AtMost(Duration::from_millis(20));
 
 const WRITING: &str = "another handle has the store open to write";
 const EDITING: &str = "an exclusive edit is under way";
 const CHECKPOINTING: &str = "a checkpoint is under way";
-const LENDING: &str = "changing records in place needs the store alone, and a reader has it open";
+const LENDING: &str =
+    "a reader has the store open, and records cannot be changed in place beside it";
 
 /// The locks that one handle holds; closing the files gives them back.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Locks {
-    // First, and so dropped first: who waits for the writer's range must find the inode free then.
+    // First, and so dropped first: a handle that waits for the writer's range must find the inode
+    // unlocked when it gets the range.
     file: Option<Arc<FileBacking>>,
     side: Option<Arc<SideLock>>,
 }
 
 impl Locks {
-    /// No locks: for files without a name, which nobody else can open.
+    /// No locks, for files without a name, which no other handle can open.
     pub(crate) fn none() -> Self {
         Self::default()
     }
 
-    /// Takes the writer's lock for a store at `path` that is about to be opened. If somebody else
-    /// has it, `file_id` is asked for the store's id, by which the lock file's words are told from
-    /// those of a store that lay there before.
+    /// Takes the writer's lock for a store at `path` that is about to be opened. If another handle
+    /// has the lock, calls `file_id` for the store's id, to tell the shared words from those of an
+    /// earlier store at the same path.
     pub(crate) fn writer(
         path: &Path,
         wait: Wait,
@@ -61,7 +64,7 @@ impl Locks {
         Self::writer_like(path, wait, &Sharing::like(path), file_id)
     }
 
-    /// As [`Locks::writer`], of who makes the store and shares it with others like that.
+    /// As [`Locks::writer`], for a handle that makes the store, with these permissions.
     pub(crate) fn maker(path: &Path, wait: Wait, sharing: &Sharing) -> Result<Self> {
         Self::writer_like(path, wait, sharing, || None)
     }
@@ -72,7 +75,7 @@ impl Locks {
         sharing: &Sharing,
         file_id: impl Fn() -> Option<[u8; 16]>,
     ) -> Result<Self> {
-        // Where a lock cannot be asked for, who asks takes it for a moment.
+        // On a system that cannot query a lock, a handle that asks takes the lock for a moment.
         let moment = if LOCKS_CAN_BE_ASKED_FOR { Wait::No } else { MOMENT };
         let wait = if wait == Wait::No { moment } else { wait };
         loop {
@@ -87,7 +90,7 @@ impl Locks {
                     None => WRITING.to_owned(),
                 }));
             }
-            // Whoever waited for a creator that failed finds its lock file gone, and starts again.
+            // The handle waited for a creator that failed and removed its lock file: start again.
             if side.is_named()? {
                 return Ok(Self { file: None, side: Some(side) });
             }
@@ -112,26 +115,26 @@ impl Locks {
         self.side = other.side;
     }
 
-    /// Whether this handle has made the lock file.
+    /// Whether this handle made the lock file.
     pub(crate) fn has_new_side(&self) -> bool {
         self.side.as_ref().is_some_and(|side| side.is_new())
     }
 
-    /// Takes over from a maker that died, and has left this lock file.
+    /// Takes over the lock file of a process that died while it made the store.
     pub(crate) fn take_over(&self) {
         if let Some(side) = &self.side {
             side.take_over();
         }
     }
 
-    /// Refuses a lock file that was there before `file` was made, and is not to be believed beside
-    /// it.
+    /// Refuses a lock file that is older than `file` and that users could change who may not change
+    /// `file`.
     pub(crate) fn check_trust(&self, file: &FileBacking) -> Result<()> {
         self.side.as_ref().map_or(Ok(()), |side| side.check_trust(&file.permissions()?))
     }
 
-    /// Removes the lock file of a store that did not come into being after all. Only under the
-    /// writer's lock, and only if there is no data file: a store's lock file is never unlinked.
+    /// Removes the lock file of a store whose making failed. Only under the writer's lock, and only
+    /// if there is no data file: the lock file of a store is never unlinked.
     pub(crate) fn withdraw(&self) {
         if let Some(side) = &self.side {
             side.withdraw();
@@ -139,7 +142,7 @@ impl Locks {
     }
 
     /// Takes the locks of a handle that only lends records.
-    /// `in_place` is how long to wait for who changes records in place.
+    /// `in_place` is how long to wait for an exclusive edit to end.
     pub(crate) fn reader(
         path: &Path,
         file: &Arc<FileBacking>,
@@ -149,8 +152,8 @@ impl Locks {
         Self::reader_with(SideLock::open_for_reading(path)?, path, file, wait, in_place)
     }
 
-    /// As [`Locks::reader`], of a handle that makes no lock file where there is none, but keeps
-    /// writers out instead.
+    /// As [`Locks::reader`], but if there is no lock file, the handle keeps writers out instead of
+    /// making one.
     pub(crate) fn onlooker(
         path: &Path,
         file: &Arc<FileBacking>,
@@ -176,8 +179,8 @@ impl Locks {
         Ok(Self { file: Some(Arc::clone(file)), side: side.map(Arc::new) })
     }
 
-    /// Takes the locks of a handle on a file that is open already: the inode's, if the file's path
-    /// is known, and no lock file's.
+    /// Takes the locks of a handle on a file that is open already: those on the inode, if the path
+    /// is known, and none in a lock file.
     pub(crate) fn handed_over(
         file: &Arc<FileBacking>,
         path: Option<&Path>,
@@ -217,13 +220,13 @@ impl Locks {
         file.and(side)
     }
 
-    /// The lock file, where there is one.
+    /// The lock file, if there is one.
     pub(crate) fn side(&self) -> Option<&Arc<SideLock>> {
         self.side.as_ref()
     }
 
-    /// The words by which a writer of the store with this id and its readers speak: those in the
-    /// lock file, where there is one.
+    /// The shared words of the store with this id, for its writer: in the lock file if there is
+    /// one, otherwise in this process's memory.
     pub(crate) fn words(&self, file_id: [u8; 16]) -> Result<WriterSide<LockWords>> {
         let words = match &self.side {
             Some(side) => LockWords::open(side)?,
@@ -233,7 +236,7 @@ impl Locks {
         Ok(WriterSide::new(words, store_word(file_id)))
     }
 
-    /// Whether somebody has the store open to write, under this name.
+    /// Whether a writer has the store open under this name.
     pub(crate) fn has_writer(&self) -> Result<bool> {
         self.side.as_ref().map_or(Ok(false), |side| side.is_locked(WRITER, LockKind::Exclusive))
     }
@@ -243,9 +246,9 @@ impl Locks {
         self.file.as_ref().map_or(Ok(false), |file| file.is_at(path))
     }
 
-    /// Shuts the readers out that have no slot and those that are just reading the log, and asks
-    /// how far, up to `target`, a checkpoint may go. `None` if there are such readers, or some that
-    /// this writer does not see.
+    /// Shuts out unregistered readers and readers that are reading the log, and asks how far, up to
+    /// `target`, a checkpoint may go. `None` if such readers exist, or readers that this writer
+    /// does not see.
     pub(crate) fn begin_checkpoint(
         &self,
         sharing: &WriterSide<LockWords>,
@@ -271,20 +274,21 @@ impl Locks {
         file.try_lock_data(CHECKPOINT, LockKind::Exclusive)
     }
 
-    /// Whether there may be a reader whose slot this writer does not see, or that has none and
-    /// holds something.
+    /// Whether there may be a reader whose table entry this writer does not see, or an unregistered
+    /// reader that holds something.
     pub(crate) fn misses_readers(&self, sharing: &WriterSide<LockWords>) -> Result<bool> {
         let is_alone = self.try_lock_checkpoint()?;
         self.end_checkpoint()?;
         Ok(!is_alone || sharing.is_blind()?)
     }
 
-    /// Lets the readers in again that [`Locks::begin_checkpoint`] shut out.
+    /// Admits the readers again that [`Locks::begin_checkpoint`] shut out.
     pub(crate) fn end_checkpoint(&self) -> Result<()> {
         self.unlock(CHECKPOINT)
     }
 
-    /// For a reader without a slot: no checkpoint begins from now on.
+    /// For an unregistered reader: no checkpoint begins until
+    /// [`Locks::let_checkpoints_go_on`].
     pub(crate) fn keep_checkpoints_away(&self, wait: Wait) -> Result<()> {
         if let Some(side) = &self.side {
             side.lock(CHECKPOINT, LockKind::Shared, wait, CHECKPOINTING)?;
@@ -300,24 +304,24 @@ impl Locks {
         self.unlock(CHECKPOINT)
     }
 
-    /// For a reader that is going to have a slot: locks a byte of its own on the data file, by
-    /// which a writer under whatever name knows of it. Returns which, where there are such locks.
+    /// For a reader that is about to register: locks a byte of its own on the data file, which
+    /// shows the reader to a writer under any name. Returns the byte, if the system has such locks.
     pub(crate) fn name_reader(&self) -> Result<Option<u64>> {
         let Some(file) = &self.file else { return Ok(None) };
         file.lock_beside_others(FOR_EARLIER_WRITERS)?;
         file.lock_some_byte(READERS)
     }
 
-    /// Gives that byte back.
+    /// Unlocks the byte of [`Locks::name_reader`].
     pub(crate) fn unname_reader(&self, byte: u64) -> Result<()> {
         let Some(file) = &self.file else { return Ok(()) };
         file.unlock_data(FOR_EARLIER_WRITERS)?;
         file.unlock_data(byte..byte + 1)
     }
 
-    /// For a reader that has just locked its byte: a writer under another name whose checkpoint had
-    /// begun before knows nothing of it yet, and is waited for. Every later checkpoint does. What
-    /// the writer under this name does is in the words.
+    /// For a reader that has just locked its byte: waits for a checkpoint of a writer under another
+    /// name, which may have begun before and have missed the byte. Every later checkpoint sees it.
+    /// The shared words tell what the writer under this name does.
     pub(crate) fn await_checkpoint_elsewhere(&self, wait: Wait) -> Result<()> {
         let (Some(file), Some(side)) = (&self.file, &self.side) else { return Ok(()) };
         let is_over = || {
@@ -329,13 +333,13 @@ impl Locks {
     }
 }
 
-/// The process that holds the writer's lock, if the lock file's words tell it.
+/// The process that holds the writer's lock, if the shared words name it.
 fn writer_process(side: &Arc<SideLock>, file_id: [u8; 16]) -> Option<u64> {
     let words = LockWords::open_if_there(side).ok()??;
     writer_of(&words, store_word(file_id))
 }
 
-/// Locks the data inode itself, where the system can do so without hindering reads and writes.
+/// Locks the data inode itself, on systems whose locks do not hinder reads and writes.
 fn lock_inode(path: &Path, file: &FileBacking, kind: LockKind, wait: Wait) -> Result<()> {
     if wait.until(|| file.try_lock_inode(kind))? {
         return Ok(());
@@ -350,7 +354,8 @@ fn lock_inode(path: &Path, file: &FileBacking, kind: LockKind, wait: Wait) -> Re
     Err(Error::held_by(holder).path(path))
 }
 
-/// Says that a store's handle has the file open, and waits for those that write its bytes.
+/// Announces that a store has the file open, and waits for mappings and backings that write its
+/// bytes.
 fn enter(file: &FileBacking, wait: Wait) -> Result<()> {
     if wait.until(|| file.enter_as_store().map(|is_written| !is_written))? {
         return Ok(());

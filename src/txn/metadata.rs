@@ -1,4 +1,4 @@
-//! The user's metadata: up to 4 GiB, which opening compares with their checksum and does not keep.
+//! The user's metadata: up to 4 GiB. Opening a store checks their checksum and does not keep them.
 
 use std::sync::{Arc, OnceLock};
 
@@ -6,7 +6,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::{DESCRIPTORS_OFFSET, Header, Source, crc32c_append, crc32c_of};
 use crate::io::Backing;
 
-/// The schema and the metadata in a file, of whose front some bytes were read already.
+/// The schema and the metadata in a file whose first bytes were read already.
 pub(crate) struct SchemaBytes<'b> {
     pub(crate) backing: &'b dyn Backing,
     /// The file's first bytes.
@@ -31,7 +31,8 @@ impl Source for SchemaBytes<'_> {
     }
 
     fn read_at(&self, at: u64, into: &mut [u8]) -> Result<usize> {
-        let offset = DESCRIPTORS_OFFSET.saturating_add(at);
+        // `at` is below 8 GiB, the most that schema and metadata take together.
+        let offset = DESCRIPTORS_OFFSET + at;
         let known = usize::try_from(offset)
             .ok()
             .and_then(|start| self.front.get(start..start.checked_add(into.len())?));
@@ -43,12 +44,12 @@ impl Source for SchemaBytes<'_> {
     }
 
     fn next_data(&self, at: u64) -> Result<u64> {
-        let data = self.backing.next_data(DESCRIPTORS_OFFSET.saturating_add(at))?;
+        let data = self.backing.next_data(DESCRIPTORS_OFFSET + at)?;
         Ok(data.saturating_sub(DESCRIPTORS_OFFSET).max(at))
     }
 }
 
-/// The metadata of an open store, read when somebody asks for them.
+/// The metadata of an open store, read at the first call that asks for them.
 #[derive(Debug)]
 pub(crate) struct Metadata {
     backing: Arc<dyn Backing>,
@@ -57,7 +58,7 @@ pub(crate) struct Metadata {
 }
 
 impl Metadata {
-    /// The metadata in `backing`, of whose front some bytes were read already.
+    /// The metadata in `backing`. `front` holds the file's first bytes, read already.
     pub(crate) fn new(backing: Arc<dyn Backing>, header: Header, front: &[u8]) -> Self {
         let found = Self { backing, header, bytes: OnceLock::new() };
         let end = usize::try_from(found.header.end_of_schema()).ok();
@@ -68,7 +69,7 @@ impl Metadata {
         found
     }
 
-    /// Their length, where so many bytes could be in memory.
+    /// Their length, if an address space can hold so many bytes.
     fn len(&self) -> Option<usize> {
         usize::try_from(self.header.metadata_len_bytes).ok()
     }
@@ -77,8 +78,8 @@ impl Metadata {
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] if they do not fit in this process's memory;
-    /// [`ErrorKind::Corrupt`] if they are not what they were when the store was opened; the
-    /// system's.
+    /// [`ErrorKind::Corrupt`] if they have changed since the store was opened; [`ErrorKind::Io`] if
+    /// the operating system reports an error.
     pub(crate) fn get(&self) -> Result<&[u8]> {
         if let Some(bytes) = self.bytes.get() {
             return Ok(bytes);
@@ -97,7 +98,7 @@ impl Metadata {
                     "{} bytes do not fit in the memory of this process",
                     header.metadata_len_bytes
                 ))
-                .advice("read them where there is more memory"));
+                .advice("read them on a machine with more memory"));
         };
         bytes.resize(len, 0);
         let source = SchemaBytes::of(&*self.backing, &[], header);
@@ -107,19 +108,19 @@ impl Metadata {
         if got < len || before.map(|crc| crc32c_append(crc, &bytes)) != Some(header.schema_crc) {
             return Err(Error::new(ErrorKind::Corrupt, "read the metadata of")
                 .offset(DESCRIPTORS_OFFSET + start)
-                .detail("they are not what they were when the store was opened")
+                .detail("the file's metadata have changed since the store was opened")
                 .advice("restore the file from a copy"));
         }
         Ok(bytes.into())
     }
 }
 
-/// What metadata a new store gets.
+/// The metadata for a new store.
 #[derive(Clone, Debug)]
 pub(crate) enum NewMetadata {
     /// These bytes.
     Bytes(Vec<u8>),
-    /// Those of an open store, which are copied a piece at a time.
+    /// The metadata of an open store, copied piece by piece.
     Of(Arc<Metadata>),
 }
 
@@ -139,7 +140,7 @@ impl Source for NewMetadata {
                 let len = usize::try_from(left).unwrap_or(usize::MAX).min(into.len());
                 let start = u64::from(of.header.schema_len_bytes);
                 let source = SchemaBytes::of(&*of.backing, &[], &of.header);
-                source.read_at(start.saturating_add(at), &mut into[..len])
+                source.read_at(start + at, &mut into[..len])
             }
         }
     }
@@ -150,7 +151,7 @@ impl Source for NewMetadata {
             Self::Of(of) => {
                 let start = u64::from(of.header.schema_len_bytes);
                 let source = SchemaBytes::of(&*of.backing, &[], &of.header);
-                Ok(source.next_data(start.saturating_add(at))?.saturating_sub(start).max(at))
+                Ok(source.next_data(start + at)?.saturating_sub(start).max(at))
             }
         }
     }

@@ -2,14 +2,15 @@
 //! follow.
 //!
 //! - The header, in two slots, says which commit the array holds (`superblock`). The log holds the
-//!   commits after that one; both together make the newest state (`recovered`).
-//! - One writer at a time appends commits to the log (`engine`). Checkpoints bring them to the
-//!   array (`checkpoint`, `install`), as far as no reader needs what they would replace
-//!   (`versions`, `locks`). A writer begins by recovery of what another has left (`recover`).
-//! - Readers in other handles and processes find the newest commit by the lock file's words
-//!   (`read_beside`, `follow`), and say in their slots what they read (`reader_session`).
+//!   commits after that one; both together give the newest state (`recovered`).
+//! - One writer at a time appends commits to the log (`engine`). Checkpoints copy them to the array
+//!   (`checkpoint`, `install`), up to the commit at which they would overwrite records that a
+//!   reader needs (`versions`, `locks`). A writer first recovers what the one before left
+//!   (`recover`).
+//! - Readers in other handles and processes find the newest commit by the shared words
+//!   (`read_beside`, `follow`), and say in the reader table what they read (`reader_session`).
 //!
-//! Nothing here maps records for users, and nothing knows their type but `row`.
+//! No file here maps records for users, and only `row` knows the type of a record.
 
 mod checkpoint;
 mod engine;

@@ -1,9 +1,9 @@
-//! Opening a store, in the same order for every handle: locks, header, and then what lies beside.
+//! Opening a store, in the same order for every handle: locks, header, side files.
 //!
-//! An [`Opening`] has the locks and the header. A handle that reads goes on to the log
-//! ([`Opening::follow`], [`read_beside::take_up`]); one that writes makes header and checksums what
-//! they look like, and then recovers the log ([`take_over`](super::take_over)); one that looks at
-//! damage ([`Opening::to_inspect`]) reads log and checksums as they are.
+//! An [`Opening`] has the locks and the header. A reader goes on to the log ([`Opening::follow`],
+//! [`read_beside::take_up`]). A writer makes header and checksums durable as it read them, and then
+//! recovers the log ([`take_over`](super::take_over)). A handle that inspects damage
+//! ([`Opening::to_inspect`]) reads log and checksums as they are.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::format::{Header, Schema};
 use crate::io::{Access, Backing, FileBacking, named, refuse_network};
 use crate::shm::Wait;
 
-/// A store whose locks are taken and whose header is read.
+/// A store with its locks taken and its header read.
 pub(crate) struct Opening {
     pub(crate) superblock: Superblock,
     pub(crate) locks: Locks,
@@ -32,7 +32,8 @@ impl Opening {
         let (file, locks) = match access {
             Access::ReadWrite => lock_to_write(path, common)?,
             _ => {
-                // A file that was replaced meanwhile is as good to read as the moment before.
+                // If another process replaces the file between these two calls, the reader reads
+                // the old file, as if it had opened it a moment before.
                 let file = open_file(path, false)?;
                 let locks = read_beside::reader_locks(path, &file, common.wait)?;
                 (file, locks)
@@ -41,21 +42,21 @@ impl Opening {
         Ok(Self { superblock: Superblock::open(file)?, locks })
     }
 
-    /// Opens a store that may be damaged, to look at it as it is: no checkpoint changes it
-    /// meanwhile, the file may be too short, and no lock file is made.
+    /// Opens a store that may be damaged, to inspect it as it is. No checkpoint changes it while it
+    /// is open. The file may be too short. Makes no lock file.
     pub(crate) fn to_inspect(path: &Path, wait: Wait) -> Result<Self> {
         let file = open_file(path, false)?;
         let locks = read_beside::onlooker_locks(path, &file, wait)?;
         Ok(Self { superblock: Superblock::open_even_short(file)?, locks })
     }
 
-    /// Opens a store in a backing that nothing else has open.
+    /// Opens a store in a backing that no other handle has open.
     pub(crate) fn over(backing: Arc<dyn Backing>) -> Result<Self> {
         Ok(Self { superblock: Superblock::open(backing)?, locks: Locks::none() })
     }
 
-    /// An error if the store's records cannot be seen as rows of this type, or were left half
-    /// changed.
+    /// Refuses a store whose records cannot be rows of this type, or whose records an interrupted
+    /// edit left half changed.
     pub(crate) fn check_rows<R: Row + ?Sized>(
         self,
         by_hand: Option<&Schema>,
@@ -67,14 +68,14 @@ impl Opening {
         }
     }
 
-    /// Goes on to the log, and follows it. The images are aligned to `alignment`.
+    /// Reads the log, and follows it. The images are aligned to `alignment`.
     pub(crate) fn follow(self, alignment: usize) -> Result<LogFollower> {
         let backing = Arc::clone(self.superblock.backing());
         LogFollower::open(self.superblock, self.locks, alignment)
             .map_err(|error| named(error, &*backing))
     }
 
-    /// Goes on to write by transactions.
+    /// Recovers the log, and opens the store to write by transactions.
     pub(crate) fn write(self, common: &Common, alignment: usize) -> Result<Engine> {
         let backing = Arc::clone(self.superblock.backing());
         Engine::open(self.superblock, self.locks, common, alignment)
@@ -82,15 +83,15 @@ impl Opening {
     }
 }
 
-/// Opens a file that is a store. Beside any other no lock file is made, and it is not locked.
+/// Opens a file that is a store. Refuses any other file before it is locked or gets a lock file.
 fn open_file(path: &Path, writable: bool) -> Result<Arc<FileBacking>> {
     let file = Arc::new(FileBacking::open_any(path, writable)?);
     Superblock::check_is_store(&*file)?;
     Ok(file)
 }
 
-/// Opens the file and takes the writer's locks. A writer that had to wait for a lock may find the
-/// file replaced by another since, and then starts again with that.
+/// Opens the file and takes the writer's locks. If another process replaced the file while the
+/// writer waited for a lock, the writer starts again with the new file.
 fn lock_to_write(path: &Path, common: &Common) -> Result<(Arc<FileBacking>, Locks)> {
     loop {
         let file = open_file(path, true)?;
@@ -104,8 +105,8 @@ fn lock_to_write(path: &Path, common: &Common) -> Result<(Arc<FileBacking>, Lock
     }
 }
 
-/// Opens a store to read, again if the file system copied it meanwhile: views of what was opened
-/// before do not follow.
+/// Opens a store to read, and again if the file system copied it during the opening: views of the
+/// original do not show what a writer writes to the copy.
 pub(crate) fn until_current<V>(mut open: impl FnMut() -> Result<V>) -> Result<V> {
     const TRIES: u32 = 8;
     let mut tries = 0;
@@ -125,7 +126,7 @@ pub(crate) fn refuse_network_unless(
     if common.allow_network { Ok(()) } else { refuse_network(file, operation) }
 }
 
-/// Refuses what was interrupted.
+/// Refuses a store whose exclusive edit was interrupted.
 fn check_features(header: &Header, common: &Common) -> Result<()> {
     if header.editing && !common.accept_interrupted_edit {
         return Err(Error::new(ErrorKind::InterruptedEdit, "open")
@@ -138,7 +139,7 @@ fn check_features(header: &Header, common: &Common) -> Result<()> {
     Ok(())
 }
 
-/// As [`Opening::check_rows`], of a store whose superblock alone is at hand.
+/// As [`Opening::check_rows`], with only the superblock.
 pub(crate) fn rows_of<R: Row + ?Sized>(
     superblock: &Superblock,
     by_hand: Option<&Schema>,
@@ -151,7 +152,7 @@ pub(crate) fn rows_of<R: Row + ?Sized>(
         return Ok(());
     }
     Err(Error::new(ErrorKind::SchemaMismatch, "open").detail(format!(
-        "the records lie {stride} bytes apart, and the type's addresses are multiples of {}",
+        "the records lie {stride} bytes apart, and the type must be aligned to {} bytes",
         R::ALIGNMENT
     )))
 }

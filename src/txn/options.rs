@@ -1,4 +1,4 @@
-//! How a store is opened.
+//! Options for creating and opening stores.
 
 use std::marker::PhantomData;
 use std::path::Path;
@@ -34,10 +34,10 @@ pub struct Options<S> {
     pub(crate) marker: PhantomData<fn() -> S>,
 }
 
-/// A log that has grown to this is brought to the array.
+/// The default of [`Options::checkpoint_at`].
 const CHECKPOINT_BYTES: u64 = 16 << 20;
 
-/// What all stores' options have in common.
+/// The options that all handles share.
 #[derive(Clone, Debug)]
 pub(crate) struct Common {
     pub(crate) write_back: WriteBack,
@@ -50,7 +50,7 @@ pub(crate) struct Common {
     pub(crate) checksums: bool,
     pub(crate) checkpoint_bytes: u64,
     pub(crate) max_log_bytes: Option<u64>,
-    /// Of the store that a new one is a copy of.
+    /// The permissions of the store that a new one is a copy of.
     pub(crate) copy_of: Option<Permissions>,
 }
 
@@ -73,7 +73,8 @@ impl Default for Common {
 }
 
 impl Common {
-    /// Makes new stores copies of the one at `path`, which nobody gets at who cannot get at that.
+    /// Gives new stores the permissions of the one at `path`, of which they are copies, so that no
+    /// other user can read the copy.
     pub(crate) fn set_copy_of(&mut self, path: &Path) -> Result<()> {
         let metadata = std::fs::metadata(path)
             .map_err(|source| Error::io("ask the permissions of", source).path(path))?;
@@ -81,7 +82,7 @@ impl Common {
         Ok(())
     }
 
-    /// How a store that is made at `path`, or `replace`s the one there, is shared with others.
+    /// The permissions of a store that is made at `path`, or `replace`s the one there.
     pub(crate) fn sharing(&self, path: &Path, replace: bool) -> Sharing {
         let replaced = if replace { Sharing::like(path) } else { Sharing::default() };
         Sharing { copy_of: self.copy_of, ..replaced }
@@ -99,38 +100,37 @@ impl<S> Options<S> {
         Self { common: Common::default(), schema: None, marker: PhantomData }
     }
 
-    /// How records are written back; [`WriteBack::Auto`] unless said.
+    /// How records are written back. The default is [`WriteBack::Auto`].
     pub fn write_back(mut self, write_back: WriteBack) -> Self {
         self.common.write_back = write_back;
         self
     }
 
-    /// What the system is told about the use of the mapping: [`Advice::Random`] for point reads on
-    /// a file larger than memory, nothing (the system's default) unless said.
+    /// Tells the operating system how the mapping will be used: [`Advice::Random`] for point reads
+    /// on a file larger than memory. By default flatrec tells it nothing.
     pub fn advice(mut self, advice: Advice) -> Self {
         self.common.advice = Some(advice);
         self
     }
 
-    /// How long to wait for a lock that another handle holds; [`Wait::No`] unless said.
+    /// How long to wait for a lock that another handle holds. The default is [`Wait::No`].
     pub fn wait(mut self, wait: Wait) -> Self {
         self.common.wait = wait;
         self
     }
 
-    /// Bytes of the user's own to keep in the file when it is created, such as a source or a
-    /// version.
+    /// The user's own bytes to store in the file when it is created, such as a source or a version.
     pub fn metadata(mut self, metadata: impl Into<Vec<u8>>) -> Self {
         self.common.metadata = NewMetadata::Bytes(metadata.into());
         self
     }
 
-    /// Makes a store whose records can be deleted, and their places used again: each takes a status
-    /// byte more, up to a multiple of its alignment. Whether a store is such is settled when it is
-    /// created; opening finds it out.
+    /// Creates a store whose records can be deleted, and their places used again. Each record takes
+    /// one more byte, its status, rounded up to a multiple of its alignment. Only creating a store
+    /// decides this; opening reads it from the file.
     ///
-    /// Records of such a store have at least 8 bytes: creating it fails with
-    /// [`ErrorKind::InvalidSchema`](crate::ErrorKind::InvalidSchema) if not.
+    /// Records of such a store must have at least 8 bytes, otherwise creating it fails with
+    /// [`ErrorKind::InvalidSchema`](crate::ErrorKind::InvalidSchema).
     ///
     /// ```
     /// use flatrec::{DataType, DynStore, Field, Schema};
@@ -147,52 +147,55 @@ impl<S> Options<S> {
         self
     }
 
-    /// The schema to create with and to ask for, for record types that do not carry field names
-    /// ([`PodRecord`](crate::PodRecord)); it must be as large as the record.
+    /// The schema to create a store with and to expect in an opened one, for record types without
+    /// field names ([`PodRecord`](crate::PodRecord)). It must be as large as the record.
     pub fn schema(mut self, schema: Schema) -> Self {
         self.schema = Some(schema);
         self
     }
 
-    /// Keeps checksums of the records of a store that is created, in a file beside it: `X-sum` for
-    /// a store `X`. By them [`verify`](crate::verify) finds damage, and
-    /// [`salvage`](crate::salvage) tells what can be trusted. Every later handle that writes keeps
-    /// them; [`rebuild_checksums`](crate::rebuild_checksums) gives them to a store without. A
-    /// temporary store has none.
+    /// Creates a store with checksums of its records, in a file beside it: `X-sum` for a store `X`.
+    /// With them [`verify`](crate::verify) finds damage, and [`salvage`](crate::salvage) tells
+    /// which records can be trusted. Every later writer keeps them up to date.
+    /// [`rebuild_checksums`](crate::rebuild_checksums) adds them to a store without. A temporary
+    /// store has no checksums.
     pub fn checksums(mut self) -> Self {
         self.common.checksums = true;
         self
     }
 
-    /// Writes to a file on a network file system all the same. Safe only if one machine alone has
-    /// the file open.
+    /// Allows writing to a file on a network file system. Safe only if a single machine has the
+    /// file open.
     pub fn allow_network_file_system(mut self) -> Self {
         self.common.allow_network = true;
         self
     }
 
-    /// Opens a store whose exclusive edit was interrupted, records half changed and all. Opened for
-    /// writing, it takes the mark of the interrupted edit away, and its checksums, which tell no
-    /// more what is right: [`rebuild_checksums`](crate::rebuild_checksums) makes new ones.
+    /// Opens a store whose exclusive edit was interrupted, with the records that may be half
+    /// changed. A handle that writes removes the mark of the interrupted edit, and the checksums,
+    /// which do not match the changed records: [`rebuild_checksums`](crate::rebuild_checksums)
+    /// makes new ones.
     pub fn accept_interrupted_edit(mut self) -> Self {
         self.common.accept_interrupted_edit = true;
         self
     }
 
-    /// How large the log of a [`Database`](crate::Database) grows before a commit brings it to the
-    /// array; 16 MiB unless said. A smaller log makes for shorter recovery, a larger one for fewer
-    /// writes where the same records change again and again. Records that are appended a mebibyte
-    /// or more at a time are not logged, and count all the same: header and checksums follow them.
+    /// How large the log of a [`Database`](crate::Database) grows before a commit makes a
+    /// checkpoint. The default is 16 MiB. A smaller log makes recovery shorter; a larger one saves
+    /// writes if the same records change again and again. Records that a transaction appends by
+    /// more than a mebibyte are not logged, and count all the same, because the checkpoint updates
+    /// header and checksums for them.
     pub fn checkpoint_at(mut self, log_bytes: u64) -> Self {
         self.common.checkpoint_bytes = log_bytes;
         self
     }
 
     /// How large the log of a [`Database`](crate::Database) may grow while a reader holds
-    /// checkpoints back, or they fail. Commits fail then: with
-    /// [`ErrorKind::LogFull`](crate::ErrorKind::LogFull), which names the reader, or with what
-    /// makes checkpoints fail. Unless said, the log grows as far as the disk allows, and
-    /// [`Database::checkpoint_failure`](crate::Database::checkpoint_failure) tells.
+    /// checkpoints back, or checkpoints fail. At this size commits fail: with
+    /// [`ErrorKind::LogFull`](crate::ErrorKind::LogFull), which names the reader, or with the error
+    /// of the checkpoint. By default the log grows as far as the disk allows, and
+    /// [`Database::checkpoint_failure`](crate::Database::checkpoint_failure) tells why checkpoints
+    /// fail.
     pub fn max_log(mut self, log_bytes: u64) -> Self {
         self.common.max_log_bytes = Some(log_bytes);
         self

@@ -1,10 +1,10 @@
-//! What [`super::version_list`] is made of; `in_loom` has another set of these.
+//! The atomics and locks of [`super::version_list`]; `in_loom` replaces them with loom's.
 
 pub(crate) use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 pub(crate) use arc_swap::ArcSwap as Swap;
 
-/// What is loaded before it happened before all that comes behind it.
+/// Loads before the fence happen before everything after it.
 #[inline]
 pub(crate) fn acquire_fence() {
     std::sync::atomic::fence(std::sync::atomic::Ordering::Acquire);

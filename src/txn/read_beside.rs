@@ -1,4 +1,4 @@
-//! Opening a store to read beside a writer that is at work.
+//! Reading header and log of a store while a writer may be changing it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,25 +16,27 @@ use crate::io::FileBacking;
 use crate::shm::{Mark, ReadPoint, Wait, store_word};
 use crate::wal::Position;
 
-/// How often a reader looks again at a log that a writer may be changing.
+/// How often a reader reads a log again that a writer may be changing.
 const LOG_TRIES: u32 = 8;
-/// How long a reader waits for a writer that is opening the store to be done with the log.
+/// How long a reader waits for a writer that is opening the store to finish with the log.
 const OPENING_WAIT: Duration = Duration::from_secs(5);
-/// How long it waits before it looks at the log again, unless the writer says that it is done.
+/// How long it waits before it reads the log again, unless the writer says that it has finished.
 const OPENING_PAUSE: Duration = Duration::from_millis(1);
-/// How often a reader is too late before it asks the writer to make no checkpoint meanwhile.
+/// How often a checkpoint overtakes a reader before the reader asks the writer for a pause.
 pub(crate) const OVERTAKEN_TIMES: u32 = 4;
-/// How long it waits for one that is under way.
+/// How long the reader then waits for a running checkpoint to end.
 const QUIET_WAIT: Duration = Duration::from_secs(1);
 
-/// Takes the locks of a handle that only lends records. A checkpoint shuts readers out for as long
-/// as it takes to write its records, which nobody should have to think of; an exclusive edit, which
-/// the header tells of, for as long as its user likes.
+/// Takes the locks of a handle that only lends records. A checkpoint shuts readers out only while
+/// it writes its records, so this waits for it even if `wait` is [`Wait::No`]. An exclusive edit,
+/// which the header shows, may last for as long as its user likes: for that this waits as `wait`
+/// says.
 pub(crate) fn reader_locks(path: &Path, file: &Arc<FileBacking>, wait: Wait) -> Result<Locks> {
     patient(file, wait, |in_place| Locks::reader(path, file, wait, in_place))
 }
 
-/// As [`reader_locks`], making no lock file, for a handle beside which no checkpoint begins.
+/// As [`reader_locks`], but makes no lock file, and lets no checkpoint begin while the locks are
+/// held.
 pub(crate) fn onlooker_locks(path: &Path, file: &Arc<FileBacking>, wait: Wait) -> Result<Locks> {
     let locks = patient(file, wait, |in_place| Locks::onlooker(path, file, wait, in_place))?;
     locks.keep_checkpoints_away(Wait::AtMost(CHECKPOINT_WAIT))?;
@@ -57,24 +59,25 @@ fn patient(
     }
 }
 
-/// What a reader has found.
+/// What a reader has read of a store.
 pub(crate) struct Found {
     /// What the log holds beyond the array; `None` without a log.
     pub(crate) log: Option<RecoveredState>,
-    /// From where the log can be followed, where there is a writer.
+    /// Where to read on in the log, if there is a writer.
     pub(crate) position: Option<Position>,
-    /// What that is, for who is to hold it.
+    /// The commit that was read, for a reader that pins it.
     pub(crate) point: ReadPoint,
 }
 
-/// Reads header and log, up to what a writer who is at work shows to readers, and otherwise up to
+/// Reads header and log: up to the published commit if a writer has the store open, otherwise up to
 /// the log's end. The images are aligned to `alignment`.
 ///
-/// The writer may be going on, to other files even, while this reads: then it looks again.
+/// If the writer goes on while this reads, perhaps to other files of the log, this reads again.
 ///
 /// # Errors
-/// [`ErrorKind::Corrupt`] if what is found makes no sense, though the writer has given up nothing
-/// of what was read, and does nothing to change that; as [`RetryPolicy::wait`]; the system's.
+/// [`ErrorKind::Corrupt`] if header or log are damaged, although the writer has kept everything
+/// that was read and does not replace it; an error of [`RetryPolicy::wait`]; [`ErrorKind::Io`] if
+/// the operating system reports an error.
 pub(crate) fn read(
     superblock: &mut Superblock,
     presence: &Presence,
@@ -90,15 +93,17 @@ pub(crate) fn read(
             (last, since, tries) = (mark, Instant::now(), 0);
         }
         let is_live = presence.has_writer()?;
-        // It was read before this reader had said that it is here, perhaps, and what waits to write
-        // under this name may not be the writer: one under another name went on meanwhile.
+        // The header may be from before this reader registered, and the process that holds or
+        // awaits the writer's lock under this name may not be the writer: one under another name
+        // may have gone on since.
         if std::mem::take(&mut is_first) && is_live && !superblock.is_current().is_ok_and(|is| is) {
             *superblock = Superblock::open(Arc::clone(superblock.backing()))?;
         }
         let needed = Needed(presence);
         let found =
             read_once(superblock, presence, alignment, is_live.then_some((mark, published)));
-        // Nothing that is given up while it is read needs to make sense.
+        // An error counts only if the writer kept what was read: a part of the log that was
+        // released during the reading may hold anything.
         let is_kept = match found {
             Err(_) if is_live => presence.need(first_needed(superblock), mark),
             Err(_) => presence.mark().0 == mark,
@@ -108,8 +113,9 @@ pub(crate) fn read(
         match found {
             Ok(found) => {
                 let at_rest = !is_live && found.is_some() && is_still(superblock, presence)?;
-                // A writer by another name of the file is seen by nothing but the header, which it
-                // changes before it changes records; readers have said by then that they are here.
+                // Only the header shows a writer under another name of the file. That writer
+                // changes the header before it changes records, and this reader has announced
+                // itself before it looks at the header.
                 if let Some((log, position)) = found.filter(|_| is_live || at_rest) {
                     if presence.mark().0 == mark {
                         let commit = log
@@ -126,7 +132,7 @@ pub(crate) fn read(
             Err(_) if !is_kept => retry.wait(presence, mark, published)?,
             Err(error) => {
                 tries += 1;
-                // A writer that is just opening the store takes its time to write the log anew.
+                // A writer that is opening the store needs time to copy the log.
                 let patient = is_live && since.elapsed() < OPENING_WAIT;
                 if tries > LOG_TRIES && !patient {
                     return Err(error);
@@ -140,35 +146,38 @@ pub(crate) fn read(
     }
 }
 
-/// Whether there still is no writer, and none has been since `superblock` was read.
+/// Whether there still is no writer, and there was none since `superblock` was read.
 fn is_still(superblock: &Superblock, presence: &Presence) -> Result<bool> {
-    // In this order: one that comes after the first look changes nothing before it says so.
+    // In this order: a writer that comes after the first look takes its lock before it changes
+    // anything, so the second look finds it.
     let is_current = superblock.is_current()?;
     Ok(is_current && !presence.has_writer()?)
 }
 
-/// From which commit on a reader needs the log that comes from this header.
+/// The first commit that a reader with this header needs from the log.
 fn first_needed(superblock: &Superblock) -> u64 {
-    superblock.header().counts.commit.saturating_add(1)
+    // The header was checked: numbers of commits are below 2^63.
+    superblock.header().counts.commit + 1
 }
 
-/// Who finds again and again that it is too late does not try for ever: if the writer goes on, it
-/// is kept from going on to other places, and if nothing goes on, that is an error.
+/// Ends the tries of a reader that checkpoints overtake again and again: if the writer makes
+/// progress, the reader keeps it from making checkpoints; if it makes none, the reader gives up
+/// with an error.
 #[derive(Default)]
 pub(crate) struct RetryPolicy<'p> {
-    /// What there was to be read last, and since when.
+    /// What the last try read, and since when the tries have read the same.
     seen: Option<(Mark, u64, Instant)>,
     times: u32,
-    /// Once that was often: since when, and what keeps checkpoints away if that could be had.
+    /// After many tries: since when, and what keeps checkpoints away, if the reader got it.
     overtaken: Option<(Instant, Option<Quiet<'p>>)>,
 }
 
 impl<'p> RetryPolicy<'p> {
-    /// To be called before the next try, with what there was to be read in this one.
+    /// Waits before the next try. `mark` and `commit` are what the last try read.
     ///
     /// # Errors
-    /// [`ErrorKind::Locked`] if that has been the same for long, or no writer can have published
-    /// that commit; the system's.
+    /// [`ErrorKind::Locked`] if the tries have failed for 10 s, or no writer can have published
+    /// `commit`; [`ErrorKind::Io`] if the operating system reports an error.
     pub(crate) fn wait(&mut self, presence: &'p Presence, mark: Mark, commit: u64) -> Result<()> {
         if commit >= NUMBERS_END {
             return Err(impossible(commit));
@@ -181,7 +190,7 @@ impl<'p> RetryPolicy<'p> {
             }
             if quiet.is_none() {
                 *quiet = match presence.keep_quiet(Wait::AtMost(QUIET_WAIT)) {
-                    // One checkpoint overtakes nobody for as long as that.
+                    // A single checkpoint that lasts that long cannot keep overtaking this reader.
                     Err(error) if error.kind() == ErrorKind::Locked => None,
                     quiet => Some(quiet?),
                 };
@@ -206,23 +215,24 @@ impl<'p> RetryPolicy<'p> {
 fn too_late(commit: u64) -> Error {
     Error::new(ErrorKind::Locked, "read")
         .detail(format!(
-            "by the lock file, records are being written over that commit {commit} reads, or its \
-             log is no more, and no other commit is to be had"
+            "cannot open a snapshot of commit {commit}: the lock file says a checkpoint is \
+             overwriting its records, or its log was deleted, and no newer commit appeared within \
+             {} s",
+            CHECKPOINT_WAIT.as_secs()
         ))
-        .advice("let the writer go on, or end it and open the store to write once")
+        .advice("resume the writer, or end it and open the store once for writing")
 }
 
 fn impossible(commit: u64) -> Error {
     Error::new(ErrorKind::Locked, "read")
         .detail(format!(
-            "the lock file names commit {commit}, and numbers of commits end at 2^63: its words \
-             are damaged"
+            "the lock file is damaged: it names commit {commit}, and commit numbers are below 2^63"
         ))
-        .advice("end the writer, and open the store to write once")
+        .advice("end the writer, and open the store once for writing")
 }
 
-/// As [`read`], once: `None` if the writer has gone on meanwhile. It says what is needed of the
-/// log; to take that back is the caller's.
+/// As [`read`], once: `None` if the writer has released a part of the log that this needs.
+/// Announces that this reader needs the log; the caller must take that back ([`Needed`]).
 fn read_once(
     superblock: &Superblock,
     presence: &Presence,
@@ -239,7 +249,7 @@ fn read_once(
     recovered::read_log_through(superblock, alignment, through).map(Some)
 }
 
-/// What is needed of the log, until this is dropped.
+/// Takes back, when it is dropped, that the reader needs the log.
 pub(crate) struct Needed<'p>(pub(crate) &'p Presence);
 
 impl Drop for Needed<'_> {
@@ -248,8 +258,8 @@ impl Drop for Needed<'_> {
     }
 }
 
-/// Reads header and log for a handle that stays with what it finds, and holds that: from now on no
-/// checkpoint changes what of it lies in the array.
+/// Reads header and log for a handle that shows this one state, and pins the state: no checkpoint
+/// changes its records in the array while the pin lives.
 pub(crate) fn take_up(
     superblock: &mut Superblock,
     locks: &Locks,
@@ -258,8 +268,8 @@ pub(crate) fn take_up(
     let presence = Presence::new(locks.clone(), store_word(superblock.header().file_id))?;
     let presence = Arc::new(presence);
     let wait = Wait::AtMost(CHECKPOINT_WAIT);
-    // Without a slot nothing is held until all is read, and a writer by another name, which has
-    // another lock file, could change records meanwhile.
+    // An unregistered reader holds nothing until it has read everything, and a writer under another
+    // name, with another lock file, could change records during that.
     let _quiet = match presence.has_slot() {
         true => None,
         false => Some(presence.keep_quiet(wait)?),
@@ -275,7 +285,7 @@ pub(crate) fn take_up(
     }
 }
 
-/// Reads the log for a handle that keeps every checkpoint away, and takes a store as it is.
+/// Reads the log for a handle that keeps every checkpoint away and inspects a damaged store.
 pub(crate) fn read_log(superblock: &mut Superblock) -> Result<Option<(RecoveredState, Vec<Torn>)>> {
     let mut tries = 0;
     loop {

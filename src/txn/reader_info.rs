@@ -1,10 +1,11 @@
-//! What a reader in another handle or process says of itself.
+//! What a reader in another handle or process says about itself.
 
 use std::time::Duration;
 
 use crate::shm::{self as sharing, Seen};
 
-/// A reader that has a store open, in this process or another, as it says of itself.
+/// A reader that has a store open, in this process or another, as its entry in the reader table
+/// describes it.
 ///
 /// ```
 /// # #[cfg(feature = "derive")] {
@@ -25,13 +26,13 @@ use crate::shm::{self as sharing, Seen};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReaderInfo {
-    /// The number of its process, as it is called there: in another container that may be somebody
-    /// else's here.
+    /// The number of the reader's process, as the reader itself sees it: for a reader in another
+    /// container, that number may belong to a different process here.
     pub process: u64,
-    /// The oldest commit of which it holds a snapshot; `None` if it holds none. Later commits stay
-    /// in the log until it lets go.
+    /// The oldest commit that the reader holds a snapshot of; `None` if it holds no snapshot. Later
+    /// commits stay in the log until the reader drops it.
     pub oldest: Option<u64>,
-    /// For how long it has held snapshots without a pause, to the second.
+    /// How long the reader has held snapshots without a pause, in whole seconds.
     pub held_for: Duration,
 }
 

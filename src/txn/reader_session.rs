@@ -1,15 +1,16 @@
-//! A reader's place among those who share a store: what it says of itself, so that the writer
-//! leaves alone what it reads.
+//! A reader among the processes that share a store: it announces what it reads, so that the writer
+//! does not overwrite that.
 //!
-//! There are three ways, by what the reader may do:
+//! There are three ways, depending on the reader's permissions:
 //!
-//! - It has a **slot** in the lock file, and says in it which commits it reads. The writer goes on,
-//!   and brings no newer commits to the array than the oldest of these.
-//! - It may only read the lock file: while it reads anything, it keeps checkpoints away altogether,
-//!   by a lock that they need.
-//! - There is no lock file and it cannot make one: it keeps every writer away (`Locks` does that).
+//! - A **registered reader** has an entry (slot) in the lock file's reader table, and says in it
+//!   which commits it reads. Checkpoints go on, up to the oldest of these commits.
+//! - A reader that may only read the lock file keeps all checkpoints away while it reads anything,
+//!   with a lock that they need.
+//! - If there is no lock file and the reader cannot make one, it keeps every writer away (`Locks`
+//!   does that).
 //!
-//! Invariant: while `held` has anything, the slot says so, or the range is locked.
+//! Invariant: while `held` has anything, the reader's slot says so, or the range is locked.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,26 +25,26 @@ use crate::shm::{
     process,
 };
 
-/// How long a reader waits for a checkpoint to end, however impatient it is.
+/// How long a reader waits for a checkpoint to end, even if its options say not to wait.
 pub(crate) const CHECKPOINT_WAIT: Duration = Duration::from_secs(10);
-/// How long a waiter sleeps that sees no words before it looks for them again.
+/// How long a reader without shared words sleeps before it looks for them again.
 const WORDLESS_WAIT: Duration = Duration::from_millis(20);
 
-/// What a reader holds at a time.
+/// What a reader holds at the moment.
 #[derive(Debug, Default)]
 struct Held {
     /// By lineage and commit: how often, and since when.
     commits: BTreeMap<(u64, u64), (usize, u64)>,
-    /// How often checkpoints are kept away besides: see [`Quiet`].
+    /// How many [`Quiet`]s also keep checkpoints away.
     quiet: usize,
 }
 
-/// A reader's place, for as long as it has the store open.
+/// A reader's registration, for as long as it has the store open.
 #[derive(Debug)]
 pub(crate) struct Presence {
-    /// `None` where there were no words to be seen.
+    /// `None` if there were no shared words when the reader came.
     side: Option<ReaderSide<LockWords>>,
-    /// The words that a writer has made since, where there were none.
+    /// The shared words, if a writer made them later.
     late: OnceLock<ReaderSide<LockWords>>,
     store: u64,
     slot: Option<Slot>,
@@ -51,42 +52,42 @@ pub(crate) struct Presence {
     locks: Locks,
 }
 
-/// A commit that is being read, until this is dropped.
+/// The announcement that a commit is being read, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct SnapshotPin {
     presence: Arc<Presence>,
     point: ReadPoint,
 }
 
-/// No checkpoint is made until this is dropped. A reader asks for that only if it has been too
-/// late for what it read again and again: it holds the writer up as little as it can.
+/// Keeps checkpoints away until it is dropped. It hinders the writer, so a reader asks for it only
+/// after checkpoints have overtaken it several times.
 #[derive(Debug)]
 pub(crate) struct Quiet<'p>(&'p Presence);
 
 impl SnapshotPin {
-    /// Whose place among the readers it is held from.
+    /// The reader that holds the pin.
     pub(crate) fn presence(&self) -> &Presence {
         &self.presence
     }
 
-    /// What is held.
+    /// The commit that is pinned.
     pub(crate) fn point(&self) -> &ReadPoint {
         &self.point
     }
 }
 
 impl Presence {
-    /// Takes a place among the readers of the store with this id, as well as `locks` allow.
+    /// Registers a reader of the store with this id, as far as `locks` allow.
     pub(crate) fn new(locks: Locks, store: u64) -> Result<Self> {
         let words = match locks.side().map(LockWords::open) {
-            // On a full disk it makes no room for words, and can do without.
+            // A full disk has no room for the shared words; a reader can do without them.
             Some(Err(error)) if error.kind() == ErrorKind::NoSpace => None,
             Some(opened) => opened?,
             None => None,
         };
         let (words, slot) = match words {
             Some(words) if words.lock().is_some_and(|lock| lock.is_writable()) => {
-                // Before there is a slot, so that nobody is ever overlooked who has one.
+                // Before it has a slot, so that no writer overlooks a reader with a slot.
                 let name = locks.name_reader()?;
                 let (words, number) = words.take_slot()?;
                 (Some(words), Some(Slot { number, name }))
@@ -97,8 +98,8 @@ impl Presence {
         let (late, held) = (OnceLock::new(), Mutex::default());
         let presence = Self { side, late, store, slot, held, locks };
         if presence.side.is_none() {
-            // It does not see what a checkpoint is about to do: none is to be for as long as it is
-            // here, even if there are words later.
+            // This reader does not see what a checkpoint is about to do. It keeps checkpoints away
+            // for as long as it lives, even if shared words appear later.
             presence.locks.keep_checkpoints_away(Wait::AtMost(CHECKPOINT_WAIT))?;
         } else if presence.slot.is_some() {
             presence.locks.await_checkpoint_elsewhere(Wait::AtMost(CHECKPOINT_WAIT))?;
@@ -106,29 +107,29 @@ impl Presence {
         Ok(presence)
     }
 
-    /// Whether it has a slot: what it does not say in one, nothing tells a writer of but the range
+    /// Whether the reader is registered. Of an unregistered reader, a writer sees only the range
     /// that it locks while it reads.
     pub(crate) fn has_slot(&self) -> bool {
         self.slot.is_some()
     }
 
-    /// What the writer says, where it can be seen.
+    /// The shared words, if this reader can see them.
     pub(crate) fn side(&self) -> Option<&ReaderSide<LockWords>> {
         if self.side.is_some() {
             return self.side.as_ref();
         }
         let lock = self.locks.side()?;
         if self.late.get().is_none() {
-            // It can do without as long as they cannot be had.
+            // The reader can do without the words if opening them fails.
             let words = LockWords::open_if_there(lock).ok().flatten()?;
             let _ = self.late.set(ReaderSide::new(words, self.store, None, process()));
         }
         self.late.get()
     }
 
-    /// An error if the words are no writer's any more: the file system copied the lock file when a
-    /// writer opened it, and what is mapped here is the original. That writer changes the epoch
-    /// before it does anything else.
+    /// An error if this reader maps shared words that no writer uses: the file system copied the
+    /// lock file when a writer opened it, and this reader maps the original. That writer changes
+    /// the epoch in the copy before it does anything else.
     pub(crate) fn check_words(&self) -> Result<()> {
         let Some(lock) = self.locks.side().filter(|lock| lock.is_original()) else {
             return Ok(());
@@ -147,26 +148,27 @@ impl Presence {
         }
     }
 
-    /// What the writer says now, and the newest commit that readers may see; what nobody changes,
-    /// and 0, where nothing is said.
+    /// The writer's current mark, and the published commit. Without shared words, a mark that never
+    /// changes, and 0.
     pub(crate) fn mark(&self) -> (Mark, u64) {
         self.side().map_or((Mark::without_writers(), 0), ReaderSide::mark)
     }
 
-    /// Says that the log is read from `commit` on, and whether it may still be there.
+    /// Announces that this reader reads the log from `commit` on. Returns whether the log may still
+    /// have that commit.
     pub(crate) fn need(&self, commit: u64, mark: Mark) -> bool {
         self.side().is_none_or(|side| side.need(commit, mark))
     }
 
-    /// Says that the log is not read.
+    /// Announces that this reader does not read the log.
     pub(crate) fn need_nothing(&self) {
         if let Some(side) = self.side() {
             side.need_nothing();
         }
     }
 
-    /// Waits until `changed` is true, or the time is over: says which. It looks again whenever the
-    /// writer has published something.
+    /// Waits until `changed` is true or the time is over, and returns whether `changed` was true.
+    /// Calls `changed` whenever the writer has published something.
     pub(crate) fn wait_until(
         &self,
         at_most: Duration,
@@ -178,7 +180,7 @@ impl Presence {
             if let Some(side) = self.side() {
                 return side.shared().wait_until(left, changed);
             }
-            // Nobody rings here before a writer has made words, if one can come at all.
+            // Without shared words no writer can wake this thread, so it looks again by itself.
             let patience = left.min(WORDLESS_WAIT);
             if LockWords::in_memory().wait_until(patience, &mut changed)? {
                 return Ok(true);
@@ -189,22 +191,22 @@ impl Presence {
         }
     }
 
-    /// Whether some writer has the store open.
+    /// Whether a writer has the store open.
     pub(crate) fn has_writer(&self) -> Result<bool> {
         self.locks.has_writer()
     }
 
-    /// The process of the writer, as it calls itself, if there is one and it can be seen.
+    /// The process number that the writer gives in the shared words, if this reader sees one.
     pub(crate) fn writer_process(&self) -> Option<u64> {
         self.side().and_then(ReaderSide::writer_process)
     }
 
-    /// The other readers that can be seen, the writer's own process among them if there is one.
+    /// The other readers in the reader table, and the writer's own process if there is a writer.
     pub(crate) fn others(&self, has_writer: bool) -> Result<Vec<Seen>> {
         self.side().map_or_else(|| Ok(Vec::new()), |side| side.others(has_writer))
     }
 
-    /// Whether `path` leads to the file that is read.
+    /// Whether `path` leads to the file that this reader has open.
     pub(crate) fn is_at(&self, path: &Path) -> Result<bool> {
         self.locks.is_at(path)
     }
@@ -213,12 +215,12 @@ impl Presence {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Holds a state that was read: `None` if it is too late, and newer commits may have been
-    /// written over what of it lies in the array.
+    /// Pins a state that was read. `None` if it is too late: a checkpoint may have overwritten some
+    /// of its records in the array.
     ///
     /// # Errors
-    /// [`Locked`](crate::ErrorKind::Locked) if a checkpoint takes longer than `wait`, for a reader
-    /// without a slot; the system's.
+    /// [`ErrorKind::Locked`] if the reader is unregistered and a checkpoint takes longer than
+    /// `wait`; [`ErrorKind::Io`] if the operating system reports an error.
     pub(crate) fn pin(
         self: &Arc<Self>,
         point: ReadPoint,
@@ -240,7 +242,7 @@ impl Presence {
         Ok(Some(pin).filter(|_| safe))
     }
 
-    /// Says what is left once a commit is read no more.
+    /// Updates the slot, or unlocks the range, when a pin of a commit is dropped.
     fn release(&self, lineage: u64, commit: u64) {
         let mut held = self.lock();
         if let Some((times, _)) = held.commits.get_mut(&(lineage, commit)) {
@@ -256,30 +258,32 @@ impl Presence {
         }
     }
 
-    /// Keeps checkpoints away for a while.
+    /// Keeps checkpoints away until the result is dropped.
     ///
     /// # Errors
-    /// [`Locked`](crate::ErrorKind::Locked) if one takes longer than `wait`; the system's.
+    /// [`ErrorKind::Locked`] if a running checkpoint takes longer than `wait`; [`ErrorKind::Io`] if
+    /// the operating system reports an error.
     pub(crate) fn keep_quiet(&self, wait: Wait) -> Result<Quiet<'_>> {
         self.lock_and_keep_away(wait)?.quiet += 1;
         Ok(Quiet(self))
     }
 
-    /// Whether what is held keeps checkpoints away, or that nothing is seen of them.
+    /// Whether this reader keeps checkpoints away: because of what it holds, or because it sees no
+    /// shared words.
     fn keeps_away(&self, held: &Held) -> bool {
         let by_commits = self.slot.is_none() && !held.commits.is_empty();
         self.side.is_none() || by_commits || held.quiet > 0
     }
 
-    /// Keeps checkpoints away for what is going to be held. Nobody else who ends a snapshot, or
-    /// begins one, waits for a checkpoint meanwhile.
+    /// Keeps checkpoints away, and locks `held` for the caller to add to. Waits for a running
+    /// checkpoint without the lock, so that other threads can begin and end snapshots.
     fn lock_and_keep_away(&self, wait: Wait) -> Result<MutexGuard<'_, Held>> {
         let mut refused = Ok(());
         let mut held = None;
         wait.until(|| {
             let guard = self.lock();
             refused = match self.keeps_away(&guard) {
-                true => Ok(()), // Once only: Windows counts locks.
+                true => Ok(()), // Locked once only, because Windows counts locks.
                 false => self.locks.keep_checkpoints_away(Wait::No),
             };
             match &refused {
@@ -295,13 +299,13 @@ impl Presence {
     /// Lets checkpoints go on, unless what is still held keeps them away.
     fn let_checkpoints_go_on(&self, held: &Held) {
         if !self.keeps_away(held) {
-            // Should it fail, checkpoints wait until this handle is closed.
+            // If this fails, checkpoints wait until this handle is closed.
             let _ = self.locks.let_checkpoints_go_on();
         }
     }
 }
 
-/// What a slot says of what is held.
+/// What a slot says for `held`.
 fn span(held: &Held) -> Option<Span> {
     let commits = &held.commits;
     let lineage = commits.keys().map(|&(lineage, _)| lineage).min()?;
@@ -313,8 +317,8 @@ fn span(held: &Held) -> Option<Span> {
 
 impl Drop for Presence {
     fn drop(&mut self) {
-        // Closing the files gives the locks back as well, unless a child process has a copy. The
-        // byte goes first: while it is locked, the slot must speak of it.
+        // Closing the files releases the locks too, unless a child process has a copy of the
+        // descriptor. The byte comes first: while it is locked, the slot must name it.
         if let Some(name) = self.slot.and_then(|slot| slot.name) {
             let _ = self.locks.unname_reader(name);
         }

@@ -1,14 +1,14 @@
 //! Recovery: a writer reads the log to a state in memory, makes the log durable, and goes on from
-//! there. One that goes on without a log then makes a checkpoint of all of it, as any writer does
-//! (`checkpoint`).
+//! there. A writer that goes on without a log then makes a checkpoint of all of it, as any writer
+//! does (`checkpoint`).
 //!
-//! Nothing found in the system's cache is taken to be on the disk: the process before may have died
-//! between a write and its sync, or after a sync that failed. So a writer first writes what it
-//! found again, elsewhere, and syncs that, before anything is written over.
+//! Recovery does not assume that bytes in the system's cache are on the disk: the earlier process
+//! may have died between a write and its sync, or after a sync that failed. So a writer first
+//! writes what it found again, in another place, and syncs that, before it overwrites anything.
 
 use std::sync::Arc;
 
-use super::checkpoint::{CheckpointPlan, Files, Outcome, beside_readers, ranges_of};
+use super::checkpoint::{CheckpointPlan, Files, Outcome, UNSEEN_READER, beside_readers, ranges_of};
 use super::install::Plan;
 use super::kept_sums::settle;
 use super::locks::Locks;
@@ -21,23 +21,23 @@ use crate::step::{self, Step};
 use crate::sums::Sums;
 use crate::wal::{self, Log};
 
-/// The state that is found, and the log that goes on from it, for a writer. `sums` learns which
-/// blocks a checkpoint that was cut short explains.
+/// Returns the state of header and log, and a log in which a writer can continue. Tells `sums`
+/// which blocks an interrupted checkpoint may have changed.
 ///
-/// What the log holds is copied into a fresh segment, synced, before the header names that and the
-/// old ones go: bytes that were found in the cache may not be on the disk, and a sync of a file
-/// that is clean in the cache would not put them there. Where there is no room for a copy, the
-/// bytes are written over themselves and synced where they lie ([`Log::keep`]).
+/// The writer copies the log's frames into a new segment and syncs it, before the header names that
+/// segment and the old ones are removed: bytes found in the cache may not be on the disk, and a
+/// sync of a file that is clean in the cache would not put them there. If there is no room for a
+/// copy, the writer writes the frames over themselves and syncs them in place ([`Log::keep`]).
 ///
-/// The copy is one segment, however long. Should its maker die before the header names it, it may
-/// hold commits that the disk has nowhere else, and that are taken back when the power goes; a
-/// second segment would bear witness then that the commits before it had been made durable.
+/// The copy is one segment, however long. If its writer dies before the header names it, the copy
+/// may hold commits that the disk has nowhere else, and that a power cut takes back; a second
+/// segment would then be evidence that the commits before it had been made durable.
 fn recover(
     superblock: &mut Superblock,
     sums: Option<&mut Sums>,
     alignment: usize,
 ) -> Result<(RecoveredState, Option<Log>)> {
-    // Log files that no header names are left for the next log's maker to remove: looking for them
+    // Log files that no header names stay until a writer begins the next log: looking for them here
     // would make opening a store wait for a large directory.
     let Some(found) = read_log(superblock, alignment)? else {
         return Ok((nothing(superblock), None));
@@ -49,8 +49,8 @@ fn recover(
     let salt = log.as_ref().map(Log::salt);
     superblock.commit(|header| header.live_log = salt)?;
     let keep = log.as_ref().map(Log::salts).unwrap_or_default();
-    // Durably: a copy that an earlier recovery left may have commits that are lost by now, and must
-    // not come back to speak for them.
+    // Durably: a copy that an earlier recovery left may have commits that were lost since, and must
+    // not reappear as evidence of them.
     let backing = superblock.backing();
     wal::remove_stale(&**backing, superblock.header().file_id, &keep)
         .and_then(|()| backing.sync_directory())
@@ -58,7 +58,7 @@ fn recover(
     Ok((found, log))
 }
 
-/// The log that goes on behind what was found, which is durable then.
+/// Makes the log that was found durable, and returns a log in which a writer can continue.
 fn secure(superblock: &Superblock, found: &RecoveredState) -> Result<Log> {
     match copy_log(superblock, found) {
         Err(error) if error.kind() == ErrorKind::NoSpace => {
@@ -75,22 +75,24 @@ fn secure(superblock: &Superblock, found: &RecoveredState) -> Result<Log> {
     }
 }
 
-/// An error if the log has not been read a second time as it was the first.
+/// An error if the second reading of the log ended at another commit than the first.
 fn check_unchanged(superblock: &Superblock, found: &RecoveredState, next: u64) -> Result<()> {
-    if next == found.counts.commit.saturating_add(1) {
+    // Cannot overflow: the log's commits follow one another from a header's number below 2^63.
+    if next == found.counts.commit + 1 {
         return Ok(());
     }
     Err(superblock.name(
         Error::new(ErrorKind::Corrupt, "read the log of")
-            .detail("it has changed while it was read")
-            .advice("open the store again: it comes up with what the disk has"),
+            .detail("the log changed while it was read")
+            .advice("open the store again: it then shows what the disk has"),
     ))
 }
 
-/// Copies the blocks of the log into a segment of their own, which nothing names yet, durably.
+/// Copies the frames of the log into a new segment, durably. No header names the segment yet.
 fn copy_log(superblock: &Superblock, found: &RecoveredState) -> Result<Log> {
     let header = superblock.header();
-    let (file_id, first) = (header.file_id, header.counts.commit.saturating_add(1));
+    // The header was checked: numbers of commits are below 2^63.
+    let (file_id, first) = (header.file_id, header.counts.commit + 1);
     let backing = Arc::clone(superblock.backing());
     let mut copy = Log::create_with_room(backing, file_id, first, found.log_len_bytes)
         .map_err(|error| superblock.name(error))?;
@@ -105,24 +107,25 @@ fn copy_log(superblock: &Superblock, found: &RecoveredState) -> Result<Log> {
     match copied {
         Ok(()) => Ok(copy),
         Err(error) => {
-            // The log that was found stays as it is; the copy is only clutter.
+            // The log that was found stays as it is. If this fails, the next log's writer removes
+            // the copy.
             let _ = copy.remove();
             Err(superblock.name(error))
         }
     }
 }
 
-/// What a writer does with the log that the process before it has left.
+/// What a writer does with the log that an earlier process left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FoundLog {
-    /// It goes on in it, beside whatever readers there are.
+    /// It continues the log, beside any readers.
     Continued,
-    /// A checkpoint of everything ends it, after at most this wait for readers: the writer has no
-    /// log, and is about to trim the file.
+    /// It ends the log by a checkpoint of everything, after at most this wait for readers, because
+    /// it uses no log and will trim the file.
     Ended(Wait),
 }
 
-/// What a writer begins with.
+/// What a writer starts from.
 pub(crate) struct TakenOver {
     pub(super) found: RecoveredState,
     pub(super) log: Option<Log>,
@@ -131,17 +134,17 @@ pub(crate) struct TakenOver {
     pub(crate) sharing: WriterSide<LockWords>,
     /// Whether readers of lost commits exist, or may exist.
     pub(super) has_strangers: bool,
-    /// How many records a checkpoint brought to the array.
+    /// How many records the checkpoint of this recovery copied to the array.
     pub(super) brought_at_open: u64,
 }
 
-/// Recovers what a process before has left, for a writer, whose time begins with that: first header
-/// and checksums are made to be what they look like, then the log, then readers are told.
+/// Recovers what an earlier process left, and begins the time of this writer: makes header and
+/// checksums durable as they were read, then the log, then tells readers.
 ///
-/// The log is ended by a checkpoint if the writer has no use for it; so is one that has no room
-/// left, and whose files may take all the room there is, unless readers are in the way. It is
-/// recovered before: what was found in the cache alone must be on the disk before any of it is in
-/// the array, where a power cut could not take it back.
+/// A checkpoint ends the log if the writer uses no log. It also ends a log without room, whose
+/// files may take all the room of the disk, unless readers are in the way. The log is recovered
+/// before that: bytes that were found only in the cache must be on the disk in the log before any
+/// of them are in the array, where a power cut could not take them back.
 pub(crate) fn take_over(
     superblock: &mut Superblock,
     locks: &Locks,
@@ -171,9 +174,9 @@ pub(crate) fn take_over(
     Ok(taken)
 }
 
-/// Begins the writer's time with what was found, and says whether readers of commits that were lost
-/// exist, or may exist. They may count more records than there are: a writer that ends the log, and
-/// then trims the file, is refused.
+/// Begins the writer's time with the state that was found. Returns whether readers of lost commits
+/// exist, or may exist. Such readers may count more records than the store has, so a writer that
+/// ends the log, and then trims the file, is refused.
 fn begin_time(
     superblock: &Superblock,
     found: &RecoveredState,
@@ -187,7 +190,7 @@ fn begin_time(
     };
     let commit = found.counts.commit;
     let misses_some = sharing.has_lost(commit) && locks.misses_readers(sharing)?;
-    // Before the time begins: the next attempt must find the same words.
+    // Refused before the time begins, because the next attempt must find the same words.
     refuse(misses_some)?;
     sharing.begin(commit, superblock.header().counts.commit, process())?;
     let has_strangers = misses_some || sharing.has_strangers()?;
@@ -195,8 +198,8 @@ fn begin_time(
     Ok(has_strangers)
 }
 
-/// Ends the log by a checkpoint of all that was found, once no reader is in the way. Returns how
-/// many records it brought to the array.
+/// Ends the log by a checkpoint of everything that was found, as soon as no reader is in the way.
+/// Returns how many records it copied to the array.
 fn end_log(
     superblock: &mut Superblock,
     locks: &Locks,
@@ -230,16 +233,14 @@ fn held_back_by(reader: Option<Seen>) -> Error {
         .advice("close the reader, wait for it with Options::wait, or open a Database");
     match reader {
         Some(reader) => error.detail(format!("the log must be ended first, and {reader}")),
-        None => error.detail(
-            "the log must be ended first, and a reader without a slot has the store open, one \
-             under another name, or one that is just coming, or one that is just reading the log",
-        ),
+        None => error.detail(format!("the log must be ended first, and {UNSEEN_READER}")),
     }
 }
 
-/// A checkpoint that was cut short may have written what the log has of commits after the header's
-/// and up to the one that the checksums' stamp names: the blocks of these records may differ from
-/// their checksums. It has written nothing of later commits, whose blocks must match.
+/// Exempts blocks that an interrupted checkpoint may have changed. It may have written images of
+/// commits after the header's and up to the one in the checksum file's stamp, so the blocks of
+/// these records may differ from their checksums. It has written nothing of later commits, whose
+/// blocks must match.
 fn exempt_begun(sums: &mut Sums, superblock: &Superblock, found: &RecoveredState) -> Result<()> {
     let Some(through) = sums.checkpoint_begun() else { return Ok(()) };
     let mut images = found.overlay.sorted_after(superblock.header().counts.commit);

@@ -1,4 +1,4 @@
-//! The state that header and log make together, as it is read.
+//! Reads the newest state of a store from its header and log.
 
 use std::sync::Arc;
 
@@ -10,62 +10,68 @@ use crate::io::Backing;
 use crate::overlay::{Committed, Images, Overlay};
 use crate::wal::{self, Commit, Position};
 
-/// The state that header and log make together.
+/// The state that header and log give together.
 #[derive(Clone, Debug)]
 pub(crate) struct RecoveredState {
-    /// Of the newest commit.
+    /// The counts of the newest commit.
     pub(crate) counts: Counts,
     /// The images of the records that the array does not hold yet.
     pub(crate) overlay: Overlay,
-    /// How many commits were found in the log.
+    /// How many commits, and so frames, the log holds.
     pub(crate) blocks: u64,
-    /// The bytes of their blocks.
+    /// The bytes of their frames.
     pub(crate) log_len_bytes: u64,
-    /// How many records they count that the array had been given before, header or not.
+    /// How many records these commits count that a long append wrote to the array.
     pub(crate) in_place: u64,
-    /// How many of these nothing sums.
+    /// How many of these records no checksum in the log covers.
     pub(crate) unsummed: u64,
 }
 
 impl RecoveredState {
-    /// How many records the log counts in their places, and sums.
+    /// How many of the records in place a checksum in the log covers.
     pub(crate) fn summed(&self) -> u64 {
-        self.in_place.saturating_sub(self.unsummed)
+        self.in_place - self.unsummed
     }
 }
 
-/// What `also` is told of: each commit, the records it changed, and their images.
+/// A frame of the log: its commit, the records that it changed, and their images.
 pub(crate) type Block<'a> = (&'a Commit, &'a [u64], &'a [u8]);
 
-/// The state that comes of the commits in a log, one after the other.
+/// Applies the commits of a log one after the other to a state.
 #[derive(Debug)]
 pub(crate) struct Gathering {
     layout: RecordLayout,
     found: RecoveredState,
-    /// The newest image of each record that they changed: many commits are read at a time, and
-    /// nobody asks for what was between them.
+    /// The newest image of each changed record. The states between the commits are not kept,
+    /// because no snapshot reads them.
     images: Images,
     /// [`Committed::firsts`].
     firsts: Vec<(u64, u32)>,
-    /// The most records that any of them counts.
+    /// The largest number of records of any commit.
     most: u64,
-    /// The records that they count and have no images of.
+    /// The records that the commits count and have no images of.
     in_place: Vec<InPlace>,
 }
 
 impl Gathering {
-    /// From `found` on.
+    /// Starts from the state `found`.
     pub(crate) fn new(layout: RecordLayout, found: RecoveredState) -> Self {
         let most = found.counts.records;
         let (images, in_place) = (Images::new(layout.stride, layout.alignment), Vec::new());
         Self { layout, found, images, firsts: Vec::new(), most, in_place }
     }
 
+    /// Applies the next commit.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`] if the commit counts fewer records than the one before, or deletes
+    /// records of a store without deletes; [`ErrorKind::Unsupported`] if its images do not fit in
+    /// memory.
     pub(crate) fn take(&mut self, (commit, ids, images): Block<'_>) -> Result<()> {
         let found = &mut self.found;
         if commit.counts.records < found.counts.records {
             return Err(Error::new(ErrorKind::Corrupt, "read the log of").detail(format!(
-                "commit {} counts {} records, where there were {}",
+                "commit {} counts {} records, fewer than the {} of the commit before it",
                 commit.counts.commit, commit.counts.records, found.counts.records
             )));
         }
@@ -75,7 +81,8 @@ impl Gathering {
                 commit.counts.commit
             )));
         }
-        // What the commits before have changed: of the last one nothing needs to be noted.
+        // Notes how many images the commits before this one have, except for the last commit, which
+        // needs no note.
         let (changed, noted) = (self.images.len(), self.firsts.last().map_or(0, |last| last.1));
         if changed > noted as usize {
             self.firsts.push((found.counts.commit, u32::try_from(changed).unwrap_or(u32::MAX)));
@@ -89,18 +96,19 @@ impl Gathering {
         Ok(())
     }
 
-    /// The state after the last of them.
+    /// The state after the last commit.
     ///
     /// # Errors
-    /// [`ErrorKind::Truncated`] if the file does not have all records.
+    /// [`ErrorKind::Truncated`] if the data file is shorter than the records that a commit counts;
+    /// [`ErrorKind::Io`] if the operating system reports an error.
     pub(crate) fn end(self, backing: &dyn Backing) -> Result<RecoveredState> {
         let (layout, most) = (self.layout, self.most);
         check_length(backing, &layout, most)?;
         Ok(self.finish().0)
     }
 
-    /// The state after the last of them, whether or not the file has it, and what is in its place
-    /// of the records that they count.
+    /// The state after the last commit, and the records in place, without a check that the data
+    /// file is long enough.
     fn finish(self) -> (RecoveredState, Vec<InPlace>) {
         let Self { mut found, images, firsts, in_place, .. } = self;
         if !images.is_empty() {
@@ -124,11 +132,11 @@ pub(crate) fn nothing(superblock: &Superblock) -> RecoveredState {
     }
 }
 
-/// Reads the log that the header names; `None` if it names none.
-/// The images are aligned to `alignment`.
+/// Reads the log that the header names; `None` if the header names no log. The images are aligned
+/// to `alignment`.
 ///
-/// What it counts in the array is compared with what it says of that: beside a writer at work the
-/// array has it, and [`read_log_through`] need not look.
+/// Compares the records in place with their checksums in the log. [`read_log_through`] need not do
+/// this, because beside a running writer the array holds them.
 pub(crate) fn read_log(
     superblock: &Superblock,
     alignment: usize,
@@ -146,8 +154,8 @@ pub(crate) fn read_log(
     }
 }
 
-/// As [`read_log`], where the file may be shorter than what the log counts, and what is in it may
-/// be something else: which records those are.
+/// As [`read_log`], but accepts a data file that is too short or whose records in place do not
+/// match the log. Returns the records that do not match.
 pub(crate) fn read_log_even_torn(
     superblock: &Superblock,
     alignment: usize,
@@ -162,8 +170,8 @@ pub(crate) fn read_log_even_torn(
     Ok(Some((found, torn)))
 }
 
-/// As [`read_log`], up to a commit that the writer, who is at work, has published; with the place
-/// from where to go on.
+/// As [`read_log`], up to commit `through`, which a running writer has published. Also returns the
+/// place in the log to read on from.
 pub(crate) fn read_log_through(
     superblock: &Superblock,
     alignment: usize,
@@ -193,7 +201,8 @@ pub(crate) fn read_log_through(
     Ok((Some(found), Some(position)))
 }
 
-/// As [`read_log`], telling `also` of each block.
+/// As [`read_log`], but calls `also` for each frame. Returns the records in place instead of
+/// checking them.
 pub(crate) fn read_log_and(
     superblock: &Superblock,
     alignment: usize,
@@ -222,11 +231,12 @@ pub(crate) fn read_log_and(
     Ok(Some((RecoveredState { blocks, log_len_bytes, ..found }, in_place)))
 }
 
-/// A header that names no log is taken at its word, unless the other slot is damaged, of zeros
-/// perhaps: that one may have named the log that lies there with commits after this header's. A
-/// slot that was only torn when it was written leaves no such log: a log is begun after its header
-/// is durable. A writer asks before it writes a header: the next to open the store would find both
-/// slots whole.
+/// Refuses a header that names no log if the other slot is damaged, perhaps zeroed, and a log with
+/// later commits exists: the damaged slot may have named that log.
+///
+/// A slot that was torn when it was written leaves no such log, because a log receives commits only
+/// after the header that names it is durable. A writer checks this before it writes a header,
+/// because the next handle would find both slots whole.
 pub(crate) fn check_no_log_is_lost(superblock: &Superblock) -> Result<()> {
     if superblock.header().live_log.is_some() {
         return Ok(());
@@ -244,18 +254,19 @@ pub(crate) fn check_no_log_is_lost(superblock: &Superblock) -> Result<()> {
     Err(superblock.name(
         Error::new(ErrorKind::Corrupt, "read the log of")
             .detail(format!(
-                "a header slot is damaged, the other one knows of commits up to {} and of no log, \
-                 and there is a log with later ones",
+                "a header slot is damaged; the other slot ends with commit {} and names no log, \
+                 but a log with later commits exists",
                 header.counts.commit
             ))
             .advice(
-                "restore a backup; or remove the log's files (-wal-) to go on from the state of \
-                 the header slot that is left",
+                "restore a backup, or remove the log's files (-wal-) to continue from the state of \
+                 the undamaged header slot",
             ),
     ))
 }
 
-/// The file is made long enough, durably, before a commit counts on it.
+/// Refuses a data file that is shorter than `count` records: a writer makes the file long enough,
+/// durably, before a commit counts its records.
 fn check_length(backing: &dyn Backing, layout: &RecordLayout, count: u64) -> Result<()> {
     let file_len_bytes = backing.len_bytes()?;
     let end = layout.geometry.offset_of(count)?;

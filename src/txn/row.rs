@@ -1,4 +1,4 @@
-//! What a record is seen as: a Rust type, or bytes whose schema is found in the file.
+//! The form in which handles show records: a Rust type, or bytes with the schema in the file.
 
 use std::slice;
 
@@ -8,10 +8,10 @@ use crate::format::{
     Record, Schema, bytes_of, bytes_of_mut, from_bytes, one_from_bytes, one_from_bytes_mut, zeroed,
 };
 
-/// What the records of a [`Database`](crate::Database) or a [`Store`](crate::Store) are seen as: a
-/// type that is a [`Record`], or `[u8]`, whose fields the [`Schema`] in the file tells.
+/// The form in which a [`Database`](crate::Database) or a [`Store`](crate::Store) shows records: a
+/// type that implements [`Record`], or `[u8]`, whose fields the [`Schema`] in the file describes.
 ///
-/// Implemented for these, and for nothing else.
+/// Only these implement it.
 ///
 /// ```
 /// use flatrec::{DataType, Database, Durability, DynDatabase, Field, Schema};
@@ -25,38 +25,38 @@ use crate::format::{
 /// assert_eq!(database.begin_read().get(0), Some(&7u32.to_le_bytes()[..]));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[allow(private_bounds, reason = "sealed: how a record lies in a view is nobody else's business")]
+#[allow(private_bounds, reason = "sealed: other crates must not depend on a view's layout")]
 pub trait Row: Access + ToOwned {}
 
 impl<R: Record> Row for R {}
 impl Row for [u8] {}
 
-/// How rows lie in views and in images.
+/// How rows are found in views and images.
 pub(crate) trait Access: ToOwned + Send + Sync + 'static {
-    /// What a view of the records is a view of.
+    /// The element type of a view of the records.
     type Unit: Copy + Send + Sync + 'static;
 
-    /// Rows that lie one behind the other.
+    /// An iterator over adjacent rows.
     type Run<'a>: DoubleEndedIterator<Item = &'a Self> + ExactSizeIterator + Clone + Send + Sync;
 
-    /// What the address of a row is a multiple of.
+    /// The alignment of a row's address.
     const ALIGNMENT: usize;
 
-    /// Whether rows of the schema can be seen as this.
+    /// An error if records of the schema `found` cannot be rows of this type.
     fn check_schema(by_hand: Option<&Schema>, found: &Schema) -> Result<()>;
 
-    /// The schema to create a store with, the one given by hand or the type's own; `None` if
-    /// neither exists.
+    /// The schema to create a store with: the one that the caller gave, or the type's own. `None`
+    /// if neither exists.
     fn schema_to_create(by_hand: Option<&Schema>) -> Result<Option<Schema>>;
 
-    /// Row `id` of the view; `size` is the record's.
+    /// Row `id` of the view. `size` is the record size.
     fn in_view(view: &RecordView<Self::Unit>, id: u64, size: usize) -> Option<&Self>;
 
-    /// As [`Access::in_view`], whatever lies over the row.
+    /// As [`Access::in_view`], but from the array even if the overlay has an image of the row.
     fn beneath(view: &RecordView<Self::Unit>, id: u64, size: usize) -> Option<&Self>;
 
-    /// The rows of records that lie `stride` bytes apart, if they can be walked through in place:
-    /// always for bytes, and for a type where nothing lies between the records.
+    /// The rows of records that lie `stride` bytes apart, if an iterator can lend them in place:
+    /// always for bytes, and for a type if no gap lies between the records.
     fn run(strides: &[u8], stride: usize, size: usize) -> Option<Self::Run<'_>>;
 
     /// A run of no rows.
@@ -65,16 +65,16 @@ pub(crate) trait Access: ToOwned + Send + Sync + 'static {
     /// The row in the bytes of a record.
     fn of_bytes(bytes: &[u8]) -> Option<&Self>;
 
-    /// As [`Access::of_bytes`], for changing.
+    /// As [`Access::of_bytes`], to change it.
     fn of_bytes_mut(bytes: &mut [u8]) -> Option<&mut Self>;
 
-    /// The record's bytes, which must be `size` many.
+    /// The record's bytes. An error if their number is not `size`.
     fn bytes(&self, size: usize) -> Result<&[u8]>;
 
-    /// Takes the value of `from`, which has as many bytes.
+    /// Takes the value of `from`, which must have as many bytes.
     fn assign(&mut self, from: &Self);
 
-    /// A row of `size` bytes that `fill` puts there; `None` if it says that there is none.
+    /// A row of `size` bytes that `fill` writes; `None` if `fill` returns false.
     fn filled_by(
         size: usize,
         fill: impl FnOnce(&mut [u8]) -> Result<bool>,
@@ -183,7 +183,7 @@ impl Access for [u8] {
             return Ok(self);
         }
         Err(Error::new(ErrorKind::InvalidArgument, "take a record")
-            .detail(format!("it has {} bytes, and a record of this store has {size}", self.len())))
+            .detail(format!("it has {} bytes; records of this store have {size}", self.len())))
     }
 
     fn assign(&mut self, from: &[u8]) {
@@ -199,11 +199,11 @@ impl Access for [u8] {
     }
 }
 
-/// The first bytes of each stride: records without what follows them.
+/// The first bytes of each stride: records without the bytes that follow them.
 #[derive(Clone)]
 pub(crate) struct ByteRows<'a> {
     strides: slice::ChunksExact<'a, u8>,
-    /// At most the stride.
+    /// The record size, at most the stride.
     size: usize,
 }
 
@@ -234,12 +234,12 @@ impl DoubleEndedIterator for ByteRows<'_> {
 
 impl ExactSizeIterator for ByteRows<'_> {}
 
-/// Whether types in this machine's order of bytes are refused, because files have the other one.
-/// With `--cfg flatrec_any_endian` they are let through, for tests alone: most are about anything
-/// but the order of bytes, and what they write nobody else reads.
+/// Whether native-endian types are refused, because this machine is big-endian and files are
+/// little-endian. `--cfg flatrec_any_endian` accepts them, only for tests: most tests do not depend
+/// on the byte order, and no other machine reads their files.
 const REFUSES_NATIVE: bool = cfg!(all(target_endian = "big", not(flatrec_any_endian)));
 
-/// The schema to create with: the one given by hand, or the type's own.
+/// The schema to create a store with: the one that the caller gave, or the type's own.
 pub(crate) fn wanted_schema<R: Record>(by_hand: Option<&Schema>) -> Result<Schema> {
     if R::NATIVE_ENDIAN && REFUSES_NATIVE {
         return Err(Error::new(ErrorKind::Unsupported, "use the record type")
@@ -247,14 +247,14 @@ pub(crate) fn wanted_schema<R: Record>(by_hand: Option<&Schema>) -> Result<Schem
             .advice("use the little-endian types of flatrec::le"));
     }
     let Some(schema) = by_hand else { return R::schema() };
-    // Types that know their fields know them better; those that do not mind their layout.
+    // A type that knows its fields checks them; any other type checks its size.
     R::check_schema(schema).map_err(|error| {
         Error::new(ErrorKind::InvalidSchema, "use the schema given").source_error(error)
     })?;
     Ok(schema.clone())
 }
 
-/// Accepts the schema found in a file if records of it are `R`s.
+/// Accepts the schema found in a file if its records can be `R`s.
 pub(crate) fn check_schema<R: Record>(by_hand: Option<&Schema>, found: &Schema) -> Result<()> {
     let wanted = wanted_schema::<R>(by_hand)?;
     match by_hand {

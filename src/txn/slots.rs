@@ -1,13 +1,13 @@
-//! Records with the byte behind each that says whether it lives, in stores with deletes.
-//! [`RecordLayout`] has the picture.
+//! Records in stores with deletes, where a status byte behind each record says whether it is live.
+//! [`RecordLayout`] has a picture.
 //!
-//! Without deletes a slot is its record, and nothing here costs anything. A status that is neither
-//! 1 nor 2 never shows its record: calls that can fail say so, and the others leave the record out.
+//! Without deletes a slot is just its record, at no cost. If a status byte is neither 1 nor 2, no
+//! call shows the record: calls that can fail return an error, and the others leave the record out.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Found, Header, Mark, RecordLayout, bad_status, put_live};
 
-/// The layout of a store's records, and those on their way into the array.
+/// The layout of a store's records, and a buffer in which records get their status bytes.
 #[derive(Debug)]
 pub(crate) struct Slots {
     layout: RecordLayout,
@@ -25,7 +25,7 @@ impl Slots {
         self.layout.mark()
     }
 
-    /// Bytes of a record without its status.
+    /// The bytes of a record without its status byte.
     #[inline]
     pub(crate) fn record_len(&self) -> usize {
         self.layout.record_size
@@ -39,13 +39,13 @@ impl Slots {
     /// What a slot holds.
     ///
     /// # Errors
-    /// The status byte, if it says nothing.
+    /// The status byte, if it is neither 1 nor 2.
     #[inline]
     pub(crate) fn found(&self, slot: &[u8]) -> Result<Found, u8> {
         self.layout.found(slot)
     }
 
-    /// Fills the staging buffer with slots of the records in `bytes`, and hands it over.
+    /// Fills the staging buffer with slots of the records in `bytes`, and returns it.
     pub(crate) fn stage(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut staging = std::mem::take(&mut self.staging);
         staging.clear();
@@ -57,7 +57,7 @@ impl Slots {
         staging
     }
 
-    /// Takes the staging buffer back, to be filled again.
+    /// Takes the staging buffer back, to fill it again.
     pub(crate) fn give_back(&mut self, staging: Vec<u8>) {
         self.staging = staging;
     }

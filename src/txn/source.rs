@@ -1,4 +1,4 @@
-//! Where snapshots come from: a database that is open to write, or a reader that follows one.
+//! The sources of snapshots: a database that is open to write, or a reader that follows one.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,18 +9,19 @@ use crate::error::{Error, Result};
 use crate::format::RecordLayout;
 use crate::format::Schema;
 
-/// What hands out states of a store.
+/// A source of states of a store.
 pub(crate) trait Source: Send + Sync {
     /// The newest state that readers may see.
     fn newest(&self) -> Result<Arc<State>>;
 
-    /// Whether there is a newer state than this one, which came from here: cheap.
+    /// Whether there is no newer state than `state`, which came from this source. Cheap.
     fn is_newest(&self, state: &State) -> bool;
 
-    /// The number of the newest commit that readers may see: cheap.
+    /// The number of the newest commit that readers may see. Cheap.
     fn newest_commit(&self) -> u64;
 
-    /// Waits until there is a commit after `commit`, or the time is over: says which.
+    /// Waits until there is a commit after `commit`, or the time is over. Returns whether there is
+    /// one.
     fn wait(&self, commit: u64, at_most: Duration) -> Result<bool>;
 
     fn layout(&self) -> &RecordLayout;

@@ -1,8 +1,8 @@
-//! The header of an open store: what is committed, and how the next commit is written.
+//! The header of an open store: what it says, and how the next header is written.
 //!
-//! Invariant: `header` is what slot `slot` of the file holds. A commit writes the *other* slot, in
-//! one sector, and syncs: whatever happens meanwhile, one slot is whole. The data that a header
-//! counts is synced before it.
+//! Invariant: slot `slot` of the file holds `header`. A new header goes to the *other* slot, in one
+//! sector, and is synced: after any crash one slot is whole. The data that a header counts is
+//! synced before the header is written.
 
 use std::sync::Arc;
 
@@ -16,16 +16,16 @@ use crate::io::{Access, Backing, FileBacking, SECOND_SLOT, STORE_MAGIC, named};
 use crate::os;
 use crate::step::{self, Step};
 
-/// How often a reader looks again when a writer was just writing both slots.
+/// How often a reader reads the slots again while a writer may be writing both.
 const HEADER_TRIES: u32 = 8;
 
-/// What opening reads at once: both slots and the schema of all but very wide records.
+/// What opening reads in one call: both slots, and the schema unless records are very wide.
 const FRONT_BYTES: usize = 12 << 10;
 
-/// No store has a record before this byte: a file that is no longer has none to lose.
+/// Records begin at this byte or later: a file that is not longer has no record to lose.
 const RECORDLESS_BYTES_MAX: u64 = DATA_ALIGNMENT_BYTES;
 
-// By these a store is known to those who know nothing else of it.
+// `crate::io` recognises a store by these, and must not know the format.
 const _: () = {
     let (mut at, ours, known) = (0, MAGIC, STORE_MAGIC);
     while at < ours.len() {
@@ -45,21 +45,21 @@ pub(crate) struct Superblock {
     schema: Schema,
     metadata: Arc<Metadata>,
     poisoned: bool,
-    /// Whether this handle has committed anything, so that closing has something to tidy.
+    /// Whether this handle has written a header, so that closing must make both slots agree.
     changed: bool,
-    /// Whether both slots said the same when the store was opened, as a clean close leaves them.
+    /// Whether both slots agreed when the store was opened, as a clean close leaves them.
     at_rest: bool,
     /// Whether the slot in force is known to be durable.
     settled: bool,
-    /// Whether the header that was found carries the mark of an exclusive edit.
+    /// Whether the header that was read has the mark of an exclusive edit.
     found_editing: bool,
-    /// Whether the store is being made under another name, which its header says once it counts
-    /// records.
+    /// Whether the store is being made under a temporary name. Its header says so as soon as it
+    /// counts records.
     unfinished: bool,
 }
 
 impl Superblock {
-    /// Lays a new, empty store out in `backing`, which has no bytes yet, and makes it durable.
+    /// Writes a new, empty store to `backing`, which must be empty, and makes it durable.
     pub(crate) fn create(
         backing: Arc<dyn Backing>,
         schema: &Schema,
@@ -85,7 +85,7 @@ impl Superblock {
         Ok(superblock)
     }
 
-    /// As [`Superblock::open`], of a file that may have lost records at its end.
+    /// As [`Superblock::open`], for a file that may have lost records at its end.
     pub(crate) fn open_even_short(backing: Arc<dyn Backing>) -> Result<Self> {
         let found = Front::read(&*backing).map_err(|error| named(error, &*backing))?;
         let schema = found.schema(&*backing).map_err(|error| named(error, &*backing))?;
@@ -108,9 +108,8 @@ impl Superblock {
         })
     }
 
-    /// Reads the header again, as a handle that writes nothing does beside one that does. The
-    /// schema of a file never changes, so that it is not read as long as the header says the same
-    /// of it.
+    /// Reads the header again, for a reader beside a writer. The schema of a file never changes, so
+    /// this reads the schema again only if the header describes another one.
     pub(crate) fn look_again(&mut self) -> Result<()> {
         let found = Front::read(&*self.backing).map_err(|error| self.name(error))?;
         if !found.header.has_schema_of(&self.header) {
@@ -128,21 +127,22 @@ impl Superblock {
         self.header.check_length(len_bytes).map_err(|error| self.name(error))
     }
 
-    /// The header as the file has it now, and nothing else.
+    /// The header as the file has it now, without the schema.
     pub(crate) fn header_in(backing: &dyn Backing) -> Result<Header> {
         Ok(Front::read(backing).map_err(|error| named(error, backing))?.header)
     }
 
-    /// Whether the file's header is the one that was found still.
+    /// Whether the file still has the header that was read.
     pub(crate) fn is_current(&self) -> Result<bool> {
         Ok(Self::header_in(&*self.backing)? == self.header)
     }
 
-    /// An error if views of the file show another than the one that calls read, whose header this
-    /// is: they always will then.
+    /// An error if views of the file show another file than the one that read calls read. An
+    /// overlay file system copies a file when a process first opens it to write; views made before
+    /// always show the original.
     ///
-    /// Whatever the writer of the other does, it changes the header there before readers are told
-    /// of anything: as long as both headers are alike, so is all that this one counts.
+    /// A writer of the copy changes the header there before it tells readers anything: as long as
+    /// both headers agree, so does everything that this header counts.
     pub(crate) fn check_views(&self) -> Result<()> {
         let properties = self.backing.properties();
         if !os::copies_up(&properties.file_system) || !properties.calls_see_views {
@@ -155,7 +155,8 @@ impl Superblock {
         loop {
             let got = self.backing.read_at(0, &mut read)?;
             if read == before {
-                // No writer was just writing it, and it never is as it was once.
+                // Two equal readings: no writer is writing the header, and a writer never writes
+                // the same header twice.
                 return Err(self.name(outdated()));
             }
             view.read(0, &mut seen)?;
@@ -166,7 +167,7 @@ impl Superblock {
         }
     }
 
-    /// An error if the file is no store at all; what else may be wrong shows when it is opened.
+    /// An error if the file is not a store. Opening it finds all other faults.
     pub(crate) fn check_is_store(backing: &dyn Backing) -> Result<()> {
         let front = read_front(backing)?;
         match choose(&front) {
@@ -175,9 +176,9 @@ impl Superblock {
         }
     }
 
-    /// Whether the file is a leftover of a maker that died: too short for records, or a store
-    /// without records, or a store with the mark of an unfinished one in its header. A finished
-    /// store with records is not, whatever its name.
+    /// Whether the file was left by a process that died while it made a store: it is too short for
+    /// records, or a store without records, or its header has the mark of an unfinished store. A
+    /// finished store with records is not such a file, whatever its name.
     pub(crate) fn is_leftover(file: &FileBacking) -> Result<bool> {
         let mut front = read_front(file)?;
         front.truncate(usize::try_from(DESCRIPTORS_OFFSET).unwrap_or(usize::MAX));
@@ -191,12 +192,12 @@ impl Superblock {
         Ok(header.is_ok_and(|it| it.unfinished || it.counts.records == 0 && it.live_log.is_none()))
     }
 
-    /// The header as committed.
+    /// The header in force.
     pub(crate) fn header(&self) -> &Header {
         &self.header
     }
 
-    /// What was found in the two header slots when the store was opened.
+    /// What the two header slots held when the store was opened.
     pub(crate) fn report(&self) -> &SlotReport {
         &self.report
     }
@@ -218,7 +219,7 @@ impl Superblock {
         &self.backing
     }
 
-    /// An error if an earlier sync failed.
+    /// An error if an earlier write or sync failed.
     #[inline]
     pub(crate) fn check_healthy(&self, operation: &'static str) -> Result<()> {
         if self.poisoned { Err(self.poisoned(operation)) } else { Ok(()) }
@@ -229,11 +230,11 @@ impl Superblock {
         self.name(
             Error::new(ErrorKind::Poisoned, operation)
                 .detail("an earlier write or sync failed, so what the disk holds is unknown")
-                .advice("reopen the store: it is as it was at the last flush that succeeded"),
+                .advice("reopen the store: it then shows the last flush that succeeded"),
         )
     }
 
-    /// Keeps the result of a step of a commit; after a failed one the handle writes no more.
+    /// Returns the result of a step; a failed step poisons the handle, which then refuses to write.
     #[inline]
     pub(crate) fn keep<V>(&mut self, result: Result<V>) -> Result<V> {
         if result.is_err() {
@@ -242,7 +243,7 @@ impl Superblock {
         result.map_err(|error| self.name(error))
     }
 
-    /// Commits `change` of the header into the other slot, durably.
+    /// Writes the header, changed by `change`, to the other slot, durably.
     pub(crate) fn commit(&mut self, change: impl FnOnce(&mut Header)) -> Result<()> {
         self.commit_with(true, change)
     }
@@ -258,7 +259,8 @@ impl Superblock {
         let mut next = self.header.clone();
         change(&mut next);
         next.unfinished = self.unfinished && next.counts.records > 0;
-        next.sequence = self.header.sequence.saturating_add(1);
+        // The header was checked: its sequence is below 2^63. `check_countable` checks the next.
+        next.sequence = self.header.sequence + 1;
         next.check_countable().map_err(|error| self.name(error))?;
         let slot = match step::skip(Step::OtherSlot) {
             true => self.slot,
@@ -279,34 +281,35 @@ impl Superblock {
         step::take(Step::HeaderSync, || self.backing.sync_data())
     }
 
-    /// From now on a header that counts records says that the store is unfinished.
+    /// Makes each later header that counts records say that the store is unfinished.
     pub(crate) fn begin_unfinished(&mut self) {
         self.unfinished = true;
     }
 
-    /// The store has its name: the header no longer says that it is unfinished. The write is not
-    /// synced: the slot before differs in that mark only.
+    /// The store has got its name: writes a header without the mark of an unfinished store. The
+    /// write is not synced, because the other slot differs only in that mark.
     pub(crate) fn finish(&mut self) -> Result<()> {
         self.unfinished = false;
         if !self.header.unfinished {
             return Ok(());
         }
         let mut next = Header { unfinished: false, ..self.header.clone() };
-        next.sequence = next.sequence.saturating_add(1);
+        // As in `commit_with`, the sequence is below 2^63.
+        next.sequence += 1;
         let written = self.backing.write_at(self.slot.other().offset(), &next.encode());
         self.keep(written)?;
         (self.header, self.slot, self.settled) = (next, self.slot.other(), false);
         Ok(())
     }
 
-    /// Before a writer changes anything of a store that was not closed cleanly: makes the slot in
-    /// force durable, and leaves the other as it is.
+    /// Before a writer changes anything in a store that was not closed cleanly: makes the slot in
+    /// force durable, and leaves the other slot unchanged.
     pub(super) fn settle_slot_in_force(&mut self) -> Result<()> {
         if self.at_rest || step::skip(Step::Settle) { Ok(()) } else { self.make_slot_durable() }
     }
 
-    /// Before a writer's first change to a store that was not closed cleanly: makes what was found
-    /// durable, in both slots. The mark of an interrupted edit goes, if there is one.
+    /// Before a writer's first change to a store that was not closed cleanly: makes the header that
+    /// was read durable, in both slots, without the mark of an interrupted edit.
     pub(crate) fn settle(&mut self) -> Result<()> {
         if self.at_rest && !self.header.editing || step::skip(Step::Settle) {
             return Ok(());
@@ -316,12 +319,13 @@ impl Superblock {
         Ok(())
     }
 
-    /// Makes the slot in force durable where it is, once, before the other is written over.
+    /// Makes the slot in force durable in its place, once, before the other slot is overwritten.
     ///
-    /// A process that was killed may have written a slot and not synced it, even the second one of
-    /// a close. To go on from that slot while the disk still holds another would let a power cut
-    /// bring the other back, when records that it counts have been written over. A failed sync may
-    /// have left the slot clean in memory and old on the disk, so it is written again.
+    /// A process that was killed may have written a slot and not synced it, even the second slot of
+    /// a close. If a writer went on from that slot while the disk still held an older header, a
+    /// power cut could bring the older header back, after records that it counts were overwritten.
+    /// A failed sync may have left the slot clean in memory and old on the disk, so it is written
+    /// again.
     fn make_slot_durable(&mut self) -> Result<()> {
         if self.settled {
             return Ok(());
@@ -335,12 +339,13 @@ impl Superblock {
         Ok(())
     }
 
-    /// Whether the file was as a clean close leaves it when it was opened, or is settled by now.
+    /// Whether the slots agreed when the file was opened, as after a clean close, or have been made
+    /// to agree since.
     pub(crate) fn at_rest(&self) -> bool {
         self.at_rest
     }
 
-    /// Whether this handle has committed anything.
+    /// Whether this handle has written a header.
     pub(crate) fn changed(&self) -> bool {
         self.changed
     }
@@ -351,7 +356,7 @@ impl Superblock {
     }
 }
 
-/// What the front of a file says: the header, verified but for the file's length.
+/// The front of a file, with its header. The header is verified, except against the file's length.
 struct Front {
     header: Header,
     slot: Slot,
@@ -366,8 +371,8 @@ impl Front {
         let mut tries = 0;
         loop {
             match Self::read_once(backing) {
-                // A reader beside a writer may meet one slot half written, and in the time of two
-                // commits the other: looking again tells that from corruption.
+                // A reader may find one slot half written, and, if the writer writes two headers
+                // in that time, the other too: reading again tells this from damage.
                 Err(error) if error.kind() == ErrorKind::Corrupt && tries < HEADER_TRIES => {
                     tries += 1;
                 }
@@ -383,8 +388,8 @@ impl Front {
         Ok(Self { header: found.verify_alone()?, slot, report, at_rest, bytes })
     }
 
-    /// The schema behind the header, which is written before the header and never after: to look
-    /// again at one that is damaged, as at a header, is of no use.
+    /// The schema behind the header. It is written once, before the header, so reading a damaged
+    /// schema again would not help.
     fn schema(&self, backing: &dyn Backing) -> Result<Schema> {
         let end = self.header.end_of_schema();
         if backing.len_bytes()? < end {
@@ -394,8 +399,7 @@ impl Front {
     }
 }
 
-/// Writes a new store's schema, and its metadata behind it, into a file that has nothing but zeros
-/// there.
+/// Writes a new store's schema, and its metadata behind it, to a file that has only zeros there.
 fn write_schema(backing: &dyn Backing, mut bytes: Vec<u8>, metadata: &NewMetadata) -> Result<()> {
     let start = DESCRIPTORS_OFFSET + bytes.len() as u64;
     if metadata.len_bytes() <= FRONT_BYTES as u64 {
@@ -417,14 +421,14 @@ fn write_schema(backing: &dyn Backing, mut bytes: Vec<u8>, metadata: &NewMetadat
     Ok(())
 }
 
-/// The error of a handle whose views show a file that is not written any more.
+/// The error of a handle whose views show the original of a file that the file system has copied.
 pub(crate) fn outdated() -> Error {
     Error::new(ErrorKind::Outdated, "read")
         .detail("the file system copied the store to its upper layer when a writer opened it")
-        .advice("open it again; snapshots that are held stay as they are")
+        .advice("open the store again; existing snapshots stay readable")
 }
 
-/// The first bytes of the file, both header slots among them, as far as it has them.
+/// The first bytes of the file, with both header slots, or fewer if the file is shorter.
 fn read_front(backing: &dyn Backing) -> Result<Vec<u8>> {
     let mut front = vec![0; FRONT_BYTES];
     let got = backing.read_at(0, &mut front)?;
@@ -432,7 +436,7 @@ fn read_front(backing: &dyn Backing) -> Result<Vec<u8>> {
     Ok(front)
 }
 
-/// The bytes of one slot among those of both.
+/// The bytes from one slot on.
 fn slot_in(front: &[u8], slot: Slot) -> &[u8] {
     let start = usize::try_from(slot.offset()).unwrap_or(usize::MAX).min(front.len());
     &front[start..]
@@ -442,8 +446,8 @@ fn choose(front: &[u8]) -> Result<(UnverifiedHeader, Slot, SlotReport)> {
     UnverifiedHeader::choose(slot_in(front, Slot::A), slot_in(front, Slot::B))
 }
 
-/// Whether both slots are valid and say the same, apart from the sequence and the mark of an
-/// unfinished store, which only one slot loses when the store gets its name.
+/// Whether both slots are valid and agree, except for the sequence and the mark of an unfinished
+/// store, which only one slot loses when the store gets its name.
 fn is_at_rest(front: &[u8], file_len_bytes: u64) -> bool {
     let header = |slot| {
         let (found, ..) = UnverifiedHeader::choose(slot_in(front, slot), &[]).ok()?;

@@ -1,15 +1,16 @@
-//! The newest of a row of values, and which older ones somebody still holds.
+//! The newest of a series of values, and the older ones that a thread still holds.
 //!
-//! `in_loom` runs this very file over loom's threads: all that it shares comes from `parts`.
+//! `in_loom` runs this same file over loom's threads: everything that threads share comes from
+//! `parts`.
 
 use std::collections::VecDeque;
 
 use super::parts::{Arc, Mutex, PoisonError, Swap, Weak, acquire_fence};
 
-/// The newest value that others may see, and all older ones that somebody still holds.
+/// The newest published value, and all older ones that a thread still holds.
 pub(crate) struct VersionList<T> {
     current: Swap<T>,
-    /// Every value that was published and may be held, oldest first.
+    /// Every published value that a thread may hold, oldest first.
     held: Mutex<VecDeque<Weak<T>>>,
 }
 
@@ -25,43 +26,43 @@ impl<T> VersionList<T> {
         self.current.load_full()
     }
 
-    /// Something of the newest value.
+    /// What `look` returns for the newest value.
     #[inline]
     pub(crate) fn look<V>(&self, look: impl FnOnce(&T) -> V) -> V {
         look(&self.current.load())
     }
 
-    /// Shows a newer value, and says so by `tell` before the next one can be shown.
+    /// Publishes a newer value, and calls `tell` before the next one can be published.
     pub(crate) fn publish(&self, value: Arc<T>, tell: impl FnOnce()) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        // Entered before it can be seen, so that whoever takes it up is never overlooked.
+        // Entered before readers can load it, so that `oldest` never overlooks a holder.
         held.push_back(Arc::downgrade(&value));
         drop(self.current.swap(value));
         tell();
         while held.front().is_some_and(|value| value.strong_count() == 0) {
             held.pop_front();
         }
-        // An old reader at the front keeps those behind it from being dropped there.
+        // An old holder at the front keeps the loop above from dropping the entries behind it.
         if held.len() >= 64 && held.len().is_power_of_two() {
             held.retain(|value| value.strong_count() > 0);
         }
-        // As in `oldest`, which does not find those any more that are gone from here.
+        // As in `oldest`, which can no longer find the entries dropped here.
         acquire_fence();
     }
 
-    /// The oldest value that anybody may hold, at least the newest one.
+    /// The oldest value that a thread may hold; the newest value if no thread holds an older one.
     pub(crate) fn oldest(&self) -> Arc<T> {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         // A thread between loading the current value and counting itself as its holder is counted
-        // by `arc_swap`, which lets no value go before that; so `upgrade` misses nobody.
+        // by `arc_swap`, which lets no value go before that; so `upgrade` misses no holder.
         let oldest = held.iter().find_map(Weak::upgrade);
-        // What the last holders of the others have read, they have read before this: giving up an
-        // `Arc` releases, but that `upgrade` finds it gone acquires nothing by itself.
+        // The reads of the last holders of the older values must happen before this: dropping an
+        // `Arc` releases, but an `upgrade` that finds the value gone acquires nothing by itself.
         acquire_fence();
         oldest.unwrap_or_else(|| self.current.load_full())
     }
 
-    /// A held value, if there is one like this.
+    /// A held value for which `is_it` is true, if there is one.
     pub(crate) fn find(&self, is_it: impl Fn(&T) -> bool) -> Option<Arc<T>> {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let mut found = held.iter().filter_map(Weak::upgrade);

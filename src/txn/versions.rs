@@ -1,4 +1,4 @@
-//! States of the store: what each commit has left, and which of them are still being read.
+//! States of the store: what each commit left, and which states snapshots still read.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use crate::io::{Access, Backing, View};
 use crate::overlay::Overlay;
 use crate::shm::{LockWords, WriterSide};
 
-/// The store as one commit has left it. It never changes; who holds it may read it.
+/// The store as one commit left it. A state never changes; a holder can read it.
 ///
-/// Records with an image in the overlay are read there, all others in the view. The bytes of the
-/// latter do not change while anybody holds this state: see [`Published::oldest`].
+/// A record with an image in the overlay is read there, every other record in the view. The bytes
+/// of the latter do not change while a thread holds this state: see [`Published::oldest`].
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) counts: Counts,
@@ -22,13 +22,13 @@ pub(crate) struct State {
     pub(crate) overlay: Overlay,
     /// A view of the array that reaches to the end of the records.
     pub(crate) view: Arc<View>,
-    /// What keeps a writer in another process from changing what is read here; in the writer's own
-    /// process that is this state itself.
+    /// Keeps a writer in another process from changing what this state reads. `None` in the
+    /// writer's own process, where holding the state suffices.
     pub(crate) pin: Option<SnapshotPin>,
 }
 
 impl State {
-    /// What is left of a state when nobody reads any more.
+    /// The counts of `last`, without records and without a view of the file.
     pub(crate) fn without_view(last: &Self) -> Arc<Self> {
         let view = Arc::new(View::empty(0, Access::ReadOnly));
         let counts = Counts { records: 0, ..last.counts };
@@ -36,9 +36,9 @@ impl State {
     }
 }
 
-/// The newest state that readers may see, and all older ones that somebody still holds.
+/// The newest published state, and all older ones that a snapshot still holds.
 pub(crate) struct Published {
-    /// Where other processes see what is published.
+    /// Tells other processes what is published.
     sharing: WriterSide<LockWords>,
     states: VersionList<State>,
 }
@@ -48,12 +48,12 @@ impl Published {
         Self { sharing, states: VersionList::new(state) }
     }
 
-    /// Lets the states go, when nobody reads any more.
+    /// Drops all states, when no snapshot reads them.
     pub(crate) fn end(&mut self, nothing: Arc<State>) {
         self.states = VersionList::new(nothing);
     }
 
-    /// What readers in other processes say, and are told.
+    /// The shared words, as the writer uses them.
     pub(crate) fn sharing(&self) -> &WriterSide<LockWords> {
         &self.sharing
     }
@@ -64,7 +64,7 @@ impl Published {
         self.states.look(|state| state.counts.commit)
     }
 
-    /// The state of this commit, if anybody holds it.
+    /// The state of this commit, if a snapshot holds it.
     pub(crate) fn find(&self, commit: u64) -> Option<Arc<State>> {
         self.states.find(|state| state.counts.commit == commit)
     }
@@ -75,24 +75,24 @@ impl Published {
         self.states.load()
     }
 
-    /// Shows readers a newer state.
+    /// Publishes a newer state.
     pub(crate) fn publish(&self, state: Arc<State>) {
         let commit = state.counts.commit;
         self.states.publish(state, || self.sharing.publish(commit));
     }
 
-    /// The oldest state that anybody may be reading, at least the newest published one.
+    /// The oldest state that a snapshot may be reading, or the newest if there is no snapshot.
     ///
-    /// This is what a checkpoint may write to the array: no holder of an older state is left, who
-    /// would read the old bytes there; holders of this state and of newer ones have every image
-    /// that is written in their own overlays. Who takes up a state from now on takes the newest,
-    /// which is no older.
+    /// A checkpoint may write this state to the array: no snapshot holds an older state and would
+    /// read the old bytes there, and snapshots of this state and of newer ones have every image
+    /// that is written in their own overlays. A snapshot that begins later takes the newest state,
+    /// which is not older.
     pub(crate) fn oldest(&self) -> Arc<State> {
         self.states.oldest()
     }
 }
 
-/// A view of the first `end` bytes of the file, at least.
+/// A view of at least the first `end` bytes of the file.
 pub(crate) fn view_of(backing: &dyn Backing, end: u64) -> Result<Arc<View>> {
     view_with_room(backing, end, Access::ReadOnly).map(Arc::new)
 }
