@@ -327,7 +327,7 @@ fn an_insert_does_not_take_the_live_count_past_the_records() {
     transaction.set(0, &record(9)).unwrap();
     let error = transaction.insert(&record(7)).unwrap_err();
     assert_eq!((error.kind(), error.record_number()), (ErrorKind::Corrupt, Some(1)), "{error}");
-    assert!(error.to_string().contains("counts all 5 records as living"), "{error}");
+    assert!(error.to_string().contains("counts all 5 records as live"), "{error}");
     // Nothing was changed by that, and the rest of the transaction is sound.
     assert_eq!(transaction.append(&record(5)).unwrap(), 5);
     transaction.commit(Durability::Immediate).unwrap();

@@ -1,5 +1,5 @@
-//! What a transaction has changed and not committed yet: private to it, in memory, but for long
-//! runs of appended records, which go to their places in the file at once, where no count reaches.
+//! The uncommitted changes of a transaction, private to it. They are in memory, except for long
+//! appends, which go to their places in the file at once, above every count.
 
 use super::super::slots::deleted;
 use super::super::versions::{State, view_of};
@@ -10,21 +10,21 @@ use crate::overlay::{Images, Tail};
 use crate::step::{self, Step};
 use crate::wal::PlacedSums;
 
-/// Appended records that take more than this are not logged but written to their places.
+/// Appended records of more bytes than this are a long append: written to their places, not logged.
 const LOGGED_TAIL_BYTES_MAX: usize = 1 << 20;
 
-/// The changes of a transaction over the state that it began with.
+/// The changes of a transaction since the state that it began with.
 pub(crate) struct Changes {
     layout: RecordLayout,
     pub(super) images: Images,
     /// The records appended last, which are not in the file.
     pub(super) tail: Tail,
-    /// The number of the tail's first record. Those between the base's count and this are in the
-    /// file already, above every count.
+    /// The number of the tail's first record. The records between the base's count and this are in
+    /// the file already, above every count.
     pub(super) tail_start: u64,
-    /// The checksums of those.
+    /// The checksums of those records.
     pub(super) placed: Option<PlacedSums>,
-    /// As the next commit is to count them; its number is still that of the state before.
+    /// The counts of the next commit, but still with the base's commit number.
     pub(super) counts: Counts,
 }
 
@@ -45,7 +45,7 @@ impl Changes {
         self.images.is_empty() && self.counts.records == base.counts.records
     }
 
-    /// Records, deleted ones included.
+    /// The number of records, with deleted ones.
     pub(crate) fn count(&self) -> u64 {
         self.counts.records
     }
@@ -66,7 +66,7 @@ impl Changes {
     /// it.
     #[inline]
     fn stride_before<'a>(&self, writer: &'a Writer, id: u64) -> Option<&'a [u8]> {
-        // An overlay has images of records only that its state counts.
+        // An overlay has no images of records that its state does not count.
         match writer.newest.overlay.find(id) {
             Some(image) => Some(image),
             None => writer.in_file.bytes(id, self.layout.stride),
@@ -78,7 +78,7 @@ impl Changes {
         self.layout.live(self.stride(writer, id)?)
     }
 
-    /// Record `id` for changing, unless it was deleted.
+    /// Record `id`, to change it, unless it was deleted.
     pub(crate) fn get_mut(&mut self, writer: &Writer, id: u64) -> Result<Option<&mut [u8]>> {
         let layout = self.layout;
         let stride = if id >= self.tail_start {
@@ -91,13 +91,16 @@ impl Changes {
                 self.images.forget_last();
                 return Ok(None);
             }
-            // Looked up again, which only a deleted record's `forget_last` above makes necessary.
+            // Borrowed again, because `image` would be borrowed across the `forget_last` above.
             self.images.last_mut()
         };
         Ok(stride.and_then(|stride| layout.live_mut(stride)))
     }
 
-    /// The whole stride of a record that there is, for changing.
+    /// The whole stride of record `id`, to change it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OutOfRange`] if the store has no record `id`; an error of reading the record.
     fn stride_mut(&mut self, writer: &Writer, id: u64) -> Result<&mut [u8]> {
         if let Some(at) = id.checked_sub(self.tail_start) {
             return self.tail.get_mut(at).ok_or_else(|| missing(id, self.counts.records));
@@ -108,10 +111,14 @@ impl Changes {
         image_of(&self.layout, &mut self.images, writer, id)
     }
 
-    /// Sets record `id`, which must be there.
+    /// Replaces record `id`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] if the record was deleted; [`ErrorKind::OutOfRange`] if the store
+    /// has no record `id`; an error of reading the record.
     pub(crate) fn set(&mut self, writer: &Writer, id: u64, record: &[u8]) -> Result<()> {
         let count = self.counts.records;
-        // A record that is set whole need not be read first, unless it could be a deleted one.
+        // A record that is replaced whole need not be read first, unless it may be a deleted one.
         if !self.layout.deletes && id < self.tail_start && self.images.number_of(id).is_none() {
             self.images.add(id)?[..record.len()].copy_from_slice(record);
             return Ok(());
@@ -138,8 +145,9 @@ impl Changes {
             return Ok(first);
         }
         let added = (records.len() / record_size) as u64;
-        geometry.offset_of(first.saturating_add(added))?;
-        // In parts, so that what is not in the file yet stays small.
+        // Both are numbers of records of one file or of one slice, so the sum cannot overflow.
+        geometry.offset_of(first + added)?;
+        // In parts, so that the tail in memory stays small.
         let part = (LOGGED_TAIL_BYTES_MAX / stride).max(1);
         for records in records.chunks(part * record_size) {
             self.append_part(writer, records, records.len() / record_size)?;
@@ -147,11 +155,13 @@ impl Changes {
         Ok(first)
     }
 
-    /// Appends `added` records to the tail, which goes to the file first if it would be too long.
+    /// Appends `added` records to the tail. Writes the tail to the file first if it would be too
+    /// long.
     #[inline]
     fn append_part(&mut self, writer: &mut Writer, records: &[u8], added: usize) -> Result<()> {
         let RecordLayout { record_size, stride, deletes, .. } = self.layout;
-        let tail_bytes = self.tail.bytes().len().saturating_add(added.saturating_mul(stride));
+        // Cannot overflow: the tail is in memory, and a part has at most 16 MiB.
+        let tail_bytes = self.tail.bytes().len() + added * stride;
         if tail_bytes > LOGGED_TAIL_BYTES_MAX && !writer.logs_all {
             self.spill(writer)?;
         }
@@ -168,7 +178,7 @@ impl Changes {
         Ok(())
     }
 
-    /// Whether appended records were written to the file, so that its data is to be synced.
+    /// Whether appended records were written to the file, so that the commit must sync them.
     pub(super) fn has_spilled(&self, base: &State) -> bool {
         self.tail_start > base.counts.records
     }
@@ -179,7 +189,7 @@ impl Changes {
         writer.make_room(end)?;
         let written = writer.placed.write(self.tail_start, self.tail.bytes());
         written.inspect_err(|error| writer.doubt(error))?;
-        // Now that they are in the processor's cache.
+        // Computed now, while the bytes are in the processor's cache.
         self.placed.get_or_insert_with(PlacedSums::new).add(self.tail.bytes());
         writer.show_in_file(&self.layout, end)?;
         self.tail_start = end;
@@ -187,7 +197,7 @@ impl Changes {
         Ok(())
     }
 
-    /// Deletes record `id`; `false` if it is not there.
+    /// Deletes record `id`; `false` if there is no such record or it was deleted before.
     pub(crate) fn delete(&mut self, writer: &Writer, id: u64) -> Result<bool> {
         self.check_deletes("delete")?;
         if self.get_mut(writer, id)?.is_none() {
@@ -196,7 +206,7 @@ impl Changes {
         let left = self.counts.live.checked_sub(1).ok_or_else(|| {
             Error::new(ErrorKind::Corrupt, "delete")
                 .record(id)
-                .detail("the header counts fewer records that live than there are")
+                .detail("the store is damaged: it counts no live record, but this one is live")
         })?;
         self.kill(writer, id, self.counts.free_head)?;
         self.counts.free_head = Some(id);
@@ -204,7 +214,7 @@ impl Changes {
         Ok(true)
     }
 
-    /// Makes record `id` a free slot, followed in the list by `next`.
+    /// Marks record `id` as deleted, followed in the free list by `next`.
     fn kill(&mut self, writer: &Writer, id: u64, next: Option<u64>) -> Result<()> {
         let layout = self.layout;
         layout.put_dead(self.stride_mut(writer, id)?, next);
@@ -215,17 +225,17 @@ impl Changes {
     pub(crate) fn insert(&mut self, writer: &mut Writer, record: &[u8]) -> Result<u64> {
         let Some(id) = self.counts.free_head else { return self.append(writer, record) };
         let Some(next) = self.after_free(writer, id) else {
-            // The list leads to a record that is not free: it is never to be written over.
+            // The free list names a record that is not deleted, and so must not be overwritten.
             self.rebuild_free_list(writer)?;
             return match self.counts.free_head {
                 Some(_) => self.insert(writer, record),
                 None => self.append(writer, record),
             };
         };
-        // Every reader refuses a count that goes past all records.
+        // Every reader refuses a state with more live records than records.
         if self.counts.live >= self.counts.records {
             return Err(Error::new(ErrorKind::Corrupt, "insert").record(id).detail(format!(
-                "it is deleted, and the header counts all {} records as living",
+                "the store is damaged: it counts all {} records as live, but this one is deleted",
                 self.counts.records
             )));
         }
@@ -235,7 +245,8 @@ impl Changes {
         Ok(id)
     }
 
-    /// What follows free record `id` in the free list; `None` if it is no free record.
+    /// The record that follows `id` in the free list; the outer `None` if `id` is not a deleted
+    /// record or names one beyond the count.
     fn after_free(&self, writer: &Writer, id: u64) -> Option<Option<u64>> {
         let stride = self.stride(writer, id)?;
         if !self.layout.is_dead(stride) {
@@ -263,7 +274,7 @@ impl Changes {
         }
         Err(Error::new(ErrorKind::Unsupported, operation)
             .detail("the store was created without deletes")
-            .advice("create it with Options::deletes, and copy the records there"))
+            .advice("create a store with Options::deletes, and copy the records to it"))
     }
 }
 
@@ -273,15 +284,15 @@ impl Writer {
         if !self.placed.reserve(count).inspect_err(|error| self.doubt(error))? {
             return Ok(());
         }
-        // After a failed sync nothing is known of what else was to become durable by it.
+        // A failed sync may have lost other writes to the file too, so it poisons the handle.
         step::take(Step::GrowthSync, || self.placed.sync()).map_err(|error| {
             self.busy = true;
             unknown(error)
         })
     }
 
-    /// As [`Writer::make_room`], for the checksums of records up to the byte `end` of the file: a
-    /// full disk must not keep who finds the commit from bringing it to the array.
+    /// As [`Writer::make_room`], for the checksums of records up to the byte `end` of the file, so
+    /// that a full disk does not keep a later checkpoint from copying the commit to the array.
     pub(super) fn make_room_for_sums(&mut self, end: u64) -> Result<()> {
         let Some(sums) = &mut self.sums else { return Ok(()) };
         let is_new = match sums.reserve(end) {
@@ -300,7 +311,7 @@ impl Writer {
         })
     }
 
-    /// Lets a transaction that begins read what the newest state finds in the array.
+    /// Lets a new transaction read all records of the newest state that are in the array.
     pub(crate) fn show_newest(&mut self, layout: &RecordLayout) -> Result<()> {
         match self.newest.counts.records {
             count if count > self.in_file.count() => self.show_in_file(layout, count),
@@ -308,7 +319,7 @@ impl Writer {
         }
     }
 
-    /// Lets the transaction read the `count` records that the file has room for.
+    /// Lets the transaction read `count` records of the file, which must be long enough.
     pub(super) fn show_in_file(&mut self, layout: &RecordLayout, count: u64) -> Result<()> {
         if self.in_file.capacity() >= count {
             return publish(&mut self.in_file, count);
@@ -319,8 +330,9 @@ impl Writer {
     }
 }
 
-/// Makes an image of record `id`, below the tail and without one yet, as it was before. It is
-/// copied, so that a fault is an error where the guard is installed.
+/// Makes an image of record `id` as the newest state has it. The record must be below the tail and
+/// have no image yet. Copies it through the fault guard, if one is installed, so that a fault is an
+/// error.
 fn image_of<'a>(
     layout: &RecordLayout,
     images: &'a mut Images,

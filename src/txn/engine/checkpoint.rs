@@ -1,10 +1,10 @@
-//! When a writer at work makes a checkpoint, and through which commit: what the log has made
-//! durable goes to its places in the array, so that the log can be used anew.
+//! When a running writer makes a checkpoint, and up to which commit. A checkpoint copies what the
+//! log made durable to its places in the array, so that the log's room can be used again.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::checkpoint::{CheckpointPlan, Files, Outcome, beside_readers};
+use super::super::checkpoint::{CheckpointPlan, Files, Outcome, UNSEEN_READER, beside_readers};
 use super::super::install::Plan;
 use super::super::recovered::read_log_through;
 use super::super::source::Source;
@@ -16,17 +16,17 @@ use crate::step::{self, Step};
 use crate::sums::DamagedBlock;
 use crate::wal::Log;
 
-/// How long a checkpoint that matters waits for who has asked for none while the log is read.
+/// How long a checkpoint of a full or closing log waits for readers that keep checkpoints away.
 const QUIET_WAIT: Wait = Wait::AtMost(Duration::from_secs(1));
 
-/// Why a checkpoint is made.
+/// The reason for a checkpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Reason {
-    /// Somebody asked for it, or the log is long enough.
+    /// A caller asked for it, or the log is long enough.
     Due,
-    /// The log may grow no more.
+    /// The log cannot grow further.
     Full,
-    /// The log is to end.
+    /// The log must end.
     Closing,
 }
 
@@ -57,34 +57,35 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// The newest commit whose changes are all in the array now.
+    /// The newest commit whose changes are all in the array.
     pub fn commit(&self) -> u64 {
         self.commit
     }
 
-    /// How many records were written to the array; those among them that opening the store had to
-    /// write, for want of room for its log, unless a checkpoint has told of them before.
+    /// How many records the checkpoint wrote to the array. The first checkpoint of a handle also
+    /// counts the records that opening the store wrote because its log had no room left.
     pub fn records(&self) -> u64 {
         self.records
     }
 
-    /// Who keeps newer commits out of the array, if somebody does: a snapshot that reads the bytes
-    /// which they would replace, or a reader in another process. The log keeps them meanwhile.
+    /// What keeps newer commits out of the array, if anything does: a snapshot of this process that
+    /// reads the bytes which they would replace, or a reader in another process. The log keeps
+    /// these commits until then.
     pub fn held_back(&self) -> Option<&str> {
         self.held_back.as_deref()
     }
 
-    /// The blocks that this handle found not to match their checksums when it was about to bring
-    /// records into them, with this checkpoint or one before it. The records that were committed
-    /// since are in their places; the blocks stay doubted, until
-    /// [`rebuild_checksums`](crate::rebuild_checksums) takes what they hold as right.
+    /// The blocks that did not match their checksums when this checkpoint, or an earlier one of
+    /// this handle, was about to write records into them. The checkpoint wrote the records all the
+    /// same. The blocks stay marked as damaged until
+    /// [`rebuild_checksums`](crate::rebuild_checksums) accepts what they hold.
     pub fn damaged(&self) -> &[DamagedBlock] {
         &self.damaged
     }
 }
 
 impl Engine {
-    /// Writes to the array what no reader is in the way of.
+    /// Writes to the array all commits that no reader keeps out.
     pub(crate) fn checkpoint(&self) -> Result<Checkpoint> {
         let mut writer = self.lock("checkpoint")?;
         let mut checkpoint = self.checkpoint_locked(&mut writer, Reason::Due)?;
@@ -93,10 +94,10 @@ impl Engine {
         Ok(checkpoint)
     }
 
-    /// After a commit: a checkpoint if the log has grown past its size, with the records in their
-    /// places that it counts, and is not held back by what held back the last one.
+    /// After a commit: makes a checkpoint if the log, with the records in place that it counts, has
+    /// reached its size, and the reader that held the last checkpoint back does not hold this one.
     pub(super) fn checkpoint_if_due(&self) {
-        // Who has the writer's place meanwhile does it after their own commit.
+        // A thread that has the writer's lock makes the checkpoint after its own commit.
         let Some(mut writer) = self.try_lock() else { return };
         if self.check(&writer, "checkpoint").is_err() {
             return;
@@ -108,15 +109,16 @@ impl Engine {
         if !is_due {
             return;
         }
-        // The commit that this follows is done whatever comes of it. An error is kept for those who
-        // ask; one after which nothing may be written has poisoned the handle, too.
+        // A failed checkpoint does not fail the commit before it. `Engine::failure` keeps the
+        // error; one after which nothing may be written has also poisoned the handle.
         let has_failed = self.checkpoint_locked(&mut writer, Reason::Due).is_err();
         let left = writer.due_bytes();
         let reached = writer.superblock.header().counts.commit;
         writer.held_back_by = Some(reached)
             .filter(|&commit| commit < writer.newest.counts.commit && self.is_held(commit));
-        // Beside readers without slots, who come and go unseen, it is tried again before long, as
-        // it is after a failure, which may have passed by then.
+        // Unregistered readers come and go unseen, and the cause of a failure may pass: after
+        // either the next try comes soon. The sums saturate, because a caller may set the size to
+        // `u64::MAX`, which means never.
         let next = if writer.shut_out || has_failed {
             left.saturating_add(self.common.checkpoint_bytes)
         } else {
@@ -126,13 +128,13 @@ impl Engine {
     }
 
     /// Whether a snapshot of this commit, or of an older one, is being read: in this process, or by
-    /// a reader that has said so.
+    /// a registered reader.
     fn is_held(&self, commit: u64) -> bool {
         self.published.oldest().counts.commit <= commit
             || self.published.sharing().is_read(commit).is_ok_and(|is| is)
     }
 
-    /// Makes a checkpoint. Why it fails, if it does, is kept until one does not.
+    /// Makes a checkpoint. Keeps the reason of a failure until a checkpoint succeeds.
     pub(super) fn checkpoint_locked(
         &self,
         writer: &mut Writer,
@@ -177,14 +179,13 @@ impl Engine {
         });
         let Outcome::Done((records, by)) = made.map_err(|error| self.name(error))? else {
             writer.shut_out = true;
-            let by = "a reader has the store open that has no slot, or under another name, or is \
-                      just coming, or is just reading the log";
-            return Ok(done(writer, 0, Some(by.to_owned())));
+            return Ok(done(writer, 0, Some(UNSEEN_READER.to_owned())));
         };
         Ok(done(writer, records, by.or(held_back)))
     }
 
-    /// Now that this writer sees every reader: of those of commits that are no more, none comes.
+    /// While a checkpoint holds its lock, this writer sees every reader, and no further reader of
+    /// lost commits can appear: looks whether any is left.
     fn recheck_strangers(&self, writer: &mut Writer) -> Result<()> {
         if writer.logs_all {
             let strangers = self.published.sharing().has_strangers();
@@ -193,7 +194,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Which snapshot of this process keeps a checkpoint from going past `target`.
+    /// Describes the snapshot of this process that keeps a checkpoint from going past `target`.
     fn own_reader(&self, writer: &Writer, target: &State) -> Option<String> {
         let held =
             (target.counts.commit < writer.newest.counts.commit).then_some(target.counts.commit);
@@ -205,8 +206,8 @@ impl Engine {
         })
     }
 
-    /// Brings to the array what readers in other processes allow, up to `target`. Returns how many
-    /// records that were, and which reader was in the way of more.
+    /// Copies to the array what readers in other processes allow, up to `target`. Returns the
+    /// number of records, and the reader that was in the way of more.
     fn write_allowed(
         &self,
         writer: &mut Writer,
@@ -231,8 +232,8 @@ impl Engine {
         Ok((plan.records(), held_back))
     }
 
-    /// The state of a commit between the array's and the newest. Unless somebody still holds it,
-    /// it is put together from the log, where every image of every commit is.
+    /// The state of a commit between the array's and the newest. If no snapshot holds it any more,
+    /// this reads it from the log, which has every image of every commit.
     fn older_state(&self, writer: &Writer, commit: u64) -> Result<Arc<State>> {
         if let Some(state) = self.published.find(commit) {
             return Ok(state);
@@ -241,7 +242,7 @@ impl Engine {
         let found = found.filter(|found| found.counts.commit == commit).ok_or_else(|| {
             self.name(
                 Error::new(ErrorKind::Corrupt, "checkpoint")
-                    .detail(format!("commit {commit} is not in the log")),
+                    .detail(format!("the log lacks commit {commit}, which a reader still holds")),
             )
         })?;
         Ok(Arc::new(State {
@@ -252,7 +253,8 @@ impl Engine {
         }))
     }
 
-    /// Installs what the log made durable (`settle_all`), of which states need no images then.
+    /// Installs commits that the log made durable (`settle_all`), and drops their images from the
+    /// newest state.
     fn write_back(&self, writer: &mut Writer, plan: &CheckpointPlan<'_>) -> Result<()> {
         let Writer { superblock, placed, log, .. } = writer;
         let (sums, sharing) = (writer.sums.as_mut(), self.published.sharing());
@@ -271,8 +273,8 @@ impl Engine {
         Ok(())
     }
 
-    /// Brings everything to the array that no reader is in the way of, and leaves the file as it is
-    /// at rest: without a log, trimmed, both header slots alike.
+    /// Copies to the array all commits that no reader keeps out. If that is all of them, leaves the
+    /// store cleanly closed: without a log, trimmed, with equal header slots.
     pub(crate) fn close(&self) -> Result<()> {
         let mut writer = self.lock("close")?;
         let closed = self.close_locked(&mut writer);
@@ -280,7 +282,7 @@ impl Engine {
         closed
     }
 
-    /// As [`Engine::close`], unless a transaction that was leaked is in the way.
+    /// As [`Engine::close`], but does nothing if a leaked transaction has the writer's lock.
     pub(crate) fn close_if_free(&self) -> Result<()> {
         match self.try_lock() {
             Some(writer) => drop(writer),
@@ -292,16 +294,16 @@ impl Engine {
     fn close_locked(&self, writer: &mut Writer) -> Result<()> {
         let checkpoint = self.checkpoint_locked(writer, Reason::Closing)?;
         if writer.superblock.header().live_log.is_some() {
-            // A reader is left: the log stays for who opens the store next.
+            // A reader is left: the log stays for the next writer.
             debug_assert!(checkpoint.held_back.is_some());
             return Ok(());
         }
         self.step(writer, |writer| {
             let count = writer.newest.counts.records;
-            // A reader of commits that are no more may count more records than there are.
+            // A reader of lost commits may count more records than the store has.
             let is_cuttable = !self.published.sharing().has_strangers()?;
             match if is_cuttable { writer.placed.trim(count) } else { Ok(()) } {
-                // Windows trims no file that anybody has mapped: it waits until the engine goes.
+                // Windows trims no mapped file: the trim waits until the engine is dropped.
                 Err(error) if error.kind() == ErrorKind::Locked => writer.untrimmed = Some(count),
                 other => other?,
             }
@@ -311,7 +313,7 @@ impl Engine {
             if writer.superblock.changed() {
                 writer.superblock.commit(|_| {})?;
             }
-            // One that no header ever led to.
+            // A log whose header was never written.
             writer.log.take().map_or(Ok(()), Log::remove)
         })
     }

@@ -1,4 +1,4 @@
-//! Commits: one block in the log and one sync.
+//! Commits: one frame in the log and one sync.
 
 use std::sync::{Arc, MutexGuard};
 
@@ -15,7 +15,7 @@ use crate::overlay::Committed;
 use crate::step::{self, Step};
 use crate::wal::{self, Log};
 
-/// What a commit is to survive before [`commit`](crate::WriteTransaction::commit) returns.
+/// What a commit must survive when [`commit`](crate::WriteTransaction::commit) returns.
 ///
 /// ```
 /// # #[cfg(feature = "derive")] {
@@ -33,12 +33,12 @@ use crate::wal::{self, Log};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum Durability {
-    /// A loss of power: the log is synced. Threads that commit at the same time share a sync.
+    /// A loss of power: the commit syncs the log. Threads that commit at the same time share a
+    /// sync.
     #[default]
     Immediate,
-    /// The end of this process, however it ends: the log is written, and synced with the next
-    /// commit that asks for it, or the next checkpoint. A loss of power may take the last such
-    /// commits, from the newest on, and never a part of one.
+    /// Any end of this process: the commit writes the log, and a later `Immediate` commit or a
+    /// checkpoint syncs it. A loss of power can take back the newest such commits, each as a whole.
     Eventual,
 }
 
@@ -50,8 +50,8 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// The commit's number; the next commit has a higher one. A transaction without changes has the
-    /// number of the commit that it saw.
+    /// The commit's number; the next commit has a higher one. For a transaction without changes it
+    /// is the number of the commit that the transaction read.
     pub fn commit(&self) -> u64 {
         self.commit
     }
@@ -62,12 +62,11 @@ impl Receipt {
     }
 }
 
-/// A log that is due for a checkpoint has about so many segments, so that most of them are free
-/// after it.
+/// How many segments a log has, about, when a checkpoint is due. Most of them are free afterwards.
 pub(super) const SEGMENTS_OF_A_LOG: u64 = 4;
 
 impl Engine {
-    /// Commits `changes`, which were made over the newest state.
+    /// Commits `changes` to the newest state.
     pub(crate) fn commit(
         &self,
         mut writer: MutexGuard<'_, Writer>,
@@ -92,7 +91,7 @@ impl Engine {
         Ok(Receipt { commit, survives: self.survives(durability) })
     }
 
-    /// A transaction without changes may ask for the durability of what it saw.
+    /// Makes the commit durable that a transaction without changes has read.
     fn make_durable(&self, commit: u64) -> Result<()> {
         if self.group.synced() >= commit {
             return Ok(());
@@ -100,8 +99,8 @@ impl Engine {
         self.group.settle_all(&self.published)
     }
 
-    /// Everything that may run out of space, before anything is written that counts: after an error
-    /// here the transaction has not happened, and the store goes on.
+    /// Does everything that may run out of space, before the frame is written: after an error here
+    /// the transaction has not happened, and the store stays usable.
     fn make_room(&self, writer: &mut Writer, changes: &Changes) -> Result<()> {
         let named = |result: Result<()>| result.map_err(|error| self.name(error));
         let logged = if changes.has_spilled(&writer.newest) { 0 } else { changes.tail.records() };
@@ -122,7 +121,7 @@ impl Engine {
             log.reserve(images, image_len).inspect_err(|error| writer.doubt(error))
         };
         match reserve(writer) {
-            // What the array takes over leaves segments to be used again.
+            // A checkpoint frees segments of the log, which can then be used again.
             Err(error) if error.kind() == ErrorKind::NoSpace => {
                 self.checkpoint_locked(writer, Reason::Full)?;
                 match reserve(writer) {
@@ -137,8 +136,8 @@ impl Engine {
         }
     }
 
-    /// Ends a log of which the array holds everything, for the room that its files take, and begins
-    /// another one there.
+    /// Ends a log whose commits are all in the array, to free the room of its files, and begins a
+    /// new log.
     fn begin_anew(&self, writer: &mut Writer) -> Result<()> {
         if writer.newest.counts.commit > writer.superblock.header().counts.commit {
             return Ok(());
@@ -147,7 +146,7 @@ impl Engine {
         if writer.superblock.header().live_log.is_some() {
             return Ok(());
         }
-        // A reader in it goes on from the header, as a reader does that finds a log gone.
+        // A reader of the old log finds it gone, and starts again from the header.
         self.published.sharing().give_up(writer.newest.counts.commit);
         self.group.release_segment();
         if let Some(log) = writer.log.take() {
@@ -156,12 +155,13 @@ impl Engine {
         self.begin_log(writer)
     }
 
-    /// Makes the first segment of a log, and then the header that names it.
+    /// Makes the first segment of a log, and then writes the header that names it.
     fn begin_log(&self, writer: &mut Writer) -> Result<()> {
         let file_id = writer.superblock.header().file_id;
         let first = writer.newest.counts.commit + 1;
         let backing = &self.backing;
-        // What a process left that died while it made, or removed, a log that no header names.
+        // First removes the log files that no header names: a process may have died while it made
+        // or removed such a log.
         let mut log = wal::remove_stale(&**backing, file_id, &[])
             .and_then(|()| Log::create(Arc::clone(backing), file_id, first))
             .inspect_err(|error| writer.doubt(error))
@@ -172,12 +172,14 @@ impl Engine {
         self.step(writer, |writer| writer.superblock.commit(|header| header.live_log = Some(salt)))
     }
 
-    /// An error if the log may not grow by as much; a checkpoint may help.
+    /// An error if `images` more images would make the log larger than the options allow, even
+    /// after a checkpoint.
     fn check_log_size(&self, writer: &mut Writer, images: u64) -> Result<()> {
         let Some(max_bytes) = self.common.max_log_bytes else { return Ok(()) };
         let stride = u64::from(writer.superblock.header().stride);
-        let added = images.saturating_mul(stride + 8).saturating_add(512);
-        let is_full = |writer: &Writer| writer.log_size().1.saturating_add(added) > max_bytes;
+        // Cannot overflow: the images are in memory, and the log is on a disk.
+        let added = images * (stride + 8) + 512;
+        let is_full = |writer: &Writer| writer.log_size().1 + added > max_bytes;
         if !is_full(writer) || writer.log_size().1 == 0 {
             return Ok(());
         }
@@ -188,17 +190,17 @@ impl Engine {
         let why = checkpoint.held_back().unwrap_or_default().to_owned();
         Err(self.name(
             Error::new(ErrorKind::LogFull, "commit")
-                .detail(format!("the log may take {max_bytes} bytes, and {why}"))
+                .detail(format!("the log is limited to {max_bytes} bytes, and {why}"))
                 .advice("end the reader, or allow a larger log with Options::max_log"),
         ))
     }
 
-    /// Writes the block, and makes the state that comes of it the newest.
+    /// Writes the frame, and makes the state after it the newest.
     fn write(&self, writer: &mut Writer, mut changes: Changes, durable: bool) -> Result<()> {
         let base = Arc::clone(&writer.newest);
         if changes.has_spilled(&base) {
             changes.spill(writer)?;
-            // At every durability: a block that counts records must never be found without them.
+            // At every durability: no crash may leave a frame that counts records without them.
             step::take(Step::BulkSync, || writer.placed.sync())?;
         } else {
             log_tail(&mut changes)?;
@@ -211,8 +213,8 @@ impl Engine {
         let images = wal::Images { ids: changes.images.ids(), image_len, pieces: &pieces };
         let log = writer.log.as_mut().ok_or_else(no_log)?;
         if log.changes_segment(images.ids.len() as u64, image_len) {
-            // The log syncs the segment that it leaves. Were another thread just syncing it for its
-            // commit, one of the two might not be told of a failure that the other is told of.
+            // The log syncs the segment that it leaves. If another thread were syncing the same
+            // segment for its commit, the system might report a failure to only one of the two.
             step::take(Step::SegmentSync, || self.group.settle_all(&self.published))?;
         }
         log.append(&commit, self.group.synced(), &images)?;
@@ -231,7 +233,7 @@ impl Engine {
         Ok(())
     }
 
-    /// The base's view if it reaches far enough, otherwise a larger one.
+    /// The base's view if it covers `count` records, otherwise a larger one.
     fn view_over(&self, writer: &Writer, base: &State, count: u64) -> Result<Arc<View>> {
         let end = self.layout.geometry.offset_of(count)?;
         if base.view.len_bytes() as u64 >= end {
@@ -240,7 +242,7 @@ impl Engine {
         view_of(&*self.backing, writer.placed.file_len_bytes())
     }
 
-    /// What a commit survives on this system and this file system.
+    /// What a commit survives with this operating system and file system.
     fn survives(&self, durability: Durability) -> Survives {
         match durability {
             Durability::Eventual => Survives::Process,
@@ -249,7 +251,7 @@ impl Engine {
     }
 }
 
-/// Makes images of the records that were appended, to be logged.
+/// Makes images of the appended records, to log them.
 fn log_tail(changes: &mut Changes) -> Result<()> {
     let Changes { images, tail, tail_start, .. } = changes;
     for (id, record) in (*tail_start..).zip(tail.iter()) {
@@ -262,5 +264,5 @@ fn log_tail(changes: &mut Changes) -> Result<()> {
 
 #[cold]
 fn no_log() -> Error {
-    Error::new(ErrorKind::Corrupt, "commit").detail("the log is gone")
+    Error::new(ErrorKind::Corrupt, "commit").detail("the writer has no log: a bug in flatrec")
 }

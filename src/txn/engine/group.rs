@@ -1,8 +1,8 @@
-//! Commits that share a sync: while one thread syncs the log, others write to it; one sync then
-//! answers them all.
+//! Group commit: while one thread syncs the log, others write to it; the next sync then makes all
+//! their commits durable.
 //!
-//! Commits become visible in the order of their numbers: one that asked for durability after its
-//! sync, one that did not after its write, and neither before the one in front of it.
+//! Commits become visible in the order of their numbers: a durable commit after its sync, any other
+//! after its write, and neither before the commit in front of it.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -15,7 +15,7 @@ use crate::step::{self, Step};
 /// A commit in the log that readers do not see yet.
 struct Waiting {
     state: Arc<State>,
-    /// Whether it is to be durable before it is seen.
+    /// Whether the commit must be durable before readers see it.
     durable: bool,
 }
 
@@ -27,20 +27,20 @@ struct Inner {
     synced: u64,
     /// The newest commit that readers see.
     seen: u64,
-    /// Whether a thread is syncing.
+    /// Whether a thread is in the sync.
     syncing: bool,
     waiting: VecDeque<Waiting>,
     failed: bool,
 }
 
-/// The commits between log and readers.
+/// The commits that are in the log and that readers do not see yet.
 pub(super) struct Group {
     inner: Mutex<Inner>,
     changed: Condvar,
 }
 
 impl Group {
-    /// Everything up to `commit` is durable and seen.
+    /// A group in which all commits up to `commit` are durable and seen.
     pub(super) fn new(commit: u64) -> Self {
         let inner = Inner {
             written: commit,
@@ -63,19 +63,19 @@ impl Group {
         self.lock().synced
     }
 
-    /// Whether a sync has failed, or somebody said so.
+    /// Whether a sync has failed, or [`Group::fail`] was called.
     pub(super) fn has_failed(&self) -> bool {
         self.lock().failed
     }
 
-    /// Nothing more is to become durable: what the disk holds is unknown.
+    /// Fails all later commits, because what the disk holds is unknown.
     pub(super) fn fail(&self) {
         self.lock().failed = true;
         self.changed.notify_all();
     }
 
-    /// Takes note of a commit that was written to the log. Called under the writer's lock, so in
-    /// the order of the commits.
+    /// Notes a commit that was written to the log. Callers hold the writer's lock, so the calls
+    /// come in the order of the commits.
     pub(super) fn enter(&self, state: Arc<State>, durable: bool, segment: Arc<dyn Backing>) {
         let mut inner = self.lock();
         inner.written = state.counts.commit;
@@ -83,8 +83,8 @@ impl Group {
         inner.waiting.push_back(Waiting { state, durable });
     }
 
-    /// Lets the segment go that was synced last, all of which is durable: a file that is removed
-    /// takes its room as long as a handle has it open.
+    /// Drops the last segment if all of it is durable: a removed file keeps its room on the disk
+    /// while a handle has it open.
     pub(super) fn release_segment(&self) {
         let mut inner = self.lock();
         if inner.synced >= inner.written {
@@ -92,7 +92,7 @@ impl Group {
         }
     }
 
-    /// Waits until readers see `commit`, syncing the log if nobody else is at it.
+    /// Waits until readers see `commit`. Syncs the log for that, unless another thread is doing so.
     pub(super) fn settle(&self, commit: u64, published: &Published) -> Result<()> {
         let mut inner = self.lock();
         loop {
@@ -119,7 +119,7 @@ impl Group {
         }
     }
 
-    /// Syncs what is written by now, or waits for the thread that is just doing that.
+    /// Syncs what is in the log, or waits for the thread that is in a sync.
     fn advance<'a>(&'a self, mut inner: MutexGuard<'a, Inner>) -> Result<MutexGuard<'a, Inner>> {
         if inner.failed {
             return Err(lost());
@@ -131,7 +131,7 @@ impl Group {
         let target = inner.written;
         inner.syncing = true;
         drop(inner);
-        // Should the sync panic, in somebody's own backing: nobody is to wait for it for ever.
+        // If the sync panics, in a user's own backing, the drop of this wakes the waiting threads.
         let mut ending = SyncEnds { group: self, synced: None };
         let synced = step::take(Step::LogSync, || segment.sync_data());
         if synced.is_ok() || step::skip(Step::Poison) {
@@ -142,10 +142,10 @@ impl Group {
     }
 }
 
-/// Tells all who wait how a sync has ended.
+/// Tells the waiting threads how a sync ended, when it is dropped.
 struct SyncEnds<'g> {
     group: &'g Group,
-    /// What became durable; `None` if it failed, or panicked.
+    /// The newest durable commit; `None` if the sync failed or panicked.
     synced: Option<u64>,
 }
 
@@ -162,7 +162,7 @@ impl Drop for SyncEnds<'_> {
 }
 
 impl Inner {
-    /// Shows readers what they may see by now.
+    /// Shows readers all commits that they may see.
     fn show(&mut self, published: &Published) {
         while let Some(next) = self.waiting.front() {
             if self.failed || next.durable && next.state.counts.commit > self.synced {
@@ -176,9 +176,9 @@ impl Inner {
     }
 }
 
-/// The error of a commit whose sync, or that of one before it, has failed.
+/// The error of a commit if its sync, or the sync of an earlier commit, has failed.
 fn lost() -> Error {
     Error::new(ErrorKind::Poisoned, "commit")
-        .detail("a write or sync of the log failed: whether the commit will be found is unknown")
-        .advice("reopen the store: it comes up with every commit that was acknowledged")
+        .detail("a write or sync of the log failed, so whether the log has the commit is unknown")
+        .advice("reopen the store: it then has every acknowledged commit")
 }

@@ -1,15 +1,16 @@
-//! The engine of a store that is changed by transactions.
+//! The engine: the part behind all handles of a store that transactions change.
 //!
-//! One writer at a time changes the state: it writes a block with all that a transaction has
-//! changed to the log, and syncs it. The array itself is changed by checkpoints only, with what the
-//! log made durable before. docs/DURABILITY.md argues the order of the steps.
+//! One writer at a time changes the state: it writes all changes of a transaction to the log as one
+//! frame, and syncs the log. Only checkpoints change the array below a count, with what the log
+//! made durable before. docs/DURABILITY.md argues the order of the steps.
 //!
 //! Invariants:
-//! - `header.commit` is the newest commit whose changes are all in the array; those after it are in
-//!   the log, each in one block, in order, without a gap.
-//! - The file is at least as long as the records that any commit in the log counts, durably.
-//! - Records of the array that a state reads there (see [`State`]) do not change while it is held.
-//! - After a failed write or sync nothing is written any more (`check`).
+//! - `header.commit` is the newest commit whose changes are all in the array. Later commits are in
+//!   the log, each in one frame, in order, without a gap.
+//! - The file is, durably, long enough for the records that any commit in the log counts.
+//! - Records that a state reads in the array (see [`State`]) do not change while a snapshot holds
+//!   the state.
+//! - After a failed write or sync the engine writes nothing (`check`).
 
 mod changes;
 mod checkpoint;
@@ -42,14 +43,14 @@ pub use checkpoint::Checkpoint;
 pub use commit::{Durability, Receipt};
 use group::Group;
 
-/// A store that is changed by transactions, for all its handles, snapshots and transactions.
+/// A store that transactions change, shared by its handles, snapshots and transactions.
 pub(crate) struct Engine {
     // Dropped before the locks.
     writer: Mutex<Writer>,
     group: Group,
     published: Published,
-    /// Why the last checkpoint failed, or the step that poisoned the handle, in words; nothing
-    /// since the last checkpoint that did not fail.
+    /// The error of the last checkpoint, or of the step that poisoned the handle; `None` if the
+    /// last checkpoint succeeded.
     failure: Mutex<Option<String>>,
     layout: RecordLayout,
     schema: Schema,
@@ -59,45 +60,43 @@ pub(crate) struct Engine {
     locks: Locks,
 }
 
-/// What only the one writer touches.
+/// The part of the engine that only the writer uses.
 pub(crate) struct Writer {
     superblock: Superblock,
     log: Option<Log>,
     placed: ArrayWriter,
-    /// Whether nothing may be written to places above every count: when the store was opened,
-    /// somebody was reading a commit that is no more, or may have been: it may have counted more
-    /// records.
+    /// Whether the writer must log long appends too: when the store was opened, a reader may have
+    /// been reading a lost commit, which may have counted records at places above every count.
     logs_all: bool,
     /// The checksums of the array, if the store has them.
     sums: Option<Sums>,
     /// The newest state in the log, which readers may not see yet.
     newest: Arc<State>,
-    /// All records in the file, for the transaction under way: also those that it has appended in
-    /// place, which no state counts yet.
+    /// All records in the file, for the current transaction, with the records that it has appended
+    /// in place, which no state counts yet.
     in_file: RecordView<u8>,
-    /// Set while a commit or checkpoint is under way: found set, one has panicked or failed. Set
-    /// for good by a failure before that ([`Writer::doubt`]).
+    /// True during a commit or checkpoint: if the next one finds it true, the one before panicked.
+    /// A failure that leaves the disk's bytes unknown sets it for good ([`Writer::doubt`]).
     busy: bool,
     closed: bool,
-    /// The records to which the file is to be cut once this process has no view of it any more.
+    /// The number of records to which the file must be cut, when this process has no view of it.
     untrimmed: Option<u64>,
-    /// The records in their places that only the log counts.
+    /// The records in place that only the log counts.
     uncounted: Uncounted,
-    /// How much there is to be for a checkpoint, in the log and of records in their places, before
-    /// the next one.
+    /// How many bytes of log and of uncounted records in place make the next checkpoint due.
     checkpoint_at_bytes: u64,
     /// The commit of the snapshot that held the last checkpoint back.
     held_back_by: Option<u64>,
-    /// Whether readers without slots kept the last checkpoint from beginning.
+    /// Whether readers that this writer does not see kept the last checkpoint from beginning.
     shut_out: bool,
-    /// How many records were brought to the array when the store was opened, until that is told.
+    /// How many records opening the store copied to the array, until a [`Checkpoint`] reports them.
     brought_at_open: u64,
 }
 
 impl Drop for Engine {
-    /// Cuts the file if a view of this process was in the way when the store was closed; under the
-    /// locks, which go last. Where another process has the file mapped it stays longer than its
-    /// records, which harms nobody, until the next writer closes it.
+    /// Cuts the file if a view of this process was in the way when the store was closed. The locks
+    /// are dropped after that. If another process has the file mapped, the file stays longer than
+    /// its records, which is harmless, until the next writer closes it.
     fn drop(&mut self) {
         let writer = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner);
         let Some(count) = writer.untrimmed.take() else { return };
@@ -129,15 +128,16 @@ impl Engine {
         self.published.sharing().readers().map_err(|error| self.name(error))
     }
 
-    /// Waits for the writer's place.
+    /// Waits for the writer's lock.
     pub(crate) fn lock(&self, operation: &'static str) -> Result<MutexGuard<'_, Writer>> {
-        // A transaction that panicked has changed nothing that is shared; `busy` tells of the rest.
+        // A transaction that panicked has changed no shared state; `busy` shows a panic in a commit
+        // or checkpoint.
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         self.check(&writer, operation)?;
         Ok(writer)
     }
 
-    /// The writer's place, if nobody has it.
+    /// The writer's lock, if it is free.
     fn try_lock(&self) -> Option<MutexGuard<'_, Writer>> {
         match self.writer.try_lock() {
             Ok(writer) => Some(writer),
@@ -161,14 +161,14 @@ impl Engine {
                 }
                 None => Error::new(ErrorKind::Poisoned, operation).detail(unknown),
             };
-            return Err(self.name(
-                error.advice("reopen the store: it comes up with every acknowledged commit"),
-            ));
+            return Err(
+                self.name(error.advice("reopen the store: it then has every acknowledged commit"))
+            );
         }
         writer.superblock.check_healthy(operation)
     }
 
-    /// Runs a step after which nothing may be written any more if it fails, or panics.
+    /// Runs a step. If the step fails or panics, the handle refuses all later writes.
     fn step<V>(
         &self,
         writer: &mut Writer,
@@ -185,7 +185,7 @@ impl Engine {
         result
     }
 
-    /// Why the last checkpoint failed, if none has succeeded since, or what poisoned the handle.
+    /// The error of the last checkpoint, if it failed, or of the step that poisoned the handle.
     pub(crate) fn failure(&self) -> Option<String> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -231,44 +231,41 @@ impl Writer {
         &self.newest
     }
 
-    /// After a failure before anything was written that counts: a full disk is gone on with once it
-    /// has room, and a store that was moved away once it is back; a device that fails is not
-    /// trusted with anything more.
+    /// Notes a failure before the commit point. After a full disk or a store that was moved away
+    /// the writer can try again; any other failure poisons the handle, because a device that fails
+    /// is not trusted with further writes.
     pub(crate) fn doubt(&mut self, error: &Error) {
         let harmless =
             [ErrorKind::NoSpace, ErrorKind::OutOfRange, ErrorKind::Deleted, ErrorKind::NotFound];
         self.busy |= !harmless.contains(&error.kind());
     }
 
-    /// What the log holds: segments, and bytes of blocks.
+    /// The number of the log's segments, and the bytes of its frames.
     pub(crate) fn log_size(&self) -> (u64, u64) {
         self.log.as_ref().map_or((0, 0), |log| (log.segments(), log.len_bytes()))
     }
 
-    /// What a checkpoint takes off the log: blocks, and the counting of records in their places,
-    /// which until then neither header nor checksums know.
+    /// How many bytes wait for a checkpoint: of frames in the log, and of records in place, which
+    /// header and checksums do not know yet. The sum cannot overflow, because all are on disks.
     fn due_bytes(&self) -> u64 {
         let uncounted = if step::skip(Step::InPlaceDue) { 0 } else { self.uncounted.bytes() };
-        self.log_size().1.saturating_add(uncounted)
+        self.log_size().1 + uncounted
     }
 }
 
-/// The error of a step that may have happened in part: not one of the kinds that say that nothing
-/// was changed.
+/// Turns an error whose kind says that nothing was changed into one that says that the disk's bytes
+/// are unknown, because the step may have happened in part.
 fn unknown(error: Error) -> Error {
     if !matches!(error.kind(), ErrorKind::NoSpace | ErrorKind::LogFull) {
         return error;
     }
     Error::new(ErrorKind::Poisoned, error.operation().to_owned())
-        .detail(
-            "there was no space in the middle of a write or sync, so what the disk holds is \
-                 unknown",
-        )
-        .advice("free some space, and reopen the store: it comes up with every acknowledged commit")
+        .detail("the disk became full during a write or sync, so what it holds is unknown")
+        .advice("free some space, and reopen the store: it then has every acknowledged commit")
         .source_error(error)
 }
 
-/// Records that the file holds, through `view`.
+/// The first `count` records of the file, seen through `view`.
 #[allow(unsafe_code, reason = "the locks that make a mapped array sound are the engine's")]
 fn records_in(view: Arc<View>, geometry: Geometry, count: u64) -> Result<RecordView<u8>> {
     // SAFETY: any byte is a valid `u8`.
@@ -277,7 +274,7 @@ fn records_in(view: Arc<View>, geometry: Geometry, count: u64) -> Result<RecordV
     Ok(records)
 }
 
-/// Lets `count` records be read.
+/// Makes `count` records readable through `records`.
 #[allow(unsafe_code, reason = "the locks that make a mapped array sound are the engine's")]
 fn publish(records: &mut RecordView<u8>, count: u64) -> Result<()> {
     // SAFETY: the caller has made the file long enough for `count` records. The writer's lock keeps

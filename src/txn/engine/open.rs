@@ -17,7 +17,7 @@ use crate::io::Backing;
 use crate::shm::Wait;
 
 impl Engine {
-    /// Opens the store for transactions, with what a process before left in the log.
+    /// Opens the store for transactions, with the commits that an earlier process left in the log.
     /// Images of its records are aligned to `alignment`.
     pub(crate) fn open(
         mut superblock: Superblock,
@@ -43,13 +43,14 @@ impl Engine {
             pin: None,
         });
         let mut uncounted = Uncounted::default();
-        uncounted.add(found.counts.commit, found.in_place.saturating_mul(layout.geometry.stride));
+        // Cannot overflow: the file is long enough for these records.
+        uncounted.add(found.counts.commit, found.in_place * layout.geometry.stride);
         let (schema, metadata) = (superblock.schema().clone(), Arc::clone(superblock.metadata()));
         let writer = Writer {
             superblock,
             log,
             placed,
-            // One that is not seen may be such a reader as well.
+            // A reader that this writer does not see may be reading a lost commit too.
             logs_all: has_strangers || sharing.is_blind()?,
             sums,
             newest: Arc::clone(&newest),
@@ -78,10 +79,11 @@ impl Engine {
     }
 }
 
-/// Cuts off what a writer that died left behind the records, which may be holes by now. Where views
-/// keep a file from being cut it has none.
+/// Cuts off the bytes that a crashed writer left behind the records, which may be holes. On a
+/// system where a view keeps a file from being cut, a file has no such bytes behind its records.
 fn trim(backing: &dyn Backing, locks: &Locks, placed: &mut ArrayWriter, count: u64) -> Result<()> {
-    // Not beside a reader, which may have seen more of a log than has survived since.
+    // Not beside a reader, which may have read commits that the log has lost since, with more
+    // records.
     if !backing.properties().views_pass_end || locks.exclude_readers(Wait::No).is_err() {
         return Ok(());
     }
