@@ -1,4 +1,4 @@
-//! Whole records written to their places in the file, where readers have it mapped.
+//! Writes whole records to their places in the file, beside readers that have it mapped.
 
 use std::sync::Arc;
 
@@ -8,13 +8,13 @@ use crate::error::Result;
 use crate::format::Geometry;
 use crate::io::Backing;
 
-/// A run of records is written at once up to this many bytes.
+/// Adjacent records are written in one call, up to this many bytes.
 const RUN_BYTES_MAX: usize = 1 << 20;
 
 /// Writes records to their places, and grows the file for them.
 ///
-/// By positioned writes; through a view where the system does not promise that views see what write
-/// calls wrote (the design's rule for Windows).
+/// Uses positioned writes, or a view on systems that do not promise that views see what write calls
+/// wrote (the design's rule for Windows).
 #[derive(Debug)]
 pub(crate) struct ArrayWriter {
     backing: Arc<dyn Backing>,
@@ -22,7 +22,8 @@ pub(crate) struct ArrayWriter {
     geometry: Geometry,
     growth: Growth,
     file_len_bytes: u64,
-    /// As much of its length is durable: a process that died may have grown it and not synced that.
+    /// How much of the file's length is durable: a process may have died after it grew the file and
+    /// before it synced that.
     durable_len_bytes: u64,
 }
 
@@ -41,8 +42,8 @@ impl ArrayWriter {
         self.file_len_bytes
     }
 
-    /// Makes the file long enough for `count` records; `true` if that length is not known to be
-    /// durable yet.
+    /// Makes the file long enough for `count` records. Returns `true` if that length is not known
+    /// to be durable.
     pub(crate) fn reserve(&mut self, count: u64) -> Result<bool> {
         let need_bytes = self.geometry.offset_of(count)?;
         if need_bytes <= self.file_len_bytes {
@@ -56,7 +57,7 @@ impl ArrayWriter {
         Ok(true)
     }
 
-    /// Writes whole records, of which the first is record `first`; the file is long enough.
+    /// Writes whole records from record `first` on. The file must be long enough.
     pub(crate) fn write(&mut self, first: u64, records: &[u8]) -> Result<()> {
         let offset = self.geometry.offset_of(first)?;
         match &mut self.mapped {
@@ -65,7 +66,7 @@ impl ArrayWriter {
         }
     }
 
-    /// Writes single records in ascending order; neighbours go out together.
+    /// Writes single records in ascending order, adjacent ones in one call.
     pub(crate) fn write_sorted(&mut self, images: &[(u64, &[u8])]) -> Result<()> {
         let mut run = Vec::new();
         let mut first = 0;
@@ -112,15 +113,15 @@ mod tests {
     use super::*;
     use crate::io::FileBacking;
 
-    /// A process that was killed may have grown the file and not synced that. Where a reader keeps
-    /// the file from being cut, the next writer once took that length for durable.
+    /// A killed process may have grown the file and not synced that. If a reader kept the file from
+    /// being cut, the next writer once took that length for durable.
     #[test]
-    fn a_length_that_was_found_is_not_taken_for_durable() {
+    fn a_length_found_at_open_does_not_count_as_durable() {
         let file = Arc::new(FileBacking::temporary(1 << 16).unwrap());
         let mut writer = ArrayWriter::new(file, Geometry::new(0, 100).unwrap(), 10).unwrap();
         assert!(!writer.reserve(10).unwrap());
         assert!(writer.reserve(11).unwrap());
-        assert!(writer.reserve(11).unwrap(), "nothing has synced it");
+        assert!(writer.reserve(11).unwrap(), "the new length was not synced");
         writer.sync().unwrap();
         assert!(!writer.reserve(11).unwrap());
         writer.trim(20).unwrap();

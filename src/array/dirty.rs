@@ -1,13 +1,13 @@
-//! Which pages have changed and are not written yet.
+//! The set of pages that were changed and are not written yet.
 //!
-//! A bit a page: adding is two shifts and an or, whatever the order of changes, and neighbours are
-//! coalesced by the way they are kept. Clean bytes of a dirty page are written along with the dirty
-//! ones; the writers here have the file to themselves, so that what they write is what was there.
+//! One bit for each page: adding a page costs two shifts and an or, in any order of changes, and
+//! adjacent pages come out as one range. The writers write the clean bytes of a dirty page too;
+//! because they have the file to themselves, they write the bytes that the file has already.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// The bytes that one bit stands for: the page of every system's page cache, or a part of it.
+/// The bytes of one bit: a page of any system's page cache, or a part of a page.
 const PAGE_LOG2: u32 = 12;
 /// The pages of a chunk: 4 GiB of file in 128 KiB of bits.
 const CHUNK_PAGES_LOG2: u32 = 20;
@@ -16,7 +16,7 @@ const CHUNK_WORDS: usize = 1 << (CHUNK_PAGES_LOG2 - 6);
 /// A set of pages, sparse over the file.
 #[derive(Debug, Default)]
 pub(crate) struct DirtyPages {
-    /// The chunk that was added to last, and its number; the others are in `chunks`.
+    /// The chunk that was added to last, and its number. The other chunks are in `chunks`.
     current: Option<(u64, Vec<u64>)>,
     chunks: BTreeMap<u64, Vec<u64>>,
     pages: u64,
@@ -38,7 +38,7 @@ impl DirtyPages {
         }
     }
 
-    /// The chunk of that number, which is the current one then.
+    /// Makes chunk `number` the current one, and returns it.
     #[inline]
     fn chunk(&mut self, number: u64) -> &mut [u64] {
         let is_current = self.current.as_ref().is_some_and(|(current, _)| *current == number);
@@ -62,8 +62,8 @@ impl DirtyPages {
         self.pages << PAGE_LOG2
     }
 
-    /// Takes the pages that touch `within` out of the set, as ranges of bytes that follow one
-    /// another without touching.
+    /// Removes the pages that touch `within` from the set, and returns them as ascending ranges of
+    /// bytes with gaps between them.
     pub(crate) fn take_within(&mut self, within: &Range<u64>) -> Vec<Range<u64>> {
         let mut taken: Vec<Range<u64>> = Vec::new();
         if within.is_empty() {
@@ -100,7 +100,7 @@ impl DirtyPages {
     }
 }
 
-/// The word of a page's chunk, and the bit in it.
+/// The place of a page's bit: the word in its chunk, and the bit in the word.
 fn place(page: u64) -> (usize, u64) {
     let in_chunk = page & ((1 << CHUNK_PAGES_LOG2) - 1);
     ((in_chunk >> 6) as usize, 1 << (in_chunk & 63))
@@ -114,7 +114,7 @@ mod tests {
     const PAGE: u64 = 1 << PAGE_LOG2;
 
     #[test]
-    fn neighbours_join_whatever_the_order_and_far_pages_stay_apart() {
+    fn adjacent_pages_join_in_any_order_and_distant_pages_stay_apart() {
         let mut dirty = DirtyPages::default();
         let far = 1 << 40;
         for range in [2 * PAGE..2 * PAGE + 1, far..far + 1, PAGE - 1..PAGE + 1, 5..5] {
@@ -128,7 +128,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn holds_exactly_the_pages_that_were_touched(
+        fn holds_exactly_the_touched_pages(
             added in prop::collection::vec((0u64..400, 0u64..40), 0..60),
             within in (0u64..400, 0u64..200),
             base in prop_oneof![Just(0u64), Just((1 << 32) - 100 * PAGE)],

@@ -1,8 +1,8 @@
-//! Records of one view, lent for changing one after the other: the short way of an edit.
+//! Records of one view, lent to change one after the other: the fast path of an edit.
 //!
-//! A bulk edit of random records is as fast as the processor has many cache misses under way at
-//! once, so the way to a record must be short: a comparison, a multiply and an add, as for reading,
-//! and the span of what was changed.
+//! A bulk edit of random records is fast if the processor handles many cache misses at once. So the
+//! path to a record must be short: a comparison, a multiply and an add, as for reading, and an
+//! update of the changed span.
 //!
 //! Invariant: records `first..first + count` lie within the view, which is writable.
 
@@ -15,23 +15,24 @@ use crate::format::Geometry;
 use crate::io::View;
 use crate::number::in_memory;
 
-/// The records of a writer's window, until the writer is asked for anything else.
+/// The records of a writer's window. The array takes it back before it calls the writer again.
 pub(crate) struct EditWindow {
     base: NonNull<u8>,
     stride: usize,
     first: u64,
     count: u64,
-    /// The first record changed, and the one after the last; the former is the larger if none was.
+    /// The first changed record, and the one after the last; the former is larger if no record was
+    /// changed.
     changed_from: u64,
     changed_to: u64,
     geometry: Geometry,
-    /// What keeps the records mapped.
+    /// Keeps the records mapped.
     view: Option<Arc<View>>,
 }
 
 // SAFETY: `base` points into `view`, which is `Send` and `Sync` and is owned along with it.
 unsafe impl Send for EditWindow {}
-// SAFETY: as above; `&self` lends nothing that can be changed.
+// SAFETY: as above; through `&self` the window lends only shared bytes.
 unsafe impl Sync for EditWindow {}
 
 impl EditWindow {
@@ -49,12 +50,12 @@ impl EditWindow {
         }
     }
 
-    /// Those of the records below `count` that lie within `view` whole; none if it is read-only.
+    /// The records below `count` that lie whole within `view`; no records if the view is read-only.
     ///
     /// # Safety
-    /// The file holds these records. While this lives nobody truncates the file below them, and
-    /// nobody else reads or changes the bytes that [`EditWindow::get_mut`] lends while it lends
-    /// them.
+    /// The file holds these records. While this lives, no process truncates the file below them,
+    /// and nothing else reads or changes the bytes that [`EditWindow::get_mut`] lends while it
+    /// lends them.
     pub(crate) unsafe fn new(view: Arc<View>, geometry: Geometry, count: u64) -> Self {
         let none = Self::none(geometry);
         let Geometry { data_offset, stride } = geometry;
@@ -77,7 +78,7 @@ impl EditWindow {
         Self { base, stride, first, count: end - first, view: Some(view), ..none }
     }
 
-    /// Whether record `index` is among them.
+    /// Whether the window holds record `index`.
     #[inline]
     pub(crate) fn holds(&self, index: u64) -> bool {
         index.wrapping_sub(self.first) < self.count
@@ -92,18 +93,18 @@ impl EditWindow {
         Some(unsafe { std::slice::from_raw_parts(start.as_ptr(), self.stride) })
     }
 
-    /// The bytes of record `index` for changing, which count as changed then.
+    /// The bytes of record `index`, to change them. They count as changed.
     #[inline]
     pub(crate) fn get_mut(&mut self, index: u64) -> Option<&mut [u8]> {
         let start = self.address(index)?;
         self.changed_from = self.changed_from.min(index);
         self.changed_to = self.changed_to.max(index + 1);
         // SAFETY: as in `get`; the view is writable (the invariant), and `&mut self` makes the
-        // borrow exclusive, as the contract of `new` asks of everybody else.
+        // borrow exclusive here, as the contract of `new` does for all other code.
         Some(unsafe { std::slice::from_raw_parts_mut(start.as_ptr(), self.stride) })
     }
 
-    /// Gives the view back, and says which bytes were changed through it.
+    /// Drops the view, and returns the span of the bytes changed through it.
     pub(crate) fn give_back(&mut self) -> Option<Range<u64>> {
         self.view.as_ref()?;
         let records = self.changed_from..self.changed_to;
@@ -146,7 +147,7 @@ mod tests {
         let memory = FileBacking::temporary(1 << 16).unwrap();
         let len = usize::try_from(view.end - view.start).unwrap();
         let view = Arc::new(memory.view(view.start, len, Access::ReadWrite).unwrap());
-        // SAFETY: nobody else has this memory.
+        // SAFETY: no other code has this memory.
         unsafe { EditWindow::new(view, Geometry::new(data_offset, stride).unwrap(), count) }
     }
 
@@ -164,27 +165,27 @@ mod tests {
     }
 
     #[test]
-    fn ends_with_the_records_there_are() {
+    fn ends_at_the_count_of_records() {
         let window = window(100, 0, 0..1000, 5);
         assert!(window.holds(4) && !window.holds(5));
     }
 
     #[test]
-    fn gives_back_the_span_of_what_was_changed() {
+    fn give_back_returns_the_changed_span() {
         let mut window = window(100, 50, 0..1000, 1000);
         window.get_mut(7).unwrap();
         window.get_mut(3).unwrap();
         window.get(1).unwrap();
         assert_eq!(window.give_back(), Some(350..850));
-        assert!(!window.holds(3), "what was given back is no longer lent");
+        assert!(!window.holds(3), "a window that was given back lends records");
         assert_eq!(window.give_back(), None);
     }
 
     #[test]
-    fn a_read_only_view_is_not_lent_for_changing() {
+    fn a_read_only_view_lends_no_records_to_change() {
         let memory = FileBacking::temporary(1 << 16).unwrap();
         let view = memory.view(0, 1 << 16, Access::ReadOnly).unwrap();
-        // SAFETY: nobody else has this memory.
+        // SAFETY: no other code has this memory.
         let window = unsafe { EditWindow::new(Arc::new(view), Geometry::new(0, 8).unwrap(), 100) };
         assert!(!window.holds(0));
     }

@@ -1,14 +1,15 @@
-//! How far a file grows at a time.
+//! By how much a file grows at a time.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::round_up;
 use crate::io::{Access, Backing, View};
 
-/// Growth is in whole granules, of the size that is one on every system.
+/// Files grow by whole granules. The size is a multiple of the allocation granularity of every
+/// system.
 const GRANULE_BYTES: u64 = 64 << 10;
-/// The least room that a view leaves for growth, where views may pass the end.
+/// The least room that a view leaves for growth, if views may pass the end of the file.
 const HEADROOM_BYTES: u64 = 64 << 20;
-/// The steps double up to this.
+/// The steps double up to this size.
 const STEP_BYTES_MAX: u64 = 64 << 20;
 
 /// Steps that start small, so that a tiny store stays tiny, and double up to a cap, so that a large
@@ -23,8 +24,8 @@ impl Growth {
         Self { step_bytes: GRANULE_BYTES }
     }
 
-    /// Grows a file of `len_bytes` by `grow_to`, so that it holds `need_bytes`: by a step where the
-    /// disk has room for it, by as much as is needed where not. Returns its new length.
+    /// Grows a file of `len_bytes` with `grow_to`, so that it holds `need_bytes`: by a whole step,
+    /// or, if the disk has no room for that, by as much as is needed. Returns the new length.
     pub(crate) fn grow(
         &mut self,
         len_bytes: u64,
@@ -41,27 +42,27 @@ impl Growth {
         }
     }
 
-    /// The length to grow to when `need_bytes` no longer fit into `len_bytes`.
+    /// The length to grow to if `need_bytes` do not fit into `len_bytes`.
     pub(crate) fn next_len(&mut self, len_bytes: u64, need_bytes: u64) -> u64 {
         let wanted = need_bytes.max(len_bytes.saturating_add(self.step_bytes));
         self.step_bytes = (self.step_bytes * 2).min(STEP_BYTES_MAX);
         Self::least_len(wanted)
     }
 
-    /// The least length that holds `need_bytes`: what to try when the disk has no room for a step.
+    /// The least length that holds `need_bytes`, to try if the disk has no room for a step.
     pub(crate) fn least_len(need_bytes: u64) -> u64 {
         round_up(need_bytes, GRANULE_BYTES)
     }
 }
 
-/// A view of the first `end` bytes of a file that is going to grow; with room for that where views
-/// may pass the end.
+/// A view of the first `end` bytes of a file that will grow, with room for that if views may pass
+/// the end of the file.
 pub(crate) fn view_with_room(backing: &dyn Backing, end: u64, access: Access) -> Result<View> {
     let exact = mappable(end)?;
     if backing.properties().views_pass_end {
         let room = end.saturating_add(end.max(HEADROOM_BYTES));
         let roomy = usize::try_from(round_up(room, GRANULE_BYTES));
-        // Address space may be short; a view without room is as good, and replaced sooner.
+        // If address space is short, a view without room works too, but must be replaced sooner.
         if let Some(Ok(view)) = roomy.ok().map(|len| backing.view(0, len, access)) {
             return Ok(view);
         }

@@ -1,9 +1,9 @@
 //! Writes through a view that slides over the file.
 //!
-//! For systems that do not promise views and write calls to be coherent: what others see in views
-//! must be written through views. A flush waits for the device, and on Windows costs a walk of the
-//! range as well, so what is written gathers in the window and is flushed at once, when the window
-//! slides and when the caller asks.
+//! For systems that do not promise that views and write calls are coherent: there a writer must
+//! write through views what readers see in views. A flush waits for the device, and on Windows also
+//! walks the range. So writes gather in the window, and one flush writes them when the window
+//! slides or the caller asks.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -13,9 +13,9 @@ use crate::io::{Access, Backing, Grown, View};
 use crate::number::smaller;
 use crate::os;
 
-/// As much is mapped at a time.
+/// How much is mapped at a time.
 const WINDOW_BYTES: u64 = 16 << 20;
-/// As many zeros are written at a time.
+/// How many zeros are written at a time.
 const ZEROS_BYTES: usize = 256 << 10;
 
 /// A view that slides over the file.
@@ -23,7 +23,7 @@ const ZEROS_BYTES: usize = 256 << 10;
 pub(super) struct Window {
     pub(super) backing: Arc<dyn Backing>,
     pub(super) access: Access,
-    /// How much to map at a time; all of the file if `None`.
+    /// How much to map at a time; the whole file if `None`.
     pub(super) target_bytes: Option<u64>,
     pub(super) view: Option<Arc<View>>,
 }
@@ -35,7 +35,7 @@ impl Window {
         })
     }
 
-    /// Maps a view that covers `range`, in place of the one before.
+    /// Replaces the view by one that covers `range`.
     pub(super) fn slide(&mut self, range: &Range<u64>) -> Result<()> {
         self.view = None;
         let file_end = self.backing.len_bytes()?;
@@ -47,22 +47,22 @@ impl Window {
             }
         };
         let len = usize::try_from(end.saturating_sub(start)).map_err(|_| {
-            Error::new(ErrorKind::OutOfRange, "map a window").offset(start).detail(
-                "the file is larger than the address space; give the store a budget of views",
-            )
+            Error::new(ErrorKind::OutOfRange, "map a window")
+                .offset(start)
+                .detail("the file is larger than the address space; open it with a budget of views")
         })?;
         self.view = Some(Arc::new(self.backing.view(start, len, self.access)?));
         Ok(())
     }
 
-    /// The part of a range of whole pages that the window shows: its ends may lie within a page.
+    /// The part of a range of whole pages that lies in the window. The window may end within a page.
     pub(super) fn clip(&self, range: Range<u64>) -> Range<u64> {
         let Some(view) = &self.view else { return range };
         let end = view.offset().saturating_add(view.len_bytes() as u64);
         range.start.max(view.offset())..range.end.min(end)
     }
 
-    /// The current view, and where `range` lies in it.
+    /// The current view, and the place of `range` in it.
     pub(super) fn place(&self, range: &Range<u64>) -> Result<(&View, Range<usize>)> {
         let outside = || {
             Error::new(ErrorKind::OutOfRange, "reach into a window")
@@ -77,8 +77,8 @@ impl Window {
         Ok((view, start..end))
     }
 
-    /// One flush from the first to the last dirty byte: the system looks at dirty pages only, and
-    /// a call a range would wait for the device each time.
+    /// Flushes the range in one call: the system writes only dirty pages, and a call for each dirty
+    /// range would wait for the device each time.
     pub(super) fn flush(&self, range: Range<u64>) -> Result<()> {
         if range.is_empty() {
             return Ok(());
@@ -88,15 +88,15 @@ impl Window {
     }
 }
 
-/// Bytes copied into a read-write window, and what of it is to be flushed.
+/// Copies bytes into a read-write window, and remembers what to flush.
 ///
-/// Invariant: `written` lies in the window, since sliding flushes first.
+/// Invariant: `written` lies in the window, because a flush comes before the window slides.
 #[derive(Debug)]
 pub(crate) struct MappedWrites {
     window: Window,
     written: Range<u64>,
-    /// Whether a flush has failed. The system may have dropped what was to be written, so no later
-    /// success means anything.
+    /// Whether a flush has failed. The system may have dropped the bytes then, so a later success
+    /// would mean nothing.
     failed: bool,
 }
 
@@ -108,21 +108,21 @@ impl MappedWrites {
         Self { window, written: 0..0, failed: false }
     }
 
-    /// Makes the file at least `len_bytes` long. Where nothing can be reserved zeros are written,
-    /// so that a full disk is an error here and not a fault at the first store.
+    /// Makes the file at least `len_bytes` long. If the file system cannot reserve room, writes
+    /// zeros, so that a full disk is an error here and not a fault when a byte is first stored.
     pub(crate) fn reserve(&mut self, len_bytes: u64) -> Result<()> {
         let backing = &self.window.backing;
         let old_len_bytes = backing.len_bytes()?;
         if backing.grow(len_bytes)? == Grown::LengthOnly {
             write_zeros(&**backing, old_len_bytes..len_bytes).inspect_err(|_| {
-                // A length without blocks would be taken for room the next time.
+                // The next call would take the new length for reserved room.
                 let _ = backing.trim(old_len_bytes);
             })?;
         }
         Ok(())
     }
 
-    /// Copies bytes to their place; the file is long enough. Ascending places are cheapest.
+    /// Copies bytes to their place. The file must be long enough. Ascending places are cheapest.
     pub(crate) fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
         if bytes.is_empty() {
             return Ok(());
@@ -140,27 +140,28 @@ impl MappedWrites {
         view.write(place.start, bytes)
     }
 
-    /// Hands what was written to the file; a sync of the file makes it durable.
+    /// Hands the written bytes to the file; a sync of the file makes them durable.
     ///
     /// # Errors
-    /// The system's; after one of them all calls fail.
+    /// [`ErrorKind::Io`] if the operating system reports an error, and [`ErrorKind::Poisoned`] ever
+    /// after.
     pub(crate) fn flush(&mut self) -> Result<()> {
         if self.failed {
             return Err(Error::new(ErrorKind::Poisoned, "flush a view")
-                .detail("a flush has failed before, and what was written may be lost")
+                .detail("an earlier flush failed, so written records may be lost")
                 .advice("close the store and open it again"));
         }
         let range = std::mem::replace(&mut self.written, 0..0);
         self.window.flush(range).inspect_err(|_| self.failed = true)
     }
 
-    /// As [`MappedWrites::flush`], if anything in `range` was written.
+    /// As [`MappedWrites::flush`], but only if bytes in `range` were written.
     pub(crate) fn flush_within(&mut self, range: &Range<u64>) -> Result<()> {
         let meets = range.start < self.written.end && self.written.start < range.end;
         if meets || self.failed { self.flush() } else { Ok(()) }
     }
 
-    /// Lets the view go, after a flush: a file that is mapped cannot be cut everywhere.
+    /// Flushes, and drops the view: not every system can cut a mapped file.
     pub(crate) fn release(&mut self) -> Result<()> {
         self.flush()?;
         self.window.view = None;

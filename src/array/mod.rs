@@ -1,8 +1,7 @@
 //! The array of records in the file: windows that slide over it, and the ways to write to it.
 //!
-//! Records are read in place through one view of the whole file or through windows. Appended and
-//! edited records reach the file by positioned writes or through views, whichever [`WriteBack`]
-//! says.
+//! Handles read records in place, through one view of the whole file or through windows. Appended
+//! and edited records reach the file by positioned writes or through views, as [`WriteBack`] says.
 
 // The home of record views: each block has its own proof.
 #![allow(unsafe_code)]

@@ -1,4 +1,4 @@
-//! Changes that never reach the file: the writer of a store opened copy-on-write.
+//! The writer of a private (copy-on-write) store: its changes never reach the file.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use super::write_back::Writer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::View;
 
-/// Changes in one private view, which never reach the file.
+/// Changes records in one private view.
 #[derive(Debug)]
 pub(crate) struct PrivateWriter {
     view: Arc<View>,
@@ -17,19 +17,19 @@ impl PrivateWriter {
     /// A writer into `view`, which is private and starts at byte 0.
     ///
     /// # Safety
-    /// Nobody changes or truncates the file below the view, and nobody reads bytes of the view
+    /// Nothing changes or truncates the file below the view, and nothing reads bytes of the view
     /// while `edit` lends them.
     pub(crate) unsafe fn new(view: Arc<View>) -> Self {
         Self { view }
     }
 
-    /// Where these bytes of the file lie in the view.
+    /// The place of these bytes of the file in the view.
     fn place(range: &Range<u64>) -> Result<Range<usize>> {
         let at = |offset| {
             usize::try_from(offset).map_err(|_| {
                 Error::new(ErrorKind::OutOfRange, "edit")
                     .offset(range.start)
-                    .detail("bytes past what can be addressed")
+                    .detail("the record lies past the end of the address space")
             })
         };
         Ok(at(range.start)?..at(range.end)?)

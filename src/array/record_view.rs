@@ -1,13 +1,12 @@
 //! A view that covers every record of an array: the fast path.
 //!
-//! `get` is one comparison, one multiply and one add. The comparison is against the count of
-//! records that may be read in place, so that bounds, overlays and mapping cost one predictable
-//! branch together: none of them where each record has a [`Mark`] to be looked at first, which has
-//! a way of its own.
+//! `get` is one comparison, one multiply and one add. It compares with the count of records that
+//! may be read in place, so that bounds, overlays and mapping together cost one predictable branch.
+//! That count is 0 if each record has a [`Mark`]: then `get_marked` reads the mark first.
 //!
 //! Invariant: records `0..count` lie within the view, each valid and aligned for `T`, and their
 //! bytes do not change while anything borrows from here. `fast_count` is `count`, or 0 with a mark
-//! or under a cover.
+//! or after `cover`.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -55,7 +54,8 @@ impl<T> RecordView<T> {
 }
 
 impl<T: Copy> RecordView<T> {
-    /// The records of `geometry` that `view` holds, of which none may be read yet.
+    /// The records of `geometry` that `view` holds. None can be read before
+    /// [`RecordView::publish`].
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] if a record would be too short or misaligned for `T`.
@@ -90,14 +90,14 @@ impl<T: Copy> RecordView<T> {
         Ok(Self { base, fast_count, stride, count, mark, capacity, view, marker: PhantomData })
     }
 
-    /// The same records, each of which is there only if its mark says so.
+    /// The same records, where the mark of each says whether it exists.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] if the mark lies within the record or behind its stride.
+    /// [`ErrorKind::InvalidArgument`] if the mark lies within the record or beyond its stride.
     pub(crate) fn with_mark(mut self, mark: Option<Mark>) -> Result<Self> {
         if mark.is_some_and(|mark| mark.at < size_of::<T>() || mark.at >= self.stride) {
             return Err(Error::new(ErrorKind::InvalidArgument, "map records")
-                .detail("the stride has no room for the mark of a record"));
+                .detail("the stride has no room for a status byte behind the record"));
         }
         self.mark = mark;
         self.fast_count = if mark.is_some() { 0 } else { self.count };
@@ -110,36 +110,37 @@ impl<T: Copy> RecordView<T> {
     /// [`ErrorKind::OutOfRange`] if the view does not cover them.
     ///
     /// # Safety
-    /// The file holds these records, and nobody changes their bytes or truncates the file below
+    /// The file holds these records, and nothing changes their bytes or truncates the file below
     /// them while anything is borrowed from this view.
     pub(crate) unsafe fn publish(&mut self, count: u64) -> Result<()> {
         if count > self.capacity {
             return Err(Error::new(ErrorKind::OutOfRange, "publish records")
                 .record(count)
-                .detail(format!("the view has room for {}", self.capacity)));
+                .detail(format!("the view has room for {} records", self.capacity)));
         }
         self.count = count;
         self.fast_count = if self.mark.is_some() { 0 } else { count };
         Ok(())
     }
 
-    /// Has whoever reads a record look elsewhere first: until more is published, records are lent
-    /// by [`RecordView::beneath`] and as bytes of strides, and not by [`RecordView::get`].
+    /// Makes [`RecordView::get`] return `None` until the next [`RecordView::publish`], so that a
+    /// reader looks in the overlay first. [`RecordView::beneath`] and the calls for strides still
+    /// lend records.
     pub(crate) fn cover(&mut self) {
         self.fast_count = 0;
     }
 
-    /// How many records may be read, those among them whose marks say that they are not there.
+    /// How many records may be read, with the deleted ones.
     pub(crate) fn count(&self) -> u64 {
         self.count
     }
 
-    /// How many records the view could show.
+    /// How many records the view has room for.
     pub(crate) fn capacity(&self) -> u64 {
         self.capacity
     }
 
-    /// The view behind it.
+    /// The view that holds the records.
     pub(crate) fn view(&self) -> &Arc<View> {
         &self.view
     }
@@ -150,15 +151,15 @@ impl<T: Copy> RecordView<T> {
         if index < self.fast_count {
             let record = self.address(index).cast::<T>();
             // SAFETY: `index < fast_count <= count`, so by the invariant a valid, aligned `T` lies
-            // at this address, within the view that `self` keeps mapped, and does not change
-            // meanwhile.
+            // at this address, within the view that `self` keeps mapped, and does not change while
+            // it is borrowed.
             Some(unsafe { record.as_ref() })
         } else {
             None
         }
     }
 
-    /// Record `index`, in place, whatever lies over it and whatever its mark says.
+    /// Record `index`, in place, even if an overlay has an image of it or it is deleted.
     #[inline]
     pub(crate) fn beneath(&self, index: u64) -> Option<&T> {
         if index >= self.count {
@@ -166,11 +167,11 @@ impl<T: Copy> RecordView<T> {
         }
         let record = self.address(index).cast::<T>();
         // SAFETY: `index < count`, so by the invariant a valid, aligned `T` lies at this address,
-        // within the view that `self` keeps mapped, and does not change meanwhile.
+        // within the view that `self` keeps mapped, and does not change while it is borrowed.
         Some(unsafe { record.as_ref() })
     }
 
-    /// Record `index`, in place, if its mark says that it is there; `None` for records without.
+    /// Record `index`, in place, if its mark says that it exists; `None` for records without marks.
     #[inline]
     pub(crate) fn get_marked(&self, index: u64) -> Option<&T> {
         let mark = self.mark?;
@@ -179,12 +180,12 @@ impl<T: Copy> RecordView<T> {
         }
         let record = self.address(index).cast::<T>();
         // SAFETY: there is a slot, so `index < count`, and by the invariant a valid, aligned `T`
-        // lies at this address, within the view that `self` keeps mapped, and does not change
-        // meanwhile.
+        // lies at this address, within the view that `self` keeps mapped, and does not change while
+        // it is borrowed.
         Some(unsafe { record.as_ref() })
     }
 
-    /// All bytes from record `index` to the next, in place, whatever its mark says.
+    /// All bytes from record `index` to the next, in place, even if the record is deleted.
     #[inline]
     pub(crate) fn slot(&self, index: u64) -> Option<&[u8]> {
         if index >= self.count {
@@ -192,12 +193,12 @@ impl<T: Copy> RecordView<T> {
         }
         let start = self.address(index).as_ptr();
         // SAFETY: `index < count`, so by the invariant `stride` bytes lie at this address within
-        // the view that `self` keeps mapped, and do not change meanwhile.
+        // the view that `self` keeps mapped, and do not change while they are borrowed.
         Some(unsafe { std::slice::from_raw_parts(start, self.stride) })
     }
 
-    /// All bytes of records `range`, each to the start of the next, in place, whatever lies over
-    /// them and whatever their marks say.
+    /// All bytes of records `range`, each to the start of the next, in place, even if an overlay
+    /// has images of them or they are deleted.
     pub(crate) fn strides(&self, range: Range<u64>) -> Option<&[u8]> {
         if range.start >= range.end || range.end > self.count {
             return range.is_empty().then_some(&[]);
@@ -207,11 +208,11 @@ impl<T: Copy> RecordView<T> {
         let start = self.address(range.start).as_ptr();
         // SAFETY: `range` is not empty and lies below `count`, so by the invariant the strides of
         // its records lie from this address on, one behind the other, within the view that `self`
-        // keeps mapped, and do not change meanwhile.
+        // keeps mapped, and do not change while they are borrowed.
         Some(unsafe { std::slice::from_raw_parts(start, len_bytes) })
     }
 
-    /// Where in the view the stride of record `index` lies.
+    /// The place of record `index`'s stride in the view.
     pub(crate) fn place(&self, index: u64) -> Option<Range<usize>> {
         let start = self.slot(index)?.as_ptr() as usize - self.view.as_ptr() as usize;
         Some(start..start + self.stride)
@@ -224,18 +225,19 @@ impl<T: Copy> RecordView<T> {
         if index < self.fast_count && len_bytes <= self.stride {
             let start = self.address(index).as_ptr();
             // SAFETY: `index < fast_count <= count`, so by the invariant `stride` bytes lie at this
-            // address within the view that `self` keeps mapped, and do not change meanwhile.
+            // address within the view that `self` keeps mapped, and do not change while they are
+            // borrowed.
             Some(unsafe { std::slice::from_raw_parts(start, len_bytes) })
         } else {
             None
         }
     }
 
-    /// Copies the first `len_bytes` bytes of record `index` out, whatever its mark says and however
-    /// the view is covered.
+    /// Copies the first `len_bytes` bytes of record `index`, even if it is deleted or an overlay
+    /// has an image of it.
     ///
     /// # Errors
-    /// [`ErrorKind::OutOfRange`] if it may not be read; as [`View::read`].
+    /// [`ErrorKind::OutOfRange`] if the view has no record `index`; an error of [`View::read`].
     pub(crate) fn copy(&self, index: u64, len_bytes: usize, into: &mut [u8]) -> Result<()> {
         if index >= self.count || len_bytes > self.stride || len_bytes != into.len() {
             return Err(Error::new(ErrorKind::OutOfRange, "read")
@@ -246,8 +248,8 @@ impl<T: Copy> RecordView<T> {
             let start = self.address(index).as_ptr() as usize - self.view.as_ptr() as usize;
             return self.view.read(start, into);
         }
-        // Nobody changes these bytes meanwhile (the invariant), so a plain copy will do, which is
-        // quicker for records of common sizes.
+        // Nothing changes these bytes during the copy (the invariant), so a plain copy is correct.
+        // It is faster for records of common sizes.
         if let Some(slot) = self.slot(index) {
             into.copy_from_slice(&slot[..len_bytes]);
         }
@@ -311,7 +313,7 @@ impl<T> std::fmt::Debug for RecordView<T> {
 /// ```
 pub struct RecordGuard<'a, R: ?Sized> {
     record: NonNull<R>,
-    /// What keeps the record mapped, unless what `'a` borrows does.
+    /// Keeps the record mapped, unless the borrow `'a` does.
     _view: Option<Arc<View>>,
     marker: PhantomData<&'a R>,
 }
@@ -322,11 +324,12 @@ unsafe impl<R: Sync + ?Sized> Send for RecordGuard<'_, R> {}
 unsafe impl<R: Sync + ?Sized> Sync for RecordGuard<'_, R> {}
 
 impl<'a, R: ?Sized> RecordGuard<'a, R> {
-    /// The record that `see` sees in the `len_bytes` bytes that lie `lead` bytes into `view`.
+    /// The record that `see` makes of the `len_bytes` bytes at `lead` in `view`.
     ///
     /// # Errors
-    /// [`ErrorKind::OutOfRange`] if the view does not hold them, [`ErrorKind::InvalidArgument`] if
-    /// `see` sees no record there: they are not aligned for its type.
+    /// [`ErrorKind::OutOfRange`] if the view does not hold the bytes;
+    /// [`ErrorKind::InvalidArgument`] if `see` returns `None`, because the bytes are not aligned
+    /// for the record's type.
     ///
     /// # Safety
     /// The file holds these bytes, and nothing changes them or truncates the file below them during
@@ -343,7 +346,7 @@ impl<'a, R: ?Sized> RecordGuard<'a, R> {
         let record = see(bytes).map(NonNull::from).ok_or_else(|| {
             Error::new(ErrorKind::InvalidArgument, "pin a record")
                 .offset(view.offset())
-                .detail("its place in the file is not aligned for its type")
+                .detail("the record's place in the file is not aligned for its type")
         })?;
         Ok(Self { record, _view: Some(view), marker: PhantomData })
     }
@@ -359,7 +362,7 @@ impl<R: ?Sized> std::ops::Deref for RecordGuard<'_, R> {
 
     fn deref(&self) -> &R {
         // SAFETY: the record is valid, aligned and unchanging by the contract of `new`, and its
-        // memory stays mapped while `self` owns the view (or borrows from who owns it).
+        // memory stays mapped while `self` owns the view (or borrows from the view's owner).
         unsafe { self.record.as_ref() }
     }
 }

@@ -1,8 +1,8 @@
-//! An array of records in a backing: one writer's, or a reader's.
+//! An array of records in a backing, for one writer or for a reader.
 //!
-//! Invariants: `count` records exist, of which those from `pending` on lie in the writer's buffer
-//! and the others in the file; the whole view, where there is one, publishes exactly those in the
-//! file. The file is at least as long as the records in it.
+//! Invariants: `count` records exist. Those from `pending` on lie in the writer's buffer, the
+//! others in the file. The whole view, if there is one, publishes exactly the records in the file.
+//! The file is at least as long as the records in it.
 
 mod copies;
 
@@ -22,12 +22,12 @@ use crate::io::{Access, Backing, View};
 use crate::number::smaller;
 use crate::os::Advice;
 
-/// How the records are reached.
+/// How records are mapped to read them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Reading {
-    /// Through one view of the whole file, which reaches past its end where the system allows it.
+    /// Through one view of the whole file, which reaches past its end if the system allows that.
     Whole,
-    /// Through windows of about `window_bytes`, `budget_bytes` of views at a time.
+    /// Through windows of about `window_bytes`, with at most `budget_bytes` mapped at a time.
     Windowed { budget_bytes: u64, window_bytes: u64 },
 }
 
@@ -38,14 +38,14 @@ pub(crate) struct ArrayOptions {
     pub(crate) reading: Reading,
     pub(crate) write_back: WriteBack,
     pub(crate) advice: Option<Advice>,
-    /// Whether each change is announced by a call of [`Array::edit`] of its own, rather than many
-    /// made in a window that was lent once.
+    /// Whether each change of a record needs its own call of [`Array::edit`]; if not, a caller may
+    /// change many records in a window that was lent once.
     pub(crate) announces_edits: bool,
-    /// The byte that says whether a record is there, where records can be deleted.
+    /// The byte that says whether a record exists, in stores with deletes.
     pub(crate) mark: Option<Mark>,
 }
 
-/// Where records that are appended will lie.
+/// The place for records that will be appended.
 pub(crate) struct Room {
     records: Range<u64>,
     bytes: Range<u64>,
@@ -58,28 +58,27 @@ pub(crate) struct Array<T> {
     options: ArrayOptions,
     count: u64,
     file_len_bytes: u64,
-    /// Whether the whole view has images of its own over the file's records.
+    /// Whether the whole view has images over the file's records, in its own pages.
     has_images: bool,
-    /// Where the pending records started when readers were last shown the others.
+    /// Where the pending records started at the last `publish`.
     pending_from: u64,
     growth: Growth,
-    /// What `get` reads: empty for a windowed array, and once the file was trimmed.
+    /// The view that `get` reads: empty for a windowed array, and after the file was trimmed.
     whole: RecordView<T>,
     slider: Option<Slider>,
-    /// The records of the writer's window while an edit changes them, without asking the writer.
+    /// The records of the writer's window, while an edit changes them without calls of the writer.
     edit_window: EditWindow,
     writer: Option<Box<dyn Writer>>,
 }
 
 impl<T: Copy + Send + Sync> Array<T> {
-    /// The `count` records of `geometry` in `backing`, which is long enough for them. In a whole
-    /// view that does not write, `images` take the places of records in the file, for this array
-    /// alone.
+    /// The `count` records of `geometry` in `backing`, which must be long enough for them. In a
+    /// whole view that does not write, `images` replace records of the file, only for this array.
     ///
     /// # Safety
     /// Every bit pattern is a valid `T`, which has no padding and no interior mutability. While the
-    /// array lives nobody else changes or cuts off these records; if `options.access` permits
-    /// writing to the file, nobody else writes to it at all.
+    /// array lives, nothing else changes or cuts off these records; if `options.access` permits
+    /// writing to the file, nothing else writes to it at all.
     #[allow(unsafe_code, reason = "the locks that make a mapped array sound are the caller's")]
     pub(crate) unsafe fn open(
         backing: Arc<dyn Backing>,
@@ -90,8 +89,9 @@ impl<T: Copy + Send + Sync> Array<T> {
     ) -> Result<Self> {
         let mut file_len_bytes = backing.len_bytes()?;
         let end = geometry.offset_of(count)?;
-        // What a writer that died left behind the records may be holes by now, where a store into a
-        // view faults on a full disk. Where views keep a file from being cut, files have no holes.
+        // The bytes that a crashed writer left behind the records may be holes, in which a store
+        // through a view faults if the disk is full. On systems where views keep a file from being
+        // cut, files have no holes.
         let cuttable = backing.properties().views_pass_end;
         if options.access == Access::ReadWrite && cuttable && file_len_bytes > end {
             backing.trim(end)?;
@@ -117,7 +117,7 @@ impl<T: Copy + Send + Sync> Array<T> {
         Ok(array)
     }
 
-    /// Puts images over records, in pages of this view's own. Nobody has borrowed from it yet.
+    /// Writes images over records, in this view's own pages, before anything borrows from it.
     fn put_images(&self, images: &[(u64, &[u8])]) -> Result<()> {
         let view = self.whole.view();
         for &(id, image) in images {
@@ -128,13 +128,13 @@ impl<T: Copy + Send + Sync> Array<T> {
         Ok(())
     }
 
-    /// How many records there are.
+    /// The number of records.
     #[inline]
     pub(crate) fn count(&self) -> u64 {
         self.count
     }
 
-    /// Where its records lie.
+    /// The places of the records.
     pub(crate) fn geometry(&self) -> Geometry {
         self.geometry
     }
@@ -145,19 +145,19 @@ impl<T: Copy + Send + Sync> Array<T> {
         &self.whole
     }
 
-    /// What the sliding windows have done.
+    /// The counters of the sliding windows; `None` without windows.
     pub(crate) fn counters(&self) -> Option<ViewCounters> {
         self.slider.as_ref().map(Slider::counters)
     }
 
-    /// Unmaps every sliding window that nobody pins.
+    /// Unmaps every sliding window that no guard pins.
     pub(crate) fn release_views(&self) {
         if let Some(slider) = &self.slider {
             slider.release();
         }
     }
 
-    /// The bytes of record `index` while they are still in the writer's buffer.
+    /// The bytes of record `index`, if they are still in the writer's buffer.
     #[cold]
     pub(crate) fn pending(&self, index: u64) -> Option<&[u8]> {
         let (from, bytes) = self.writer.as_ref()?.pending();
@@ -170,8 +170,7 @@ impl<T: Copy + Send + Sync> Array<T> {
         bytes.get(lead..lead.checked_add(stride)?)
     }
 
-    /// All bytes of record `index` and of what lies between it and the next, wherever they are but
-    /// in a sliding window.
+    /// All bytes from record `index` to the next, in the whole view or in the writer's buffer.
     #[inline]
     pub(crate) fn slot(&self, index: u64) -> Option<&[u8]> {
         match self.whole.slot(index) {
@@ -180,7 +179,7 @@ impl<T: Copy + Send + Sync> Array<T> {
         }
     }
 
-    /// The mark of record `index`, wherever it is; `None` past the last and where there are none.
+    /// The mark of record `index`; `None` if there is no such record, or records have no marks.
     pub(crate) fn mark_of(&self, index: u64) -> Result<Option<u8>> {
         let Some(mark) = self.options.mark else { return Ok(None) };
         if let Some(slot) = self.slot(index) {
@@ -196,8 +195,8 @@ impl<T: Copy + Send + Sync> Array<T> {
         Ok(Some(byte[0]))
     }
 
-    /// Pins the window that holds record `index`, whatever its mark says, and lends what `see` sees
-    /// in its first `len_bytes` bytes; `None` if the file holds no such record (yet).
+    /// Pins the window that holds record `index`, even a deleted one, and lends what `see` makes of
+    /// its first `len_bytes` bytes; `None` if the file does not hold the record (yet).
     #[allow(unsafe_code, reason = "the array's contract is the guard's")]
     pub(crate) fn pin<R: ?Sized>(
         &self,
@@ -215,8 +214,8 @@ impl<T: Copy + Send + Sync> Array<T> {
         unsafe { RecordGuard::new(view, lead, len_bytes, see) }.map(Some)
     }
 
-    /// Pins the window that holds record `index` and lends all its records; `None` if the file
-    /// holds no such record (yet).
+    /// Pins the window that holds record `index` and lends all its records; `None` if the file does
+    /// not hold the record (yet).
     #[allow(unsafe_code, reason = "the array's contract is the view's")]
     pub(crate) fn pin_window(&self, index: u64) -> Result<Option<WindowGuard<'_, T>>> {
         let in_file = self.in_file();
@@ -226,33 +225,34 @@ impl<T: Copy + Send + Sync> Array<T> {
         let (view, _) = slider.pin(index, in_file)?;
         let ids = slider.window_of(index);
         let ids = ids.start..ids.end.min(in_file);
-        // SAFETY: the records lie in the file, so by `open`'s contract valid `T`s are there that
-        // nobody changes or cuts off while the array is borrowed.
+        // SAFETY: the records lie in the file, so by `open`'s contract they are valid `T`s, and
+        // nothing changes or cuts them off while the array is borrowed.
         unsafe { WindowGuard::new(view, self.geometry, self.options.mark, ids) }.map(Some)
     }
 
-    /// Appends records, whose bytes follow one another, to those that are pending, and returns
-    /// their numbers; `None` if none are pending, or there is no room in the buffer or the file.
+    /// Appends records, whose bytes follow one another, to the pending ones, and returns their
+    /// numbers; `None` if no record is pending, or the buffer or the file has no room.
     #[inline]
     pub(crate) fn append_pending(&mut self, bytes: &[u8], added: u64) -> Option<Range<u64>> {
-        // Cannot overflow: the records there are have room in the file, which ends below 2^63.
+        // Cannot overflow: the file has room for `count` records and ends below 2^63.
         let start = self.geometry.data_offset + self.count * self.geometry.stride;
         let has_room = start + bytes.len() as u64 <= self.file_len_bytes;
         if !has_room || !self.writer.as_mut()?.append_pending(bytes) {
             return None;
         }
-        // Nothing to publish: what is pending starts where it did, so the file has no record more.
+        // Nothing to publish: the buffer was not written, so the file has no new record.
         let first = self.count;
         self.count += added;
         Some(first..self.count)
     }
 
-    /// Makes room for `added` records more; nothing else has changed if that fails.
+    /// Makes room in the file for `added` more records. A failure changes nothing else.
     #[inline]
     pub(crate) fn make_room(&mut self, added: u64) -> Result<Room> {
         let first = self.count;
         let end = first.checked_add(added).ok_or_else(|| {
-            Error::new(ErrorKind::OutOfRange, "append").detail("more than 2^64 records")
+            Error::new(ErrorKind::OutOfRange, "append")
+                .detail("the store would hold more than 2^64 records")
         })?;
         let start_offset = self.geometry.offset_of(first)?;
         let end_offset = self.geometry.offset_of(end)?;
@@ -260,35 +260,36 @@ impl<T: Copy + Send + Sync> Array<T> {
         Ok(Room { records: first..end, bytes: start_offset..end_offset })
     }
 
-    /// Appends records, whose bytes follow one another, where room was made for them just now, and
-    /// returns their numbers. If that fails with [`ErrorKind::NoSpace`], all that was appended
-    /// before is as it was.
+    /// Appends records, whose bytes follow one another, to `room`, which was made just before, and
+    /// returns their numbers. A failure with [`ErrorKind::NoSpace`] leaves all earlier records
+    /// unchanged.
     pub(crate) fn append(&mut self, bytes: &[u8], room: Room) -> Result<Range<u64>> {
         debug_assert_eq!(room.bytes.end - room.bytes.start, bytes.len() as u64);
         let appended = self.writer()?.append(room.bytes.start, bytes);
         if appended.is_ok() {
             self.count = room.records.end;
         }
-        // Records from before may have left the buffer, whether or not these have entered it.
+        // Even if the append failed, earlier records may have left the buffer.
         self.publish()?;
         appended.map(|()| room.records)
     }
 
-    /// Makes room for `records` more, so that a full disk shows before they are made.
+    /// Makes room in the file for `records` more records, so that a full disk is an error now.
     pub(crate) fn reserve(&mut self, records: u64) -> Result<()> {
+        // A sum that saturates is refused by `offset_of`.
         let end = self.count.saturating_add(records);
         let need_bytes = Growth::least_len(self.geometry.offset_of(end)?);
         self.reserve_bytes(need_bytes)
     }
 
-    /// Hands every change to the file and makes the file's bytes durable.
+    /// Writes every change to the file and makes the file's bytes durable.
     pub(crate) fn sync(&mut self) -> Result<()> {
         self.writer()?.flush(0..u64::MAX)?;
         self.publish()?;
         self.backing.sync_data()
     }
 
-    /// Hands the changes in `records` to the file and makes the file's bytes durable.
+    /// Writes the changes in `records` to the file and makes the file's bytes durable.
     pub(crate) fn sync_range(&mut self, records: Range<u64>) -> Result<()> {
         let bytes =
             self.geometry.offset_of(records.start)?..self.geometry.offset_of(records.end)?;
@@ -297,14 +298,14 @@ impl<T: Copy + Send + Sync> Array<T> {
         self.backing.sync_data()
     }
 
-    /// Forgets the records from `count` on. Their bytes stay until the file is trimmed.
+    /// Drops the records from `count` on. Their bytes stay in the file until it is trimmed.
     pub(crate) fn truncate(&mut self, count: u64) -> Result<()> {
         self.writer()?.flush(0..u64::MAX)?;
         self.count = count.min(self.count);
         self.publish()
     }
 
-    /// Lends the bytes of record `index` for changing, and counts them as dirty.
+    /// Lends the bytes of record `index` to change them, and counts them as dirty.
     #[inline]
     pub(crate) fn edit(&mut self, index: u64) -> Result<&mut [u8]> {
         if !self.edit_window.holds(index) && !self.lend(index)? {
@@ -314,7 +315,7 @@ impl<T: Copy + Send + Sync> Array<T> {
         self.edit_window.get_mut(index).ok_or_else(|| Self::not_in_window(index))
     }
 
-    /// Lends the bytes of record `index` with all changes made so far.
+    /// Lends the bytes of record `index`, with all earlier changes, to read them.
     #[inline]
     pub(crate) fn read_edited(&mut self, index: u64) -> Result<&[u8]> {
         if !self.edit_window.holds(index) && !self.lend(index)? {
@@ -324,8 +325,8 @@ impl<T: Copy + Send + Sync> Array<T> {
         self.edit_window.get(index).ok_or_else(|| Self::not_in_window(index))
     }
 
-    /// Asks the writer for its window over record `index`; `false` if it wants to be asked for each
-    /// record.
+    /// Asks the writer for its window over record `index`; `false` if each record needs its own
+    /// call of the writer.
     #[cold]
     #[allow(unsafe_code, reason = "the array's contract is the view's")]
     fn lend(&mut self, index: u64) -> Result<bool> {
@@ -334,25 +335,27 @@ impl<T: Copy + Send + Sync> Array<T> {
         }
         let bytes = self.record_bytes(index)?;
         let Some(view) = self.writer()?.lend(&bytes)? else { return Ok(false) };
-        // SAFETY: the file holds `count` records, which nobody else changes or cuts off (`open`'s
-        // contract). They are lent for changing by `&mut self` and for reading by `&self` only, and
-        // the writer gets its window back before it does anything else (`writer`).
+        // SAFETY: the file holds `count` records, which nothing else changes or cuts off (`open`'s
+        // contract). The array lends them to change only through `&mut self` and to read only
+        // through `&self`, and gives the window back before it calls the writer again (`writer`).
         self.edit_window = unsafe { EditWindow::new(view, self.geometry, self.count) };
         Ok(true)
     }
 
     #[cold]
     fn not_in_window(index: u64) -> Error {
-        Error::new(ErrorKind::OutOfRange, "edit").record(index).detail("it is not in the window")
+        Error::new(ErrorKind::OutOfRange, "edit")
+            .record(index)
+            .detail("the record is not in the window")
     }
 
-    /// Lets the writer's views go, with its changes handed to the file.
+    /// Writes all changes to the file, and drops the writer's views.
     pub(crate) fn release_writer(&mut self) -> Result<()> {
         self.writer()?.release()?;
         self.publish()
     }
 
-    /// Cuts the file to the records there are, and lets every view go for that.
+    /// Drops every view, and cuts the file to its records.
     pub(crate) fn trim(&mut self) -> Result<()> {
         self.release_writer()?;
         self.whole = RecordView::empty();
@@ -383,7 +386,7 @@ impl<T: Copy + Send + Sync> Array<T> {
         Ok(start..start + self.geometry.stride)
     }
 
-    /// The writer, which has its window back and knows what was changed in it.
+    /// The writer, after it got its window back and was told what was changed in it.
     fn writer(&mut self) -> Result<&mut dyn Writer> {
         match &mut self.writer {
             Some(writer) => {
@@ -398,8 +401,7 @@ impl<T: Copy + Send + Sync> Array<T> {
         }
     }
 
-    /// Grows the file to hold `need_bytes`: by a step where the disk has room for it, by as much as
-    /// is needed where not.
+    /// Grows the file to hold `need_bytes`, as [`Growth::grow`].
     #[inline]
     fn reserve_bytes(&mut self, need_bytes: u64) -> Result<()> {
         if need_bytes <= self.file_len_bytes {
@@ -420,17 +422,17 @@ impl<T: Copy + Send + Sync> Array<T> {
         let old_len_bytes = std::mem::replace(&mut self.file_len_bytes, grown);
         let (records, _) = self.geometry.records_below(grown);
         if self.slider.is_none() && self.whole.capacity() < records {
-            // Now rather than when they are published, since now it is harmless if it fails. The
-            // file stays longer, and is asked for again.
+            // Maps now rather than when the records are published, because a failure is harmless
+            // now: the file stays longer, and the next call asks for the same length again.
             self.map_readers().inspect_err(|_| self.file_len_bytes = old_len_bytes)?;
         }
         Ok(())
     }
 
-    /// Lets readers of this handle see the records that the file holds by now.
+    /// Lets readers of this handle see all records that the file holds.
     fn publish(&mut self) -> Result<()> {
         if let Some((from, bytes)) = self.writer.as_ref().map(|writer| writer.pending()) {
-            // The common case of an append: one more record in the buffer, none more in the file.
+            // The common case of an append: one more record in the buffer, no new one in the file.
             if !bytes.is_empty() && from == self.pending_from {
                 return Ok(());
             }
@@ -449,13 +451,13 @@ impl<T: Copy + Send + Sync> Array<T> {
 
     #[allow(unsafe_code, reason = "the array's contract is the view's")]
     fn publish_in(whole: &mut RecordView<T>, count: u64) -> Result<()> {
-        // SAFETY: the file holds `count` records (`in_file`), and that nobody changes or cuts them
-        // off while they are borrowed is `open`'s contract: this handle itself changes records only
+        // SAFETY: the file holds `count` records (`in_file`). By `open`'s contract nothing else
+        // changes or cuts them off while they are borrowed; this handle changes records only
         // through `&mut self`, when nothing is borrowed.
         unsafe { whole.publish(count) }
     }
 
-    /// Maps what the records are read through; a view that is too small is replaced by a larger.
+    /// Maps the views through which records are read; replaces a view that is too small.
     fn map_readers(&mut self) -> Result<()> {
         let windows = |window_bytes| Windows::new(self.geometry, window_bytes);
         match self.options.reading {
@@ -478,11 +480,11 @@ impl<T: Copy + Send + Sync> Array<T> {
 
     #[allow(unsafe_code, reason = "the array's contract is the view's")]
     fn view_records(&self, view: Arc<View>) -> Result<RecordView<T>> {
-        // SAFETY: that every bit pattern is a `T` without padding is `open`'s contract.
+        // SAFETY: by `open`'s contract every bit pattern is a `T` without padding.
         unsafe { RecordView::new(view, self.geometry) }?.with_mark(self.options.mark)
     }
 
-    /// A view of all records; with room for growth if this handle may grow the file.
+    /// A view of all records, with room for growth if this handle may grow the file.
     fn whole_view(&self) -> Result<View> {
         let access = match self.options.access {
             Access::Private => Access::Private,
@@ -514,10 +516,10 @@ impl<T: Copy + Send + Sync> Array<T> {
     fn private_writer(&self) -> Result<Option<Box<dyn Writer>>> {
         if self.slider.is_some() {
             return Err(Error::new(ErrorKind::InvalidArgument, "open private")
-                .detail("a private store is mapped whole, not in windows"));
+                .detail("a private store cannot be mapped in windows"));
         }
-        // SAFETY: `open`'s contract keeps the file as it is; records of the view are lent by
-        // `&self` and changed by `&mut self` only.
+        // SAFETY: by `open`'s contract nothing changes the file; the array lends records of the
+        // view through `&self`, and changes them only through `&mut self`.
         Ok(Some(Box::new(unsafe { PrivateWriter::new(Arc::clone(self.whole.view())) })))
     }
 
@@ -527,7 +529,8 @@ impl<T: Copy + Send + Sync> Array<T> {
         let coherent = backing.properties().calls_see_views;
         match self.options.write_back {
             WriteBack::Positioned if coherent => {
-                // SAFETY: `open`'s contract: nobody else writes to the file while the array lives.
+                // SAFETY: by `open`'s contract nothing else writes to the file while the array
+                // lives.
                 let writer = unsafe { Positioned::new(backing, window_bytes) }?;
                 Ok(Box::new(writer))
             }
@@ -537,8 +540,8 @@ impl<T: Copy + Send + Sync> Array<T> {
                     .advice("use WriteBack::Mapped or WriteBack::Auto"))
             }
             WriteBack::Auto if coherent => {
-                // SAFETY: as above; and bytes lent for changing are records, which this handle
-                // lends for reading by `&self` only.
+                // SAFETY: as above; and the bytes lent to change are records, which this handle
+                // lends to read only through `&self`.
                 let writer = unsafe { Mixed::new(backing, window_bytes) }?;
                 Ok(Box::new(writer))
             }

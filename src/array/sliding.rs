@@ -1,7 +1,7 @@
-//! Reading through a bounded number of sliding windows.
+//! Reading through sliding windows with a budget of mapped bytes.
 //!
-//! Invariants: the views held never map more than the budget; a pinned view (one that a guard
-//! holds) is never unmapped; the least recently used unpinned view goes first. Pins that fill the
+//! Invariants: the views never map more than the budget; a pinned view (one that a guard holds) is
+//! never unmapped; the least recently used unpinned view is unmapped first. Pins that fill the
 //! budget are an error, not a wait: a thread that holds the pins itself would wait for ever.
 
 use std::collections::{BTreeMap, HashMap};
@@ -14,7 +14,7 @@ use crate::format::{Place, Windows, widen};
 use crate::io::{Access, Backing, View};
 use crate::os;
 
-/// What sliding views have done so far, and hold now.
+/// Counters of a store's sliding windows.
 ///
 /// ```
 /// use flatrec::{DataType, Field, Schema, WindowedStore};
@@ -38,26 +38,26 @@ use crate::os;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ViewCounters {
-    /// Bytes mapped now.
+    /// Bytes that are mapped at the moment.
     pub mapped_bytes: u64,
     /// The most bytes that may be mapped.
     pub budget_bytes: u64,
     /// Bytes of one window's records.
     pub window_bytes: u64,
-    /// Views mapped now.
+    /// Views that are mapped at the moment.
     pub views: u64,
     /// Reads that found their view mapped.
     pub hits: u64,
-    /// Views mapped so far: the reads that did not.
+    /// Reads that had to map a view.
     pub remaps: u64,
-    /// Views unmapped to make room.
+    /// Views that were unmapped to make room.
     pub evictions: u64,
 }
 
 #[derive(Debug)]
 struct Held {
     view: Arc<View>,
-    /// When it was used last; the key of its place in `State::by_age`.
+    /// The time of its last use, by `State::clock`; its key in `State::by_age`.
     used: u64,
 }
 
@@ -100,7 +100,7 @@ impl Slider {
                     "one window of {records_bytes} bytes takes up to {widest} bytes of views, more \
                  than the budget of {budget_bytes}"
                 ))
-                .advice("give a larger budget or a smaller window"));
+                .advice("open the store with a larger budget or a smaller window"));
         }
         Ok(Self {
             backing,
@@ -113,9 +113,9 @@ impl Slider {
         })
     }
 
-    /// Pins the view that holds record `index` of `count`, and says where in it the record starts.
-    /// Where the file has been cut, and views may not pass its end, it may hold fewer records than
-    /// the window has, but always that one.
+    /// Pins the view that holds record `index` of `count`, and returns the record's place in the
+    /// view. If the file was cut, and views may not pass its end, the view may hold fewer records
+    /// than the window has, but always this one.
     pub(crate) fn pin(&self, index: u64, count: u64) -> Result<(Arc<View>, usize)> {
         let Place { window, .. } = self.windows.place(index);
         let start = self.windows.geometry.offset_of(index)?;
@@ -139,7 +139,7 @@ impl Slider {
         first..first.saturating_add(1 << self.windows.records_log2)
     }
 
-    /// What has been done so far.
+    /// The counters at the moment.
     pub(crate) fn counters(&self) -> ViewCounters {
         let state = self.lock();
         ViewCounters {
@@ -153,13 +153,13 @@ impl Slider {
         }
     }
 
-    /// Unmaps every view that nobody pins.
+    /// Unmaps every view that no guard pins.
     pub(crate) fn release(&self) {
         let mut state = self.lock();
         while self.evict_oldest(&mut state) {}
     }
 
-    /// The view of `window`, if it is mapped at least up to byte `end`; it is the youngest then.
+    /// The view of `window`, if it is mapped at least up to byte `end`. Marks it as used last.
     fn held(&self, state: &mut State, window: u64, end: u64) -> Option<Arc<View>> {
         let newest = state.clock;
         let held = state.held.get_mut(&window)?;
@@ -175,7 +175,7 @@ impl Slider {
         Some(Arc::clone(&held.view))
     }
 
-    /// Maps `window` for the record at `record`, unmapping others as far as the budget asks for.
+    /// Maps `window`, for the record at `record`. Unmaps other windows if the budget requires it.
     fn map(
         &self,
         state: &mut State,
@@ -194,7 +194,7 @@ impl Slider {
             range.end = range.end.min(file_len_bytes);
         }
         let len_bytes = range.end - range.start;
-        // A window that was mapped before the array grew is too short now: it is replaced.
+        // A window that was mapped before the array grew is too short: replace it.
         if let Some(short) = state.held.get(&window) {
             if Arc::strong_count(&short.view) > 1 {
                 return Err(self.exhausted(
@@ -248,11 +248,11 @@ impl Slider {
                 "{why}: {} of {} bytes are mapped, and {len_bytes} more are needed",
                 state.mapped_bytes, self.budget_bytes
             ))
-            .advice("drop guards that are no longer used, or open with a larger budget")
+            .advice("drop unused guards, or open the store with a larger budget")
     }
 
-    /// The state. A panic elsewhere cannot have left it half changed in a way that matters: at
-    /// worst a view is mapped and not counted as used.
+    /// The state. A thread that panicked with the lock left at worst a mapped view that is not
+    /// counted as used.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! Random strides, offsets, windows, budgets and operations, checked against a `Vec<u8>`.
+//! Compares random strides, offsets, windows, budgets and operations with a `Vec<u8>`.
 
 use std::sync::Arc;
 
@@ -14,15 +14,15 @@ use crate::io::{Backing, FileBacking};
 enum Operation {
     /// Appends records, each filled with the byte.
     Append(usize, u8),
-    /// Changes a record (by its place among those there are) from a byte on.
+    /// Changes an existing record from a byte on.
     Edit(prop::sample::Index, prop::sample::Index, u8),
     /// Reads a record through the sliding windows.
     Read(prop::sample::Index),
     /// Pins several records at once, then reads them all.
     PinMany(Vec<prop::sample::Index>),
-    /// Writes back what is dirty in a range of records.
+    /// Writes back the dirty bytes in a range of records.
     Flush(prop::sample::Index, prop::sample::Index),
-    /// Lets all views go.
+    /// Drops all views.
     Release,
 }
 
@@ -46,7 +46,7 @@ enum Way {
     Mixed,
 }
 
-/// A writer, sliding readers and the model of what they should hold.
+/// A writer, sliding windows and the bytes that they should show.
 struct Rig {
     backing: Arc<dyn Backing>,
     geometry: Geometry,
@@ -67,8 +67,8 @@ impl Rig {
         let target = Some(window_bytes);
         let shared = Arc::clone(&backing);
         let writer: Box<dyn Writer> = match way {
-            // SAFETY: this test alone uses the file; it reads through other views only what is
-            // not lent for changing at the time.
+            // SAFETY: only this test uses the file, and it reads bytes through other views only
+            // while they are not lent to change.
             Way::Mapped => Box::new(unsafe { Mapped::new(shared, target) }),
             // SAFETY: as above.
             Way::Positioned => Box::new(unsafe { Positioned::new(shared, target) }.unwrap()),
@@ -108,12 +108,16 @@ impl Rig {
             Operation::Edit(id, at, byte) => {
                 let id = self.pick(id);
                 let bytes = self.bytes(id);
-                // What is edited is in the file first, as an array sees to.
+                // As an array does: the record is in the file before it is edited.
                 self.writer.flush(bytes.clone()).unwrap();
                 let record = self.writer.edit(bytes.clone()).unwrap();
                 let at = at.index(record.len());
                 record[at..].fill(*byte);
-                assert_eq!(self.writer.read(bytes.clone()).unwrap()[at], *byte, "seen at once");
+                assert_eq!(
+                    self.writer.read(bytes.clone()).unwrap()[at],
+                    *byte,
+                    "a read misses the edit"
+                );
                 let start = usize::try_from(bytes.start - self.geometry.data_offset).unwrap();
                 let len = usize::try_from(self.geometry.stride).unwrap();
                 self.model[start + at..start + len].fill(*byte);
@@ -130,7 +134,7 @@ impl Rig {
                 let mut got = vec![0; usize::try_from(range.end - range.start).unwrap()];
                 self.backing.read_at(range.start, &mut got).unwrap();
                 let start = usize::try_from(range.start - self.geometry.data_offset).unwrap();
-                assert!(got == self.model[start..start + got.len()], "written back");
+                assert!(got == self.model[start..start + got.len()], "the file misses changes");
             }
             Operation::Release => {
                 self.writer.release().unwrap();
@@ -159,7 +163,7 @@ impl Rig {
                 Ok(pin) => pinned.push((id, pin)),
                 Err(error) => {
                     assert_eq!(error.kind(), ErrorKind::BudgetExhausted, "{error}");
-                    assert!(!pinned.is_empty(), "one window always fits");
+                    assert!(!pinned.is_empty(), "the budget refused a single window");
                 }
             }
         }
@@ -203,7 +207,7 @@ fn the_largest_stride_slides_like_any_other() {
         rig.apply(&Operation::Append(2, 7));
         rig.read(0);
         rig.read(1);
-        assert!(rig.slider.counters().evictions >= 1, "one window at a time");
+        assert!(rig.slider.counters().evictions >= 1, "two windows were mapped at a time");
     }
 }
 
@@ -216,12 +220,12 @@ fn a_window_that_does_not_fit_its_budget_is_refused() {
     assert!(error.to_string().contains("budget"), "{error}");
 }
 
-/// A private page does not see what is appended to the file later: it must be gone by then.
+/// A private page does not see later appends to the file, so the writer must drop it before them.
 #[test]
 fn appends_between_edits_of_the_same_page_stay() {
     for way in [Way::Mapped, Way::Positioned, Way::Mixed] {
         let mut rig = Rig::new(100, 0, 65_536, 0, way);
-        rig.writer.reserve(65_536).unwrap(); // so that a window shows what is not there yet
+        rig.writer.reserve(65_536).unwrap(); // so that a window covers records to come
         for byte in 1..5 {
             rig.apply(&Operation::Append(3, byte));
             rig.writer.flush(0..u64::MAX).unwrap();

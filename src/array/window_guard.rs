@@ -1,4 +1,4 @@
-//! All records of one sliding window, which stays mapped while the guard lives.
+//! A guard that lends all records of one sliding window, and keeps the window mapped.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -9,8 +9,8 @@ use crate::error::Result;
 use crate::format::{Geometry, Mark};
 use crate::io::View;
 
-/// The records of a sliding window, pinned together: the way to walk through a windowed store
-/// without asking for each record.
+/// The records of a sliding window, pinned together: the fast way to iterate over a windowed store,
+/// with one call for each window instead of each record.
 ///
 /// ```
 /// # #[cfg(feature = "derive")] {
@@ -38,8 +38,8 @@ pub struct WindowGuard<'a, T> {
 }
 
 impl<T: Copy> WindowGuard<'_, T> {
-    /// Records `ids` of `geometry`, of those that `view` holds and whose marks, if they have any,
-    /// say that they are there.
+    /// Records `ids` of `geometry`, as far as `view` holds them. With a mark, records whose mark
+    /// says that they do not exist are left out.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if a record would be
@@ -47,7 +47,7 @@ impl<T: Copy> WindowGuard<'_, T> {
     ///
     /// # Safety
     /// Every bit pattern is a valid `T` without padding or interior mutability. The file holds the
-    /// records, and nobody changes their bytes or truncates the file below them while the guard
+    /// records, and nothing changes their bytes or truncates the file below them while the guard
     /// lives.
     pub(crate) unsafe fn new(
         view: Arc<View>,
@@ -56,7 +56,7 @@ impl<T: Copy> WindowGuard<'_, T> {
         ids: Range<u64>,
     ) -> Result<Self> {
         let start = geometry.offset_of(ids.start)?;
-        // The window's records, as if they were a file's: those of the view from its first on.
+        // The window as an array of its own, which starts at its first record.
         let window = Geometry::new(start, geometry.stride)?;
         // SAFETY: the caller's promise for `T`.
         let mut records = unsafe { RecordView::new(view, window) }?.with_mark(mark)?;
@@ -66,7 +66,7 @@ impl<T: Copy> WindowGuard<'_, T> {
         Ok(Self { records, first: ids.start, marker: PhantomData })
     }
 
-    /// The numbers of the records in this window, deleted ones among them.
+    /// The numbers of the records in this window, with the deleted ones.
     pub fn ids(&self) -> Range<u64> {
         self.first..self.first + self.records.count()
     }

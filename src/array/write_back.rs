@@ -1,20 +1,23 @@
 //! How changes reach the file: two strategies behind one trait.
 //!
-//! **Positioned**: appended bytes gather in a buffer and go out in large writes; bytes that are
-//! changed in place are changed in a private (copy-on-write) view, and the dirty pages, coalesced,
-//! are written with positioned writes. The kernel never sees a store of ours through a shared map,
-//! so it writes back the pages that we wrote, once, and not the large folios around them.
+//! **Positioned**: appended bytes gather in a buffer and go out in large writes. Edits change bytes
+//! in a private (copy-on-write) view, and positioned writes then write the dirty pages, adjacent
+//! ones together. The kernel sees no store through a shared mapping, so it writes back each written
+//! page once, and not the large folios around it.
 //!
-//! **Mapped**: bytes are stored through a read-write window that slides over appends and edits, and
-//! the window's dirty range is flushed. For systems that do not promise views and write calls to be
-//! coherent, and for those who measure that it suits them.
+//! **Mapped**: appends and edits store bytes through a sliding read-write window, and a flush
+//! writes the window's dirty range. For systems that do not promise that views and write calls are
+//! coherent, and for users whose measurements favour it.
 //!
-//! Invariants: dirty ranges lie within the current window, since sliding flushes first; the buffer
-//! holds whole appends, so that what is pending is a run of whole records; there is never a private
-//! window and a buffer with bytes in it at once, since private pages do not see what is written to
-//! the file after they were copied. Whoever makes one of
-//! these promises that nobody else changes the file meanwhile, and that nobody at all reads the
-//! bytes lent by `edit` while they are lent; that is why the constructors are `unsafe`.
+//! Invariants:
+//! - Dirty ranges lie within the current window, because a flush comes before the window slides.
+//! - The buffer holds whole appends, so the pending bytes are whole records.
+//! - A private window and a buffer with bytes never exist at the same time, because private pages
+//!   do not see what is written to the file after they were copied.
+//!
+//! The caller that constructs one promises that nothing else changes the file while it lives, and
+//! that nothing at all reads the bytes that `edit` lends while they are lent. Therefore the
+//! constructors are `unsafe`.
 
 use std::fmt;
 use std::ops::Range;
@@ -43,20 +46,22 @@ use crate::os;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub enum WriteBack {
-    /// What measures best: appends positioned, exclusive edits mapped unless the disk could run
-    /// full under them; all mapped where the system does not keep views and write calls coherent.
+    /// The fastest by measurement: appends positioned, and exclusive edits mapped, unless the disk
+    /// could run full during them. Everything mapped if the system does not keep views and write
+    /// calls coherent.
     #[default]
     Auto,
-    /// Appends gathered and dirty pages coalesced, written with write calls at their offsets. For
-    /// edits of few records, scattered over a large file, it writes least.
+    /// Gathers appends and dirty pages, and writes them with write calls at their offsets. Writes
+    /// least for edits of few records that are scattered over a large file.
     Positioned,
-    /// Stores through a sliding read-write view, then a flush of its dirty range.
+    /// Stores through a sliding read-write view, then flushes its dirty range.
     Mapped,
 }
 
-/// The buffer in which appends gather: past a processor's first-level caches, within its second.
+/// The buffer in which appends gather: larger than a processor's first-level caches, smaller than
+/// its second-level cache.
 const BUFFER_BYTES: usize = 256 << 10;
-/// Private pages are written and let go once this many bytes were changed in them.
+/// Private pages are written and dropped when their changed bytes exceed this.
 const PRIVATE_BYTES_MAX: u64 = 256 << 20;
 
 /// One way of writing records back.
@@ -64,37 +69,39 @@ pub(crate) trait Writer: fmt::Debug + Send + Sync {
     /// Makes the file at least `len_bytes` long, in the way this writer needs.
     fn reserve(&mut self, len_bytes: u64) -> Result<()>;
 
-    /// Adds bytes at `offset`, where nobody reads yet; the file is long enough.
+    /// Adds bytes at `offset`, behind the records that readers see. The file must be long enough.
     fn append(&mut self, offset: u64, bytes: &[u8]) -> Result<()>;
 
-    /// Adds bytes to those that are pending, if there are any and the buffer has room; otherwise
-    /// does nothing, and says so. The short way for records one by one.
+    /// Adds bytes to the pending ones, if there are any and the buffer has room; otherwise does
+    /// nothing and returns `false`. The fast path for single records.
     fn append_pending(&mut self, _bytes: &[u8]) -> bool {
         false
     }
 
-    /// Bytes appended that the file, and so its views, do not show yet, and where they will lie.
+    /// Appended bytes that are not in the file yet, and so not in its views, with the offset at
+    /// which they will lie.
     fn pending(&self) -> (u64, &[u8]);
 
-    /// Lends bytes for changing in place, and counts them as dirty.
+    /// Lends bytes to change in place, and counts them as dirty.
     fn edit(&mut self, range: Range<u64>) -> Result<&mut [u8]>;
 
-    /// Lends bytes as they are with all changes made so far.
+    /// Lends bytes, with all earlier changes, to read them.
     fn read(&mut self, range: Range<u64>) -> Result<&[u8]>;
 
-    /// The view through which `edit` would lend `range`, if bytes that are changed through it need
-    /// only be told afterwards, by `mark`: before anything else is asked of the writer.
+    /// The view through which `edit` would lend `range`. The caller may change bytes through it,
+    /// and must report them by `mark` before any other call of the writer. `None` if this writer
+    /// needs a call of `edit` for each range.
     fn lend(&mut self, _range: &Range<u64>) -> Result<Option<Arc<View>>> {
         Ok(None)
     }
 
-    /// Counts bytes as dirty that were changed through the view lent last.
+    /// Counts bytes as dirty that the caller changed through the view lent last.
     fn mark(&mut self, _range: &Range<u64>) {}
 
-    /// Hands the changes in `range` to the file.
+    /// Writes the changes in `range` to the file.
     fn flush(&mut self, range: Range<u64>) -> Result<()>;
 
-    /// Lets every view go, after handing all changes to the file.
+    /// Writes all changes to the file, and drops every view.
     fn release(&mut self) -> Result<()>;
 }
 
@@ -112,10 +119,11 @@ impl Positioned {
     /// A writer to `backing` whose edits map `window_bytes` at a time, or the whole file.
     ///
     /// # Safety
-    /// While it lives nobody else changes the file, and nobody truncates it below what is edited.
+    /// While it lives, nothing else changes the file, and nothing truncates it below the edited
+    /// bytes.
     pub(crate) unsafe fn new(backing: Arc<dyn Backing>, window_bytes: Option<u64>) -> Result<Self> {
-        // A mapping rather than a vector: its start is aligned for every record type, so that
-        // pending records can be read in place, and it costs no memory before the first append.
+        // A mapping rather than a vector: its start is aligned for every record type, so pending
+        // records can be read in place, and it takes no memory before the first append.
         let buffer = MmapMut::map_anon(BUFFER_BYTES)
             .map_err(|source| Error::io("allocate the append buffer", source))?;
         let window = Window {
@@ -147,17 +155,17 @@ impl Positioned {
         for range in ranges {
             let range = self.window.clip(range);
             let (view, place) = self.window.place(&range)?;
-            // SAFETY: the view is private to this writer, and `&mut self` keeps `edit` from
-            // lending these bytes meanwhile; that the file is not truncated is the constructor's
-            // contract.
+            // SAFETY: the view is private to this writer, `&mut self` keeps `edit` from lending
+            // these bytes during the write, and by the constructor's contract nothing truncates the
+            // file.
             let bytes = unsafe { view.bytes(place) }?;
             self.backing.write_at(range.start, bytes)?;
         }
         Ok(())
     }
 
-    /// Puts `range` into the window. What is dirty in the window that it replaces is written
-    /// first; so are private copies once they have grown past their bound.
+    /// Makes the window cover `range`. Writes the dirty pages of the old window first, also if
+    /// they have only grown past their bound.
     fn reach(&mut self, range: &Range<u64>) -> Result<()> {
         if self.dirty.len_bytes() > PRIVATE_BYTES_MAX || !self.window.covers(range) {
             self.write_buffer()?;
@@ -180,7 +188,7 @@ impl Writer for Positioned {
 
     fn append(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
         if self.window.view.is_some() {
-            // The invariant: no private window beside buffered bytes.
+            // By the invariant no private window may exist beside buffered bytes.
             self.write_dirty()?;
             self.window.view = None;
         }
@@ -199,7 +207,7 @@ impl Writer for Positioned {
 
     #[inline]
     fn append_pending(&mut self, bytes: &[u8]) -> bool {
-        // Pending bytes imply that there is no private window (the invariant).
+        // If bytes are pending, there is no private window (the invariant).
         if self.buffered == 0 {
             return false;
         }
@@ -222,14 +230,14 @@ impl Writer for Positioned {
         let (view, place) = self.window.place(&range)?;
         self.dirty.add(&range);
         // SAFETY: the view is private to this writer, `&mut self` makes the borrow exclusive, and
-        // that the file is not truncated is the constructor's contract.
+        // by the constructor's contract nothing truncates the file.
         unsafe { view.bytes_mut(place) }
     }
 
     fn read(&mut self, range: Range<u64>) -> Result<&[u8]> {
         self.reach(&range)?;
         let (view, place) = self.window.place(&range)?;
-        // SAFETY: as in `edit`; the borrow of `self` keeps the bytes from being edited meanwhile.
+        // SAFETY: as in `edit`; the borrow of `self` keeps `edit` from lending the bytes again.
         unsafe { view.bytes(place) }
     }
 
@@ -260,7 +268,7 @@ impl fmt::Debug for Positioned {
     }
 }
 
-/// Stores through a read-write window, then a flush of its dirty range.
+/// Stores through a read-write window, then flushes its dirty range.
 #[derive(Debug)]
 pub(crate) struct Mapped {
     appends: MappedWrites,
@@ -272,8 +280,8 @@ impl Mapped {
     /// A writer to `backing` whose edits map `window_bytes` at a time, or the whole file.
     ///
     /// # Safety
-    /// While it lives nobody else changes the file, nobody truncates it below what is edited or
-    /// appended, and nobody reads bytes, through whatever view, while `edit` lends them.
+    /// While it lives, nothing else changes the file, nothing truncates it below the edited or
+    /// appended bytes, and nothing reads bytes, through any view, while `edit` lends them.
     pub(crate) unsafe fn new(backing: Arc<dyn Backing>, window_bytes: Option<u64>) -> Self {
         let appends = MappedWrites::new(Arc::clone(&backing), window_bytes);
         let (access, view) = (Access::ReadWrite, None);
@@ -318,16 +326,16 @@ impl Writer for Mapped {
         self.reach(&range)?;
         let (view, place) = self.edits.place(&range)?;
         self.dirty.add(&range);
-        // SAFETY: that nobody else reads or changes the bytes meanwhile is the constructor's
-        // contract, and `&mut self` keeps this writer from lending them twice.
+        // SAFETY: by the constructor's contract nothing else reads or changes the bytes while they
+        // are lent, and `&mut self` keeps this writer from lending them twice.
         unsafe { view.bytes_mut(place) }
     }
 
     fn read(&mut self, range: Range<u64>) -> Result<&[u8]> {
         self.reach(&range)?;
         let (view, place) = self.edits.place(&range)?;
-        // SAFETY: nobody else changes the file (constructor's contract); the borrow of `self`
-        // keeps the bytes from being edited meanwhile.
+        // SAFETY: by the constructor's contract nothing else changes the file; the borrow of `self`
+        // keeps `edit` from lending the bytes at the same time.
         unsafe { view.bytes(place) }
     }
 
@@ -353,31 +361,32 @@ impl Writer for Mapped {
     }
 }
 
-/// Appends positioned; edits mapped, unless a store into the map could meet a full disk.
+/// Appends are positioned; edits are mapped, unless a store into the view could meet a full disk.
 #[derive(Debug)]
 pub(crate) struct Mixed {
     positioned: Positioned,
     mapped: Mapped,
-    /// Which of the two edits, once the first edit has asked; until the writer is released.
+    /// Whether edits are mapped: decided by the first edit, until the writer is released.
     edits_mapped: Option<bool>,
 }
 
 impl Mixed {
-    /// A writer to `backing`, whose views and calls are coherent.
+    /// A writer to `backing`, whose views and write calls must be coherent.
     ///
     /// # Safety
     /// As [`Positioned::new`] and [`Mapped::new`].
     pub(crate) unsafe fn new(backing: Arc<dyn Backing>, window_bytes: Option<u64>) -> Result<Self> {
-        // SAFETY: the caller's promise. The two never hold changes to the same bytes: what is
-        // edited has been appended and written before (`editor`).
+        // SAFETY: the caller's promise. The two never hold changes to the same bytes: `editor`
+        // writes the buffer before any edit, so edited bytes are in the file.
         let positioned = unsafe { Positioned::new(Arc::clone(&backing), window_bytes) }?;
         // SAFETY: as above.
         let mapped = unsafe { Mapped::new(backing, window_bytes) };
         Ok(Self { positioned, mapped, edits_mapped: None })
     }
 
-    /// The writer that edits. A file with holes, or on a file system that writes elsewhere than in
-    /// place, may need new blocks for a store; without them the store would be a fault.
+    /// The writer for edits. A store into a view of a file with holes, or on a file system that
+    /// does not write in place, may need new disk blocks, and faults if the disk is full; such a
+    /// file is edited by positioned writes.
     fn editor(&mut self) -> Result<&mut dyn Writer> {
         self.positioned.write_buffer()?;
         let mapped = match self.edits_mapped {
@@ -423,7 +432,7 @@ impl Writer for Mixed {
     }
 
     fn mark(&mut self, range: &Range<u64>) {
-        self.mapped.mark(range); // the other one lends nothing
+        self.mapped.mark(range); // `positioned` lends no view
     }
 
     fn flush(&mut self, range: Range<u64>) -> Result<()> {

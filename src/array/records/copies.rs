@@ -1,5 +1,5 @@
-//! Records copied out of an array: with the fault guard installed, a page that cannot be had is an
-//! error here, which names the record.
+//! Copies records out of an array. If the fault guard is installed, a page that the system cannot
+//! provide is an error that names the record.
 
 use std::ops::Range;
 
@@ -8,12 +8,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::number::{in_memory, smaller};
 
 impl<T: Copy + Send + Sync> Array<T> {
-    /// Copies the first `len` bytes of each record from `first` on, packed, as many records as
-    /// there are and as `into` has room for, and returns how many. `len` is from 1 to the stride.
-    /// What follows them in `into` may have been written to.
+    /// Copies the first `len` bytes of each record from `first` on, packed, until the records or
+    /// the room in `into` end, and returns how many records it copied. `len` is from 1 to the
+    /// stride. May also write to the rest of `into`.
     ///
-    /// A file that was cut short shows zeros, and no fault, up to the end of its last page. So its
-    /// length is looked at after each copy: records that it did not have are no records.
+    /// A file that another process cut shows zeros, and no fault, up to the end of its last page.
+    /// So this checks the length after each copy, and refuses records beyond it.
     pub(crate) fn copy_records(&self, first: u64, len: usize, into: &mut [u8]) -> Result<usize> {
         let room = (into.len() / len) as u64;
         let end = first.saturating_add(room).min(self.count);
@@ -27,7 +27,9 @@ impl<T: Copy + Send + Sync> Array<T> {
             } else {
                 let pending = self.pending(id).and_then(|bytes| bytes.get(..len));
                 let pending = pending.ok_or_else(|| {
-                    Error::new(ErrorKind::OutOfRange, "read").record(id).detail("no such record")
+                    Error::new(ErrorKind::OutOfRange, "read")
+                        .record(id)
+                        .detail("the store has no such record")
                 })?;
                 rest[..len].copy_from_slice(pending);
                 1
@@ -41,8 +43,8 @@ impl<T: Copy + Send + Sync> Array<T> {
         Ok(copied)
     }
 
-    /// Copies records of `ids`, which lie in the file, as many as one view shows and as `into` has
-    /// room for: one at least.
+    /// Copies records of `ids`, which lie in the file, as many as one view holds and `into` has
+    /// room for, at least one.
     fn copy_run(&self, ids: Range<u64>, len: usize, into: &mut [u8]) -> Result<usize> {
         let (view, lead, shown) = match &self.slider {
             Some(slider) => {
@@ -53,17 +55,19 @@ impl<T: Copy + Send + Sync> Array<T> {
                 let view = self.whole.view();
                 let lead = self.geometry.offset_of(ids.start)?.checked_sub(view.offset());
                 let lead = lead.and_then(|lead| usize::try_from(lead).ok()).ok_or_else(|| {
-                    Error::new(ErrorKind::OutOfRange, "read").detail("the view starts after it")
+                    Error::new(ErrorKind::OutOfRange, "read")
+                        .detail("the view starts after the record")
                 })?;
                 (view.clone(), lead, ids.end - ids.start)
             }
         };
-        // Every record lies in a view, and so in the address space.
+        // A record lies in a view, and so its stride fits into the address space.
         let stride = in_memory(self.geometry.stride);
-        // A view may end where the file was cut; but the first record is in it.
+        // A view may end early because the file was cut, but it has the first record.
         let in_view = view.len_bytes().saturating_sub(lead) / stride;
         let shown = smaller(shown, in_view);
-        // Strides go into the room and are packed there; if not even one fits, one record does.
+        // Copies whole strides into the room and packs them there. If no stride fits, one record
+        // does.
         match shown.min(into.len() / stride) {
             0 => view.read(lead, &mut into[..len]).map(|()| 1),
             records => {
@@ -78,13 +82,13 @@ impl<T: Copy + Send + Sync> Array<T> {
         }
     }
 
-    /// Adds to an error of reading record `first` or one after it which of them it was.
+    /// Adds to an error of reading records from `first` on which record it was.
     fn in_record(&self, error: Error, first: u64) -> Error {
         let (record, _) = self.geometry.records_below(error.file_offset().unwrap_or(0));
         error.record(record.max(first))
     }
 
-    /// An error if the file has been cut below the end of these records.
+    /// An error if the file was cut below the end of these records.
     fn check_length(&self, ids: Range<u64>) -> Result<()> {
         let file_len_bytes = self.backing.len_bytes()?;
         if file_len_bytes >= self.geometry.offset_of(ids.end)? {
