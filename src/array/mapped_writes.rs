@@ -55,7 +55,7 @@ impl Window {
         Ok(())
     }
 
-    /// The part of a range of whole pages that lies in the window. The window may end within a page.
+    /// The part of a range of whole pages that lies in the window, which may end within a page.
     pub(super) fn clip(&self, range: Range<u64>) -> Range<u64> {
         let Some(view) = &self.view else { return range };
         let end = view.offset().saturating_add(view.len_bytes() as u64);

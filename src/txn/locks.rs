@@ -127,8 +127,8 @@ impl Locks {
         }
     }
 
-    /// Refuses a lock file that is older than `file` and that users could change who may not change
-    /// `file`.
+    /// Refuses a lock file that existed before `file` was made, if users that may not use `file`
+    /// could have written it.
     pub(crate) fn check_trust(&self, file: &FileBacking) -> Result<()> {
         self.side.as_ref().map_or(Ok(()), |side| side.check_trust(&file.permissions()?))
     }

@@ -50,7 +50,7 @@ fn a_damaged_header_sector_does_not_lose_the_log() {
             _ => {
                 let error = opened.unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::Corrupt);
-                assert!(error.to_string().contains("there is a log with later ones"), "{error}");
+                assert!(error.to_string().contains("a log with later commits exists"), "{error}");
                 assert!(again.path().join("n.rec-wal-1").exists(), "the log is kept");
             }
         }

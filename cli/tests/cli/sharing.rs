@@ -227,7 +227,7 @@ fn claims_in_a_lock_file_change_nothing_that_is_read() {
                 if is_open && ran.status == Some(1) {
                     assert!(ran.stderr.contains("locked by another handle"), "{about}");
                     // Once the command waited ten seconds for a commit that no writer can publish.
-                    assert!(ran.stderr.contains("its words are damaged"), "{about}");
+                    assert!(ran.stderr.contains("the lock file is damaged"), "{about}");
                     continue;
                 }
                 assert_eq!((ran.status, &*ran.stderr), (Some(0), ""), "{about}");
