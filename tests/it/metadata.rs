@@ -60,7 +60,10 @@ fn metadata_that_were_damaged_after_the_opening_are_refused() {
     file.write_all(&[!whole[150_000]]).unwrap();
     let error = store.metadata().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
-    assert!(error.to_string().contains("metadata have changed since the store was opened"), "{error}");
+    assert!(
+        error.to_string().contains("metadata have changed since the store was opened"),
+        "{error}"
+    );
     assert!(error.to_string().contains("long"), "it names the file: {error}");
     drop(store);
     assert_eq!(DynStore::open_read_only(&path).unwrap_err().kind(), ErrorKind::Corrupt);

@@ -114,7 +114,7 @@ impl Changes {
     /// Replaces record `id`.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] if the record was deleted; [`ErrorKind::OutOfRange`] if the store
+    /// [`ErrorKind::Deleted`] if the record was deleted; [`ErrorKind::OutOfRange`] if the store
     /// has no record `id`; an error of reading the record.
     pub(crate) fn set(&mut self, writer: &Writer, id: u64, record: &[u8]) -> Result<()> {
         let count = self.counts.records;
@@ -140,7 +140,8 @@ impl Changes {
         let first = self.counts.records;
         // One record is the most frequent case, and three divisions are a fifth of its work.
         if records.len() == record_size {
-            geometry.offset_of(first.saturating_add(1))?;
+            // A count of records in a file is below 2^63.
+            geometry.offset_of(first + 1)?;
             self.append_part(writer, records, 1)?;
             return Ok(first);
         }
