@@ -32,6 +32,9 @@ use std::fmt;
 use crate::error::Result;
 use crate::step::{self, Step};
 
+#[cfg(test)]
+mod tests;
+
 /// The lock file begins with this value, after the bytes for locks: it gives the version of its
 /// words.
 pub(super) const MAGIC_VALUE: u64 = u64::from_le_bytes(*b"\x89FLATLK\x01");

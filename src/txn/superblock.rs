@@ -16,6 +16,9 @@ use crate::io::{Access, Backing, FileBacking, SECOND_SLOT, STORE_MAGIC, named};
 use crate::os;
 use crate::step::{self, Step};
 
+#[cfg(test)]
+mod tests;
+
 /// How often a reader reads the slots again while a writer may be writing both.
 const HEADER_TRIES: u32 = 8;
 

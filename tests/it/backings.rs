@@ -3,12 +3,14 @@
 #![allow(unsafe_code, reason = "opening over a backing of one's own is unsafe")]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use flatrec::map::{Access, Backing, FileBacking};
 use flatrec::{
     Checksums, DataType, Database, Durability, DynDatabase, ErrorKind, Field, Schema, Store, verify,
 };
 
+use crate::support::hooked::{Call, Hooked, Then};
 use crate::support::numbered::{N, add};
 
 fn file(path: &std::path::Path) -> Arc<dyn Backing> {
@@ -79,4 +81,34 @@ fn a_typed_store_is_made_in_an_empty_backing_and_opened_in_any_other() {
     // SAFETY: as above.
     let other = unsafe { options.over(Arc::clone(&backing), Access::ReadWrite) };
     assert_eq!(other.unwrap_err().kind(), ErrorKind::SchemaMismatch);
+}
+
+/// Finds a reader that takes a header that is just being written for one that is damaged.
+#[test]
+fn a_header_of_which_no_slot_is_whole_is_read_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let database = Database::<N>::create(&path).unwrap();
+    add(&database, 7);
+    database.close().unwrap();
+    // SAFETY: this test alone has the file.
+    let file = unsafe { FileBacking::open_unchecked(&path, true) }.unwrap();
+    let looks = AtomicU32::new(0);
+    let hook = move |file: &Arc<dyn Backing>, _: &str, call: Call<'_>| {
+        if let Call::Read { offset: 0, .. } = call {
+            // The counts of both slots are not what is summed, at the first look only.
+            let look = looks.fetch_add(1, Ordering::Relaxed);
+            for slot in [0, 4096] {
+                let mut byte = [0];
+                file.read_at(slot + 80, &mut byte)?;
+                byte[0] ^= u8::from(look < 2);
+                file.write_at(slot + 80, &byte)?;
+            }
+        }
+        Ok(Then::Forward)
+    };
+    let backing = Arc::new(Hooked::over(Arc::new(file), hook));
+    // SAFETY: as above.
+    let store = unsafe { Store::<N>::options().over(backing, Access::ReadOnly) }.unwrap();
+    assert_eq!(store.get(0), Some(&N { n: 7 }));
 }

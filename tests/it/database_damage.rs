@@ -235,3 +235,20 @@ fn the_lost_first_page_of_the_last_segment_is_no_end_of_the_log() {
         killed.refused(ErrorKind::Corrupt, "was synced and is damaged");
     }
 }
+
+/// Finds a file that ends within its schema and is called damaged, or is read past its end.
+#[test]
+fn a_file_that_ends_within_its_schema_is_truncated() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("x");
+    Database::<Row>::create(&path).unwrap().close().unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    // One field.
+    let end = 8192 + 64;
+    for len in [8192, 8193, end - 1] {
+        std::fs::write(&path, &whole[..len]).unwrap();
+        let error = Database::<Row>::open_read_only(&path).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Truncated, "{len}: {error}");
+        assert_eq!(error.file_offset(), Some(end as u64), "{len}: {error}");
+    }
+}

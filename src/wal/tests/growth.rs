@@ -163,3 +163,46 @@ fn a_full_disk_is_an_error_before_anything_changes() {
     assert_eq!(place.replay(log.salt(), 0).unwrap().len() as u64, log.next() - 1);
     assert_eq!(log.reserve(u64::MAX, 8).unwrap_err().kind(), ErrorKind::OutOfRange);
 }
+
+/// Finds a log that cannot be gone on with where it was not copied, for want of room.
+#[test]
+fn a_log_that_is_kept_goes_on_behind_its_last_commit() {
+    let place = Place::new();
+    let mut log = place.log(1);
+    (1..=5).for_each(|number| append(&mut log, &commit_of(number, 60), 0));
+    let (salt, segments, len_bytes) = (log.salt(), log.segments(), log.len_bytes());
+    assert_eq!((segments, len_bytes), (3, 5 * (60 << 10)));
+    drop(log);
+    let mut kept = Log::keep(&place.data, FILE_ID, salt, 0, IMAGE_LEN).unwrap();
+    assert_eq!((kept.salt(), kept.segments(), kept.next()), (salt, segments, 6));
+    assert_eq!(kept.len_bytes(), len_bytes);
+    append(&mut kept, &commit_of(6, 60), 5);
+    assert_eq!((kept.segments(), kept.len_bytes()), (segments + 1, len_bytes + (60 << 10)));
+    let found = place.replay(salt, 0).unwrap();
+    assert!(found == (1..=6).map(|number| commit_of(number, 60)).collect::<Vec<_>>());
+    kept.release(6, None);
+    assert_eq!(kept.len_bytes(), 0);
+}
+
+#[test]
+fn a_commit_may_change_every_record() {
+    let place = Place::new();
+    let mut log = place.log(1);
+    let mut all = entry(1, &[0, 1, 2]);
+    all.commit.counts.records = 3;
+    append(&mut log, &all, 0);
+    assert_eq!(place.replay(log.salt(), 0).unwrap(), [all]);
+}
+
+/// Finds a rule for the length of images that is applied where there are no images.
+#[test]
+fn without_images_their_length_means_nothing() {
+    let place = Place::new();
+    let mut log = place.log(1);
+    let counted = entry(1, &[]);
+    let images = Images { ids: &[], image_len: IMAGE_LEN + 1, pieces: &[] };
+    log.reserve(0, IMAGE_LEN + 1).unwrap();
+    log.append(&counted.commit, 0, &images).unwrap();
+    assert_eq!(place.read("-wal-1")[512 + 92..][..4], (IMAGE_LEN + 1).to_le_bytes());
+    assert_eq!(place.replay(log.salt(), 0).unwrap(), [counted]);
+}

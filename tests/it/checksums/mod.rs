@@ -6,6 +6,7 @@ mod doubted;
 mod flips;
 mod hot_copies;
 mod salvaged;
+mod synced;
 
 use std::fs::OpenOptions;
 use std::io::{Seek as _, SeekFrom, Write as _};

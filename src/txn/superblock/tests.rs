@@ -1,0 +1,119 @@
+//! The header of files that a test changes, or lets fail.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use super::*;
+use crate::format::{DataType, Field};
+use crate::io::hooked::{Call, Hooked, Then};
+use crate::os::FileSystemKind;
+
+fn store_of(backing: Arc<dyn Backing>, field: &str) -> Superblock {
+    let schema = Schema::packed([Field::new(field, DataType::UInt64)]).unwrap();
+    Superblock::create(backing, &schema, &NewMetadata::Bytes(Vec::new()), false).unwrap()
+}
+
+fn store() -> Superblock {
+    store_of(Arc::new(FileBacking::temporary(0).unwrap()), "n")
+}
+
+fn append(superblock: &mut Superblock, records: u64) {
+    superblock
+        .commit(|header| {
+            header.counts.commit += 1;
+            (header.counts.records, header.counts.live) = (records, records);
+        })
+        .unwrap();
+}
+
+/// Finds a reader that reads the records of one store by the schema of another.
+#[test]
+fn a_handle_whose_file_became_another_store_goes_by_its_schema() {
+    let mut superblock = store();
+    let file_id = superblock.header().file_id;
+    superblock.look_again().unwrap();
+    assert_eq!(superblock.header().file_id, file_id);
+    // As a copy of another store, written over the file, leaves it.
+    let other = store_of(Arc::new(FileBacking::temporary(0).unwrap()), "m");
+    let mut bytes = vec![0; FRONT_BYTES];
+    other.backing().read_at(0, &mut bytes).unwrap();
+    superblock.backing().write_at(0, &bytes).unwrap();
+    superblock.look_again().unwrap();
+    assert_eq!(superblock.header(), other.header());
+    assert_eq!(superblock.schema(), other.schema());
+}
+
+/// Finds a store without records that is said to be unfinished: it has none to lose.
+#[test]
+fn a_store_that_is_made_is_said_to_be_unfinished_once_it_counts_records() {
+    let mut superblock = store();
+    superblock.begin_unfinished();
+    append(&mut superblock, 0);
+    assert!(!superblock.header().unfinished);
+    append(&mut superblock, 1);
+    assert!(superblock.header().unfinished);
+    superblock.finish().unwrap();
+    let found = Superblock::header_in(&**superblock.backing()).unwrap();
+    assert_eq!((found.unfinished, found.counts.records), (false, 1));
+}
+
+/// Finds a header that no reader would take.
+#[test]
+fn a_header_past_the_end_of_its_numbers_is_not_written() {
+    let mut superblock = store();
+    append(&mut superblock, 0);
+    let before = superblock.header().clone();
+    let error = superblock.commit(|header| header.counts.commit = 1 << 63).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::OutOfRange, "{error}");
+    assert_eq!(*superblock.header(), before);
+    assert_eq!(Superblock::header_in(&**superblock.backing()).unwrap(), before);
+    append(&mut superblock, 0);
+}
+
+/// Finds a store whose maker goes on although its file says that it is unfinished.
+#[test]
+fn a_store_that_could_not_be_finished_is_not_gone_on_with() {
+    let is_broken = Arc::new(AtomicBool::new(false));
+    let fails = Arc::clone(&is_broken);
+    let hook = move |_: &Arc<dyn Backing>, _: &str, call: Call<'_>| match call {
+        Call::Write { .. } if fails.load(Ordering::Relaxed) => {
+            Err(Error::new(ErrorKind::Io, "write"))
+        }
+        _ => Ok(Then::Forward),
+    };
+    let file = Arc::new(FileBacking::temporary(0).unwrap());
+    let mut superblock = store_of(Arc::new(Hooked::over(file, hook)), "n");
+    superblock.begin_unfinished();
+    append(&mut superblock, 1);
+    is_broken.store(true, Ordering::Relaxed);
+    assert_eq!(superblock.finish().unwrap_err().kind(), ErrorKind::Io);
+    is_broken.store(false, Ordering::Relaxed);
+    assert!(Superblock::header_in(&**superblock.backing()).unwrap().unfinished);
+    assert_eq!(superblock.commit(|_| {}).unwrap_err().kind(), ErrorKind::Poisoned);
+}
+
+/// Finds a reader that compares views with calls where both always show the same: it does so each
+/// time that it reads the header.
+#[test]
+fn views_are_compared_with_calls_only_where_they_may_come_to_differ() {
+    for (name, calls_see_views, compared) in
+        [("overlay", true, 1), ("overlay", false, 0), ("ext4", true, 0), ("ext4", false, 0)]
+    {
+        let views = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&views);
+        let hook = move |_: &Arc<dyn Backing>, _: &str, call: Call<'_>| {
+            if let Call::View = call {
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok(Then::Forward)
+        };
+        let file = Arc::clone(store().backing());
+        let hooked = Hooked::over(file, hook).with_properties(|properties| {
+            properties.file_system = FileSystemKind::Local(name.into());
+            properties.calls_see_views = calls_see_views;
+        });
+        let superblock = Superblock::open(Arc::new(hooked)).unwrap();
+        views.store(0, Ordering::Relaxed);
+        superblock.check_views().unwrap();
+        assert_eq!(views.load(Ordering::Relaxed), compared, "{name}, {calls_see_views}");
+    }
+}
