@@ -75,7 +75,7 @@ pub fn compact(
     })?;
     let Copy { from, to, .. } = copy;
     if report.records != from.live_count() {
-        return Err(from.file.core.name(Error::new(ErrorKind::Corrupt, "compact").detail(
+        return Err(from.file.superblock.name(Error::new(ErrorKind::Corrupt, "compact").detail(
             format!(
                 "the header counts {} records that are not deleted, and there are {}",
                 from.live_count(),

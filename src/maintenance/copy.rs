@@ -112,7 +112,7 @@ impl<'a> Copy<'a> {
         refuse_same(path, out)?;
         let from = DynStore::options().wait(options.wait).open_read_only(path)?;
         let mut new = DynStore::options().wait(options.wait);
-        new.common.metadata = NewMetadata::Of(Arc::clone(from.file.core.metadata()));
+        new.common.metadata = NewMetadata::Of(Arc::clone(from.file.superblock.metadata()));
         if from.file.slots.mark().is_some() {
             new = new.deletes();
         }
@@ -135,15 +135,15 @@ impl<'a> Copy<'a> {
         each: impl FnMut(&ExclusiveFile<[u8]>, &mut ExclusiveFile<[u8]>, u64, &[u8]) -> Result<()>,
     ) -> Result<()> {
         let file = &self.from.file;
-        let header = file.core.header();
+        let header = file.superblock.header();
         let geometry = header.layout()?.geometry;
         let stride = geometry.stride;
-        let sums = match Sums::find(&**file.core.backing(), header, false)? {
+        let sums = match Sums::find(&**file.superblock.backing(), header, false)? {
             FoundSums::Kept(sums) => Some(sums),
             _ => None,
         };
         let scan = Scan {
-            data: &**file.core.backing(),
+            data: &**file.superblock.backing(),
             geometry,
             count: file.array.count(),
             sums: sums.as_ref(),
@@ -195,7 +195,7 @@ where
     }
 
     fn damaged(&self) -> Error {
-        self.from.core.name(
+        self.from.superblock.name(
             Error::new(ErrorKind::Corrupt, "copy")
                 .advice("verify lists all the damage; salvage copies what can be trusted"),
         )

@@ -17,7 +17,7 @@ use crate::txn::{Locks, RecoveredState, Slots, Superblock, Torn, read_beside};
 
 /// An open store that may be damaged.
 pub(crate) struct Damaged {
-    pub(crate) core: Superblock,
+    pub(crate) superblock: Superblock,
     pub(crate) checksums: Checksums,
     pub(crate) slots: Slots,
     /// What the log holds beyond the array.
@@ -35,26 +35,26 @@ impl Damaged {
     /// Opens the store at `path`. Header and schema must be readable: without them nobody knows
     /// where records begin.
     pub(crate) fn open(path: &Path, wait: Wait) -> Result<Self> {
-        let Opening { superblock: mut core, locks } = Opening::to_inspect(path, wait)?;
-        let slots = Slots::of(core.header())?;
-        let (log, log_lost) = match read_beside::read_log(&mut core) {
+        let Opening { mut superblock, locks } = Opening::to_inspect(path, wait)?;
+        let slots = Slots::of(superblock.header())?;
+        let (log, log_lost) = match read_beside::read_log(&mut superblock) {
             Ok(log) => (log, None),
             Err(error) if is_problem(&error) => (None, Some(error.to_string())),
             Err(error) => return Err(error),
         };
         let (log, torn) = log.map_or((None, Vec::new()), |(log, torn)| (Some(log), torn));
-        let found = Sums::find(&**core.backing(), core.header(), false)?;
+        let found = Sums::find(&**superblock.backing(), superblock.header(), false)?;
         let checksums = Checksums::of(&found);
         let sums = match found {
             FoundSums::Kept(sums) => Some(sums),
             _ => None,
         };
-        Ok(Self { core, checksums, slots, log, log_lost, torn, sums, _locks: locks })
+        Ok(Self { superblock, checksums, slots, log, log_lost, torn, sums, _locks: locks })
     }
 
     /// What the newest commit counts, in the header or in the log.
     fn counts(&self) -> Counts {
-        self.log.as_ref().map_or(self.core.header().counts, |log| log.counts)
+        self.log.as_ref().map_or(self.superblock.header().counts, |log| log.counts)
     }
 
     /// The records there are, those in the log and deleted ones among them.
@@ -84,7 +84,8 @@ impl Damaged {
 
     /// How many records nothing sums: neither the checksums nor the log.
     pub(crate) fn unsummed(&self) -> u64 {
-        let in_header = if self.sums.is_some() { 0 } else { self.core.header().counts.records };
+        let in_header =
+            if self.sums.is_some() { 0 } else { self.superblock.header().counts.records };
         in_header.saturating_add(self.log.as_ref().map_or(0, |log| log.unsummed))
     }
 
@@ -100,13 +101,13 @@ impl Damaged {
 
     /// The file that the records are in.
     pub(crate) fn backing(&self) -> &Arc<dyn Backing> {
-        self.core.backing()
+        self.superblock.backing()
     }
 
     /// What is wrong with header, length and checksum file.
     pub(crate) fn problems(&self) -> Result<Vec<Problem>> {
         let at = |offset, what| Problem { offset, ..Problem::of_file(what) };
-        let report = self.core.report();
+        let report = self.superblock.report();
         let mut problems = Vec::new();
         for (offset, slot) in [0, 4096].into_iter().zip([&report.a, &report.b]) {
             match slot_info(slot) {
@@ -120,11 +121,11 @@ impl Damaged {
                 }
             }
         }
-        if self.core.header().editing {
+        if self.superblock.header().editing {
             let what = "an exclusive edit was interrupted: records may be half changed";
             problems.push(at(None, what.to_owned()));
         }
-        if let Err(error) = self.core.header().check_length(self.backing().len_bytes()?) {
+        if let Err(error) = self.superblock.header().check_length(self.backing().len_bytes()?) {
             problems.push(at(None, error.to_string()));
         }
         if let Some(log) = &self.log {
@@ -160,7 +161,7 @@ impl Damaged {
     /// has newer images: a checkpoint may have written some, and is to write them all.
     pub(crate) fn scan(&self, to: &mut impl Inspect) -> Result<()> {
         let scan = Scan {
-            data: &**self.core.backing(),
+            data: &**self.superblock.backing(),
             geometry: self.geometry()?,
             count: self.count(),
             sums: self.sums.as_ref(),
@@ -172,13 +173,19 @@ impl Damaged {
     }
 
     fn geometry(&self) -> Result<Geometry> {
-        let header = self.core.header();
+        let header = self.superblock.header();
         header.layout().map(|layout| layout.geometry)
     }
 
     /// The fields whose bytes can be wrong.
     pub(crate) fn doubtful_fields(&self) -> Vec<Field> {
-        self.core.schema().fields().iter().filter(|field| can_be_wrong(field)).cloned().collect()
+        self.superblock
+            .schema()
+            .fields()
+            .iter()
+            .filter(|field| can_be_wrong(field))
+            .cloned()
+            .collect()
     }
 }
 

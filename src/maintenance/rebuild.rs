@@ -80,8 +80,8 @@ pub fn rebuild_checksums_with_progress(
     let reading = Reading::Windowed { budget_bytes: 64 << 20, window_bytes: 16 << 20 };
     let common = Common { wait, ..Common::default() };
     let mut file = ExclusiveFile::<[u8]>::open(path, Access::ReadWrite, reading, None, &common)?;
-    let backing = Arc::clone(file.core.backing());
-    let found = Sums::find(&*backing, file.core.header(), false)?;
+    let backing = Arc::clone(file.superblock.backing());
+    let found = Sums::find(&*backing, file.superblock.header(), false)?;
     let before = Checksums::of(&found);
     let mismatched = match &found {
         FoundSums::Kept(sums) => mismatched(&*backing, sums, progress)?,
@@ -90,7 +90,7 @@ pub fn rebuild_checksums_with_progress(
     // Those that were kept so far lose their name, which on some systems a file that is open keeps.
     drop(found);
     file.mode.forget_sums();
-    let sums = Sums::create_with_progress(&*backing, ASIDE, file.core.header(), progress)?;
+    let sums = Sums::create_with_progress(&*backing, ASIDE, file.superblock.header(), progress)?;
     backing.rename_side(ASIDE, SUM_SUFFIX)?;
     backing.sync_directory()?;
     let blocks = sums.blocks();

@@ -254,9 +254,9 @@ pub fn salvage_with_progress(
     for problem in store.problems()? {
         report.problem(problem);
     }
-    let schema = store.core.schema();
+    let schema = store.superblock.schema();
     let mut new = DynStore::options().wait(options.wait).checksums();
-    new.common.metadata = NewMetadata::Of(Arc::clone(store.core.metadata()));
+    new.common.metadata = NewMetadata::Of(Arc::clone(store.superblock.metadata()));
     if store.slots.mark().is_some() {
         new = new.deletes();
     }

@@ -19,7 +19,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         let len = self.slots.record_len();
         if self.slots.mark().is_none() && self.mode.log().is_none() {
             let copied = self.array.copy_records(first, len, into);
-            return copied.map_err(|error| self.core.name(error));
+            return copied.map_err(|error| self.superblock.name(error));
         }
         let stride = self.slots.stride();
         let mut slots = vec![0; (into.len() / len).min((CHUNK_BYTES / stride).max(1)) * stride];
@@ -31,7 +31,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
             for (slot, place) in slots.chunks_exact(stride).take(copied).zip(&mut places) {
                 match self.slots.found(slot) {
                     Ok(Found::Live) => place.copy_from_slice(&slot[..len]),
-                    Ok(_) => return Err(self.core.name(slots::deleted("read", id))),
+                    Ok(_) => return Err(self.superblock.name(slots::deleted("read", id))),
                     Err(status) => return Err(self.damaged(id, status)),
                 }
                 id += 1;
@@ -48,7 +48,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
     fn copy_slots(&self, first: u64, into: &mut [u8]) -> Result<usize> {
         let stride = self.slots.stride();
         let copied = self.array.copy_records(first, stride, into);
-        let copied = copied.map_err(|error| self.core.name(error))?;
+        let copied = copied.map_err(|error| self.superblock.name(error))?;
         if self.mode.log().is_some_and(|log| !log.overlay.is_empty()) {
             for (id, slot) in (first..).zip(into.chunks_exact_mut(stride).take(copied)) {
                 if let Some(image) = self.image_slot(id) {
@@ -81,7 +81,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         if into.len() < record_len {
             let detail = format!("a record of {record_len} bytes, and room for {}", into.len());
             let error = Error::new(ErrorKind::InvalidArgument, "read").detail(detail);
-            return Err(self.core.name(error));
+            return Err(self.superblock.name(error));
         }
         self.read_packed(first, into)
     }

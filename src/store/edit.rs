@@ -91,7 +91,7 @@ impl<'a, R: Row + ?Sized> Edit<'a, R> {
     /// [`Edit::get`].
     pub fn set(&mut self, id: u64, record: &R) -> Result<()> {
         let fits = record.bytes(self.file.slots.record_len());
-        fits.map_err(|error| self.file.core.name(error.record(id)))?;
+        fits.map_err(|error| self.file.superblock.name(error.record(id)))?;
         self.get_mut(id)?.assign(record);
         Ok(())
     }
@@ -118,7 +118,7 @@ impl<'a, R: Row + ?Sized> Edit<'a, R> {
     pub fn flush_range(&mut self, records: Range<u64>) -> Result<()> {
         let count = self.count();
         if records.start > records.end || records.end > count {
-            return Err(self.file.core.name(
+            return Err(self.file.superblock.name(
                 Error::new(ErrorKind::OutOfRange, "flush")
                     .record(records.end)
                     .detail(format!("the store holds {count} records")),
@@ -149,12 +149,12 @@ impl<'a, R: Row + ?Sized> Edit<'a, R> {
     fn bytes(&mut self, id: u64) -> Result<&[u8]> {
         const READ: &str = "read for editing";
         self.check(READ, id)?;
-        let ExclusiveFile { core, array, slots, .. } = &mut *self.file;
+        let ExclusiveFile { superblock, array, slots, .. } = &mut *self.file;
         // What fails here has failed while changes elsewhere were written back.
-        let slot = core.keep(array.read_edited(id))?;
+        let slot = superblock.keep(array.read_edited(id))?;
         match slots.found(slot) {
             Ok(Found::Live) => Ok(&slot[..slots.record_len()]),
-            other => Err(core.name(not_there(READ, id, other))),
+            other => Err(superblock.name(not_there(READ, id, other))),
         }
     }
 
@@ -164,24 +164,24 @@ impl<'a, R: Row + ?Sized> Edit<'a, R> {
         if self.file.mode.sums().is_some() {
             self.file.before_edit(id)?;
         }
-        let ExclusiveFile { core, array, slots, .. } = &mut *self.file;
-        let slot = core.keep(array.edit(id))?;
+        let ExclusiveFile { superblock, array, slots, .. } = &mut *self.file;
+        let slot = superblock.keep(array.edit(id))?;
         match slots.found(slot) {
             // The status byte behind the record is not the caller's to change.
             Ok(Found::Live) => Ok(&mut slot[..slots.record_len()]),
-            other => Err(core.name(not_there("edit", id, other))),
+            other => Err(superblock.name(not_there("edit", id, other))),
         }
     }
 
     #[inline]
     fn check(&self, operation: &'static str, id: u64) -> Result<()> {
-        self.file.core.check_healthy(operation)?;
+        self.file.superblock.check_healthy(operation)?;
         if id < self.file.array.count() { Ok(()) } else { Err(self.past_the_last(operation, id)) }
     }
 
     #[cold]
     fn past_the_last(&self, operation: &'static str, id: u64) -> Error {
-        self.file.core.name(
+        self.file.superblock.name(
             Error::new(ErrorKind::OutOfRange, operation)
                 .record(id)
                 .detail(format!("the store holds {} records", self.file.array.count())),
@@ -189,7 +189,7 @@ impl<'a, R: Row + ?Sized> Edit<'a, R> {
     }
 
     fn field(&self, name: &str) -> Result<&Field> {
-        let schema = self.file.core.schema();
+        let schema = self.file.superblock.schema();
         schema.field(name).ok_or_else(|| {
             let names: Vec<&str> = schema.fields().iter().map(Field::name).collect();
             Error::new(ErrorKind::InvalidArgument, "set")

@@ -34,7 +34,7 @@ pub(crate) use mode::{Mode, Unpublished};
 /// An open store whose records are seen as `R`: a type, or bytes.
 pub(crate) struct ExclusiveFile<R: Row + ?Sized> {
     pub(crate) array: Array<R::Unit>,
-    pub(crate) core: Superblock,
+    pub(crate) superblock: Superblock,
     pub(crate) slots: Slots,
     pub(crate) mode: Mode,
     pub(crate) locks: Locks,
@@ -108,15 +108,18 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         let made = refuse_network_unless(common, &file, "create")
             .and_then(|()| Locks::handed_over(&file, Some(made_at), true, common.wait))
             .and_then(|locks| {
-                let core = Superblock::create(file, schema, &common.metadata, common.deletes)?;
-                create_sums(&core, common)?;
+                let superblock =
+                    Superblock::create(file, schema, &common.metadata, common.deletes)?;
+                create_sums(&superblock, common)?;
                 let by_hand = Some(schema);
                 // SAFETY: the writer's locks on path and inode keep every other writer out.
-                unsafe { Self::assemble(core, locks, by_hand, common, Access::ReadWrite, WHOLE) }
+                unsafe {
+                    Self::assemble(superblock, locks, by_hand, common, Access::ReadWrite, WHOLE)
+                }
             });
         match made {
             Ok(mut made) => {
-                made.core.begin_unfinished();
+                made.superblock.begin_unfinished();
                 made.mode.unpublish(unpublished);
                 Ok(made)
             }
@@ -145,9 +148,9 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         common: &Common,
     ) -> Result<Self> {
         until_current(|| {
-            let Opening { superblock: core, locks } = Opening::at(path, access, common)?;
+            let Opening { superblock, locks } = Opening::at(path, access, common)?;
             // SAFETY: `Opening::at` took the locks that keep the records as they are.
-            unsafe { Self::assemble(core, locks, by_hand, common, access, reading) }
+            unsafe { Self::assemble(superblock, locks, by_hand, common, access, reading) }
         })
     }
 
@@ -156,10 +159,10 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
     pub(crate) fn temporary(by_hand: Option<&Schema>, common: &Common) -> Result<Self> {
         let schema = Self::schema_to_create(by_hand)?;
         let file = Arc::new(FileBacking::temporary(0)?);
-        let core = Superblock::create(file, &schema, &common.metadata, common.deletes)?;
+        let superblock = Superblock::create(file, &schema, &common.metadata, common.deletes)?;
         let (locks, access) = (Locks::none(), Access::ReadWrite);
         // SAFETY: no other handle can open a file without a name.
-        unsafe { Self::assemble(core, locks, Some(&schema), common, access, WHOLE) }
+        unsafe { Self::assemble(superblock, locks, Some(&schema), common, access, WHOLE) }
     }
 
     /// Opens the store in a file that is open already. With a path, the inode is locked.
@@ -180,9 +183,9 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         if writes {
             refuse_network_unless(common, &file, "open for writing")?;
         }
-        let core = Superblock::open(file)?;
+        let superblock = Superblock::open(file)?;
         // SAFETY: the lock, or the caller, keeps the file as it is.
-        unsafe { Self::assemble(core, locks, by_hand, common, access, WHOLE) }
+        unsafe { Self::assemble(superblock, locks, by_hand, common, access, WHOLE) }
     }
 
     /// Opens the store in any backing.
@@ -197,9 +200,9 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         by_hand: Option<&Schema>,
         common: &Common,
     ) -> Result<Self> {
-        let (core, locks) = (Superblock::open(backing)?, Locks::none());
+        let (superblock, locks) = (Superblock::open(backing)?, Locks::none());
         // SAFETY: the caller's promise, passed on.
-        unsafe { Self::assemble(core, locks, by_hand, common, access, reading) }
+        unsafe { Self::assemble(superblock, locks, by_hand, common, access, reading) }
     }
 
     /// Makes a new, empty store in a backing that has no bytes yet.
@@ -213,35 +216,39 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         common: &Common,
     ) -> Result<Self> {
         let schema = Self::schema_to_create(by_hand)?;
-        let core = Superblock::create(backing, &schema, &common.metadata, common.deletes)?;
-        create_sums(&core, common)?;
+        let superblock = Superblock::create(backing, &schema, &common.metadata, common.deletes)?;
+        create_sums(&superblock, common)?;
         let (locks, access) = (Locks::none(), Access::ReadWrite);
         // SAFETY: the caller's promise, passed on.
-        unsafe { Self::assemble(core, locks, Some(&schema), common, access, WHOLE) }
+        unsafe { Self::assemble(superblock, locks, Some(&schema), common, access, WHOLE) }
     }
 
     /// # Safety
     /// The locks, or the caller, keep the records as they are.
     #[allow(unsafe_code, reason = "the locks that make a mapped array sound are the caller's")]
     unsafe fn assemble(
-        mut core: Superblock,
+        mut superblock: Superblock,
         locks: Locks,
         by_hand: Option<&Schema>,
         common: &Common,
         access: Access,
         reading: Reading,
     ) -> Result<Self> {
-        rows_of::<R>(&core, by_hand, common).map_err(|error| core.name(error))?;
+        rows_of::<R>(&superblock, by_hand, common).map_err(|error| superblock.name(error))?;
         let mode = match access {
             Access::ReadWrite => {
-                let taken = take_over(&mut core, &locks, 1, FoundLog::Ended(common.wait))?;
+                let taken = take_over(&mut superblock, &locks, 1, FoundLog::Ended(common.wait))?;
                 let sums = taken.sums.map(EditedSums::from);
                 Mode::Write(WriteState { sums, sharing: taken.sharing })
             }
-            Access::ReadOnly => Mode::Read(ReadState::take_up(&mut core, &locks, R::ALIGNMENT)?),
-            Access::Private => Mode::Private(ReadState::take_up(&mut core, &locks, R::ALIGNMENT)?),
+            Access::ReadOnly => {
+                Mode::Read(ReadState::take_up(&mut superblock, &locks, R::ALIGNMENT)?)
+            }
+            Access::Private => {
+                Mode::Private(ReadState::take_up(&mut superblock, &locks, R::ALIGNMENT)?)
+            }
         };
-        let header = core.header();
+        let header = superblock.header();
         let geometry = header.layout()?.geometry;
         let slots = Slots::of(header)?;
         let options = ArrayOptions {
@@ -257,20 +264,20 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
             (Some(log), Reading::Whole) => log.overlay.sorted_after(header.counts.commit),
             _ => Vec::new(),
         };
-        let backing = Arc::clone(core.backing());
+        let backing = Arc::clone(superblock.backing());
         // SAFETY: `check_rows` has compared the schema with that of `R`, of which every bit pattern
         // is valid, or whose units are bytes. The rest is the caller's promise.
         let array = unsafe { Array::open(backing, geometry, count, options, &images) }
-            .map_err(|error| core.name(error))?;
+            .map_err(|error| superblock.name(error))?;
         drop(images);
-        Ok(Self { array, core, slots, mode, locks, common: common.clone() })
+        Ok(Self { array, superblock, slots, mode, locks, common: common.clone() })
     }
 
     /// Where the store is, or will be when it is closed.
     pub(crate) fn path(&self) -> Option<PathBuf> {
         match &self.mode {
             Mode::Unpublished(_, unpublished) => Some(unpublished.publish_at.clone()),
-            _ => self.core.backing().path(),
+            _ => self.superblock.backing().path(),
         }
     }
 
@@ -283,7 +290,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
     pub(crate) fn append_record(&mut self, record: &R) -> Result<u64> {
         match record.bytes(self.slots.record_len()) {
             Ok(bytes) => self.append(bytes, 1).map(|ids| ids.start),
-            Err(error) => Err(self.core.name(error)),
+            Err(error) => Err(self.superblock.name(error)),
         }
     }
 
@@ -307,7 +314,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         if len % record_len != 0 {
             let detail = format!("{len} bytes are not a whole number of records of {record_len}");
             let error = Error::new(ErrorKind::InvalidArgument, "append").detail(detail);
-            return Err(self.core.name(error));
+            return Err(self.superblock.name(error));
         }
         self.append(records, (len / record_len) as u64)
     }
@@ -315,7 +322,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
     /// Appends `added` records whose bytes follow one another.
     #[inline]
     pub(crate) fn append(&mut self, bytes: &[u8], added: u64) -> Result<Range<u64>> {
-        self.core.check_healthy("append")?;
+        self.superblock.check_healthy("append")?;
         if self.slots.mark().is_some() {
             return self.append_marked(bytes, added);
         }
@@ -332,19 +339,19 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
     }
 
     fn append_with_room(&mut self, bytes: &[u8], added: u64) -> Result<Range<u64>> {
-        let room = self.array.make_room(added).map_err(|error| self.core.name(error))?;
+        let room = self.array.make_room(added).map_err(|error| self.superblock.name(error))?;
         // A full disk takes back what it has not got; any other failure may have left a part of the
         // records written, which counts as nothing, but is not to be built upon.
         match self.array.append(bytes, room) {
             Ok(ids) => Ok(ids),
-            Err(error) if error.kind() == ErrorKind::NoSpace => Err(self.core.name(error)),
-            other => self.core.keep(other),
+            Err(error) if error.kind() == ErrorKind::NoSpace => Err(self.superblock.name(error)),
+            other => self.superblock.keep(other),
         }
     }
 
     pub(crate) fn reserve(&mut self, records: u64) -> Result<()> {
-        self.core.check_healthy("reserve")?;
-        self.array.reserve(records).map_err(|error| self.core.name(error))
+        self.superblock.check_healthy("reserve")?;
+        self.array.reserve(records).map_err(|error| self.superblock.name(error))
     }
 
     /// Makes all appended records durable, and counts them.
@@ -352,9 +359,9 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         if self.access() != Access::ReadWrite {
             return Ok(());
         }
-        self.core.check_healthy("flush")?;
+        self.superblock.check_healthy("flush")?;
         let count = self.array.count();
-        if count == self.core.header().counts.records {
+        if count == self.superblock.header().counts.records {
             return Ok(());
         }
         self.flush_as(self.live_count(), self.free_head())
@@ -366,7 +373,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         if count >= self.array.count() {
             return Ok(());
         }
-        if count < self.core.header().counts.records {
+        if count < self.superblock.header().counts.records {
             self.refuse_with_deletes("truncate")?;
             self.locks.exclude_readers(self.common.wait)?;
             let cut = self.cut(count);
@@ -374,7 +381,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
             return cut.and(admitted);
         }
         let cut = self.array.truncate(count);
-        self.core.keep(cut)
+        self.superblock.keep(cut)
     }
 
     /// Makes everything durable, trims the file to its records, and gives a store that was made
@@ -397,26 +404,26 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         if self.access() != Access::ReadWrite {
             return Ok(());
         }
-        self.core.check_healthy("close")?;
+        self.superblock.check_healthy("close")?;
         self.flush()?;
         match self.array.trim() {
             // Windows trims no file that anybody has mapped. The file stays longer than its
             // records, which harms nobody, until the next writer closes it.
             Err(error) if error.kind() == ErrorKind::Locked => {}
-            other => self.core.keep(other)?,
+            other => self.superblock.keep(other)?,
         }
-        if self.core.changed() {
-            self.core.commit(|_| {})?;
+        if self.superblock.changed() {
+            self.superblock.commit(|_| {})?;
         }
         self.trim_sums()
     }
 
     fn check_writable(&self, operation: &'static str) -> Result<()> {
         if self.access() == Access::ReadWrite {
-            return self.core.check_healthy(operation);
+            return self.superblock.check_healthy(operation);
         }
         Err(self
-            .core
+            .superblock
             .name(Error::new(ErrorKind::ReadOnly, operation).advice("open the store for writing")))
     }
 }

@@ -137,7 +137,7 @@ impl<R: Row + ?Sized> Store<R> {
 
     /// The schema in the file.
     pub fn schema(&self) -> &Schema {
-        self.file.core.schema()
+        self.file.superblock.schema()
     }
 
     /// The bytes that the store was created with by [`Options::metadata`]. They are read from the
@@ -149,7 +149,7 @@ impl<R: Row + ?Sized> Store<R> {
     /// [`ErrorKind::Corrupt`] if they are not what they were when the store was opened; the
     /// system's.
     pub fn metadata(&self) -> Result<&[u8]> {
-        self.file.core.metadata().get()
+        self.file.superblock.metadata().get()
     }
 
     /// Where the store is; `None` for a temporary one.
@@ -315,8 +315,8 @@ impl<R: Row + ?Sized> Store<R> {
 
     /// Whether the handles that write to the store keep checksums of its records.
     pub(crate) fn has_checksums(&self) -> Result<bool> {
-        let core = &self.file.core;
-        let found = Checksums::look(&**core.backing(), core.header())?;
+        let superblock = &self.file.superblock;
+        let found = Checksums::look(&**superblock.backing(), superblock.header())?;
         Ok(matches!(found, Checksums::Present { .. }))
     }
 }

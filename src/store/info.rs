@@ -153,8 +153,8 @@ pub enum SlotInfo {
 
 impl StoreInfo {
     pub(crate) fn of<R: Row + ?Sized>(file: &ExclusiveFile<R>) -> Result<Self> {
-        let header = file.core.header();
-        let backing = file.core.backing();
+        let header = file.superblock.header();
+        let backing = file.superblock.backing();
         let view = file.array.whole().view();
         let windows = file.array.counters();
         let file_len_bytes = backing.len_bytes()?;
@@ -165,7 +165,7 @@ impl StoreInfo {
             0 => (None, 0),
             _ => residency_of(view, shown)?,
         };
-        let report = file.core.report();
+        let report = file.superblock.report();
         let log = file.mode.log().map(|log| LogInfo::of(log, &**backing)).transpose()?;
         let (writer, readers) = sharers(file)?;
         let known = Known::of(file.mode.sums(), &**backing, header)?;
@@ -194,7 +194,7 @@ impl StoreInfo {
             readers,
             file_id: header.file_id,
             slots: [slot_info(&report.a), slot_info(&report.b)],
-            editing: file.core.found_editing(),
+            editing: file.superblock.found_editing(),
             checksums: known.checksums,
             unsummed: unsummed.saturating_add(file.mode.log().map_or(0, |log| log.unsummed)),
             damaged: known.damaged,

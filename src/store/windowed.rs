@@ -155,7 +155,7 @@ impl<R: Row + ?Sized> WindowedStore<R> {
 
     /// The schema in the file.
     pub fn schema(&self) -> &Schema {
-        self.file.core.schema()
+        self.file.superblock.schema()
     }
 
     /// The bytes that the store was created with: as [`Store::metadata`].
@@ -163,7 +163,7 @@ impl<R: Row + ?Sized> WindowedStore<R> {
     /// # Errors
     /// As [`Store::metadata`].
     pub fn metadata(&self) -> Result<&[u8]> {
-        self.file.core.metadata().get()
+        self.file.superblock.metadata().get()
     }
 
     /// Where the store is.
@@ -191,7 +191,7 @@ impl<R: Row + ?Sized> WindowedStore<R> {
                 let record = || R::of_bytes(self.file.array.pending(id)?.get(..record_len)?);
                 Ok(record().map(RecordGuard::borrowed))
             }
-            other => other.map_err(|error| self.file.core.name(error)),
+            other => other.map_err(|error| self.file.superblock.name(error)),
         }
     }
 
@@ -363,7 +363,7 @@ impl<R: Record> WindowedStore<R> {
     }
 
     fn pin_window(&self, id: u64) -> Result<Option<WindowGuard<'_, R>>> {
-        self.file.array.pin_window(id).map_err(|error| self.file.core.name(error))
+        self.file.array.pin_window(id).map_err(|error| self.file.superblock.name(error))
     }
 }
 

@@ -19,7 +19,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
 
     /// What the newest commit counts, in the header or in the log.
     pub(crate) fn committed(&self) -> Counts {
-        self.mode.log().map_or(self.core.header().counts, |log| log.counts)
+        self.mode.log().map_or(self.superblock.header().counts, |log| log.counts)
     }
 
     /// How many records there are for everybody.
@@ -45,7 +45,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         }
         let status = match self.image_slot(id) {
             Some(slot) => slot.get(self.slots.record_len()).copied(),
-            None => self.array.mark_of(id).map_err(|error| self.core.name(error))?,
+            None => self.array.mark_of(id).map_err(|error| self.superblock.name(error))?,
         };
         match status {
             None => Ok(Found::PastTheLast),
@@ -55,7 +55,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
 
     #[cold]
     pub(crate) fn damaged(&self, id: u64, status: u8) -> Error {
-        self.core.name(damaged(id, status))
+        self.superblock.name(damaged(id, status))
     }
 
     /// Appends records whose bytes follow one another, each with a status byte.
@@ -65,7 +65,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         let chunk_len = (STAGING_BYTES_MAX / stride).max(1) * record_len;
         if bytes.len() > chunk_len {
             // For all of them at once: a full disk is to show before the first of them is there.
-            self.array.make_room(added).map_err(|error| self.core.name(error))?;
+            self.array.make_room(added).map_err(|error| self.superblock.name(error))?;
         }
         for chunk in bytes.chunks(chunk_len) {
             let staged = self.slots.stage(chunk);
@@ -74,7 +74,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
             if let Err(error) = appended {
                 if error.kind() == ErrorKind::NoSpace && self.array.count() > first {
                     let cut = self.array.truncate(first);
-                    self.core.keep(cut)?;
+                    self.superblock.keep(cut)?;
                 }
                 return Err(error);
             }
@@ -84,10 +84,10 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
 
     /// Refuses what would leave the free list with numbers of records that are no more.
     pub(crate) fn refuse_with_deletes(&self, operation: &'static str) -> Result<()> {
-        if self.slots.mark().is_none() || self.core.header().counts.are_all_live() {
+        if self.slots.mark().is_none() || self.superblock.header().counts.are_all_live() {
             return Ok(());
         }
-        Err(self.core.name(
+        Err(self.superblock.name(
             Error::new(ErrorKind::Unsupported, operation)
                 .detail("records of this store have been deleted one by one")
                 .advice("delete them in a transaction, and compact the store"),

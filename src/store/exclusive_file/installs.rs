@@ -15,7 +15,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
     pub(crate) fn flush_as(&mut self, live: u64, free_head: Option<u64>) -> Result<()> {
         let records = self.array.count();
         self.reserve_sums(records)?;
-        let commit = self.core.header().counts.commit.saturating_add(1);
+        let commit = self.superblock.header().counts.commit.saturating_add(1);
         let counts = Counts { commit, records, live, free_head };
         let change = Change {
             commit,
@@ -29,7 +29,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
     /// Commits the smaller count to both slots.
     pub(super) fn cut(&mut self, count: u64) -> Result<()> {
         let change = Change {
-            commit: self.core.header().counts.commit.saturating_add(2),
+            commit: self.superblock.header().counts.commit.saturating_add(2),
             changed: &[],
             end: self.end_of(count)?,
             header: &|header| {
@@ -46,8 +46,8 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
             return Ok(());
         }
         self.check_writable("edit")?;
-        if self.core.header().editing {
-            return Err(self.core.name(
+        if self.superblock.header().editing {
+            return Err(self.superblock.name(
                 Error::new(ErrorKind::InterruptedEdit, "edit")
                     .detail("an edit by this handle panicked: records may be half changed")
                     .advice("reopen the store with Options::accept_interrupted_edit"),
@@ -56,7 +56,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         self.flush()?;
         self.locks.exclude_readers(self.common.wait)?;
         let change = Change {
-            commit: self.core.header().counts.commit,
+            commit: self.superblock.header().counts.commit,
             changed: &[],
             end: self.end_of(self.array.count())?,
             header: &|header| header.editing = true,
@@ -72,9 +72,9 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         if self.access() == Access::Private {
             return Ok(());
         }
-        self.core.check_healthy("flush")?;
+        self.superblock.check_healthy("flush")?;
         let synced = self.array.sync_range(records);
-        self.core.keep(synced)
+        self.superblock.keep(synced)
     }
 
     /// Ends an exclusive edit: durable changes, no mark, readers let in.
@@ -82,8 +82,8 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         if self.access() == Access::Private {
             return Ok(());
         }
-        self.core.check_healthy("flush")?;
-        let commit = self.core.header().counts.commit.saturating_add(1);
+        self.superblock.check_healthy("flush")?;
+        let commit = self.superblock.header().counts.commit.saturating_add(1);
         let change = Change {
             commit,
             changed: &self.edited_bytes(),
@@ -119,7 +119,7 @@ struct Exclusive<'t, R: Row + ?Sized> {
 
 impl<R: Row + ?Sized> Work for Exclusive<'_, R> {
     fn parts(&mut self) -> (&mut Superblock, Option<&mut Sums>) {
-        (&mut self.file.core, self.file.mode.sums_mut().map(|kept| &mut kept.sums))
+        (&mut self.file.superblock, self.file.mode.sums_mut().map(|kept| &mut kept.sums))
     }
 
     fn sync(&mut self) -> Result<()> {

@@ -59,8 +59,12 @@ pub(crate) struct Unpublished {
 
 impl ReadState {
     /// Reads header and log, and keeps what it found from being changed.
-    pub(super) fn take_up(core: &mut Superblock, locks: &Locks, alignment: usize) -> Result<Self> {
-        let (log, pin) = read_beside::take_up(core, locks, alignment)?;
+    pub(super) fn take_up(
+        superblock: &mut Superblock,
+        locks: &Locks,
+        alignment: usize,
+    ) -> Result<Self> {
+        let (log, pin) = read_beside::take_up(superblock, locks, alignment)?;
         Ok(Self { log, pin })
     }
 }

@@ -16,7 +16,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
     /// Shows readers what this handle has committed.
     pub(crate) fn tell_readers(&self) {
         if let Some(state) = self.mode.writer() {
-            let commit = self.core.header().counts.commit;
+            let commit = self.superblock.header().counts.commit;
             state.sharing.hold(commit);
             state.sharing.publish(commit);
         }
@@ -24,7 +24,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
 
     /// Begins to share a store that has its name only now, by the words in its lock file.
     pub(crate) fn begin_sharing(&mut self, sharing: WriterSide<LockWords>) -> Result<()> {
-        let header = self.core.header();
+        let header = self.superblock.header();
         sharing.begin(header.counts.commit, header.counts.commit, process())?;
         if let Some(state) = self.mode.writer_mut() {
             state.sharing = sharing;
@@ -35,20 +35,20 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
     /// Gives a store that was made aside its name.
     pub(crate) fn publish(&mut self) -> Result<()> {
         let Mode::Unpublished(_, unpublished) = &self.mode else { return Ok(()) };
-        let backing = self.core.backing();
+        let backing = self.superblock.backing();
         let replaced = if unpublished.replace { replaced_id(unpublished) } else { None };
         if self.mode.sums().is_some() {
             refuse_other_file(&unpublished.publish_at)?;
         }
         // Before it has its name: a full disk is an error after which there is no such store.
-        let sharing = self.locks.words(self.core.header().file_id)?;
+        let sharing = self.locks.words(self.superblock.header().file_id)?;
         backing.rename(&unpublished.publish_at, unpublished.replace)?;
         let path = unpublished.publish_at.clone();
         self.mode.publish();
-        self.core.finish()?;
+        self.superblock.finish()?;
         self.publish_sums(&path)?;
         self.begin_sharing(sharing)?;
-        let backing = self.core.backing();
+        let backing = self.superblock.backing();
         backing.sync_directory()?;
         if let Some(file_id) = replaced {
             // Only now: without the sync the store before may come back, and would need its log.
@@ -63,7 +63,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
     /// a store before it that came back would have lost its own. If it goes no further, the new
     /// store's are found where they are ([`Sums::find`]).
     fn publish_sums(&self, path: &Path) -> Result<()> {
-        let backing = self.core.backing();
+        let backing = self.superblock.backing();
         if self.mode.sums().is_none() && is_sum_file(&**backing)? != Some(true) {
             return Ok(());
         }

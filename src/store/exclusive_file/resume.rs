@@ -31,11 +31,12 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
             locks.take_over();
             refuse_network_unless(common, &file, "resume")?;
             let inode = Locks::handed_over(&file, Some(&made_at), true, common.wait)?;
-            let mut core = Superblock::open(Arc::clone(&file) as _)?;
-            core.begin_unfinished();
+            let mut superblock = Superblock::open(Arc::clone(&file) as _)?;
+            superblock.begin_unfinished();
             let access = Access::ReadWrite;
             // SAFETY: the writer's locks on path and inode keep every other writer out.
-            let resumed = unsafe { Self::assemble(core, inode, by_hand, common, access, WHOLE) }?;
+            let resumed =
+                unsafe { Self::assemble(superblock, inode, by_hand, common, access, WHOLE) }?;
             Ok((resumed, file))
         });
         match resumed {

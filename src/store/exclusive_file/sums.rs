@@ -17,7 +17,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         match self.mode.sums() {
             Some(sums) => {
                 let reserved = sums.reserve(self.end_of(count)?);
-                reserved.map(drop).map_err(|error| self.core.name(error))
+                reserved.map(drop).map_err(|error| self.superblock.name(error))
             }
             None => Ok(()),
         }
@@ -25,7 +25,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
 
     /// The bytes of the blocks that were edited since the last commit.
     pub(crate) fn edited_bytes(&mut self) -> Vec<Range<u64>> {
-        let data_offset = self.core.header().data_offset;
+        let data_offset = self.superblock.header().data_offset;
         let bytes_of = |block: u64| {
             let start = data_offset.saturating_add(block.saturating_mul(BLOCK_LEN_BYTES));
             start..start.saturating_add(BLOCK_LEN_BYTES)
@@ -39,13 +39,13 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
     pub(crate) fn before_edit(&mut self, id: u64) -> Result<()> {
         let bytes = self.end_of(id)?..self.end_of(id.saturating_add(1))?;
         let Some(EditedSums { sums, edited }) = self.mode.sums_mut() else { return Ok(()) };
-        let data_offset = self.core.header().data_offset;
+        let data_offset = self.superblock.header().data_offset;
         let first = (bytes.start - data_offset) / BLOCK_LEN_BYTES;
         let last = (bytes.end - 1 - data_offset) / BLOCK_LEN_BYTES;
         for block in first..=last {
             if !edited.contains(block) {
                 // Damage in one block is no reason to give the others up: nothing is poisoned.
-                sums.before_change(&**self.core.backing(), std::slice::from_ref(&bytes))?;
+                sums.before_change(&**self.superblock.backing(), std::slice::from_ref(&bytes))?;
                 edited.insert(block);
             }
         }
@@ -54,7 +54,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
 
     /// Cuts the checksum file to what means anything, when the store is closed.
     pub(crate) fn trim_sums(&self) -> Result<()> {
-        self.mode.sums().map_or(Ok(()), Sums::trim).map_err(|error| self.core.name(error))
+        self.mode.sums().map_or(Ok(()), Sums::trim).map_err(|error| self.superblock.name(error))
     }
 
     /// Where the records below `count` end in the file.
