@@ -1,9 +1,9 @@
-//! A store without its record type: opening, appending, committing and closing.
+//! What all handles of a `Store` share: opening, appending, committing and closing.
 //!
-//! Invariants: what the header counts is in the file and durable; what was appended since lies
-//! above every count in the header, so that a crash forgets it and harms nothing else. A handle
-//! that writes holds the writer's lock; a handle that only lends records holds the in-place lock
-//! shared.
+//! Invariants: the records that the header counts are in the file and durable. Records appended
+//! since then lie above every count in the header, so a crash loses these and damages no others. A
+//! handle that writes holds the writer's lock; a handle that only lends records holds the in-place
+//! lock shared.
 
 mod deletes;
 mod installs;
@@ -31,7 +31,7 @@ use crate::txn::{
 };
 pub(crate) use mode::{Mode, Unpublished};
 
-/// An open store whose records are seen as `R`: a type, or bytes.
+/// An open store with records shown as `R`: a Rust type, or bytes.
 pub(crate) struct ExclusiveFile<R: Row + ?Sized> {
     pub(crate) array: Array<R::Unit>,
     pub(crate) superblock: Superblock,
@@ -42,15 +42,15 @@ pub(crate) struct ExclusiveFile<R: Row + ?Sized> {
 }
 
 impl<R: Row + ?Sized> ExclusiveFile<R> {
-    /// Makes a new, empty store at `path`: under another name first, so that nobody ever finds half
-    /// of one. `by_hand` is the schema, where the type does not say it.
+    /// Makes a new, empty store at `path`. It first has another name, so that no other process
+    /// finds half a store. `by_hand` is the schema for a type without one of its own.
     pub(crate) fn create(path: &Path, by_hand: Option<&Schema>, common: &Common) -> Result<Self> {
         let mut made = Self::create_aside(path, by_hand, common, false)?;
         made.publish()?;
         Ok(made)
     }
 
-    /// Makes a new, empty store that appears at `path` when it is closed, and not before.
+    /// Makes a new, empty store that appears at `path` only when it is closed.
     pub(crate) fn create_aside(
         path: &Path,
         by_hand: Option<&Schema>,
@@ -65,7 +65,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         }
         let sharing = common.sharing(path, replace);
         let locks = Locks::maker(path, common.wait, &sharing)?;
-        // A maker that died has left its lock file, too.
+        // A dead maker has left its lock file, too.
         let is_left = |file: &FileBacking| {
             let is_left = !locks.has_new_side() && Superblock::is_leftover(file)?;
             if is_left {
@@ -95,8 +95,8 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         }
     }
 
-    /// Makes a new store in a file without bytes, which lies at `made_at`, under the writer's lock
-    /// of the path that it is to have.
+    /// Makes a new store in the empty file at `made_at`. The caller holds the writer's lock of the
+    /// path that the store will get.
     #[allow(unsafe_code, reason = "the locks that make a mapped array sound are held here")]
     fn create_at(
         unpublished: Unpublished,
@@ -133,12 +133,12 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
     fn schema_to_create(by_hand: Option<&Schema>) -> Result<Schema> {
         R::schema_to_create(by_hand)?.ok_or_else(|| {
             Error::new(ErrorKind::InvalidArgument, "create")
-                .detail("the records are bytes, and no schema describes them")
-                .advice("give one by Options::schema")
+                .detail("records of bytes need a schema")
+                .advice("pass one to Options::schema")
         })
     }
 
-    /// Opens the store at `path`, if it has the schema given by hand, or the type's own.
+    /// Opens the store at `path`. Its schema must be `by_hand`, if given, or that of the type.
     #[allow(unsafe_code, reason = "the locks that make a mapped array sound are held here")]
     pub(crate) fn open(
         path: &Path,
@@ -149,12 +149,12 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
     ) -> Result<Self> {
         until_current(|| {
             let Opening { superblock, locks } = Opening::at(path, access, common)?;
-            // SAFETY: `Opening::at` took the locks that keep the records as they are.
+            // SAFETY: `Opening::at` took the locks that keep other handles from changing records.
             unsafe { Self::assemble(superblock, locks, by_hand, common, access, reading) }
         })
     }
 
-    /// Makes a store in a file without a name, gone when it is closed.
+    /// Makes a store in a file without a name, which ends when it is closed.
     #[allow(unsafe_code, reason = "no other handle can open a file without a name")]
     pub(crate) fn temporary(by_hand: Option<&Schema>, common: &Common) -> Result<Self> {
         let schema = Self::schema_to_create(by_hand)?;
@@ -165,11 +165,11 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         unsafe { Self::assemble(superblock, locks, Some(&schema), common, access, WHOLE) }
     }
 
-    /// Opens the store in a file that is open already. With a path, the inode is locked.
+    /// Opens the store in an open file. Locks the inode if `path` is given.
     ///
     /// # Safety
     /// Without a path nothing else changes the file while the store is open.
-    #[allow(unsafe_code, reason = "what else changes the file is the caller's to know")]
+    #[allow(unsafe_code, reason = "only the caller knows what else changes the file")]
     pub(crate) unsafe fn from_file(
         file: File,
         path: Option<&Path>,
@@ -184,7 +184,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
             refuse_network_unless(common, &file, "open for writing")?;
         }
         let superblock = Superblock::open(file)?;
-        // SAFETY: the lock, or the caller, keeps the file as it is.
+        // SAFETY: the inode's lock, or the caller's promise, keeps others from changing the file.
         unsafe { Self::assemble(superblock, locks, by_hand, common, access, WHOLE) }
     }
 
@@ -192,7 +192,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
     ///
     /// # Safety
     /// Nothing else changes the backing while the store is open.
-    #[allow(unsafe_code, reason = "what else changes the backing is the caller's to know")]
+    #[allow(unsafe_code, reason = "only the caller knows what else changes the backing")]
     pub(crate) unsafe fn over(
         backing: Arc<dyn Backing>,
         access: Access,
@@ -201,15 +201,15 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         common: &Common,
     ) -> Result<Self> {
         let (superblock, locks) = (Superblock::open(backing)?, Locks::none());
-        // SAFETY: the caller's promise, passed on.
+        // SAFETY: the caller has promised it.
         unsafe { Self::assemble(superblock, locks, by_hand, common, access, reading) }
     }
 
-    /// Makes a new, empty store in a backing that has no bytes yet.
+    /// Makes a new, empty store in an empty backing.
     ///
     /// # Safety
     /// Nothing else changes the backing while the store is open.
-    #[allow(unsafe_code, reason = "what else changes the backing is the caller's to know")]
+    #[allow(unsafe_code, reason = "only the caller knows what else changes the backing")]
     pub(crate) unsafe fn create_over(
         backing: Arc<dyn Backing>,
         by_hand: Option<&Schema>,
@@ -219,13 +219,13 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         let superblock = Superblock::create(backing, &schema, &common.metadata, common.deletes)?;
         create_sums(&superblock, common)?;
         let (locks, access) = (Locks::none(), Access::ReadWrite);
-        // SAFETY: the caller's promise, passed on.
+        // SAFETY: the caller has promised it.
         unsafe { Self::assemble(superblock, locks, Some(&schema), common, access, WHOLE) }
     }
 
     /// # Safety
-    /// The locks, or the caller, keep the records as they are.
-    #[allow(unsafe_code, reason = "the locks that make a mapped array sound are the caller's")]
+    /// `locks`, or the caller, keep others from changing the records.
+    #[allow(unsafe_code, reason = "the caller has the locks that make a mapped array sound")]
     unsafe fn assemble(
         mut superblock: Superblock,
         locks: Locks,
@@ -265,15 +265,15 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
             _ => Vec::new(),
         };
         let backing = Arc::clone(superblock.backing());
-        // SAFETY: `check_rows` has compared the schema with that of `R`, of which every bit pattern
-        // is valid, or whose units are bytes. The rest is the caller's promise.
+        // SAFETY: `rows_of` has compared the schema with that of `R`. Every bit pattern of `R` is
+        // valid, or its units are bytes. The caller has promised the rest.
         let array = unsafe { Array::open(backing, geometry, count, options, &images) }
             .map_err(|error| superblock.name(error))?;
         drop(images);
         Ok(Self { array, superblock, slots, mode, locks, common: common.clone() })
     }
 
-    /// Where the store is, or will be when it is closed.
+    /// The path of the store; for an unpublished one, the path that it gets when it is closed.
     pub(crate) fn path(&self) -> Option<PathBuf> {
         match &self.mode {
             Mode::Unpublished(_, unpublished) => Some(unpublished.publish_at.clone()),
@@ -329,7 +329,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         self.append_slots(bytes, added)
     }
 
-    /// Appends `added` records with all that lies between them and their next ones.
+    /// Appends `added` records, given as whole strides.
     #[inline]
     pub(crate) fn append_slots(&mut self, bytes: &[u8], added: u64) -> Result<Range<u64>> {
         match self.array.append_pending(bytes, added) {
@@ -340,8 +340,8 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
 
     fn append_with_room(&mut self, bytes: &[u8], added: u64) -> Result<Range<u64>> {
         let room = self.array.make_room(added).map_err(|error| self.superblock.name(error))?;
-        // A full disk takes back what it has not got; any other failure may have left a part of the
-        // records written, which counts as nothing, but is not to be built upon.
+        // On a full disk the array has undone the append. Another failure may have left a part of
+        // the records, which no header counts; no later append may rely on it.
         match self.array.append(bytes, room) {
             Ok(ids) => Ok(ids),
             Err(error) if error.kind() == ErrorKind::NoSpace => Err(self.superblock.name(error)),
@@ -384,8 +384,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         self.superblock.keep(cut)
     }
 
-    /// Makes everything durable, trims the file to its records, and gives a store that was made
-    /// aside its name.
+    /// Makes everything durable, trims the file to its records, and publishes an unpublished store.
     pub(crate) fn close(mut self) -> Result<()> {
         self.close_in_place()
     }
@@ -399,7 +398,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         closed
     }
 
-    /// Leaves the file as it is at rest: trimmed, and with both header slots alike.
+    /// Makes appended records durable, trims the file and makes both header slots equal.
     fn tidy(&mut self) -> Result<()> {
         if self.access() != Access::ReadWrite {
             return Ok(());
@@ -407,8 +406,8 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         self.superblock.check_healthy("close")?;
         self.flush()?;
         match self.array.trim() {
-            // Windows trims no file that anybody has mapped. The file stays longer than its
-            // records, which harms nobody, until the next writer closes it.
+            // Windows cannot trim a file that another process has mapped. The file stays longer
+            // than its records until the next writer closes it, which is harmless.
             Err(error) if error.kind() == ErrorKind::Locked => {}
             other => self.superblock.keep(other)?,
         }
@@ -435,7 +434,7 @@ impl<R: Row + ?Sized> Drop for ExclusiveFile<R> {
             Mode::Unpublished(..) => self.abandon(),
             Mode::Read(_) | Mode::Private(_) | Mode::Write(_) => {
                 if !std::thread::panicking() {
-                    // A caller that wants to know about errors closes the store.
+                    // A caller that wants to see errors calls `close`.
                     let _ = self.tidy();
                 }
             }
@@ -443,7 +442,7 @@ impl<R: Row + ?Sized> Drop for ExclusiveFile<R> {
     }
 }
 
-/// The one way of reading of stores that do not slide.
+/// Stores without windows map the whole array.
 const WHOLE: Reading = Reading::Whole;
 
 impl<R: Row + ?Sized> std::fmt::Debug for ExclusiveFile<R> {
@@ -466,7 +465,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         }
     }
 
-    /// Records `ids`, if the file has all of them, and they can be walked through in place.
+    /// Records `ids` in place, if all are in the file and none can be deleted.
     pub(crate) fn run(&self, ids: Range<u64>) -> Option<R::Run<'_>> {
         if self.slots.mark().is_some() {
             return None;
