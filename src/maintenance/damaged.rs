@@ -42,6 +42,14 @@ impl Damaged {
             Err(error) => return Err(error),
         };
         let (log, torn) = log.map_or((None, Vec::new()), |(log, torn)| (Some(log), torn));
+        let uncountable = match &log {
+            Some(log) => why_uncountable(&superblock, log.counts.records)?,
+            None => None,
+        };
+        let (log, torn, log_lost) = match uncountable {
+            Some(why) => (None, Vec::new(), Some(why)),
+            None => (log, torn, log_lost),
+        };
         let found = Sums::find(&**superblock.backing(), superblock.header(), false)?;
         let checksums = Checksums::of(&found);
         let sums = match found {
@@ -81,7 +89,7 @@ impl Damaged {
         self.log.as_ref().map_or(0, RecoveredState::summed)
     }
 
-    /// How many records nothing sums: neither the checksums nor the log.
+    /// The number of records that neither the checksum file nor the log has checksums of.
     pub(crate) fn unsummed(&self) -> u64 {
         let in_header =
             if self.sums.is_some() { 0 } else { self.superblock.header().counts.records };
@@ -188,6 +196,14 @@ impl Damaged {
     }
 }
 
+/// Why a log cannot count so many records, if it cannot: a forged log may count more than a file
+/// can hold, and no other code here can work with such a count.
+fn why_uncountable(superblock: &Superblock, records: u64) -> Result<Option<String>> {
+    let geometry = superblock.header().layout()?.geometry;
+    let why = || format!("it counts {records} records, more than a file can hold");
+    Ok(geometry.offset_of(records).is_err().then(why))
+}
+
 /// Whether some bytes are not a valid value of the field.
 fn can_be_wrong(field: &Field) -> bool {
     field.is_nullable() || matches!(field.data_type(), DataType::Bool | DataType::Utf8(_))
@@ -203,3 +219,6 @@ pub(crate) fn wrong_value(field: &Field, record: &[u8]) -> Option<String> {
         Err(error) => Some(error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,8 +10,7 @@ use std::path::Path;
 use super::tokens::{Kind, pieces};
 
 /// Folders and files that still have such phrases. Take an entry off when its phrases are gone.
-const NOT_YET: &[&str] =
-    &["src/array/", "src/sim/cuts.rs", "src/txn/"];
+const NOT_YET: &[&str] = &["src/array/", "src/sim/cuts.rs", "src/txn/"];
 
 /// This file names the phrases.
 const THIS_FILE: &str = "tests/tidy/words.rs";
