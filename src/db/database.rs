@@ -1,4 +1,4 @@
-//! Stores that threads share and transactions change.
+//! Databases: stores that threads share and transactions change.
 
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use super::snapshot::Snapshot;
 use super::transaction::WriteTransaction;
+#[cfg(doc)]
+use crate::error::ErrorKind;
 use crate::error::Result;
 use crate::format::{Record, Schema};
 use crate::io::{Access, Backing};
@@ -16,16 +18,16 @@ use crate::txn::{
     Checkpoint, Common, Engine, Locks, Options, ReaderInfo, Row, Source, Superblock, create_sums,
 };
 
-/// A store that threads share: read through [snapshots](Snapshot), changed by
-/// [transactions](WriteTransaction) that happen whole or not at all, whatever is killed and however
-/// the power goes.
+/// A store that threads share: [snapshots](Snapshot) read it, and
+/// [transactions](WriteTransaction) change it. A transaction happens whole or not at all, even if a
+/// process is killed or the power fails.
 ///
-/// A commit is one write and one sync of the write-ahead log `X-wal-N`; from there the changes go
-/// to the file at checkpoints, in bulk, when no reader is in the way. After [`Database::close`] the
-/// file is as flat as ever.
+/// A commit is one write and one sync of the write-ahead log `X-wal-N`. Checkpoints copy the
+/// changes from the log to the data file in bulk, as far as no reader still needs the old records.
+/// After [`Database::close`] the data file holds everything, and the log is deleted.
 ///
-/// It is the same file that [`Store`](crate::Store) opens, which changes it alone, without a log,
-/// by `&mut`: for loading and for transformations of everything.
+/// [`Store`](crate::Store) opens the same file. It changes the file alone, without a log, by
+/// `&mut`: use it to load data, and to transform all records.
 ///
 /// ```
 /// # #[cfg(feature = "derive")] {
@@ -64,20 +66,46 @@ pub struct Database<R: Row + ?Sized> {
     marker: PhantomData<fn() -> Box<R>>,
 }
 
-/// A [`Database`] whose records are bytes, with the schema found in the file.
+/// A [`Database`] whose records are bytes, with the schema in the file.
+///
+/// ```
+/// use flatrec::{DataType, Durability, DynDatabase, Field, Schema};
+/// let directory = tempfile::tempdir()?;
+/// let path = directory.path().join("numbers.rec");
+/// let schema = Schema::packed([Field::new("n", DataType::UInt16)])?;
+/// DynDatabase::create(&path, &schema)?.close()?;
+///
+/// let database = DynDatabase::open(&path)?;
+/// let mut transaction = database.begin_write()?;
+/// transaction.append(&7u16.to_le_bytes())?;
+/// transaction.commit(Durability::Immediate)?;
+/// assert_eq!(database.begin_read().get(0), Some(&[7, 0][..]));
+/// assert_eq!(database.schema(), &schema);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub type DynDatabase = Database<[u8]>;
 
 impl<R: Row + ?Sized> Database<R> {
-    /// Options, for more than the defaults.
+    /// Options for making or opening a database.
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynDatabase, Field, Schema};
+    /// let directory = tempfile::tempdir()?;
+    /// let path = directory.path().join("numbers.rec");
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
+    /// let options = DynDatabase::options().deletes().checkpoint_at(1 << 20);
+    /// options.create(&path, &schema)?.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn options() -> Options<Self> {
         Options::new()
     }
 
-    /// Opens the store at `path`. What a process that died has left in the log is taken up.
+    /// Opens the store at `path`. If a crashed writer has left a log, recovers its commits first.
     ///
     /// # Errors
-    /// As [`Store::open`](crate::Store::open); [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if
-    /// the log is missing, damaged, or another store's.
+    /// As [`Store::open`](crate::Store::open); [`ErrorKind::Corrupt`] if the log is missing, is
+    /// damaged, or belongs to another store.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::options().open(path)
     }
@@ -85,37 +113,54 @@ impl<R: Row + ?Sized> Database<R> {
     /// A snapshot of the newest committed state.
     ///
     /// # Panics
-    /// If the records' place in the address space is not aligned for their type, which views at
-    /// page boundaries and the check of the schema at open exclude.
+    /// If the mapped records are not aligned for their type. Views start at page boundaries, and
+    /// opening checks the schema, so this cannot happen.
     pub fn begin_read(&self) -> Snapshot<R> {
         let engine = Arc::clone(&self.engine);
         let state = engine.load();
         Snapshot::new(engine, state).expect("the schema was checked when the store was opened")
     }
 
-    /// Begins a transaction, once the one under way has ended. A thread that has one already waits
-    /// for itself for ever.
+    /// Begins a transaction. Waits until the current one has ended, so a thread that already has a
+    /// transaction deadlocks.
     ///
     /// # Errors
-    /// [`ErrorKind::Poisoned`](crate::ErrorKind::Poisoned) after a failed write or sync.
+    /// [`ErrorKind::Poisoned`] after a failed write or sync; [`ErrorKind::Io`] if the operating
+    /// system reports an error.
     pub fn begin_write(&self) -> Result<WriteTransaction<'_, R>> {
         WriteTransaction::new(&self.engine)
     }
 
-    /// Brings what is committed from the log to its place in the file, as far as no reader is in
-    /// the way ([`Checkpoint::held_back`] tells). Happens by itself when the log has grown
-    /// ([`Options::checkpoint_at`]) and at close.
+    /// Copies committed changes from the log to their places in the data file, as far as no reader
+    /// still needs the old records ([`Checkpoint::held_back`] says whether one does). Commits and
+    /// [`Database::close`] make checkpoints too: a commit makes one when the log has grown to
+    /// [`Options::checkpoint_at`].
+    ///
+    /// ```
+    /// use flatrec::{DataType, Durability, DynDatabase, Field, Schema};
+    /// let directory = tempfile::tempdir()?;
+    /// let path = directory.path().join("numbers.rec");
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let database = DynDatabase::create(&path, &schema)?;
+    /// let mut transaction = database.begin_write()?;
+    /// transaction.append(&[7])?;
+    /// transaction.commit(Durability::Immediate)?;
+    /// let checkpoint = database.checkpoint()?;
+    /// assert_eq!((checkpoint.commit(), checkpoint.held_back()), (1, None));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// The system's; the handle is poisoned then, and nothing that was committed is lost.
+    /// [`ErrorKind::Io`] if the operating system reports an error. After a failed write or sync the
+    /// handle is [poisoned](ErrorKind::Poisoned); committed changes are not lost.
     pub fn checkpoint(&self) -> Result<Checkpoint> {
         self.engine.checkpoint()
     }
 
-    /// Why the last checkpoint failed, if none has succeeded since, or what poisoned this handle.
-    /// The checkpoints that commits make by themselves are among them: such a commit has happened
-    /// all the same. The log keeps what was to go to the file, and grows meanwhile; later commits
-    /// try again now and then, and so does [`Database::checkpoint`].
+    /// Why the last checkpoint failed, if none has succeeded since, or why this handle is poisoned.
+    /// This includes checkpoints that a commit has started; the commit itself has succeeded. Until
+    /// a checkpoint succeeds, the log keeps the changes and grows. Later commits try again from
+    /// time to time, and so does [`Database::checkpoint`].
     ///
     /// ```
     /// # #[cfg(feature = "derive")] {
@@ -132,21 +177,45 @@ impl<R: Row + ?Sized> Database<R> {
         self.engine.failure()
     }
 
-    /// Waits until there is a commit after commit `after`, or until the time is over; says whether
-    /// there is one. For readers of this handle; those of other processes have
+    /// Waits for a commit after commit `after`, at most for the given time. Returns whether there
+    /// is one. Threads with this handle use it; other processes use
     /// [`Reader::wait`](crate::Reader::wait).
     ///
+    /// ```
+    /// use std::time::Duration;
+    /// use flatrec::{DataType, DynDatabase, Field, Schema};
+    /// let directory = tempfile::tempdir()?;
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let database = DynDatabase::create(directory.path().join("numbers.rec"), &schema)?;
+    /// assert!(!database.wait(database.begin_read().commit(), Duration::ZERO)?); // no commit yet
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
-    /// None on the systems there are.
+    /// [`ErrorKind::Io`] if the operating system reports an error; the supported systems report
+    /// none.
     pub fn wait(&self, after: u64, at_most: Duration) -> Result<bool> {
         self.engine.wait(after, at_most)
     }
 
-    /// The readers that have the store open in other handles and processes, and what they hold.
-    /// Those that may not write the lock file are not among them.
+    /// The readers in other handles and processes, and the commits that they hold. Readers that may
+    /// not write the lock file are missing.
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynDatabase, Field, Schema};
+    /// let directory = tempfile::tempdir()?;
+    /// let path = directory.path().join("numbers.rec");
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let database = DynDatabase::create(&path, &schema)?;
+    /// let reader = DynDatabase::open_read_only(&path)?;
+    /// assert_eq!(database.readers()?.len(), 1);
+    /// drop(reader);
+    /// assert!(database.readers()?.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
-    /// The system's.
+    /// [`ErrorKind::Io`] if the operating system reports an error.
     pub fn readers(&self) -> Result<Vec<ReaderInfo>> {
         Ok(self.engine.readers()?.iter().map(ReaderInfo::of).collect())
     }
@@ -156,29 +225,29 @@ impl<R: Row + ?Sized> Database<R> {
         self.engine.schema()
     }
 
-    /// The bytes that the store was created with by [`Options::metadata`]. They are read from the
-    /// file when they are asked for first; [`StoreInfo::metadata_len_bytes`](crate::StoreInfo) says
-    /// how many they are.
+    /// The bytes that [`Options::metadata`] gave the store when it was made. The first call reads
+    /// them from the file. [`StoreInfo::metadata_len_bytes`](crate::StoreInfo) is their length.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) if they do not fit in this
-    /// process's memory; [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if they are not what
-    /// they were when the store was opened; the system's.
+    /// [`ErrorKind::Unsupported`] if they do not fit into this process's memory;
+    /// [`ErrorKind::Corrupt`] if they have changed since the store was opened; [`ErrorKind::Io`] if
+    /// the operating system reports an error.
     pub fn metadata(&self) -> Result<&[u8]> {
         self.engine.metadata().get()
     }
 
-    /// Where the store is; `None` over a backing without a name.
+    /// The path of the store; `None` for a backing without a name.
     pub fn path(&self) -> Option<PathBuf> {
         self.engine.path()
     }
 
-    /// A checkpoint of everything; then the log is removed and the file trimmed to its records.
-    /// Beside a snapshot that is still read, here or in another process, the log stays for who
-    /// opens the store next, and the locks are held until the last snapshot of this handle ends.
+    /// Makes a checkpoint of everything, deletes the log and trims the file to its records. If a
+    /// snapshot, here or in another process, still needs old records, the log stays, and the next
+    /// writer that opens the store recovers it. This handle keeps its locks until its last snapshot
+    /// ends.
     ///
     /// # Errors
-    /// The system's; nothing that was committed is lost.
+    /// [`ErrorKind::Io`] if the operating system reports an error; committed changes are not lost.
     pub fn close(mut self) -> Result<()> {
         self.closed = true;
         self.engine.close()
@@ -203,7 +272,7 @@ impl<R: Record> Database<R> {
 }
 
 impl DynDatabase {
-    /// Makes a new, empty store at `path`, of records with this schema.
+    /// Makes a new, empty store at `path` for records with this schema.
     ///
     /// # Errors
     /// As [`DynStore::create`](crate::DynStore::create).
@@ -227,9 +296,9 @@ impl<R: Row + ?Sized> Options<Database<R>> {
     /// As [`Database::open`].
     ///
     /// # Safety
-    /// Nobody else changes the backing or the files beside it while the store is open, nor has it
-    /// open as a store.
-    #[allow(unsafe_code, reason = "that nobody else has the backing is the caller's to know")]
+    /// The caller promises that nothing else changes the backing or the files beside it while the
+    /// store is open, and that no other handle has it open as a store.
+    #[allow(unsafe_code, reason = "only the caller knows what else uses the backing")]
     pub unsafe fn over(self, backing: Arc<dyn Backing>) -> Result<Database<R>> {
         Database::of(Opening::over(backing)?, &self)
     }
@@ -246,14 +315,14 @@ impl<R: Record> Options<Database<R>> {
         self.open(path)
     }
 
-    /// Makes a new, empty store in a backing that has no bytes.
+    /// Makes a new, empty store in an empty backing.
     ///
     /// # Errors
     /// As [`Database::create`].
     ///
     /// # Safety
     /// As for [`Options::over`](Options::<Database<R>>::over).
-    #[allow(unsafe_code, reason = "that nobody else has the backing is the caller's to know")]
+    #[allow(unsafe_code, reason = "only the caller knows what else uses the backing")]
     pub unsafe fn create_over(self, backing: Arc<dyn Backing>) -> Result<Database<R>> {
         let schema = crate::txn::wanted_schema::<R>(self.schema.as_ref())?;
         Database::of(create_in(backing, &schema, &self.common)?, &self)
@@ -273,14 +342,14 @@ impl Options<DynDatabase> {
         self.open(path)
     }
 
-    /// Makes a new, empty store in a backing that has no bytes.
+    /// Makes a new, empty store in an empty backing.
     ///
     /// # Errors
     /// As [`DynDatabase::create`].
     ///
     /// # Safety
     /// As for [`Options::over`](Options::<DynDatabase>::over).
-    #[allow(unsafe_code, reason = "that nobody else has the backing is the caller's to know")]
+    #[allow(unsafe_code, reason = "only the caller knows what else uses the backing")]
     pub unsafe fn create_over(
         self,
         backing: Arc<dyn Backing>,
@@ -290,14 +359,14 @@ impl Options<DynDatabase> {
     }
 }
 
-/// Makes a new, empty store in a backing that has no bytes.
+/// Makes a new, empty store in an empty backing.
 fn create_in(backing: Arc<dyn Backing>, schema: &Schema, common: &Common) -> Result<Opening> {
     let superblock = Superblock::create(backing, schema, &common.metadata, common.deletes)?;
     create_sums(&superblock, common)?;
     Ok(Opening { superblock, locks: Locks::none() })
 }
 
-/// Makes the file of a store, and closes it.
+/// Makes a new, empty store at `path`, and closes it.
 fn create_empty(path: &Path, schema: &Schema, common: &Common) -> Result<()> {
     ExclusiveFile::<[u8]>::create(path, Some(schema), common)?.close()
 }
@@ -305,8 +374,8 @@ fn create_empty(path: &Path, schema: &Schema, common: &Common) -> Result<()> {
 impl<R: Row + ?Sized> Drop for Database<R> {
     fn drop(&mut self) {
         if !self.closed && !std::thread::panicking() {
-            // Errors cannot be told from here; `close` is for those who want to know. A transaction
-            // that was leaked has the writer's place for ever, and nothing is left to do then.
+            // A caller that wants to see errors calls `close`. A leaked transaction keeps the
+            // writer locked for ever; then this does nothing.
             let _ = self.engine.close_if_free();
         }
     }

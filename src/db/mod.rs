@@ -1,4 +1,4 @@
-//! Databases: a store that many threads and processes read in snapshots, and one changes by
+//! Databases: stores that many threads and processes read in snapshots, and one writer changes by
 //! transactions.
 
 mod database;

@@ -1,4 +1,4 @@
-//! Stores that are open to read, and follow whoever writes to them.
+//! Readers: handles that read a store and follow the commits of its writer.
 
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
@@ -7,28 +7,31 @@ use std::time::Duration;
 
 use super::database::Database;
 use super::snapshot::Snapshot;
+#[cfg(doc)]
+use crate::error::ErrorKind;
 use crate::error::Result;
 use crate::format::Schema;
 use crate::io::Access;
 use crate::txn::opening::{Opening, until_current};
 use crate::txn::{LogFollower, Options, Row, Source};
 
-/// A store that is open to read, while another handle, thread or process may be writing to it.
+/// A store that is open for reading, while another handle, thread or process may write to it.
 /// [`Database::open_read_only`] makes one.
 ///
-/// [`Reader::begin_read`] gives a snapshot of the newest commit: the reader follows the writer's
-/// log and the file's growth by itself, and keeps what the log holds in memory of its own. It
-/// waits for nobody, and nobody waits for it; a writer that opens, closes, dies and comes again is
-/// followed, too. A reader that holds snapshots keeps later commits in the log, out of the array,
-/// until it ends them, or dies, whatever way it does ([`Database::readers`] tells who does).
+/// [`Reader::begin_read`] gives a snapshot of the newest commit. The reader follows the writer's
+/// log and the growth of the file, and keeps images from the log in its own memory. Reader and
+/// writer do not wait for each other. The reader also follows a writer that closes or dies, and the
+/// next one. While a reader holds a snapshot, checkpoints leave the records that it needs alone, so
+/// later commits stay in the log until the reader drops the snapshot or dies
+/// ([`Database::readers`] lists the readers).
 ///
-/// A reader that may not write the lock file beside the store (other users, read-only directories)
-/// reads as well, but it keeps checkpoints away altogether while it holds a snapshot, and its
-/// [`Reader::begin_read`] waits for one that is under way. Where there is no lock file and it may
-/// make none, no writer can open the store meanwhile.
+/// A reader that may not write the lock file beside the store (another user, a read-only directory)
+/// can read too. But while it holds a snapshot, no checkpoint can run, and its
+/// [`Reader::begin_read`] waits for a running checkpoint. If there is no lock file and the reader
+/// may not create one, no writer can open the store until the reader closes it.
 ///
-/// While a reader is open, records are not changed in place: [`Store::edit`](crate::Store::edit)
-/// and [`Store::truncate`](crate::Store::truncate) of others fail.
+/// While a reader is open, no other handle can change records in place:
+/// [`Store::edit`](crate::Store::edit) and [`Store::truncate`](crate::Store::truncate) fail.
 ///
 /// ```
 /// # #[cfg(feature = "derive")] {
@@ -59,54 +62,68 @@ pub struct Reader<R: Row + ?Sized> {
     marker: PhantomData<fn() -> Box<R>>,
 }
 
-/// A [`Reader`] whose records are bytes, with the schema found in the file.
+/// A [`Reader`] whose records are bytes, with the schema in the file.
+///
+/// ```
+/// use flatrec::{DataType, DynDatabase, DynReader, Field, Schema};
+/// let directory = tempfile::tempdir()?;
+/// let path = directory.path().join("numbers.rec");
+/// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+/// DynDatabase::create(&path, &schema)?.close()?;
+/// let reader: DynReader = DynDatabase::open_read_only(&path)?;
+/// assert!(!reader.has_writer()? && reader.is_at(&path)?);
+/// assert!(reader.begin_read()?.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub type DynReader = Reader<[u8]>;
 
 impl<R: Row + ?Sized> Reader<R> {
     /// A snapshot of the newest commit.
     ///
     /// # Errors
-    /// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if the log is damaged;
-    /// [`ErrorKind::Locked`](crate::ErrorKind::Locked) if a checkpoint takes longer than ten
-    /// seconds, for a reader that may not write the lock file, or if for as long the lock file says
-    /// that the newest commit is being written over, which no writer of ours does;
-    /// [`ErrorKind::Outdated`](crate::ErrorKind::Outdated) on an overlay file system, from when a
-    /// writer has had the store copied to the upper layer: open it again; the system's.
+    /// - [`ErrorKind::Corrupt`] if the log is damaged;
+    /// - [`ErrorKind::Locked`] if the reader may not write the lock file and a checkpoint takes
+    ///   longer than ten seconds, or if for ten seconds the lock file says that a checkpoint is
+    ///   overwriting the records of the newest commit, which no writer of flatrec does;
+    /// - [`ErrorKind::Outdated`] on an overlay file system, after a writer has made the system copy
+    ///   the store to the upper layer: open the store again;
+    /// - [`ErrorKind::Io`] if the operating system reports an error.
     pub fn begin_read(&self) -> Result<Snapshot<R>> {
         let state = self.follower.newest()?;
         Snapshot::new(Arc::clone(&self.follower) as Arc<dyn Source>, state)
     }
 
-    /// The number of the newest commit: what [`Reader::begin_read`] would give a snapshot of, or
-    /// an older one. Costs a few loads.
+    /// The number of the newest commit that this reader knows: the one that
+    /// [`Reader::begin_read`] would read, or an older one. Costs a few loads of memory.
     pub fn commit(&self) -> u64 {
         self.follower.newest_commit()
     }
 
-    /// Waits until there is a commit after commit `after`, or until the time is over; says whether
-    /// there is one. The thread sleeps meanwhile: on Linux the writer wakes it, elsewhere, and for
-    /// a reader that may not write the lock file, it looks every few milliseconds.
+    /// Waits for a commit after commit `after`, at most for the given time. Returns whether there
+    /// is one. The thread sleeps. On Linux the writer wakes it; on other systems, and if the reader
+    /// may not write the lock file, the thread checks every few milliseconds.
     ///
     /// # Errors
-    /// [`ErrorKind::Outdated`](crate::ErrorKind::Outdated) as for [`Reader::begin_read`]; the
-    /// system's.
+    /// [`ErrorKind::Outdated`] as for [`Reader::begin_read`]; [`ErrorKind::Io`] if the operating
+    /// system reports an error.
     pub fn wait(&self, after: u64, at_most: Duration) -> Result<bool> {
         self.follower.wait(after, at_most)
     }
 
-    /// Whether somebody has the store open to write, under this name.
+    /// Whether a writer has the store open under this name.
     ///
     /// # Errors
-    /// The system's.
+    /// [`ErrorKind::Io`] if the operating system reports an error.
     pub fn has_writer(&self) -> Result<bool> {
         self.follower.presence().has_writer()
     }
 
-    /// Whether `path` leads to the file that is read here, through links or not. Another store may
-    /// have been put in its place since, which this reader does not follow: open it anew for that.
+    /// Whether `path` leads to the file of this reader, directly or through links. Another process
+    /// may have replaced the store; this reader does not follow that, so open the path again. If
+    /// there is no file at `path`, the result is `false`.
     ///
     /// # Errors
-    /// The system's; that nothing is there is none.
+    /// [`ErrorKind::Io`] if the operating system reports another error.
     pub fn is_at(&self, path: impl AsRef<Path>) -> Result<bool> {
         self.follower.presence().is_at(path.as_ref())
     }
@@ -116,26 +133,25 @@ impl<R: Row + ?Sized> Reader<R> {
         self.follower.schema()
     }
 
-    /// The bytes that the store was created with by [`Options::metadata`]. They are read from the
-    /// file when they are asked for first; [`StoreInfo::metadata_len_bytes`](crate::StoreInfo) says
-    /// how many they are.
+    /// The bytes that [`Options::metadata`] gave the store when it was made. The first call reads
+    /// them from the file. [`StoreInfo::metadata_len_bytes`](crate::StoreInfo) is their length.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) if they do not fit in this
-    /// process's memory; [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if they are not what
-    /// they were when the store was opened; the system's.
+    /// [`ErrorKind::Unsupported`] if they do not fit into this process's memory;
+    /// [`ErrorKind::Corrupt`] if they have changed since the store was opened; [`ErrorKind::Io`] if
+    /// the operating system reports an error.
     pub fn metadata(&self) -> Result<&[u8]> {
         self.follower.metadata().get()
     }
 
-    /// Where the store is.
+    /// The path of the store.
     pub fn path(&self) -> Option<PathBuf> {
         self.follower.path()
     }
 }
 
 impl<R: Row + ?Sized> Database<R> {
-    /// Opens the store at `path` to read, beside a writer or not.
+    /// Opens the store at `path` for reading, with or without a writer beside it.
     ///
     /// # Errors
     /// As [`Store::open_read_only`](crate::Store::open_read_only).
@@ -145,7 +161,7 @@ impl<R: Row + ?Sized> Database<R> {
 }
 
 impl<R: Row + ?Sized> Options<Database<R>> {
-    /// Opens the store at `path` to read, beside a writer or not.
+    /// Opens the store at `path` for reading, with or without a writer beside it.
     ///
     /// # Errors
     /// As [`Database::open_read_only`].

@@ -1,4 +1,4 @@
-//! Snapshots: one state of the store, read in place for as long as it is held.
+//! Snapshots: one state of the store, readable in place while the snapshot lives.
 
 mod batch;
 mod chunks;
@@ -18,28 +18,27 @@ use crate::error::Result;
 use crate::format::{RecordLayout, Schema};
 use crate::txn::{Row, Source, State};
 
-/// The store as one commit has left it, however long it is held and whatever is committed
-/// meanwhile. [`Database::begin_read`](crate::Database::begin_read) makes one.
+/// The store as one commit left it; later commits do not change it.
+/// [`Database::begin_read`](crate::Database::begin_read) makes one.
 ///
-/// Records are lent in place: what [`Snapshot::get`] returns cannot change while the snapshot
-/// lives. A snapshot is `Send` and `Sync`, and waits for nobody; nobody waits for it, but a
-/// checkpoint passes by what it reads, so that a snapshot held for long costs room in the log.
+/// A snapshot lends records in place: what [`Snapshot::get`] returns does not change while the
+/// snapshot lives. It is `Send` and `Sync`. Readers and writers do not wait for each other, but
+/// checkpoints leave the records of a snapshot alone, so a long-lived snapshot lets the log grow.
 ///
-/// What reading costs, as long as the pages are in memory and the log is empty:
+/// Costs of reading while the pages are in memory and the log is empty:
 ///
-/// - [`get`](Snapshot::get) is a comparison, a multiply and an add;
-/// - [`iter`](Snapshot::iter), [`range`](Snapshot::range) and [`chunks`](Snapshot::chunks) go
+/// - [`get`](Snapshot::get) is a comparison, a multiplication and an addition;
+/// - [`iter`](Snapshot::iter), [`range`](Snapshot::range) and [`chunks`](Snapshot::chunks) walk
 ///   through records as through a slice;
-/// - [`get_many`](Snapshot::get_many) is a loop of `get`, and a few system calls to find out if the
-///   pages are in memory.
+/// - [`get_many`](Snapshot::get_many) is a loop of `get`, and a few system calls that find out
+///   whether the pages are in memory.
 ///
-/// With records in the log `get` looks at a filter first, and probes hash tables for a record that
-/// is there; a walk goes as through a slice between one such record and the next; a chunk is a
-/// slice if it has none, which takes two binary searches to know. In a store with deletes each
-/// record's status byte is looked at, and nothing is a slice.
+/// If the log has records, `get` first checks a filter, and probes hash tables for a record that
+/// the log has. An iterator walks as through a slice from one such record to the next. A chunk
+/// without such a record is a slice, which two binary searches find out. In a store with deletes
+/// each read checks the record's status byte, and no chunk is a slice.
 ///
-/// "In the log" are the records that were changed since the last checkpoint that no reader held
-/// back.
+/// The log has the records that were changed since the last checkpoint that no reader held back.
 ///
 /// ```
 /// # #[cfg(feature = "derive")] {
@@ -62,8 +61,8 @@ use crate::txn::{Row, Source, State};
 /// # }
 /// ```
 pub struct Snapshot<R: Row + ?Sized> {
-    /// The records in the array, under a cover unless nothing lies over any and none can be
-    /// deleted.
+    /// The records in the array. The view is covered, so that fast reads miss, if the state has
+    /// images or the store has deletes.
     array: RecordView<R::Unit>,
     layout: RecordLayout,
     state: Arc<State>,
@@ -72,18 +71,17 @@ pub struct Snapshot<R: Row + ?Sized> {
 
 impl<R: Row + ?Sized> Snapshot<R> {
     /// A snapshot of a state that came from `source`.
-    #[allow(unsafe_code, reason = "that the source's stores hold rows of `R` is checked at open")]
+    #[allow(unsafe_code, reason = "opening checks that the source's store holds rows of `R`")]
     pub(crate) fn new(source: Arc<dyn Source>, state: Arc<State>) -> Result<Self> {
         let layout = *source.layout();
-        // SAFETY: the source was opened for rows of `R`, which are valid in any pattern of bytes
-        // and have neither padding nor interior mutability (`Record`), or are bytes.
+        // SAFETY: the source was opened for rows of `R`. These are bytes, or of a type that is
+        // valid for any pattern of bytes, without padding or interior mutability (`Record`).
         let mut array = unsafe { RecordView::new(Arc::clone(&state.view), layout.geometry) }?;
-        // SAFETY: the file holds `state.count` records durably, and is never cut below them while
-        // the locks are held which `source` keeps. What lies in the array is changed by checkpoints
-        // only, which leave alone what a held state reads there, in the writer's process or, by its
-        // `pin`, in another: what is lent from here are only records without an image in the
-        // state's overlay (see `cover` below), and those are the ones that a checkpoint leaves
-        // alone.
+        // SAFETY: the file holds `state.counts.records` records durably, and nothing truncates it
+        // below them while `source` keeps its locks. Only checkpoints change records in the array.
+        // This view lends only records without an image in the state's overlay (see `cover` below).
+        // A checkpoint leaves exactly those alone while the state is held, in the writer's process
+        // or, by its `pin`, in another.
         unsafe { array.publish(state.counts.records) }?;
         if layout.deletes || !state.overlay.is_empty() {
             array.cover();
@@ -91,23 +89,23 @@ impl<R: Row + ?Sized> Snapshot<R> {
         Ok(Self { array, layout, state, source })
     }
 
-    /// Records, deleted ones included: the numbers below this are those of records.
+    /// The number of records, deleted ones included. Record numbers are below it.
     #[inline]
     pub fn count(&self) -> u64 {
         self.state.counts.records
     }
 
-    /// Records that are not deleted.
+    /// The number of records that are not deleted.
     pub fn live_count(&self) -> u64 {
         self.state.counts.live
     }
 
-    /// Whether there are no records.
+    /// Whether the snapshot has no records, or only deleted ones.
     pub fn is_empty(&self) -> bool {
         self.state.counts.live == 0
     }
 
-    /// The number of the newest commit that the snapshot sees.
+    /// The number of the commit that the snapshot shows.
     pub fn commit(&self) -> u64 {
         self.state.counts.commit
     }
@@ -117,7 +115,7 @@ impl<R: Row + ?Sized> Snapshot<R> {
         self.source.schema()
     }
 
-    /// Record `id`, in place; `None` past the last, and for one that was deleted.
+    /// Record `id`, in place; `None` past the last record and for a deleted one.
     #[inline]
     pub fn get(&self, id: u64) -> Option<&R> {
         match R::in_view(&self.array, id, self.layout.record_size) {
@@ -126,8 +124,8 @@ impl<R: Row + ?Sized> Snapshot<R> {
         }
     }
 
-    /// Record `id` where images may lie over the array, or records may be deleted. Few instructions
-    /// for a record without an image, so that the processor can look at several at once.
+    /// Record `id` if the state has images or the store has deletes. A record without an image
+    /// takes few instructions, so that the processor can overlap several reads.
     #[inline]
     fn get_under_images(&self, id: u64) -> Option<&R> {
         if self.state.overlay.may_hold(id) {
@@ -138,7 +136,7 @@ impl<R: Row + ?Sized> Snapshot<R> {
         self.beneath(id)
     }
 
-    /// What the image of record `id` says, if there is one.
+    /// The record in the image of `id`, if there is an image; `Some(None)` if it is deleted there.
     #[cold]
     #[inline(never)]
     fn image(&self, id: u64) -> Option<Option<&R>> {
@@ -146,12 +144,12 @@ impl<R: Row + ?Sized> Snapshot<R> {
         Some(self.row_of(image))
     }
 
-    /// The record whose stride this is, unless it was deleted.
+    /// The record in these bytes of one stride, unless it is deleted.
     fn row_of<'a>(&self, stride: &'a [u8]) -> Option<&'a R> {
         self.layout.live(stride).and_then(R::of_bytes)
     }
 
-    /// Record `id` as the array has it, for one that has no image, unless it was deleted.
+    /// Record `id` in the array, for a record without an image; `None` if it is deleted.
     #[inline]
     fn beneath(&self, id: u64) -> Option<&R> {
         if self.layout.deletes {
@@ -160,7 +158,7 @@ impl<R: Row + ?Sized> Snapshot<R> {
         R::beneath(&self.array, id, self.layout.record_size)
     }
 
-    /// Records without images, if all of them are there and can be walked through in place.
+    /// Records without images, in place, if all of them exist and none can be deleted.
     fn run(&self, ids: Range<u64>) -> Option<R::Run<'_>> {
         if self.layout.deletes {
             return None;
@@ -168,18 +166,31 @@ impl<R: Row + ?Sized> Snapshot<R> {
         R::run(self.array.strides(ids)?, self.layout.stride, self.layout.record_size)
     }
 
-    /// All records in order, in place, each with its number.
+    /// All records except deleted ones, in order, in place, each with its number.
     pub fn iter(&self) -> SnapshotRecords<'_, R> {
         self.range(0..self.count())
     }
 
-    /// The records of a range in order, in place, each with its number. Deleted ones, and those
-    /// past the last, are left out.
+    /// The existing records of a range in order, in place, each with its number. Skips deleted
+    /// records.
+    ///
+    /// ```
+    /// use flatrec::{DataType, Durability, DynDatabase, Field, Schema};
+    /// let directory = tempfile::tempdir()?;
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let database = DynDatabase::create(directory.path().join("numbers.rec"), &schema)?;
+    /// let mut transaction = database.begin_write()?;
+    /// transaction.append_packed(&[5, 6, 7])?;
+    /// transaction.commit(Durability::Immediate)?;
+    /// let snapshot = database.begin_read();
+    /// assert_eq!(snapshot.range(1..100).collect::<Vec<_>>(), [(1, &[6][..]), (2, &[7])]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn range(&self, ids: Range<u64>) -> SnapshotRecords<'_, R> {
         SnapshotRecords::new(self, self.clamp(ids))
     }
 
-    /// The part of a range that there are records for.
+    /// The part of a range below the record count.
     fn clamp(&self, ids: Range<u64>) -> Range<u64> {
         let start = ids.start.min(self.count());
         start..ids.end.clamp(start, self.count())
@@ -196,7 +207,7 @@ impl<R: Row + ?Sized> std::fmt::Debug for Snapshot<R> {
     }
 }
 
-/// Threads share snapshots, and whatever walks through them.
+/// Checks that threads can share snapshots and their iterators.
 const _: () = {
     const fn is_shared<T: Send + Sync>() {}
     const fn of<R: Row + ?Sized>() {

@@ -1,6 +1,6 @@
-//! What the public surface cannot reach: a windowed store over a backing that fails.
+//! Tests that need more than the public API, such as a windowed store over a backing that fails.
 
-#![allow(unsafe_code, reason = "opening over a backing of one's own is unsafe")]
+#![allow(unsafe_code, reason = "opening a store over a test's backing is unsafe")]
 
 #[cfg(target_os = "linux")]
 mod locks;
@@ -21,13 +21,13 @@ use crate::step::{self, Step};
 use crate::store::{DynEdit, DynStore, ExclusiveFile, Unpublished};
 use crate::txn::Common;
 
-/// Lets the writes of a file fail while the flag is set.
+/// Fails the writes to a file while the flag `broken` is set.
 #[derive(Default)]
 struct Unwritable {
     broken: AtomicBool,
-    /// Whether the name that the file has now is durable.
+    /// Whether the current name of the file is durable.
     name_synced: AtomicBool,
-    /// The parts of the file that were handed over from views.
+    /// The parts of the file that views flushed.
     flushed: Mutex<Vec<Range<u64>>>,
 }
 
@@ -64,7 +64,7 @@ fn pages() -> Arc<Hooked<Unwritable>> {
     let backing = Unwritable::over(FileBacking::temporary(0).unwrap());
     let schema = Schema::packed([Field::new("page", DataType::Binary(4096))]).unwrap();
     let common = Common::default();
-    // SAFETY: records are bytes, and this test alone has the backing.
+    // SAFETY: records are bytes, and only this test uses the backing.
     let made = unsafe {
         ExclusiveFile::<[u8]>::create_over(Arc::clone(&backing) as _, Some(&schema), &common)
     };
@@ -80,24 +80,24 @@ fn open(
     way: WriteBack,
 ) -> Result<ExclusiveFile<[u8]>> {
     let common = Common { write_back: way, ..Common::default() };
-    // SAFETY: records are bytes, and the tests alone have their backings.
+    // SAFETY: records are bytes, and each test uses its own backing.
     unsafe {
         ExclusiveFile::over(Arc::clone(backing) as _, Access::ReadWrite, reading, None, &common)
     }
 }
 
-/// Reading a record may slide the window, and writes what was changed in it then: a failure of that
-/// is one of the edit, not of the reading alone.
-#[cfg(unix)] // Windows has no positioned writing
+/// A read through an edit may slide the window, which first writes earlier changes. If that write
+/// fails, the edit fails.
+#[cfg(unix)] // Windows has no positioned writes
 #[test]
-fn an_edit_whose_changes_could_not_be_written_to_make_room_does_not_finish() {
+fn an_edit_fails_if_a_sliding_window_cannot_write_its_changes() {
     let backing = pages();
     let mut file = open(&backing, WINDOWS, WriteBack::Positioned).unwrap();
     let mut edit = DynEdit::begin(&mut file).unwrap();
     edit.get_mut(0).unwrap().fill(2);
     backing.broken.store(true, Ordering::Relaxed);
     assert_eq!(edit.get(64).unwrap_err().kind(), ErrorKind::OutOfRange);
-    assert_eq!(edit.get(0).unwrap(), [2; PAGE], "asking for what there is not harms nothing");
+    assert_eq!(edit.get(0).unwrap(), [2; PAGE], "a number past the last must not poison the edit");
     assert_eq!(edit.get(63).unwrap_err().kind(), ErrorKind::Io);
     backing.broken.store(false, Ordering::Relaxed);
     assert_eq!(edit.get(0).unwrap_err().kind(), ErrorKind::Poisoned);
@@ -107,7 +107,8 @@ fn an_edit_whose_changes_could_not_be_written_to_make_room_does_not_finish() {
     assert_eq!(error.kind(), ErrorKind::InterruptedEdit);
 }
 
-/// What a system does not find by itself when it syncs has to be flushed while it is mapped.
+/// Some systems do not find changes in an unmapped view when they sync the file, so the window must
+/// flush them while it is mapped.
 #[test]
 fn changes_in_a_window_are_flushed_before_it_slides() {
     let backing = pages();
@@ -122,9 +123,9 @@ fn changes_in_a_window_are_flushed_before_it_slides() {
     file.close().unwrap();
 }
 
-/// A name stands for a store that is whole: what could not be finished does not get it.
+/// A store that could not be finished must not get its name.
 #[test]
-fn a_store_made_aside_appears_when_it_is_finished_and_only_then() {
+fn an_unpublished_store_appears_only_when_it_is_finished() {
     for broken in [true, false] {
         make_aside(broken);
     }
@@ -136,7 +137,7 @@ fn make_aside(broken: bool) {
     let backing = Unwritable::over(FileBacking::create_new(&made_at).unwrap());
     let schema = Schema::packed([Field::new("page", DataType::Binary(4096))]).unwrap();
     let common = Common::default();
-    // SAFETY: records are bytes, and this test alone has the backing.
+    // SAFETY: records are bytes, and only this test uses the backing.
     let made = unsafe {
         ExclusiveFile::<[u8]>::create_over(Arc::clone(&backing) as _, Some(&schema), &common)
     };
@@ -150,7 +151,7 @@ fn make_aside(broken: bool) {
     let closed = store.close();
     if broken {
         assert_eq!(closed.unwrap_err().kind(), ErrorKind::Io);
-        // On some systems a name stays for as long as the file is open.
+        // Some systems keep the name of a deleted file while it is open.
         drop(backing);
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
     } else {
@@ -159,10 +160,10 @@ fn make_aside(broken: bool) {
     }
 }
 
-/// As long as the new store's name is not synced, a power cut may bring back the one before it:
-/// which has its checksums until then.
+/// Until the new store's name is synced, a power cut may bring back the replaced store, which then
+/// needs its checksum file.
 #[test]
-fn a_store_that_is_replaced_keeps_its_checksums_until_the_name_is_the_other_ones_for_good() {
+fn a_replaced_store_keeps_its_checksums_until_the_new_name_is_durable() {
     let schema = Schema::packed([Field::new("n", DataType::UInt64)]).unwrap();
     for checksums in [true, false] {
         let directory = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! Write transactions: changes that are nobody else's until they are committed.
+//! Write transactions: changes that no snapshot shows until they are committed.
 
 use std::marker::PhantomData;
 use std::sync::MutexGuard;
@@ -6,15 +6,15 @@ use std::sync::MutexGuard;
 use crate::error::{Error, ErrorKind, Result};
 use crate::txn::{Changes, Durability, Engine, Receipt, Row, Source, Writer};
 
-/// Changes to a store that happen together, or not at all. Made by
-/// [`Database::begin_write`](crate::Database::begin_write), one at a time.
+/// Changes to a store that happen together, or not at all.
+/// [`Database::begin_write`](crate::Database::begin_write) makes one at a time.
 ///
-/// The transaction sees its own changes; everybody else sees them once they are committed. Dropped
-/// without [`WriteTransaction::commit`], it leaves nothing behind.
+/// The transaction sees its own changes; snapshots see them only after the commit. A transaction
+/// that is dropped without [`WriteTransaction::commit`] changes nothing.
 ///
-/// Changed records are copied into memory of the transaction's own. Appended ones are too, up to
-/// about 1 MiB; more are written to their places in the file at once, above every record that
-/// anybody counts, so that loading many takes little memory and no log.
+/// The transaction keeps changed records in its own memory, and up to about 1 MiB of appended ones.
+/// It writes further appended records directly to their places in the file, above every record that
+/// a commit counts. So a large load needs little memory and no log.
 ///
 /// ```
 /// # #[cfg(feature = "derive")] {
@@ -31,8 +31,8 @@ use crate::txn::{Changes, Durability, Engine, Receipt, Row, Source, Writer};
 /// let mut transfer = accounts.begin_write().unwrap();
 /// transfer.get_mut(0).unwrap().unwrap().cents -= 30;
 /// transfer.get_mut(1).unwrap().unwrap().cents += 30;
-/// assert_eq!(transfer.get(1).unwrap().cents, 30); // its own changes
-/// assert_eq!(accounts.begin_read().get(1).unwrap().cents, 0); // nobody else's yet
+/// assert_eq!(transfer.get(1).unwrap().cents, 30); // the transaction sees its changes
+/// assert_eq!(accounts.begin_read().get(1).unwrap().cents, 0); // a snapshot does not
 /// transfer.commit(Durability::Immediate).unwrap();
 /// assert_eq!(accounts.begin_read().get(1).unwrap().cents, 30);
 /// # }
@@ -52,36 +52,37 @@ impl<'a, R: Row + ?Sized> WriteTransaction<'a, R> {
         Ok(Self { engine, writer, changes, marker: PhantomData })
     }
 
-    /// Records, deleted ones included, with those that this transaction has appended.
+    /// The number of records, deleted ones and those appended by this transaction included.
     pub fn count(&self) -> u64 {
         self.changes.count()
     }
 
-    /// Records that are not deleted.
+    /// The number of records that are not deleted.
     pub fn live_count(&self) -> u64 {
         self.changes.live_count()
     }
 
-    /// Record `id` as this transaction has left it; `None` past the last, and for a deleted one.
+    /// Record `id` with the changes of this transaction; `None` past the last record and for a
+    /// deleted one.
     pub fn get(&self, id: u64) -> Option<&R> {
         R::of_bytes(self.changes.get(&self.writer, id)?)
     }
 
-    /// Record `id` for changing; `None` past the last, and for a deleted one.
+    /// Record `id`, to change; `None` past the last record and for a deleted one.
     ///
     /// # Errors
-    /// [`ErrorKind::OutOfRange`] past 2³² - 1 changed records.
+    /// [`ErrorKind::OutOfRange`] if the transaction changes more than 2³² - 1 records.
     pub fn get_mut(&mut self, id: u64) -> Result<Option<&mut R>> {
         let engine = self.engine;
         let bytes = self.changes.get_mut(&self.writer, id);
         Ok(bytes.map_err(|error| engine.name(error))?.and_then(R::of_bytes_mut))
     }
 
-    /// Gives record `id` another value.
+    /// Replaces record `id`.
     ///
     /// # Errors
-    /// [`ErrorKind::OutOfRange`] past the last record; [`ErrorKind::Deleted`] for one that was
-    /// deleted; [`ErrorKind::InvalidArgument`] for bytes that are no record.
+    /// [`ErrorKind::OutOfRange`] past the last record; [`ErrorKind::Deleted`] if the record is
+    /// deleted; [`ErrorKind::InvalidArgument`] if `record` does not have the length of a record.
     pub fn set(&mut self, id: u64, record: &R) -> Result<()> {
         let set = record
             .bytes(self.engine.layout().record_size)
@@ -92,15 +93,32 @@ impl<'a, R: Row + ?Sized> WriteTransaction<'a, R> {
     /// Appends a record, and returns its number.
     ///
     /// # Errors
-    /// [`ErrorKind::NoSpace`], with nothing appended; the system's.
+    /// [`ErrorKind::NoSpace`] if the disk is full, with nothing appended;
+    /// [`ErrorKind::InvalidArgument`] if `record` does not have the length of a record;
+    /// [`ErrorKind::Io`] if the operating system reports another error.
     pub fn append(&mut self, record: &R) -> Result<u64> {
         let bytes = record.bytes(self.engine.layout().record_size);
         let appended = bytes.and_then(|bytes| self.changes.append(&mut self.writer, bytes));
         self.named(appended)
     }
 
-    /// Puts a record into the place of one that was deleted, if there is one, and appends it
-    /// otherwise. Returns its number.
+    /// Puts a record into the place of a deleted one, or appends it if no record is deleted.
+    /// Returns its number.
+    ///
+    /// ```
+    /// use flatrec::{DataType, Durability, DynDatabase, Field, Schema};
+    /// let directory = tempfile::tempdir()?;
+    /// let path = directory.path().join("numbers.rec");
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
+    /// let database = DynDatabase::options().deletes().create(&path, &schema)?;
+    /// let mut transaction = database.begin_write()?;
+    /// transaction.append_packed(&[0; 3 * 8])?;
+    /// assert!(transaction.delete(1)?);
+    /// assert_eq!(transaction.get(1), None);
+    /// assert_eq!(transaction.insert(&4u64.to_le_bytes())?, 1);
+    /// transaction.commit(Durability::Immediate)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`WriteTransaction::append`].
@@ -110,8 +128,8 @@ impl<'a, R: Row + ?Sized> WriteTransaction<'a, R> {
         self.named(inserted)
     }
 
-    /// Deletes record `id`; `false` if it is not there. Its number is given to another record by
-    /// [`WriteTransaction::insert`].
+    /// Deletes record `id`; `false` past the last record and if it is deleted already. A later
+    /// [`WriteTransaction::insert`] uses its number again.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] in a store that was created without
@@ -121,17 +139,18 @@ impl<'a, R: Row + ?Sized> WriteTransaction<'a, R> {
         self.named(deleted)
     }
 
-    /// Makes all changes happen, and returns what they survive.
+    /// Commits all changes, and returns the number of the commit and what it survives.
     ///
     /// # Errors
-    /// [`ErrorKind::NoSpace`] and [`ErrorKind::LogFull`]: nothing has happened, and the store goes
-    /// on. Any other: the outcome is unknown until the store is reopened, and this handle is
+    /// [`ErrorKind::NoSpace`] if the disk is full, and [`ErrorKind::LogFull`] if the log is and a
+    /// reader holds its checkpoint back: nothing has changed, and the handle stays usable. After
+    /// any other error the outcome is unknown until the store is reopened, and this handle is
     /// [poisoned](ErrorKind::Poisoned).
     pub fn commit(self, durability: Durability) -> Result<Receipt> {
         self.engine.commit(self.writer, self.changes, durability)
     }
 
-    /// Forgets all changes, as dropping the transaction does.
+    /// Discards all changes, as dropping the transaction does.
     pub fn rollback(self) {}
 
     fn named<V>(&self, result: Result<V>) -> Result<V> {
@@ -143,8 +162,8 @@ impl<R: crate::format::Record> WriteTransaction<'_, R> {
     /// Appends records in order, and returns their numbers.
     ///
     /// # Errors
-    /// As [`WriteTransaction::append`]; some of the records may have been appended then
-    /// ([`WriteTransaction::count`] tells).
+    /// As [`WriteTransaction::append`]. The first records may have been appended:
+    /// [`WriteTransaction::count`] says how many.
     pub fn append_slice(&mut self, records: &[R]) -> Result<std::ops::Range<u64>> {
         let bytes = crate::format::bytes_of(records);
         let first = self.changes.append(&mut self.writer, bytes);
@@ -153,11 +172,12 @@ impl<R: crate::format::Record> WriteTransaction<'_, R> {
 }
 
 impl WriteTransaction<'_, [u8]> {
-    /// Appends records whose bytes follow one another, and returns their numbers.
+    /// Appends records given as consecutive bytes, and returns their numbers.
     ///
     /// # Errors
-    /// As [`WriteTransaction::append`]; some of the records may have been appended then
-    /// ([`WriteTransaction::count`] tells). [`ErrorKind::InvalidArgument`] for a part of a record.
+    /// [`ErrorKind::InvalidArgument`] if `records` is not a whole number of records. As
+    /// [`WriteTransaction::append`]; the first records may have been appended then, and
+    /// [`WriteTransaction::count`] says how many.
     pub fn append_packed(&mut self, records: &[u8]) -> Result<std::ops::Range<u64>> {
         let size = self.engine.layout().record_size;
         if records.len() % size != 0 {

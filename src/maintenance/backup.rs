@@ -1,11 +1,13 @@
-//! Hot backup: a store as it is at one moment, copied while others write.
+//! Hot backup: copies one state of a store while a writer continues.
 
 use std::path::Path;
 
 use super::copy::{Copy, CopyOptions};
+#[cfg(doc)]
+use crate::error::ErrorKind;
 use crate::error::Result;
 
-/// What a backup did.
+/// The result of [`backup`].
 ///
 /// ```
 /// use flatrec::{CopyOptions, DataType, DynStore, Field, Schema};
@@ -16,7 +18,7 @@ use crate::error::Result;
 /// let mut store = DynStore::create(&path, &schema)?;
 /// store.append(&1u64.to_le_bytes())?;
 /// store.flush()?;
-/// store.append(&2u64.to_le_bytes())?; // not flushed: not in the backup
+/// store.append(&2u64.to_le_bytes())?; // not flushed, so not in the backup
 /// let report = flatrec::backup(&path, &out, CopyOptions::new())?;
 /// assert_eq!((report.records, report.deleted, report.written_bytes), (1, 0, 65_536 + 8));
 /// # Ok::<(), flatrec::Error>(())
@@ -24,33 +26,38 @@ use crate::error::Result;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BackupReport {
-    /// Records copied that are not deleted.
+    /// The number of copied records that are not deleted.
     pub records: u64,
-    /// Deleted records, whose numbers are kept.
+    /// The number of deleted records. They stay deleted in the copy, under the same numbers.
     pub deleted: u64,
     /// The length of the new store in bytes.
     pub written_bytes: u64,
 }
 
-/// Copies the store at `path`, as it is at this moment, into a new one at `out`, while others may
-/// read it and write to it.
+/// Copies the present state of the store at `path` into a new store at `out`, while other handles
+/// may read and write the store.
 ///
-/// The copy has the same schema, metadata, records and record numbers, and checksums of its own if
-/// the store has any, with which what is read is compared: deleted records stay deleted and the
-/// free list stays as it was ([`compact`](super::compact) leaves them out). It is a store of its
-/// own, with its own file id and history. It is written aside and takes its name, durably, when it
-/// is whole; what was there before stays until then. On Unix nobody but its maker gets at it who
-/// does not get at the store. While it is made, a
-/// [`Database`](crate::Database) commits as ever, and brings nothing from its log to the array.
+/// The copy has the same schema, metadata, records and record numbers. Deleted records stay deleted
+/// and the free list stays the same ([`compact`](super::compact) leaves deleted records out). If
+/// the store has checksums, `backup` compares what it reads with them, and the copy gets checksums
+/// of its own. The copy is a separate store, with its own file id and commits.
+///
+/// `backup` writes the copy under a temporary name; when it is whole, it durably gets its name and
+/// replaces the previous file. On Unix only the user that makes the copy, and users that have
+/// access to the store, have access to the copy. While `backup` runs, a
+/// [`Database`](crate::Database) can commit, but its checkpoints are held back.
 ///
 /// # Errors
-/// [`ErrorKind::AlreadyExists`](crate::ErrorKind::AlreadyExists) if there is a file at `out` and it
-/// may not be replaced; [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if it is
-/// the store itself; as [`DynStore::open_read_only`](crate::DynStore::open_read_only) and
-/// [`DynStore::create`](crate::DynStore::create); a full disk among those of writing;
-/// [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) at the first block that does not match its
-/// checksum: [`salvage`](super::salvage) copies what can be trusted then. Nothing is left at `out`
-/// then but what was there.
+/// - [`ErrorKind::AlreadyExists`] if there is a file at `out` and
+///   [`CopyOptions::replace`] is not set;
+/// - [`ErrorKind::InvalidArgument`] if `out` is the store itself;
+/// - [`ErrorKind::Corrupt`] at the first block that does not match its checksum; then
+///   [`salvage`](super::salvage) copies the records that can be trusted;
+/// - [`ErrorKind::NoSpace`] if the disk is full;
+/// - as [`DynStore::open_read_only`](crate::DynStore::open_read_only) and
+///   [`DynStore::create`](crate::DynStore::create).
+///
+/// After an error `out` is unchanged.
 pub fn backup(
     path: impl AsRef<Path>,
     out: impl AsRef<Path>,

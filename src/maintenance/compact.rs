@@ -1,4 +1,4 @@
-//! A store without its deleted records: the others move together, and get new numbers.
+//! Copies a store without its deleted records; the other records close up and get new numbers.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::Found;
 use crate::store::ExclusiveFile;
 
-/// What [`compact`] did.
+/// The result of [`compact`].
 ///
 /// ```
 /// use flatrec::{CopyOptions, DataType, DynStore, Field, Schema};
@@ -30,27 +30,27 @@ use crate::store::ExclusiveFile;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CompactReport {
-    /// Records copied.
+    /// The number of copied records.
     pub records: u64,
-    /// Deleted records left out.
+    /// The number of deleted records, which the copy does not have.
     pub dropped: u64,
-    /// Records that have another number now.
+    /// The number of records with another number in the copy.
     pub renumbered: u64,
     /// The length of the new store in bytes.
     pub written_bytes: u64,
 }
 
-/// Copies the records of the store at `path` that are not deleted, in their order, into a new store
-/// at `out`: record numbers change, and `renumber` is called with the old and the new number of
-/// each.
+/// Copies the records of the store at `path` that are not deleted, in order, into a new store at
+/// `out`. Record numbers change: `compact` calls `renumber` with the old and the new number of each
+/// record.
 ///
-/// Otherwise as [`backup`](super::backup). Records of the new store can be deleted if those of the
-/// old one can. An error that `renumber` returns ends the copy, and leaves nothing of it.
+/// Otherwise it is as [`backup`](super::backup). The new store has deletes if the old one has. If
+/// `renumber` returns an error, `compact` ends with it and leaves nothing of the copy.
 ///
 /// # Errors
-/// As [`backup`](super::backup); [`ErrorKind::Corrupt`] if a record's status byte says neither that
-/// it lives nor that it is deleted, or the header counts other records than there are:
-/// [`verify`](super::verify) lists what is wrong then.
+/// As [`backup`](super::backup); [`ErrorKind::Corrupt`] if a record's status byte is damaged, or if
+/// the newest commit counts another number of live records than the store has; then
+/// [`verify`](super::verify) lists the problems.
 pub fn compact(
     path: impl AsRef<Path>,
     out: impl AsRef<Path>,
@@ -75,9 +75,9 @@ pub fn compact(
     })?;
     let Copy { from, to, .. } = copy;
     if report.records != from.live_count() {
-        return Err(from.file.core.name(Error::new(ErrorKind::Corrupt, "compact").detail(
+        return Err(from.file.superblock.name(Error::new(ErrorKind::Corrupt, "compact").detail(
             format!(
-                "the header counts {} records that are not deleted, and there are {}",
+                "the newest commit counts {} live records, but the store has {}",
                 from.live_count(),
                 report.records
             ),
@@ -89,7 +89,7 @@ pub fn compact(
     Ok(report)
 }
 
-/// Gathers the living of the records in `slots`; their numbers.
+/// Gathers the live records of `slots` in `living`, and returns their numbers.
 fn gather(
     from: &ExclusiveFile<[u8]>,
     first: u64,

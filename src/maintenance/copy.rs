@@ -1,4 +1,4 @@
-//! Copying one store into another: what backup and compact have in common.
+//! Copies one store into another: the common part of backup and compact.
 
 use std::fs;
 use std::ops::Range;
@@ -13,10 +13,10 @@ use crate::store::{DynStore, ExclusiveFile};
 use crate::sums::{FoundSums, Sums};
 use crate::txn::NewMetadata;
 
-/// How much is read and written at a time.
+/// How many bytes are read and written at a time.
 const CHUNK_BYTES: u64 = 1 << 20;
 
-/// Called with the bytes that are done, and all there are.
+/// Called with the bytes copied so far, and all bytes to copy.
 type OnProgress<'a> = Box<dyn FnMut(u64, u64) -> Result<()> + 'a>;
 
 /// Options for [`backup`](super::backup) and [`compact`](super::compact).
@@ -29,7 +29,7 @@ type OnProgress<'a> = Box<dyn FnMut(u64, u64) -> Result<()> + 'a>;
 /// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
 /// let mut store = DynStore::create(&path, &schema)?;
 /// store.append_packed(&[0; 8000])?;
-/// store.flush()?; // and goes on writing
+/// store.flush()?; // the writer stays open
 /// let mut shown = 0;
 /// let options = CopyOptions::new().replace(true).on_progress(|done_bytes, total_bytes| {
 ///     shown = done_bytes * 100 / total_bytes;
@@ -48,33 +48,33 @@ pub struct CopyOptions<'a> {
 }
 
 impl<'a> CopyOptions<'a> {
-    /// A copy that replaces nothing.
+    /// Options for a copy that must not replace a file.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Whether a file that is there already may be replaced. A symbolic link in its place is
-    /// replaced itself, as [`std::fs::rename`] does: the file that it leads to stays.
+    /// Whether the copy may replace an existing file. A symbolic link is itself replaced, as by
+    /// [`std::fs::rename`]: the file that it leads to stays.
     pub fn replace(mut self, replace: bool) -> Self {
         self.replace = replace;
         self
     }
 
-    /// How long to wait for a lock that another handle holds; [`Wait::No`] unless said.
+    /// How long to wait for a lock that another handle holds; [`Wait::No`] by default.
     pub fn wait(mut self, wait: Wait) -> Self {
         self.wait = wait;
         self
     }
 
-    /// Writes to a file on a network file system all the same: see
+    /// Allows the copy to lie on a network file system: see
     /// [`Options::allow_network_file_system`](crate::Options::allow_network_file_system).
     pub fn allow_network_file_system(mut self) -> Self {
         self.allow_network = true;
         self
     }
 
-    /// Calls `progress` now and then with the bytes that are done, and all there are. An error that
-    /// it returns ends the copy, and leaves nothing of it.
+    /// Calls `progress` from time to time with the bytes copied so far, and all bytes to copy. If
+    /// it returns an error, the copy ends with that error, and nothing of it is left.
     pub fn on_progress(mut self, progress: impl FnMut(u64, u64) -> Result<()> + 'a) -> Self {
         self.on_progress = Some(Box::new(progress));
         self
@@ -97,7 +97,7 @@ impl std::fmt::Debug for CopyOptions<'_> {
     }
 }
 
-/// A store that is read, and the one that is made of it.
+/// A store to read, and its copy to write.
 pub(crate) struct Copy<'a> {
     pub(crate) from: DynStore,
     pub(crate) to: DynStore,
@@ -105,14 +105,14 @@ pub(crate) struct Copy<'a> {
 }
 
 impl<'a> Copy<'a> {
-    /// Opens the store at `path` for reading, as it is at this moment, and starts another, with the
-    /// same schema and metadata, deletes and checksums if it has them, that appears at `out` when
-    /// it is closed.
+    /// Opens the store at `path` for reading and starts its copy, which appears at `out` when it is
+    /// closed. The copy has the same schema and metadata, and has deletes and checksums if the
+    /// store has.
     pub(crate) fn start(path: &Path, out: &Path, options: CopyOptions<'a>) -> Result<Self> {
         refuse_same(path, out)?;
         let from = DynStore::options().wait(options.wait).open_read_only(path)?;
         let mut new = DynStore::options().wait(options.wait);
-        new.common.metadata = NewMetadata::Of(Arc::clone(from.file.core.metadata()));
+        new.common.metadata = NewMetadata::Of(Arc::clone(from.file.superblock.metadata()));
         if from.file.slots.mark().is_some() {
             new = new.deletes();
         }
@@ -127,23 +127,23 @@ impl<'a> Copy<'a> {
         Ok(Self { from, to, options })
     }
 
-    /// Calls `each` with the files to read and to write, the number of the first of some records,
-    /// and their slots' bytes, until all records were there. They are read by calls, and compared
-    /// with the checksums that the store has: the new store's own would call damage right.
+    /// Calls `each` for all records, some at a time, with the files to read and to write, the
+    /// number of the first record and the bytes of their strides. Reads by calls, and compares with
+    /// the store's checksums: the copy's checksums would hide damage.
     pub(crate) fn slots(
         &mut self,
         each: impl FnMut(&ExclusiveFile<[u8]>, &mut ExclusiveFile<[u8]>, u64, &[u8]) -> Result<()>,
     ) -> Result<()> {
         let file = &self.from.file;
-        let header = file.core.header();
+        let header = file.superblock.header();
         let geometry = header.layout()?.geometry;
         let stride = geometry.stride;
-        let sums = match Sums::find(&**file.core.backing(), header, false)? {
+        let sums = match Sums::find(&**file.superblock.backing(), header, false)? {
             FoundSums::Kept(sums) => Some(sums),
             _ => None,
         };
         let scan = Scan {
-            data: &**file.core.backing(),
+            data: &**file.superblock.backing(),
             geometry,
             count: file.array.count(),
             sums: sums.as_ref(),
@@ -166,7 +166,7 @@ impl<'a> Copy<'a> {
     }
 }
 
-/// Gathers what a scan reads, and ends it at the first damage.
+/// Gathers the records of a scan, and ends the scan at the first damage.
 struct Copier<'c, 'o, F> {
     from: &'c ExclusiveFile<[u8]>,
     to: &'c mut ExclusiveFile<[u8]>,
@@ -174,7 +174,7 @@ struct Copier<'c, 'o, F> {
     each: F,
     at_once: u64,
     total_bytes: u64,
-    /// The record that `chunk` begins with.
+    /// The number of the first record in `chunk`.
     first: u64,
     chunk: Vec<u8>,
 }
@@ -195,9 +195,9 @@ where
     }
 
     fn damaged(&self) -> Error {
-        self.from.core.name(
+        self.from.superblock.name(
             Error::new(ErrorKind::Corrupt, "copy")
-                .advice("verify lists all the damage; salvage copies what can be trusted"),
+                .advice("verify lists all damage; salvage copies the records that can be trusted"),
         )
     }
 }
@@ -224,9 +224,9 @@ where
     }
 }
 
-/// Refuses to write the file that is read, by whatever name.
+/// Refuses to copy a file to itself, also under another name.
 fn refuse_same(path: &Path, out: &Path) -> Result<()> {
-    // What is no file, a pipe perhaps, is not opened to find out.
+    // Opening something else than a file, such as a pipe, might block.
     let is_file = |path: &Path| fs::metadata(path).is_ok_and(|metadata| metadata.is_file());
     if !is_file(path) || !is_file(out) {
         return Ok(());
@@ -236,6 +236,6 @@ fn refuse_same(path: &Path, out: &Path) -> Result<()> {
     }
     Err(Error::new(ErrorKind::InvalidArgument, "copy to")
         .path(out)
-        .detail("it is the store itself")
+        .detail("it is the store to copy")
         .advice("choose another path"))
 }

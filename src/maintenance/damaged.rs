@@ -1,5 +1,4 @@
-//! Opening a store that may be damaged, to look and to save: nothing is changed, and nothing is
-//! mapped.
+//! Opens a store that may be damaged, to check or to save it, without changing or mapping it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,96 +16,105 @@ use crate::txn::{Locks, RecoveredState, Slots, Superblock, Torn, read_beside};
 
 /// An open store that may be damaged.
 pub(crate) struct Damaged {
-    pub(crate) core: Superblock,
+    pub(crate) superblock: Superblock,
     pub(crate) checksums: Checksums,
     pub(crate) slots: Slots,
-    /// What the log holds beyond the array.
+    /// The state of the log, if there is one.
     log: Option<RecoveredState>,
-    /// Why the log cannot be read, if so: the newest commits are lost then.
+    /// Why the log cannot be read, if it cannot. Its commits are lost then.
     log_lost: Option<String>,
-    /// The records that are not what the log counts.
+    /// The records that do not match their checksums in the log.
     torn: Vec<Torn>,
     sums: Option<Sums>,
-    /// Keeps the records as they are while they are looked at.
+    /// Keep writers from changing the array.
     _locks: Locks,
 }
 
 impl Damaged {
-    /// Opens the store at `path`. Header and schema must be readable: without them nobody knows
-    /// where records begin.
+    /// Opens the store at `path`. Header and schema must be readable, because they say where
+    /// records begin.
     pub(crate) fn open(path: &Path, wait: Wait) -> Result<Self> {
-        let Opening { superblock: mut core, locks } = Opening::to_inspect(path, wait)?;
-        let slots = Slots::of(core.header())?;
-        let (log, log_lost) = match read_beside::read_log(&mut core) {
+        let Opening { mut superblock, locks } = Opening::to_inspect(path, wait)?;
+        let slots = Slots::of(superblock.header())?;
+        let (log, log_lost) = match read_beside::read_log(&mut superblock) {
             Ok(log) => (log, None),
             Err(error) if is_problem(&error) => (None, Some(error.to_string())),
             Err(error) => return Err(error),
         };
         let (log, torn) = log.map_or((None, Vec::new()), |(log, torn)| (Some(log), torn));
-        let found = Sums::find(&**core.backing(), core.header(), false)?;
+        let uncountable = match &log {
+            Some(log) => why_uncountable(&superblock, log.counts.records)?,
+            None => None,
+        };
+        let (log, torn, log_lost) = match uncountable {
+            Some(why) => (None, Vec::new(), Some(why)),
+            None => (log, torn, log_lost),
+        };
+        let found = Sums::find(&**superblock.backing(), superblock.header(), false)?;
         let checksums = Checksums::of(&found);
         let sums = match found {
             FoundSums::Kept(sums) => Some(sums),
             _ => None,
         };
-        Ok(Self { core, checksums, slots, log, log_lost, torn, sums, _locks: locks })
+        Ok(Self { superblock, checksums, slots, log, log_lost, torn, sums, _locks: locks })
     }
 
-    /// What the newest commit counts, in the header or in the log.
+    /// The counts of the newest commit, in the header or in the log.
     fn counts(&self) -> Counts {
-        self.log.as_ref().map_or(self.core.header().counts, |log| log.counts)
+        self.log.as_ref().map_or(self.superblock.header().counts, |log| log.counts)
     }
 
-    /// The records there are, those in the log and deleted ones among them.
+    /// The number of records, including those in the log and deleted ones.
     pub(crate) fn count(&self) -> u64 {
         self.counts().records
     }
 
-    /// Whether there was a log that cannot be read.
+    /// Whether there is a log that cannot be read.
     pub(crate) fn log_is_lost(&self) -> bool {
         self.log_lost.is_some()
     }
 
-    /// How many commits are in the log.
+    /// The number of commits in the log.
     pub(crate) fn commits_in_log(&self) -> u64 {
         self.log.as_ref().map_or(0, |log| log.blocks)
     }
 
-    /// The records that are not what the log counts.
+    /// The records that do not match their checksums in the log.
     pub(crate) fn torn(&self) -> &[Torn] {
         &self.torn
     }
 
-    /// How many records in their places the log counts and sums.
+    /// The number of records in the array that the log counts and has checksums of.
     pub(crate) fn summed_in_log(&self) -> u64 {
         self.log.as_ref().map_or(0, RecoveredState::summed)
     }
 
-    /// How many records nothing sums: neither the checksums nor the log.
+    /// The number of records that neither the checksum file nor the log has checksums of.
     pub(crate) fn unsummed(&self) -> u64 {
-        let in_header = if self.sums.is_some() { 0 } else { self.core.header().counts.records };
+        let in_header =
+            if self.sums.is_some() { 0 } else { self.superblock.header().counts.records };
         in_header.saturating_add(self.log.as_ref().map_or(0, |log| log.unsummed))
     }
 
-    /// How many of them live, by the newest commit.
+    /// The number of live records, by the newest commit.
     pub(crate) fn live_count(&self) -> u64 {
         self.counts().live
     }
 
-    /// The first record of the free list, by the newest commit.
+    /// The head of the free list, by the newest commit.
     pub(crate) fn free_head(&self) -> Option<u64> {
         self.counts().free_head
     }
 
-    /// The file that the records are in.
+    /// The data file.
     pub(crate) fn backing(&self) -> &Arc<dyn Backing> {
-        self.core.backing()
+        self.superblock.backing()
     }
 
-    /// What is wrong with header, length and checksum file.
+    /// The problems of header, length, log and checksum file.
     pub(crate) fn problems(&self) -> Result<Vec<Problem>> {
         let at = |offset, what| Problem { offset, ..Problem::of_file(what) };
-        let report = self.core.report();
+        let report = self.superblock.report();
         let mut problems = Vec::new();
         for (offset, slot) in [0, 4096].into_iter().zip([&report.a, &report.b]) {
             match slot_info(slot) {
@@ -120,11 +128,11 @@ impl Damaged {
                 }
             }
         }
-        if self.core.header().editing {
+        if self.superblock.header().editing {
             let what = "an exclusive edit was interrupted: records may be half changed";
             problems.push(at(None, what.to_owned()));
         }
-        if let Err(error) = self.core.header().check_length(self.backing().len_bytes()?) {
+        if let Err(error) = self.superblock.header().check_length(self.backing().len_bytes()?) {
             problems.push(at(None, error.to_string()));
         }
         if let Some(log) = &self.log {
@@ -148,7 +156,7 @@ impl Damaged {
             Checksums::Absent | Checksums::Present { .. } => return Ok(problems),
             Checksums::Foreign => "the checksum file belongs to another store".to_owned(),
             Checksums::Stale => {
-                "the checksum file was not kept when the store was changed".to_owned()
+                "a writer changed the store without updating the checksum file".to_owned()
             }
             Checksums::Damaged(why) => format!("the checksum file cannot be used: {why}"),
         };
@@ -156,38 +164,52 @@ impl Damaged {
         Ok(problems)
     }
 
-    /// Reads all records and compares all blocks, but for those that hold records of which the log
-    /// has newer images: a checkpoint may have written some, and is to write them all.
+    /// Reads all records and compares all blocks with their checksums. A block with records that
+    /// the log has newer images of may differ, because a checkpoint may have written some of them.
     pub(crate) fn scan(&self, to: &mut impl Inspect) -> Result<()> {
         let scan = Scan {
-            data: &**self.core.backing(),
+            data: &**self.superblock.backing(),
             geometry: self.geometry()?,
             count: self.count(),
             sums: self.sums.as_ref(),
             images: self.log.as_ref().map(|log| &log.overlay),
             torn: &self.torn,
-            beside: None, // Its locks keep checkpoints away for as long as it is open.
+            beside: None, // `_locks` keep checkpoints away
         };
         scan.run(to)
     }
 
     fn geometry(&self) -> Result<Geometry> {
-        let header = self.core.header();
+        let header = self.superblock.header();
         header.layout().map(|layout| layout.geometry)
     }
 
-    /// The fields whose bytes can be wrong.
+    /// The fields whose bytes can be invalid.
     pub(crate) fn doubtful_fields(&self) -> Vec<Field> {
-        self.core.schema().fields().iter().filter(|field| can_be_wrong(field)).cloned().collect()
+        self.superblock
+            .schema()
+            .fields()
+            .iter()
+            .filter(|field| can_be_wrong(field))
+            .cloned()
+            .collect()
     }
 }
 
-/// Whether some bytes are no value of the field.
+/// Why a log cannot count so many records, if it cannot: a forged log may count more than a file
+/// can hold, and no other code here can work with such a count.
+fn why_uncountable(superblock: &Superblock, records: u64) -> Result<Option<String>> {
+    let geometry = superblock.header().layout()?.geometry;
+    let why = || format!("it counts {records} records, more than a file can hold");
+    Ok(geometry.offset_of(records).is_err().then(why))
+}
+
+/// Whether some bytes are not a valid value of the field.
 fn can_be_wrong(field: &Field) -> bool {
     field.is_nullable() || matches!(field.data_type(), DataType::Bool | DataType::Utf8(_))
 }
 
-/// What is wrong with the bytes of a field, if anything is.
+/// Why the bytes of a field are not a valid value; `None` if they are one.
 pub(crate) fn wrong_value(field: &Field, record: &[u8]) -> Option<String> {
     match field.read(record) {
         Ok(Value::Array(elements)) => {
@@ -197,3 +219,6 @@ pub(crate) fn wrong_value(field: &Field, record: &[u8]) -> Option<String> {
         Err(error) => Some(error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
-//! Maintenance: looking at whole stores, copying them, and mending what can be mended.
+//! Maintenance: checks whole stores, copies them, saves damaged ones and rebuilds checksums.
 //!
-//! Everything here reads records by calls and never through a map, so that what a device cannot
-//! read is an error; `scan` says of each block and record how far it is to be trusted.
+//! Everything here reads records by calls and never through a map, so that an unreadable sector is
+//! an error and not a signal. `scan` says for each block and record how far it can be trusted.
 
 mod backup;
 mod compact;

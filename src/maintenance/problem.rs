@@ -1,18 +1,31 @@
-//! What is wrong with a store, in words.
+//! Problems of a store: what a check found, in words.
 
 use std::fmt;
 
 use crate::error::{Error, ErrorKind};
 
-/// Something in a store that is not as it should be.
+/// A record, block, frame or file that a check does not trust, with its reason.
+///
+/// ```
+/// use flatrec::{DataType, DynStore, Field, Schema};
+/// let directory = tempfile::tempdir()?;
+/// let path = directory.path().join("flags.rec");
+/// let schema = Schema::packed([Field::new("flag", DataType::Bool)])?;
+/// let mut store = DynStore::create(&path, &schema)?;
+/// store.append_packed(&[0, 7])?; // 7 is not a bool
+/// store.close()?;
+/// let problem = &flatrec::verify(&path, 100)?.problems[0];
+/// assert!(problem.to_string().starts_with("record 1, field flag: "));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Problem {
-    /// The byte offset in the file, where one is to blame.
+    /// The offset in the file, if the problem has one.
     pub offset: Option<u64>,
-    /// The record, where one is to blame.
+    /// The number of the record, if the problem concerns one.
     pub record: Option<u64>,
-    /// The field, where one is to blame.
+    /// The name of the field, if the problem concerns one.
     pub field: Option<String>,
     /// What is wrong.
     pub what: String,
@@ -43,7 +56,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Whether a failure to open is a finding about the file rather than about the attempt.
+/// Whether a failure to open says that the file is bad, and not that the attempt failed.
 pub(crate) fn is_problem(error: &Error) -> bool {
     matches!(
         error.kind(),

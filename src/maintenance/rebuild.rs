@@ -1,4 +1,4 @@
-//! What can be told about a store's checksums, and how it gets new ones.
+//! Gives a store new checksums.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,24 +11,25 @@ use crate::store::ExclusiveFile;
 use crate::sums::{BLOCK_LEN_BYTES, BlockState, Checksums, FoundSums, SUM_SUFFIX, Sums};
 use crate::txn::{Common, refuse_other_file};
 
-/// What [`rebuild_checksums`] has done.
+/// The result of [`rebuild_checksums`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Rebuilt {
-    /// Blocks that have a checksum now.
+    /// The number of blocks with a checksum.
     pub blocks: u64,
-    /// What there was before.
+    /// The checksums that the store had before.
     pub before: Checksums,
-    /// Blocks that did not match the checksums there were: what is in them now counts as right.
+    /// The number of blocks that did not match their previous checksums. The new checksums accept
+    /// the content of these blocks.
     pub mismatched: u64,
 }
 
-/// Makes new checksums for the store at `path`, of its records as they are, in place of those there
-/// are. Damage that has gone unseen counts as right from then on: look with
-/// [`verify`](super::verify) first.
+/// Computes new checksums of the records of the store at `path`, and replaces the previous ones.
+/// The new checksums accept damage that the records have now, so run [`verify`](super::verify)
+/// first.
 ///
-/// They are written aside, and take their name when they are complete. Nobody else may have the
-/// store open to write meanwhile.
+/// The new checksum file has a temporary name until it is complete. No writer may have the store
+/// open.
 ///
 /// ```
 /// use flatrec::{Checksums, DataType, DynStore, Field, Schema};
@@ -42,17 +43,19 @@ pub struct Rebuilt {
 /// ```
 ///
 /// # Errors
-/// As [`Store::open`](crate::Store::open); [`ErrorKind::AlreadyExists`] if a file of another kind
-/// has their name; the system's.
+/// As [`Store::open`](crate::Store::open); [`ErrorKind::AlreadyExists`] if a file that is not a
+/// checksum file already has its name; [`ErrorKind::Io`] if the operating system reports an error.
 ///
 /// [`ErrorKind::AlreadyExists`]: crate::ErrorKind::AlreadyExists
+/// [`ErrorKind::Io`]: crate::ErrorKind::Io
 pub fn rebuild_checksums(path: impl AsRef<Path>) -> Result<Rebuilt> {
     rebuild_checksums_with_progress(path, Wait::No, &mut |_, _| Ok(()))
 }
 
-/// As [`rebuild_checksums`], waiting for a writer that has the store open. Calls `progress` now
-/// and then with how many bytes of records are done, and of how many, the last time before the new
-/// checksums get their name. An error that it returns ends the work, and the old ones stay.
+/// As [`rebuild_checksums`], but waits as `wait` says for a writer that has the store open. Calls
+/// `progress` from time to time with the bytes of records read so far, and all bytes to read; the
+/// last call comes before the new checksum file gets its name. If it returns an error, the work
+/// ends with that error, and the previous checksums stay.
 ///
 /// ```
 /// use flatrec::{DataType, DynStore, Field, Schema, Wait};
@@ -80,17 +83,17 @@ pub fn rebuild_checksums_with_progress(
     let reading = Reading::Windowed { budget_bytes: 64 << 20, window_bytes: 16 << 20 };
     let common = Common { wait, ..Common::default() };
     let mut file = ExclusiveFile::<[u8]>::open(path, Access::ReadWrite, reading, None, &common)?;
-    let backing = Arc::clone(file.core.backing());
-    let found = Sums::find(&*backing, file.core.header(), false)?;
+    let backing = Arc::clone(file.superblock.backing());
+    let found = Sums::find(&*backing, file.superblock.header(), false)?;
     let before = Checksums::of(&found);
     let mismatched = match &found {
         FoundSums::Kept(sums) => mismatched(&*backing, sums, progress)?,
         _ => 0,
     };
-    // Those that were kept so far lose their name, which on some systems a file that is open keeps.
+    // Closes the previous checksum file: some systems cannot replace the name of an open file.
     drop(found);
     file.mode.forget_sums();
-    let sums = Sums::create_with_progress(&*backing, ASIDE, file.core.header(), progress)?;
+    let sums = Sums::create_with_progress(&*backing, ASIDE, file.superblock.header(), progress)?;
     backing.rename_side(ASIDE, SUM_SUFFIX)?;
     backing.sync_directory()?;
     let blocks = sums.blocks();
@@ -98,7 +101,8 @@ pub fn rebuild_checksums_with_progress(
     Ok(Rebuilt { blocks, before, mismatched })
 }
 
-/// How many blocks do not match. The progress has not begun before there are new sums.
+/// The number of blocks that do not match. Reports a progress of 0 bytes, because the new checksums
+/// have not begun.
 fn mismatched(
     data: &dyn Backing,
     sums: &Sums,

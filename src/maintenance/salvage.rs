@@ -1,8 +1,7 @@
-//! Saving what can be trusted of a store that is damaged, into a new one.
+//! Saves the records of a damaged store that can be trusted, into a new store.
 //!
-//! A record is saved if every block that it lies in matches its checksum; without checksums, if it
-//! can be read. A value that is none of its field is no reason to give a record up: it is kept as
-//! it is, and told.
+//! A record is saved if each of its blocks matches its checksum, or without checksums if it is
+//! readable. A record with an invalid value of a field is saved unchanged, and reported.
 
 use std::ops::Range;
 use std::path::Path;
@@ -19,7 +18,7 @@ use crate::store::DynStore;
 use crate::sums::{Checksums, describe};
 use crate::txn::{NewMetadata, Slots, Torn};
 
-/// How [`salvage`] saves.
+/// Options for [`salvage`].
 ///
 /// ```
 /// let options = flatrec::SalvageOptions::new().keep_ids().replace();
@@ -34,27 +33,27 @@ pub struct SalvageOptions {
 }
 
 impl SalvageOptions {
-    /// What can be trusted, one record after the other, into a store that is not there yet.
+    /// Options that save only trusted records, without gaps, and replace no file.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Puts a record of zero bytes in the place of each that is lost or was deleted, so that those
-    /// behind it keep their numbers. Unless said, they close up.
+    /// Puts a record of zero bytes in the place of each lost or deleted record, so that the records
+    /// after it keep their numbers. By default they close up.
     pub fn keep_ids(mut self) -> Self {
         self.keep_ids = true;
         self
     }
 
-    /// Saves records, too, that can be read but lie in a block that does not match its checksum.
-    /// [`SalvageReport::doubtful`] says which.
+    /// Also saves readable records in blocks that do not match their checksums.
+    /// [`SalvageReport::doubtful`] lists them.
     pub fn keep_doubtful(mut self) -> Self {
         self.keep_doubtful = true;
         self
     }
 
-    /// Takes the place of a store that is there. A symbolic link in its place is replaced itself,
-    /// as [`std::fs::rename`] does: the file that it leads to stays.
+    /// Allows the new store to replace an existing file. A symbolic link is itself replaced, as by
+    /// [`std::fs::rename`]: the file that it leads to stays.
     pub fn replace(mut self) -> Self {
         self.replace = true;
         self
@@ -67,39 +66,39 @@ impl SalvageOptions {
     }
 }
 
-/// Records that follow one another, and why they cannot be trusted.
+/// A run of consecutive records that cannot be trusted, and the reason. [`salvage`] shows one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Lost {
     /// Their numbers in the damaged store.
     pub records: Range<u64>,
-    /// What is wrong with them: the block that they lie in, and why it is not believed.
+    /// The reason: the block with the records, and why it cannot be trusted.
     pub why: String,
 }
 
-/// What [`salvage`] has saved, and what not.
+/// The result of [`salvage`]: what it saved, and what is lost.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct SalvageReport {
-    /// Records that the damaged store counts, deleted ones among them.
+    /// The number of records that the damaged store counts, deleted ones included.
     pub records: u64,
-    /// Records that were saved, doubtful ones among them.
+    /// The number of saved records, doubtful ones included.
     pub saved: u64,
-    /// Records that had been deleted, and were left out.
+    /// The number of deleted records, which are not saved.
     pub deleted: u64,
-    /// Records that were not saved: the first 65,536 runs of them.
+    /// The first 65,536 runs of lost records.
     pub lost: Vec<Lost>,
-    /// Records that were saved only because [`SalvageOptions::keep_doubtful`] asked for it: the
-    /// first 65,536 runs of them.
+    /// The first 65,536 runs of records that were saved only because of
+    /// [`SalvageOptions::keep_doubtful`].
     pub doubtful: Vec<Lost>,
-    /// Whether the damaged store has checksums. Without, damage within the records goes unseen.
+    /// Whether the damaged store has checksums. Without them damage within records stays unnoticed.
     pub checksums: Checksums,
-    /// What else is wrong: header slots, length, and values that are none of their fields, which
-    /// were saved as they are. The first 1000 of them.
+    /// The first 1000 other problems: of header slots, of the length, and invalid values of fields.
+    /// Records with invalid values are saved unchanged.
     pub problems: Vec<Problem>,
-    /// How many such problems there are in all.
+    /// The number of such problems.
     pub problems_found: u64,
-    /// Whether the log cannot be read: the commits in it are lost, and nobody knows how many
+    /// Whether the log cannot be read. Then its commits are lost, and it is unknown how many
     /// records they added or changed.
     pub log_lost: bool,
     all_lost: Tally,
@@ -107,18 +106,17 @@ pub struct SalvageReport {
 }
 
 impl SalvageReport {
-    /// How many records were not saved.
+    /// The number of lost records.
     pub fn lost_records(&self) -> u64 {
         self.all_lost.records
     }
 
-    /// How many records were saved that are doubtful.
+    /// The number of saved records that are doubtful.
     pub fn doubtful_records(&self) -> u64 {
         self.all_doubtful.records
     }
 
-    /// How many runs of lost and of doubtful records there are of which the report has only the
-    /// number of records.
+    /// The number of runs of lost or doubtful records that the report counts but does not list.
     pub fn runs_not_listed(&self) -> u64 {
         self.all_lost.runs + self.all_doubtful.runs
             - self.lost.len() as u64
@@ -138,11 +136,11 @@ impl SalvageReport {
 }
 
 const PROBLEMS_MAX: usize = 1000;
-/// Runs that a report lists: hostile status bytes make one of every record, and each takes more
-/// memory than the record.
+/// The most runs that a report lists. With hostile status bytes each record is a run, which takes
+/// more memory than the record.
 const RUNS_MAX: usize = 1 << 16;
 
-/// Counts runs of records, whether they are listed or not.
+/// Counts records and runs, listed or not.
 #[derive(Clone, Debug, Default)]
 struct Tally {
     records: u64,
@@ -151,8 +149,8 @@ struct Tally {
 }
 
 impl Tally {
-    /// Counts the records, and lists them in `runs` if there is room: with the last run if they go
-    /// on from there.
+    /// Counts the records, and lists them in `runs` if there is room. Extends the last run if they
+    /// continue it for the same reason.
     fn add(&mut self, runs: &mut Vec<Lost>, records: Range<u64>, why: String) {
         self.records += records.end - records.start;
         match &mut self.last {
@@ -176,11 +174,12 @@ impl Tally {
 }
 
 /// Copies every record of the store at `path` that can be trusted into a new store at `out`, with
-/// the same schema and metadata, and with checksums; tells which were lost and why.
+/// the same schema and metadata, and with checksums. Reports which records are lost, and why.
 ///
-/// The damaged store is only read, by calls and not through a map: it may be cut short, have lost a
-/// header slot, bear the mark of an interrupted edit, or lie on a disk with bad sectors. Its header
-/// and schema must be readable. The new store takes its name when it is complete.
+/// `salvage` only reads the damaged store, by calls and not through a map. The store may be
+/// truncated, have lost a header slot, have the mark of an interrupted edit, or lie on a disk with
+/// bad sectors. One header slot and the schema must be readable. The new store gets its name when
+/// it is complete.
 ///
 /// ```
 /// use flatrec::{DataType, DynStore, Field, SalvageOptions, Schema};
@@ -202,9 +201,11 @@ impl Tally {
 ///
 /// # Errors
 /// [`ErrorKind::NotAStore`], [`ErrorKind::Corrupt`], [`ErrorKind::InvalidSchema`] and
-/// [`ErrorKind::UnsupportedFormat`] if it cannot be known where the records are;
-/// [`ErrorKind::AlreadyExists`] if there is something at `out`; [`ErrorKind::InvalidArgument`] if
-/// `out` is the damaged store; the system's.
+/// [`ErrorKind::UnsupportedFormat`] if header or schema cannot be read;
+/// [`ErrorKind::AlreadyExists`] if there is a file at `out` and [`SalvageOptions::replace`] is not
+/// set; [`ErrorKind::InvalidArgument`] if `out` is the damaged store; [`ErrorKind::Locked`] during
+/// an exclusive edit; [`ErrorKind::NoSpace`] if the disk is full; [`ErrorKind::Io`] if the
+/// operating system reports another error.
 pub fn salvage(
     path: impl AsRef<Path>,
     out: impl AsRef<Path>,
@@ -213,9 +214,9 @@ pub fn salvage(
     salvage_with_progress(path, out, options, &mut |_, _| Ok(()))
 }
 
-/// As [`salvage`], and calls `progress` now and then with how many records are done, and of how
-/// many, the last time before the new store gets its name. An error that it returns ends the work,
-/// and leaves nothing of the new store.
+/// As [`salvage`], but calls `progress` from time to time with the number of records done, and of
+/// all records; the last call comes before the new store gets its name. If it returns an error, the
+/// work ends with that error, and nothing of the new store is left.
 ///
 /// ```
 /// use flatrec::{DataType, DynStore, Field, SalvageOptions, Schema};
@@ -254,9 +255,9 @@ pub fn salvage_with_progress(
     for problem in store.problems()? {
         report.problem(problem);
     }
-    let schema = store.core.schema();
+    let schema = store.superblock.schema();
     let mut new = DynStore::options().wait(options.wait).checksums();
-    new.common.metadata = NewMetadata::Of(Arc::clone(store.core.metadata()));
+    new.common.metadata = NewMetadata::Of(Arc::clone(store.superblock.metadata()));
     if store.slots.mark().is_some() {
         new = new.deletes();
     }
@@ -281,7 +282,7 @@ pub fn salvage_with_progress(
     Ok(report)
 }
 
-/// Copies what a scan finds.
+/// Copies the records of a scan.
 struct Saver<'s> {
     out: &'s mut DynStore,
     options: SalvageOptions,
@@ -289,15 +290,15 @@ struct Saver<'s> {
     slots: &'s Slots,
     fields: Vec<Field>,
     zeros: Vec<u8>,
-    /// The bad blocks that records to come may lie in, the first one first.
+    /// The bad blocks that the remaining records may lie in, in order.
     why: Vec<BadBlock>,
     progress: &'s mut dyn FnMut(u64, u64) -> Result<()>,
-    /// How many there are in all.
+    /// The number of all records.
     records: u64,
     torn: &'s [Torn],
 }
 
-/// So many records go between two calls of the progress.
+/// The number of records between two calls of `progress`.
 const PROGRESS_STEP: u64 = 1 << 12;
 
 impl Inspect for Saver<'_> {
@@ -344,7 +345,7 @@ impl Inspect for Saver<'_> {
     }
 
     fn missing(&mut self, records: Range<u64>) -> Result<()> {
-        // No record behind them has a number to keep.
+        // No record follows them, so `keep_ids` needs no zeros.
         self.report.lose(records, "the file ends before them".to_owned());
         Ok(())
     }
@@ -364,7 +365,7 @@ impl Saver<'_> {
         Ok(())
     }
 
-    /// What is wrong with the first bad block that record `id` lies in.
+    /// Why record `id` cannot be trusted, by the first bad block that it lies in.
     fn why(&mut self, id: u64) -> String {
         self.why.retain(|bad| bad.records.end > id);
         match self.why.iter().find(|bad| bad.records.contains(&id)) {
@@ -382,8 +383,8 @@ fn refuse_same(path: &Path, out: &Path) -> Result<()> {
     if FileBacking::open(path, false)?.is_same_file(&there)? {
         return Err(Error::new(ErrorKind::InvalidArgument, "salvage")
             .path(path)
-            .detail("the damaged store cannot be its own copy")
-            .advice("choose another path for what is saved"));
+            .detail("the new store would replace the damaged one")
+            .advice("choose another path for the new store"));
     }
     Ok(())
 }

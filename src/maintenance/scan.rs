@@ -1,9 +1,9 @@
-//! Reading a whole array that may be damaged: block by block and record by record, with a word on
-//! what each is worth.
+//! Reads a whole array that may be damaged, block by block and record by record, and says how far
+//! each can be trusted.
 //!
-//! Everything is read by calls, never through a map: what the device cannot read is an error there,
-//! and not a signal. A block that cannot be read whole is read page by page, so that one bad sector
-//! costs a page and not a block.
+//! It reads by calls and never through a map, so that an unreadable sector is an error and not a
+//! signal. If a block cannot be read whole, it is read page by page, so that one bad sector loses a
+//! page and not a block.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -17,23 +17,23 @@ use crate::step::{self, Step};
 use crate::sums::{BLOCK_LEN_BYTES, BlockState, Sums};
 use crate::txn::{Presence, Superblock, Torn};
 
-/// How often a block that seems damaged is looked at again: a writer beside may have appended to it
-/// and summed it in the meantime.
+/// How often a block that seems damaged is read again: a writer may append to it and change its
+/// checksum between the two reads.
 const TRIES: u32 = 8;
 
-/// How long a checkpoint beside may take that keeps a block from being judged.
+/// How long to wait for a running checkpoint that may explain why a block differs.
 const CHECKPOINT_WAIT: Wait = Wait::AtMost(Duration::from_secs(60));
 
-/// What is read again by itself in a block that cannot be read whole.
+/// The unit of reading in a block that cannot be read whole.
 const PAGE_BYTES: usize = 4096;
 
-/// A block that is not to be trusted.
+/// A block that cannot be trusted.
 #[derive(Clone, Debug)]
 pub(crate) struct BadBlock {
     pub(crate) block: u64,
-    /// The bytes of it that the header counts, in the file.
+    /// The part of the block with counted records, as offsets in the file.
     pub(crate) bytes: Range<u64>,
-    /// The records of which some byte lies there.
+    /// The records with a byte in it.
     pub(crate) records: Range<u64>,
     pub(crate) why: String,
 }
@@ -41,37 +41,37 @@ pub(crate) struct BadBlock {
 /// A record of a store that may be damaged.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum ScannedRecord<'r> {
-    /// Nothing speaks against it.
+    /// No check has failed.
     Sound(&'r [u8]),
-    /// It can be read, and lies in a block that is not what it was.
+    /// It is readable, but lies in a block that does not match its checksum.
     Doubtful(&'r [u8]),
     /// It cannot be read whole.
     Unreadable,
 }
 
-/// Who is told what a scan finds: blocks before the records that begin in them.
+/// Receives the results of a scan: each bad block before the records that begin in it.
 pub(crate) trait Inspect {
     fn bad_block(&mut self, bad: &BadBlock) -> Result<()>;
     fn record(&mut self, id: u64, record: ScannedRecord<'_>) -> Result<()>;
-    /// The records of which the file has nothing, or not all: the last ones.
+    /// The last records, which the file does not have whole.
     fn missing(&mut self, records: Range<u64>) -> Result<()>;
 }
 
-/// What is to be read.
+/// What to scan.
 pub(crate) struct Scan<'s> {
     pub(crate) data: &'s dyn Backing,
     pub(crate) geometry: Geometry,
     pub(crate) count: u64,
     pub(crate) sums: Option<&'s Sums>,
-    /// The records' images in the log, which count for more than what the array has.
+    /// The images of the log, which replace the records of the array.
     pub(crate) images: Option<&'s Overlay>,
-    /// What is not what the log counts.
+    /// The records that do not match their checksums in the log.
     pub(crate) torn: &'s [Torn],
-    /// From where checkpoints can be kept away for a moment; `None` where none is made meanwhile.
+    /// Can keep checkpoints away for a moment; `None` if no checkpoint can run during the scan.
     pub(crate) beside: Option<&'s Presence>,
 }
 
-/// How far the bytes of a range are to be trusted.
+/// How far the bytes of a range can be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Trust {
     Sound,
@@ -79,23 +79,24 @@ enum Trust {
     Unreadable,
 }
 
-/// The bytes read and not yet handed on as records.
+/// Bytes that were read and not yet handed on as records.
 struct Window {
     bytes: Vec<u8>,
-    /// Where `bytes` begin, from the start of the array.
+    /// The start of `bytes`, from the start of the array.
     from: u64,
-    /// What among them is not sound, in the order of the starts.
+    /// The ranges among them that are not sound, sorted by start.
     bad: Vec<(Range<u64>, Trust)>,
 }
 
 impl Scan<'_> {
-    /// Reads everything, and tells `to`.
+    /// Reads everything, and reports to `to`.
     ///
     /// # Errors
-    /// What `to` fails with, and what says nothing about the store.
+    /// The errors of `to`, and errors that say nothing about the store, such as
+    /// [`Locked`](crate::ErrorKind::Locked).
     pub(crate) fn run(&self, to: &mut impl Inspect) -> Result<()> {
         let len_bytes = self.geometry.offset_of(self.count)? - self.geometry.data_offset;
-        // A header may count what no file has: what the file has is what there is to read.
+        // A header may count more than the file has, so the length of the file bounds the work.
         let there = self.data.len_bytes()?.saturating_sub(self.geometry.data_offset);
         let there = there.min(len_bytes);
         let mut window = Window { bytes: Vec::new(), from: 0, bad: Vec::new() };
@@ -111,7 +112,7 @@ impl Scan<'_> {
         if next < self.count { to.missing(next..self.count) } else { Ok(()) }
     }
 
-    /// Adds a block to the window; what is wrong with it, if anything is.
+    /// Adds a block to the window; returns it if it is bad.
     fn block(&self, block: u64, counted: u64, window: &mut Window) -> Result<Option<BadBlock>> {
         let start = block * BLOCK_LEN_BYTES;
         let offset = self.geometry.data_offset + start;
@@ -124,7 +125,7 @@ impl Scan<'_> {
                 read.bad.push((start..start + counted, Trust::Doubtful));
             }
         } else if self.sums.is_some_and(|sums| block < sums.blocks()) {
-            // What could be read of it cannot be compared with anything.
+            // The checksum is of the whole block, so the readable pages cannot be compared.
             read.bad.insert(0, (start..start + counted, Trust::Doubtful));
         }
         read.bad.extend(self.torn_within(start..start + counted));
@@ -136,7 +137,7 @@ impl Scan<'_> {
         Ok(why.map(|why| BadBlock { block, records: self.records_in(&bytes), bytes, why }))
     }
 
-    /// Those of the bytes of a block that are not what the log counts.
+    /// The bytes of a block that do not match their checksums in the log.
     fn torn_within(&self, block: Range<u64>) -> impl Iterator<Item = (Range<u64>, Trust)> {
         let within =
             move |torn: &Torn| torn.bytes.start.max(block.start)..torn.bytes.end.min(block.end);
@@ -144,11 +145,13 @@ impl Scan<'_> {
         doubtful.map(|bytes| (bytes, Trust::Doubtful))
     }
 
-    /// Compares a block with its checksum; `None` if there is none, or it matches, or a checkpoint
-    /// that was cut short may have changed it. `bytes` become those that were compared.
+    /// Compares a block with its checksum, and says why it is bad. `None` if it has no checksum, if
+    /// it matches, or if an interrupted checkpoint may explain the difference. `bytes` become the
+    /// compared bytes.
     ///
     /// # Errors
-    /// [`Locked`](crate::ErrorKind::Locked) if a checkpoint keeps it from being judged for long.
+    /// [`Locked`](crate::ErrorKind::Locked) if a checkpoint that may explain the difference takes
+    /// longer than [`CHECKPOINT_WAIT`].
     fn compare(&self, block: u64, offset: u64, bytes: &mut Vec<u8>) -> Result<Option<String>> {
         // Blocks that no header counts yet have no checksum.
         let Some(sums) = self.sums.filter(|sums| block < sums.blocks()) else { return Ok(None) };
@@ -161,10 +164,10 @@ impl Scan<'_> {
             Err(why) => return Ok(Some(why)),
             Ok(_) => {}
         }
-        // A checkpoint of what the log has of it may just be under way: between its writes and its
-        // sums every block that it changes differs. Once there is none, what differs is damaged,
-        // unless the last one was cut short, which the sums' stamp tells as long as no header is
-        // written that knows of it.
+        // A checkpoint may be copying images to this block: between its writes of records and of
+        // checksums, each changed block differs. While no checkpoint runs, a block that differs is
+        // damaged, unless the last checkpoint was interrupted: then the stamp of the checksum file
+        // is newer than the header.
         step::reach(Step::MomentOfQuiet);
         let beside = self.beside.filter(|_| !step::skip(Step::MomentOfQuiet));
         let _quiet = beside.map(|presence| presence.keep_quiet(CHECKPOINT_WAIT)).transpose()?;
@@ -175,7 +178,7 @@ impl Scan<'_> {
                 step::reach(Step::JudgeBlock);
                 let begun = sums.stamp()?;
                 let done = Superblock::header_in(self.data)?.counts.commit;
-                // It wrote nothing of commits that came after its own.
+                // That checkpoint wrote no images of commits after the stamp.
                 let is_explained = begun
                     .is_some_and(|begun| begun > done && self.is_changed_by_log(&records, begun));
                 Ok((!is_explained).then(|| state.why()))
@@ -184,8 +187,8 @@ impl Scan<'_> {
         }
     }
 
-    /// What a block is, read again a few times if it does not match; why that cannot be known, if
-    /// it cannot.
+    /// Compares a block with its checksum, and reads it again up to [`TRIES`] times while it does
+    /// not match. Fails with the reason if block or checksum cannot be read.
     fn look(
         &self,
         sums: &Sums,
@@ -216,7 +219,7 @@ impl Scan<'_> {
         Ok(bytes)
     }
 
-    /// Reads a block: as much of it as there is, `counted_len` bytes of which are records.
+    /// Reads a block as far as the file has it. Its first `counted_len` bytes are of records.
     fn read(&self, offset: u64, counted_len: usize, at: u64) -> BlockRead {
         let mut read = match self.read_once(offset) {
             Ok(bytes) => BlockRead { bytes, bad: Vec::new(), why: None },
@@ -250,8 +253,8 @@ impl Scan<'_> {
         BlockRead { bytes, bad, why: Some(format!("it cannot be read: {why}")) }
     }
 
-    /// Hands on the records from `next` on that the window has whole, and that end below `there`;
-    /// the first that does not.
+    /// Hands on the records from `next` on that the window has whole and that end at or below
+    /// `there`. Returns the number of the first remaining record.
     fn hand_on(
         &self,
         next: u64,
@@ -296,8 +299,7 @@ impl Scan<'_> {
         self.images?.find(id)
     }
 
-    /// Whether a checkpoint up to this commit may have changed a block that holds these records, or
-    /// be about to.
+    /// Whether a checkpoint up to commit `through` may change a block with these records.
     fn is_changed_by_log(&self, records: &Range<u64>, through: u64) -> bool {
         let images = self.images.filter(|images| !images.is_empty());
         images.is_some_and(|images| records.clone().any(|id| images.has_changed(id, through)))
@@ -309,12 +311,12 @@ impl Scan<'_> {
     }
 }
 
-/// A block as it was read.
+/// The result of reading a block.
 struct BlockRead {
-    /// As many bytes as the file has of it; zeros where they could not be read.
+    /// The bytes that the file has of the block, with zeros in place of unreadable pages.
     bytes: Vec<u8>,
     bad: Vec<(Range<u64>, Trust)>,
-    /// Why it was not read whole, if so.
+    /// Why it could not be read whole.
     why: Option<String>,
 }
 

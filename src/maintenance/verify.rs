@@ -1,4 +1,4 @@
-//! Looking for what cannot be right in a store, without changing it.
+//! Checks a store for damage without changing it.
 
 use std::ops::Range;
 use std::path::Path;
@@ -6,13 +6,15 @@ use std::path::Path;
 use super::damaged::{Damaged, wrong_value};
 use super::problem::{Problem, is_problem};
 use super::scan::{BadBlock, Inspect, ScannedRecord};
+#[cfg(doc)]
+use crate::error::ErrorKind;
 use crate::error::Result;
 use crate::format::{Field, Found, bad_status, next_free};
 use crate::shm::Wait;
 use crate::sums::{Checksums, describe};
 use crate::txn::Slots;
 
-/// What [`verify`] has looked at and found.
+/// The result of [`verify`]: what it checked, and what it found.
 ///
 /// ```
 /// use flatrec::{DataType, DynStore, Field, Schema};
@@ -20,7 +22,7 @@ use crate::txn::Slots;
 /// let path = directory.path().join("flags.rec");
 /// let schema = Schema::packed([Field::new("flag", DataType::Bool)])?;
 /// let mut store = DynStore::create(&path, &schema)?;
-/// store.append_packed(&[0, 1, 7])?; // 7 is no bool
+/// store.append_packed(&[0, 1, 7])?; // 7 is not a bool
 /// store.close()?;
 /// let report = flatrec::verify(&path, 100)?;
 /// assert_eq!(report.records, 3);
@@ -30,24 +32,25 @@ use crate::txn::Slots;
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct VerifyReport {
-    /// Records looked at, without the deleted ones.
+    /// The number of checked records, without the deleted ones.
     pub records: u64,
-    /// Deleted records, in a store with deletes.
+    /// The number of deleted records, in a store with deletes.
     pub deleted: u64,
-    /// How many commits are in the log and not in the array yet. What they say of a record is what
-    /// was looked at, and the checksums of the blocks that they change mean nothing until then.
+    /// The number of commits that are in the log and not yet in the array. `verify` checks their
+    /// images instead of the records in the array. Until a checkpoint, the blocks that they change
+    /// may differ from their checksums.
     pub commits_in_log: u64,
-    /// Whether there are checksums by which damaged records would show.
+    /// The state of the checksum file. Only checksums reveal damage within records.
     pub checksums: Checksums,
-    /// How many records the log counts that lie in their places, with checksums in the log: those
-    /// of the store follow with the next checkpoint.
+    /// The number of records in the array that only the log counts and has checksums of. The next
+    /// checkpoint adds their checksums to the checksum file.
     pub summed_in_log: u64,
-    /// How many records, deleted ones included, no checksum covers: neither one of the store's nor
-    /// one of the log's. Damage in them can go unseen.
+    /// The number of records, deleted ones included, that no checksum covers, in the checksum file
+    /// or in the log. Damage in them can stay unnoticed.
     pub unsummed: u64,
-    /// The first problems, in the order of the file, as many as were asked for.
+    /// The first problems, in the order of the file, at most `problems_max`.
     pub problems: Vec<Problem>,
-    /// How many problems there are in all.
+    /// The number of all problems.
     pub problems_found: u64,
 }
 
@@ -60,19 +63,20 @@ impl VerifyReport {
     }
 }
 
-/// Checks the header, the schema, the length, every block of records that has a checksum, and every
-/// value whose bytes can be wrong (bools and presence bytes other than 0 and 1, text that is not
-/// UTF-8), and lists at most `problems_max` of the problems it finds. In a store with deletes it
-/// also checks every record's status byte, the number of those that live, and that the free list
-/// leads through all deleted records and no others. A file whose header or schema cannot be read is
-/// a report of that one problem.
+/// Checks a store, and lists at most `problems_max` of the problems that it finds.
 ///
-/// What commits have left in the log is looked at in place of the records that it changes.
-/// Everything is read by calls, so that a bad sector is a problem and not a signal, and nothing is
-/// written, not even a lock file.
+/// It checks the header, the schema, the length, each block that has a checksum, and each value
+/// whose bytes can be invalid: bools and presence bytes must be 0 or 1, and text must be UTF-8. In
+/// a store with deletes it also checks each record's status byte, the number of live records, and
+/// that the free list has exactly the deleted records. If header or schema cannot be read, the
+/// report has only that problem.
+///
+/// Of records that the log changes, `verify` checks the images in the log. It reads by calls, so
+/// that a bad sector is a problem and not a signal, and writes nothing, not even a lock file.
 ///
 /// # Errors
-/// The system's, and [`Locked`](crate::ErrorKind::Locked) while an exclusive edit is under way.
+/// [`ErrorKind::NotFound`] if there is no such file; [`ErrorKind::Locked`] during an exclusive
+/// edit; [`ErrorKind::Io`] if the operating system reports another error.
 pub fn verify(path: impl AsRef<Path>, problems_max: usize) -> Result<VerifyReport> {
     let mut report = VerifyReport::default();
     let store = match Damaged::open(path.as_ref(), Wait::No) {
@@ -115,16 +119,16 @@ pub fn verify(path: impl AsRef<Path>, problems_max: usize) -> Result<VerifyRepor
     Ok(report)
 }
 
-/// Writes down what a scan finds.
+/// Reports the problems that a scan finds.
 struct Verifier<'r> {
     report: &'r mut VerifyReport,
     problems_max: usize,
     fields: Vec<Field>,
     slots: &'r Slots,
     live: u64,
-    /// The deleted records, in order, and what each says is the next of the free list.
+    /// The deleted records, in order, each with its successor in the free list.
     deleted: Vec<(u64, Option<u64>)>,
-    /// Whether there are records of which nobody knows whether they are deleted.
+    /// Whether a record is unreadable, so that it may be live or deleted.
     unknown: bool,
 }
 
@@ -137,7 +141,7 @@ impl Inspect for Verifier<'_> {
 
     fn record(&mut self, id: u64, record: ScannedRecord<'_>) -> Result<()> {
         let (ScannedRecord::Sound(slot) | ScannedRecord::Doubtful(slot)) = record else {
-            // It was named with its block.
+            // The problem of its block names it.
             self.unknown = true;
             return Ok(());
         };
@@ -164,7 +168,7 @@ impl Inspect for Verifier<'_> {
 
     fn missing(&mut self, _: Range<u64>) -> Result<()> {
         self.unknown = true;
-        Ok(()) // That the file is too short was the first problem.
+        Ok(()) // `Damaged::problems` has reported the length
     }
 }
 
@@ -173,16 +177,15 @@ impl Verifier<'_> {
         self.report.add(self.problems_max, problem);
     }
 
-    /// That as many records live as the header counts, and that the free list leads from deleted
-    /// record to deleted record, and ends after all of them: a list that ends meets none of its
-    /// members twice.
+    /// Checks that the newest commit counts the live records correctly, and that the free list has
+    /// exactly the deleted records. A list that ends has no record twice.
     fn check_counts(&mut self, live_count: u64, free_head: Option<u64>, count: u64) {
         if self.unknown {
             return;
         }
         if self.live != live_count {
             self.add(Problem::of_file(format!(
-                "the header counts {live_count} records that are not deleted, and there are {}",
+                "the newest commit counts {live_count} live records, but the store has {}",
                 self.live
             )));
         }
@@ -202,10 +205,10 @@ impl Verifier<'_> {
                 return Some(format!("{from} at record {id}, which is not deleted"));
             };
             if members == self.deleted.len() {
-                return Some("the free list goes round in a circle".to_owned());
+                return Some("the free list is circular".to_owned());
             }
             members += 1;
-            from = format!("the free list goes on from record {id}");
+            from = format!("the free list continues after record {id}");
             next = self.deleted[at].1;
         }
         (members < self.deleted.len()).then(|| {

@@ -1,4 +1,4 @@
-//! Records read as copies, for which a page that cannot be had is an error and not a signal.
+//! Reads records as copies, so that an unreadable page is an error instead of a signal.
 
 use std::ops::Range;
 
@@ -9,17 +9,17 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::Found;
 use crate::txn::{Row, slots};
 
-/// How many bytes of records are copied at a time: what a processor's second-level cache holds.
+/// How many bytes of records are copied at a time: they fit into a second-level cache.
 pub(super) const CHUNK_BYTES: usize = 256 << 10;
 
 impl<R: Row + ?Sized> ExclusiveFile<R> {
-    /// Copies the records from `first` on into `into`, packed, as many as there are and as it has
-    /// room for, and returns how many.
+    /// Copies the records from `first` on into `into`, packed, until the records or the room end.
+    /// Returns how many.
     pub(crate) fn read_packed(&self, first: u64, into: &mut [u8]) -> Result<usize> {
         let len = self.slots.record_len();
         if self.slots.mark().is_none() && self.mode.log().is_none() {
             let copied = self.array.copy_records(first, len, into);
-            return copied.map_err(|error| self.core.name(error));
+            return copied.map_err(|error| self.superblock.name(error));
         }
         let stride = self.slots.stride();
         let mut slots = vec![0; (into.len() / len).min((CHUNK_BYTES / stride).max(1)) * stride];
@@ -31,7 +31,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
             for (slot, place) in slots.chunks_exact(stride).take(copied).zip(&mut places) {
                 match self.slots.found(slot) {
                     Ok(Found::Live) => place.copy_from_slice(&slot[..len]),
-                    Ok(_) => return Err(self.core.name(slots::deleted("read", id))),
+                    Ok(_) => return Err(self.superblock.name(slots::deleted("read", id))),
                     Err(status) => return Err(self.damaged(id, status)),
                 }
                 id += 1;
@@ -40,15 +40,16 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
                 break;
             }
         }
-        // As many as there were places for, of which each is a record in memory.
+        // No more than the places in `into`, so their number fits into a `usize`.
         Ok((id - first) as usize)
     }
 
-    /// Copies records with what lies behind each, as this handle sees them, and returns how many.
+    /// Copies whole strides of records, with the images of the log that this handle sees. Returns
+    /// how many.
     fn copy_slots(&self, first: u64, into: &mut [u8]) -> Result<usize> {
         let stride = self.slots.stride();
         let copied = self.array.copy_records(first, stride, into);
-        let copied = copied.map_err(|error| self.core.name(error))?;
+        let copied = copied.map_err(|error| self.superblock.name(error))?;
         if self.mode.log().is_some_and(|log| !log.overlay.is_empty()) {
             for (id, slot) in (first..).zip(into.chunks_exact_mut(stride).take(copied)) {
                 if let Some(image) = self.image_slot(id) {
@@ -59,8 +60,8 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         Ok(copied)
     }
 
-    /// As [`ExclusiveFile::copy_slots`], but only the records before the first that cannot be read;
-    /// an error if `first` itself cannot.
+    /// As [`ExclusiveFile::copy_slots`], but ends before the first unreadable record. Fails if
+    /// `first` itself is unreadable.
     fn copy_readable_slots(&self, first: u64, into: &mut [u8]) -> Result<usize> {
         let error = match self.copy_slots(first, into) {
             Err(error) => error,
@@ -75,23 +76,25 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
             _ => Err(error),
         }
     }
-    /// As [`ExclusiveFile::read_packed`], into room for one record at least.
+
+    /// As [`ExclusiveFile::read_packed`]; refuses less room than one record needs.
     pub(crate) fn read_bytes_into(&self, first: u64, into: &mut [u8]) -> Result<usize> {
         let record_len = self.slots.record_len();
         if into.len() < record_len {
-            let detail = format!("a record of {record_len} bytes, and room for {}", into.len());
+            let room = into.len();
+            let detail = format!("a record has {record_len} bytes, and the buffer {room}");
             let error = Error::new(ErrorKind::InvalidArgument, "read").detail(detail);
-            return Err(self.core.name(error));
+            return Err(self.superblock.name(error));
         }
         self.read_packed(first, into)
     }
 
-    /// A copy of record `id`, if there is one that is not deleted.
+    /// A copy of record `id`; `None` past the last and for a deleted record.
     pub(crate) fn try_read(&self, id: u64) -> Result<Option<R::Owned>> {
         R::filled_by(self.slots.record_len(), |into| self.read_one(id, into))
     }
 
-    /// As [`ExclusiveFile::read_packed`], of one record: whether there is one that is not deleted.
+    /// As [`ExclusiveFile::read_packed`] for one record; `false` past the last, or if deleted.
     fn read_one(&self, id: u64, into: &mut [u8]) -> Result<bool> {
         match self.read_packed(id, into) {
             Err(error) if error.kind() == ErrorKind::Deleted => Ok(false),
@@ -103,9 +106,9 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
 /// Copies of the records of a range with their numbers, in order; made by
 /// [`Store::copies`](crate::Store::copies).
 ///
-/// The records are copied in chunks of 256 KiB, or of one record if that is larger, and lent from
-/// there. With [`install_fault_guard`](crate::install_fault_guard) a page that cannot be read is an
-/// error, where an iterator over records in place meets a signal.
+/// [`Copies::next_record`] lends each record from a chunk of 256 KiB (64 KiB for a windowed store),
+/// or of one record if that is larger. With [`install_fault_guard`](crate::install_fault_guard) an
+/// unreadable page is an error here; an iterator over records in place raises a signal.
 ///
 /// ```
 /// use flatrec::{DataType, DynStore, Field, Schema};
@@ -121,24 +124,34 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
 /// ```
 pub struct Copies<'a, R: Row + ?Sized = [u8]> {
     file: &'a ExclusiveFile<R>,
-    /// The records not yet lent.
+    /// The records that are still to come.
     ids: Range<u64>,
     chunk_len: usize,
-    /// Copies of the first of them, from `at` to `end`, where the address suits an `R`.
+    /// Copies of the first of them, from `at` to `end`, at an address that is aligned for `R`.
     chunk: Vec<u8>,
     at: usize,
     end: usize,
 }
 
 impl<'a, R: Row + ?Sized> Copies<'a, R> {
-    /// The records of `ids` that exist, of which about `chunk_bytes` are copied at a time.
+    /// The existing records of `ids`, copied about `chunk_bytes` at a time.
     pub(crate) fn new(file: &'a ExclusiveFile<R>, ids: Range<u64>, chunk_bytes: usize) -> Self {
         let ids = clamp(ids, file.array.count());
         let chunk_len = (chunk_bytes / file.slots.stride()).max(1);
         Self { file, ids, chunk_len, chunk: Vec::new(), at: 0, end: 0 }
     }
 
-    /// How many records are left, at least and at most; deleted ones do not count.
+    /// How many records are still to come, at least and at most. In a store with deletes the least
+    /// number is 0, because each record may be deleted.
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynStore, Field, Schema};
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
+    /// let mut store = DynStore::options().deletes().temporary(&schema)?;
+    /// store.append_packed(&[0; 3 * 8])?;
+    /// assert_eq!(store.copies(0..2).size_hint(), (0, Some(2)));
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
     pub fn size_hint(&self) -> (u64, Option<u64>) {
         let left = self.ids.end - self.ids.start;
         let least = if self.file.slots.mark().is_some() { 0 } else { left };
@@ -148,8 +161,8 @@ impl<'a, R: Row + ?Sized> Copies<'a, R> {
     /// The next record and its number; `None` after the last.
     ///
     /// # Errors
-    /// As [`Store::try_read`](crate::Store::try_read), when it comes to the record that cannot be
-    /// read. The next call goes on with the record after it.
+    /// As [`Store::try_read`](crate::Store::try_read), at the unreadable record. The next call
+    /// continues with the record after it.
     #[inline]
     pub fn next_record(&mut self) -> Result<Option<(u64, &R)>> {
         loop {
@@ -175,7 +188,7 @@ impl<'a, R: Row + ?Sized> Copies<'a, R> {
         }
     }
 
-    /// The next record and its number, as a value of the caller's own.
+    /// As [`Copies::next_record`], with an owned record.
     pub(super) fn next_owned(&mut self) -> Option<Result<(u64, R::Owned)>> {
         match self.next_record() {
             Ok(None) => None,
@@ -189,7 +202,7 @@ impl<'a, R: Row + ?Sized> Copies<'a, R> {
         let stride = self.file.slots.stride();
         let left = usize::try_from(self.ids.end - self.ids.start).unwrap_or(usize::MAX);
         let chunk_bytes = left.min(self.chunk_len) * stride;
-        // Strides are multiples of the alignment: all records suit `R` if the first does.
+        // Strides are multiples of the alignment: if the first record is aligned, all are.
         self.chunk.resize(chunk_bytes + R::ALIGNMENT - 1, 0);
         let lead = self.chunk.as_ptr().align_offset(R::ALIGNMENT);
         let chunk = &mut self.chunk[lead..lead + chunk_bytes];

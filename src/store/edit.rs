@@ -1,8 +1,8 @@
-//! Exclusive edit: changing records in place, for bulk transformations.
+//! Exclusive edit: changes records in place, for bulk transformations.
 //!
-//! There is no log: a crash in the midst leaves some records changed and others not, and a mark in
-//! the header that tells so. For changes that are all there or not at all, use transactions once
-//! they exist; for a bulk change of everything, this is the fastest way there is.
+//! There is no log: a crash during the edit leaves some records changed and others not, and a mark
+//! in the header that says so. Transactions change all records or none; an edit is faster for a
+//! change of every record.
 
 use std::ops::Range;
 
@@ -12,10 +12,12 @@ use crate::format::{Field, Found, Value};
 use crate::txn::Row;
 use crate::txn::slots::{damaged, deleted};
 
-/// An exclusive edit of a [`Store`](crate::Store): no other handle reads or writes meanwhile.
+/// An exclusive edit of a [`Store`](crate::Store): while it lives, no other handle can open the
+/// store. For a store from [`Store::open_private`](crate::Store::open_private), it changes only
+/// this handle's memory, and other handles can stay open.
 ///
-/// Changes are seen through the edit at once, and are durable after [`Edit::flush`] or
-/// [`Edit::finish`]. Dropping it finishes it too, but cannot report errors.
+/// The edit sees its changes at once. [`Edit::flush`] and [`Edit::finish`] make them durable.
+/// Dropping the edit finishes it too, but cannot report errors.
 ///
 /// ```
 /// # #[cfg(feature = "derive")] {
@@ -59,26 +61,28 @@ impl<'a, R: Row + ?Sized> Edit<'a, R> {
         Ok(Self { file, finished: false })
     }
 
-    /// How many records there are, deleted ones among them.
+    /// The number of records, deleted ones included.
     pub fn count(&self) -> u64 {
         self.file.array.count()
     }
 
-    /// Record `id`, with the changes made so far.
+    /// Record `id`, with the changes of this edit.
     ///
     /// # Errors
-    /// [`ErrorKind::OutOfRange`] past the last record; [`ErrorKind::Deleted`] for a record that was
-    /// deleted, [`ErrorKind::Corrupt`] for one whose status byte is damaged; the system's, when
-    /// changes elsewhere had to be written to make room.
+    /// [`ErrorKind::OutOfRange`] past the last record; [`ErrorKind::Deleted`] if the record was
+    /// deleted; [`ErrorKind::Corrupt`] if its status byte is damaged; [`ErrorKind::Io`] if the
+    /// operating system reports an error, also while the window of an edit writes earlier changes
+    /// before it moves; [`ErrorKind::Poisoned`] after such a failure.
     #[inline]
     pub fn get(&mut self, id: u64) -> Result<&R> {
         R::of_bytes(self.bytes(id)?).ok_or_else(|| misfit(id))
     }
 
-    /// Record `id`, for changing in place.
+    /// Record `id`, to change in place.
     ///
     /// # Errors
-    /// As [`Edit::get`].
+    /// As [`Edit::get`]; [`ErrorKind::Corrupt`] if a block of the record does not match its
+    /// checksum.
     #[inline]
     pub fn get_mut(&mut self, id: u64) -> Result<&mut R> {
         R::of_bytes_mut(self.bytes_mut(id)?).ok_or_else(|| misfit(id))
@@ -87,38 +91,40 @@ impl<'a, R: Row + ?Sized> Edit<'a, R> {
     /// Replaces record `id`.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] for bytes that are not as many as a record's; as
-    /// [`Edit::get`].
+    /// [`ErrorKind::InvalidArgument`] if `record` does not have the length of a record; as
+    /// [`Edit::get_mut`].
     pub fn set(&mut self, id: u64, record: &R) -> Result<()> {
         let fits = record.bytes(self.file.slots.record_len());
-        fits.map_err(|error| self.file.core.name(error.record(id)))?;
+        fits.map_err(|error| self.file.superblock.name(error.record(id)))?;
         self.get_mut(id)?.assign(record);
         Ok(())
     }
 
-    /// Sets one field of record `id`, by its name in the schema.
+    /// Sets one field of record `id`, by its name in the schema. If it fails, the record stays as
+    /// it was.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] if there is no such field, [`ErrorKind::InvalidValue`] if it
-    /// cannot hold the value; as [`Edit::get`].
+    /// [`ErrorKind::InvalidArgument`] if the schema has no such field; [`ErrorKind::InvalidValue`]
+    /// if the field cannot hold the value; as [`Edit::get_mut`].
     pub fn set_field(&mut self, id: u64, name: &str, value: &Value<'_>) -> Result<()> {
         let field = self.field(name)?.clone();
-        // The value is tried on a copy, so that a record is changed whole or not at all.
+        // `Field::write` may fail halfway: it writes to a copy.
         let mut record = self.bytes(id)?.to_vec();
         field.write(&mut record, value).map_err(|error| error.record(id))?;
         self.bytes_mut(id)?.copy_from_slice(&record);
         Ok(())
     }
 
-    /// Makes the changes in `records` durable; the edit goes on.
+    /// Makes the changes of `records` durable; the edit continues.
     ///
     /// # Errors
-    /// [`ErrorKind::OutOfRange`] past the last record; the system's, after which the store is
-    /// poisoned.
+    /// [`ErrorKind::OutOfRange`] if `records` ends past the last record or before it starts;
+    /// [`ErrorKind::Io`] if the operating system reports an error: then the store is
+    /// [poisoned](ErrorKind::Poisoned).
     pub fn flush_range(&mut self, records: Range<u64>) -> Result<()> {
         let count = self.count();
         if records.start > records.end || records.end > count {
-            return Err(self.file.core.name(
+            return Err(self.file.superblock.name(
                 Error::new(ErrorKind::OutOfRange, "flush")
                     .record(records.end)
                     .detail(format!("the store holds {count} records")),
@@ -127,7 +133,7 @@ impl<'a, R: Row + ?Sized> Edit<'a, R> {
         self.file.sync_edits(records)
     }
 
-    /// Makes all changes durable; the edit goes on.
+    /// Makes all changes durable; the edit continues.
     ///
     /// # Errors
     /// As [`Edit::flush_range`].
@@ -139,7 +145,8 @@ impl<'a, R: Row + ?Sized> Edit<'a, R> {
     /// Makes all changes durable and lets other handles in again.
     ///
     /// # Errors
-    /// The system's, after which the store is poisoned.
+    /// [`ErrorKind::Io`] if the operating system reports an error: then the store is
+    /// [poisoned](ErrorKind::Poisoned), and its header still has the mark of the edit.
     pub fn finish(mut self) -> Result<()> {
         self.finished = true;
         self.file.finish_edit()
@@ -149,12 +156,12 @@ impl<'a, R: Row + ?Sized> Edit<'a, R> {
     fn bytes(&mut self, id: u64) -> Result<&[u8]> {
         const READ: &str = "read for editing";
         self.check(READ, id)?;
-        let ExclusiveFile { core, array, slots, .. } = &mut *self.file;
-        // What fails here has failed while changes elsewhere were written back.
-        let slot = core.keep(array.read_edited(id))?;
+        let ExclusiveFile { superblock, array, slots, .. } = &mut *self.file;
+        // An error here is one of writing earlier changes back.
+        let slot = superblock.keep(array.read_edited(id))?;
         match slots.found(slot) {
             Ok(Found::Live) => Ok(&slot[..slots.record_len()]),
-            other => Err(core.name(not_there(READ, id, other))),
+            other => Err(superblock.name(not_there(READ, id, other))),
         }
     }
 
@@ -164,24 +171,24 @@ impl<'a, R: Row + ?Sized> Edit<'a, R> {
         if self.file.mode.sums().is_some() {
             self.file.before_edit(id)?;
         }
-        let ExclusiveFile { core, array, slots, .. } = &mut *self.file;
-        let slot = core.keep(array.edit(id))?;
+        let ExclusiveFile { superblock, array, slots, .. } = &mut *self.file;
+        let slot = superblock.keep(array.edit(id))?;
         match slots.found(slot) {
-            // The status byte behind the record is not the caller's to change.
+            // Without the status byte behind the record, which a caller must not change.
             Ok(Found::Live) => Ok(&mut slot[..slots.record_len()]),
-            other => Err(core.name(not_there("edit", id, other))),
+            other => Err(superblock.name(not_there("edit", id, other))),
         }
     }
 
     #[inline]
     fn check(&self, operation: &'static str, id: u64) -> Result<()> {
-        self.file.core.check_healthy(operation)?;
+        self.file.superblock.check_healthy(operation)?;
         if id < self.file.array.count() { Ok(()) } else { Err(self.past_the_last(operation, id)) }
     }
 
     #[cold]
     fn past_the_last(&self, operation: &'static str, id: u64) -> Error {
-        self.file.core.name(
+        self.file.superblock.name(
             Error::new(ErrorKind::OutOfRange, operation)
                 .record(id)
                 .detail(format!("the store holds {} records", self.file.array.count())),
@@ -189,7 +196,7 @@ impl<'a, R: Row + ?Sized> Edit<'a, R> {
     }
 
     fn field(&self, name: &str) -> Result<&Field> {
-        let schema = self.file.core.schema();
+        let schema = self.file.superblock.schema();
         schema.field(name).ok_or_else(|| {
             let names: Vec<&str> = schema.fields().iter().map(Field::name).collect();
             Error::new(ErrorKind::InvalidArgument, "set")
@@ -200,9 +207,9 @@ impl<'a, R: Row + ?Sized> Edit<'a, R> {
 
 impl<R: Row + ?Sized> Drop for Edit<'_, R> {
     fn drop(&mut self) {
-        // After a panic the changes may be half of what was meant: the mark stays and says so.
+        // After a panic the changes may be incomplete: the mark of the edit stays in the header.
         if !self.finished && !std::thread::panicking() {
-            // A caller that wants to know about errors finishes the edit.
+            // A caller that wants to see errors calls `finish`.
             let _ = self.file.finish_edit();
         }
     }
@@ -216,7 +223,8 @@ fn not_there(operation: &'static str, id: u64, found: Result<Found, u8>) -> Erro
     }
 }
 
-/// A record that does not fit its place: only if the array were laid out wrongly.
+/// The error for bytes that are not valid for the record's type: only a wrong layout of the array
+/// could cause it.
 pub(super) fn misfit(id: u64) -> Error {
     Error::new(ErrorKind::Corrupt, "reach").record(id).detail("it does not fit its type")
 }

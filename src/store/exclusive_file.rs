@@ -1,9 +1,9 @@
-//! A store without its record type: opening, appending, committing and closing.
+//! What all handles of a `Store` share: opening, appending, committing and closing.
 //!
-//! Invariants: what the header counts is in the file and durable; what was appended since lies
-//! above every count in the header, so that a crash forgets it and harms nothing else. A handle
-//! that writes holds the writer's lock; a handle that only lends records holds the in-place lock
-//! shared.
+//! Invariants: the records that the header counts are in the file and durable. Records appended
+//! since then lie above every count in the header, so a crash loses these and damages no others. A
+//! handle that writes holds the writer's lock; a handle that only lends records holds the in-place
+//! lock shared.
 
 mod deletes;
 mod installs;
@@ -31,10 +31,10 @@ use crate::txn::{
 };
 pub(crate) use mode::{Mode, Unpublished};
 
-/// An open store whose records are seen as `R`: a type, or bytes.
+/// An open store with records shown as `R`: a Rust type, or bytes.
 pub(crate) struct ExclusiveFile<R: Row + ?Sized> {
     pub(crate) array: Array<R::Unit>,
-    pub(crate) core: Superblock,
+    pub(crate) superblock: Superblock,
     pub(crate) slots: Slots,
     pub(crate) mode: Mode,
     pub(crate) locks: Locks,
@@ -42,15 +42,15 @@ pub(crate) struct ExclusiveFile<R: Row + ?Sized> {
 }
 
 impl<R: Row + ?Sized> ExclusiveFile<R> {
-    /// Makes a new, empty store at `path`: under another name first, so that nobody ever finds half
-    /// of one. `by_hand` is the schema, where the type does not say it.
+    /// Makes a new, empty store at `path`. It first has another name, so that no other process
+    /// finds half a store. `by_hand` is the schema for a type without one of its own.
     pub(crate) fn create(path: &Path, by_hand: Option<&Schema>, common: &Common) -> Result<Self> {
         let mut made = Self::create_aside(path, by_hand, common, false)?;
         made.publish()?;
         Ok(made)
     }
 
-    /// Makes a new, empty store that appears at `path` when it is closed, and not before.
+    /// Makes a new, empty store that appears at `path` only when it is closed.
     pub(crate) fn create_aside(
         path: &Path,
         by_hand: Option<&Schema>,
@@ -65,7 +65,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         }
         let sharing = common.sharing(path, replace);
         let locks = Locks::maker(path, common.wait, &sharing)?;
-        // A maker that died has left its lock file, too.
+        // A dead maker has left its lock file, too.
         let is_left = |file: &FileBacking| {
             let is_left = !locks.has_new_side() && Superblock::is_leftover(file)?;
             if is_left {
@@ -95,8 +95,8 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         }
     }
 
-    /// Makes a new store in a file without bytes, which lies at `made_at`, under the writer's lock
-    /// of the path that it is to have.
+    /// Makes a new store in the empty file at `made_at`. The caller holds the writer's lock of the
+    /// path that the store will get.
     #[allow(unsafe_code, reason = "the locks that make a mapped array sound are held here")]
     fn create_at(
         unpublished: Unpublished,
@@ -108,15 +108,18 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         let made = refuse_network_unless(common, &file, "create")
             .and_then(|()| Locks::handed_over(&file, Some(made_at), true, common.wait))
             .and_then(|locks| {
-                let core = Superblock::create(file, schema, &common.metadata, common.deletes)?;
-                create_sums(&core, common)?;
+                let superblock =
+                    Superblock::create(file, schema, &common.metadata, common.deletes)?;
+                create_sums(&superblock, common)?;
                 let by_hand = Some(schema);
                 // SAFETY: the writer's locks on path and inode keep every other writer out.
-                unsafe { Self::assemble(core, locks, by_hand, common, Access::ReadWrite, WHOLE) }
+                unsafe {
+                    Self::assemble(superblock, locks, by_hand, common, Access::ReadWrite, WHOLE)
+                }
             });
         match made {
             Ok(mut made) => {
-                made.core.begin_unfinished();
+                made.superblock.begin_unfinished();
                 made.mode.unpublish(unpublished);
                 Ok(made)
             }
@@ -130,12 +133,12 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
     fn schema_to_create(by_hand: Option<&Schema>) -> Result<Schema> {
         R::schema_to_create(by_hand)?.ok_or_else(|| {
             Error::new(ErrorKind::InvalidArgument, "create")
-                .detail("the records are bytes, and no schema describes them")
-                .advice("give one by Options::schema")
+                .detail("records of bytes need a schema")
+                .advice("pass one to Options::schema")
         })
     }
 
-    /// Opens the store at `path`, if it has the schema given by hand, or the type's own.
+    /// Opens the store at `path`. Its schema must be `by_hand`, if given, or that of the type.
     #[allow(unsafe_code, reason = "the locks that make a mapped array sound are held here")]
     pub(crate) fn open(
         path: &Path,
@@ -145,28 +148,28 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         common: &Common,
     ) -> Result<Self> {
         until_current(|| {
-            let Opening { superblock: core, locks } = Opening::at(path, access, common)?;
-            // SAFETY: `Opening::at` took the locks that keep the records as they are.
-            unsafe { Self::assemble(core, locks, by_hand, common, access, reading) }
+            let Opening { superblock, locks } = Opening::at(path, access, common)?;
+            // SAFETY: `Opening::at` took the locks that keep other handles from changing records.
+            unsafe { Self::assemble(superblock, locks, by_hand, common, access, reading) }
         })
     }
 
-    /// Makes a store in a file without a name, gone when it is closed.
+    /// Makes a store in a file without a name, which ends when it is closed.
     #[allow(unsafe_code, reason = "no other handle can open a file without a name")]
     pub(crate) fn temporary(by_hand: Option<&Schema>, common: &Common) -> Result<Self> {
         let schema = Self::schema_to_create(by_hand)?;
         let file = Arc::new(FileBacking::temporary(0)?);
-        let core = Superblock::create(file, &schema, &common.metadata, common.deletes)?;
+        let superblock = Superblock::create(file, &schema, &common.metadata, common.deletes)?;
         let (locks, access) = (Locks::none(), Access::ReadWrite);
         // SAFETY: no other handle can open a file without a name.
-        unsafe { Self::assemble(core, locks, Some(&schema), common, access, WHOLE) }
+        unsafe { Self::assemble(superblock, locks, Some(&schema), common, access, WHOLE) }
     }
 
-    /// Opens the store in a file that is open already. With a path, the inode is locked.
+    /// Opens the store in an open file. Locks the inode if `path` is given.
     ///
     /// # Safety
     /// Without a path nothing else changes the file while the store is open.
-    #[allow(unsafe_code, reason = "what else changes the file is the caller's to know")]
+    #[allow(unsafe_code, reason = "only the caller knows what else changes the file")]
     pub(crate) unsafe fn from_file(
         file: File,
         path: Option<&Path>,
@@ -180,16 +183,16 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         if writes {
             refuse_network_unless(common, &file, "open for writing")?;
         }
-        let core = Superblock::open(file)?;
-        // SAFETY: the lock, or the caller, keeps the file as it is.
-        unsafe { Self::assemble(core, locks, by_hand, common, access, WHOLE) }
+        let superblock = Superblock::open(file)?;
+        // SAFETY: the inode's lock, or the caller's promise, keeps others from changing the file.
+        unsafe { Self::assemble(superblock, locks, by_hand, common, access, WHOLE) }
     }
 
     /// Opens the store in any backing.
     ///
     /// # Safety
     /// Nothing else changes the backing while the store is open.
-    #[allow(unsafe_code, reason = "what else changes the backing is the caller's to know")]
+    #[allow(unsafe_code, reason = "only the caller knows what else changes the backing")]
     pub(crate) unsafe fn over(
         backing: Arc<dyn Backing>,
         access: Access,
@@ -197,51 +200,55 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         by_hand: Option<&Schema>,
         common: &Common,
     ) -> Result<Self> {
-        let (core, locks) = (Superblock::open(backing)?, Locks::none());
-        // SAFETY: the caller's promise, passed on.
-        unsafe { Self::assemble(core, locks, by_hand, common, access, reading) }
+        let (superblock, locks) = (Superblock::open(backing)?, Locks::none());
+        // SAFETY: the caller has promised it.
+        unsafe { Self::assemble(superblock, locks, by_hand, common, access, reading) }
     }
 
-    /// Makes a new, empty store in a backing that has no bytes yet.
+    /// Makes a new, empty store in an empty backing.
     ///
     /// # Safety
     /// Nothing else changes the backing while the store is open.
-    #[allow(unsafe_code, reason = "what else changes the backing is the caller's to know")]
+    #[allow(unsafe_code, reason = "only the caller knows what else changes the backing")]
     pub(crate) unsafe fn create_over(
         backing: Arc<dyn Backing>,
         by_hand: Option<&Schema>,
         common: &Common,
     ) -> Result<Self> {
         let schema = Self::schema_to_create(by_hand)?;
-        let core = Superblock::create(backing, &schema, &common.metadata, common.deletes)?;
-        create_sums(&core, common)?;
+        let superblock = Superblock::create(backing, &schema, &common.metadata, common.deletes)?;
+        create_sums(&superblock, common)?;
         let (locks, access) = (Locks::none(), Access::ReadWrite);
-        // SAFETY: the caller's promise, passed on.
-        unsafe { Self::assemble(core, locks, Some(&schema), common, access, WHOLE) }
+        // SAFETY: the caller has promised it.
+        unsafe { Self::assemble(superblock, locks, Some(&schema), common, access, WHOLE) }
     }
 
     /// # Safety
-    /// The locks, or the caller, keep the records as they are.
-    #[allow(unsafe_code, reason = "the locks that make a mapped array sound are the caller's")]
+    /// `locks`, or the caller, keep others from changing the records.
+    #[allow(unsafe_code, reason = "the caller has the locks that make a mapped array sound")]
     unsafe fn assemble(
-        mut core: Superblock,
+        mut superblock: Superblock,
         locks: Locks,
         by_hand: Option<&Schema>,
         common: &Common,
         access: Access,
         reading: Reading,
     ) -> Result<Self> {
-        rows_of::<R>(&core, by_hand, common).map_err(|error| core.name(error))?;
+        rows_of::<R>(&superblock, by_hand, common).map_err(|error| superblock.name(error))?;
         let mode = match access {
             Access::ReadWrite => {
-                let taken = take_over(&mut core, &locks, 1, FoundLog::Ended(common.wait))?;
+                let taken = take_over(&mut superblock, &locks, 1, FoundLog::Ended(common.wait))?;
                 let sums = taken.sums.map(EditedSums::from);
                 Mode::Write(WriteState { sums, sharing: taken.sharing })
             }
-            Access::ReadOnly => Mode::Read(ReadState::take_up(&mut core, &locks, R::ALIGNMENT)?),
-            Access::Private => Mode::Private(ReadState::take_up(&mut core, &locks, R::ALIGNMENT)?),
+            Access::ReadOnly => {
+                Mode::Read(ReadState::take_up(&mut superblock, &locks, R::ALIGNMENT)?)
+            }
+            Access::Private => {
+                Mode::Private(ReadState::take_up(&mut superblock, &locks, R::ALIGNMENT)?)
+            }
         };
-        let header = core.header();
+        let header = superblock.header();
         let geometry = header.layout()?.geometry;
         let slots = Slots::of(header)?;
         let options = ArrayOptions {
@@ -257,20 +264,20 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
             (Some(log), Reading::Whole) => log.overlay.sorted_after(header.counts.commit),
             _ => Vec::new(),
         };
-        let backing = Arc::clone(core.backing());
-        // SAFETY: `check_rows` has compared the schema with that of `R`, of which every bit pattern
-        // is valid, or whose units are bytes. The rest is the caller's promise.
+        let backing = Arc::clone(superblock.backing());
+        // SAFETY: `rows_of` has compared the schema with that of `R`. Every bit pattern of `R` is
+        // valid, or its units are bytes. The caller has promised the rest.
         let array = unsafe { Array::open(backing, geometry, count, options, &images) }
-            .map_err(|error| core.name(error))?;
+            .map_err(|error| superblock.name(error))?;
         drop(images);
-        Ok(Self { array, core, slots, mode, locks, common: common.clone() })
+        Ok(Self { array, superblock, slots, mode, locks, common: common.clone() })
     }
 
-    /// Where the store is, or will be when it is closed.
+    /// The path of the store; for an unpublished one, the path that it gets when it is closed.
     pub(crate) fn path(&self) -> Option<PathBuf> {
         match &self.mode {
             Mode::Unpublished(_, unpublished) => Some(unpublished.publish_at.clone()),
-            _ => self.core.backing().path(),
+            _ => self.superblock.backing().path(),
         }
     }
 
@@ -283,7 +290,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
     pub(crate) fn append_record(&mut self, record: &R) -> Result<u64> {
         match record.bytes(self.slots.record_len()) {
             Ok(bytes) => self.append(bytes, 1).map(|ids| ids.start),
-            Err(error) => Err(self.core.name(error)),
+            Err(error) => Err(self.superblock.name(error)),
         }
     }
 
@@ -307,7 +314,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         if len % record_len != 0 {
             let detail = format!("{len} bytes are not a whole number of records of {record_len}");
             let error = Error::new(ErrorKind::InvalidArgument, "append").detail(detail);
-            return Err(self.core.name(error));
+            return Err(self.superblock.name(error));
         }
         self.append(records, (len / record_len) as u64)
     }
@@ -315,14 +322,14 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
     /// Appends `added` records whose bytes follow one another.
     #[inline]
     pub(crate) fn append(&mut self, bytes: &[u8], added: u64) -> Result<Range<u64>> {
-        self.core.check_healthy("append")?;
+        self.superblock.check_healthy("append")?;
         if self.slots.mark().is_some() {
             return self.append_marked(bytes, added);
         }
         self.append_slots(bytes, added)
     }
 
-    /// Appends `added` records with all that lies between them and their next ones.
+    /// Appends `added` records, given as whole strides.
     #[inline]
     pub(crate) fn append_slots(&mut self, bytes: &[u8], added: u64) -> Result<Range<u64>> {
         match self.array.append_pending(bytes, added) {
@@ -332,19 +339,19 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
     }
 
     fn append_with_room(&mut self, bytes: &[u8], added: u64) -> Result<Range<u64>> {
-        let room = self.array.make_room(added).map_err(|error| self.core.name(error))?;
-        // A full disk takes back what it has not got; any other failure may have left a part of the
-        // records written, which counts as nothing, but is not to be built upon.
+        let room = self.array.make_room(added).map_err(|error| self.superblock.name(error))?;
+        // On a full disk the array has undone the append. Another failure may have left a part of
+        // the records, which no header counts; no later append may rely on it.
         match self.array.append(bytes, room) {
             Ok(ids) => Ok(ids),
-            Err(error) if error.kind() == ErrorKind::NoSpace => Err(self.core.name(error)),
-            other => self.core.keep(other),
+            Err(error) if error.kind() == ErrorKind::NoSpace => Err(self.superblock.name(error)),
+            other => self.superblock.keep(other),
         }
     }
 
     pub(crate) fn reserve(&mut self, records: u64) -> Result<()> {
-        self.core.check_healthy("reserve")?;
-        self.array.reserve(records).map_err(|error| self.core.name(error))
+        self.superblock.check_healthy("reserve")?;
+        self.array.reserve(records).map_err(|error| self.superblock.name(error))
     }
 
     /// Makes all appended records durable, and counts them.
@@ -352,9 +359,9 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         if self.access() != Access::ReadWrite {
             return Ok(());
         }
-        self.core.check_healthy("flush")?;
+        self.superblock.check_healthy("flush")?;
         let count = self.array.count();
-        if count == self.core.header().counts.records {
+        if count == self.superblock.header().counts.records {
             return Ok(());
         }
         self.flush_as(self.live_count(), self.free_head())
@@ -366,7 +373,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         if count >= self.array.count() {
             return Ok(());
         }
-        if count < self.core.header().counts.records {
+        if count < self.superblock.header().counts.records {
             self.refuse_with_deletes("truncate")?;
             self.locks.exclude_readers(self.common.wait)?;
             let cut = self.cut(count);
@@ -374,11 +381,10 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
             return cut.and(admitted);
         }
         let cut = self.array.truncate(count);
-        self.core.keep(cut)
+        self.superblock.keep(cut)
     }
 
-    /// Makes everything durable, trims the file to its records, and gives a store that was made
-    /// aside its name.
+    /// Makes everything durable, trims the file to its records, and publishes an unpublished store.
     pub(crate) fn close(mut self) -> Result<()> {
         self.close_in_place()
     }
@@ -392,31 +398,31 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         closed
     }
 
-    /// Leaves the file as it is at rest: trimmed, and with both header slots alike.
+    /// Makes appended records durable, trims the file and makes both header slots equal.
     fn tidy(&mut self) -> Result<()> {
         if self.access() != Access::ReadWrite {
             return Ok(());
         }
-        self.core.check_healthy("close")?;
+        self.superblock.check_healthy("close")?;
         self.flush()?;
         match self.array.trim() {
-            // Windows trims no file that anybody has mapped. The file stays longer than its
-            // records, which harms nobody, until the next writer closes it.
+            // Windows cannot trim a file that another process has mapped. The file stays longer
+            // than its records until the next writer closes it, which is harmless.
             Err(error) if error.kind() == ErrorKind::Locked => {}
-            other => self.core.keep(other)?,
+            other => self.superblock.keep(other)?,
         }
-        if self.core.changed() {
-            self.core.commit(|_| {})?;
+        if self.superblock.changed() {
+            self.superblock.commit(|_| {})?;
         }
         self.trim_sums()
     }
 
     fn check_writable(&self, operation: &'static str) -> Result<()> {
         if self.access() == Access::ReadWrite {
-            return self.core.check_healthy(operation);
+            return self.superblock.check_healthy(operation);
         }
         Err(self
-            .core
+            .superblock
             .name(Error::new(ErrorKind::ReadOnly, operation).advice("open the store for writing")))
     }
 }
@@ -428,7 +434,7 @@ impl<R: Row + ?Sized> Drop for ExclusiveFile<R> {
             Mode::Unpublished(..) => self.abandon(),
             Mode::Read(_) | Mode::Private(_) | Mode::Write(_) => {
                 if !std::thread::panicking() {
-                    // A caller that wants to know about errors closes the store.
+                    // A caller that wants to see errors calls `close`.
                     let _ = self.tidy();
                 }
             }
@@ -436,7 +442,7 @@ impl<R: Row + ?Sized> Drop for ExclusiveFile<R> {
     }
 }
 
-/// The one way of reading of stores that do not slide.
+/// Stores without windows map the whole array.
 const WHOLE: Reading = Reading::Whole;
 
 impl<R: Row + ?Sized> std::fmt::Debug for ExclusiveFile<R> {
@@ -459,7 +465,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         }
     }
 
-    /// Records `ids`, if the file has all of them, and they can be walked through in place.
+    /// Records `ids` in place, if all are in the file and none can be deleted.
     pub(crate) fn run(&self, ids: Range<u64>) -> Option<R::Run<'_>> {
         if self.slots.mark().is_some() {
             return None;

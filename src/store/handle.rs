@@ -1,4 +1,4 @@
-//! Stores that are mapped whole: of a Rust type, or of a schema found in the file.
+//! Stores that are mapped whole, with records of a Rust type or of the schema in the file.
 
 use std::borrow::Borrow;
 use std::ops::Range;
@@ -16,16 +16,16 @@ use crate::format::{Found, Record, Schema, bytes_of, bytes_of_mut};
 use crate::sums::Checksums;
 use crate::txn::{Options, Row};
 
-/// A store of records of type `R`, or of bytes ([`DynStore`]): one flat file, mapped, records found
-/// by number.
+/// A store of records of type `R`, or of bytes ([`DynStore`]): one flat, mapped file, with records
+/// found by number.
 ///
-/// Reading lends records in place. Appended records are seen by this handle at once; they become
-/// durable, and counted for everybody else, together at [`Store::flush`] or [`Store::close`]: a
-/// crash leaves the state of the last flush. Dropping a store closes it too, but cannot report
-/// errors.
+/// Reads lend records in place. This handle sees appended records at once. [`Store::flush`] and
+/// [`Store::close`] make them durable and visible to other handles, all together: a crash leaves
+/// the state of the last flush. Dropping a store closes it too, but cannot report errors.
 ///
-/// One handle at a time writes; any number read beside it, each the records there were when it was
-/// opened. A `Store` is `Send` and `Sync`: threads read it together.
+/// One handle at a time writes. Any number of handles read beside it; each sees the records that
+/// the store had when the handle was opened. A `Store` is `Send` and `Sync`, so threads can share
+/// it to read.
 ///
 /// ```
 /// use flatrec::{Record, Store, zerocopy::*};
@@ -77,33 +77,74 @@ pub struct Store<R: Row + ?Sized> {
 pub type DynStore = Store<[u8]>;
 
 impl<R: Row + ?Sized> Store<R> {
-    /// Options, for more than the defaults.
+    /// Options for making or opening a store.
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynStore, Field, Schema};
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
+    /// let store = DynStore::options().deletes().metadata("made by hand").temporary(&schema)?;
+    /// assert_eq!(store.metadata()?, b"made by hand");
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
     pub fn options() -> Options<Self> {
         Options::new()
     }
 
     /// Opens the store at `path` for reading and writing.
     ///
+    /// ```
+    /// use flatrec::{DataType, DynStore, Field, Schema};
+    /// let directory = tempfile::tempdir()?;
+    /// let path = directory.path().join("numbers.rec");
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// DynStore::create(&path, &schema)?.close()?;
+    /// let mut store = DynStore::open(&path)?;
+    /// store.append(&[7])?;
+    /// store.close()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
-    /// [`ErrorKind::NotFound`]; [`ErrorKind::NotAStore`], [`ErrorKind::UnsupportedFormat`],
-    /// [`ErrorKind::Corrupt`] and [`ErrorKind::Truncated`] for what the file holds;
-    /// [`ErrorKind::SchemaMismatch`], which says field by field what differs; [`ErrorKind::Locked`]
-    /// while another handle writes; [`ErrorKind::InterruptedEdit`]; the system's.
+    /// - [`ErrorKind::NotFound`] if there is no such file;
+    /// - [`ErrorKind::NotAStore`], [`ErrorKind::UnsupportedFormat`], [`ErrorKind::Corrupt`] or
+    ///   [`ErrorKind::Truncated`] if the file is not a store, or not an intact one of a known
+    ///   version;
+    /// - [`ErrorKind::SchemaMismatch`], which lists the fields that differ, if the file has another
+    ///   schema;
+    /// - [`ErrorKind::Locked`] while another handle writes;
+    /// - [`ErrorKind::InterruptedEdit`] if an exclusive edit did not finish;
+    /// - [`ErrorKind::Io`] if the operating system reports another error.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::options().open(path)
     }
 
-    /// Opens the store at `path` for reading: the records there are now, whatever a writer appends
+    /// Opens the store at `path` for reading. The handle does not see records that a writer appends
     /// later.
     ///
     /// # Errors
-    /// As [`Store::open`]; [`ErrorKind::Locked`] only while an exclusive edit is under way.
+    /// As [`Store::open`], but [`ErrorKind::Locked`] only during an exclusive edit.
     pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self> {
         Self::options().open_read_only(path)
     }
 
-    /// Opens the store at `path` copy-on-write: [`Store::edit`] changes what this handle sees, and
-    /// never the file.
+    /// Opens the store at `path` copy-on-write: [`Store::edit`] changes only what this handle sees,
+    /// and never the file.
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynStore, Field, Schema};
+    /// let directory = tempfile::tempdir()?;
+    /// let path = directory.path().join("numbers.rec");
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let mut store = DynStore::create(&path, &schema)?;
+    /// store.append(&[1])?;
+    /// store.close()?;
+    ///
+    /// let mut private = DynStore::open_private(&path)?;
+    /// private.edit()?.set(0, &[2])?;
+    /// assert_eq!(private.get(0), Some(&[2][..]));
+    /// assert_eq!(DynStore::open_read_only(&path)?.get(0), Some(&[1][..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Store::open_read_only`].
@@ -111,65 +152,63 @@ impl<R: Row + ?Sized> Store<R> {
         Self::options().open_private(path)
     }
 
-    /// How many records there are, those appended and not yet flushed among them, and in a store
-    /// with deletes the deleted ones: record numbers are below it.
+    /// The number of records, including those not yet flushed and those deleted. Record numbers are
+    /// below it.
     #[inline]
     pub fn count(&self) -> u64 {
         self.file.array.count()
     }
 
-    /// How many records there are that are not deleted: [`Store::count`], but in a store with
-    /// deletes.
+    /// The number of records that are not deleted. Without deletes it equals [`Store::count`].
     pub fn live_count(&self) -> u64 {
         self.file.live_count()
     }
 
-    /// Whether there are none, or none that are not deleted.
+    /// Whether the store has no records, or only deleted ones.
     pub fn is_empty(&self) -> bool {
         self.live_count() == 0
     }
 
-    /// Whether a store that is made aside is kept if it is not closed, or if closing it fails: as
-    /// of its last flush, for [`Options::resume_aside`]. Such a store is removed by default.
+    /// Sets whether a store from `create_aside` is kept, with the records of its last flush, if it
+    /// is dropped without closing or if closing it fails. [`Options::resume_aside`] opens it then.
+    /// By default it is removed.
     pub fn keep_unfinished(&mut self, keep: bool) {
         self.file.keep_unfinished(keep);
     }
 
     /// The schema in the file.
     pub fn schema(&self) -> &Schema {
-        self.file.core.schema()
+        self.file.superblock.schema()
     }
 
-    /// The bytes that the store was created with by [`Options::metadata`]. They are read from the
-    /// file when they are asked for first; [`StoreInfo::metadata_len_bytes`](crate::StoreInfo) says
-    /// how many they are.
+    /// The bytes that [`Options::metadata`] gave the store when it was made. The first call reads
+    /// them from the file. [`StoreInfo::metadata_len_bytes`](crate::StoreInfo) is their length.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] if they do not fit in this process's memory;
-    /// [`ErrorKind::Corrupt`] if they are not what they were when the store was opened; the
-    /// system's.
+    /// [`ErrorKind::Unsupported`] if they do not fit into this process's memory;
+    /// [`ErrorKind::Corrupt`] if they have changed since the store was opened; [`ErrorKind::Io`] if
+    /// the operating system reports an error.
     pub fn metadata(&self) -> Result<&[u8]> {
-        self.file.core.metadata().get()
+        self.file.superblock.metadata().get()
     }
 
-    /// Where the store is; `None` for a temporary one.
+    /// The path of the store; `None` for a temporary one.
     pub fn path(&self) -> Option<PathBuf> {
         self.file.path()
     }
 
-    /// Record `id`, in place: one comparison, one multiply, one add. `None` past the last, and for
-    /// a record that was deleted (in a store with deletes its status byte is looked at too), or
-    /// whose status byte is damaged: [`Store::try_get`] tells these apart.
+    /// Record `id`, in place: one comparison, one multiplication, one addition, and in a store with
+    /// deletes a look at the status byte. `None` past the last record, for a deleted record, and
+    /// for one with a damaged status byte; [`Store::try_get`] distinguishes damage.
     #[inline]
     pub fn get(&self, id: u64) -> Option<&R> {
         self.file.record(id)
     }
 
-    /// Record `id`, in place; `None` past the last, and for a record that was deleted.
+    /// Record `id`, in place; `None` past the last record and for a deleted one.
     ///
     /// # Errors
-    /// [`ErrorKind::Corrupt`] if the record's status byte says neither that it lives nor that it is
-    /// deleted.
+    /// [`ErrorKind::Corrupt`] if the record's status byte is damaged: neither live nor deleted.
     pub fn try_get(&self, id: u64) -> Result<Option<&R>> {
         Ok(match self.file.found(id)? {
             Found::Live => self.get(id),
@@ -183,40 +222,50 @@ impl<R: Row + ?Sized> Store<R> {
         self.get(id).map(R::to_owned)
     }
 
-    /// A copy of record `id`, made as [`Store::read_into`] does; `None` as for [`Store::get`].
+    /// A copy of record `id`, made as by `read_into`; `None` past the last record and for a deleted
+    /// one.
     ///
     /// # Errors
-    /// As [`Store::read_into`], but for deleted records.
+    /// As `read_into`, without [`ErrorKind::Deleted`].
     pub fn try_read(&self, id: u64) -> Result<Option<R::Owned>> {
         self.file.try_read(id)
     }
 
-    /// Copies of the records of a range with their numbers, in order, made chunk by chunk; deleted
-    /// ones, and those past the last, are left out. The safe way through a file that others may cut
-    /// or a disk that may fail.
+    /// Copies of the records of a range with their numbers, in order, made chunk by chunk. Skips
+    /// deleted records. This is the safe way to read a file that another program may truncate, or
+    /// one on a disk that may fail.
     pub fn copies(&self, ids: Range<u64>) -> Copies<'_, R> {
         Copies::new(&self.file, ids, CHUNK_BYTES)
     }
 
-    /// All records, in place and in order, but for deleted ones.
+    /// All records except deleted ones, in place and in order.
     pub fn iter(&self) -> Records<'_, R> {
         self.range(0..self.count())
     }
 
-    /// The records of a range, in place and in order; deleted ones, and those past the last, are
-    /// left out. So are those with a damaged status byte: [`Store::range_with_ids`] tells of them.
+    /// The existing records of a range, in place and in order. Skips deleted records, and those
+    /// with a damaged status byte, which [`Store::range_with_ids`] reports.
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynStore, Field, Schema};
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let mut store = DynStore::temporary(&schema)?;
+    /// store.append_packed(&[1, 2, 3])?;
+    /// assert_eq!(store.range(1..100).collect::<Vec<_>>(), [&[2], &[3]]);
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
     pub fn range(&self, ids: Range<u64>) -> Records<'_, R> {
         Records::new(&self.file, ids)
     }
 
-    /// All records with their numbers, in place and in order, but for deleted ones.
+    /// All records except deleted ones, with their numbers, in place and in order.
     pub fn iter_with_ids(&self) -> RecordsWithIds<'_, R> {
         self.range_with_ids(0..self.count())
     }
 
-    /// The records of a range with their numbers, in place and in order; deleted ones, and those
-    /// past the last, are left out. A record whose status byte is damaged is an
-    /// [`ErrorKind::Corrupt`]; the ones after it follow.
+    /// The existing records of a range with their numbers, in place and in order. Skips deleted
+    /// records. Gives an [`ErrorKind::Corrupt`] for a record with a damaged status byte, and
+    /// continues after it.
     pub fn range_with_ids(&self, ids: Range<u64>) -> RecordsWithIds<'_, R> {
         RecordsWithIds::new(&self.file, ids)
     }
@@ -224,15 +273,16 @@ impl<R: Row + ?Sized> Store<R> {
     /// Appends one record, and returns its number.
     ///
     /// # Errors
-    /// [`ErrorKind::ReadOnly`]; [`ErrorKind::NoSpace`], with nothing changed;
-    /// [`ErrorKind::Poisoned`] after a failed write; [`ErrorKind::InvalidArgument`] for bytes that
-    /// are not as many as a record's; the system's.
+    /// [`ErrorKind::ReadOnly`] if the store is open for reading; [`ErrorKind::NoSpace`] if the disk
+    /// is full, with nothing changed; [`ErrorKind::Poisoned`] after a failed write;
+    /// [`ErrorKind::InvalidArgument`] if `record` does not have the length of a record;
+    /// [`ErrorKind::Io`] if the operating system reports another error.
     #[inline]
     pub fn append(&mut self, record: &R) -> Result<u64> {
         self.file.append_record(record)
     }
 
-    /// Appends records whose bytes follow one another, and returns their numbers.
+    /// Appends records given as consecutive bytes, and returns their numbers.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] if `records` is not a whole number of records; as
@@ -253,7 +303,7 @@ impl<R: Row + ?Sized> Store<R> {
     /// ```
     ///
     /// # Errors
-    /// As [`Store::append`]; the records before the one that failed are appended then.
+    /// As [`Store::append`]. The records before the failed one stay appended.
     pub fn append_all(
         &mut self,
         records: impl IntoIterator<Item = impl Borrow<R>>,
@@ -261,7 +311,7 @@ impl<R: Row + ?Sized> Store<R> {
         self.file.append_all(records)
     }
 
-    /// Reserves disk space for so many records more.
+    /// Reserves disk space for this number of further records.
     ///
     /// # Errors
     /// As [`Store::append`].
@@ -269,54 +319,71 @@ impl<R: Row + ?Sized> Store<R> {
         self.file.reserve(records)
     }
 
-    /// Makes all appended records durable, and counts them: after this they survive a power cut.
+    /// Makes all appended records durable and visible to other handles: from then on they survive a
+    /// power cut.
     ///
     /// # Errors
-    /// The system's; the handle is poisoned then, and the file holds the state of an earlier flush.
+    /// [`ErrorKind::NoSpace`] if the disk has no room for their checksums; [`ErrorKind::Io`] if the
+    /// operating system reports an error. After a failed write or sync the handle is
+    /// [poisoned](ErrorKind::Poisoned), and the file holds the state of an earlier flush.
     pub fn flush(&mut self) -> Result<()> {
         self.file.flush()
     }
 
-    /// Forgets the records from `count` on, durably. With `count` past the last it does nothing.
+    /// Removes the records from `count` on, durably. Does nothing if `count` is past the last
+    /// record.
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynStore, Field, Schema};
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let mut store = DynStore::temporary(&schema)?;
+    /// store.append_packed(&[1, 2, 3])?;
+    /// store.truncate(1)?;
+    /// assert_eq!(store.count(), 1);
+    /// # Ok::<(), flatrec::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::ReadOnly`]; [`ErrorKind::Locked`] while another handle has the store open to
-    /// read; [`ErrorKind::Unsupported`] if records have been deleted, when only those that were
-    /// not flushed yet can be forgotten; the system's.
+    /// [`ErrorKind::ReadOnly`] if the store is not open for writing; [`ErrorKind::Locked`] while
+    /// another handle has the store open for reading; [`ErrorKind::Unsupported`] if records have
+    /// been deleted and a flush has counted the records to remove; [`ErrorKind::Io`] if the
+    /// operating system reports an error.
     pub fn truncate(&mut self, count: u64) -> Result<()> {
         self.file.truncate(count)
     }
 
-    /// Starts an exclusive edit: changes in place, with every other handle shut out. In a store
-    /// opened by [`Store::open_private`] the changes are this handle's alone.
+    /// Starts an exclusive edit, which changes records in place and keeps all other handles out. In
+    /// a store opened by [`Store::open_private`] only this handle sees the changes.
     ///
     /// # Errors
-    /// [`ErrorKind::ReadOnly`]; [`ErrorKind::Locked`] while another handle has the store open; the
-    /// system's.
+    /// [`ErrorKind::ReadOnly`] if the store is open for reading only; [`ErrorKind::Locked`] while
+    /// another handle has the store open; [`ErrorKind::InterruptedEdit`] after an edit through this
+    /// handle panicked; [`ErrorKind::Io`] if the operating system reports an error.
     pub fn edit(&mut self) -> Result<Edit<'_, R>> {
         Edit::begin(&mut self.file)
     }
 
-    /// Sizes, header slots, views, residency and faults, as they are now.
+    /// Sizes, header slots, views, residency and page faults at this moment.
     ///
     /// # Errors
-    /// The system's.
+    /// [`ErrorKind::Io`] if the operating system reports an error.
     pub fn info(&self) -> Result<StoreInfo> {
         StoreInfo::of(&self.file)
     }
 
-    /// Makes everything durable, trims the file to its records, and gives the locks back.
+    /// Makes everything durable, trims the file to its records, and releases the locks.
     ///
     /// # Errors
-    /// The system's; the file then holds the state of an earlier flush.
+    /// As [`Store::flush`]; the file then holds the state of an earlier flush. For a store from
+    /// `create_aside` also [`ErrorKind::AlreadyExists`] if its path is taken.
     pub fn close(self) -> Result<()> {
         self.file.close()
     }
 
-    /// Whether the handles that write to the store keep checksums of its records.
+    /// Whether the handles that write to the store maintain checksums of its records.
     pub(crate) fn has_checksums(&self) -> Result<bool> {
-        let core = &self.file.core;
-        let found = Checksums::look(&**core.backing(), core.header())?;
+        let superblock = &self.file.superblock;
+        let found = Checksums::look(&**superblock.backing(), superblock.header())?;
         Ok(matches!(found, Checksums::Present { .. }))
     }
 }
@@ -325,25 +392,28 @@ impl<R: Record> Store<R> {
     /// Makes a new, empty store at `path`.
     ///
     /// # Errors
-    /// [`ErrorKind::AlreadyExists`], [`ErrorKind::Locked`], [`ErrorKind::NoSpace`],
-    /// [`ErrorKind::NetworkFileSystem`], [`ErrorKind::Unsupported`] for a native-endian type on a
-    /// big-endian system; the system's.
+    /// - [`ErrorKind::AlreadyExists`] if the path, or the name of one of its side files, is taken;
+    /// - [`ErrorKind::Locked`] while another handle makes or writes a store at this path;
+    /// - [`ErrorKind::NoSpace`] if the disk is full;
+    /// - [`ErrorKind::NetworkFileSystem`] on a network file system;
+    /// - [`ErrorKind::Unsupported`] for a native-endian type on a big-endian system;
+    /// - [`ErrorKind::Io`] if the operating system reports another error.
     pub fn create(path: impl AsRef<Path>) -> Result<Self> {
         Self::options().create(path)
     }
 
-    /// Makes a store in a file without a name, gone when it is closed; it has no side files.
+    /// Makes a store in a file without a name, which ends when it is closed. It has no side files.
     ///
     /// # Errors
-    /// The system's.
+    /// [`ErrorKind::Io`] if the operating system reports an error.
     pub fn temporary() -> Result<Self> {
         Self::options().temporary()
     }
 
-    /// Copies the records from `first` on into `into`, as many as there are and as it has places,
-    /// and returns how many. For files on disks that may fail, or that others may cut: what is a
-    /// signal when records are read in place is an error here, once the guard is installed
-    /// ([`install_fault_guard`](crate::install_fault_guard)).
+    /// Copies the records from `first` on into `into`, until the records or the places end, and
+    /// returns how many. Once [`install_fault_guard`](crate::install_fault_guard) was called, an
+    /// unreadable page is an error here, while reading in place raises a signal: use it for files
+    /// that another program may truncate, and on disks that may fail.
     ///
     /// ```
     /// # #[cfg(feature = "derive")] {
@@ -362,17 +432,32 @@ impl<R: Record> Store<R> {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Truncated`] if the file has been cut since it was opened, naming the first
-    /// record that it does not have; the system's if it cannot read a page, with the guard
-    /// installed; [`ErrorKind::Deleted`] if one of the records was deleted;
-    /// [`ErrorKind::Corrupt`] if one's status byte is damaged. What `into` holds then is not said.
+    /// [`ErrorKind::Truncated`] if another program has truncated the file, with the number of the
+    /// first missing record; [`ErrorKind::Io`] if the operating system cannot read a page and the
+    /// guard is installed; [`ErrorKind::Deleted`] if one of the records is deleted;
+    /// [`ErrorKind::Corrupt`] if a status byte is damaged. The content of `into` is unspecified
+    /// after an error.
     pub fn read_into(&self, first: u64, into: &mut [R]) -> Result<usize> {
         self.file.read_packed(first, bytes_of_mut(into))
     }
 
-    /// The records of a range as one slice, in place. `None` if the range reaches past the records
-    /// in the file (those appended since the last flush may still be in a buffer), and in a store
-    /// with deletes, whose records have status bytes between them.
+    /// The records of a range as one slice, in place. `None` if the range ends past the records in
+    /// the file, because appended records may stay in a buffer until the next flush. Always `None`
+    /// in a store with deletes, because status bytes lie between its records.
+    ///
+    /// ```
+    /// # #[cfg(feature = "derive")] {
+    /// use flatrec::{Record, Store};
+    /// #[derive(Clone, Copy, Record)]
+    /// #[repr(C)]
+    /// struct Point { x: u32, y: u32 }
+    /// let mut store = Store::<Point>::temporary().unwrap();
+    /// store.append_slice(&[Point { x: 1, y: 2 }; 100]).unwrap();
+    /// store.flush().unwrap();
+    /// let sum: u32 = store.slice(0..100).unwrap().iter().map(|point| point.x + point.y).sum();
+    /// assert_eq!(sum, 300);
+    /// # }
+    /// ```
     pub fn slice(&self, ids: Range<u64>) -> Option<&[R]> {
         self.file.array.whole().slice(ids)
     }
@@ -395,18 +480,18 @@ impl DynStore {
         Self::options().create(path, schema)
     }
 
-    /// Makes a store in a file without a name, gone when it is closed.
+    /// Makes a store in a file without a name, which ends when it is closed. It has no side files.
     ///
     /// # Errors
-    /// The system's.
+    /// [`ErrorKind::Io`] if the operating system reports an error.
     pub fn temporary(schema: &Schema) -> Result<Self> {
         Self::options().temporary(schema)
     }
 
-    /// Copies the bytes of the records from `first` on into `into`, one after the other, as many as
-    /// there are and as it has room for, and returns how many records that were. What is a signal
-    /// when records are read in place is an error here, once the guard is installed
-    /// ([`install_fault_guard`](crate::install_fault_guard)).
+    /// Copies the bytes of the records from `first` on into `into`, packed, until the records or
+    /// the room end, and returns how many records. Once
+    /// [`install_fault_guard`](crate::install_fault_guard) was called, an unreadable page is an
+    /// error here, while reading in place raises a signal.
     ///
     /// ```
     /// use flatrec::{DataType, DynStore, Field, Schema};
@@ -420,7 +505,7 @@ impl DynStore {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] if `into` has no room for one record; as `read_into` of a
+    /// [`ErrorKind::InvalidArgument`] if `into` is shorter than one record; as `read_into` of a
     /// store of a Rust type.
     pub fn read_into(&self, first: u64, into: &mut [u8]) -> Result<usize> {
         self.file.read_bytes_into(first, into)

@@ -1,4 +1,4 @@
-//! What can be told about an open store.
+//! Facts about an open store, for a caller to show.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,8 @@ use crate::shm::process;
 use crate::sums::{Checksums, DamagedBlock, Known};
 use crate::txn::{ReaderInfo, RecoveredState, Row};
 
-/// Sizes, header slots, views, residency and faults of an open store, as they were when asked.
+/// Sizes, header slots, views, residency and page faults of an open store, at the time of
+/// [`Store::info`](crate::Store::info).
 ///
 /// ```
 /// use flatrec::{DataType, DynStore, Field, Schema};
@@ -28,19 +29,19 @@ use crate::txn::{ReaderInfo, RecoveredState, Row};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct StoreInfo {
-    /// Where the store is; `None` for a temporary one.
+    /// The path of the store; `None` for a temporary one.
     pub path: Option<PathBuf>,
-    /// What this handle may do.
+    /// How this handle has opened the store.
     pub access: Access,
-    /// Records, those appended and not yet flushed, and those deleted, among them.
+    /// The number of records, including those not yet flushed and those deleted.
     pub count: u64,
-    /// Records that are not deleted.
+    /// The number of records that are not deleted.
     pub live_count: u64,
-    /// Whether records can be deleted: each has a status byte then.
+    /// Whether records can be deleted; then each has a status byte.
     pub deletes: bool,
-    /// The deleted record whose place is used again first, the head of the free list.
+    /// The head of the free list: the deleted record whose place the next insert uses.
     pub free_head: Option<u64>,
-    /// Records that the header counts.
+    /// The number of records that the newest commit counts, in the header or in the log.
     pub committed_count: u64,
     /// Bytes of one record, without a status byte.
     pub record_size: u32,
@@ -50,69 +51,83 @@ pub struct StoreInfo {
     pub metadata_len_bytes: u32,
     /// Bytes from the start of the file to record 0.
     pub data_offset: u64,
-    /// Bytes of the file, preallocated ones among them while a writer has it open.
+    /// Bytes of the file, including those that a writer has preallocated.
     pub file_len_bytes: u64,
-    /// Bytes that the file takes on its device.
+    /// Bytes that the file occupies on its device.
     pub allocated_bytes: u64,
-    /// How often the header has been written.
+    /// The sequence of the header in force; it grows with each header written.
     pub sequence: u64,
     /// The number of the newest commit, in the file or in the log.
     pub commit: u64,
-    /// The log, if there is one: of a [`Database`](crate::Database) that is open, or was killed.
+    /// The log, if there is one: a [`Database`](crate::Database) is open, or ended without closing.
     pub log: Option<LogInfo>,
-    /// The handle that has the store open to write, this one if it does.
+    /// The handle that has the store open for writing; it may be this one.
     pub writer: Option<WriterInfo>,
-    /// The readers that have the store open in other handles and processes, and what they hold; a
-    /// writer whose own snapshots have held a checkpoint back is one of them. Those that may not
-    /// write the lock file are not among them, nor those under another name.
+    /// The readers in other handles and processes, and the commits that they hold. A writer whose
+    /// own snapshots have held a checkpoint back is one of them. Readers that may not write the
+    /// lock file, and readers that opened the store under another name, are missing.
     pub readers: Vec<ReaderInfo>,
-    /// The random number that the store was made with.
+    /// 16 random bytes, drawn when the store was made.
     pub file_id: [u8; 16],
-    /// What was found in the two header slots when the store was opened.
+    /// The content of the two header slots when the store was opened.
     pub slots: [SlotInfo; 2],
-    /// Whether an exclusive edit was under way, or interrupted.
+    /// Whether an exclusive edit had begun and not finished when the store was opened.
     pub editing: bool,
     /// Whether the store has checksums of its records.
     pub checksums: Checksums,
-    /// How many records, deleted ones included, no checksum covers: neither one of the store's nor
-    /// one of the log's.
+    /// The number of records, deleted ones included, that no checksum covers, in the checksum file
+    /// or in the log.
     pub unsummed: u64,
-    /// The blocks that did not match their checksums when a handle was about to change records of
-    /// them, the first 1000; [`verify`](crate::verify) looks at all blocks.
+    /// The first 1000 blocks that did not match their checksums when a handle was about to change
+    /// their records. Only [`verify`](crate::verify) checks all blocks.
     pub damaged: Vec<DamagedBlock>,
-    /// How many such blocks there are.
+    /// The number of such blocks.
     pub damaged_blocks: u64,
-    /// What the file lies on.
+    /// The kind of file system that holds the file.
     pub file_system: FileSystemKind,
-    /// Bytes that this handle maps to read.
+    /// Bytes that this handle maps for reading.
     pub mapped_bytes: u64,
-    /// What the sliding windows have done, for a windowed store.
+    /// Counters of the sliding windows, for a windowed store.
     pub windows: Option<ViewCounters>,
-    /// How many pages of the records are in memory; `None` where there is no whole view to ask. Of
-    /// a large file an estimate: see [`StoreInfo::residency_asked_pages`].
+    /// How many pages of the file are in memory; `None` if nothing is mapped whole. For a large
+    /// file this is an estimate: see [`StoreInfo::residency_asked_pages`].
     pub residency: Option<Residency>,
-    /// How many pages were asked about for that: all, or a sample of 262,144 where there are more
-    /// (1 GiB at 4096 bytes), spread evenly. A hole may have billions of pages.
+    /// The number of pages behind [`StoreInfo::residency`]: all, or for more than 262,144 pages
+    /// (1 GiB at 4096 bytes) a sample of that many, spread evenly.
     pub residency_asked_pages: u64,
     /// Page faults of this process so far.
     pub faults: FaultCounts,
 }
 
-/// What was found in the log when the store was opened.
+/// The content of the log when the store was opened.
+///
+/// ```
+/// use flatrec::{DataType, Durability, DynDatabase, DynStore, Field, Schema};
+/// let directory = tempfile::tempdir()?;
+/// let path = directory.path().join("numbers.rec");
+/// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+/// let writer = DynDatabase::create(&path, &schema)?;
+/// let mut transaction = writer.begin_write()?;
+/// transaction.append(&[7])?;
+/// transaction.commit(Durability::Immediate)?;
+/// let log = DynStore::open_read_only(&path)?.info()?.log.unwrap();
+/// assert_eq!((log.commits, log.records, log.segments), (1, 1, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogInfo {
     /// Commits that the array does not hold yet.
     pub commits: u64,
-    /// Records with changes in them.
+    /// Records that these commits changed.
     pub records: u64,
     /// Bytes of the frames of the log.
     pub len_bytes: u64,
-    /// Files that the log lies in.
+    /// Files of the log.
     pub segments: u64,
 }
 
-/// A handle that has a store open to write.
+/// A handle that has a store open for writing.
 ///
 /// ```
 /// use flatrec::{DataType, DynDatabase, DynStore, Field, Schema};
@@ -129,43 +144,51 @@ pub struct LogInfo {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WriterInfo {
-    /// The number of its process, as it is called there; `None` if it does not say, as where it has
-    /// not finished opening the store.
+    /// The number of its process, in the writer's own process namespace; `None` while the writer
+    /// has not finished opening the store.
     pub process: Option<u64>,
 }
 
-/// What was found in a header slot.
+/// The content of a header slot.
+///
+/// ```
+/// use flatrec::{DataType, DynStore, Field, Schema, SlotInfo};
+/// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+/// let store = DynStore::temporary(&schema)?;
+/// assert!(matches!(store.info()?.slots[0], SlotInfo::Valid { count: 0, .. }));
+/// # Ok::<(), flatrec::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SlotInfo {
     /// A header whose checksum holds.
     Valid {
-        /// The slot with the higher one is in force.
+        /// The valid slot with the higher sequence is in force.
         sequence: u64,
-        /// The records it counts.
+        /// The number of records that the header counts.
         count: u64,
     },
-    /// Nothing.
+    /// Zero bytes: no header was written to this slot.
     Empty,
-    /// Something else, such as a torn write, and why it is not believed.
+    /// Other bytes, such as a torn write, and why they are not a valid header.
     Bad(String),
 }
 
 impl StoreInfo {
     pub(crate) fn of<R: Row + ?Sized>(file: &ExclusiveFile<R>) -> Result<Self> {
-        let header = file.core.header();
-        let backing = file.core.backing();
+        let header = file.superblock.header();
+        let backing = file.superblock.backing();
         let view = file.array.whole().view();
         let windows = file.array.counters();
         let file_len_bytes = backing.len_bytes()?;
-        // A view may reach past the end of the file, where there are no pages to ask for.
+        // A view may reach past the end of the file, where there are no pages.
         let shown = file_len_bytes.min(view.len_bytes() as u64);
         let shown = usize::try_from(shown).unwrap_or(view.len_bytes());
         let (residency, residency_asked_pages) = match shown {
             0 => (None, 0),
             _ => residency_of(view, shown)?,
         };
-        let report = file.core.report();
+        let report = file.superblock.report();
         let log = file.mode.log().map(|log| LogInfo::of(log, &**backing)).transpose()?;
         let (writer, readers) = sharers(file)?;
         let known = Known::of(file.mode.sums(), &**backing, header)?;
@@ -194,7 +217,7 @@ impl StoreInfo {
             readers,
             file_id: header.file_id,
             slots: [slot_info(&report.a), slot_info(&report.b)],
-            editing: file.core.found_editing(),
+            editing: file.superblock.found_editing(),
             checksums: known.checksums,
             unsummed: unsummed.saturating_add(file.mode.log().map_or(0, |log| log.unsummed)),
             damaged: known.damaged,
@@ -209,12 +232,12 @@ impl StoreInfo {
     }
 }
 
-/// The runs of pages that a sample has, and the pages of each.
+/// The runs of pages in a sample, and the pages in each.
 const SAMPLE_RUNS: u64 = 1024;
 const SAMPLE_RUN_PAGES: u64 = 256;
 
-/// How much of the first `len_bytes` bytes of a view is in memory, and how many pages were asked
-/// about to know.
+/// How many pages of the first `len_bytes` bytes of a view are in memory, and from how many pages
+/// this was estimated.
 fn residency_of(view: &View, len_bytes: usize) -> Result<(Option<Residency>, u64)> {
     let first = view.residency(0..1)?;
     let page_size_bytes = first.page_size_bytes.max(1);
@@ -227,7 +250,7 @@ fn residency_of(view: &View, len_bytes: usize) -> Result<(Option<Residency>, u64
     for run in 0..SAMPLE_RUNS {
         let start = run * (pages / SAMPLE_RUNS) * page_size_bytes;
         let end = start + SAMPLE_RUN_PAGES * page_size_bytes;
-        // Both lie in the view, whose length is an index.
+        // Both lie in the view, so they fit into a `usize`.
         let range = usize::try_from(start).unwrap_or(len_bytes)
             ..usize::try_from(end).unwrap_or(len_bytes).min(len_bytes);
         let found = view.residency(range)?;
@@ -240,7 +263,7 @@ fn residency_of(view: &View, len_bytes: usize) -> Result<(Option<Residency>, u64
     Ok((Some(all), asked.pages))
 }
 
-/// Who has the store of `file` open beside it, and who writes to it.
+/// The writer of the store of `file`, and the readers in other handles.
 fn sharers<R: Row + ?Sized>(
     file: &ExclusiveFile<R>,
 ) -> Result<(Option<WriterInfo>, Vec<ReaderInfo>)> {

@@ -1,7 +1,7 @@
-//! Stores: one flat file that a handle changes alone, without a log, or reads as it is.
+//! Stores: one flat file that a handle changes alone and without a log, or only reads.
 //!
-//! What is appended becomes durable, and is counted, together at a flush: the data is synced before
-//! the header that counts it. Each kind of handle is a thin face of one `exclusive_file`.
+//! A flush makes appended records durable and counts them: it syncs the data before it writes the
+//! header with the new count. All kinds of handles are thin wrappers of `exclusive_file`.
 
 mod copies;
 mod edit;

@@ -1,4 +1,4 @@
-//! The options of stores: making them and opening them.
+//! Options for making and opening stores.
 
 use std::fs::File;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::format::{Record, Schema};
 use crate::io::{Access, Backing};
 use crate::txn::{Options, Row};
 
-#[allow(unsafe_code, reason = "what else changes a file is the caller's to know")]
+#[allow(unsafe_code, reason = "only the caller knows what else changes a file")]
 impl<R: Row + ?Sized> Options<Store<R>> {
     /// Opens the store at `path` for reading and writing.
     ///
@@ -40,10 +40,10 @@ impl<R: Row + ?Sized> Options<Store<R>> {
         self.open_with(path.as_ref(), Access::Private)
     }
 
-    /// Opens what was left by a [`create_aside`](Options::create_aside) of `path` that was cut off,
-    /// by a kill or a power cut or because [`Store::keep_unfinished`] said so: the store with
-    /// the records of its last flush, to be finished. It appears at `path` when it is closed, and
-    /// stays unfinished when it is dropped before that.
+    /// Opens the unfinished store that [`create_aside`](Options::create_aside) of `path` has left,
+    /// with the records of its last flush. A crash or a power cut leaves one, and so does a drop
+    /// after [`Store::keep_unfinished`]. The store appears at `path` when it is closed; if it is
+    /// dropped before, it stays unfinished.
     ///
     /// ```
     /// use flatrec::{DataType, DynStore, Field, Schema};
@@ -67,28 +67,31 @@ impl<R: Row + ?Sized> Options<Store<R>> {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] if there is nothing to resume; [`ErrorKind::AlreadyExists`] without
-    /// `replace` if there is something at `path`, and if the store that would be resumed is a
-    /// finished one; [`ErrorKind::PermissionDenied`] if it is another user's, and
-    /// [`ErrorKind::InvalidArgument`] if it has other names; those of [`Store::open`]. What was
-    /// left stays.
+    /// [`ErrorKind::NotFound`] if there is no unfinished store; [`ErrorKind::AlreadyExists`] if the
+    /// path is taken and `replace` is not set, or if the store under the temporary name is
+    /// finished; [`ErrorKind::PermissionDenied`] if another user owns it;
+    /// [`ErrorKind::InvalidArgument`] if it has other names; as [`Store::open`]. After an error the
+    /// unfinished store stays.
     pub fn resume_aside(self, path: impl AsRef<Path>, replace: bool) -> Result<Store<R>> {
         let by_hand = self.schema.as_ref();
         let file = ExclusiveFile::resume_aside(path.as_ref(), by_hand, &self.common, replace)?;
         Ok(Store { file })
     }
 
-    /// Opens the store in a file that is open already. Given its path, the inode is locked, where
-    /// the system can do that; there are no side files.
+    /// Opens the store in an open file. With `path`, it locks the inode if the system supports
+    /// that. It uses no side files.
     ///
     /// # Errors
     /// As [`Store::open`].
     ///
     /// # Safety
-    /// Where no path is given, and on Windows in any case, nobody else changes the file while the
-    /// store is open; elsewhere than on Linux nobody has it open as a store while this one is
-    /// edited or truncated. The file is no clone of one that another store has: clones share their
-    /// locks.
+    /// The caller promises:
+    ///
+    /// - Without a path, and on Windows always, nothing else changes the file while the store is
+    ///   open.
+    /// - Except on Linux, no other handle has the file open as a store while this one is edited or
+    ///   truncated.
+    /// - The file is not a clone of one that another store uses, because clones share their locks.
     pub unsafe fn from_file(
         self,
         file: File,
@@ -96,28 +99,28 @@ impl<R: Row + ?Sized> Options<Store<R>> {
         access: Access,
     ) -> Result<Store<R>> {
         let by_hand = self.schema.as_ref();
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller has promised it.
         let file = unsafe { ExclusiveFile::from_file(file, path, access, by_hand, &self.common) }?;
         Ok(Store { file })
     }
 
-    /// Opens the store in any backing, or makes one there if it has no bytes and the schema is
-    /// known: the type's own, or one that [`Options::schema`] gives.
+    /// Opens the store in any backing. If the backing is empty, makes a store with the schema of
+    /// the type or of [`Options::schema`], if there is one.
     ///
     /// # Errors
     /// As [`Store::open`] and [`Store::create`].
     ///
     /// # Safety
-    /// Nobody else changes the backing while the store is open, nor has it open as a store while
-    /// this one is edited or truncated.
+    /// The caller promises that nothing else changes the backing while the store is open, and that
+    /// no other handle has it open as a store while this one is edited or truncated.
     pub unsafe fn over(self, backing: Arc<dyn Backing>, access: Access) -> Result<Store<R>> {
         let (by_hand, common) = (self.schema.as_ref(), &self.common);
         let is_new = access == Access::ReadWrite && backing.len_bytes()? == 0;
         let file = if is_new && R::schema_to_create(by_hand)?.is_some() {
-            // SAFETY: the caller's promise.
+            // SAFETY: the caller has promised it.
             unsafe { ExclusiveFile::create_over(backing, by_hand, common) }?
         } else {
-            // SAFETY: the caller's promise.
+            // SAFETY: the caller has promised it.
             unsafe { ExclusiveFile::over(backing, access, Reading::Whole, by_hand, common) }?
         };
         Ok(Store { file })
@@ -152,27 +155,27 @@ impl<R: Row + ?Sized> Options<Store<R>> {
 
     unsafe fn make_over(self, backing: Arc<dyn Backing>) -> Result<Store<R>> {
         let by_hand = self.schema.as_ref();
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller has promised it.
         let file = unsafe { ExclusiveFile::create_over(backing, by_hand, &self.common) }?;
         Ok(Store { file })
     }
 }
 
-#[allow(unsafe_code, reason = "what else changes a backing is the caller's to know")]
+#[allow(unsafe_code, reason = "only the caller knows what else changes a backing")]
 impl<R: Record> Options<Store<R>> {
     /// Makes a new, empty store at `path`.
     ///
     /// # Errors
-    /// As [`Store::create`]; [`ErrorKind::InvalidSchema`] if the schema given by hand is not one
-    /// of `R`: its own, or for a [`PodRecord`](crate::PodRecord) any of its size.
+    /// As [`Store::create`]; [`ErrorKind::InvalidSchema`] if [`Options::schema`] has given a schema
+    /// that does not fit `R`. Only its own fits, or for a [`PodRecord`](crate::PodRecord) any of
+    /// its size.
     pub fn create(self, path: impl AsRef<Path>) -> Result<Store<R>> {
         self.make(path.as_ref())
     }
 
-    /// Makes a new, empty store that appears at `path` when it is closed; dropped before that, it
-    /// leaves nothing behind. With `replace` it takes the place of a store that is there. A link at
-    /// `path` is replaced itself, as [`std::fs::rename`] does: the store that it leads to
-    /// stays.
+    /// Makes a new, empty store that appears at `path` when it is closed. If it is dropped before,
+    /// it leaves nothing behind. With `replace` it replaces an existing store. A symbolic link at
+    /// `path` is itself replaced, as by [`std::fs::rename`]: the store that it leads to stays.
     ///
     /// # Errors
     /// As [`Options::create`].
@@ -180,7 +183,7 @@ impl<R: Record> Options<Store<R>> {
         self.make_aside(path.as_ref(), replace)
     }
 
-    /// Makes a store in a file without a name.
+    /// Makes a store in a file without a name, which ends when it is closed.
     ///
     /// # Errors
     /// As [`Store::temporary`].
@@ -188,7 +191,7 @@ impl<R: Record> Options<Store<R>> {
         self.make_temporary()
     }
 
-    /// Makes a new, empty store in a backing that has no bytes yet.
+    /// Makes a new, empty store in an empty backing.
     ///
     /// # Errors
     /// As [`Options::create`].
@@ -196,12 +199,12 @@ impl<R: Record> Options<Store<R>> {
     /// # Safety
     /// As for [`Options::over`](Options::<Store<R>>::over).
     pub unsafe fn create_over(self, backing: Arc<dyn Backing>) -> Result<Store<R>> {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller has promised it.
         unsafe { self.make_over(backing) }
     }
 }
 
-#[allow(unsafe_code, reason = "what else changes a backing is the caller's to know")]
+#[allow(unsafe_code, reason = "only the caller knows what else changes a backing")]
 impl Options<DynStore> {
     /// Makes a new, empty store at `path`.
     ///
@@ -212,10 +215,9 @@ impl Options<DynStore> {
         self.of_schema(schema)?.make(path.as_ref())
     }
 
-    /// Makes a new, empty store that appears at `path` when it is closed; dropped before that, it
-    /// leaves nothing behind. With `replace` it takes the place of a store that is there. A link at
-    /// `path` is replaced itself, as [`std::fs::rename`] does: the store that it leads to
-    /// stays.
+    /// Makes a new, empty store that appears at `path` when it is closed. If it is dropped before,
+    /// it leaves nothing behind. With `replace` it replaces an existing store. A symbolic link at
+    /// `path` is itself replaced, as by [`std::fs::rename`]: the store that it leads to stays.
     ///
     /// # Errors
     /// As [`Options::create`](Options::<DynStore>::create).
@@ -228,7 +230,7 @@ impl Options<DynStore> {
         self.of_schema(schema)?.make_aside(path.as_ref(), replace)
     }
 
-    /// Makes a store in a file without a name.
+    /// Makes a store in a file without a name, which ends when it is closed.
     ///
     /// # Errors
     /// As [`DynStore::temporary`].
@@ -236,7 +238,7 @@ impl Options<DynStore> {
         self.of_schema(schema)?.make_temporary()
     }
 
-    /// Makes a new, empty store in a backing that has no bytes yet.
+    /// Makes a new, empty store in an empty backing.
     ///
     /// # Errors
     /// As [`Options::create`](Options::<DynStore>::create).
@@ -248,11 +250,11 @@ impl Options<DynStore> {
         backing: Arc<dyn Backing>,
         schema: &Schema,
     ) -> Result<DynStore> {
-        // SAFETY: the caller's promise.
+        // SAFETY: the caller has promised it.
         unsafe { self.of_schema(schema)?.make_over(backing) }
     }
 
-    /// The same options, of stores with this schema; an error if another was asked for.
+    /// The same options with this schema; fails if [`Options::schema`] has given another.
     fn of_schema(self, schema: &Schema) -> Result<Self> {
         if let Some(wanted) = &self.schema {
             wanted.check_found(schema)?;

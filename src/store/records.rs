@@ -1,4 +1,4 @@
-//! Walking through records in place.
+//! Iterators over records in place.
 
 use std::iter::FusedIterator;
 use std::ops::Range;
@@ -8,10 +8,10 @@ use crate::error::Result;
 use crate::format::Found;
 use crate::txn::Row;
 
-/// The records of a range, in place and in order; made by [`Store::iter`](crate::Store::iter) and
-/// [`Store::range`](crate::Store::range).
+/// The records of a range, in place and in order. [`Store::iter`](crate::Store::iter) and
+/// [`Store::range`](crate::Store::range) make it.
 ///
-/// How many are to come is known exactly where none can be deleted.
+/// Its [`size_hint`](Iterator::size_hint) is exact in a store without deletes.
 ///
 /// ```
 /// use flatrec::{DataType, DynStore, Field, Schema};
@@ -27,17 +27,17 @@ use crate::txn::Row;
 /// ```
 pub struct Records<'a, R: Row + ?Sized> {
     file: &'a ExclusiveFile<R>,
-    /// Those in the file, as far as they follow one another in place.
+    /// The first records, which lie in the file one after another.
     in_file: R::Run<'a>,
-    /// Those after them, one by one.
+    /// The records after them, read one by one.
     rest: Range<u64>,
 }
 
-/// [`Records`] that are bytes, with the schema found in the file.
+/// [`Records`] of a [`DynStore`](crate::DynStore).
 pub type DynRecords<'a> = Records<'a, [u8]>;
 
 impl<'a, R: Row + ?Sized> Records<'a, R> {
-    /// The records of `range` that exist.
+    /// The existing records of `range`.
     pub(crate) fn new(file: &'a ExclusiveFile<R>, range: Range<u64>) -> Self {
         let range = clamp(range, file.array.count());
         let split = file.array.whole().count().clamp(range.start, range.end);
@@ -116,9 +116,9 @@ impl<R: Row + ?Sized> std::fmt::Debug for Records<'_, R> {
     }
 }
 
-/// The records of a range with their numbers, in place and in order; made by
+/// The records of a range with their numbers, in place and in order.
 /// [`Store::iter_with_ids`](crate::Store::iter_with_ids) and
-/// [`Store::range_with_ids`](crate::Store::range_with_ids).
+/// [`Store::range_with_ids`](crate::Store::range_with_ids) make it.
 ///
 /// ```
 /// # #[cfg(feature = "derive")] {
@@ -141,7 +141,7 @@ pub struct RecordsWithIds<'a, R: Row + ?Sized> {
     range: Range<u64>,
 }
 
-/// [`RecordsWithIds`] that are bytes, with the schema found in the file.
+/// [`RecordsWithIds`] of a [`DynStore`](crate::DynStore).
 ///
 /// ```
 /// use flatrec::{DataType, DynStore, Field, Schema};
@@ -155,7 +155,7 @@ pub struct RecordsWithIds<'a, R: Row + ?Sized> {
 pub type DynRecordsWithIds<'a> = RecordsWithIds<'a, [u8]>;
 
 impl<'a, R: Row + ?Sized> RecordsWithIds<'a, R> {
-    /// The records of `range` that exist.
+    /// The existing records of `range`.
     pub(crate) fn new(file: &'a ExclusiveFile<R>, range: Range<u64>) -> Self {
         Self { file, range: clamp(range, file.array.count()) }
     }
@@ -195,7 +195,7 @@ impl<R: Row + ?Sized> std::fmt::Debug for RecordsWithIds<'_, R> {
     }
 }
 
-/// Record `id`, if it is not deleted.
+/// Record `id` with its number, unless it is deleted.
 fn with_id<R: Row + ?Sized>(file: &ExclusiveFile<R>, id: u64) -> Option<Result<(u64, &R)>> {
     match file.found(id) {
         Ok(Found::Live) => file.record(id).map(|record| Ok((id, record))),
@@ -210,8 +210,8 @@ pub(super) fn clamp(range: Range<u64>, count: u64) -> Range<u64> {
     start..range.end.clamp(start, count)
 }
 
-/// Records that are mapped at once are never more than the address space holds. Where any of them
-/// may be deleted, none is sure to be there.
+/// The size hint of a range. All records are mapped, so their number fits into a `usize`. In a
+/// store with deletes the least number is 0, because each record may be deleted.
 fn size_hint<R: Row + ?Sized>(
     file: &ExclusiveFile<R>,
     range: &Range<u64>,

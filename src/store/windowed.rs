@@ -1,4 +1,4 @@
-//! Stores read through a bounded number of sliding windows.
+//! Stores that map their records through sliding windows within a budget.
 
 use std::borrow::Borrow;
 use std::ops::Range;
@@ -10,6 +10,8 @@ use super::exclusive_file::ExclusiveFile;
 use super::handle::Store;
 use super::info::StoreInfo;
 use crate::array::{Reading, RecordGuard, ViewCounters, WindowGuard};
+#[cfg(doc)]
+use crate::error::ErrorKind;
 use crate::error::Result;
 use crate::format::{Found, Record, Schema, bytes_of, bytes_of_mut};
 use crate::io::Access;
@@ -18,12 +20,12 @@ use crate::txn::{Options, Row};
 /// How many bytes of records [`WindowedStore::copies`] copies at a time.
 const CHUNK_BYTES: usize = 64 << 10;
 
-/// A store that never maps more than a budget: for 32-bit processes, for files larger than the
-/// address space, and for those who share a machine.
+/// A store that never maps more than a budget for reading: for 32-bit processes, for files larger
+/// than the address space, and for machines with several tenants.
 ///
-/// [`WindowedStore::get`] returns a guard that pins its window; the least recently used windows
-/// that nobody pins are unmapped to make room, and pins that fill the budget are an error.
-/// Everything else is as in [`Store`].
+/// [`WindowedStore::get`] returns a guard that pins its window. To make room, the store unmaps the
+/// least recently used windows without pins. If pinned windows fill the budget, it returns an
+/// error. Everything else is as in [`Store`].
 ///
 /// ```
 /// # #[cfg(feature = "derive")] {
@@ -48,7 +50,7 @@ pub struct WindowedStore<R: Row + ?Sized> {
     pub(crate) file: ExclusiveFile<R>,
 }
 
-/// A [`WindowedStore`] whose records are bytes, with the schema found in the file.
+/// A [`WindowedStore`] of records of bytes, with fields by name from the schema in the file.
 ///
 /// ```
 /// use flatrec::{DataType, DynStore, DynWindowedStore, Field, Schema};
@@ -113,13 +115,12 @@ impl<R: Row + ?Sized> Options<Store<R>> {
 }
 
 impl<R: Row + ?Sized> WindowedStore<R> {
-    /// Opens the store at `path` for reading and writing, through windows of about `window` bytes
-    /// of which at most `max_mapped` bytes are mapped for reading at a time. Writing maps one
-    /// window more.
+    /// Opens the store at `path` for reading and writing, through windows of about `window` bytes.
+    /// It maps at most `max_mapped` bytes for reading at a time, and one more window for writing.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if one window does not fit
-    /// into the budget; as [`Store::open`].
+    /// [`ErrorKind::InvalidArgument`] if one window does not fit into the budget; as
+    /// [`Store::open`].
     pub fn open_windowed(path: impl AsRef<Path>, max_mapped: u64, window: u64) -> Result<Self> {
         Store::options().open_windowed(path, max_mapped, window)
     }
@@ -136,48 +137,48 @@ impl<R: Row + ?Sized> WindowedStore<R> {
         Store::options().open_windowed_read_only(path, max_mapped, window)
     }
 
-    /// How many records there are, those appended and not yet flushed among them, and in a store
-    /// with deletes the deleted ones: record numbers are below it.
+    /// The number of records, including those not yet flushed and those deleted. Record numbers are
+    /// below it.
     pub fn count(&self) -> u64 {
         self.file.array.count()
     }
 
-    /// How many records there are that are not deleted: [`WindowedStore::count`], but in a store
-    /// with deletes.
+    /// The number of records that are not deleted. Without deletes it equals
+    /// [`WindowedStore::count`].
     pub fn live_count(&self) -> u64 {
         self.file.live_count()
     }
 
-    /// Whether there are none, or none that are not deleted.
+    /// Whether the store has no records, or only deleted ones.
     pub fn is_empty(&self) -> bool {
         self.live_count() == 0
     }
 
     /// The schema in the file.
     pub fn schema(&self) -> &Schema {
-        self.file.core.schema()
+        self.file.superblock.schema()
     }
 
-    /// The bytes that the store was created with: as [`Store::metadata`].
+    /// The metadata that the store was made with: as [`Store::metadata`].
     ///
     /// # Errors
     /// As [`Store::metadata`].
     pub fn metadata(&self) -> Result<&[u8]> {
-        self.file.core.metadata().get()
+        self.file.superblock.metadata().get()
     }
 
-    /// Where the store is.
+    /// The path of the store.
     pub fn path(&self) -> Option<PathBuf> {
         self.file.path()
     }
 
-    /// Record `id`, in place, its window pinned while the guard lives; `None` past the last, and
-    /// for a record that was deleted.
+    /// Record `id`, in place; the guard pins its window. `None` past the last record and for a
+    /// deleted one.
     ///
     /// # Errors
-    /// [`ErrorKind::BudgetExhausted`](crate::ErrorKind::BudgetExhausted) if the windows that other
-    /// guards pin leave no room; [`ErrorKind::Corrupt`](crate::ErrorKind::Corrupt) if the record's
-    /// status byte says neither that it lives nor that it is deleted; the system's.
+    /// [`ErrorKind::BudgetExhausted`] if the windows that other guards pin leave no room;
+    /// [`ErrorKind::Corrupt`] if the record's status byte is damaged: neither live nor deleted;
+    /// [`ErrorKind::Io`] if the operating system reports an error.
     pub fn get(&self, id: u64) -> Result<Option<RecordGuard<'_, R>>> {
         if self.file.found(id)? != Found::Live {
             return Ok(None);
@@ -191,12 +192,12 @@ impl<R: Row + ?Sized> WindowedStore<R> {
                 let record = || R::of_bytes(self.file.array.pending(id)?.get(..record_len)?);
                 Ok(record().map(RecordGuard::borrowed))
             }
-            other => other.map_err(|error| self.file.core.name(error)),
+            other => other.map_err(|error| self.file.superblock.name(error)),
         }
     }
 
-    /// A copy of record `id`, made one window at a time; `None` past the last, and for a record
-    /// that was deleted.
+    /// A copy of record `id`, made one window at a time; `None` past the last record and for a
+    /// deleted one.
     ///
     /// # Errors
     /// As [`WindowedStore::get`] and [`Store::try_read`].
@@ -204,7 +205,7 @@ impl<R: Row + ?Sized> WindowedStore<R> {
         self.file.try_read(id)
     }
 
-    /// As [`WindowedStore::read`], by the name that it has where reading in place cannot fail.
+    /// As [`WindowedStore::read`], under the name that it has in [`Store`].
     ///
     /// # Errors
     /// As [`WindowedStore::read`].
@@ -212,18 +213,18 @@ impl<R: Row + ?Sized> WindowedStore<R> {
         self.file.try_read(id)
     }
 
-    /// Copies of all records, in order, but for deleted ones: as [`WindowedStore::range`].
+    /// Copies of all records except deleted ones, in order: as [`WindowedStore::range`].
     pub fn iter(&self) -> impl Iterator<Item = Result<R::Owned>> + '_ {
         self.range(0..self.count())
     }
 
-    /// Copies of the records of a range, in order; deleted ones, and those past the last, are left
-    /// out. They are made as [`WindowedStore::copies`] does, and no window is pinned between.
+    /// Copies of the existing records of a range, in order. Skips deleted records. Copies as
+    /// [`WindowedStore::copies`] does, and pins no window between two records.
     pub fn range(&self, ids: Range<u64>) -> impl Iterator<Item = Result<R::Owned>> + '_ {
         self.range_with_ids(ids).map(|found| found.map(|(_, record)| record))
     }
 
-    /// Copies of all records with their numbers, in order, but for deleted ones: as
+    /// Copies of all records except deleted ones, with their numbers, in order: as
     /// [`WindowedStore::range_with_ids`].
     pub fn iter_with_ids(&self) -> impl Iterator<Item = Result<(u64, R::Owned)>> + '_ {
         self.range_with_ids(0..self.count())
@@ -238,13 +239,30 @@ impl<R: Row + ?Sized> WindowedStore<R> {
         std::iter::from_fn(move || copies.next_owned())
     }
 
-    /// Copies of the records of a range with their numbers, in order, made some 64 KiB at a time;
-    /// deleted ones, and those past the last, are left out.
+    /// Copies of the existing records of a range with their numbers, in order, made about 64 KiB at
+    /// a time. Skips deleted records.
     pub fn copies(&self, ids: Range<u64>) -> Copies<'_, R> {
         Copies::new(&self.file, ids, CHUNK_BYTES)
     }
 
-    /// What the windows have done so far, and map now.
+    /// Counters of the windows: what they have done, and the bytes that they map now.
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynStore, DynWindowedStore, Field, Schema};
+    /// let directory = tempfile::tempdir()?;
+    /// let path = directory.path().join("numbers.rec");
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let mut store = DynStore::create(&path, &schema)?;
+    /// store.append(&[7])?;
+    /// store.close()?;
+    ///
+    /// let store = DynWindowedStore::open_windowed(&path, 512 << 10, 64 << 10)?;
+    /// assert!(store.get(0)?.is_some());
+    /// assert!(store.view_counters().mapped_bytes > 0);
+    /// store.release_views();
+    /// assert_eq!(store.view_counters().mapped_bytes, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn view_counters(&self) -> ViewCounters {
         self.file.array.counters().unwrap_or_default()
     }
@@ -263,7 +281,7 @@ impl<R: Row + ?Sized> WindowedStore<R> {
         self.file.append_record(record)
     }
 
-    /// Appends records whose bytes follow one another, and returns their numbers.
+    /// Appends records given as consecutive bytes, and returns their numbers.
     ///
     /// # Errors
     /// As [`Store::append_packed`].
@@ -282,7 +300,7 @@ impl<R: Row + ?Sized> WindowedStore<R> {
         self.file.append_all(records)
     }
 
-    /// Reserves disk space for so many records more.
+    /// Reserves disk space for this number of further records.
     ///
     /// # Errors
     /// As [`Store::append`].
@@ -290,7 +308,7 @@ impl<R: Row + ?Sized> WindowedStore<R> {
         self.file.reserve(records)
     }
 
-    /// Makes all appended records durable, and counts them.
+    /// Makes all appended records durable and visible to other handles.
     ///
     /// # Errors
     /// As [`Store::flush`].
@@ -298,7 +316,7 @@ impl<R: Row + ?Sized> WindowedStore<R> {
         self.file.flush()
     }
 
-    /// Forgets the records from `count` on, durably.
+    /// Removes the records from `count` on, durably: as [`Store::truncate`].
     ///
     /// # Errors
     /// As [`Store::truncate`].
@@ -306,7 +324,7 @@ impl<R: Row + ?Sized> WindowedStore<R> {
         self.file.truncate(count)
     }
 
-    /// Starts an exclusive edit, which slides one window of its own.
+    /// Starts an exclusive edit, which uses one window of its own: as [`Store::edit`].
     ///
     /// # Errors
     /// As [`Store::edit`].
@@ -314,15 +332,15 @@ impl<R: Row + ?Sized> WindowedStore<R> {
         Edit::begin(&mut self.file)
     }
 
-    /// Sizes, header slots, views, residency and faults, as they are now.
+    /// Sizes, header slots, views, residency and page faults at this moment.
     ///
     /// # Errors
-    /// The system's.
+    /// [`ErrorKind::Io`] if the operating system reports an error.
     pub fn info(&self) -> Result<StoreInfo> {
         StoreInfo::of(&self.file)
     }
 
-    /// Makes everything durable, trims the file to its records, and gives the locks back.
+    /// Makes everything durable, trims the file to its records, and releases the locks.
     ///
     /// # Errors
     /// As [`Store::close`].
@@ -332,8 +350,8 @@ impl<R: Row + ?Sized> WindowedStore<R> {
 }
 
 impl<R: Record> WindowedStore<R> {
-    /// Copies the records from `first` on into `into`, as many as there are and as it has places,
-    /// and returns how many. One window is pinned at a time.
+    /// Copies the records from `first` on into `into`, until the records or the places end, and
+    /// returns how many. Pins one window at a time.
     ///
     /// # Errors
     /// As [`WindowedStore::get`] and [`Store::read_into`].
@@ -341,10 +359,10 @@ impl<R: Record> WindowedStore<R> {
         self.file.read_packed(first, bytes_of_mut(into))
     }
 
-    /// All records of the window that holds record `id`, in place, pinned while the guard lives.
-    /// `None` past the last record, for one that was appended and is still in a buffer, and for a
-    /// window of which a commit in the log has changed records: [`WindowedStore::get`] has them.
-    /// The guard leaves out records that were deleted, or whose status byte is damaged.
+    /// All records of the window that holds record `id`, in place; the guard pins the window.
+    /// `None` past the last record, for an appended record that is still in a buffer, and for a
+    /// window with records that a commit in the log has changed; [`WindowedStore::get`] gives
+    /// these. The guard skips deleted records and those with a damaged status byte.
     ///
     /// # Errors
     /// As [`WindowedStore::get`].
@@ -363,18 +381,17 @@ impl<R: Record> WindowedStore<R> {
     }
 
     fn pin_window(&self, id: u64) -> Result<Option<WindowGuard<'_, R>>> {
-        self.file.array.pin_window(id).map_err(|error| self.file.core.name(error))
+        self.file.array.pin_window(id).map_err(|error| self.file.superblock.name(error))
     }
 }
 
 impl DynWindowedStore {
-    /// Copies the bytes of the records from `first` on into `into`, one after the other, as many as
-    /// there are and as it has room for, and returns how many records that were. One window is
-    /// pinned at a time.
+    /// Copies the bytes of the records from `first` on into `into`, packed, until the records or
+    /// the room end, and returns how many records. Pins one window at a time.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`](crate::ErrorKind::InvalidArgument) if `into` has no room for
-    /// one record; as [`WindowedStore::read`].
+    /// [`ErrorKind::InvalidArgument`] if `into` is shorter than one record; as
+    /// [`WindowedStore::read`].
     pub fn read_into(&self, first: u64, into: &mut [u8]) -> Result<usize> {
         self.file.read_bytes_into(first, into)
     }

@@ -289,18 +289,18 @@ fn verify_doubts_statuses_counts_and_free_lists_that_do_not_fit() {
         (3, 2),
         &[
             "record 3: its status byte is 7, which is neither live nor deleted",
-            "the header counts 3 records that are not deleted, and there are 2",
+            "the newest commit counts 3 live records, but the store has 2",
         ],
     );
-    let counted = "the header counts 4 records that are not deleted, and there are 3";
+    let counted = "the newest commit counts 4 live records, but the store has 3";
     check(&[], (4, 2), &[counted]);
     check(&[], (3, 1), &["the free list has 2 of 3 deleted records"]);
     check(&[], (3, u64::MAX), &["the free list has 0 of 3 deleted records"]);
     check(&[], (3, 0), &["the free list begins at record 0, which is not deleted"]);
-    check(&[(slot(1), 2)], (3, 2), &["the free list goes round in a circle"]);
-    let lost = "the free list goes on from record 1 at record 5, which is not deleted";
+    check(&[(slot(1), 2)], (3, 2), &["the free list is circular"]);
+    let lost = "the free list continues after record 1 at record 5, which is not deleted";
     check(&[(slot(1), 5)], (3, 2), &[lost]);
-    let lost = "the free list goes on from record 1 at record 6, past the last";
+    let lost = "the free list continues after record 1 at record 6, past the last";
     check(&[(slot(1), 6)], (3, 2), &[lost]);
     // The bytes of a deleted record are not values.
     check(&[(slot(1) + 11, 9)], (3, 2), &[]);

@@ -353,7 +353,7 @@ fn an_empty_store_has_nothing_to_walk_through() {
 
 /// Finds a walk in chunks of zero records, which would never end.
 #[test]
-#[should_panic(expected = "chunks of no records")]
+#[should_panic(expected = "a chunk must have at least one record")]
 fn chunks_of_no_records_are_a_mistake() {
     let directory = tempfile::tempdir().unwrap();
     let database = filled(&directory.path().join("numbers.rec"), 3);

@@ -9,9 +9,6 @@ use std::path::Path;
 
 use super::tokens::{Kind, pieces};
 
-/// Folders and files that still have such phrases. Take an entry off when its phrases are gone.
-const NOT_YET: &[&str] = &["src/db/", "src/maintenance/", "src/sim/cuts.rs", "src/store/"];
-
 /// This file names the phrases.
 const THIS_FILE: &str = "tests/tidy/words.rs";
 
@@ -51,9 +48,7 @@ fn sentences_name_their_actors() {
     assert!(files.iter().any(|(path, _)| path == "src/lib.rs"), "no sources found");
     assert!(files.iter().any(|(path, _)| path == THIS_FILE), "no tests found");
 
-    let checked = files.iter().filter(|(path, _)| {
-        path != THIS_FILE && !NOT_YET.iter().any(|exception| path.starts_with(exception))
-    });
+    let checked = files.iter().filter(|(path, _)| path != THIS_FILE);
     let faults: Vec<String> = checked.flat_map(|(path, text)| faults_of(path, text)).collect();
     assert!(faults.is_empty(), "{} phrases:\n{}", faults.len(), faults.join("\n"));
 }

@@ -1,9 +1,8 @@
-//! Many records at once, by their numbers: read from the disk together where they are not in
-//! memory.
+//! Reads many records by their numbers, and has the system read missing pages together.
 //!
 //! A loop of `get` over records that are not in memory waits for one page after the other, and by
-//! default has the system read far more around each than is asked for. A batch tells the system
-//! which pages it wants, in order and some way ahead, and then waits for them.
+//! default the system reads far more around each page than needed. A batch tells the system which
+//! pages it needs, in order and ahead of use, and then waits for them.
 
 use std::ops::Range;
 
@@ -11,30 +10,29 @@ use super::Snapshot;
 use crate::os::{self, Advice};
 use crate::txn::Row;
 
-/// A batch of fewer is a loop: to ask whether it is in memory would take longer than to read it.
+/// A smaller batch is a loop of `get`: asking for its residency would take longer than reading it.
 const BATCH_LEN_MIN: usize = 64;
-/// One record of so many is asked for, whether it is in memory, of up to `SAMPLES_MAX`.
+/// The sample has one of this number of records, and at most `SAMPLES_MAX`.
 const SAMPLED_PART: usize = 64;
 const SAMPLES_MAX: usize = 32;
-/// Bytes between two records that are rather read as well than asked for separately.
+/// A gap of up to this many bytes between two records is read too, instead of calling twice.
 const GAP_BYTES_MAX: usize = 32 << 10;
-/// A call asks for no more: Linux reads no more of what one call asks for than the device reads
-/// ahead, and forgets the rest.
+/// The most bytes that one call asks for. Linux reads at most the device's read-ahead for one call,
+/// and ignores the rest.
 const CALL_BYTES_MAX: usize = 128 << 10;
-/// How far ahead of what was waited for the system is asked to read.
+/// How many bytes the calls ask for ahead of the pages that the batch waits for.
 const AHEAD_BYTES_MAX: usize = 32 << 20;
 
 impl<R: Row + ?Sized> Snapshot<R> {
-    /// Records by their numbers, in the order asked for, in place: of each what [`Snapshot::get`]
-    /// gives.
+    /// Records by their numbers, in place: for each number, in order, the result of
+    /// [`Snapshot::get`].
     ///
-    /// If the records seem not to be in memory (a sample is asked for), their pages are read
-    /// together, in the order of the file, and are in memory when this returns, as far as memory
-    /// goes: a batch wants to be smaller than that. Otherwise, and for fewer than 64 records, it is
-    /// a loop of `get`.
+    /// If a sample suggests that the records are not in memory, the system reads their pages
+    /// together, in the order of the file, and they are in memory when this returns. A batch should
+    /// fit into memory. Otherwise, and for fewer than 64 records, this is a loop of `get`.
     ///
-    /// Where residency cannot be asked for (a file that another user owns and this one may not
-    /// write, on Linux), records seem to be in memory.
+    /// If the system does not tell the residency of the file's pages, this assumes that they are in
+    /// memory. Linux does not tell it to a user that neither owns the file nor may write it.
     ///
     /// ```
     /// # #[cfg(feature = "derive")] {
@@ -61,20 +59,20 @@ impl<R: Row + ?Sized> Snapshot<R> {
         ids.iter().map(|&id| self.get(id)).collect()
     }
 
-    /// Whether all records of a sample lie in pages that are in memory.
+    /// Whether all records of a sample are in memory.
     fn seem_in_memory(&self, ids: &[u64]) -> bool {
         let samples = (ids.len() / SAMPLED_PART).clamp(1, SAMPLES_MAX);
         ids.iter().step_by(ids.len() / samples).all(|&id| {
             let place = self.place_in_array(id);
             place.is_none_or(|place| match self.array.view().residency(place) {
                 Ok(residency) => residency.resident_pages == residency.pages,
-                Err(_) => true, // what cannot be asked is not asked for each record
+                Err(_) => true, // unknown: do not ask again for each record
             })
         })
     }
 
-    /// Has the system read the pages of these records, and waits for them. What fails here fails
-    /// again, and is told, where the records are read.
+    /// Has the system read the pages of these records, and waits for them. Ignores errors, because
+    /// a later read of the records reports them.
     fn read_in(&self, ids: &[u64]) {
         let mut ids: Vec<u64> = ids.to_vec();
         ids.sort_unstable();
@@ -95,7 +93,7 @@ impl<R: Row + ?Sized> Snapshot<R> {
         }
     }
 
-    /// Where in the view the record lies, if it is read there.
+    /// The record's place in the view, unless a read takes its image.
     fn place_in_array(&self, id: u64) -> Option<Range<usize>> {
         let overlay = &self.state.overlay;
         if overlay.may_hold(id) && overlay.find(id).is_some() {
@@ -105,8 +103,8 @@ impl<R: Row + ?Sized> Snapshot<R> {
     }
 }
 
-/// What to ask for: whole pages, those that are near one another at once, and none twice. `places`
-/// are in order.
+/// The parts to ask for: whole pages, each once, with near places in one part. `places` must be
+/// sorted.
 fn parts(places: impl Iterator<Item = Range<usize>>) -> Vec<Range<usize>> {
     let page = os::page_size_bytes();
     let mut parts: Vec<Range<usize>> = Vec::new();
@@ -138,7 +136,7 @@ fn parts(places: impl Iterator<Item = Range<usize>>) -> Vec<Range<usize>> {
 mod tests {
     use super::*;
 
-    /// What was paged out is in memory again, but for what has an image.
+    /// The pages of a batch are in memory after it, except those of records with images.
     #[test]
     #[cfg(target_os = "linux")]
     #[cfg_attr(target_arch = "s390x", ignore = "qemu-user takes advice and passes none on")]
@@ -168,7 +166,7 @@ mod tests {
         let left = view.residency(whole).unwrap();
         println!("{left:?} after paging out");
         let ids: Vec<u64> = (0..200).map(|n| n * 6971 % 20_000).chain([7777, 20_000]).collect();
-        // A file system in memory pages nothing out.
+        // A file system in memory keeps its pages.
         assert!(left.fraction() > 0.5 || !snapshot.seem_in_memory(&ids));
         snapshot.read_in(&ids);
         assert!(ids.iter().filter_map(|&id| snapshot.place_in_array(id)).all(|place| {

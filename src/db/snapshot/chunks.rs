@@ -1,4 +1,4 @@
-//! A snapshot's records in chunks: for code that wants slices, and for threads that share a scan.
+//! A snapshot's records in chunks, for code that needs slices and for threads that share a walk.
 
 use std::iter::FusedIterator;
 use std::ops::Range;
@@ -8,12 +8,11 @@ use crate::format::{Record, from_bytes};
 use crate::txn::Row;
 
 impl<R: Row + ?Sized> Snapshot<R> {
-    /// The records of a range in chunks of `records` numbers each, the last one of those that are
-    /// left; past the last record there are no chunks. Deleted records count for the chunks' ends,
-    /// and are left out of what a chunk shows.
+    /// The existing records of a range in chunks of `records` record numbers each; the last chunk
+    /// may have fewer. A chunk counts deleted records and skips them in its iterator.
     ///
-    /// Threads share a scan by taking chunks in turns, with nothing but the standard library (for
-    /// rayon's threads there is `par_chunks`, with the feature `rayon`):
+    /// Threads can share a walk by taking chunks in turns, as here with the standard library alone.
+    /// The feature `rayon` adds `par_chunks` for rayon's threads.
     ///
     /// ```
     /// use std::sync::Mutex;
@@ -45,14 +44,14 @@ impl<R: Row + ?Sized> Snapshot<R> {
     /// # Panics
     /// If `records` is 0.
     pub fn chunks(&self, ids: Range<u64>, records: u64) -> Chunks<'_, R> {
-        assert!(records > 0, "chunks of no records");
+        assert!(records > 0, "a chunk must have at least one record");
         let ids = self.clamp(ids);
         self.state.overlay.prepare(&ids);
         Chunks { snapshot: self, ids, records }
     }
 }
 
-/// A range of a snapshot's records, in chunks; made by [`Snapshot::chunks`].
+/// An iterator over chunks of a snapshot's records. [`Snapshot::chunks`] makes it.
 ///
 /// ```
 /// use flatrec::{DataType, Durability, DynDatabase, Field, Schema};
@@ -83,7 +82,7 @@ impl<'a, R: Row + ?Sized> Chunks<'a, R> {
         (self.ids.end - self.ids.start).div_ceil(self.records)
     }
 
-    /// Chunk `number` of those that are left, which must be one of them.
+    /// The remaining chunk at index `number`, which must exist.
     #[cfg(feature = "rayon")]
     pub(super) fn at(&self, number: u64) -> Chunk<'a, R> {
         let start = self.ids.start + number * self.records;
@@ -109,7 +108,7 @@ impl<'a, R: Row + ?Sized> Iterator for Chunks<'a, R> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        // Records that are mapped at once are never more than the address space holds.
+        // All records are mapped, so their number fits into a `usize`.
         let left = usize::try_from(self.left()).unwrap_or(usize::MAX);
         (left, Some(left))
     }
@@ -124,7 +123,7 @@ impl<'a, R: Row + ?Sized> Iterator for Chunks<'a, R> {
 impl<R: Row + ?Sized> DoubleEndedIterator for Chunks<'_, R> {
     fn next_back(&mut self) -> Option<Self::Item> {
         let before = self.left().checked_sub(1)?;
-        // No more than `ids.end`, since there is a chunk more.
+        // At most `ids.end`, because one more chunk is left.
         let start = self.ids.start + before * self.records;
         let ids = start..self.ids.end;
         self.ids.end = start;
@@ -150,10 +149,10 @@ impl<R: Row + ?Sized> std::fmt::Debug for Chunks<'_, R> {
     }
 }
 
-/// Some of a snapshot's records, which follow one another; made by [`Snapshot::chunks`].
+/// Consecutive records of a snapshot. [`Snapshot::chunks`] makes it.
 ///
-/// It says how its records lie: as one slice wherever they do, for code that makes the most of
-/// that, and one by one everywhere.
+/// [`Chunk::as_slice`] gives its records as one slice if they lie in the array without gaps;
+/// [`Chunk::iter`] always gives them one by one.
 ///
 /// ```
 /// # #[cfg(feature = "derive")] {
@@ -192,20 +191,34 @@ pub struct Chunk<'a, R: Row + ?Sized> {
 }
 
 impl<'a, R: Row + ?Sized> Chunk<'a, R> {
-    /// The records' numbers, those of deleted records among them.
+    /// The record numbers of the chunk, those of deleted records included.
     pub fn ids(&self) -> Range<u64> {
         self.ids.clone()
     }
 
-    /// The records in order, in place, each with its number; deleted ones are left out.
+    /// The records in order, in place, each with its number. Skips deleted records.
     pub fn iter(&self) -> SnapshotRecords<'a, R> {
         SnapshotRecords::new(self.snapshot, self.ids.clone())
     }
 
-    /// The bytes of all records, one behind the other without a gap, in place; `None` if any of
-    /// them is in the log, if records can be deleted in this store, and if records lie apart in its
-    /// file. Each has as many bytes as the schema's
-    /// [`record_size`](crate::Schema::record_size) says.
+    /// The bytes of all records, in place and without gaps. Each record has
+    /// [`record_size`](crate::Schema::record_size) bytes. `None` if the log has a record of the
+    /// chunk, if the store has deletes, or if there are gaps between records in the file.
+    ///
+    /// ```
+    /// use flatrec::{DataType, Durability, DynDatabase, Field, Schema};
+    /// let directory = tempfile::tempdir()?;
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let database = DynDatabase::create(directory.path().join("numbers.rec"), &schema)?;
+    /// let mut transaction = database.begin_write()?;
+    /// transaction.append_packed(&[5, 6, 7])?;
+    /// transaction.commit(Durability::Immediate)?;
+    /// database.checkpoint()?;
+    /// let snapshot = database.begin_read();
+    /// let chunk = snapshot.chunks(0..3, 2).next().unwrap();
+    /// assert_eq!(chunk.as_bytes(), Some(&[5, 6][..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn as_bytes(&self) -> Option<&'a [u8]> {
         let snapshot = self.snapshot;
         let (layout, overlay) = (&snapshot.layout, &snapshot.state.overlay);
@@ -218,7 +231,7 @@ impl<'a, R: Row + ?Sized> Chunk<'a, R> {
 }
 
 impl<'a, R: Record> Chunk<'a, R> {
-    /// All records as one slice, in place; `None` where [`Chunk::as_bytes`] is.
+    /// All records as one slice, in place; `None` if [`Chunk::as_bytes`] is `None`.
     pub fn as_slice(&self) -> Option<&'a [R]> {
         from_bytes(self.as_bytes()?)
     }

@@ -1,4 +1,4 @@
-//! Records copied out of snapshots, for which a page that cannot be had is an error and no signal.
+//! Copies records out of snapshots, so that an unreadable page is an error instead of a signal.
 
 use super::Snapshot;
 use crate::error::{Error, ErrorKind, Result};
@@ -6,13 +6,16 @@ use crate::format::Found;
 use crate::txn::{Row, slots};
 
 impl<R: Row + ?Sized> Snapshot<R> {
-    /// Copies the bytes of record `id` into `into`, which has the length of a record: whether there
-    /// is one that is not deleted. With [`install_fault_guard`](crate::install_fault_guard) a page
-    /// that cannot be had is an error, where [`Snapshot::get`] meets a signal.
+    /// Copies the bytes of record `id` into `into`, which must have the length of a record. Returns
+    /// `false` past the last record and for a deleted one. Once
+    /// [`install_fault_guard`](crate::install_fault_guard) was called, an unreadable page is an
+    /// error here, while [`Snapshot::get`] raises a signal.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] for another length; [`ErrorKind::Corrupt`] for a status byte
-    /// that says neither that the record lives nor that it is deleted; the system's.
+    /// [`ErrorKind::InvalidArgument`] if `into` has another length; [`ErrorKind::Corrupt`] if the
+    /// record's status byte is damaged: neither live nor deleted; [`ErrorKind::Truncated`] if
+    /// another program has truncated the file; [`ErrorKind::Io`] if the operating system reports an
+    /// error.
     ///
     /// ```
     /// use flatrec::{DataType, Durability, DynDatabase, Field, Schema};
@@ -36,9 +39,9 @@ impl<R: Row + ?Sized> Snapshot<R> {
     fn copy(&self, id: u64, into: &mut [u8]) -> Result<bool> {
         if into.len() != self.layout.record_size {
             return Err(Error::new(ErrorKind::InvalidArgument, "read").record(id).detail(format!(
-                "{} bytes are no room for a record, which has {}",
-                into.len(),
-                self.layout.record_size
+                "a record has {} bytes, and the buffer {}",
+                self.layout.record_size,
+                into.len()
             )));
         }
         if id >= self.count() {

@@ -8,9 +8,8 @@ use super::{Chunk, Snapshot};
 use crate::txn::Row;
 
 impl<R: Row + ?Sized> Snapshot<R> {
-    /// The chunks that [`Snapshot::chunks`] makes, for rayon's threads to share. Chunks of about a
-    /// mebibyte of records leave enough of them for the threads to be busy to the end, and cost
-    /// nothing.
+    /// The chunks of [`Snapshot::chunks`], for rayon's threads to share. Chunks of about 1 MiB keep
+    /// all threads busy until the end, at no measurable cost.
     ///
     /// ```
     /// # #[cfg(feature = "derive")] {

@@ -1,8 +1,8 @@
-//! Walking through the records of a snapshot.
+//! Iterators over the records of a snapshot.
 //!
-//! A walk goes from run to run: records in the array that lie one behind the other and have no
-//! image are walked through as a slice is; between them come images, each met once. Where records
-//! can be deleted, or lie apart, they are looked at one by one.
+//! A walk goes from run to run. A run has consecutive records of the array without images, and the
+//! walk passes through it as through a slice. Between runs come images, each once. In a store with
+//! deletes, or with gaps between records, the walk reads records one by one.
 
 use std::iter::FusedIterator;
 use std::ops::Range;
@@ -11,12 +11,12 @@ use super::Snapshot;
 use crate::overlay::ImagesWithin;
 use crate::txn::Row;
 
-/// The records of a snapshot, or of a range of them, in place and in order, each with its number;
-/// made by [`Snapshot::iter`], [`Snapshot::range`] and [`Chunk::iter`](super::Chunk::iter).
+/// The records of a snapshot, or of a range of it, in place and in order, each with its number.
+/// [`Snapshot::iter`], [`Snapshot::range`] and [`Chunk::iter`](super::Chunk::iter) make it.
 ///
-/// Records that were deleted are left out, so that how many are to come is known exactly only where
-/// none can be deleted: [`size_hint`](Iterator::size_hint) says 0 as the least number otherwise.
-/// [`nth`](Iterator::nth) and `nth_back` skip at no cost where none can be deleted.
+/// It skips deleted records. In a store without deletes, [`size_hint`](Iterator::size_hint) is
+/// exact, and [`nth`](Iterator::nth) and `nth_back` do not walk through the skipped records. In a
+/// store with deletes the least number of `size_hint` is 0.
 ///
 /// ```
 /// # #[cfg(feature = "derive")] {
@@ -44,7 +44,7 @@ pub struct SnapshotRecords<'a, R: Row + ?Sized> {
     /// Records before `rest`, and the number of the first of them.
     front: R::Run<'a>,
     front_start: u64,
-    /// Records that were not looked at yet.
+    /// Records between front and back, not visited yet.
     rest: Range<u64>,
     /// Records after `rest`, and the number of the first of them.
     back: R::Run<'a>,
@@ -62,7 +62,7 @@ impl<'a, R: Row + ?Sized> SnapshotRecords<'a, R> {
         Self { snapshot, front, front_start: 0, rest: ids, back, back_start: 0, images }
     }
 
-    /// How many records there are at most.
+    /// The greatest number of records that may still come.
     fn left(&self) -> u64 {
         let runs = self.front.len().saturating_add(self.back.len());
         (self.rest.end - self.rest.start).saturating_add(runs as u64)
@@ -84,7 +84,7 @@ impl<'a, R: Row + ?Sized> SnapshotRecords<'a, R> {
         Some((self.back_start + self.back.len() as u64, row))
     }
 
-    /// The next record after the run at the front, which is through.
+    /// The next record after the run at the front, which must be empty.
     fn after_front(&mut self) -> Option<(u64, &'a R)> {
         while !self.rest.is_empty() {
             let start = self.rest.start;
@@ -113,7 +113,7 @@ impl<'a, R: Row + ?Sized> SnapshotRecords<'a, R> {
         self.in_front()
     }
 
-    /// The last record before the run at the back, which is through.
+    /// The last record before the run at the back, which must be empty.
     fn before_back(&mut self) -> Option<(u64, &'a R)> {
         while !self.rest.is_empty() {
             let last = self.rest.end - 1;
@@ -142,7 +142,7 @@ impl<'a, R: Row + ?Sized> SnapshotRecords<'a, R> {
         self.in_back()
     }
 
-    /// Takes records from `rest`, of which those that are left are `rest` now.
+    /// Narrows the unvisited records to `rest`.
     fn narrow(&mut self, rest: Range<u64>) {
         if let Some(images) = &mut self.images {
             images.narrow(rest.clone());
@@ -163,7 +163,7 @@ impl<'a, R: Row + ?Sized> Iterator for SnapshotRecords<'a, R> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        // Records that are mapped at once are never more than the address space holds.
+        // All records are mapped, so their number fits into a `usize`.
         let most = usize::try_from(self.left()).unwrap_or(usize::MAX);
         (if self.snapshot.layout.deletes { 0 } else { most }, Some(most))
     }
@@ -178,7 +178,7 @@ impl<'a, R: Row + ?Sized> Iterator for SnapshotRecords<'a, R> {
             let (past_run, rest) = ((skipped - in_run) as u64, self.rest.clone());
             let past_rest = past_run.saturating_sub(rest.end - rest.start);
             self.narrow(rest.start + (past_run - past_rest)..rest.end);
-            // What lies at the back is a run, which fits into memory.
+            // The back is a run, so its length is a `usize`.
             self.back_start += past_rest.min(self.back.len() as u64);
             if let Some(before) = usize::try_from(past_rest).ok().and_then(|n| n.checked_sub(1)) {
                 self.back.nth(before);

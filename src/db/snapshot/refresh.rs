@@ -1,4 +1,4 @@
-//! Snapshots that move on to newer commits.
+//! Moves snapshots to newer commits.
 
 use std::sync::Arc;
 
@@ -7,17 +7,17 @@ use crate::error::Result;
 use crate::txn::Row;
 
 impl<R: Row + ?Sized> Snapshot<R> {
-    /// Whether this is the newest state there is to be seen. Costs a few loads, whoever writes.
+    /// Whether the snapshot shows the newest commit. Costs a few loads of memory, also beside a
+    /// writer.
     pub fn is_newest(&self) -> bool {
         self.source.is_newest(&self.state)
     }
 
-    /// Moves the snapshot to the newest state there is: says whether it was another one. What was
-    /// borrowed from it is given back by then, as the borrow checker sees to.
+    /// Moves the snapshot to the newest commit. Returns `false` if it shows that one already.
     ///
     /// # Errors
-    /// As [`Reader::begin_read`](crate::Reader::begin_read), for a snapshot of a reader; then the
-    /// snapshot is what it was. For one of a [`Database`](crate::Database), none.
+    /// For a snapshot of a reader, as [`Reader::begin_read`](crate::Reader::begin_read); then the
+    /// snapshot stays unchanged. A snapshot of a [`Database`](crate::Database) does not fail.
     ///
     /// ```
     /// # #[cfg(feature = "derive")] {

@@ -1,4 +1,4 @@
-//! Byte ranges that another program has locked.
+//! Readers and writers beside locks of other programs.
 
 use std::fs::File;
 use std::ops::Range;
@@ -25,9 +25,9 @@ fn lock(path: &Path, range: Range<u64>) -> File {
     file
 }
 
-/// A reader locks its slot before it makes the lock file longer for it.
+/// A reader locks its entry in the reader table before it lengthens the lock file for it.
 #[test]
-fn a_slot_past_the_end_that_is_locked_holds_checkpoints_back() {
+fn a_locked_reader_entry_past_the_end_holds_checkpoints_back() {
     let directory = tempfile::tempdir().unwrap();
     let path = make(directory.path());
     let database = DynDatabase::open(&path).unwrap();
@@ -40,10 +40,9 @@ fn a_slot_past_the_end_that_is_locked_holds_checkpoints_back() {
     assert_eq!(database.checkpoint().unwrap().held_back(), None);
 }
 
-/// A program that locks a file from somewhere on kept readers from taking their locks, and they
-/// went on without.
+/// Another program's lock used to keep readers from taking their locks, and they read without them.
 #[test]
-fn no_reader_goes_on_without_a_lock_that_another_program_keeps_it_from() {
+fn a_reader_refuses_to_read_without_its_locks() {
     let directory = tempfile::tempdir().unwrap();
     let path = make(directory.path());
     let side = directory.path().join("x-lock");

@@ -1,4 +1,4 @@
-//! A reader that is overtaken by the writer in the midst of reading.
+//! Readers that a writer overtakes while they read the log.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -19,7 +19,7 @@ use crate::txn::{
     read_beside::{Needed, OVERTAKEN_TIMES, reader_locks, take_up},
 };
 
-/// A commit of three of them fills a large part of a log's smallest segment.
+/// Three such records fill a large part of the smallest segment of a log.
 type Row = PodRecord<[u64; 512]>;
 
 fn options() -> Options<Database<Row>> {
@@ -41,7 +41,7 @@ fn append(database: &Database<Row>, count: usize) {
     transaction.commit(Durability::Eventual).unwrap();
 }
 
-/// Commits `number` as all there is in so many records.
+/// Commits `number` as the content of the first `count` records.
 fn try_commit(database: &Database<Row>, count: u64, number: u64) -> Result<()> {
     let mut transaction = database.begin_write().unwrap();
     for id in 0..count {
@@ -67,10 +67,10 @@ fn begin(path: &Path) -> (Superblock, Presence) {
     (superblock, presence)
 }
 
-/// The segment that the header names may end with the very commit up to which the array holds
-/// everything: only what comes behind is needed, and that it does is known from that segment.
+/// The segment that the header names may end with the last commit that the array holds. A reader
+/// needs only the segments after it, but finds them through that segment.
 #[test]
-fn a_log_is_there_for_whom_it_was_promised_wherever_its_segments_end() {
+fn a_log_stays_for_a_reader_that_needs_it_wherever_its_segments_end() {
     let (_directory, path, database) = store(&options());
     append(&database, 3);
     let mut number = 0;
@@ -78,7 +78,10 @@ fn a_log_is_there_for_whom_it_was_promised_wherever_its_segments_end() {
         let (superblock, presence) = begin(&path);
         let (mark, published) = presence.mark();
         let _needed = Needed(&presence);
-        assert!(presence.need(superblock.header().counts.commit + 1, mark), "nothing has gone on");
+        assert!(
+            presence.need(superblock.header().counts.commit + 1, mark),
+            "no commit overtook it"
+        );
         for _ in 0..40 {
             number += 1;
             commit(&database, 3, number);
@@ -91,17 +94,17 @@ fn a_log_is_there_for_whom_it_was_promised_wherever_its_segments_end() {
     }
 }
 
-/// A first commit that is larger than the first segment leaves that one empty.
+/// A first commit that is larger than the first segment leaves that segment empty.
 #[test]
-fn a_log_is_there_for_whom_its_first_commit_was_promised() {
+fn a_log_stays_for_a_reader_that_needs_its_first_commit() {
     let (_directory, path, database) = store(&options());
     let nothing = database.begin_read();
     append(&database, 20);
     let (superblock, presence) = begin(&path);
-    assert_eq!(superblock.header().counts.commit, 0, "no checkpoint goes past what is read");
+    assert_eq!(superblock.header().counts.commit, 0, "a checkpoint must not pass the snapshot");
     let (mark, published) = presence.mark();
     let _needed = Needed(&presence);
-    assert!(presence.need(1, mark), "nothing has gone on");
+    assert!(presence.need(1, mark), "no commit overtook it");
     drop(nothing);
     for number in 1..40 {
         commit(&database, 3, number);
@@ -112,7 +115,7 @@ fn a_log_is_there_for_whom_its_first_commit_was_promised() {
 }
 
 #[test]
-fn a_segment_that_nobody_needs_counts_for_nothing() {
+fn an_unneeded_segment_does_not_count_towards_the_limit_of_the_log() {
     let (_directory, _path, database) = store(&options().max_log(6 << 20).checkpoint_at(64 << 20));
     append(&database, 1100);
     database.checkpoint().unwrap();
@@ -125,11 +128,11 @@ fn a_segment_that_nobody_needs_counts_for_nothing() {
     commit(&database, 1100, 3);
 }
 
-/// Lets the writer go on whenever a reader looks for the log, so far that nothing is left of what
-/// there was: no reader may make it keep as much.
+/// Whenever a reader lists the segments of the log, lets the writer commit and checkpoint so much
+/// that the old log is gone: more than a writer keeps for a reader.
 struct Overtaken {
     database: Database<Row>,
-    /// How often a checkpoint was made meanwhile, and how often it was not.
+    /// How many checkpoints succeeded during that, and how many were held back.
     made: AtomicU64,
     kept_away: AtomicU64,
 }
@@ -151,8 +154,8 @@ impl Hook for Overtaken {
 }
 
 #[test]
-fn who_is_overtaken_again_and_again_keeps_the_writer_from_it_for_a_while() {
-    // Three commits are more than is kept for a reader, and less than a segment may have.
+fn a_reader_that_is_overtaken_repeatedly_holds_checkpoints_back_for_a_while() {
+    // Three commits are more than a writer keeps for a reader, and less than a segment may have.
     let (_directory, path, database) = store(&options());
     append(&database, 768);
     let (file, locks) = open(&path);
@@ -175,19 +178,19 @@ fn who_is_overtaken_again_and_again_keeps_the_writer_from_it_for_a_while() {
         overtaken.kept_away
     );
     assert_eq!(found.counts.commit, pin.point().commit);
-    assert_eq!(found.overlay.find(500), None, "the array has been kept as it was");
+    assert_eq!(found.overlay.find(500), None, "the array must hold the record");
     let mut first = [0; 8];
     superblock
         .backing()
         .read_at(superblock.header().layout().unwrap().geometry.offset_of(500).unwrap(), &mut first)
         .unwrap();
     assert_eq!(u64::from_ne_bytes(first), found.counts.commit);
-    // It is kept from nothing any more, but for what is held.
+    // Only the pin held checkpoints back.
     drop(pin);
     assert_eq!(overtaken.database.checkpoint().unwrap().held_back(), None);
 }
 
-/// Who waits for the end of a checkpoint to keep others away holds nobody up meanwhile.
+/// A thread that waits for a running checkpoint must not block a thread that ends a snapshot.
 #[test]
 fn a_snapshot_ends_while_another_thread_waits_for_a_checkpoint() {
     let (_directory, path, database) = store(&options());
@@ -213,7 +216,7 @@ fn a_snapshot_ends_while_another_thread_waits_for_a_checkpoint() {
 }
 
 #[test]
-fn a_full_log_and_the_end_wait_for_who_is_just_reading_the_log() {
+fn a_full_log_and_a_close_respect_a_reader_that_is_reading_the_log() {
     let (_directory, path, database) = store(&options().max_log(128 << 10));
     append(&database, 10);
     let (superblock, presence) = begin(&path);
@@ -231,7 +234,7 @@ fn a_full_log_and_the_end_wait_for_who_is_just_reading_the_log() {
     };
     beside_a_reader(&mut || {
         let refused = (1..9).find_map(|number| try_commit(&database, 10, number).err());
-        let refused = refused.expect("nothing may go to the array");
+        let refused = refused.expect("a checkpoint must be held back, and the log must fill");
         assert_eq!(refused.kind(), ErrorKind::LogFull);
         assert!(refused.to_string().contains("reading the log"), "{refused}");
         both.wait();
@@ -243,13 +246,13 @@ fn a_full_log_and_the_end_wait_for_who_is_just_reading_the_log() {
         database.take().unwrap().close().unwrap();
     });
     let superblock = Superblock::open(Arc::clone(superblock.backing())).unwrap();
-    assert_eq!(superblock.header().live_log, None, "it ended with the log");
+    assert_eq!(superblock.header().live_log, None, "closing must delete the log");
 }
 
-/// As the one before this version, which locks a byte that stands for its lock file.
+/// A reader of an earlier version locks a byte that stands for its lock file.
 #[cfg(target_os = "linux")]
 #[test]
-fn readers_and_writers_of_earlier_programs_are_reckoned_with() {
+fn readers_and_writers_of_earlier_versions_are_respected() {
     let (_directory, path, database) = store(&options());
     append(&database, 3);
     let (earlier, _locks) = open(&path);
@@ -260,7 +263,7 @@ fn readers_and_writers_of_earlier_programs_are_reckoned_with() {
         earlier.unlock_data(byte..byte + 1).unwrap();
         assert_eq!(database.checkpoint().unwrap().held_back(), None, "{byte}");
     }
-    // Such a writer asks of all bytes but its own, whichever that is.
+    // A writer of an earlier version checks all these bytes except its own, which may be any.
     let (_superblock, presence) = begin(&path);
     let is_locked = |range| earlier.is_data_locked(range, LockKind::Exclusive).unwrap();
     for own in [EARLIER_READERS.start, EARLIER_READERS.start + 1, EARLIER_READERS.start + 77] {
@@ -270,7 +273,7 @@ fn readers_and_writers_of_earlier_programs_are_reckoned_with() {
     assert!(!is_locked(EARLIER_READERS));
 }
 
-/// One that had begun before the reader said that it is there: it knows nothing of it.
+/// The checkpoint began before the reader announced itself, so the writer does not know the reader.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_reader_waits_for_the_checkpoint_of_a_writer_under_another_name() {
@@ -284,9 +287,9 @@ fn a_reader_waits_for_the_checkpoint_of_a_writer_under_another_name() {
     let (came, reader_came) = std::sync::mpsc::channel();
     std::thread::scope(|scope| {
         scope.spawn(move || came.send(begin(&link).1.mark()));
-        // One that does not wait is there in far less than that.
+        // A reader that does not wait needs far less time.
         let early = reader_came.recv_timeout(Duration::from_millis(200));
-        assert!(early.is_err(), "it has not waited");
+        assert!(early.is_err(), "the reader must wait for the checkpoint");
         writer.unlock_data(CHECKPOINT).unwrap();
         assert!(reader_came.recv().is_ok());
     });

@@ -1,5 +1,5 @@
-//! The inputs that are kept of fuzzing (`fuzz/seeds`), fed as the fuzz targets feed them: so that a
-//! target that fails on what it once found is seen, and one that does not compile, too.
+//! Runs the fuzz targets on the stored inputs (`fuzz/seeds`), to notice a target that fails on an
+//! old finding, or that does not compile.
 
 use std::fs;
 use std::path::Path;
@@ -22,10 +22,10 @@ mod values_text;
 #[path = "../../../tests/support/fuzzed/whole_store.rs"]
 mod whole_store;
 
-/// Under Wine each look at a file takes tens of milliseconds, so that one in so many is fed.
+/// Feeds one of this number of inputs: under Wine each access to a file takes tens of milliseconds.
 const EVERY: usize = if cfg!(windows) { 8 } else { 1 };
 
-/// Feeds every input that is kept of a target. The name of the one that fails is printed.
+/// Feeds the stored inputs of a target, and prints the name of each before it runs.
 fn feed(target: &str, run: fn(&[u8])) {
     let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds");
     if !seeds.exists() {
@@ -34,8 +34,8 @@ fn feed(target: &str, run: fn(&[u8])) {
     let entries = fs::read_dir(seeds.join(target)).expect("inputs of the target");
     let mut paths: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
     paths.sort();
-    assert!(!paths.is_empty(), "nothing is kept of {target}");
-    // No input, too: what is varied is good then, and must be accepted.
+    assert!(!paths.is_empty(), "no stored inputs for {target}");
+    // The empty input leaves the target's data unchanged, which must be accepted.
     run(b"");
     for path in paths.iter().step_by(EVERY) {
         println!("{}", path.display());
@@ -44,28 +44,28 @@ fn feed(target: &str, run: fn(&[u8])) {
 }
 
 #[test]
-fn header_schema_holds_for_what_is_kept() {
+fn header_schema_passes_its_stored_inputs() {
     feed("header_schema", header_schema::run);
 }
 
 #[test]
-fn values_text_holds_for_what_is_kept() {
+fn values_text_passes_its_stored_inputs() {
     feed("values_text", values_text::run);
 }
 
 #[test]
-fn open_store_holds_for_what_is_kept() {
+fn open_store_passes_its_stored_inputs() {
     feed("open_store", open_store::run);
 }
 
-/// Among it is the input that once stopped the target, record numbers in no order, which are legal;
-/// and one in which a commit has two images of a record, which was accepted.
+/// One input once stopped the target: unsorted record numbers, which are legal. Another was
+/// accepted although a commit has two images of one record.
 #[test]
-fn log_replay_holds_for_what_is_kept() {
+fn log_replay_passes_its_stored_inputs() {
     feed("log_replay", log_replay::run);
 }
 
 #[test]
-fn whole_store_holds_for_what_is_kept() {
+fn whole_store_passes_its_stored_inputs() {
     feed("whole_store", whole_store::run);
 }

@@ -1,5 +1,5 @@
-//! Copies and checks beside a writer that checkpoints in the middle of them: between a checkpoint's
-//! writes and its sums every changed block differs from its sum, and is no more damaged for that.
+//! Copies and checks beside a writer whose checkpoint runs during them. Between a checkpoint's
+//! writes of records and of checksums, each changed block differs from its checksum and is sound.
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -22,7 +22,7 @@ fn record(n: u64) -> [u8; 100] {
     std::array::from_fn(|at| (n >> (at % 8 * 8)) as u8 ^ at as u8)
 }
 
-/// A store of 62 blocks, whose first and last mebibyte are read by different calls.
+/// A store of 62 blocks. Different calls read its first and its last mebibyte.
 struct Place {
     directory: tempfile::TempDir,
 }
@@ -60,7 +60,7 @@ const COPIERS: [Copier; 2] = [
     },
 ];
 
-/// Says that it is over when it is dropped, whatever ends it.
+/// Sends a message when it is dropped, also by a panic.
 struct Over(Sender<()>);
 
 impl Drop for Over {
@@ -69,9 +69,9 @@ impl Drop for Over {
     }
 }
 
-/// Copies the store while a checkpoint changes record `id`: the copy has begun before the
-/// checkpoint does, and comes to the record's block when that is written and not yet summed. The
-/// checkpoint goes on once the copy has found that the block differs, or has ended.
+/// Copies the store while a checkpoint changes record `id`. The copy begins before the checkpoint,
+/// and reads the record's block after the checkpoint has written it, but not its checksum. The
+/// checkpoint continues when the copy has found that the block differs, or has ended.
 fn copy_in_the_window(place: &Place, id: u64, copier: Copier) -> Result<u64> {
     let database = DynDatabase::open(place.path("x")).unwrap();
     let mut transaction = database.begin_write().unwrap();
@@ -99,7 +99,7 @@ fn copy_in_the_window(place: &Place, id: u64, copier: Copier) -> Result<u64> {
     copied
 }
 
-/// Copies, and stops after the first mebibyte until the checkpoint has written its records.
+/// Copies the store, and waits after the first mebibyte until the checkpoint has written records.
 fn copy_once_written(
     place: &Place,
     copier: Copier,
@@ -122,7 +122,7 @@ fn copy_once_written(
 }
 
 #[test]
-fn a_sound_store_is_copied_while_its_writer_checkpoints() {
+fn a_sound_store_is_copied_during_a_checkpoint() {
     let place = Place::new();
     for (n, copier) in (0..).zip(COPIERS) {
         let id = RECORDS - 1 - n * 700;
@@ -138,7 +138,7 @@ fn a_sound_store_is_copied_while_its_writer_checkpoints() {
 }
 
 #[test]
-fn damage_is_found_while_the_writer_checkpoints() {
+fn damage_is_found_during_a_checkpoint() {
     // In the block that the checkpoint changes, and in another one.
     for flipped in [RECORDS - 3, RECORDS - 5000] {
         let place = Place::new();
@@ -161,7 +161,7 @@ fn damage_is_found_beside_a_writer_that_does_not_checkpoint() {
     let mut transaction = database.begin_write().unwrap();
     transaction.set(RECORDS - 1, &record(7)).unwrap();
     transaction.commit(Durability::Immediate).unwrap();
-    // The log has a record of the block: no checkpoint has begun that would explain it.
+    // The log has an image for the block, but no checkpoint has begun that would explain it.
     for copier in COPIERS {
         let error = copier(&place, CopyOptions::new()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
@@ -172,7 +172,7 @@ fn damage_is_found_beside_a_writer_that_does_not_checkpoint() {
 }
 
 #[test]
-fn checks_wait_for_the_checkpoint_that_is_under_way() {
+fn checks_wait_for_a_running_checkpoint() {
     let place = Place::new();
     let database = DynDatabase::open(place.path("x")).unwrap();
     let mut transaction = database.begin_write().unwrap();
@@ -212,7 +212,7 @@ fn without_the_moment_of_quiet_a_sound_store_is_called_damaged() {
             let met = has_met.clone();
             step::at(Step::JudgeBlock, move || {
                 met.send(()).unwrap();
-                done.recv().unwrap(); // The header knows of the checkpoint by then.
+                done.recv().unwrap(); // now the header has the checkpoint's commit
             });
             copy_once_written(place, copier, has_begun, written, has_met)
         });

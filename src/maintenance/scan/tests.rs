@@ -10,7 +10,7 @@ use crate::sums::SUM_SUFFIX;
 
 const D: u64 = 65_536;
 
-/// A file with bad sectors, which notes its writes and syncs and those of the file beside it.
+/// A file with bad sectors, which records its writes and syncs and those of its checksum file.
 #[derive(Default)]
 struct Disk {
     bad: Mutex<Vec<Range<u64>>>,
@@ -46,7 +46,7 @@ impl Hook for Disk {
     }
 }
 
-/// What a scan has found, in short: bad blocks, and a letter a record.
+/// The results of a scan: bad blocks, and one letter for each record.
 #[derive(Default)]
 struct Found {
     blocks: Vec<(u64, String)>,
@@ -77,7 +77,7 @@ impl Inspect for Found {
     }
 }
 
-/// Sweeps 40 records of 8 KiB: 8 a block, 5 blocks, two pages a record.
+/// Scans 40 records of 8 KiB: 8 in a block, 5 blocks, two pages in a record.
 fn scan(bad: &[Range<u64>], has_sums: bool, cut: u64) -> Found {
     let directory = tempfile::tempdir().unwrap();
     let disk = Disk::make(&directory.path().join("x"));
@@ -105,7 +105,7 @@ fn scan(bad: &[Range<u64>], has_sums: bool, cut: u64) -> Found {
 }
 
 #[test]
-fn a_bad_sector_costs_a_page_and_with_checksums_the_trust_in_its_block() {
+fn a_bad_sector_loses_a_page_and_with_checksums_makes_its_block_doubtful() {
     let s = |count| "s".repeat(count);
     let bad = std::slice::from_ref(&(D + 65_536 + 3 * 8192 + 5000..D + 65_536 + 3 * 8192 + 5512));
     let found = scan(bad, false, 0);
@@ -114,7 +114,7 @@ fn a_bad_sector_costs_a_page_and_with_checksums_the_trust_in_its_block() {
     assert!(found.blocks[0].1.starts_with("it cannot be read: read at byte"), "{:?}", found.blocks);
     let found = scan(bad, true, 0);
     assert_eq!((found.records, found.blocks.len()), (s(8) + "dddudddd" + &s(24), 1));
-    // A whole block, and the end of the file in the last one.
+    // The first block is unreadable, and the file ends within the last one.
     let found = scan(std::slice::from_ref(&(D..D + 65_536)), true, 9000);
     assert_eq!(found.records, "u".repeat(8) + &s(24) + "dddddd");
     assert_eq!(found.missing, Some(38..40));
@@ -123,17 +123,17 @@ fn a_bad_sector_costs_a_page_and_with_checksums_the_trust_in_its_block() {
 }
 
 #[test]
-#[allow(unsafe_code, reason = "opening over a backing of one's own is unsafe")]
+#[allow(unsafe_code, reason = "opening a store over a test's backing is unsafe")]
 fn entries_are_synced_after_the_records_and_before_the_header() {
     let directory = tempfile::tempdir().unwrap();
     let disk = Arc::new(Disk::make(&directory.path().join("x")));
     let schema = Schema::packed([Field::new("b", DataType::Binary(8192))]).unwrap();
     let options = crate::store::DynStore::options().checksums();
-    // SAFETY: nobody else has the file.
+    // SAFETY: only this test uses the file.
     let mut store = unsafe { options.create_over(Arc::clone(&disk) as _, &schema) }.unwrap();
     let calls = || {
         let mut calls = std::mem::take(&mut *disk.calls.lock().unwrap());
-        // Where room cannot be reserved, zeros are written before the records.
+        // On systems that cannot reserve room, zeros are written before the records.
         calls.dedup();
         calls.join(", ")
     };

@@ -7,35 +7,36 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Counts, Found};
 use crate::txn::{Row, slots::damaged};
 
-/// How much is gathered of records that are appended, to give each its status byte.
+/// How many bytes of appended records are staged at a time, to add their status bytes.
 const STAGING_BYTES_MAX: usize = 256 << 10;
 
 impl<R: Row + ?Sized> ExclusiveFile<R> {
-    /// How many records are not deleted, those appended and not yet flushed among them.
+    /// The number of records that are not deleted, including those not yet flushed.
     pub(crate) fn live_count(&self) -> u64 {
         let committed = self.committed();
         committed.live + (self.array.count() - committed.records)
     }
 
-    /// What the newest commit counts, in the header or in the log.
+    /// The counts of the newest commit, in the header or in the log.
     pub(crate) fn committed(&self) -> Counts {
-        self.mode.log().map_or(self.core.header().counts, |log| log.counts)
+        self.mode.log().map_or(self.superblock.header().counts, |log| log.counts)
     }
 
-    /// How many records there are for everybody.
+    /// The number of records that all handles see.
     pub(crate) fn committed_count(&self) -> u64 {
         self.committed().records
     }
 
-    /// The deleted record whose place is used again first.
+    /// The head of the free list.
     pub(crate) fn free_head(&self) -> Option<u64> {
         self.committed().free_head
     }
 
-    /// Whether there is a record `id`.
+    /// Whether record `id` exists, and is live or deleted.
     ///
     /// # Errors
-    /// [`ErrorKind::Corrupt`] if its status byte is none; the system's, for a windowed store.
+    /// [`ErrorKind::Corrupt`] if its status byte is damaged; [`ErrorKind::Io`] if the operating
+    /// system reports an error, for a windowed store.
     pub(crate) fn found(&self, id: u64) -> Result<Found> {
         if id >= self.array.count() {
             return Ok(Found::PastTheLast);
@@ -45,7 +46,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         }
         let status = match self.image_slot(id) {
             Some(slot) => slot.get(self.slots.record_len()).copied(),
-            None => self.array.mark_of(id).map_err(|error| self.core.name(error))?,
+            None => self.array.mark_of(id).map_err(|error| self.superblock.name(error))?,
         };
         match status {
             None => Ok(Found::PastTheLast),
@@ -55,7 +56,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
 
     #[cold]
     pub(crate) fn damaged(&self, id: u64, status: u8) -> Error {
-        self.core.name(damaged(id, status))
+        self.superblock.name(damaged(id, status))
     }
 
     /// Appends records whose bytes follow one another, each with a status byte.
@@ -64,8 +65,8 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         let (record_len, stride) = (self.slots.record_len(), self.slots.stride());
         let chunk_len = (STAGING_BYTES_MAX / stride).max(1) * record_len;
         if bytes.len() > chunk_len {
-            // For all of them at once: a full disk is to show before the first of them is there.
-            self.array.make_room(added).map_err(|error| self.core.name(error))?;
+            // Room for all at once: a full disk must fail before the first record is appended.
+            self.array.make_room(added).map_err(|error| self.superblock.name(error))?;
         }
         for chunk in bytes.chunks(chunk_len) {
             let staged = self.slots.stage(chunk);
@@ -74,7 +75,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
             if let Err(error) = appended {
                 if error.kind() == ErrorKind::NoSpace && self.array.count() > first {
                     let cut = self.array.truncate(first);
-                    self.core.keep(cut)?;
+                    self.superblock.keep(cut)?;
                 }
                 return Err(error);
             }
@@ -82,19 +83,20 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         Ok(first..self.array.count())
     }
 
-    /// Refuses what would leave the free list with numbers of records that are no more.
+    /// Refuses an operation that would remove records which the free list may name.
     pub(crate) fn refuse_with_deletes(&self, operation: &'static str) -> Result<()> {
-        if self.slots.mark().is_none() || self.core.header().counts.are_all_live() {
+        if self.slots.mark().is_none() || self.superblock.header().counts.are_all_live() {
             return Ok(());
         }
-        Err(self.core.name(
+        Err(self.superblock.name(
             Error::new(ErrorKind::Unsupported, operation)
-                .detail("records of this store have been deleted one by one")
-                .advice("delete them in a transaction, and compact the store"),
+                .detail("the free list may name the records to remove")
+                .advice("delete the records in a transaction, then compact the store"),
         ))
     }
-    /// Record `index` where the fast path has not found it.
-    #[cold] // for stores without deletes, whose loops are laid out for the fast path
+
+    /// Record `index` if the fast path has not found it.
+    #[cold] // keeps loops over stores without deletes on the fast path
     pub(crate) fn record_elsewhere(&self, index: u64) -> Option<&R> {
         let slot = self.array.slot(index)?;
         match self.slots.found(slot) {

@@ -1,4 +1,4 @@
-//! What an exclusive file installs: appended records, edits and truncations.
+//! Installs what an exclusive file changes: appended records, edits and truncations.
 
 use std::ops::Range;
 
@@ -10,12 +10,12 @@ use crate::sums::Sums;
 use crate::txn::{Change, Plan, Row, Superblock, Work, install};
 
 impl<R: Row + ?Sized> ExclusiveFile<R> {
-    /// As [`ExclusiveFile::flush`], with `live` records that are not deleted and the free list from
-    /// `free_head` on.
+    /// As [`ExclusiveFile::flush`], with this number of live records and this head of the free
+    /// list.
     pub(crate) fn flush_as(&mut self, live: u64, free_head: Option<u64>) -> Result<()> {
         let records = self.array.count();
         self.reserve_sums(records)?;
-        let commit = self.core.header().counts.commit.saturating_add(1);
+        let commit = self.superblock.header().counts.commit.saturating_add(1);
         let counts = Counts { commit, records, live, free_head };
         let change = Change {
             commit,
@@ -26,10 +26,10 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         install(Plan::Flush, &change, &mut Exclusive { file: self, part: Part::Appended })
     }
 
-    /// Commits the smaller count to both slots.
+    /// Commits the smaller count to both header slots, then truncates the array.
     pub(super) fn cut(&mut self, count: u64) -> Result<()> {
         let change = Change {
-            commit: self.core.header().counts.commit.saturating_add(2),
+            commit: self.superblock.header().counts.commit.saturating_add(2),
             changed: &[],
             end: self.end_of(count)?,
             header: &|header| {
@@ -46,17 +46,17 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
             return Ok(());
         }
         self.check_writable("edit")?;
-        if self.core.header().editing {
-            return Err(self.core.name(
+        if self.superblock.header().editing {
+            return Err(self.superblock.name(
                 Error::new(ErrorKind::InterruptedEdit, "edit")
-                    .detail("an edit by this handle panicked: records may be half changed")
+                    .detail("an edit through this handle panicked: records may be half changed")
                     .advice("reopen the store with Options::accept_interrupted_edit"),
             ));
         }
         self.flush()?;
         self.locks.exclude_readers(self.common.wait)?;
         let change = Change {
-            commit: self.core.header().counts.commit,
+            commit: self.superblock.header().counts.commit,
             changed: &[],
             end: self.end_of(self.array.count())?,
             header: &|header| header.editing = true,
@@ -67,23 +67,23 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         })
     }
 
-    /// Makes what an exclusive edit has changed durable.
+    /// Makes the changes of an exclusive edit durable.
     pub(crate) fn sync_edits(&mut self, records: Range<u64>) -> Result<()> {
         if self.access() == Access::Private {
             return Ok(());
         }
-        self.core.check_healthy("flush")?;
+        self.superblock.check_healthy("flush")?;
         let synced = self.array.sync_range(records);
-        self.core.keep(synced)
+        self.superblock.keep(synced)
     }
 
-    /// Ends an exclusive edit: durable changes, no mark, readers let in.
+    /// Ends an exclusive edit: makes its changes durable, removes the mark and admits readers.
     pub(crate) fn finish_edit(&mut self) -> Result<()> {
         if self.access() == Access::Private {
             return Ok(());
         }
-        self.core.check_healthy("flush")?;
-        let commit = self.core.header().counts.commit.saturating_add(1);
+        self.superblock.check_healthy("flush")?;
+        let commit = self.superblock.header().counts.commit.saturating_add(1);
         let change = Change {
             commit,
             changed: &self.edited_bytes(),
@@ -98,20 +98,20 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
     }
 }
 
-/// Which of its records an exclusive file installs.
+/// Which records an exclusive file installs.
 #[derive(Clone, Copy, Debug)]
 enum Part {
     /// None: the header alone changes.
     Nothing,
-    /// Those that were appended.
+    /// The appended records.
     Appended,
-    /// Those that were changed in place.
+    /// The records changed in place.
     Edited,
-    /// Those below this number, which are all that stay.
+    /// Only the records below this number stay.
     Below(u64),
 }
 
-/// An exclusive file's own part of an installation.
+/// The part of an installation that differs for exclusive files.
 struct Exclusive<'t, R: Row + ?Sized> {
     file: &'t mut ExclusiveFile<R>,
     part: Part,
@@ -119,7 +119,7 @@ struct Exclusive<'t, R: Row + ?Sized> {
 
 impl<R: Row + ?Sized> Work for Exclusive<'_, R> {
     fn parts(&mut self) -> (&mut Superblock, Option<&mut Sums>) {
-        (&mut self.file.core, self.file.mode.sums_mut().map(|kept| &mut kept.sums))
+        (&mut self.file.superblock, self.file.mode.sums_mut().map(|kept| &mut kept.sums))
     }
 
     fn sync(&mut self) -> Result<()> {

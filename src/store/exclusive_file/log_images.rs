@@ -1,4 +1,4 @@
-//! What the log holds of the records of a file that is open to read.
+//! Images of records in the log, for a handle that does not write.
 
 use std::ops::Range;
 
@@ -6,8 +6,8 @@ use super::ExclusiveFile;
 use crate::txn::Row;
 
 impl<R: Row + ?Sized> ExclusiveFile<R> {
-    /// The image that a commit in the log has left of record `index`: a windowed store has none of
-    /// them in its windows.
+    /// The image of record `index` in the log, if there is one. The windows of a windowed store do
+    /// not show images.
     pub(crate) fn image(&self, index: u64) -> Option<&[u8]> {
         self.image_slot(index)?.get(..self.slots.record_len())
     }

@@ -1,4 +1,4 @@
-//! What an exclusive file is open for, and what it keeps for that.
+//! How an exclusive file may be used, and the state that each use needs.
 
 use std::mem;
 use std::path::PathBuf;
@@ -10,34 +10,34 @@ use crate::shm::{LockWords, WriterSide};
 use crate::sums::{BlockSet, Sums};
 use crate::txn::{Locks, RecoveredState, SnapshotPin, Superblock, read_beside};
 
-/// What an exclusive file is open for.
+/// How an exclusive file may be used.
 pub(crate) enum Mode {
     /// Reads the state of one commit.
     Read(ReadState),
     /// Reads the state of one commit, and changes it for this handle alone.
     Private(ReadState),
-    /// Writes to the store that has the name.
+    /// Writes to a store that has its own name.
     Write(WriteState),
-    /// Writes to a store that gets its name when it is closed.
+    /// Writes to a store that gets its own name when it is closed.
     Unpublished(WriteState, Unpublished),
-    /// Nothing: the handle is closed, and dropping it has nothing left to do.
+    /// The handle is closed, and dropping it does nothing.
     Closed,
 }
 
-/// What a handle keeps that does not write.
+/// The state of a handle that does not write.
 pub(crate) struct ReadState {
-    /// What the log held beyond the array. A whole view has it in pages of its own; the windows of
-    /// a windowed store do not.
+    /// The state of the log when the store was opened. A whole view shows its images in private
+    /// pages; the windows of a windowed store do not show them.
     pub(crate) log: Option<RecoveredState>,
-    /// Keeps the writer from changing what this handle reads.
+    /// Keeps the writer from changing the records that this handle reads.
     pub(crate) pin: SnapshotPin,
 }
 
-/// What a handle keeps that writes.
+/// The state of a handle that writes.
 pub(crate) struct WriteState {
     /// The checksums, if the store has them.
     pub(crate) sums: Option<EditedSums>,
-    /// Where readers see what this handle has committed.
+    /// Tells readers the commits of this handle.
     pub(crate) sharing: WriterSide<LockWords>,
 }
 
@@ -47,20 +47,24 @@ pub(crate) struct EditedSums {
     pub(crate) edited: BlockSet,
 }
 
-/// A store that is being made under another name, and gets its own when it is closed.
+/// A store under a temporary name, which gets its own when it is closed.
 #[derive(Debug)]
 pub(crate) struct Unpublished {
     pub(crate) file: Arc<FileBacking>,
     pub(crate) publish_at: PathBuf,
     pub(crate) replace: bool,
-    /// Whether it stays where it is made if it is not finished.
+    /// Whether the file stays under its temporary name if the store is dropped or closing fails.
     pub(crate) keep: bool,
 }
 
 impl ReadState {
-    /// Reads header and log, and keeps what it found from being changed.
-    pub(super) fn take_up(core: &mut Superblock, locks: &Locks, alignment: usize) -> Result<Self> {
-        let (log, pin) = read_beside::take_up(core, locks, alignment)?;
+    /// Reads header and log, and pins the commit that it found.
+    pub(super) fn take_up(
+        superblock: &mut Superblock,
+        locks: &Locks,
+        alignment: usize,
+    ) -> Result<Self> {
+        let (log, pin) = read_beside::take_up(superblock, locks, alignment)?;
         Ok(Self { log, pin })
     }
 }
@@ -72,7 +76,6 @@ impl From<Sums> for EditedSums {
 }
 
 impl Mode {
-    /// What the handle may do.
     pub(crate) fn access(&self) -> Access {
         match self {
             Self::Read(_) | Self::Closed => Access::ReadOnly,
@@ -81,7 +84,7 @@ impl Mode {
         }
     }
 
-    /// What a handle keeps that does not write.
+    /// The state of a handle that does not write.
     pub(crate) fn reader(&self) -> Option<&ReadState> {
         match self {
             Self::Read(state) | Self::Private(state) => Some(state),
@@ -89,7 +92,7 @@ impl Mode {
         }
     }
 
-    /// What a handle keeps that writes.
+    /// The state of a handle that writes.
     pub(crate) fn writer(&self) -> Option<&WriteState> {
         match self {
             Self::Write(state) | Self::Unpublished(state, _) => Some(state),
@@ -97,7 +100,7 @@ impl Mode {
         }
     }
 
-    /// As [`Mode::writer`], for changing.
+    /// As [`Mode::writer`], to change.
     pub(crate) fn writer_mut(&mut self) -> Option<&mut WriteState> {
         match self {
             Self::Write(state) | Self::Unpublished(state, _) => Some(state),
@@ -105,7 +108,7 @@ impl Mode {
         }
     }
 
-    /// What the log held beyond the array, for a handle that does not write.
+    /// The state of the log, for a handle that does not write.
     pub(crate) fn log(&self) -> Option<&RecoveredState> {
         self.reader()?.log.as_ref()
     }
@@ -115,19 +118,19 @@ impl Mode {
         Some(&self.writer()?.sums.as_ref()?.sums)
     }
 
-    /// As [`Mode::sums`], for changing, with the blocks that were edited.
+    /// As [`Mode::sums`], to change, with the edited blocks.
     pub(crate) fn sums_mut(&mut self) -> Option<&mut EditedSums> {
         self.writer_mut()?.sums.as_mut()
     }
 
-    /// Keeps the checksums no longer: their file is to be replaced.
+    /// Stops maintaining the checksums, because their file will be replaced.
     pub(crate) fn forget_sums(&mut self) {
         if let Some(state) = self.writer_mut() {
             state.sums = None;
         }
     }
 
-    /// Has a store that is written get its name only when it is closed.
+    /// Turns a store that is open for writing into an unpublished one.
     pub(crate) fn unpublish(&mut self, unpublished: Unpublished) {
         *self = match mem::replace(self, Self::Closed) {
             Self::Write(state) => Self::Unpublished(state, unpublished),
@@ -135,7 +138,7 @@ impl Mode {
         };
     }
 
-    /// A store that was unpublished has its name.
+    /// Notes that an unpublished store has its own name.
     pub(super) fn publish(&mut self) {
         *self = match mem::replace(self, Self::Closed) {
             Self::Unpublished(state, _) => Self::Write(state),

@@ -1,4 +1,4 @@
-//! How a store that was made under another name gets its own, and how readers learn of commits.
+//! Gives an unpublished store its own name, and tells readers of commits.
 
 use std::path::Path;
 
@@ -13,18 +13,19 @@ use crate::txn::{Row, refuse_other_file, replaced};
 use crate::wal;
 
 impl<R: Row + ?Sized> ExclusiveFile<R> {
-    /// Shows readers what this handle has committed.
+    /// Tells readers the newest commit of this handle.
     pub(crate) fn tell_readers(&self) {
         if let Some(state) = self.mode.writer() {
-            let commit = self.core.header().counts.commit;
+            let commit = self.superblock.header().counts.commit;
             state.sharing.hold(commit);
             state.sharing.publish(commit);
         }
     }
 
-    /// Begins to share a store that has its name only now, by the words in its lock file.
+    /// Starts to share a store that has just got its name, through the shared words of its lock
+    /// file.
     pub(crate) fn begin_sharing(&mut self, sharing: WriterSide<LockWords>) -> Result<()> {
-        let header = self.core.header();
+        let header = self.superblock.header();
         sharing.begin(header.counts.commit, header.counts.commit, process())?;
         if let Some(state) = self.mode.writer_mut() {
             state.sharing = sharing;
@@ -32,38 +33,39 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         Ok(())
     }
 
-    /// Gives a store that was made aside its name.
+    /// Gives an unpublished store its own name.
     pub(crate) fn publish(&mut self) -> Result<()> {
         let Mode::Unpublished(_, unpublished) = &self.mode else { return Ok(()) };
-        let backing = self.core.backing();
+        let backing = self.superblock.backing();
         let replaced = if unpublished.replace { replaced_id(unpublished) } else { None };
         if self.mode.sums().is_some() {
             refuse_other_file(&unpublished.publish_at)?;
         }
-        // Before it has its name: a full disk is an error after which there is no such store.
-        let sharing = self.locks.words(self.core.header().file_id)?;
+        // Before the store has its name: if the disk is full, no store of that name appears.
+        let sharing = self.locks.words(self.superblock.header().file_id)?;
         backing.rename(&unpublished.publish_at, unpublished.replace)?;
         let path = unpublished.publish_at.clone();
         self.mode.publish();
-        self.core.finish()?;
+        self.superblock.finish()?;
         self.publish_sums(&path)?;
         self.begin_sharing(sharing)?;
-        let backing = self.core.backing();
+        let backing = self.superblock.backing();
         backing.sync_directory()?;
         if let Some(file_id) = replaced {
-            // Only now: without the sync the store before may come back, and would need its log.
-            // What cannot be removed is in nobody's way.
+            // After the sync of the directory: before it, a power cut may bring the replaced store
+            // back, which then needs its log. A segment that cannot be removed does no harm.
             let _ = wal::remove_stale(&**backing, file_id, &[]);
         }
         Ok(())
     }
 
-    /// Gives the checksums of a store that was made aside and has its name by now theirs, or takes
-    /// those away that the store before it has left there. Before that the store's name is durable:
-    /// a store before it that came back would have lost its own. If it goes no further, the new
-    /// store's are found where they are ([`Sums::find`]).
+    /// Gives the checksum file of a store that has just got its name the name that belongs to it,
+    /// or removes the checksum file of the replaced store. First makes the store's name durable: if
+    /// a power cut brought the replaced store back, that one would need its checksum file. If this
+    /// function fails before the renaming, [`Sums::find`] finds the new store's checksum file under
+    /// its temporary name.
     fn publish_sums(&self, path: &Path) -> Result<()> {
-        let backing = self.core.backing();
+        let backing = self.superblock.backing();
         if self.mode.sums().is_none() && is_sum_file(&**backing)? != Some(true) {
             return Ok(());
         }
@@ -75,8 +77,9 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
     }
 }
 
-/// The id of the store that one made aside is to replace: `None` if it replaces none, or one that
-/// cannot be read. A symbolic link alone would be replaced, and not the store that it leads to.
+/// The file id of the store that an unpublished store will replace; `None` if there is no such
+/// store, or it cannot be read. Behind a symbolic link there is no such store, because the renaming
+/// replaces only the link.
 fn replaced_id(unpublished: &Unpublished) -> Option<[u8; 16]> {
     let path = unpublished.file.destination(&unpublished.publish_at);
     replaced(&path).map(|(_, header)| header.file_id)

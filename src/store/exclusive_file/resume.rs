@@ -1,5 +1,5 @@
-//! Stores that are made aside in more than one go: kept when they are dropped unfinished, and
-//! opened again to be finished.
+//! Unpublished stores that are made in more than one session: dropping keeps them unfinished, and a
+//! later session opens and finishes them.
 
 use std::mem;
 use std::path::Path;
@@ -14,8 +14,9 @@ use crate::sums::Sums;
 use crate::txn::{Common, Locks, Row, Superblock, opening::refuse_network_unless};
 
 impl<R: Row + ?Sized> ExclusiveFile<R> {
-    /// Opens what a maker of `path` that was cut off has left: its records as of the last flush.
-    /// The store appears at `path` when it is closed; dropped before, it stays as it is.
+    /// Opens the unpublished store that an interrupted maker of `path` has left, with the records
+    /// of its last flush. It appears at `path` when it is closed; if it is dropped before, it stays
+    /// unpublished.
     #[allow(unsafe_code, reason = "the locks that make a mapped array sound are held here")]
     pub(crate) fn resume_aside(
         path: &Path,
@@ -31,11 +32,12 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
             locks.take_over();
             refuse_network_unless(common, &file, "resume")?;
             let inode = Locks::handed_over(&file, Some(&made_at), true, common.wait)?;
-            let mut core = Superblock::open(Arc::clone(&file) as _)?;
-            core.begin_unfinished();
+            let mut superblock = Superblock::open(Arc::clone(&file) as _)?;
+            superblock.begin_unfinished();
             let access = Access::ReadWrite;
             // SAFETY: the writer's locks on path and inode keep every other writer out.
-            let resumed = unsafe { Self::assemble(core, inode, by_hand, common, access, WHOLE) }?;
+            let resumed =
+                unsafe { Self::assemble(superblock, inode, by_hand, common, access, WHOLE) }?;
             Ok((resumed, file))
         });
         match resumed {
@@ -54,7 +56,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         }
     }
 
-    /// Refuses to make a store where something lies, unless it is to be replaced.
+    /// Refuses to make a store at a path that is taken, unless `replace` is set.
     pub(super) fn refuse_taken(path: &Path, replace: bool) -> Result<()> {
         refuse_lock_file(path, "make a store in place of")?;
         match path.symlink_metadata() {
@@ -65,14 +67,14 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
         }
     }
 
-    /// Whether a store that was made aside stays where it is if it is not finished.
+    /// Sets whether an unpublished store stays if it is dropped or closing it fails.
     pub(crate) fn keep_unfinished(&mut self, keep: bool) {
         if let Mode::Unpublished(_, unpublished) = &mut self.mode {
             unpublished.keep = keep;
         }
     }
 
-    /// Gives a store up that was made aside and is not finished: it must not appear.
+    /// Gives up an unpublished store: it must not get its name.
     pub(super) fn abandon(&mut self) {
         if let Mode::Unpublished(_, unpublished) = mem::replace(&mut self.mode, Mode::Closed) {
             if !unpublished.keep {
@@ -83,8 +85,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
     }
 }
 
-/// Removes a store that was made aside and is not to appear. What cannot be removed is in nobody's
-/// way: the next maker removes it first.
+/// Removes an unpublished store. If a file cannot be removed, the next maker removes it.
 pub(super) fn discard(unpublished: &Unpublished) {
     let _ = Sums::remove(&*unpublished.file);
     let _ = unpublished.file.remove_name();
