@@ -139,7 +139,8 @@ impl<'a> InPlaces<'a> {
         let (Some(sums), Some(start)) = (&one.sums, one.ids.start.checked_mul(stride)) else {
             return Vec::new();
         };
-        let len_bytes = (one.ids.end - one.ids.start).checked_mul(stride);
+        // A forged frame may count records whose end has no offset.
+        let len_bytes = one.ids.end.checked_mul(stride).map(|end| end - start);
         if len_bytes != Some(sums.len_bytes()) {
             return Vec::new();
         }
