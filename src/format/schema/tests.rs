@@ -117,10 +117,10 @@ fn a_difference_is_a_line() {
         expected.diff(&found),
         [
             "typed: expected int32 at 4, found uint32 at 4",
-            "moved: expected int8 at 8, found int8 at 11",
             "gone: expected int8 at 9, not found",
             "new: not expected, found utf8(2) nullable at 8",
             "record size: expected 12 bytes, found 14",
+            "moved: expected int8 at 8, found int8 at 11",
         ]
     );
     let error = expected.check_found(&found).unwrap_err();
