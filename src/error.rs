@@ -218,6 +218,16 @@ impl Error {
         self
     }
 
+    /// Gives other advice about a file at `path` that is in the way.
+    pub(crate) fn advise_to_replace(self, path: &Path, advice: &'static str) -> Self {
+        let is_in_the_way = self.0.kind == ErrorKind::AlreadyExists;
+        if is_in_the_way && self.0.path.as_deref() == Some(path) {
+            self.advice(advice)
+        } else {
+            self
+        }
+    }
+
     /// Keeps the underlying error.
     pub(crate) fn source_error(
         mut self,

@@ -13,6 +13,9 @@ use crate::store::{DynStore, ExclusiveFile};
 use crate::sums::{FoundSums, Sums};
 use crate::txn::NewMetadata;
 
+/// What to do about a file that is in the way.
+const TO_REPLACE: &str = "choose another path, or replace the file with CopyOptions::replace";
+
 /// How many bytes are read and written at a time.
 const CHUNK_BYTES: u64 = 1 << 20;
 
@@ -123,7 +126,9 @@ impl<'a> Copy<'a> {
             new = new.allow_network_file_system();
         }
         new.common.set_copy_of(path)?;
-        let to = new.create_aside(out, from.schema(), options.replace)?;
+        let to = new
+            .create_aside(out, from.schema(), options.replace)
+            .map_err(|error| error.advise_to_replace(out, TO_REPLACE))?;
         Ok(Self { from, to, options })
     }
 

@@ -262,7 +262,12 @@ pub fn salvage_with_progress(
         new = new.deletes();
     }
     new.common.set_copy_of(path)?;
-    let mut saved = new.create_aside(out, schema, options.replace)?;
+    let mut saved = new.create_aside(out, schema, options.replace).map_err(|error| {
+        error.advise_to_replace(
+            out,
+            "choose another path, or replace the file with SalvageOptions::replace",
+        )
+    })?;
     let record_len = usize::try_from(schema.record_size()).unwrap_or(usize::MAX);
     let mut saver = Saver {
         out: &mut saved,

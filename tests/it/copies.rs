@@ -146,6 +146,7 @@ fn a_copy_replaces_only_what_it_may() {
     std::fs::write(&out, "precious").unwrap();
     let error = backup(&path, &out, CopyOptions::new()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlreadyExists);
+    assert!(error.to_string().contains("replace the file with CopyOptions::replace"), "{error}");
     assert_eq!(std::fs::read(&out).unwrap(), b"precious");
     backup(&path, &out, CopyOptions::new().replace(true)).unwrap();
     assert_eq!(DynStore::open(&out).unwrap().count(), 3);
