@@ -2,8 +2,8 @@
 //!
 //! Record `i` lies at `data_offset + i * stride`, so finding one is arithmetic and reading one
 //! follows a pointer. Start with [`Database`] for records of a Rust type (derive [`Record`]):
-//! threads read them in snapshots and change them in transactions. [`Reader`] follows the writer
-//! from another process. [`Store`] loads or changes the same file alone, without a log.
+//! threads read them in snapshots and change them in transactions. [`Reader`] follows a writer from
+//! any process. [`Store`] loads or changes the same file alone, without a log.
 //! [`DynDatabase`] and [`DynStore`] take the schema of the records from the file, and
 //! [`WindowedStore`] maps no more than a budget of bytes. [`map`] has mapping objects and views for
 //! files and shared memory of any layout.
