@@ -1,11 +1,12 @@
 //! flatrec: a database for records that all have the same size, in one flat, memory-mapped file.
 //!
-//! Record `i` lies at `data_offset + i * stride`, so finding one is arithmetic and reading one is a
-//! pointer. Start with [`Database`] for records of a Rust type (derive [`Record`]): threads read
-//! them in snapshots and change them in transactions. [`Store`] loads or processes the same file
-//! exclusively, without a log. [`DynDatabase`] and [`DynStore`] take the schema of the records from
-//! the file, and [`WindowedStore`] needs little address space. [`map`] has the mapping objects and
-//! views underneath, for files and shared memory of any layout.
+//! Record `i` lies at `data_offset + i * stride`, so finding one is arithmetic and reading one
+//! follows a pointer. Start with [`Database`] for records of a Rust type (derive [`Record`]):
+//! threads read them in snapshots and change them in transactions. [`Reader`] follows a writer from
+//! any process. [`Store`] loads or changes the same file alone, without a log.
+//! [`DynDatabase`] and [`DynStore`] take the schema of the records from the file, and
+//! [`WindowedStore`] maps no more than a budget of bytes. [`map`] has mapping objects and views for
+//! files and shared memory of any layout.
 //!
 //! ```
 //! # #[cfg(feature = "derive")] {
@@ -32,8 +33,8 @@
 //! | `derive` (default) | `#[derive(Record)]` |
 //! | `text` | field values from and to text, dates and timestamps included |
 //! | `query` | conditions over fields, evaluated on the mapped bytes |
-//! | `exchange` | CSV, NDJSON and npy, in and out |
-//! | `rayon` | [`Snapshot`]s' chunks for rayon's threads |
+//! | `exchange` | CSV in; CSV, NDJSON and npy out; schemas as text |
+//! | `rayon` | `Snapshot::par_chunks`: the chunks of a snapshot as a parallel iterator |
 //! | `sim` | crash tests on a simulated disk: power cuts, killed processes, failing calls |
 //!
 //! The `flatrec` command is a crate of its own, `flatrec-cli`.
@@ -69,8 +70,8 @@ mod wal;
 ///
 /// A [`Mapping`](map::Mapping) is a growable array of bytes (a new, existing, temporary or
 /// inherited file, named shared memory, anonymous memory) opened with one
-/// [`Access`](map::Access); a [`View`](map::View) is one mapped range of it. Views overlap
-/// freely and are coherent.
+/// [`Access`](map::Access); a [`View`](map::View) is one mapped range of it. Views may overlap, and
+/// are coherent with each other.
 ///
 /// The model is that of Win32's file mapping. `docs/WIN32.md` compares its vocabulary with that of
 /// POSIX and of this module, call by call, and shows the classic program in both; the example

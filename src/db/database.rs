@@ -24,7 +24,8 @@ use crate::txn::{
 ///
 /// A commit is one write and one sync of the write-ahead log `X-wal-N`. Checkpoints copy the
 /// changes from the log to the data file in bulk, as far as no reader still needs the old records.
-/// After [`Database::close`] the data file holds everything, and the log is deleted.
+/// After a [`Database::close`] that no reader holds back, the data file holds everything, and the
+/// log is deleted.
 ///
 /// [`Store`](crate::Store) opens the same file. It changes the file alone, without a log, by
 /// `&mut`: use it to load data, and to transform all records.
@@ -101,11 +102,11 @@ impl<R: Row + ?Sized> Database<R> {
         Options::new()
     }
 
-    /// Opens the store at `path`. If a crashed writer has left a log, recovers its commits first.
+    /// Opens the store at `path`. If an earlier writer has left a log, recovers its commits first.
     ///
     /// # Errors
-    /// As [`Store::open`](crate::Store::open); [`ErrorKind::Corrupt`] if the log is missing, is
-    /// damaged, or belongs to another store.
+    /// As [`Store::open`](crate::Store::open); [`ErrorKind::Corrupt`] also if the log is missing,
+    /// is damaged, or belongs to another store.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::options().open(path)
     }
@@ -198,8 +199,8 @@ impl<R: Row + ?Sized> Database<R> {
         self.engine.wait(after, at_most)
     }
 
-    /// The readers in other handles and processes, and the commits that they hold. Readers that may
-    /// not write the lock file are missing.
+    /// The readers in other handles and processes, and the commits that they hold. The list does
+    /// not have the readers that may not write the lock file.
     ///
     /// ```
     /// use flatrec::{DataType, DynDatabase, Field, Schema};

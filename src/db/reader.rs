@@ -19,9 +19,9 @@ use crate::txn::{LogFollower, Options, Row, Source};
 /// [`Database::open_read_only`] makes one.
 ///
 /// [`Reader::begin_read`] gives a snapshot of the newest commit. The reader follows the writer's
-/// log and the growth of the file, and keeps images from the log in its own memory. Reader and
-/// writer do not wait for each other. The reader also follows a writer that closes or dies, and the
-/// next one. While a reader holds a snapshot, checkpoints leave the records that it needs alone, so
+/// log and the growth of the file, and keeps images from the log in its own memory. Reads and
+/// commits do not wait for each other. After a writer closes or dies, the reader follows the next
+/// one. While a reader holds a snapshot, checkpoints leave the records that it needs alone, so
 /// later commits stay in the log until the reader drops the snapshot or dies
 /// ([`Database::readers`] lists the readers).
 ///

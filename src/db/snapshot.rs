@@ -22,10 +22,10 @@ use crate::txn::{Row, Source, State};
 /// [`Database::begin_read`](crate::Database::begin_read) makes one.
 ///
 /// A snapshot lends records in place: what [`Snapshot::get`] returns does not change while the
-/// snapshot lives. It is `Send` and `Sync`. Readers and writers do not wait for each other, but
+/// snapshot lives. It is `Send` and `Sync`. Reads and commits do not wait for each other, but
 /// checkpoints leave the records of a snapshot alone, so a long-lived snapshot lets the log grow.
 ///
-/// Costs of reading while the pages are in memory and the log is empty:
+/// Costs of reading while the pages are in memory and the data file holds every commit:
 ///
 /// - [`get`](Snapshot::get) is a comparison, a multiplication and an addition;
 /// - [`iter`](Snapshot::iter), [`range`](Snapshot::range) and [`chunks`](Snapshot::chunks) walk
@@ -33,12 +33,11 @@ use crate::txn::{Row, Source, State};
 /// - [`get_many`](Snapshot::get_many) is a loop of `get`, and a few system calls that find out
 ///   whether the pages are in memory.
 ///
-/// If the log has records, `get` first checks a filter, and probes hash tables for a record that
-/// the log has. An iterator walks as through a slice from one such record to the next. A chunk
-/// without such a record is a slice, which two binary searches find out. In a store with deletes
-/// each read checks the record's status byte, and no chunk is a slice.
-///
-/// The log has the records that were changed since the last checkpoint that no reader held back.
+/// A changed record has an image in memory until a checkpoint copies it from the log to the data
+/// file, as far as no reader holds that back. If there are images, `get` first checks a filter, and
+/// probes hash tables for a record that has one. An iterator walks as through a slice from one such
+/// record to the next. A chunk without such a record is a slice, and two binary searches find that
+/// out. In a store with deletes each read checks the record's status byte, and no chunk is a slice.
 ///
 /// ```
 /// # #[cfg(feature = "derive")] {
@@ -61,8 +60,8 @@ use crate::txn::{Row, Source, State};
 /// # }
 /// ```
 pub struct Snapshot<R: Row + ?Sized> {
-    /// The records in the array. The view is covered, so that fast reads miss, if the state has
-    /// images or the store has deletes.
+    /// The records in the array. If the state has images or the store has deletes, the view is
+    /// covered: the fast path of `get` finds nothing in it.
     array: RecordView<R::Unit>,
     layout: RecordLayout,
     state: Arc<State>,

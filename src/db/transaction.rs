@@ -13,8 +13,8 @@ use crate::txn::{Changes, Durability, Engine, Receipt, Row, Source, Writer};
 /// that is dropped without [`WriteTransaction::commit`] changes nothing.
 ///
 /// The transaction keeps changed records in its own memory, and up to about 1 MiB of appended ones.
-/// It writes further appended records directly to their places in the file, above every record that
-/// a commit counts. So a large load needs little memory and no log.
+/// It writes further appended records directly to their places in the file, behind every record
+/// that a commit counts. So a large load needs little memory and little log.
 ///
 /// ```
 /// # #[cfg(feature = "derive")] {
@@ -142,10 +142,16 @@ impl<'a, R: Row + ?Sized> WriteTransaction<'a, R> {
     /// Commits all changes, and returns the number of the commit and what it survives.
     ///
     /// # Errors
-    /// [`ErrorKind::NoSpace`] if the disk is full, and [`ErrorKind::LogFull`] if the log is and a
-    /// reader holds its checkpoint back: nothing has changed, and the handle stays usable. After
-    /// any other error the outcome is unknown until the store is reopened, and this handle is
-    /// [poisoned](ErrorKind::Poisoned).
+    /// - [`ErrorKind::NoSpace`] if the disk is full;
+    /// - [`ErrorKind::LogFull`] if the log has the size of
+    ///   [`Options::max_log`](crate::Options::max_log) and a reader holds checkpoints back;
+    /// - [`ErrorKind::NotFound`] if the store was moved or replaced while it was open;
+    /// - the error of a checkpoint, if the log has no room and that checkpoint fails;
+    /// - [`ErrorKind::Poisoned`] after a failed write or sync, of this commit or an earlier one.
+    ///
+    /// After the first three nothing has changed, and the handle stays usable. After any other
+    /// error the handle may be [poisoned](ErrorKind::Poisoned). If so, it is unknown until the
+    /// store is reopened whether the commit happened.
     pub fn commit(self, durability: Durability) -> Result<Receipt> {
         self.engine.commit(self.writer, self.changes, durability)
     }
@@ -175,9 +181,9 @@ impl WriteTransaction<'_, [u8]> {
     /// Appends records given as consecutive bytes, and returns their numbers.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidArgument`] if `records` is not a whole number of records. As
-    /// [`WriteTransaction::append`]; the first records may have been appended then, and
-    /// [`WriteTransaction::count`] says how many.
+    /// [`ErrorKind::InvalidArgument`] if `records` is not a whole number of records, with nothing
+    /// appended. Otherwise as [`WriteTransaction::append`]; the first records may have been
+    /// appended then, and [`WriteTransaction::count`] says how many.
     pub fn append_packed(&mut self, records: &[u8]) -> Result<std::ops::Range<u64>> {
         let size = self.engine.layout().record_size;
         if records.len() % size != 0 {

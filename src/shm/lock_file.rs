@@ -1,9 +1,9 @@
 //! Byte-range locks on the small file beside a data file.
 //!
 //! `X-lock` lies beside `X`, is created with it and never unlinked: a new inode would hide the
-//! locks on the old one. Locks lie on it and never on the data bytes, because Windows would then
-//! deny other handles' reads and writes. A range's lock belongs to the open file and ends with its
-//! process.
+//! locks on the old one. On Windows no lock lies on the data file, because Windows denies other
+//! handles' reads and writes of a locked range; on Linux some lie there too (docs/CONCURRENCY.md).
+//! A range's lock belongs to the open file and ends with its process.
 
 mod whose;
 

@@ -1,5 +1,5 @@
 //! The lock file: how the programs that have a store open avoid conflicts. There is one writer, and
-//! any number of readers that read in place at the same time.
+//! many readers (at most 65,536 with slots) that read in place at the same time.
 //!
 //! [`protocol`] is what they tell one another through shared words; [`lock_words`] places the words
 //! in the file; [`lock_file`] has the locks that say which processes are alive.

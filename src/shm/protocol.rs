@@ -1,4 +1,4 @@
-//! The protocol between one writer and any number of readers, over words that they share.
+//! The protocol between one writer and its readers, over words that they share.
 //!
 //! The writer announces its target, and then looks for readers in the way; a reader announces what
 //! it reads, and then checks whether the writer has passed it. Each puts a fence between the two

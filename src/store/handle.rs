@@ -23,9 +23,9 @@ use crate::txn::{Options, Row};
 /// [`Store::close`] make them durable and visible to other handles, all together: a crash leaves
 /// the state of the last flush. Dropping a store closes it too, but cannot report errors.
 ///
-/// One handle at a time writes. Any number of handles read beside it; each sees the records that
-/// the store had when the handle was opened. A `Store` is `Send` and `Sync`, so threads can share
-/// it to read.
+/// One handle at a time writes. Other handles can read beside it; a `Store` that is opened to read
+/// shows the records that the store had when it was opened. A `Store` is `Send` and `Sync`, so
+/// threads can share it to read.
 ///
 /// ```
 /// use flatrec::{Record, Store, zerocopy::*};
@@ -111,8 +111,13 @@ impl<R: Row + ?Sized> Store<R> {
     ///   version;
     /// - [`ErrorKind::SchemaMismatch`], which lists the fields that differ, if the file has another
     ///   schema;
-    /// - [`ErrorKind::Locked`] while another handle writes;
+    /// - [`ErrorKind::Locked`] while another handle writes, or, for a `Store`, while a reader still
+    ///   needs the log that an earlier writer left;
     /// - [`ErrorKind::InterruptedEdit`] if an exclusive edit did not finish;
+    /// - [`ErrorKind::NetworkFileSystem`] for writing on a network file system;
+    /// - [`ErrorKind::PermissionDenied`] if this user may not open the store, or if its lock file
+    ///   or checksum file belongs to a user who may not write the store;
+    /// - [`ErrorKind::AlreadyExists`] if a file that is not a lock file has that name;
     /// - [`ErrorKind::Io`] if the operating system reports another error.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::options().open(path)
@@ -122,7 +127,13 @@ impl<R: Row + ?Sized> Store<R> {
     /// later.
     ///
     /// # Errors
-    /// As [`Store::open`], but [`ErrorKind::Locked`] only during an exclusive edit.
+    /// As [`Store::open`], but [`ErrorKind::Locked`] in other cases:
+    ///
+    /// - during an exclusive edit;
+    /// - if a checkpoint keeps the reader out for ten seconds;
+    /// - if 65,536 readers have the store open;
+    /// - if there is no lock file, this user may not make one, and a writer has the store open;
+    /// - on Linux, while a writable [`Mapping`](crate::map::Mapping) of the file exists.
     pub fn open_read_only(path: impl AsRef<Path>) -> Result<Self> {
         Self::options().open_read_only(path)
     }
@@ -169,9 +180,9 @@ impl<R: Row + ?Sized> Store<R> {
         self.live_count() == 0
     }
 
-    /// Sets whether a store from `create_aside` is kept, with the records of its last flush, if it
-    /// is dropped without closing or if closing it fails. [`Options::resume_aside`] opens it then.
-    /// By default it is removed.
+    /// Sets whether a store from `Options::create_aside` is kept, with the records of its last
+    /// flush, if it is dropped without closing or if closing it fails. [`Options::resume_aside`]
+    /// opens it then. By default it is removed.
     pub fn keep_unfinished(&mut self, keep: bool) {
         self.file.keep_unfinished(keep);
     }
@@ -232,8 +243,9 @@ impl<R: Row + ?Sized> Store<R> {
     }
 
     /// Copies of the records of a range with their numbers, in order, made chunk by chunk. Skips
-    /// deleted records. This is the safe way to read a file that another program may truncate, or
-    /// one on a disk that may fail.
+    /// deleted records. Once [`install_fault_guard`](crate::install_fault_guard) was called, this
+    /// is the safe way to read a file that another program may truncate, or one on a disk that may
+    /// fail.
     pub fn copies(&self, ids: Range<u64>) -> Copies<'_, R> {
         Copies::new(&self.file, ids, CHUNK_BYTES)
     }
@@ -319,8 +331,9 @@ impl<R: Row + ?Sized> Store<R> {
         self.file.reserve(records)
     }
 
-    /// Makes all appended records durable and visible to other handles: from then on they survive a
-    /// power cut.
+    /// Makes all appended records durable, and visible to every [`Reader`](crate::Reader) and to
+    /// handles that are opened later. From then on the records survive a power cut, as far as the
+    /// file system allows.
     ///
     /// # Errors
     /// [`ErrorKind::NoSpace`] if the disk has no room for their checksums; [`ErrorKind::Io`] if the
@@ -375,7 +388,7 @@ impl<R: Row + ?Sized> Store<R> {
     ///
     /// # Errors
     /// As [`Store::flush`]; the file then holds the state of an earlier flush. For a store from
-    /// `create_aside` also [`ErrorKind::AlreadyExists`] if its path is taken.
+    /// `Options::create_aside` also [`ErrorKind::AlreadyExists`] if its path is taken.
     pub fn close(self) -> Result<()> {
         self.file.close()
     }

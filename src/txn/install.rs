@@ -1,5 +1,7 @@
-//! The one way in which a change reaches the data file: one installer runs stages in a fixed order,
-//! for checkpoint, recovery, flush, edit and truncation alike.
+//! The one way in which a header comes to count other records or to mark an edit: one installer
+//! runs stages in a fixed order, for checkpoint, recovery, flush, edit and truncation alike.
+//!
+//! `Superblock::commit` writes the headers that only name a log or make both slots agree.
 //!
 //! Durability rests on the order of the stages, so the order is data ([`Plan::stages`]) and is
 //! written down only here. docs/DURABILITY.md argues why each order is right. The simulation's
@@ -28,7 +30,7 @@ pub(crate) enum Plan {
     BeginEdit,
     /// Makes an edit's changes durable, and the header say that the edit is over.
     FinishEdit,
-    /// Stops counting records at the end.
+    /// Makes the header count fewer records.
     Truncate,
 }
 
@@ -54,7 +56,8 @@ pub(crate) enum Stage {
     Cut,
     /// Shows readers the commit.
     Tell,
-    /// Lets the log use the room of the commit's frames again.
+    /// Releases the log up to the commit: reuses or removes its segments, as far as no reader needs
+    /// them.
     Release,
 }
 

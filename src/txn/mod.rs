@@ -4,13 +4,13 @@
 //! - The header, in two slots, says which commit the array holds (`superblock`). The log holds the
 //!   commits after that one; both together give the newest state (`recovered`).
 //! - One writer at a time appends commits to the log (`engine`). Checkpoints copy them to the array
-//!   (`checkpoint`, `install`), up to the commit at which they would overwrite records that a
-//!   reader needs (`versions`, `locks`). A writer first recovers what the one before left
-//!   (`recover`).
+//!   (`checkpoint`, `install`), up to the oldest commit that a snapshot or another reader holds
+//!   (`versions`, `locks`). A writer that opens a store first recovers the log that an earlier
+//!   writer left (`recover`).
 //! - Readers in other handles and processes find the newest commit by the shared words
 //!   (`read_beside`, `follow`), and say in the reader table what they read (`reader_session`).
 //!
-//! No file here maps records for users, and only `row` knows the type of a record.
+//! Only `row` knows the type of a record. The handles of `store` and `db` lend records to users.
 
 mod checkpoint;
 mod engine;

@@ -182,9 +182,9 @@ impl<S> Options<S> {
 
     /// How large the log of a [`Database`](crate::Database) grows before a commit makes a
     /// checkpoint. The default is 16 MiB. A smaller log makes recovery shorter; a larger one saves
-    /// writes if the same records change again and again. Records that a transaction appends by
-    /// more than a mebibyte are not logged, and count all the same, because the checkpoint updates
-    /// header and checksums for them.
+    /// writes if the same records change again and again. If a transaction appends more than 1 MiB,
+    /// the appended records are not logged, and count towards this size all the same, because the
+    /// checkpoint updates header and checksums for them.
     pub fn checkpoint_at(mut self, log_bytes: u64) -> Self {
         self.common.checkpoint_bytes = log_bytes;
         self
