@@ -2,7 +2,6 @@
 # Builds, tests and runs flatrec for another system, on Debian 12 x86-64:
 #
 #     scripts/cross.sh TARGET build|test|run [arguments of cargo]
-#     scripts/cross.sh TARGET ready             only fetches what it needs
 #
 #     x86_64-pc-windows-gnu      run under Wine, whose file mapping keeps Windows's rules: views at
 #                                multiples of 64 KiB (error 1132), and no truncation of a file that
@@ -32,7 +31,7 @@ fail() {
 
 usage() {
     echo "cross.sh: $*" >&2
-    echo "usage: scripts/cross.sh TARGET build|test|run|ready [arguments of cargo]" >&2
+    echo "usage: scripts/cross.sh TARGET build|test|run [arguments of cargo]" >&2
     echo "targets: x86_64-pc-windows-gnu, i686-unknown-linux-gnu, s390x-unknown-linux-gnu" >&2
     exit 2
 }
@@ -54,7 +53,7 @@ case $target in
     *) usage "there is no target $target here" ;;
 esac
 case $command in
-    build | test | run | ready) ;;
+    build | test | run) ;;
     *) usage "there is no command $command" ;;
 esac
 
@@ -192,7 +191,6 @@ if [[ $target == x86_64-pc-windows-gnu ]]; then
     wine_server -p120
     "$runner" cmd /c exit </dev/null >/dev/null 2>&1 || fail "Wine does not start: see $runner"
 fi
-[[ $command != ready ]] || exit 0
 
 name=$(tr 'a-z-' 'A-Z_' <<<"$target")
 export "CARGO_TARGET_${name}_LINKER=$linker" "CARGO_TARGET_${name}_RUNNER=$runner"
