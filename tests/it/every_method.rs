@@ -31,8 +31,9 @@ fn pair(n: u32) -> Pair {
     Pair { n, square: n * n }
 }
 
+/// The bytes of [`pair`], whose numbers have the machine's order of bytes.
 fn bytes(n: u32) -> Vec<u8> {
-    [n.to_le_bytes(), (n * n).to_le_bytes()].concat()
+    [n.to_ne_bytes(), (n * n).to_ne_bytes()].concat()
 }
 
 fn schema() -> Schema {
