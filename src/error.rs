@@ -281,12 +281,6 @@ impl Error {
     pub fn io_error(&self) -> Option<&io::Error> {
         self.0.source.as_deref()?.downcast_ref()
     }
-
-    /// Whether an error of the system, of a caller or of a library lies below this one.
-    #[cfg(test)]
-    fn has_source(&self) -> bool {
-        self.0.source.is_some()
-    }
 }
 
 /// For the caller's own sinks and callbacks, whose errors pass through calls of this crate.
@@ -424,7 +418,7 @@ mod tests {
             error.to_string(),
             "read a.rec at byte 4096, record 7: corrupt: slot checksum (run verify)"
         );
-        assert!(!error.has_source());
+        assert!(error.0.source.is_none());
     }
 
     #[test]

@@ -58,6 +58,20 @@ fn forge(place: &Place, name: &str, len_bytes: u64, change: impl Fn(&mut [u8], &
     file.set_len(len_bytes).unwrap();
 }
 
+/// A store `x.rec` of so many bytes, whose records of 4 KiB lie in a hole.
+#[cfg(target_pointer_width = "64")]
+fn store_of_a_hole(len_bytes: u64) -> Place {
+    let place = Place::new();
+    let schema = Schema::packed([Field::new("data", DataType::Binary(4096))]).unwrap();
+    DynStore::create(place.path("x.rec"), &schema).unwrap().close().unwrap();
+    let count = (len_bytes - 65_536) / 4096;
+    forge(&place, "x.rec", len_bytes, |slot, _| {
+        slot[72..80].copy_from_slice(&count.to_le_bytes());
+        slot[80..88].copy_from_slice(&count.to_le_bytes());
+    });
+    place
+}
+
 /// A store `x.rec` without records, whose metadata is a hole of so many bytes; with `sound` its
 /// checksum is right.
 fn with_metadata(place: &Place, metadata_bytes: u32, sound: bool) {
@@ -211,14 +225,7 @@ fn a_hole_behind_the_log_is_passed() {
 fn residency_of_a_large_file_is_a_sample() {
     // Sixteen times the sample; qemu cannot map terabytes for another architecture.
     const LEN_BYTES: u64 = 16 << 30;
-    let place = Place::new();
-    let schema = Schema::packed([Field::new("data", DataType::Binary(4096))]).unwrap();
-    DynStore::create(place.path("x.rec"), &schema).unwrap().close().unwrap();
-    let count = (LEN_BYTES - 65_536) / 4096;
-    forge(&place, "x.rec", LEN_BYTES, |slot, _| {
-        slot[72..80].copy_from_slice(&count.to_le_bytes());
-        slot[80..88].copy_from_slice(&count.to_le_bytes());
-    });
+    let place = store_of_a_hole(LEN_BYTES);
     let info = DynStore::open_read_only(place.path("x.rec")).unwrap().info().unwrap();
     let residency = info.residency.unwrap();
     assert_eq!(info.residency_asked_pages, 1 << 18);
@@ -347,14 +354,7 @@ fn records_in_a_hole_of_the_log_take_no_memory() {
 #[cfg(target_arch = "x86_64")]
 fn a_store_without_room_in_the_address_space_is_an_error_that_says_so() {
     const LEN_BYTES: u64 = 1 << 30;
-    let place = Place::new();
-    let schema = Schema::packed([Field::new("data", DataType::Binary(4096))]).unwrap();
-    DynStore::create(place.path("x.rec"), &schema).unwrap().close().unwrap();
-    let count = (LEN_BYTES - 65_536) / 4096;
-    forge(&place, "x.rec", LEN_BYTES, |slot, _| {
-        slot[72..80].copy_from_slice(&count.to_le_bytes());
-        slot[80..88].copy_from_slice(&count.to_le_bytes());
-    });
+    let place = store_of_a_hole(LEN_BYTES);
     place.write("one.csv", "data\n00\n");
     place.ok(["info", "x.rec"]);
     let before = place.files();
