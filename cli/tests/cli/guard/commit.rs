@@ -89,6 +89,25 @@ fn temporary(place: &Place) -> Vec<PathBuf> {
     names.iter().filter(|name| name.starts_with(".o.csv.")).map(|name| place.path(name)).collect()
 }
 
+/// An export that a signal has stopped, and its temporary file, which is none of `known`.
+fn stopped_export(place: &Place, known: &[PathBuf]) -> (Child, PathBuf) {
+    loop {
+        let mut child = spawn(place.command(["export", "big.rec", "o.csv"]), Stdio::null());
+        let mut made = None;
+        while made.is_none() && child.try_wait().unwrap().is_none() {
+            made = temporary(place).into_iter().find(|path| !known.contains(path));
+        }
+        stop(&child);
+        if let Some(made) = made.filter(|path| path.exists()) {
+            return (child, made);
+        }
+        // The export finished before the signal.
+        send(&child, Signal::CONT);
+        assert!(child.wait().unwrap().success());
+        std::fs::remove_file(place.path("o.csv")).unwrap();
+    }
+}
+
 /// The leftovers of a killed export stayed for ever.
 #[test]
 fn the_next_export_removes_the_leftovers_of_a_killed_one() {
@@ -102,36 +121,16 @@ fn the_next_export_removes_the_leftovers_of_a_killed_one() {
     }
     std::fs::create_dir(place.path(".o.csv.flatrec-0000000000000000.tmp")).unwrap();
     let before = place.files();
-    let export = |left: &[PathBuf]| {
-        let mut child = spawn(place.command(["export", "big.rec", "o.csv"]), Stdio::null());
-        let mut made = Vec::new();
-        wait_until(&mut child, |_| {
-            made = temporary(&place);
-            made.retain(|path| !left.contains(path));
-            !made.is_empty()
-        });
-        (child, made)
-    };
     let not_ours = temporary(&place);
-    let (mut killed, left) = export(&not_ours);
+    let (mut killed, left) = stopped_export(&place, &not_ours);
     killed.kill().unwrap();
     killed.wait().unwrap();
-    assert!(left[0].exists());
+    assert!(left.exists());
     // The file of a living export is not a leftover, however long the export takes.
-    let (mut living, made) = loop {
-        let (mut living, made) = export(&[&not_ours[..], &left].concat());
-        send(&living, Signal::STOP);
-        if made[0].exists() {
-            break (living, made);
-        }
-        // The export finished before the signal.
-        send(&living, Signal::CONT);
-        assert!(living.wait().unwrap().success());
-        std::fs::remove_file(place.path("o.csv")).unwrap();
-    };
-    assert!(!left[0].exists());
+    let (mut living, made) = stopped_export(&place, &[&not_ours[..], &[left.clone()]].concat());
+    assert!(!left.exists());
     place.ok(["export", "s.rec", "o.csv"]);
-    assert!(made[0].exists());
+    assert!(made.exists());
     living.kill().unwrap();
     living.wait().unwrap();
     place.ok(["export", "s.rec", "o.csv", "--force"]);

@@ -139,7 +139,7 @@ fn a_signal_in_the_middle_of_the_work_leaves_nothing_of_it() {
                 }
                 // Stopped, it cannot finish before the signal arrives.
                 if child.try_wait().unwrap().is_none() {
-                    send(&child, Signal::STOP);
+                    stop(&child);
                     send(&child, signal);
                     send(&child, Signal::CONT);
                 }
@@ -186,7 +186,7 @@ fn an_export_is_ended_by_a_signal_long_before_its_end() {
                 std::fs::remove_file(&out).unwrap();
                 return false;
             }
-            send(&child, Signal::STOP);
+            stop(&child);
             // If the file is gone, the command finished first.
             let seen = made()
                 .and_then(|made| std::fs::hard_link(place.path(&made), place.path("seen")).ok());
