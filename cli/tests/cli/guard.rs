@@ -15,7 +15,7 @@ use std::thread;
 use std::time::Duration;
 
 use flatrec::{Durability, DynDatabase};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+use rustix::process::{Pid, Signal, kill_process};
 
 use super::*;
 use table::{Kind, ROWS, Row};
@@ -146,13 +146,6 @@ fn check_left(place: &Place, before: &[String], row: &Row, done: bool, about: &s
 /// Sends a signal.
 fn send(child: &Child, signal: Signal) {
     kill_process(Pid::from_child(child), signal).unwrap();
-}
-
-/// Stops the process, and returns when all of its threads stand still or it has ended.
-fn stop(child: &Child) {
-    send(child, Signal::STOP);
-    let either = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-    waitid(WaitId::Pid(Pid::from_child(child)), either).unwrap();
 }
 
 #[test]

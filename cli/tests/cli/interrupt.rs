@@ -1,4 +1,4 @@
-//! Ctrl-C, which a terminal sends to the programs that run in it.
+//! Commands that a test interrupts, stops or kills at a certain moment.
 
 #[cfg(unix)]
 use std::process::Child;
@@ -23,6 +23,38 @@ pub(crate) fn heed_interrupts(command: &mut std::process::Command) {
     };
     // SAFETY: the closure makes that one call and touches no memory.
     unsafe { command.pre_exec(heed) };
+}
+
+/// Lets every other process run before the command: a test sees what the command is doing before
+/// that is over, on a busy machine too.
+#[cfg_attr(target_os = "linux", allow(unsafe_code, reason = "a call about the process's class"))]
+pub(crate) fn give_way(command: &mut std::process::Command) {
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::unix::process::CommandExt as _;
+        let give_way = || {
+            // SAFETY: `sched_param` is made of integers.
+            let priority: libc::sched_param = unsafe { std::mem::zeroed() };
+            // SAFETY: the call reads `priority`, and may be made between fork and exec.
+            match unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const priority) } {
+                0 => Ok(()),
+                _ => Err(std::io::Error::last_os_error()),
+            }
+        };
+        // SAFETY: the closure makes that one call and takes no memory.
+        unsafe { command.pre_exec(give_way) };
+    }
+    let _ = command;
+}
+
+/// Stops the process, and returns when all of its threads stand still or it has ended.
+#[cfg(target_os = "linux")]
+pub(crate) fn stop(child: &Child) {
+    use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
+
+    kill_process(Pid::from_child(child), Signal::STOP).unwrap();
+    let either = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    waitid(WaitId::Pid(Pid::from_child(child)), either).unwrap();
 }
 
 #[cfg(unix)]

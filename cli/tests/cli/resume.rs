@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use super::interrupt::{interrupt, was_run_in_a_console_of_its_own};
+use super::interrupt::{give_way, interrupt, was_run_in_a_console_of_its_own};
 use super::shell::shell;
 use super::skip::skip;
 use super::*;
@@ -59,6 +59,7 @@ fn remove_all(place: &Place, keep: &[&str]) {
 
 fn spawn(place: &Place, args: &[&str]) -> Child {
     let mut command = place.command(args);
+    give_way(&mut command);
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
@@ -500,6 +501,8 @@ fn a_load_that_fills_the_disk_resumes_when_there_is_space() {
 fn a_file_put_at_a_progress_name_during_a_load_is_kept() {
     use rustix::process::{Pid, Signal, kill_process};
 
+    use super::interrupt::stop;
+
     let [progress, new] = ["out.rec-unfinished-progress", "out.rec-unfinished-progress-new"];
     for name in [progress, new] {
         let place = place();
@@ -509,21 +512,13 @@ fn a_file_put_at_a_progress_name_during_a_load_is_kept() {
             while !put && child.try_wait().unwrap().is_none() {
                 std::thread::yield_now();
                 // Stopped, the load makes no progress file at this moment.
-                let process = Pid::from_child(&child);
-                kill_process(process, Signal::STOP).unwrap();
-                let stat = format!("/proc/{}/stat", child.id());
-                let state = || {
-                    fs::read_to_string(&stat).unwrap().rsplit_once(") ").unwrap().1[..1].to_owned()
-                };
-                while !matches!(&*state(), "T" | "Z") {
-                    std::thread::yield_now();
-                }
+                stop(&child);
                 if place.path(progress).exists() && !place.path(new).exists() {
                     place.write("work", "three years of work");
                     fs::rename(place.path("work"), place.path(name)).unwrap();
                     put = true;
                 }
-                kill_process(process, Signal::CONT).unwrap();
+                kill_process(Pid::from_child(&child), Signal::CONT).unwrap();
             }
             let output = child.wait_with_output().unwrap();
             if put {

@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 
+use super::super::interrupt::stop;
 use super::super::shell::shell;
 use super::super::skip::skip;
 use super::signals::{handles_signals, make_big, pipe, spawn, wait_until};
@@ -127,7 +128,8 @@ fn the_next_export_removes_the_leftovers_of_a_killed_one() {
     killed.wait().unwrap();
     assert!(left.exists());
     // The file of a living export is not a leftover, however long the export takes.
-    let (mut living, made) = stopped_export(&place, &[&not_ours[..], &[left.clone()]].concat());
+    let (mut living, made) =
+        stopped_export(&place, &[&not_ours[..], std::slice::from_ref(&left)].concat());
     assert!(!left.exists());
     place.ok(["export", "s.rec", "o.csv"]);
     assert!(made.exists());

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
-use super::super::interrupt::heed_interrupts;
+use super::super::interrupt::{give_way, heed_interrupts, stop};
 use super::*;
 
 const SIGNALS: [Signal; 3] = [Signal::INT, Signal::TERM, Signal::HUP];
@@ -32,6 +32,7 @@ pub(super) fn pipe(place: &Place) -> File {
 
 pub(super) fn spawn(mut command: Command, stdout: Stdio) -> Child {
     heed_interrupts(&mut command);
+    give_way(&mut command);
     command.stdout(stdout).stderr(Stdio::piped()).spawn().unwrap()
 }
 
