@@ -90,7 +90,7 @@ fn temporary(place: &Place) -> Vec<PathBuf> {
     names.iter().filter(|name| name.starts_with(".o.csv.")).map(|name| place.path(name)).collect()
 }
 
-/// An export that a signal has stopped, and its temporary file, which is none of `known`.
+/// An export that a signal has stopped, and its temporary file, unlike those of `known`.
 fn stopped_export(place: &Place, known: &[PathBuf]) -> (Child, PathBuf) {
     loop {
         let mut child = spawn(place.command(["export", "big.rec", "o.csv"]), Stdio::null());
