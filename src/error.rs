@@ -72,6 +72,9 @@ pub enum ErrorKind {
     /// Another handle holds the lock that the call needs.
     #[error("locked by another handle")]
     Locked,
+    /// Another transaction of the same database has not ended, and the call does not wait for it.
+    #[error("a transaction is in progress")]
+    TransactionInProgress,
     /// The handle was opened read-only.
     #[error("opened read-only")]
     ReadOnly,

@@ -93,8 +93,9 @@ pub use crate::array::{RecordGuard, ViewCounters, WindowGuard, WriteBack};
 pub use crate::io::install_fault_guard;
 pub use crate::shm::Wait;
 pub use db::{
-    Chunk, Chunks, Database, DynDatabase, DynReader, Reader, Snapshot, SnapshotRecords,
-    WriteTransaction,
+    BorrowedWriter, Chunk, Chunks, Database, DynDatabase, DynReader, OwnedWriteTransaction,
+    OwnedWriter, Reader, Snapshot, SnapshotRecords, TransactionRecords, WriteTransaction,
+    WriterOwnership,
 };
 pub use error::{Error, ErrorKind, Result, printable};
 #[cfg(feature = "derive")]

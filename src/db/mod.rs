@@ -1,6 +1,7 @@
 //! Databases: stores that many threads and processes read in snapshots, and one writer changes by
 //! transactions.
 
+mod closing;
 mod database;
 mod reader;
 mod snapshot;
@@ -11,4 +12,7 @@ mod transaction;
 pub use database::{Database, DynDatabase};
 pub use reader::{DynReader, Reader};
 pub use snapshot::{Chunk, Chunks, Snapshot, SnapshotRecords};
-pub use transaction::WriteTransaction;
+pub use transaction::{
+    BorrowedWriter, OwnedWriteTransaction, OwnedWriter, TransactionRecords, WriteTransaction,
+    WriterOwnership,
+};

@@ -34,6 +34,7 @@ mod row;
 pub(crate) mod slots;
 mod source;
 mod superblock;
+mod token_lock;
 mod version_list;
 mod versions;
 
@@ -42,7 +43,7 @@ pub use options::Options;
 pub use reader_info::ReaderInfo;
 pub use row::Row;
 
-pub(crate) use engine::{Changes, Engine, Writer};
+pub(crate) use engine::{Changes, Engine, EngineHandle, Writer};
 pub(crate) use follow::LogFollower;
 pub(crate) use in_place::Torn;
 pub(crate) use install::{Change, Plan, Work, install};
@@ -61,4 +62,5 @@ pub(crate) use row::wanted_schema;
 pub(crate) use slots::Slots;
 pub(crate) use source::Source;
 pub(crate) use superblock::Superblock;
+pub(crate) use token_lock::{Holder, Patience, Token};
 pub(crate) use versions::State;

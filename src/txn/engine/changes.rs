@@ -1,7 +1,7 @@
 //! The uncommitted changes of a transaction, private to it. They are in memory, except for long
 //! appends, which go to their places in the file at once, above every count.
 
-use super::super::slots::deleted;
+use super::super::slots::{damaged, deleted};
 use super::super::versions::{State, view_of};
 use super::{Writer, publish, records_in, unknown};
 use crate::error::{Error, ErrorKind, Result};
@@ -54,6 +54,11 @@ impl Changes {
         self.counts.live
     }
 
+    /// Whether records can be deleted.
+    pub(crate) fn has_deletes(&self) -> bool {
+        self.layout.deletes
+    }
+
     /// The whole stride of record `id`, as the transaction sees it.
     fn stride<'a>(&'a self, writer: &'a Writer, id: u64) -> Option<&'a [u8]> {
         if let Some(at) = id.checked_sub(self.tail_start) {
@@ -76,6 +81,18 @@ impl Changes {
     /// Record `id`, unless it was deleted.
     pub(crate) fn get<'a>(&'a self, writer: &'a Writer, id: u64) -> Option<&'a [u8]> {
         self.layout.live(self.stride(writer, id)?)
+    }
+
+    /// As [`Changes::get`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`] if the record's status byte is neither live nor deleted.
+    pub(crate) fn try_get<'a>(&'a self, writer: &'a Writer, id: u64) -> Result<Option<&'a [u8]>> {
+        let Some(stride) = self.stride(writer, id) else { return Ok(None) };
+        match self.layout.found(stride) {
+            Ok(_) => Ok(self.layout.live(stride)),
+            Err(status) => Err(damaged(id, status)),
+        }
     }
 
     /// Record `id`, to change it, unless it was deleted.

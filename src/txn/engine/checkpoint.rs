@@ -275,20 +275,14 @@ impl Engine {
 
     /// Copies to the array all commits that no reader keeps out. If that is all of them, leaves the
     /// store cleanly closed: without a log, trimmed, with equal header slots.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TransactionInProgress`] if a transaction has not ended, or was leaked.
     pub(crate) fn close(&self) -> Result<()> {
-        let mut writer = self.lock("close")?;
+        let mut writer = self.lock_to_close()?;
         let closed = self.close_locked(&mut writer);
         writer.closed = true;
         closed
-    }
-
-    /// As [`Engine::close`], but does nothing if a leaked transaction has the writer's lock.
-    pub(crate) fn close_if_free(&self) -> Result<()> {
-        match self.try_lock() {
-            Some(writer) => drop(writer),
-            None => return Ok(()),
-        }
-        self.close()
     }
 
     fn close_locked(&self, writer: &mut Writer) -> Result<()> {

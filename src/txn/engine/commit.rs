@@ -1,12 +1,13 @@
 //! Commits: one frame in the log and one sync.
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 
 use super::super::source::Source;
+use super::super::token_lock::Token;
 use super::super::versions::{State, view_of};
 use super::changes::Changes;
 use super::checkpoint::Reason;
-use super::{Engine, Writer, unknown};
+use super::{Engine, EngineHandle, Writer, unknown};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Counts;
 use crate::io::View;
@@ -67,9 +68,9 @@ pub(super) const SEGMENTS_OF_A_LOG: u64 = 4;
 
 impl Engine {
     /// Commits `changes` to the newest state.
-    pub(crate) fn commit(
+    pub(crate) fn commit<E: EngineHandle>(
         &self,
-        mut writer: MutexGuard<'_, Writer>,
+        mut writer: Token<E, Writer>,
         changes: Changes,
         durability: Durability,
     ) -> Result<Receipt> {
