@@ -1,7 +1,7 @@
-//! Lines of shell, for what Rust has no call for, such as mounting a small disk.
+//! Lines of shell, for work without a call in Rust, such as mounting a small disk.
 //!
-//! Windows has no such shell; but where Wine runs a Windows program it also starts those of the
-//! Unix underneath, which can do to a mapped file and to a disk what no Windows program can.
+//! Windows has no such shell. Wine can start programs of the Unix below it, which do to a mapped
+//! file and to a disk what no Windows program can.
 
 use std::path::Path;
 use std::process::Command;
