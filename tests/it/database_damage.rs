@@ -1,5 +1,5 @@
-//! What a user may do to the files of a database that was killed: cut them, remove them, put others
-//! in their places. Every handle says what is wrong, and none comes up with an older state.
+//! What users do to the files of a killed database: truncate them, remove them, replace them. Every
+//! handle must name the fault, and no handle may show an older state.
 
 use std::path::PathBuf;
 
@@ -11,13 +11,13 @@ type Row = PodRecord<[u64; 16]>;
 
 const ROWS: u64 = 300;
 
-/// A store with a live log, as a process that was killed leaves it: a copy of all files.
+/// A store with a live log, copied with all its files as a kill would leave it.
 struct Killed {
     directory: tempfile::TempDir,
 }
 
 impl Killed {
-    /// With so many commits in the log, all of them synced.
+    /// Makes a store with this many commits in the log, all of them synced.
     fn new(commits: u64) -> Self {
         let living = tempfile::tempdir().unwrap();
         let database = Database::<Row>::create(living.path().join("store")).unwrap();
@@ -38,7 +38,7 @@ impl Killed {
             commit(0..40, n);
         }
         commit(ROWS..ROWS + 1, commits);
-        Self { directory: living }.copy() // the handle is there until the copy is made
+        Self { directory: living }.copy() // the handle lives until the copy is made
     }
 
     fn copy(&self) -> Self {
@@ -54,14 +54,14 @@ impl Killed {
         self.directory.path().join("store")
     }
 
-    /// The path of the segment with that number, which is there.
+    /// The path of the segment with that number, which must exist.
     fn segment(&self, number: u64) -> PathBuf {
         let path = self.directory.path().join(format!("store-wal-{number}"));
         assert!(path.exists(), "{}", path.display());
         path
     }
 
-    /// Asserts that each way to open the store fails with these words.
+    /// Checks that each way to open the store fails with these words.
     fn refused(&self, kind: ErrorKind, words: &str) {
         let path = self.path();
         let errors: [Error; 5] = [
@@ -87,9 +87,9 @@ impl Killed {
     }
 }
 
-/// Finds an open that maps past the end of a data file that was cut.
+/// Finds a handle that maps past the end of a truncated data file.
 #[test]
-fn a_data_file_that_was_cut_is_truncated() {
+fn a_truncated_data_file_is_reported() {
     let killed = Killed::new(4);
     killed.opens_with(4);
     let len_bytes = |count| 65_536 + count * 128;
@@ -99,38 +99,38 @@ fn a_data_file_that_was_cut_is_truncated() {
     killed.refused(ErrorKind::Truncated, "300 records");
 }
 
-/// Finds a database that opens with older records after its log was deleted.
+/// Finds a database that shows older records after its log was deleted.
 #[test]
 fn a_missing_log_is_an_error() {
     let killed = Killed::new(4);
     let segment = std::fs::read(killed.segment(1)).unwrap();
     std::fs::remove_file(killed.segment(1)).unwrap();
     killed.refused(ErrorKind::Corrupt, "the log that the header names is missing");
-    // The refused opening has changed nothing: with its log the store opens.
+    // The refused handles have changed nothing: with its log the store opens.
     std::fs::write(killed.directory.path().join("store-wal-1"), segment).unwrap();
     killed.opens_with(4);
 }
 
-/// Finds replay that skips commits, or ends early without an error.
+/// Finds a replay that skips commits or ends early without an error.
 #[test]
-fn a_segment_in_the_middle_that_is_gone_is_missed() {
+fn a_missing_segment_in_the_middle_is_an_error() {
     let killed = Killed::new(60);
     killed.opens_with(60);
     std::fs::remove_file(killed.segment(2)).unwrap();
     killed.refused(ErrorKind::Corrupt, "was synced and is damaged");
 }
 
-/// Finds replay of a log that belongs to another store.
+/// Finds a replay of another store's log.
 #[test]
-fn another_stores_log_is_not_taken() {
+fn another_store_s_log_is_refused() {
     let (killed, other) = (Killed::new(4), Killed::new(4));
     std::fs::copy(other.segment(1), killed.segment(1)).unwrap();
     killed.refused(ErrorKind::Corrupt, "it belongs to another store");
 }
 
-/// Finds replay of a log that was restored without its data file.
+/// Finds a replay of a log that was restored without its data file.
 #[test]
-fn an_older_log_of_the_same_store_is_not_taken() {
+fn an_older_log_of_the_same_store_is_refused() {
     let killed = Killed::new(4);
     let older = std::fs::read(killed.segment(1)).unwrap();
     let database = Database::<Row>::open(killed.path()).unwrap();
@@ -143,10 +143,10 @@ fn an_older_log_of_the_same_store_is_not_taken() {
     copy.refused(ErrorKind::Corrupt, "but the header names another segment");
 }
 
-/// Segments have their final length before their first frame is written: a cut segment is never a
-/// torn end, wherever it was cut.
+/// A segment has its final length before its first frame is written. Finds a replay that takes a
+/// truncated segment for the torn end of the log.
 #[test]
-fn a_segment_that_was_cut_is_damaged() {
+fn a_truncated_segment_is_damage() {
     let whole = Killed::new(60);
     assert!(!whole.directory.path().join("store-wal-4").exists());
     for (number, cut_to, words) in [
@@ -160,16 +160,16 @@ fn a_segment_that_was_cut_is_damaged() {
         (3, 100_000, " bytes to 100000"),
         (3, 262_143, " bytes to 262143"),
     ] {
-        println!("segment {number} cut to {cut_to}");
+        println!("segment {number} truncated to {cut_to}");
         let killed = whole.copy();
         set_len(&killed.segment(number), cut_to);
         killed.refused(ErrorKind::Corrupt, words);
     }
 }
 
-/// Finds a commit number that wraps to zero.
+/// Finds a writer that lets a commit number wrap to zero.
 #[test]
-fn a_header_at_the_end_of_its_numbers_is_refused() {
+fn a_header_with_the_highest_numbers_is_refused() {
     let killed = Killed::new(2);
     Database::<Row>::open(killed.path()).unwrap().close().unwrap();
     let whole = std::fs::read(killed.path()).unwrap();
@@ -195,10 +195,10 @@ fn a_header_at_the_end_of_its_numbers_is_refused() {
     }
 }
 
-/// A page that reads as zeros is as good as one of any other bytes: the other slot is from before
-/// the log, and there the log is.
+/// A damaged page may read as zeros. Finds a handle that then uses the other slot, which is older
+/// than the log, and forgets the log beside it.
 #[test]
-fn a_header_slot_of_zeros_makes_no_log_forgotten() {
+fn a_header_slot_of_zeros_does_not_hide_the_log() {
     for byte in [0xFF, 0] {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("store");
@@ -220,9 +220,10 @@ fn a_header_slot_of_zeros_makes_no_log_forgotten() {
     }
 }
 
-/// A segment whose first page is lost, with header and first block, is known by the blocks behind.
+/// Finds a replay that ends the log at a segment without its first page, which held the header and
+/// the first frame. The later frames show that it had commits.
 #[test]
-fn the_lost_first_page_of_the_last_segment_is_no_end_of_the_log() {
+fn a_lost_first_page_of_the_last_segment_is_damage() {
     let whole = Killed::new(60);
     for (fill, len) in [(Some(0), 4096), (Some(0xFF), 4096), (None, 4096), (Some(0), 1024)] {
         let killed = whole.copy();
@@ -236,14 +237,14 @@ fn the_lost_first_page_of_the_last_segment_is_no_end_of_the_log() {
     }
 }
 
-/// Finds a file that ends within its schema and is called damaged, or is read past its end.
+/// Finds a handle that calls a file that ends within its schema damaged, or reads past its end.
 #[test]
 fn a_file_that_ends_within_its_schema_is_truncated() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("x");
     Database::<Row>::create(&path).unwrap().close().unwrap();
     let whole = std::fs::read(&path).unwrap();
-    // One field.
+    // The schema has one field.
     let end = 8192 + 64;
     for len in [8192, 8193, end - 1] {
         std::fs::write(&path, &whole[..len]).unwrap();

@@ -1,4 +1,5 @@
-//! The library by its public calls, a module a subject: `cargo test --test it golden::` runs one.
+//! The library through its public calls, a module for each subject: `cargo test --test it golden::`
+//! runs one.
 //!
 //! The tests are threads of one process. A test that changes the process (its limits, its current
 //! directory, its signals) or measures it needs a program of its own, beside this folder.

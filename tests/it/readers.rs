@@ -1,5 +1,5 @@
-//! Readers beside a writer: what they see, what they hold back, and how the writer learns of it.
-//! Each reader here is a handle of its own, which a writer treats like another process.
+//! Readers beside a writer: what they show, what they hold back, and how the writer learns of it.
+//! Each reader is a handle of its own, which a writer treats like another process.
 
 #![cfg(feature = "derive")]
 
@@ -20,7 +20,7 @@ fn row(n: u64) -> Row {
 }
 
 struct Rig {
-    // Dropped last.
+    // Outlives the handles, which the tests declare after the rig.
     _directory: tempfile::TempDir,
     path: PathBuf,
 }
@@ -69,7 +69,7 @@ fn values(snapshot: &flatrec::Snapshot<Row>) -> Vec<u64> {
     snapshot.iter().map(check).collect()
 }
 
-/// Finds a reader that stays behind, or maps too little after the file grew.
+/// Finds a reader that misses a commit, or maps too little after the file grew.
 #[test]
 fn a_reader_follows_commits_growth_and_checkpoints() {
     let rig = Rig::new();
@@ -108,14 +108,14 @@ fn a_reader_follows_commits_growth_and_checkpoints() {
     assert!(!rig.has_log());
 }
 
-/// Finds a reader that sees records before their commit, or misses those the log only counts.
+/// Finds a reader that shows records before their commit, or misses those that the log only counts.
 #[test]
-fn a_large_append_in_place_is_seen_once_it_is_committed() {
+fn a_reader_sees_a_long_append_after_its_commit() {
     let rig = Rig::new();
     let database = rig.create();
     let reader = rig.reader();
     let before = reader.begin_read().unwrap();
-    // Far past what is logged, and past the view that the reader began with on small systems.
+    // A long append, also longer than a reader's first view on small systems.
     let many: Vec<Row> = (0..600_000).map(row).collect();
     let mut transaction = database.begin_write().unwrap();
     transaction.append_slice(&many).unwrap();
@@ -144,7 +144,7 @@ fn a_held_snapshot_keeps_newer_commits_out_of_the_array_and_no_older_ones() {
     set(&database, 5, 502);
 
     let checkpoint = database.checkpoint().unwrap();
-    assert_eq!(checkpoint.commit(), held, "what the reader's images are of goes to the array");
+    assert_eq!(checkpoint.commit(), held, "the checkpoint must write up to the reader's commit");
     let by = checkpoint.held_back().unwrap();
     let process = format!("process {}", std::process::id());
     assert!(by.contains(&process) && by.contains(&format!("commit {held} ")), "{by}");
@@ -167,7 +167,7 @@ fn a_held_snapshot_keeps_newer_commits_out_of_the_array_and_no_older_ones() {
     assert_eq!(verify(&rig.path, 5).unwrap().problems, []);
 }
 
-/// Finds an error that does not say which process to end.
+/// Finds an error that does not name the process to end.
 #[test]
 fn a_full_log_names_the_reader_that_holds_it() {
     let rig = Rig::new();
@@ -202,7 +202,7 @@ fn a_reader_follows_one_writer_after_the_other() {
     let mut snapshot = reader.begin_read().unwrap();
     for n in 0..10 {
         store.append(&row(n)).unwrap();
-        assert!(snapshot.is_newest(), "appended, and not flushed");
+        assert!(snapshot.is_newest(), "the reader sees an unflushed append");
         store.flush().unwrap();
         assert!(snapshot.refresh().unwrap());
         assert_eq!(values(&snapshot), (0..=n).collect::<Vec<_>>());
@@ -220,10 +220,10 @@ fn a_reader_follows_one_writer_after_the_other() {
             (100 + round, 200 + round)
         );
         database.close().unwrap();
-        assert!(rig.has_log(), "the old snapshot is still read");
+        assert!(rig.has_log(), "the writer removed a log that a snapshot reads");
         assert_eq!(values(&old), (0..10).collect::<Vec<_>>());
     }
-    // A handle that wants the log ended has to wait for the old snapshot.
+    // A handle without a log must wait for the old snapshot.
     let error = Store::<Row>::open(&rig.path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Locked);
     assert!(error.to_string().contains("process"), "{error}");
@@ -233,7 +233,7 @@ fn a_reader_follows_one_writer_after_the_other() {
     store.flush().unwrap();
     let snapshot = reader.begin_read().unwrap();
     assert_eq!((snapshot.count(), snapshot.get(1).unwrap().n), (11, 202));
-    // In place nothing is changed beside a reader.
+    // A store changes no record in place beside a reader.
     assert_eq!(store.edit().unwrap_err().kind(), ErrorKind::Locked);
     assert_eq!(store.truncate(2).unwrap_err().kind(), ErrorKind::Locked);
 }
@@ -258,7 +258,7 @@ fn a_wait_ends_with_the_next_commit_or_with_its_time() {
                     return;
                 }
             }
-            panic!("a hundred commits, and not all records");
+            panic!("the reader missed records of a hundred commits");
         });
         for n in 0..100 {
             let commit = append(&database, n..n + 1);
@@ -268,9 +268,10 @@ fn a_wait_ends_with_the_next_commit_or_with_its_time() {
     });
 }
 
-/// Finds a checkpoint that overwrites records that a read-only store lends.
+/// Finds a checkpoint that overwrites records that a read-only store lends, or stops before that
+/// store's commit.
 #[test]
-fn stores_that_only_lend_let_checkpoints_go_as_far_as_they_see() {
+fn read_only_stores_let_checkpoints_write_up_to_their_commit() {
     let rig = Rig::new();
     let database = rig.create();
     append(&database, 0..100);
@@ -294,10 +295,11 @@ fn stores_that_only_lend_let_checkpoints_go_as_far_as_they_see() {
     assert_eq!(database.begin_read().get(8), Some(&row(81)));
 }
 
-/// By another name the file has another lock file, in which the writer sees no slots.
+/// Finds a checkpoint that overlooks a reader by another name, whose lock file the writer does not
+/// see.
 #[cfg(target_os = "linux")]
 #[test]
-fn a_reader_under_another_name_is_not_overlooked() {
+fn a_reader_by_another_name_holds_checkpoints_back() {
     let rig = Rig::new();
     let database = rig.create();
     append(&database, 0..10);
@@ -315,9 +317,10 @@ fn a_reader_under_another_name_is_not_overlooked() {
     assert_eq!(database.checkpoint().unwrap().held_back(), None);
 }
 
-/// The lock file stays when another store takes a store's place; so may readers of the old one.
+/// A replaced store leaves its lock file and maybe its readers to the new one. Finds a checkpoint
+/// that those readers hold back.
 #[test]
-fn readers_of_a_store_that_was_replaced_are_in_nobodys_way() {
+fn readers_of_a_replaced_store_hold_no_checkpoint_back() {
     let rig = Rig::new();
     let database = rig.create();
     append(&database, 0..10);
@@ -330,7 +333,7 @@ fn readers_of_a_store_that_was_replaced_are_in_nobodys_way() {
     database.close().unwrap();
     let replaced = flatrec::backup(&other, &rig.path, flatrec::CopyOptions::new().replace(true));
     if let (true, Err(error)) = (cfg!(windows), &replaced) {
-        // Not every file system, nor Wine, lets a file be replaced that is open.
+        // Wine and some file systems refuse to replace an open file.
         assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
         assert!(error.to_string().contains("close it there, or"), "{error}");
         assert_eq!(values(&rig.reader().begin_read().unwrap()), (0..10).collect::<Vec<_>>());
@@ -343,14 +346,14 @@ fn readers_of_a_store_that_was_replaced_are_in_nobodys_way() {
     assert_eq!(database.readers().unwrap(), []);
     assert_eq!(values(&old), (0..10).collect::<Vec<_>>());
     let mut newest = reader.begin_read().unwrap();
-    assert!(newest.is_newest() && !newest.refresh().unwrap(), "no writer has the old file");
+    assert!(newest.is_newest() && !newest.refresh().unwrap(), "the old file has a newer commit");
     assert_eq!(values(&reader.begin_read().unwrap()), (0..10).collect::<Vec<_>>());
     assert_eq!(rig.reader().begin_read().unwrap().get(0), Some(&row(99)));
 }
 
 /// Finds a reader table that does not grow.
 #[test]
-fn there_is_room_for_hundreds_of_readers() {
+fn the_reader_table_holds_hundreds_of_readers() {
     let rig = Rig::new();
     let database = rig.create();
     append(&database, 0..10);
@@ -364,7 +367,7 @@ fn there_is_room_for_hundreds_of_readers() {
     drop(snapshots);
     assert_eq!(database.checkpoint().unwrap().commit(), commit + 1);
     drop(readers);
-    // Their slots are used again.
+    // New readers use the free entries.
     let len_bytes = || std::fs::metadata(format!("{}-lock", rig.path.display())).unwrap().len();
     let before = len_bytes();
     let again: Vec<_> = (0..300).map(|_| rig.reader()).collect();
@@ -372,9 +375,9 @@ fn there_is_room_for_hundreds_of_readers() {
     assert_eq!(len_bytes(), before);
 }
 
-/// What the lock file says is believed no further than it makes sense.
+/// Finds a handle that fails, or shows wrong records, because the lock file holds nonsense.
 #[test]
-fn nonsense_in_the_lock_file_is_no_harm() {
+fn nonsense_in_the_lock_file_does_no_harm() {
     let rig = Rig::new();
     let database = rig.create();
     append(&database, 0..10);
@@ -383,7 +386,7 @@ fn nonsense_in_the_lock_file_is_no_harm() {
     database.close().unwrap();
     let magic = std::fs::read(&lock).unwrap()[..72].to_vec();
     for fill in [0x00_u8, 0xff, 0x5a] {
-        // Behind what a lock file is known by: anything else is not taken for one.
+        // The nonsense follows the first bytes, by which handles recognise a lock file.
         let front = if fill == 0 { &[][..] } else { &magic };
         std::fs::write(&lock, [front, &vec![fill; 12_288 - front.len()]].concat()).unwrap();
         let reader = rig.reader();
@@ -396,9 +399,9 @@ fn nonsense_in_the_lock_file_is_no_harm() {
     }
 }
 
-/// Copies are what is lent in place: in the array and in the log, of what lives and what does not.
+/// Finds a copy that differs from the lent record, in the array or the log, live or deleted.
 #[test]
-fn copies_of_records_are_what_a_snapshot_lends() {
+fn copies_of_records_equal_those_that_a_snapshot_lends() {
     for deletes in [false, true] {
         let rig = Rig::new();
         let mut options = Database::<Row>::options();

@@ -3,7 +3,7 @@
 //! Every record ends with a checksum over its number and its content. Most of the content is one
 //! random word repeated, which is quick to check. Record 0, the head, holds the number of the last
 //! transaction, the sum of all other checksums, and the number of records. So a record of another
-//! commit than the snapshot's is found wherever it comes from.
+//! commit than the snapshot's is found, wherever it lies.
 //!
 //! A `Store` appends and does not change the head. Its records lie in whole batches past those that
 //! the head counts, until the next transaction counts them.

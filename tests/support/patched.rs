@@ -140,11 +140,11 @@ impl Files {
             let Some(bytes) = &self.0[segment] else { continue };
             add(segment, 0, 8, &[32, 40, 48, 64, 72]);
             add(segment, 0, 4, &[8, 12, 56]);
-            let blocks = blocks(bytes);
-            for &block in blocks.first().into_iter().chain(blocks.last()) {
+            let frames = frames(bytes);
+            for &frame in frames.first().into_iter().chain(frames.last()) {
                 // The last place is the first record's number.
-                add(segment, block, 8, &[8, 32, 40, 48, 56, 64, 72, 80, 96, 128]);
-                add(segment, block, 4, &[88, 92]);
+                add(segment, frame, 8, &[8, 32, 40, 48, 56, 64, 72, 80, 96, 128]);
+                add(segment, frame, 4, &[88, 92]);
             }
         }
         add(SUMS, 0, 8, &[40]);
@@ -173,7 +173,7 @@ impl Files {
             bytes[32..40].fill(salt);
             bytes[40..48].fill(if salt == 0x22 { 0x11 } else { 0 });
             bytes[64..72].fill(0x11);
-            for at in blocks(bytes) {
+            for at in frames(bytes) {
                 bytes[at + 16..at + 32].fill(7);
                 bytes[at + 32..at + 40].fill(salt);
                 bytes[at + 96..at + 104].fill(0x11);
@@ -194,7 +194,7 @@ impl Files {
                 bytes[56..60].copy_from_slice(&last_crc);
             }
             if fix.has(Fix::BLOCKS) {
-                fix_blocks(bytes, &mut last_crc, fix.has(Fix::CHAIN));
+                fix_frames(bytes, &mut last_crc, fix.has(Fix::CHAIN));
             }
             if fix.has(Fix::SEGMENTS) {
                 fix_sector(bytes);
@@ -319,13 +319,13 @@ fn fix_slots(bytes: &mut [u8]) {
 }
 
 /// The offsets of the frames in a segment.
-fn blocks(bytes: &[u8]) -> Vec<usize> {
+fn frames(bytes: &[u8]) -> Vec<usize> {
     let sectors = (SECTOR..bytes.len()).step_by(SECTOR);
     sectors.filter(|&at| bytes[at..].starts_with(b"FWB1")).collect()
 }
 
-fn fix_blocks(bytes: &mut [u8], last_crc: &mut [u8; 4], chain: bool) {
-    for at in blocks(bytes) {
+fn fix_frames(bytes: &mut [u8], last_crc: &mut [u8; 4], chain: bool) {
+    for at in frames(bytes) {
         let Some(head) = bytes.get(at..at + BLOCK_HEAD) else { continue };
         let len = u64::from_le_bytes(head[8..16].try_into().expect("eight bytes"));
         let len = usize::try_from(len).unwrap_or(usize::MAX);
@@ -398,7 +398,7 @@ impl<'i> Input<'i> {
             let [good, _] = Files::good();
             let segment = |file: usize| {
                 let bytes = good.0[file].as_deref().unwrap_or_default();
-                std::iter::once(0).chain(blocks(bytes)).collect()
+                std::iter::once(0).chain(frames(bytes)).collect()
             };
             let last = D + (ROWS as usize - 1) * STRIDE;
             let data = vec![0, 0, 4096, 4096, 8192, 8192 + 3 * 64, D, D + 100 * STRIDE, last];
