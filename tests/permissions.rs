@@ -103,7 +103,7 @@ fn a_writer_narrows_side_files_to_the_permissions_of_the_data_file() {
     assert_eq!(mode(&beside(&path, "-lock")), 0o640, "a writer widened the permissions");
 }
 
-/// Finds a copy that users may read who may not read the store.
+/// Finds a copy that admits more users than the store.
 #[test]
 fn copies_have_at_most_the_permissions_of_the_store() {
     for wanted in [0o600, 0o640, 0o400] {
@@ -204,7 +204,7 @@ fn a_symbolic_link_in_a_side_file_s_place_is_never_followed() {
     }
 }
 
-/// Finds a caller that uses named memory which other users may write, whichever user made it.
+/// Finds a handle that uses named memory which other users may write.
 #[cfg(target_os = "linux")]
 #[test]
 fn named_memory_that_others_may_use_is_refused() {
