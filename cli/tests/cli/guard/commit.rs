@@ -59,7 +59,7 @@ fn signals_within_a_commit_wait_for_its_end() {
     input.write_all(b"n,text\n1,a\n2,b\n").unwrap();
     wait_until(&mut child, handles_signals);
     wait_until(&mut child, |_| rustix::io::ioctl_fionread(&input).unwrap() == 0);
-    // If this test is killed or waits in vain, the disk thaws all the same.
+    // If this test is killed or waits in vain, the disk thaws after a minute.
     disk.shell("fsfreeze -f disk && { (sleep 60; fsfreeze -u disk) >/dev/null 2>&1 </dev/null & }")
         .unwrap();
     drop(input);
