@@ -216,9 +216,9 @@ fn a_store_without_a_log_continues_old_files() {
     }
 }
 
-/// Finds a `verify` that reports problems of sound old files.
+/// Finds a `verify` that reports other problems of old files than their interrupted edits.
 #[test]
-fn verify_reports_no_problem_of_sound_old_files() {
+fn verify_reports_only_interrupted_edits_of_old_files() {
     for case in &CASES {
         let (_directory, path) = copy(case.name);
         let report = verify(&path, 10).unwrap();
