@@ -337,8 +337,7 @@ fn a_missing_permission_is_an_error_that_says_so() {
     std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
     allow(&program, 0o755);
     let child = Command::new(&program)
-        .args(["--exact", "map_files::child", "--include-ignored"])
-        .args(["--nocapture", "--test-threads=1"])
+        .args(["--exact", "map_files::child", "--include-ignored", "--nocapture"])
         .env(CHILD, format!("unprivileged|{}", path.display()))
         .current_dir(path)
         .uid(65534)
