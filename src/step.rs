@@ -59,14 +59,14 @@ pub(crate) enum Step {
     TargetFirst,
     /// A fence separates these two.
     TargetFence,
-    /// A writer looks at the slots of readers.
-    SlotScan,
-    /// A writer looks for readers whose slots it cannot see.
+    /// A writer looks at the entries of readers.
+    EntryScan,
+    /// A writer looks for readers whose entries it cannot see.
     NameScan,
-    /// A writer looks for slots of living owners without a word in them.
-    SilentSlotScan,
-    /// A reader names, in its slot, the byte of the data file that it has locked.
-    SlotName,
+    /// A writer looks for entries of living owners without a word in them.
+    SilentEntryScan,
+    /// A reader names, in its entry, the byte of the data file that it has locked.
+    EntryName,
     /// A writer keeps every part of the log that a reader says it needs.
     NeedsScan,
     /// A fence separates a reader's word about its snapshot from its look at the target.

@@ -160,7 +160,7 @@ fn records_of_a_commit_that_is_no_more_stay_as_they_are() {
     assert_eq!(database.begin_read().get(120_000 - 1), Some(&row(99_999)));
 }
 
-/// However long a lock file is, only the part for the slots takes room.
+/// However long a lock file is, only the part for the entries takes room.
 #[cfg(unix)] // elsewhere a file has its room once it has its length
 #[test]
 fn a_long_lock_file_takes_no_room() {
@@ -197,7 +197,7 @@ fn a_reader_that_stops_while_it_reads_the_log_does_not_let_it_grow_for_ever() {
     let database = Database::<Row>::options().checkpoint_at(64 << 10).create(&path).unwrap();
     append(&database, 0..10);
     let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
-    // As docs/CONCURRENCY.md has it: what the first slot's owner needs of the log.
+    // As docs/CONCURRENCY.md has it: what the first entry's owner needs of the log.
     let mut lock = std::fs::OpenOptions::new().write(true).open(lock_file(&path)).unwrap();
     lock.seek(std::io::SeekFrom::Start(4096 + 32)).unwrap();
     lock.write_all(&1_u64.to_le_bytes()).unwrap();
@@ -215,17 +215,17 @@ fn a_reader_that_stops_while_it_reads_the_log_does_not_let_it_grow_for_ever() {
     assert_eq!(reader.begin_read().unwrap().get(3), Some(&row(11_999)));
 }
 
-/// Bytes over all slots of a lock file, as another program may write them.
-fn overwrite_slots(path: &Path, byte: u8) {
+/// Bytes over all entries of a lock file, as another program may write them.
+fn overwrite_entries(path: &Path, byte: u8) {
     let mut lock = std::fs::OpenOptions::new().write(true).open(lock_file(path)).unwrap();
     lock.seek(std::io::SeekFrom::Start(4096)).unwrap();
     lock.write_all(&[byte; 4096]).unwrap();
 }
 
-/// A reader whose slot says nothing any more was overlooked, and the checkpoint changed what it
-/// lends: by its lock on the slot it is known to be there.
+/// A reader whose entry says nothing any more was overlooked, and the checkpoint changed what it
+/// lends: by its lock on the entry it is known to be there.
 #[test]
-fn a_reader_whose_slot_was_wiped_keeps_what_it_reads() {
+fn a_reader_whose_entry_was_wiped_keeps_what_it_reads() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("rows.rec");
     let database = Database::<Row>::create(&path).unwrap();
@@ -234,7 +234,7 @@ fn a_reader_whose_slot_was_wiped_keeps_what_it_reads() {
     let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
     let snapshot = reader.begin_read().unwrap();
     let held = snapshot.get(3).unwrap();
-    overwrite_slots(&path, 0);
+    overwrite_entries(&path, 0);
     let database = Database::<Row>::open(&path).unwrap();
     let mut transaction = database.begin_write().unwrap();
     transaction.set(3, &row(666)).unwrap();
@@ -242,11 +242,11 @@ fn a_reader_whose_slot_was_wiped_keeps_what_it_reads() {
     let checkpoint = database.checkpoint().unwrap();
     assert!(checkpoint.held_back().is_some(), "{checkpoint:?}");
     assert_eq!(*std::hint::black_box(held), row(3));
-    // One that comes then has a slot that says something.
+    // One that comes then has an entry that says something.
     let other: Reader<Row> = Database::open_read_only(&path).unwrap();
     assert_eq!(other.begin_read().unwrap().get(3), Some(&row(666)));
     assert!(database.checkpoint().unwrap().held_back().is_some());
-    // What begins later says what it reads in a slot that still does not say whose it is.
+    // What begins later says what it reads in an entry that still does not say whose it is.
     drop(snapshot);
     let snapshot = reader.begin_read().unwrap();
     assert_eq!(snapshot.get(3), Some(&row(666)));
@@ -257,17 +257,17 @@ fn a_reader_whose_slot_was_wiped_keeps_what_it_reads() {
     database.close().unwrap();
 }
 
-/// The same where the slots come to say something that makes no sense.
-#[cfg(target_os = "linux")] // elsewhere what a slot says of another store is believed
+/// The same where the entries come to say something that makes no sense.
+#[cfg(target_os = "linux")] // elsewhere what an entry says of another store is believed
 #[test]
-fn a_reader_whose_slot_speaks_of_another_store_keeps_what_it_reads() {
+fn a_reader_whose_entry_speaks_of_another_store_keeps_what_it_reads() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("rows.rec");
     let database = Database::<Row>::create(&path).unwrap();
     append(&database, 0..10);
     let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
     let snapshot = reader.begin_read().unwrap();
-    overwrite_slots(&path, 0x77);
+    overwrite_entries(&path, 0x77);
     let mut transaction = database.begin_write().unwrap();
     transaction.set(3, &row(666)).unwrap();
     transaction.commit(Durability::Immediate).unwrap();

@@ -224,7 +224,7 @@ fn a_reader_that_came_to_a_full_disk_follows_who_writes_once_there_is_room() {
         let snapshot = reader.begin_read().unwrap();
         assert_eq!((snapshot.commit(), snapshot.count()), (commit, n.into()));
         assert!(snapshot.is_newest() && !before.is_newest());
-        // Snapshots of readers without a slot hold back every checkpoint.
+        // Snapshots of readers without an entry hold back every checkpoint.
         assert!(database.checkpoint().unwrap().held_back().is_some());
     }
     drop((before, reader));

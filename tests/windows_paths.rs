@@ -274,7 +274,7 @@ fn share(a: &Path, b: &Path) {
         refused(Store::<N>::open(b), ErrorKind::Locked, b);
         let reader = Store::<N>::open_read_only(b).unwrap();
         assert_eq!(reader.count(), before + 1, "the log is found");
-        assert_eq!(database.readers().unwrap().len(), 1, "it has its slot in the same lock file");
+        assert_eq!(database.readers().unwrap().len(), 1, "it has its entry in the same lock file");
         drop(reader);
         database.close().unwrap();
         let mut store = Store::<N>::open(a).unwrap();

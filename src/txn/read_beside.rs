@@ -270,7 +270,7 @@ pub(crate) fn take_up(
     let wait = Wait::AtMost(CHECKPOINT_WAIT);
     // An unregistered reader holds nothing until it has read everything, and a writer under another
     // name, with another lock file, could change records during that.
-    let _quiet = match presence.has_slot() {
+    let _quiet = match presence.has_entry() {
         true => None,
         false => Some(presence.keep_quiet(wait)?),
     };

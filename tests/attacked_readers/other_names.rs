@@ -1,5 +1,5 @@
 //! Readers that came by another name of the store, which has another lock file: the writer sees no
-//! slots of theirs.
+//! entries of theirs.
 
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
@@ -130,7 +130,7 @@ fn hundreds_of_readers_under_two_names_are_all_accounted_for() {
     assert_eq!(database.readers().unwrap().len(), 150);
 }
 
-/// A reader in a lock file that was removed has a slot there, and another file has the name.
+/// A reader in a lock file that was removed has an entry there, and another file has the name.
 #[test]
 fn a_reader_whose_lock_file_was_removed_keeps_what_it_reads() {
     let directory = tempfile::tempdir().unwrap();
@@ -155,9 +155,9 @@ fn lose_a_commit(database: Database<Row>, path: &Path) {
     std::fs::write(&log, bytes).unwrap();
 }
 
-/// The same for a reader without a slot, of which a writer knows by the range alone.
+/// The same for a reader without an entry, of which a writer knows by the range alone.
 #[test]
-fn records_above_every_count_stay_for_a_reader_without_a_slot() {
+fn records_above_every_count_stay_for_a_reader_without_an_entry() {
     let line = "mkdir store && mount --bind store ro && mount -o remount,bind,ro ro";
     let Some(mounts) = Mounts::make(line, &["ro"]) else { return };
     let path = make(&mounts.path("store"));
@@ -288,11 +288,11 @@ fn lock_files_whose_inode_numbers_end_alike_are_told_apart() {
     panic!("no two lock files have numbers that end alike");
 }
 
-/// A reader without a slot holds nothing between two snapshots. A writer that has another lock file
-/// says nothing in this one: the reader took the array of a later commit for that of its own, with
-/// the count of its own.
+/// A reader without an entry holds nothing between two snapshots. A writer that has another lock
+/// file says nothing in this one: the reader took the array of a later commit for that of its own,
+/// with the count of its own.
 #[test]
-fn a_reader_without_a_slot_shows_no_commit_by_another_name_in_part() {
+fn a_reader_without_an_entry_shows_no_commit_by_another_name_in_part() {
     let line = "mkdir store && mount --bind store ro && mount -o remount,bind,ro ro";
     let Some(mounts) = Mounts::make(line, &["ro"]) else { return };
     let path = make(&mounts.path("store"));

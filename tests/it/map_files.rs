@@ -375,7 +375,7 @@ fn no_safe_call_writes_into_what_a_store_lends() {
     for is_open in [true, false] {
         let reader = is_open.then(|| flatrec::DynStore::open_read_only(&path).unwrap());
         let lent = reader.as_ref().map(|reader| reader.get(0).unwrap());
-        // Of the lock file without the readers' slots: a backup is a reader.
+        // Of the lock file without the readers' entries: a backup is a reader.
         let bytes =
             || (std::fs::read(&path).unwrap(), std::fs::read(&lock).unwrap()[..192].to_vec());
         let before = bytes();

@@ -294,7 +294,7 @@ fn stores_that_only_lend_let_checkpoints_go_as_far_as_they_see() {
     assert_eq!(database.begin_read().get(8), Some(&row(81)));
 }
 
-/// By another name the file has another lock file, in which the writer sees no slots.
+/// By another name the file has another lock file, in which the writer sees no entries.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_reader_under_another_name_is_not_overlooked() {
@@ -364,7 +364,7 @@ fn there_is_room_for_hundreds_of_readers() {
     drop(snapshots);
     assert_eq!(database.checkpoint().unwrap().commit(), commit + 1);
     drop(readers);
-    // Their slots are used again.
+    // Their entries are used again.
     let len_bytes = || std::fs::metadata(format!("{}-lock", rig.path.display())).unwrap().len();
     let before = len_bytes();
     let again: Vec<_> = (0..300).map(|_| rig.reader()).collect();
