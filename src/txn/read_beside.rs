@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::in_place::Torn;
 use super::locks::Locks;
+use super::long_append::Torn;
 use super::reader_session::{CHECKPOINT_WAIT, Presence, Quiet, SnapshotPin};
 use super::recovered;
 use super::recovered::RecoveredState;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::in_place::{InPlace, InPlaces, Torn};
+use super::long_append::{InPlace, InPlaces, Torn};
 use super::superblock::Superblock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Counts, RecordLayout, SlotState};

@@ -6,7 +6,7 @@ use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::Commit;
-use super::placed::{PlacedSums, SUMS_IN_HEAD, SUMS_MAX};
+use super::long_append::{PlacedSums, SUMS_IN_HEAD, SUMS_MAX};
 use crate::format::{Counts, VERSION, checksum::crc32c};
 use crate::number::in_memory;
 

@@ -26,7 +26,7 @@ mod format;
 #[doc(hidden)]
 pub mod fuzzing;
 mod log;
-mod placed;
+mod long_append;
 mod reader;
 mod replay;
 mod verdict;
@@ -34,7 +34,7 @@ mod verdict;
 pub(crate) use files::{newest_begun, remove_stale};
 pub(crate) use follow::Position;
 pub(crate) use log::Log;
-pub(crate) use placed::PlacedSums;
+pub(crate) use long_append::PlacedSums;
 pub(crate) use replay::replay;
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::format::{FRAME_CRC_END, FRAME_HEAD_BYTES, FrameHead, SECTOR_BYTES};
-use super::placed::PlacedSums;
+use super::long_append::PlacedSums;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::checksum::{crc32c, crc32c_append, crc32c_append_zeros};
 use crate::io::Backing;

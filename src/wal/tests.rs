@@ -4,7 +4,7 @@ mod calls;
 mod damage;
 mod growth;
 mod hostile;
-mod placed;
+mod long_append;
 mod random;
 mod verdict;
 

@@ -22,8 +22,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 
-use super::in_place::Uncounted;
 use super::locks::Locks;
+use super::long_append::Uncounted;
 use super::metadata::Metadata;
 use super::options::Common;
 use super::source::Source;

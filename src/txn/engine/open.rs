@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::super::in_place::Uncounted;
 use super::super::locks::Locks;
+use super::super::long_append::Uncounted;
 use super::super::options::Common;
 use super::super::recover::{FoundLog, TakenOver, take_over};
 use super::super::superblock::Superblock;

@@ -1,7 +1,7 @@
 //! The checksums that frames state of records in the array.
 
 use super::*;
-use crate::wal::placed::SUMS_MAX;
+use crate::wal::long_append::SUMS_MAX;
 
 fn sums(len: usize) -> Arc<PlacedSums> {
     let mut sums = PlacedSums::new();
