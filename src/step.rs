@@ -23,12 +23,12 @@ pub(crate) enum Step {
     GrowthSync,
     /// A longer checksum file is synced before a commit counts records whose sums it holds.
     SumsRoomSync,
-    /// Records that are appended in place are synced before a commit counts them.
-    BulkSync,
-    /// Recovery compares records appended in place with their images in the log.
-    InPlaceCheck,
-    /// Records that were appended in place count towards a checkpoint.
-    InPlaceDue,
+    /// The records of a long append are synced before a commit counts them.
+    LongAppendSync,
+    /// Recovery compares long appends with their checksums in the log.
+    LongAppendCheck,
+    /// Long appends count towards a checkpoint.
+    LongAppendDue,
     /// A checkpoint has written records to their places, and is about to sync them.
     CheckpointWritten,
     /// The header is synced before any step relies on it.

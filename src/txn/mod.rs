@@ -49,7 +49,7 @@ pub(crate) use install::{Change, Plan, Work, install};
 pub(crate) use install::{Stage, in_order, unsynced};
 pub(crate) use kept_sums::{create_sums, name_sums_of_replaced, refuse_other_file, replaced};
 pub(crate) use locks::Locks;
-pub(crate) use long_append::Torn;
+pub(crate) use long_append::MismatchedRecords;
 pub(crate) use metadata::NewMetadata;
 pub(crate) use options::Common;
 pub(crate) use reader_session::{Presence, SnapshotPin};

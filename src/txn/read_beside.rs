@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::locks::Locks;
-use super::long_append::Torn;
+use super::long_append::MismatchedRecords;
 use super::reader_session::{CHECKPOINT_WAIT, Presence, Quiet, SnapshotPin};
 use super::recovered;
 use super::recovered::RecoveredState;
@@ -286,10 +286,12 @@ pub(crate) fn take_up(
 }
 
 /// Reads the log for a handle that keeps every checkpoint away and inspects a damaged store.
-pub(crate) fn read_log(superblock: &mut Superblock) -> Result<Option<(RecoveredState, Vec<Torn>)>> {
+pub(crate) fn read_log(
+    superblock: &mut Superblock,
+) -> Result<Option<(RecoveredState, Vec<MismatchedRecords>)>> {
     let mut tries = 0;
     loop {
-        match recovered::read_log_even_torn(superblock, 1) {
+        match recovered::read_log_even_mismatched(superblock, 1) {
             Err(error) if error.kind() == ErrorKind::Corrupt && tries < LOG_TRIES => {
                 tries += 1;
                 superblock.look_again()?;
