@@ -36,7 +36,7 @@ mod value;
 pub(crate) use checksum::{BLOCK_BYTES, BlockChecksum, block_checksum, crc32c_append};
 pub(crate) use counts::Counts;
 pub(crate) use descriptor::{new_header, parse_schema};
-pub(crate) use geometry::{Geometry, Mark, OFFSET_MAX, Place, Windows, round_up, widen};
+pub(crate) use geometry::{Geometry, OFFSET_MAX, Place, StatusByte, Windows, round_up, widen};
 pub(crate) use header::{
     DATA_ALIGNMENT_BYTES, DESCRIPTORS_OFFSET, Header, MAGIC, NUMBERS_END, Slot, SlotReport,
     SlotState, UnverifiedHeader, VERSION, other_version,

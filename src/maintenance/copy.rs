@@ -116,7 +116,7 @@ impl<'a> Copy<'a> {
         let from = DynStore::options().wait(options.wait).open_read_only(path)?;
         let mut new = DynStore::options().wait(options.wait);
         new.common.metadata = NewMetadata::Of(Arc::clone(from.file.superblock.metadata()));
-        if from.file.slots.mark().is_some() {
+        if from.file.slots.status_byte().is_some() {
             new = new.deletes();
         }
         if from.has_checksums()? {
@@ -153,7 +153,7 @@ impl<'a> Copy<'a> {
             count: file.array.count(),
             sums: sums.as_ref(),
             images: file.mode.log().map(|log| &log.overlay),
-            torn: &[],
+            mismatched: &[],
             beside: file.mode.reader().map(|state| state.pin.presence()),
         };
         let mut copier = Copier {

@@ -17,10 +17,10 @@ mod engine;
 mod follow;
 #[cfg(all(test, loom))]
 mod in_loom;
-mod in_place;
 mod install;
 mod kept_sums;
 mod locks;
+mod long_append;
 mod metadata;
 pub(crate) mod opening;
 mod options;
@@ -44,12 +44,12 @@ pub use row::Row;
 
 pub(crate) use engine::{Changes, Engine, Writer};
 pub(crate) use follow::LogFollower;
-pub(crate) use in_place::Torn;
 pub(crate) use install::{Change, Plan, Work, install};
 #[cfg(test)]
 pub(crate) use install::{Stage, in_order, unsynced};
 pub(crate) use kept_sums::{create_sums, name_sums_of_replaced, refuse_other_file, replaced};
 pub(crate) use locks::Locks;
+pub(crate) use long_append::MismatchedRecords;
 pub(crate) use metadata::NewMetadata;
 pub(crate) use options::Common;
 pub(crate) use reader_session::{Presence, SnapshotPin};

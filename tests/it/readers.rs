@@ -238,6 +238,65 @@ fn a_reader_follows_one_writer_after_the_other() {
     assert_eq!(store.truncate(2).unwrap_err().kind(), ErrorKind::Locked);
 }
 
+/// Finds a reader that takes a copy for its own file, or does not follow links and new names.
+#[test]
+fn a_reader_knows_which_paths_lead_to_its_file() {
+    let rig = Rig::new();
+    let beside = |name: &str| rig.path.with_file_name(name);
+    append(&rig.create(), 0..3);
+    Store::<Row>::create(beside("other.rec")).unwrap().close().unwrap();
+    let reader = rig.reader();
+    assert!(reader.is_at(&rig.path).unwrap());
+    assert!(reader.is_at(rig.path.parent().unwrap().join(".").join("rows.rec")).unwrap());
+    assert!(!reader.is_at(beside("other.rec")).unwrap());
+    assert!(!reader.is_at(beside("none.rec")).unwrap());
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::symlink;
+        std::fs::hard_link(&rig.path, beside("hard.rec")).unwrap();
+        assert!(reader.is_at(beside("hard.rec")).unwrap());
+        symlink("rows.rec", beside("soft.rec")).unwrap();
+        symlink("none.rec", beside("dangling.rec")).unwrap();
+        symlink("circle.rec", beside("circle.rec")).unwrap();
+        assert!(reader.is_at(beside("soft.rec")).unwrap());
+        assert!(!reader.is_at(beside("dangling.rec")).unwrap());
+        let error = reader.is_at(beside("circle.rec")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+        assert!(error.to_string().contains("circle.rec"), "{error}");
+        // Another process replaces the store; the reader stays with its file.
+        std::fs::rename(beside("other.rec"), &rig.path).unwrap();
+        assert!(!reader.is_at(&rig.path).unwrap() && !reader.is_at(beside("soft.rec")).unwrap());
+        assert!(reader.is_at(beside("hard.rec")).unwrap());
+    }
+    assert_eq!(values(&reader.begin_read().unwrap()), [0, 1, 2]);
+}
+
+/// Finds a handle that names another store, or another commit, than it shows.
+#[test]
+fn handles_say_which_store_and_which_commit_they_show() {
+    let rig = Rig::new();
+    let database = rig.create();
+    let reader = rig.reader();
+    let before = reader.begin_read().unwrap();
+    append(&database, 0..3);
+    set(&database, 0, 7);
+    let after = database.begin_read();
+    let transaction = database.begin_write().unwrap();
+    assert_eq!(database.path().as_deref(), Some(&*rig.path));
+    assert_eq!(reader.path().as_deref(), Some(&*rig.path));
+    assert_eq!((database.schema(), reader.schema()), (after.schema(), before.schema()));
+    assert_eq!(after.schema().fields()[0].name(), "n");
+    for (shown, numbers) in [
+        (format!("{database:?}"), "commit: 2, count: 3"),
+        (format!("{reader:?}"), "commit: 2"),
+        (format!("{before:?}"), "commit: 0, count: 0"),
+        (format!("{after:?}"), "commit: 2, count: 3"),
+        (format!("{transaction:?}"), "count: 3"),
+    ] {
+        assert!(shown.contains("rows.rec") && shown.contains(numbers), "{numbers}: {shown}");
+    }
+}
+
 /// Finds a reader that sleeps through a commit.
 #[test]
 fn a_wait_ends_with_the_next_commit_or_with_its_time() {

@@ -10,7 +10,7 @@ const OTHER_STORE: u64 = 8;
 const WRITING_PROCESS: u64 = 11;
 const READING_PROCESS: u64 = 22;
 
-/// Words of one process, and which slots have living owners.
+/// Words of one process, and which entries have living owners.
 struct Words {
     words: RefCell<Vec<u64>>,
     alive: RefCell<Vec<bool>>,
@@ -18,9 +18,9 @@ struct Words {
 }
 
 impl Words {
-    fn new(slots: usize) -> Self {
-        let words = RefCell::new(vec![0; FIRST_SLOT + slots * SLOT_WORDS]);
-        Self { words, alive: RefCell::new(vec![true; slots]), rings: Cell::new(0) }
+    fn new(entries: usize) -> Self {
+        let words = RefCell::new(vec![0; FIRST_ENTRY + entries * ENTRY_WORDS]);
+        Self { words, alive: RefCell::new(vec![true; entries]), rings: Cell::new(0) }
     }
 
     /// A writer that has found commit `found`, with the commits up to `held` in the array.
@@ -31,8 +31,8 @@ impl Words {
     }
 
     fn reader(&self, number: usize) -> ReaderSide<&Self> {
-        let slot = Slot { number, name: None };
-        ReaderSide::new(self, STORE_WORD, Some(slot), READING_PROCESS)
+        let entry = TableEntry { number, name: None };
+        ReaderSide::new(self, STORE_WORD, Some(entry), READING_PROCESS)
     }
 }
 
@@ -47,17 +47,17 @@ impl Shared for &Words {
 
     fn fence(&self) {}
 
-    fn slots(&self) -> Result<usize> {
+    fn entries(&self) -> Result<usize> {
         Ok(self.alive.borrow().len())
     }
 
-    fn is_alive(&self, slot: usize) -> Result<bool> {
-        Ok(self.alive.borrow()[slot])
+    fn is_alive(&self, entry: usize) -> Result<bool> {
+        Ok(self.alive.borrow()[entry])
     }
 
-    fn has_other_slots(&self, slots: &[usize]) -> Result<bool> {
+    fn has_other_entries(&self, entries: &[usize]) -> Result<bool> {
         let alive = self.alive.borrow();
-        Ok((0..alive.len()).any(|slot| alive[slot] && !slots.contains(&slot)))
+        Ok((0..alive.len()).any(|entry| alive[entry] && !entries.contains(&entry)))
     }
 
     fn has_other_names(&self, _: &[u64]) -> Result<bool> {
@@ -100,7 +100,7 @@ fn a_commit_is_read_while_a_living_reader_reads_it_or_an_older_one() {
     let words = Words::new(2);
     let writer = words.writer(9, 0);
     let is_read = || [4, 5, 6].map(|commit| writer.is_read(commit).unwrap());
-    assert_eq!(is_read(), [false; 3], "no slot has an owner that says so");
+    assert_eq!(is_read(), [false; 3], "no entry has an owner that says so");
     let reader = words.reader(1);
     assert_eq!(is_read(), [false; 3], "it has the store open, and reads nothing");
     reader.say(span(0, 5, 9));
@@ -108,9 +108,9 @@ fn a_commit_is_read_while_a_living_reader_reads_it_or_an_older_one() {
     words.alive.borrow_mut()[1] = false;
     assert_eq!(is_read(), [false; 3], "it has died");
     words.alive.borrow_mut()[1] = true;
-    (&words).store(slot_word(1, SLOT_STORE), OTHER_STORE);
+    (&words).store(entry_word(1, ENTRY_STORE), OTHER_STORE);
     assert_eq!(is_read(), [false; 3], "it reads another store");
-    (&words).store(slot_word(1, SLOT_STORE), STORE_WORD);
+    (&words).store(entry_word(1, ENTRY_STORE), STORE_WORD);
     reader.leave();
     assert_eq!(is_read(), [false; 3], "it has left");
 }
@@ -130,7 +130,7 @@ fn a_log_that_was_given_up_is_there_for_no_reader() {
     assert!(!reader.need(7, mark), "it does not come back");
 }
 
-/// Finds a list of readers without the one that no slot has, or with one of another store.
+/// Finds a list of readers without the one that no entry has, or with one of another store.
 #[test]
 fn the_read_of_the_writers_own_process_is_told() {
     let words = Words::new(1);
