@@ -4,6 +4,8 @@
 //! what is in it, and `golden/make.rs` how it was made.
 #![cfg(feature = "derive")]
 
+#[path = "golden/annotated.rs"]
+mod annotated;
 #[path = "golden/cases.rs"]
 mod cases;
 #[path = "golden/make.rs"]

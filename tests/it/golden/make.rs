@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use flatrec::{Database, Durability, DynStore, Options, Store};
 
 use super::cases::{self, Row, row, row_bytes};
-use super::folder;
+use super::{annotated, folder};
 
 /// Makes the files of a case, at and beside the path.
 type Make = fn(&Path);
@@ -25,7 +25,8 @@ type Make = fn(&Path);
 fn make_what_is_not_there() {
     let version = std::env::var("FLATREC_GOLDEN").expect("the version, to say that it is meant");
     assert_eq!(version, "v1", "the version that this program writes");
-    let cases: [(&str, Make); 6] = [
+    let cases: [(&str, Make); 7] = [
+        ("annotated", annotated::make),
         ("plain", plain),
         ("deletes", deletes),
         ("sums", sums),
@@ -242,8 +243,13 @@ const ID_IN_SUMS: std::ops::Range<usize> = 16..32;
 /// every block, and its checksum after that: what is in one is read in the other tests.)
 #[test]
 fn what_is_written_here_is_byte_for_byte_what_was_written_there() {
-    let cases: [(&str, Make); 4] =
-        [("plain", plain), ("deletes", deletes), ("sums", sums), ("editing", editing)];
+    let cases: [(&str, Make); 5] = [
+        ("annotated", annotated::make),
+        ("plain", plain),
+        ("deletes", deletes),
+        ("sums", sums),
+        ("editing", editing),
+    ];
     for (name, make) in cases {
         let made = tempfile::tempdir().unwrap();
         make(&made.path().join("store.rec"));
