@@ -105,8 +105,8 @@ pub use format::derived;
 #[doc(hidden)]
 pub use format::fuzzing;
 pub use format::{
-    ArrayValue, Bool, DataType, Field, FieldType, MAX_RECORD_BYTES, Nullable, PodRecord, Record,
-    Schema, TimeUnit, Utf8, Value, be, le,
+    ArrayValue, Bool, DataType, DisplayHint, Field, FieldType, Group, MAX_RECORD_BYTES, Nullable,
+    PodRecord, Record, Schema, TimeUnit, Utf8, Value, Variant, be, le,
 };
 pub use maintenance::{
     BackupReport, CompactReport, CopyOptions, Lost, Problem, Rebuilt, SalvageOptions,

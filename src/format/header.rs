@@ -4,6 +4,7 @@
 //! 0        slot A, 512 bytes, then zeros to the end of the page
 //! 4096     slot B, 512 bytes, then zeros to the end of the page
 //! 8192     field descriptors, string area, metadata     (descriptor.rs)
+//!          annotations, in some stores                  (annotation_block.rs)
 //! data     record 0, record 1, ...                      (data offset: 65536, or a later multiple)
 //! ```
 //!
@@ -21,6 +22,7 @@
 mod numbers;
 
 use std::mem::{offset_of, size_of};
+use std::ops::Range;
 
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -80,6 +82,12 @@ const INCOMPATIBLE_EDITING: u64 = 1 << 1;
 const INCOMPATIBLE_LIVE_LOG: u64 = 1 << 2;
 const INCOMPATIBLE_KNOWN: u64 = INCOMPATIBLE_DELETES | INCOMPATIBLE_EDITING | INCOMPATIBLE_LIVE_LOG;
 
+/// There is an annotation block. A writer that does not know it would write zeros over its length.
+const WRITERS_ANNOTATED: u64 = 1 << 0;
+
+/// Annotations begin at a multiple of this.
+const ANNOTATIONS_ALIGNMENT_BYTES: u64 = 8;
+
 /// The bytes of a slot.
 ///
 /// ```text
@@ -89,7 +97,8 @@ const INCOMPATIBLE_KNOWN: u64 = INCOMPATIBLE_DELETES | INCOMPATIBLE_EDITING | IN
 ///  64    | sequence                | count           | live count      | free head     |
 ///  96    | live log salt           | align. | fields | schema | metad. | schema |zeros |
 ///        |                         |        |        | length | length | crc    |      |
-/// 128    | commit                  | writers' flags  | zeros …
+/// 128    | commit                  | writers' flags  | annot. | annot. | zeros …
+///        |                         |                 | length | crc    |
 /// 508    | crc of bytes 0 to 507
 /// ```
 #[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
@@ -117,7 +126,9 @@ struct SlotBytes {
     zero: U32,
     commit: U64,
     writers: U64,
-    zeros: [u8; 364],
+    annotations_len_bytes: U32,
+    annotations_crc: U32,
+    zeros: [u8; 356],
     crc: U32,
 }
 
@@ -144,7 +155,9 @@ const _: () = {
     assert!(offset_of!(SlotBytes, zero) == 124);
     assert!(offset_of!(SlotBytes, commit) == 128);
     assert!(offset_of!(SlotBytes, writers) == 136);
-    assert!(offset_of!(SlotBytes, zeros) == 144);
+    assert!(offset_of!(SlotBytes, annotations_len_bytes) == 144);
+    assert!(offset_of!(SlotBytes, annotations_crc) == 148);
+    assert!(offset_of!(SlotBytes, zeros) == 152);
     assert!(offset_of!(SlotBytes, crc) == CRC_OFFSET);
 };
 
@@ -177,9 +190,13 @@ pub(crate) struct Header {
     /// Whether the store is still being made, or its maker died. This tells a leftover from a
     /// complete store with such a name.
     pub(crate) unfinished: bool,
-    /// Features that a reader may ignore and a writer may not. This version knows none, so writers
-    /// refuse a store with any.
+    /// Features that a reader may ignore and a writer may not, and that this version does not know:
+    /// writers refuse a store with any.
     pub(crate) writers_flags: u64,
+    /// Bytes of the annotation block, behind the metadata; 0 without one.
+    pub(crate) annotations_len_bytes: u32,
+    /// The CRC-32C of the annotation block; 0 without one.
+    pub(crate) annotations_crc: u32,
     /// Number of field descriptors.
     pub(crate) field_count: u32,
     /// Bytes of the descriptors and of the string area after them.
@@ -226,7 +243,10 @@ impl Header {
         slot.metadata_len_bytes = self.metadata_len_bytes.into();
         slot.schema_crc = self.schema_crc.into();
         slot.commit = self.counts.commit.into();
-        slot.writers = self.writers_flags.into();
+        let annotated = flag(self.annotations_len_bytes != 0, WRITERS_ANNOTATED);
+        slot.writers = (self.writers_flags | annotated).into();
+        slot.annotations_len_bytes = self.annotations_len_bytes.into();
+        slot.annotations_crc = self.annotations_crc.into();
         slot.crc = crc32c(&slot.as_bytes()[..CRC_OFFSET]).into();
         zerocopy::transmute!(slot)
     }
@@ -253,13 +273,27 @@ impl Header {
         DESCRIPTORS_OFFSET + u64::from(self.schema_len_bytes) + u64::from(self.metadata_len_bytes)
     }
 
-    /// Whether both headers describe the same schema and metadata.
+    /// The place of the annotations in the file, if there are any.
+    pub(crate) fn annotations(&self) -> Option<Range<u64>> {
+        let start = self.end_of_schema().next_multiple_of(ANNOTATIONS_ALIGNMENT_BYTES);
+        let len = u64::from(self.annotations_len_bytes);
+        (len != 0).then(|| start..start + len)
+    }
+
+    /// The first byte after schema, metadata and annotations.
+    pub(crate) fn end_of_description(&self) -> u64 {
+        self.annotations().map_or(self.end_of_schema(), |annotations| annotations.end)
+    }
+
+    /// Whether both headers describe the same schema, metadata and annotations.
     pub(crate) fn has_schema_of(&self, other: &Self) -> bool {
         let schema = |header: &Self| {
             let &Self { field_count, schema_len_bytes, metadata_len_bytes, schema_crc, .. } =
                 header;
+            let annotations = (header.annotations_len_bytes, header.annotations_crc);
             let layout = (header.record_size, header.stride, header.alignment, header.data_offset);
-            (header.file_id, layout, field_count, schema_len_bytes, metadata_len_bytes, schema_crc)
+            let lengths = (field_count, schema_len_bytes, metadata_len_bytes);
+            (header.file_id, layout, lengths, schema_crc, annotations)
         };
         schema(self) == schema(other)
     }
@@ -287,10 +321,10 @@ impl Header {
                 self.field_count, self.schema_len_bytes
             ));
         }
-        if data_offset % DATA_ALIGNMENT_BYTES != 0 || data_offset < self.end_of_schema() {
+        if data_offset % DATA_ALIGNMENT_BYTES != 0 || data_offset < self.end_of_description() {
             return Err(format!(
                 "data at byte {data_offset}, with a schema up to byte {}",
-                self.end_of_schema()
+                self.end_of_description()
             ));
         }
         if self.end_of_data().is_none() {
@@ -511,6 +545,10 @@ impl SlotBytes {
         if live_log.is_some() != (flags & INCOMPATIBLE_LIVE_LOG != 0) {
             return Err(corrupt("the live log's flag and its salt contradict each other"));
         }
+        let writers_flags = self.writers.get();
+        if (self.annotations_len_bytes.get() != 0) != (writers_flags & WRITERS_ANNOTATED != 0) {
+            return Err(corrupt("the annotations' flag and their length contradict each other"));
+        }
         if self.slot_len_bytes.get() != SLOT_LEN {
             return Err(corrupt("the slot's length is not 512"));
         }
@@ -535,7 +573,9 @@ impl SlotBytes {
             schema_len_bytes: self.schema_len_bytes.get(),
             metadata_len_bytes: self.metadata_len_bytes.get(),
             schema_crc: self.schema_crc.get(),
-            writers_flags: self.writers.get(),
+            writers_flags: writers_flags & !WRITERS_ANNOTATED,
+            annotations_len_bytes: self.annotations_len_bytes.get(),
+            annotations_crc: self.annotations_crc.get(),
         })
     }
 }

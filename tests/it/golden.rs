@@ -4,6 +4,8 @@
 //! and `golden/make.rs` shows how it was made.
 #![cfg(feature = "derive")]
 
+#[path = "golden/annotated.rs"]
+mod annotated;
 #[path = "golden/cases.rs"]
 mod cases;
 #[path = "golden/make.rs"]
@@ -24,7 +26,8 @@ use flatrec::{
 use tempfile::TempDir;
 
 /// Every golden file: its length in bytes and its CRC-32C.
-const FILES: [(&str, usize, u32); 11] = [
+const FILES: [(&str, usize, u32); 12] = [
+    ("annotated/store.rec", 67676, 0x77dc_4790),
     ("deletes/store.rec", 71136, 0x2a1b_fa45),
     ("editing/store.rec", 68608, 0x8c98_9976),
     ("log/store.rec", 127248, 0x408d_e527),

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use flatrec::{Database, Durability, DynStore, Options, Store};
 
 use super::cases::{self, Row, row, row_bytes};
-use super::folder;
+use super::{annotated, folder};
 
 /// A function that makes the files of a case at the path and beside it.
 type Make = fn(&Path);
@@ -25,7 +25,8 @@ type Make = fn(&Path);
 fn make_the_missing_cases() {
     let version = std::env::var("FLATREC_GOLDEN").expect("FLATREC_GOLDEN must name the version");
     assert_eq!(version, "v1", "this program writes another version");
-    let cases: [(&str, Make); 6] = [
+    let cases: [(&str, Make); 7] = [
+        ("annotated", annotated::make),
         ("plain", plain),
         ("deletes", deletes),
         ("sums", sums),
@@ -242,8 +243,13 @@ const ID_IN_SUMS: std::ops::Range<usize> = 16..32;
 /// tests read what is in a frame.)
 #[test]
 fn the_same_calls_write_the_same_bytes_as_on_the_first_machine() {
-    let cases: [(&str, Make); 4] =
-        [("plain", plain), ("deletes", deletes), ("sums", sums), ("editing", editing)];
+    let cases: [(&str, Make); 5] = [
+        ("annotated", annotated::make),
+        ("plain", plain),
+        ("deletes", deletes),
+        ("sums", sums),
+        ("editing", editing),
+    ];
     for (name, make) in cases {
         let made = tempfile::tempdir().unwrap();
         make(&made.path().join("store.rec"));
