@@ -142,8 +142,10 @@ fn views_and_calls_are_coherent_if_the_backing_promises_it() {
     on_every_backing(|subject| {
         let backing = subject.mapping.backing();
         if !backing.properties().calls_see_views {
-            assert!(cfg!(windows), "{} promises nothing", subject.name);
-            return;
+            if cfg!(windows) {
+                return;
+            }
+            panic!("{} promises nothing", subject.name);
         }
         let view = subject.mapping.view(4000..5000).unwrap();
         backing.write_at(4090, b"by a call").unwrap();

@@ -25,7 +25,7 @@ use tokens::{Token, tokens};
 
 /// Modules of `src/`, lowest first. Modules on one line may not use one another.
 const RANKS: &[&[&str]] = &[
-    &["error", "number"],
+    &["documents", "error", "number"],
     &["step"],
     &["os"],
     &["format"],
