@@ -1,13 +1,13 @@
 //! What a schema says beyond the layout of its fields: the names of an enumeration's values, shapes
 //! of arrays, forms in which values are shown, nested records.
 //!
-//! Annotations never change which bytes a value has. Where they lie in the file: `annotation_block`.
+//! Annotations never change which bytes a value has. `annotation_block` says where they lie in the
+//! file.
 
 use std::fmt;
 use std::ops::Range;
 
 use super::data_type::{DataType, TimeUnit};
-use super::field::Field;
 
 /// The most digits by which a decimal is scaled.
 const SCALE_MAX: i32 = 38;
@@ -188,29 +188,32 @@ pub(super) struct Unknown {
     pub(super) content: Vec<u8>,
 }
 
-/// The fault of a field's annotations.
-pub(super) fn check(field: &Field) -> Result<(), String> {
-    let Some(annotations) = field.annotations.as_deref() else { return Ok(()) };
-    check_variants(field.data_type, &annotations.variants)?;
-    if !annotations.shape.is_empty() {
-        check_shape(field.array_len, &annotations.shape)?;
-    }
-    if let Some(display) = annotations.display.filter(|it| !it.takes(field.data_type)) {
-        return Err(format!("{} cannot be shown as {}", field.data_type, display.name()));
-    }
-    if let Some(scale) = annotations.scale {
-        let signed = field.data_type.integer_range().is_some_and(|(least, _)| least < 0);
-        if !signed && field.data_type != DataType::Int128 {
-            return Err("only a signed integer can stand for a decimal".into());
+impl Annotations {
+    /// The fault of the annotations of a field of that type.
+    pub(super) fn check(&self, data_type: DataType, array_len: Option<u32>) -> Result<(), String> {
+        check_variants(data_type, &self.variants)?;
+        if !self.shape.is_empty() {
+            check_shape(array_len, &self.shape)?;
         }
-        if scale.abs() > SCALE_MAX {
-            return Err(format!("a decimal is scaled by at most {SCALE_MAX} digits, not {scale}"));
+        if let Some(display) = self.display.filter(|display| !display.takes(data_type)) {
+            return Err(format!("{data_type} cannot be shown as {}", display.name()));
         }
+        if let Some(scale) = self.scale {
+            let signed = data_type.integer_range().is_some_and(|(least, _)| least < 0);
+            if !signed && data_type != DataType::Int128 {
+                return Err("only a signed integer can stand for a decimal".into());
+            }
+            // Its absolute value might not fit in 32 bits.
+            if !(-SCALE_MAX..=SCALE_MAX).contains(&scale) {
+                let most = SCALE_MAX;
+                return Err(format!("a decimal is scaled by at most {most} digits, not {scale}"));
+            }
+        }
+        if self.epoch.is_some() && !matches!(data_type, DataType::Timestamp(_)) {
+            return Err("only a timestamp is a time since 1970".into());
+        }
+        check_words(&self.null_words)
     }
-    if annotations.epoch.is_some() && !matches!(field.data_type, DataType::Timestamp(_)) {
-        return Err("only a timestamp is a time since 1970".into());
-    }
-    check_words(&annotations.null_words)
 }
 
 fn check_variants(data_type: DataType, variants: &[Variant]) -> Result<(), String> {
@@ -265,8 +268,8 @@ fn check_text(text: &str) -> Result<(), String> {
 }
 
 impl RecordAnnotations {
-    /// The fault of the annotations of a record of `fields`.
-    pub(super) fn check(&self, fields: &[Field]) -> Result<(), String> {
+    /// The fault of the annotations of a record whose fields have these `names`.
+    pub(super) fn check(&self, names: &[&str]) -> Result<(), String> {
         check_words(&self.null_words)?;
         // The ends of the groups that the next one can lie in, innermost last.
         let mut around: Vec<u64> = Vec::new();
@@ -275,7 +278,7 @@ impl RecordAnnotations {
             let about = |why: &str| format!("group {:?}: {why}", group.name);
             let first = u64::from(group.first);
             let end = first + u64::from(group.fields);
-            if group.fields == 0 || end > fields.len() as u64 {
+            if group.fields == 0 || end > names.len() as u64 {
                 return Err(about("it needs at least one field of the record"));
             }
             if first < last.0 || first == last.0 && end > last.1 {
@@ -287,7 +290,7 @@ impl RecordAnnotations {
             if around.last().is_some_and(|&outer| end > outer) {
                 return Err(about("it lies partly in another group"));
             }
-            group.check_names(fields).map_err(|why| about(&why))?;
+            group.check_names(names).map_err(|why| about(&why))?;
             around.push(end);
             last = (first, end);
         }
@@ -297,9 +300,9 @@ impl RecordAnnotations {
 
 impl Group {
     /// Checks that the names of the fields begin with the group's.
-    fn check_names(&self, fields: &[Field]) -> Result<(), String> {
+    fn check_names(&self, names: &[&str]) -> Result<(), String> {
         let Some(records) = self.array_len else {
-            return self.check_prefix(fields, self.fields(), ".");
+            return self.check_prefix(names, self.fields(), ".");
         };
         if records == 0 || self.fields % records != 0 {
             return Err(format!("{} fields are not {records} equal records", self.fields));
@@ -307,19 +310,19 @@ impl Group {
         let each = self.fields / records;
         (0..records).try_for_each(|index| {
             let first = self.first + index * each;
-            self.check_prefix(fields, first..first + each, &format!("[{index}]."))
+            self.check_prefix(names, first..first + each, &format!("[{index}]."))
         })
     }
 
-    fn check_prefix(&self, fields: &[Field], part: Range<u32>, dot: &str) -> Result<(), String> {
+    fn check_prefix(&self, names: &[&str], part: Range<u32>, dot: &str) -> Result<(), String> {
         let part = crate::number::len_of(part.start)..crate::number::len_of(part.end);
-        let is_part = |field: &Field| {
-            let rest = field.name.strip_prefix(&self.name).and_then(|rest| rest.strip_prefix(dot));
+        let is_part = |name: &str| {
+            let rest = name.strip_prefix(&self.name).and_then(|rest| rest.strip_prefix(dot));
             rest.is_some_and(|rest| !rest.is_empty())
         };
-        match fields[part].iter().find(|field| !is_part(field)) {
+        match names[part].iter().find(|name| !is_part(name)) {
             None => Ok(()),
-            Some(field) => Err(format!("{:?} does not begin with {}{dot}", field.name, self.name)),
+            Some(name) => Err(format!("{name:?} does not begin with {}{dot}", self.name)),
         }
     }
 }

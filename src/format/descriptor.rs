@@ -181,9 +181,9 @@ fn too_large() -> Error {
         .detail("the schema and its metadata take more than 4 GiB")
 }
 
-/// The schema at the start of `source`, which begins at [`DESCRIPTORS_OFFSET`]. The metadata follows
-/// it, and then the annotations, with the lengths from `header`. All are compared with their
-/// checksums. The metadata may be long and is not kept.
+/// The schema at the start of `source`, which begins at [`DESCRIPTORS_OFFSET`]. The metadata and
+/// the annotations follow it with the lengths from `header`. All are compared with their checksums.
+/// The metadata may be long and is not kept.
 ///
 /// # Errors
 /// [`ErrorKind::Corrupt`] if the checksum does not match, a descriptor is invalid, or the fields do

@@ -16,8 +16,8 @@ impl Schema {
     /// to 4 on others, with the same bytes in the file; and records of the same size are aligned
     /// for a type wherever they begin at a multiple of its alignment, as data does.
     ///
-    /// Of the annotations only variants of enumerations are compared: a value that has two names, or
-    /// a name with two values, is a difference. Variants may be missing on either side.
+    /// Of the annotations only variants of enumerations are compared: a value that has two names is
+    /// a difference, and so is a name with two values. Variants may be missing on either side.
     ///
     /// ```
     /// use flatrec::{DataType, Field, Schema};

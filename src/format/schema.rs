@@ -5,7 +5,7 @@
 //! their offsets, without overlap, within the record; the record between 1 byte and 16 MiB;
 //! annotations fit the fields' types.
 
-use super::annotations::{self, Group, RecordAnnotations};
+use super::annotations::{Group, RecordAnnotations};
 use super::data_type::DataType;
 use super::field::Field;
 use crate::error::{Error, ErrorKind, Result};
@@ -140,7 +140,8 @@ impl Schema {
 
     /// The same schema, after a check of the annotations of the record.
     fn checked(self) -> Result<Self> {
-        match self.annotations.check(&self.fields) {
+        let names: Vec<&str> = self.fields.iter().map(Field::name).collect();
+        match self.annotations.check(&names) {
             Ok(()) => Ok(self),
             Err(why) => Err(Error::new(ErrorKind::InvalidSchema, "check").detail(why)),
         }
@@ -189,7 +190,10 @@ impl Schema {
 /// The fault of a field by itself.
 fn check_field(field: &Field) -> Result<(), String> {
     check_layout(field)?;
-    annotations::check(field)
+    match field.annotations.as_deref() {
+        None => Ok(()),
+        Some(annotations) => annotations.check(field.data_type, field.array_len),
+    }
 }
 
 fn check_layout(field: &Field) -> Result<(), &'static str> {

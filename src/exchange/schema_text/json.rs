@@ -32,11 +32,11 @@ pub fn schema_to_json(schema: &Schema) -> String {
         let groups: Vec<String> = schema.groups().iter().map(group_to_json).collect();
         rest.push_str(&format!(",\n  \"groups\": [\n    {}\n  ]", groups.join(",\n    ")));
     }
+    let fields = format!("\"fields\": [\n    {}\n  ]{rest}", fields.join(",\n    "));
     format!(
-        "{{\n  \"record_size\": {},\n  \"alignment\": {},\n  \"fields\": [\n    {}\n  ]{rest}\n}}\n",
+        "{{\n  \"record_size\": {},\n  \"alignment\": {},\n  {fields}\n}}\n",
         schema.record_size(),
         schema.alignment(),
-        fields.join(",\n    ")
     )
 }
 

@@ -211,7 +211,8 @@ fn annotated() -> Schema {
 
 /// The block of [`annotated`], an entry a line.
 const BLOCK: &[&[u8]] = &[
-    b"\x01\0\0\0\0\0\0\0\x1b\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\x04\0Sell\x01\0\0\0\0\0\0\0\x03\0Buy\0",
+    b"\x01\0\0\0\0\0\0\0\x1b\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\x04\0Sell\
+      \x01\0\0\0\0\0\0\0\x03\0Buy\0",
     b"\x02\0\0\0\x01\0\0\0\x08\0\0\0\x03\0\0\0\x02\0\0\0",
     b"\x07\0\0\0\x01\0\0\0\x09\0\0\0\x02\0\0\0\0\0\0\0p\0\0\0",
     b"\x03\0\0\0\x02\0\0\0\x04\0\0\0uuid",
