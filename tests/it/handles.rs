@@ -13,7 +13,7 @@ use flatrec::Wait;
 #[cfg(target_os = "linux")]
 use flatrec::map::Access;
 use flatrec::map::Mapping;
-use flatrec::{CopyOptions, DataType, DynStore, ErrorKind, Field, Schema};
+use flatrec::{CopyOptions, DataType, Durability, DynDatabase, DynStore, ErrorKind, Field, Schema};
 
 use crate::support::files::names;
 
@@ -128,7 +128,13 @@ fn a_whole_store_copied_to_an_unfinished_one_s_name_is_kept() {
     aside.flush().unwrap();
     aside.close().unwrap();
     flatrec::backup(beside("made"), beside("backup"), CopyOptions::new()).unwrap();
-    for copied in ["made", "flushed", "aside", "backup"] {
+    // Its header counts no record yet, and names a log that has one.
+    let database = DynDatabase::create(beside("logged"), &schema()).unwrap();
+    let mut transaction = database.begin_write().unwrap();
+    transaction.append(&[1; 4]).unwrap();
+    transaction.commit(Durability::Immediate).unwrap();
+    assert!(std::fs::metadata(beside("logged")).unwrap().len() > 65_536);
+    for copied in ["made", "flushed", "aside", "backup", "logged"] {
         let copy = beside("new-unfinished");
         std::fs::copy(beside(copied), &copy).unwrap();
         let before = std::fs::read(&copy).unwrap();
@@ -146,7 +152,7 @@ fn a_whole_store_copied_to_an_unfinished_one_s_name_is_kept() {
         assert!(std::fs::read(&copy).unwrap() == before, "{copied}");
         assert!(!beside("new").exists());
     }
-    drop(flushed);
+    drop((flushed, database));
 }
 
 /// What a maker has flushed before it died is known by its header, whatever it holds.
@@ -222,8 +228,16 @@ fn what_a_maker_left_that_died_is_made_anew() {
     drop(store);
     // As one leaves it that is killed, which removes no lock file.
     std::fs::write(directory.path().join("s-lock"), "").unwrap();
+    // A power cut keeps what it likes of that: the schema and not the header, the length alone, or
+    // the second header and not the first.
+    let mut headless = bytes[..9000].to_vec();
+    headless[..8192].fill(0);
+    assert!(headless.iter().any(|&byte| byte != 0));
+    let mut second = bytes[..9000].to_vec();
+    second[..4096].fill(0);
+    let blank = vec![0; 65_536];
     // Killed before, while and after it wrote the header, and before it flushed anything.
-    for left in [&[][..], &bytes[..100], &bytes, &reserved] {
+    for left in [&[][..], &bytes[..100], &bytes, &reserved, &headless, &second, &blank] {
         std::fs::write(&aside, left).unwrap();
         assert_eq!(DynStore::open(&path).unwrap_err().kind(), ErrorKind::NotFound);
         make(&path, 3);
@@ -452,4 +466,18 @@ fn what_is_resumed_replaces_a_store_only_if_told_and_can_be_given_up() {
     drop(store);
     assert_eq!(names(directory.path()), ["s", "s-lock"]);
     assert_eq!(DynStore::open_read_only(&path).unwrap().count(), 5);
+}
+
+/// Finds an error that does not say where the other writer is.
+#[test]
+fn a_writer_in_the_way_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let database = DynDatabase::create(&path, &schema()).unwrap();
+    let error = DynStore::open(&path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
+    assert!(error.to_string().contains("in this very process"), "{error}");
+    let info = DynStore::open_read_only(&path).unwrap().info().unwrap();
+    assert_eq!(info.writer.unwrap().process, Some(u64::from(std::process::id())));
+    drop(database);
 }
