@@ -42,6 +42,37 @@ fn a_handle_whose_file_became_another_store_goes_by_its_schema() {
     assert_eq!(superblock.schema(), other.schema());
 }
 
+/// Finds a handle that shows a store as it was when the handle opened it.
+#[test]
+fn a_handle_that_looks_again_sees_what_a_writer_has_begun() {
+    let mut writer = store();
+    writer.commit(|_| {}).unwrap();
+    let mut looking = Superblock::open(Arc::clone(writer.backing())).unwrap();
+    assert!(looking.at_rest() && !looking.found_editing());
+    writer.commit(|header| header.editing = true).unwrap();
+    looking.look_again().unwrap();
+    assert!(!looking.at_rest() && looking.found_editing());
+    let found = Superblock::open(Arc::clone(writer.backing())).unwrap();
+    assert_eq!((looking.slot, looking.report()), (found.slot, found.report()));
+}
+
+/// Finds an opening that calls a store whose headers are damaged no store, or reports the damage
+/// before it has the locks that keep the writer from repairing it.
+#[test]
+fn a_store_with_damaged_headers_is_a_store() {
+    let superblock = store();
+    let backing = superblock.backing();
+    for slot in [Slot::A, Slot::B] {
+        backing.write_at(slot.offset() + 100, &[0xA5; 8]).unwrap();
+    }
+    assert_eq!(Superblock::header_in(&**backing).unwrap_err().kind(), ErrorKind::Corrupt);
+    Superblock::check_is_store(&**backing).unwrap();
+    backing.write_at(0, &[0; 1]).unwrap();
+    backing.write_at(Slot::B.offset(), &[0; 1]).unwrap();
+    let error = Superblock::check_is_store(&**backing).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotAStore);
+}
+
 /// Finds a store without records that is said to be unfinished: it has none to lose.
 #[test]
 fn a_store_that_is_made_is_said_to_be_unfinished_once_it_counts_records() {
@@ -54,6 +85,7 @@ fn a_store_that_is_made_is_said_to_be_unfinished_once_it_counts_records() {
     superblock.finish().unwrap();
     let found = Superblock::header_in(&**superblock.backing()).unwrap();
     assert_eq!((found.unfinished, found.counts.records), (false, 1));
+    assert_eq!(found, *superblock.header(), "the next header follows this one");
 }
 
 /// Finds a header that no reader would take.
