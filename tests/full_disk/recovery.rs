@@ -110,6 +110,8 @@ fn a_log_on_a_full_disk_stays_for_a_reader_and_is_reused_after_it() {
     for _ in 0..2 {
         let database = DynDatabase::open(&path).unwrap();
         assert_eq!(database.begin_read().get(7), Some(&kept(9)[..]));
+        // The checkpoint that the reader held back keeps no unregistered reader out.
+        assert_eq!(verify(&path, 9).unwrap().problems, []);
         assert_eq!(set_all(&database, 3).unwrap_err().kind(), ErrorKind::NoSpace);
         assert_eq!(database.begin_read().get(7), Some(&kept(9)[..]));
         assert_eq!(snapshot.get(7), Some(&kept(7)[..]), "the reader's snapshot changed");

@@ -1,11 +1,17 @@
 //! What users do to the files of a killed database: truncate them, remove them, replace them. Every
 //! handle must name the fault, and no handle may show an older state.
 
-use std::path::PathBuf;
+#![allow(unsafe_code, reason = "opening over a backing of one's own is unsafe")]
 
+use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use flatrec::map::{Backing, FileBacking, OpenSide};
 use flatrec::{Database, Durability, Error, ErrorKind, PodRecord, Store, WindowedStore};
 
 use crate::support::files::set_len;
+use crate::support::hooked::{Call, Hooked, Then};
 
 type Row = PodRecord<[u64; 16]>;
 
@@ -252,4 +258,68 @@ fn a_file_that_ends_within_its_schema_is_truncated() {
         assert_eq!(error.kind(), ErrorKind::Truncated, "{len}: {error}");
         assert_eq!(error.file_offset(), Some(end as u64), "{len}: {error}");
     }
+}
+
+/// Opens the store for transactions; `asked` comes before each segment that recovery makes.
+fn opened_while(
+    killed: &Killed,
+    asked: impl Fn() -> Result<Then, Error> + Send + Sync + 'static,
+) -> Result<Database<Row>, Error> {
+    let hook = move |_: &Arc<dyn Backing>, suffix: &str, call: Call<'_>| match call {
+        Call::OpenSide { how: OpenSide::Create, .. } if suffix.is_empty() => asked(),
+        _ => Ok(Then::Forward),
+    };
+    // SAFETY: only this handle opens the copy.
+    let file = unsafe { FileBacking::open_unchecked(killed.path(), true) }.unwrap();
+    // SAFETY: as above.
+    unsafe { Database::<Row>::options().over(Arc::new(Hooked::over(Arc::new(file), hook))) }
+}
+
+/// Recovery reads the log a second time when it copies or keeps it. Finds a writer that shows
+/// commits which its own log lacks.
+#[test]
+fn a_log_that_changes_while_a_writer_opens_the_store_is_refused() {
+    for refusal in [None, Some(io::ErrorKind::StorageFull)] {
+        let killed = Killed::new(3);
+        let segment = killed.segment(1);
+        let bytes = std::fs::read(&segment).unwrap();
+        let is_used = |sector: &[u8]| sector.iter().any(|&byte| byte != 0);
+        let last = 512 * bytes.chunks(512).rposition(is_used).unwrap() as u64;
+        let opened = opened_while(&killed, move || {
+            let mut file = std::fs::OpenOptions::new().write(true).open(&segment).unwrap();
+            file.seek(SeekFrom::Start(last)).unwrap();
+            file.write_all(&[0; 512]).unwrap();
+            refusal.map_or(Ok(Then::Forward), |kind| Err(io::Error::from(kind).into()))
+        });
+        let error = opened.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+        assert!(error.to_string().contains("the log changed while it was read"), "{error}");
+        let database = Database::<Row>::open(killed.path()).unwrap();
+        assert_eq!(database.begin_read().count(), ROWS, "the last commit is gone from the disk");
+    }
+}
+
+/// Finds a writer that writes the log over itself although there is room for a copy.
+#[test]
+fn a_log_is_written_over_itself_only_where_a_copy_has_no_room() {
+    let killed = Killed::new(3);
+    let opened = opened_while(&killed, || Err(io::Error::other("not now").into()));
+    let error = opened.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Io, "{error}");
+    assert!(error.to_string().contains("not now"), "{error}");
+    let database = Database::<Row>::open(killed.path()).unwrap();
+    assert_eq!(database.begin_read().count(), ROWS + 1);
+}
+
+/// Finds an opening that copies all records of the log to the array: its user waits for as long as
+/// the log is large.
+#[test]
+fn a_store_that_was_killed_opens_with_the_commits_still_in_its_log() {
+    let killed = Killed::new(3);
+    let log = || Store::<Row>::open_read_only(killed.path()).unwrap().info().unwrap().log.unwrap();
+    let before = log();
+    assert_eq!((before.commits, before.records), (3, 41));
+    let database = Database::<Row>::open(killed.path()).unwrap();
+    assert_eq!((log().commits, log().records), (3, 41));
+    assert_eq!(database.checkpoint().unwrap().records(), 41);
 }

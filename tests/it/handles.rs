@@ -13,7 +13,7 @@ use flatrec::Wait;
 #[cfg(target_os = "linux")]
 use flatrec::map::Access;
 use flatrec::map::Mapping;
-use flatrec::{CopyOptions, DataType, DynStore, ErrorKind, Field, Schema};
+use flatrec::{CopyOptions, DataType, Durability, DynDatabase, DynStore, ErrorKind, Field, Schema};
 
 use crate::support::files::names;
 
@@ -129,7 +129,13 @@ fn a_whole_store_under_the_name_of_an_unfinished_one_is_kept() {
     aside.flush().unwrap();
     aside.close().unwrap();
     flatrec::backup(beside("made"), beside("backup"), CopyOptions::new()).unwrap();
-    for copied in ["made", "flushed", "aside", "backup"] {
+    // Its header counts no record yet, and names a log that has one.
+    let database = DynDatabase::create(beside("logged"), &schema()).unwrap();
+    let mut transaction = database.begin_write().unwrap();
+    transaction.append(&[1; 4]).unwrap();
+    transaction.commit(Durability::Immediate).unwrap();
+    assert!(std::fs::metadata(beside("logged")).unwrap().len() > 65_536);
+    for copied in ["made", "flushed", "aside", "backup", "logged"] {
         let copy = beside("new-unfinished");
         std::fs::copy(beside(copied), &copy).unwrap();
         let before = std::fs::read(&copy).unwrap();
@@ -147,7 +153,7 @@ fn a_whole_store_under_the_name_of_an_unfinished_one_is_kept() {
         assert!(std::fs::read(&copy).unwrap() == before, "{copied}");
         assert!(!beside("new").exists());
     }
-    drop(flushed);
+    drop((flushed, database));
 }
 
 /// Finds a maker that refuses to replace the flushed store of one that died, although its header
@@ -225,9 +231,17 @@ fn the_leftover_of_a_maker_that_died_is_replaced() {
     drop(store);
     // A killed maker does not remove its lock file.
     std::fs::write(directory.path().join("s-lock"), "").unwrap();
+    // A power cut keeps any part of that: the schema without the header, the length alone, or the
+    // second header without the first.
+    let mut headless = bytes[..9000].to_vec();
+    headless[..8192].fill(0);
+    assert!(headless.iter().any(|&byte| byte != 0));
+    let mut second = bytes[..9000].to_vec();
+    second[..4096].fill(0);
+    let blank = vec![0; 65_536];
     // The maker was killed before, during and after its write of the header, but before its first
     // flush.
-    for left in [&[][..], &bytes[..100], &bytes, &reserved] {
+    for left in [&[][..], &bytes[..100], &bytes, &reserved, &headless, &second, &blank] {
         std::fs::write(&aside, left).unwrap();
         assert_eq!(DynStore::open(&path).unwrap_err().kind(), ErrorKind::NotFound);
         make(&path, 3);
@@ -461,4 +475,18 @@ fn a_resumed_store_replaces_another_only_if_asked_and_can_be_abandoned() {
     drop(store);
     assert_eq!(names(directory.path()), ["s", "s-lock"]);
     assert_eq!(DynStore::open_read_only(&path).unwrap().count(), 5);
+}
+
+/// Finds an error that does not say where the other writer is.
+#[test]
+fn a_writer_in_the_way_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let database = DynDatabase::create(&path, &schema()).unwrap();
+    let error = DynStore::open(&path).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
+    assert!(error.to_string().contains("in this very process"), "{error}");
+    let info = DynStore::open_read_only(&path).unwrap().info().unwrap();
+    assert_eq!(info.writer.unwrap().process, Some(u64::from(std::process::id())));
+    drop(database);
 }

@@ -108,6 +108,30 @@ fn a_reader_follows_commits_growth_and_checkpoints() {
     assert!(!rig.has_log());
 }
 
+/// Finds a writer, or a reader, that keeps in memory what the array has: its memory grows with each
+/// commit.
+#[test]
+fn after_a_checkpoint_records_are_read_in_the_array() {
+    let rig = Rig::new();
+    let database = rig.create();
+    append(&database, 0..3);
+    database.checkpoint().unwrap();
+    let reader = rig.reader();
+    let is_in_array = |snapshot: &flatrec::Snapshot<Row>, id| {
+        let at = |id| std::ptr::from_ref(snapshot.get(id).unwrap()).addr();
+        at(id).wrapping_sub(at(0)) == size_of::<Row>() * id as usize
+    };
+    set(&database, 1, 11);
+    let read = || [database.begin_read(), reader.begin_read().unwrap()];
+    assert_eq!(read().map(|it| is_in_array(&it, 1)), [false; 2]);
+    assert_eq!(database.checkpoint().unwrap().records(), 1);
+    set(&database, 2, 12);
+    let snapshots = read();
+    assert_eq!(snapshots.each_ref().map(|it| is_in_array(it, 1)), [true; 2]);
+    assert_eq!(snapshots.each_ref().map(|it| is_in_array(it, 2)), [false; 2]);
+    assert_eq!(snapshots.map(|it| values(&it)), [[0, 11, 12]; 2]);
+}
+
 /// Finds a reader that shows records before their commit, or misses those that the log only counts.
 #[test]
 fn a_reader_sees_a_long_append_after_its_commit() {

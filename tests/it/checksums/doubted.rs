@@ -102,6 +102,22 @@ fn a_damaged_block_stops_no_checkpoint_and_stays_a_problem() {
     assert_eq!(DynStore::open(&path).unwrap().info().unwrap().damaged, Vec::<DamagedBlock>::new());
 }
 
+/// Finds a checkpoint that reads and sums all between the first and the last record that it writes.
+#[test]
+fn a_checkpoint_finds_nothing_in_blocks_that_it_does_not_change() {
+    let place = Place::new();
+    let path = damaged(&place);
+    let database = DynDatabase::open(&path).unwrap();
+    set(&database, [0, 2999], 7);
+    let checkpoint = database.checkpoint().unwrap();
+    assert_eq!((checkpoint.records(), checkpoint.damaged()), (2, &[][..]));
+    database.close().unwrap();
+    let report = verify(&path, 9).unwrap();
+    assert_eq!(report.problems_found, 1, "{:?}", report.problems);
+    let problem = report.problems[0].to_string();
+    assert!(problem.contains("block 2") && !problem.contains(BECAUSE), "{problem}");
+}
+
 /// Finds a recovery that takes damage found before a kill for a half-written checkpoint.
 #[test]
 fn damage_found_before_a_checkpoint_is_not_excused_by_its_interruption() {
