@@ -172,13 +172,13 @@ fn a_checkpoint_goes_as_far_as_readers_allow() {
     let reader = ReaderSide::new(
         &words,
         STORE_WORD,
-        Some(Slot { number: 0, name: Some(8) }),
+        Some(TableEntry { number: 0, name: Some(8) }),
         READING_PROCESS,
     );
     let other = ReaderSide::new(
         &words,
         STORE_WORD,
-        Some(Slot { number: 1, name: Some(3) }),
+        Some(TableEntry { number: 1, name: Some(3) }),
         READING_PROCESS,
     );
     let limit = |target| {
