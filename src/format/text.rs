@@ -105,6 +105,9 @@ impl Field {
 
     /// Appends an element: the name of its variant, its form, or the text of its type.
     fn format_single(&self, value: Value<'_>, out: &mut String) {
+        if self.annotations.is_none() {
+            return format_element(value, self.utc, out);
+        }
         match variant_name(self, &value) {
             Some(name) => out.push_str(name),
             None if push_displayed(self, &value, out) => {}
