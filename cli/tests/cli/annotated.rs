@@ -109,6 +109,14 @@ fn values_are_shown_and_set_by_their_names() {
     }
 }
 
+/// Finds Rust text that does not compile, because the derive cannot say what the field is.
+#[test]
+fn rust_text_refuses_durations() {
+    let place = loaded();
+    let error = place.error(["schema", "s.rec", "--as", "rust"]);
+    assert!(error.contains("no attribute for durations"), "{error}");
+}
+
 /// Finds annotations in a schema file that are taken although they do not fit.
 #[test]
 fn annotations_that_do_not_fit_are_refused_before_there_is_a_store() {
