@@ -50,13 +50,16 @@ struct EntryBytes {
 ///
 /// # Errors
 /// [`ErrorKind::InvalidSchema`] if a length does not fit in 32 bits.
-pub(super) fn encode(schema: &Schema) -> Result<Vec<u8>> {
+pub(crate) fn encode(schema: &Schema) -> Result<Vec<u8>> {
     let mut block = Vec::new();
-    let groups = &schema.annotations.groups;
+    // In the order of their first fields.
+    let mut groups = &schema.annotations.groups[..];
     for (number, field) in (0..).zip(schema.fields()) {
         let mut entries = field.annotations.as_deref().map(entries_of).unwrap_or_default();
-        let groups = groups.iter().filter(|group| group.first == number);
-        entries.extend(groups.map(|group| (GROUP, group_content(group))));
+        while let Some((group, rest)) = groups.split_first().filter(|(it, _)| it.first == number) {
+            entries.push((GROUP, group_content(group)));
+            groups = rest;
+        }
         // The sort keeps the order of groups.
         entries.sort_by_key(|&(kind, _)| kind);
         put_entries(number, entries, &mut block)?;

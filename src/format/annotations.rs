@@ -271,8 +271,9 @@ impl RecordAnnotations {
     /// The fault of the annotations of a record whose fields have these `names`.
     pub(super) fn check(&self, names: &[&str]) -> Result<(), String> {
         check_words(&self.null_words)?;
-        // The ends of the groups that the next one can lie in, innermost last.
-        let mut around: Vec<u64> = Vec::new();
+        // The ends of the groups that the next one can lie in, and their names, innermost last. A
+        // longer name for each limits the depth, and so the work, whatever a file says.
+        let mut around: Vec<(u64, &str)> = Vec::new();
         let mut last = (0, u64::MAX);
         for group in &self.groups {
             let about = |why: &str| format!("group {:?}: {why}", group.name);
@@ -284,14 +285,19 @@ impl RecordAnnotations {
             if first < last.0 || first == last.0 && end > last.1 {
                 return Err(about("groups go from the first to the last, and outer before inner"));
             }
-            while around.last().is_some_and(|&end| end <= first) {
+            while around.last().is_some_and(|&(end, _)| end <= first) {
                 around.pop();
             }
-            if around.last().is_some_and(|&outer| end > outer) {
-                return Err(about("it lies partly in another group"));
+            if let Some(&(outer_end, outer)) = around.last() {
+                if end > outer_end {
+                    return Err(about("it lies partly in another group"));
+                }
+                if group.name.len() <= outer.len() {
+                    return Err(about("a group within another has a longer name"));
+                }
             }
             group.check_names(names).map_err(|why| about(&why))?;
-            around.push(end);
+            around.push((end, &group.name));
             last = (first, end);
         }
         Ok(())

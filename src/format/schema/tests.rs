@@ -279,7 +279,8 @@ fn groups_that_do_not_fit_are_refused() {
     assert_refused(groups(&[Group::new("p", 0..3)]), "\"q[0].a\" does not begin with p.");
     assert_refused(groups(&[Group::new("q", 2..4).array(3)]), "2 fields are not 3 equal records");
     assert_refused(groups(&[Group::new("q", 2..4)]), "does not begin with q.");
-    assert_refused(groups(&[p, Group::new("p", 1..3)]), "partly in another group");
+    assert_refused(groups(&[p.clone(), Group::new("p", 1..3)]), "partly in another group");
+    assert_refused(groups(&[p.clone(), p]), "a group within another has a longer name");
 }
 
 #[test]
