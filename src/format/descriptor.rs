@@ -313,14 +313,6 @@ fn parse_type(descriptor: &DescriptorBytes) -> Result<(DataType, u8), Broken> {
     Ok((data_type, flags))
 }
 
-/// The annotation block of `schema`, which lies at [`Header::annotations`]; empty without any.
-///
-/// # Errors
-/// [`ErrorKind::InvalidSchema`] if a length does not fit in 32 bits.
-pub(crate) fn encode_annotations(schema: &Schema) -> Result<Vec<u8>> {
-    annotation_block::encode(schema)
-}
-
 fn read_error(kind: ErrorKind) -> Error {
     Error::new(kind, "read schema")
 }

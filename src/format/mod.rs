@@ -37,11 +37,12 @@ mod text;
 mod types;
 mod value;
 
+pub(crate) use annotation_block::encode as encode_annotations;
 pub use annotations::{DisplayHint, Group, Variant};
 pub(crate) use checksum::{BLOCK_BYTES, BlockChecksum, block_checksum, crc32c_append};
 pub(crate) use counts::Counts;
 pub use data_type::{DataType, TimeUnit};
-pub(crate) use descriptor::{encode_annotations, new_header, parse_schema};
+pub(crate) use descriptor::{new_header, parse_schema};
 pub use field::Field;
 pub(crate) use geometry::{Geometry, OFFSET_MAX, Place, StatusByte, Windows, round_up, widen};
 pub(crate) use header::{

@@ -117,13 +117,7 @@ impl Field {
 
     fn format_array(&self, array: ArrayValue<'_>, out: &mut String) -> Result<()> {
         let mut text = String::new();
-        let sizes = self.block_sizes(array.len());
-        for (index, value) in array.iter().enumerate() {
-            let value = value?;
-            if index > 0 {
-                out.push(',');
-            }
-            sizes.iter().filter(|&size| index % size == 0).for_each(|_| out.push('['));
+        self.format_elements(array, out, |value, out| {
             if self.is_bare_in_arrays(&value) {
                 format_element(value, self.utc, out);
             } else {
@@ -131,13 +125,31 @@ impl Field {
                 self.format_single(value, &mut text);
                 push_json_string(&text, out);
             }
+        })
+    }
+
+    /// Appends an array, whose elements `format` appends: nested arrays if it has a shape.
+    pub(crate) fn format_elements(
+        &self,
+        array: ArrayValue<'_>,
+        out: &mut String,
+        mut format: impl FnMut(Value<'_>, &mut String),
+    ) -> Result<()> {
+        let sizes = self.block_sizes(array.len());
+        for (index, value) in array.iter().enumerate() {
+            let value = value?;
+            if index > 0 {
+                out.push(',');
+            }
+            sizes.iter().filter(|&size| index % size == 0).for_each(|_| out.push('['));
+            format(value, out);
             sizes.iter().filter(|&size| (index + 1) % size == 0).for_each(|_| out.push(']'));
         }
         Ok(())
     }
 
     /// How many elements each dimension's blocks have, from the whole array of `len` elements on.
-    pub(crate) fn block_sizes(&self, len: usize) -> Vec<usize> {
+    fn block_sizes(&self, len: usize) -> Vec<usize> {
         let mut size = len;
         let mut sizes = vec![len];
         let inner = self.shape().split_last().map_or(&[][..], |(_, outer)| outer);

@@ -21,7 +21,7 @@ fn parse(bytes: &[u8], header: &Header) -> Result<(Schema, Vec<u8>)> {
 /// The bytes from the descriptors to the end of the annotations.
 fn encode(schema: &Schema, metadata: &[u8]) -> Vec<u8> {
     let mut bytes = [&encode_schema(schema).unwrap(), metadata].concat();
-    let annotations = encode_annotations(schema).unwrap();
+    let annotations = annotation_block::encode(schema).unwrap();
     if !annotations.is_empty() {
         bytes.resize(bytes.len().next_multiple_of(8), 0);
         bytes.extend_from_slice(&annotations);
