@@ -13,6 +13,7 @@
 mod attributes;
 mod document;
 mod expand;
+mod types;
 
 use proc_macro::TokenStream;
 
@@ -69,7 +70,7 @@ use proc_macro::TokenStream;
 #[proc_macro_derive(Record, attributes(record))]
 pub fn derive_record(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as syn::DeriveInput);
-    expand::expand(&input).unwrap_or_else(|error| error.into_compile_error()).into()
+    expand::expand(&input).unwrap_or_else(|faults| expand::refusal(&input, &faults)).into()
 }
 
 /// The text of a document as a string literal, for flatrec's own documentation.
