@@ -9,8 +9,9 @@ use syn::{Attribute, DeriveInput, Error, Field, LitStr, Meta, Path, Result, Toke
 const MAX_NAME_BYTES: usize = 1024;
 
 /// The attributes of a field: their names, and how they are written.
-const OF_FIELDS: [(&str, &str); 6] = [
+const OF_FIELDS: [(&str, &str); 7] = [
     ("timestamp", "timestamp = \"us\""),
+    ("duration", "duration = \"us\""),
     ("date", "date"),
     ("utf8", "utf8"),
     ("utc", "utc"),
@@ -21,10 +22,12 @@ const OF_FIELDS: [(&str, &str); 6] = [
 const OF_STRUCTS: [(&str, &str); 1] = [("crate", "crate = \"path\"")];
 
 /// Other words for what an attribute of a field does.
-const OTHER_WORDS: [(&str, &str); 13] = [
+const OTHER_WORDS: [(&str, &str); 15] = [
     ("time", "timestamp"),
     ("datetime", "timestamp"),
     ("unit", "timestamp"),
+    ("interval", "duration"),
+    ("timedelta", "duration"),
     ("day", "date"),
     ("date32", "date"),
     ("text", "utf8"),
@@ -43,6 +46,8 @@ pub(crate) enum Meaning {
     Date,
     /// A time in the unit that this variant of `TimeUnit` names.
     Timestamp(Ident),
+    /// A length of time in such a unit.
+    Duration(Ident),
     /// Text.
     Utf8,
 }
@@ -102,6 +107,7 @@ impl FieldAttributes {
         }
         match key.as_str() {
             "timestamp" => self.mean(meta, Meaning::Timestamp(time_unit(meta, &key)?))?,
+            "duration" => self.mean(meta, Meaning::Duration(time_unit(meta, &key)?))?,
             "date" => self.mean(meta, Meaning::Date)?,
             "utf8" => self.mean(meta, Meaning::Utf8)?,
             "utc" => self.utc = true,
@@ -122,7 +128,8 @@ impl FieldAttributes {
 
     fn mean(&mut self, meta: &ParseNestedMeta<'_>, meaning: Meaning) -> Result<()> {
         if self.meaning.replace(meaning).is_some() {
-            let message = "a field has one of `timestamp`, `date` and `utf8`: remove the others";
+            let message = "a field has one of `timestamp`, `duration`, `date` and `utf8`: remove \
+                           the others";
             return Err(meta.error(message));
         }
         Ok(())

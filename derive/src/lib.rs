@@ -27,6 +27,7 @@ use proc_macro::TokenStream;
 /// | --- | --- | --- |
 /// | `#[record(timestamp = "ms")]` | `i64` or `le::I64` | time since 1970; `s`, `ms`, `us`, `ns` |
 /// | `#[record(timestamp = "ms", utc)]` | the same | known to be in UTC |
+/// | `#[record(duration = "ms")]` | the same | a length of time |
 /// | `#[record(date)]` | `i32` or `le::I32` | days since 1970-01-01 |
 /// | `#[record(utf8)]` | `[u8; N]` | text, padded with NUL |
 /// | `#[record(rename = "type")]` | any | the field's name in the schema |

@@ -191,7 +191,7 @@ fn advice_if_refused(name: &str, arguments: &[&Type]) -> Option<Advice> {
             Advice::instead(why, instead_of(of), "")
         }
         ("Duration" | "TimeDelta", []) => {
-            Advice::instead(LAYOUT, "i64", ": its nanoseconds or milliseconds, for example")
+            Advice::instead(LAYOUT, "i64", " with `#[record(duration = \"us\")]`")
         }
         (
             "SystemTime" | "DateTime" | "NaiveDateTime" | "OffsetDateTime" | "Timestamp" | "Zoned",

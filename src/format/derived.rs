@@ -154,6 +154,14 @@ impl FieldInfo {
         }
     }
 
+    /// The field with the attribute `duration`; `None` if its bytes cannot be one.
+    pub const fn duration(&self, unit: TimeUnit) -> Option<Self> {
+        match self.data_type {
+            DataType::Int64 => Some(self.retyped(DataType::Duration(unit))),
+            _ => None,
+        }
+    }
+
     /// The field with the attribute `utf8`; `None` if its bytes cannot be one.
     pub const fn utf8(&self) -> Option<Self> {
         match self.data_type {

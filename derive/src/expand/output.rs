@@ -124,6 +124,10 @@ impl Output<'_> {
                 quote! { #info.timestamp(#flatrec::TimeUnit::#unit) },
                 "`timestamp` needs a signed integer of 64 bits: write `i64` or `flatrec::le::I64`",
             ),
+            Meaning::Duration(unit) => (
+                quote! { #info.duration(#flatrec::TimeUnit::#unit) },
+                "`duration` needs a signed integer of 64 bits: write `i64` or `flatrec::le::I64`",
+            ),
         })
     }
 

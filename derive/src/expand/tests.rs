@@ -23,6 +23,8 @@ fn accepts_every_attribute() {
         struct Everything {
             #[record(timestamp = "us", utc, rename = "at")]
             time: i64,
+            #[record(duration = "ns")]
+            took: i64,
             #[record(date)]
             r#type: i32,
             #[record(utf8)]
@@ -64,6 +66,8 @@ fn needs_attributes_that_make_sense() {
     assert_refused(field(quote!(#[record(timestamp)])), "needs its unit");
     assert_refused(field(quote!(#[record(utc)])), "belongs to a timestamp");
     assert_refused(field(quote!(#[record(date, utc)])), "belongs to a timestamp");
+    assert_refused(field(quote!(#[record(duration = "h")])), "the unit of a duration");
+    assert_refused(field(quote!(#[record(duration = "s", utc)])), "belongs to a timestamp");
     assert_refused(field(quote!(#[record(date, utf8)])), "one of");
     assert_refused(field(quote!(#[record(nullable)])), "unknown attribute");
     assert_refused(field(quote!(#[record(rename = "")])), "1 to 1024 bytes");
