@@ -10,6 +10,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::io::FileBacking;
 use crate::os::{LOCKS_CAN_BE_ASKED_FOR, LockKind};
 
+#[cfg(test)]
+mod tests;
+
 /// Entries are added in this number: a page of them.
 const ENTRIES_AT_A_TIME: usize = 64;
 

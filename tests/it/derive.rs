@@ -111,6 +111,29 @@ fn a_packed_struct_has_no_gaps_whatever_its_fields() {
 }
 
 #[derive(Clone, Copy, Record)]
+#[repr(C)]
+struct Lengths {
+    number: u128,
+    #[record(duration = "ms")]
+    took: i64,
+    #[record(duration = "s")]
+    each: [be::I64; 1],
+}
+
+/// Finds an attribute that gives a duration another unit, and an integer of another width.
+#[test]
+fn a_struct_can_have_durations_and_integers_of_128_bits() {
+    assert_eq!(
+        lines(&Lengths::schema().unwrap()),
+        [
+            "number: uint128 at 0",
+            "took: duration(ms) at 16",
+            "each: duration(s)[1] big-endian at 24",
+        ]
+    );
+}
+
+#[derive(Clone, Copy, Record)]
 #[repr(transparent)]
 struct Wrapped {
     inner: be::I16,

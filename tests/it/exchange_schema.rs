@@ -34,6 +34,9 @@ fn every_kind() -> Schema {
         Field::new("struct", Utf8(3)).array(2).nullable(),
         Field::new("2nd \"*/\\'", Binary(5)),
         Field::new("Größe", Bool).array(4),
+        Field::new("took", Duration(TimeUnit::Microsecond)).nullable(),
+        Field::new("i128", Int128),
+        Field::new("u128", UInt128).big_endian(),
     ];
     with_gaps(fields)
 }

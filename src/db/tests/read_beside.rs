@@ -114,6 +114,51 @@ fn a_log_stays_for_a_reader_that_needs_its_first_commit() {
     }
 }
 
+/// Finds a log that one reader, which has stopped, holds for ever.
+#[test]
+fn a_reader_that_stops_holds_a_part_of_the_log() {
+    let (directory, path, database) = store(&options());
+    append(&database, 768);
+    database.checkpoint().unwrap();
+    let (superblock, presence) = begin(&path);
+    let (mark, _) = presence.mark();
+    let first = superblock.header().counts.commit + 1;
+    let needed = Needed(&presence);
+    assert!(presence.need(first, mark), "the log after the checkpoint is still to come");
+    let (commits, commit_bytes) = (16, 3 << 20);
+    for number in 1..=commits {
+        commit(&database, 768, number);
+        database.checkpoint().unwrap();
+    }
+    assert!(!presence.need(first, mark), "the reader is told that it came too late");
+    let files = std::fs::read_dir(directory.path()).unwrap().map(|file| file.unwrap());
+    let logs = files.filter(|file| file.file_name().to_string_lossy().contains("-wal-"));
+    let len_bytes: u64 = logs.map(|file| file.metadata().unwrap().len()).sum();
+    assert!(len_bytes < commits * commit_bytes / 2, "{len_bytes}");
+    drop(needed);
+}
+
+/// Finds a reader that shows an older state than the file has, because a writer under another name
+/// of the file came and went after the reader had read the header.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_reader_reads_a_header_again_that_has_changed() {
+    let (directory, path, database) = store(&options());
+    append(&database, 3);
+    database.close().unwrap();
+    let link = directory.path().join("link.rec");
+    std::fs::hard_link(&path, &link).unwrap();
+    let (file, locks) = open(&link);
+    let mut superblock = Superblock::open(file as _).unwrap();
+    let before = superblock.header().counts.commit;
+    let database = options().open(&path).unwrap();
+    commit(&database, 3, 7);
+    database.close().unwrap();
+    let (found, pin) = take_up(&mut superblock, &locks, 1).unwrap();
+    assert!(found.is_none(), "a closed store has no log");
+    assert_eq!((superblock.header().counts.commit, pin.point().commit), (before + 1, before + 1));
+}
+
 #[test]
 fn an_unneeded_segment_does_not_count_towards_the_limit_of_the_log() {
     let (_directory, _path, database) = store(&options().max_log(6 << 20).checkpoint_at(64 << 20));

@@ -111,7 +111,7 @@ fn a_writer_that_begins_keeps_the_target_of_an_interrupted_checkpoint() {
         words.writer(found, held);
         assert!(words.rings.get() > rings, "readers learn that there is another writer");
         assert_eq!(reader.mark().1, found, "what readers may see");
-        for commit in held..=found + 1 {
+        for commit in 0..=found + 1 {
             let case = format!("{before} {found} {held}: {commit}");
             assert_eq!(can_begin(&reader, commit), commit >= target, "{case}");
         }
@@ -123,6 +123,8 @@ fn a_writer_that_begins_keeps_the_target_of_an_interrupted_checkpoint() {
     WriterSide::new(&words, OTHER_STORE).begin(2, 2, WRITING_PROCESS).unwrap();
     words.writer(7, 5);
     assert_eq!([6, 7].map(|commit| can_begin(&words.reader(0), commit)), [false, true]);
+    WriterSide::new(&words, OTHER_STORE).begin(9, 9, WRITING_PROCESS).unwrap();
+    assert!(can_begin(&words.reader(0), 1), "the target is that of the other store");
 }
 
 /// Finds a recovery that does not notice readers of lost commits, or sees some where none are left.
@@ -316,6 +318,9 @@ fn the_process_that_writes_is_known_by_the_words_of_its_store() {
     assert_eq!(writer_of(&&words, OTHER_STORE), None);
     (&words).store(MAGIC, MAGIC_VALUE + 1);
     assert_eq!(writer_of(&&words, STORE_WORD), None, "words of another version");
+    (&words).store(MAGIC, MAGIC_VALUE);
+    (&words).store(WRITER, 0);
+    assert_eq!(writer_of(&&words, STORE_WORD), None, "no process has this number");
 }
 
 /// Finds a reader that does not say of which of two commits with one number it is.

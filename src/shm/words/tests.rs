@@ -90,3 +90,12 @@ fn a_waiter_that_may_not_write_looks_by_itself() {
     assert!(started.elapsed() < UNWOKEN, "{:?}", started.elapsed());
     assert_eq!(words.load(WAITERS), 0);
 }
+
+/// Finds words that a processor cannot read and write as a whole.
+#[test]
+fn words_begin_on_multiples_of_their_length() {
+    let file = FileBacking::temporary(4096).unwrap();
+    let words = |offset| SharedWords::of_view(file.view(offset, 64, Access::ReadOnly).unwrap());
+    assert_eq!(words(64).unwrap().len(), 8);
+    assert_eq!(words(65).unwrap_err().kind(), ErrorKind::InvalidArgument);
+}

@@ -188,6 +188,41 @@ fn only_a_later_frame_of_the_same_segment_proves_a_sync() {
     }
 }
 
+/// Finds a search that does not look at the last bytes of a file that was cut, or reads past them.
+#[test]
+fn a_frame_in_the_last_bytes_of_a_file_proves_a_sync() {
+    let rig = Rig::new();
+    rig.call(Witness::Rest, true);
+    let whole = rig.place.read("-wal-1");
+    let last = 6 * SECTOR;
+    let frame_len = 128 + 2 * (8 + IMAGE_LEN as usize);
+    for (len, is_whole) in
+        [(frame_len + 1, true), (frame_len, true), (frame_len - 1, false), (50, false), (4, false)]
+    {
+        rig.place.write("-wal-1", &whole[..last + len]);
+        let replayed = rig.replay(Witness::Rest);
+        match is_whole {
+            true => assert_corrupt(replayed, "commit 4 was synced and is damaged"),
+            false => assert_eq!(replayed.unwrap(), [], "{len} bytes of the frame"),
+        }
+    }
+}
+
+/// Finds a search that sums the wrong bytes of a frame in which a damaged one ends.
+#[test]
+fn a_frame_in_which_another_ends_proves_a_sync() {
+    let rig = Rig::new();
+    rig.call(Witness::Rest, true);
+    let images: usize = 13;
+    assert_eq!((128 + images * 32) % SECTOR, 32, "inside the next frame");
+    change(&rig.place, "-wal-1", |bytes| {
+        put(bytes, 5 * SECTOR + 48, MISSING);
+        put(bytes, 5 * SECTOR + 80, images as u64);
+        put(bytes, 5 * SECTOR + 8, images as u64 * 32);
+    });
+    assert_corrupt(rig.replay(Witness::Rest), "commit 6 records the sync, at byte 3072");
+}
+
 /// Finds a log that is called damaged after a power cut, because a segment of it was used again and
 /// still has a frame of its earlier use.
 #[test]
