@@ -177,7 +177,7 @@ impl Error {
     pub(crate) fn held_by(holder: impl Into<Cow<'static, str>>) -> Self {
         Self::new(ErrorKind::Locked, "lock")
             .detail(holder)
-            .advice("close the other handle, or wait for it with Options::wait")
+            .advice("close the other handle, or wait for it with OpenOptions::wait")
     }
 
     /// The error for a file that ends at `end` although bytes from `offset` on should follow.

@@ -77,7 +77,7 @@ mod wal;
 /// POSIX and of this module, call by call, and shows the classic program in both; the example
 /// `win32_model` runs it.
 pub mod map {
-    pub use crate::array::{RecordGuard, ViewCounters, WindowGuard, WriteBack};
+    pub use crate::array::{RecordGuard, ViewCounters, WindowGuard};
     pub use crate::io::{
         Access, Backing, FileBacking, Grown, OpenSide, Properties, View, install_fault_guard,
     };
@@ -89,7 +89,9 @@ pub mod map {
     pub use crate::shm::Wait;
 }
 
-pub use crate::array::{RecordGuard, ViewCounters, WindowGuard, WriteBack};
+#[doc(hidden)]
+pub use crate::array::WriteBack;
+pub use crate::array::{RecordGuard, ViewCounters, WindowGuard};
 pub use crate::io::install_fault_guard;
 pub use crate::shm::Wait;
 pub use db::{
@@ -120,7 +122,7 @@ pub use store::{
     Records, RecordsWithIds, SlotInfo, Store, StoreInfo, WindowedStore, WriterInfo,
 };
 pub use sums::{Checksums, DamagedBlock};
-pub use txn::{Checkpoint, Durability, Options, ReaderInfo, Receipt, Row};
+pub use txn::{Checkpoint, CreateOptions, Durability, OpenOptions, ReaderInfo, Receipt, Row};
 #[cfg(any(fuzzing, all(test, feature = "derive", feature = "text")))]
 #[doc(hidden)]
 pub use wal::fuzzing as log_fuzzing;

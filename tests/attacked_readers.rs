@@ -194,7 +194,7 @@ fn a_long_lock_file_takes_no_room() {
 fn a_reader_that_stops_while_it_reads_the_log_does_not_let_it_grow_for_ever() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("rows.rec");
-    let database = Database::<Row>::options().checkpoint_at(64 << 10).create(&path).unwrap();
+    let database = Database::<Row>::create_options().checkpoint_at(64 << 10).create(&path).unwrap();
     append(&database, 0..10);
     let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
     // As docs/CONCURRENCY.md has it: what the first slot's owner needs of the log.

@@ -133,7 +133,11 @@ struct Bounded {
 
 impl Bounded {
     fn open(path: &Path) -> Self {
-        let store = WindowedStore::<Row>::open_windowed_read_only(path, BUDGET, WINDOW).unwrap();
+        let store = WindowedStore::<Row>::options()
+            .max_mapped_bytes(BUDGET)
+            .window_bytes(WINDOW)
+            .open_read_only(path)
+            .unwrap();
         let number = store.read(0).unwrap().unwrap().0[1];
         let mut numbers = vec![0; BASE as usize];
         numbers[0] = number;

@@ -63,8 +63,11 @@ fn little_endian_types_are_the_same_bytes_everywhere() {
     }
     database.close().unwrap();
 
-    let windowed =
-        WindowedStore::<Little>::open_windowed_read_only(&path, 256 << 10, 64 << 10).unwrap();
+    let windowed = WindowedStore::<Little>::options()
+        .max_mapped_bytes(256 << 10)
+        .window_bytes(64 << 10)
+        .open_read_only(&path)
+        .unwrap();
     assert_eq!(windowed.read(999).unwrap(), Some(little(999)));
     let dynamic = DynStore::open_read_only(&path).unwrap();
     let number = dynamic.schema().fields()[0].read(dynamic.get(3).unwrap()).unwrap();
@@ -92,7 +95,11 @@ fn every_way<R: Record>(path: &Path, made: &Path) -> Vec<Result<(), Error>> {
         Store::<R>::open_read_only(made).map(drop),
         Store::<R>::open_private(made).map(drop),
         Database::<R>::open(made).map(drop),
-        WindowedStore::<R>::open_windowed_read_only(made, 256 << 10, 64 << 10).map(drop),
+        WindowedStore::<R>::options()
+            .max_mapped_bytes(256 << 10)
+            .window_bytes(64 << 10)
+            .open_read_only(made)
+            .map(drop),
     ]);
     results
 }

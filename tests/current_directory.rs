@@ -57,7 +57,7 @@ fn a_relative_path_means_the_directory_of_the_time_of_opening() {
     // A store appears in the directory of its creation, and giving one up removes no file of
     // another store.
     go_to(&a);
-    let options = || Store::<N>::options().checksums();
+    let options = || Store::<N>::create_options().checksums(true);
     let mut finished = options().create_aside("made.rec", false).unwrap();
     let given_up = options().create_aside("never.rec", false).unwrap();
     go_to(&b);

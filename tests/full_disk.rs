@@ -69,7 +69,7 @@ fn a_full_disk_is_an_error_of_the_append_and_nothing_is_lost() {
     for way in ways.into_iter().take(if cfg!(windows) { 1 } else { 2 }) {
         let Some(disk) = SmallDisk::mount() else { return };
         let path = disk.path().join("store");
-        let mut store = DynStore::options().write_back(way).create(&path, &schema).unwrap();
+        let mut store = DynStore::create_options().write_back(way).create(&path, &schema).unwrap();
         let record = |n: u64| [(n % 251) as u8; 1000];
         store.append_packed(&(0..1000).flat_map(record).collect::<Vec<u8>>()).unwrap();
         store.flush().unwrap();
@@ -272,7 +272,7 @@ fn a_disk_that_fills_by_transactions_loses_nothing_and_is_gone_on_with() {
         let path = disk.path().join("store");
         let filler = disk.path().join("filler");
         drop(Mapping::create_new(&filler, 2 << 20).unwrap());
-        let options = DynDatabase::options().checkpoint_at(512 << 10);
+        let options = DynDatabase::create_options().checkpoint_at(512 << 10);
         let database = options.create(&path, &thousand_bytes()).unwrap();
         let held = {
             append(&database, each).unwrap();
@@ -316,7 +316,7 @@ fn a_log_that_fills_the_disk_goes_on_when_the_snapshot_ends() {
 fn log_that_fills_the_disk(checkpoint: bool) {
     let Some(disk) = SmallDisk::mount() else { return };
     let path = disk.path().join("store");
-    let options = DynDatabase::options().checkpoint_at(64 << 10);
+    let options = DynDatabase::create_options().checkpoint_at(64 << 10);
     let database = options.create(&path, &thousand_bytes()).unwrap();
     append(&database, 100).unwrap();
     let held = database.begin_read();
@@ -378,7 +378,7 @@ fn mapped_appends_into_holes_of_a_full_disk_are_errors_with_the_guard() {
     let path = disk.path().join("store");
     let schema = Schema::packed([Field::new("bytes", DataType::Binary(1000))]).unwrap();
     let mut store =
-        DynStore::options().write_back(WriteBack::Mapped).create(&path, &schema).unwrap();
+        DynStore::create_options().write_back(WriteBack::Mapped).create(&path, &schema).unwrap();
     store.append_packed(&[1; 10_000]).unwrap();
     store.flush().unwrap();
     store.reserve(2000).unwrap();

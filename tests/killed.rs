@@ -308,10 +308,7 @@ struct Rig {
 impl Rig {
     fn new(deletes: bool) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let mut options = Database::<Row>::options();
-        if deletes {
-            options = options.deletes();
-        }
+        let options = Database::<Row>::create_options().deletes(deletes);
         let database = options.create(directory.path().join("store")).unwrap();
         let mut transaction = database.begin_write().unwrap();
         transaction.append_slice(&first_cells()).unwrap();
@@ -386,8 +383,11 @@ impl Rig {
                 self.check(store.count(), &|id| store.get(id).map(row_of));
             }
             3 => {
-                let store =
-                    WindowedStore::<Row>::open_windowed_read_only(&path, 1 << 20, 1 << 16).unwrap();
+                let store = WindowedStore::<Row>::options()
+                    .max_mapped_bytes(1 << 20)
+                    .window_bytes(1 << 16)
+                    .open_read_only(&path)
+                    .unwrap();
                 // Each copy also asks for the file's length, which Wine takes long to tell.
                 self.check(store.count(), &|id| match id % 64 {
                     0 => store.read(id).unwrap(),

@@ -73,7 +73,7 @@ fn neither_execution_nor_another_user_s_rights_are_handed_on() {
 fn a_new_store_s_files_are_as_open_as_the_store() {
     let directory = open_handed();
     let path = directory.path().join("n.rec");
-    let database = Database::<N>::options().checksums().create(&path).unwrap();
+    let database = Database::<N>::create_options().checksums(true).create(&path).unwrap();
     add(&database, 1);
     for suffix in ["", "-lock", "-sum", "-wal-1"] {
         assert_eq!(mode(&beside(&path, suffix)), 0o666, "{suffix}");
@@ -84,7 +84,7 @@ fn a_new_store_s_files_are_as_open_as_the_store() {
 fn side_files_are_narrowed_with_the_data_when_a_writer_comes() {
     let directory = open_handed();
     let path = directory.path().join("n.rec");
-    Store::<N>::options().checksums().create(&path).unwrap().close().unwrap();
+    Store::<N>::create_options().checksums(true).create(&path).unwrap().close().unwrap();
     chmod(&path, 0o640);
     // A file with another name is perhaps no side file by that.
     let linked = directory.path().join("linked");
@@ -132,7 +132,8 @@ fn what_replaces_a_file_is_no_more_open_than_that_was() {
     assert_eq!(mode(&at("old.rec")), 0o640, "both must grant it");
     assert_eq!(mode(&at("old.rec-lock")), 0o640);
     store_of_mode(&at("next.rec"), 0o600);
-    let next = Store::<N>::options().checksums().create_aside(at("next.rec"), true).unwrap();
+    let next =
+        Store::<N>::create_options().checksums(true).create_aside(at("next.rec"), true).unwrap();
     assert_eq!(mode(&at("next.rec-unfinished")), 0o600);
     next.close().unwrap();
     for name in ["next.rec", "next.rec-lock", "next.rec-sum"] {
@@ -275,7 +276,9 @@ fn another_user() {
     open_handed();
     match action.as_str() {
         "nothing" => {}
-        "create" => Store::<N>::options().checksums().create(&path).unwrap().close().unwrap(),
+        "create" => {
+            Store::<N>::create_options().checksums(true).create(&path).unwrap().close().unwrap()
+        }
         "read" => drop(Store::<N>::open_read_only(&path).unwrap()),
         "plant" => {
             fs::write(&path, std::env::var("FLATREC_TEST_BYTES").unwrap_or_default()).unwrap();
@@ -350,7 +353,7 @@ fn what_root_makes_in_the_place_of_a_user_s_file_stays_the_user_s() {
     let at = |name: &str| directory.path().join(name);
     assert!(as_user(OWNER, "create", &at("n.rec")));
     chmod(&at("n.rec"), 0o640);
-    Store::<N>::options().create_aside(at("n.rec"), true).unwrap().close().unwrap();
+    Store::<N>::create_options().create_aside(at("n.rec"), true).unwrap().close().unwrap();
     assert_eq!(whose(&at("n.rec")), (OWNER, GROUP, 0o640));
     flatrec::backup(at("n.rec"), at("backup.rec"), CopyOptions::new()).unwrap();
     assert_eq!(whose(&at("backup.rec")), (0, GROUP, 0o640), "a copy is its maker's");
@@ -562,7 +565,8 @@ fn the_unfinished_store_of_a_stranger_is_not_gone_on_with() {
     let Some(directory) = sticky_directory() else { return };
     let path = directory.path().join("n.rec");
     let aside = beside(&path, "-unfinished");
-    let mut made = DynStore::options().create_aside(&path, &N::schema().unwrap(), false).unwrap();
+    let mut made =
+        DynStore::create_options().create_aside(&path, &N::schema().unwrap(), false).unwrap();
     made.keep_unfinished(true);
     made.append(&1u64.to_le_bytes()).unwrap();
     made.flush().unwrap();

@@ -66,7 +66,7 @@ fn refused<T>(result: flatrec::Result<T>, kind: ErrorKind, given: &Path) -> Stri
 fn live(path: &Path, real: &Path) {
     let directory = real.parent().unwrap();
     refused(Store::<N>::open(path), ErrorKind::NotFound, path);
-    let made = Database::<N>::options().checksums().create(path).unwrap();
+    let made = Database::<N>::create_options().checksums(true).create(path).unwrap();
     add(&made, 7);
     commit(&made, |transaction| transaction.set(0, &N { n: 1 }).unwrap());
     assert_eq!(made.path().unwrap(), path);
@@ -98,7 +98,7 @@ fn live(path: &Path, real: &Path) {
     assert!(matches!(verified.checksums, flatrec::Checksums::Present { blocks: 1 }));
     let copy = left.join("copy.rec");
     flatrec::backup(path, &copy, CopyOptions::new()).unwrap();
-    let mut next = Store::<N>::options().checksums().create_aside(path, true).unwrap();
+    let mut next = Store::<N>::create_options().checksums(true).create_aside(path, true).unwrap();
     next.append(&N { n: 3 }).unwrap();
     assert!(beside(path, "-unfinished").exists());
     next.close().unwrap();
@@ -185,7 +185,7 @@ fn a_name_too_long_for_the_files_beside_it_is_refused_and_leaves_nothing() {
     for len in [241, 244, 245, 250, 251, 255, 256, 1000] {
         let path = long(len);
         let text = refused(
-            Store::<N>::options().checksums().create(&path),
+            Store::<N>::create_options().checksums(true).create(&path),
             ErrorKind::InvalidArgument,
             &path,
         );
@@ -203,7 +203,7 @@ fn devices_are_no_stores() {
                 Store::<N>::open(&path).map(drop),
                 Store::<N>::open_read_only(&path).map(drop),
                 Store::<N>::create(&path).map(drop),
-                Store::<N>::options().create_aside(&path, true).map(drop),
+                Store::<N>::create_options().create_aside(&path, true).map(drop),
                 Database::<N>::open(&path).map(drop),
             ] {
                 let text = refused(opened, ErrorKind::InvalidArgument, &path);
@@ -334,7 +334,7 @@ fn dots_and_spaces_at_the_end_are_refused() {
         for opened in [
             Store::<N>::open(&dotted).map(drop),
             Store::<N>::open_read_only(&dotted).map(drop),
-            Store::<N>::options().create_aside(&dotted, true).map(drop),
+            Store::<N>::create_options().create_aside(&dotted, true).map(drop),
             Database::<N>::open(&dotted).map(drop),
         ] {
             let text = refused(opened, ErrorKind::InvalidArgument, &dotted);
@@ -459,8 +459,8 @@ fn relative() {
         }
         "move" => {
             let elsewhere = TempDir::new().unwrap();
-            let database = Database::<N>::options().checksums().create("n.rec").unwrap();
-            let mut aside = Store::<N>::options().create_aside("later.rec", false).unwrap();
+            let database = Database::<N>::create_options().checksums(true).create("n.rec").unwrap();
+            let mut aside = Store::<N>::create_options().create_aside("later.rec", false).unwrap();
             std::env::set_current_dir(elsewhere.path()).unwrap();
             add(&database, 1);
             aside.append(&N { n: 1 }).unwrap();

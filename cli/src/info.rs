@@ -43,7 +43,8 @@ const DAMAGED_SHOWN: usize = 10;
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
         // Shows a store also after an interrupted edit.
-        let store = DynStore::options().accept_interrupted_edit().open_read_only(&self.store)?;
+        let store =
+            DynStore::options().accept_interrupted_edit(true).open_read_only(&self.store)?;
         let info = store.info()?;
         let mut out = stdout();
         if self.json {

@@ -15,7 +15,8 @@ use crate::io::{Access, Backing};
 use crate::store::ExclusiveFile;
 use crate::txn::opening::Opening;
 use crate::txn::{
-    Checkpoint, Common, Engine, Locks, Options, ReaderInfo, Row, Source, Superblock, create_sums,
+    Checkpoint, Common, CreateOptions, Engine, Locks, OpenOptions, ReaderInfo, Row, Source,
+    Superblock, check_sums_possible, create_sums,
 };
 
 /// A store that threads share: [snapshots](Snapshot) read it, and
@@ -87,19 +88,35 @@ pub struct Database<R: Row + ?Sized> {
 pub type DynDatabase = Database<[u8]>;
 
 impl<R: Row + ?Sized> Database<R> {
-    /// Options for making or opening a database.
+    /// Options for opening a database to read and write.
+    /// [`Reader::options`](crate::Reader::options) opens one to read only.
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynDatabase, Field, Schema, Wait};
+    /// let directory = tempfile::tempdir()?;
+    /// let path = directory.path().join("numbers.rec");
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
+    /// DynDatabase::create(&path, &schema)?.close()?;
+    /// let database = DynDatabase::options().wait(Wait::Forever).max_log(1 << 30).open(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn options() -> OpenOptions<Self> {
+        OpenOptions::new(Common::default())
+    }
+
+    /// Options for creating a database.
     ///
     /// ```
     /// use flatrec::{DataType, DynDatabase, Field, Schema};
     /// let directory = tempfile::tempdir()?;
     /// let path = directory.path().join("numbers.rec");
     /// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
-    /// let options = DynDatabase::options().deletes().checkpoint_at(1 << 20);
-    /// options.create(&path, &schema)?.close()?;
+    /// let options = DynDatabase::create_options().deletes(true).checkpoint_at(1 << 20);
+    /// let database = options.create(&path, &schema)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn options() -> Options<Self> {
-        Options::new()
+    pub fn create_options() -> CreateOptions<Self> {
+        CreateOptions::new(Common::default())
     }
 
     /// Opens the store at `path`. If an earlier writer has left a log, recovers its commits first.
@@ -135,7 +152,7 @@ impl<R: Row + ?Sized> Database<R> {
     /// Copies committed changes from the log to their places in the data file, as far as no reader
     /// still needs the old records ([`Checkpoint::held_back`] says whether one does). Commits and
     /// [`Database::close`] make checkpoints too: a commit makes one when the log has grown to
-    /// [`Options::checkpoint_at`].
+    /// [`OpenOptions::checkpoint_at`].
     ///
     /// ```
     /// use flatrec::{DataType, Durability, DynDatabase, Field, Schema};
@@ -226,8 +243,9 @@ impl<R: Row + ?Sized> Database<R> {
         self.engine.schema()
     }
 
-    /// The bytes that [`Options::metadata`] gave the store when it was made. The first call reads
-    /// them from the file. [`StoreInfo::metadata_len_bytes`](crate::StoreInfo) is their length.
+    /// The bytes that [`CreateOptions::metadata`] gave the store when it was made. The first call
+    /// reads them from the file. [`StoreInfo::metadata_len_bytes`](crate::StoreInfo) is their
+    /// length.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] if they do not fit into this process's memory;
@@ -254,10 +272,8 @@ impl<R: Row + ?Sized> Database<R> {
         self.engine.close()
     }
 
-    fn of(opening: Opening, options: &Options<Self>) -> Result<Self> {
-        let engine = opening
-            .check_rows::<R>(options.schema.as_ref(), &options.common)?
-            .write(&options.common, R::ALIGNMENT)?;
+    fn of(opening: Opening, by_hand: Option<&Schema>, common: &Common) -> Result<Self> {
+        let engine = opening.check_rows::<R>(by_hand, common)?.write(common, R::ALIGNMENT)?;
         Ok(Self { engine: Arc::new(engine), closed: false, marker: PhantomData })
     }
 }
@@ -268,7 +284,7 @@ impl<R: Record> Database<R> {
     /// # Errors
     /// As [`Store::create`](crate::Store::create).
     pub fn create(path: impl AsRef<Path>) -> Result<Self> {
-        Self::options().create(path)
+        Self::create_options().create(path)
     }
 }
 
@@ -278,17 +294,17 @@ impl DynDatabase {
     /// # Errors
     /// As [`DynStore::create`](crate::DynStore::create).
     pub fn create(path: impl AsRef<Path>, schema: &Schema) -> Result<Self> {
-        Self::options().create(path, schema)
+        Self::create_options().create(path, schema)
     }
 }
 
-impl<R: Row + ?Sized> Options<Database<R>> {
-    /// Opens the store at `path`.
+impl<R: Row + ?Sized> OpenOptions<Database<R>> {
+    /// Opens the store at `path` to read and write.
     ///
     /// # Errors
     /// As [`Database::open`].
     pub fn open(self, path: impl AsRef<Path>) -> Result<Database<R>> {
-        Database::of(Opening::at(path.as_ref(), Access::ReadWrite, &self.common)?, &self)
+        open_at(path.as_ref(), self.schema.as_ref(), &self.common)
     }
 
     /// Opens the store in any backing; its log lies beside it ([`Backing::open_side`]).
@@ -301,46 +317,44 @@ impl<R: Row + ?Sized> Options<Database<R>> {
     /// store is open, and that no other handle has it open as a store.
     #[allow(unsafe_code, reason = "only the caller knows what else uses the backing")]
     pub unsafe fn over(self, backing: Arc<dyn Backing>) -> Result<Database<R>> {
-        Database::of(Opening::over(backing)?, &self)
+        Database::of(Opening::over(backing)?, self.schema.as_ref(), &self.common)
     }
 }
 
-impl<R: Record> Options<Database<R>> {
+impl<R: Record> CreateOptions<Database<R>> {
     /// Makes a new, empty store at `path`.
     ///
     /// # Errors
-    /// As [`Database::create`].
+    /// As [`Database::create`]; [`ErrorKind::InvalidSchema`] if the schema given
+    /// ([`CreateOptions::schema`]) does not fit `R`.
     pub fn create(self, path: impl AsRef<Path>) -> Result<Database<R>> {
         let schema = crate::txn::wanted_schema::<R>(self.schema.as_ref())?;
         create_empty(path.as_ref(), &schema, &self.common)?;
-        self.open(path)
+        open_at(path.as_ref(), Some(&schema), &self.common)
     }
 
     /// Makes a new, empty store in an empty backing.
     ///
     /// # Errors
-    /// As [`Database::create`].
+    /// As [`CreateOptions::create`].
     ///
     /// # Safety
-    /// As for [`Options::over`](Options::<Database<R>>::over).
+    /// As for [`OpenOptions::over`](OpenOptions::<Database<R>>::over).
     #[allow(unsafe_code, reason = "only the caller knows what else uses the backing")]
     pub unsafe fn create_over(self, backing: Arc<dyn Backing>) -> Result<Database<R>> {
         let schema = crate::txn::wanted_schema::<R>(self.schema.as_ref())?;
-        Database::of(create_in(backing, &schema, &self.common)?, &self)
+        Database::of(create_in(backing, &schema, &self.common)?, Some(&schema), &self.common)
     }
 }
 
-impl Options<DynDatabase> {
-    /// Makes a new, empty store at `path`.
+impl CreateOptions<DynDatabase> {
+    /// Makes a new, empty store at `path`, for records with this schema.
     ///
     /// # Errors
     /// As [`DynDatabase::create`].
     pub fn create(self, path: impl AsRef<Path>, schema: &Schema) -> Result<DynDatabase> {
-        if let Some(wanted) = &self.schema {
-            wanted.check_found(schema)?;
-        }
         create_empty(path.as_ref(), schema, &self.common)?;
-        self.open(path)
+        open_at(path.as_ref(), Some(schema), &self.common)
     }
 
     /// Makes a new, empty store in an empty backing.
@@ -349,19 +363,28 @@ impl Options<DynDatabase> {
     /// As [`DynDatabase::create`].
     ///
     /// # Safety
-    /// As for [`Options::over`](Options::<DynDatabase>::over).
+    /// As for [`OpenOptions::over`](OpenOptions::<DynDatabase>::over).
     #[allow(unsafe_code, reason = "only the caller knows what else uses the backing")]
     pub unsafe fn create_over(
         self,
         backing: Arc<dyn Backing>,
         schema: &Schema,
     ) -> Result<DynDatabase> {
-        Database::of(create_in(backing, schema, &self.common)?, &self)
+        Database::of(create_in(backing, schema, &self.common)?, Some(schema), &self.common)
     }
+}
+
+fn open_at<R: Row + ?Sized>(
+    path: &Path,
+    by_hand: Option<&Schema>,
+    common: &Common,
+) -> Result<Database<R>> {
+    Database::of(Opening::at(path, Access::ReadWrite, common)?, by_hand, common)
 }
 
 /// Makes a new, empty store in an empty backing.
 fn create_in(backing: Arc<dyn Backing>, schema: &Schema, common: &Common) -> Result<Opening> {
+    check_sums_possible(&*backing, common)?;
     let superblock = Superblock::create(backing, schema, &common.metadata, common.deletes)?;
     create_sums(&superblock, common)?;
     Ok(Opening { superblock, locks: Locks::none() })

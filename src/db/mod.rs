@@ -3,6 +3,7 @@
 
 mod database;
 mod reader;
+mod settings;
 mod snapshot;
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::format::Schema;
 use crate::io::Access;
 use crate::txn::opening::{Opening, until_current};
-use crate::txn::{LogFollower, Options, Row, Source};
+use crate::txn::{Common, LogFollower, OpenOptions, Row, Source};
 
 /// A store that is open for reading, while another handle, thread or process may write to it.
 /// [`Database::open_read_only`] makes one.
@@ -78,6 +78,23 @@ pub struct Reader<R: Row + ?Sized> {
 pub type DynReader = Reader<[u8]>;
 
 impl<R: Row + ?Sized> Reader<R> {
+    /// Options for opening a store to read.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use flatrec::{DataType, DynDatabase, DynReader, Field, Schema, Wait};
+    /// let directory = tempfile::tempdir()?;
+    /// let path = directory.path().join("numbers.rec");
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// DynDatabase::create(&path, &schema)?.close()?;
+    /// let options = DynReader::options().wait(Wait::AtMost(Duration::from_secs(5)));
+    /// let reader = options.open(&path)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn options() -> OpenOptions<Self> {
+        OpenOptions::new(Common::default())
+    }
+
     /// A snapshot of the newest commit.
     ///
     /// # Errors
@@ -133,8 +150,9 @@ impl<R: Row + ?Sized> Reader<R> {
         self.follower.schema()
     }
 
-    /// The bytes that [`Options::metadata`] gave the store when it was made. The first call reads
-    /// them from the file. [`StoreInfo::metadata_len_bytes`](crate::StoreInfo) is their length.
+    /// The bytes that [`CreateOptions::metadata`](crate::CreateOptions::metadata) gave the store
+    /// when it was made. The first call reads them from the file.
+    /// [`StoreInfo::metadata_len_bytes`](crate::StoreInfo) is their length.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] if they do not fit into this process's memory;
@@ -156,16 +174,16 @@ impl<R: Row + ?Sized> Database<R> {
     /// # Errors
     /// As [`Store::open_read_only`](crate::Store::open_read_only).
     pub fn open_read_only(path: impl AsRef<Path>) -> Result<Reader<R>> {
-        Self::options().open_read_only(path)
+        Reader::options().open(path)
     }
 }
 
-impl<R: Row + ?Sized> Options<Database<R>> {
+impl<R: Row + ?Sized> OpenOptions<Reader<R>> {
     /// Opens the store at `path` for reading, with or without a writer beside it.
     ///
     /// # Errors
     /// As [`Database::open_read_only`].
-    pub fn open_read_only(self, path: impl AsRef<Path>) -> Result<Reader<R>> {
+    pub fn open(self, path: impl AsRef<Path>) -> Result<Reader<R>> {
         let follower = until_current(|| {
             Opening::at(path.as_ref(), Access::ReadOnly, &self.common)?
                 .check_rows::<R>(self.schema.as_ref(), &self.common)?

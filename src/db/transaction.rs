@@ -110,7 +110,7 @@ impl<'a, R: Row + ?Sized> WriteTransaction<'a, R> {
     /// let directory = tempfile::tempdir()?;
     /// let path = directory.path().join("numbers.rec");
     /// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
-    /// let database = DynDatabase::options().deletes().create(&path, &schema)?;
+    /// let database = DynDatabase::create_options().deletes(true).create(&path, &schema)?;
     /// let mut transaction = database.begin_write()?;
     /// transaction.append_packed(&[0; 3 * 8])?;
     /// assert!(transaction.delete(1)?);
@@ -133,7 +133,7 @@ impl<'a, R: Row + ?Sized> WriteTransaction<'a, R> {
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] in a store that was created without
-    /// [`Options::deletes`](crate::Options::deletes).
+    /// [`CreateOptions::deletes`](crate::CreateOptions::deletes).
     pub fn delete(&mut self, id: u64) -> Result<bool> {
         let deleted = self.changes.delete(&self.writer, id);
         self.named(deleted)
@@ -144,7 +144,7 @@ impl<'a, R: Row + ?Sized> WriteTransaction<'a, R> {
     /// # Errors
     /// - [`ErrorKind::NoSpace`] if the disk is full;
     /// - [`ErrorKind::LogFull`] if the log has the size of
-    ///   [`Options::max_log`](crate::Options::max_log) and a reader holds checkpoints back;
+    ///   [`OpenOptions::max_log`](crate::OpenOptions::max_log) and a reader holds checkpoints back;
     /// - [`ErrorKind::NotFound`] if the store was moved or replaced while it was open;
     /// - the error of a checkpoint, if the log has no room and that checkpoint fails;
     /// - [`ErrorKind::Poisoned`] after a failed write or sync, of this commit or an earlier one.

@@ -15,7 +15,7 @@ use crate::store::ExclusiveFile;
 /// # let path = directory.path().join("numbers.rec");
 /// # let out = directory.path().join("compact.rec");
 /// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
-/// let mut store = DynStore::options().deletes().create(&path, &schema)?;
+/// let mut store = DynStore::create_options().deletes(true).create(&path, &schema)?;
 /// store.append_packed(&[0; 24])?;
 /// store.close()?;
 /// let mut numbers = Vec::new();

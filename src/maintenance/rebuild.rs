@@ -81,8 +81,8 @@ pub fn rebuild_checksums_with_progress(
     let path = path.as_ref();
     refuse_other_file(path)?;
     let reading = Reading::Windowed { budget_bytes: 64 << 20, window_bytes: 16 << 20 };
-    let common = Common { wait, ..Common::default() };
-    let mut file = ExclusiveFile::<[u8]>::open(path, Access::ReadWrite, reading, None, &common)?;
+    let common = Common { wait, reading, ..Common::default() };
+    let mut file = ExclusiveFile::<[u8]>::open(path, Access::ReadWrite, None, &common)?;
     let backing = Arc::clone(file.superblock.backing());
     let found = Sums::find(&*backing, file.superblock.header(), false)?;
     let before = Checksums::of(&found);

@@ -13,7 +13,7 @@ use crate::db::{DynDatabase, Snapshot, WriteTransaction};
 use crate::error::ErrorKind;
 use crate::number::in_memory;
 use crate::os::Survives;
-use crate::txn::{Durability, Options, Receipt};
+use crate::txn::{Durability, OpenOptions, Receipt};
 
 /// The most that a transaction appends, enough to be written in place and not logged.
 const BULK_BYTES: usize = 3 << 20;
@@ -64,7 +64,7 @@ fn draw_checkpoint_at(world: &mut World) -> u64 {
 }
 
 pub(super) fn open(world: &mut World, checkpoint_at: u64) -> Result<DynDatabase, Stop> {
-    let options: Options<DynDatabase> = DynDatabase::options().checkpoint_at(checkpoint_at);
+    let options: OpenOptions<DynDatabase> = DynDatabase::options().checkpoint_at(checkpoint_at);
     let file = world.file()?;
     // SAFETY: no other code uses the simulated disk, and every other handle of it has ended.
     let database = unsafe { options.over(file) };

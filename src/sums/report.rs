@@ -15,7 +15,7 @@ use crate::io::Backing;
 /// let directory = tempfile::tempdir()?;
 /// let path = directory.path().join("numbers.rec");
 /// let schema = Schema::packed([Field::new("n", DataType::UInt32)])?;
-/// let mut store = DynStore::options().checksums().create(&path, &schema)?;
+/// let mut store = DynStore::create_options().checksums(true).create(&path, &schema)?;
 /// store.append_packed(&[0; 4 * 20_000])?;
 /// store.close()?;
 /// assert_eq!(flatrec::verify(&path, 10)?.checksums, Checksums::Present { blocks: 2 });
@@ -115,7 +115,7 @@ impl fmt::Display for Checksums {
 /// let directory = tempfile::tempdir()?;
 /// let path = directory.path().join("numbers.rec");
 /// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
-/// let mut store = DynStore::options().checksums().create(&path, &schema)?;
+/// let mut store = DynStore::create_options().checksums(true).create(&path, &schema)?;
 /// store.append_packed(&[7; 8 * 20_000])?;
 /// store.close()?;
 /// let mut bytes = std::fs::read(&path)?;

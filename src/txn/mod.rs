@@ -38,7 +38,7 @@ mod version_list;
 mod versions;
 
 pub use engine::{Checkpoint, Durability, Receipt};
-pub use options::Options;
+pub use options::{CreateOptions, OpenOptions};
 pub use reader_info::ReaderInfo;
 pub use row::Row;
 
@@ -48,7 +48,9 @@ pub(crate) use in_place::Torn;
 pub(crate) use install::{Change, Plan, Work, install};
 #[cfg(test)]
 pub(crate) use install::{Stage, in_order, unsynced};
-pub(crate) use kept_sums::{create_sums, name_sums_of_replaced, refuse_other_file, replaced};
+pub(crate) use kept_sums::{
+    check_sums_possible, create_sums, name_sums_of_replaced, refuse_other_file, replaced,
+};
 pub(crate) use locks::Locks;
 pub(crate) use metadata::NewMetadata;
 pub(crate) use options::Common;

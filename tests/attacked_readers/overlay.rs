@@ -196,7 +196,11 @@ fn what_stays_with_one_commit_stays_right() {
     let Some(image) = Image::new("") else { return };
     let path = image.path();
     let store = Store::<Row>::open_read_only(&path).unwrap();
-    let windowed = WindowedStore::<Row>::open_windowed_read_only(&path, 1 << 20, 64 << 10).unwrap();
+    let windowed = WindowedStore::<Row>::options()
+        .max_mapped_bytes(1 << 20)
+        .window_bytes(64 << 10)
+        .open_read_only(&path)
+        .unwrap();
     let private = Store::<Row>::open_private(&path).unwrap();
     assert_eq!(verify(&path, 5).unwrap().problems, []);
     assert!(!image.is_copied(), "reading has copied the store");

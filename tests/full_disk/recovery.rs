@@ -15,7 +15,8 @@ fn kept(n: u64) -> [u8; 1000] {
 /// lets `then` do something while it is open.
 fn with_log(path: &Path, commits: u64, then: impl FnOnce(DynDatabase)) {
     let schema = Schema::packed([Field::new("bytes", DataType::Binary(1000))]).unwrap();
-    let options = DynDatabase::options().deletes().checksums().checkpoint_at(1 << 40);
+    let options =
+        DynDatabase::create_options().deletes(true).checksums(true).checkpoint_at(1 << 40);
     let database = options.create(path, &schema).unwrap();
     for commit in 1..=commits {
         let mut transaction = database.begin_write().unwrap();

@@ -18,7 +18,7 @@ fn schema(record_len: u32) -> Schema {
 /// A closed store with deletes of `count` records, the n-th of which begins with n.
 fn numbers(directory: &Path, count: u64) -> PathBuf {
     let path = directory.join("numbers.rec");
-    let options = DynStore::options().deletes().metadata("the user's");
+    let options = DynStore::create_options().deletes(true).metadata("the user's");
     let mut store = options.create(&path, &schema(9)).unwrap();
     for n in 0..count {
         store.append(&record(n)).unwrap();
@@ -98,13 +98,14 @@ fn a_copy_beside_transactions_holds_what_was_committed() {
     let out = directory.path().join("copy.rec");
     let report = backup(&path, &out, CopyOptions::new()).unwrap();
     assert_eq!((report.records, report.deleted), (998, 3));
-    let windowed = WindowedStore::<PodRecord<[u8; 9]>>::open_windowed_read_only;
+    let windowed = || WindowedStore::<PodRecord<[u8; 9]>>::options();
     for path in [&path, &out] {
         assert_eq!(verify(path, 10).unwrap().problems, []);
         let store = DynStore::open_read_only(path).unwrap();
         let info = store.info().unwrap();
         assert_eq!((info.count, info.live_count, info.free_head), (1001, 998, Some(17)));
-        let windowed = windowed(path, 256 << 10, 64 << 10).unwrap();
+        let options = windowed().max_mapped_bytes(256 << 10).window_bytes(64 << 10);
+        let windowed = options.open_read_only(path).unwrap();
         for id in 0..1002 {
             let expected = match id {
                 3 | 17 | 999 | 1001 => None,
@@ -188,10 +189,10 @@ fn a_link_is_replaced_itself_and_what_it_leads_to_stays() {
             compact(&path, &link, CopyOptions::new().replace(true), &mut no_map).unwrap();
         }),
         ("salvage", &|| {
-            flatrec::salvage(&path, &link, flatrec::SalvageOptions::new().replace()).unwrap();
+            flatrec::salvage(&path, &link, flatrec::SalvageOptions::new().replace(true)).unwrap();
         }),
         ("a new store", &|| {
-            let options = DynStore::options().deletes();
+            let options = DynStore::create_options().deletes(true);
             let mut made = options.create_aside(&link, &schema(9), true).unwrap();
             for n in 0..3 {
                 made.append(&record(n)).unwrap();
@@ -288,7 +289,7 @@ fn compact_refuses_a_store_that_contradicts_itself() {
 fn a_copy_has_checksums_if_the_store_has_and_does_not_call_damage_right() {
     let directory = tempfile::tempdir().unwrap();
     let (path, out) = (directory.path().join("n.rec"), directory.path().join("copy.rec"));
-    let options = DynStore::options().deletes().checksums();
+    let options = DynStore::create_options().deletes(true).checksums(true);
     let mut store = options.create(&path, &schema(9)).unwrap();
     store.append_packed((0..30_000).map(record).collect::<Vec<_>>().as_flattened()).unwrap();
     store.close().unwrap();
@@ -512,7 +513,7 @@ mod model {
             let way = if cfg!(windows) { WriteBack::Auto } else { way };
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join("store.rec");
-            let options = DynStore::options().deletes().write_back(way);
+            let options = DynStore::create_options().deletes(true).write_back(way);
             let store = Some(options.create(path, &schema(record_len)).unwrap());
             let record_len = record_len as usize;
             let mut rig = Rig { directory, way, record_len, store, model: Vec::new(), flushed: 0 };

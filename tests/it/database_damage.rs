@@ -67,7 +67,11 @@ impl Killed {
         let errors: [Error; 5] = [
             Store::<Row>::open_read_only(&path).unwrap_err(),
             Store::<Row>::open_private(&path).unwrap_err(),
-            WindowedStore::<Row>::open_windowed_read_only(&path, 1 << 20, 1 << 16).unwrap_err(),
+            WindowedStore::<Row>::options()
+                .max_mapped_bytes(1 << 20)
+                .window_bytes(1 << 16)
+                .open_read_only(&path)
+                .unwrap_err(),
             Database::<Row>::open(&path).unwrap_err(),
             Store::<Row>::open(&path).unwrap_err(),
         ];

@@ -106,8 +106,7 @@ fn a_type_of_larger_alignment_with_deletes_is_refused_at_open() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("n.rec");
     let schema = Schema::packed([Field::new("n", DataType::UInt64)]).unwrap();
-    let mut options = DynDatabase::options();
-    options = options.deletes();
+    let options = DynDatabase::create_options().deletes(true);
     let database = options.create(&path, &schema).unwrap();
     let mut transaction = database.begin_write().unwrap();
     for n in 0..4_u64 {
@@ -117,7 +116,11 @@ fn a_type_of_larger_alignment_with_deletes_is_refused_at_open() {
     database.close().unwrap();
     for refused in [
         Store::<N>::open_read_only(&path).unwrap_err(),
-        WindowedStore::<N>::open_windowed_read_only(&path, 1 << 20, 64 << 10).unwrap_err(),
+        WindowedStore::<N>::options()
+            .max_mapped_bytes(1 << 20)
+            .window_bytes(64 << 10)
+            .open_read_only(&path)
+            .unwrap_err(),
         Database::<N>::open(&path).unwrap_err(),
     ] {
         assert_eq!(refused.kind(), ErrorKind::SchemaMismatch, "{refused}");
@@ -149,7 +152,7 @@ fn an_appended_record_of_large_alignment_is_seen_at_once() {
 fn a_log_that_is_checkpointed_is_not_full() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("n.rec");
-    let database = Database::<N>::options().max_log(1 << 20).create(&path).unwrap();
+    let database = Database::<N>::create_options().max_log(1 << 20).create(&path).unwrap();
     let mut transaction = database.begin_write().unwrap();
     transaction.append_slice(&[N { n: 0 }; 4000]).unwrap();
     transaction.commit(Durability::Eventual).unwrap();
@@ -197,7 +200,7 @@ fn a_forgotten_transaction_does_not_hang_the_drop() {
 fn damage_found_at_recovery_is_not_summed_as_sound() {
     let live = tempfile::tempdir().unwrap();
     let path = live.path().join("n.rec");
-    let database = Database::<N>::options().checksums().create(&path).unwrap();
+    let database = Database::<N>::create_options().checksums(true).create(&path).unwrap();
     let mut transaction = database.begin_write().unwrap();
     transaction.append_slice(&[N { n: 5 }; 1000]).unwrap();
     transaction.commit(Durability::Immediate).unwrap();
@@ -312,7 +315,11 @@ fn records_up_to_the_last_offset_leave_no_room_for_more() {
         assert!(Store::<N>::open(&path).is_err());
         assert!(Database::<N>::open(&path).is_err());
         let windows = (1 << 20, 64 << 10);
-        let mut store = Store::<N>::open_windowed(&path, windows.0, windows.1).unwrap();
+        let mut store = WindowedStore::<N>::options()
+            .max_mapped_bytes(windows.0)
+            .window_bytes(windows.1)
+            .open(&path)
+            .unwrap();
         // The system maps no page that ends past the last offset.
         assert_eq!(store.read(count - 10_000).unwrap(), Some(N { n: 0 }));
         let room = (1 << 60) - 8193 - count;

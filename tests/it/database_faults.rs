@@ -185,7 +185,7 @@ impl Rig {
         let file = FileBacking::create_new(directory.path().join("store")).unwrap();
         let backing = Arc::new(Hooked::sharing(Arc::new(file), faults(u64::MAX)));
         let field = Field::new("r", DataType::Binary(RECORD_BYTES as u32));
-        let options = DynStore::options().deletes();
+        let options = DynStore::create_options().deletes(true);
         // SAFETY: only this test has the file.
         let store = unsafe { options.create_over(backing, &Schema::packed([field]).unwrap()) };
         store.unwrap().close().unwrap();

@@ -215,10 +215,7 @@ struct Rig<'a> {
 impl<'a> Rig<'a> {
     fn new(path: &'a Path, shape: Shape) -> Self {
         let field = Field::new("bytes", DataType::Binary(shape.record_len as u32));
-        let mut options = DynDatabase::options();
-        if shape.deletes {
-            options = options.deletes();
-        }
+        let options = DynDatabase::create_options().deletes(shape.deletes);
         options.create(path, &Schema::packed([field]).unwrap()).unwrap().close().unwrap();
         let database = shape.open(path);
         Self { path, shape, database, model: Rc::new(Vec::new()), held: Vec::new() }

@@ -30,7 +30,7 @@ fn record(n: u32) -> [u8; 12] {
 /// A closed store of records 0 to `count` - 1.
 fn numbers(directory: &Path, count: u32) -> PathBuf {
     let path = directory.join("numbers.rec");
-    let mut store = DynStore::options().deletes().create(&path, &schema()).unwrap();
+    let mut store = DynStore::create_options().deletes(true).create(&path, &schema()).unwrap();
     let records: Vec<[u8; 12]> = (0..count).map(record).collect();
     store.append_packed(records.as_flattened()).unwrap();
     store.close().unwrap();
@@ -78,13 +78,14 @@ fn records_under_8_bytes_cannot_be_deleted() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("small.rec");
     let small = Schema::packed([Field::new("bytes", DataType::Binary(7))]).unwrap();
-    let error = DynStore::options().deletes().create(&path, &small).unwrap_err();
+    let error = DynStore::create_options().deletes(true).create(&path, &small).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidSchema);
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "nothing is left");
-    let error = Store::<PodRecord<[u8; 7]>>::options().deletes().create(&path).unwrap_err();
+    let error =
+        Store::<PodRecord<[u8; 7]>>::create_options().deletes(true).create(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidSchema);
     let enough = Schema::packed([Field::new("bytes", DataType::Binary(8))]).unwrap();
-    DynStore::options().deletes().create(&path, &enough).unwrap();
+    DynStore::create_options().deletes(true).create(&path, &enough).unwrap();
 }
 
 /// Finds a way to read that shows a deleted record.
@@ -119,7 +120,7 @@ fn dead_records_are_not_read() {
 type Twelve = PodRecord<[u8; 12]>;
 
 fn open_windowed(path: &Path) -> WindowedStore<Twelve> {
-    WindowedStore::open_windowed(path, 256 << 10, 64 << 10).unwrap()
+    WindowedStore::options().max_mapped_bytes(256 << 10).window_bytes(64 << 10).open(path).unwrap()
 }
 
 /// Finds a handle that shows a deleted record.
@@ -127,7 +128,7 @@ fn open_windowed(path: &Path) -> WindowedStore<Twelve> {
 fn typed_and_windowed_stores_leave_dead_records_out_too() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("typed.rec");
-    let mut store = Store::<Twelve>::options().deletes().create(&path).unwrap();
+    let mut store = Store::<Twelve>::create_options().deletes(true).create(&path).unwrap();
     let records: Vec<Twelve> = (0..30_000).map(|n| PodRecord(record(n))).collect();
     store.append_slice(&records).unwrap();
     assert_eq!(store.slice(0..2), None, "they do not follow one another");

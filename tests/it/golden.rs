@@ -18,8 +18,8 @@ use std::path::{Path, PathBuf};
 
 use cases::{CASES, Case, Row, row, row_bytes};
 use flatrec::{
-    Checksums, Database, Durability, DynDatabase, DynStore, ErrorKind, Options, Store, StoreInfo,
-    WindowedStore, verify,
+    Checksums, Database, Durability, DynDatabase, DynStore, ErrorKind, OpenOptions, Store,
+    StoreInfo, WindowedStore, verify,
 };
 use tempfile::TempDir;
 
@@ -59,8 +59,8 @@ fn case(name: &str) -> &'static Case {
 }
 
 /// Options with which a case is opened, mark of an edit and all.
-fn options<S>(case: &Case, options: Options<S>) -> Options<S> {
-    if case.editing { options.accept_interrupted_edit() } else { options }
+fn options<H>(case: &Case, options: OpenOptions<H>) -> OpenOptions<H> {
+    options.accept_interrupted_edit(case.editing)
 }
 
 /// Finds a golden file that was made anew, which would hide a change of the format.
@@ -128,8 +128,8 @@ fn every_record_is_read_as_a_rust_type() {
     for case in &CASES {
         let (_directory, path) = copy(case.name);
         let store = options(case, Store::<Row>::options()).open_read_only(&path).unwrap();
-        let windowed = options(case, Store::<Row>::options());
-        let windowed = windowed.open_windowed_read_only(&path, 256 << 10, 64 << 10).unwrap();
+        let windowed = options(case, WindowedStore::<Row>::options());
+        let windowed = windowed.open_read_only(&path).unwrap();
         let read = |store: &WindowedStore<Row>, id| store.read(id).unwrap();
         for id in 0..case.count {
             let expected = (case.version)(id).map(|version| row(id, version));

@@ -123,7 +123,8 @@ fn a_whole_store_copied_to_an_unfinished_one_s_name_is_kept() {
     let mut flushed = DynStore::create(beside("flushed"), &schema()).unwrap();
     flushed.append(&[1; 4]).unwrap();
     flushed.flush().unwrap();
-    let mut aside = DynStore::options().create_aside(beside("aside"), &schema(), false).unwrap();
+    let mut aside =
+        DynStore::create_options().create_aside(beside("aside"), &schema(), false).unwrap();
     aside.append(&[1; 4]).unwrap();
     aside.flush().unwrap();
     aside.close().unwrap();
@@ -134,7 +135,7 @@ fn a_whole_store_copied_to_an_unfinished_one_s_name_is_kept() {
         let before = std::fs::read(&copy).unwrap();
         let refused = [
             DynStore::create(beside("new"), &schema()).map(drop),
-            DynStore::options().create_aside(beside("new"), &schema(), true).map(drop),
+            DynStore::create_options().create_aside(beside("new"), &schema(), true).map(drop),
             DynStore::options().resume_aside(beside("new"), true).map(drop),
             flatrec::backup(beside("made"), beside("new"), CopyOptions::new()).map(drop),
         ];
@@ -155,7 +156,7 @@ fn records_of_a_maker_that_died_are_made_anew() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");
     for resumed in [false, true] {
-        let mut store = DynStore::options().create_aside(&path, &schema(), false).unwrap();
+        let mut store = DynStore::create_options().create_aside(&path, &schema(), false).unwrap();
         store.keep_unfinished(true);
         store.append_packed(&[7; 4 * 3]).unwrap();
         store.flush().unwrap();
@@ -209,7 +210,7 @@ fn an_initialiser_takes_no_file_of_the_user_s_and_what_it_leaves_is_removed() {
 fn what_a_maker_left_that_died_is_made_anew() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");
-    let mut store = DynStore::options().create_aside(&path, &schema(), false).unwrap();
+    let mut store = DynStore::create_options().create_aside(&path, &schema(), false).unwrap();
     let left: Vec<String> = names(directory.path());
     let aside = directory.path().join(left.iter().find(|name| *name != "s-lock").unwrap());
     store.reserve(100_000).unwrap();
@@ -238,7 +239,8 @@ fn a_store_that_could_not_be_made_takes_no_other_file_along() {
     let directory = tempfile::tempdir().unwrap();
     let lock = directory.path().join("photo-lock");
     std::fs::write(&lock, b"a key in a picture").unwrap();
-    let aside = DynStore::options().create_aside(directory.path().join("photo"), &schema(), false);
+    let aside =
+        DynStore::create_options().create_aside(directory.path().join("photo"), &schema(), false);
     assert_eq!(aside.unwrap_err().kind(), ErrorKind::AlreadyExists);
     assert_eq!(names(directory.path()), ["photo-lock"]);
     assert_eq!(std::fs::read(&lock).unwrap(), b"a key in a picture");
@@ -288,7 +290,7 @@ fn who_waited_for_a_file_that_was_replaced_gets_the_new_one() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");
     make(&path, 1);
-    let mut maker = DynStore::options().create_aside(&path, &schema(), true).unwrap();
+    let mut maker = DynStore::create_options().create_aside(&path, &schema(), true).unwrap();
     maker.append_packed(&[0; 4 * 5]).unwrap();
     let (sender, receiver) = std::sync::mpsc::channel();
     let waiting = std::thread::spawn({
@@ -325,7 +327,7 @@ fn a_later_edit_does_not_clear_the_mark_of_one_that_panicked() {
     store.close().unwrap();
     let error = DynStore::open(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InterruptedEdit, "{error}");
-    let accepted = DynStore::options().accept_interrupted_edit().open(&path).unwrap();
+    let accepted = DynStore::options().accept_interrupted_edit(true).open(&path).unwrap();
     assert_eq!(accepted.count(), 11);
 }
 
@@ -348,7 +350,7 @@ fn a_schema_by_hand_cannot_make_a_type_read_what_it_is_not() {
         4,
     )
     .unwrap();
-    let error = Store::<Point>::options().schema(swapped.clone()).create(&path).unwrap_err();
+    let error = Store::<Point>::create_options().schema(swapped.clone()).create(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidSchema, "{error}");
     assert!(error.to_string().contains("x: expected"), "{error}");
     DynStore::create(&path, &swapped).unwrap().close().unwrap();
@@ -356,7 +358,8 @@ fn a_schema_by_hand_cannot_make_a_type_read_what_it_is_not() {
     assert_eq!(error.kind(), ErrorKind::InvalidSchema, "{error}");
 
     let path = directory.path().join("pod");
-    let error = Store::<PodRecord<u64>>::options().schema(schema()).create(&path).unwrap_err();
+    let error =
+        Store::<PodRecord<u64>>::create_options().schema(schema()).create(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidSchema, "{error}");
 }
 
@@ -385,10 +388,10 @@ fn who_waited_for_a_maker_that_gave_up_holds_the_lock_file_that_has_the_name() {
         let links = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
         links.filter(|link| *link == lock).count()
     };
-    let maker = DynStore::options().create_aside(&path, &schema(), false).unwrap();
+    let maker = DynStore::create_options().create_aside(&path, &schema(), false).unwrap();
     let waiting = std::thread::spawn({
         let path = path.clone();
-        move || DynStore::options().wait(Wait::Forever).create(&path, &schema()).unwrap()
+        move || DynStore::create_options().wait(Wait::Forever).create(&path, &schema()).unwrap()
     });
     while handles_of_lock() < 2 {
         std::thread::yield_now(); // until the other one has the lock file open, and waits for it
@@ -409,7 +412,7 @@ fn what_was_left_unfinished_is_finished_by_one_writer_at_a_time() {
     assert_eq!(resume(false).unwrap_err().kind(), ErrorKind::NotFound);
     assert!(names(directory.path()).is_empty(), "nor is a lock file left");
 
-    let mut store = DynStore::options().create_aside(&path, &schema(), false).unwrap();
+    let mut store = DynStore::create_options().create_aside(&path, &schema(), false).unwrap();
     store.keep_unfinished(true);
     store.append_packed(&[7; 4 * 3]).unwrap();
     store.flush().unwrap();
@@ -421,7 +424,7 @@ fn what_was_left_unfinished_is_finished_by_one_writer_at_a_time() {
     let mut store = resume(false).unwrap();
     assert_eq!((store.count(), store.path()), (3, Some(path.clone())), "as of the last flush");
     assert_eq!(resume(false).unwrap_err().kind(), ErrorKind::Locked);
-    let other = DynStore::options().create_aside(&path, &schema(), true);
+    let other = DynStore::create_options().create_aside(&path, &schema(), true);
     assert_eq!(other.unwrap_err().kind(), ErrorKind::Locked);
     store.append(&[9; 4]).unwrap();
     drop(store); // unfinished again, and still there
@@ -435,7 +438,7 @@ fn what_was_left_unfinished_is_finished_by_one_writer_at_a_time() {
 fn what_is_resumed_replaces_a_store_only_if_told_and_can_be_given_up() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");
-    let mut store = DynStore::options().create_aside(&path, &schema(), false).unwrap();
+    let mut store = DynStore::create_options().create_aside(&path, &schema(), false).unwrap();
     store.keep_unfinished(true);
     store.append(&[7; 4]).unwrap();
     store.flush().unwrap();

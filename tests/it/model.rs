@@ -54,8 +54,7 @@ struct Rig<'a> {
 impl<'a> Rig<'a> {
     fn new(path: &'a Path, record_len: u32, way: WriteBack, checksums: bool) -> Self {
         let schema = Schema::packed([Field::new("bytes", DataType::Binary(record_len))]).unwrap();
-        let options = DynStore::options().write_back(way);
-        let options = if checksums { options.checksums() } else { options };
+        let options = DynStore::create_options().write_back(way).checksums(checksums);
         let store = options.create(path, &schema).unwrap();
         let record_len = record_len as usize;
         Self { path, way, store, record_len, checksums, model: Vec::new(), flushed: Vec::new() }

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use flatrec::{Database, Durability, Options, Record, Store, WriteBack};
+use flatrec::{CreateOptions, Database, Durability, Record, Store, WriteBack};
 
 #[derive(Clone, Copy, Debug, PartialEq, Record)]
 #[repr(C)]
@@ -40,8 +40,8 @@ impl Place {
     }
 }
 
-fn options(way: WriteBack) -> Options<Store<Sample>> {
-    Store::<Sample>::options().write_back(way)
+fn options(way: WriteBack) -> CreateOptions<Store<Sample>> {
+    Store::<Sample>::create_options().write_back(way)
 }
 
 #[test]

@@ -171,7 +171,7 @@ fn a_held_snapshot_keeps_newer_commits_out_of_the_array_and_no_older_ones() {
 #[test]
 fn a_full_log_names_the_reader_that_holds_it() {
     let rig = Rig::new();
-    let options = Database::<Row>::options().max_log(64 << 10).checkpoint_at(16 << 10);
+    let options = Database::<Row>::create_options().max_log(64 << 10).checkpoint_at(16 << 10);
     let database = options.create(&rig.path).unwrap();
     append(&database, 0..100);
     let reader = rig.reader();
@@ -276,8 +276,11 @@ fn stores_that_only_lend_let_checkpoints_go_as_far_as_they_see() {
     append(&database, 0..100);
     let commit = set(&database, 7, 70);
     let whole = Store::<Row>::open_read_only(&rig.path).unwrap();
-    let windowed =
-        WindowedStore::<Row>::open_windowed_read_only(&rig.path, 1 << 20, 1 << 16).unwrap();
+    let windowed = WindowedStore::<Row>::options()
+        .max_mapped_bytes(1 << 20)
+        .window_bytes(1 << 16)
+        .open_read_only(&rig.path)
+        .unwrap();
     let mut private = Store::<Row>::open_private(&rig.path).unwrap();
     private.edit().unwrap().set(8, &row(80)).unwrap();
     set(&database, 7, 71);
@@ -401,10 +404,7 @@ fn nonsense_in_the_lock_file_is_no_harm() {
 fn copies_of_records_are_what_a_snapshot_lends() {
     for deletes in [false, true] {
         let rig = Rig::new();
-        let mut options = Database::<Row>::options();
-        if deletes {
-            options = options.deletes();
-        }
+        let options = Database::<Row>::create_options().deletes(deletes);
         let database = options.create(&rig.path).unwrap();
         append(&database, 0..20);
         database.checkpoint().unwrap();

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use flatrec::{CopyOptions, Database, ErrorKind, Store};
+use flatrec::{CopyOptions, Database, ErrorKind, Store, WindowedStore};
 
 use crate::support::numbered::{N, add, try_add};
 
@@ -98,7 +98,12 @@ fn the_log_of_a_store_opened_by_a_link_lies_beside_the_store() {
     let live = tempfile::tempdir().unwrap();
     let data = live.path().join("data");
     fs::create_dir(&data).unwrap();
-    Store::<N>::options().checksums().create(data.join("n.rec")).unwrap().close().unwrap();
+    Store::<N>::create_options()
+        .checksums(true)
+        .create(data.join("n.rec"))
+        .unwrap()
+        .close()
+        .unwrap();
     let link = live.path().join("link.rec");
     std::os::unix::fs::symlink(data.join("n.rec"), &link).unwrap();
     let database = Database::<N>::open(&link).unwrap();
@@ -130,7 +135,7 @@ fn creating_a_store_removes_no_file_that_is_not_its_own() {
             } else {
                 fs::remove_file(&path).unwrap();
             }
-            let summed = Store::<N>::options().checksums().create(&path).unwrap_err();
+            let summed = Store::<N>::create_options().checksums(true).create(&path).unwrap_err();
             assert_eq!(summed.kind(), ErrorKind::AlreadyExists, "{summed}");
             assert_eq!(fs::read(&other).unwrap(), text);
             assert!(!path.exists());
@@ -218,11 +223,18 @@ fn open_every_way(path: &Path) -> Vec<(&'static str, flatrec::Result<()>)> {
     let copy = path.with_extension("copy");
     vec![
         ("create", Store::<N>::create(path).map(drop)),
-        ("create over", Store::<N>::options().create_aside(path, true).map(drop)),
+        ("create over", Store::<N>::create_options().create_aside(path, true).map(drop)),
         ("open", Store::<N>::open(path).map(drop)),
         ("read", Store::<N>::open_read_only(path).map(drop)),
         ("copy on write", Store::<N>::open_private(path).map(drop)),
-        ("windows", Store::<N>::open_windowed(path, 1 << 20, 1 << 16).map(drop)),
+        (
+            "windows",
+            WindowedStore::<N>::options()
+                .max_mapped_bytes(1 << 20)
+                .window_bytes(1 << 16)
+                .open(path)
+                .map(drop),
+        ),
         ("database", Database::<N>::open(path).map(drop)),
         ("reader", Database::<N>::open_read_only(path).map(drop)),
         ("verify", flatrec::verify(path, 10).map(drop)),
@@ -364,7 +376,7 @@ fn stores_that_are_called_like_side_files_are_left_as_they_are() {
             });
             let is_refused = matches!(name, "n-lock" | "n-unfinished");
             assert_eq!(made.is_err(), is_refused, "{name}: {made:?}");
-            let summed = Store::<N>::options().checksums().create_aside(at("n"), true);
+            let summed = Store::<N>::create_options().checksums(true).create_aside(at("n"), true);
             let _ = summed.and_then(Store::close);
             let _ = flatrec::rebuild_checksums(at("n"));
             let _ = flatrec::verify(at("n"), 10);
@@ -438,7 +450,7 @@ fn checksums_take_no_other_files_place_when_a_store_appears() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("n.rec");
     let sums = directory.path().join("n.rec-sum");
-    let made = Store::<N>::options().checksums().create_aside(&path, false).unwrap();
+    let made = Store::<N>::create_options().checksums(true).create_aside(&path, false).unwrap();
     fs::write(&sums, "three years of work").unwrap();
     let error = made.close().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");

@@ -8,8 +8,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use flatrec::{
-    Chunk, DataType, Database, Durability, DynDatabase, Field, Options, PodRecord, Row, Schema,
-    Snapshot, Store, WriteTransaction,
+    Chunk, CreateOptions, DataType, Database, Durability, DynDatabase, Field, PodRecord, Row,
+    Schema, Snapshot, Store, WriteTransaction,
 };
 use proptest::prelude::*;
 
@@ -30,7 +30,7 @@ trait Numbered: Row {
     fn with<V>(n: u64, use_row: impl FnOnce(&Self) -> V) -> V;
     /// The numbers of a chunk's rows, if it is one slice.
     fn slice(chunk: &Chunk<'_, Self>) -> Option<Vec<u64>>;
-    fn create(path: &Path, options: Options<Database<Self>>) -> Database<Self>;
+    fn create(path: &Path, options: CreateOptions<Database<Self>>) -> Database<Self>;
 }
 
 impl Numbered for Words {
@@ -49,7 +49,7 @@ impl Numbered for Words {
         found
     }
 
-    fn create(path: &Path, options: Options<Database<Self>>) -> Database<Self> {
+    fn create(path: &Path, options: CreateOptions<Database<Self>>) -> Database<Self> {
         options.create(path).unwrap()
     }
 }
@@ -70,7 +70,7 @@ impl Numbered for [u8] {
         Some(chunk.as_bytes()?.chunks(RECORD_BYTES).map(Numbered::number).collect())
     }
 
-    fn create(path: &Path, options: Options<Database<Self>>) -> Database<Self> {
+    fn create(path: &Path, options: CreateOptions<Database<Self>>) -> Database<Self> {
         let fields = ["a", "b", "c"].map(|name| Field::new(name, DataType::UInt64));
         options.create(path, &Schema::packed(fields).unwrap()).unwrap()
     }
@@ -271,10 +271,7 @@ impl Ranges for Random {
 /// Commits of random changes to parts of the records, checkpoints between some of them.
 fn history<R: Numbered + ?Sized>(deletes: bool, records: u64, part: u64, seed: u64) {
     let directory = tempfile::tempdir().unwrap();
-    let mut options = Database::<R>::options().checkpoint_at(u64::MAX);
-    if deletes {
-        options = options.deletes();
-    }
+    let options = Database::<R>::create_options().checkpoint_at(u64::MAX).deletes(deletes);
     let database = R::create(&directory.path().join("numbers.rec"), options);
     let random = &mut Random::new(seed);
     let mut model = Model { deletes, ..Model::default() };
@@ -388,7 +385,7 @@ fn records_of_bytes_are_shown_without_their_status() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("bytes.rec");
     let schema = Schema::packed([Field::new("b", DataType::Binary(9))]).unwrap();
-    let database = DynDatabase::options().deletes().create(&path, &schema).unwrap();
+    let database = DynDatabase::create_options().deletes(true).create(&path, &schema).unwrap();
     let mut transaction = database.begin_write().unwrap();
     for n in 0..200 {
         transaction.append(&[n, 1, 2, 3, 4, 5, 6, 7, 8]).unwrap();

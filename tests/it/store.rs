@@ -1,8 +1,8 @@
 //! Stores at their public surface: what is kept, what is refused, and how it is said.
 
 use flatrec::{
-    Bool, DataType, DynStore, ErrorKind, Field, Nullable, Options, PodRecord, Record, Schema,
-    SlotInfo, Store, Utf8, Value, WindowedStore, WriteBack, verify,
+    Bool, CreateOptions, DataType, DynStore, ErrorKind, Field, Nullable, PodRecord, Problem,
+    Record, Schema, SlotInfo, Store, Utf8, Value, WindowedStore, WriteBack, verify,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Record)]
@@ -29,9 +29,9 @@ struct Classic {
 
 const WAYS: [WriteBack; 3] = [WriteBack::Auto, WriteBack::Positioned, WriteBack::Mapped];
 
-fn ways() -> impl Iterator<Item = Options<Store<Sample>>> {
+fn ways() -> impl Iterator<Item = CreateOptions<Store<Sample>>> {
     let possible = |way: &WriteBack| cfg!(unix) || *way != WriteBack::Positioned;
-    WAYS.into_iter().filter(possible).map(|way| Store::options().write_back(way))
+    WAYS.into_iter().filter(possible).map(|way| Store::create_options().write_back(way))
 }
 
 struct Dir(tempfile::TempDir);
@@ -80,7 +80,7 @@ fn what_is_appended_is_read_back_at_once_and_after_reopening() {
     for options in ways() {
         let dir = Dir::new();
         let path = dir.path("s");
-        let mut store = options.clone().create(&path).unwrap();
+        let mut store = options.create(&path).unwrap();
         assert!(store.is_empty() && store.get(0).is_none());
         for id in 0..10_000 {
             assert_eq!(store.append(&sample(id)).unwrap(), id);
@@ -102,7 +102,7 @@ fn what_is_appended_is_read_back_at_once_and_after_reopening() {
         assert!(folded.into_iter().eq((0..60_100).map(sample)));
         store.close().unwrap();
 
-        let store = options.clone().open(&path).unwrap();
+        let store = Store::<Sample>::open(&path).unwrap();
         assert_eq!(store.count(), 60_100);
         assert!(store.iter().copied().eq((0..60_100).map(sample)));
         assert_eq!(store.slice(5..8).unwrap(), [sample(5), sample(6), sample(7)]);
@@ -296,17 +296,18 @@ fn pod_records_take_a_schema_by_hand() {
     .unwrap();
     type Pair = PodRecord<[[u8; 4]; 2]>;
     let pair: Pair = PodRecord([1.0_f32.to_le_bytes(), 2.0_f32.to_le_bytes()]);
-    let options = || Store::<Pair>::options().schema(schema.clone());
-    let mut store = options().create(dir.path("p")).unwrap();
+    let options = Store::<Pair>::create_options().schema(schema.clone());
+    let mut store = options.create(dir.path("p")).unwrap();
     store.append(&pair).unwrap();
     store.close().unwrap();
-    assert_eq!(options().open(dir.path("p")).unwrap().get(0), Some(&pair));
+    let options = Store::<Pair>::options().schema(schema);
+    assert_eq!(options.open(dir.path("p")).unwrap().get(0), Some(&pair));
     Store::<Pair>::open(dir.path("p")).unwrap();
     let dynamic = DynStore::open_read_only(dir.path("p")).unwrap();
     let y = dynamic.schema().field("y").unwrap();
     assert_eq!(y.read(dynamic.get(0).unwrap()).unwrap(), Value::Float32(2.0));
     let wrong = Schema::packed([Field::new("x", DataType::Float32)]).unwrap();
-    let options = Store::<Pair>::options().schema(wrong);
+    let options = Store::<Pair>::create_options().schema(wrong);
     assert_eq!(options.create(dir.path("q")).unwrap_err().kind(), ErrorKind::InvalidSchema);
 }
 
@@ -369,21 +370,21 @@ fn creating_never_overwrites_and_failing_leaves_nothing() {
 fn stores_made_aside_appear_when_they_are_closed() {
     let dir = Dir::new();
     let path = dir.path("s");
-    let mut store = Store::<Sample>::options().create_aside(&path, false).unwrap();
+    let mut store = Store::<Sample>::create_options().create_aside(&path, false).unwrap();
     store.append(&sample(1)).unwrap();
     assert!(!path.exists());
     let error = Store::<Sample>::create(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Locked, "one maker at a time: {error}");
     drop(store);
     assert_eq!(dir.names(), [""; 0], "not closed, so not finished");
-    let mut store = Store::<Sample>::options().create_aside(&path, false).unwrap();
+    let mut store = Store::<Sample>::create_options().create_aside(&path, false).unwrap();
     store.append(&sample(1)).unwrap();
     store.close().unwrap();
     assert_eq!(dir.names(), ["s", "s-lock"]);
-    let error = Store::<Sample>::options().create_aside(&path, false).unwrap_err();
+    let error = Store::<Sample>::create_options().create_aside(&path, false).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlreadyExists);
     let reader = Store::<Sample>::open_read_only(&path).unwrap();
-    let mut store = Store::<Sample>::options().create_aside(&path, true).unwrap();
+    let mut store = Store::<Sample>::create_options().create_aside(&path, true).unwrap();
     store.append_all((5..7).map(sample)).unwrap();
     if cfg!(windows) {
         drop(reader); // an open file cannot be replaced there
@@ -443,8 +444,8 @@ fn windowed_stores_stay_within_their_budget() {
         let mut store = Store::<Sample>::create(&path).unwrap();
         store.append_all((0..200_000).map(sample)).unwrap();
         store.close().unwrap();
-        let options = Store::<Sample>::options().write_back(way);
-        let mut store = options.open_windowed(&path, 512 << 10, 64 << 10).unwrap();
+        let options = WindowedStore::<Sample>::options().write_back(way).window_bytes(64 << 10);
+        let mut store = options.max_mapped_bytes(512 << 10).open(&path).unwrap();
         for id in (0..200_000).step_by(97).chain((0..200_000).rev().step_by(1009)) {
             assert_eq!(*store.get(id).unwrap().unwrap(), sample(id));
             assert!(store.view_counters().mapped_bytes <= 512 << 10);
@@ -497,7 +498,8 @@ fn pins_that_fill_the_budget_are_an_error() {
     let mut store = Store::<Sample>::create(&path).unwrap();
     store.append_all((0..100_000).map(sample)).unwrap();
     store.close().unwrap();
-    let open = || WindowedStore::<Sample>::open_windowed_read_only(&path, 256 << 10, 64 << 10);
+    let windows = WindowedStore::<Sample>::options().window_bytes(64 << 10);
+    let open = || windows.clone().max_mapped_bytes(256 << 10).open_read_only(&path);
     let store = open().unwrap();
     let mut pinned = Vec::new();
     let error = loop {
@@ -511,7 +513,7 @@ fn pins_that_fill_the_budget_are_an_error() {
     assert!((0..).step_by(4096).zip(&pinned).all(|(id, record)| **record == sample(id)));
     drop(pinned.pop());
     store.get(99_999).unwrap().unwrap();
-    let error = WindowedStore::<Sample>::open_windowed(&path, 1000, 64 << 10).unwrap_err();
+    let error = windows.clone().max_mapped_bytes(1000).open(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
 }
 
@@ -588,12 +590,9 @@ fn verify_lists_values_that_cannot_be() {
     store.append(b"\x01\xff\xfe\0\x03\x05").unwrap();
     store.close().unwrap();
     let report = verify(dir.path("v"), 10).unwrap();
-    let found: Vec<_> = report
-        .problems
-        .iter()
-        .map(|doubt| (doubt.record.unwrap(), doubt.field.as_deref().unwrap()))
-        .collect();
-    assert_eq!(found, [(1, "flag"), (2, "name"), (2, "age")]);
+    let place = |problem: &Problem| (problem.record.unwrap(), problem.field.clone().unwrap());
+    let found: Vec<_> = report.problems.iter().map(place).collect();
+    assert_eq!(found, [(1, "flag"), (2, "name"), (2, "age")].map(|(id, name)| (id, name.into())));
     assert_eq!(verify(dir.path("v"), 1).unwrap().problems.len(), 1);
     assert_eq!(verify(dir.path("v"), 1).unwrap().problems_found, 3);
 }

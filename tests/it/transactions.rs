@@ -174,8 +174,11 @@ fn what_a_killed_process_committed_is_there() {
     edit.get_mut(0).unwrap().0[0] = 1;
     edit.finish().unwrap();
     drop(private);
-    let windowed =
-        WindowedStore::<Numbers>::open_windowed_read_only(&place.path, 1 << 20, 1 << 16).unwrap();
+    let windowed = WindowedStore::<Numbers>::options()
+        .max_mapped_bytes(1 << 20)
+        .window_bytes(1 << 16)
+        .open_read_only(&place.path)
+        .unwrap();
     check(&|n| windowed.get(n).unwrap().map(|record| *record));
     assert!(
         windowed
@@ -333,7 +336,7 @@ fn schema() -> Schema {
 #[test]
 fn deleted_records_are_gone_and_their_places_used_again() {
     let place = place();
-    let options = DynDatabase::options().deletes();
+    let options = DynDatabase::create_options().deletes(true);
     let database = options.create(&place.path, &schema()).unwrap();
     let record = |n: u64| format!("record {n:06}").into_bytes();
     let mut model: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
@@ -397,7 +400,7 @@ fn stores_without_deletes_refuse_them_and_wrong_bytes_are_refused() {
 #[test]
 fn a_checkpoint_keeps_checksums_and_never_sums_damage() {
     let place = place();
-    let options = Database::<Numbers>::options().checksums();
+    let options = Database::<Numbers>::create_options().checksums(true);
     let database = options.create(&place.path).unwrap();
     append(&database, 0..10_000); // four blocks of 64 KiB
     let verified = || flatrec::verify(&place.path, 10).unwrap();

@@ -105,13 +105,7 @@ impl Round {
     /// Makes the store; the lowest bits of `kind` say what kind of it.
     fn new(path: PathBuf, kind: u64, known: &Arc<Knowledge>, random: &mut Random) -> Self {
         let deletes = kind & 1 != 0;
-        let mut options = Database::<Row>::options();
-        if deletes {
-            options = options.deletes();
-        }
-        if kind & 2 != 0 {
-            options = options.checksums();
-        }
+        let options = Database::<Row>::create_options().deletes(deletes).checksums(kind & 2 != 0);
         let database = options.create(&path).unwrap();
         let mut transaction = database.begin_write().unwrap();
         Change::new(&mut transaction, random).make(deletes);

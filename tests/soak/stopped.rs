@@ -82,7 +82,7 @@ fn a_stopped_reader_holds_the_log_until_it_goes_on_or_is_killed() {
     let mut random = Random::new(seed);
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");
-    let options = Database::<Row>::options().checkpoint_at(32 << 10).max_log(MAX_LOG);
+    let options = Database::<Row>::create_options().checkpoint_at(32 << 10).max_log(MAX_LOG);
     let database = options.create(&path).unwrap();
     for _ in 0..20 {
         begin(&database, &mut random).commit(Durability::Eventual).unwrap();

@@ -92,7 +92,10 @@ fn look(path: &Path) -> Result<Contents> {
         edit.finish()?;
         Ok(contents)
     });
-    let windowed = WindowedStore::<Row>::open_windowed_read_only(path, 256 << 10, 64 << 10)
+    let windowed = WindowedStore::<Row>::options()
+        .max_mapped_bytes(256 << 10)
+        .window_bytes(64 << 10)
+        .open_read_only(path)
         .map(|store| windowed_contents_of(&store));
     let store = DynStore::open_read_only(path)?;
     let contents = contents_of(&store);
@@ -162,7 +165,7 @@ fn check_snapshot(snapshot: &Snapshot<[u8]>, contents: &Contents) {
 
 /// Saves what can be saved, and reads it.
 fn rescue(path: &Path, clean: bool, contents: Option<&Contents>) -> Result<()> {
-    let choices = [SalvageOptions::new(), SalvageOptions::new().keep_ids().keep_doubtful()];
+    let choices = [SalvageOptions::new(), SalvageOptions::new().keep_ids(true).keep_doubtful(true)];
     for (n, options) in choices.into_iter().enumerate() {
         let out = path.with_file_name(format!("saved-{n}"));
         let report = salvage(path, &out, options)?;
@@ -183,7 +186,7 @@ fn rescue(path: &Path, clean: bool, contents: Option<&Contents>) -> Result<()> {
 
 /// Writes to the files as a store does.
 fn use_store(path: &Path, contents: Option<&Contents>) -> Result<()> {
-    let mut store = DynStore::options().accept_interrupted_edit().open(path)?;
+    let mut store = DynStore::options().accept_interrupted_edit(true).open(path)?;
     let mut expected = contents_of(&store);
     if let Some(contents) = contents {
         assert_eq!(&expected, contents, "a writer and a reader differ");

@@ -256,7 +256,8 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 /// Files as a process leaves them that is killed in the middle of its work.
 fn make(directory: &Path) -> Files {
     let path = directory.join("x.rec");
-    let options = Store::<Row>::options().deletes().checksums().metadata("of the user");
+    let options =
+        Store::<Row>::create_options().deletes(true).checksums(true).metadata("of the user");
     let mut store = options.create(&path).expect("a store");
     let rows: Vec<Row> = (0..ROWS).map(|id| row(id, 0)).collect();
     store.append_slice(&rows).expect("room for them");

@@ -16,7 +16,7 @@ const CHANGED: Range<u64> = 3000..6000;
 fn store(place: &Place) -> PathBuf {
     let path = place.path("hot.rec");
     let schema = Schema::packed([Field::new("b", DataType::Binary(100))]).unwrap();
-    let mut store = DynStore::options().checksums().create(&path, &schema).unwrap();
+    let mut store = DynStore::create_options().checksums(true).create(&path, &schema).unwrap();
     store.append_packed(&vec![1; RECORDS as usize * 100]).unwrap();
     store.close().unwrap();
     path
@@ -112,7 +112,7 @@ const LONG_CHANGED: Range<u64> = 2000..8000;
 fn store_with_log(place: &Place) -> (PathBuf, DynDatabase) {
     let path = place.path("long.rec");
     let schema = Schema::packed([Field::new("b", DataType::Binary(1000))]).unwrap();
-    let mut store = DynStore::options().checksums().create(&path, &schema).unwrap();
+    let mut store = DynStore::create_options().checksums(true).create(&path, &schema).unwrap();
     store.append_packed(&vec![1; LONG as usize * 1000]).unwrap();
     store.close().unwrap();
     let database = DynDatabase::options().checkpoint_at(1 << 40).open(&path).unwrap();

@@ -29,7 +29,7 @@ fn append(database: &DynDatabase, numbers: std::ops::Range<u64>) -> u64 {
 /// A store of the numbers 0 to 19 with deletes; 3 and 15 to 17 are deleted.
 fn numbers(place: &Place) -> PathBuf {
     let path = place.path("n.rec");
-    let database = DynDatabase::options().deletes().create(&path, &schema()).unwrap();
+    let database = DynDatabase::create_options().deletes(true).create(&path, &schema()).unwrap();
     append(&database, 0..20);
     let mut transaction = database.begin_write().unwrap();
     for id in [3, 15, 16, 17] {
@@ -139,7 +139,7 @@ fn wrong_tails_say_what_is_wrong() {
 fn records_of_a_live_writer_arrive_in_order_and_once() {
     let place = Place::new();
     let path = place.path("n.rec");
-    let options = DynDatabase::options().checkpoint_at(64 << 10);
+    let options = DynDatabase::create_options().checkpoint_at(64 << 10);
     let database = options.create(&path, &schema()).unwrap();
     append(&database, 0..7);
     let args = ["tail", "n.rec", "-n", "+0", "-f", "--exit-with-writer", "--format", "csv"];

@@ -15,18 +15,18 @@ use crate::os::LockKind;
 use crate::shm::EARLIER_READERS;
 use crate::shm::{CHECKPOINT, ReadPoint, Wait, store_word};
 use crate::txn::{
-    Durability, Locks, Options, Presence, Superblock,
+    CreateOptions, Durability, Locks, Presence, Superblock,
     read_beside::{Needed, OVERTAKEN_TIMES, reader_locks, take_up},
 };
 
 /// Three such records fill a large part of the smallest segment of a log.
 type Row = PodRecord<[u64; 512]>;
 
-fn options() -> Options<Database<Row>> {
-    Database::<Row>::options().checkpoint_at(64 << 10)
+fn options() -> CreateOptions<Database<Row>> {
+    Database::<Row>::create_options().checkpoint_at(64 << 10)
 }
 
-fn store(options: &Options<Database<Row>>) -> (tempfile::TempDir, PathBuf, Database<Row>) {
+fn store(options: &CreateOptions<Database<Row>>) -> (tempfile::TempDir, PathBuf, Database<Row>) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store.rec");
     let database = options.clone().create(&path).unwrap();

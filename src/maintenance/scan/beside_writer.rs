@@ -31,7 +31,7 @@ impl Place {
     fn new() -> Self {
         let place = Self { directory: tempfile::tempdir().unwrap() };
         let schema = Schema::packed([Field::new("b", DataType::Binary(100))]).unwrap();
-        let options = DynStore::options().checksums();
+        let options = DynStore::create_options().checksums(true);
         let mut store = options.create(place.path("x"), &schema).unwrap();
         store.append_packed(&(0..RECORDS).flat_map(record).collect::<Vec<u8>>()).unwrap();
         store.close().unwrap();

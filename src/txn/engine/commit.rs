@@ -191,7 +191,7 @@ impl Engine {
         Err(self.name(
             Error::new(ErrorKind::LogFull, "commit")
                 .detail(format!("the log is limited to {max_bytes} bytes, and {why}"))
-                .advice("end the reader, or allow a larger log with Options::max_log"),
+                .advice("end the reader, or allow a larger log with OpenOptions::max_log"),
         ))
     }
 

@@ -78,8 +78,7 @@ fn the_next_maker_leaves_them_to_the_store_that_it_has_not_replaced_yet() {
     std::fs::copy(other.path("x-sum"), place.path("x-sum")).unwrap();
     clean(&path, 5);
     for checksums in [true, false] {
-        let options = DynStore::options();
-        let options = if checksums { options.checksums() } else { options };
+        let options = DynStore::create_options().checksums(checksums);
         drop(options.create_aside(&path, &schema(), true).unwrap());
         clean(&path, 5);
         assert_eq!(place.files(), ["x", "x-lock", "x-sum"]);

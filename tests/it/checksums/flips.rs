@@ -47,7 +47,8 @@ fn contents(path: &Path) -> Option<Contents> {
 
 /// A store of that many records, with checksums, some of whose records are deleted.
 fn store(path: &Path, records: u64) -> DynDatabase {
-    let mut store = DynStore::options().deletes().checksums().create(path, &schema()).unwrap();
+    let mut store =
+        DynStore::create_options().deletes(true).checksums(true).create(path, &schema()).unwrap();
     let bytes: Vec<u8> = (0..records).flat_map(record).collect();
     store.append_packed(&bytes).unwrap();
     store.close().unwrap();

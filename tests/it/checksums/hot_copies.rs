@@ -27,8 +27,7 @@ fn set(database: &DynDatabase, id: u64, value: u64) {
 
 /// A database `x` that makes checkpoints only on request.
 fn database(place: &Place, checksums: bool) -> DynDatabase {
-    let options = DynDatabase::options().checkpoint_at(1 << 30);
-    let options = if checksums { options.checksums() } else { options };
+    let options = DynDatabase::create_options().checkpoint_at(1 << 30).checksums(checksums);
     options.create(place.path("x"), &schema()).unwrap()
 }
 
@@ -184,7 +183,7 @@ fn what_a_checkpoint_that_was_cut_short_has_written_is_no_damage() {
 #[test]
 fn appends_in_place_count_towards_a_checkpoint() {
     let place = Place::new();
-    let options = DynDatabase::options().checksums().checkpoint_at(3 << 20);
+    let options = DynDatabase::create_options().checksums(true).checkpoint_at(3 << 20);
     let database = options.create(place.path("x"), &schema()).unwrap();
     for commit in 0..12 {
         append_bulk(&database, commit * BULK);

@@ -46,7 +46,8 @@ impl Place {
     /// A closed store `x` with checksums and records `0..count` of 100 bytes.
     fn store(&self, count: u64) -> PathBuf {
         let path = self.path("x");
-        let mut store = DynStore::options().checksums().create(&path, &schema()).unwrap();
+        let mut store =
+            DynStore::create_options().checksums(true).create(&path, &schema()).unwrap();
         append(&mut store, 0..count);
         store.close().unwrap();
         path
@@ -107,7 +108,7 @@ fn every_flipped_byte_is_found_or_reserved() {
         Field::new("a name that is longer than the forty bytes it has", DataType::Float64),
     ])
     .unwrap();
-    let options = DynStore::options().checksums().metadata("some of the user's own");
+    let options = DynStore::create_options().checksums(true).metadata("some of the user's own");
     let mut store = options.create(&path, &schema).unwrap();
     store.append_packed(&vec![0; 12 * schema.record_size() as usize]).unwrap();
     store.close().unwrap();
@@ -181,7 +182,8 @@ fn stores_with_and_without_say_so() {
     clean(&path, 2);
     let store = DynStore::open_read_only(&path).unwrap();
     assert_eq!(store.info().unwrap().checksums, Checksums::Present { blocks: 2 });
-    DynStore::options().checksums().temporary(&schema()).unwrap().close().unwrap();
+    let made = DynStore::create_options().checksums(true).temporary(&schema());
+    assert_eq!(made.unwrap_err().kind(), ErrorKind::Unsupported);
 }
 
 /// Finds a rebuild that fails over the damage it was called for, or overwrites another's file.
@@ -207,7 +209,7 @@ fn rebuilding_takes_the_records_as_they_are() {
     writer.close().unwrap();
     std::fs::write(place.path("x-sum"), "a file of mine").unwrap();
     assert_eq!(rebuild_checksums(&path).unwrap_err().kind(), ErrorKind::AlreadyExists);
-    let options = DynStore::options().checksums();
+    let options = DynStore::create_options().checksums(true);
     let error = options.create_aside(&path, &schema(), true).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlreadyExists);
     assert_eq!(std::fs::read(place.path("x-sum")).unwrap(), b"a file of mine");
@@ -220,8 +222,7 @@ fn the_checksums_of_a_replaced_store_are_none_of_the_new_one() {
     let path = place.store(1000);
     let old_sums = std::fs::read(place.path("x-sum")).unwrap();
     let replace = |checksums: bool, count| {
-        let options = DynStore::options();
-        let options = if checksums { options.checksums() } else { options };
+        let options = DynStore::create_options().checksums(checksums);
         let mut store = options.create_aside(&path, &schema(), true).unwrap();
         append(&mut store, 0..count);
         store.close().unwrap();
@@ -251,7 +252,7 @@ fn the_checksums_of_a_replaced_store_are_none_of_the_new_one() {
     assert_eq!(place.files(), ["x", "x-lock"]);
     // What is dropped before it is closed leaves the old store's in place.
     replace(true, 10);
-    let options = DynStore::options().checksums();
+    let options = DynStore::create_options().checksums(true);
     drop(options.create_aside(&path, &schema(), true).unwrap());
     assert_eq!(place.files(), ["x", "x-lock", "x-sum"]);
     clean(&path, 1);
@@ -320,7 +321,7 @@ fn an_interrupted_edit_costs_the_checksums() {
     assert!(whats[1].contains("block 0"), "{whats:?}");
     assert_eq!(whats.len(), 2, "{whats:?}");
     assert_eq!(rebuild_checksums(&copy).unwrap_err().kind(), ErrorKind::InterruptedEdit);
-    DynStore::options().accept_interrupted_edit().open(&copy).unwrap().close().unwrap();
+    DynStore::options().accept_interrupted_edit(true).open(&copy).unwrap().close().unwrap();
     let report = verify(&copy, 9).unwrap();
     assert_eq!((report.checksums, report.problems_found), (Checksums::Absent, 0));
     rebuild_checksums(&copy).unwrap();
@@ -330,8 +331,9 @@ fn an_interrupted_edit_costs_the_checksums() {
 /// What a database does, and what its store should hold.
 fn transact(place: &Place, steps: &[(u8, u16)], deletes: bool) {
     let path = place.path("x");
-    let options = || DynDatabase::options().checksums().checkpoint_at(50_000);
-    let create = if deletes { options().deletes() } else { options() };
+    let options = || DynDatabase::options().checkpoint_at(50_000);
+    let create = DynDatabase::create_options().checksums(true).deletes(deletes);
+    let create = create.checkpoint_at(50_000);
     let mut database = create.create(&path, &schema()).unwrap();
     let mut model: Vec<Option<[u8; 100]>> = Vec::new();
     for (step, n) in steps {
@@ -533,7 +535,7 @@ proptest! {
         let place = Place::new();
         let path = place.path("x");
         let schema = Schema::packed([Field::new("b", DataType::Binary(record_len))]).unwrap();
-        let mut store = DynStore::options().checksums().create(&path, &schema).unwrap();
+        let mut store = DynStore::create_options().checksums(true).create(&path, &schema).unwrap();
         let len = record_len as usize * count as usize;
         let bytes: Vec<u8> = (0..len).map(|at| at as u8).collect();
         store.append_packed(&bytes).unwrap();

@@ -11,7 +11,7 @@ fn the_largest_records_and_numbers() {
     let path = directory.path().join("large.rec");
     const SIZE: usize = 16 << 20;
     let schema = Schema::packed([Field::new("a", DataType::Binary(SIZE as u32))]).unwrap();
-    let database = DynDatabase::options().checksums().create(&path, &schema).unwrap();
+    let database = DynDatabase::create_options().checksums(true).create(&path, &schema).unwrap();
     let record = |n: u8| vec![n; SIZE];
     let mut transaction = database.begin_write().unwrap();
     for n in 0..3 {
@@ -45,7 +45,7 @@ fn the_largest_alignment_with_deletes() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("aligned.rec");
     let schema = Schema::new(vec![Field::new("a", DataType::Binary(4096))], 4096, 4096).unwrap();
-    let database = DynDatabase::options().deletes().create(&path, &schema).unwrap();
+    let database = DynDatabase::create_options().deletes(true).create(&path, &schema).unwrap();
     let mut transaction = database.begin_write().unwrap();
     for n in 0..600_u64 {
         transaction.append(&[n as u8; 4096]).unwrap();
@@ -72,7 +72,7 @@ fn a_log_shrinks_once_the_snapshot_that_held_it_has_ended() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("bank.rec");
     let at = 256 << 10;
-    let database = Database::<Account>::options().checkpoint_at(at).create(&path).unwrap();
+    let database = Database::<Account>::create_options().checkpoint_at(at).create(&path).unwrap();
     let mut transaction = database.begin_write().unwrap();
     transaction.append_slice(&[Account { cents: 1, pad: [0; 7] }; 1000]).unwrap();
     transaction.commit(Durability::Eventual).unwrap();

@@ -41,7 +41,7 @@ impl Bank {
     fn new() -> (Self, Database<Account>) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("bank.rec");
-        let options = Database::<Account>::options().checksums().deletes();
+        let options = Database::<Account>::create_options().checksums(true).deletes(true);
         let database = options.checkpoint_at(128 << 10).create(&path).unwrap();
         let mut transaction = database.begin_write().unwrap();
         let account = Account { cents: 100, pad: [3; 7] };
@@ -77,8 +77,10 @@ impl Bank {
             if let Some(store) = self.note("open", Store::<Account>::open_read_only(&self.path)) {
                 self.look(store.iter().copied(), "a store");
             }
-            let opened =
-                WindowedStore::<Account>::open_windowed_read_only(&self.path, 1 << 20, 64 << 10);
+            let opened = WindowedStore::<Account>::options()
+                .max_mapped_bytes(1 << 20)
+                .window_bytes(64 << 10)
+                .open_read_only(&self.path);
             if let Some(store) = self.note("open windowed", opened) {
                 self.look(store.range(0..u64::MAX).map(Result::unwrap), "a windowed store");
             }
