@@ -2,11 +2,11 @@
 //!
 //! Record `i` lies at `data_offset + i * stride`, so finding one is arithmetic and reading one
 //! follows a pointer. Start with [`Database`] for records of a Rust type (derive [`Record`]):
-//! threads read them in snapshots and change them in transactions. [`Reader`] follows a writer from
-//! any process. [`Store`] loads or changes the same file alone, without a log.
-//! [`DynDatabase`] and [`DynStore`] take the schema of the records from the file, and
-//! [`WindowedStore`] maps no more than a budget of bytes. [`map`] has mapping objects and views for
-//! files and shared memory of any layout.
+//! threads read them in snapshots and change them in transactions. [`ReadOnlyDatabase`] follows a
+//! writer from any process; code that is generic over both takes a [`ReadableDatabase`]. [`Store`]
+//! loads or changes the same file alone, without a log. [`DynDatabase`] and [`DynStore`] take the
+//! schema of the records from the file, and [`WindowedStore`] maps no more than a budget of bytes.
+//! [`map`] has mapping objects and views for files and shared memory of any layout.
 //!
 //! ```
 //! # #[cfg(feature = "derive")] {
@@ -95,8 +95,8 @@ pub use crate::array::{RecordGuard, ViewCounters, WindowGuard};
 pub use crate::io::install_fault_guard;
 pub use crate::shm::Wait;
 pub use db::{
-    Chunk, Chunks, Database, DynDatabase, DynReader, Reader, Snapshot, SnapshotRecords,
-    WriteTransaction,
+    Chunk, Chunks, Database, DynDatabase, DynReadOnlyDatabase, ReadOnlyDatabase, ReadableDatabase,
+    Snapshot, SnapshotRecords, WriteTransaction,
 };
 pub use error::{Error, ErrorKind, Result, printable};
 #[cfg(feature = "derive")]
@@ -122,7 +122,9 @@ pub use store::{
     Records, RecordsWithIds, SlotInfo, Store, StoreInfo, WindowedStore, WriterInfo,
 };
 pub use sums::{Checksums, DamagedBlock};
-pub use txn::{Checkpoint, CreateOptions, Durability, OpenOptions, ReaderInfo, Receipt, Row};
+pub use txn::{
+    Checkpoint, CommitId, CreateOptions, Durability, OpenOptions, ReaderInfo, Receipt, Row,
+};
 #[cfg(any(fuzzing, all(test, feature = "derive", feature = "text")))]
 #[doc(hidden)]
 pub use wal::fuzzing as log_fuzzing;

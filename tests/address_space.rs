@@ -221,7 +221,7 @@ fn a_store_larger_than_the_address_space_is_refused_with_advice() {
         assert_eq!(store.get(COUNT - 1), Some(&row(COUNT - 1)));
         store.close().unwrap();
         let database = Database::<Row>::open(&path).unwrap();
-        assert_eq!(database.begin_read().get(COUNT - 1), Some(&row(COUNT - 1)));
+        assert_eq!(database.begin_read().unwrap().get(COUNT - 1), Some(&row(COUNT - 1)));
     }
     // What was refused has not been changed.
     let store = WindowedStore::<Row>::options()

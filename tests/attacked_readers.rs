@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use flatrec::{Database, Durability, Reader, Record, Store};
+use flatrec::{Database, Durability, ReadOnlyDatabase, Record, Store};
 use support::files::lock_file;
 
 #[derive(Clone, Copy, Debug, PartialEq, Record)]
@@ -35,7 +35,7 @@ fn append(database: &Database<Row>, rows: std::ops::Range<u64>) -> u64 {
     for n in rows {
         transaction.append(&row(n)).unwrap();
     }
-    transaction.commit(Durability::Immediate).unwrap().commit()
+    transaction.commit(Durability::Immediate).unwrap().commit_id().get()
 }
 
 /// What `work` returns, if it does so in a moment.
@@ -83,19 +83,19 @@ fn a_reader_of_a_store_that_was_put_back_goes_by_what_is_there() {
     let directory = tempfile::tempdir().unwrap();
     let path = put_back(directory.path());
     in_a_moment(move || {
-        let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
+        let reader: ReadOnlyDatabase<Row> = Database::open_read_only(&path).unwrap();
         let mut snapshot = reader.begin_read().unwrap();
         assert_eq!(snapshot.count(), 10);
-        assert_eq!(reader.commit(), snapshot.commit());
+        assert_eq!(reader.commit_id(), snapshot.commit_id());
         assert!(snapshot.is_newest());
         assert!(!snapshot.refresh().unwrap());
-        assert!(!reader.wait(snapshot.commit(), Duration::from_millis(10)).unwrap());
+        assert!(!reader.wait(snapshot.commit_id(), Duration::from_millis(10)).unwrap());
         // And follows a writer that comes later.
         let database = Database::<Row>::open(&path).unwrap();
         let commit = append(&database, 10..11);
-        assert!(reader.wait(snapshot.commit(), Duration::from_secs(20)).unwrap());
+        assert!(reader.wait(snapshot.commit_id(), Duration::from_secs(20)).unwrap());
         assert!(snapshot.refresh().unwrap());
-        assert_eq!((snapshot.commit(), snapshot.count()), (commit, 11));
+        assert_eq!((snapshot.commit_id().get(), snapshot.count()), (commit, 11));
     });
 }
 
@@ -119,7 +119,7 @@ fn a_log_that_was_put_back_is_read_whole() {
         std::fs::rename(aside, file).unwrap();
     }
     in_a_moment(move || {
-        let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
+        let reader: ReadOnlyDatabase<Row> = Database::open_read_only(&path).unwrap();
         let snapshot = reader.begin_read().unwrap();
         let found: Vec<u64> = snapshot.iter().map(|(_, found)| found.n).collect();
         assert_eq!(found, [0, 1, 2, 33, 4, 5, 6, 7, 8, 9]);
@@ -135,7 +135,7 @@ fn records_of_a_commit_that_is_no_more_stay_as_they_are() {
     append(&database, 0..10);
     // Far more than is logged: they go to their places in the array.
     append(&database, 10..20_000);
-    let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
+    let reader: ReadOnlyDatabase<Row> = Database::open_read_only(&path).unwrap();
     let snapshot = reader.begin_read().unwrap();
     let held = snapshot.get(15_000).unwrap();
     kill(database);
@@ -145,9 +145,9 @@ fn records_of_a_commit_that_is_no_more_stay_as_they_are() {
     bytes[last..last + 512].fill(0);
     std::fs::write(&log, bytes).unwrap();
     let database = Database::<Row>::open(&path).unwrap();
-    assert_eq!(database.begin_read().count(), 10);
+    assert_eq!(database.begin_read().unwrap().count(), 10);
     append(&database, 1_000_010..1_020_000);
-    assert_eq!(database.begin_read().get(15_000), Some(&row(1_015_000)));
+    assert_eq!(database.begin_read().unwrap().get(15_000), Some(&row(1_015_000)));
     database.checkpoint().unwrap();
     assert_eq!(*held, row(15_000));
     database.close().unwrap();
@@ -157,7 +157,7 @@ fn records_of_a_commit_that_is_no_more_stay_as_they_are() {
     let database = Database::<Row>::open(&path).unwrap();
     assert_eq!(database.checkpoint().unwrap().held_back(), None);
     append(&database, 0..100_000);
-    assert_eq!(database.begin_read().get(120_000 - 1), Some(&row(99_999)));
+    assert_eq!(database.begin_read().unwrap().get(120_000 - 1), Some(&row(99_999)));
 }
 
 /// However long a lock file is, only the part for the slots takes room.
@@ -171,7 +171,7 @@ fn a_long_lock_file_takes_no_room() {
     append(&database, 0..10);
     database.close().unwrap();
     let lock = std::fs::OpenOptions::new().write(true).open(lock_file(&path)).unwrap();
-    let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
+    let reader: ReadOnlyDatabase<Row> = Database::open_read_only(&path).unwrap();
     let database = Database::<Row>::open(&path).unwrap();
     lock.set_len(256 << 20).unwrap();
     append(&database, 10..20);
@@ -182,7 +182,7 @@ fn a_long_lock_file_takes_no_room() {
     // Nearly as long as one of all readers: what it is used for is what there is.
     lock.set_len(4 << 20).unwrap();
     drop((reader, database));
-    let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
+    let reader: ReadOnlyDatabase<Row> = Database::open_read_only(&path).unwrap();
     append(&Database::<Row>::open(&path).unwrap(), 20..30);
     assert_eq!(reader.begin_read().unwrap().count(), 30);
     let allocated_bytes = lock.metadata().unwrap().blocks() * 512;
@@ -196,7 +196,7 @@ fn a_reader_that_stops_while_it_reads_the_log_does_not_let_it_grow_for_ever() {
     let path = directory.path().join("rows.rec");
     let database = Database::<Row>::create_options().checkpoint_at(64 << 10).create(&path).unwrap();
     append(&database, 0..10);
-    let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
+    let reader: ReadOnlyDatabase<Row> = Database::open_read_only(&path).unwrap();
     // As docs/CONCURRENCY.md has it: what the first slot's owner needs of the log.
     let mut lock = std::fs::OpenOptions::new().write(true).open(lock_file(&path)).unwrap();
     lock.seek(std::io::SeekFrom::Start(4096 + 32)).unwrap();
@@ -231,7 +231,7 @@ fn a_reader_whose_slot_was_wiped_keeps_what_it_reads() {
     let database = Database::<Row>::create(&path).unwrap();
     append(&database, 0..10);
     database.close().unwrap();
-    let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
+    let reader: ReadOnlyDatabase<Row> = Database::open_read_only(&path).unwrap();
     let snapshot = reader.begin_read().unwrap();
     let held = snapshot.get(3).unwrap();
     overwrite_slots(&path, 0);
@@ -243,7 +243,7 @@ fn a_reader_whose_slot_was_wiped_keeps_what_it_reads() {
     assert!(checkpoint.held_back().is_some(), "{checkpoint:?}");
     assert_eq!(*std::hint::black_box(held), row(3));
     // One that comes then has a slot that says something.
-    let other: Reader<Row> = Database::open_read_only(&path).unwrap();
+    let other: ReadOnlyDatabase<Row> = Database::open_read_only(&path).unwrap();
     assert_eq!(other.begin_read().unwrap().get(3), Some(&row(666)));
     assert!(database.checkpoint().unwrap().held_back().is_some());
     // What begins later says what it reads in a slot that still does not say whose it is.
@@ -265,7 +265,7 @@ fn a_reader_whose_slot_speaks_of_another_store_keeps_what_it_reads() {
     let path = directory.path().join("rows.rec");
     let database = Database::<Row>::create(&path).unwrap();
     append(&database, 0..10);
-    let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
+    let reader: ReadOnlyDatabase<Row> = Database::open_read_only(&path).unwrap();
     let snapshot = reader.begin_read().unwrap();
     overwrite_slots(&path, 0x77);
     let mut transaction = database.begin_write().unwrap();

@@ -55,7 +55,7 @@ fn little_endian_types_are_the_same_bytes_everywhere() {
     transaction.commit(Durability::Immediate).unwrap();
     // From the log, and then from the array.
     for _ in 0..2 {
-        let snapshot = database.begin_read();
+        let snapshot = database.begin_read().unwrap();
         assert_eq!(snapshot.get(3), Some(&little(0x0102_0304_0506_0708)));
         assert_eq!(snapshot.get(1000), Some(&little(1000)));
         drop(snapshot);

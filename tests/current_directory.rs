@@ -17,7 +17,7 @@ fn count_after_a_kill(directory: &Path) -> u64 {
         let entry = entry.unwrap();
         fs::copy(entry.path(), dead.path().join(entry.file_name())).unwrap();
     }
-    Database::<N>::open(dead.path().join("n.rec")).unwrap().begin_read().count()
+    Database::<N>::open(dead.path().join("n.rec")).unwrap().begin_read().unwrap().count()
 }
 
 fn go_to(directory: &Path) {

@@ -212,17 +212,17 @@ fn a_reader_that_came_to_a_full_disk_follows_who_writes_once_there_is_room() {
     let reader = DynDatabase::open_read_only(&path).unwrap();
     let before = reader.begin_read().unwrap();
     assert_eq!(std::fs::metadata(disk.path().join("store-lock")).unwrap().len(), 0);
-    assert!(!reader.wait(before.commit(), Duration::from_millis(1)).unwrap());
+    assert!(!reader.wait(before.commit_id(), Duration::from_millis(1)).unwrap());
     drop(file);
     give_back(&filler);
     let database = DynDatabase::open(&path).unwrap();
     for n in 1..10 {
         let mut transaction = database.begin_write().unwrap();
         transaction.append(&[n]).unwrap();
-        let commit = transaction.commit(Durability::Immediate).unwrap().commit();
-        assert!(reader.wait(commit - 1, Duration::from_secs(20)).unwrap());
+        let commit = transaction.commit(Durability::Immediate).unwrap().commit_id().get();
+        assert!(reader.wait((commit - 1).into(), Duration::from_secs(20)).unwrap());
         let snapshot = reader.begin_read().unwrap();
-        assert_eq!((snapshot.commit(), snapshot.count()), (commit, n.into()));
+        assert_eq!((snapshot.commit_id().get(), snapshot.count()), (commit, n.into()));
         assert!(snapshot.is_newest() && !before.is_newest());
         // Snapshots of readers without a slot hold back every checkpoint.
         assert!(database.checkpoint().unwrap().held_back().is_some());
@@ -276,17 +276,17 @@ fn a_disk_that_fills_by_transactions_loses_nothing_and_is_gone_on_with() {
         let database = options.create(&path, &thousand_bytes()).unwrap();
         let held = {
             append(&database, each).unwrap();
-            database.begin_read()
+            database.begin_read().unwrap()
         };
         let (commits, error) =
             (1..).find_map(|n| append(&database, each).err().map(|error| (n, error))).unwrap();
         assert_no_space(&error);
         let count = commits * each;
         let is_whole = |count: u64| {
-            let snapshot = database.begin_read();
+            let snapshot = database.begin_read().unwrap();
             snapshot.count() == count && snapshot.iter().all(|(id, bytes)| bytes == changed(id, 0))
         };
-        assert!(is_whole(count), "{} records for {count}", database.begin_read().count());
+        assert!(is_whole(count), "{} records for {count}", database.begin_read().unwrap().count());
         assert_no_space(&append(&database, 3000).unwrap_err());
         assert_eq!(held.count(), each);
         assert!(held.iter().all(|(id, bytes)| bytes == changed(id, 0)));
@@ -294,7 +294,7 @@ fn a_disk_that_fills_by_transactions_loses_nothing_and_is_gone_on_with() {
         // What was promised has its place.
         let checkpoint = database.checkpoint().unwrap();
         assert_eq!(checkpoint.held_back(), None);
-        assert_eq!(checkpoint.commit(), database.begin_read().commit());
+        assert_eq!(checkpoint.commit_id(), database.begin_read().unwrap().commit_id());
         assert!(is_whole(count));
         give_back(&filler);
         append(&database, 500).unwrap();
@@ -319,13 +319,13 @@ fn log_that_fills_the_disk(checkpoint: bool) {
     let options = DynDatabase::create_options().checkpoint_at(64 << 10);
     let database = options.create(&path, &thousand_bytes()).unwrap();
     append(&database, 100).unwrap();
-    let held = database.begin_read();
+    let held = database.begin_read().unwrap();
     let (changes, error) =
         (1..).find_map(|n| change(&database, 100, n).err().map(|error| (n - 1, error))).unwrap();
     assert_no_space(&error);
     assert!(changes > 20, "{changes} changes of 100 KB filled 8 MiB");
     let is = |n: u64| {
-        let snapshot = database.begin_read();
+        let snapshot = database.begin_read().unwrap();
         snapshot.count() == 100 && snapshot.iter().all(|(id, bytes)| bytes == changed(id, n))
     };
     assert!(is(changes));

@@ -225,7 +225,7 @@ fn work(database: &Database<Row>, seed: u64, commits: u64, deletes: bool) {
             database.checkpoint().unwrap();
         }
         if random.below(10) == 0 {
-            let snapshot = database.begin_read();
+            let snapshot = database.begin_read().unwrap();
             let sum: u64 = (1..CELLS).map(|id| snapshot.get(id).unwrap().0[0]).sum();
             assert_eq!(sum, (CELLS - 1) * SHARE);
         }
@@ -366,7 +366,7 @@ impl Rig {
         match how {
             0 => {
                 let database = Database::<Row>::open(&path).unwrap();
-                let snapshot = database.begin_read();
+                let snapshot = database.begin_read().unwrap();
                 self.check(snapshot.count(), &|id| snapshot.get(id).copied());
             }
             1 => {

@@ -85,7 +85,7 @@ fn live(path: &Path, real: &Path) {
         fs::copy(verbatim(directory).join(&name), left.join(&name)).unwrap();
     }
     let found = Database::<N>::open(left.join(name)).unwrap();
-    assert_eq!(found.begin_read().get(0), Some(&N { n: 1 }));
+    assert_eq!(found.begin_read().unwrap().get(0), Some(&N { n: 1 }));
     found.close().unwrap();
     assert!(!left.join(beside(Path::new(name), "-wal-1")).exists());
     drop(reader);
@@ -269,7 +269,7 @@ fn a_path_is_found_by_dots_and_forward_slashes() {
 fn share(a: &Path, b: &Path) {
     for (a, b) in [(a, b), (b, a)] {
         let database = Database::<N>::open(a).unwrap();
-        let before = database.begin_read().count();
+        let before = database.begin_read().unwrap().count();
         add(&database, 1);
         refused(Store::<N>::open(b), ErrorKind::Locked, b);
         let reader = Store::<N>::open_read_only(b).unwrap();
@@ -312,10 +312,10 @@ fn one_by_capitals(home: &Path, name: &str, other: &str) {
     for name in names(home) {
         fs::copy(home.join(&name), left.join(&name)).unwrap();
     }
-    let count = database.begin_read().count();
+    let count = database.begin_read().unwrap().count();
     database.close().unwrap();
     let found = Database::<N>::open(left.join(other)).unwrap();
-    assert_eq!(found.begin_read().count(), count);
+    assert_eq!(found.begin_read().unwrap().count(), count);
     found.close().unwrap();
     assert_eq!(names(&left).len(), 2, "its log is gone");
     for name in names(home) {

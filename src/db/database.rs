@@ -15,8 +15,8 @@ use crate::io::{Access, Backing};
 use crate::store::ExclusiveFile;
 use crate::txn::opening::Opening;
 use crate::txn::{
-    Checkpoint, Common, CreateOptions, Engine, Locks, OpenOptions, ReaderInfo, Row, Source,
-    Superblock, check_sums_possible, create_sums,
+    Checkpoint, CommitId, Common, CreateOptions, Engine, Locks, OpenOptions, ReaderInfo, Row,
+    Source, Superblock, check_sums_possible, create_sums,
 };
 
 /// A store that threads share: [snapshots](Snapshot) read it, and
@@ -56,7 +56,7 @@ use crate::txn::{
 ///         });
 ///     }
 /// });
-/// let snapshot = hits.begin_read();
+/// let snapshot = hits.begin_read().unwrap();
 /// assert!(snapshot.iter().all(|(_, hit)| hit.times == 10));
 /// drop(snapshot);
 /// hits.close().unwrap();
@@ -81,15 +81,15 @@ pub struct Database<R: Row + ?Sized> {
 /// let mut transaction = database.begin_write()?;
 /// transaction.append(&7u16.to_le_bytes())?;
 /// transaction.commit(Durability::Immediate)?;
-/// assert_eq!(database.begin_read().get(0), Some(&[7, 0][..]));
+/// assert_eq!(database.begin_read()?.get(0), Some(&[7, 0][..]));
 /// assert_eq!(database.schema(), &schema);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub type DynDatabase = Database<[u8]>;
 
 impl<R: Row + ?Sized> Database<R> {
-    /// Options for opening a database to read and write.
-    /// [`Reader::options`](crate::Reader::options) opens one to read only.
+    /// Options for opening a database to read and write. To open it for reading only, see
+    /// [`ReadOnlyDatabase::options`](crate::ReadOnlyDatabase::options).
     ///
     /// ```
     /// use flatrec::{DataType, DynDatabase, Field, Schema, Wait};
@@ -128,15 +128,30 @@ impl<R: Row + ?Sized> Database<R> {
         Self::options().open(path)
     }
 
-    /// A snapshot of the newest committed state.
+    /// A snapshot of the newest committed state. It never waits.
     ///
-    /// # Panics
-    /// If the mapped records are not aligned for their type. Views start at page boundaries, and
-    /// opening checks the schema, so this cannot happen.
-    pub fn begin_read(&self) -> Snapshot<R> {
+    /// # Errors
+    /// No condition today: the state is in this process's memory. The signature is that of
+    /// [`ReadableDatabase::begin_read`](crate::ReadableDatabase::begin_read).
+    pub fn begin_read(&self) -> Result<Snapshot<R>> {
         let engine = Arc::clone(&self.engine);
         let state = engine.load();
-        Snapshot::new(engine, state).expect("the schema was checked when the store was opened")
+        Snapshot::new(engine, state)
+    }
+
+    /// The number of the newest commit: the one that [`Database::begin_read`] reads. Costs a few
+    /// loads of memory.
+    ///
+    /// ```
+    /// use flatrec::{CommitId, DataType, DynDatabase, Field, Schema};
+    /// let directory = tempfile::tempdir()?;
+    /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let database = DynDatabase::create(directory.path().join("numbers.rec"), &schema)?;
+    /// assert_eq!(database.commit_id(), CommitId::from(0)); // no commit yet
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn commit_id(&self) -> CommitId {
+        self.engine.newest_commit().into()
     }
 
     /// Begins a transaction. Waits until the current one has ended, so a thread that already has a
@@ -164,7 +179,8 @@ impl<R: Row + ?Sized> Database<R> {
     /// transaction.append(&[7])?;
     /// transaction.commit(Durability::Immediate)?;
     /// let checkpoint = database.checkpoint()?;
-    /// assert_eq!((checkpoint.commit(), checkpoint.held_back()), (1, None));
+    /// assert_eq!(checkpoint.commit_id(), database.commit_id());
+    /// assert_eq!(checkpoint.held_back(), None);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -197,7 +213,7 @@ impl<R: Row + ?Sized> Database<R> {
 
     /// Waits for a commit after commit `after`, at most for the given time. Returns whether there
     /// is one. Threads with this handle use it; other processes use
-    /// [`Reader::wait`](crate::Reader::wait).
+    /// [`ReadOnlyDatabase::wait`](crate::ReadOnlyDatabase::wait).
     ///
     /// ```
     /// use std::time::Duration;
@@ -205,15 +221,15 @@ impl<R: Row + ?Sized> Database<R> {
     /// let directory = tempfile::tempdir()?;
     /// let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
     /// let database = DynDatabase::create(directory.path().join("numbers.rec"), &schema)?;
-    /// assert!(!database.wait(database.begin_read().commit(), Duration::ZERO)?); // no commit yet
+    /// assert!(!database.wait(database.commit_id(), Duration::ZERO)?); // no commit yet
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if the operating system reports an error; the supported systems report
     /// none.
-    pub fn wait(&self, after: u64, at_most: Duration) -> Result<bool> {
-        self.engine.wait(after, at_most)
+    pub fn wait(&self, after: CommitId, at_most: Duration) -> Result<bool> {
+        self.engine.wait(after.get(), at_most)
     }
 
     /// The readers in other handles and processes, and the commits that they hold. The list does

@@ -2,7 +2,8 @@
 //! transactions.
 
 mod database;
-mod reader;
+mod read_only;
+mod readable;
 mod settings;
 mod snapshot;
 #[cfg(test)]
@@ -10,6 +11,7 @@ mod tests;
 mod transaction;
 
 pub use database::{Database, DynDatabase};
-pub use reader::{DynReader, Reader};
+pub use read_only::{DynReadOnlyDatabase, ReadOnlyDatabase};
+pub use readable::ReadableDatabase;
 pub use snapshot::{Chunk, Chunks, Snapshot, SnapshotRecords};
 pub use transaction::WriteTransaction;

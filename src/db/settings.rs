@@ -26,7 +26,7 @@ macro_rules! log_settings {
             /// ```
             ///
             /// ```compile_fail,E0599
-            /// flatrec::DynReader::options().checkpoint_at(1 << 20);
+            /// flatrec::DynReadOnlyDatabase::options().checkpoint_at(1 << 20);
             /// ```
             pub fn checkpoint_at(mut self, log_bytes: u64) -> Self {
                 self.common.checkpoint_bytes = log_bytes;
@@ -68,7 +68,7 @@ impl<R: Row + ?Sized> OpenOptions<Database<R>> {
     /// A handle that only reads needs no permission, and has no such setting:
     ///
     /// ```compile_fail,E0599
-    /// flatrec::DynReader::options().allow_network_file_system(true);
+    /// flatrec::DynReadOnlyDatabase::options().allow_network_file_system(true);
     /// ```
     pub fn allow_network_file_system(mut self, allow: bool) -> Self {
         self.common.allow_network = allow;

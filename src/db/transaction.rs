@@ -32,9 +32,9 @@ use crate::txn::{Changes, Durability, Engine, Receipt, Row, Source, Writer};
 /// transfer.get_mut(0).unwrap().unwrap().cents -= 30;
 /// transfer.get_mut(1).unwrap().unwrap().cents += 30;
 /// assert_eq!(transfer.get(1).unwrap().cents, 30); // the transaction sees its changes
-/// assert_eq!(accounts.begin_read().get(1).unwrap().cents, 0); // a snapshot does not
+/// assert_eq!(accounts.begin_read().unwrap().get(1).unwrap().cents, 0); // a snapshot does not
 /// transfer.commit(Durability::Immediate).unwrap();
-/// assert_eq!(accounts.begin_read().get(1).unwrap().cents, 30);
+/// assert_eq!(accounts.begin_read().unwrap().get(1).unwrap().cents, 30);
 /// # }
 /// ```
 pub struct WriteTransaction<'a, R: Row + ?Sized> {

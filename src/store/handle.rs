@@ -347,9 +347,9 @@ impl<R: Row + ?Sized> Store<R> {
         self.file.reserve(records)
     }
 
-    /// Makes all appended records durable, and visible to every [`Reader`](crate::Reader) and to
-    /// handles that are opened later. From then on the records survive a power cut, as far as the
-    /// file system allows.
+    /// Makes all appended records durable, and visible to every
+    /// [`ReadOnlyDatabase`](crate::ReadOnlyDatabase) and to handles that are opened later. From
+    /// then on the records survive a power cut, as far as the file system allows.
     ///
     /// # Errors
     /// [`ErrorKind::NoSpace`] if the disk has no room for their checksums; [`ErrorKind::Io`] if the

@@ -13,6 +13,7 @@
 //! Only `row` knows the type of a record. The handles of `store` and `db` lend records to users.
 
 mod checkpoint;
+mod commit_id;
 mod engine;
 mod follow;
 #[cfg(all(test, loom))]
@@ -37,6 +38,7 @@ mod superblock;
 mod version_list;
 mod versions;
 
+pub use commit_id::CommitId;
 pub use engine::{Checkpoint, Durability, Receipt};
 pub use options::{CreateOptions, OpenOptions};
 pub use reader_info::ReaderInfo;

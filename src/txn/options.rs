@@ -16,7 +16,8 @@ use crate::os::{Advice, Permissions, Sharing};
 use crate::shm::Wait;
 
 /// Options for opening a store as a handle of type `H`: [`Database`](crate::Database),
-/// [`Reader`](crate::Reader), [`Store`](crate::Store) or [`WindowedStore`](crate::WindowedStore).
+/// [`ReadOnlyDatabase`](crate::ReadOnlyDatabase), [`Store`](crate::Store) or
+/// [`WindowedStore`](crate::WindowedStore).
 /// The function `options` of each handle makes them, and they open it with [`OpenOptions::open`].
 ///
 /// ```

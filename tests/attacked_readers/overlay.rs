@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use flatrec::{
-    CopyOptions, Database, Durability, Error, ErrorKind, Reader, Store, Wait, WindowedStore,
-    backup, verify,
+    CopyOptions, Database, Durability, Error, ErrorKind, ReadOnlyDatabase, Store, Wait,
+    WindowedStore, backup, verify,
 };
 
 use super::{Row, append, kill, row};
@@ -73,12 +73,12 @@ fn write(path: &Path, n: u64) {
     database.close().unwrap();
 }
 
-fn open(path: &Path) -> Reader<Row> {
+fn open(path: &Path) -> ReadOnlyDatabase<Row> {
     Database::open_read_only(path).unwrap()
 }
 
 /// The first record by a new snapshot.
-fn look(reader: &Reader<Row>) -> Result<u64, Error> {
+fn look(reader: &ReadOnlyDatabase<Row>) -> Result<u64, Error> {
     reader.begin_read().map(|snapshot| snapshot.get(0).unwrap().n)
 }
 
@@ -138,10 +138,10 @@ fn a_reader_beside_an_empty_lock_file_never_shows_old_records() {
     let snapshot = reader.begin_read().unwrap();
     let database = Database::<Row>::open(image.path()).unwrap();
     set(&database, 666);
-    assert_eq!(reader.commit(), snapshot.commit());
+    assert_eq!(reader.commit_id(), snapshot.commit_id());
     assert!(!snapshot.is_newest());
     assert_outdated(look(&reader));
-    assert_outdated(reader.wait(snapshot.commit(), Duration::from_secs(60)));
+    assert_outdated(reader.wait(snapshot.commit_id(), Duration::from_secs(60)));
     assert!(database.checkpoint().unwrap().held_back().is_some());
     assert_eq!(snapshot.get(0), Some(&row(0)));
 }
@@ -169,7 +169,7 @@ fn a_reader_of_the_original_reads_no_records_past_its_end() {
     store.flush().unwrap();
     assert_outdated(look(&reader));
     store.close().unwrap();
-    assert!(other.wait(reader.commit() - 1, Duration::ZERO).unwrap());
+    assert!(other.wait((reader.commit_id().get() - 1).into(), Duration::ZERO).unwrap());
     assert_outdated(look(&other));
     let reader = open(&path);
     assert_eq!(reader.begin_read().unwrap().get(100_009), Some(&row(7)));

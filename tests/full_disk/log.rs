@@ -50,7 +50,7 @@ fn a_log_that_leaves_no_room_on_a_full_disk_is_begun_anew() {
         assert!(reader.iter().map(|bytes| bytes[0]).eq(expected));
     }
     // Nothing is begun anew that a snapshot still reads.
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().unwrap();
     set_all(&database, 10, 5).unwrap();
     let error = (6..).find_map(|value| set_all(&database, 100, value).err()).unwrap();
     assert_eq!(error.kind(), ErrorKind::NoSpace, "{error}");

@@ -66,7 +66,7 @@ fn whatever_opens_to_write_needs_no_room_to_recover() {
             // The room of the log is there for what comes next.
             let database = DynDatabase::open(path).unwrap();
             let checkpoint = database.checkpoint().unwrap();
-            assert_eq!((checkpoint.commit(), checkpoint.records()), (4, KEPT));
+            assert_eq!((checkpoint.commit_id().get(), checkpoint.records()), (4, KEPT));
             for n in 0..KEPT {
                 let mut transaction = database.begin_write().unwrap();
                 transaction.set(n, &kept(n)).unwrap();
@@ -108,9 +108,9 @@ fn a_log_that_a_reader_holds_on_a_full_disk_is_kept_and_used_again_when_it_ends(
     assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
     for _ in 0..2 {
         let database = DynDatabase::open(&path).unwrap();
-        assert_eq!(database.begin_read().get(7), Some(&kept(9)[..]));
+        assert_eq!(database.begin_read().unwrap().get(7), Some(&kept(9)[..]));
         assert_eq!(set_all(&database, 3).unwrap_err().kind(), ErrorKind::NoSpace);
-        assert_eq!(database.begin_read().get(7), Some(&kept(9)[..]));
+        assert_eq!(database.begin_read().unwrap().get(7), Some(&kept(9)[..]));
         assert_eq!(snapshot.get(7), Some(&kept(7)[..]), "the reader's is as it was");
         drop(database);
     }

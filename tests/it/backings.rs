@@ -58,7 +58,7 @@ fn a_database_of_bytes_is_made_in_a_backing() {
     // SAFETY: as above.
     let database = unsafe { DynDatabase::options().over(Arc::new(file)) }.unwrap();
     assert_eq!(database.schema(), &schema);
-    assert_eq!(database.begin_read().get(0), Some(&7_u64.to_le_bytes()[..]));
+    assert_eq!(database.begin_read().unwrap().get(0), Some(&7_u64.to_le_bytes()[..]));
 }
 
 /// Finds a typed store that makes a new one over records.

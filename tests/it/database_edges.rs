@@ -44,7 +44,8 @@ fn a_damaged_header_sector_does_not_lose_the_log() {
         let mut bytes = fs::read(&path).unwrap();
         bytes[offset + 60] ^= 1;
         fs::write(&path, bytes).unwrap();
-        let opened = Database::<N>::open(&path).map(|database| database.begin_read().count());
+        let opened =
+            Database::<N>::open(&path).map(|database| database.begin_read().unwrap().count());
         match offset {
             0 => assert_eq!(opened.unwrap(), 1000, "the other slot knows of the log"),
             _ => {
@@ -91,7 +92,7 @@ fn a_type_of_larger_alignment_than_the_file_finds_its_records() {
         let id = transaction.append(&Wide { a: [n; 64] }).unwrap();
         let own = transaction.get(id).is_some();
         transaction.commit(Durability::Immediate).unwrap();
-        seen.push((own, database.begin_read().get(id).is_some()));
+        seen.push((own, database.begin_read().unwrap().get(id).is_some()));
     }
     assert!(
         seen.iter().all(|&both| both == (true, true)),
@@ -168,7 +169,7 @@ fn a_log_that_is_checkpointed_is_not_full() {
         big();
         database.checkpoint().unwrap();
         // Everything is in the array now. A snapshot, and two commits of one record.
-        let snapshot = database.begin_read();
+        let snapshot = database.begin_read().unwrap();
         for n in 0..2 {
             let mut transaction = database.begin_write().unwrap();
             transaction.set(0, &N { n }).unwrap();
@@ -278,7 +279,10 @@ fn names_that_look_like_segments_do_no_harm() {
     for place in [live.path(), dead.path()] {
         let first = Database::<N>::open(place.join("a-wal-1")).unwrap();
         let second = Database::<N>::open(place.join("a")).unwrap();
-        assert_eq!((first.begin_read().count(), second.begin_read().count()), (2, 200));
+        assert_eq!(
+            (first.begin_read().unwrap().count(), second.begin_read().unwrap().count()),
+            (2, 200)
+        );
     }
     assert!(at("a-wal-5").exists());
 }

@@ -223,7 +223,7 @@ impl Rig {
         let options = DynDatabase::options().checkpoint_at(self.checkpoint_at_bytes);
         // SAFETY: this test alone uses the backing, one handle at a time.
         let database = self.with_space(|| unsafe { options.clone().over(self.backing()) })?;
-        assert!(shows(&database.begin_read(), &self.acknowledged), "opened");
+        assert!(shows(&database.begin_read().unwrap(), &self.acknowledged), "opened");
         Ok(database)
     }
 
@@ -236,7 +236,10 @@ impl Rig {
         let mut next = Model::new();
         let mut committing = false;
         let committed = self.with_space(|| {
-            assert!(shows(&database.begin_read(), &self.acknowledged), "before the commit");
+            assert!(
+                shows(&database.begin_read().unwrap(), &self.acknowledged),
+                "before the commit"
+            );
             committing = false;
             let mut transaction = database.begin_write()?;
             next.clone_from(&self.acknowledged);
@@ -264,7 +267,7 @@ impl Rig {
     fn check_poisoned(&self, database: DynDatabase, error: &Error) {
         assert!(self.faults.failed(), "an error without an injected failure: {error}");
         let unknown = self.unknown.as_ref();
-        let now = database.begin_read();
+        let now = database.begin_read().unwrap();
         assert!(
             shows(&now, &self.acknowledged) || unknown.is_some_and(|unknown| shows(&now, unknown))
         );
@@ -294,7 +297,7 @@ impl Rig {
         drop(store);
         // SAFETY: as above.
         let database = unsafe { DynDatabase::options().over(self.backing()) }.unwrap();
-        assert!(shows(&database.begin_read(), &state), "the same through the database");
+        assert!(shows(&database.begin_read().unwrap(), &state), "the same through the database");
         let mut transaction = database.begin_write().unwrap();
         for change in [Change::Insert(7000..7003), Change::Set(0..state.len() as u64, 5)] {
             change.apply(&mut transaction, &mut state).unwrap();
@@ -317,7 +320,7 @@ use Durability::{Eventual, Immediate};
 fn work(rig: &mut Rig, database: &DynDatabase) -> Result<(), Error> {
     let base = rig.acknowledged.len() as u64;
     rig.commit(database, Immediate, &[Change::Append(base..base + 200)])?;
-    let before = (database.begin_read(), rig.acknowledged.clone());
+    let before = (database.begin_read().unwrap(), rig.acknowledged.clone());
     let mut until_checkpoint = || -> Result<(), Error> {
         rig.commit(database, Immediate, &[Change::Set(0..150, 1000)])?;
         // Written to their places, and counted by the log.

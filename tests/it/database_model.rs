@@ -237,10 +237,10 @@ impl<'a> Rig<'a> {
                         self.model = Rc::new(model);
                     }
                 }
-                self.shape.check_snapshot(&self.model, &self.database.begin_read());
+                self.shape.check_snapshot(&self.model, &self.database.begin_read().unwrap());
             }
             Operation::Hold => {
-                self.held.push((Rc::clone(&self.model), self.database.begin_read()));
+                self.held.push((Rc::clone(&self.model), self.database.begin_read().unwrap()));
             }
             Operation::Drop(index) => {
                 if !self.held.is_empty() {
@@ -250,9 +250,12 @@ impl<'a> Rig<'a> {
             }
             Operation::Checkpoint => {
                 let checkpoint = self.database.checkpoint().unwrap();
-                let oldest = self.held.iter().map(|(_, snapshot)| snapshot.commit()).min();
-                let newest = self.database.begin_read().commit();
-                assert_eq!(checkpoint.commit(), oldest.map_or(newest, |oldest| oldest.min(newest)));
+                let oldest = self.held.iter().map(|(_, snapshot)| snapshot.commit_id().get()).min();
+                let newest = self.database.begin_read().unwrap().commit_id().get();
+                assert_eq!(
+                    checkpoint.commit_id().get(),
+                    oldest.map_or(newest, |oldest| oldest.min(newest))
+                );
             }
             Operation::Kill => self.kill(),
             Operation::Reopen(close, handle) => return self.reopen(*close, *handle),
@@ -273,7 +276,7 @@ impl<'a> Rig<'a> {
         self.shape.check_store(&self.model, &reader);
         drop(reader);
         let database = self.shape.open(&path);
-        self.shape.check_snapshot(&self.model, &database.begin_read());
+        self.shape.check_snapshot(&self.model, &database.begin_read().unwrap());
         database.close().unwrap();
         check_at_rest(&path);
     }
@@ -308,7 +311,7 @@ impl<'a> Rig<'a> {
             }
         }
         let database = shape.open(path);
-        shape.check_snapshot(&model, &database.begin_read());
+        shape.check_snapshot(&model, &database.begin_read().unwrap());
         Self { path, shape, database, model, held }
     }
 

@@ -12,9 +12,9 @@ use std::sync::Arc;
 
 use flatrec::map::{Access, FileBacking};
 use flatrec::{
-    Copies, DataType, DynDatabase, DynEdit, DynReader, DynRecords, DynRecordsWithIds, DynStore,
-    DynWindowedStore, Edit, ErrorKind, Field, Record, Records, RecordsWithIds, Row, Schema, Store,
-    Value, WindowedStore,
+    Copies, DataType, DynDatabase, DynEdit, DynReadOnlyDatabase, DynRecords, DynRecordsWithIds,
+    DynStore, DynWindowedStore, Edit, ErrorKind, Field, Record, Records, RecordsWithIds, Row,
+    Schema, Store, Value, WindowedStore,
 };
 
 /// Windows of 64 KiB, of which eight are mapped.
@@ -314,7 +314,7 @@ fn a_schema_by_hand_is_asked_for_by_every_way_of_opening() {
             windows().open(path).map(drop),
             windows().open_read_only(path).map(drop),
             DynDatabase::options().schema(other_schema()).open(path).map(drop),
-            DynReader::options().schema(other_schema()).open(path).map(drop),
+            DynReadOnlyDatabase::options().schema(other_schema()).open(path).map(drop),
             asking().resume_aside(path, true).map(drop),
             // SAFETY: nothing else changes the file.
             unsafe { asking().from_file(open(), Some(path), Access::ReadOnly) }.map(drop),

@@ -90,5 +90,5 @@ fn every_install_of_a_database_shows_in_the_modification_time() {
     Place::shows(&path, "close", || database.close().unwrap());
     let path = copied.path().join("x.rec");
     let recovered = Place::shows(&path, "recovery", || Database::<Sample>::open(&path).unwrap());
-    assert_eq!(recovered.begin_read().get(0).unwrap().value, 2);
+    assert_eq!(recovered.begin_read().unwrap().get(0).unwrap().value, 2);
 }

@@ -6,7 +6,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use flatrec::{Database, Durability, ErrorKind, Reader, Record, Store, WindowedStore, verify};
+use flatrec::{
+    CommitId, Database, Durability, ErrorKind, ReadOnlyDatabase, ReadableDatabase, Record, Store,
+    WindowedStore, verify,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Record)]
 #[repr(C)]
@@ -36,7 +39,7 @@ impl Rig {
         Database::<Row>::create(&self.path).unwrap()
     }
 
-    fn reader(&self) -> Reader<Row> {
+    fn reader(&self) -> ReadOnlyDatabase<Row> {
         Database::open_read_only(&self.path).unwrap()
     }
 
@@ -52,13 +55,13 @@ fn append(database: &Database<Row>, rows: std::ops::Range<u64>) -> u64 {
     for n in rows {
         transaction.append(&row(n)).unwrap();
     }
-    transaction.commit(Durability::Immediate).unwrap().commit()
+    transaction.commit(Durability::Immediate).unwrap().commit_id().get()
 }
 
 fn set(database: &Database<Row>, id: u64, n: u64) -> u64 {
     let mut transaction = database.begin_write().unwrap();
     transaction.set(id, &row(n)).unwrap();
-    transaction.commit(Durability::Immediate).unwrap().commit()
+    transaction.commit(Durability::Immediate).unwrap().commit_id().get()
 }
 
 fn values(snapshot: &flatrec::Snapshot<Row>) -> Vec<u64> {
@@ -67,6 +70,28 @@ fn values(snapshot: &flatrec::Snapshot<Row>) -> Vec<u64> {
         found.n
     };
     snapshot.iter().map(check).collect()
+}
+
+/// Finds a call that the two handles answer differently.
+#[test]
+fn code_that_reads_works_with_both_handles() {
+    let rig = Rig::new();
+    let database = rig.create();
+    let reader = rig.reader();
+    let handles: [&dyn ReadableDatabase<Row = Row>; 2] = [&database, &reader];
+    for n in 0..3 {
+        let commit = append(&database, n..n + 1);
+        for handle in handles {
+            assert_eq!(handle.commit_id(), CommitId::from(commit));
+            assert_eq!(handle.begin_read().unwrap().commit_id(), handle.commit_id());
+            assert_eq!(values(&handle.begin_read().unwrap()), Vec::from_iter(0..=n));
+            assert!(handle.wait(CommitId::from(commit - 1), Duration::ZERO).unwrap());
+            assert!(!handle.wait(handle.commit_id(), Duration::ZERO).unwrap());
+            assert_eq!(handle.schema(), &Row::schema().unwrap());
+            assert_eq!(handle.metadata().unwrap(), b"");
+            assert_eq!(handle.path().unwrap().file_name(), rig.path.file_name());
+        }
+    }
 }
 
 /// Finds a reader that stays behind, or maps too little after the file grew.
@@ -87,9 +112,9 @@ fn a_reader_follows_commits_growth_and_checkpoints() {
         if step % 3 == 0 {
             database.checkpoint().unwrap();
         }
-        assert_eq!(reader.commit(), commit);
+        assert_eq!(reader.commit_id().get(), commit);
         let snapshot = reader.begin_read().unwrap();
-        assert_eq!((snapshot.commit(), values(&snapshot)), (commit, expected.clone()));
+        assert_eq!((snapshot.commit_id().get(), values(&snapshot)), (commit, expected.clone()));
         assert!(snapshot.is_newest());
         if step % 10 == 5 {
             held.push((snapshot, expected.clone()));
@@ -137,29 +162,33 @@ fn a_held_snapshot_keeps_newer_commits_out_of_the_array_and_no_older_ones() {
     let reader = rig.reader();
     let other = rig.reader();
     let snapshot = reader.begin_read().unwrap();
-    let held = snapshot.commit();
+    let held = snapshot.commit_id().get();
     set(&database, 5, 501);
     set(&database, 6, 600);
     let later = other.begin_read().unwrap();
     set(&database, 5, 502);
 
     let checkpoint = database.checkpoint().unwrap();
-    assert_eq!(checkpoint.commit(), held, "what the reader's images are of goes to the array");
+    assert_eq!(
+        checkpoint.commit_id().get(),
+        held,
+        "what the reader's images are of goes to the array"
+    );
     let by = checkpoint.held_back().unwrap();
     let process = format!("process {}", std::process::id());
     assert!(by.contains(&process) && by.contains(&format!("commit {held} ")), "{by}");
     let readers = database.readers().unwrap();
     assert_eq!(readers.len(), 2);
-    assert!(readers.iter().any(|reader| reader.oldest == Some(held)));
+    assert!(readers.iter().any(|reader| reader.oldest == Some(held.into())));
     assert_eq!(snapshot.get(5).unwrap().n, 500);
 
     drop(snapshot);
     let checkpoint = database.checkpoint().unwrap();
-    assert_eq!(checkpoint.commit(), later.commit());
+    assert_eq!(checkpoint.commit_id(), later.commit_id());
     assert_eq!((later.get(5).unwrap().n, later.get(6).unwrap().n), (501, 600));
     drop(later);
     let checkpoint = database.checkpoint().unwrap();
-    assert_eq!((checkpoint.held_back(), checkpoint.commit()), (None, reader.commit()));
+    assert_eq!((checkpoint.held_back(), checkpoint.commit_id()), (None, reader.commit_id()));
     assert_eq!(reader.begin_read().unwrap().get(5).unwrap().n, 502);
     drop((reader, other));
     assert_eq!(database.readers().unwrap(), []);
@@ -213,7 +242,7 @@ fn a_reader_follows_one_writer_after_the_other() {
         let database = Database::<Row>::open(&rig.path).unwrap();
         set(&database, 0, 100 + round);
         let commit = set(&database, 1, 200 + round);
-        assert!(reader.wait(commit - 1, Duration::from_secs(60)).unwrap());
+        assert!(reader.wait((commit - 1).into(), Duration::from_secs(60)).unwrap());
         let snapshot = reader.begin_read().unwrap();
         assert_eq!(
             (snapshot.get(0).unwrap().n, snapshot.get(1).unwrap().n),
@@ -244,16 +273,16 @@ fn a_wait_ends_with_the_next_commit_or_with_its_time() {
     let rig = Rig::new();
     let database = rig.create();
     let reader = rig.reader();
-    let commit = reader.commit();
-    assert!(!reader.wait(commit, Duration::from_millis(5)).unwrap());
+    let commit = reader.commit_id().get();
+    assert!(!reader.wait(commit.into(), Duration::from_millis(5)).unwrap());
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| {
             let mut seen = commit;
             for _ in 0..100 {
-                assert!(reader.wait(seen, Duration::from_secs(60)).unwrap());
+                assert!(reader.wait(seen.into(), Duration::from_secs(60)).unwrap());
                 let now = reader.begin_read().unwrap();
-                assert!(now.commit() > seen);
-                seen = now.commit();
+                assert!(now.commit_id().get() > seen);
+                seen = now.commit_id().get();
                 if now.count() == 100 {
                     return;
                 }
@@ -262,7 +291,7 @@ fn a_wait_ends_with_the_next_commit_or_with_its_time() {
         });
         for n in 0..100 {
             let commit = append(&database, n..n + 1);
-            assert!(database.wait(commit - 1, Duration::ZERO).unwrap());
+            assert!(database.wait((commit - 1).into(), Duration::ZERO).unwrap());
         }
         waiting.join().unwrap();
     });
@@ -286,15 +315,15 @@ fn stores_that_only_lend_let_checkpoints_go_as_far_as_they_see() {
     set(&database, 7, 71);
     set(&database, 8, 81);
     let checkpoint = database.checkpoint().unwrap();
-    assert_eq!(checkpoint.commit(), commit);
+    assert_eq!(checkpoint.commit_id().get(), commit);
     assert_eq!(whole.get(7), Some(&row(70)));
     assert_eq!(*windowed.get(7).unwrap().unwrap(), row(70));
     assert_eq!((private.get(7), private.get(8)), (Some(&row(70)), Some(&row(80))));
     drop((whole, windowed));
-    assert_eq!(database.checkpoint().unwrap().commit(), commit);
+    assert_eq!(database.checkpoint().unwrap().commit_id().get(), commit);
     drop(private);
-    assert_eq!(database.checkpoint().unwrap().commit(), commit + 2);
-    assert_eq!(database.begin_read().get(8), Some(&row(81)));
+    assert_eq!(database.checkpoint().unwrap().commit_id().get(), commit + 2);
+    assert_eq!(database.begin_read().unwrap().get(8), Some(&row(81)));
 }
 
 /// By another name the file has another lock file, in which the writer sees no slots.
@@ -359,13 +388,13 @@ fn there_is_room_for_hundreds_of_readers() {
     append(&database, 0..10);
     let readers: Vec<_> = (0..300).map(|_| rig.reader()).collect();
     let snapshots: Vec<_> = readers.iter().map(|reader| reader.begin_read().unwrap()).collect();
-    let commit = snapshots[0].commit();
+    let commit = snapshots[0].commit_id().get();
     set(&database, 3, 33);
     assert_eq!(database.readers().unwrap().len(), 300);
-    assert_eq!(database.checkpoint().unwrap().commit(), commit);
+    assert_eq!(database.checkpoint().unwrap().commit_id().get(), commit);
     assert!(snapshots.iter().all(|snapshot| snapshot.get(3) == Some(&row(3))));
     drop(snapshots);
-    assert_eq!(database.checkpoint().unwrap().commit(), commit + 1);
+    assert_eq!(database.checkpoint().unwrap().commit_id().get(), commit + 1);
     drop(readers);
     // Their slots are used again.
     let len_bytes = || std::fs::metadata(format!("{}-lock", rig.path.display())).unwrap().len();
@@ -395,7 +424,7 @@ fn nonsense_in_the_lock_file_is_no_harm() {
         assert_eq!(database.readers().unwrap().len(), 1);
         let commit = set(&database, 4, u64::from(fill));
         assert_eq!(reader.begin_read().unwrap().get(4), Some(&row(fill.into())));
-        assert_eq!(database.checkpoint().unwrap().commit(), commit);
+        assert_eq!(database.checkpoint().unwrap().commit_id().get(), commit);
     }
 }
 

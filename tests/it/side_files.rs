@@ -9,7 +9,7 @@ use flatrec::{CopyOptions, Database, ErrorKind, Store, WindowedStore};
 use crate::support::numbered::{N, add, try_add};
 
 fn count(path: &Path) -> u64 {
-    Database::<N>::open(path).unwrap().begin_read().count()
+    Database::<N>::open(path).unwrap().begin_read().unwrap().count()
 }
 
 /// What a kill would leave of the files in `from`: a copy, since the locks of a store that is open

@@ -292,14 +292,14 @@ fn history<R: Numbered + ?Sized>(deletes: bool, records: u64, part: u64, seed: u
             (0..model.count).for_each(|id| model.set(&mut transaction, id, id ^ round));
         }
         transaction.commit(Durability::Eventual).unwrap();
-        model.check(&database.begin_read(), random);
+        model.check(&database.begin_read().unwrap(), random);
         if random.below(2) == 0 {
-            held.push((database.begin_read(), model.clone()));
+            held.push((database.begin_read().unwrap(), model.clone()));
         } else if random.below(2) == 0 {
             held.drain(..).for_each(|(snapshot, model)| model.check(&snapshot, random));
             assert_eq!(database.checkpoint().unwrap().held_back(), None);
             model.in_log.clear();
-            model.check(&database.begin_read(), random);
+            model.check(&database.begin_read().unwrap(), random);
         }
     }
     held.into_iter().for_each(|(snapshot, model)| model.check(&snapshot, random));
@@ -337,7 +337,7 @@ fn filled(path: &Path, records: u64) -> Database<Words> {
 fn an_empty_store_has_nothing_to_walk_through() {
     let directory = tempfile::tempdir().unwrap();
     let database = filled(&directory.path().join("numbers.rec"), 0);
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().unwrap();
     assert!(snapshot.iter().next().is_none() && snapshot.iter().next_back().is_none());
     assert!(snapshot.range(3..9).nth(1).is_none());
     assert_eq!(snapshot.chunks(0..9, 4).len(), 0);
@@ -354,7 +354,7 @@ fn an_empty_store_has_nothing_to_walk_through() {
 fn chunks_of_no_records_are_a_mistake() {
     let directory = tempfile::tempdir().unwrap();
     let database = filled(&directory.path().join("numbers.rec"), 3);
-    let _chunks = database.begin_read().chunks(0..3, 0);
+    let _chunks = database.begin_read().unwrap().chunks(0..3, 0);
 }
 
 /// A few records in the log leave all other chunks slices.
@@ -367,7 +367,7 @@ fn a_record_in_the_log_takes_the_slice_from_its_own_chunk_only() {
         transaction.set(id, &words(id + 1)).unwrap();
         transaction.commit(Durability::Immediate).unwrap();
     }
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().unwrap();
     let slices: Vec<bool> =
         snapshot.chunks(0..10_000, 1000).map(|chunk| chunk.as_slice().is_some()).collect();
     assert_eq!(slices, [false, true, false, true, true, false, true, true, true, false]);
@@ -393,7 +393,7 @@ fn records_of_bytes_are_shown_without_their_status() {
     transaction.delete(77).unwrap();
     transaction.commit(Durability::Immediate).unwrap();
     for _ in 0..2 {
-        let snapshot = database.begin_read();
+        let snapshot = database.begin_read().unwrap();
         let expected =
             (0..200).filter(|&n| n != 77).map(|n| (u64::from(n), [n, 1, 2, 3, 4, 5, 6, 7, 8]));
         assert!(snapshot.iter().map(|(id, row)| (id, row.try_into().unwrap())).eq(expected));
@@ -448,7 +448,7 @@ fn what_a_snapshot_shows_stays_beside_a_writer() {
         let random = &mut Random::new(9);
         let mut snapshots = 0;
         while snapshots < 300 || checkpoints.load(Relaxed) < 3 {
-            let snapshot = database.begin_read();
+            let snapshot = database.begin_read().unwrap();
             let one_by_one = (0..RECORDS).map(|id| (id, snapshot.get(id).unwrap().number()));
             let live: BTreeMap<u64, u64> = one_by_one.collect();
             let count = RECORDS;

@@ -90,9 +90,9 @@ fn a_transaction_happens_whole_or_not_at_all() {
     assert_eq!((transaction.get(10), transaction.count()), (Some(&number(10)), 11));
     assert!(transaction.get(11).is_none() && transaction.get_mut(11).unwrap().is_none());
     assert_eq!(transaction.set(11, &number(0)).unwrap_err().kind(), ErrorKind::OutOfRange);
-    assert_eq!(database.begin_read().get(3), Some(&number(3)));
+    assert_eq!(database.begin_read().unwrap().get(3), Some(&number(3)));
     transaction.rollback();
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().unwrap();
     assert!((0..10).all(|n| snapshot.get(n) == Some(&number(n))));
     assert_eq!((snapshot.count(), snapshot.get(10)), (10, None));
 }
@@ -104,7 +104,7 @@ fn a_snapshot_stays_what_it_is() {
     let database = filled(&place.path, 1000);
     let mut snapshots = Vec::new();
     for round in 1..40 {
-        snapshots.push((round, database.begin_read()));
+        snapshots.push((round, database.begin_read().unwrap()));
         let mut transaction = database.begin_write().unwrap();
         for id in (0..1000).step_by(round as usize) {
             transaction.set(id, &number(id + round)).unwrap();
@@ -191,7 +191,7 @@ fn what_a_killed_process_committed_is_there() {
     assert!(!log_files(&place.path).is_empty());
     // A database takes it up, and a store brings it to the array.
     let database = Database::<Numbers>::open(&place.path).unwrap();
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().unwrap();
     check(&|n| snapshot.get(n).copied());
     drop(snapshot);
     kill(database, &place.path);
@@ -222,7 +222,7 @@ fn a_clean_close_leaves_a_flat_file_without_a_log() {
 fn long_appends_go_to_their_places_and_short_ones_to_the_log() {
     let place = place();
     let database = filled(&place.path, 10);
-    let before = database.begin_read();
+    let before = database.begin_read().unwrap();
     let mut transaction = database.begin_write().unwrap();
     let many: Vec<Numbers> = (10..200_000).map(number).collect();
     assert_eq!(transaction.append_slice(&many).unwrap(), 10..200_000);
@@ -240,7 +240,7 @@ fn long_appends_go_to_their_places_and_short_ones_to_the_log() {
     drop(before); // it would keep the locks
     kill(database, &place.path);
     let database = Database::<Numbers>::open(&place.path).unwrap();
-    let after = database.begin_read();
+    let after = database.begin_read().unwrap();
     assert_eq!(after.count(), 200_000);
     for n in 10..200_000 {
         let expected = match n {
@@ -269,15 +269,15 @@ fn threads_commit_together_and_lose_nothing() {
                     let durability =
                         if id % 3 == 0 { Durability::Eventual } else { Durability::Immediate };
                     let receipt = transaction.commit(durability).unwrap();
-                    assert!(receipt.commit() > last);
-                    last = receipt.commit();
+                    assert!(receipt.commit_id().get() > last);
+                    last = receipt.commit_id().get();
                     // One's own commit is seen by one's next snapshot.
-                    assert!(database.begin_read().commit() >= last);
+                    assert!(database.begin_read().unwrap().commit_id().get() >= last);
                 }
             });
         }
     });
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().unwrap();
     assert!((0..8).all(|id| snapshot.get(id).unwrap().0[1] == id * id + 50));
 }
 
@@ -309,7 +309,7 @@ fn a_full_log_names_the_reader() {
     filled(&place.path, 100).close().unwrap();
     let options = Database::<Numbers>::options().checkpoint_at(8 << 10).max_log(32 << 10);
     let database = options.open(&place.path).unwrap();
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().unwrap();
     let mut commits = 0;
     let error = loop {
         let mut transaction = database.begin_write().unwrap();
@@ -325,7 +325,7 @@ fn a_full_log_names_the_reader() {
     assert_eq!(snapshot.get(5), Some(&number(5)));
     drop(snapshot);
     set(&database, 5, 7000);
-    assert_eq!(database.begin_read().get(5), Some(&number(7000)));
+    assert_eq!(database.begin_read().unwrap().get(5), Some(&number(7000)));
 }
 
 fn schema() -> Schema {
@@ -368,13 +368,13 @@ fn deleted_records_are_gone_and_their_places_used_again() {
         if round % 17 == 0 {
             database.checkpoint().unwrap();
         }
-        let snapshot = database.begin_read();
+        let snapshot = database.begin_read().unwrap();
         assert_eq!((snapshot.count(), snapshot.live_count()), (next, model.len() as u64));
         assert!(snapshot.iter().eq(model.iter().map(|(&id, record)| (id, &record[..]))));
     }
     database.close().unwrap();
     let database = DynDatabase::open(&place.path).unwrap();
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().unwrap();
     assert!(snapshot.iter().eq(model.iter().map(|(&id, record)| (id, &record[..]))));
 }
 
@@ -433,7 +433,7 @@ fn a_checkpoint_keeps_checksums_and_never_sums_damage() {
     let checkpoint = database.checkpoint().unwrap();
     assert_eq!(checkpoint.damaged()[0].records, 2730..5462);
     set(&database, 4000, 4);
-    assert_eq!(database.begin_read().get(3000), Some(&number(3)));
+    assert_eq!(database.begin_read().unwrap().get(3000), Some(&number(3)));
     database.close().unwrap();
     let report = verified();
     assert_eq!(report.problems.len(), 1, "{:?}", report.problems);

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
-use flatrec::{Database, Durability, Reader, verify};
+use flatrec::{Database, Durability, ReadOnlyDatabase, verify};
 
 use children::Process;
 use reading::Reading;
@@ -167,7 +167,7 @@ impl Round {
         });
         assert_eq!(verify(&self.path, 5).unwrap().problems, []);
         let database = Database::<Row>::open(&self.path).unwrap();
-        let last = look(&database.begin_read());
+        let last = look(&database.begin_read().unwrap());
         database.close().unwrap();
         let floor = self.known.seen.load(SeqCst);
         assert!(last.commit >= floor, "commit {floor} was seen, and {last:?} is left");
@@ -222,7 +222,7 @@ impl Round {
         writing.run();
     }
 
-    fn read(&self, random: Random, common: (&Reader<Row>, &AtomicU64)) {
+    fn read(&self, random: Random, common: (&ReadOnlyDatabase<Row>, &AtomicU64)) {
         let _alarm = Alarm(&self.over);
         let reading = Reading {
             path: self.path.clone(),

@@ -5,7 +5,7 @@ use std::sync::RwLock;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use flatrec::{Database, Reader, Snapshot};
+use flatrec::{Database, ReadOnlyDatabase, Snapshot};
 
 use super::rows::{Look, Row, look};
 use crate::support::random::Random;
@@ -22,7 +22,7 @@ pub(crate) struct Reading<'r> {
     /// Where the writer's handle is, in rounds where it lives in this process.
     pub(crate) writer: Option<&'r RwLock<Option<Database<Row>>>>,
     /// A reader that all threads share, and the newest commit that it has shown any of them.
-    pub(crate) common: Option<(&'r Reader<Row>, &'r AtomicU64)>,
+    pub(crate) common: Option<(&'r ReadOnlyDatabase<Row>, &'r AtomicU64)>,
     /// How long a snapshot is held at most.
     pub(crate) longest: Duration,
     /// The newest commit that the reader has seen that is open.
@@ -57,7 +57,7 @@ impl Reading<'_> {
         }
     }
 
-    fn open(&mut self) -> Reader<Row> {
+    fn open(&mut self) -> ReadOnlyDatabase<Row> {
         // What one reader has seen of a writer that died another may see a little later, when the
         // next writer has found it: never the same reader.
         self.last = 0;
@@ -68,11 +68,11 @@ impl Reading<'_> {
         std::thread::sleep(Duration::from_micros(self.random.below(millis * 1000)));
     }
 
-    fn begin(&mut self, reader: &Reader<Row>) -> Snapshot<Row> {
-        let told = reader.commit().max(self.last);
+    fn begin(&mut self, reader: &ReadOnlyDatabase<Row>) -> Snapshot<Row> {
+        let told = reader.commit_id().get().max(self.last);
         let made = self.made.load(SeqCst);
         let snapshot = reader.begin_read().expect("a reader reads beside any writer");
-        let commit = snapshot.commit();
+        let commit = snapshot.commit_id().get();
         assert!(commit >= told, "commit {told} was seen before, and {commit} is read");
         assert!(commit >= made, "commit {made} was made before, and {commit} is read");
         self.last = commit;
@@ -92,7 +92,7 @@ impl Reading<'_> {
     }
 
     /// Holds some snapshots of different commits for a while, and looks at them again and again.
-    fn hold(&mut self, reader: &Reader<Row>) {
+    fn hold(&mut self, reader: &ReadOnlyDatabase<Row>) {
         // Mostly for short, so that checkpoints get somewhere at times.
         let part = self.random.below(1000) as f64 / 1000.0;
         let until = Instant::now() + self.longest.mul_f64(part * part * part);
@@ -115,12 +115,12 @@ impl Reading<'_> {
         }
     }
 
-    fn wait(&mut self, reader: &Reader<Row>) {
-        let after = reader.commit();
+    fn wait(&mut self, reader: &ReadOnlyDatabase<Row>) {
+        let after = reader.commit_id().get();
         let at_most = Duration::from_millis(self.random.below(50));
-        if reader.wait(after, at_most).expect("waiting") {
+        if reader.wait(after.into(), at_most).expect("waiting") {
             let snapshot = self.begin(reader);
-            let commit = snapshot.commit();
+            let commit = snapshot.commit_id().get();
             assert!(commit > after, "waited for more than commit {after}, and {commit} is read");
             self.look(&snapshot);
             (self.tell)("waited");
@@ -128,7 +128,7 @@ impl Reading<'_> {
     }
 
     /// Lets one snapshot move on.
-    fn follow(&mut self, reader: &Reader<Row>) {
+    fn follow(&mut self, reader: &ReadOnlyDatabase<Row>) {
         let mut snapshot = self.begin(reader);
         let mut before = self.look(&snapshot);
         for _ in 0..self.random.below(8) {
@@ -155,8 +155,8 @@ impl Reading<'_> {
         let Some(writer) = self.writer else { return };
         let made = self.made.load(SeqCst);
         let snapshot = writer.read().unwrap().as_ref().map(Database::begin_read);
-        let Some(snapshot) = snapshot else { return };
-        let commit = snapshot.commit();
+        let Some(snapshot) = snapshot.map(Result::unwrap) else { return };
+        let commit = snapshot.commit_id().get();
         assert!(commit >= made, "commit {made} was made before, and the writer shows {commit}");
         self.look_often(&snapshot);
     }
@@ -164,9 +164,9 @@ impl Reading<'_> {
     /// Takes a snapshot of the reader that others use at the same time.
     fn read_with_others(&mut self) {
         let Some((reader, last)) = self.common else { return };
-        let told = reader.commit().max(last.load(SeqCst)).max(self.made.load(SeqCst));
+        let told = reader.commit_id().get().max(last.load(SeqCst)).max(self.made.load(SeqCst));
         let snapshot = reader.begin_read().expect("a reader reads beside any writer");
-        let commit = snapshot.commit();
+        let commit = snapshot.commit_id().get();
         assert!(commit >= told, "commit {told} was seen before, and {commit} is read");
         last.fetch_max(commit, SeqCst);
         self.look_often(&snapshot);

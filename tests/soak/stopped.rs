@@ -63,10 +63,10 @@ fn begin<'d>(database: &'d Database<Row>, random: &mut Random) -> WriteTransacti
 /// Commits until the log is full, and says what the error does.
 fn fill(database: &Database<Row>, random: &mut Random) -> String {
     for _ in 0..100_000 {
-        let before = database.begin_read().commit();
+        let before = database.begin_read().unwrap().commit_id().get();
         if let Err(error) = begin(database, random).commit(Durability::Eventual) {
             assert_eq!(error.kind(), ErrorKind::LogFull, "{error}");
-            let snapshot = database.begin_read();
+            let snapshot = database.begin_read().unwrap();
             assert_eq!(look(&snapshot).commit, before, "a commit that failed is seen");
             return error.to_string();
         }
@@ -110,6 +110,6 @@ fn a_stopped_reader_holds_the_log_until_it_goes_on_or_is_killed() {
     for _ in 0..200 {
         begin(&database, &mut random).commit(Durability::Eventual).unwrap();
     }
-    look(&database.begin_read());
+    look(&database.begin_read().unwrap());
     database.close().unwrap();
 }

@@ -49,8 +49,8 @@ impl Writing<'_> {
         let options = Database::<Row>::options().checkpoint_at(checkpoint_at).wait(LOCK_WAIT);
         let database = options.open(&self.path).expect("a writer opens beside any reader");
         {
-            let snapshot = database.begin_read();
-            let commit = snapshot.commit();
+            let snapshot = database.begin_read().unwrap();
+            let commit = snapshot.commit_id().get();
             assert!(commit >= floor, "commit {floor} was seen, and the store is at {commit}");
             look(&snapshot);
         }
@@ -88,8 +88,8 @@ impl Writing<'_> {
             let durability =
                 [Durability::Eventual, Durability::Immediate][random.below(2) as usize];
             let receipt = transaction.commit(durability).unwrap();
-            self.floor.fetch_max(receipt.commit(), SeqCst);
-            (self.tell)(&format!("committed {}", receipt.commit()));
+            self.floor.fetch_max(receipt.commit_id().get(), SeqCst);
+            (self.tell)(&format!("committed {}", receipt.commit_id()));
             if random.below(8) == 0 {
                 // Time for readers to move on, so that some checkpoints get further than others.
                 std::thread::sleep(Duration::from_micros(random.below(20_000)));
@@ -118,7 +118,7 @@ impl Writing<'_> {
             let rows = batch(store.count(), &mut self.random);
             store.append_slice(&rows).unwrap();
             store.flush().unwrap();
-            let commit = store.info().unwrap().commit;
+            let commit = store.info().unwrap().commit_id.get();
             assert!(commit > floor, "commit {floor} was seen, and a store has made {commit}");
             (self.tell)(&format!("appended {commit}"));
         }

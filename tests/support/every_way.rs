@@ -208,7 +208,7 @@ fn use_store(path: &Path, contents: Option<&Contents>) -> Result<()> {
 /// Writes to the files as a database does.
 fn use_database(path: &Path, contents: Option<&Contents>) -> Result<()> {
     let database = DynDatabase::open(path)?;
-    let before = database.begin_read();
+    let before = database.begin_read().unwrap();
     if let Some(contents) = contents {
         check_snapshot(&before, contents);
     }
@@ -230,7 +230,7 @@ fn use_database(path: &Path, contents: Option<&Contents>) -> Result<()> {
         check_snapshot(&before, contents);
     }
     drop(before);
-    let after = database.begin_read();
+    let after = database.begin_read().unwrap();
     assert!(written.iter().all(|&id| after.get(id) == Some(&record[..])), "{written:?}");
     drop(after);
     let settled = database.checkpoint().and_then(|_| database.close());

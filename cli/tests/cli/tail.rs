@@ -23,7 +23,7 @@ fn append(database: &DynDatabase, numbers: std::ops::Range<u64>) -> u64 {
     for n in numbers {
         transaction.append(&n.to_le_bytes()).unwrap();
     }
-    transaction.commit(Durability::Eventual).unwrap().commit()
+    transaction.commit(Durability::Eventual).unwrap().commit_id().get()
 }
 
 /// A store of the numbers 0 to 19 with deletes; 3 and 15 to 17 are deleted.
@@ -265,7 +265,7 @@ fn an_interrupted_tail_says_nothing() {
 fn child_that_appends() {
     let Some(path) = std::env::var_os("FLATREC_TEST_APPEND_TO") else { return };
     let database = DynDatabase::open(path).unwrap();
-    let mut count = database.begin_read().count();
+    let mut count = database.begin_read().unwrap().count();
     loop {
         append(&database, count..count + 5);
         count += 5;
@@ -293,7 +293,7 @@ fn writers_that_die_and_restart_are_followed() {
         writer.wait().unwrap();
     }
     let database = DynDatabase::open(&path).unwrap();
-    let count = database.begin_read().count();
+    let count = database.begin_read().unwrap().count();
     assert!(count >= shown);
     append(&database, count..count + 1);
     tail.expect(shown..count + 1);

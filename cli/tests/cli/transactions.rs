@@ -21,7 +21,7 @@ fn numbers(place: &Place) -> PathBuf {
 /// The records of a store, in their order.
 fn records(path: &Path) -> Vec<(u64, Vec<u8>)> {
     let database = DynDatabase::open(path).unwrap();
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().unwrap();
     snapshot.iter().map(|(id, record)| (id, record.to_vec())).collect()
 }
 

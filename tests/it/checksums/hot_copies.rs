@@ -200,7 +200,7 @@ fn appends_in_place_count_towards_a_checkpoint() {
     let (in_blocks, in_log) = counted(&place);
     assert!(in_blocks >= 9 * BULK && in_log <= 3 * BULK, "{in_blocks} and {in_log}");
     // A snapshot keeps it from that, as it does with what is logged.
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().unwrap();
     for commit in 12..24 {
         append_bulk(&database, commit * BULK);
     }

@@ -23,7 +23,7 @@ fn the_largest_records_and_numbers() {
     assert!(transaction.get_mut(u64::MAX).unwrap().is_none());
     assert_eq!(transaction.set(u64::MAX, &record(0)).unwrap_err().kind(), ErrorKind::OutOfRange);
     transaction.commit(Durability::Immediate).unwrap();
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().unwrap();
     assert!(snapshot.get(u64::MAX).is_none());
     assert_eq!(snapshot.range(u64::MAX..u64::MAX).count(), 0);
     #[allow(clippy::reversed_empty_ranges)]
@@ -32,7 +32,7 @@ fn the_largest_records_and_numbers() {
     assert_eq!((snapshot.get(0).unwrap()[7], snapshot.get(2).unwrap()[5]), (9, 77));
     drop(snapshot);
     database.checkpoint().unwrap();
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().unwrap();
     assert_eq!((snapshot.get(0).unwrap()[7], snapshot.get(2).unwrap()[5]), (9, 77));
     drop(snapshot);
     database.close().unwrap();
@@ -59,8 +59,8 @@ fn the_largest_alignment_with_deletes() {
     assert!(transaction.get(1).is_none() && transaction.get(599).is_none());
     assert!(!transaction.delete(1).unwrap());
     transaction.commit(Durability::Eventual).unwrap();
-    assert_eq!(database.begin_read().get(0).unwrap()[..3], [5, 5, 5]);
-    assert!(database.begin_read().get(0).unwrap().as_ptr().align_offset(4096) == 0);
+    assert_eq!(database.begin_read().unwrap().get(0).unwrap()[..3], [5, 5, 5]);
+    assert!(database.begin_read().unwrap().get(0).unwrap().as_ptr().align_offset(4096) == 0);
     database.close().unwrap();
     let store = DynStore::open_read_only(&path).unwrap();
     assert_eq!((store.count(), store.live_count()), (1, 1));
@@ -90,7 +90,7 @@ fn a_log_shrinks_once_the_snapshot_that_held_it_has_ended() {
             .map(|file| file.metadata().unwrap().len())
             .sum()
     };
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().unwrap();
     for n in 0..300 {
         change(n);
     }

@@ -105,7 +105,7 @@ impl Bank {
     /// Holds snapshots for a while, as long as the database is there.
     fn hold(&self, database: &Database<Account>) {
         while !self.is_over() {
-            let snapshot = database.begin_read();
+            let snapshot = database.begin_read().unwrap();
             for _ in 0..3 {
                 self.look(snapshot.iter().map(|(_, account)| *account), "a snapshot");
             }
