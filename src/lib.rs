@@ -77,16 +77,9 @@ mod wal;
 /// POSIX and of this module, call by call, and shows the classic program in both; the example
 /// `win32_model` runs it.
 pub mod map {
-    pub use crate::array::{RecordGuard, ViewCounters, WindowGuard};
-    pub use crate::io::{
-        Access, Backing, FileBacking, Grown, OpenSide, Properties, View, install_fault_guard,
-    };
+    pub use crate::io::{Access, Backing, FileBacking, Grown, OpenSide, Properties, View};
     pub use crate::mapping::{Mapping, TypedView};
-    pub use crate::os::{
-        Advice, Advised, FaultCounts, FileSystemKind, Residency, Survives, process_faults,
-        thread_faults,
-    };
-    pub use crate::shm::Wait;
+    pub use crate::os::Advised;
 }
 
 #[doc(hidden)]
@@ -111,8 +104,8 @@ pub use format::{
     Schema, TimeUnit, Utf8, Value, be, le,
 };
 pub use maintenance::{
-    BackupReport, CompactReport, CopyOptions, Lost, Problem, Rebuilt, SalvageOptions,
-    SalvageReport, VerifyReport, backup, compact, rebuild_checksums,
+    BackupReport, CompactOptions, CompactReport, CopyOptions, Lost, Problem, RebuildReport,
+    SalvageOptions, SalvageReport, VerifyOptions, VerifyReport, backup, compact, rebuild_checksums,
     rebuild_checksums_with_progress, salvage, salvage_with_progress, verify,
 };
 pub use os::Survives;

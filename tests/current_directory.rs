@@ -7,7 +7,7 @@ mod support;
 use std::fs;
 use std::path::Path;
 
-use flatrec::{Database, ErrorKind, Store};
+use flatrec::{Database, ErrorKind, Store, VerifyOptions};
 use support::numbered::{N, add};
 
 /// How many records a kill would leave of `n.rec` in that directory.
@@ -71,7 +71,7 @@ fn a_relative_path_means_the_directory_of_the_time_of_opening() {
     names.sort();
     assert_eq!(names, ["n.rec", "n.rec-lock", "never.rec-lock", "never.rec-unfinished"]);
     assert!(!a.join("never.rec-lock").exists() && !a.join("never.rec-unfinished").exists());
-    let checked = flatrec::verify(a.join("made.rec"), 10).unwrap();
+    let checked = flatrec::verify(a.join("made.rec"), VerifyOptions::new()).unwrap();
     assert!(matches!(checked.checksums, flatrec::Checksums::Present { blocks: 1 }));
     assert_eq!(Store::<N>::open(Path::new("made.rec")).unwrap_err().kind(), ErrorKind::NotFound);
     go_to(&start);

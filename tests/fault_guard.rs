@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use flatrec::map::{Access, Mapping};
 use flatrec::{
     DataType, Durability, DynDatabase, DynStore, Error, ErrorKind, Field, PodRecord, Schema, Store,
-    WindowedStore, WriteBack, install_fault_guard,
+    VerifyOptions, WindowedStore, WriteBack, install_fault_guard,
 };
 #[cfg(not(windows))]
 use support::files::set_len;
@@ -348,7 +348,7 @@ fn what_holds_of_whole_files_holds_with_the_guard() {
     install_fault_guard().unwrap();
     let place = Place::new();
     let path = place.store();
-    assert_eq!(flatrec::verify(&path, 10).unwrap().problems_found, 0);
+    assert_eq!(flatrec::verify(&path, VerifyOptions::new()).unwrap().problems_found, 0);
     let mut store = DynStore::open(&path).unwrap();
     store.append(&record(COUNT)).unwrap(); // in the buffer, not in the file
     let mut copies = store.copies(0..u64::MAX);

@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use flatrec::map::{Access, Mapping};
 use flatrec::{
-    DataType, Durability, DynDatabase, DynStore, Error, ErrorKind, Field, Schema, WriteBack, verify,
+    DataType, Durability, DynDatabase, DynStore, Error, ErrorKind, Field, Schema, VerifyOptions,
+    WriteBack, verify,
 };
 use support::shell::shell;
 use support::skip::skip;
@@ -87,7 +88,7 @@ fn a_full_disk_is_an_error_of_the_append_and_nothing_is_lost() {
         let store = DynStore::open_read_only(&path).unwrap();
         assert_eq!(store.count(), count);
         assert!((0..).zip(store.iter()).all(|(n, bytes)| bytes == record(n)));
-        assert_eq!(verify(&path, 1).unwrap().problems, []);
+        assert_eq!(verify(&path, VerifyOptions::new().max_problems(1)).unwrap().problems, []);
     }
 }
 
@@ -300,7 +301,7 @@ fn a_disk_that_fills_by_transactions_loses_nothing_and_is_gone_on_with() {
         append(&database, 500).unwrap();
         assert!(is_whole(count + 500));
         database.close().unwrap();
-        assert_eq!(verify(&path, 1).unwrap().problems, []);
+        assert_eq!(verify(&path, VerifyOptions::new().max_problems(1)).unwrap().problems, []);
         let store = DynStore::open(&path).unwrap();
         assert_eq!(store.count(), count + 500);
         assert!((0..).zip(store.iter()).all(|(id, bytes)| bytes == changed(id, 0)));

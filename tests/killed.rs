@@ -15,7 +15,8 @@ use std::process::{Child, ChildStdout, Stdio};
 use std::time::Duration;
 
 use flatrec::{
-    Database, Durability, DynStore, PodRecord, Store, Wait, WindowedStore, WriteTransaction, verify,
+    Database, Durability, DynStore, PodRecord, Store, VerifyOptions, Wait, WindowedStore,
+    WriteTransaction, verify,
 };
 use support::random::Random;
 use support::{process, settings};
@@ -376,7 +377,7 @@ impl Rig {
                 let store = Store::<Row>::open(&path).unwrap();
                 self.check(store.count(), &|id| store.read(id));
                 store.close().unwrap();
-                assert_eq!(verify(&path, 5).unwrap().problems, []);
+                assert_eq!(verify(&path, VerifyOptions::new()).unwrap().problems, []);
             }
             2 => {
                 let store = DynStore::open_read_only(&path).unwrap();

@@ -10,7 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Once;
 
 use flatrec::map::{Access, Mapping};
-use flatrec::{CopyOptions, Database, Durability, DynStore, ErrorKind, Record, Store};
+use flatrec::{
+    CompactOptions, CopyOptions, Database, Durability, DynStore, ErrorKind, Record, Store,
+    VerifyOptions,
+};
 use support::files::beside;
 use support::numbered::{N, add};
 use support::process;
@@ -109,7 +112,7 @@ fn copies_have_at_most_the_permissions_of_the_store() {
         chmod(&at("n.rec"), wanted);
         flatrec::backup(at("n.rec"), at("backup.rec"), CopyOptions::new()).unwrap();
         let compacted = CopyOptions::new();
-        flatrec::compact(at("n.rec"), at("compact.rec"), compacted, &mut |_, _| Ok(())).unwrap();
+        flatrec::compact(at("n.rec"), at("compact.rec"), CompactOptions::from(compacted)).unwrap();
         let options = flatrec::SalvageOptions::new();
         flatrec::salvage(at("n.rec"), at("salvage.rec"), options).unwrap();
         for name in ["backup.rec", "compact.rec", "salvage.rec"] {
@@ -383,7 +386,7 @@ fn be_refused(path: &Path) {
         ("read", Store::<N>::open_read_only(path).map(drop)),
         ("database", Database::<N>::open(path).map(drop)),
         ("reader", Database::<N>::open_read_only(path).map(drop)),
-        ("verify", flatrec::verify(path, 10).map(drop)),
+        ("verify", flatrec::verify(path, VerifyOptions::new()).map(drop)),
         ("mapping", Mapping::open_or_create(path, 100, |_| Ok(())).map(drop)),
     ];
     let there = path.exists();
@@ -550,7 +553,9 @@ fn the_checksums_of_a_stranger_are_refused() {
     assert!(as_user(OWNER, "create", &path));
     chmod(&path, 0o644);
     chown(beside(&path, "-sum"), Some(STRANGER), Some(STRANGER)).unwrap();
-    for opened in [Store::<N>::open(&path).map(drop), flatrec::verify(&path, 10).map(drop)] {
+    for opened in
+        [Store::<N>::open(&path).map(drop), flatrec::verify(&path, VerifyOptions::new()).map(drop)]
+    {
         let error = opened.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
         assert!(error.to_string().contains("n.rec-sum"), "{error}");

@@ -11,7 +11,9 @@ use std::os::windows::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 
-use flatrec::{CopyOptions, Database, Durability, Error, ErrorKind, Store, WriteTransaction};
+use flatrec::{
+    CopyOptions, Database, Durability, Error, ErrorKind, Store, VerifyOptions, WriteTransaction,
+};
 use support::files::beside;
 use support::numbered::{N, add};
 use support::process;
@@ -94,7 +96,7 @@ fn live(path: &Path, real: &Path) {
     let mut store = Store::<N>::open(path).unwrap();
     store.append(&N { n: 2 }).unwrap();
     store.close().unwrap();
-    let verified = flatrec::verify(path, 10).unwrap();
+    let verified = flatrec::verify(path, VerifyOptions::new()).unwrap();
     assert!(matches!(verified.checksums, flatrec::Checksums::Present { blocks: 1 }));
     let copy = left.join("copy.rec");
     flatrec::backup(path, &copy, CopyOptions::new()).unwrap();

@@ -313,6 +313,7 @@ impl<T> std::fmt::Debug for RecordView<T> {
 /// assert_eq!(point.y, 2);
 /// # }
 /// ```
+#[must_use = "a guard pins its window while it lives"]
 pub struct RecordGuard<'a, R: ?Sized> {
     record: NonNull<R>,
     /// Keeps the record mapped, unless the borrow `'a` does.

@@ -33,6 +33,7 @@ use crate::io::View;
 /// assert!(window.get(16_384).is_none()); // in the next window
 /// # }
 /// ```
+#[must_use = "a guard pins its window while it lives"]
 pub struct WindowGuard<'a, T> {
     records: RecordView<T>,
     first: u64,

@@ -37,6 +37,7 @@ use crate::txn::{Changes, Durability, Engine, Receipt, Row, Source, Writer};
 /// assert_eq!(accounts.begin_read().unwrap().get(1).unwrap().cents, 30);
 /// # }
 /// ```
+#[must_use = "a transaction that is dropped changes nothing"]
 pub struct WriteTransaction<'a, R: Row + ?Sized> {
     engine: &'a Engine,
     writer: MutexGuard<'a, Writer>,

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use flatrec::{
-    CopyOptions, Database, Durability, Error, ErrorKind, ReadOnlyDatabase, Store, Wait,
-    WindowedStore, backup, verify,
+    CopyOptions, Database, Durability, Error, ErrorKind, ReadOnlyDatabase, Store, VerifyOptions,
+    Wait, WindowedStore, backup, verify,
 };
 
 use super::{Row, append, kill, row};
@@ -202,13 +202,13 @@ fn what_stays_with_one_commit_stays_right() {
         .open_read_only(&path)
         .unwrap();
     let private = Store::<Row>::open_private(&path).unwrap();
-    assert_eq!(verify(&path, 5).unwrap().problems, []);
+    assert_eq!(verify(&path, VerifyOptions::new()).unwrap().problems, []);
     assert!(!image.is_copied(), "reading has copied the store");
     for n in 1..4 {
         write(&path, n);
         assert_eq!((store.get(0), private.get(0)), (Some(&row(0)), Some(&row(0))));
         assert_eq!(*windowed.get(0).unwrap().unwrap(), row(0));
-        assert_eq!(verify(&path, 5).unwrap().problems, []);
+        assert_eq!(verify(&path, VerifyOptions::new()).unwrap().problems, []);
         let copy = image.mounts.path("disk/copy.rec");
         backup(&path, &copy, CopyOptions::new().replace(true)).unwrap();
         assert_eq!(look(&open(&copy)).unwrap(), n);

@@ -58,5 +58,5 @@ fn a_log_that_leaves_no_room_on_a_full_disk_is_begun_anew() {
     drop(snapshot);
     set_all(&database, 100, 9).unwrap();
     database.close().unwrap();
-    assert_eq!(verify(&path, 9).unwrap().problems, []);
+    assert_eq!(verify(&path, flatrec::VerifyOptions::new()).unwrap().problems, []);
 }

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use flatrec::map::{Access, Backing, FileBacking};
 use flatrec::{
-    Checksums, DataType, Database, Durability, DynDatabase, ErrorKind, Field, Schema, Store, verify,
+    Checksums, DataType, Database, Durability, DynDatabase, ErrorKind, Field, Schema, Store,
+    VerifyOptions, verify,
 };
 
 use crate::support::hooked::{Call, Hooked, Then};
@@ -34,7 +35,7 @@ fn a_database_is_made_in_a_backing_and_found_by_its_path() {
         let store = Store::<N>::open_read_only(&path).unwrap();
         assert_eq!(store.iter().map(|record| record.n).collect::<Vec<_>>(), Vec::from_iter(0..10));
         assert_eq!(store.metadata().unwrap(), b"a word");
-        let report = verify(&path, 9).unwrap();
+        let report = verify(&path, VerifyOptions::new()).unwrap();
         let found = if checksums { Checksums::Present { blocks: 1 } } else { Checksums::Absent };
         assert_eq!((report.checksums, report.problems), (found, vec![]));
     }

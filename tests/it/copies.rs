@@ -2,10 +2,12 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use flatrec::{
-    Checksums, CopyOptions, DataType, Durability, DynDatabase, DynStore, ErrorKind, Field,
-    PodRecord, Schema, WindowedStore, WriteBack, backup, compact, verify,
+    Checksums, CompactOptions, CopyOptions, DataType, Durability, DynDatabase, DynStore, ErrorKind,
+    Field, PodRecord, Schema, VerifyOptions, Wait, WindowedStore, WriteBack, backup, compact,
+    verify,
 };
 
 use crate::support::dead;
@@ -37,6 +39,25 @@ fn no_map(_: u64, _: u64) -> flatrec::Result<()> {
     Ok(())
 }
 
+/// Finds a check that does not wait as it was told, or that waits for ever.
+#[test]
+fn verify_waits_for_an_edit_as_long_as_it_was_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let schema = Schema::packed([Field::new("n", DataType::UInt64)]).unwrap();
+    let mut store = DynStore::create(&path, &schema).unwrap();
+    store.append_packed(&[0; 24]).unwrap();
+    store.flush().unwrap();
+    let edit = store.edit().unwrap();
+    let (begun, at_most) = (Instant::now(), Duration::from_millis(30));
+    let error = verify(&path, VerifyOptions::new().wait(Wait::AtMost(at_most))).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
+    assert!(begun.elapsed() >= at_most);
+    edit.finish().unwrap();
+    let report = verify(&path, VerifyOptions::new().wait(Wait::Forever)).unwrap();
+    assert_eq!((report.records, report.problems_found), (3, 0));
+}
+
 /// Finds a backup that renumbers records or loses the free list.
 #[test]
 fn a_backup_has_the_records_their_numbers_and_the_free_list() {
@@ -55,7 +76,7 @@ fn a_backup_has_the_records_their_numbers_and_the_free_list() {
     let info = store.info().unwrap();
     assert_eq!((info.count, info.live_count, info.free_head), (300_000, 299_996, Some(100_000)));
     assert_eq!(store.metadata().unwrap(), b"the user's");
-    assert_eq!(verify(&out, 10).unwrap().problems_found, 0);
+    assert_eq!(verify(&out, VerifyOptions::new()).unwrap().problems_found, 0);
 }
 
 /// Finds a backup that copies records that a writer has not flushed yet.
@@ -100,7 +121,7 @@ fn a_copy_beside_transactions_holds_what_was_committed() {
     assert_eq!((report.records, report.deleted), (998, 3));
     let windowed = || WindowedStore::<PodRecord<[u8; 9]>>::options();
     for path in [&path, &out] {
-        assert_eq!(verify(path, 10).unwrap().problems, []);
+        assert_eq!(verify(path, VerifyOptions::new()).unwrap().problems, []);
         let store = DynStore::open_read_only(path).unwrap();
         let info = store.info().unwrap();
         assert_eq!((info.count, info.live_count, info.free_head), (1001, 998, Some(17)));
@@ -119,7 +140,7 @@ fn a_copy_beside_transactions_holds_what_was_committed() {
         assert_eq!(windowed.live_count(), 998);
     }
     let options = CopyOptions::new().replace(true);
-    let report = compact(&path, &out, options, &mut no_map).unwrap();
+    let report = compact(&path, &out, CompactOptions::from(options).on_renumber(no_map)).unwrap();
     assert_eq!((report.records, report.dropped), (998, 3));
     assert_eq!(DynStore::open(&out).unwrap().get(997), Some(&record(1000)[..]));
     transaction.rollback();
@@ -134,7 +155,10 @@ fn an_empty_store_can_be_copied() {
     let out = directory.path().join("copy.rec");
     assert_eq!(backup(&path, &out, CopyOptions::new()).unwrap().written_bytes, 65_536);
     let options = CopyOptions::new().replace(true);
-    assert_eq!(compact(&path, &out, options, &mut no_map).unwrap().records, 0);
+    assert_eq!(
+        compact(&path, &out, CompactOptions::from(options).on_renumber(no_map)).unwrap().records,
+        0
+    );
     assert!(DynStore::open(&out).unwrap().is_empty());
 }
 
@@ -166,7 +190,8 @@ fn a_copy_replaces_only_what_it_may() {
         let error = backup(&path, &out, CopyOptions::new().replace(true)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{}", out.display());
         let options = CopyOptions::new().replace(true);
-        let error = compact(&path, &out, options, &mut no_map).unwrap_err();
+        let error =
+            compact(&path, &out, CompactOptions::from(options).on_renumber(no_map)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument);
         assert!(std::fs::read(&path).unwrap() == before);
     }
@@ -186,7 +211,7 @@ fn a_link_is_replaced_itself_and_what_it_leads_to_stays() {
             backup(&path, &link, CopyOptions::new().replace(true)).unwrap();
         }),
         ("compact", &|| {
-            compact(&path, &link, CopyOptions::new().replace(true), &mut no_map).unwrap();
+            compact(&path, &link, CompactOptions::new().replace(true).on_renumber(no_map)).unwrap();
         }),
         ("salvage", &|| {
             flatrec::salvage(&path, &link, flatrec::SalvageOptions::new().replace(true)).unwrap();
@@ -210,7 +235,7 @@ fn a_link_is_replaced_itself_and_what_it_leads_to_stays() {
     }
     open.close().unwrap();
     assert_eq!(DynStore::open(&store).unwrap().count(), 7);
-    assert_eq!(verify(&store, 1).unwrap().problems_found, 0);
+    assert_eq!(verify(&store, VerifyOptions::new().max_problems(1)).unwrap().problems_found, 0);
 }
 
 /// Finds unfinished files that a copy leaves when its caller stops it.
@@ -230,10 +255,14 @@ fn a_copy_that_is_ended_leaves_nothing() {
     assert_eq!(seen.len(), 2);
     assert!(0 < seen[0] && seen[0] < seen[1] && seen[1] < 3_000_000, "{seen:?}");
     assert_eq!(names(directory.path()), before);
-    let error = compact(&path, &out, CopyOptions::new(), &mut |old, _| match old {
-        7 => Err(io::Error::other("enough").into()),
-        _ => Ok(()),
-    });
+    let error = compact(
+        &path,
+        &out,
+        CompactOptions::new().on_renumber(|old, _| match old {
+            7 => Err(io::Error::other("enough").into()),
+            _ => Ok(()),
+        }),
+    );
     assert!(error.unwrap_err().to_string().contains("enough"));
     assert_eq!(names(directory.path()), before);
 }
@@ -247,10 +276,14 @@ fn compact_drops_the_dead_and_says_who_went_where() {
     dead::delete(&path, &dead);
     let out = directory.path().join("compact.rec");
     let mut moved = Vec::new();
-    let report = compact(&path, &out, CopyOptions::new(), &mut |old, new| {
-        moved.push((old, new));
-        Ok(())
-    });
+    let report = compact(
+        &path,
+        &out,
+        CompactOptions::new().on_renumber(|old, new| {
+            moved.push((old, new));
+            Ok(())
+        }),
+    );
     let report = report.unwrap();
     assert_eq!((report.records, report.dropped, report.renumbered), (149_999, 150_001, 149_999));
     assert!(moved.into_iter().eq((150_000..299_999).zip(0..)));
@@ -262,7 +295,7 @@ fn compact_drops_the_dead_and_says_who_went_where() {
     assert!(found.zip(150_000..).all(|((id, r), old)| id + 150_000 == old && r == record(old)));
     drop(store);
     assert_eq!(report.written_bytes, std::fs::metadata(&out).unwrap().len());
-    assert_eq!(verify(&out, 10).unwrap().problems_found, 0);
+    assert_eq!(verify(&out, VerifyOptions::new()).unwrap().problems_found, 0);
 }
 
 /// Finds a compaction that makes a damaged count or status look sound.
@@ -273,13 +306,13 @@ fn compact_refuses_a_store_that_contradicts_itself() {
     let before = names(directory.path());
     let out = directory.path().join("compact.rec");
     dead::set_header(&path, 9, u64::MAX);
-    let error = compact(&path, &out, CopyOptions::new(), &mut no_map).unwrap_err();
+    let error = compact(&path, &out, CompactOptions::new().on_renumber(no_map)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     dead::set_header(&path, 10, u64::MAX);
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[65_536 + 40 + 9] = 0;
     std::fs::write(&path, bytes).unwrap();
-    let error = compact(&path, &out, CopyOptions::new(), &mut no_map).unwrap_err();
+    let error = compact(&path, &out, CompactOptions::new().on_renumber(no_map)).unwrap_err();
     assert_eq!((error.kind(), error.record_number()), (ErrorKind::Corrupt, Some(4)));
     assert_eq!(names(directory.path()), before);
 }
@@ -294,7 +327,7 @@ fn a_copy_has_checksums_if_the_store_has_and_does_not_call_damage_right() {
     store.append_packed((0..30_000).map(record).collect::<Vec<_>>().as_flattened()).unwrap();
     store.close().unwrap();
     backup(&path, &out, CopyOptions::new()).unwrap();
-    let report = verify(&out, 10).unwrap();
+    let report = verify(&out, VerifyOptions::new()).unwrap();
     assert_eq!((report.problems_found, report.checksums), (0, Checksums::Present { blocks: 5 }));
     std::fs::remove_file(&out).unwrap();
 
@@ -303,7 +336,7 @@ fn a_copy_has_checksums_if_the_store_has_and_does_not_call_damage_right() {
     std::fs::write(&path, bytes).unwrap();
     let error = backup(&path, &out, CopyOptions::new()).unwrap_err();
     assert_eq!((error.kind(), error.file_offset()), (ErrorKind::Corrupt, Some(2 * 65_536)));
-    let error = compact(&path, &out, CopyOptions::new(), &mut no_map).unwrap_err();
+    let error = compact(&path, &out, CompactOptions::new().on_renumber(no_map)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert!(!out.exists());
 }
@@ -428,7 +461,7 @@ mod model {
             transaction.commit(Durability::Eventual).unwrap();
             // Read beside the live log, as the array alone is not the state.
             check(&DynStore::open_read_only(self.path()).unwrap(), &self.model);
-            assert_eq!(verify(self.path(), 10).unwrap().problems, []);
+            assert_eq!(verify(self.path(), VerifyOptions::new()).unwrap().problems, []);
             database.close().unwrap();
         }
 
@@ -461,7 +494,7 @@ mod model {
             let copy = DynStore::open_read_only(&out).unwrap();
             check(&copy, &self.model[..self.flushed]);
             drop(copy);
-            assert_eq!(verify(&out, 10).unwrap().problems, []);
+            assert_eq!(verify(&out, VerifyOptions::new()).unwrap().problems, []);
         }
 
         /// The compact store takes the place of the other.
@@ -470,10 +503,14 @@ mod model {
             let out = self.directory.path().join("compact.rec");
             let mut map = Vec::new();
             let options = CopyOptions::new().replace(true);
-            let report = compact(self.path(), &out, options, &mut |old, new| {
-                map.push((old, new));
-                Ok(())
-            });
+            let report = compact(
+                self.path(),
+                &out,
+                CompactOptions::from(options).on_renumber(|old, new| {
+                    map.push((old, new));
+                    Ok(())
+                }),
+            );
             let living = |(at, record): (u64, &Option<Vec<u8>>)| record.as_ref().map(|_| at);
             let old = (0..).zip(&self.model).filter_map(living);
             assert!(map.into_iter().eq(old.zip(0..)));
@@ -524,7 +561,7 @@ mod model {
                 rig.model = model;
             }
             rig.close();
-            prop_assert_eq!(verify(rig.path(), 10).unwrap().problems, []);
+            prop_assert_eq!(verify(rig.path(), VerifyOptions::new()).unwrap().problems, []);
         }
     }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use flatrec::{
     DataType, Database, Durability, DynDatabase, ErrorKind, Field, Record, Schema, Store,
-    WindowedStore,
+    VerifyOptions, WindowedStore,
 };
 
 use crate::support::numbered::{N, add};
@@ -216,9 +216,9 @@ fn damage_found_at_recovery_is_not_summed_as_sound() {
     let mut bytes = fs::read(&path).unwrap();
     bytes[65_536 + 8 * 500] ^= 1;
     fs::write(&path, bytes).unwrap();
-    assert_eq!(flatrec::verify(&path, 10).unwrap().problems_found, 1);
+    assert_eq!(flatrec::verify(&path, VerifyOptions::new()).unwrap().problems_found, 1);
     Database::<N>::open(&path).and_then(Database::close).unwrap();
-    let doubts = flatrec::verify(&path, 10).unwrap().problems;
+    let doubts = flatrec::verify(&path, VerifyOptions::new()).unwrap().problems;
     assert_eq!(doubts.len(), 1, "{doubts:?}");
     assert!(doubts[0].what.contains("it did not match its checksum before"), "{doubts:?}");
 }
@@ -238,7 +238,7 @@ fn a_store_does_not_delete_the_log_beside_a_damaged_header_sector() {
     let mut bytes = fs::read(&path).unwrap();
     bytes[4096 + 60] ^= 1;
     fs::write(&path, bytes).unwrap();
-    let doubts = flatrec::verify(&path, 10).unwrap().problems;
+    let doubts = flatrec::verify(&path, VerifyOptions::new()).unwrap().problems;
     let said: Vec<&str> = doubts.iter().map(|doubt| doubt.what.as_str()).collect();
     assert_eq!(said.len(), 2, "{said:?}");
     assert!(said[0].contains("this header slot is not valid"), "{said:?}");

@@ -15,7 +15,7 @@ use std::sync::{Arc, OnceLock};
 use flatrec::map::{Access, Backing, FileBacking};
 use flatrec::{
     DataType, Durability, DynDatabase, DynStore, Error, ErrorKind, Field, Schema, Snapshot,
-    WriteTransaction, verify,
+    VerifyOptions, WriteTransaction, verify,
 };
 
 use crate::support::hooked::{Call, Hook, Hooked, Then};
@@ -308,7 +308,7 @@ impl Rig {
             let name = entry.unwrap().file_name().into_string().unwrap();
             assert!(!name.contains("-wal-"), "{name} was left behind");
         }
-        assert_eq!(verify(self.path(), 5).unwrap().problems, []);
+        assert_eq!(verify(self.path(), VerifyOptions::new()).unwrap().problems, []);
         let store = over(Access::ReadWrite);
         assert!(agrees(|id| store.get(id), store.count(), &state));
     }

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use flatrec::{
-    DataType, Durability, DynDatabase, DynStore, Field, Schema, Snapshot, WriteTransaction, verify,
+    DataType, Durability, DynDatabase, DynStore, Field, Schema, Snapshot, VerifyOptions,
+    WriteTransaction, verify,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -331,7 +332,7 @@ impl<'a> Rig<'a> {
 
 /// Flat, and without a log.
 fn check_at_rest(path: &Path) {
-    let report = verify(path, 5).unwrap();
+    let report = verify(path, VerifyOptions::new()).unwrap();
     assert_eq!(report.problems, []);
     let logs = std::fs::read_dir(path.parent().unwrap()).unwrap();
     let logs = logs.map(|entry| entry.unwrap().path());

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use flatrec::{
     DataType, Durability, DynDatabase, DynStore, ErrorKind, Field, PodRecord, Schema, Store, Value,
-    WindowedStore, verify,
+    VerifyOptions, WindowedStore, verify,
 };
 
 use crate::support::dead;
@@ -44,7 +44,7 @@ fn set_byte(path: &Path, at: u64, byte: u8) {
 }
 
 fn doubts(path: &Path) -> Vec<String> {
-    verify(path, 100).unwrap().problems.iter().map(ToString::to_string).collect()
+    verify(path, VerifyOptions::new()).unwrap().problems.iter().map(ToString::to_string).collect()
 }
 
 /// Finds a change of the bytes that other programs read.
@@ -272,7 +272,7 @@ fn verify_doubts_statuses_counts_and_free_lists_that_do_not_fit() {
     let directory = tempfile::tempdir().unwrap();
     let path = numbers(directory.path(), 6);
     dead::delete(&path, &[4, 1, 2]); // the list is 2, 1, 4
-    let report = verify(&path, 100).unwrap();
+    let report = verify(&path, VerifyOptions::new()).unwrap();
     assert_eq!((report.records, report.deleted, report.problems_found), (3, 3, 0));
     let good = std::fs::read(&path).unwrap();
     let slot = |id: u64| 65_536 + id * 16;

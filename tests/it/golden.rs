@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use cases::{CASES, Case, Row, row, row_bytes};
 use flatrec::{
     Checksums, Database, Durability, DynDatabase, DynStore, ErrorKind, OpenOptions, Store,
-    StoreInfo, WindowedStore, verify,
+    StoreInfo, VerifyOptions, WindowedStore, verify,
 };
 use tempfile::TempDir;
 
@@ -158,7 +158,7 @@ fn every_record_is_in_a_snapshot_and_nothing_is_lost_by_closing() {
 
 /// A closed store of a case in which these records were set since.
 fn check_records(case: &Case, path: &Path, changed: &[(u64, Option<u32>)]) {
-    let report = verify(path, 10).unwrap();
+    let report = verify(path, VerifyOptions::new()).unwrap();
     assert_eq!(report.problems, [], "{}", case.name);
     assert_eq!(report.commits_in_log, 0, "{}", case.name);
     let store = DynStore::open_read_only(path).unwrap();
@@ -221,7 +221,7 @@ fn a_store_without_a_log_goes_on_from_there() {
 fn verify_finds_what_there_is() {
     for case in &CASES {
         let (_directory, path) = copy(case.name);
-        let report = verify(&path, 10).unwrap();
+        let report = verify(&path, VerifyOptions::new()).unwrap();
         let live = case.live().count() as u64;
         assert_eq!((report.records, report.deleted), (live, case.count - live), "{}", case.name);
         assert_eq!(report.commits_in_log, case.log.map_or(0, |(commits, _)| commits));
@@ -314,7 +314,7 @@ fn every_kind_of_value_is_read() {
     for id in 0..store.count() {
         check(store.get(id).unwrap(), id);
     }
-    assert_eq!(verify(&path, 10).unwrap().problems, []);
+    assert_eq!(verify(&path, VerifyOptions::new()).unwrap().problems, []);
     let last = store.get(cases::PLAIN_COUNT - 1).unwrap().to_vec();
     let first = store.get(0).unwrap().to_vec();
     // And it is written to, by a transaction, as any other.
@@ -325,7 +325,7 @@ fn every_kind_of_value_is_read() {
     transaction.set(0, &last).unwrap();
     transaction.commit(Durability::Immediate).unwrap();
     database.close().unwrap();
-    assert_eq!(verify(&path, 10).unwrap().problems, []);
+    assert_eq!(verify(&path, VerifyOptions::new()).unwrap().problems, []);
     let written = DynStore::open_read_only(&path).unwrap();
     for id in 0..=cases::PLAIN_COUNT {
         let expected = match id {

@@ -256,7 +256,12 @@ fn looking_at_a_file_that_is_no_store_leaves_nothing_beside_it() {
         for open in [DynStore::open, DynStore::open_read_only, DynStore::open_private] {
             assert_eq!(open(&path).unwrap_err().kind(), ErrorKind::NotAStore);
         }
-        assert_eq!(flatrec::verify(&path, 1).unwrap().problems_found, 1);
+        assert_eq!(
+            flatrec::verify(&path, flatrec::VerifyOptions::new().max_problems(1))
+                .unwrap()
+                .problems_found,
+            1
+        );
         assert_eq!(names(directory.path()), ["picture"]);
     }
 }

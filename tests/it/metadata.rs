@@ -42,7 +42,7 @@ fn every_handle_shows_the_whole_metadata() {
         let reader = Database::<[u8]>::open_read_only(&path).unwrap();
         assert!(reader.metadata().unwrap() == expected);
         assert_eq!(reader.schema(), DynStore::open_read_only(&path).unwrap().schema());
-        assert_eq!(verify(&path, 9).unwrap().problems, []);
+        assert_eq!(verify(&path, flatrec::VerifyOptions::new()).unwrap().problems, []);
     }
 }
 

@@ -5,7 +5,9 @@
 
 use std::path::Path;
 
-use flatrec::{Checksums, DataType, DynStore, ErrorKind, Field, Schema, WriteBack, verify};
+use flatrec::{
+    Checksums, DataType, DynStore, ErrorKind, Field, Schema, VerifyOptions, WriteBack, verify,
+};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -129,7 +131,7 @@ impl<'a> Rig<'a> {
 
     /// Every block that was flushed matches its checksum.
     fn verify(&self, path: &Path) {
-        let report = verify(path, 5).unwrap();
+        let report = verify(path, VerifyOptions::new()).unwrap();
         assert_eq!((report.problems, report.records), (vec![], self.flushed.len() as u64));
         let bytes = self.flushed.len() * self.record_len;
         let blocks = bytes.div_ceil(65_536) as u64;
@@ -147,7 +149,7 @@ impl<'a> Rig<'a> {
         }
         let len = std::fs::metadata(path).unwrap().len();
         assert_eq!(len, 65_536 + (model.len() * record_len) as u64, "trimmed at rest");
-        assert_eq!(verify(path, 5).unwrap().problems, []);
+        assert_eq!(verify(path, VerifyOptions::new()).unwrap().problems, []);
         let store = DynStore::options().write_back(way).open(path).unwrap();
         let flushed = model.clone();
         let rig = Self { path, way, store, record_len, checksums, model, flushed };

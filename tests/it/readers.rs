@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use flatrec::{
     CommitId, Database, Durability, ErrorKind, ReadOnlyDatabase, ReadableDatabase, Record, Store,
-    WindowedStore, verify,
+    VerifyOptions, WindowedStore, verify,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Record)]
@@ -193,7 +193,7 @@ fn a_held_snapshot_keeps_newer_commits_out_of_the_array_and_no_older_ones() {
     drop((reader, other));
     assert_eq!(database.readers().unwrap(), []);
     database.close().unwrap();
-    assert_eq!(verify(&rig.path, 5).unwrap().problems, []);
+    assert_eq!(verify(&rig.path, VerifyOptions::new()).unwrap().problems, []);
 }
 
 /// Finds an error that does not say which process to end.

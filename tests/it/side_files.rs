@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use flatrec::{CopyOptions, Database, ErrorKind, Store, WindowedStore};
+use flatrec::{CopyOptions, Database, ErrorKind, Store, VerifyOptions, WindowedStore};
 
 use crate::support::numbered::{N, add, try_add};
 
@@ -112,7 +112,7 @@ fn the_log_of_a_store_opened_by_a_link_lies_beside_the_store() {
     assert_eq!(count(&dead.path().join("n.rec")), 1);
     database.close().unwrap();
     assert_eq!(fs::read_dir(live.path()).unwrap().count(), 3, "data, the link, and its lock");
-    let checked = flatrec::verify(data.join("n.rec"), 10).unwrap();
+    let checked = flatrec::verify(data.join("n.rec"), VerifyOptions::new()).unwrap();
     assert!(matches!(checked.checksums, flatrec::Checksums::Present { blocks: 1 }));
 }
 
@@ -237,7 +237,7 @@ fn open_every_way(path: &Path) -> Vec<(&'static str, flatrec::Result<()>)> {
         ),
         ("database", Database::<N>::open(path).map(drop)),
         ("reader", Database::<N>::open_read_only(path).map(drop)),
-        ("verify", flatrec::verify(path, 10).map(drop)),
+        ("verify", flatrec::verify(path, VerifyOptions::new()).map(drop)),
         ("rebuild", flatrec::rebuild_checksums(path).map(drop)),
         ("backup", flatrec::backup(path, copy, CopyOptions::new()).map(drop)),
         ("mapping", Mapping::open_or_create(path, 100, |_| Ok(())).map(drop)),
@@ -379,7 +379,7 @@ fn stores_that_are_called_like_side_files_are_left_as_they_are() {
             let summed = Store::<N>::create_options().checksums(true).create_aside(at("n"), true);
             let _ = summed.and_then(Store::close);
             let _ = flatrec::rebuild_checksums(at("n"));
-            let _ = flatrec::verify(at("n"), 10);
+            let _ = flatrec::verify(at("n"), VerifyOptions::new());
             assert!(fs::read(at(name)).unwrap() == before, "{name}, alone: {alone}");
             for entry in contents(directory.path()) {
                 let left = entry.0.to_str().unwrap();

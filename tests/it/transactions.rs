@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use flatrec::{
     DataType, Database, Durability, DynDatabase, DynStore, ErrorKind, Field, PodRecord, Schema,
-    Store, Survives, WindowedStore,
+    Store, Survives, VerifyOptions, WindowedStore,
 };
 
 use crate::support::random::Random;
@@ -403,7 +403,7 @@ fn a_checkpoint_keeps_checksums_and_never_sums_damage() {
     let options = Database::<Numbers>::create_options().checksums(true);
     let database = options.create(&place.path).unwrap();
     append(&database, 0..10_000); // four blocks of 64 KiB
-    let verified = || flatrec::verify(&place.path, 10).unwrap();
+    let verified = || flatrec::verify(&place.path, VerifyOptions::new()).unwrap();
     let report = verified();
     assert_eq!((report.records, report.commits_in_log), (10_000, 1), "{:?}", report.problems);
     assert!(report.problems.is_empty(), "{:?}", report.problems);

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
-use flatrec::{Database, Durability, ReadOnlyDatabase, verify};
+use flatrec::{Database, Durability, ReadOnlyDatabase, VerifyOptions, verify};
 
 use children::Process;
 use reading::Reading;
@@ -165,13 +165,13 @@ impl Round {
             self.reign(time, random);
             self.over.store(true, SeqCst);
         });
-        assert_eq!(verify(&self.path, 5).unwrap().problems, []);
+        assert_eq!(verify(&self.path, VerifyOptions::new()).unwrap().problems, []);
         let database = Database::<Row>::open(&self.path).unwrap();
         let last = look(&database.begin_read().unwrap());
         database.close().unwrap();
         let floor = self.known.seen.load(SeqCst);
         assert!(last.commit >= floor, "commit {floor} was seen, and {last:?} is left");
-        assert_eq!(verify(&self.path, 5).unwrap().problems, []);
+        assert_eq!(verify(&self.path, VerifyOptions::new()).unwrap().problems, []);
     }
 
     /// Starts processes, and kills them.

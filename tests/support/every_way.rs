@@ -5,8 +5,8 @@ use std::path::Path;
 
 use flatrec::zerocopy::IntoBytes as _;
 use flatrec::{
-    Durability, DynDatabase, DynStore, ErrorKind, Result, SalvageOptions, Snapshot, VerifyReport,
-    WindowedStore, salvage, verify,
+    Durability, DynDatabase, DynStore, ErrorKind, Result, SalvageOptions, Snapshot, VerifyOptions,
+    VerifyReport, WindowedStore, salvage, verify,
 };
 
 use super::patched::{Files, Row};
@@ -37,7 +37,7 @@ pub(crate) struct Outcome {
 /// If something is wrong with us.
 pub(crate) fn open_every_way(directory: &Path, files: &Files) -> Outcome {
     let path = files.put(directory, "look");
-    let report = verify(&path, 5);
+    let report = verify(&path, VerifyOptions::new());
     let clean = matches!(&report, Ok(report) if report.problems_found == 0);
     let contents = look(&path);
     if let (true, Ok(report)) = (clean, &report) {
@@ -75,7 +75,7 @@ fn check_clean(report: &VerifyReport, contents: std::result::Result<&Contents, &
 
 fn still_clean(path: &Path, clean: bool) {
     if clean {
-        let report = verify(path, 5).expect("it was written to, and closed");
+        let report = verify(path, VerifyOptions::new()).expect("it was written to, and closed");
         assert_eq!(report.problems, [], "it was clean before it was written to");
     }
 }

@@ -5,7 +5,9 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use flatrec::{CopyOptions, Durability, DynDatabase, DynStore, ErrorKind, backup, compact};
+use flatrec::{
+    CompactOptions, CopyOptions, Durability, DynDatabase, DynStore, ErrorKind, backup, compact,
+};
 
 use super::*;
 
@@ -66,7 +68,7 @@ fn a_sound_store_is_never_called_corrupt_beside_its_writer() {
             place.ok(["backup", "hot.rec", "a.rec", "--force"]);
             place.ok(["compact", "hot.rec", "b.rec", "--force"]);
             backup(&path, place.path("c.rec"), again()).unwrap();
-            compact(&path, place.path("d.rec"), again(), &mut |_, _| Ok(())).unwrap();
+            compact(&path, place.path("d.rec"), CompactOptions::from(again())).unwrap();
             if n % 4 == 0 {
                 let verified = place.ok(["verify", "hot.rec"]);
                 assert!(verified.ends_with("no doubts\n"), "{verified}");
@@ -165,8 +167,7 @@ fn a_copy_that_a_checkpoint_overtakes_is_whole() {
                 compact(
                     &path,
                     &out,
-                    CopyOptions::new().on_progress(on_progress),
-                    &mut |_, _| Ok(()),
+                    CompactOptions::from(CopyOptions::new().on_progress(on_progress)),
                 )
                 .map(drop)
             } else {

@@ -39,13 +39,13 @@ fn a_flush_that_was_cut_short_is_no_checkpoint_that_was() {
         clean(&copy, 5);
         // No checkpoint has begun: what differs is damaged.
         flip(&copy, D + 80_000, 1);
-        let doubts = verify(&copy, 9).unwrap().problems;
+        let doubts = verify(&copy, flatrec::VerifyOptions::new()).unwrap().problems;
         assert!(doubts.first().is_some_and(|it| it.to_string().contains("records 655..1311")));
         match way {
             0 => DynDatabase::open(&copy).unwrap().close().unwrap(),
             _ => DynStore::open(&copy).unwrap().close().unwrap(),
         }
-        let report = verify(&copy, 9).unwrap();
+        let report = verify(&copy, flatrec::VerifyOptions::new()).unwrap();
         assert_eq!(report.problems_found, 1, "no change makes it look sound");
         for file in place.files().iter().filter(|file| file.starts_with("killed")) {
             std::fs::remove_file(place.path(file)).unwrap();
@@ -101,11 +101,14 @@ fn other_files_of_that_name_are_left_alone() {
         let mut store = DynStore::open(&path).unwrap();
         append(&mut store, 0..1);
         store.close().unwrap();
-        assert_eq!(verify(&path, 9).unwrap().checksums, Checksums::Absent);
+        assert_eq!(
+            verify(&path, flatrec::VerifyOptions::new()).unwrap().checksums,
+            Checksums::Absent
+        );
         assert_eq!(std::fs::read(&left).unwrap(), bytes);
     }
     std::fs::remove_file(&left).unwrap();
     std::fs::create_dir(&left).unwrap();
     DynStore::open(&path).unwrap().close().unwrap();
-    assert_eq!(verify(&path, 9).unwrap().problems, []);
+    assert_eq!(verify(&path, flatrec::VerifyOptions::new()).unwrap().problems, []);
 }

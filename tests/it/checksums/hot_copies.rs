@@ -94,7 +94,7 @@ fn a_copy_whose_data_is_older_than_its_log_is_refused_and_salvaged() {
         let (to, path) = copy(&place, &old);
         is_refused(&path, 2, BULK..2 * BULK);
 
-        let report = verify(&path, 10).unwrap();
+        let report = verify(&path, flatrec::VerifyOptions::new()).unwrap();
         let doubted: Vec<Option<u64>> = report.problems.iter().map(|doubt| doubt.record).collect();
         assert_eq!(doubted, [Some(BULK), Some(2 * BULK)], "{:?}", report.problems);
         let saved = to.path("saved");
@@ -111,7 +111,7 @@ fn a_copy_whose_data_is_older_than_its_log_is_refused_and_salvaged() {
         assert_eq!(kind, ErrorKind::Truncated);
         let report = salvage(&path, to.path("saved"), SalvageOptions::new()).unwrap();
         assert_eq!((report.saved, report.lost_records()), (BULK, 2 * BULK));
-        assert!(verify(&path, 10).unwrap().problems_found >= 3);
+        assert!(verify(&path, flatrec::VerifyOptions::new()).unwrap().problems_found >= 3);
     }
 }
 
@@ -126,7 +126,7 @@ fn a_copy_of_one_moment_opens_and_says_what_is_summed() {
         append_bulk(&database, BULK);
         let (_to, path) = copy(&place, &data(&place));
         holds(&path, |id| id, 2 * BULK);
-        let report = verify(&path, 10).unwrap();
+        let report = verify(&path, flatrec::VerifyOptions::new()).unwrap();
         assert_eq!(
             (report.problems_found, report.summed_in_log),
             (0, BULK),
@@ -138,7 +138,7 @@ fn a_copy_of_one_moment_opens_and_says_what_is_summed() {
         assert_eq!(info.unsummed, report.unsummed);
         // A writer that opens it sums the counted bytes.
         DynDatabase::open(&path).unwrap().close().unwrap();
-        let report = verify(&path, 10).unwrap();
+        let report = verify(&path, flatrec::VerifyOptions::new()).unwrap();
         assert_eq!((report.problems_found, report.summed_in_log), (0, 0), "{:?}", report.problems);
         assert_eq!(report.unsummed, if checksums { 0 } else { 2 * BULK });
         holds(&path, |id| id, 2 * BULK);
@@ -160,7 +160,7 @@ fn what_a_checkpoint_that_was_cut_short_has_written_is_no_damage() {
     let (_to, path) = copy(&place, &before);
     holds(&path, changed, BULK);
     // The records' pieces cannot be compared.
-    let unsummed = verify(&path, 10).unwrap().unsummed;
+    let unsummed = verify(&path, flatrec::VerifyOptions::new()).unwrap().unsummed;
     assert!((1000..2500).contains(&unsummed), "{unsummed}");
 
     let mut cut_short = before.clone();
@@ -192,7 +192,7 @@ fn appends_in_place_count_towards_a_checkpoint() {
         let (_to, path) = copy(place, &data(place));
         let info = DynStore::open_read_only(&path).unwrap().info().unwrap();
         assert_eq!(info.committed_count, 12 * BULK);
-        let report = verify(&path, 10).unwrap();
+        let report = verify(&path, flatrec::VerifyOptions::new()).unwrap();
         assert_eq!((report.problems_found, report.unsummed), (0, 0), "{:?}", report.problems);
         let Checksums::Present { blocks } = report.checksums else { panic!("{report:?}") };
         (blocks * BLOCK as u64 / 100, report.summed_in_log)
@@ -209,7 +209,7 @@ fn appends_in_place_count_towards_a_checkpoint() {
     append_bulk(&database, 24 * BULK);
     database.checkpoint().unwrap();
     let (_to, path) = copy(&place, &data(&place));
-    assert_eq!(verify(&path, 10).unwrap().summed_in_log, 0);
+    assert_eq!(verify(&path, flatrec::VerifyOptions::new()).unwrap().summed_in_log, 0);
     drop(database);
 }
 
@@ -229,10 +229,10 @@ fn a_log_that_sums_nothing_is_read_and_said_to() {
     bytes[512 + 4..512 + 8].copy_from_slice(&crc.to_le_bytes());
     std::fs::write(&segment, &bytes).unwrap();
     holds(&path, |id| id, BULK);
-    let report = verify(&path, 10).unwrap();
+    let report = verify(&path, flatrec::VerifyOptions::new()).unwrap();
     assert_eq!((report.problems_found, report.unsummed, report.summed_in_log), (0, BULK, 0));
     DynDatabase::open(&path).unwrap().close().unwrap();
-    assert_eq!(verify(&path, 10).unwrap().unsummed, 0);
+    assert_eq!(verify(&path, flatrec::VerifyOptions::new()).unwrap().unsummed, 0);
 
     // What fills a block's last sector means nothing where it is damaged: the sums in the head are
     // what is left.
@@ -241,7 +241,7 @@ fn a_log_that_sums_nothing_is_read_and_said_to() {
     bytes[512 + 130] ^= 1;
     std::fs::write(to.path("x-wal-1"), &bytes).unwrap();
     holds(&path, |id| id, BULK);
-    assert_eq!(verify(&path, 10).unwrap().summed_in_log, 1310);
+    assert_eq!(verify(&path, flatrec::VerifyOptions::new()).unwrap().summed_in_log, 1310);
 }
 
 /// Linux tells where holes are, which are summed without being read.

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use flatrec::{
     Checksums, DataType, Durability, DynDatabase, DynStore, ErrorKind, Field, SalvageOptions,
-    Schema, WriteBack, rebuild_checksums, salvage, verify,
+    Schema, VerifyOptions, WriteBack, rebuild_checksums, salvage, verify,
 };
 use proptest::prelude::*;
 
@@ -81,7 +81,7 @@ fn poke(path: &Path, offset: usize, byte: u8) {
 
 #[track_caller]
 fn clean(path: &Path, blocks: u64) {
-    let report = verify(path, 9).unwrap();
+    let report = verify(path, VerifyOptions::new()).unwrap();
     assert_eq!((report.problems, report.checksums), (vec![], Checksums::Present { blocks }));
 }
 
@@ -132,7 +132,7 @@ fn every_flipped_byte_is_found_or_reserved() {
             }
             for mask in MASKS {
                 poke(file, at, byte ^ mask);
-                let report = verify(&path, 9).unwrap();
+                let report = verify(&path, VerifyOptions::new()).unwrap();
                 let name = file.display();
                 if reserved {
                     assert_eq!(report.problems, [], "{name}, byte {at} ^ {mask:#x}");
@@ -154,7 +154,7 @@ fn damage_is_named_by_block_bytes_and_records() {
     let path = place.store(3000);
     clean(&path, 5);
     flip(&path, D + 3 * BLOCK + 77, 0x20);
-    let report = verify(&path, 9).unwrap();
+    let report = verify(&path, VerifyOptions::new()).unwrap();
     assert_eq!(report.problems_found, 1);
     assert_eq!(report.problems[0].offset, Some((D + 3 * BLOCK) as u64));
     assert_eq!(
@@ -170,7 +170,7 @@ fn stores_with_and_without_say_so() {
     let path = place.path("x");
     DynStore::create(&path, &schema()).unwrap().close().unwrap();
     assert_eq!(place.files(), ["x", "x-lock"]);
-    assert_eq!(verify(&path, 9).unwrap().checksums, Checksums::Absent);
+    assert_eq!(verify(&path, VerifyOptions::new()).unwrap().checksums, Checksums::Absent);
     let rebuilt = rebuild_checksums(&path).unwrap();
     assert_eq!((rebuilt.blocks, rebuilt.before, rebuilt.mismatched), (0, Checksums::Absent, 0));
     assert_eq!(place.files(), ["x", "x-lock", "x-sum"]);
@@ -197,7 +197,7 @@ fn rebuilding_takes_the_records_as_they_are() {
     assert_eq!((rebuilt.blocks, rebuilt.mismatched), (5, 2));
     clean(&path, 5);
     flip(&path.with_file_name("x-sum"), 100, 1);
-    let report = verify(&path, 9).unwrap();
+    let report = verify(&path, VerifyOptions::new()).unwrap();
     assert!(matches!(report.checksums, Checksums::Damaged(_)), "{:?}", report.checksums);
     assert_eq!(report.problems_found, 1);
     assert!(matches!(rebuild_checksums(&path).unwrap().before, Checksums::Damaged(_)));
@@ -232,7 +232,7 @@ fn the_checksums_of_a_replaced_store_are_none_of_the_new_one() {
     let new_sums = std::fs::read(place.path("x-sum")).unwrap();
     // Power failed between the two renames: old checksums beside the new store, or none.
     std::fs::write(place.path("x-sum"), &old_sums).unwrap();
-    let report = verify(&path, 9).unwrap();
+    let report = verify(&path, VerifyOptions::new()).unwrap();
     assert_eq!((report.checksums, report.problems_found), (Checksums::Foreign, 1));
     let mut store = DynStore::open(&path).unwrap();
     assert_eq!(store.info().unwrap().checksums, Checksums::Foreign);
@@ -245,7 +245,7 @@ fn the_checksums_of_a_replaced_store_are_none_of_the_new_one() {
     );
     // New checksums that a later change did not update are stale too.
     std::fs::write(place.path("x-sum"), &new_sums).unwrap();
-    assert_eq!(verify(&path, 9).unwrap().checksums, Checksums::Stale);
+    assert_eq!(verify(&path, VerifyOptions::new()).unwrap().checksums, Checksums::Stale);
     assert_eq!(rebuild_checksums(&path).unwrap().before, Checksums::Stale);
     clean(&path, 1);
     replace(false, 50);
@@ -268,7 +268,7 @@ fn what_was_changed_under_another_name_is_stale() {
     let mut store = DynStore::open(&alias).unwrap();
     append(&mut store, 0..1);
     store.close().unwrap();
-    assert_eq!(verify(&path, 9).unwrap().checksums, Checksums::Stale);
+    assert_eq!(verify(&path, VerifyOptions::new()).unwrap().checksums, Checksums::Stale);
 }
 
 /// Finds an edit that sums a damaged block anew, which makes the damage look sound.
@@ -290,7 +290,7 @@ fn an_edit_sums_what_it_changed_and_refuses_to_bury_damage() {
         edit.finish().unwrap();
         append(&mut store, 3000..3010);
         store.close().unwrap();
-        let report = verify(&path, 9).unwrap();
+        let report = verify(&path, VerifyOptions::new()).unwrap();
         assert_eq!(report.problems_found, 1, "{:?}", report.problems);
         assert_eq!(report.problems[0].offset, Some((D + 2 * BLOCK) as u64));
         let store = DynStore::open_read_only(&path).unwrap();
@@ -314,7 +314,7 @@ fn an_interrupted_edit_costs_the_checksums() {
     edit.finish().unwrap();
     store.close().unwrap();
 
-    let report = verify(&copy, 9).unwrap();
+    let report = verify(&copy, VerifyOptions::new()).unwrap();
     assert_eq!(report.checksums, Checksums::Present { blocks: 2 });
     let whats: Vec<&str> = report.problems.iter().map(|doubt| doubt.what.as_str()).collect();
     assert!(whats[0].contains("interrupted"), "{whats:?}");
@@ -322,7 +322,7 @@ fn an_interrupted_edit_costs_the_checksums() {
     assert_eq!(whats.len(), 2, "{whats:?}");
     assert_eq!(rebuild_checksums(&copy).unwrap_err().kind(), ErrorKind::InterruptedEdit);
     DynStore::options().accept_interrupted_edit(true).open(&copy).unwrap().close().unwrap();
-    let report = verify(&copy, 9).unwrap();
+    let report = verify(&copy, VerifyOptions::new()).unwrap();
     assert_eq!((report.checksums, report.problems_found), (Checksums::Absent, 0));
     rebuild_checksums(&copy).unwrap();
     clean(&copy, 2);
@@ -371,7 +371,7 @@ fn transact(place: &Place, steps: &[(u8, u16)], deletes: bool) {
             _ => {}
         }
         let live = model.iter().flatten().count() as u64;
-        let report = verify(&path, 9).unwrap();
+        let report = verify(&path, VerifyOptions::new()).unwrap();
         assert_eq!((report.problems, report.records), (vec![], live), "beside the open database");
         assert!(matches!(report.checksums, Checksums::Present { .. }), "{:?}", report.checksums);
         killed(place, &path, &model);
@@ -389,7 +389,11 @@ fn transact(place: &Place, steps: &[(u8, u16)], deletes: bool) {
     let checkpoint = database.checkpoint().unwrap();
     assert_eq!(checkpoint.damaged()[0].block, 0);
     database.close().unwrap();
-    assert_eq!(verify(&path, 9).unwrap().problems_found, 1, "no change makes it look sound");
+    assert_eq!(
+        verify(&path, VerifyOptions::new()).unwrap().problems_found,
+        1,
+        "no change makes it look sound"
+    );
 }
 
 /// Files as a killed process leaves them: they come up, by whichever way, with sound checksums.
@@ -400,7 +404,7 @@ fn killed(place: &Place, path: &Path, model: &[Option<[u8; 100]>]) {
             0 => DynDatabase::open(&copy).unwrap().close().unwrap(),
             _ => DynStore::open(&copy).unwrap().close().unwrap(),
         }
-        let report = verify(&copy, 9).unwrap();
+        let report = verify(&copy, VerifyOptions::new()).unwrap();
         assert_eq!((report.problems_found, report.problems), (0, vec![]), "{}", path.display());
         assert!(matches!(report.checksums, Checksums::Present { .. }), "{:?}", report.checksums);
         let store = DynStore::open_read_only(&copy).unwrap();
@@ -476,7 +480,7 @@ fn a_checkpoint_cut_short_is_no_damage() {
         let mut bytes = std::fs::read(&copy).unwrap();
         bytes[D + 100_000..D + 100_100].copy_from_slice(&record(1));
         std::fs::write(&copy, bytes).unwrap();
-        let doubts = verify(&copy, 9).unwrap().problems;
+        let doubts = verify(&copy, VerifyOptions::new()).unwrap().problems;
         assert!(doubts[0].to_string().contains("records 655..1311"), "{doubts:?}");
         // Unless it had said before that it begins.
         announce_checkpoint(&copy);
@@ -503,7 +507,7 @@ fn a_restored_older_file_without_its_checksums_is_not_taken_for_sound() {
     edit.finish().unwrap();
     store.close().unwrap();
     std::fs::write(&path, old).unwrap();
-    let report = verify(&path, 9).unwrap();
+    let report = verify(&path, VerifyOptions::new()).unwrap();
     assert_eq!(report.problems_found, 1);
     assert!(report.problems[0].what.starts_with("block 0"), "{:?}", report.problems);
 }
@@ -542,7 +546,7 @@ proptest! {
         store.close().unwrap();
         let at = at.index(len);
         flip(&path, D + at, mask);
-        let report = verify(&path, 9).unwrap();
+        let report = verify(&path, VerifyOptions::new()).unwrap();
         prop_assert_eq!(report.problems_found, 1);
         let start = D + at / BLOCK * BLOCK;
         prop_assert_eq!(report.problems[0].offset, Some(start as u64));

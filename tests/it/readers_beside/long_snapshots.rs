@@ -1,6 +1,8 @@
 //! What a snapshot held for long does to the log; and records as large as they can be.
 
-use flatrec::{DataType, Database, Durability, DynDatabase, DynStore, ErrorKind, Field, Schema};
+use flatrec::{
+    DataType, Database, Durability, DynDatabase, DynStore, ErrorKind, Field, Schema, VerifyOptions,
+};
 
 use super::Account;
 
@@ -36,7 +38,7 @@ fn the_largest_records_and_numbers() {
     assert_eq!((snapshot.get(0).unwrap()[7], snapshot.get(2).unwrap()[5]), (9, 77));
     drop(snapshot);
     database.close().unwrap();
-    assert_eq!(flatrec::verify(&path, 5).unwrap().problems_found, 0);
+    assert_eq!(flatrec::verify(&path, VerifyOptions::new()).unwrap().problems_found, 0);
 }
 
 /// Finds a reader that computes the stride without the padding behind the status byte.

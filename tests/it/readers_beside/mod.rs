@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use flatrec::{
-    CopyOptions, Database, Durability, Error, Record, Store, Wait, WindowedStore, backup, verify,
+    CopyOptions, Database, Durability, Error, Record, Store, VerifyOptions, Wait, WindowedStore,
+    backup, verify,
 };
 
 use crate::support::random::Random;
@@ -91,7 +92,7 @@ impl Bank {
     fn copy(&self) {
         let out = self.directory.path().join("copy.rec");
         while !self.is_over() {
-            if let Some(report) = self.note("verify", verify(&self.path, 5)) {
+            if let Some(report) = self.note("verify", verify(&self.path, VerifyOptions::new())) {
                 assert_eq!(report.problems, [], "beside a writer");
             }
             let copied = backup(&self.path, &out, CopyOptions::new().replace(true));
@@ -122,7 +123,7 @@ impl Bank {
     }
 
     fn check(self) {
-        assert_eq!(verify(&self.path, 5).unwrap().problems, []);
+        assert_eq!(verify(&self.path, VerifyOptions::new()).unwrap().problems, []);
         let errors = self.errors.into_inner().unwrap();
         assert!(errors.is_empty(), "of {} looks: {errors:#?}", self.looks.into_inner());
     }
