@@ -16,7 +16,7 @@ use criterion::Criterion;
 use flatrec::{Database, Durability, ReadOnlyDatabase};
 
 const WRITER: &str = "FLATREC_BENCH_WRITER";
-/// Reads of a reader before it moves on to the newest commit.
+/// The reads of a reader before it refreshes its snapshot.
 const READS: usize = 1000;
 
 fn main() {
@@ -65,7 +65,7 @@ fn follow(criterion: &mut Criterion) {
             for _ in 0..times {
                 commit(&database, &mut random);
                 let started = Instant::now();
-                assert!(snapshot.refresh().expect("refresh"), "there was a commit");
+                assert!(snapshot.refresh().expect("refresh"), "the reader missed a commit");
                 spent += started.elapsed();
             }
             assert_eq!(snapshot.commit_id(), database.begin_read().expect("begin").commit_id());
@@ -91,13 +91,13 @@ fn get(criterion: &mut Criterion) {
     let held = reader.begin_read().expect("begin");
     let writer = Writer::start(&sample.path);
     let before = reader.commit_id().get();
-    // First the work of the peers alone, then with the newest state: images in the log.
+    // First from one snapshot beside the writer, then from new ones, whose images are in the log.
     common::measure(&mut group, "beside a writer, from one snapshot", expected, || {
         sum(ids.iter().map(|&id| held.get(id).expect("a record").two_fields()))
     });
     drop(held);
     common::measure(&mut group, "beside a writer, from new ones", expected, || read(&reader, &ids));
-    assert!(reader.commit_id().get() > before, "the writer has done nothing");
+    assert!(reader.commit_id().get() > before, "the writer made no commit");
     writer.end();
     group.finish();
 }
@@ -130,7 +130,7 @@ struct Writer {
 
 impl Writer {
     fn start(path: &Path) -> Self {
-        let program = std::env::current_exe().expect("this program");
+        let program = std::env::current_exe().expect("find this program");
         let mut command = Command::new(program);
         let mut child = command.env(WRITER, path).stdin(Stdio::piped()).spawn().expect("start");
         let input = child.stdin.take().expect("a pipe");

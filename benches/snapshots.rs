@@ -10,10 +10,10 @@ use common::{CHUNK_RECORDS, Item, RECORDS, Random, Sample};
 use criterion::Criterion;
 use flatrec::{Database, Durability, Snapshot};
 
-/// The part of the records that is in the log: every so many-th, or none.
+/// The part of the records that is in the log: every n-th record, or none.
 const LOGS: [(&str, usize); 3] = [("log empty", 0), ("1 % in the log", 100), ("all in the log", 1)];
 const CHUNK: u64 = CHUNK_RECORDS as u64;
-/// Reads of a reader before it begins a newer snapshot.
+/// The reads of a reader before it begins a newer snapshot.
 const READS: usize = 1000;
 
 fn main() {

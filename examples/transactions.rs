@@ -44,10 +44,10 @@ fn main() -> Result<()> {
             clerk.join().expect("a clerk")?;
         }
         over.store(true, Ordering::Relaxed);
-        auditor.join().expect("the auditor")
+        auditor.join().expect("the auditor panicked")
     })?;
     let commits = THREADS * TRANSFERS;
-    let each = started.elapsed() / u32::try_from(commits).expect("not so many");
+    let each = started.elapsed() / u32::try_from(commits).expect("the count fits");
     println!(
         "{commits} durable commits by {THREADS} threads, {each:?} each; {looks} audits beside"
     );

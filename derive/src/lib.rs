@@ -11,6 +11,7 @@
 //! - there are no generic parameters, so that all of this is checked where the struct is written.
 
 mod attributes;
+mod document;
 mod expand;
 
 use proc_macro::TokenStream;
@@ -69,4 +70,16 @@ use proc_macro::TokenStream;
 pub fn derive_record(input: TokenStream) -> TokenStream {
     let input = syn::parse_macro_input!(input as syn::DeriveInput);
     expand::expand(&input).unwrap_or_else(|error| error.into_compile_error()).into()
+}
+
+/// The text of a document as a string literal, for flatrec's own documentation.
+#[doc(hidden)]
+#[proc_macro]
+pub fn document(path: TokenStream) -> TokenStream {
+    let path = syn::parse_macro_input!(path as syn::LitStr);
+    let text = document::text(&path.value()).map_err(|error| syn::Error::new(path.span(), error));
+    match text {
+        Ok(text) => quote::quote!(#text).into(),
+        Err(error) => error.into_compile_error().into(),
+    }
 }

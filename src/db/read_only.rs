@@ -197,7 +197,7 @@ impl<R: Row + ?Sized> std::fmt::Debug for ReadOnlyDatabase<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ReadOnlyDatabase")
             .field("path", &self.path())
-            .field("commit", &self.commit_id())
+            .field("commit", &self.commit_id().get())
             .finish_non_exhaustive()
     }
 }

@@ -200,7 +200,7 @@ impl<R: Row + ?Sized> std::fmt::Debug for Snapshot<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Snapshot")
             .field("path", &self.source.path())
-            .field("commit", &self.commit_id())
+            .field("commit", &self.commit_id().get())
             .field("count", &self.count())
             .finish_non_exhaustive()
     }

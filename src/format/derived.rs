@@ -71,8 +71,10 @@
 
 use std::mem::{align_of, size_of};
 
+use super::data_type::{DataType, TimeUnit};
+use super::field::Field;
 use super::record::{FieldType, field_type_problem};
-use super::schema::{DataType, Field, MAX_ALIGNMENT_BYTES, MAX_RECORD_BYTES, TimeUnit};
+use super::schema::{MAX_ALIGNMENT_BYTES, MAX_RECORD_BYTES};
 
 // Some functions take a function from a record to its field, so that the compiler supplies the
 // field's type: the type that the derive reads may change before the struct is compiled.

@@ -10,7 +10,9 @@ use std::slice;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use super::schema::{DataType, Field, MAX_RECORD_BYTES, Schema};
+use super::data_type::DataType;
+use super::field::Field;
+use super::schema::{MAX_RECORD_BYTES, Schema};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A type whose values are records: plain bytes of a fixed layout, read in place.
@@ -162,6 +164,8 @@ field_types! {
     u16, U16, UInt16;
     u32, U32, UInt32;
     u64, U64, UInt64;
+    i128, I128, Int128;
+    u128, U128, UInt128;
     f32, F32, Float32;
     f64, F64, Float64;
 }

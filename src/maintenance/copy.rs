@@ -117,7 +117,7 @@ impl<'a> Copy<'a> {
         let from = DynStore::options().wait(options.wait).open_read_only(path)?;
         let mut new = DynStore::create_options()
             .wait(options.wait)
-            .deletes(from.file.slots.mark().is_some())
+            .deletes(from.file.slots.status_byte().is_some())
             .checksums(from.has_checksums()?)
             .allow_network_file_system(options.allow_network);
         new.common.metadata = NewMetadata::Of(Arc::clone(from.file.superblock.metadata()));
@@ -149,7 +149,7 @@ impl<'a> Copy<'a> {
             count: file.array.count(),
             sums: sums.as_ref(),
             images: file.mode.log().map(|log| &log.overlay),
-            torn: &[],
+            mismatched: &[],
             beside: file.mode.reader().map(|state| state.pin.presence()),
         };
         let mut copier = Copier {

@@ -16,7 +16,7 @@ use crate::io::FileBacking;
 use crate::shm::Wait;
 use crate::store::DynStore;
 use crate::sums::{Checksums, describe};
-use crate::txn::{NewMetadata, Slots, Torn};
+use crate::txn::{MismatchedRecords, NewMetadata, Slots};
 
 /// Options for [`salvage`].
 ///
@@ -259,7 +259,7 @@ pub fn salvage_with_progress(
     let schema = store.superblock.schema();
     let mut new = DynStore::create_options()
         .wait(options.wait)
-        .deletes(store.slots.mark().is_some())
+        .deletes(store.slots.status_byte().is_some())
         .checksums(true);
     new.common.metadata = NewMetadata::Of(Arc::clone(store.superblock.metadata()));
     new.common.set_copy_of(path)?;
@@ -280,7 +280,7 @@ pub fn salvage_with_progress(
         why: Vec::new(),
         progress,
         records: store.count(),
-        torn: store.torn(),
+        mismatched: store.mismatched(),
     };
     store.scan(&mut saver)?;
     progress(store.count(), store.count())?;
@@ -301,7 +301,7 @@ struct Saver<'s> {
     progress: &'s mut dyn FnMut(u64, u64) -> Result<()>,
     /// The number of all records.
     records: u64,
-    torn: &'s [Torn],
+    mismatched: &'s [MismatchedRecords],
 }
 
 /// The number of records between two calls of `progress`.
@@ -376,8 +376,8 @@ impl Saver<'_> {
         self.why.retain(|bad| bad.records.end > id);
         match self.why.iter().find(|bad| bad.records.contains(&id)) {
             Some(bad) => format!("{}: {}", describe(bad.block, &bad.bytes, &bad.records), bad.why),
-            None => match self.torn.iter().find(|torn| torn.ids.contains(&id)) {
-                Some(torn) => torn.to_string(),
+            None => match self.mismatched.iter().find(|mismatched| mismatched.ids.contains(&id)) {
+                Some(mismatched) => mismatched.to_string(),
                 None => "it cannot be read".to_owned(),
             },
         }

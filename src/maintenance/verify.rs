@@ -162,7 +162,7 @@ pub fn verify(path: impl AsRef<Path>, options: VerifyOptions) -> Result<VerifyRe
         unknown: false,
     };
     store.scan(&mut verifier)?;
-    if store.slots.mark().is_some() {
+    if store.slots.status_byte().is_some() {
         verifier.check_counts(store.live_count(), store.free_head(), store.count());
     }
     let deleted = verifier.deleted.len() as u64;

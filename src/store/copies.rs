@@ -17,7 +17,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
     /// Returns how many.
     pub(crate) fn read_packed(&self, first: u64, into: &mut [u8]) -> Result<usize> {
         let len = self.slots.record_len();
-        if self.slots.mark().is_none() && self.mode.log().is_none() {
+        if self.slots.status_byte().is_none() && self.mode.log().is_none() {
             let copied = self.array.copy_records(first, len, into);
             return copied.map_err(|error| self.superblock.name(error));
         }
@@ -154,7 +154,7 @@ impl<'a, R: Row + ?Sized> Copies<'a, R> {
     /// ```
     pub fn size_hint(&self) -> (u64, Option<u64>) {
         let left = self.ids.end - self.ids.start;
-        let least = if self.file.slots.mark().is_some() { 0 } else { left };
+        let least = if self.file.slots.status_byte().is_some() { 0 } else { left };
         (least, Some(left))
     }
 

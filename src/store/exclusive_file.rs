@@ -254,7 +254,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
             reading: common.reading,
             write_back: common.write_back,
             advice: common.advice,
-            mark: slots.mark(),
+            status_byte: slots.status_byte(),
             announces_edits: mode.sums().is_some(),
         };
         let count = mode.log().map_or(header.counts, |log| log.counts).records;
@@ -321,8 +321,8 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
     #[inline]
     pub(crate) fn append(&mut self, bytes: &[u8], added: u64) -> Result<Range<u64>> {
         self.superblock.check_healthy("append")?;
-        if self.slots.mark().is_some() {
-            return self.append_marked(bytes, added);
+        if self.slots.status_byte().is_some() {
+            return self.append_with_status(bytes, added);
         }
         self.append_slots(bytes, added)
     }
@@ -462,7 +462,7 @@ impl<R: Row + ?Sized> ExclusiveFile<R> {
 
     /// Records `ids` in place, if all are in the file and none can be deleted.
     pub(crate) fn run(&self, ids: Range<u64>) -> Option<R::Run<'_>> {
-        if self.slots.mark().is_some() {
+        if self.slots.status_byte().is_some() {
             return None;
         }
         R::run(self.array.whole().strides(ids)?, self.slots.stride(), self.slots.record_len())

@@ -287,7 +287,7 @@ impl LogInfo {
         let sides = backing.list_sides()?;
         let segments = sides.iter().filter(|suffix| suffix.starts_with("-wal-")).count();
         Ok(Self {
-            commits: found.blocks,
+            commits: found.frames,
             records: found.overlay.sorted_after(0).len() as u64,
             len_bytes: found.log_len_bytes,
             segments: segments as u64,

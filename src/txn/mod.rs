@@ -18,10 +18,10 @@ mod engine;
 mod follow;
 #[cfg(all(test, loom))]
 mod in_loom;
-mod in_place;
 mod install;
 mod kept_sums;
 mod locks;
+mod long_append;
 mod metadata;
 pub(crate) mod opening;
 mod options;
@@ -46,7 +46,6 @@ pub use row::Row;
 
 pub(crate) use engine::{Changes, Engine, Writer};
 pub(crate) use follow::LogFollower;
-pub(crate) use in_place::Torn;
 pub(crate) use install::{Change, Plan, Work, install};
 #[cfg(test)]
 pub(crate) use install::{Stage, in_order, unsynced};
@@ -54,6 +53,7 @@ pub(crate) use kept_sums::{
     check_sums_possible, create_sums, name_sums_of_replaced, refuse_other_file, replaced,
 };
 pub(crate) use locks::Locks;
+pub(crate) use long_append::MismatchedRecords;
 pub(crate) use metadata::NewMetadata;
 pub(crate) use options::Common;
 pub(crate) use reader_session::{Presence, SnapshotPin};

@@ -1,6 +1,6 @@
-//! Stores and databases in a backing that the caller hands over.
+//! Stores and databases in a backing that the caller provides.
 #![cfg(feature = "derive")]
-#![allow(unsafe_code, reason = "opening over a backing of one's own is unsafe")]
+#![allow(unsafe_code, reason = "opening over the caller's backing is unsafe")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -18,7 +18,7 @@ fn file(path: &std::path::Path) -> Arc<dyn Backing> {
     Arc::new(FileBacking::create_new(path).unwrap())
 }
 
-/// Finds an option of a new store that is lost where the caller hands the file over.
+/// Finds an option of a new store that is lost when the caller provides the backing.
 #[test]
 fn a_database_is_made_in_a_backing_and_found_by_its_path() {
     let directory = tempfile::tempdir().unwrap();
@@ -41,7 +41,7 @@ fn a_database_is_made_in_a_backing_and_found_by_its_path() {
     }
 }
 
-/// Finds a database of bytes that takes another schema than the one it was given.
+/// Finds a database of bytes that uses another schema than the given one.
 #[test]
 fn a_database_of_bytes_is_made_in_a_backing() {
     let schema = Schema::packed([Field::new("n", DataType::UInt64)]).unwrap();
@@ -62,9 +62,9 @@ fn a_database_of_bytes_is_made_in_a_backing() {
     assert_eq!(database.begin_read().unwrap().get(0), Some(&7_u64.to_le_bytes()[..]));
 }
 
-/// Finds a typed store that makes a new one over records.
+/// Finds a typed store that overwrites records with a new store.
 #[test]
-fn a_typed_store_is_made_in_an_empty_backing_and_opened_in_any_other() {
+fn a_typed_store_is_made_in_an_empty_backing_and_opened_in_others() {
     let backing: Arc<dyn Backing> = Arc::new(FileBacking::temporary(0).unwrap());
     // SAFETY: this test alone has the file, by one handle at a time.
     let over = |access| unsafe { Store::<N>::options().over(Arc::clone(&backing), access) };
@@ -86,9 +86,9 @@ fn a_typed_store_is_made_in_an_empty_backing_and_opened_in_any_other() {
     assert_eq!(other.unwrap_err().kind(), ErrorKind::SchemaMismatch);
 }
 
-/// Finds a reader that takes a header that is just being written for one that is damaged.
+/// Finds a reader that calls a header damaged while a writer is writing it.
 #[test]
-fn a_header_of_which_no_slot_is_whole_is_read_again() {
+fn a_header_without_a_whole_slot_is_read_again() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");
     let database = Database::<N>::create(&path).unwrap();
@@ -99,7 +99,7 @@ fn a_header_of_which_no_slot_is_whole_is_read_again() {
     let looks = AtomicU32::new(0);
     let hook = move |file: &Arc<dyn Backing>, _: &str, call: Call<'_>| {
         if let Call::Read { offset: 0, .. } = call {
-            // The counts of both slots are not what is summed, at the first look only.
+            // At the first look the checksums of both slots do not match their counts.
             let look = looks.fetch_add(1, Ordering::Relaxed);
             for slot in [0, 4096] {
                 let mut byte = [0];

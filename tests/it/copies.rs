@@ -1,4 +1,4 @@
-//! Backup and compact: what a copy holds, when it appears, and what it may not replace.
+//! Backup and compact: what a copy holds, when it appears, and what it may replace.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ fn schema(record_len: u32) -> Schema {
     Schema::packed([Field::new("bytes", DataType::Binary(record_len))]).unwrap()
 }
 
-/// A closed store with deletes of `count` records, the n-th of which begins with n.
+/// Makes a closed store with deletes of `count` records. Record n begins with n.
 fn numbers(directory: &Path, count: u64) -> PathBuf {
     let path = directory.join("numbers.rec");
     let options = DynStore::create_options().deletes(true).metadata("the user's");
@@ -60,18 +60,18 @@ fn verify_waits_for_an_edit_as_long_as_it_was_told() {
 
 /// Finds a backup that renumbers records or loses the free list.
 #[test]
-fn a_backup_has_the_records_their_numbers_and_the_free_list() {
+fn a_backup_keeps_the_record_numbers_and_the_free_list() {
     let directory = tempfile::tempdir().unwrap();
-    // More than one chunk.
+    // The records fill more than one chunk.
     let path = numbers(directory.path(), 300_000);
     dead::delete(&path, &[5, 299_999, 0, 100_000]);
     let out = directory.path().join("copy.rec");
     let report = backup(&path, &out, CopyOptions::new()).unwrap();
     assert_eq!((report.records, report.deleted), (299_996, 4));
     let (from, to) = (std::fs::read(&path).unwrap(), std::fs::read(&out).unwrap());
-    assert!(from[8192..] == to[8192..], "schema, metadata, records and dead ones are the same");
+    assert!(from[8192..] == to[8192..], "schema, metadata or records differ");
     assert_eq!(report.written_bytes, to.len() as u64);
-    assert_ne!(from[32..48], to[32..48], "the copy has a file id of its own");
+    assert_ne!(from[32..48], to[32..48], "the copy has the file id of its source");
     let store = DynStore::open_read_only(&out).unwrap();
     let info = store.info().unwrap();
     assert_eq!((info.count, info.live_count, info.free_head), (300_000, 299_996, Some(100_000)));
@@ -79,9 +79,9 @@ fn a_backup_has_the_records_their_numbers_and_the_free_list() {
     assert_eq!(verify(&out, VerifyOptions::new()).unwrap().problems_found, 0);
 }
 
-/// Finds a backup that copies records that a writer has not flushed yet.
+/// Finds a backup that copies unflushed records of a writer.
 #[test]
-fn a_backup_beside_a_writer_holds_what_was_flushed() {
+fn a_backup_beside_a_writer_holds_the_flushed_records() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("plain.rec");
     let mut store = DynStore::create(&path, &schema(9)).unwrap();
@@ -96,12 +96,12 @@ fn a_backup_beside_a_writer_holds_what_was_flushed() {
     let copy = DynStore::open(&out).unwrap();
     assert!(!copy.info().unwrap().deletes);
     assert!(copy.iter().eq((0..1000).map(record).collect::<Vec<_>>().iter().map(|r| &r[..])));
-    assert_eq!(store.append(&record(7)).unwrap(), 200_000, "the writer goes on");
+    assert_eq!(store.append(&record(7)).unwrap(), 200_000, "the backup stopped the writer");
 }
 
-/// Finds a copy that misses what the log holds, or mixes two commits.
+/// Finds a copy that misses the log or mixes two commits.
 #[test]
-fn a_copy_beside_transactions_holds_what_was_committed() {
+fn a_copy_beside_transactions_holds_one_commit() {
     let directory = tempfile::tempdir().unwrap();
     let path = numbers(directory.path(), 1000);
     let database = DynDatabase::open(&path).unwrap();
@@ -113,8 +113,12 @@ fn a_copy_beside_transactions_holds_what_was_committed() {
     assert_eq!(transaction.append(&record(1000)).unwrap(), 1000);
     transaction.commit(Durability::Immediate).unwrap();
     let mut transaction = database.begin_write().unwrap();
-    transaction.delete(4).unwrap(); // not committed: not in the copies
-    assert_eq!(std::fs::read(&path).unwrap()[65_536 + 30 + 9], 1, "the array is an older state");
+    transaction.delete(4).unwrap(); // the copies must not show this uncommitted deletion
+    assert_eq!(
+        std::fs::read(&path).unwrap()[65_536 + 30 + 9],
+        1,
+        "the array holds the newest commit already"
+    );
 
     let out = directory.path().join("copy.rec");
     let report = backup(&path, &out, CopyOptions::new()).unwrap();
@@ -162,7 +166,7 @@ fn an_empty_store_can_be_copied() {
     assert!(DynStore::open(&out).unwrap().is_empty());
 }
 
-/// Finds a copy that overwrites a file unasked, or its own source under another name.
+/// Finds a copy that overwrites a file unasked, or its own source by another name.
 #[test]
 fn a_copy_replaces_only_what_it_may() {
     let directory = tempfile::tempdir().unwrap();
@@ -197,10 +201,11 @@ fn a_copy_replaces_only_what_it_may() {
     }
 }
 
-/// As `std::fs::rename` does, and other than `std::fs::write`.
+/// Finds a copy that writes through a symbolic link. A copy replaces the link itself, as
+/// `std::fs::rename` does.
 #[test]
 #[cfg(unix)]
-fn a_link_is_replaced_itself_and_what_it_leads_to_stays() {
+fn an_export_replaces_a_link_and_keeps_its_target() {
     let directory = tempfile::tempdir().unwrap();
     let path = numbers(directory.path(), 3);
     let (store, link) = (directory.path().join("other.rec"), directory.path().join("link.rec"));
@@ -238,9 +243,9 @@ fn a_link_is_replaced_itself_and_what_it_leads_to_stays() {
     assert_eq!(verify(&store, VerifyOptions::new().max_problems(1)).unwrap().problems_found, 0);
 }
 
-/// Finds unfinished files that a copy leaves when its caller stops it.
+/// Finds unfinished files of a copy that its caller stopped.
 #[test]
-fn a_copy_that_is_ended_leaves_nothing() {
+fn a_stopped_copy_leaves_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let path = numbers(directory.path(), 300_000);
     let before = names(directory.path());
@@ -249,9 +254,9 @@ fn a_copy_that_is_ended_leaves_nothing() {
     let options = CopyOptions::new().on_progress(|done_bytes, total_bytes| {
         seen.push(done_bytes);
         assert_eq!(total_bytes, 3_000_000);
-        if seen.len() == 2 { Err(io::Error::other("enough").into()) } else { Ok(()) }
+        if seen.len() == 2 { Err(io::Error::other("stopped").into()) } else { Ok(()) }
     });
-    assert!(backup(&path, &out, options).unwrap_err().to_string().contains("enough"));
+    assert!(backup(&path, &out, options).unwrap_err().to_string().contains("stopped"));
     assert_eq!(seen.len(), 2);
     assert!(0 < seen[0] && seen[0] < seen[1] && seen[1] < 3_000_000, "{seen:?}");
     assert_eq!(names(directory.path()), before);
@@ -259,17 +264,17 @@ fn a_copy_that_is_ended_leaves_nothing() {
         &path,
         &out,
         CompactOptions::new().on_renumber(|old, _| match old {
-            7 => Err(io::Error::other("enough").into()),
+            7 => Err(io::Error::other("stopped").into()),
             _ => Ok(()),
         }),
     );
-    assert!(error.unwrap_err().to_string().contains("enough"));
+    assert!(error.unwrap_err().to_string().contains("stopped"));
     assert_eq!(names(directory.path()), before);
 }
 
-/// Finds a wrong old or new number in what `compact` tells its caller.
+/// Finds a wrong old or new record number that `compact` reports.
 #[test]
-fn compact_drops_the_dead_and_says_who_went_where() {
+fn compact_drops_deleted_records_and_reports_the_new_numbers() {
     let directory = tempfile::tempdir().unwrap();
     let path = numbers(directory.path(), 300_000);
     let dead: Vec<u64> = (0..150_000).chain([299_999]).collect();
@@ -289,7 +294,7 @@ fn compact_drops_the_dead_and_says_who_went_where() {
     assert!(moved.into_iter().eq((150_000..299_999).zip(0..)));
     let store = DynStore::open(&out).unwrap();
     let info = store.info().unwrap();
-    assert!(info.deletes, "its records can be deleted as before");
+    assert!(info.deletes, "the compacted store lost its status bytes");
     assert_eq!((info.count, info.live_count, info.free_head), (149_999, 149_999, None));
     let found = store.iter_with_ids().map(|found| found.unwrap());
     assert!(found.zip(150_000..).all(|((id, r), old)| id + 150_000 == old && r == record(old)));
@@ -298,7 +303,7 @@ fn compact_drops_the_dead_and_says_who_went_where() {
     assert_eq!(verify(&out, VerifyOptions::new()).unwrap().problems_found, 0);
 }
 
-/// Finds a compaction that makes a damaged count or status look sound.
+/// Finds a compaction that hides a damaged count or status byte.
 #[test]
 fn compact_refuses_a_store_that_contradicts_itself() {
     let directory = tempfile::tempdir().unwrap();
@@ -319,7 +324,7 @@ fn compact_refuses_a_store_that_contradicts_itself() {
 
 /// Finds a copy that sums damaged records anew.
 #[test]
-fn a_copy_has_checksums_if_the_store_has_and_does_not_call_damage_right() {
+fn a_copy_has_checksums_if_the_store_has_and_does_not_hide_damage() {
     let directory = tempfile::tempdir().unwrap();
     let (path, out) = (directory.path().join("n.rec"), directory.path().join("copy.rec"));
     let options = DynStore::create_options().deletes(true).checksums(true);
@@ -341,7 +346,7 @@ fn a_copy_has_checksums_if_the_store_has_and_does_not_call_damage_right() {
     assert!(!out.exists());
 }
 
-/// Random histories of stores with deletes, against a vector of records.
+/// Compares random histories of stores with deletes with a vector of records.
 mod model {
     use proptest::prelude::*;
     use proptest::sample::Index;
@@ -354,7 +359,7 @@ mod model {
         AppendMany(u8, u16),
         Flush,
         Reopen(bool),
-        /// Forgets what was appended since the last flush.
+        /// Drops the records appended since the last flush.
         Unappend,
         Delete(Vec<Index>),
         Edit(Vec<(Index, u8)>),
@@ -427,7 +432,7 @@ mod model {
                 }
                 Operation::Reopen(true) => self.close(),
                 Operation::Reopen(false) => {
-                    self.store = None; // which closes it too
+                    self.store = None; // this closes the store
                     self.flushed = self.model.len();
                 }
                 Operation::Unappend => {
@@ -442,7 +447,7 @@ mod model {
             }
         }
 
-        /// Deletes records in one transaction, and puts one in place of the last of them.
+        /// Deletes records in one transaction, and inserts one in place of the last of them.
         fn delete(&mut self, places: &[Index]) {
             self.close();
             let database = DynDatabase::open(self.path()).unwrap();
@@ -459,7 +464,7 @@ mod model {
                 self.model[at] = Some(record);
             }
             transaction.commit(Durability::Eventual).unwrap();
-            // Read beside the live log, as the array alone is not the state.
+            // Reads beside the live log, because the array alone is not the state.
             check(&DynStore::open_read_only(self.path()).unwrap(), &self.model);
             assert_eq!(verify(self.path(), VerifyOptions::new()).unwrap().problems, []);
             database.close().unwrap();
@@ -497,7 +502,7 @@ mod model {
             assert_eq!(verify(&out, VerifyOptions::new()).unwrap().problems, []);
         }
 
-        /// The compact store takes the place of the other.
+        /// Replaces the store by its compacted copy.
         fn compact(&mut self) {
             self.close();
             let out = self.directory.path().join("compact.rec");
@@ -537,16 +542,16 @@ mod model {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(40))]
-        /// Finds any copy whose records differ from those of the model.
+        /// Finds a copy whose records differ from those of the model.
         #[test]
-        fn any_history_is_that_of_a_vector(
+        fn every_history_agrees_with_a_vector(
             record_len in prop_oneof![Just(8u32), Just(125), Just(5000)],
             way in prop_oneof![
                 Just(WriteBack::Auto), Just(WriteBack::Mapped), Just(WriteBack::Positioned)
             ],
             operations in prop::collection::vec(operation(), 1..40),
         ) {
-            // Positioned writing is not for systems whose views do not see it.
+            // Windows refuses positioned writing, because its views do not see the calls.
             let way = if cfg!(windows) { WriteBack::Auto } else { way };
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join("store.rec");

@@ -1,8 +1,7 @@
-//! Random transactions, snapshots, checkpoints, killed processes and reopenings by every kind of
-//! handle, against a vector of what the records should be.
+//! Compares random transactions, snapshots, checkpoints, kills and handles of every kind with a
+//! vector of records.
 //!
-//! A killed process is played by a copy of all files as they are: what the page cache holds is what
-//! a process that dies leaves behind.
+//! A copy of all files stands for a killed process, because the page cache outlives a process.
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -20,7 +19,7 @@ enum Change {
     GetMut(Index, u16),
     Append(u16),
     AppendMany(u16, u16),
-    /// More than a transaction keeps in memory.
+    /// A long append.
     AppendBulk(u16),
     Insert(u16),
     Delete(Index),
@@ -29,17 +28,16 @@ enum Change {
 
 #[derive(Clone, Debug)]
 enum Operation {
-    /// Changes, and whether they are committed, and how.
+    /// Changes, whether the transaction commits, and how durably.
     Transaction(Vec<Change>, Option<bool>),
     Hold,
-    /// Checks one of the held snapshots, and releases it.
+    /// Checks a held snapshot, and releases it.
     Drop(Index),
     Checkpoint,
     Kill,
-    /// Ends the handle by `close` or by dropping it, looks with another handle of that kind, and
-    /// opens a database again.
+    /// Closes or drops the handle, looks with another kind of handle, and opens a database again.
     Reopen(bool, Handle),
-    /// Ends the handle beside the snapshots that are held, and looks at those then.
+    /// Drops the handle before its snapshots, and checks those.
     Outlive,
 }
 
@@ -48,7 +46,7 @@ enum Handle {
     Database,
     Reader,
     Private,
-    /// Appends a record by itself.
+    /// Appends one record.
     Writer(u16),
 }
 
@@ -86,7 +84,7 @@ fn operation() -> impl Strategy<Value = Operation> {
     ]
 }
 
-/// What the records should be, by the number that each is made of; `None` for deleted ones.
+/// What the records should be: the number `n` of each, or `None` for a deleted one.
 type Model = Vec<Option<u16>>;
 
 #[derive(Clone, Copy, Debug)]
@@ -110,7 +108,7 @@ impl Shape {
         for (id, n) in (0..).zip(model) {
             assert_eq!(get(id).is_some(), n.is_some(), "record {id}");
             if let (Some(bytes), Some(n)) = (get(id), n) {
-                assert!(bytes == self.record(*n), "record {id} must be that of {n}");
+                assert!(bytes == self.record(*n), "record {id} is not that of {n}");
             }
         }
         assert!(get(count).is_none());
@@ -165,7 +163,11 @@ impl Shape {
             }
             Change::Insert(n) => {
                 let id = transaction.insert(&self.record(*n)).unwrap() as usize;
-                assert_eq!(id == model.len(), model.iter().all(Option::is_some), "slots are used");
+                assert_eq!(
+                    id == model.len(),
+                    model.iter().all(Option::is_some),
+                    "an insert did not reuse a free place"
+                );
                 if id == model.len() {
                     model.push(None);
                 }
@@ -265,7 +267,7 @@ impl<'a> Rig<'a> {
         self
     }
 
-    /// Opens a copy of the files as they are, as the next process would.
+    /// Opens a copy of the files, as the next process after a kill would.
     fn kill(&self) {
         let copy = tempfile::tempdir().unwrap();
         for entry in std::fs::read_dir(self.path.parent().unwrap()).unwrap() {
@@ -316,7 +318,7 @@ impl<'a> Rig<'a> {
         Self { path, shape, database, model, held }
     }
 
-    /// The handle goes, and its snapshots stay as they are until they go, too.
+    /// Drops the handle. Its snapshots must not change.
     fn outlive(mut self) -> Self {
         let Self { path, shape, .. } = self;
         self.database.close().unwrap();
@@ -330,7 +332,7 @@ impl<'a> Rig<'a> {
     }
 }
 
-/// Flat, and without a log.
+/// Checks that the closed store has no log.
 fn check_at_rest(path: &Path) {
     let report = verify(path, VerifyOptions::new()).unwrap();
     assert_eq!(report.problems, []);
@@ -343,7 +345,7 @@ fn check_at_rest(path: &Path) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
-    /// Finds any sequence of calls after which a database differs from a vector.
+    /// Finds a sequence of calls after which a database differs from a vector.
     #[test]
     fn a_database_agrees_with_a_vector(
         record_len in prop_oneof![Just(8usize), 8usize..200, Just(125), 4090usize..5000],

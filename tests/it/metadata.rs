@@ -1,4 +1,4 @@
-//! Metadata that are longer than what opening a store reads at once.
+//! Metadata longer than the part that a handle reads with the header.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ fn make(path: &Path) {
     store.close().unwrap();
 }
 
-/// Finds a handle that shows only the part that was read with the header.
+/// Finds a handle that shows only that part.
 #[test]
 fn every_handle_shows_the_whole_metadata() {
     let directory = tempfile::tempdir().unwrap();
@@ -48,7 +48,7 @@ fn every_handle_shows_the_whole_metadata() {
 
 /// Finds a handle that lends metadata which changed after it had checked them.
 #[test]
-fn metadata_that_were_damaged_after_the_opening_are_refused() {
+fn metadata_damaged_after_the_opening_are_refused() {
     use std::io::{Seek, SeekFrom, Write};
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("long");
@@ -66,10 +66,10 @@ fn metadata_that_were_damaged_after_the_opening_are_refused() {
         error.to_string().contains("metadata have changed since the store was opened"),
         "{error}"
     );
-    assert!(error.to_string().contains("long"), "it names the file: {error}");
+    assert!(error.to_string().contains("long"), "the error does not name the file: {error}");
     drop(store);
     assert_eq!(DynStore::open_read_only(&path).unwrap_err().kind(), ErrorKind::Corrupt);
-    // What could not be read is read again.
+    // The handle reads again what it could not read.
     file.seek(SeekFrom::Start(150_000)).unwrap();
     file.write_all(&whole[150_000..150_001]).unwrap();
     assert!(DynStore::open_read_only(&path).unwrap().metadata().unwrap() == metadata());

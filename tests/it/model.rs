@@ -1,7 +1,7 @@
-//! Random operations, reopenings and killed processes, against a vector of records.
+//! Compares random operations, reopenings and kills with a vector of records.
 //!
-//! A killed process is played by a copy of the file as it is, unflushed, opened as a store of its
-//! own: what the page cache holds is what a process that dies leaves behind.
+//! A copy of the unflushed file, opened as a store, stands for a killed process, because the page
+//! cache outlives a process.
 
 use std::path::Path;
 
@@ -129,7 +129,7 @@ impl<'a> Rig<'a> {
         self.verify(self.path);
     }
 
-    /// Every block that was flushed matches its checksum.
+    /// Checks that every flushed block matches its checksum.
     fn verify(&self, path: &Path) {
         let report = verify(path, VerifyOptions::new()).unwrap();
         assert_eq!((report.problems, report.records), (vec![], self.flushed.len() as u64));
@@ -148,7 +148,11 @@ impl<'a> Rig<'a> {
             drop(store);
         }
         let len = std::fs::metadata(path).unwrap().len();
-        assert_eq!(len, 65_536 + (model.len() * record_len) as u64, "trimmed at rest");
+        assert_eq!(
+            len,
+            65_536 + (model.len() * record_len) as u64,
+            "the closed file has another length"
+        );
         assert_eq!(verify(path, VerifyOptions::new()).unwrap().problems, []);
         let store = DynStore::options().write_back(way).open(path).unwrap();
         let flushed = model.clone();
@@ -157,7 +161,7 @@ impl<'a> Rig<'a> {
         rig
     }
 
-    /// Changes through a private handle; other handles do not see them.
+    /// Changes records through a private handle, which other handles must not see.
     fn private(&mut self, index: &Index, n: u16) {
         let mut private = DynStore::open_private(self.path).unwrap();
         assert_eq!(private.count(), self.flushed.len() as u64);
@@ -183,7 +187,11 @@ impl<'a> Rig<'a> {
         }
         self.verify(&copy);
         let store = DynStore::open(&copy).unwrap();
-        assert_eq!(store.count(), self.flushed.len() as u64, "the state of the last flush");
+        assert_eq!(
+            store.count(),
+            self.flushed.len() as u64,
+            "the copy is not the state of the last flush"
+        );
         assert!(store.iter().eq(self.flushed.iter().map(Vec::as_slice)));
         store.close().unwrap();
         self.verify(&copy);
@@ -198,7 +206,7 @@ fn name(path: &Path) -> &str {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
-    /// Finds any sequence of calls after which a store differs from a vector.
+    /// Finds a sequence of calls after which a store differs from a vector.
     #[test]
     fn a_store_agrees_with_a_vector(
         record_len in prop_oneof![Just(1u32), 1u32..200, Just(125), 4090u32..4100],

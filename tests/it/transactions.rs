@@ -1,4 +1,4 @@
-//! Databases: transactions, snapshots, checkpoints, and what the next opener finds.
+//! Databases: transactions, snapshots, checkpoints, and what the next handle finds.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ fn place() -> Place {
     Place { _directory: directory, path }
 }
 
-/// A database of so many records, each with its own number, committed and checkpointed.
+/// Makes a database of records with their own numbers, committed and checkpointed.
 fn filled(path: &Path, records: u64) -> Database<Numbers> {
     let database = Database::<Numbers>::create(path).unwrap();
     append(&database, 0..records);
@@ -49,7 +49,7 @@ fn set(database: &Database<Numbers>, id: u64, to: u64) {
     transaction.commit(Durability::Immediate).unwrap();
 }
 
-/// The files beside the store that belong to its log.
+/// The segments of the store's log.
 fn log_files(path: &Path) -> Vec<String> {
     let names = std::fs::read_dir(path.parent().unwrap()).unwrap();
     let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
@@ -58,7 +58,7 @@ fn log_files(path: &Path) -> Vec<String> {
     names
 }
 
-/// The handle is forgotten as a killed process's is: its locks go, and nothing is tidied.
+/// Drops the handle as if its process were killed: its locks end, and the store is not closed.
 fn kill(database: Database<Numbers>, path: &Path) {
     let copy = path.with_extension("killed");
     std::fs::create_dir(&copy).unwrap();
@@ -78,7 +78,7 @@ fn kill(database: Database<Numbers>, path: &Path) {
 
 /// Finds a rollback that leaves a change, or a commit that loses one.
 #[test]
-fn a_transaction_happens_whole_or_not_at_all() {
+fn a_transaction_happens_completely_or_not_at_all() {
     let place = place();
     let database = filled(&place.path, 10);
     let mut transaction = database.begin_write().unwrap();
@@ -99,7 +99,7 @@ fn a_transaction_happens_whole_or_not_at_all() {
 
 /// Finds a commit or a checkpoint that changes what an older snapshot shows.
 #[test]
-fn a_snapshot_stays_what_it_is() {
+fn a_snapshot_does_not_change() {
     let place = place();
     let database = filled(&place.path, 1000);
     let mut snapshots = Vec::new();
@@ -134,7 +134,7 @@ fn a_snapshot_stays_what_it_is() {
     drop(snapshots);
     database.checkpoint().unwrap();
     check(&last);
-    drop(database); // the log stays for the snapshot's sake
+    drop(database); // the log stays for the snapshot
     check(&last);
     assert!(!log_files(&place.path).is_empty());
     drop(last);
@@ -144,9 +144,9 @@ fn a_snapshot_stays_what_it_is() {
     assert!(log_files(&place.path).is_empty());
 }
 
-/// Finds a commit that only the process remembers.
+/// Finds a commit that only its process knows.
 #[test]
-fn what_a_killed_process_committed_is_there() {
+fn commits_of_a_killed_process_are_recovered() {
     let place = place();
     let database = filled(&place.path, 100);
     for n in 0..100 {
@@ -162,7 +162,7 @@ fn what_a_killed_process_committed_is_there() {
         assert!((0..300).all(|n| get(n) == Some(number(expected(n)))));
         assert_eq!(get(300), None);
     };
-    // Readers see it through the log, and leave the log where it is.
+    // Readers see the commits in the log and leave the log.
     let store = Store::<Numbers>::open_read_only(&place.path).unwrap();
     check(&|n| store.get(n).copied());
     assert_eq!(store.iter().count(), 300);
@@ -189,7 +189,7 @@ fn what_a_killed_process_committed_is_there() {
     );
     drop(windowed);
     assert!(!log_files(&place.path).is_empty());
-    // A database takes it up, and a store brings it to the array.
+    // A database continues the log, and a store brings it to the array.
     let database = Database::<Numbers>::open(&place.path).unwrap();
     let snapshot = database.begin_read().unwrap();
     check(&|n| snapshot.get(n).copied());
@@ -217,9 +217,9 @@ fn a_clean_close_leaves_a_flat_file_without_a_log() {
     assert_eq!(store.get(3), Some(&number(33)));
 }
 
-/// Finds a long append that the log holds in full, and one that a kill loses.
+/// Finds a long append that the log holds in full, or that a kill loses.
 #[test]
-fn long_appends_go_to_their_places_and_short_ones_to_the_log() {
+fn long_appends_go_to_the_array_and_short_ones_to_the_log() {
     let place = place();
     let database = filled(&place.path, 10);
     let before = database.begin_read().unwrap();
@@ -237,7 +237,7 @@ fn long_appends_go_to_their_places_and_short_ones_to_the_log() {
         .sum();
     assert!(log < 1 << 20, "{log} bytes of log");
     assert_eq!((before.count(), before.get(10)), (10, None));
-    drop(before); // it would keep the locks
+    drop(before); // the handle would keep its locks
     kill(database, &place.path);
     let database = Database::<Numbers>::open(&place.path).unwrap();
     let after = database.begin_read().unwrap();
@@ -252,7 +252,7 @@ fn long_appends_go_to_their_places_and_short_ones_to_the_log() {
     }
 }
 
-/// Finds a lost update of two threads.
+/// Finds an update that two threads lose.
 #[test]
 fn threads_commit_together_and_lose_nothing() {
     let place = place();
@@ -271,7 +271,7 @@ fn threads_commit_together_and_lose_nothing() {
                     let receipt = transaction.commit(durability).unwrap();
                     assert!(receipt.commit_id().get() > last);
                     last = receipt.commit_id().get();
-                    // One's own commit is seen by one's next snapshot.
+                    // The next snapshot of a thread shows its commit.
                     assert!(database.begin_read().unwrap().commit_id().get() >= last);
                 }
             });
@@ -283,7 +283,7 @@ fn threads_commit_together_and_lose_nothing() {
 
 /// Finds a checkpoint that overwrites records that another process reads.
 #[test]
-fn readers_elsewhere_hold_checkpoints_back_and_nothing_else() {
+fn open_readers_hold_back_checkpoints_and_not_commits() {
     let place = place();
     let database = filled(&place.path, 10);
     let reader = Store::<Numbers>::open_read_only(&place.path).unwrap();
@@ -332,9 +332,9 @@ fn schema() -> Schema {
     Schema::packed([Field::new("r", DataType::Binary(13))]).unwrap()
 }
 
-/// Finds a deleted record that a snapshot shows, or a place that is never used again.
+/// Finds a deleted record that a snapshot shows, or a place that no insert uses again.
 #[test]
-fn deleted_records_are_gone_and_their_places_used_again() {
+fn deleted_records_disappear_and_inserts_reuse_their_places() {
     let place = place();
     let options = DynDatabase::create_options().deletes(true);
     let database = options.create(&place.path, &schema()).unwrap();
@@ -378,9 +378,9 @@ fn deleted_records_are_gone_and_their_places_used_again() {
     assert!(snapshot.iter().eq(model.iter().map(|(&id, record)| (id, &record[..]))));
 }
 
-/// Finds a delete in a store without status bytes, or a record of the wrong length.
+/// Finds a delete that a store without status bytes accepts, or a record of the wrong length.
 #[test]
-fn stores_without_deletes_refuse_them_and_wrong_bytes_are_refused() {
+fn deletes_without_status_bytes_and_wrong_lengths_are_refused() {
     let place = place();
     let database = DynDatabase::create(&place.path, &schema()).unwrap();
     let mut transaction = database.begin_write().unwrap();
@@ -412,7 +412,7 @@ fn a_checkpoint_keeps_checksums_and_never_sums_damage() {
     set(&database, 9000, 9);
     assert!(verified().problems.is_empty());
     database.checkpoint().unwrap();
-    append(&database, 10_000..100_000); // in place
+    append(&database, 10_000..100_000); // a long append
     assert!(verified().problems.is_empty());
     kill(database, &place.path);
     assert!(verified().problems.is_empty());
@@ -424,7 +424,7 @@ fn a_checkpoint_keeps_checksums_and_never_sums_damage() {
     assert!(report.problems.is_empty(), "{:?}", report.problems);
     assert_eq!(report.checksums, flatrec::Checksums::Present { blocks: 37 });
 
-    // Damage in the second block, which no handle has compared yet.
+    // Damages the second block, which no handle has compared yet.
     let mut bytes = std::fs::read(&place.path).unwrap();
     bytes[65_536 + 100_000] ^= 1;
     std::fs::write(&place.path, bytes).unwrap();

@@ -148,6 +148,7 @@ fn send(child: &Child, signal: Signal) {
     kill_process(Pid::from_child(child), signal).unwrap();
 }
 
+/// Finds a command that the table does not test.
 #[test]
 fn every_command_has_rows() {
     let help = Place::new().ok(["help"]);

@@ -56,6 +56,7 @@ fn beside_a_writer(path: &Path, work: impl FnOnce()) {
     });
 }
 
+/// Finds a copy or a `verify` that takes a checkpoint for damage.
 #[test]
 fn a_sound_store_is_never_called_corrupt_beside_its_writer() {
     let place = Place::new();
@@ -81,6 +82,7 @@ fn a_sound_store_is_never_called_corrupt_beside_its_writer() {
     }
 }
 
+/// Finds a copy or a `verify` that excuses damage because a writer checkpoints.
 #[test]
 fn damage_is_found_beside_a_writer_that_checkpoints() {
     // A place that the writer does not change, and one that it does.
@@ -152,6 +154,7 @@ fn overtaken(path: &Path, database: &DynDatabase, copy: impl FnOnce(&mut dyn FnM
     });
 }
 
+/// Finds a copy that mixes records from before and after a checkpoint.
 #[test]
 fn a_copy_that_a_checkpoint_overtakes_is_whole() {
     for compacts in [false, true] {
@@ -188,8 +191,8 @@ fn a_copy_that_a_checkpoint_overtakes_is_whole() {
     }
 }
 
-/// Changes of a block in the log do not excuse its damage before a checkpoint begins: with a living
-/// writer, and after it was killed.
+/// Finds a command that excuses damage in a block because the log changes it, although no
+/// checkpoint has begun: beside a writer, and after a kill.
 #[test]
 fn damage_in_a_block_that_the_log_changes_is_found() {
     let place = Place::new();
@@ -217,9 +220,9 @@ fn damage_in_a_block_that_the_log_changes_is_found() {
     drop(database);
 }
 
-/// The header counts appends in bulk at the next checkpoint, and until then the log sums them. A
-/// copy of one moment says what covers its records; a copy whose data is older than its log is
-/// refused.
+/// Before a checkpoint the log sums long appends, which the header does not count yet. Finds a
+/// `verify` that overlooks them in a copy of one moment, or a command that accepts a copy whose
+/// data is older than its log.
 #[test]
 fn a_copy_of_a_store_at_work_is_whole_or_refused() {
     let place = Place::new();

@@ -97,7 +97,7 @@ fn scan(bad: &[Range<u64>], has_sums: bool, cut: u64) -> Found {
         count: 40,
         sums: sums.as_ref(),
         images: None,
-        torn: &[],
+        mismatched: &[],
         beside: None,
     };
     scan.run(&mut found).unwrap();

@@ -1,5 +1,6 @@
 //! The header of files that a test changes, or lets fail.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::*;
@@ -42,6 +43,37 @@ fn a_handle_whose_file_became_another_store_goes_by_its_schema() {
     assert_eq!(superblock.schema(), other.schema());
 }
 
+/// Finds a handle that shows a store as it was when the handle opened it.
+#[test]
+fn a_handle_that_looks_again_sees_what_a_writer_has_begun() {
+    let mut writer = store();
+    writer.commit(|_| {}).unwrap();
+    let mut looking = Superblock::open(Arc::clone(writer.backing())).unwrap();
+    assert!(looking.at_rest() && !looking.found_editing());
+    writer.commit(|header| header.editing = true).unwrap();
+    looking.look_again().unwrap();
+    assert!(!looking.at_rest() && looking.found_editing());
+    let found = Superblock::open(Arc::clone(writer.backing())).unwrap();
+    assert_eq!((looking.slot, looking.report()), (found.slot, found.report()));
+}
+
+/// Finds an opening that calls a store whose headers are damaged no store, or reports the damage
+/// before it has the locks that keep the writer from repairing it.
+#[test]
+fn a_store_with_damaged_headers_is_a_store() {
+    let superblock = store();
+    let backing = superblock.backing();
+    for slot in [Slot::A, Slot::B] {
+        backing.write_at(slot.offset() + 100, &[0xA5; 8]).unwrap();
+    }
+    assert_eq!(Superblock::header_in(&**backing).unwrap_err().kind(), ErrorKind::Corrupt);
+    Superblock::check_is_store(&**backing).unwrap();
+    backing.write_at(0, &[0; 1]).unwrap();
+    backing.write_at(Slot::B.offset(), &[0; 1]).unwrap();
+    let error = Superblock::check_is_store(&**backing).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotAStore);
+}
+
 /// Finds a store without records that is said to be unfinished: it has none to lose.
 #[test]
 fn a_store_that_is_made_is_said_to_be_unfinished_once_it_counts_records() {
@@ -54,6 +86,113 @@ fn a_store_that_is_made_is_said_to_be_unfinished_once_it_counts_records() {
     superblock.finish().unwrap();
     let found = Superblock::header_in(&**superblock.backing()).unwrap();
     assert_eq!((found.unfinished, found.counts.records), (false, 1));
+    assert_eq!(found, *superblock.header(), "the next header follows this one");
+}
+
+/// A store over a file that notes where it is written, and when it is synced; `may_write` lets
+/// writes fail.
+struct Noted {
+    file: Arc<FileBacking>,
+    calls: Arc<Mutex<Vec<String>>>,
+    may_write: Arc<AtomicBool>,
+}
+
+impl Noted {
+    /// A store after headers of commit 1, with or without the mark of an edit. A killed process may
+    /// not have synced the last of them.
+    fn after(editing: &[bool]) -> Self {
+        let file = Arc::new(FileBacking::temporary(0).unwrap());
+        let mut made = store_of(Arc::clone(&file) as _, "n");
+        for &is in editing {
+            made.commit(|header| (header.counts.commit, header.editing) = (1, is)).unwrap();
+        }
+        Self { file, calls: Arc::default(), may_write: Arc::new(AtomicBool::new(true)) }
+    }
+
+    fn open(&self) -> Superblock {
+        let (calls, may_write) = (Arc::clone(&self.calls), Arc::clone(&self.may_write));
+        let hook = move |_: &Arc<dyn Backing>, _: &str, call: Call<'_>| {
+            let call = match call {
+                Call::Write { .. } if !may_write.load(Ordering::Relaxed) => {
+                    return Err(Error::new(ErrorKind::Io, "write"));
+                }
+                Call::Write { offset, .. } => format!("write {offset}"),
+                Call::SyncData => "sync".to_owned(),
+                _ => return Ok(Then::Forward),
+            };
+            calls.lock().unwrap().push(call);
+            Ok(Then::Forward)
+        };
+        Superblock::open(Arc::new(Hooked::over(Arc::clone(&self.file) as _, hook))).unwrap()
+    }
+
+    /// Asserts that since the last question these headers were written, each synced.
+    #[track_caller]
+    fn assert_wrote(&self, slots: &[Slot]) {
+        let calls = std::mem::take(&mut *self.calls.lock().unwrap());
+        let each = |slot: &Slot| [format!("write {}", slot.offset()), "sync".to_owned()];
+        assert_eq!(calls, slots.iter().flat_map(each).collect::<Vec<_>>());
+    }
+}
+
+/// Finds a writer that goes on from a header which only the cache has: a power cut takes that
+/// header back after the writer has overwritten the one before it.
+#[test]
+fn the_header_that_was_found_is_durable_before_another_is_written() {
+    let killed = Noted::after(&[false]);
+    let mut superblock = killed.open();
+    assert!(!superblock.at_rest());
+    let (found, other) = (superblock.slot, superblock.slot.other());
+    superblock.settle_slot_in_force().unwrap();
+    killed.assert_wrote(&[found]);
+    superblock.settle_slot_in_force().unwrap();
+    killed.assert_wrote(&[]);
+    superblock.commit(|_| {}).unwrap();
+    killed.assert_wrote(&[other]);
+    let mut superblock = killed.open();
+    let slots = [superblock.slot, superblock.slot.other()];
+    superblock.commit(|header| header.counts.commit += 1).unwrap();
+    killed.assert_wrote(&slots);
+
+    // Both headers agree on it only if the store was closed, or a writer has settled it.
+    for (editing, is_at_rest) in
+        [(&[false, false][..], true), (&[true, true], true), (&[false, true], false)]
+    {
+        let store = Noted::after(editing);
+        let mut superblock = store.open();
+        assert_eq!(superblock.at_rest(), is_at_rest, "{editing:?}");
+        let slots = [superblock.slot, superblock.slot.other()];
+        superblock.settle_slot_in_force().unwrap();
+        store.assert_wrote(if is_at_rest { &[] } else { &slots[..1] });
+        superblock.settle().unwrap();
+        let is_edited = editing == [true, true];
+        store.assert_wrote(match is_at_rest {
+            true if is_edited => &slots,
+            true => &[],
+            false => &slots[1..],
+        });
+        assert!(superblock.at_rest() && !superblock.header().editing, "{editing:?}");
+        superblock.settle().unwrap();
+        store.assert_wrote(&[]);
+    }
+}
+
+/// Finds a handle that goes on after a header could not be written.
+#[test]
+fn a_header_that_cannot_be_written_ends_the_handle() {
+    for is_settled in [false, true] {
+        let store = Noted::after(&[false]);
+        let mut superblock = store.open();
+        if is_settled {
+            superblock.settle_slot_in_force().unwrap();
+        }
+        let before = superblock.header().clone();
+        store.may_write.store(false, Ordering::Relaxed);
+        assert_eq!(superblock.commit(|_| {}).unwrap_err().kind(), ErrorKind::Io);
+        store.may_write.store(true, Ordering::Relaxed);
+        assert_eq!(*superblock.header(), before);
+        assert_eq!(superblock.commit(|_| {}).unwrap_err().kind(), ErrorKind::Poisoned);
+    }
 }
 
 /// Finds a header that no reader would take.

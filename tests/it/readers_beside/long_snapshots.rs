@@ -1,4 +1,4 @@
-//! What a snapshot held for long does to the log; and records as large as they can be.
+//! The log beside a long snapshot, and records of the greatest size.
 
 use flatrec::{
     DataType, Database, Durability, DynDatabase, DynStore, ErrorKind, Field, Schema, VerifyOptions,
@@ -6,9 +6,9 @@ use flatrec::{
 
 use super::Account;
 
-/// Finds arithmetic of a reader that overflows at the largest records.
+/// Finds arithmetic of a reader that overflows with the largest records.
 #[test]
-fn the_largest_records_and_numbers() {
+fn readers_follow_records_of_the_largest_size() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("large.rec");
     const SIZE: usize = 16 << 20;
@@ -41,9 +41,9 @@ fn the_largest_records_and_numbers() {
     assert_eq!(flatrec::verify(&path, VerifyOptions::new()).unwrap().problems_found, 0);
 }
 
-/// Finds a reader that computes the stride without the padding behind the status byte.
+/// Finds a reader that forgets the padding after the status byte.
 #[test]
-fn the_largest_alignment_with_deletes() {
+fn readers_follow_records_of_the_largest_alignment_with_deletes() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("aligned.rec");
     let schema = Schema::new(vec![Field::new("a", DataType::Binary(4096))], 4096, 4096).unwrap();
@@ -68,9 +68,9 @@ fn the_largest_alignment_with_deletes() {
     assert_eq!((store.count(), store.live_count()), (1, 1));
 }
 
-/// A log that a long snapshot has made large is brought to the array once the snapshot has ended.
+/// Finds a log that stays large after the long snapshot has ended.
 #[test]
-fn a_log_shrinks_once_the_snapshot_that_held_it_has_ended() {
+fn a_log_shrinks_after_the_snapshot_that_held_it() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("bank.rec");
     let at = 256 << 10;
@@ -98,10 +98,10 @@ fn a_log_shrinks_once_the_snapshot_that_held_it_has_ended() {
     }
     let grown = log_bytes();
     drop(snapshot);
-    // Several times the size at which a checkpoint is due.
+    // Several times the log size of a checkpoint.
     for n in 0..40 {
         change(n);
     }
     let left = log_bytes();
-    assert!(left <= grown / 2, "{grown} bytes of log, and after the snapshot {left}");
+    assert!(left <= grown / 2, "the log had {grown} bytes, and has {left} after the snapshot");
 }
