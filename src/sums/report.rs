@@ -11,12 +11,15 @@ use crate::io::Backing;
 /// Whether a store has checksums of its records, one for each 64 KiB.
 ///
 /// ```
-/// use flatrec::{Checksums, DataType, DynStore, Field, Schema}; let directory =
-/// tempfile::tempdir()?; let path = directory.path().join("numbers.rec"); let schema =
-/// Schema::packed([Field::new("n", DataType::UInt32)])?; let mut store =
-/// DynStore::create_options().checksums(true).create(&path, &schema)?; store.append_packed(&[0; 4 *
-/// 20_000])?; store.close()?; assert_eq!(flatrec::verify(&path,
-/// flatrec::VerifyOptions::new())?.checksums, Checksums::Present { blocks: 2 });
+/// use flatrec::{Checksums, DataType, DynStore, Field, Schema, VerifyOptions, verify};
+/// let directory = tempfile::tempdir()?;
+/// let path = directory.path().join("numbers.rec");
+/// let schema = Schema::packed([Field::new("n", DataType::UInt32)])?;
+/// let mut store = DynStore::create_options().checksums(true).create(&path, &schema)?;
+/// store.append_packed(&[0; 4 * 20_000])?;
+/// store.close()?;
+/// let report = verify(&path, VerifyOptions::new())?;
+/// assert_eq!(report.checksums, Checksums::Present { blocks: 2 });
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
