@@ -72,17 +72,29 @@ pub struct CompactOptions<'a> {
 
 impl<'a> CompactOptions<'a> {
     /// Options for a copy that must not replace a file.
+    ///
+    /// ```
+    /// let options = flatrec::CompactOptions::new();
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Whether the copy may replace an existing file: as [`CopyOptions::replace`].
+    ///
+    /// ```
+    /// let options = flatrec::CompactOptions::new().replace(true);
+    /// ```
     pub fn replace(mut self, replace: bool) -> Self {
         self.copy = self.copy.replace(replace);
         self
     }
 
     /// How long to wait for a lock that another handle holds; [`Wait::No`] by default.
+    ///
+    /// ```
+    /// let options = flatrec::CompactOptions::new().wait(flatrec::Wait::Forever);
+    /// ```
     pub fn wait(mut self, wait: Wait) -> Self {
         self.copy = self.copy.wait(wait);
         self
@@ -90,12 +102,23 @@ impl<'a> CompactOptions<'a> {
 
     /// Whether the copy may lie on a network file system; `false` by default. Safe only if a single
     /// machine has the file open.
+    ///
+    /// ```
+    /// let options = flatrec::CompactOptions::new().allow_network_file_system(true);
+    /// ```
     pub fn allow_network_file_system(mut self, allow: bool) -> Self {
         self.copy = self.copy.allow_network_file_system(allow);
         self
     }
 
     /// Calls `progress` from time to time: as [`CopyOptions::on_progress`].
+    ///
+    /// ```
+    /// let options = flatrec::CompactOptions::new().on_progress(|done, all| {
+    ///     eprintln!("{done} of {all} bytes");
+    ///     Ok(())
+    /// });
+    /// ```
     pub fn on_progress(mut self, progress: impl FnMut(u64, u64) -> Result<()> + 'a) -> Self {
         self.copy = self.copy.on_progress(progress);
         self
@@ -103,6 +126,14 @@ impl<'a> CompactOptions<'a> {
 
     /// Calls `renumber` with the old and the new number of each record. If it returns an error, the
     /// copy ends with that error, and nothing of it is left.
+    ///
+    /// ```
+    /// let mut new_numbers = std::collections::BTreeMap::new();
+    /// let options = flatrec::CompactOptions::new().on_renumber(|old, new| {
+    ///     new_numbers.insert(old, new);
+    ///     Ok(())
+    /// });
+    /// ```
     pub fn on_renumber(mut self, renumber: impl FnMut(u64, u64) -> Result<()> + 'a) -> Self {
         self.on_renumber = Some(Box::new(renumber));
         self

@@ -93,18 +93,30 @@ impl Default for VerifyOptions {
 
 impl VerifyOptions {
     /// Options that list at most 100 problems, and wait for no lock.
+    ///
+    /// ```
+    /// let options = flatrec::VerifyOptions::new();
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
     /// How many problems the report lists at most, 100 by default. It counts all of them:
     /// [`VerifyReport::problems_found`].
+    ///
+    /// ```
+    /// let options = flatrec::VerifyOptions::new().max_problems(1000);
+    /// ```
     pub fn max_problems(mut self, max_problems: usize) -> Self {
         self.max_problems = max_problems;
         self
     }
 
     /// How long to wait for an exclusive edit in another handle; [`Wait::No`] by default.
+    ///
+    /// ```
+    /// let options = flatrec::VerifyOptions::new().wait(flatrec::Wait::Forever);
+    /// ```
     pub fn wait(mut self, wait: Wait) -> Self {
         self.wait = wait;
         self

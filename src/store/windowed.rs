@@ -84,6 +84,17 @@ fn windowed() -> Common {
 impl<R: Row + ?Sized> OpenOptions<WindowedStore<R>> {
     /// Opens the store at `path` for reading and writing.
     ///
+    /// ```
+    /// use flatrec::{DataType, DynStore, DynWindowedStore, Field, Schema};
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("numbers.rec");
+    /// # let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// DynStore::create(&path, &schema)?.close()?;
+    /// let mut store = DynWindowedStore::options().window_bytes(64 << 10).open(&path)?;
+    /// assert_eq!(store.append(&[7])?, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`WindowedStore::open`].
     pub fn open(self, path: impl AsRef<Path>) -> Result<WindowedStore<R>> {
@@ -91,6 +102,17 @@ impl<R: Row + ?Sized> OpenOptions<WindowedStore<R>> {
     }
 
     /// Opens the store at `path` for reading.
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynStore, DynWindowedStore, Field, Schema};
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("numbers.rec");
+    /// # let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// DynStore::create(&path, &schema)?.close()?;
+    /// let store = DynWindowedStore::options().window_bytes(64 << 10).open_read_only(&path)?;
+    /// assert_eq!(store.count(), 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`WindowedStore::open`].
@@ -107,6 +129,20 @@ impl<R: Row + ?Sized> OpenOptions<WindowedStore<R>> {
 impl<R: Record> CreateOptions<WindowedStore<R>> {
     /// Makes a new, empty store at `path`.
     ///
+    /// ```
+    /// # #[cfg(feature = "derive")] {
+    /// use flatrec::{Record, WindowedStore};
+    /// #[derive(Clone, Copy, Record)]
+    /// #[repr(C)]
+    /// struct Tick { price: u64 }
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path().join("ticks.rec");
+    /// let mut store =
+    ///     WindowedStore::<Tick>::create_options().checksums(true).create(&path).unwrap();
+    /// store.append(&Tick { price: 7 }).unwrap();
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`WindowedStore::create`]; [`ErrorKind::InvalidSchema`] if the schema given
     /// ([`CreateOptions::schema`]) does not fit `R`.
@@ -118,6 +154,16 @@ impl<R: Record> CreateOptions<WindowedStore<R>> {
 
 impl CreateOptions<DynWindowedStore> {
     /// Makes a new, empty store at `path`, of records with this schema.
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynWindowedStore, Field, Schema};
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("numbers.rec");
+    /// # let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// let options = DynWindowedStore::create_options().checksums(true);
+    /// assert_eq!(options.create(&path, &schema)?.append(&[7])?, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`WindowedStore::create`].
@@ -162,6 +208,19 @@ impl<R: Row + ?Sized> WindowedStore<R> {
     /// Opens the store at `path` for reading and writing, with the defaults of
     /// [`OpenOptions::max_mapped_bytes`] and [`OpenOptions::window_bytes`].
     ///
+    /// ```
+    /// use flatrec::{DataType, DynStore, DynWindowedStore, Field, Schema};
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("numbers.rec");
+    /// # let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// DynStore::create(&path, &schema)?.close()?;
+    /// let mut store = DynWindowedStore::open(&path)?;
+    /// store.append_packed(&[7, 8])?;
+    /// store.close()?;
+    /// assert_eq!(DynWindowedStore::open_read_only(&path)?.read(1)?.as_deref(), Some(&[8][..]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] if one window does not fit into the budget; as
     /// [`Store::open`].
@@ -170,6 +229,16 @@ impl<R: Row + ?Sized> WindowedStore<R> {
     }
 
     /// Opens the store at `path` for reading: as [`WindowedStore::open`].
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynStore, DynWindowedStore, Field, Schema};
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("numbers.rec");
+    /// # let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// DynStore::create(&path, &schema)?.close()?;
+    /// assert!(DynWindowedStore::open_read_only(&path)?.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`WindowedStore::open`] and [`Store::open_read_only`].
@@ -393,6 +462,20 @@ impl<R: Record> WindowedStore<R> {
     /// Makes a new, empty store at `path`, with the defaults of
     /// [`CreateOptions::max_mapped_bytes`] and [`CreateOptions::window_bytes`].
     ///
+    /// ```
+    /// # #[cfg(feature = "derive")] {
+    /// use flatrec::{Record, WindowedStore};
+    /// #[derive(Clone, Copy, Record)]
+    /// #[repr(C)]
+    /// struct Tick { price: u64 }
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// # let path = directory.path().join("ticks.rec");
+    /// let mut store = WindowedStore::<Tick>::create(&path).unwrap();
+    /// store.append_all((0..1000).map(|price| Tick { price })).unwrap();
+    /// assert_eq!(store.get(999).unwrap().unwrap().price, 999);
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::InvalidArgument`] if one window does not fit into the budget; as
     /// [`Store::create`].
@@ -438,6 +521,15 @@ impl<R: Record> WindowedStore<R> {
 impl DynWindowedStore {
     /// Makes a new, empty store at `path`, of records with this schema: as
     /// [`WindowedStore::create`].
+    ///
+    /// ```
+    /// use flatrec::{DataType, DynWindowedStore, Field, Schema};
+    /// # let directory = tempfile::tempdir()?;
+    /// # let path = directory.path().join("numbers.rec");
+    /// # let schema = Schema::packed([Field::new("n", DataType::UInt8)])?;
+    /// assert_eq!(DynWindowedStore::create(&path, &schema)?.append(&[7])?, 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As [`WindowedStore::create`].
