@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use flatrec::exchange::schema_to_json;
 use flatrec::{
-    Checksums, CommitId, DamagedBlock, DynStore, LogInfo, ReaderInfo, Schema, SlotInfo, StoreInfo,
-    WriterInfo,
+    Checksums, CommitId, DamagedBlock, DynStore, Field, LogInfo, ReaderInfo, Schema, SlotInfo,
+    StoreInfo, WriterInfo,
 };
 use serde_json::{Value, json};
 
@@ -87,22 +87,41 @@ pub(crate) fn fields(schema: &Schema) -> Sheet {
             Some(len) => format!("{}[{len}]", field.data_type()),
             None => field.data_type().to_string(),
         };
-        let notes = [
-            (field.is_nullable(), "nullable"),
-            (field.is_big_endian(), "big-endian"),
-            (field.is_utc(), "utc"),
-        ];
-        let notes: Vec<&str> =
-            notes.into_iter().filter_map(|(holds, note)| holds.then_some(note)).collect();
         sheet.row([
             field.name().into(),
             data_type.into(),
             field.offset().into(),
             field.size_bytes().into(),
-            notes.join(", ").into(),
+            notes_of(field).join(", ").into(),
         ]);
     }
     sheet
+}
+
+/// What the type does not say of a field.
+fn notes_of(field: &Field) -> Vec<String> {
+    const VARIANTS_SHOWN: usize = 8;
+    let flags = [
+        (field.is_nullable(), "nullable"),
+        (field.is_big_endian(), "big-endian"),
+        (field.is_utc(), "utc"),
+    ];
+    let mut notes: Vec<String> =
+        flags.into_iter().filter(|(holds, _)| *holds).map(|(_, note)| note.to_owned()).collect();
+    notes.extend(field.variants().iter().take(VARIANTS_SHOWN).map(ToString::to_string));
+    if let Some(more) = field.variants().len().checked_sub(VARIANTS_SHOWN).filter(|&it| it > 0) {
+        notes.push(format!("{more} more variants"));
+    }
+    if !field.shape().is_empty() {
+        notes.push(format!("shape {:?}", field.shape()));
+    }
+    notes.extend(field.display().map(|display| format!("shown as {}", display.name())));
+    notes.extend(field.scale().map(|scale| format!("scale {scale}")));
+    notes.extend(field.epoch().map(|unit| format!("epoch in {}", unit.name())));
+    if !field.null_words().is_empty() {
+        notes.push(format!("null words {:?}", field.null_words()));
+    }
+    notes
 }
 
 /// The facts for people, as text.

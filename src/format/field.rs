@@ -28,7 +28,8 @@ pub struct Field {
 }
 
 impl Field {
-    /// A single value at offset 0 (see [`Field::at`] and [`Schema::packed`]).
+    /// A single value at offset 0: see [`Field::at`], and
+    /// [`Schema::packed`](crate::Schema::packed).
     pub fn new(name: impl Into<String>, data_type: DataType) -> Self {
         Self {
             name: name.into(),

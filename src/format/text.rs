@@ -12,6 +12,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use self::display::{parse_displayed, push_displayed, variant_name};
+use super::annotations::Variant;
 use super::data_type::{DataType, TimeUnit};
 use super::field::Field;
 use super::value::{ArrayValue, Value, put, width_bytes, write_element};
@@ -133,7 +134,7 @@ impl Field {
     }
 
     /// How many elements each dimension's blocks have, from the whole array of `len` elements on.
-    fn block_sizes(&self, len: usize) -> Vec<usize> {
+    pub(crate) fn block_sizes(&self, len: usize) -> Vec<usize> {
         let mut size = len;
         let mut sizes = vec![len];
         let inner = self.shape().split_last().map_or(&[][..], |(_, outer)| outer);
@@ -179,8 +180,7 @@ fn describe(text: &str, why: Refusal) -> String {
 fn parse_element(field: &Field, text: &str, into: &mut [u8]) -> Result<(), Refusal> {
     macro_rules! number {
         ($type:ty) => {{
-            let value: $type =
-                text.parse().map_err(|error| Refusal::Because(format!("{error}")))?;
+            let value: $type = text.parse().map_err(|error| not_a_number(field, error))?;
             put(into, field.big_endian, value.to_le_bytes());
         }};
     }
@@ -233,6 +233,20 @@ fn parse_element(field: &Field, text: &str, into: &mut [u8]) -> Result<(), Refus
         DataType::Binary(_) => parse_hex(text, into)?,
     }
     Ok(())
+}
+
+/// Why a text is no integer of the field: its names are part of the answer, if it has variants.
+fn not_a_number(field: &Field, error: std::num::ParseIntError) -> Refusal {
+    const NAMES_SHOWN: usize = 10;
+    let variants = field.variants();
+    if variants.is_empty() {
+        return Refusal::Because(error.to_string());
+    }
+    let mut names: Vec<&str> = variants.iter().take(NAMES_SHOWN).map(Variant::name).collect();
+    if variants.len() > NAMES_SHOWN {
+        names.push("…");
+    }
+    Refusal::Because(format!("neither a variant ({}) nor a number", names.join(", ")))
 }
 
 fn parse_bool(text: &str) -> Result<u8, Refusal> {

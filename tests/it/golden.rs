@@ -2,7 +2,7 @@
 //!
 //! `tests/golden/v1` is checked in and never made again. `golden/cases.rs` computes its content,
 //! and `golden/make.rs` shows how it was made.
-#![cfg(feature = "derive")]
+#![cfg(all(feature = "derive", feature = "text"))]
 
 #[path = "golden/annotated.rs"]
 mod annotated;

@@ -6,7 +6,6 @@ use flatrec::ErrorKind;
 use flatrec::map::{Access, Mapping};
 
 use crate::support::process;
-#[cfg(unix)]
 use crate::support::skip::skip;
 
 /// Finds a wrong path whose error does not name the fault.

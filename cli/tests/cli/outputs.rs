@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::interrupt::give_way;
 use super::*;
 
 /// A place with a store `s.rec`, a damaged one `d.rec`, and `bad.csv` with a row that does not fit.
@@ -117,7 +116,6 @@ fn sleeps(child: &Child) -> bool {
 
 fn spawn(place: &Place, line: &[&str]) -> Child {
     let mut command = place.command(line);
-    give_way(&mut command);
     command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
 }
 

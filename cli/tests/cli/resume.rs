@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use super::interrupt::{give_way, interrupt, was_run_in_a_console_of_its_own};
+use super::interrupt::{interrupt, was_run_in_a_console_of_its_own};
 use super::shell::shell;
 use super::skip::skip;
 use super::*;
@@ -59,7 +59,6 @@ fn remove_all(place: &Place, keep: &[&str]) {
 
 fn spawn(place: &Place, args: &[&str]) -> Child {
     let mut command = place.command(args);
-    give_way(&mut command);
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 

@@ -104,11 +104,15 @@ fn push_value(field: &Field, record: &[u8], into: &mut String) -> Result<()> {
         Value::Text(text) => push_json_string(text, into),
         value @ (Value::Float(_) | Value::Float32(_)) => push_float(&value, into),
         Value::Array(array) if is_float(array.data_type()) => {
+            let sizes = field.block_sizes(array.len());
             for (at, element) in array.iter().enumerate() {
-                into.push(if at == 0 { '[' } else { ',' });
+                if at > 0 {
+                    into.push(',');
+                }
+                sizes.iter().filter(|&size| at % size == 0).for_each(|_| into.push('['));
                 push_float(&element?, into);
+                sizes.iter().filter(|&size| (at + 1) % size == 0).for_each(|_| into.push(']'));
             }
-            into.push(']');
         }
         // The text of other arrays is already JSON, as are numbers, true and false.
         Value::Array(_)

@@ -196,7 +196,7 @@ fn variants_are_written_as_names_and_other_values_as_numbers() {
     for field in [side.clone(), side.clone().big_endian()] {
         assert_texts(&field, &[("Sell", "Sell"), ("-1", "Sell"), ("300", "Buy"), ("7", "7")]);
         assert_eq!(field.read(&parse(&field, "Buy").unwrap()).unwrap(), Value::Int(300));
-        assert_refused(&field, "buy", "invalid digit");
+        assert_refused(&field, "buy", "neither a variant (Sell, Buy) nor a number");
     }
     let sides = side.array(2).nullable();
     assert_texts(&sides, &[(r#"["Sell",5]"#, r#"["Sell",5]"#)]);
