@@ -78,7 +78,7 @@ fn in_turns(group: &mut BenchmarkGroup<'_, WallTime>, records: u64) {
     group.bench_function("flatrec Database", |bencher| {
         bencher.iter_custom(|commits| turns.take(commits, &mut turn, |turns| &mut turns.database));
     });
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().expect("begin");
     check(snapshot.iter().map(|(_, item)| item), sum);
 }
 
@@ -159,7 +159,7 @@ fn eventual(group: &mut BenchmarkGroup<'_, WallTime>) {
             sum += 1;
         });
     });
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().expect("begin");
     check(snapshot.iter().map(|(_, item)| item), sum);
 }
 
@@ -188,7 +188,7 @@ fn together(group: &mut BenchmarkGroup<'_, WallTime>, threads: u64) {
             started.elapsed()
         });
     });
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().expect("begin");
     check(snapshot.iter().map(|(_, item)| item), sum);
 }
 
@@ -236,7 +236,7 @@ fn million(group: &mut BenchmarkGroup<'_, WallTime>) {
     };
     group.bench_function("flatrec Database", |bencher| commit(bencher, false));
     group.bench_function("flatrec Database, with its checkpoint", |bencher| commit(bencher, true));
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().expect("begin");
     check(snapshot.iter().map(|(_, item)| item), sum);
 }
 

@@ -2,11 +2,11 @@
 //!
 //! Record `i` lies at `data_offset + i * stride`, so finding one is arithmetic and reading one
 //! follows a pointer. Start with [`Database`] for records of a Rust type (derive [`Record`]):
-//! threads read them in snapshots and change them in transactions. [`Reader`] follows a writer from
-//! any process. [`Store`] loads or changes the same file alone, without a log.
-//! [`DynDatabase`] and [`DynStore`] take the schema of the records from the file, and
-//! [`WindowedStore`] maps no more than a budget of bytes. [`map`] has mapping objects and views for
-//! files and shared memory of any layout.
+//! threads read them in snapshots and change them in transactions. [`ReadOnlyDatabase`] follows a
+//! writer from any process; code that is generic over both takes a [`ReadableDatabase`]. [`Store`]
+//! loads or changes the same file alone, without a log. [`DynDatabase`] and [`DynStore`] take the
+//! schema of the records from the file, and [`WindowedStore`] maps no more than a budget of bytes.
+//! [`map`] has mapping objects and views for files and shared memory of any layout.
 //!
 //! ```
 //! # #[cfg(feature = "derive")] {
@@ -93,24 +93,19 @@ mod wal;
 /// that of POSIX and of this module, call by call, and shows the classic program in both; the
 /// example `win32_model` runs it.
 pub mod map {
-    pub use crate::array::{RecordGuard, ViewCounters, WindowGuard, WriteBack};
-    pub use crate::io::{
-        Access, Backing, FileBacking, Grown, OpenSide, Properties, View, install_fault_guard,
-    };
+    pub use crate::io::{Access, Backing, FileBacking, Grown, OpenSide, Properties, View};
     pub use crate::mapping::{Mapping, TypedView};
-    pub use crate::os::{
-        Advice, Advised, FaultCounts, FileSystemKind, Residency, Survives, process_faults,
-        thread_faults,
-    };
-    pub use crate::shm::Wait;
+    pub use crate::os::Advised;
 }
 
-pub use crate::array::{RecordGuard, ViewCounters, WindowGuard, WriteBack};
+#[doc(hidden)]
+pub use crate::array::WriteBack;
+pub use crate::array::{RecordGuard, ViewCounters, WindowGuard};
 pub use crate::io::install_fault_guard;
 pub use crate::shm::Wait;
 pub use db::{
-    Chunk, Chunks, Database, DynDatabase, DynReader, Reader, Snapshot, SnapshotRecords,
-    WriteTransaction,
+    Chunk, Chunks, Database, DynDatabase, DynReadOnlyDatabase, ReadOnlyDatabase, ReadableDatabase,
+    Snapshot, SnapshotRecords, WriteTransaction,
 };
 pub use error::{Error, ErrorKind, Result, printable};
 #[cfg(feature = "derive")]
@@ -125,8 +120,8 @@ pub use format::{
     PodRecord, Record, Schema, TimeUnit, Utf8, Value, Variant, be, le,
 };
 pub use maintenance::{
-    BackupReport, CompactReport, CopyOptions, Lost, Problem, Rebuilt, SalvageOptions,
-    SalvageReport, VerifyReport, backup, compact, rebuild_checksums,
+    BackupReport, CompactOptions, CompactReport, CopyOptions, Lost, Problem, RebuildReport,
+    SalvageOptions, SalvageReport, VerifyOptions, VerifyReport, backup, compact, rebuild_checksums,
     rebuild_checksums_with_progress, salvage, salvage_with_progress, verify,
 };
 pub use os::Survives;
@@ -136,7 +131,9 @@ pub use store::{
     Records, RecordsWithIds, SlotInfo, Store, StoreInfo, WindowedStore, WriterInfo,
 };
 pub use sums::{Checksums, DamagedBlock};
-pub use txn::{Checkpoint, Durability, Options, ReaderInfo, Receipt, Row};
+pub use txn::{
+    Checkpoint, CommitId, CreateOptions, Durability, OpenOptions, ReaderInfo, Receipt, Row,
+};
 #[cfg(any(fuzzing, all(test, feature = "derive", feature = "text")))]
 #[doc(hidden)]
 pub use wal::fuzzing as log_fuzzing;

@@ -130,7 +130,11 @@ fn walk(store: &WindowedStore<Row>, path: &Path, most: &mut Most) {
 #[test]
 fn sixteen_gibibytes_are_read_through_a_budget_of_64_mebibytes() {
     let (_directory, path) = create();
-    let store = WindowedStore::<Row>::open_windowed_read_only(&path, BUDGET, WINDOW).unwrap();
+    let store = WindowedStore::<Row>::options()
+        .max_mapped_bytes(BUDGET)
+        .window_bytes(WINDOW)
+        .open_read_only(&path)
+        .unwrap();
     assert_eq!(store.count(), COUNT);
     let mut most = Most::default();
     walk(&store, &path, &mut most);
@@ -161,7 +165,11 @@ fn sixteen_gibibytes_are_read_through_a_budget_of_64_mebibytes() {
 fn sixteen_gibibytes_are_written_at_their_far_end() {
     let (_directory, path) = create();
     let before = allocated_bytes(&path);
-    let mut store = WindowedStore::<Row>::open_windowed(&path, BUDGET, WINDOW).unwrap();
+    let mut store = WindowedStore::<Row>::options()
+        .max_mapped_bytes(BUDGET)
+        .window_bytes(WINDOW)
+        .open(&path)
+        .unwrap();
     assert_eq!(store.append(&row(COUNT)).unwrap(), COUNT);
     store.flush().unwrap();
     let mut edit = store.edit().unwrap();
@@ -178,7 +186,11 @@ fn sixteen_gibibytes_are_written_at_their_far_end() {
         "the file took {before} bytes of the disk, and now takes {after}"
     );
 
-    let store = WindowedStore::<Row>::open_windowed_read_only(&path, BUDGET, WINDOW).unwrap();
+    let store = WindowedStore::<Row>::options()
+        .max_mapped_bytes(BUDGET)
+        .window_bytes(WINDOW)
+        .open_read_only(&path)
+        .unwrap();
     assert_eq!(store.count(), COUNT + 1);
     for id in [0, 1, COUNT / 2, COUNT - 2, COUNT - 1, COUNT] {
         assert_eq!(store.read(id).unwrap(), Some(row(id)), "{id}");
@@ -201,7 +213,7 @@ fn a_store_larger_than_the_address_space_is_refused_with_advice() {
         assert_eq!(error.kind(), ErrorKind::OutOfRange, "{error}");
         let text = error.to_string();
         assert!(text.contains("larger than the address space"), "{text}");
-        assert!(text.contains("WindowedStore::open_windowed"), "{text}");
+        assert!(text.contains("with a WindowedStore"), "{text}");
         assert!(text.contains("sparse.rec"), "{text}");
     };
     if cfg!(target_pointer_width = "32") {
@@ -214,9 +226,13 @@ fn a_store_larger_than_the_address_space_is_refused_with_advice() {
         assert_eq!(store.get(COUNT - 1), Some(&row(COUNT - 1)));
         store.close().unwrap();
         let database = Database::<Row>::open(&path).unwrap();
-        assert_eq!(database.begin_read().get(COUNT - 1), Some(&row(COUNT - 1)));
+        assert_eq!(database.begin_read().unwrap().get(COUNT - 1), Some(&row(COUNT - 1)));
     }
     // The refused handles have not changed the store.
-    let store = WindowedStore::<Row>::open_windowed_read_only(&path, BUDGET, WINDOW).unwrap();
+    let store = WindowedStore::<Row>::options()
+        .max_mapped_bytes(BUDGET)
+        .window_bytes(WINDOW)
+        .open_read_only(&path)
+        .unwrap();
     assert_eq!((store.count(), store.read(COUNT - 1).unwrap()), (COUNT, Some(row(COUNT - 1))));
 }

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use flatrec::{Database, Durability, Reader, Record, Store};
+use flatrec::{Database, Durability, ReadOnlyDatabase, Record, Store};
 use support::files::lock_file;
 
 #[derive(Clone, Copy, Debug, PartialEq, Record)]
@@ -35,7 +35,7 @@ fn append(database: &Database<Row>, rows: std::ops::Range<u64>) -> u64 {
     for n in rows {
         transaction.append(&row(n)).unwrap();
     }
-    transaction.commit(Durability::Immediate).unwrap().commit()
+    transaction.commit(Durability::Immediate).unwrap().commit_id().get()
 }
 
 /// Returns what `work` returns, and fails if that takes longer than 20 s.
@@ -87,19 +87,19 @@ fn a_reader_of_a_restored_store_shows_its_commits_and_follows_the_next_writer() 
     let directory = tempfile::tempdir().unwrap();
     let path = put_back(directory.path());
     in_a_moment(move || {
-        let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
+        let reader: ReadOnlyDatabase<Row> = Database::open_read_only(&path).unwrap();
         let mut snapshot = reader.begin_read().unwrap();
         assert_eq!(snapshot.count(), 10);
-        assert_eq!(reader.commit(), snapshot.commit());
+        assert_eq!(reader.commit_id(), snapshot.commit_id());
         assert!(snapshot.is_newest());
         assert!(!snapshot.refresh().unwrap());
-        assert!(!reader.wait(snapshot.commit(), Duration::from_millis(10)).unwrap());
+        assert!(!reader.wait(snapshot.commit_id(), Duration::from_millis(10)).unwrap());
         // The reader follows a writer that opens the store later.
         let database = Database::<Row>::open(&path).unwrap();
         let commit = append(&database, 10..11);
-        assert!(reader.wait(snapshot.commit(), Duration::from_secs(20)).unwrap());
+        assert!(reader.wait(snapshot.commit_id(), Duration::from_secs(20)).unwrap());
         assert!(snapshot.refresh().unwrap());
-        assert_eq!((snapshot.commit(), snapshot.count()), (commit, 11));
+        assert_eq!((snapshot.commit_id().get(), snapshot.count()), (commit, 11));
     });
 }
 
@@ -124,7 +124,7 @@ fn a_restored_log_is_read_whole_despite_newer_words_in_the_lock_file() {
         std::fs::rename(aside, file).unwrap();
     }
     in_a_moment(move || {
-        let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
+        let reader: ReadOnlyDatabase<Row> = Database::open_read_only(&path).unwrap();
         let snapshot = reader.begin_read().unwrap();
         let found: Vec<u64> = snapshot.iter().map(|(_, found)| found.n).collect();
         assert_eq!(found, [0, 1, 2, 33, 4, 5, 6, 7, 8, 9]);
@@ -140,7 +140,7 @@ fn records_of_a_lost_commit_stay_while_a_reader_holds_them() {
     append(&database, 0..10);
     // A long append, which the writer puts into the array before the commit.
     append(&database, 10..20_000);
-    let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
+    let reader: ReadOnlyDatabase<Row> = Database::open_read_only(&path).unwrap();
     let snapshot = reader.begin_read().unwrap();
     let held = snapshot.get(15_000).unwrap();
     kill(database);
@@ -150,9 +150,9 @@ fn records_of_a_lost_commit_stay_while_a_reader_holds_them() {
     bytes[last..last + 512].fill(0);
     std::fs::write(&log, bytes).unwrap();
     let database = Database::<Row>::open(&path).unwrap();
-    assert_eq!(database.begin_read().count(), 10);
+    assert_eq!(database.begin_read().unwrap().count(), 10);
     append(&database, 1_000_010..1_020_000);
-    assert_eq!(database.begin_read().get(15_000), Some(&row(1_015_000)));
+    assert_eq!(database.begin_read().unwrap().get(15_000), Some(&row(1_015_000)));
     database.checkpoint().unwrap();
     assert_eq!(*held, row(15_000));
     database.close().unwrap();
@@ -162,7 +162,7 @@ fn records_of_a_lost_commit_stay_while_a_reader_holds_them() {
     let database = Database::<Row>::open(&path).unwrap();
     assert_eq!(database.checkpoint().unwrap().held_back(), None);
     append(&database, 0..100_000);
-    assert_eq!(database.begin_read().get(120_000 - 1), Some(&row(99_999)));
+    assert_eq!(database.begin_read().unwrap().get(120_000 - 1), Some(&row(99_999)));
 }
 
 /// Finds a lock file whose unused length takes disk space.
@@ -176,7 +176,7 @@ fn a_long_lock_file_takes_little_disk_space() {
     append(&database, 0..10);
     database.close().unwrap();
     let lock = std::fs::OpenOptions::new().write(true).open(lock_file(&path)).unwrap();
-    let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
+    let reader: ReadOnlyDatabase<Row> = Database::open_read_only(&path).unwrap();
     let database = Database::<Row>::open(&path).unwrap();
     lock.set_len(256 << 20).unwrap();
     append(&database, 10..20);
@@ -188,7 +188,7 @@ fn a_long_lock_file_takes_little_disk_space() {
     // Nearly the length for the greatest number of readers.
     lock.set_len(4 << 20).unwrap();
     drop((reader, database));
-    let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
+    let reader: ReadOnlyDatabase<Row> = Database::open_read_only(&path).unwrap();
     append(&Database::<Row>::open(&path).unwrap(), 20..30);
     assert_eq!(reader.begin_read().unwrap().count(), 30);
     let allocated_bytes = lock.metadata().unwrap().blocks() * 512;
@@ -200,9 +200,9 @@ fn a_long_lock_file_takes_little_disk_space() {
 fn a_reader_that_stops_while_it_reads_the_log_keeps_a_bounded_part_of_it() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("rows.rec");
-    let database = Database::<Row>::options().checkpoint_at(64 << 10).create(&path).unwrap();
+    let database = Database::<Row>::create_options().checkpoint_at(64 << 10).create(&path).unwrap();
     append(&database, 0..10);
-    let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
+    let reader: ReadOnlyDatabase<Row> = Database::open_read_only(&path).unwrap();
     // The word in which the owner of the first entry says which part of the log it needs
     // (docs/CONCURRENCY.md).
     let mut lock = std::fs::OpenOptions::new().write(true).open(lock_file(&path)).unwrap();
@@ -238,7 +238,7 @@ fn a_reader_whose_entry_was_wiped_keeps_what_it_reads() {
     let database = Database::<Row>::create(&path).unwrap();
     append(&database, 0..10);
     database.close().unwrap();
-    let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
+    let reader: ReadOnlyDatabase<Row> = Database::open_read_only(&path).unwrap();
     let snapshot = reader.begin_read().unwrap();
     let held = snapshot.get(3).unwrap();
     overwrite_reader_table(&path, 0);
@@ -250,7 +250,7 @@ fn a_reader_whose_entry_was_wiped_keeps_what_it_reads() {
     assert!(checkpoint.held_back().is_some(), "{checkpoint:?}");
     assert_eq!(*std::hint::black_box(held), row(3));
     // A reader that opens the store now writes its entry anew.
-    let other: Reader<Row> = Database::open_read_only(&path).unwrap();
+    let other: ReadOnlyDatabase<Row> = Database::open_read_only(&path).unwrap();
     assert_eq!(other.begin_read().unwrap().get(3), Some(&row(666)));
     assert!(database.checkpoint().unwrap().held_back().is_some());
     // A later snapshot of the first reader writes its commit into the entry, which still does not
@@ -273,7 +273,7 @@ fn a_reader_whose_entry_names_another_store_keeps_what_it_reads() {
     let path = directory.path().join("rows.rec");
     let database = Database::<Row>::create(&path).unwrap();
     append(&database, 0..10);
-    let reader: Reader<Row> = Database::open_read_only(&path).unwrap();
+    let reader: ReadOnlyDatabase<Row> = Database::open_read_only(&path).unwrap();
     let snapshot = reader.begin_read().unwrap();
     overwrite_reader_table(&path, 0x77);
     let mut transaction = database.begin_write().unwrap();

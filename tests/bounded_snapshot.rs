@@ -13,7 +13,7 @@ use std::sync::RwLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use flatrec::{Database, Durability, PodRecord, Store, WindowedStore, verify};
+use flatrec::{Database, Durability, PodRecord, Store, VerifyOptions, WindowedStore, verify};
 use support::mapped::mapped_bytes;
 use support::random::{Random, mix};
 use support::{process, settings};
@@ -134,7 +134,11 @@ struct Bounded {
 
 impl Bounded {
     fn open(path: &Path) -> Self {
-        let store = WindowedStore::<Row>::open_windowed_read_only(path, BUDGET, WINDOW).unwrap();
+        let store = WindowedStore::<Row>::options()
+            .max_mapped_bytes(BUDGET)
+            .window_bytes(WINDOW)
+            .open_read_only(path)
+            .unwrap();
         let number = store.read(0).unwrap().unwrap().0[1];
         let mut numbers = vec![0; BASE as usize];
         numbers[0] = number;
@@ -259,5 +263,5 @@ fn a_windowed_store_keeps_its_records_and_its_budget_beside_a_writer() {
     }
     writer.end();
     assert!(last > 0, "{reads} reads, no transactions, at most {most} bytes mapped");
-    assert_eq!(verify(&path, 5).unwrap().problems, []);
+    assert_eq!(verify(&path, VerifyOptions::new()).unwrap().problems, []);
 }

@@ -56,7 +56,7 @@ fn little_endian_types_are_the_same_bytes_everywhere() {
     transaction.commit(Durability::Immediate).unwrap();
     // The log holds the records first, and then the array.
     for _ in 0..2 {
-        let snapshot = database.begin_read();
+        let snapshot = database.begin_read().unwrap();
         assert_eq!(snapshot.get(3), Some(&little(0x0102_0304_0506_0708)));
         assert_eq!(snapshot.get(1000), Some(&little(1000)));
         drop(snapshot);
@@ -64,8 +64,11 @@ fn little_endian_types_are_the_same_bytes_everywhere() {
     }
     database.close().unwrap();
 
-    let windowed =
-        WindowedStore::<Little>::open_windowed_read_only(&path, 256 << 10, 64 << 10).unwrap();
+    let windowed = WindowedStore::<Little>::options()
+        .max_mapped_bytes(256 << 10)
+        .window_bytes(64 << 10)
+        .open_read_only(&path)
+        .unwrap();
     assert_eq!(windowed.read(999).unwrap(), Some(little(999)));
     let dynamic = DynStore::open_read_only(&path).unwrap();
     let number = dynamic.schema().fields()[0].read(dynamic.get(3).unwrap()).unwrap();
@@ -93,7 +96,11 @@ fn every_way<R: Record>(path: &Path, made: &Path) -> Vec<Result<(), Error>> {
         Store::<R>::open_read_only(made).map(drop),
         Store::<R>::open_private(made).map(drop),
         Database::<R>::open(made).map(drop),
-        WindowedStore::<R>::open_windowed_read_only(made, 256 << 10, 64 << 10).map(drop),
+        WindowedStore::<R>::options()
+            .max_mapped_bytes(256 << 10)
+            .window_bytes(64 << 10)
+            .open_read_only(made)
+            .map(drop),
     ]);
     results
 }

@@ -7,7 +7,7 @@ mod support;
 use std::fs;
 use std::path::Path;
 
-use flatrec::{Database, ErrorKind, Store};
+use flatrec::{Database, ErrorKind, Store, VerifyOptions};
 use support::numbered::{N, add};
 
 /// The number of records that a kill would leave in `n.rec` in that directory.
@@ -17,7 +17,7 @@ fn count_after_a_kill(directory: &Path) -> u64 {
         let entry = entry.unwrap();
         fs::copy(entry.path(), dead.path().join(entry.file_name())).unwrap();
     }
-    Database::<N>::open(dead.path().join("n.rec")).unwrap().begin_read().count()
+    Database::<N>::open(dead.path().join("n.rec")).unwrap().begin_read().unwrap().count()
 }
 
 fn go_to(directory: &Path) {
@@ -58,7 +58,7 @@ fn a_relative_path_keeps_the_directory_in_which_it_was_opened() {
     // A store appears in the directory in which it was created, and an abandoned one removes no
     // file of another store.
     go_to(&a);
-    let options = || Store::<N>::options().checksums();
+    let options = || Store::<N>::create_options().checksums(true);
     let mut finished = options().create_aside("made.rec", false).unwrap();
     let given_up = options().create_aside("never.rec", false).unwrap();
     go_to(&b);
@@ -72,7 +72,7 @@ fn a_relative_path_keeps_the_directory_in_which_it_was_opened() {
     names.sort();
     assert_eq!(names, ["n.rec", "n.rec-lock", "never.rec-lock", "never.rec-unfinished"]);
     assert!(!a.join("never.rec-lock").exists() && !a.join("never.rec-unfinished").exists());
-    let checked = flatrec::verify(a.join("made.rec"), 10).unwrap();
+    let checked = flatrec::verify(a.join("made.rec"), VerifyOptions::new()).unwrap();
     assert!(matches!(checked.checksums, flatrec::Checksums::Present { blocks: 1 }));
     assert_eq!(Store::<N>::open(Path::new("made.rec")).unwrap_err().kind(), ErrorKind::NotFound);
     go_to(&start);

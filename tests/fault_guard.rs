@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use flatrec::map::{Access, Mapping};
 use flatrec::{
     DataType, Durability, DynDatabase, DynStore, Error, ErrorKind, Field, PodRecord, Schema, Store,
-    WriteBack, install_fault_guard,
+    VerifyOptions, WindowedStore, WriteBack, install_fault_guard,
 };
 #[cfg(not(windows))]
 use support::files::set_len;
@@ -138,7 +138,11 @@ fn a_walk_gives_every_record_before_the_end_of_a_truncated_file() {
     let place = Place::new();
     let path = place.store();
     let store = DynStore::open_read_only(&path).unwrap();
-    let windowed = Store::<Typed>::open_windowed(&path, 1 << 20, 128 << 10).unwrap();
+    let windowed = WindowedStore::<Typed>::options()
+        .max_mapped_bytes(1 << 20)
+        .window_bytes(128 << 10)
+        .open(&path)
+        .unwrap();
     cut_to(&path, 60_000);
     let mut copies = store.copies(1..u64::MAX);
     for id in 1..60_000 {
@@ -306,7 +310,7 @@ fn copies_see_the_log_and_leave_deleted_records_out() {
     let place = Place::new();
     let path = place.0.path().join("deletes.rec");
     let schema = Schema::packed([Field::new("bytes", DataType::Binary(125))]).unwrap();
-    let database = DynDatabase::options().deletes().create(&path, &schema).unwrap();
+    let database = DynDatabase::create_options().deletes(true).create(&path, &schema).unwrap();
     let mut transaction = database.begin_write().unwrap();
     for n in 0..5000 {
         transaction.append(&record(n)).unwrap();
@@ -319,8 +323,11 @@ fn copies_see_the_log_and_leave_deleted_records_out() {
     transaction.commit(Durability::Immediate).unwrap();
 
     let store = DynStore::open_read_only(&path).unwrap();
-    let windowed =
-        Store::<Typed>::options().open_windowed_read_only(&path, 512 << 10, 64 << 10).unwrap();
+    let windowed = WindowedStore::<Typed>::options()
+        .max_mapped_bytes(512 << 10)
+        .window_bytes(64 << 10)
+        .open_read_only(&path)
+        .unwrap();
     let expected = |id| if id == 4000 { record(7) } else { record(id) };
     let ids: Vec<u64> = (0..5000).filter(|&id| id != 3000).collect();
     let mut copies = store.copies(0..u64::MAX);
@@ -353,7 +360,7 @@ fn whole_files_are_read_and_written_under_the_guard() {
     install_fault_guard().unwrap();
     let place = Place::new();
     let path = place.store();
-    assert_eq!(flatrec::verify(&path, 10).unwrap().problems_found, 0);
+    assert_eq!(flatrec::verify(&path, VerifyOptions::new()).unwrap().problems_found, 0);
     let mut store = DynStore::open(&path).unwrap();
     store.append(&record(COUNT)).unwrap(); // the append buffer holds it, and the file does not
     let mut copies = store.copies(0..u64::MAX);

@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use flatrec::map::{Access, Mapping};
 use flatrec::{
-    DataType, Durability, DynDatabase, DynStore, Error, ErrorKind, Field, Schema, WriteBack, verify,
+    DataType, Durability, DynDatabase, DynStore, Error, ErrorKind, Field, Schema, VerifyOptions,
+    WriteBack, verify,
 };
 use support::shell::shell;
 use support::skip::skip;
@@ -70,7 +71,7 @@ fn an_append_to_a_full_disk_fails_and_loses_nothing() {
     for way in ways.into_iter().take(if cfg!(windows) { 1 } else { 2 }) {
         let Some(disk) = SmallDisk::mount() else { return };
         let path = disk.path().join("store");
-        let mut store = DynStore::options().write_back(way).create(&path, &schema).unwrap();
+        let mut store = DynStore::create_options().write_back(way).create(&path, &schema).unwrap();
         let record = |n: u64| [(n % 251) as u8; 1000];
         store.append_packed(&(0..1000).flat_map(record).collect::<Vec<u8>>()).unwrap();
         store.flush().unwrap();
@@ -88,7 +89,7 @@ fn an_append_to_a_full_disk_fails_and_loses_nothing() {
         let store = DynStore::open_read_only(&path).unwrap();
         assert_eq!(store.count(), count);
         assert!((0..).zip(store.iter()).all(|(n, bytes)| bytes == record(n)));
-        assert_eq!(verify(&path, 1).unwrap().problems, []);
+        assert_eq!(verify(&path, VerifyOptions::new().max_problems(1)).unwrap().problems, []);
     }
 }
 
@@ -223,17 +224,17 @@ fn a_reader_that_opened_on_a_full_disk_follows_a_later_writer() {
     let reader = DynDatabase::open_read_only(&path).unwrap();
     let before = reader.begin_read().unwrap();
     assert_eq!(std::fs::metadata(disk.path().join("store-lock")).unwrap().len(), 0);
-    assert!(!reader.wait(before.commit(), Duration::from_millis(1)).unwrap());
+    assert!(!reader.wait(before.commit_id(), Duration::from_millis(1)).unwrap());
     drop(file);
     give_back(&filler);
     let database = DynDatabase::open(&path).unwrap();
     for n in 1..10 {
         let mut transaction = database.begin_write().unwrap();
         transaction.append(&[n]).unwrap();
-        let commit = transaction.commit(Durability::Immediate).unwrap().commit();
-        assert!(reader.wait(commit - 1, Duration::from_secs(20)).unwrap());
+        let commit = transaction.commit(Durability::Immediate).unwrap().commit_id().get();
+        assert!(reader.wait((commit - 1).into(), Duration::from_secs(20)).unwrap());
         let snapshot = reader.begin_read().unwrap();
-        assert_eq!((snapshot.commit(), snapshot.count()), (commit, n.into()));
+        assert_eq!((snapshot.commit_id().get(), snapshot.count()), (commit, n.into()));
         assert!(snapshot.is_newest() && !before.is_newest());
         // The snapshot of an unregistered reader holds back every checkpoint.
         assert!(database.checkpoint().unwrap().held_back().is_some());
@@ -284,21 +285,25 @@ fn transactions_that_fill_the_disk_lose_nothing_and_continue_when_it_has_space()
         let path = disk.path().join("store");
         let filler = disk.path().join("filler");
         drop(Mapping::create_new(&filler, 2 << 20).unwrap());
-        let options = DynDatabase::options().checkpoint_at(512 << 10);
+        let options = DynDatabase::create_options().checkpoint_at(512 << 10);
         let database = options.create(&path, &thousand_bytes()).unwrap();
         let held = {
             append(&database, each).unwrap();
-            database.begin_read()
+            database.begin_read().unwrap()
         };
         let (commits, error) =
             (1..).find_map(|n| append(&database, each).err().map(|error| (n, error))).unwrap();
         assert_no_space(&error);
         let count = commits * each;
         let is_whole = |count: u64| {
-            let snapshot = database.begin_read();
+            let snapshot = database.begin_read().unwrap();
             snapshot.count() == count && snapshot.iter().all(|(id, bytes)| bytes == changed(id, 0))
         };
-        assert!(is_whole(count), "{} records instead of {count}", database.begin_read().count());
+        assert!(
+            is_whole(count),
+            "{} records instead of {count}",
+            database.begin_read().unwrap().count()
+        );
         assert_no_space(&append(&database, 3000).unwrap_err());
         assert_eq!(held.count(), each);
         assert!(held.iter().all(|(id, bytes)| bytes == changed(id, 0)));
@@ -306,13 +311,13 @@ fn transactions_that_fill_the_disk_lose_nothing_and_continue_when_it_has_space()
         // The array has space for every acknowledged commit.
         let checkpoint = database.checkpoint().unwrap();
         assert_eq!(checkpoint.held_back(), None);
-        assert_eq!(checkpoint.commit(), database.begin_read().commit());
+        assert_eq!(checkpoint.commit_id(), database.begin_read().unwrap().commit_id());
         assert!(is_whole(count));
         give_back(&filler);
         append(&database, 500).unwrap();
         assert!(is_whole(count + 500));
         database.close().unwrap();
-        assert_eq!(verify(&path, 1).unwrap().problems, []);
+        assert_eq!(verify(&path, VerifyOptions::new().max_problems(1)).unwrap().problems, []);
         let store = DynStore::open(&path).unwrap();
         assert_eq!(store.count(), count + 500);
         assert!((0..).zip(store.iter()).all(|(id, bytes)| bytes == changed(id, 0)));
@@ -329,16 +334,16 @@ fn a_log_that_fills_the_disk_is_reused_when_the_snapshot_ends() {
 fn log_that_fills_the_disk(checkpoint: bool) {
     let Some(disk) = SmallDisk::mount() else { return };
     let path = disk.path().join("store");
-    let options = DynDatabase::options().checkpoint_at(64 << 10);
+    let options = DynDatabase::create_options().checkpoint_at(64 << 10);
     let database = options.create(&path, &thousand_bytes()).unwrap();
     append(&database, 100).unwrap();
-    let held = database.begin_read();
+    let held = database.begin_read().unwrap();
     let (changes, error) =
         (1..).find_map(|n| change(&database, 100, n).err().map(|error| (n - 1, error))).unwrap();
     assert_no_space(&error);
     assert!(changes > 20, "{changes} changes of 100 KB filled 8 MiB");
     let is = |n: u64| {
-        let snapshot = database.begin_read();
+        let snapshot = database.begin_read().unwrap();
         snapshot.count() == 100 && snapshot.iter().all(|(id, bytes)| bytes == changed(id, n))
     };
     assert!(is(changes));
@@ -393,7 +398,7 @@ fn mapped_appends_into_holes_of_a_full_disk_are_errors_with_the_guard() {
     let path = disk.path().join("store");
     let schema = Schema::packed([Field::new("bytes", DataType::Binary(1000))]).unwrap();
     let mut store =
-        DynStore::options().write_back(WriteBack::Mapped).create(&path, &schema).unwrap();
+        DynStore::create_options().write_back(WriteBack::Mapped).create(&path, &schema).unwrap();
     store.append_packed(&[1; 10_000]).unwrap();
     store.flush().unwrap();
     store.reserve(2000).unwrap();

@@ -14,7 +14,8 @@ use std::process::{Child, ChildStdout, Stdio};
 use std::time::Duration;
 
 use flatrec::{
-    Database, Durability, DynStore, PodRecord, Store, Wait, WindowedStore, WriteTransaction, verify,
+    Database, Durability, DynStore, PodRecord, Store, VerifyOptions, Wait, WindowedStore,
+    WriteTransaction, verify,
 };
 use support::random::Random;
 use support::{process, settings};
@@ -225,7 +226,7 @@ fn work(database: &Database<Row>, seed: u64, commits: u64, deletes: bool) {
             database.checkpoint().unwrap();
         }
         if random.below(10) == 0 {
-            let snapshot = database.begin_read();
+            let snapshot = database.begin_read().unwrap();
             let sum: u64 = (1..CELLS).map(|id| snapshot.get(id).unwrap().0[0]).sum();
             assert_eq!(sum, (CELLS - 1) * SHARE);
         }
@@ -308,10 +309,7 @@ struct Rig {
 impl Rig {
     fn new(deletes: bool) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let mut options = Database::<Row>::options();
-        if deletes {
-            options = options.deletes();
-        }
+        let options = Database::<Row>::create_options().deletes(deletes);
         let database = options.create(directory.path().join("store")).unwrap();
         let mut transaction = database.begin_write().unwrap();
         transaction.append_slice(&first_cells()).unwrap();
@@ -375,7 +373,7 @@ impl Rig {
         match how {
             0 => {
                 let database = Database::<Row>::open(&path).unwrap();
-                let snapshot = database.begin_read();
+                let snapshot = database.begin_read().unwrap();
                 self.check(snapshot.count(), &|id| snapshot.get(id).copied());
             }
             1 => {
@@ -385,15 +383,18 @@ impl Rig {
                 let store = Store::<Row>::open(&path).unwrap();
                 self.check(store.count(), &|id| store.read(id));
                 store.close().unwrap();
-                assert_eq!(verify(&path, 5).unwrap().problems, []);
+                assert_eq!(verify(&path, VerifyOptions::new()).unwrap().problems, []);
             }
             2 => {
                 let store = DynStore::open_read_only(&path).unwrap();
                 self.check(store.count(), &|id| store.get(id).map(row_of));
             }
             3 => {
-                let store =
-                    WindowedStore::<Row>::open_windowed_read_only(&path, 1 << 20, 1 << 16).unwrap();
+                let store = WindowedStore::<Row>::options()
+                    .max_mapped_bytes(1 << 20)
+                    .window_bytes(1 << 16)
+                    .open_read_only(&path)
+                    .unwrap();
                 // A copy also asks for the file's length, which takes long under Wine.
                 self.check(store.count(), &|id| match id % 64 {
                     0 => store.read(id).unwrap(),

@@ -76,7 +76,7 @@ fn side_files_get_neither_the_execute_nor_the_set_id_bits() {
 fn side_files_of_a_new_store_have_its_permissions() {
     let directory = open_handed();
     let path = directory.path().join("n.rec");
-    let database = Database::<N>::options().checksums().create(&path).unwrap();
+    let database = Database::<N>::create_options().checksums(true).create(&path).unwrap();
     add(&database, 1);
     for suffix in ["", "-lock", "-sum", "-wal-1"] {
         assert_eq!(mode(&beside(&path, suffix)), 0o666, "{suffix}");
@@ -88,7 +88,7 @@ fn side_files_of_a_new_store_have_its_permissions() {
 fn a_writer_narrows_side_files_to_the_permissions_of_the_data_file() {
     let directory = open_handed();
     let path = directory.path().join("n.rec");
-    Store::<N>::options().checksums().create(&path).unwrap().close().unwrap();
+    Store::<N>::create_options().checksums(true).create(&path).unwrap().close().unwrap();
     chmod(&path, 0o640);
     // A file with a second name may be another program's, so the writer leaves it alone.
     let linked = directory.path().join("linked");
@@ -113,10 +113,8 @@ fn copies_have_at_most_the_permissions_of_the_store() {
         flatrec::rebuild_checksums(at("n.rec")).unwrap();
         chmod(&at("n.rec"), wanted);
         flatrec::backup(at("n.rec"), at("backup.rec"), CopyOptions::new()).unwrap();
-        let compacted = CopyOptions::new();
-        flatrec::compact(at("n.rec"), at("compact.rec"), compacted, &mut |_, _| Ok(())).unwrap();
-        let options = flatrec::SalvageOptions::new();
-        flatrec::salvage(at("n.rec"), at("salvage.rec"), options).unwrap();
+        flatrec::compact(at("n.rec"), at("compact.rec"), flatrec::CompactOptions::new()).unwrap();
+        flatrec::salvage(at("n.rec"), at("salvage.rec"), flatrec::SalvageOptions::new()).unwrap();
         for name in ["backup.rec", "compact.rec", "salvage.rec"] {
             for suffix in ["", "-lock", "-sum"] {
                 let path = beside(&at(name), suffix);
@@ -138,7 +136,8 @@ fn a_replacement_is_no_more_open_than_the_old_file() {
     assert_eq!(mode(&at("old.rec")), 0o640, "the copy grants only what both files grant");
     assert_eq!(mode(&at("old.rec-lock")), 0o640);
     store_of_mode(&at("next.rec"), 0o600);
-    let next = Store::<N>::options().checksums().create_aside(at("next.rec"), true).unwrap();
+    let next =
+        Store::<N>::create_options().checksums(true).create_aside(at("next.rec"), true).unwrap();
     assert_eq!(mode(&at("next.rec-unfinished")), 0o600);
     next.close().unwrap();
     for name in ["next.rec", "next.rec-lock", "next.rec-sum"] {
@@ -284,7 +283,9 @@ fn another_user() {
     open_handed();
     match action.as_str() {
         "nothing" => {}
-        "create" => Store::<N>::options().checksums().create(&path).unwrap().close().unwrap(),
+        "create" => {
+            Store::<N>::create_options().checksums(true).create(&path).unwrap().close().unwrap()
+        }
         "read" => drop(Store::<N>::open_read_only(&path).unwrap()),
         "plant" => {
             fs::write(&path, std::env::var("FLATREC_TEST_BYTES").unwrap_or_default()).unwrap();
@@ -362,7 +363,7 @@ fn a_store_that_root_replaces_keeps_its_owner() {
     let at = |name: &str| directory.path().join(name);
     assert!(as_user(OWNER, "create", &at("n.rec")));
     chmod(&at("n.rec"), 0o640);
-    Store::<N>::options().create_aside(at("n.rec"), true).unwrap().close().unwrap();
+    Store::<N>::create_options().create_aside(at("n.rec"), true).unwrap().close().unwrap();
     assert_eq!(whose(&at("n.rec")), (OWNER, GROUP, 0o640));
     flatrec::backup(at("n.rec"), at("backup.rec"), CopyOptions::new()).unwrap();
     assert_eq!(whose(&at("backup.rec")), (0, GROUP, 0o640), "a copy belongs to its maker");
@@ -393,7 +394,7 @@ fn be_refused(path: &Path) {
         ("read", Store::<N>::open_read_only(path).map(drop)),
         ("database", Database::<N>::open(path).map(drop)),
         ("reader", Database::<N>::open_read_only(path).map(drop)),
-        ("verify", flatrec::verify(path, 10).map(drop)),
+        ("verify", flatrec::verify(path, flatrec::VerifyOptions::new()).map(drop)),
         ("mapping", Mapping::open_or_create(path, 100, |_| Ok(())).map(drop)),
     ];
     let there = path.exists();
@@ -560,7 +561,8 @@ fn a_stranger_s_checksum_file_is_refused() {
     assert!(as_user(OWNER, "create", &path));
     chmod(&path, 0o644);
     chown(beside(&path, "-sum"), Some(STRANGER), Some(STRANGER)).unwrap();
-    for opened in [Store::<N>::open(&path).map(drop), flatrec::verify(&path, 10).map(drop)] {
+    let verified = flatrec::verify(&path, flatrec::VerifyOptions::new()).map(drop);
+    for opened in [Store::<N>::open(&path).map(drop), verified] {
         let error = opened.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
         assert!(error.to_string().contains("n.rec-sum"), "{error}");
@@ -575,7 +577,8 @@ fn a_stranger_s_unfinished_store_is_not_resumed() {
     let Some(directory) = sticky_directory() else { return };
     let path = directory.path().join("n.rec");
     let aside = beside(&path, "-unfinished");
-    let mut made = DynStore::options().create_aside(&path, &N::schema().unwrap(), false).unwrap();
+    let mut made =
+        DynStore::create_options().create_aside(&path, &N::schema().unwrap(), false).unwrap();
     made.keep_unfinished(true);
     made.append(&1u64.to_le_bytes()).unwrap();
     made.flush().unwrap();

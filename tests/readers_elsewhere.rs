@@ -91,7 +91,7 @@ fn the_other_process() {
             "begin" => held = Some(reader.begin_read().unwrap()),
             "end" => held = None,
             "wait" => {
-                let after = held.as_ref().map_or(0, Snapshot::commit);
+                let after = held.as_ref().map(Snapshot::commit_id).unwrap_or_default();
                 assert!(reader.wait(after, Duration::from_secs(60)).unwrap());
             }
             "look" => {}

@@ -11,7 +11,9 @@ use std::os::windows::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 
-use flatrec::{CopyOptions, Database, Durability, Error, ErrorKind, Store, WriteTransaction};
+use flatrec::{
+    CopyOptions, Database, Durability, Error, ErrorKind, Store, VerifyOptions, WriteTransaction,
+};
 use support::files::beside;
 use support::numbered::{N, add};
 use support::process;
@@ -66,7 +68,7 @@ fn refused<T>(result: flatrec::Result<T>, kind: ErrorKind, given: &Path) -> Stri
 fn live(path: &Path, real: &Path) {
     let directory = real.parent().unwrap();
     refused(Store::<N>::open(path), ErrorKind::NotFound, path);
-    let made = Database::<N>::options().checksums().create(path).unwrap();
+    let made = Database::<N>::create_options().checksums(true).create(path).unwrap();
     add(&made, 7);
     commit(&made, |transaction| transaction.set(0, &N { n: 1 }).unwrap());
     assert_eq!(made.path().unwrap(), path);
@@ -89,7 +91,7 @@ fn live(path: &Path, real: &Path) {
         fs::copy(verbatim(directory).join(&name), left.join(&name)).unwrap();
     }
     let found = Database::<N>::open(left.join(name)).unwrap();
-    assert_eq!(found.begin_read().get(0), Some(&N { n: 1 }));
+    assert_eq!(found.begin_read().unwrap().get(0), Some(&N { n: 1 }));
     found.close().unwrap();
     assert!(!left.join(beside(Path::new(name), "-wal-1")).exists());
     drop(reader);
@@ -98,11 +100,11 @@ fn live(path: &Path, real: &Path) {
     let mut store = Store::<N>::open(path).unwrap();
     store.append(&N { n: 2 }).unwrap();
     store.close().unwrap();
-    let verified = flatrec::verify(path, 10).unwrap();
+    let verified = flatrec::verify(path, VerifyOptions::new()).unwrap();
     assert!(matches!(verified.checksums, flatrec::Checksums::Present { blocks: 1 }));
     let copy = left.join("copy.rec");
     flatrec::backup(path, &copy, CopyOptions::new()).unwrap();
-    let mut next = Store::<N>::options().checksums().create_aside(path, true).unwrap();
+    let mut next = Store::<N>::create_options().checksums(true).create_aside(path, true).unwrap();
     next.append(&N { n: 3 }).unwrap();
     assert!(beside(path, "-unfinished").exists());
     next.close().unwrap();
@@ -193,7 +195,7 @@ fn a_name_too_long_for_its_side_files_is_refused() {
     for len in [241, 244, 245, 250, 251, 255, 256, 1000] {
         let path = long(len);
         let text = refused(
-            Store::<N>::options().checksums().create(&path),
+            Store::<N>::create_options().checksums(true).create(&path),
             ErrorKind::InvalidArgument,
             &path,
         );
@@ -212,7 +214,7 @@ fn names_of_devices_are_refused() {
                 Store::<N>::open(&path).map(drop),
                 Store::<N>::open_read_only(&path).map(drop),
                 Store::<N>::create(&path).map(drop),
-                Store::<N>::options().create_aside(&path, true).map(drop),
+                Store::<N>::create_options().create_aside(&path, true).map(drop),
                 Database::<N>::open(&path).map(drop),
             ] {
                 let text = refused(opened, ErrorKind::InvalidArgument, &path);
@@ -281,7 +283,7 @@ fn dots_and_forward_slashes_lead_to_the_same_store() {
 fn share(a: &Path, b: &Path) {
     for (a, b) in [(a, b), (b, a)] {
         let database = Database::<N>::open(a).unwrap();
-        let before = database.begin_read().count();
+        let before = database.begin_read().unwrap().count();
         add(&database, 1);
         refused(Store::<N>::open(b), ErrorKind::Locked, b);
         let reader = Store::<N>::open_read_only(b).unwrap();
@@ -329,10 +331,10 @@ fn one_by_capitals(home: &Path, name: &str, other: &str) {
     for name in names(home) {
         fs::copy(home.join(&name), left.join(&name)).unwrap();
     }
-    let count = database.begin_read().count();
+    let count = database.begin_read().unwrap().count();
     database.close().unwrap();
     let found = Database::<N>::open(left.join(other)).unwrap();
-    assert_eq!(found.begin_read().count(), count);
+    assert_eq!(found.begin_read().unwrap().count(), count);
     found.close().unwrap();
     assert_eq!(names(&left).len(), 2, "recovery left the log");
     for name in names(home) {
@@ -352,7 +354,7 @@ fn dots_and_spaces_at_the_end_are_refused() {
         for opened in [
             Store::<N>::open(&dotted).map(drop),
             Store::<N>::open_read_only(&dotted).map(drop),
-            Store::<N>::options().create_aside(&dotted, true).map(drop),
+            Store::<N>::create_options().create_aside(&dotted, true).map(drop),
             Database::<N>::open(&dotted).map(drop),
         ] {
             let text = refused(opened, ErrorKind::InvalidArgument, &dotted);
@@ -482,8 +484,8 @@ fn relative() {
         }
         "move" => {
             let elsewhere = TempDir::new().unwrap();
-            let database = Database::<N>::options().checksums().create("n.rec").unwrap();
-            let mut aside = Store::<N>::options().create_aside("later.rec", false).unwrap();
+            let database = Database::<N>::create_options().checksums(true).create("n.rec").unwrap();
+            let mut aside = Store::<N>::create_options().create_aside("later.rec", false).unwrap();
             std::env::set_current_dir(elsewhere.path()).unwrap();
             add(&database, 1);
             aside.append(&N { n: 1 }).unwrap();

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use flatrec::exchange::schema_to_json;
 use flatrec::{
-    Checksums, DamagedBlock, DynStore, Field, LogInfo, ReaderInfo, Schema, SlotInfo, StoreInfo,
-    WriterInfo,
+    Checksums, CommitId, DamagedBlock, DynStore, Field, LogInfo, ReaderInfo, Schema, SlotInfo,
+    StoreInfo, WriterInfo,
 };
 use serde_json::{Value, json};
 
@@ -44,7 +44,8 @@ const DAMAGED_SHOWN: usize = 10;
 impl Args {
     pub(crate) fn run(self) -> Result<(), Failure> {
         // Shows a store also after an interrupted edit.
-        let store = DynStore::options().accept_interrupted_edit().open_read_only(&self.store)?;
+        let store =
+            DynStore::options().accept_interrupted_edit(true).open_read_only(&self.store)?;
         let info = store.info()?;
         let mut out = stdout();
         if self.json {
@@ -145,7 +146,7 @@ fn lines_of(info: &StoreInfo) -> Vec<(&'static str, String)> {
         ("file id", hex(&info.file_id)),
         ("header slot A", slot(&info.slots[0], info.sequence)),
         ("header slot B", slot(&info.slots[1], info.sequence)),
-        ("last commit", info.commit.to_string()),
+        ("last commit", info.commit_id.to_string()),
         ("log", log(info.log.as_ref())),
         ("writer", writer(info.writer.as_ref())),
         ("readers", readers(info)),
@@ -161,7 +162,7 @@ fn lines_of(info: &StoreInfo) -> Vec<(&'static str, String)> {
             .map(|(what, name)| (name, what)),
     );
     let at = lines.iter().position(|(name, _)| *name == "checksums").unwrap_or(lines.len());
-    lines.splice(at..at, info.readers.iter().map(|one| ("", reader(one, info.commit))));
+    lines.splice(at..at, info.readers.iter().map(|one| ("", reader(one, info.commit_id.get()))));
     if let Some(residency) = info.residency {
         let (pages, asked) = (residency.pages, info.residency_asked_pages);
         let about = if asked < pages { "about " } else { "" };
@@ -230,7 +231,7 @@ fn reader(reader: &ReaderInfo, newest: u64) -> String {
         Some(oldest) => format!(
             "process {process}, which has held commit {oldest} for {}, {} behind",
             count(reader.held_for.as_secs(), "second"),
-            count(newest.saturating_sub(oldest), "commit"),
+            count(newest.saturating_sub(oldest.get()), "commit"),
         ),
     }
 }
@@ -240,7 +241,7 @@ fn reader(reader: &ReaderInfo, newest: u64) -> String {
 fn held_log_bytes(info: &StoreInfo) -> u64 {
     let oldest = info.readers.iter().filter_map(|reader| reader.oldest).min();
     match (&info.log, oldest) {
-        (Some(log), Some(oldest)) if oldest < info.commit => log.len_bytes,
+        (Some(log), Some(oldest)) if oldest < info.commit_id => log.len_bytes,
         _ => 0,
     }
 }
@@ -303,7 +304,7 @@ fn object(store: &DynStore, info: &StoreInfo) -> Value {
         })
     });
     let readers: Vec<Value> =
-        info.readers.iter().map(|reader| reader_object(reader, info.commit)).collect();
+        info.readers.iter().map(|reader| reader_object(reader, info.commit_id.get())).collect();
     let schema: Option<Value> = serde_json::from_str(&schema_to_json(store.schema())).ok();
     json!({
         "path": info.path.as_ref().map(|path| path.to_string_lossy()),
@@ -325,7 +326,7 @@ fn object(store: &DynStore, info: &StoreInfo) -> Value {
         "file_id": hex(&info.file_id),
         "sequence": info.sequence,
         "header_slots": slots,
-        "last_commit": info.commit,
+        "last_commit": info.commit_id.get(),
         "log": info.log.as_ref().map(|log| {
             json!({
                 "commits": log.commits,
@@ -363,9 +364,9 @@ fn checksums(checksums: &Checksums) -> Value {
 fn reader_object(reader: &ReaderInfo, newest: u64) -> Value {
     json!({
         "process": reader.process,
-        "oldest_commit": reader.oldest,
+        "oldest_commit": reader.oldest.map(CommitId::get),
         "held_for_seconds": reader.oldest.map(|_| reader.held_for.as_secs()),
-        "commits_behind": reader.oldest.map(|oldest| newest.saturating_sub(oldest)),
+        "commits_behind": reader.oldest.map(|oldest| newest.saturating_sub(oldest.get())),
     })
 }
 

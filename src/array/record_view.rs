@@ -315,11 +315,14 @@ impl<T> std::fmt::Debug for RecordView<T> {
 /// let mut store = Store::<Point>::create(&path).unwrap();
 /// store.append(&Point { x: 1, y: 2 }).unwrap();
 /// store.close().unwrap();
-/// let store = WindowedStore::<Point>::open_windowed(&path, 1 << 20, 64 << 10).unwrap();
+/// let options = WindowedStore::<Point>::options();
+/// let options = options.max_mapped_bytes(1 << 20).window_bytes(64 << 10);
+/// let store = options.open(&path).unwrap();
 /// let point = store.get(0).unwrap().unwrap(); // pins its window
 /// assert_eq!(point.y, 2);
 /// # }
 /// ```
+#[must_use = "a guard pins its window while it lives"]
 pub struct RecordGuard<'a, R: ?Sized> {
     record: NonNull<R>,
     /// Keeps the record mapped, unless the borrow `'a` does.

@@ -24,13 +24,16 @@ use crate::io::View;
 /// for x in 0..50_000 { store.append(&Point { x, y: 1 }).unwrap(); }
 /// store.close().unwrap();
 ///
-/// let store = WindowedStore::<Point>::open_windowed(&path, 512 << 10, 64 << 10).unwrap();
+/// let options = WindowedStore::<Point>::options();
+/// let options = options.max_mapped_bytes(512 << 10).window_bytes(64 << 10);
+/// let store = options.open(&path).unwrap();
 /// let window = store.window(10_000).unwrap().unwrap();
 /// assert_eq!(window.ids(), 8192..16_384);
 /// assert_eq!(window.get(16_383).unwrap().x, 16_383);
 /// assert!(window.get(16_384).is_none()); // in the next window
 /// # }
 /// ```
+#[must_use = "a guard pins its window while it lives"]
 pub struct WindowGuard<'a, T> {
     records: RecordView<T>,
     first: u64,

@@ -32,11 +32,12 @@ use crate::txn::{Changes, Durability, Engine, Receipt, Row, Source, Writer};
 /// transfer.get_mut(0).unwrap().unwrap().cents -= 30;
 /// transfer.get_mut(1).unwrap().unwrap().cents += 30;
 /// assert_eq!(transfer.get(1).unwrap().cents, 30); // the transaction sees its changes
-/// assert_eq!(accounts.begin_read().get(1).unwrap().cents, 0); // a snapshot does not
+/// assert_eq!(accounts.begin_read().unwrap().get(1).unwrap().cents, 0); // a snapshot does not
 /// transfer.commit(Durability::Immediate).unwrap();
-/// assert_eq!(accounts.begin_read().get(1).unwrap().cents, 30);
+/// assert_eq!(accounts.begin_read().unwrap().get(1).unwrap().cents, 30);
 /// # }
 /// ```
+#[must_use = "a transaction that is dropped changes nothing"]
 pub struct WriteTransaction<'a, R: Row + ?Sized> {
     engine: &'a Engine,
     writer: MutexGuard<'a, Writer>,
@@ -110,7 +111,7 @@ impl<'a, R: Row + ?Sized> WriteTransaction<'a, R> {
     /// let directory = tempfile::tempdir()?;
     /// let path = directory.path().join("numbers.rec");
     /// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
-    /// let database = DynDatabase::options().deletes().create(&path, &schema)?;
+    /// let database = DynDatabase::create_options().deletes(true).create(&path, &schema)?;
     /// let mut transaction = database.begin_write()?;
     /// transaction.append_packed(&[0; 3 * 8])?;
     /// assert!(transaction.delete(1)?);
@@ -133,7 +134,7 @@ impl<'a, R: Row + ?Sized> WriteTransaction<'a, R> {
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] in a store that was created without
-    /// [`Options::deletes`](crate::Options::deletes).
+    /// [`CreateOptions::deletes`](crate::CreateOptions::deletes).
     pub fn delete(&mut self, id: u64) -> Result<bool> {
         let deleted = self.changes.delete(&self.writer, id);
         self.named(deleted)
@@ -144,7 +145,7 @@ impl<'a, R: Row + ?Sized> WriteTransaction<'a, R> {
     /// # Errors
     /// - [`ErrorKind::NoSpace`] if the disk is full;
     /// - [`ErrorKind::LogFull`] if the log has the size of
-    ///   [`Options::max_log`](crate::Options::max_log) and a reader holds checkpoints back;
+    ///   [`OpenOptions::max_log`](crate::OpenOptions::max_log) and a reader holds checkpoints back;
     /// - [`ErrorKind::NotFound`] if the store was moved or replaced while it was open;
     /// - the error of a checkpoint, if the log has no room and that checkpoint fails;
     /// - [`ErrorKind::Poisoned`] after a failed write or sync, of this commit or an earlier one.

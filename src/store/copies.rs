@@ -147,7 +147,7 @@ impl<'a, R: Row + ?Sized> Copies<'a, R> {
     /// ```
     /// use flatrec::{DataType, DynStore, Field, Schema};
     /// let schema = Schema::packed([Field::new("n", DataType::UInt64)])?;
-    /// let mut store = DynStore::options().deletes().temporary(&schema)?;
+    /// let mut store = DynStore::create_options().deletes(true).temporary(&schema)?;
     /// store.append_packed(&[0; 3 * 8])?;
     /// assert_eq!(store.copies(0..2).size_hint(), (0, Some(2)));
     /// # Ok::<(), flatrec::Error>(())

@@ -126,7 +126,7 @@ impl<R: Row + ?Sized> std::fmt::Debug for Records<'_, R> {
 /// #[derive(Clone, Copy, Record)]
 /// #[repr(C)]
 /// struct Point { x: u32, y: u32 }
-/// let mut store = Store::<Point>::options().deletes().temporary().unwrap();
+/// let mut store = Store::<Point>::create_options().deletes(true).temporary().unwrap();
 /// store.append_slice(&[Point { x: 1, y: 2 }; 5]).unwrap();
 /// for found in store.range_with_ids(3..9) {
 ///     let (id, point) = found.unwrap();

@@ -230,7 +230,7 @@ fn held_by_strangers() -> Error {
 
 fn held_back_by(reader: Option<Seen>) -> Error {
     let error = Error::new(ErrorKind::Locked, "open")
-        .advice("close the reader, wait for it with Options::wait, or open a Database");
+        .advice("close the reader, wait for it with OpenOptions::wait, or open a Database");
     match reader {
         Some(reader) => error.detail(format!("the log must be ended first, and {reader}")),
         None => error.detail(format!("the log must be ended first, and {UNSEEN_READER}")),

@@ -22,7 +22,7 @@ use crate::format::{
 /// let mut transaction = database.begin_write()?;
 /// transaction.append(&7u32.to_le_bytes())?;
 /// transaction.commit(Durability::Immediate)?;
-/// assert_eq!(database.begin_read().get(0), Some(&7u32.to_le_bytes()[..]));
+/// assert_eq!(database.begin_read()?.get(0), Some(&7u32.to_le_bytes()[..]));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[allow(private_bounds, reason = "sealed: other crates must not depend on a view's layout")]

@@ -4,7 +4,7 @@
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
-use flatrec::{Database, Durability, ErrorKind, Reader, Snapshot, Store};
+use flatrec::{Database, Durability, ErrorKind, ReadOnlyDatabase, Snapshot, Store};
 
 use super::{Row, append, kill, row};
 use crate::support::files::lock_file;
@@ -20,7 +20,7 @@ fn make(directory: &Path) -> PathBuf {
     path
 }
 
-fn read(path: &Path) -> (Reader<Row>, Snapshot<Row>) {
+fn read(path: &Path) -> (ReadOnlyDatabase<Row>, Snapshot<Row>) {
     let reader = Database::<Row>::open_read_only(path).unwrap();
     let snapshot = reader.begin_read().unwrap();
     (reader, snapshot)
@@ -61,7 +61,7 @@ fn write_beside(path: &Path, other: &Path) {
     drop((snapshot, reader));
     let database = Database::<Row>::open(path).unwrap();
     assert!(reaches_all(&database));
-    assert_eq!(database.begin_read().get(3), Some(&row(before.n + 200)));
+    assert_eq!(database.begin_read().unwrap().get(3), Some(&row(before.n + 200)));
     database.close().unwrap();
 }
 
@@ -174,7 +174,7 @@ fn records_above_every_count_stay_for_an_unregistered_reader() {
     let held = snapshot.get(15_000).unwrap();
     lose_a_commit(database, &path);
     let database = Database::<Row>::open(&path).unwrap();
-    assert_eq!(database.begin_read().count(), 10);
+    assert_eq!(database.begin_read().unwrap().count(), 10);
     append(&database, 1_000_010..1_020_000);
     assert_eq!(*std::hint::black_box(held), row(15_000));
     drop((snapshot, reader));
@@ -214,16 +214,16 @@ fn records_above_every_count_stay_for_a_reader_by_another_name() {
     let held = snapshot.get(15_000).unwrap();
     lose_a_commit(database, &path);
     let database = Database::<Row>::open(&path).unwrap();
-    assert_eq!(database.begin_read().count(), 10);
+    assert_eq!(database.begin_read().unwrap().count(), 10);
     append(&database, 1_000_010..1_020_000);
     assert_eq!(*std::hint::black_box(held), row(15_000));
     drop((snapshot, reader));
     assert!(reaches_all(&database));
     // Without the reader, appends go straight to the array again, and the log holds only their
     // counts.
-    let before = database.begin_read().count();
+    let before = database.begin_read().unwrap().count();
     append(&database, 0..100_000);
-    assert_eq!(database.begin_read().get(before + 99_999), Some(&row(99_999)));
+    assert_eq!(database.begin_read().unwrap().get(before + 99_999), Some(&row(99_999)));
     let files = std::fs::read_dir(path.parent().unwrap()).unwrap().map(Result::unwrap);
     let logs = files.filter(|file| file.file_name().to_string_lossy().contains("-wal-"));
     let log_bytes: u64 = logs.map(|log| log.metadata().unwrap().len()).sum();

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use flatrec::{
-    CopyOptions, Database, Durability, Error, ErrorKind, Reader, Store, Wait, WindowedStore,
-    backup, verify,
+    CopyOptions, Database, Durability, Error, ErrorKind, ReadOnlyDatabase, Store, VerifyOptions,
+    Wait, WindowedStore, backup, verify,
 };
 
 use super::{Row, append, kill, row};
@@ -73,12 +73,12 @@ fn write(path: &Path, n: u64) {
     database.close().unwrap();
 }
 
-fn open(path: &Path) -> Reader<Row> {
+fn open(path: &Path) -> ReadOnlyDatabase<Row> {
     Database::open_read_only(path).unwrap()
 }
 
 /// Returns the first record of a new snapshot.
-fn look(reader: &Reader<Row>) -> Result<u64, Error> {
+fn look(reader: &ReadOnlyDatabase<Row>) -> Result<u64, Error> {
     reader.begin_read().map(|snapshot| snapshot.get(0).unwrap().n)
 }
 
@@ -131,10 +131,10 @@ fn a_reader_beside_an_empty_lock_file_never_shows_old_records() {
     let snapshot = reader.begin_read().unwrap();
     let database = Database::<Row>::open(image.path()).unwrap();
     set(&database, 666);
-    assert_eq!(reader.commit(), snapshot.commit());
+    assert_eq!(reader.commit_id(), snapshot.commit_id());
     assert!(!snapshot.is_newest());
     assert_outdated(look(&reader));
-    assert_outdated(reader.wait(snapshot.commit(), Duration::from_secs(60)));
+    assert_outdated(reader.wait(snapshot.commit_id(), Duration::from_secs(60)));
     assert!(database.checkpoint().unwrap().held_back().is_some());
     assert_eq!(snapshot.get(0), Some(&row(0)));
 }
@@ -162,7 +162,7 @@ fn a_reader_of_the_original_reads_no_records_past_its_end() {
     store.flush().unwrap();
     assert_outdated(look(&reader));
     store.close().unwrap();
-    assert!(other.wait(reader.commit() - 1, Duration::ZERO).unwrap());
+    assert!(other.wait((reader.commit_id().get() - 1).into(), Duration::ZERO).unwrap());
     assert_outdated(look(&other));
     let reader = open(&path);
     assert_eq!(reader.begin_read().unwrap().get(100_009), Some(&row(7)));
@@ -191,15 +191,19 @@ fn handles_of_one_commit_stay_right_and_reading_copies_nothing() {
     let Some(image) = Image::new("") else { return };
     let path = image.path();
     let store = Store::<Row>::open_read_only(&path).unwrap();
-    let windowed = WindowedStore::<Row>::open_windowed_read_only(&path, 1 << 20, 64 << 10).unwrap();
+    let windowed = WindowedStore::<Row>::options()
+        .max_mapped_bytes(1 << 20)
+        .window_bytes(64 << 10)
+        .open_read_only(&path)
+        .unwrap();
     let private = Store::<Row>::open_private(&path).unwrap();
-    assert_eq!(verify(&path, 5).unwrap().problems, []);
+    assert_eq!(verify(&path, VerifyOptions::new()).unwrap().problems, []);
     assert!(!image.is_copied(), "a reader made the system copy the store");
     for n in 1..4 {
         write(&path, n);
         assert_eq!((store.get(0), private.get(0)), (Some(&row(0)), Some(&row(0))));
         assert_eq!(*windowed.get(0).unwrap().unwrap(), row(0));
-        assert_eq!(verify(&path, 5).unwrap().problems, []);
+        assert_eq!(verify(&path, VerifyOptions::new()).unwrap().problems, []);
         let copy = image.mounts.path("disk/copy.rec");
         backup(&path, &copy, CopyOptions::new().replace(true)).unwrap();
         assert_eq!(look(&open(&copy)).unwrap(), n);

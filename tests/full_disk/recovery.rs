@@ -15,7 +15,8 @@ fn kept(n: u64) -> [u8; 1000] {
 /// calls `then` while it is open.
 fn with_log(path: &Path, commits: u64, then: impl FnOnce(DynDatabase)) {
     let schema = Schema::packed([Field::new("bytes", DataType::Binary(1000))]).unwrap();
-    let options = DynDatabase::options().deletes().checksums().checkpoint_at(1 << 40);
+    let options =
+        DynDatabase::create_options().deletes(true).checksums(true).checkpoint_at(1 << 40);
     let database = options.create(path, &schema).unwrap();
     for commit in 1..=commits {
         let mut transaction = database.begin_write().unwrap();
@@ -51,7 +52,7 @@ fn holds_kept(path: &Path) {
     let store = DynStore::open_read_only(path).unwrap();
     assert_eq!(store.count(), KEPT);
     assert!((0..KEPT).all(|n| store.get(n) == Some(&kept(n)[..])));
-    assert_eq!(verify(path, 9).unwrap().problems, []);
+    assert_eq!(verify(path, flatrec::VerifyOptions::new()).unwrap().problems, []);
 }
 
 /// A store could never be opened for writing again, because recovery needed space for a copy of the
@@ -66,7 +67,7 @@ fn every_writer_recovers_without_free_space() {
             // The recovered log's space serves the next commits.
             let database = DynDatabase::open(path).unwrap();
             let checkpoint = database.checkpoint().unwrap();
-            assert_eq!((checkpoint.commit(), checkpoint.records()), (4, KEPT));
+            assert_eq!((checkpoint.commit_id().get(), checkpoint.records()), (4, KEPT));
             for n in 0..KEPT {
                 let mut transaction = database.begin_write().unwrap();
                 transaction.set(n, &kept(n)).unwrap();
@@ -109,11 +110,11 @@ fn a_log_on_a_full_disk_stays_for_a_reader_and_is_reused_after_it() {
     assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
     for _ in 0..2 {
         let database = DynDatabase::open(&path).unwrap();
-        assert_eq!(database.begin_read().get(7), Some(&kept(9)[..]));
+        assert_eq!(database.begin_read().unwrap().get(7), Some(&kept(9)[..]));
         // The checkpoint that the reader held back keeps no unregistered reader out.
-        assert_eq!(verify(&path, 9).unwrap().problems, []);
+        assert_eq!(verify(&path, VerifyOptions::new()).unwrap().problems, []);
         assert_eq!(set_all(&database, 3).unwrap_err().kind(), ErrorKind::NoSpace);
-        assert_eq!(database.begin_read().get(7), Some(&kept(9)[..]));
+        assert_eq!(database.begin_read().unwrap().get(7), Some(&kept(9)[..]));
         assert_eq!(snapshot.get(7), Some(&kept(7)[..]), "the reader's snapshot changed");
         drop(database);
     }

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use flatrec::map::{Access, Backing, FileBacking};
 use flatrec::{
-    Checksums, DataType, Database, Durability, DynDatabase, ErrorKind, Field, Schema, Store, verify,
+    Checksums, DataType, Database, Durability, DynDatabase, ErrorKind, Field, Schema, Store,
+    VerifyOptions, verify,
 };
 
 use crate::support::hooked::{Call, Hooked, Then};
@@ -23,8 +24,8 @@ fn a_database_is_made_in_a_backing_and_found_by_its_path() {
     let directory = tempfile::tempdir().unwrap();
     for (name, checksums) in [("plain", false), ("summed", true)] {
         let path = directory.path().join(name);
-        let options = Database::<N>::options().metadata("a word");
-        let options = if checksums { options.checksums() } else { options };
+        let options = Database::<N>::create_options().metadata("a word");
+        let options = if checksums { options.checksums(true) } else { options };
         // SAFETY: this test alone has the file.
         let database = unsafe { options.create_over(file(&path)) }.unwrap();
         for n in 0..10 {
@@ -34,7 +35,7 @@ fn a_database_is_made_in_a_backing_and_found_by_its_path() {
         let store = Store::<N>::open_read_only(&path).unwrap();
         assert_eq!(store.iter().map(|record| record.n).collect::<Vec<_>>(), Vec::from_iter(0..10));
         assert_eq!(store.metadata().unwrap(), b"a word");
-        let report = verify(&path, 9).unwrap();
+        let report = verify(&path, VerifyOptions::new()).unwrap();
         let found = if checksums { Checksums::Present { blocks: 1 } } else { Checksums::Absent };
         assert_eq!((report.checksums, report.problems), (found, vec![]));
     }
@@ -44,11 +45,11 @@ fn a_database_is_made_in_a_backing_and_found_by_its_path() {
 #[test]
 fn a_database_of_bytes_is_made_in_a_backing() {
     let schema = Schema::packed([Field::new("n", DataType::UInt64)]).unwrap();
-    let options = || DynDatabase::options();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("bytes");
     // SAFETY: this test alone has the file.
-    let database = unsafe { options().create_over(file(&path), &schema) }.unwrap();
+    let database =
+        unsafe { DynDatabase::create_options().create_over(file(&path), &schema) }.unwrap();
     let mut transaction = database.begin_write().unwrap();
     transaction.append(&7_u64.to_le_bytes()).unwrap();
     transaction.commit(Durability::Immediate).unwrap();
@@ -56,19 +57,21 @@ fn a_database_of_bytes_is_made_in_a_backing() {
     // SAFETY: as above.
     let file = unsafe { FileBacking::open_unchecked(&path, true) }.unwrap();
     // SAFETY: as above.
-    let database = unsafe { options().over(Arc::new(file)) }.unwrap();
+    let database = unsafe { DynDatabase::options().over(Arc::new(file)) }.unwrap();
     assert_eq!(database.schema(), &schema);
-    assert_eq!(database.begin_read().get(0), Some(&7_u64.to_le_bytes()[..]));
+    assert_eq!(database.begin_read().unwrap().get(0), Some(&7_u64.to_le_bytes()[..]));
 }
 
-/// Finds a typed store that overwrites records with a new store, or does not compare the schema.
+/// Finds a typed store that overwrites records with a new store.
 #[test]
 fn a_typed_store_is_made_in_an_empty_backing_and_opened_in_others() {
     let backing: Arc<dyn Backing> = Arc::new(FileBacking::temporary(0).unwrap());
     // SAFETY: this test alone has the file, by one handle at a time.
     let over = |access| unsafe { Store::<N>::options().over(Arc::clone(&backing), access) };
     assert_eq!(over(Access::ReadOnly).unwrap_err().kind(), ErrorKind::NotAStore);
-    let mut store = over(Access::ReadWrite).unwrap();
+    // SAFETY: as above.
+    let made = unsafe { Store::<N>::create_options().create_over(Arc::clone(&backing)) };
+    let mut store = made.unwrap();
     store.append(&N { n: 7 }).unwrap();
     store.close().unwrap();
     let mut store = over(Access::ReadWrite).unwrap();

@@ -2,10 +2,12 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use flatrec::{
-    Checksums, CopyOptions, DataType, Durability, DynDatabase, DynStore, ErrorKind, Field,
-    PodRecord, Schema, WindowedStore, WriteBack, backup, compact, verify,
+    Checksums, CompactOptions, CopyOptions, DataType, Durability, DynDatabase, DynStore, ErrorKind,
+    Field, PodRecord, Schema, VerifyOptions, Wait, WindowedStore, WriteBack, backup, compact,
+    verify,
 };
 
 use crate::support::dead;
@@ -18,7 +20,7 @@ fn schema(record_len: u32) -> Schema {
 /// Makes a closed store with deletes of `count` records. Record n begins with n.
 fn numbers(directory: &Path, count: u64) -> PathBuf {
     let path = directory.join("numbers.rec");
-    let options = DynStore::options().deletes().metadata("the user's");
+    let options = DynStore::create_options().deletes(true).metadata("the user's");
     let mut store = options.create(&path, &schema(9)).unwrap();
     for n in 0..count {
         store.append(&record(n)).unwrap();
@@ -35,6 +37,25 @@ fn record(n: u64) -> [u8; 9] {
 
 fn no_map(_: u64, _: u64) -> flatrec::Result<()> {
     Ok(())
+}
+
+/// Finds a check that does not wait as it was told, or that waits for ever.
+#[test]
+fn verify_waits_for_an_edit_as_long_as_it_was_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let schema = Schema::packed([Field::new("n", DataType::UInt64)]).unwrap();
+    let mut store = DynStore::create(&path, &schema).unwrap();
+    store.append_packed(&[0; 24]).unwrap();
+    store.flush().unwrap();
+    let edit = store.edit().unwrap();
+    let (begun, at_most) = (Instant::now(), Duration::from_millis(30));
+    let error = verify(&path, VerifyOptions::new().wait(Wait::AtMost(at_most))).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Locked, "{error}");
+    assert!(begun.elapsed() >= at_most);
+    edit.finish().unwrap();
+    let report = verify(&path, VerifyOptions::new().wait(Wait::Forever)).unwrap();
+    assert_eq!((report.records, report.problems_found), (3, 0));
 }
 
 /// Finds a backup that renumbers records or loses the free list.
@@ -55,7 +76,7 @@ fn a_backup_keeps_the_record_numbers_and_the_free_list() {
     let info = store.info().unwrap();
     assert_eq!((info.count, info.live_count, info.free_head), (300_000, 299_996, Some(100_000)));
     assert_eq!(store.metadata().unwrap(), b"the user's");
-    assert_eq!(verify(&out, 10).unwrap().problems_found, 0);
+    assert_eq!(verify(&out, VerifyOptions::new()).unwrap().problems_found, 0);
 }
 
 /// Finds a backup that copies unflushed records of a writer.
@@ -102,13 +123,14 @@ fn a_copy_beside_transactions_holds_one_commit() {
     let out = directory.path().join("copy.rec");
     let report = backup(&path, &out, CopyOptions::new()).unwrap();
     assert_eq!((report.records, report.deleted), (998, 3));
-    let windowed = WindowedStore::<PodRecord<[u8; 9]>>::open_windowed_read_only;
+    let windowed = || WindowedStore::<PodRecord<[u8; 9]>>::options();
     for path in [&path, &out] {
-        assert_eq!(verify(path, 10).unwrap().problems, []);
+        assert_eq!(verify(path, VerifyOptions::new()).unwrap().problems, []);
         let store = DynStore::open_read_only(path).unwrap();
         let info = store.info().unwrap();
         assert_eq!((info.count, info.live_count, info.free_head), (1001, 998, Some(17)));
-        let windowed = windowed(path, 256 << 10, 64 << 10).unwrap();
+        let options = windowed().max_mapped_bytes(256 << 10).window_bytes(64 << 10);
+        let windowed = options.open_read_only(path).unwrap();
         for id in 0..1002 {
             let expected = match id {
                 3 | 17 | 999 | 1001 => None,
@@ -122,7 +144,7 @@ fn a_copy_beside_transactions_holds_one_commit() {
         assert_eq!(windowed.live_count(), 998);
     }
     let options = CopyOptions::new().replace(true);
-    let report = compact(&path, &out, options, &mut no_map).unwrap();
+    let report = compact(&path, &out, CompactOptions::from(options).on_renumber(no_map)).unwrap();
     assert_eq!((report.records, report.dropped), (998, 3));
     assert_eq!(DynStore::open(&out).unwrap().get(997), Some(&record(1000)[..]));
     transaction.rollback();
@@ -137,7 +159,10 @@ fn an_empty_store_can_be_copied() {
     let out = directory.path().join("copy.rec");
     assert_eq!(backup(&path, &out, CopyOptions::new()).unwrap().written_bytes, 65_536);
     let options = CopyOptions::new().replace(true);
-    assert_eq!(compact(&path, &out, options, &mut no_map).unwrap().records, 0);
+    assert_eq!(
+        compact(&path, &out, CompactOptions::from(options).on_renumber(no_map)).unwrap().records,
+        0
+    );
     assert!(DynStore::open(&out).unwrap().is_empty());
 }
 
@@ -169,7 +194,8 @@ fn a_copy_replaces_only_what_it_may() {
         let error = backup(&path, &out, CopyOptions::new().replace(true)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{}", out.display());
         let options = CopyOptions::new().replace(true);
-        let error = compact(&path, &out, options, &mut no_map).unwrap_err();
+        let error =
+            compact(&path, &out, CompactOptions::from(options).on_renumber(no_map)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument);
         assert!(std::fs::read(&path).unwrap() == before);
     }
@@ -190,13 +216,13 @@ fn an_export_replaces_a_link_and_keeps_its_target() {
             backup(&path, &link, CopyOptions::new().replace(true)).unwrap();
         }),
         ("compact", &|| {
-            compact(&path, &link, CopyOptions::new().replace(true), &mut no_map).unwrap();
+            compact(&path, &link, CompactOptions::new().replace(true).on_renumber(no_map)).unwrap();
         }),
         ("salvage", &|| {
-            flatrec::salvage(&path, &link, flatrec::SalvageOptions::new().replace()).unwrap();
+            flatrec::salvage(&path, &link, flatrec::SalvageOptions::new().replace(true)).unwrap();
         }),
         ("a new store", &|| {
-            let options = DynStore::options().deletes();
+            let options = DynStore::create_options().deletes(true);
             let mut made = options.create_aside(&link, &schema(9), true).unwrap();
             for n in 0..3 {
                 made.append(&record(n)).unwrap();
@@ -214,7 +240,7 @@ fn an_export_replaces_a_link_and_keeps_its_target() {
     }
     open.close().unwrap();
     assert_eq!(DynStore::open(&store).unwrap().count(), 7);
-    assert_eq!(verify(&store, 1).unwrap().problems_found, 0);
+    assert_eq!(verify(&store, VerifyOptions::new().max_problems(1)).unwrap().problems_found, 0);
 }
 
 /// Finds unfinished files of a copy that its caller stopped.
@@ -234,10 +260,14 @@ fn a_stopped_copy_leaves_nothing() {
     assert_eq!(seen.len(), 2);
     assert!(0 < seen[0] && seen[0] < seen[1] && seen[1] < 3_000_000, "{seen:?}");
     assert_eq!(names(directory.path()), before);
-    let error = compact(&path, &out, CopyOptions::new(), &mut |old, _| match old {
-        7 => Err(io::Error::other("stopped").into()),
-        _ => Ok(()),
-    });
+    let error = compact(
+        &path,
+        &out,
+        CompactOptions::new().on_renumber(|old, _| match old {
+            7 => Err(io::Error::other("stopped").into()),
+            _ => Ok(()),
+        }),
+    );
     assert!(error.unwrap_err().to_string().contains("stopped"));
     assert_eq!(names(directory.path()), before);
 }
@@ -251,10 +281,14 @@ fn compact_drops_deleted_records_and_reports_the_new_numbers() {
     dead::delete(&path, &dead);
     let out = directory.path().join("compact.rec");
     let mut moved = Vec::new();
-    let report = compact(&path, &out, CopyOptions::new(), &mut |old, new| {
-        moved.push((old, new));
-        Ok(())
-    });
+    let report = compact(
+        &path,
+        &out,
+        CompactOptions::new().on_renumber(|old, new| {
+            moved.push((old, new));
+            Ok(())
+        }),
+    );
     let report = report.unwrap();
     assert_eq!((report.records, report.dropped, report.renumbered), (149_999, 150_001, 149_999));
     assert!(moved.into_iter().eq((150_000..299_999).zip(0..)));
@@ -266,7 +300,7 @@ fn compact_drops_deleted_records_and_reports_the_new_numbers() {
     assert!(found.zip(150_000..).all(|((id, r), old)| id + 150_000 == old && r == record(old)));
     drop(store);
     assert_eq!(report.written_bytes, std::fs::metadata(&out).unwrap().len());
-    assert_eq!(verify(&out, 10).unwrap().problems_found, 0);
+    assert_eq!(verify(&out, VerifyOptions::new()).unwrap().problems_found, 0);
 }
 
 /// Finds a compaction that hides a damaged count or status byte.
@@ -277,13 +311,13 @@ fn compact_refuses_a_store_that_contradicts_itself() {
     let before = names(directory.path());
     let out = directory.path().join("compact.rec");
     dead::set_header(&path, 9, u64::MAX);
-    let error = compact(&path, &out, CopyOptions::new(), &mut no_map).unwrap_err();
+    let error = compact(&path, &out, CompactOptions::new().on_renumber(no_map)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     dead::set_header(&path, 10, u64::MAX);
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[65_536 + 40 + 9] = 0;
     std::fs::write(&path, bytes).unwrap();
-    let error = compact(&path, &out, CopyOptions::new(), &mut no_map).unwrap_err();
+    let error = compact(&path, &out, CompactOptions::new().on_renumber(no_map)).unwrap_err();
     assert_eq!((error.kind(), error.record_number()), (ErrorKind::Corrupt, Some(4)));
     assert_eq!(names(directory.path()), before);
 }
@@ -293,12 +327,12 @@ fn compact_refuses_a_store_that_contradicts_itself() {
 fn a_copy_has_checksums_if_the_store_has_and_does_not_hide_damage() {
     let directory = tempfile::tempdir().unwrap();
     let (path, out) = (directory.path().join("n.rec"), directory.path().join("copy.rec"));
-    let options = DynStore::options().deletes().checksums();
+    let options = DynStore::create_options().deletes(true).checksums(true);
     let mut store = options.create(&path, &schema(9)).unwrap();
     store.append_packed((0..30_000).map(record).collect::<Vec<_>>().as_flattened()).unwrap();
     store.close().unwrap();
     backup(&path, &out, CopyOptions::new()).unwrap();
-    let report = verify(&out, 10).unwrap();
+    let report = verify(&out, VerifyOptions::new()).unwrap();
     assert_eq!((report.problems_found, report.checksums), (0, Checksums::Present { blocks: 5 }));
     std::fs::remove_file(&out).unwrap();
 
@@ -307,7 +341,7 @@ fn a_copy_has_checksums_if_the_store_has_and_does_not_hide_damage() {
     std::fs::write(&path, bytes).unwrap();
     let error = backup(&path, &out, CopyOptions::new()).unwrap_err();
     assert_eq!((error.kind(), error.file_offset()), (ErrorKind::Corrupt, Some(2 * 65_536)));
-    let error = compact(&path, &out, CopyOptions::new(), &mut no_map).unwrap_err();
+    let error = compact(&path, &out, CompactOptions::new().on_renumber(no_map)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert!(!out.exists());
 }
@@ -432,7 +466,7 @@ mod model {
             transaction.commit(Durability::Eventual).unwrap();
             // Reads beside the live log, because the array alone is not the state.
             check(&DynStore::open_read_only(self.path()).unwrap(), &self.model);
-            assert_eq!(verify(self.path(), 10).unwrap().problems, []);
+            assert_eq!(verify(self.path(), VerifyOptions::new()).unwrap().problems, []);
             database.close().unwrap();
         }
 
@@ -465,7 +499,7 @@ mod model {
             let copy = DynStore::open_read_only(&out).unwrap();
             check(&copy, &self.model[..self.flushed]);
             drop(copy);
-            assert_eq!(verify(&out, 10).unwrap().problems, []);
+            assert_eq!(verify(&out, VerifyOptions::new()).unwrap().problems, []);
         }
 
         /// Replaces the store by its compacted copy.
@@ -474,10 +508,14 @@ mod model {
             let out = self.directory.path().join("compact.rec");
             let mut map = Vec::new();
             let options = CopyOptions::new().replace(true);
-            let report = compact(self.path(), &out, options, &mut |old, new| {
-                map.push((old, new));
-                Ok(())
-            });
+            let report = compact(
+                self.path(),
+                &out,
+                CompactOptions::from(options).on_renumber(|old, new| {
+                    map.push((old, new));
+                    Ok(())
+                }),
+            );
             let living = |(at, record): (u64, &Option<Vec<u8>>)| record.as_ref().map(|_| at);
             let old = (0..).zip(&self.model).filter_map(living);
             assert!(map.into_iter().eq(old.zip(0..)));
@@ -517,7 +555,7 @@ mod model {
             let way = if cfg!(windows) { WriteBack::Auto } else { way };
             let directory = tempfile::tempdir().unwrap();
             let path = directory.path().join("store.rec");
-            let options = DynStore::options().deletes().write_back(way);
+            let options = DynStore::create_options().deletes(true).write_back(way);
             let store = Some(options.create(path, &schema(record_len)).unwrap());
             let record_len = record_len as usize;
             let mut rig = Rig { directory, way, record_len, store, model: Vec::new(), flushed: 0 };
@@ -528,7 +566,7 @@ mod model {
                 rig.model = model;
             }
             rig.close();
-            prop_assert_eq!(verify(rig.path(), 10).unwrap().problems, []);
+            prop_assert_eq!(verify(rig.path(), VerifyOptions::new()).unwrap().problems, []);
         }
     }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use flatrec::{
     DataType, Database, Durability, DynDatabase, ErrorKind, Field, Record, Schema, Store,
-    WindowedStore,
+    VerifyOptions, WindowedStore,
 };
 
 use crate::support::numbered::{N, add};
@@ -44,7 +44,8 @@ fn a_damaged_header_sector_does_not_lose_the_log() {
         let mut bytes = fs::read(&path).unwrap();
         bytes[offset + 60] ^= 1;
         fs::write(&path, bytes).unwrap();
-        let opened = Database::<N>::open(&path).map(|database| database.begin_read().count());
+        let opened =
+            Database::<N>::open(&path).map(|database| database.begin_read().unwrap().count());
         match offset {
             0 => assert_eq!(opened.unwrap(), 1000),
             _ => {
@@ -92,7 +93,7 @@ fn a_type_of_larger_alignment_than_the_file_finds_its_records() {
         let id = transaction.append(&Wide { a: [n; 64] }).unwrap();
         let own = transaction.get(id).is_some();
         transaction.commit(Durability::Immediate).unwrap();
-        seen.push((own, database.begin_read().get(id).is_some()));
+        seen.push((own, database.begin_read().unwrap().get(id).is_some()));
     }
     assert!(
         seen.iter().all(|&both| both == (true, true)),
@@ -107,8 +108,7 @@ fn a_type_that_status_bytes_misalign_is_refused_at_open() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("n.rec");
     let schema = Schema::packed([Field::new("n", DataType::UInt64)]).unwrap();
-    let mut options = DynDatabase::options();
-    options = options.deletes();
+    let options = DynDatabase::create_options().deletes(true);
     let database = options.create(&path, &schema).unwrap();
     let mut transaction = database.begin_write().unwrap();
     for n in 0..4_u64 {
@@ -118,7 +118,11 @@ fn a_type_that_status_bytes_misalign_is_refused_at_open() {
     database.close().unwrap();
     for refused in [
         Store::<N>::open_read_only(&path).unwrap_err(),
-        WindowedStore::<N>::open_windowed_read_only(&path, 1 << 20, 64 << 10).unwrap_err(),
+        WindowedStore::<N>::options()
+            .max_mapped_bytes(1 << 20)
+            .window_bytes(64 << 10)
+            .open_read_only(&path)
+            .unwrap_err(),
         Database::<N>::open(&path).unwrap_err(),
     ] {
         assert_eq!(refused.kind(), ErrorKind::SchemaMismatch, "{refused}");
@@ -150,7 +154,7 @@ fn an_appended_record_of_large_alignment_is_readable_at_once() {
 fn a_log_that_the_array_holds_is_not_full() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("n.rec");
-    let database = Database::<N>::options().max_log(1 << 20).create(&path).unwrap();
+    let database = Database::<N>::create_options().max_log(1 << 20).create(&path).unwrap();
     let mut transaction = database.begin_write().unwrap();
     transaction.append_slice(&[N { n: 0 }; 4000]).unwrap();
     transaction.commit(Durability::Eventual).unwrap();
@@ -166,7 +170,7 @@ fn a_log_that_the_array_holds_is_not_full() {
         big();
         database.checkpoint().unwrap();
         // The array holds everything. Then a snapshot and two commits of one record.
-        let snapshot = database.begin_read();
+        let snapshot = database.begin_read().unwrap();
         for n in 0..2 {
             let mut transaction = database.begin_write().unwrap();
             transaction.set(0, &N { n }).unwrap();
@@ -198,7 +202,7 @@ fn a_leaked_transaction_does_not_delay_the_drop() {
 fn recovery_does_not_sum_damage() {
     let live = tempfile::tempdir().unwrap();
     let path = live.path().join("n.rec");
-    let database = Database::<N>::options().checksums().create(&path).unwrap();
+    let database = Database::<N>::create_options().checksums(true).create(&path).unwrap();
     let mut transaction = database.begin_write().unwrap();
     transaction.append_slice(&[N { n: 5 }; 1000]).unwrap();
     transaction.commit(Durability::Immediate).unwrap();
@@ -213,9 +217,9 @@ fn recovery_does_not_sum_damage() {
     let mut bytes = fs::read(&path).unwrap();
     bytes[65_536 + 8 * 500] ^= 1;
     fs::write(&path, bytes).unwrap();
-    assert_eq!(flatrec::verify(&path, 10).unwrap().problems_found, 1);
+    assert_eq!(flatrec::verify(&path, VerifyOptions::new()).unwrap().problems_found, 1);
     Database::<N>::open(&path).and_then(Database::close).unwrap();
-    let doubts = flatrec::verify(&path, 10).unwrap().problems;
+    let doubts = flatrec::verify(&path, VerifyOptions::new()).unwrap().problems;
     assert_eq!(doubts.len(), 1, "{doubts:?}");
     assert!(doubts[0].what.contains("it did not match its checksum before"), "{doubts:?}");
 }
@@ -235,7 +239,7 @@ fn a_store_does_not_delete_the_log_beside_a_damaged_header_sector() {
     let mut bytes = fs::read(&path).unwrap();
     bytes[4096 + 60] ^= 1;
     fs::write(&path, bytes).unwrap();
-    let doubts = flatrec::verify(&path, 10).unwrap().problems;
+    let doubts = flatrec::verify(&path, VerifyOptions::new()).unwrap().problems;
     let said: Vec<&str> = doubts.iter().map(|doubt| doubt.what.as_str()).collect();
     assert_eq!(said.len(), 2, "{said:?}");
     assert!(said[0].contains("this header slot is not valid"), "{said:?}");
@@ -277,7 +281,10 @@ fn names_that_look_like_segments_do_no_harm() {
     for place in [live.path(), dead.path()] {
         let first = Database::<N>::open(place.join("a-wal-1")).unwrap();
         let second = Database::<N>::open(place.join("a")).unwrap();
-        assert_eq!((first.begin_read().count(), second.begin_read().count()), (2, 200));
+        assert_eq!(
+            (first.begin_read().unwrap().count(), second.begin_read().unwrap().count()),
+            (2, 200)
+        );
     }
     assert!(at("a-wal-5").exists());
 }
@@ -314,7 +321,11 @@ fn records_past_the_last_offset_are_refused() {
         assert!(Store::<N>::open(&path).is_err());
         assert!(Database::<N>::open(&path).is_err());
         let windows = (1 << 20, 64 << 10);
-        let mut store = Store::<N>::open_windowed(&path, windows.0, windows.1).unwrap();
+        let mut store = WindowedStore::<N>::options()
+            .max_mapped_bytes(windows.0)
+            .window_bytes(windows.1)
+            .open(&path)
+            .unwrap();
         // The system maps no page whose end is past the last offset.
         assert_eq!(store.read(count - 10_000).unwrap(), Some(N { n: 0 }));
         let room = (1 << 60) - 8193 - count;

@@ -15,7 +15,7 @@ use std::sync::{Arc, OnceLock};
 use flatrec::map::{Access, Backing, FileBacking};
 use flatrec::{
     DataType, Durability, DynDatabase, DynStore, Error, ErrorKind, Field, Schema, Snapshot,
-    WriteTransaction, verify,
+    VerifyOptions, WriteTransaction, verify,
 };
 
 use crate::support::hooked::{Call, Hook, Hooked, Then};
@@ -184,7 +184,7 @@ impl Rig {
         let file = FileBacking::create_new(directory.path().join("store")).unwrap();
         let backing = Arc::new(Hooked::sharing(Arc::new(file), faults(u64::MAX)));
         let field = Field::new("r", DataType::Binary(RECORD_BYTES as u32));
-        let options = DynStore::options().deletes();
+        let options = DynStore::create_options().deletes(true);
         // SAFETY: only this test has the file.
         let store = unsafe { options.create_over(backing, &Schema::packed([field]).unwrap()) };
         store.unwrap().close().unwrap();
@@ -222,7 +222,10 @@ impl Rig {
         let options = DynDatabase::options().checkpoint_at(self.checkpoint_at_bytes);
         // SAFETY: this test alone uses the backing, one handle at a time.
         let database = self.with_space(|| unsafe { options.clone().over(self.backing()) })?;
-        assert!(shows(&database.begin_read(), &self.acknowledged), "the opened state differs");
+        assert!(
+            shows(&database.begin_read().unwrap(), &self.acknowledged),
+            "the opened state differs"
+        );
         Ok(database)
     }
 
@@ -235,7 +238,10 @@ impl Rig {
         let mut next = Model::new();
         let mut committing = false;
         let committed = self.with_space(|| {
-            assert!(shows(&database.begin_read(), &self.acknowledged), "the state differs");
+            assert!(
+                shows(&database.begin_read().unwrap(), &self.acknowledged),
+                "the state differs"
+            );
             committing = false;
             let mut transaction = database.begin_write()?;
             next.clone_from(&self.acknowledged);
@@ -263,7 +269,7 @@ impl Rig {
     fn check_poisoned(&self, database: DynDatabase, error: &Error) {
         assert!(self.faults.failed(), "a call failed without an injected failure: {error}");
         let unknown = self.unknown.as_ref();
-        let now = database.begin_read();
+        let now = database.begin_read().unwrap();
         assert!(
             shows(&now, &self.acknowledged) || unknown.is_some_and(|unknown| shows(&now, unknown))
         );
@@ -295,7 +301,7 @@ impl Rig {
         // SAFETY: as above.
         let database = unsafe { DynDatabase::options().over(self.backing()) }.unwrap();
         assert!(
-            shows(&database.begin_read(), &state),
+            shows(&database.begin_read().unwrap(), &state),
             "the database shows another state than the store"
         );
         let mut transaction = database.begin_write().unwrap();
@@ -308,7 +314,7 @@ impl Rig {
             let name = entry.unwrap().file_name().into_string().unwrap();
             assert!(!name.contains("-wal-"), "the close left {name}");
         }
-        assert_eq!(verify(self.path(), 5).unwrap().problems, []);
+        assert_eq!(verify(self.path(), VerifyOptions::new()).unwrap().problems, []);
         let store = over(Access::ReadWrite);
         assert!(agrees(|id| store.get(id), store.count(), &state));
     }
@@ -320,7 +326,7 @@ use Durability::{Eventual, Immediate};
 fn work(rig: &mut Rig, database: &DynDatabase) -> Result<(), Error> {
     let base = rig.acknowledged.len() as u64;
     rig.commit(database, Immediate, &[Change::Append(base..base + 200)])?;
-    let before = (database.begin_read(), rig.acknowledged.clone());
+    let before = (database.begin_read().unwrap(), rig.acknowledged.clone());
     let mut until_checkpoint = || -> Result<(), Error> {
         rig.commit(database, Immediate, &[Change::Set(0..150, 1000)])?;
         // A long append: the log only counts its records.

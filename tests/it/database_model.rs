@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use flatrec::{
-    DataType, Durability, DynDatabase, DynStore, Field, Schema, Snapshot, WriteTransaction, verify,
+    DataType, Durability, DynDatabase, DynStore, Field, Schema, Snapshot, VerifyOptions,
+    WriteTransaction, verify,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -217,10 +218,7 @@ struct Rig<'a> {
 impl<'a> Rig<'a> {
     fn new(path: &'a Path, shape: Shape) -> Self {
         let field = Field::new("bytes", DataType::Binary(shape.record_len as u32));
-        let mut options = DynDatabase::options();
-        if shape.deletes {
-            options = options.deletes();
-        }
+        let options = DynDatabase::create_options().deletes(shape.deletes);
         options.create(path, &Schema::packed([field]).unwrap()).unwrap().close().unwrap();
         let database = shape.open(path);
         Self { path, shape, database, model: Rc::new(Vec::new()), held: Vec::new() }
@@ -242,10 +240,10 @@ impl<'a> Rig<'a> {
                         self.model = Rc::new(model);
                     }
                 }
-                self.shape.check_snapshot(&self.model, &self.database.begin_read());
+                self.shape.check_snapshot(&self.model, &self.database.begin_read().unwrap());
             }
             Operation::Hold => {
-                self.held.push((Rc::clone(&self.model), self.database.begin_read()));
+                self.held.push((Rc::clone(&self.model), self.database.begin_read().unwrap()));
             }
             Operation::Drop(index) => {
                 if !self.held.is_empty() {
@@ -255,9 +253,12 @@ impl<'a> Rig<'a> {
             }
             Operation::Checkpoint => {
                 let checkpoint = self.database.checkpoint().unwrap();
-                let oldest = self.held.iter().map(|(_, snapshot)| snapshot.commit()).min();
-                let newest = self.database.begin_read().commit();
-                assert_eq!(checkpoint.commit(), oldest.map_or(newest, |oldest| oldest.min(newest)));
+                let oldest = self.held.iter().map(|(_, snapshot)| snapshot.commit_id().get()).min();
+                let newest = self.database.begin_read().unwrap().commit_id().get();
+                assert_eq!(
+                    checkpoint.commit_id().get(),
+                    oldest.map_or(newest, |oldest| oldest.min(newest))
+                );
             }
             Operation::Kill => self.kill(),
             Operation::Reopen(close, handle) => return self.reopen(*close, *handle),
@@ -278,7 +279,7 @@ impl<'a> Rig<'a> {
         self.shape.check_store(&self.model, &reader);
         drop(reader);
         let database = self.shape.open(&path);
-        self.shape.check_snapshot(&self.model, &database.begin_read());
+        self.shape.check_snapshot(&self.model, &database.begin_read().unwrap());
         database.close().unwrap();
         check_at_rest(&path);
     }
@@ -313,7 +314,7 @@ impl<'a> Rig<'a> {
             }
         }
         let database = shape.open(path);
-        shape.check_snapshot(&model, &database.begin_read());
+        shape.check_snapshot(&model, &database.begin_read().unwrap());
         Self { path, shape, database, model, held }
     }
 
@@ -333,7 +334,7 @@ impl<'a> Rig<'a> {
 
 /// Checks that the closed store has no log.
 fn check_at_rest(path: &Path) {
-    let report = verify(path, 5).unwrap();
+    let report = verify(path, VerifyOptions::new()).unwrap();
     assert_eq!(report.problems, []);
     let logs = std::fs::read_dir(path.parent().unwrap()).unwrap();
     let logs = logs.map(|entry| entry.unwrap().path());

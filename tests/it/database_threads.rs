@@ -56,10 +56,10 @@ fn transfer(database: &Database<Account>, random: &mut Random) -> u64 {
     let how = [Durability::Eventual, Durability::Immediate][random.below(2) as usize];
     let receipt = transaction.commit(how).unwrap();
     assert!(
-        database.begin_read().commit() >= receipt.commit(),
+        database.begin_read().unwrap().commit_id() >= receipt.commit_id(),
         "a new snapshot misses this thread's commit"
     );
-    receipt.commit()
+    receipt.commit_id().get()
 }
 
 /// Adds up the accounts of a snapshot and its last receipts. Panics if the snapshot is not one
@@ -82,7 +82,7 @@ fn sum(snapshot: &Snapshot<Account>) -> (u64, u64) {
         records += 1;
     }
     assert_eq!(records, ACCOUNTS + receipts.end - receipts.start);
-    assert_eq!(total, ACCOUNTS * AMOUNT, "the sum of commit {} is wrong", snapshot.commit());
+    assert_eq!(total, ACCOUNTS * AMOUNT, "the sum of commit {} is wrong", snapshot.commit_id());
     (newest, digest)
 }
 
@@ -92,11 +92,11 @@ fn read(database: &Database<Account>, random: &mut Random, done: &AtomicBool) ->
     let mut newest = (0, 0);
     let mut seen = 0;
     while !done.load(Relaxed) || seen == 0 {
-        let snapshot = database.begin_read();
+        let snapshot = database.begin_read().unwrap();
         let found = sum(&snapshot);
-        assert!(snapshot.commit() >= newest.0, "a snapshot is older than the last one");
+        assert!(snapshot.commit_id().get() >= newest.0, "a snapshot is older than the last one");
         assert!(found.0 >= newest.1, "a snapshot shows an older transfer than the last one");
-        newest = (snapshot.commit(), found.0);
+        newest = (snapshot.commit_id().get(), found.0);
         held.push((snapshot, found));
         seen += 1;
         while held.len() as u64 > random.below(8) {
@@ -132,7 +132,8 @@ fn every_snapshot_has_the_same_sum() {
                 scope.spawn(move || {
                     let mut random = Random::new(seed + 1);
                     // A limit, because the file would grow for ever on a fast disk.
-                    while Instant::now() < end && database.begin_read().count() < 3_000_000 {
+                    while Instant::now() < end && database.begin_read().unwrap().count() < 3_000_000
+                    {
                         last.fetch_max(transfer(database, &mut random), Relaxed);
                         commits.fetch_add(1, Relaxed);
                     }
@@ -149,9 +150,9 @@ fn every_snapshot_has_the_same_sum() {
         let checkpoints = &checkpoints;
         scope.spawn(move || {
             while !done.load(Relaxed) {
-                let before = database.begin_read().commit();
+                let before = database.begin_read().unwrap().commit_id().get();
                 let checkpoint = database.checkpoint().unwrap();
-                assert!(checkpoint.held_back().is_some() || checkpoint.commit() >= before);
+                assert!(checkpoint.held_back().is_some() || checkpoint.commit_id().get() >= before);
                 checkpoints.fetch_add(u64::from(checkpoint.records() > 0), Relaxed);
                 std::thread::yield_now();
             }
@@ -167,14 +168,14 @@ fn every_snapshot_has_the_same_sum() {
         commits.load(Relaxed),
         snapshots.load(Relaxed)
     );
-    let found = sum(&database.begin_read());
-    assert!(database.begin_read().commit() >= last.load(Relaxed));
+    let found = sum(&database.begin_read().unwrap());
+    assert!(database.begin_read().unwrap().commit_id().get() >= last.load(Relaxed));
     database.close().unwrap();
     let store = Store::<Account>::open(&path).unwrap();
     assert_eq!(store.get(0).unwrap().0[1], found.0);
     drop(store);
     let database = options.open(&path).unwrap();
-    assert_eq!(sum(&database.begin_read()), found);
+    assert_eq!(sum(&database.begin_read().unwrap()), found);
 }
 
 /// Finds a panic in a transaction that leaves a change, or leaves other threads waiting.
@@ -195,6 +196,6 @@ fn a_panic_in_a_transaction_does_not_stop_other_threads() {
     assert_eq!(transaction.count(), 0);
     assert_eq!(transaction.append(&account(2, 2)).unwrap(), 0);
     transaction.commit(Durability::Immediate).unwrap();
-    assert_eq!(database.begin_read().get(0), Some(&account(2, 2)));
+    assert_eq!(database.begin_read().unwrap().get(0), Some(&account(2, 2)));
     database.close().unwrap();
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use flatrec::{
     DataType, Durability, DynDatabase, DynStore, ErrorKind, Field, PodRecord, Schema, Store, Value,
-    WindowedStore, verify,
+    VerifyOptions, WindowedStore, verify,
 };
 
 use crate::support::dead;
@@ -30,7 +30,7 @@ fn record(n: u32) -> [u8; 12] {
 /// Makes a closed store of records 0 to `count` - 1.
 fn numbers(directory: &Path, count: u32) -> PathBuf {
     let path = directory.join("numbers.rec");
-    let mut store = DynStore::options().deletes().create(&path, &schema()).unwrap();
+    let mut store = DynStore::create_options().deletes(true).create(&path, &schema()).unwrap();
     let records: Vec<[u8; 12]> = (0..count).map(record).collect();
     store.append_packed(records.as_flattened()).unwrap();
     store.close().unwrap();
@@ -44,7 +44,7 @@ fn set_byte(path: &Path, at: u64, byte: u8) {
 }
 
 fn doubts(path: &Path) -> Vec<String> {
-    verify(path, 100).unwrap().problems.iter().map(ToString::to_string).collect()
+    verify(path, VerifyOptions::new()).unwrap().problems.iter().map(ToString::to_string).collect()
 }
 
 /// Finds a change of the bytes that other programs read.
@@ -78,17 +78,18 @@ fn records_under_8_bytes_cannot_be_deleted() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("small.rec");
     let small = Schema::packed([Field::new("bytes", DataType::Binary(7))]).unwrap();
-    let error = DynStore::options().deletes().create(&path, &small).unwrap_err();
+    let error = DynStore::create_options().deletes(true).create(&path, &small).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidSchema);
     assert_eq!(
         std::fs::read_dir(directory.path()).unwrap().count(),
         0,
         "the refused call left a file"
     );
-    let error = Store::<PodRecord<[u8; 7]>>::options().deletes().create(&path).unwrap_err();
+    let error =
+        Store::<PodRecord<[u8; 7]>>::create_options().deletes(true).create(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidSchema);
     let enough = Schema::packed([Field::new("bytes", DataType::Binary(8))]).unwrap();
-    DynStore::options().deletes().create(&path, &enough).unwrap();
+    DynStore::create_options().deletes(true).create(&path, &enough).unwrap();
 }
 
 /// Finds a way to read that shows a deleted record.
@@ -123,7 +124,7 @@ fn no_call_reads_a_deleted_record() {
 type Twelve = PodRecord<[u8; 12]>;
 
 fn open_windowed(path: &Path) -> WindowedStore<Twelve> {
-    WindowedStore::open_windowed(path, 256 << 10, 64 << 10).unwrap()
+    WindowedStore::options().max_mapped_bytes(256 << 10).window_bytes(64 << 10).open(path).unwrap()
 }
 
 /// Finds a handle that shows a deleted record.
@@ -131,7 +132,7 @@ fn open_windowed(path: &Path) -> WindowedStore<Twelve> {
 fn typed_and_windowed_stores_skip_deleted_records() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("typed.rec");
-    let mut store = Store::<Twelve>::options().deletes().create(&path).unwrap();
+    let mut store = Store::<Twelve>::create_options().deletes(true).create(&path).unwrap();
     let records: Vec<Twelve> = (0..30_000).map(|n| PodRecord(record(n))).collect();
     store.append_slice(&records).unwrap();
     assert_eq!(store.slice(0..2), None, "records with status bytes between them are not a slice");
@@ -275,7 +276,7 @@ fn verify_reports_wrong_status_bytes_counts_and_free_lists() {
     let directory = tempfile::tempdir().unwrap();
     let path = numbers(directory.path(), 6);
     dead::delete(&path, &[4, 1, 2]); // the free list is now 2, 1, 4
-    let report = verify(&path, 100).unwrap();
+    let report = verify(&path, VerifyOptions::new()).unwrap();
     assert_eq!((report.records, report.deleted, report.problems_found), (3, 3, 0));
     let good = std::fs::read(&path).unwrap();
     let slot = |id: u64| 65_536 + id * 16;

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use flatrec::map::{Backing, FileBacking, Mapping};
 use flatrec::{
-    DataType, DynDatabase, DynEdit, DynStore, DynWindowedStore, ErrorKind, Field, Schema, SlotInfo,
-    WriteBack,
+    DataType, DynDatabase, DynEdit, DynStore, DynWindowedStore, ErrorKind, Field, OpenOptions,
+    Schema, SlotInfo, WriteBack,
 };
 
 use crate::support::hooked::{Call, Hooked, Then};
@@ -30,8 +30,12 @@ fn make_numbers(path: &Path, count: u64) {
     store.close().unwrap();
 }
 
+fn windows() -> OpenOptions<DynWindowedStore> {
+    DynWindowedStore::options().max_mapped_bytes(WINDOWS.0).window_bytes(WINDOWS.1)
+}
+
 fn windowed(path: &Path) -> DynWindowedStore {
-    DynWindowedStore::open_windowed(path, WINDOWS.0, WINDOWS.1).unwrap()
+    windows().open(path).unwrap()
 }
 
 /// Finds a flush of a part that leaves the part in memory, where a crash loses it.
@@ -42,7 +46,8 @@ fn a_flushed_part_of_an_edit_is_in_the_file_before_the_edit_ends() {
     for way in ways.into_iter().filter(possible) {
         let directory = tempfile::tempdir().unwrap();
         let (path, copy) = (directory.path().join("pages.rec"), directory.path().join("copy.rec"));
-        let mut store = DynStore::options().write_back(way).create(&path, &schema(4096)).unwrap();
+        let mut store =
+            DynStore::create_options().write_back(way).create(&path, &schema(4096)).unwrap();
         store.append_packed(&[0; 64 * 4096]).unwrap();
         let mut edit = store.edit().unwrap();
         for id in 0..64 {
@@ -53,7 +58,7 @@ fn a_flushed_part_of_an_edit_is_in_the_file_before_the_edit_ends() {
         std::fs::copy(&path, &copy).unwrap();
         let error = DynStore::open(&copy).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InterruptedEdit, "{way:?}: {error}");
-        let left = DynStore::options().accept_interrupted_edit().open(&copy).unwrap();
+        let left = DynStore::options().accept_interrupted_edit(true).open(&copy).unwrap();
         for id in 20..30 {
             assert_eq!(left.get(id), Some(&[1; 4096][..]), "{way:?}: record {id}");
         }
@@ -63,7 +68,7 @@ fn a_flushed_part_of_an_edit_is_in_the_file_before_the_edit_ends() {
         edit.flush().unwrap();
         std::fs::copy(&path, &copy).unwrap();
         edit.finish().unwrap();
-        let left = DynStore::options().accept_interrupted_edit().open(&copy).unwrap();
+        let left = DynStore::options().accept_interrupted_edit(true).open(&copy).unwrap();
         for store in [store, left] {
             let expected = |id| [if id == 25 { 2 } else { 1 }; 4096];
             assert!(store.iter().eq((0..64).map(expected)), "{way:?}");
@@ -101,7 +106,7 @@ fn a_flush_of_a_part_syncs_once_and_a_failed_one_poisons_the_handle() {
     let syncs = Arc::new(Syncs::default());
     // SAFETY: nothing else has the file.
     let mut store =
-        unsafe { DynStore::options().create_over(counted(&syncs), &schema(8)) }.unwrap();
+        unsafe { DynStore::create_options().create_over(counted(&syncs), &schema(8)) }.unwrap();
     store.append_packed(&[0; 10 * 8]).unwrap();
     let mut edit = store.edit().unwrap();
     edit.set(3, &[1; 8]).unwrap();
@@ -203,8 +208,7 @@ fn a_windowed_store_cuts_nothing_off_that_it_may_not() {
     drop(reader);
     store.truncate(5).unwrap();
     store.close().unwrap();
-    let read = DynWindowedStore::open_windowed_read_only(&path, WINDOWS.0, WINDOWS.1);
-    let mut store = read.unwrap();
+    let mut store = windows().open_read_only(&path).unwrap();
     assert_eq!(store.truncate(3).unwrap_err().kind(), ErrorKind::ReadOnly);
     assert_eq!(store.edit().unwrap_err().kind(), ErrorKind::ReadOnly);
     assert_eq!((store.count(), store.read(4).unwrap().is_some()), (5, true));

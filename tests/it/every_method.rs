@@ -15,9 +15,9 @@ use std::sync::Arc;
 
 use flatrec::map::{Access, FileBacking};
 use flatrec::{
-    Copies, DataType, DynDatabase, DynEdit, DynRecords, DynRecordsWithIds, DynStore,
-    DynWindowedStore, Edit, ErrorKind, Field, Record, Records, RecordsWithIds, Row, Schema, Store,
-    Value, WindowedStore,
+    Copies, DataType, DynDatabase, DynEdit, DynReadOnlyDatabase, DynRecords, DynRecordsWithIds,
+    DynStore, DynWindowedStore, Edit, ErrorKind, Field, Record, Records, RecordsWithIds, Row,
+    Schema, Store, Value, WindowedStore,
 };
 
 /// The budget and the window size: eight windows of 64 KiB.
@@ -199,7 +199,7 @@ fn in_a_directory(test: impl FnOnce(&Path)) {
 #[test]
 fn a_store_of_a_type_has_every_method() {
     in_a_directory(|path| {
-        let made = Store::<Pair>::options().metadata("made by a test").create(path);
+        let made = Store::<Pair>::create_options().metadata("made by a test").create(path);
         let mut store = made.unwrap();
         goes_through_every_method!(store: Pair, path, read_in_place::<Pair>);
     });
@@ -209,7 +209,7 @@ fn a_store_of_a_type_has_every_method() {
 #[test]
 fn a_store_of_bytes_has_every_method() {
     in_a_directory(|path| {
-        let options = DynStore::options().metadata("made by a test");
+        let options = DynStore::create_options().metadata("made by a test");
         let mut store = options.create(path, &schema()).unwrap();
         goes_through_every_method!(store: [u8], path, read_in_place::<[u8]>);
     });
@@ -219,9 +219,13 @@ fn a_store_of_bytes_has_every_method() {
 #[test]
 fn a_windowed_store_of_a_type_has_every_method() {
     in_a_directory(|path| {
-        let made = Store::<Pair>::options().metadata("made by a test").create(path);
+        let made = Store::<Pair>::create_options().metadata("made by a test").create(path);
         made.unwrap().close().unwrap();
-        let mut store = Store::<Pair>::open_windowed(path, WINDOWS.0, WINDOWS.1).unwrap();
+        let mut store = WindowedStore::<Pair>::options()
+            .max_mapped_bytes(WINDOWS.0)
+            .window_bytes(WINDOWS.1)
+            .open(path)
+            .unwrap();
         goes_through_every_method!(store: Pair, path, read_through_windows::<Pair>);
     });
 }
@@ -230,9 +234,13 @@ fn a_windowed_store_of_a_type_has_every_method() {
 #[test]
 fn a_windowed_store_of_bytes_has_every_method() {
     in_a_directory(|path| {
-        let options = DynStore::options().metadata("made by a test");
+        let options = DynStore::create_options().metadata("made by a test");
         options.create(path, &schema()).unwrap().close().unwrap();
-        let mut store = DynWindowedStore::open_windowed(path, WINDOWS.0, WINDOWS.1).unwrap();
+        let mut store = DynWindowedStore::options()
+            .max_mapped_bytes(WINDOWS.0)
+            .window_bytes(WINDOWS.1)
+            .open(path)
+            .unwrap();
         goes_through_every_method!(store: [u8], path, read_through_windows::<[u8]>);
     });
 }
@@ -250,8 +258,11 @@ fn stores_read_and_append_slices_of_their_own_rows() {
         assert_eq!(pairs[0], pair(1));
         typed.close().unwrap();
 
-        let mut windowed =
-            WindowedStore::<Pair>::open_windowed(path, WINDOWS.0, WINDOWS.1).unwrap();
+        let mut windowed = WindowedStore::<Pair>::options()
+            .max_mapped_bytes(WINDOWS.0)
+            .window_bytes(WINDOWS.1)
+            .open(path)
+            .unwrap();
         assert_eq!(windowed.append_slice(&[pair(2)]).unwrap(), 2..3);
         assert_eq!(windowed.read_into(1, &mut pairs).unwrap(), 2);
         assert_eq!(pairs[..2], [pair(1), pair(2)]);
@@ -264,7 +275,11 @@ fn stores_read_and_append_slices_of_their_own_rows() {
         assert_eq!(room[..16], [bytes(1), bytes(2)].concat());
         let error = store.read_into(1, &mut room[..7]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
-        let store = DynWindowedStore::open_windowed_read_only(path, WINDOWS.0, WINDOWS.1).unwrap();
+        let store = DynWindowedStore::options()
+            .max_mapped_bytes(WINDOWS.0)
+            .window_bytes(WINDOWS.1)
+            .open_read_only(path)
+            .unwrap();
         assert_eq!(store.read_into(2, &mut room).unwrap(), 1);
         assert_eq!(room[..8], bytes(2));
         let error = store.read_into(2, &mut room[..7]).unwrap_err();
@@ -292,19 +307,22 @@ fn every_way_of_opening_compares_a_given_schema() {
     in_a_directory(|path| {
         let asking = || DynStore::options().schema(other_schema());
         DynStore::create(path, &schema()).unwrap().close().unwrap();
-        let mut aside = DynStore::options().create_aside(path, &schema(), true).unwrap();
+        let mut aside = DynStore::create_options().create_aside(path, &schema(), true).unwrap();
         aside.keep_unfinished(true);
         aside.append(&bytes(1)).unwrap();
         aside.flush().unwrap();
         drop(aside);
+        let windows = || DynWindowedStore::options().schema(other_schema());
         let open = || File::options().read(true).write(true).open(path).unwrap();
         let backing = || Arc::new(FileBacking::open(path, false).unwrap());
         let refused = [
             asking().open(path).map(drop),
             asking().open_read_only(path).map(drop),
             asking().open_private(path).map(drop),
-            asking().open_windowed(path, WINDOWS.0, WINDOWS.1).map(drop),
-            asking().open_windowed_read_only(path, WINDOWS.0, WINDOWS.1).map(drop),
+            windows().open(path).map(drop),
+            windows().open_read_only(path).map(drop),
+            DynDatabase::options().schema(other_schema()).open(path).map(drop),
+            DynReadOnlyDatabase::options().schema(other_schema()).open(path).map(drop),
             asking().resume_aside(path, true).map(drop),
             // SAFETY: no other handle changes the file.
             unsafe { asking().from_file(open(), Some(path), Access::ReadOnly) }.map(drop),
@@ -321,50 +339,67 @@ fn every_way_of_opening_compares_a_given_schema() {
     });
 }
 
-/// Finds a maker that ignores one of two different schemas.
+/// Finds a store that opens over an empty backing, with a guess for a schema.
 #[test]
-fn a_maker_refuses_two_different_schemas() {
-    in_a_directory(|path| {
-        let asking = || DynStore::options().schema(other_schema());
-        let empty = Arc::new(FileBacking::temporary(0).unwrap());
-        let refused = [
-            asking().create(path, &schema()).map(drop),
-            asking().create_aside(path, &schema(), false).map(drop),
-            DynDatabase::options().schema(other_schema()).create(path, &schema()).map(drop),
-            asking().temporary(&schema()).map(drop),
-            // SAFETY: no other handle has the file.
-            unsafe { asking().create_over(Arc::clone(&empty) as _, &schema()) }.map(drop),
-        ];
-        for refused in refused {
-            assert_eq!(refused.unwrap_err().kind(), ErrorKind::SchemaMismatch);
-        }
-        assert_eq!(path.parent().unwrap().read_dir().unwrap().count(), 0);
-    });
-}
-
-/// Finds an empty backing that a known schema, of a type or given, does not make a store.
-#[test]
-fn a_known_schema_makes_a_store_of_an_empty_backing() {
+fn a_store_over_an_empty_backing_is_created_and_not_opened() {
     let empty = || Arc::new(FileBacking::temporary(0).unwrap());
     // SAFETY: no other handle has these files.
-    let typed = unsafe { Store::<Pair>::options().over(empty(), Access::ReadWrite) };
+    let opened = unsafe { Store::<Pair>::options().over(empty(), Access::ReadWrite) };
+    assert_eq!(opened.unwrap_err().kind(), ErrorKind::NotAStore);
+    // SAFETY: as above.
+    let typed = unsafe { Store::<Pair>::create_options().create_over(empty()) };
     assert!(typed.unwrap().is_empty());
     // SAFETY: as above.
-    let typed = unsafe { Store::<Pair>::options().create_over(empty()) };
-    assert!(typed.unwrap().is_empty());
-    let by_hand = DynStore::options().schema(schema());
-    // SAFETY: as above.
-    let known = unsafe { by_hand.over(empty(), Access::ReadWrite) };
+    let known = unsafe { DynStore::create_options().create_over(empty(), &schema()) };
     assert_eq!(known.unwrap().schema().fields().len(), 2);
-    // SAFETY: as above.
-    let unknown = unsafe { DynStore::options().over(empty(), Access::ReadWrite) };
-    assert_eq!(unknown.unwrap_err().kind(), ErrorKind::NotAStore);
+}
+
+/// Finds checksums that the caller asked for and did not get.
+#[test]
+fn a_store_without_a_path_is_not_created_with_checksums() {
+    let empty = || Arc::new(FileBacking::temporary(0).unwrap());
+    let stores = || DynStore::create_options().checksums(true);
+    let databases = || DynDatabase::create_options().checksums(true);
+    let refused = [
+        stores().temporary(&schema()).map(drop),
+        // SAFETY: no other handle has the file.
+        unsafe { stores().create_over(empty(), &schema()) }.map(drop),
+        // SAFETY: as above.
+        unsafe { databases().create_over(empty(), &schema()) }.map(drop),
+    ];
+    for refused in refused {
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::Unsupported);
+    }
+}
+
+/// Finds a windowed store that maps more than its budget while its maker fills it.
+#[test]
+fn a_windowed_store_is_created_within_its_budget() {
+    in_a_directory(|path| {
+        let options = WindowedStore::<Pair>::create_options();
+        let options = options.max_mapped_bytes(512 << 10).window_bytes(64 << 10).deletes(true);
+        let mut store = options.create(path).unwrap();
+        store.append_all((0..60_000).map(pair)).unwrap();
+        store.flush().unwrap();
+        for id in (0..60_000).step_by(97) {
+            assert_eq!(*store.get(id).unwrap().unwrap(), pair(id as u32));
+            assert!(store.view_counters().mapped_bytes <= 512 << 10);
+        }
+        assert!(store.view_counters().evictions > 0, "the budget is smaller than the store");
+        store.close().unwrap();
+        let store = Store::<Pair>::open_read_only(path).unwrap();
+        assert!(store.info().unwrap().deletes && store.count() == 60_000);
+        let other = path.with_file_name("other.rec");
+        let error = WindowedStore::<Pair>::create_options().max_mapped_bytes(1000).create(&other);
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::InvalidArgument);
+        assert!(!other.exists(), "a store that could not be opened is not left behind");
+    });
 }
 
 /// Finds copies of a type that are misaligned because status bytes lie between the records.
 #[test]
 fn copies_of_a_type_are_aligned_despite_status_bytes() {
-    let mut store = Store::<Pair>::options().deletes().temporary().unwrap();
+    let mut store = Store::<Pair>::create_options().deletes(true).temporary().unwrap();
     store.append_all((0..1000).map(pair)).unwrap();
     assert!(copied(store.copies(0..1000)).into_iter().eq((0..).zip((0..1000).map(pair))));
 }

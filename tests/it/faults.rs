@@ -137,7 +137,7 @@ fn run_with_failure(fails_at: u64, stays_broken: bool, way: WriteBack, snug: boo
     let faulty = Hooked::over(Arc::clone(&file) as _, faulty)
         .with_properties(|properties| properties.views_pass_end &= !snug);
     let faulty = Arc::new(faulty);
-    let options = DynStore::options().write_back(way);
+    let options = DynStore::create_options().write_back(way);
     let backing = Arc::clone(&faulty) as Arc<dyn Backing>;
     // SAFETY: this test alone uses the backing.
     let store = unsafe { options.create_over(backing, &schema()) };
@@ -207,7 +207,8 @@ fn after_a_failed_sync_every_write_is_refused() {
     let file = Arc::new(FileBacking::temporary(0).unwrap());
     // SAFETY: this test alone uses the backing.
     let mut store =
-        unsafe { DynStore::options().create_over(Arc::clone(&file) as _, &schema()) }.unwrap();
+        unsafe { DynStore::create_options().create_over(Arc::clone(&file) as _, &schema()) }
+            .unwrap();
     store.append(&record(0)).unwrap();
     store.close().unwrap();
     let fails_at = 2; // the growth and the write of the buffer succeed, the sync fails
@@ -233,7 +234,7 @@ fn after_a_failed_sync_every_write_is_refused() {
 /// Makes a store of `count` records over a backing whose calls can fail.
 #[cfg(not(windows))]
 fn store_over(faulty: &Arc<Hooked<Faulty>>, way: WriteBack, count: u32) -> DynStore {
-    let options = DynStore::options().write_back(way);
+    let options = DynStore::create_options().write_back(way);
     // SAFETY: this test alone uses the backing.
     let store = unsafe { options.create_over(Arc::clone(faulty) as _, &schema()) };
     let mut store = store.unwrap();
@@ -282,7 +283,7 @@ fn space_that_could_not_be_reserved_is_not_counted() {
     let file = Arc::new(FileBacking::temporary(0).unwrap());
     let faulty = Faulty { full: true, reserves: false, ..Faulty::new(u64::MAX) };
     let faulty = Arc::new(Hooked::over(Arc::clone(&file) as _, faulty));
-    let options = DynStore::options().write_back(WriteBack::Mapped);
+    let options = DynStore::create_options().write_back(WriteBack::Mapped);
     // SAFETY: this test alone uses the backing.
     let store = unsafe { options.create_over(Arc::clone(&faulty) as _, &schema()) };
     let mut store = store.unwrap();

@@ -39,8 +39,10 @@ fn write_store(path: &Path) {
         8,
     )
     .unwrap();
-    let mut store =
-        DynStore::options().metadata(b"for whom it may concern").create(path, &schema).unwrap();
+    let mut store = DynStore::create_options()
+        .metadata(b"for whom it may concern")
+        .create(path, &schema)
+        .unwrap();
     let mut record = vec![0; 48];
     for (id, name) in [(1_u64, Value::Text("Ærø\"")), (65_535, Value::Null)] {
         let present = name != Value::Null;

@@ -20,8 +20,8 @@ use std::path::{Path, PathBuf};
 
 use cases::{CASES, Case, Row, row, row_bytes};
 use flatrec::{
-    Checksums, Database, Durability, DynDatabase, DynStore, ErrorKind, Options, Store, StoreInfo,
-    WindowedStore, verify,
+    Checksums, Database, Durability, DynDatabase, DynStore, ErrorKind, OpenOptions, Store,
+    StoreInfo, VerifyOptions, WindowedStore, verify,
 };
 use tempfile::TempDir;
 
@@ -62,8 +62,8 @@ fn case(name: &str) -> &'static Case {
 }
 
 /// The options to open a case, which may have the mark of an edit.
-fn options<S>(case: &Case, options: Options<S>) -> Options<S> {
-    if case.editing { options.accept_interrupted_edit() } else { options }
+fn options<H>(case: &Case, options: OpenOptions<H>) -> OpenOptions<H> {
+    options.accept_interrupted_edit(case.editing)
 }
 
 /// Finds a golden file that was made again, which would hide a change of the format.
@@ -95,7 +95,7 @@ fn check_info(case: &Case, info: &StoreInfo) {
     assert_eq!((info.deletes, info.free_head), (case.deletes, case.free_head), "{name}");
     let stride = if case.deletes { 56 } else { 48 };
     assert_eq!((info.record_size, info.stride, info.data_offset), (48, stride, 65_536), "{name}");
-    assert_eq!((info.commit, info.editing), (case.commit, case.editing), "{name}");
+    assert_eq!((info.commit_id.get(), info.editing), (case.commit, case.editing), "{name}");
     let log = info.log.as_ref().map(|log| (log.commits, log.segments, log.records));
     assert_eq!(log, case.log.map(|(commits, segments)| (commits, segments, case.logged)), "{name}");
     let checksums = match case.blocks {
@@ -131,8 +131,8 @@ fn every_record_is_read_as_a_rust_type() {
     for case in &CASES {
         let (_directory, path) = copy(case.name);
         let store = options(case, Store::<Row>::options()).open_read_only(&path).unwrap();
-        let windowed = options(case, Store::<Row>::options());
-        let windowed = windowed.open_windowed_read_only(&path, 256 << 10, 64 << 10).unwrap();
+        let windowed = options(case, WindowedStore::<Row>::options());
+        let windowed = windowed.open_read_only(&path).unwrap();
         let read = |store: &WindowedStore<Row>, id| store.read(id).unwrap();
         for id in 0..case.count {
             let expected = (case.version)(id).map(|version| row(id, version));
@@ -149,7 +149,7 @@ fn a_snapshot_shows_every_record_and_a_close_loses_none() {
         let (_directory, path) = copy(case.name);
         let database = options(case, Database::<Row>::options()).open(&path).unwrap();
         assert_eq!(database.metadata().unwrap(), case.metadata.as_bytes(), "{}", case.name);
-        let snapshot = database.begin_read();
+        let snapshot = database.begin_read().unwrap();
         assert_eq!(snapshot.count(), case.count, "{}", case.name);
         let expected = case.live().map(|(id, version)| (id, row(id, version)));
         assert!(snapshot.iter().map(|(id, found)| (id, *found)).eq(expected), "{}", case.name);
@@ -161,7 +161,7 @@ fn a_snapshot_shows_every_record_and_a_close_loses_none() {
 
 /// Checks the closed store of a case with these changes.
 fn check_records(case: &Case, path: &Path, changed: &[(u64, Option<u32>)]) {
-    let report = verify(path, 10).unwrap();
+    let report = verify(path, VerifyOptions::new()).unwrap();
     assert_eq!(report.problems, [], "{}", case.name);
     assert_eq!(report.commits_in_log, 0, "{}", case.name);
     let store = DynStore::open_read_only(path).unwrap();
@@ -200,7 +200,7 @@ fn transactions_continue_old_files() {
             changed.extend([(free, Some(72)), (2, None)]);
         }
         let receipt = transaction.commit(Durability::Immediate).unwrap();
-        assert_eq!(receipt.commit(), case.commit + 1, "{}", case.name);
+        assert_eq!(receipt.commit_id().get(), case.commit + 1, "{}", case.name);
         database.close().unwrap();
         check_records(case, &path, &changed);
     }
@@ -224,7 +224,7 @@ fn a_store_without_a_log_continues_old_files() {
 fn verify_reports_only_interrupted_edits_of_old_files() {
     for case in &CASES {
         let (_directory, path) = copy(case.name);
-        let report = verify(&path, 10).unwrap();
+        let report = verify(&path, VerifyOptions::new()).unwrap();
         let live = case.live().count() as u64;
         assert_eq!((report.records, report.deleted), (live, case.count - live), "{}", case.name);
         assert_eq!(report.commits_in_log, case.log.map_or(0, |(commits, _)| commits));
@@ -260,7 +260,7 @@ fn a_torn_commit_is_dropped_and_its_number_is_used_again() {
     let number = |sector: &[u8]| sector.starts_with(b"FWB1") && sector[40..48] == torn;
     assert!(log.chunks(512).any(number), "the log has no part of commit 4");
     let store = DynStore::open_read_only(&path).unwrap();
-    assert_eq!(store.info().unwrap().commit, case("torn").commit);
+    assert_eq!(store.info().unwrap().commit_id.get(), case("torn").commit);
     assert_eq!(store.get(100), Some(&row_bytes(100, 0)[..]));
 }
 
@@ -298,7 +298,7 @@ fn every_kind_of_value_is_read() {
     let store = DynStore::open_read_only(&path).unwrap();
     assert_eq!(store.schema(), &cases::every_kind());
     assert_eq!(store.metadata().unwrap(), cases::PLAIN_METADATA);
-    assert_eq!((store.count(), store.info().unwrap().commit), (cases::PLAIN_COUNT, 1));
+    assert_eq!((store.count(), store.info().unwrap().commit_id.get()), (cases::PLAIN_COUNT, 1));
     let check = |record: &[u8], id: u64| {
         for (place, field) in (0..).zip(store.schema().fields()) {
             let found = field.read(record).unwrap();
@@ -318,7 +318,7 @@ fn every_kind_of_value_is_read() {
     for id in 0..store.count() {
         check(store.get(id).unwrap(), id);
     }
-    assert_eq!(verify(&path, 10).unwrap().problems, []);
+    assert_eq!(verify(&path, VerifyOptions::new()).unwrap().problems, []);
     let last = store.get(cases::PLAIN_COUNT - 1).unwrap().to_vec();
     let first = store.get(0).unwrap().to_vec();
     // A transaction writes to it as to any other.
@@ -329,7 +329,7 @@ fn every_kind_of_value_is_read() {
     transaction.set(0, &last).unwrap();
     transaction.commit(Durability::Immediate).unwrap();
     database.close().unwrap();
-    assert_eq!(verify(&path, 10).unwrap().problems, []);
+    assert_eq!(verify(&path, VerifyOptions::new()).unwrap().problems, []);
     let written = DynStore::open_read_only(&path).unwrap();
     for id in 0..=cases::PLAIN_COUNT {
         let expected = match id {

@@ -147,7 +147,7 @@ fn play(plan: Plan) -> (bool, bool, Result<u64, Error>) {
     }
     fs::write(dead.path().join("n.rec-wal-1"), &*world.durable.lock().unwrap()).unwrap();
     let found = Database::<N>::open(dead.path().join("n.rec"));
-    let found = found.map(|database| database.begin_read().count());
+    let found = found.map(|database| database.begin_read().unwrap().count());
     (first.is_ok(), second.is_ok(), found)
 }
 

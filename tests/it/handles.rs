@@ -124,7 +124,8 @@ fn a_whole_store_under_the_name_of_an_unfinished_one_is_kept() {
     let mut flushed = DynStore::create(beside("flushed"), &schema()).unwrap();
     flushed.append(&[1; 4]).unwrap();
     flushed.flush().unwrap();
-    let mut aside = DynStore::options().create_aside(beside("aside"), &schema(), false).unwrap();
+    let mut aside =
+        DynStore::create_options().create_aside(beside("aside"), &schema(), false).unwrap();
     aside.append(&[1; 4]).unwrap();
     aside.flush().unwrap();
     aside.close().unwrap();
@@ -141,7 +142,7 @@ fn a_whole_store_under_the_name_of_an_unfinished_one_is_kept() {
         let before = std::fs::read(&copy).unwrap();
         let refused = [
             DynStore::create(beside("new"), &schema()).map(drop),
-            DynStore::options().create_aside(beside("new"), &schema(), true).map(drop),
+            DynStore::create_options().create_aside(beside("new"), &schema(), true).map(drop),
             DynStore::options().resume_aside(beside("new"), true).map(drop),
             flatrec::backup(beside("made"), beside("new"), CopyOptions::new()).map(drop),
         ];
@@ -163,7 +164,7 @@ fn an_unfinished_store_of_a_maker_that_died_is_replaced() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");
     for resumed in [false, true] {
-        let mut store = DynStore::options().create_aside(&path, &schema(), false).unwrap();
+        let mut store = DynStore::create_options().create_aside(&path, &schema(), false).unwrap();
         store.keep_unfinished(true);
         store.append_packed(&[7; 4 * 3]).unwrap();
         store.flush().unwrap();
@@ -218,7 +219,7 @@ fn initialisers_keep_a_user_s_files_and_remove_their_own_leftovers() {
 fn the_leftover_of_a_maker_that_died_is_replaced() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");
-    let mut store = DynStore::options().create_aside(&path, &schema(), false).unwrap();
+    let mut store = DynStore::create_options().create_aside(&path, &schema(), false).unwrap();
     let left: Vec<String> = names(directory.path());
     let aside = directory.path().join(left.iter().find(|name| *name != "s-lock").unwrap());
     store.reserve(100_000).unwrap();
@@ -256,7 +257,8 @@ fn a_failed_maker_removes_no_file_of_others() {
     let directory = tempfile::tempdir().unwrap();
     let lock = directory.path().join("photo-lock");
     std::fs::write(&lock, b"a key in a picture").unwrap();
-    let aside = DynStore::options().create_aside(directory.path().join("photo"), &schema(), false);
+    let aside =
+        DynStore::create_options().create_aside(directory.path().join("photo"), &schema(), false);
     assert_eq!(aside.unwrap_err().kind(), ErrorKind::AlreadyExists);
     assert_eq!(names(directory.path()), ["photo-lock"]);
     assert_eq!(std::fs::read(&lock).unwrap(), b"a key in a picture");
@@ -272,7 +274,12 @@ fn opening_a_file_that_is_not_a_store_leaves_nothing() {
         for open in [DynStore::open, DynStore::open_read_only, DynStore::open_private] {
             assert_eq!(open(&path).unwrap_err().kind(), ErrorKind::NotAStore);
         }
-        assert_eq!(flatrec::verify(&path, 1).unwrap().problems_found, 1);
+        assert_eq!(
+            flatrec::verify(&path, flatrec::VerifyOptions::new().max_problems(1))
+                .unwrap()
+                .problems_found,
+            1
+        );
         assert_eq!(names(directory.path()), ["picture"]);
     }
 }
@@ -306,7 +313,7 @@ fn a_writer_that_waited_gets_the_file_that_replaced_the_store() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");
     make(&path, 1);
-    let mut maker = DynStore::options().create_aside(&path, &schema(), true).unwrap();
+    let mut maker = DynStore::create_options().create_aside(&path, &schema(), true).unwrap();
     maker.append_packed(&[0; 4 * 5]).unwrap();
     let (sender, receiver) = std::sync::mpsc::channel();
     let waiting = std::thread::spawn({
@@ -343,7 +350,7 @@ fn a_later_edit_keeps_the_mark_of_an_edit_that_panicked() {
     store.close().unwrap();
     let error = DynStore::open(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InterruptedEdit, "{error}");
-    let accepted = DynStore::options().accept_interrupted_edit().open(&path).unwrap();
+    let accepted = DynStore::options().accept_interrupted_edit(true).open(&path).unwrap();
     assert_eq!(accepted.count(), 11);
 }
 
@@ -366,7 +373,7 @@ fn a_given_schema_does_not_replace_the_check_of_the_type() {
         4,
     )
     .unwrap();
-    let error = Store::<Point>::options().schema(swapped.clone()).create(&path).unwrap_err();
+    let error = Store::<Point>::create_options().schema(swapped.clone()).create(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidSchema, "{error}");
     assert!(error.to_string().contains("x: expected"), "{error}");
     DynStore::create(&path, &swapped).unwrap().close().unwrap();
@@ -374,7 +381,8 @@ fn a_given_schema_does_not_replace_the_check_of_the_type() {
     assert_eq!(error.kind(), ErrorKind::InvalidSchema, "{error}");
 
     let path = directory.path().join("pod");
-    let error = Store::<PodRecord<u64>>::options().schema(schema()).create(&path).unwrap_err();
+    let error =
+        Store::<PodRecord<u64>>::create_options().schema(schema()).create(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidSchema, "{error}");
 }
 
@@ -404,10 +412,10 @@ fn a_maker_that_waited_holds_the_lock_file_with_the_name() {
         let links = open.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
         links.filter(|link| *link == lock).count()
     };
-    let maker = DynStore::options().create_aside(&path, &schema(), false).unwrap();
+    let maker = DynStore::create_options().create_aside(&path, &schema(), false).unwrap();
     let waiting = std::thread::spawn({
         let path = path.clone();
-        move || DynStore::options().wait(Wait::Forever).create(&path, &schema()).unwrap()
+        move || DynStore::create_options().wait(Wait::Forever).create(&path, &schema()).unwrap()
     });
     while handles_of_lock() < 2 {
         std::thread::yield_now(); // until the other maker has the lock file open and waits
@@ -428,7 +436,7 @@ fn an_unfinished_store_is_resumed_by_one_writer_at_a_time() {
     assert_eq!(resume(false).unwrap_err().kind(), ErrorKind::NotFound);
     assert!(names(directory.path()).is_empty(), "the failed call left a file");
 
-    let mut store = DynStore::options().create_aside(&path, &schema(), false).unwrap();
+    let mut store = DynStore::create_options().create_aside(&path, &schema(), false).unwrap();
     store.keep_unfinished(true);
     store.append_packed(&[7; 4 * 3]).unwrap();
     store.flush().unwrap();
@@ -444,7 +452,7 @@ fn an_unfinished_store_is_resumed_by_one_writer_at_a_time() {
         "the resumed store is not that of the last flush"
     );
     assert_eq!(resume(false).unwrap_err().kind(), ErrorKind::Locked);
-    let other = DynStore::options().create_aside(&path, &schema(), true);
+    let other = DynStore::create_options().create_aside(&path, &schema(), true);
     assert_eq!(other.unwrap_err().kind(), ErrorKind::Locked);
     store.append(&[9; 4]).unwrap();
     drop(store); // it stays, unfinished
@@ -458,7 +466,7 @@ fn an_unfinished_store_is_resumed_by_one_writer_at_a_time() {
 fn a_resumed_store_replaces_another_only_if_asked_and_can_be_abandoned() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("s");
-    let mut store = DynStore::options().create_aside(&path, &schema(), false).unwrap();
+    let mut store = DynStore::create_options().create_aside(&path, &schema(), false).unwrap();
     store.keep_unfinished(true);
     store.append(&[7; 4]).unwrap();
     store.flush().unwrap();

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use flatrec::map::Access;
 use flatrec::{
-    DataType, Durability, DynDatabase, DynStore, DynWindowedStore, Field, ReaderInfo, Schema,
-    StoreInfo,
+    CommitId, DataType, Durability, DynDatabase, DynStore, DynWindowedStore, Field, ReaderInfo,
+    Schema, StoreInfo,
 };
 
 /// Records of a page each, in a closed store.
@@ -22,7 +22,8 @@ fn make(directory: &Path, count: usize) -> PathBuf {
 fn users(info: &StoreInfo) -> (Option<u64>, Vec<Option<u64>>) {
     let this = u64::from(std::process::id());
     assert!(info.readers.iter().all(|reader: &ReaderInfo| reader.process == this), "{info:?}");
-    let mut held: Vec<_> = info.readers.iter().map(|reader| reader.oldest).collect();
+    let mut held: Vec<_> =
+        info.readers.iter().map(|reader| reader.oldest.map(CommitId::get)).collect();
     held.sort_unstable();
     (info.writer.as_ref().and_then(|writer| writer.process), held)
 }
@@ -37,7 +38,7 @@ fn info_lists_the_writer_and_the_other_readers() {
     let info = first.info().unwrap();
     assert_eq!((users(&info), info.access), ((None, vec![]), Access::ReadOnly));
     assert_eq!(info.path.as_deref(), Some(&*path));
-    let held = info.commit;
+    let held = info.commit_id.get();
 
     let writer = DynDatabase::open(&path).unwrap();
     let mut transaction = writer.begin_write().unwrap();
@@ -50,7 +51,10 @@ fn info_lists_the_writer_and_the_other_readers() {
     let second = DynStore::open_read_only(&path).unwrap();
     let info = second.info().unwrap();
     assert_eq!(users(&info), (this, vec![Some(held), Some(held + 1)]));
-    assert_eq!((info.commit, info.log.as_ref().map(|log| log.commits)), (held + 1, Some(1)));
+    assert_eq!(
+        (info.commit_id.get(), info.log.as_ref().map(|log| log.commits)),
+        (held + 1, Some(1))
+    );
     drop((first, snapshot, idle));
     writer.close().unwrap();
     assert_eq!(users(&second.info().unwrap()), (None, vec![]));
@@ -86,7 +90,8 @@ fn info_tells_what_is_mapped_and_in_memory() {
     assert!((read / 2..=residency.pages).contains(&residency.resident_pages), "{residency:?}");
     drop(whole);
 
-    let windowed = DynWindowedStore::open_windowed_read_only(&path, 256 << 10, 64 << 10).unwrap();
+    let options = DynWindowedStore::options().max_mapped_bytes(256 << 10).window_bytes(64 << 10);
+    let windowed = options.open_read_only(&path).unwrap();
     assert_eq!(windowed.info().unwrap().mapped_bytes, 0);
     assert!(windowed.iter().all(|page| page.unwrap() == [7; 4096]));
     let info = windowed.info().unwrap();

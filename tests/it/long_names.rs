@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use flatrec::{
     CopyOptions, DataType, Durability, DynDatabase, DynStore, Error, ErrorKind, Field, Result,
-    Schema, backup, verify,
+    Schema, VerifyOptions, backup, verify,
 };
 
 use crate::support::files::names;
@@ -51,8 +51,10 @@ fn a_store_is_made_with_room_for_every_name_beside_it_or_not_at_all() {
     type Way = fn(&Path) -> Result<()>;
     let ways: [(&str, Way); 5] = [
         ("store", |path| DynStore::create(path, &schema())?.close()),
-        ("sums", |path| DynStore::options().checksums().create(path, &schema())?.close()),
-        ("aside", |path| DynStore::options().create_aside(path, &schema(), false)?.close()),
+        ("sums", |path| {
+            DynStore::create_options().checksums(true).create(path, &schema())?.close()
+        }),
+        ("aside", |path| DynStore::create_options().create_aside(path, &schema(), false)?.close()),
         ("database", |path| DynDatabase::create(path, &schema())?.close()),
         ("copy", |path| {
             let from = tempfile::tempdir().unwrap();
@@ -66,12 +68,16 @@ fn a_store_is_made_with_room_for_every_name_beside_it_or_not_at_all() {
             let path = named(directory.path(), len);
             let Err(error) = make(&path) else {
                 let database = DynDatabase::open(&path).unwrap();
-                let before = database.begin_read().count();
+                let before = database.begin_read().unwrap().count();
                 append_and_commit(&database).unwrap();
                 database.close().unwrap();
                 let store = DynStore::open_read_only(&path).unwrap();
                 assert_eq!(store.count(), before + 1, "{what} of {len}");
-                assert_eq!(verify(&path, 1).unwrap().problems, [], "{what} of {len}");
+                assert_eq!(
+                    verify(&path, VerifyOptions::new()).unwrap().problems,
+                    [],
+                    "{what} of {len}"
+                );
                 continue;
             };
             assert!(is_refusal(&error), "{what} of {len}: {error}");
@@ -97,12 +103,12 @@ fn a_store_that_got_a_long_name_is_refused_as_it_is() {
             let database = DynDatabase::open(&path).unwrap();
             let error = append_and_commit(&database).unwrap_err();
             assert!(is_refusal(&error), "{error}");
-            assert_eq!(database.begin_read().count(), 1);
+            assert_eq!(database.begin_read().unwrap().count(), 1);
             drop(database);
             let mut store = DynStore::open(&path).unwrap();
             assert_eq!((store.count(), store.append(&[8; 8]).unwrap()), (1, 1));
             store.close().unwrap();
-            assert_eq!(verify(&path, 1).unwrap().problems, []);
+            assert_eq!(verify(&path, VerifyOptions::new()).unwrap().problems, []);
             continue;
         }
         let before = names(directory.path());
@@ -111,7 +117,7 @@ fn a_store_that_got_a_long_name_is_refused_as_it_is() {
             ("reading store", DynStore::open_read_only(&path).map(drop)),
             ("database", DynDatabase::open(&path).map(drop)),
             ("reader", DynDatabase::open_read_only(&path).map(drop)),
-            ("verify", verify(&path, 1).map(drop)),
+            ("verify", verify(&path, VerifyOptions::new()).map(drop)),
             ("backup", backup(&path, directory.path().join("out"), CopyOptions::new()).map(drop)),
         ] {
             let error = opened.unwrap_err();

@@ -8,8 +8,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use flatrec::Advice;
 use flatrec::ErrorKind;
-use flatrec::map::{Access, Advice, Backing, FileBacking, Mapping};
+use flatrec::map::{Access, Backing, FileBacking, Mapping};
 
 /// A backing for the suite, and what keeps it alive.
 struct Subject {

@@ -442,7 +442,7 @@ fn a_file_that_is_mapped_for_writing_is_not_opened_as_a_store() {
             DynStore::open(&path).map(drop),
             DynDatabase::open(&path).map(drop),
             DynDatabase::open_read_only(&path).map(drop),
-            flatrec::verify(&path, 1).map(drop),
+            flatrec::verify(&path, flatrec::VerifyOptions::new().max_problems(1)).map(drop),
         ]
     };
     let refused = |when: &str| {

@@ -16,7 +16,7 @@ fn metadata() -> Vec<u8> {
 
 fn make(path: &Path) {
     let schema = Schema::packed([Field::new("n", DataType::UInt64)]).unwrap();
-    let mut store = DynStore::options().metadata(metadata()).create(path, &schema).unwrap();
+    let mut store = DynStore::create_options().metadata(metadata()).create(path, &schema).unwrap();
     store.append(&[7; 8]).unwrap();
     store.close().unwrap();
 }
@@ -33,14 +33,16 @@ fn every_handle_shows_the_whole_metadata() {
         assert!(DynStore::open(&path).unwrap().metadata().unwrap() == expected);
         let options = Store::<PodRecord<u64>>::options();
         assert!(options.open_read_only(&path).unwrap().metadata().unwrap() == expected);
-        let windowed =
-            WindowedStore::<PodRecord<u64>>::open_windowed_read_only(&path, 1 << 20, 1 << 16);
+        let windowed = WindowedStore::<PodRecord<u64>>::options()
+            .max_mapped_bytes(1 << 20)
+            .window_bytes(1 << 16)
+            .open_read_only(&path);
         assert_eq!(*windowed.unwrap().get(0).unwrap().unwrap(), PodRecord(0x0707_0707_0707_0707));
         assert!(DynDatabase::open(&path).unwrap().metadata().unwrap() == expected);
         let reader = Database::<[u8]>::open_read_only(&path).unwrap();
         assert!(reader.metadata().unwrap() == expected);
         assert_eq!(reader.schema(), DynStore::open_read_only(&path).unwrap().schema());
-        assert_eq!(verify(&path, 9).unwrap().problems, []);
+        assert_eq!(verify(&path, flatrec::VerifyOptions::new()).unwrap().problems, []);
     }
 }
 

@@ -5,7 +5,9 @@
 
 use std::path::Path;
 
-use flatrec::{Checksums, DataType, DynStore, ErrorKind, Field, Schema, WriteBack, verify};
+use flatrec::{
+    Checksums, DataType, DynStore, ErrorKind, Field, Schema, VerifyOptions, WriteBack, verify,
+};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -54,8 +56,7 @@ struct Rig<'a> {
 impl<'a> Rig<'a> {
     fn new(path: &'a Path, record_len: u32, way: WriteBack, checksums: bool) -> Self {
         let schema = Schema::packed([Field::new("bytes", DataType::Binary(record_len))]).unwrap();
-        let options = DynStore::options().write_back(way);
-        let options = if checksums { options.checksums() } else { options };
+        let options = DynStore::create_options().write_back(way).checksums(checksums);
         let store = options.create(path, &schema).unwrap();
         let record_len = record_len as usize;
         Self { path, way, store, record_len, checksums, model: Vec::new(), flushed: Vec::new() }
@@ -130,7 +131,7 @@ impl<'a> Rig<'a> {
 
     /// Checks that every flushed block matches its checksum.
     fn verify(&self, path: &Path) {
-        let report = verify(path, 5).unwrap();
+        let report = verify(path, VerifyOptions::new()).unwrap();
         assert_eq!((report.problems, report.records), (vec![], self.flushed.len() as u64));
         let bytes = self.flushed.len() * self.record_len;
         let blocks = bytes.div_ceil(65_536) as u64;
@@ -152,7 +153,7 @@ impl<'a> Rig<'a> {
             65_536 + (model.len() * record_len) as u64,
             "the closed file has another length"
         );
-        assert_eq!(verify(path, 5).unwrap().problems, []);
+        assert_eq!(verify(path, VerifyOptions::new()).unwrap().problems, []);
         let store = DynStore::options().write_back(way).open(path).unwrap();
         let flushed = model.clone();
         let rig = Self { path, way, store, record_len, checksums, model, flushed };

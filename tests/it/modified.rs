@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use flatrec::{Database, Durability, Options, Record, Store, WriteBack};
+use flatrec::{CreateOptions, Database, Durability, Record, Store, WriteBack};
 
 #[derive(Clone, Copy, Debug, PartialEq, Record)]
 #[repr(C)]
@@ -40,8 +40,8 @@ impl Place {
     }
 }
 
-fn options(way: WriteBack) -> Options<Store<Sample>> {
-    Store::<Sample>::options().write_back(way)
+fn options(way: WriteBack) -> CreateOptions<Store<Sample>> {
+    Store::<Sample>::create_options().write_back(way)
 }
 
 /// Finds an install of a store after which a backup tool would skip the file.
@@ -92,5 +92,5 @@ fn every_install_of_a_database_changes_the_modification_time() {
     Place::shows(&path, "close", || database.close().unwrap());
     let path = copied.path().join("x.rec");
     let recovered = Place::shows(&path, "recovery", || Database::<Sample>::open(&path).unwrap());
-    assert_eq!(recovered.begin_read().get(0).unwrap().value, 2);
+    assert_eq!(recovered.begin_read().unwrap().get(0).unwrap().value, 2);
 }

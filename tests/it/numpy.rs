@@ -137,7 +137,7 @@ fn numpy_reads_a_store_with_deletes_in_place() {
     let path = dir.path().join("n.rec");
     let fields = [Field::new("n", DataType::UInt64), Field::new("status", DataType::UInt32).at(8)];
     let schema = Schema::new(fields.to_vec(), 12, 4).unwrap();
-    let mut store = DynStore::options().deletes().create(&path, &schema).unwrap();
+    let mut store = DynStore::create_options().deletes(true).create(&path, &schema).unwrap();
     for n in 0..10u64 {
         let mut record = [7; 12];
         record[..8].copy_from_slice(&n.to_le_bytes());

@@ -6,7 +6,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use flatrec::{Database, Durability, ErrorKind, Reader, Record, Store, WindowedStore, verify};
+use flatrec::{
+    CommitId, Database, Durability, ErrorKind, ReadOnlyDatabase, ReadableDatabase, Record, Store,
+    VerifyOptions, WindowedStore, verify,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Record)]
 #[repr(C)]
@@ -36,7 +39,7 @@ impl Rig {
         Database::<Row>::create(&self.path).unwrap()
     }
 
-    fn reader(&self) -> Reader<Row> {
+    fn reader(&self) -> ReadOnlyDatabase<Row> {
         Database::open_read_only(&self.path).unwrap()
     }
 
@@ -52,13 +55,13 @@ fn append(database: &Database<Row>, rows: std::ops::Range<u64>) -> u64 {
     for n in rows {
         transaction.append(&row(n)).unwrap();
     }
-    transaction.commit(Durability::Immediate).unwrap().commit()
+    transaction.commit(Durability::Immediate).unwrap().commit_id().get()
 }
 
 fn set(database: &Database<Row>, id: u64, n: u64) -> u64 {
     let mut transaction = database.begin_write().unwrap();
     transaction.set(id, &row(n)).unwrap();
-    transaction.commit(Durability::Immediate).unwrap().commit()
+    transaction.commit(Durability::Immediate).unwrap().commit_id().get()
 }
 
 fn values(snapshot: &flatrec::Snapshot<Row>) -> Vec<u64> {
@@ -67,6 +70,28 @@ fn values(snapshot: &flatrec::Snapshot<Row>) -> Vec<u64> {
         found.n
     };
     snapshot.iter().map(check).collect()
+}
+
+/// Finds a call that the two handles answer differently.
+#[test]
+fn code_that_reads_works_with_both_handles() {
+    let rig = Rig::new();
+    let database = rig.create();
+    let reader = rig.reader();
+    let handles: [&dyn ReadableDatabase<Row = Row>; 2] = [&database, &reader];
+    for n in 0..3 {
+        let commit = append(&database, n..n + 1);
+        for handle in handles {
+            assert_eq!(handle.commit_id(), CommitId::from(commit));
+            assert_eq!(handle.begin_read().unwrap().commit_id(), handle.commit_id());
+            assert_eq!(values(&handle.begin_read().unwrap()), Vec::from_iter(0..=n));
+            assert!(handle.wait(CommitId::from(commit - 1), Duration::ZERO).unwrap());
+            assert!(!handle.wait(handle.commit_id(), Duration::ZERO).unwrap());
+            assert_eq!(handle.schema(), &Row::schema().unwrap());
+            assert_eq!(handle.metadata().unwrap(), b"");
+            assert_eq!(handle.path().unwrap().file_name(), rig.path.file_name());
+        }
+    }
 }
 
 /// Finds a reader that misses a commit, or maps too little after the file grew.
@@ -87,9 +112,9 @@ fn a_reader_follows_commits_growth_and_checkpoints() {
         if step % 3 == 0 {
             database.checkpoint().unwrap();
         }
-        assert_eq!(reader.commit(), commit);
+        assert_eq!(reader.commit_id().get(), commit);
         let snapshot = reader.begin_read().unwrap();
-        assert_eq!((snapshot.commit(), values(&snapshot)), (commit, expected.clone()));
+        assert_eq!((snapshot.commit_id().get(), values(&snapshot)), (commit, expected.clone()));
         assert!(snapshot.is_newest());
         if step % 10 == 5 {
             held.push((snapshot, expected.clone()));
@@ -122,7 +147,7 @@ fn after_a_checkpoint_records_are_read_in_the_array() {
         at(id).wrapping_sub(at(0)) == size_of::<Row>() * id as usize
     };
     set(&database, 1, 11);
-    let read = || [database.begin_read(), reader.begin_read().unwrap()];
+    let read = || [database.begin_read().unwrap(), reader.begin_read().unwrap()];
     assert_eq!(read().map(|it| is_in_array(&it, 1)), [false; 2]);
     assert_eq!(database.checkpoint().unwrap().records(), 1);
     set(&database, 2, 12);
@@ -161,41 +186,45 @@ fn a_held_snapshot_keeps_newer_commits_out_of_the_array_and_no_older_ones() {
     let reader = rig.reader();
     let other = rig.reader();
     let snapshot = reader.begin_read().unwrap();
-    let held = snapshot.commit();
+    let held = snapshot.commit_id().get();
     set(&database, 5, 501);
     set(&database, 6, 600);
     let later = other.begin_read().unwrap();
     set(&database, 5, 502);
 
     let checkpoint = database.checkpoint().unwrap();
-    assert_eq!(checkpoint.commit(), held, "the checkpoint must write up to the reader's commit");
+    assert_eq!(
+        checkpoint.commit_id().get(),
+        held,
+        "the checkpoint must write up to the reader's commit"
+    );
     let by = checkpoint.held_back().unwrap();
     let process = format!("process {}", std::process::id());
     assert!(by.contains(&process) && by.contains(&format!("commit {held} ")), "{by}");
     let readers = database.readers().unwrap();
     assert_eq!(readers.len(), 2);
-    assert!(readers.iter().any(|reader| reader.oldest == Some(held)));
+    assert!(readers.iter().any(|reader| reader.oldest == Some(held.into())));
     assert_eq!(snapshot.get(5).unwrap().n, 500);
 
     drop(snapshot);
     let checkpoint = database.checkpoint().unwrap();
-    assert_eq!(checkpoint.commit(), later.commit());
+    assert_eq!(checkpoint.commit_id(), later.commit_id());
     assert_eq!((later.get(5).unwrap().n, later.get(6).unwrap().n), (501, 600));
     drop(later);
     let checkpoint = database.checkpoint().unwrap();
-    assert_eq!((checkpoint.held_back(), checkpoint.commit()), (None, reader.commit()));
+    assert_eq!((checkpoint.held_back(), checkpoint.commit_id()), (None, reader.commit_id()));
     assert_eq!(reader.begin_read().unwrap().get(5).unwrap().n, 502);
     drop((reader, other));
     assert_eq!(database.readers().unwrap(), []);
     database.close().unwrap();
-    assert_eq!(verify(&rig.path, 5).unwrap().problems, []);
+    assert_eq!(verify(&rig.path, VerifyOptions::new()).unwrap().problems, []);
 }
 
 /// Finds an error that does not name the process to end.
 #[test]
 fn a_full_log_names_the_reader_that_holds_it() {
     let rig = Rig::new();
-    let options = Database::<Row>::options().max_log(64 << 10).checkpoint_at(16 << 10);
+    let options = Database::<Row>::create_options().max_log(64 << 10).checkpoint_at(16 << 10);
     let database = options.create(&rig.path).unwrap();
     append(&database, 0..100);
     let reader = rig.reader();
@@ -237,7 +266,7 @@ fn a_reader_follows_one_writer_after_the_other() {
         let database = Database::<Row>::open(&rig.path).unwrap();
         set(&database, 0, 100 + round);
         let commit = set(&database, 1, 200 + round);
-        assert!(reader.wait(commit - 1, Duration::from_secs(60)).unwrap());
+        assert!(reader.wait((commit - 1).into(), Duration::from_secs(60)).unwrap());
         let snapshot = reader.begin_read().unwrap();
         assert_eq!(
             (snapshot.get(0).unwrap().n, snapshot.get(1).unwrap().n),
@@ -304,7 +333,7 @@ fn handles_say_which_store_and_which_commit_they_show() {
     let before = reader.begin_read().unwrap();
     append(&database, 0..3);
     set(&database, 0, 7);
-    let after = database.begin_read();
+    let after = database.begin_read().unwrap();
     let transaction = database.begin_write().unwrap();
     assert_eq!(database.path().as_deref(), Some(&*rig.path));
     assert_eq!(reader.path().as_deref(), Some(&*rig.path));
@@ -327,16 +356,16 @@ fn a_wait_ends_with_the_next_commit_or_with_its_time() {
     let rig = Rig::new();
     let database = rig.create();
     let reader = rig.reader();
-    let commit = reader.commit();
-    assert!(!reader.wait(commit, Duration::from_millis(5)).unwrap());
+    let commit = reader.commit_id().get();
+    assert!(!reader.wait(commit.into(), Duration::from_millis(5)).unwrap());
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| {
             let mut seen = commit;
             for _ in 0..100 {
-                assert!(reader.wait(seen, Duration::from_secs(60)).unwrap());
+                assert!(reader.wait(seen.into(), Duration::from_secs(60)).unwrap());
                 let now = reader.begin_read().unwrap();
-                assert!(now.commit() > seen);
-                seen = now.commit();
+                assert!(now.commit_id().get() > seen);
+                seen = now.commit_id().get();
                 if now.count() == 100 {
                     return;
                 }
@@ -345,7 +374,7 @@ fn a_wait_ends_with_the_next_commit_or_with_its_time() {
         });
         for n in 0..100 {
             let commit = append(&database, n..n + 1);
-            assert!(database.wait(commit - 1, Duration::ZERO).unwrap());
+            assert!(database.wait((commit - 1).into(), Duration::ZERO).unwrap());
         }
         waiting.join().unwrap();
     });
@@ -360,22 +389,25 @@ fn read_only_stores_let_checkpoints_write_up_to_their_commit() {
     append(&database, 0..100);
     let commit = set(&database, 7, 70);
     let whole = Store::<Row>::open_read_only(&rig.path).unwrap();
-    let windowed =
-        WindowedStore::<Row>::open_windowed_read_only(&rig.path, 1 << 20, 1 << 16).unwrap();
+    let windowed = WindowedStore::<Row>::options()
+        .max_mapped_bytes(1 << 20)
+        .window_bytes(1 << 16)
+        .open_read_only(&rig.path)
+        .unwrap();
     let mut private = Store::<Row>::open_private(&rig.path).unwrap();
     private.edit().unwrap().set(8, &row(80)).unwrap();
     set(&database, 7, 71);
     set(&database, 8, 81);
     let checkpoint = database.checkpoint().unwrap();
-    assert_eq!(checkpoint.commit(), commit);
+    assert_eq!(checkpoint.commit_id().get(), commit);
     assert_eq!(whole.get(7), Some(&row(70)));
     assert_eq!(*windowed.get(7).unwrap().unwrap(), row(70));
     assert_eq!((private.get(7), private.get(8)), (Some(&row(70)), Some(&row(80))));
     drop((whole, windowed));
-    assert_eq!(database.checkpoint().unwrap().commit(), commit);
+    assert_eq!(database.checkpoint().unwrap().commit_id().get(), commit);
     drop(private);
-    assert_eq!(database.checkpoint().unwrap().commit(), commit + 2);
-    assert_eq!(database.begin_read().get(8), Some(&row(81)));
+    assert_eq!(database.checkpoint().unwrap().commit_id().get(), commit + 2);
+    assert_eq!(database.begin_read().unwrap().get(8), Some(&row(81)));
 }
 
 /// Finds a checkpoint that overlooks a reader by another name, whose lock file the writer does not
@@ -442,13 +474,13 @@ fn the_reader_table_holds_hundreds_of_readers() {
     append(&database, 0..10);
     let readers: Vec<_> = (0..300).map(|_| rig.reader()).collect();
     let snapshots: Vec<_> = readers.iter().map(|reader| reader.begin_read().unwrap()).collect();
-    let commit = snapshots[0].commit();
+    let commit = snapshots[0].commit_id().get();
     set(&database, 3, 33);
     assert_eq!(database.readers().unwrap().len(), 300);
-    assert_eq!(database.checkpoint().unwrap().commit(), commit);
+    assert_eq!(database.checkpoint().unwrap().commit_id().get(), commit);
     assert!(snapshots.iter().all(|snapshot| snapshot.get(3) == Some(&row(3))));
     drop(snapshots);
-    assert_eq!(database.checkpoint().unwrap().commit(), commit + 1);
+    assert_eq!(database.checkpoint().unwrap().commit_id().get(), commit + 1);
     drop(readers);
     // New readers use the free entries.
     let len_bytes = || std::fs::metadata(format!("{}-lock", rig.path.display())).unwrap().len();
@@ -478,7 +510,7 @@ fn nonsense_in_the_lock_file_does_no_harm() {
         assert_eq!(database.readers().unwrap().len(), 1);
         let commit = set(&database, 4, u64::from(fill));
         assert_eq!(reader.begin_read().unwrap().get(4), Some(&row(fill.into())));
-        assert_eq!(database.checkpoint().unwrap().commit(), commit);
+        assert_eq!(database.checkpoint().unwrap().commit_id().get(), commit);
     }
 }
 
@@ -487,10 +519,7 @@ fn nonsense_in_the_lock_file_does_no_harm() {
 fn copies_of_records_equal_those_that_a_snapshot_lends() {
     for deletes in [false, true] {
         let rig = Rig::new();
-        let mut options = Database::<Row>::options();
-        if deletes {
-            options = options.deletes();
-        }
+        let options = Database::<Row>::create_options().deletes(deletes);
         let database = options.create(&rig.path).unwrap();
         append(&database, 0..20);
         database.checkpoint().unwrap();

@@ -4,12 +4,12 @@
 use std::fs;
 use std::path::Path;
 
-use flatrec::{CopyOptions, Database, ErrorKind, Store};
+use flatrec::{CopyOptions, Database, ErrorKind, Store, VerifyOptions, WindowedStore};
 
 use crate::support::numbered::{N, add, try_add};
 
 fn count(path: &Path) -> u64 {
-    Database::<N>::open(path).unwrap().begin_read().count()
+    Database::<N>::open(path).unwrap().begin_read().unwrap().count()
 }
 
 /// Copies the files in `from` as a kill would leave them, because the locks of an open store live
@@ -98,7 +98,12 @@ fn the_log_of_a_store_opened_through_a_link_lies_beside_the_store() {
     let live = tempfile::tempdir().unwrap();
     let data = live.path().join("data");
     fs::create_dir(&data).unwrap();
-    Store::<N>::options().checksums().create(data.join("n.rec")).unwrap().close().unwrap();
+    Store::<N>::create_options()
+        .checksums(true)
+        .create(data.join("n.rec"))
+        .unwrap()
+        .close()
+        .unwrap();
     let link = live.path().join("link.rec");
     std::os::unix::fs::symlink(data.join("n.rec"), &link).unwrap();
     let database = Database::<N>::open(&link).unwrap();
@@ -111,7 +116,7 @@ fn the_log_of_a_store_opened_through_a_link_lies_beside_the_store() {
         3,
         "there must be the data file, the link, and its lock file"
     );
-    let checked = flatrec::verify(data.join("n.rec"), 10).unwrap();
+    let checked = flatrec::verify(data.join("n.rec"), VerifyOptions::new()).unwrap();
     assert!(matches!(checked.checksums, flatrec::Checksums::Present { blocks: 1 }));
 }
 
@@ -134,7 +139,7 @@ fn a_maker_removes_only_its_own_files() {
             } else {
                 fs::remove_file(&path).unwrap();
             }
-            let summed = Store::<N>::options().checksums().create(&path).unwrap_err();
+            let summed = Store::<N>::create_options().checksums(true).create(&path).unwrap_err();
             assert_eq!(summed.kind(), ErrorKind::AlreadyExists, "{summed}");
             assert_eq!(fs::read(&other).unwrap(), text);
             assert!(!path.exists());
@@ -223,14 +228,21 @@ fn open_every_way(path: &Path) -> Vec<(&'static str, flatrec::Result<()>)> {
     let copy = path.with_extension("copy");
     vec![
         ("create", Store::<N>::create(path).map(drop)),
-        ("create over", Store::<N>::options().create_aside(path, true).map(drop)),
+        ("create over", Store::<N>::create_options().create_aside(path, true).map(drop)),
         ("open", Store::<N>::open(path).map(drop)),
         ("read", Store::<N>::open_read_only(path).map(drop)),
         ("copy on write", Store::<N>::open_private(path).map(drop)),
-        ("windows", Store::<N>::open_windowed(path, 1 << 20, 1 << 16).map(drop)),
+        (
+            "windows",
+            WindowedStore::<N>::options()
+                .max_mapped_bytes(1 << 20)
+                .window_bytes(1 << 16)
+                .open(path)
+                .map(drop),
+        ),
         ("database", Database::<N>::open(path).map(drop)),
         ("reader", Database::<N>::open_read_only(path).map(drop)),
-        ("verify", flatrec::verify(path, 10).map(drop)),
+        ("verify", flatrec::verify(path, VerifyOptions::new()).map(drop)),
         ("rebuild", flatrec::rebuild_checksums(path).map(drop)),
         ("backup", flatrec::backup(path, copy, CopyOptions::new()).map(drop)),
         ("mapping", Mapping::open_or_create(path, 100, |_| Ok(())).map(drop)),
@@ -373,10 +385,10 @@ fn stores_with_names_of_side_files_stay_unchanged() {
             });
             let is_refused = matches!(name, "n-lock" | "n-unfinished");
             assert_eq!(made.is_err(), is_refused, "{name}: {made:?}");
-            let summed = Store::<N>::options().checksums().create_aside(at("n"), true);
+            let summed = Store::<N>::create_options().checksums(true).create_aside(at("n"), true);
             let _ = summed.and_then(Store::close);
             let _ = flatrec::rebuild_checksums(at("n"));
-            let _ = flatrec::verify(at("n"), 10);
+            let _ = flatrec::verify(at("n"), VerifyOptions::new());
             assert!(fs::read(at(name)).unwrap() == before, "{name}, alone: {alone}");
             for entry in contents(directory.path()) {
                 let left = entry.0.to_str().unwrap();
@@ -449,7 +461,7 @@ fn a_store_that_appears_replaces_no_other_file_by_its_checksums() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("n.rec");
     let sums = directory.path().join("n.rec-sum");
-    let made = Store::<N>::options().checksums().create_aside(&path, false).unwrap();
+    let made = Store::<N>::create_options().checksums(true).create_aside(&path, false).unwrap();
     fs::write(&sums, "three years of work").unwrap();
     let error = made.close().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");

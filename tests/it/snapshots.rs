@@ -8,8 +8,8 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use flatrec::{
-    Chunk, DataType, Database, Durability, DynDatabase, Field, Options, PodRecord, Row, Schema,
-    Snapshot, Store, WriteTransaction,
+    Chunk, CreateOptions, DataType, Database, Durability, DynDatabase, Field, PodRecord, Row,
+    Schema, Snapshot, Store, WriteTransaction,
 };
 use proptest::prelude::*;
 
@@ -30,7 +30,7 @@ trait Numbered: Row {
     fn with<V>(n: u64, use_row: impl FnOnce(&Self) -> V) -> V;
     /// The numbers of a chunk's rows, if the chunk is one slice.
     fn slice(chunk: &Chunk<'_, Self>) -> Option<Vec<u64>>;
-    fn create(path: &Path, options: Options<Database<Self>>) -> Database<Self>;
+    fn create(path: &Path, options: CreateOptions<Database<Self>>) -> Database<Self>;
 }
 
 impl Numbered for Words {
@@ -49,7 +49,7 @@ impl Numbered for Words {
         found
     }
 
-    fn create(path: &Path, options: Options<Database<Self>>) -> Database<Self> {
+    fn create(path: &Path, options: CreateOptions<Database<Self>>) -> Database<Self> {
         options.create(path).unwrap()
     }
 }
@@ -70,7 +70,7 @@ impl Numbered for [u8] {
         Some(chunk.as_bytes()?.chunks(RECORD_BYTES).map(Numbered::number).collect())
     }
 
-    fn create(path: &Path, options: Options<Database<Self>>) -> Database<Self> {
+    fn create(path: &Path, options: CreateOptions<Database<Self>>) -> Database<Self> {
         let fields = ["a", "b", "c"].map(|name| Field::new(name, DataType::UInt64));
         options.create(path, &Schema::packed(fields).unwrap()).unwrap()
     }
@@ -274,10 +274,7 @@ impl Ranges for Random {
 /// Commits random changes to parts of the records, with checkpoints between some of them.
 fn history<R: Numbered + ?Sized>(deletes: bool, records: u64, part: u64, seed: u64) {
     let directory = tempfile::tempdir().unwrap();
-    let mut options = Database::<R>::options().checkpoint_at(u64::MAX);
-    if deletes {
-        options = options.deletes();
-    }
+    let options = Database::<R>::create_options().checkpoint_at(u64::MAX).deletes(deletes);
     let database = R::create(&directory.path().join("numbers.rec"), options);
     let random = &mut Random::new(seed);
     let mut model = Model { deletes, ..Model::default() };
@@ -298,14 +295,14 @@ fn history<R: Numbered + ?Sized>(deletes: bool, records: u64, part: u64, seed: u
             (0..model.count).for_each(|id| model.set(&mut transaction, id, id ^ round));
         }
         transaction.commit(Durability::Eventual).unwrap();
-        model.check(&database.begin_read(), random);
+        model.check(&database.begin_read().unwrap(), random);
         if random.below(2) == 0 {
-            held.push((database.begin_read(), model.clone()));
+            held.push((database.begin_read().unwrap(), model.clone()));
         } else if random.below(2) == 0 {
             held.drain(..).for_each(|(snapshot, model)| model.check(&snapshot, random));
             assert_eq!(database.checkpoint().unwrap().held_back(), None);
             model.in_log.clear();
-            model.check(&database.begin_read(), random);
+            model.check(&database.begin_read().unwrap(), random);
         }
     }
     held.into_iter().for_each(|(snapshot, model)| model.check(&snapshot, random));
@@ -343,7 +340,7 @@ fn filled(path: &Path, records: u64) -> Database<Words> {
 fn an_empty_store_gives_empty_iterators() {
     let directory = tempfile::tempdir().unwrap();
     let database = filled(&directory.path().join("numbers.rec"), 0);
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().unwrap();
     assert!(snapshot.iter().next().is_none() && snapshot.iter().next_back().is_none());
     assert!(snapshot.range(3..9).nth(1).is_none());
     assert_eq!(snapshot.chunks(0..9, 4).len(), 0);
@@ -360,7 +357,7 @@ fn an_empty_store_gives_empty_iterators() {
 fn chunks_of_zero_records_panic() {
     let directory = tempfile::tempdir().unwrap();
     let database = filled(&directory.path().join("numbers.rec"), 3);
-    let _chunks = database.begin_read().chunks(0..3, 0);
+    let _chunks = database.begin_read().unwrap().chunks(0..3, 0);
 }
 
 /// Finds a chunk that is not a slice although none of its records is in the log.
@@ -373,7 +370,7 @@ fn a_record_in_the_log_affects_the_slice_of_its_chunk_only() {
         transaction.set(id, &words(id + 1)).unwrap();
         transaction.commit(Durability::Immediate).unwrap();
     }
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().unwrap();
     let slices: Vec<bool> =
         snapshot.chunks(0..10_000, 1000).map(|chunk| chunk.as_slice().is_some()).collect();
     assert_eq!(slices, [false, true, false, true, true, false, true, true, true, false]);
@@ -392,7 +389,7 @@ fn rows_of_bytes_exclude_the_status_byte() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("bytes.rec");
     let schema = Schema::packed([Field::new("b", DataType::Binary(9))]).unwrap();
-    let database = DynDatabase::options().deletes().create(&path, &schema).unwrap();
+    let database = DynDatabase::create_options().deletes(true).create(&path, &schema).unwrap();
     let mut transaction = database.begin_write().unwrap();
     for n in 0..200 {
         transaction.append(&[n, 1, 2, 3, 4, 5, 6, 7, 8]).unwrap();
@@ -400,7 +397,7 @@ fn rows_of_bytes_exclude_the_status_byte() {
     transaction.delete(77).unwrap();
     transaction.commit(Durability::Immediate).unwrap();
     for _ in 0..2 {
-        let snapshot = database.begin_read();
+        let snapshot = database.begin_read().unwrap();
         let expected =
             (0..200).filter(|&n| n != 77).map(|n| (u64::from(n), [n, 1, 2, 3, 4, 5, 6, 7, 8]));
         assert!(snapshot.iter().map(|(id, row)| (id, row.try_into().unwrap())).eq(expected));
@@ -454,7 +451,7 @@ fn a_snapshot_does_not_change_beside_a_writer() {
         let random = &mut Random::new(9);
         let mut snapshots = 0;
         while snapshots < 300 || checkpoints.load(Relaxed) < 3 {
-            let snapshot = database.begin_read();
+            let snapshot = database.begin_read().unwrap();
             let one_by_one = (0..RECORDS).map(|id| (id, snapshot.get(id).unwrap().number()));
             let live: BTreeMap<u64, u64> = one_by_one.collect();
             let count = RECORDS;

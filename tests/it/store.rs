@@ -1,8 +1,8 @@
 //! Stores through their public calls: what they keep, what they refuse, and how they say so.
 
 use flatrec::{
-    Bool, DataType, DynStore, ErrorKind, Field, Nullable, Options, PodRecord, Record, Schema,
-    SlotInfo, Store, Utf8, Value, WindowedStore, WriteBack, verify,
+    Bool, CreateOptions, DataType, DynStore, ErrorKind, Field, Nullable, PodRecord, Problem,
+    Record, Schema, SlotInfo, Store, Utf8, Value, VerifyOptions, WindowedStore, WriteBack, verify,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Record)]
@@ -29,9 +29,9 @@ struct Classic {
 
 const WAYS: [WriteBack; 3] = [WriteBack::Auto, WriteBack::Positioned, WriteBack::Mapped];
 
-fn ways() -> impl Iterator<Item = Options<Store<Sample>>> {
+fn ways() -> impl Iterator<Item = CreateOptions<Store<Sample>>> {
     let possible = |way: &WriteBack| cfg!(unix) || *way != WriteBack::Positioned;
-    WAYS.into_iter().filter(possible).map(|way| Store::options().write_back(way))
+    WAYS.into_iter().filter(possible).map(|way| Store::create_options().write_back(way))
 }
 
 struct Dir(tempfile::TempDir);
@@ -80,7 +80,7 @@ fn appended_records_are_readable_at_once_and_after_reopening() {
     for options in ways() {
         let dir = Dir::new();
         let path = dir.path("s");
-        let mut store = options.clone().create(&path).unwrap();
+        let mut store = options.create(&path).unwrap();
         assert!(store.is_empty() && store.get(0).is_none());
         for id in 0..10_000 {
             assert_eq!(store.append(&sample(id)).unwrap(), id);
@@ -102,7 +102,7 @@ fn appended_records_are_readable_at_once_and_after_reopening() {
         assert!(folded.into_iter().eq((0..60_100).map(sample)));
         store.close().unwrap();
 
-        let store = options.clone().open(&path).unwrap();
+        let store = Store::<Sample>::open(&path).unwrap();
         assert_eq!(store.count(), 60_100);
         assert!(store.iter().copied().eq((0..60_100).map(sample)));
         assert_eq!(store.slice(5..8).unwrap(), [sample(5), sample(6), sample(7)]);
@@ -207,7 +207,7 @@ fn edits_change_records_in_place_and_are_durable_when_finished() {
         store.close().unwrap();
         let store = Store::<Sample>::open_read_only(&path).unwrap();
         assert!((0..50_000).zip(store.iter()).all(|(id, record)| right(id, record)));
-        assert_eq!(verify(&path, 10).unwrap().problems_found, 0);
+        assert_eq!(verify(&path, VerifyOptions::new()).unwrap().problems_found, 0);
     }
 }
 
@@ -296,17 +296,18 @@ fn pod_records_accept_a_given_schema() {
     .unwrap();
     type Pair = PodRecord<[[u8; 4]; 2]>;
     let pair: Pair = PodRecord([1.0_f32.to_le_bytes(), 2.0_f32.to_le_bytes()]);
-    let options = || Store::<Pair>::options().schema(schema.clone());
-    let mut store = options().create(dir.path("p")).unwrap();
+    let options = Store::<Pair>::create_options().schema(schema.clone());
+    let mut store = options.create(dir.path("p")).unwrap();
     store.append(&pair).unwrap();
     store.close().unwrap();
-    assert_eq!(options().open(dir.path("p")).unwrap().get(0), Some(&pair));
+    let options = Store::<Pair>::options().schema(schema);
+    assert_eq!(options.open(dir.path("p")).unwrap().get(0), Some(&pair));
     Store::<Pair>::open(dir.path("p")).unwrap();
     let dynamic = DynStore::open_read_only(dir.path("p")).unwrap();
     let y = dynamic.schema().field("y").unwrap();
     assert_eq!(y.read(dynamic.get(0).unwrap()).unwrap(), Value::Float32(2.0));
     let wrong = Schema::packed([Field::new("x", DataType::Float32)]).unwrap();
-    let options = Store::<Pair>::options().schema(wrong);
+    let options = Store::<Pair>::create_options().schema(wrong);
     assert_eq!(options.create(dir.path("q")).unwrap_err().kind(), ErrorKind::InvalidSchema);
 }
 
@@ -339,7 +340,7 @@ fn foreign_files_and_damaged_stores_have_different_errors() {
     let store = DynStore::open_read_only(dir.path("one")).unwrap();
     assert_eq!(store.count(), 1000, "the store does not use the other slot");
     assert!(matches!(store.info().unwrap().slots[0], SlotInfo::Bad(_)));
-    assert_eq!(verify(dir.path("one"), 10).unwrap().problems_found, 1);
+    assert_eq!(verify(dir.path("one"), VerifyOptions::new()).unwrap().problems_found, 1);
     flipped[4096 + 80] ^= 1; // damages both
     std::fs::write(dir.path("both"), &flipped).unwrap();
     assert_eq!(open("both").kind(), ErrorKind::Corrupt);
@@ -347,7 +348,7 @@ fn foreign_files_and_damaged_stores_have_different_errors() {
     schema[8192 + 3] ^= 1;
     std::fs::write(dir.path("schema"), &schema).unwrap();
     assert_eq!(open("schema").kind(), ErrorKind::Corrupt);
-    assert_eq!(verify(dir.path("schema"), 10).unwrap().problems_found, 1);
+    assert_eq!(verify(dir.path("schema"), VerifyOptions::new()).unwrap().problems_found, 1);
 }
 
 /// Finds a maker that overwrites a file, or leaves files where it failed.
@@ -369,21 +370,21 @@ fn a_maker_never_overwrites_and_leaves_nothing_when_it_fails() {
 fn an_unpublished_store_appears_when_it_is_closed() {
     let dir = Dir::new();
     let path = dir.path("s");
-    let mut store = Store::<Sample>::options().create_aside(&path, false).unwrap();
+    let mut store = Store::<Sample>::create_options().create_aside(&path, false).unwrap();
     store.append(&sample(1)).unwrap();
     assert!(!path.exists());
     let error = Store::<Sample>::create(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Locked, "a second maker must wait: {error}");
     drop(store);
     assert_eq!(dir.names(), [""; 0], "a store that was not closed left a file");
-    let mut store = Store::<Sample>::options().create_aside(&path, false).unwrap();
+    let mut store = Store::<Sample>::create_options().create_aside(&path, false).unwrap();
     store.append(&sample(1)).unwrap();
     store.close().unwrap();
     assert_eq!(dir.names(), ["s", "s-lock"]);
-    let error = Store::<Sample>::options().create_aside(&path, false).unwrap_err();
+    let error = Store::<Sample>::create_options().create_aside(&path, false).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlreadyExists);
     let reader = Store::<Sample>::open_read_only(&path).unwrap();
-    let mut store = Store::<Sample>::options().create_aside(&path, true).unwrap();
+    let mut store = Store::<Sample>::create_options().create_aside(&path, true).unwrap();
     store.append_all((5..7).map(sample)).unwrap();
     if cfg!(windows) {
         drop(reader); // Windows cannot replace an open file
@@ -443,8 +444,8 @@ fn windowed_stores_stay_within_their_budget() {
         let mut store = Store::<Sample>::create(&path).unwrap();
         store.append_all((0..200_000).map(sample)).unwrap();
         store.close().unwrap();
-        let options = Store::<Sample>::options().write_back(way);
-        let mut store = options.open_windowed(&path, 512 << 10, 64 << 10).unwrap();
+        let options = WindowedStore::<Sample>::options().write_back(way).window_bytes(64 << 10);
+        let mut store = options.max_mapped_bytes(512 << 10).open(&path).unwrap();
         for id in (0..200_000).step_by(97).chain((0..200_000).rev().step_by(1009)) {
             assert_eq!(*store.get(id).unwrap().unwrap(), sample(id));
             assert!(store.view_counters().mapped_bytes <= 512 << 10);
@@ -497,7 +498,8 @@ fn pins_that_fill_the_budget_are_an_error() {
     let mut store = Store::<Sample>::create(&path).unwrap();
     store.append_all((0..100_000).map(sample)).unwrap();
     store.close().unwrap();
-    let open = || WindowedStore::<Sample>::open_windowed_read_only(&path, 256 << 10, 64 << 10);
+    let windows = WindowedStore::<Sample>::options().window_bytes(64 << 10);
+    let open = || windows.clone().max_mapped_bytes(256 << 10).open_read_only(&path);
     let store = open().unwrap();
     let mut pinned = Vec::new();
     let error = loop {
@@ -510,8 +512,8 @@ fn pins_that_fill_the_budget_are_an_error() {
     assert!(pinned.len() >= 2);
     assert!((0..).step_by(4096).zip(&pinned).all(|(id, record)| **record == sample(id)));
     drop(pinned.pop());
-    store.get(99_999).unwrap().unwrap();
-    let error = WindowedStore::<Sample>::open_windowed(&path, 1000, 64 << 10).unwrap_err();
+    assert_eq!(*store.get(99_999).unwrap().unwrap(), sample(99_999));
+    let error = windows.clone().max_mapped_bytes(1000).open(&path).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
 }
 
@@ -587,13 +589,10 @@ fn verify_lists_invalid_values() {
     store.append(b"\x02Ada\x01\x05").unwrap();
     store.append(b"\x01\xff\xfe\0\x03\x05").unwrap();
     store.close().unwrap();
-    let report = verify(dir.path("v"), 10).unwrap();
-    let found: Vec<_> = report
-        .problems
-        .iter()
-        .map(|doubt| (doubt.record.unwrap(), doubt.field.as_deref().unwrap()))
-        .collect();
-    assert_eq!(found, [(1, "flag"), (2, "name"), (2, "age")]);
-    assert_eq!(verify(dir.path("v"), 1).unwrap().problems.len(), 1);
-    assert_eq!(verify(dir.path("v"), 1).unwrap().problems_found, 3);
+    let report = verify(dir.path("v"), VerifyOptions::new()).unwrap();
+    let place = |problem: &Problem| (problem.record.unwrap(), problem.field.clone().unwrap());
+    let found: Vec<_> = report.problems.iter().map(place).collect();
+    assert_eq!(found, [(1, "flag"), (2, "name"), (2, "age")].map(|(id, name)| (id, name.into())));
+    let first = verify(dir.path("v"), VerifyOptions::new().max_problems(1)).unwrap();
+    assert_eq!((first.problems.len(), first.problems_found), (1, 3));
 }

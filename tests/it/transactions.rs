@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use flatrec::{
     DataType, Database, Durability, DynDatabase, DynStore, ErrorKind, Field, PodRecord, Schema,
-    Store, Survives, WindowedStore,
+    Store, Survives, VerifyOptions, WindowedStore,
 };
 
 use crate::support::random::Random;
@@ -90,9 +90,9 @@ fn a_transaction_happens_completely_or_not_at_all() {
     assert_eq!((transaction.get(10), transaction.count()), (Some(&number(10)), 11));
     assert!(transaction.get(11).is_none() && transaction.get_mut(11).unwrap().is_none());
     assert_eq!(transaction.set(11, &number(0)).unwrap_err().kind(), ErrorKind::OutOfRange);
-    assert_eq!(database.begin_read().get(3), Some(&number(3)));
+    assert_eq!(database.begin_read().unwrap().get(3), Some(&number(3)));
     transaction.rollback();
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().unwrap();
     assert!((0..10).all(|n| snapshot.get(n) == Some(&number(n))));
     assert_eq!((snapshot.count(), snapshot.get(10)), (10, None));
 }
@@ -104,7 +104,7 @@ fn a_snapshot_does_not_change() {
     let database = filled(&place.path, 1000);
     let mut snapshots = Vec::new();
     for round in 1..40 {
-        snapshots.push((round, database.begin_read()));
+        snapshots.push((round, database.begin_read().unwrap()));
         let mut transaction = database.begin_write().unwrap();
         for id in (0..1000).step_by(round as usize) {
             transaction.set(id, &number(id + round)).unwrap();
@@ -174,8 +174,11 @@ fn commits_of_a_killed_process_are_recovered() {
     edit.get_mut(0).unwrap().0[0] = 1;
     edit.finish().unwrap();
     drop(private);
-    let windowed =
-        WindowedStore::<Numbers>::open_windowed_read_only(&place.path, 1 << 20, 1 << 16).unwrap();
+    let windowed = WindowedStore::<Numbers>::options()
+        .max_mapped_bytes(1 << 20)
+        .window_bytes(1 << 16)
+        .open_read_only(&place.path)
+        .unwrap();
     check(&|n| windowed.get(n).unwrap().map(|record| *record));
     assert!(
         windowed
@@ -188,7 +191,7 @@ fn commits_of_a_killed_process_are_recovered() {
     assert!(!log_files(&place.path).is_empty());
     // A database continues the log, and a store brings it to the array.
     let database = Database::<Numbers>::open(&place.path).unwrap();
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().unwrap();
     check(&|n| snapshot.get(n).copied());
     drop(snapshot);
     kill(database, &place.path);
@@ -219,7 +222,7 @@ fn a_clean_close_leaves_a_flat_file_without_a_log() {
 fn long_appends_go_to_the_array_and_short_ones_to_the_log() {
     let place = place();
     let database = filled(&place.path, 10);
-    let before = database.begin_read();
+    let before = database.begin_read().unwrap();
     let mut transaction = database.begin_write().unwrap();
     let many: Vec<Numbers> = (10..200_000).map(number).collect();
     assert_eq!(transaction.append_slice(&many).unwrap(), 10..200_000);
@@ -237,7 +240,7 @@ fn long_appends_go_to_the_array_and_short_ones_to_the_log() {
     drop(before); // the handle would keep its locks
     kill(database, &place.path);
     let database = Database::<Numbers>::open(&place.path).unwrap();
-    let after = database.begin_read();
+    let after = database.begin_read().unwrap();
     assert_eq!(after.count(), 200_000);
     for n in 10..200_000 {
         let expected = match n {
@@ -266,15 +269,15 @@ fn threads_commit_together_and_lose_nothing() {
                     let durability =
                         if id % 3 == 0 { Durability::Eventual } else { Durability::Immediate };
                     let receipt = transaction.commit(durability).unwrap();
-                    assert!(receipt.commit() > last);
-                    last = receipt.commit();
+                    assert!(receipt.commit_id().get() > last);
+                    last = receipt.commit_id().get();
                     // The next snapshot of a thread shows its commit.
-                    assert!(database.begin_read().commit() >= last);
+                    assert!(database.begin_read().unwrap().commit_id().get() >= last);
                 }
             });
         }
     });
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().unwrap();
     assert!((0..8).all(|id| snapshot.get(id).unwrap().0[1] == id * id + 50));
 }
 
@@ -306,7 +309,7 @@ fn a_full_log_names_the_reader() {
     filled(&place.path, 100).close().unwrap();
     let options = Database::<Numbers>::options().checkpoint_at(8 << 10).max_log(32 << 10);
     let database = options.open(&place.path).unwrap();
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().unwrap();
     let mut commits = 0;
     let error = loop {
         let mut transaction = database.begin_write().unwrap();
@@ -322,7 +325,7 @@ fn a_full_log_names_the_reader() {
     assert_eq!(snapshot.get(5), Some(&number(5)));
     drop(snapshot);
     set(&database, 5, 7000);
-    assert_eq!(database.begin_read().get(5), Some(&number(7000)));
+    assert_eq!(database.begin_read().unwrap().get(5), Some(&number(7000)));
 }
 
 fn schema() -> Schema {
@@ -333,7 +336,7 @@ fn schema() -> Schema {
 #[test]
 fn deleted_records_disappear_and_inserts_reuse_their_places() {
     let place = place();
-    let options = DynDatabase::options().deletes();
+    let options = DynDatabase::create_options().deletes(true);
     let database = options.create(&place.path, &schema()).unwrap();
     let record = |n: u64| format!("record {n:06}").into_bytes();
     let mut model: BTreeMap<u64, Vec<u8>> = BTreeMap::new();
@@ -365,13 +368,13 @@ fn deleted_records_disappear_and_inserts_reuse_their_places() {
         if round % 17 == 0 {
             database.checkpoint().unwrap();
         }
-        let snapshot = database.begin_read();
+        let snapshot = database.begin_read().unwrap();
         assert_eq!((snapshot.count(), snapshot.live_count()), (next, model.len() as u64));
         assert!(snapshot.iter().eq(model.iter().map(|(&id, record)| (id, &record[..]))));
     }
     database.close().unwrap();
     let database = DynDatabase::open(&place.path).unwrap();
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().unwrap();
     assert!(snapshot.iter().eq(model.iter().map(|(&id, record)| (id, &record[..]))));
 }
 
@@ -397,10 +400,10 @@ fn deletes_without_status_bytes_and_wrong_lengths_are_refused() {
 #[test]
 fn a_checkpoint_keeps_checksums_and_never_sums_damage() {
     let place = place();
-    let options = Database::<Numbers>::options().checksums();
+    let options = Database::<Numbers>::create_options().checksums(true);
     let database = options.create(&place.path).unwrap();
     append(&database, 0..10_000); // four blocks of 64 KiB
-    let verified = || flatrec::verify(&place.path, 10).unwrap();
+    let verified = || flatrec::verify(&place.path, VerifyOptions::new()).unwrap();
     let report = verified();
     assert_eq!((report.records, report.commits_in_log), (10_000, 1), "{:?}", report.problems);
     assert!(report.problems.is_empty(), "{:?}", report.problems);
@@ -430,7 +433,7 @@ fn a_checkpoint_keeps_checksums_and_never_sums_damage() {
     let checkpoint = database.checkpoint().unwrap();
     assert_eq!(checkpoint.damaged()[0].records, 2730..5462);
     set(&database, 4000, 4);
-    assert_eq!(database.begin_read().get(3000), Some(&number(3)));
+    assert_eq!(database.begin_read().unwrap().get(3000), Some(&number(3)));
     database.close().unwrap();
     let report = verified();
     assert_eq!(report.problems.len(), 1, "{:?}", report.problems);

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
-use flatrec::{Database, Durability, Reader, verify};
+use flatrec::{Database, Durability, ReadOnlyDatabase, VerifyOptions, verify};
 
 use children::Process;
 use reading::Reading;
@@ -105,13 +105,7 @@ impl Round {
     /// Makes the store. The lowest bits of `kind` select deletes, checksums and the writer's place.
     fn new(path: PathBuf, kind: u64, known: &Arc<Knowledge>, random: &mut Random) -> Self {
         let deletes = kind & 1 != 0;
-        let mut options = Database::<Row>::options();
-        if deletes {
-            options = options.deletes();
-        }
-        if kind & 2 != 0 {
-            options = options.checksums();
-        }
+        let options = Database::<Row>::create_options().deletes(deletes).checksums(kind & 2 != 0);
         let database = options.create(&path).unwrap();
         let mut transaction = database.begin_write().unwrap();
         Change::new(&mut transaction, random).make(deletes);
@@ -171,16 +165,16 @@ impl Round {
             self.reign(time, random);
             self.over.store(true, SeqCst);
         });
-        assert_eq!(verify(&self.path, 5).unwrap().problems, []);
+        assert_eq!(verify(&self.path, VerifyOptions::new()).unwrap().problems, []);
         let database = Database::<Row>::open(&self.path).unwrap();
-        let last = look(&database.begin_read());
+        let last = look(&database.begin_read().unwrap());
         database.close().unwrap();
         let floor = self.known.seen.load(SeqCst);
         assert!(
             last.commit >= floor,
             "a process saw commit {floor}, but the store ends with {last:?}"
         );
-        assert_eq!(verify(&self.path, 5).unwrap().problems, []);
+        assert_eq!(verify(&self.path, VerifyOptions::new()).unwrap().problems, []);
     }
 
     /// Starts processes and kills them.
@@ -231,7 +225,7 @@ impl Round {
         writing.run();
     }
 
-    fn read(&self, random: Random, common: (&Reader<Row>, &AtomicU64)) {
+    fn read(&self, random: Random, common: (&ReadOnlyDatabase<Row>, &AtomicU64)) {
         let _alarm = Alarm(&self.over);
         let reading = Reading {
             path: self.path.clone(),

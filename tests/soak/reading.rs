@@ -5,7 +5,7 @@ use std::sync::RwLock;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use flatrec::{Database, Reader, Snapshot};
+use flatrec::{Database, ReadOnlyDatabase, Snapshot};
 
 use super::rows::{Look, Row, look};
 use crate::support::random::Random;
@@ -22,7 +22,7 @@ pub(crate) struct Reading<'r> {
     /// The writer's handle, in rounds where the writer lives in this process.
     pub(crate) writer: Option<&'r RwLock<Option<Database<Row>>>>,
     /// A reader that all threads share, and the newest commit that it has shown.
-    pub(crate) common: Option<(&'r Reader<Row>, &'r AtomicU64)>,
+    pub(crate) common: Option<(&'r ReadOnlyDatabase<Row>, &'r AtomicU64)>,
     /// The longest time for which the reader holds a snapshot.
     pub(crate) longest: Duration,
     /// The newest commit that the open reader has seen.
@@ -57,7 +57,7 @@ impl Reading<'_> {
         }
     }
 
-    fn open(&mut self) -> Reader<Row> {
+    fn open(&mut self) -> ReadOnlyDatabase<Row> {
         // After a crash one reader may see a commit that another sees only when the next writer has
         // found it. The same reader never goes back.
         self.last = 0;
@@ -68,11 +68,11 @@ impl Reading<'_> {
         std::thread::sleep(Duration::from_micros(self.random.below(millis * 1000)));
     }
 
-    fn begin(&mut self, reader: &Reader<Row>) -> Snapshot<Row> {
-        let told = reader.commit().max(self.last);
+    fn begin(&mut self, reader: &ReadOnlyDatabase<Row>) -> Snapshot<Row> {
+        let told = reader.commit_id().get().max(self.last);
         let made = self.made.load(SeqCst);
         let snapshot = reader.begin_read().expect("a reader must read beside any writer");
-        let commit = snapshot.commit();
+        let commit = snapshot.commit_id().get();
         assert!(commit >= told, "the reader saw commit {told}, but the snapshot is at {commit}");
         assert!(commit >= made, "the writer made commit {made}, but the snapshot is at {commit}");
         self.last = commit;
@@ -92,7 +92,7 @@ impl Reading<'_> {
     }
 
     /// Holds snapshots of different commits for a while, and checks them repeatedly.
-    fn hold(&mut self, reader: &Reader<Row>) {
+    fn hold(&mut self, reader: &ReadOnlyDatabase<Row>) {
         // Most times are short, so that some checkpoints write.
         let part = self.random.below(1000) as f64 / 1000.0;
         let until = Instant::now() + self.longest.mul_f64(part * part * part);
@@ -115,12 +115,12 @@ impl Reading<'_> {
         }
     }
 
-    fn wait(&mut self, reader: &Reader<Row>) {
-        let after = reader.commit();
+    fn wait(&mut self, reader: &ReadOnlyDatabase<Row>) {
+        let after = reader.commit_id().get();
         let at_most = Duration::from_millis(self.random.below(50));
-        if reader.wait(after, at_most).expect("a reader must wait beside any writer") {
+        if reader.wait(after.into(), at_most).expect("a reader must wait beside any writer") {
             let snapshot = self.begin(reader);
-            let commit = snapshot.commit();
+            let commit = snapshot.commit_id().get();
             assert!(commit > after, "the wait for a commit after {after} ended at {commit}");
             self.look(&snapshot);
             (self.tell)("waited");
@@ -128,7 +128,7 @@ impl Reading<'_> {
     }
 
     /// Refreshes one snapshot.
-    fn follow(&mut self, reader: &Reader<Row>) {
+    fn follow(&mut self, reader: &ReadOnlyDatabase<Row>) {
         let mut snapshot = self.begin(reader);
         let mut before = self.look(&snapshot);
         for _ in 0..self.random.below(8) {
@@ -168,8 +168,8 @@ impl Reading<'_> {
         let Some(writer) = self.writer else { return };
         let made = self.made.load(SeqCst);
         let snapshot = writer.read().unwrap().as_ref().map(Database::begin_read);
-        let Some(snapshot) = snapshot else { return };
-        let commit = snapshot.commit();
+        let Some(snapshot) = snapshot.map(Result::unwrap) else { return };
+        let commit = snapshot.commit_id().get();
         assert!(commit >= made, "the writer made commit {made}, but its handle shows {commit}");
         self.look_often(&snapshot);
     }
@@ -177,9 +177,9 @@ impl Reading<'_> {
     /// Takes a snapshot from the shared reader.
     fn read_with_others(&mut self) {
         let Some((reader, last)) = self.common else { return };
-        let told = reader.commit().max(last.load(SeqCst)).max(self.made.load(SeqCst));
+        let told = reader.commit_id().get().max(last.load(SeqCst)).max(self.made.load(SeqCst));
         let snapshot = reader.begin_read().expect("a reader must read beside any writer");
-        let commit = snapshot.commit();
+        let commit = snapshot.commit_id().get();
         assert!(commit >= told, "the reader saw commit {told}, but the snapshot is at {commit}");
         last.fetch_max(commit, SeqCst);
         self.look_often(&snapshot);

@@ -70,7 +70,7 @@ pub(crate) struct Look {
 /// # Panics
 /// If they are not.
 pub(crate) fn look(snapshot: &Snapshot<Row>) -> Look {
-    let commit = snapshot.commit();
+    let commit = snapshot.commit_id().get();
     let head = *snapshot.get(0).expect("a store has a head");
     let known = head.0[KNOWN];
     let (mut live, mut sum, mut fingerprint, mut strays) = (0_u64, 0_u64, 0_u64, 0_u64);

@@ -63,10 +63,10 @@ fn begin<'d>(database: &'d Database<Row>, random: &mut Random) -> WriteTransacti
 /// Commits until the log is full, and returns the text of the error.
 fn fill(database: &Database<Row>, random: &mut Random) -> String {
     for _ in 0..100_000 {
-        let before = database.begin_read().commit();
+        let before = database.begin_read().unwrap().commit_id().get();
         if let Err(error) = begin(database, random).commit(Durability::Eventual) {
             assert_eq!(error.kind(), ErrorKind::LogFull, "{error}");
-            let snapshot = database.begin_read();
+            let snapshot = database.begin_read().unwrap();
             assert_eq!(look(&snapshot).commit, before, "a snapshot shows the failed commit");
             return error.to_string();
         }
@@ -83,7 +83,7 @@ fn a_stopped_reader_holds_the_log_until_it_continues_or_is_killed() {
     let mut random = Random::new(seed);
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("store");
-    let options = Database::<Row>::options().checkpoint_at(32 << 10).max_log(MAX_LOG);
+    let options = Database::<Row>::create_options().checkpoint_at(32 << 10).max_log(MAX_LOG);
     let database = options.create(&path).unwrap();
     for _ in 0..20 {
         begin(&database, &mut random).commit(Durability::Eventual).unwrap();
@@ -111,6 +111,6 @@ fn a_stopped_reader_holds_the_log_until_it_continues_or_is_killed() {
     for _ in 0..200 {
         begin(&database, &mut random).commit(Durability::Eventual).unwrap();
     }
-    look(&database.begin_read());
+    look(&database.begin_read().unwrap());
     database.close().unwrap();
 }

@@ -51,8 +51,8 @@ impl Writing<'_> {
             .open(&self.path)
             .expect("a writer must be able to open the store beside any reader");
         {
-            let snapshot = database.begin_read();
-            let commit = snapshot.commit();
+            let snapshot = database.begin_read().unwrap();
+            let commit = snapshot.commit_id().get();
             assert!(commit >= floor, "a process saw commit {floor}, but the store is at {commit}");
             look(&snapshot);
         }
@@ -91,8 +91,8 @@ impl Writing<'_> {
             let durability =
                 [Durability::Eventual, Durability::Immediate][random.below(2) as usize];
             let receipt = transaction.commit(durability).unwrap();
-            self.floor.fetch_max(receipt.commit(), SeqCst);
-            (self.tell)(&format!("committed {}", receipt.commit()));
+            self.floor.fetch_max(receipt.commit_id().get(), SeqCst);
+            (self.tell)(&format!("committed {}", receipt.commit_id()));
             if random.below(8) == 0 {
                 // Leaves readers time to refresh, so that some checkpoints get further than others.
                 std::thread::sleep(Duration::from_micros(random.below(20_000)));
@@ -121,7 +121,7 @@ impl Writing<'_> {
             let rows = batch(store.count(), &mut self.random);
             store.append_slice(&rows).unwrap();
             store.flush().unwrap();
-            let commit = store.info().unwrap().commit;
+            let commit = store.info().unwrap().commit_id.get();
             assert!(commit > floor, "a process saw commit {floor}, but a store made {commit}");
             (self.tell)(&format!("appended {commit}"));
         }

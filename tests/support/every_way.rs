@@ -5,8 +5,8 @@ use std::path::Path;
 
 use flatrec::zerocopy::IntoBytes as _;
 use flatrec::{
-    Durability, DynDatabase, DynStore, ErrorKind, Result, SalvageOptions, Snapshot, VerifyReport,
-    WindowedStore, salvage, verify,
+    Durability, DynDatabase, DynStore, ErrorKind, Result, SalvageOptions, Snapshot, VerifyOptions,
+    VerifyReport, WindowedStore, salvage, verify,
 };
 
 use super::patched::{Files, Row};
@@ -37,7 +37,7 @@ pub(crate) struct Outcome {
 /// If flatrec breaks a promise.
 pub(crate) fn open_every_way(directory: &Path, files: &Files) -> Outcome {
     let path = files.put(directory, "look");
-    let report = verify(&path, 5);
+    let report = verify(&path, VerifyOptions::new());
     let clean = matches!(&report, Ok(report) if report.problems_found == 0);
     let contents = look(&path);
     if let (true, Ok(report)) = (clean, &report) {
@@ -81,7 +81,8 @@ fn check_clean(report: &VerifyReport, contents: std::result::Result<&Contents, &
 
 fn still_clean(path: &Path, clean: bool) {
     if clean {
-        let report = verify(path, 5).expect("verify must read a store that a writer closed");
+        let report = verify(path, VerifyOptions::new())
+            .expect("verify must read a store that a writer closed");
         assert_eq!(report.problems, [], "a writer left problems in a sound store");
     }
 }
@@ -98,7 +99,10 @@ fn look(path: &Path) -> Result<Contents> {
         edit.finish()?;
         Ok(contents)
     });
-    let windowed = WindowedStore::<Row>::open_windowed_read_only(path, 256 << 10, 64 << 10)
+    let windowed = WindowedStore::<Row>::options()
+        .max_mapped_bytes(256 << 10)
+        .window_bytes(64 << 10)
+        .open_read_only(path)
         .map(|store| windowed_contents_of(&store));
     let store = DynStore::open_read_only(path)?;
     let contents = contents_of(&store);
@@ -168,7 +172,7 @@ fn check_snapshot(snapshot: &Snapshot<[u8]>, contents: &Contents) {
 
 /// Salvages the files, and reads the result.
 fn rescue(path: &Path, clean: bool, contents: Option<&Contents>) -> Result<()> {
-    let choices = [SalvageOptions::new(), SalvageOptions::new().keep_ids().keep_doubtful()];
+    let choices = [SalvageOptions::new(), SalvageOptions::new().keep_ids(true).keep_doubtful(true)];
     for (n, options) in choices.into_iter().enumerate() {
         let out = path.with_file_name(format!("saved-{n}"));
         let report = salvage(path, &out, options)?;
@@ -191,7 +195,7 @@ fn rescue(path: &Path, clean: bool, contents: Option<&Contents>) -> Result<()> {
 
 /// Writes to the files through a store.
 fn use_store(path: &Path, contents: Option<&Contents>) -> Result<()> {
-    let mut store = DynStore::options().accept_interrupted_edit().open(path)?;
+    let mut store = DynStore::options().accept_interrupted_edit(true).open(path)?;
     let mut expected = contents_of(&store);
     if let Some(contents) = contents {
         assert_eq!(&expected, contents, "a writer and a reader show different records");
@@ -215,7 +219,7 @@ fn use_store(path: &Path, contents: Option<&Contents>) -> Result<()> {
 /// Writes to the files through a database.
 fn use_database(path: &Path, contents: Option<&Contents>) -> Result<()> {
     let database = DynDatabase::open(path)?;
-    let before = database.begin_read();
+    let before = database.begin_read().unwrap();
     if let Some(contents) = contents {
         check_snapshot(&before, contents);
     }
@@ -237,7 +241,7 @@ fn use_database(path: &Path, contents: Option<&Contents>) -> Result<()> {
         check_snapshot(&before, contents);
     }
     drop(before);
-    let after = database.begin_read();
+    let after = database.begin_read().unwrap();
     assert!(written.iter().all(|&id| after.get(id) == Some(&record[..])), "{written:?}");
     drop(after);
     let settled = database.checkpoint().and_then(|_| database.close());

@@ -254,7 +254,8 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 /// Makes the files of a process that is killed during its work.
 fn make(directory: &Path) -> Files {
     let path = directory.join("x.rec");
-    let options = Store::<Row>::options().deletes().checksums().metadata("of the user");
+    let options =
+        Store::<Row>::create_options().deletes(true).checksums(true).metadata("of the user");
     let mut store = options.create(&path).expect("create a store");
     let rows: Vec<Row> = (0..ROWS).map(|id| row(id, 0)).collect();
     store.append_slice(&rows).expect("append records");

@@ -245,7 +245,8 @@ fn a_run_of_every_record_is_counted_and_not_kept() {
     const RECORDS: usize = 400_000;
     let place = Place::new();
     let schema = Schema::packed([Field::new("n", DataType::UInt64)]).unwrap();
-    let mut store = DynStore::options().deletes().create(place.path("x.rec"), &schema).unwrap();
+    let mut store =
+        DynStore::create_options().deletes(true).create(place.path("x.rec"), &schema).unwrap();
     store.append_packed(&vec![0; 8 * RECORDS]).unwrap();
     store.close().unwrap();
     // A status is 1 or 2. Records 0 and 1 are one run, and each other record is one.

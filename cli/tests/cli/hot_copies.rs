@@ -5,7 +5,9 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use flatrec::{CopyOptions, Durability, DynDatabase, DynStore, ErrorKind, backup, compact};
+use flatrec::{
+    CompactOptions, CopyOptions, Durability, DynDatabase, DynStore, ErrorKind, backup, compact,
+};
 
 use super::*;
 
@@ -16,7 +18,7 @@ const CHANGED: Range<u64> = 3000..6000;
 fn store(place: &Place) -> PathBuf {
     let path = place.path("hot.rec");
     let schema = Schema::packed([Field::new("b", DataType::Binary(100))]).unwrap();
-    let mut store = DynStore::options().checksums().create(&path, &schema).unwrap();
+    let mut store = DynStore::create_options().checksums(true).create(&path, &schema).unwrap();
     store.append_packed(&vec![1; RECORDS as usize * 100]).unwrap();
     store.close().unwrap();
     path
@@ -67,7 +69,7 @@ fn a_sound_store_is_never_called_corrupt_beside_its_writer() {
             place.ok(["backup", "hot.rec", "a.rec", "--force"]);
             place.ok(["compact", "hot.rec", "b.rec", "--force"]);
             backup(&path, place.path("c.rec"), again()).unwrap();
-            compact(&path, place.path("d.rec"), again(), &mut |_, _| Ok(())).unwrap();
+            compact(&path, place.path("d.rec"), CompactOptions::from(again())).unwrap();
             if n % 4 == 0 {
                 let verified = place.ok(["verify", "hot.rec"]);
                 assert!(verified.ends_with("no doubts\n"), "{verified}");
@@ -114,7 +116,7 @@ const LONG_CHANGED: Range<u64> = 2000..8000;
 fn store_with_log(place: &Place) -> (PathBuf, DynDatabase) {
     let path = place.path("long.rec");
     let schema = Schema::packed([Field::new("b", DataType::Binary(1000))]).unwrap();
-    let mut store = DynStore::options().checksums().create(&path, &schema).unwrap();
+    let mut store = DynStore::create_options().checksums(true).create(&path, &schema).unwrap();
     store.append_packed(&vec![1; LONG as usize * 1000]).unwrap();
     store.close().unwrap();
     let database = DynDatabase::options().checkpoint_at(1 << 40).open(&path).unwrap();
@@ -168,8 +170,7 @@ fn a_copy_that_a_checkpoint_overtakes_is_whole() {
                 compact(
                     &path,
                     &out,
-                    CopyOptions::new().on_progress(on_progress),
-                    &mut |_, _| Ok(()),
+                    CompactOptions::from(CopyOptions::new().on_progress(on_progress)),
                 )
                 .map(drop)
             } else {

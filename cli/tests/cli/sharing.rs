@@ -52,7 +52,7 @@ fn info_shows_the_programs_that_have_the_store_open() {
     let held = json["readers_hold_log_bytes"].as_u64().unwrap();
     assert!(held > 49 && held == json["log"]["len_bytes"].as_u64().unwrap(), "{json}");
     assert!(lines[2].starts_with(&format!("readers 1; {held} bytes")), "{lines:?}");
-    let commit = snapshot.commit();
+    let commit = snapshot.commit_id().get();
     let begin = format!("process {own}, which has held commit {commit} for ");
     assert!(lines[3].starts_with(&begin) && lines[3].ends_with(", 2 commits behind"), "{lines:?}");
     assert_eq!(json["readers"][0]["oldest_commit"], commit);

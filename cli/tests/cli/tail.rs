@@ -23,13 +23,13 @@ fn append(database: &DynDatabase, numbers: std::ops::Range<u64>) -> u64 {
     for n in numbers {
         transaction.append(&n.to_le_bytes()).unwrap();
     }
-    transaction.commit(Durability::Eventual).unwrap().commit()
+    transaction.commit(Durability::Eventual).unwrap().commit_id().get()
 }
 
 /// A store of the numbers 0 to 19 with deletes; 3 and 15 to 17 are deleted.
 fn numbers(place: &Place) -> PathBuf {
     let path = place.path("n.rec");
-    let database = DynDatabase::options().deletes().create(&path, &schema()).unwrap();
+    let database = DynDatabase::create_options().deletes(true).create(&path, &schema()).unwrap();
     append(&database, 0..20);
     let mut transaction = database.begin_write().unwrap();
     for id in [3, 15, 16, 17] {
@@ -142,7 +142,7 @@ fn errors_of_tail_name_the_fault() {
 fn records_of_a_live_writer_arrive_in_order_and_once() {
     let place = Place::new();
     let path = place.path("n.rec");
-    let options = DynDatabase::options().checkpoint_at(64 << 10);
+    let options = DynDatabase::create_options().checkpoint_at(64 << 10);
     let database = options.create(&path, &schema()).unwrap();
     append(&database, 0..7);
     let args = ["tail", "n.rec", "-n", "+0", "-f", "--exit-with-writer", "--format", "csv"];
@@ -273,7 +273,7 @@ fn an_interrupted_tail_says_nothing() {
 fn child_that_appends() {
     let Some(path) = std::env::var_os("FLATREC_TEST_APPEND_TO") else { return };
     let database = DynDatabase::open(path).unwrap();
-    let mut count = database.begin_read().count();
+    let mut count = database.begin_read().unwrap().count();
     loop {
         append(&database, count..count + 5);
         count += 5;
@@ -302,7 +302,7 @@ fn writers_that_die_and_restart_are_followed() {
         writer.wait().unwrap();
     }
     let database = DynDatabase::open(&path).unwrap();
-    let count = database.begin_read().count();
+    let count = database.begin_read().unwrap().count();
     assert!(count >= shown);
     append(&database, count..count + 1);
     tail.expect(shown..count + 1);

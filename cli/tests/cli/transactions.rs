@@ -8,7 +8,7 @@ use super::*;
 fn numbers(place: &Place) -> PathBuf {
     let path = place.path("n.rec");
     let schema = Schema::packed([Field::new("n", DataType::UInt64)]).unwrap();
-    let database = DynDatabase::options().deletes().create(&path, &schema).unwrap();
+    let database = DynDatabase::create_options().deletes(true).create(&path, &schema).unwrap();
     let mut transaction = database.begin_write().unwrap();
     for n in 0..10u64 {
         transaction.append(&n.to_le_bytes()).unwrap();
@@ -21,7 +21,7 @@ fn numbers(place: &Place) -> PathBuf {
 /// The records of a store, in their order.
 fn records(path: &Path) -> Vec<(u64, Vec<u8>)> {
     let database = DynDatabase::open(path).unwrap();
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().unwrap();
     snapshot.iter().map(|(id, record)| (id, record.to_vec())).collect()
 }
 

@@ -28,7 +28,8 @@ fn place() -> Place {
 fn hold(place: &Place) -> (DynStore, DynStore) {
     let written = DynStore::open(place.path("s.rec")).unwrap();
     let schema = written.schema().clone();
-    let made = DynStore::options().create_aside(place.path("o.rec"), &schema, false).unwrap();
+    let made =
+        DynStore::create_options().create_aside(place.path("o.rec"), &schema, false).unwrap();
     (written, made)
 }
 

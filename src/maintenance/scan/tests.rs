@@ -128,7 +128,7 @@ fn entries_are_synced_after_the_records_and_before_the_header() {
     let directory = tempfile::tempdir().unwrap();
     let disk = Arc::new(Disk::make(&directory.path().join("x")));
     let schema = Schema::packed([Field::new("b", DataType::Binary(8192))]).unwrap();
-    let options = crate::store::DynStore::options().checksums();
+    let options = crate::store::DynStore::create_options().checksums(true);
     // SAFETY: only this test uses the file.
     let mut store = unsafe { options.create_over(Arc::clone(&disk) as _, &schema) }.unwrap();
     let calls = || {

@@ -275,7 +275,7 @@ impl Changes {
         }
         Err(Error::new(ErrorKind::Unsupported, operation)
             .detail("the store was created without deletes")
-            .advice("create a store with Options::deletes, and copy the records to it"))
+            .advice("create a store with CreateOptions::deletes, and copy the records to it"))
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::checkpoint::{CheckpointPlan, Files, Outcome, UNSEEN_READER, beside_readers};
+use super::super::commit_id::CommitId;
 use super::super::install::Plan;
 use super::super::recovered::read_log_through;
 use super::super::source::Source;
@@ -44,7 +45,7 @@ pub(super) enum Reason {
 /// transaction.append(&Counter { n: 1 }).unwrap();
 /// let receipt = transaction.commit(Durability::Immediate).unwrap();
 /// let checkpoint = database.checkpoint().unwrap();
-/// assert_eq!(checkpoint.commit(), receipt.commit());
+/// assert_eq!(checkpoint.commit_id(), receipt.commit_id());
 /// assert_eq!(checkpoint.held_back(), None);
 /// # }
 /// ```
@@ -58,8 +59,8 @@ pub struct Checkpoint {
 
 impl Checkpoint {
     /// The newest commit whose changes are all in the array.
-    pub fn commit(&self) -> u64 {
-        self.commit
+    pub fn commit_id(&self) -> CommitId {
+        self.commit.into()
     }
 
     /// How many records the checkpoint wrote to the array. The first checkpoint of a handle also

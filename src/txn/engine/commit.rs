@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, MutexGuard};
 
+use super::super::commit_id::CommitId;
 use super::super::source::Source;
 use super::super::versions::{State, view_of};
 use super::changes::Changes;
@@ -52,8 +53,8 @@ pub struct Receipt {
 impl Receipt {
     /// The commit's number; the next commit has a higher one. For a transaction without changes it
     /// is the number of the commit that the transaction read.
-    pub fn commit(&self) -> u64 {
-        self.commit
+    pub fn commit_id(&self) -> CommitId {
+        self.commit.into()
     }
 
     /// What the commit survives.
@@ -191,7 +192,7 @@ impl Engine {
         Err(self.name(
             Error::new(ErrorKind::LogFull, "commit")
                 .detail(format!("the log is limited to {max_bytes} bytes, and {why}"))
-                .advice("end the reader, or allow a larger log with Options::max_log"),
+                .advice("end the reader, or allow a larger log with OpenOptions::max_log"),
         ))
     }
 

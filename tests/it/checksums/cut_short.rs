@@ -41,13 +41,13 @@ fn an_interrupted_flush_does_not_excuse_damage() {
         clean(&copy, 5);
         // No checkpoint has begun, so every difference is damage.
         flip(&copy, D + 80_000, 1);
-        let doubts = verify(&copy, 9).unwrap().problems;
+        let doubts = verify(&copy, flatrec::VerifyOptions::new()).unwrap().problems;
         assert!(doubts.first().is_some_and(|it| it.to_string().contains("records 655..1311")));
         match way {
             0 => DynDatabase::open(&copy).unwrap().close().unwrap(),
             _ => DynStore::open(&copy).unwrap().close().unwrap(),
         }
-        let report = verify(&copy, 9).unwrap();
+        let report = verify(&copy, flatrec::VerifyOptions::new()).unwrap();
         assert_eq!(report.problems_found, 1, "a change made the damaged block look sound");
         for file in place.files().iter().filter(|file| file.starts_with("killed")) {
             std::fs::remove_file(place.path(file)).unwrap();
@@ -82,8 +82,7 @@ fn a_new_maker_keeps_unnamed_checksums_of_the_published_store() {
     std::fs::copy(other.path("x-sum"), place.path("x-sum")).unwrap();
     clean(&path, 5);
     for checksums in [true, false] {
-        let options = DynStore::options();
-        let options = if checksums { options.checksums() } else { options };
+        let options = DynStore::create_options().checksums(checksums);
         drop(options.create_aside(&path, &schema(), true).unwrap());
         clean(&path, 5);
         assert_eq!(place.files(), ["x", "x-lock", "x-sum"]);
@@ -106,11 +105,14 @@ fn other_files_under_the_name_of_unfinished_checksums_stay() {
         let mut store = DynStore::open(&path).unwrap();
         append(&mut store, 0..1);
         store.close().unwrap();
-        assert_eq!(verify(&path, 9).unwrap().checksums, Checksums::Absent);
+        assert_eq!(
+            verify(&path, flatrec::VerifyOptions::new()).unwrap().checksums,
+            Checksums::Absent
+        );
         assert_eq!(std::fs::read(&left).unwrap(), bytes);
     }
     std::fs::remove_file(&left).unwrap();
     std::fs::create_dir(&left).unwrap();
     DynStore::open(&path).unwrap().close().unwrap();
-    assert_eq!(verify(&path, 9).unwrap().problems, []);
+    assert_eq!(verify(&path, flatrec::VerifyOptions::new()).unwrap().problems, []);
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use flatrec::map::{Backing, FileBacking};
-use flatrec::{DamagedBlock, Error, WriteTransaction};
+use flatrec::{DamagedBlock, Error, VerifyOptions, WriteTransaction};
 
 use super::*;
 use crate::support::hooked::{Call, Hook, Hooked, Then};
@@ -42,7 +42,7 @@ fn damaged(place: &Place) -> PathBuf {
 /// Checks that `verify` reports block 2 as changed after its damage, and no other block.
 #[track_caller]
 fn doubts_block_2(path: &Path) {
-    let report = verify(path, 9).unwrap();
+    let report = verify(path, VerifyOptions::new()).unwrap();
     assert_eq!(report.problems_found, 1, "{:?}", report.problems);
     let doubt = report.problems[0].to_string();
     assert!(doubt.contains("block 2, bytes 196608..262144, records 1310..1967"), "{doubt}");
@@ -112,7 +112,7 @@ fn a_checkpoint_finds_nothing_in_blocks_that_it_does_not_change() {
     let checkpoint = database.checkpoint().unwrap();
     assert_eq!((checkpoint.records(), checkpoint.damaged()), (2, &[][..]));
     database.close().unwrap();
-    let report = verify(&path, 9).unwrap();
+    let report = verify(&path, VerifyOptions::new()).unwrap();
     assert_eq!(report.problems_found, 1, "{:?}", report.problems);
     let problem = report.problems[0].to_string();
     assert!(problem.contains("block 2") && !problem.contains(BECAUSE), "{problem}");
@@ -164,7 +164,7 @@ fn an_interrupted_checkpoint_does_not_excuse_damage_in_blocks_of_later_commits()
         // The checkpoint was for the first of the three commits; a later one changed block 1 again.
         announce_checkpoint(&copy);
         flip(&copy, D + BLOCK + 9, 1);
-        let report = verify(&copy, 9).unwrap();
+        let report = verify(&copy, VerifyOptions::new()).unwrap();
         assert_eq!(report.problems_found, 1, "{:?}", report.problems);
         assert!(report.problems[0].to_string().contains("block 2, "), "{:?}", report.problems);
         if way < 2 {
@@ -194,7 +194,7 @@ fn a_lost_entry_and_a_damaged_last_block_stay_problems() {
         poke(&sums, at, 0);
     }
     let doubted = |blocks: &[u64]| {
-        let report = verify(&path, 9).unwrap();
+        let report = verify(&path, VerifyOptions::new()).unwrap();
         let named = |block| format!("block {block}, ");
         let doubts: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
         assert_eq!(doubts.len(), blocks.len(), "{doubts:?}");
@@ -234,7 +234,9 @@ fn an_extended_block_is_compared_before_it_changes() {
         let place = Place::new();
         let path = place.store(100);
         flip(&path, D + 50 * 100 + 7, 1);
-        let is_damaged = |doubts: u64| assert_eq!(verify(&path, 9).unwrap().problems_found, doubts);
+        let is_damaged = |doubts: u64| {
+            assert_eq!(verify(&path, VerifyOptions::new()).unwrap().problems_found, doubts)
+        };
         is_damaged(1);
         if way == 0 {
             let mut store = DynStore::open(&path).unwrap();

@@ -6,7 +6,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use flatrec::{
-    Checksums, DataType, Durability, DynDatabase, DynStore, Field, Schema, WriteTransaction, verify,
+    Checksums, DataType, Durability, DynDatabase, DynStore, Field, Schema, VerifyOptions,
+    WriteTransaction, verify,
 };
 
 use super::{D, EVERY, MASKS, Place, poke};
@@ -47,7 +48,8 @@ fn contents(path: &Path) -> Option<Contents> {
 
 /// Makes a store of `records` records with checksums, and deletes some.
 fn store(path: &Path, records: u64) -> DynDatabase {
-    let mut store = DynStore::options().deletes().checksums().create(path, &schema()).unwrap();
+    let mut store =
+        DynStore::create_options().deletes(true).checksums(true).create(path, &schema()).unwrap();
     let bytes: Vec<u8> = (0..records).flat_map(record).collect();
     store.append_packed(&bytes).unwrap();
     store.close().unwrap();
@@ -84,7 +86,7 @@ fn flip_each(
     for (at, &byte) in bytes.iter().enumerate().filter(|(at, _)| is_chosen(*at)) {
         let mask = MASKS[at % MASKS.len()];
         poke(file, at, byte ^ mask);
-        check(at, mask, verify(path, 1).unwrap().problems_found);
+        check(at, mask, verify(path, VerifyOptions::new().max_problems(1)).unwrap().problems_found);
         poke(file, at, byte);
     }
 }
@@ -155,7 +157,7 @@ impl Live {
         assert_eq!(place.files(), ["x", "x-sum", "x-wal-1"]);
         drop(database);
         let path = place.path("x");
-        let report = verify(&path, 1).unwrap();
+        let report = verify(&path, VerifyOptions::new().max_problems(1)).unwrap();
         assert_eq!((report.problems_found, report.commits_in_log), (0, 3));
         assert_eq!(report.checksums, Checksums::Present { blocks: 2 });
         let whole = contents(&path).unwrap();

@@ -28,8 +28,7 @@ fn set(database: &DynDatabase, id: u64, value: u64) {
 
 /// Makes a database `x` that checkpoints only on request.
 fn database(place: &Place, checksums: bool) -> DynDatabase {
-    let options = DynDatabase::options().checkpoint_at(1 << 30);
-    let options = if checksums { options.checksums() } else { options };
+    let options = DynDatabase::create_options().checkpoint_at(1 << 30).checksums(checksums);
     options.create(place.path("x"), &schema()).unwrap()
 }
 
@@ -97,7 +96,7 @@ fn a_copy_whose_data_is_older_than_its_log_is_refused_and_salvaged() {
         let (to, path) = copy(&place, &old);
         is_refused(&path, 2, BULK..2 * BULK);
 
-        let report = verify(&path, 10).unwrap();
+        let report = verify(&path, flatrec::VerifyOptions::new()).unwrap();
         let doubted: Vec<Option<u64>> = report.problems.iter().map(|doubt| doubt.record).collect();
         assert_eq!(doubted, [Some(BULK), Some(2 * BULK)], "{:?}", report.problems);
         let saved = to.path("saved");
@@ -114,7 +113,7 @@ fn a_copy_whose_data_is_older_than_its_log_is_refused_and_salvaged() {
         assert_eq!(kind, ErrorKind::Truncated);
         let report = salvage(&path, to.path("saved"), SalvageOptions::new()).unwrap();
         assert_eq!((report.saved, report.lost_records()), (BULK, 2 * BULK));
-        assert!(verify(&path, 10).unwrap().problems_found >= 3);
+        assert!(verify(&path, flatrec::VerifyOptions::new()).unwrap().problems_found >= 3);
     }
 }
 
@@ -129,7 +128,7 @@ fn a_copy_of_one_moment_opens_and_says_which_records_have_sums() {
         append_bulk(&database, BULK);
         let (_to, path) = copy(&place, &data(&place));
         holds(&path, |id| id, 2 * BULK);
-        let report = verify(&path, 10).unwrap();
+        let report = verify(&path, flatrec::VerifyOptions::new()).unwrap();
         assert_eq!(
             (report.problems_found, report.summed_in_log),
             (0, BULK),
@@ -141,7 +140,7 @@ fn a_copy_of_one_moment_opens_and_says_which_records_have_sums() {
         assert_eq!(info.unsummed, report.unsummed);
         // A writer that opens the copy sums the counted bytes.
         DynDatabase::open(&path).unwrap().close().unwrap();
-        let report = verify(&path, 10).unwrap();
+        let report = verify(&path, flatrec::VerifyOptions::new()).unwrap();
         assert_eq!((report.problems_found, report.summed_in_log), (0, 0), "{:?}", report.problems);
         assert_eq!(report.unsummed, if checksums { 0 } else { 2 * BULK });
         holds(&path, |id| id, 2 * BULK);
@@ -163,7 +162,7 @@ fn records_of_an_interrupted_checkpoint_are_not_damage() {
     let (_to, path) = copy(&place, &before);
     holds(&path, changed, BULK);
     // No sum covers these pieces of the records.
-    let unsummed = verify(&path, 10).unwrap().unsummed;
+    let unsummed = verify(&path, flatrec::VerifyOptions::new()).unwrap().unsummed;
     assert!((1000..2500).contains(&unsummed), "{unsummed}");
 
     let mut cut_short = before.clone();
@@ -186,7 +185,7 @@ fn records_of_an_interrupted_checkpoint_are_not_damage() {
 #[test]
 fn long_appends_count_towards_a_checkpoint() {
     let place = Place::new();
-    let options = DynDatabase::options().checksums().checkpoint_at(3 << 20);
+    let options = DynDatabase::create_options().checksums(true).checkpoint_at(3 << 20);
     let database = options.create(place.path("x"), &schema()).unwrap();
     for commit in 0..12 {
         append_bulk(&database, commit * BULK);
@@ -195,7 +194,7 @@ fn long_appends_count_towards_a_checkpoint() {
         let (_to, path) = copy(place, &data(place));
         let info = DynStore::open_read_only(&path).unwrap().info().unwrap();
         assert_eq!(info.committed_count, 12 * BULK);
-        let report = verify(&path, 10).unwrap();
+        let report = verify(&path, flatrec::VerifyOptions::new()).unwrap();
         assert_eq!((report.problems_found, report.unsummed), (0, 0), "{:?}", report.problems);
         let Checksums::Present { blocks } = report.checksums else { panic!("{report:?}") };
         (blocks * BLOCK as u64 / 100, report.summed_in_log)
@@ -203,7 +202,7 @@ fn long_appends_count_towards_a_checkpoint() {
     let (in_blocks, in_log) = counted(&place);
     assert!(in_blocks >= 9 * BULK && in_log <= 3 * BULK, "{in_blocks} and {in_log}");
     // A snapshot holds this checkpoint back as it does others.
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().unwrap();
     for commit in 12..24 {
         append_bulk(&database, commit * BULK);
     }
@@ -212,7 +211,7 @@ fn long_appends_count_towards_a_checkpoint() {
     append_bulk(&database, 24 * BULK);
     database.checkpoint().unwrap();
     let (_to, path) = copy(&place, &data(&place));
-    assert_eq!(verify(&path, 10).unwrap().summed_in_log, 0);
+    assert_eq!(verify(&path, flatrec::VerifyOptions::new()).unwrap().summed_in_log, 0);
     drop(database);
 }
 
@@ -232,10 +231,10 @@ fn a_log_without_sums_is_read_and_reported() {
     bytes[512 + 4..512 + 8].copy_from_slice(&crc.to_le_bytes());
     std::fs::write(&segment, &bytes).unwrap();
     holds(&path, |id| id, BULK);
-    let report = verify(&path, 10).unwrap();
+    let report = verify(&path, flatrec::VerifyOptions::new()).unwrap();
     assert_eq!((report.problems_found, report.unsummed, report.summed_in_log), (0, BULK, 0));
     DynDatabase::open(&path).unwrap().close().unwrap();
-    assert_eq!(verify(&path, 10).unwrap().unsummed, 0);
+    assert_eq!(verify(&path, flatrec::VerifyOptions::new()).unwrap().unsummed, 0);
 
     // The rest of a frame's last sector has no sums if it is damaged. The sums in the head remain.
     let (to, path) = copy(&place, &data(&place));
@@ -243,7 +242,7 @@ fn a_log_without_sums_is_read_and_reported() {
     bytes[512 + 130] ^= 1;
     std::fs::write(to.path("x-wal-1"), &bytes).unwrap();
     holds(&path, |id| id, BULK);
-    assert_eq!(verify(&path, 10).unwrap().summed_in_log, 1310);
+    assert_eq!(verify(&path, flatrec::VerifyOptions::new()).unwrap().summed_in_log, 1310);
 }
 
 /// Finds a handle that reads a hole of terabytes to sum it. Linux says where holes lie.

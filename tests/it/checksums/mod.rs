@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use flatrec::{
     Checksums, DataType, Durability, DynDatabase, DynStore, ErrorKind, Field, SalvageOptions,
-    Schema, WriteBack, rebuild_checksums, salvage, verify,
+    Schema, VerifyOptions, WriteBack, rebuild_checksums, salvage, verify,
 };
 use proptest::prelude::*;
 
@@ -46,7 +46,8 @@ impl Place {
     /// Makes a closed store `x` with checksums and records `0..count` of 100 bytes.
     fn store(&self, count: u64) -> PathBuf {
         let path = self.path("x");
-        let mut store = DynStore::options().checksums().create(&path, &schema()).unwrap();
+        let mut store =
+            DynStore::create_options().checksums(true).create(&path, &schema()).unwrap();
         append(&mut store, 0..count);
         store.close().unwrap();
         path
@@ -80,7 +81,7 @@ fn poke(path: &Path, offset: usize, byte: u8) {
 
 #[track_caller]
 fn clean(path: &Path, blocks: u64) {
-    let report = verify(path, 9).unwrap();
+    let report = verify(path, VerifyOptions::new()).unwrap();
     assert_eq!((report.problems, report.checksums), (vec![], Checksums::Present { blocks }));
 }
 
@@ -108,7 +109,7 @@ fn every_flipped_byte_is_found_or_reserved() {
         Field::new("a name that is longer than the forty bytes it has", DataType::Float64),
     ])
     .unwrap();
-    let options = DynStore::options().checksums().metadata("some of the user's own");
+    let options = DynStore::create_options().checksums(true).metadata("some of the user's own");
     let mut store = options.create(&path, &schema).unwrap();
     store.append_packed(&vec![0; 12 * schema.record_size() as usize]).unwrap();
     store.close().unwrap();
@@ -132,7 +133,7 @@ fn every_flipped_byte_is_found_or_reserved() {
             }
             for mask in MASKS {
                 poke(file, at, byte ^ mask);
-                let report = verify(&path, 9).unwrap();
+                let report = verify(&path, VerifyOptions::new()).unwrap();
                 let name = file.display();
                 if reserved {
                     assert_eq!(report.problems, [], "{name}, byte {at} ^ {mask:#x}");
@@ -154,7 +155,7 @@ fn damage_is_named_by_block_bytes_and_records() {
     let path = place.store(3000);
     clean(&path, 5);
     flip(&path, D + 3 * BLOCK + 77, 0x20);
-    let report = verify(&path, 9).unwrap();
+    let report = verify(&path, VerifyOptions::new()).unwrap();
     assert_eq!(report.problems_found, 1);
     assert_eq!(report.problems[0].offset, Some((D + 3 * BLOCK) as u64));
     assert_eq!(
@@ -170,7 +171,7 @@ fn stores_say_whether_they_have_checksums() {
     let path = place.path("x");
     DynStore::create(&path, &schema()).unwrap().close().unwrap();
     assert_eq!(place.files(), ["x", "x-lock"]);
-    assert_eq!(verify(&path, 9).unwrap().checksums, Checksums::Absent);
+    assert_eq!(verify(&path, VerifyOptions::new()).unwrap().checksums, Checksums::Absent);
     let rebuilt = rebuild_checksums(&path).unwrap();
     assert_eq!((rebuilt.blocks, rebuilt.before, rebuilt.mismatched), (0, Checksums::Absent, 0));
     assert_eq!(place.files(), ["x", "x-lock", "x-sum"]);
@@ -182,7 +183,8 @@ fn stores_say_whether_they_have_checksums() {
     clean(&path, 2);
     let store = DynStore::open_read_only(&path).unwrap();
     assert_eq!(store.info().unwrap().checksums, Checksums::Present { blocks: 2 });
-    DynStore::options().checksums().temporary(&schema()).unwrap().close().unwrap();
+    let made = DynStore::create_options().checksums(true).temporary(&schema());
+    assert_eq!(made.unwrap_err().kind(), ErrorKind::Unsupported);
 }
 
 /// Finds a rebuild that fails because of the damage, or that overwrites a user's file.
@@ -196,7 +198,7 @@ fn rebuilding_takes_the_records_as_they_are() {
     assert_eq!((rebuilt.blocks, rebuilt.mismatched), (5, 2));
     clean(&path, 5);
     flip(&path.with_file_name("x-sum"), 100, 1);
-    let report = verify(&path, 9).unwrap();
+    let report = verify(&path, VerifyOptions::new()).unwrap();
     assert!(matches!(report.checksums, Checksums::Damaged(_)), "{:?}", report.checksums);
     assert_eq!(report.problems_found, 1);
     assert!(matches!(rebuild_checksums(&path).unwrap().before, Checksums::Damaged(_)));
@@ -208,7 +210,7 @@ fn rebuilding_takes_the_records_as_they_are() {
     writer.close().unwrap();
     std::fs::write(place.path("x-sum"), "a file of mine").unwrap();
     assert_eq!(rebuild_checksums(&path).unwrap_err().kind(), ErrorKind::AlreadyExists);
-    let options = DynStore::options().checksums();
+    let options = DynStore::create_options().checksums(true);
     let error = options.create_aside(&path, &schema(), true).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::AlreadyExists);
     assert_eq!(std::fs::read(place.path("x-sum")).unwrap(), b"a file of mine");
@@ -221,8 +223,7 @@ fn a_new_store_does_not_use_the_checksums_of_the_replaced_one() {
     let path = place.store(1000);
     let old_sums = std::fs::read(place.path("x-sum")).unwrap();
     let replace = |checksums: bool, count| {
-        let options = DynStore::options();
-        let options = if checksums { options.checksums() } else { options };
+        let options = DynStore::create_options().checksums(checksums);
         let mut store = options.create_aside(&path, &schema(), true).unwrap();
         append(&mut store, 0..count);
         store.close().unwrap();
@@ -232,7 +233,7 @@ fn a_new_store_does_not_use_the_checksums_of_the_replaced_one() {
     let new_sums = std::fs::read(place.path("x-sum")).unwrap();
     // Power failed between the two renames: the new store has the old checksums, or none.
     std::fs::write(place.path("x-sum"), &old_sums).unwrap();
-    let report = verify(&path, 9).unwrap();
+    let report = verify(&path, VerifyOptions::new()).unwrap();
     assert_eq!((report.checksums, report.problems_found), (Checksums::Foreign, 1));
     let mut store = DynStore::open(&path).unwrap();
     assert_eq!(store.info().unwrap().checksums, Checksums::Foreign);
@@ -245,14 +246,14 @@ fn a_new_store_does_not_use_the_checksums_of_the_replaced_one() {
     );
     // New checksums that a later change did not update are stale too.
     std::fs::write(place.path("x-sum"), &new_sums).unwrap();
-    assert_eq!(verify(&path, 9).unwrap().checksums, Checksums::Stale);
+    assert_eq!(verify(&path, VerifyOptions::new()).unwrap().checksums, Checksums::Stale);
     assert_eq!(rebuild_checksums(&path).unwrap().before, Checksums::Stale);
     clean(&path, 1);
     replace(false, 50);
     assert_eq!(place.files(), ["x", "x-lock"]);
     // A new store that is dropped and not closed leaves the old checksums in place.
     replace(true, 10);
-    let options = DynStore::options().checksums();
+    let options = DynStore::create_options().checksums(true);
     drop(options.create_aside(&path, &schema(), true).unwrap());
     assert_eq!(place.files(), ["x", "x-lock", "x-sum"]);
     clean(&path, 1);
@@ -268,7 +269,7 @@ fn checksums_are_stale_after_a_writer_by_another_name() {
     let mut store = DynStore::open(&alias).unwrap();
     append(&mut store, 0..1);
     store.close().unwrap();
-    assert_eq!(verify(&path, 9).unwrap().checksums, Checksums::Stale);
+    assert_eq!(verify(&path, VerifyOptions::new()).unwrap().checksums, Checksums::Stale);
 }
 
 /// Finds an edit that sums a damaged block anew, which makes the damage look sound.
@@ -290,7 +291,7 @@ fn an_edit_sums_its_changes_and_refuses_to_hide_damage() {
         edit.finish().unwrap();
         append(&mut store, 3000..3010);
         store.close().unwrap();
-        let report = verify(&path, 9).unwrap();
+        let report = verify(&path, VerifyOptions::new()).unwrap();
         assert_eq!(report.problems_found, 1, "{:?}", report.problems);
         assert_eq!(report.problems[0].offset, Some((D + 2 * BLOCK) as u64));
         let store = DynStore::open_read_only(&path).unwrap();
@@ -314,15 +315,15 @@ fn an_interrupted_edit_makes_the_checksums_invalid() {
     edit.finish().unwrap();
     store.close().unwrap();
 
-    let report = verify(&copy, 9).unwrap();
+    let report = verify(&copy, VerifyOptions::new()).unwrap();
     assert_eq!(report.checksums, Checksums::Present { blocks: 2 });
     let whats: Vec<&str> = report.problems.iter().map(|doubt| doubt.what.as_str()).collect();
     assert!(whats[0].contains("interrupted"), "{whats:?}");
     assert!(whats[1].contains("block 0"), "{whats:?}");
     assert_eq!(whats.len(), 2, "{whats:?}");
     assert_eq!(rebuild_checksums(&copy).unwrap_err().kind(), ErrorKind::InterruptedEdit);
-    DynStore::options().accept_interrupted_edit().open(&copy).unwrap().close().unwrap();
-    let report = verify(&copy, 9).unwrap();
+    DynStore::options().accept_interrupted_edit(true).open(&copy).unwrap().close().unwrap();
+    let report = verify(&copy, VerifyOptions::new()).unwrap();
     assert_eq!((report.checksums, report.problems_found), (Checksums::Absent, 0));
     rebuild_checksums(&copy).unwrap();
     clean(&copy, 2);
@@ -331,8 +332,9 @@ fn an_interrupted_edit_makes_the_checksums_invalid() {
 /// Runs the steps on a database, and checks its store and its checksums.
 fn transact(place: &Place, steps: &[(u8, u16)], deletes: bool) {
     let path = place.path("x");
-    let options = || DynDatabase::options().checksums().checkpoint_at(50_000);
-    let create = if deletes { options().deletes() } else { options() };
+    let options = || DynDatabase::options().checkpoint_at(50_000);
+    let create = DynDatabase::create_options().checksums(true).deletes(deletes);
+    let create = create.checkpoint_at(50_000);
     let mut database = create.create(&path, &schema()).unwrap();
     let mut model: Vec<Option<[u8; 100]>> = Vec::new();
     for (step, n) in steps {
@@ -370,7 +372,7 @@ fn transact(place: &Place, steps: &[(u8, u16)], deletes: bool) {
             _ => {}
         }
         let live = model.iter().flatten().count() as u64;
-        let report = verify(&path, 9).unwrap();
+        let report = verify(&path, VerifyOptions::new()).unwrap();
         assert_eq!((report.problems, report.records), (vec![], live));
         assert!(matches!(report.checksums, Checksums::Present { .. }), "{:?}", report.checksums);
         killed(place, &path, &model);
@@ -389,7 +391,7 @@ fn transact(place: &Place, steps: &[(u8, u16)], deletes: bool) {
     assert_eq!(checkpoint.damaged()[0].block, 0);
     database.close().unwrap();
     assert_eq!(
-        verify(&path, 9).unwrap().problems_found,
+        verify(&path, VerifyOptions::new()).unwrap().problems_found,
         1,
         "a change made the damaged block look sound"
     );
@@ -404,7 +406,7 @@ fn killed(place: &Place, path: &Path, model: &[Option<[u8; 100]>]) {
             0 => DynDatabase::open(&copy).unwrap().close().unwrap(),
             _ => DynStore::open(&copy).unwrap().close().unwrap(),
         }
-        let report = verify(&copy, 9).unwrap();
+        let report = verify(&copy, VerifyOptions::new()).unwrap();
         assert_eq!((report.problems_found, report.problems), (0, vec![]), "{}", path.display());
         assert!(matches!(report.checksums, Checksums::Present { .. }), "{:?}", report.checksums);
         let store = DynStore::open_read_only(&copy).unwrap();
@@ -481,7 +483,7 @@ fn an_interrupted_checkpoint_is_not_damage() {
         let mut bytes = std::fs::read(&copy).unwrap();
         bytes[D + 100_000..D + 100_100].copy_from_slice(&record(1));
         std::fs::write(&copy, bytes).unwrap();
-        let doubts = verify(&copy, 9).unwrap().problems;
+        let doubts = verify(&copy, VerifyOptions::new()).unwrap().problems;
         assert!(doubts[0].to_string().contains("records 655..1311"), "{doubts:?}");
         // The difference is damage if the checkpoint had not announced itself.
         announce_checkpoint(&copy);
@@ -508,7 +510,7 @@ fn an_older_data_file_beside_newer_checksums_is_reported() {
     edit.finish().unwrap();
     store.close().unwrap();
     std::fs::write(&path, old).unwrap();
-    let report = verify(&path, 9).unwrap();
+    let report = verify(&path, VerifyOptions::new()).unwrap();
     assert_eq!(report.problems_found, 1);
     assert!(report.problems[0].what.starts_with("block 0"), "{:?}", report.problems);
 }
@@ -540,14 +542,14 @@ proptest! {
         let place = Place::new();
         let path = place.path("x");
         let schema = Schema::packed([Field::new("b", DataType::Binary(record_len))]).unwrap();
-        let mut store = DynStore::options().checksums().create(&path, &schema).unwrap();
+        let mut store = DynStore::create_options().checksums(true).create(&path, &schema).unwrap();
         let len = record_len as usize * count as usize;
         let bytes: Vec<u8> = (0..len).map(|at| at as u8).collect();
         store.append_packed(&bytes).unwrap();
         store.close().unwrap();
         let at = at.index(len);
         flip(&path, D + at, mask);
-        let report = verify(&path, 9).unwrap();
+        let report = verify(&path, VerifyOptions::new()).unwrap();
         prop_assert_eq!(report.problems_found, 1);
         let start = D + at / BLOCK * BLOCK;
         prop_assert_eq!(report.problems[0].offset, Some(start as u64));

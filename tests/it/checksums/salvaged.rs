@@ -31,10 +31,10 @@ fn salvage_saves_matching_records_and_names_the_others() {
 
     let refused = salvage(&path, &out, SalvageOptions::new()).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::AlreadyExists);
-    let itself = salvage(&path, &path, SalvageOptions::new().replace()).unwrap_err();
+    let itself = salvage(&path, &path, SalvageOptions::new().replace(true)).unwrap_err();
     assert_eq!(itself.kind(), ErrorKind::InvalidArgument);
     drop(saved);
-    let options = SalvageOptions::new().keep_ids().replace();
+    let options = SalvageOptions::new().keep_ids(true).replace(true);
     assert_eq!(salvage(&path, &out, options).unwrap().saved, 1965);
     let saved = DynStore::open_read_only(&out).unwrap();
     assert_eq!(saved.count(), 3000);
@@ -44,7 +44,7 @@ fn salvage_saves_matching_records_and_names_the_others() {
         assert_eq!(saved.get(id).unwrap(), expected, "record {id}");
     }
     drop(saved);
-    let report = salvage(&path, &out, options.keep_doubtful()).unwrap();
+    let report = salvage(&path, &out, options.keep_doubtful(true)).unwrap();
     assert_eq!((report.saved, report.lost.len(), report.doubtful.len()), (3000, 0, 2));
     assert_eq!(report.doubtful[0].records, 655..1311);
 }
@@ -56,7 +56,7 @@ fn salvage_reads_stores_that_handles_refuse() {
     let path = place.store(3000);
     let whole = std::fs::read(&path).unwrap();
     let out = place.path("out");
-    let save = || salvage(&path, &out, SalvageOptions::new().replace()).unwrap();
+    let save = || salvage(&path, &out, SalvageOptions::new().replace(true)).unwrap();
 
     // The file ends within record 1404, and the checksum of the last block no longer covers its
     // bytes.
@@ -83,7 +83,7 @@ fn salvage_reads_stores_that_handles_refuse() {
     }
     // Without a header salvage cannot know where records begin.
     flip(&path, 80, 1);
-    let error = salvage(&path, &out, SalvageOptions::new().replace()).unwrap_err();
+    let error = salvage(&path, &out, SalvageOptions::new().replace(true)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert_eq!(
         DynStore::open_read_only(&out).unwrap().count(),
@@ -121,8 +121,8 @@ fn a_header_that_counts_more_than_any_file_has_costs_no_time() {
         bytes[slot + 508..slot + 512].copy_from_slice(&crc.to_le_bytes());
     }
     std::fs::write(&path, bytes).unwrap();
-    assert!(verify(&path, 9).unwrap().problems_found > 0);
-    let options = SalvageOptions::new().keep_ids().keep_doubtful();
+    assert!(verify(&path, flatrec::VerifyOptions::new()).unwrap().problems_found > 0);
+    let options = SalvageOptions::new().keep_ids(true).keep_doubtful(true);
     let report = salvage(&path, place.path("out"), options).unwrap();
     assert_eq!((report.saved, report.lost_records()), (10, (1 << 56) - 10));
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use flatrec::{
     DataType, Database, DisplayHint, Durability, DynDatabase, DynStore, Field, Group, Schema,
-    TimeUnit, Value, Variant, verify,
+    TimeUnit, Value, Variant, VerifyOptions, verify,
 };
 
 use super::copy;
@@ -70,7 +70,7 @@ fn record(schema: &Schema, id: u64) -> Vec<u8> {
 /// Makes the golden file.
 pub(super) fn make(path: &Path) {
     let schema = schema();
-    let mut store = DynStore::options().metadata(METADATA).create(path, &schema).unwrap();
+    let mut store = DynStore::create_options().metadata(METADATA).create(path, &schema).unwrap();
     for id in 0..COUNT {
         store.append(&record(&schema, id)).unwrap();
     }
@@ -91,7 +91,7 @@ fn check(path: &Path, changed: Option<u64>) {
             assert_eq!(found, text, "{id}, {}", field.name());
         }
     }
-    assert_eq!(verify(path, 10).unwrap().problems, []);
+    assert_eq!(verify(path, VerifyOptions::new()).unwrap().problems, []);
 }
 
 /// Finds annotations or later types that are read otherwise than they were written, and writers

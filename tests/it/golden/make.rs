@@ -11,7 +11,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use flatrec::{Database, Durability, DynStore, Options, Store};
+use flatrec::{CreateOptions, Database, Durability, DynStore, Store};
 
 use super::cases::{self, Row, row, row_bytes};
 use super::{annotated, folder};
@@ -75,8 +75,8 @@ fn copy_as_dead(path: &Path, records_end: usize) {
 }
 
 /// The options to make a store of rows.
-fn options() -> Options<Store<Row>> {
-    Store::options().schema(cases::row_schema())
+fn options() -> CreateOptions<Store<Row>> {
+    Store::create_options().schema(cases::row_schema())
 }
 
 fn rows(ids: std::ops::Range<u64>, version: u32) -> Vec<Row> {
@@ -85,7 +85,7 @@ fn rows(ids: std::ops::Range<u64>, version: u32) -> Vec<Row> {
 
 fn plain(path: &Path) {
     let schema = cases::every_kind();
-    let options = DynStore::options().metadata(cases::PLAIN_METADATA);
+    let options = DynStore::create_options().metadata(cases::PLAIN_METADATA);
     let mut store = options.create(path, &schema).unwrap();
     for id in 0..cases::PLAIN_COUNT {
         let mut record = vec![0; schema.record_size() as usize];
@@ -104,7 +104,7 @@ fn plain(path: &Path) {
 }
 
 fn deletes(path: &Path) {
-    let options = options().deletes().metadata("records that come and go");
+    let options = options().deletes(true).metadata("records that come and go");
     let mut store = options.create(path).unwrap();
     store.append_slice(&rows(0..cases::DELETES_COUNT, 0)).unwrap();
     store.close().unwrap();
@@ -122,7 +122,7 @@ fn deletes(path: &Path) {
 }
 
 fn sums(path: &Path) {
-    let mut store = options().checksums().create(path).unwrap();
+    let mut store = options().checksums(true).create(path).unwrap();
     store.append_slice(&rows(0..cases::SUMS_COUNT, 0)).unwrap();
     store.close().unwrap();
     let database = Database::<Row>::open(path).unwrap();
@@ -135,7 +135,7 @@ fn sums(path: &Path) {
 }
 
 fn log(path: &Path) {
-    let options = options().deletes().checksums();
+    let options = options().deletes(true).checksums(true);
     let mut store = options.metadata("left by a writer that died").create(path).unwrap();
     store.append_slice(&rows(0..cases::LOG_COUNT, 0)).unwrap();
     store.close().unwrap();

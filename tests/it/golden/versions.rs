@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use flatrec::{Checksums, DynDatabase, DynStore, ErrorKind, verify};
+use flatrec::{Checksums, DynDatabase, DynStore, ErrorKind, VerifyOptions, verify};
 
 use super::copy;
 
@@ -43,7 +43,7 @@ fn another_version_of_the_file_or_of_its_log_is_refused_by_name() {
                 let text = error.to_string();
                 assert!(text.contains(what) && text.contains(advice), "{suffix}: {text}");
             }
-            let report = verify(&path, 10).unwrap();
+            let report = verify(&path, VerifyOptions::new()).unwrap();
             assert!(report.problems.iter().any(|doubt| doubt.what.contains(what)), "{report:?}");
         }
     }

@@ -1,6 +1,8 @@
 //! The log beside a long snapshot, and records of the greatest size.
 
-use flatrec::{DataType, Database, Durability, DynDatabase, DynStore, ErrorKind, Field, Schema};
+use flatrec::{
+    DataType, Database, Durability, DynDatabase, DynStore, ErrorKind, Field, Schema, VerifyOptions,
+};
 
 use super::Account;
 
@@ -11,7 +13,7 @@ fn readers_follow_records_of_the_largest_size() {
     let path = directory.path().join("large.rec");
     const SIZE: usize = 16 << 20;
     let schema = Schema::packed([Field::new("a", DataType::Binary(SIZE as u32))]).unwrap();
-    let database = DynDatabase::options().checksums().create(&path, &schema).unwrap();
+    let database = DynDatabase::create_options().checksums(true).create(&path, &schema).unwrap();
     let record = |n: u8| vec![n; SIZE];
     let mut transaction = database.begin_write().unwrap();
     for n in 0..3 {
@@ -23,7 +25,7 @@ fn readers_follow_records_of_the_largest_size() {
     assert!(transaction.get_mut(u64::MAX).unwrap().is_none());
     assert_eq!(transaction.set(u64::MAX, &record(0)).unwrap_err().kind(), ErrorKind::OutOfRange);
     transaction.commit(Durability::Immediate).unwrap();
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().unwrap();
     assert!(snapshot.get(u64::MAX).is_none());
     assert_eq!(snapshot.range(u64::MAX..u64::MAX).count(), 0);
     #[allow(clippy::reversed_empty_ranges)]
@@ -32,11 +34,11 @@ fn readers_follow_records_of_the_largest_size() {
     assert_eq!((snapshot.get(0).unwrap()[7], snapshot.get(2).unwrap()[5]), (9, 77));
     drop(snapshot);
     database.checkpoint().unwrap();
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().unwrap();
     assert_eq!((snapshot.get(0).unwrap()[7], snapshot.get(2).unwrap()[5]), (9, 77));
     drop(snapshot);
     database.close().unwrap();
-    assert_eq!(flatrec::verify(&path, 5).unwrap().problems_found, 0);
+    assert_eq!(flatrec::verify(&path, VerifyOptions::new()).unwrap().problems_found, 0);
 }
 
 /// Finds a reader that forgets the padding after the status byte.
@@ -45,7 +47,7 @@ fn readers_follow_records_of_the_largest_alignment_with_deletes() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("aligned.rec");
     let schema = Schema::new(vec![Field::new("a", DataType::Binary(4096))], 4096, 4096).unwrap();
-    let database = DynDatabase::options().deletes().create(&path, &schema).unwrap();
+    let database = DynDatabase::create_options().deletes(true).create(&path, &schema).unwrap();
     let mut transaction = database.begin_write().unwrap();
     for n in 0..600_u64 {
         transaction.append(&[n as u8; 4096]).unwrap();
@@ -59,8 +61,8 @@ fn readers_follow_records_of_the_largest_alignment_with_deletes() {
     assert!(transaction.get(1).is_none() && transaction.get(599).is_none());
     assert!(!transaction.delete(1).unwrap());
     transaction.commit(Durability::Eventual).unwrap();
-    assert_eq!(database.begin_read().get(0).unwrap()[..3], [5, 5, 5]);
-    assert!(database.begin_read().get(0).unwrap().as_ptr().align_offset(4096) == 0);
+    assert_eq!(database.begin_read().unwrap().get(0).unwrap()[..3], [5, 5, 5]);
+    assert!(database.begin_read().unwrap().get(0).unwrap().as_ptr().align_offset(4096) == 0);
     database.close().unwrap();
     let store = DynStore::open_read_only(&path).unwrap();
     assert_eq!((store.count(), store.live_count()), (1, 1));
@@ -72,7 +74,7 @@ fn a_log_shrinks_after_the_snapshot_that_held_it() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("bank.rec");
     let at = 256 << 10;
-    let database = Database::<Account>::options().checkpoint_at(at).create(&path).unwrap();
+    let database = Database::<Account>::create_options().checkpoint_at(at).create(&path).unwrap();
     let mut transaction = database.begin_write().unwrap();
     transaction.append_slice(&[Account { cents: 1, pad: [0; 7] }; 1000]).unwrap();
     transaction.commit(Durability::Eventual).unwrap();
@@ -90,7 +92,7 @@ fn a_log_shrinks_after_the_snapshot_that_held_it() {
             .map(|file| file.metadata().unwrap().len())
             .sum()
     };
-    let snapshot = database.begin_read();
+    let snapshot = database.begin_read().unwrap();
     for n in 0..300 {
         change(n);
     }

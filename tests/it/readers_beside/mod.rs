@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use flatrec::{
-    CopyOptions, Database, Durability, Error, Record, Store, Wait, WindowedStore, backup, verify,
+    CopyOptions, Database, Durability, Error, Record, Store, VerifyOptions, Wait, WindowedStore,
+    backup, verify,
 };
 
 use crate::support::random::Random;
@@ -41,7 +42,7 @@ impl Bank {
     fn new() -> (Self, Database<Account>) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("bank.rec");
-        let options = Database::<Account>::options().checksums().deletes();
+        let options = Database::<Account>::create_options().checksums(true).deletes(true);
         let database = options.checkpoint_at(128 << 10).create(&path).unwrap();
         let mut transaction = database.begin_write().unwrap();
         let account = Account { cents: 100, pad: [3; 7] };
@@ -77,8 +78,10 @@ impl Bank {
             if let Some(store) = self.note("open", Store::<Account>::open_read_only(&self.path)) {
                 self.look(store.iter().copied(), "a store");
             }
-            let opened =
-                WindowedStore::<Account>::open_windowed_read_only(&self.path, 1 << 20, 64 << 10);
+            let opened = WindowedStore::<Account>::options()
+                .max_mapped_bytes(1 << 20)
+                .window_bytes(64 << 10)
+                .open_read_only(&self.path);
             if let Some(store) = self.note("open windowed", opened) {
                 self.look(store.range(0..u64::MAX).map(Result::unwrap), "a windowed store");
             }
@@ -89,7 +92,7 @@ impl Bank {
     fn copy(&self) {
         let out = self.directory.path().join("copy.rec");
         while !self.is_over() {
-            if let Some(report) = self.note("verify", verify(&self.path, 5)) {
+            if let Some(report) = self.note("verify", verify(&self.path, VerifyOptions::new())) {
                 assert_eq!(report.problems, []);
             }
             let copied = backup(&self.path, &out, CopyOptions::new().replace(true));
@@ -103,7 +106,7 @@ impl Bank {
     /// Holds snapshots for a while, repeatedly.
     fn hold(&self, database: &Database<Account>) {
         while !self.is_over() {
-            let snapshot = database.begin_read();
+            let snapshot = database.begin_read().unwrap();
             for _ in 0..3 {
                 self.look(snapshot.iter().map(|(_, account)| *account), "a snapshot");
             }
@@ -120,7 +123,7 @@ impl Bank {
     }
 
     fn check(self) {
-        assert_eq!(verify(&self.path, 5).unwrap().problems, []);
+        assert_eq!(verify(&self.path, VerifyOptions::new()).unwrap().problems, []);
         let errors = self.errors.into_inner().unwrap();
         assert!(errors.is_empty(), "errors in {} looks: {errors:#?}", self.looks.into_inner());
     }

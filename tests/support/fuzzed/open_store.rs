@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use flatrec::fuzzing::variant;
-use flatrec::{DynStore, Result};
+use flatrec::{DynStore, Result, VerifyOptions};
 
 /// Runs the target on these bytes.
 ///
@@ -37,5 +37,5 @@ fn open_every_way(path: &Path) -> Result<()> {
     let store = DynStore::open_private(path)?;
     read_all(&store);
     store.close()?;
-    flatrec::verify(path, 10).map(drop)
+    flatrec::verify(path, VerifyOptions::new()).map(drop)
 }

@@ -116,7 +116,7 @@ const LONG: [(&[&str], &str); 7] = [
 /// A store of 24 MiB, `big.rec`, and as many rows.
 pub(super) fn make_big(place: &Place) {
     let schema = Schema::packed([Field::new("bytes", DataType::Binary(1024))]).unwrap();
-    let options = DynStore::options().checksums();
+    let options = DynStore::create_options().checksums(true);
     let mut store = options.create(place.path("big.rec"), &schema).unwrap();
     for _ in 0..24 {
         store.append_packed(&[7; 1 << 20]).unwrap();
