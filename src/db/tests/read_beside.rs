@@ -151,7 +151,7 @@ fn a_reader_reads_a_header_again_that_has_changed() {
     let (file, locks) = open(&link);
     let mut superblock = Superblock::open(file as _).unwrap();
     let before = superblock.header().counts.commit;
-    let database = options().open(&path).unwrap();
+    let database = Database::<Row>::open(&path).unwrap();
     commit(&database, 3, 7);
     database.close().unwrap();
     let (found, pin) = take_up(&mut superblock, &locks, 1).unwrap();
